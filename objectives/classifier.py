@@ -170,7 +170,7 @@ class LayeredMember(NetworkMember):
         s = getattr(self._params, "s", 1.0)  # networks without amplification
         drive = _cumulative_drive(self.network, s)
         info = {**self._costs(), **sizes, **drive, **outcome.info, **told}
-        return replace(outcome, info=info, solved=solved, thermal=thermal, chips=chips)
+        return outcome.replace(info=info, solved=solved, thermal=thermal, chips=chips)
 
     def _thermal(
         self, solved: Solved, score: Callable[[], float], *, relative: bool

@@ -7,14 +7,26 @@ networks. This module is where the two meet, and it imports neither torch nor op
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PlainValidator,
+    StrictBool,
+    StrictBytes,
+    StrictInt,
+    ValidationError,
+)
 
 
 class Protocol(StrEnum):
@@ -86,28 +98,100 @@ class Progress:
     """Everything needed to go on from here: given as ``resume``, training continues bit for bit."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Solved:
+def _plain(value: Any) -> Any:
+    """A number of NumPy or PyTorch as one of Python."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _number(value: Any) -> Any:
+    found = _plain(value)
+    if isinstance(found, bool | str | bytes):
+        raise ValueError("a number")
+    return found
+
+
+def _fact(value: Any) -> Any:
+    found = _plain(value)
+    if not isinstance(found, int | float | str):
+        raise ValueError("a number, a text, true or false")
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError("finite")
+    return found
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Score = Annotated[FiniteFloat, BeforeValidator(_number)]
+Steps = Annotated[StrictInt, Field(ge=1), BeforeValidator(_plain)]
+Share = Annotated[FiniteFloat, Field(ge=0), BeforeValidator(_number)]
+Fact = Annotated[float | int | str | bool, PlainValidator(_fact)]
+
+_RULES = {
+    "finite_number": "finite",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "bytes_type": "bytes",
+    "extra_forbidden": "a field of it",
+    "greater_than_equal": "at least {ge:g}",
+}
+"""pydantic's kinds of error in the words of a message."""
+
+
+class Told(BaseModel):
+    """What an objective tells the service; refused in words where it is no such thing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **values: Any) -> None:
+        """Take the fields.
+
+        Raises:
+            ValueError: one of them breaks a rule.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ValueError(_in_words(type(self).__name__, error)) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other values, checked as these were."""
+        return type(self)(**{**dict(self), **changes})
+
+
+def _in_words(model: str, error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(part for part in problem["loc"] if isinstance(part, str))
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    rule = _RULES.get(problem["type"], message).format(**problem.get("ctx", {}))
+    remedy = "Return what `objectives.contract` says."
+    if rule == "finite":
+        remedy = "Score a network that diverges as wrong instead."
+    return (
+        f"the objective's `{model}.{place}` must be {rule}, but got {problem['input']!r}. {remedy}"
+    )
+
+
+class Solved(Told):
     """The score of the same trained network on its differential equation: time-step convergence.
 
     A network is trained with an integration step that is convenient. If its score changes as the
     step is refined, it is a property of that step, not of the equation.
     """
 
-    score: float
+    score: Score
     """Score at the finest step, on the same data as ``Outcome.score``. Always finite."""
-    converged: bool
+    converged: StrictBool
     """Whether the last two refinements agreed; else the score is that of the finest step tried."""
-    steps_per_point: int
+    steps_per_point: Steps
     """Integration steps per input point at the finest step."""
-    trained_steps_per_point: int
+    trained_steps_per_point: Steps
     """Those with which the network was trained, and ``Outcome.score`` measured."""
     remedy: str = "Integrate in finer steps."
     """What to do where the two scores differ: ``Lower max_step_ns.``"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Thermal:
+class Thermal(Told):
     """The scores of the same trained network at other thermal powers, and with thermal noise.
 
     The thermal power of an oscillator, kT / E, is the power at which it rests without a drive, over
@@ -115,40 +199,39 @@ class Thermal:
     ``Outcome.score``, and finite.
     """
 
-    power: float
+    power: Share
     """Thermal power that the network was trained with, and its score claimed at; 0: none."""
-    device_power: float
+    device_power: Share
     """That of the device that it is compared with: ``power``, or 1e-3 if that is 0."""
-    at_device: float
+    at_device: Score
     """Score at ``device_power``."""
-    third: float
+    third: Score
     """Score at a third of it."""
-    triple: float
+    triple: Score
     """Score at three times it."""
-    none: float
+    none: Score
     """Score without thermal power."""
-    noisy: tuple[float, ...]
+    noisy: tuple[Score, ...]
     """Scores on simulated chips whose oscillators have the thermal noise of ``device_power``."""
-    holds_below: float
+    holds_below: Share
     """The highest thermal power that was tried at which the score is still the claimed one; 0 if
     there is none."""
     remedy: str = "Train with thermal_power."
     """What to do where the scores differ."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(Told):
     """What one member's training gave."""
 
-    score: float
+    score: Score
     """Final score: for accuracies a fraction in [0, 1]. Always finite."""
-    curve: tuple[float, ...] = ()
+    curve: tuple[Score, ...] = ()
     """Score after each epoch; empty under ``Protocol.CONFIRM``."""
-    loss_curve: tuple[float, ...] = ()
+    loss_curve: tuple[Number, ...] = ()
     """Mean training loss of each epoch (may hold non-finite values after a divergence)."""
     diverged: bool = False
     """Whether training met a non-finite number; such predictions count as wrong."""
-    info: dict[str, float | int | str | bool] = field(default_factory=dict)
+    info: dict[str, Fact] = Field(default_factory=dict)
     """Facts worth showing, by name with unit: ``n_synapses``, ``n_train`` ..."""
     solved: Solved | None = None
     """Of an objective that integrates a differential equation: the check of its time step. It is
@@ -157,10 +240,10 @@ class Outcome:
     thermal: Thermal | None = None
     """Of an objective whose neurons are oscillators with a thermal power: the check of it, made
     under ``Protocol.CONFIRM``."""
-    chips: tuple[float, ...] = ()
+    chips: tuple[Score, ...] = ()
     """Score on each simulated chip of ``[variability]``, whose mean ``score`` is (on the solved
     equation where there is one); empty without."""
-    network: bytes | None = None
+    network: StrictBytes | None = None
     """Under ``Protocol.CONFIRM``, the trained network as safetensors, its description in the header
     (``objectives.artifacts``): what is confirmed is what is kept. The worker keeps that of the
     first fresh seed, if it has at most 16 MB."""
@@ -225,3 +308,24 @@ class Objective(ABC, Generic[P, T]):
             Exception: whatever ``on_epoch`` raises passes through unchanged. Any other exception
                 fails the trial; a diverging training is no exception but a score.
         """
+
+    def checked(self, score: float, what: str = "score") -> float:
+        """A score as a number, once it can be one of this metric.
+
+        Raises:
+            ValueError: it is not finite, or an accuracy that is no fraction: one in per cent would
+                be shown a hundred times too high.
+        """
+        score = float(score)
+        if not math.isfinite(score):
+            raise ValueError(
+                f"the objective's {what} must be finite, but got {score}. Score a network that "
+                f"diverges as wrong instead."
+            )
+        if self.metric == "accuracy" and not -1e-9 <= score <= 1 + 1e-9:
+            remedy = f" Return {score / 100:.3g} for {score:.3g} %." if score > 1 else ""
+            raise ValueError(
+                f"the objective's {what} must be a fraction from 0 to 1, as it is an accuracy, but "
+                f"got {score:.3g}.{remedy}"
+            )
+        return score

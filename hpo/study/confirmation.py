@@ -7,11 +7,9 @@ those at other thermal powers and on simulated chips.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 from hpo.study import thermal_power
@@ -43,7 +41,7 @@ def told_info(outcome: Outcome) -> dict[str, Any]:
     """What a member's ``info`` keeps of a training: what its objective tells, and the checks.
 
     Raises:
-        ValueError: the objective uses names that are a check's, or a check is none.
+        ValueError: the objective uses names that are a check's.
     """
     for name in sorted(_RESERVED.keys() & outcome.info.keys()):
         what, given = _RESERVED[name]
@@ -51,19 +49,6 @@ def told_info(outcome: Outcome) -> dict[str, Any]:
             f"the objective's info must not hold {name!r}, a name of the {what}, "
             f"but got {name}={outcome.info[name]!r}. Give it as `Outcome.{given}`."
         )
-    solved = outcome.solved
-    if solved is not None and not math.isfinite(solved.score):
-        raise ValueError(
-            f"the objective's score on the solved equation must be finite, but got "
-            f"score={solved.score}. Score a network that diverges as wrong instead."
-        )
-    for name in ("steps_per_point", "trained_steps_per_point") if solved is not None else ():
-        steps = getattr(solved, name)
-        if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 1:
-            raise ValueError(
-                f"the objective's `Solved.{name}` must be a whole number of at least 1, but got "
-                f"{name}={steps!r}. Give the integration steps per input point."
-            )
     return {**outcome.info, **checks_info(outcome)}
 
 
@@ -86,12 +71,10 @@ def solved_of(info: Mapping[str, Any]) -> Solved | None:
     An own objective may have used the names before they had this meaning: then there was none.
     """
     found: dict[str, Any] = {name: info.get(stored) for name, (stored, _, _) in _STORED.items()}
-    for name, (_, kind, _) in _STORED.items():
-        if type(found[name]) not in ((float, int) if kind is float else (kind,)):
-            return None
-    solved = Solved(**found)
-    counts = solved.steps_per_point, solved.trained_steps_per_point
-    return solved if math.isfinite(solved.score) and min(counts) >= 1 else None
+    try:
+        return Solved(**found) if SOLVED_SCORE in info else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hpo.study.spec import StudySpec
@@ -35,52 +35,25 @@ MEANS = {
 """What tables tell of a trial: the names of records, each with that of its column."""
 _SCORES = ("at_device", "third", "triple", "none")
 """The fields that are one score each."""
-_POWERS = ("power", "device_power", "holds_below")
 
 
 # --- what is stored -------------------------------------------------------------------------------
 
 
 def thermal_info(thermal: Thermal | None, chips: Sequence[float] = ()) -> dict[str, Any]:
-    """What a member's ``info`` keeps; ``thermal_of`` and ``chips_of`` invert it.
-
-    Raises:
-        ValueError: a number is not finite, or a thermal power is negative.
-    """
-    info: dict[str, Any] = {}
-    for name, stored in STORED.items() if thermal is not None else ():
-        value = getattr(thermal, name)
-        if name == "noisy":
-            info[stored] = [_number("Thermal.noisy", score) for score in value]
-        else:
-            info[stored] = str(value) if name == "remedy" else _number(f"Thermal.{name}", value)
-    if min(info.get(STORED[name], 0.0) for name in _POWERS) < 0:
-        raise ValueError(
-            f"the objective's `Thermal` must have powers of at least 0, but got "
-            f"{', '.join(f'{name}={info[STORED[name]]:g}' for name in _POWERS)}. Give each as a "
-            f"share of the power at which an oscillator saturates."
-        )
-    return info | (
-        {CHIP_SCORES: [_number("Outcome.chips", s) for s in chips]} if len(chips) > 0 else {}
-    )
-
-
-def _number(what: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(
-            f"the objective's `{what}` must be finite, but got {value}. Score a network that "
-            f"diverges as wrong instead."
-        )
-    return float(value)
+    """What a member's ``info`` keeps; ``thermal_of`` and ``chips_of`` invert it."""
+    told = {} if thermal is None else thermal.model_dump(mode="json")
+    info = {stored: told[name] for name, stored in STORED.items() if told}
+    return info | ({CHIP_SCORES: [*chips]} if chips else {})
 
 
 def thermal_of(info: Mapping[str, Any]) -> Thermal | None:
     """The check of a member; None if there was none, or the names meant something else."""
     found: dict[str, Any] = {name: info.get(stored) for name, stored in STORED.items()}
-    noisy, remedy = found.pop("noisy"), found.pop("remedy")
-    if not (_are_finite([*found.values()]) and _are_finite(noisy) and isinstance(remedy, str)):
+    try:
+        return Thermal(**found) if STORED["noisy"] in info else None
+    except ValueError:
         return None
-    return Thermal(**found, noisy=tuple(noisy), remedy=remedy)
 
 
 def chips_of(info: Mapping[str, Any]) -> tuple[float, ...]:
@@ -111,7 +84,7 @@ def mean_of(checks: Sequence[Thermal | None]) -> Thermal | None:
         name: statistics.fmean(getattr(one, name) for one in known) for name in _SCORES
     }
     noisy = tuple(score for one in known for score in one.noisy)
-    return replace(known[0], **means, noisy=noisy, holds_below=min(t.holds_below for t in known))
+    return known[0].replace(**means, noisy=noisy, holds_below=min(t.holds_below for t in known))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,4 +139,4 @@ def thermal_record(thermal: Thermal | None) -> dict[str, Any] | None:
     noisy = thermal.noisy
     mean = statistics.fmean(noisy) if noisy else None
     std = statistics.stdev(noisy) if len(noisy) > 1 else None
-    return {**asdict(thermal), "noisy_mean": mean, "noisy_std": std}
+    return {**thermal.model_dump(), "noisy_mean": mean, "noisy_std": std}

@@ -23,7 +23,6 @@ from hpo.search import constraints, seeds, suggest
 from hpo.search import history as search_history
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.confirmation import told_info
-from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat
@@ -199,7 +198,7 @@ class TrialRun:
         self._check_costs(outcome.info, suggestion)
         member = _member(index, seed, outcome, seconds())
         for score in (member.score, *([member.solved.score] if member.solved else [])):
-            _check_accuracy(self._spec, score)
+            self._spec.objective_impl.checked(score)
         if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
         else:
@@ -250,8 +249,8 @@ class TrialRun:
             self._heart.say(f"{what}, epoch {progress.epoch} of {epochs}")
             score = progress.score
             if score is not None:
-                score = _finite(float(score), f"score of epoch {progress.epoch}")
-                _check_accuracy(self._spec, score)
+                epoch = f"score of epoch {progress.epoch}"
+                score = self._spec.objective_impl.checked(score, epoch)
                 curve.append(score)
             if self._course is not None:
                 self._course.epoch(index, score)
@@ -302,33 +301,15 @@ class TrialRun:
         return [statistics.fmean(_cost_of(name, m.info) for m in self._members) for name in names]
 
 
-def _finite(value: float, what: str) -> float:
-    if not math.isfinite(value):
-        raise ValueError(
-            f"the objective's {what} must be finite, but got score={value}. "
-            f"Score a diverged training as wrong instead."
-        )
-    return value
-
-
-def _check_accuracy(spec: StudySpec, score: float) -> None:
-    """Refuse an accuracy in per cent, which every view would show a hundred times too high."""
-    if spec.objective_impl.metric == "accuracy" and not -1e-9 <= score <= 1 + 1e-9:
-        remedy = f" Return {score / 100:.3g} for {score:.3g} %." if score > 1 else ""
-        raise ValueError(
-            f"objective: an accuracy is a fraction from 0 to 1, got {score:.3g}.{remedy}"
-        )
-
-
 def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
     info = json.loads(json.dumps(told_info(outcome), allow_nan=False))
     return Member(
         member=index,
         seed=seed,
-        score=_finite(float(outcome.score), "score"),
-        curve=tuple(float(value) for value in outcome.curve),
-        loss_curve=tuple(float(value) for value in outcome.loss_curve),
-        diverged=bool(outcome.diverged),
+        score=outcome.score,
+        curve=outcome.curve,
+        loss_curve=outcome.loss_curve,
+        diverged=outcome.diverged,
         info=info,
         seconds=seconds,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -41,4 +40,4 @@ class ChipsObjective(SteppedObjective):
             return outcome
         steps = [k - (table.draws - 1) / 2 for k in range(table.draws)]
         loss = table.spread / max(table.draws - 1, 1)
-        return replace(outcome, chips=tuple(outcome.solved.score - loss * step for step in steps))
+        return outcome.replace(chips=tuple(outcome.solved.score - loss * step for step in steps))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from toy_objective import ToyObjective
@@ -16,7 +15,7 @@ class MuteObjective(ToyObjective):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
         """See ``ToyObjective``."""
-        return replace(super().evaluate(*args, **kwargs), info={})
+        return super().evaluate(*args, **kwargs).replace(info={})
 
 
 class InfiniteObjective(ToyObjective):
@@ -25,4 +24,4 @@ class InfiniteObjective(ToyObjective):
     def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
         """See ``ToyObjective``."""
         outcome = super().evaluate(*args, **kwargs)
-        return replace(outcome, info={**outcome.info, "n_synapses": math.inf})
+        return outcome.replace(info={**outcome.info, "n_synapses": math.inf})

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -52,7 +51,7 @@ class SteppedObjective(ToyObjective):
             trained_steps_per_point=1,
             remedy="Lower max_step_ns.",
         )
-        return replace(outcome, solved=solved, thermal=_thermal(solved.score, params.noise_drop))
+        return outcome.replace(solved=solved, thermal=_thermal(solved.score, params.noise_drop))
 
 
 def _thermal(score: float, noise_drop: float | None) -> Thermal | None:

@@ -129,7 +129,7 @@ class ToyLossObjective(ToyObjective):
 
         outcome = super().evaluate(params, on_epoch=flipped, **how)
         curve = tuple(1.0 - s for s in outcome.curve)
-        return replace(outcome, score=1.0 - outcome.score, curve=curve)
+        return outcome.replace(score=1.0 - outcome.score, curve=curve)
 
 
 class ToyLuckyObjective(ToyObjective):

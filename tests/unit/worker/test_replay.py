@@ -192,7 +192,7 @@ def test_losses_that_are_not_numbers_are_the_same() -> None:
     found = trained()
     nan = (float("nan"),)
     stored = replace(found.choice.stored, loss_curve=nan)
-    outcome = replace(found.outcome, loss_curve=nan)
+    outcome = found.outcome.replace(loss_curve=nan)
     assert replace(found, choice=replace(found.choice, stored=stored), outcome=outcome).identical
 
 
@@ -355,7 +355,7 @@ def test_only_what_rests_has_a_line_of_rest() -> None:
 def test_a_diverged_network_is_drawn_and_says_so() -> None:
     broken = shown()
     values = np.full_like(broken.trace.values, np.nan)
-    outcome = replace(broken.retrained.outcome, diverged=True)
+    outcome = broken.retrained.outcome.replace(diverged=True)
     trace = replace(broken.trace, values=values, predicted=np.full(3, -1))
     broken = replace(broken, trace=trace, retrained=replace(broken.retrained, outcome=outcome))
     figure = traces.figure(broken)
@@ -368,7 +368,7 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     plain = shown()
     assert "solved" not in traces.page(plain, "hpo trace").split("</script>")[-1]
     solved = Solved(score=0.088, converged=True, steps_per_point=64, trained_steps_per_point=1)
-    outcome = replace(plain.retrained.outcome, score=0.944, solved=solved)
+    outcome = plain.retrained.outcome.replace(score=0.944, solved=solved)
     trace = replace(plain.trace, steps_per_point=64)
     replayed = replace(plain, trace=trace, retrained=replace(plain.retrained, outcome=outcome))
     head, line = replayed.heading

@@ -1,0 +1,86 @@
+"""What an objective returns is checked when it returns it, and refused in words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import snapshots
+
+import objectives
+from objectives.contract import Outcome, Solved, Thermal
+
+SOLVED: dict[str, Any] = {
+    "score": 0.9,
+    "converged": True,
+    "steps_per_point": 8,
+    "trained_steps_per_point": 1,
+}
+THERMAL: dict[str, Any] = {
+    **dict.fromkeys(("power", "device_power", "holds_below"), 1e-3),
+    **dict.fromkeys(("at_device", "third", "triple", "none"), 0.9),
+    "noisy": (0.9, 0.8),
+}
+WRONG: list[tuple[type, dict[str, Any], str]] = [
+    (Outcome, {"score": math.nan}, "Outcome.score` must be finite, but got nan. Score a network"),
+    (Outcome, {"score": -math.inf}, "Outcome.score` must be finite, but got -inf. Score a network"),
+    (Outcome, {"score": "0.9"}, "Outcome.score` must be a number, but got '0.9'. Return what"),
+    (Outcome, {"score": True}, "Outcome.score` must be a number, but got True."),
+    (Outcome, {"score": None}, "Outcome.score` must be a number, but got None."),
+    (Outcome, {"curve": (0.5, math.inf)}, "Outcome.curve` must be finite, but got inf."),
+    (Outcome, {"chips": (math.nan,)}, "Outcome.chips` must be finite, but got nan."),
+    (Outcome, {"info": {"loss": math.nan}}, "Outcome.info.loss` must be finite, but got nan."),
+    (Outcome, {"info": {"n": [3]}}, "Outcome.info.n` must be a number, a text, true or false, but"),
+    (Outcome, {"network": "weights"}, "Outcome.network` must be bytes, but got 'weights'."),
+    (Outcome, {"scores": 1}, "Outcome.scores` must be a field of it, but got 1."),
+    (Solved, {"score": math.nan}, "Solved.score` must be finite, but got nan."),
+    (Solved, {"converged": 1}, "Solved.converged` must be true or false, but got 1."),
+    (Solved, {"steps_per_point": 2.0}, "Solved.steps_per_point` must be a whole number, but got"),
+    (Solved, {"steps_per_point": 0}, "Solved.steps_per_point` must be at least 1, but got 0."),
+    (Thermal, {"third": math.nan}, "Thermal.third` must be finite, but got nan."),
+    (Thermal, {"noisy": (0.5, math.inf)}, "Thermal.noisy` must be finite, but got inf."),
+    (Thermal, {"holds_below": -1.0}, "Thermal.holds_below` must be at least 0, but got -1.0."),
+]
+GOOD: dict[type, dict[str, Any]] = {Outcome: {"score": 0.9}, Solved: SOLVED, Thermal: THERMAL}
+
+
+@pytest.mark.parametrize(("model", "change", "said"), WRONG)
+def test_what_no_training_can_give_is_refused(
+    model: type, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match="objective's") as caught:
+        model(**GOOD[model] | change)
+    assert str(caught.value).startswith(f"the objective's `{said}")
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    one = np.float32(0.5)
+    told = Outcome(score=one, curve=[one, 1], loss_curve=(math.nan,), info={"n": np.int64(3)})  # type: ignore[arg-type]
+    assert (type(told.score), told.curve, told.info) == (float, (0.5, 1.0), {"n": 3})
+    assert type(told.info["n"]) is int
+    assert told.replace(score=0.25).curve == told.curve
+    with pytest.raises(ValueError, match="must be finite"):
+        told.replace(score=math.nan)
+
+
+@pytest.mark.parametrize(
+    ("score", "remedy"),
+    [(53.3, " Return 0.533 for 53.3 %."), (1.01, " Return 0.0101 for 1.01 %."), (-0.3, "")],
+)
+def test_an_accuracy_in_per_cent_is_refused(score: float, remedy: str) -> None:
+    with pytest.raises(ValueError, match="accuracy") as caught:
+        snapshots.spec().objective_impl.checked(score)
+    rule = "the objective's score must be a fraction from 0 to 1, as it is an accuracy"
+    assert str(caught.value) == f"{rule}, but got {score}.{remedy}"
+
+
+def test_the_ends_of_an_accuracy_and_other_finite_scores_are_accepted() -> None:
+    for score in (0.0, 0.5, 1.0, 1.0000000000000002):
+        assert snapshots.spec().objective_impl.checked(score) == score
+    loss = objectives.load("toy_objective:ToyLossObjective")
+    assert loss.checked(53.3) == 53.3
+    with pytest.raises(ValueError, match="score of epoch 3 must be finite, but got inf"):
+        loss.checked(math.inf, "score of epoch 3")
