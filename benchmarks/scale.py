@@ -209,7 +209,7 @@ def _run(
 def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
     """One worker, from its first claim on."""
     with open_storage(url, worker=True) as storage:
-        worker = Worker(storage, WorkerOptions(study=study, confirm=False, artifacts=False))
+        worker = Worker(storage, WorkerOptions(study=study, confirm=False))
         signal.signal(signal.SIGTERM, lambda signum, frame: worker.stop())
         claims: list[tuple[str, float, float]] = []
         begins_s: list[float] = []

@@ -17,7 +17,6 @@ of the network is chosen by the name of a built-in objective.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -28,19 +27,17 @@ import torch
 from numpy.typing import ArrayLike
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
+from safetensors.torch import load as from_bytes
 
 import objectives
+from objectives import network_file
 from objectives.inspection import NetworkObjective
+from objectives.network_file import FORMAT, KEY
 from objectives.tasks.data import Scaling
 
 if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
 
-FORMAT = 1
-"""Written into every file; a reader refuses what is newer than itself."""
-_KEY = "hpo_network"
-"""Where the header holds the description."""
 _FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 _LENGTH = {
     True: "Cut it: the network has seen no longer one.",
@@ -49,32 +46,36 @@ _LENGTH = {
 _REMEDY = "Export it again: hpo export STUDY --network FILE.safetensors."
 
 
-def save(network: LayeredNetwork, path: Path, description: Mapping[str, Any]) -> None:
-    """Write a network of one member to ``path``, and its description beside it.
+def packed(network: LayeredNetwork, description: Mapping[str, Any]) -> bytes:
+    """Return a network of one member as bytes, those of a file that ``load_network`` reads.
 
     Args:
-        network: what to write.
-        path: file to write; the description goes to the same name with the ending ``.json``.
+        network: what to keep.
         description: JSON-ready; holds at least ``objective``, its registered name, and
             ``parameters``, by which ``load_network`` builds the network again.
-
-    Raises:
-        OSError: a file cannot be written.
     """
     whole = {
-        "format": FORMAT,
         "network": f"{type(network).__module__}.{type(network).__name__}",
         "architecture": _architecture(network.state_dict()),
         "connectivity": connectivity(network),
         **description,
     }
-    text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
-    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    beside = path.with_suffix(".json")
-    _draft(path).write_bytes(to_bytes(tensors, metadata={_KEY: text}))
-    _draft(beside).write_text(text + "\n", encoding="utf-8")
-    for target in (path, beside):
-        os.replace(_draft(target), target)
+    return network_file.packed(network.state_dict(), whole)
+
+
+def restore(network: LayeredNetwork, data: bytes) -> None:
+    """Give a network, drawn from its seed, the weights of what ``packed`` gave of it.
+
+    Raises:
+        ValueError: it is none, or of another network.
+    """
+    try:
+        network.load_state_dict(from_bytes(data))
+    except (SafetensorError, RuntimeError) as error:
+        words = " ".join(str(error).split())
+        raise ValueError(
+            f"network: the tensors of this network must hold, but got {words}. Train it again."
+        ) from error
 
 
 def connectivity(network: LayeredNetwork) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     except SafetensorError as error:
         size = path.stat().st_size
         _refuse(path, "a whole safetensors file", f"{size} bytes that are none ({error})", _REMEDY)
-    if _KEY not in header:
+    if KEY not in header:
         found = ", ".join(sorted(tensors)[:5]) or "none"
         _refuse(
             path,
@@ -178,7 +179,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             "Give a file that `hpo export STUDY --network FILE.safetensors` wrote.",
         )
     try:
-        description: dict[str, Any] = dict(json.loads(header[_KEY]))
+        description: dict[str, Any] = dict(json.loads(header[KEY]))
     except (ValueError, TypeError, RecursionError) as error:
         _refuse(path, "a description in JSON", f"another header ({error})", _REMEDY)
     version = description.get("format")
@@ -207,7 +208,7 @@ def _build(
             path,
             f"`objective` in {', '.join(sorted(objectives.BUILT_IN))}",
             f"objective={name!r}",
-            "It was written by another version of hpo-dynamics: install that one.",
+            "Of another objective's network, take the tensors: safetensors.torch.load_file(FILE).",
         )
     objective = objectives.load(name)
     assert isinstance(objective, NetworkObjective)
@@ -248,10 +249,6 @@ def _float_type(path: Path, tensors: Mapping[str, torch.Tensor]) -> torch.dtype:
         found = ", ".join(sorted(map(str, types)))
         _refuse(path, "weights of one floating-point type", found, _REMEDY)
     return types.pop()
-
-
-def _draft(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _refuse(path: Path, rule: str, found: str, remedy: str) -> NoReturn:

@@ -6,15 +6,13 @@ What every objective on layered networks does with one member: training, replay,
 
 from __future__ import annotations
 
-import datetime
 import math
 import statistics
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -37,7 +35,7 @@ from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, T
 from objectives.networks.devices import Training
 from objectives.networks.kernels.sizes import CHIPS
 from objectives.networks.kernels.updates import Updates
-from objectives.scoring import Accuracy, Hardware, ideal_accuracy, is_finite, score
+from objectives.scoring import SCORING_BATCH, Accuracy, Hardware, ideal_accuracy, is_finite, score
 from objectives.solved_equation import close, refined, solve, solving_steps
 from objectives.tasks import load
 from objectives.tasks.data import Examples, Split
@@ -170,7 +168,9 @@ class LayeredMember(NetworkMember):
         s = getattr(self._params, "s", 1.0)  # networks without amplification
         drive = _cumulative_drive(self.network, s)
         info = {**self._costs(), **sizes, **drive, **outcome.info, **told}
-        return outcome.replace(info=info, solved=solved, thermal=thermal, chips=chips)
+        checks: Any = {"solved": solved, "thermal": thermal, "chips": chips}
+        kept = self.packed() if self._protocol is Protocol.CONFIRM else None
+        return outcome.replace(info=info, network=kept, **checks)
 
     def _thermal(
         self, solved: Solved, score: Callable[[], float], *, relative: bool
@@ -248,8 +248,8 @@ class LayeredMember(NetworkMember):
             return self._split.score
         return self._load(Protocol.CONFIRM).score
 
-    def save(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Write it to ``path`` and its description beside it; see ``NetworkMember.save``."""
+    def packed(self) -> bytes:
+        """Return it as safetensors; see ``NetworkMember.packed``."""
         description = {
             "objective": self._objective.name,
             "parameters": self._params.model_dump(mode="json"),
@@ -259,9 +259,12 @@ class LayeredMember(NetworkMember):
             "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
             "member_seed": self._member_seed,
             **self._described(),
-            "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
-        artifacts.save(self.network, path, {**description, **about})
+        return artifacts.packed(self.network, description)
+
+    def restore(self, data: bytes) -> None:
+        """Take the weights of what ``packed`` gave; see ``NetworkMember.restore``."""
+        artifacts.restore(self.network.cpu(), data)
 
 
 class Classifier(LayeredMember):
@@ -300,19 +303,30 @@ class Classifier(LayeredMember):
         """Class of each series of the test part, (n,)."""
         return self._test.label
 
-    def trace(self, images: Sequence[int], quantity: str) -> Trace:
-        """Replay it on series of the test part; see ``NetworkMember.trace``."""
-        shown = self._test.take(np.asarray(images, dtype=np.intp))
-        u = torch.from_numpy(shown.x)
+    def read(self) -> NDArray[np.int64]:
+        """Return what it reads of the test part, without what its neurons do meanwhile."""
+        return np.concatenate([self._read(part.x)[0] for part in self._test.batches(SCORING_BATCH)])
+
+    def _read(self, x: NDArray[np.float32]) -> tuple[NDArray[np.int64], int, bool]:
+        """Classes that are read, -1 of what is not finite; the steps, and if they solve it."""
+        u = torch.from_numpy(x)
         steps, settled = solving_steps(self.network, u)
         with torch.no_grad(), refined(self.network, steps):
             logits = self.network(u)[0]
-            values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
         finite = logits.isfinite().all(dim=1)
+        return torch.where(finite, logits.argmax(dim=1), -1).numpy(), steps, settled
+
+    def trace(self, images: Sequence[int], quantity: str) -> Trace:
+        """Replay it on series of the test part; see ``NetworkMember.trace``."""
+        shown = self._test.take(np.asarray(images, dtype=np.intp))
+        predicted, steps, settled = self._read(shown.x)
+        with torch.no_grad(), refined(self.network, steps):
+            found = self.network.trajectories(torch.from_numpy(shown.x))
+        values = found[quantity][0]  # (layers, series, times, neurons)
         return Trace(
             **traced(self.network, images, quantity, shown.x, values),
             labels=shown.label,
-            predicted=torch.where(finite, logits.argmax(dim=1), -1).numpy(),
+            predicted=predicted,
             steps_per_point=steps if settled else None,
         )
 

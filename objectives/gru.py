@@ -9,6 +9,7 @@ rate that decays. It has no physics, hence no energy and no solved equation.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -53,6 +54,7 @@ class GruObjective(Objective[GruParams, TaskParams]):
         import torch
         from torch import Tensor, nn
 
+        from objectives import network_file
         from objectives.randomness import stream
         from objectives.training import Recipe, train
 
@@ -89,7 +91,18 @@ class GruObjective(Objective[GruParams, TaskParams]):
             resume=resume,
         )
         outcome.info["n_parameters"] = sum(p.numel() for p in network.parameters())
-        return outcome
+        if protocol is not Protocol.CONFIRM:
+            return outcome
+        description = {
+            "objective": self.name,
+            "parameters": params.model_dump(),
+            "task": task.model_dump(mode="json"),
+            "classes": list(split.names),
+            "input_points": split.train.shape[1],
+            "input_scaling": asdict(scaling) if (scaling := split.scaling) else None,
+            "member_seed": member_seed,
+        }
+        return outcome.replace(network=network_file.packed(network.state_dict(), description))
 
 
 _RECIPE = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay")

@@ -1,17 +1,16 @@
 """The contract of objectives that train networks one can look at, keep and replay.
 
-A trained network needs no storage: it is a pure function of its parameters and its seed. Such an
-objective builds a *member*, which trains itself (again), is saved as a file, and shows the time
-series of its neurons. This module, like ``objectives.contract``, imports no torch.
+Such an objective builds a *member*, which trains itself, or takes the weights of a network that was
+kept, and shows the time series of its neurons. With a network that was not kept nothing is lost: it
+is a pure function of its parameters and its seed. This module imports no torch.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from objectives.contract import (
@@ -32,6 +31,8 @@ T = TypeVar("T", bound=TaskParams)
 
 QUANTITIES = {"x": "", "y": "", "drive": "1/ns"}
 """What a trace can show: state x, output y and drive of the neurons; with its unit."""
+_SERIES = 256
+"""So many series are replayed at once."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,16 +97,24 @@ class NetworkMember(ABC):
         """Train and score it, once; see ``Objective.evaluate``."""
 
     @abstractmethod
-    def save(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Write it to ``path`` and a description of it beside it, each whole or not at all.
+    def packed(self) -> bytes:
+        """Return the trained network as safetensors; see ``Outcome.network``, which it is."""
 
-        Args:
-            path: file to write, ending in ``.safetensors``.
-            about: what the caller knows of it (scores, lineage), JSON-ready, for the description.
+    @abstractmethod
+    def restore(self, data: bytes) -> None:
+        """Take the weights of what ``packed`` gave, in place of a training.
 
         Raises:
-            OSError: a file cannot be written.
+            ValueError: it is no such network.
         """
+
+    def read(self) -> NDArray[np.int64]:
+        """Return the class that it reads of each series of the test part, (n,), as ``trace``."""
+        import numpy as np
+
+        every = range(len(self.test_labels))
+        parts = [every[first : first + _SERIES] for first in range(0, len(every), _SERIES)]
+        return np.concatenate([self.trace(part, "y").predicted for part in parts])
 
     @abstractmethod
     def trace(self, images: Sequence[int], quantity: str) -> Trace:

@@ -1,35 +1,26 @@
-"""Trained networks: ``hpo artifacts``, ``hpo export --network``, and what trains one again."""
+"""Trained networks: ``hpo export --network`` and ``hpo trace``."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import (
-    JSON,
-    STORAGE,
-    STUDY,
-    argument,
-    command,
-    one_of,
-    opened,
-    opened_storage,
-    tell,
-)
-from hpo.console import at_least, storage_option
+from hpo.cli.common import OPEN, STORAGE, STUDY, argument, command, looking, one_of, show
+from hpo.console import Parser, at_least
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.ledger.artifacts import ArtifactStore, Listed
-    from hpo.ledger.ledger import Ledger
-    from hpo.study.snapshot import StudyState
-    from hpo.worker.artifacts.retrain import Choice
+    from hpo.worker.network import Choice
+    from hpo.worker.replay import Replay
+    from objectives.inspection import NetworkMember, Trace
 
+
+_ENDINGS = (".html", ".csv", ".json")
+_MAX_COLUMNS = 6
 
 WHICH_NETWORK = (
     argument("--trial", type=at_least(0), metavar="K", help="its search trial (default: the best)"),
@@ -46,22 +37,21 @@ WHICH_NETWORK = (
 )
 
 
-def choose(arguments: argparse.Namespace) -> Choice:
+def _choose(arguments: argparse.Namespace) -> Choice:
     """The network that the options name.
 
     Raises:
         HpoError: there is no such study or network.
     """
-    with opened(arguments) as ledger:
-        snapshot = ledger.result(arguments.study, curves=True)
-    from hpo.worker.artifacts import retrain
+    from hpo.worker import network
 
     which = {name: getattr(arguments, name) for name in ("trial", "member", "fresh_seed")}
-    return retrain.choose(snapshot, **which)
+    with looking(arguments) as ledger:
+        return network.find(ledger, arguments.study, **which)
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """``hpo export STUDY --network FILE``: train the network again and write it.
+    """``hpo export STUDY --network FILE``: write the kept network, or train it again.
 
     Raises:
         HpoError: there is no such network, or the file cannot be written.
@@ -72,21 +62,21 @@ def export(arguments: argparse.Namespace) -> int:
             f"--network {target}: the ending must be .safetensors, but got "
             f"{target.suffix or 'none'}. The description goes beside it, as .json."
         )
-    choice = choose(arguments)
-    prepare(target)
-    from hpo.worker.artifacts import retrain
+    choice = _choose(arguments)
+    _prepare(target)
+    from hpo.worker import network
+    from objectives import network_file
 
-    network = retrain.build(choice)
-    retrained = retrain.train_shown(choice, network)
+    found = network.load(choice)
     with writing(target):
-        network.save(target, retrain.about(retrained))
+        network_file.write(target, found.data, network.about(found))
     print(target)
     print(target.with_suffix(".json"))
     return 0
 
 
-def prepare(target: Path) -> None:
-    """Make sure, before the training, that a file can be written.
+def _prepare(target: Path) -> None:
+    """Make sure, before a training, that a file can be written.
 
     Raises:
         HpoError: it cannot.
@@ -113,113 +103,163 @@ def writing(target: Path) -> Iterator[None]:
         raise HpoError(f"{target}: cannot be written: {error.strerror or error}.") from error
 
 
-@command(
-    "List what is kept of a finished study: its best network, learning curve and traces.",
-    """\
-hpo artifacts seqdigits
-    the files that are kept of it in the database, as the dashboard shows them
-hpo artifacts seqdigits -o kept
-    writes them into the directory kept: the network for objectives.artifacts.load_network, its
-    learning curve and the traces of its neurons as pictures and as CSV
-hpo artifacts old --make
-    makes them now, as workers do when a study is finished: for one that was imported, finished by
-    an earlier release, or has failed
+# --- traces ---------------------------------------------------------------------------------------
 
-Made again, they take the place of those before.""",
+
+def _numbers(text: str) -> list[int]:
+    """An argparse type: whole numbers from 0 with commas between them."""
+    try:
+        found = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers as in 0,1,5 are needed, not {text!r}") from None
+    if min(found) < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, but got {min(found)}")
+    return found
+
+
+def _names(text: str) -> list[str]:
+    """An argparse type: words with commas between them."""
+    return [word.strip() for word in text.split(",")]
+
+
+def _neurons(text: str) -> list[int] | str:
+    """An argparse type: ``auto``, ``all``, or numbers."""
+    return text if text in ("auto", "all") else _numbers(text)
+
+
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
+    if arguments.per_class > 1 and arguments.classes is None:
+        parser.error("argument --per-class: goes with argument --classes")
+
+
+@command(
+    "Replay a network of a study on series of the test part, and draw the time series of its "
+    "neurons as one HTML file. That of a confirmed trial is kept; another one is trained again, "
+    "which takes seconds to a minute.",
+    """\
+hpo trace seqdigits
+    the best trial: every channel of the input (at most eight) and one neuron of every layer, one
+    image of each of four classes
+hpo trace --study seqdigits --classes 0,1,5 --per-class 2 --layer last
+    other classes (digits), two images of each, the last layer alone
+hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.html --open
+    the outputs of three neurons of every layer, for two images of the test part by position
+hpo trace seqdigits --fresh-seed 2 -o trace.csv
+    every neuron of another network of the same trial, as numbers (or .json)""",
     STUDY,
-    argument("--make", action="store_true", help="make them now, in place of those before"),
-    argument("-o", "--output", type=Path, metavar="DIR", help="write them into a directory"),
+    *WHICH_NETWORK,
+    one_of(
+        argument(
+            "--images", type=_numbers, metavar="I,J", help="series by position in the test part"
+        ),
+        argument(
+            "--classes",
+            type=_names,
+            metavar="A,B",
+            help="series by class: the first of each in the test part (default: of four classes)",
+        ),
+    ),
+    argument(
+        "--per-class",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="how many of each of --classes",
+    ),
+    argument(
+        "--layer", type=_names, default=["all"], metavar="L", help="0,1 … or last or all (default)"
+    ),
+    argument(
+        "--neurons",
+        type=_neurons,
+        metavar="I,J",
+        help="of each layer, a column each; or auto, the one that tells the series apart best; "
+        "or all (default: auto for .html, else all)",
+    ),
+    argument(
+        "--quantity",
+        choices=("x", "y", "drive"),
+        default="x",
+        help="state x, output y, or drive (default: x)",
+    ),
+    argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=".html, .csv or .json (default: ./STUDY-trace.html)",
+    ),
+    OPEN,
     STORAGE,
-    JSON,
+    check=_check,
 )
-def artifacts(arguments: argparse.Namespace) -> int:
-    """Make, write and list them.
+def trace(arguments: argparse.Namespace) -> int:
+    """Check what is asked for, load the network or train it, draw.
 
     Raises:
-        HpoError: there is no such study, it is not finished, or a file cannot be written.
+        HpoError: there is no such network, series, layer or neuron, or no file can be written.
     """
-    from hpo.ledger.artifacts import ArtifactStore
-    from hpo.ledger.ledger import Ledger
-    from hpo.views.terminal import tables
-
-    with opened_storage(arguments) as storage:
-        ledger = Ledger(storage)
-        store = ArtifactStore(storage.engine)
-        if arguments.make:
-            _make(ledger, store, arguments.study)
-        found = store.listed(arguments.study)
-        if arguments.output is not None:
-            _write(store, found, arguments.output)
-        nobody_at_it = not store.held(arguments.study)
-        error = store.error(arguments.study) if nobody_at_it else None
-        state = store.edition(arguments.study).state
-    if not found and not arguments.json:
-        hint = _hint(arguments, state, nobody_at_it=nobody_at_it, error=error)
-        print(f"{arguments.study}: nothing is kept of it{hint}", file=sys.stderr)
-    folder = arguments.output
-    names = _targets(folder, found) if folder else [item.filename for item in found]
-    sizes = [(str(name), item.size) for name, item in zip(names, found, strict=True)]
-    files = [{"file": name, "bytes": size} for name, size in sizes]
-    record = {"study": arguments.study, "artifacts": files, "error": error}
-    rows = [[name, _size(size)] for name, size in sizes]
-    return tell(arguments, record, *(tables.columns(rows, right=[1]) if rows else []))
-
-
-def _hint(
-    arguments: argparse.Namespace, state: StudyState, *, nobody_at_it: bool, error: str | None
-) -> str:
-    """Why nothing is kept of a study, and what to do about it."""
-    from hpo.study.snapshot import StudyState
-
-    if state == StudyState.OPEN:
-        return ": workers make it when it is finished"
-    if not nobody_at_it:
-        return " yet: a worker is at it"
-    if arguments.make:
-        return ": it has nothing to keep, such as a complete trial"
-    why = f" ({error.strip().splitlines()[-1]})" if error else ""
-    option = storage_option(arguments.storage)
-    return f"{why}; make it: hpo artifacts {arguments.study}{option} --make"
-
-
-def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
-    from hpo.study.snapshot import StudyState
-    from hpo.worker.artifacts import make, retrain
-
-    edition = store.edition(study)
-    if edition.state == StudyState.OPEN:
+    target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
+    if target.suffix not in _ENDINGS:
         raise HpoError(
-            f"study {study!r}: it must be over to make its artifacts, but it is {edition.state}. "
-            f"Workers make them when it is finished; now: hpo export {study} --network FILE."
+            f"{target}: the ending must be one of {', '.join(_ENDINGS)}, but got "
+            f"{target.suffix or 'none'}. Choose one."
         )
-    snapshot = ledger.result(study, curves=True)
-    temporary = Path(tempfile.gettempdir())
-    with retrain.progress() as say, writing(temporary):
-        made = make.make(snapshot, ledger.overlays(snapshot.spec), say)
-    if not store.replace(edition, made):
+    choice = _choose(arguments)
+    _prepare(target)
+    from hpo.worker import network, replay
+
+    member = network.build(choice)
+    if arguments.classes is not None:
+        images = replay.pick_classes(member, arguments.classes, arguments.per_class)
+    else:
+        images = replay.pick_images(member, arguments.images)
+    layers = replay.pick_layers(member, arguments.layer)
+    select = _selector(member, layers, arguments.neurons, drawn=target.suffix == ".html")
+    found = network.load(choice, member)
+    seen = member.trace(images, arguments.quantity)
+    neurons = tuple(select(seen, layer) for layer in layers)
+    shown = replay.Replay(found=found, member=member, trace=seen, layers=layers, neurons=neurons)
+    _write(shown, target, arguments.command)
+    print(target)
+    show(arguments, target)
+    return 0
+
+
+def _selector(
+    member: NetworkMember, layers: Sequence[int], wanted: list[int] | str | None, *, drawn: bool
+) -> Callable[[Trace, int], tuple[int, ...]]:
+    """What picks the neurons of a layer; numbers are checked now, before any training."""
+    from hpo.worker import replay
+
+    if wanted is None:
+        wanted = "auto" if drawn else "all"
+    if wanted == "auto":
+        return lambda trace, layer: (replay.telling_neuron(trace, layer),)
+    if isinstance(wanted, list):
+        replay.check_neurons(member, layers, wanted)
+        given = list(dict.fromkeys(wanted))
+    else:
+        given = list(range(max(member.widths[layer] for layer in layers)))
+    if drawn and len(given) > _MAX_COLUMNS:
         raise HpoError(
-            f"study {study!r}: it must stay as it is while its artifacts are made, but it went on. "
-            f"Its workers make them when it is finished."
+            f"--neurons: at most {_MAX_COLUMNS} must hold for a figure, but got {len(given)}. "
+            f"Choose some, or write all of them with -o FILE.csv."
         )
+    return lambda trace, layer: tuple(n for n in given if n < member.widths[layer])
 
 
-def _write(store: ArtifactStore, found: Sequence[Listed], folder: Path) -> None:
-    for target, item in zip(_targets(folder, found), found, strict=True):
-        with writing(target):
-            folder.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(store.open_reader(item.artifact_id).read())
+def _write(shown: Replay, target: Path, command: str) -> None:
+    """Write the file, whole or not at all."""
+    from hpo.worker import replay, trace_page
 
-
-def _targets(folder: Path, found: Sequence[Listed]) -> list[Path]:
-    """A file for each; uploaded ones may be called anything, and several alike."""
-    names = [Path(item.filename).name for item in found]
-    paths = []
-    for name, item in zip(names, found, strict=True):
-        path = folder / (item.artifact_id if name in ("", "..") else name)
-        alike = names.count(name) > 1
-        paths.append(path.with_stem(f"{path.stem}-{item.artifact_id}") if alike else path)
-    return paths
-
-
-def _size(count: int) -> str:
-    return f"{count / 1000:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    with writing(target):
+        with draft.open("w", encoding="utf-8", errors="replace", newline="") as stream:
+            if target.suffix == ".html":
+                stream.write(trace_page.page(shown, command))
+            elif target.suffix == ".csv":
+                replay.write_csv(shown, stream)
+            else:
+                replay.write_json(shown, stream)
+        os.replace(draft, target)

@@ -62,20 +62,16 @@ def report(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: the file cannot be written, or the study has no figure to draw.
     """
-    from hpo.ledger.artifacts import ArtifactStore
-    from hpo.ledger.ledger import Ledger
-
     if arguments.picture is not None:
         from hpo.views import pictures
 
         pictures.check(arguments.picture)
-    from hpo.views.numbers import confusion
+    from hpo.worker import replay
 
-    with opened_storage(arguments) as storage:
-        ledger, store = Ledger(storage), ArtifactStore(storage.engine)
+    with looking(arguments) as ledger:
         result = ledger.result(arguments.study, curves=True)
         others = ledger.overlays(result.spec)
-        matrix = confusion.kept(result, store.content)
+        matrix = None if arguments.picture else replay.confusion(ledger, result)
     from hpo.views import verdict
     from hpo.views.report import page
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial
@@ -29,7 +28,6 @@ from optuna_dashboard import _note as notebook
 from optuna_dashboard import _serializer as serializer
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from optuna_dashboard._pareto_front import get_pareto_front_trials
-from optuna_dashboard.artifact import _backend as artifacts
 from optuna_dashboard.preferential import _system_attrs as preferences
 from sqlalchemy import Engine, select
 
@@ -37,7 +35,6 @@ from hpo.dashboard.optuna_storage import ReadOnlyStorage
 from hpo.dashboard.trial_cache import View, complete
 from hpo.errors import SpecError
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.tables import studies
 from hpo.study.result import Result
 from hpo.views.numbers import importance as numbers_importance
@@ -326,23 +323,3 @@ def note(
         optuna_tables.drop_system_attrs(connection, study_id, old.keys() - new.keys())
         optuna_tables.set_system_attrs(connection, study_id, new)
     return Reply(b"", status="204 No Content")
-
-
-def artifact(storage: ReadOnlyStorage, store: ArtifactStore, path: str) -> Reply:
-    """A file of a study or a trial; ``path`` is that of the request."""
-    *ids, artifact_id = path.split("/")[2:]
-    numbers = [int(text) for text in ids]
-    of_study = len(numbers) == 1
-    find = artifacts.get_study_artifact_meta if of_study else artifacts.get_trial_artifact_meta
-    try:
-        meta = find(storage, *numbers, artifact_id)
-        if meta is None:
-            raise KeyError(artifact_id)
-        with store.open_reader(artifact_id) as stream:
-            body = stream.read()
-    except (KeyError, ArtifactNotFound):
-        return problem("404 Not Found", "There is no such file.")
-    media = meta["mimetype"] if meta["mimetype"] in _SHOWN else "application/octet-stream"
-    image = media.startswith("image/")
-    headers = () if image else (attachment(meta["filename"]),)
-    return Reply(body, media, headers=headers)

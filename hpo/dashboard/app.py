@@ -28,7 +28,6 @@ from hpo.dashboard.plots import Plots
 from hpo.dashboard.publish import PublishingThread
 from hpo.dashboard.trial_cache import Trials
 from hpo.errors import HpoError
-from hpo.ledger.artifacts import ArtifactStore
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
 
@@ -56,10 +55,7 @@ class _Opened:
         self.trials = Trials(storage.engine)
         self.readonly = ReadOnlyStorage(storage.engine, lambda id_: self.trials.of(id_).trials)
         self.details, self.plots, self.home = answers.Details(), Plots(), Home(storage.engine)
-        self.artifacts = ArtifactStore(storage.engine)
-        self.app: WSGIApplication = optuna_dashboard.wsgi(
-            self.readonly, artifact_store=self.artifacts
-        )
+        self.app: WSGIApplication = optuna_dashboard.wsgi(self.readonly)
         self.publishing = PublishingThread(storage)
         self.publishing.start()
 
@@ -131,8 +127,6 @@ class DashboardApp:
             return Reply(b"", status="302 Found", headers=(("Location", "/"),))  # TLS may be before
         if kind is Kind.PAGE:
             return _page(optuna_page(self._notes))
-        if kind is Kind.ARTIFACT:
-            return answers.artifact(opened.readonly, opened.artifacts, path)
         study_id = int(path.split("/")[2 if kind is Kind.TABLE else 3])
         query = parse_qs(environ.get("QUERY_STRING", ""))
         try:

@@ -31,9 +31,6 @@ _HOME_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_FILE_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
-)
 _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -60,7 +57,6 @@ class Kind(Enum):
     IMPORTANCE = rf"/api/studies/{_ID}/param_importances"
     PLOT = rf"/api/studies/{_ID}/plot/[a-z_]+"
     TABLE = rf"/csv/{_ID}"
-    ARTIFACT = rf"/artifacts/{_ID}(/{_ID})?/[0-9a-fA-F-]{{1,64}}"
     NOTE = rf"/api/studies/{_ID}(/{_ID})?/note"
     """Where optuna-dashboard's page sends an edited note; all others are read."""
 
@@ -68,7 +64,6 @@ class Kind(Enum):
 _POLICIES: dict[Kind | None, str] = {
     Kind.HOME: _HOME_POLICY,
     Kind.PAGE: _PAGE_POLICY,
-    Kind.ARTIFACT: _FILE_POLICY,
 }
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
@@ -234,8 +229,6 @@ def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResp
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         kept = [(name, value) for name, value in headers if not _DROPPED.fullmatch(name)]
         ours = dict(_HEADERS)
-        if kind is Kind.ARTIFACT:
-            ours["X-Frame-Options"] = "SAMEORIGIN"
         ours["Content-Security-Policy"] = _POLICIES.get(kind, _OTHER_POLICY)
         # revalidated: an update of the package must not meet the script of the last one
         ours["Cache-Control"] = "no-cache" if kind in (Kind.FILE, Kind.OURS) else "no-store"
@@ -259,6 +252,5 @@ _INSTEAD = (
     (r"/rename$", "A study keeps its name; `hpo import --name NEW` makes a copy of another."),
     (rf"^/api/studies/{_ID}$", "Delete a study with: hpo delete NAME."),
     (r"/tell$", "Trials are settled by workers alone; see `hpo exclude` and `hpo retry`."),
-    (r"^/api/artifacts", "Files of a study are made by its workers."),
 )
 """What to do instead of a request that would change something, by its path."""

@@ -24,7 +24,6 @@ from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor, memory, plan
 from hpo.launch.executors import GRACE_S, asked
 from hpo.ledger import interventions
-from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import DATABASE_ERRORS, retry
@@ -34,12 +33,9 @@ from hpo.study.result import Result
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.views import json_records
-from hpo.views.numbers import confusion
-from hpo.views.numbers.confusion import Confusion
 from hpo.views.terminal import tables
 from hpo.views.terminal.live import LiveView
 from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, View
-from hpo.worker.artifacts import make
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
@@ -48,9 +44,6 @@ FIRST_S, LAST_S = 3.0, 5.0
 its end for the last state to be shown, which takes a third of a second where nothing is amiss."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
-ARTIFACTS_S = 60.0
-"""How long a launch waits for artifacts, besides the time of three trainings."""
-ARTIFACTS_POLL_S = 0.1
 
 
 def run(arguments: Namespace) -> int:
@@ -107,7 +100,7 @@ class Launch:
                 None if waited_s else _say("database unreachable, retrying")
             ),
         )
-        self._ledger, self._artifacts = self._patient.impatient(), ArtifactStore(storage.engine)
+        self._ledger = self._patient.impatient()
         self._trouble: SimpleQueue[str] = SimpleQueue()
         self._publishing = PublishingThread(
             storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
@@ -136,8 +129,6 @@ class Launch:
                 StudyState.STOPPED: "stopped, until `hpo resume`",
             }.get(first.state, "finished already")
             _say(f"{self._spec.name}: {end}; nothing is left to run")
-            if not first.snapshot.helpers:
-                self._tell_of_artifacts()
             return self._result(first.state)
         workers = self._workers(first)
         place = retry(self._storage.describe, patience_s=PATIENCE_S)
@@ -290,8 +281,6 @@ class Launch:
         result = self._patient.result(self._spec.name, curves=complete)
         page = self._report(result) if complete else None
         if complete:
-            if self._await_artifacts(result) and page:
-                page = self._report(result)
             self._executor.stop()
         self.show_result(result, outcome, page)
         if outcome == "timeout":
@@ -325,39 +314,6 @@ class Launch:
         lines = tables.result(result, report=report, storage=self._option, width=width)
         print("\n".join(lines), flush=True)
 
-    def _await_artifacts(self, result: Result) -> bool:
-        """Let the workers that were started here make the artifacts of the finished study."""
-        if not (self._executor.alive and self._artifacts_due()):
-            return False
-        what = make.what(self._spec)
-        trained = (m.seconds for s in result.every for m in s.members)
-        until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
-        if self._arguments.timeout is not None:
-            until_s = min(until_s, self._began_s + self._arguments.timeout)
-        try:
-            _say(
-                f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)"
-            )
-            while self._executor.alive and self._artifacts_due() and time.monotonic() < until_s:
-                self._executor.look()
-                time.sleep(ARTIFACTS_POLL_S)
-        except KeyboardInterrupt as wish:
-            if isinstance(wish, Terminated):
-                raise
-        self._tell_of_artifacts()
-        return not self._artifacts_due()
-
-    def _tell_of_artifacts(self) -> None:
-        """Say how artifacts can be made that nobody is going to make by himself."""
-        held = asked(lambda: self._artifacts.held(self._spec.name), False)
-        if self._artifacts_due() and (self._executor.alive or not held):
-            command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._option} --make"
-            _say(f"the {make.what(self._spec)} for the dashboard is still to be made: {command}")
-
-    def _artifacts_due(self) -> bool:
-        """Whether they are still to be made, as far as the database can be asked."""
-        return asked(lambda: self._spec.name in self._artifacts.due(), True)
-
     def _print_record(self, result: Result, outcome: str, report: Path | None) -> None:
         record = {
             "event": "result",
@@ -368,19 +324,17 @@ class Launch:
         }
         print(json_records.dumps(record), flush=True)
 
-    def _kept(self, result: Result) -> Confusion | None:
-        """How the best network reads the test part, once a worker has kept it."""
-        return asked(lambda: confusion.kept(result, self._artifacts.content), None)
-
     def _report(self, result: Result) -> Path | None:
         from hpo.views.report import page  # plotly, which most of a launch does not need
+        from hpo.worker import replay
 
         if self._arguments.no_report:
             return None
         path = self._arguments.report or Path(f"{self._spec.name}-report.html")
         try:
             others = self._patient.overlays(result.spec)
-            return page.write(result, path, others, self._kept(result))
+            matrix = replay.confusion(self._patient, result)
+            return page.write(result, path, others, matrix)
         except OSError as error:
             _say(f"the report cannot be written: {error}; see `hpo report --help`")
             return None

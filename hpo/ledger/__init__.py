@@ -1,7 +1,6 @@
 """What is written down of studies, and how workers share it: slots under leases, in PostgreSQL."""
 
 __all__ = [
-    "artifacts",
     "backup",
     "claims",
     "events",

@@ -21,14 +21,13 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
-    null,
     or_,
     select,
     update,
 )
 
 from hpo.ledger import optuna_tables, ranking, reading, workers
-from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
+from hpo.ledger.claims import Checkpoint, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import (
     IS_RUNNING,
     NOW,
@@ -276,7 +275,7 @@ def _next_confirmation(
     if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
     connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
-    done = turned(StudyState.DONE) | {"artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
+    done = turned(StudyState.DONE)
     connection.execute(update(studies).where(studies.c.id == study.id).values(done))
     found = Result.of(reading.snapshot(connection, spec.name, curves=False))
     told = [item.told_of(spec) for item in found.confirmations if len(item.scores) > 1]

@@ -12,9 +12,6 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, SlotState, Suggestion, slot_name
 
-ARTIFACT_TRIES = 3
-"""So many workers may be lost while they make the artifacts of a finished study."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -89,6 +86,8 @@ class End:
     """Its members; None for those that are stored."""
     last: Member | None = None
     """The one of them that is still to be stored."""
+    network: bytes | None = None
+    """The network of a confirmation that is to be kept."""
 
     def shown(self, attempts: int, amendments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The user attributes in Optuna's tables of a trial that ends so."""

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, null, select, upda
 
 from hpo.errors import StudyError
 from hpo.ledger import code, events, optuna_tables, reading
-from hpo.ledger.claims import ARTIFACT_TRIES, End
+from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import (
     HIGHEST_PRIORITY,
@@ -412,11 +412,8 @@ def _with_amendment(
 
 
 def _amended(connection: Connection, study: Row[Any], *, reopen: Sequence[StudyState]) -> None:
-    """Note that the history has changed; a study in one of the states ``reopen`` is open again.
-
-    The best trial of a finished study may be another one now: its artifacts are to be made anew.
-    """
-    values: dict[str, Any] = {"amendments": study.amendments + 1, "artifact_tries": ARTIFACT_TRIES}
+    """Note that the history has changed; a study in one of the states ``reopen`` is open again."""
+    values: dict[str, Any] = {"amendments": study.amendments + 1}
     if study.state in reopen:
         values |= turned(StudyState.OPEN)
     connection.execute(update(studies).where(studies.c.id == study.id).values(values))

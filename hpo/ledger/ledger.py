@@ -25,7 +25,7 @@ from hpo.ledger import (
     writing,
 )
 from hpo.ledger import workers as ledger_workers
-from hpo.ledger.claims import ARTIFACT_TRIES, Claim, Claimant, End, Over, Wait
+from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
 from hpo.ledger.reader import LedgerReader
 from hpo.ledger.tables import check_version, studies
 from hpo.postgres.connect import Storage
@@ -57,7 +57,7 @@ def _register(
     extended = file.extends(known, spec)
     if not extended and row.spec == spec.stored():
         return "continued"
-    values: dict[str, Any] = {"spec": spec.stored(), "artifact_tries": ARTIFACT_TRIES}
+    values: dict[str, Any] = {"spec": spec.stored()}
     if extended and row.state == StudyState.DONE:
         values |= writing.turned(StudyState.OPEN)
     connection.execute(update(studies).where(studies.c.id == row.id).values(values))

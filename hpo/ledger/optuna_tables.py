@@ -27,8 +27,6 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
 METRIC_NAMES = "study:metric_names"
-ARTIFACT = "artifacts:"
-"""Before its id: the key under which Optuna describes an artifact of a study or trial."""
 PUBLISHED = "hpo:published"
 """System attribute of a study: which state of it the dashboard shows."""
 CARD = "dashboard:plot_data:hpo-"
@@ -134,38 +132,6 @@ def publish_confirmed(
     """Show the confirmed results as the study's user attribute ``hpo:confirmed``."""
     shown = {"hpo:confirmed": json.dumps(confirmed)}
     set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
-
-
-def replace_artifacts(
-    connection: Connection, study_id: int, gone: Sequence[str], new: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """List artifacts of a study that are ``new`` in place of those that are ``gone``, by their ids.
-
-    Of the new ones, what ``optuna.artifacts.ArtifactMeta`` says of them.
-    """
-    drop_system_attrs(connection, study_id, [ARTIFACT + artifact_id for artifact_id in gone])
-    texts = {  # Optuna stores JSON within JSON
-        ARTIFACT + artifact_id: json.dumps(json.dumps({**meta, "artifact_id": artifact_id}))
-        for artifact_id, meta in new.items()
-    }
-    set_system_attrs(connection, study_id, texts)
-
-
-def artifact_owner(
-    connection: Connection, artifact_id: str
-) -> tuple[int, Mapping[str, Any]] | None:
-    """Optuna's id of the study that lists an artifact, or has a trial that does, and its facts."""
-    of_trial = models.TrialSystemAttributeModel.__table__
-    key = ARTIFACT + artifact_id
-    for query in (
-        select(_SYSTEM.c.study_id, _SYSTEM.c.value_json).where(_SYSTEM.c.key == key),
-        select(_TRIALS.c.study_id, of_trial.c.value_json)
-        .join(of_trial, of_trial.c.trial_id == _TRIALS.c.trial_id)
-        .where(of_trial.c.key == key),
-    ):
-        if (row := connection.execute(query).first()) is not None:
-            return int(row.study_id), json.loads(json.loads(row.value_json))
-    return None
 
 
 def _is_there(connection: Connection, key: Any, wanted: int, *, shared: bool) -> bool:

@@ -28,6 +28,7 @@ class LedgerReader(Transactional):
 
     snapshot = transaction(reading.snapshot)
     studies = transaction(summaries.summaries)
+    network = transaction(reading.network)
     open_studies = transaction(reading.open_studies)
     events = transaction(events.newest)
     workers = transaction(reading.seen_workers)

@@ -24,7 +24,17 @@ from sqlalchemy import (
 from hpo.errors import StudyError, near_miss, printable
 from hpo.ledger import optuna_reading
 from hpo.ledger.claims import Claim
-from hpo.ledger.tables import IS_RUNNING, NOW, holds, members, slots, slots_of, studies, workers
+from hpo.ledger.tables import (
+    IS_RUNNING,
+    NOW,
+    holds,
+    members,
+    networks,
+    slots,
+    slots_of,
+    studies,
+    workers,
+)
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo, WorkerState
 from hpo.study.spec import StudySpec
@@ -232,6 +242,14 @@ def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     """The stored members of a slot, with their curves, in order."""
     query = _member_query(curves=True).where(slots.c.id == slot_id)
     return tuple(_members_by_slot(connection, query)[slot_id])
+
+
+def network(connection: Connection, name: str, confirmation: int) -> bytes | None:
+    """The network that is kept of a confirmation's training, by its number; None if none is."""
+    of_it = slots_of(studies.c.id, Phase.CONFIRM) & (slots.c.number == confirmation)
+    query = select(networks.c.data).select_from(networks.join(slots).join(studies))
+    data: bytes | None = connection.scalar(query.where(studies.c.name == name, of_it))
+    return data
 
 
 def open_studies(connection: Connection) -> list[tuple[str, int, int]]:

@@ -117,10 +117,6 @@ studies = Table(
     Column("optuna_study_id", Integer, nullable=False),
     Column("amendments", Integer, nullable=False, server_default=text("0")),
     Column("failures_from", Integer, nullable=False, server_default=text("0")),
-    Column("artifact_tries", Integer, nullable=False, server_default=text("0")),
-    Column("artifact_error", Text),
-    Column("artifact_worker", Text),
-    Column("artifact_until", DateTime(timezone=True)),
     Column("search_end", Integer),
     Column("search_end_reason", Text),
     Column("code", JSON, nullable=False, server_default=text("'[]'")),
@@ -227,17 +223,13 @@ checkpoints = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
-artifacts = Table(
-    "artifacts",
+networks = Table(
+    "networks",
     metadata,
-    Column("artifact_id", Text, primary_key=True),
-    Column("study_id", Integer, ForeignKey(studies.c.id, ondelete="CASCADE"), nullable=False),
-    Column("filename", Text, nullable=False),
-    Column("media_type", Text, nullable=False),
+    Column("slot_id", BigInteger, ForeignKey(slots.c.id, ondelete="CASCADE"), primary_key=True),
     Column("data", LargeBinary, nullable=False),
-    Column("created_at", Time, nullable=False, server_default=NOW),
-    Index("artifacts_of_study", "study_id"),
 )
+"""The network of the first fresh seed of each confirmed trial, as its training gave it."""
 
 notices = Table(
     "notices",

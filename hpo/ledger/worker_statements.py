@@ -103,6 +103,10 @@ stored AS (
          CAST(:m_diverged AS boolean), CAST(:m_info AS json), CAST(:m_seconds AS float8), :worker
   FROM held WHERE CAST(:m_member AS integer) IS NOT NULL
   ON CONFLICT DO NOTHING),
+kept AS (
+  INSERT INTO {SCHEMA}.networks (slot_id, data)
+  SELECT id, CAST(:network AS bytea) FROM held WHERE CAST(:network AS bytea) IS NOT NULL
+  ON CONFLICT (slot_id) DO UPDATE SET data = excluded.data),
 settled AS (
   UPDATE {SCHEMA}.slots
   SET state = :state, score = CAST(:slot_score AS float8), costs = CAST(:slot_costs AS float8[]),
@@ -157,8 +161,9 @@ SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled
                AND failed.state = 'failed') AS failures FROM settled""")
 """Settle a slot with everything that it has to say, and tell whether any of its study has failed.
 
-Parameters: the owner's; those of the last member, null where nothing is left to be stored; how the
-slot ends (``claims.End``; ``settled_at`` is null for now); those of ``optuna_tables.outcome_of``.
+Parameters: the owner's; those of the last member, null where nothing is left to be stored; its
+``network``, null unless it is to be kept; how the slot ends (``claims.End``; ``settled_at`` is null
+for now); those of ``optuna_tables.outcome_of``.
 """
 
 OPEN = f"""

@@ -60,9 +60,6 @@ def renew(
     alive |= {"state": state, "doing": doing, "refuses": dict(refuses)}
     connection.execute(update(workers).where(workers.c.name == worker).values(alive))
     if claim is None:
-        keeps = (studies.c.artifact_worker == worker) & studies.c.artifact_until.is_not(None)
-        until = {"artifact_until": lease(lease_s)["lease_until"]}
-        connection.execute(update(studies).where(keeps).values(until))
         return True
     held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
     renewed = connection.execute(held.values(lease(lease_s))).rowcount  # unless settled meanwhile
@@ -87,8 +84,6 @@ def release_lost(connection: Connection, worker: str, why: str | None = None) ->
     """
     alive = (workers.c.name == worker) & workers.c.ended_at.is_(None)
     connection.execute(update(workers).where(alive).values(ended_at=NOW, state=WorkerState.LOST))
-    kept = update(studies).where(studies.c.artifact_worker == worker)
-    connection.execute(kept.values(artifact_worker=null(), artifact_until=null()))
     running = slots.c.lease_until.is_not(None) & IS_RUNNING
     held = select(slots).where(slots.c.worker == worker, running)
     found = connection.execute(held).all()

@@ -206,6 +206,7 @@ def _finish(
         "message": end.message,
         "lineage": json.dumps(end.lineage),
         "settled_at": end.settled_at,
+        "network": end.network,
         **optuna_tables.outcome_of(end, end.shown(who["attempt"], amendments)),
     }
     return connection.execute(FINISH, {**who, **values, **_member_of(end.last)}).first()

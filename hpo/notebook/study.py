@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, StudyError
-from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.notebook import frames
 from hpo.notebook.results import Confirmed, Trial, confirmed_of, params_of
@@ -182,23 +181,23 @@ class Study:
         return parameters.parameters(result)
 
     def plot_confusion_matrix(self) -> go.Figure:
-        """What the series of the test part were read as, by the network that is kept of the study.
+        """What the series of the test part are read as by the network that is kept of the study.
 
-        A worker keeps it when the study is done: of one of the best trial, trained once more.
+        It is that of the first fresh seed of the best trial's confirmation.
 
         Raises:
-            StudyError: none is kept, or not yet.
+            StudyError: none is kept, or not yet, or it tells no classes.
         """
-        from hpo.views.figures import confusion as drawn
-        from hpo.views.numbers import confusion
+        from hpo.views.figures import confusion
+        from hpo.worker import replay
 
-        result, store = self._result(), ArtifactStore(self._storage.engine)
+        result = self._result()
         with answering(self._storage.place()):
-            kept = confusion.kept(result, store.content)
-        if kept is None:
-            what, see = "that of a kept network", f"hpo artifacts {self.name}"
-            raise self._refuse("plot_confusion_matrix", what, "none (yet)", see)
-        return drawn.confusion(kept)
+            matrix = replay.confusion(self._ledger, result)
+        if matrix is None:
+            what, see = "a confirmed network that tells classes", f"hpo status {self.name}"
+            raise self._refuse("plot_confusion_matrix", what, "none kept here", see)
+        return confusion.confusion(matrix)
 
     def plot_importance(self) -> go.Figure:
         """How much each parameter decides.
@@ -252,9 +251,10 @@ class Study:
     ) -> Any:
         """A trained network, as a PyTorch module: ``network(x)``.
 
-        It is trained again, which takes seconds to a minute, and held against the database; a line
-        says if it is the same bit for bit. ``x`` is (batch, time, channels), float32, normalised
-        and padded as the task says; the output (1, batch, classes).
+        Of a confirmed trial the first fresh seed is kept; another network is trained again, which
+        takes seconds to a minute, and held against the database. A line says which. ``x`` is
+        (batch, time, channels), float32, normalised and padded as the task says; the output
+        (1, batch, classes).
 
         Args:
             trial: number of the search trial; without it the best one.
@@ -268,26 +268,28 @@ class Study:
             StudyError: there is no such network, or the objective has none to show.
             HpoError: the file cannot be written.
         """
-        from hpo.worker.artifacts import retrain
+        from hpo.worker import network
+        from objectives import network_file
 
-        result = self._result(curves=True)
-        choice = retrain.choose(result, trial=trial, member=member, fresh_seed=fresh_seed)
         if path is not None and Path(path).suffix != ".safetensors":
             raise HpoError(
                 f"path={str(path)!r}: the ending must be .safetensors, but got "
                 f"{Path(path).suffix or 'none'}. The description goes beside it, as .json."
             )
-        member_network = retrain.build(choice)
-        if (module := getattr(member_network, "network", None)) is None:
+        which = {"trial": trial, "member": member, "fresh_seed": fresh_seed}
+        with answering(self._storage.place()):
+            choice = network.find(self._ledger, self.name, **which)
+        shown = network.build(choice)
+        if (module := getattr(shown, "network", None)) is None:
             raise StudyError(
                 f"{self.name}: what its objective trains must have the PyTorch module as "
-                f"`network`, but got none, with objective={result.spec.objective!r}. Set it, as "
-                "objectives.inspection.NetworkMember says."
+                f"`network`, but got none, with objective={choice.result.spec.objective!r}. Set "
+                "it, as objectives.inspection.NetworkMember says."
             )
-        retrained = retrain.train_shown(choice, member_network)
+        found = network.load(choice, shown)
         if path is not None:
             try:
-                member_network.save(Path(path), retrain.about(retrained))
+                network_file.write(Path(path), found.data, network.about(found))
             except OSError as error:
                 why = error.strerror or error
                 raise HpoError(f"{path}: cannot be written: {why}.") from error

@@ -38,11 +38,6 @@ def parser() -> Parser:
     p.add_study("work for this study alone, until it is over (default: all)", required=False)
     p.add_argument("--storage", metavar="URL", help="PostgreSQL URL (default: HPO_STORAGE)")
     p.add_argument("--no-confirm", action="store_true", help="leave confirmations to others")
-    p.add_argument(
-        "--no-artifacts",
-        action="store_true",
-        help="leave it to others to keep the best network of a finished study",
-    )
     p.add_argument("--name", help="name of this worker in every view (default: host-pid-random)")
     p.add_argument("--parent", type=int, metavar="PID", help="stop when this process is gone")
     p.add_argument(
@@ -89,7 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = WorkerOptions(
             study=arguments.study,
             confirm=not arguments.no_confirm,
-            artifacts=not (arguments.no_confirm or arguments.no_artifacts),
             lease_s=arguments.lease,
             parent_pid=arguments.parent,
             heartbeat_file=arguments.heartbeat_file,

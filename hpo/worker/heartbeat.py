@@ -33,8 +33,6 @@ class WorkerOptions:
     """Work for this study until it is over; without one, serve every open study for ever."""
     confirm: bool = True
     """Whether to run confirmation trainings, too."""
-    artifacts: bool = True
-    """Whether to make the artifacts of finished studies, too."""
     lease_s: float = LEASE_S
     parent_pid: int | None = None
     """Stop when this process is gone."""

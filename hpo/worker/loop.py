@@ -13,14 +13,12 @@ from operator import itemgetter
 
 from hpo import settings
 from hpo.errors import HpoError, StorageError, StudyError
-from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
 from hpo.study.snapshot import WorkerState
 from hpo.worker import provenance
-from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.notifier import Notifier
 from hpo.worker.trial import StoppedError, TrialRun
@@ -61,10 +59,8 @@ class Worker:
             "pause": self._pause,
         }
         self._ledger = Ledger(storage, **patience)
-        store = ArtifactStore(storage.engine, **patience)
         told, study = options.notify, options.study
         self._notifier = None if told is None else Notifier(storage, self._ledger, told, study)
-        self._keeper = ArtifactMaker(self._ledger, store, self._heart)
 
     def stop(self) -> None:
         """Ask it to stop: it keeps its training safe, releases its slot and returns."""
@@ -116,8 +112,6 @@ class Worker:
                 self._work(found)
                 if (study := self._options.study) in self._heart.left_out:
                     return f"refuses {study}: {self._heart.left_out[study][0]}"
-            kept = self._keep()  # after every trial: another study may never be finished
-            if kept or isinstance(found, Claim):
                 pause_s = _POLL_S[0]
             elif isinstance(found, Over):
                 log.info("%s", found.reason)
@@ -127,12 +121,6 @@ class Worker:
                 self._heart.stop_requested.wait(pause_s)
                 pause_s = min(2 * pause_s, _POLL_S[1])
         return None
-
-    def _keep(self) -> bool:
-        """Make the artifacts of a finished study; whether there was something to do."""
-        if not self._options.artifacts or self._heart.stop_requested.is_set():
-            return False
-        return self._keeper.keep(self._options.study)
 
     def _claim(self) -> Claim | Wait | Over:
         study = self._options.study

@@ -8,6 +8,7 @@ order, so a resumed trial ends exactly like an undisturbed one.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import statistics
 import time
@@ -29,11 +30,15 @@ from hpo.worker.heartbeat import Heartbeat
 from objectives import source
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
+log = logging.getLogger(__name__)
+
 CHECKPOINT_S = (1.0, 30.0)
 """Least and most time between checkpoints. At most so much work is lost with a worker; a trial that
 was given up before is kept safe more often, so that it gets further however often it is lost."""
 PAUSE_S = (0.02, 1.0)
 """Shortest and longest pause between two looks for suggestions that others are to write down."""
+LARGEST = 16 * 2**20
+"""Bytes of a network that is kept."""
 _MESSAGE_CHARS = 4000
 _MORE_MEMORY = (
     "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
@@ -58,6 +63,7 @@ class TrialRun:
         self._course: TrialProgress | None = None
         self._members = list(claim.finished)
         self._last: Member | None = None
+        self._network: bytes | None = None
         self._suggested = Suggestion(params={})
         self._started = time.monotonic()
 
@@ -196,14 +202,26 @@ class TrialRun:
             resume=saved.data if saved else None,
         )
         self._check_costs(outcome.info, suggestion)
-        member = _member(index, seed, outcome, seconds())
+        member = member_of(index, seed, outcome, seconds())
         for score in (member.score, *([member.solved.score] if member.solved else [])):
             self._spec.objective_impl.checked(score)
         if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
         else:
             self._last = member  # stored in the statement that settles the slot
+            self._network = self._kept(outcome) if confirming else None
         return member
+
+    def _kept(self, outcome: Outcome) -> bytes | None:
+        """The network of the first fresh seed, which is kept beside its score."""
+        data = outcome.network
+        if data is None or self._claim.fresh_seed != 0:
+            return None
+        if len(data) > LARGEST:
+            size = f"it has {len(data):,} bytes, more than {LARGEST:,}"
+            log.warning("%s: its network is not kept: %s", self._claim, size)
+            return None
+        return data
 
     def _check_costs(self, info: Mapping[str, Any], suggestion: Suggestion) -> None:
         """Refuse a network that does not tell its costs, or others than were known before.
@@ -287,6 +305,7 @@ class TrialRun:
             },
             trained=self._members,
             last=self._last,
+            network=self._network,
         )
         self._ledger.settle(self._claim, end)
 
@@ -301,7 +320,12 @@ class TrialRun:
         return [statistics.fmean(_cost_of(name, m.info) for m in self._members) for name in names]
 
 
-def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
+def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
+    """Return what is written down of a training.
+
+    Raises:
+        ValueError: it gave something that nobody can score, or store.
+    """
     info = json.loads(json.dumps(told_info(outcome), allow_nan=False))
     return Member(
         member=index,

@@ -37,8 +37,7 @@ def release_lost(url: str, worker: str, why: str | None) -> bool:
 
 
 def local(url: str, logs: Path, release: Release) -> Executor:
-    options = [*OPTIONS, "--no-artifacts"]
-    return LocalExecutor("toy", storage_url=url, logs=logs, options=options, release=release)
+    return LocalExecutor("toy", storage_url=url, logs=logs, options=OPTIONS, release=release)
 
 
 def slurm(url: str, logs: Path, release: Release) -> Executor:

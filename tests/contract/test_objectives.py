@@ -10,6 +10,7 @@ import pytest
 
 import objectives
 from objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from objectives.network_file import described
 
 _NETWORK = {"layers": 2, "width": 6, "epochs": 3, "ema_decay": 0.5}
 SMALL: dict[str, dict[str, Any]] = {
@@ -102,6 +103,12 @@ def test_a_training_is_repeated_and_resumed_bit_for_bit(
     assert len(whole.loss_curve) == 3
     assert confirming or whole.score == whole.curve[-1]
     assert math.isfinite(whole.score)
+    if not confirming or "toy" in objective.name:
+        assert whole.network is None
+    else:
+        assert whole.network is not None
+        about = described(whole.network)
+        assert (about["objective"], about["member_seed"]) == (objective.name, 7)
     assert train(objective, protocol, keep=False)[0] == whole
     for epoch, checkpoint in enumerate(saved, start=1):
         resumed, rest, _ = train(objective, protocol, resume=checkpoint)

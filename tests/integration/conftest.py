@@ -10,7 +10,6 @@ from servers import database
 from users import User, somebody
 
 from hpo.cli import main
-from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 
@@ -26,12 +25,6 @@ def storage(database_url: str) -> Iterator[Storage]:
 def ledger(storage: Storage) -> Ledger:
     """The ledger of this database."""
     return Ledger(storage)
-
-
-@pytest.fixture
-def store(storage: Storage) -> ArtifactStore:
-    """What is kept of its finished studies."""
-    return ArtifactStore(storage.engine)
 
 
 @pytest.fixture

@@ -34,10 +34,7 @@ from hpo.search.suggest import suggest
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, SlotState
 
-KEYS = (
-    "id study_id slot_id lease_until lease_s optuna_study_id optuna_trial_id artifact_tries "
-    "artifact_error"
-)
+KEYS = "id study_id slot_id lease_until lease_s optuna_study_id optuna_trial_id"
 
 
 @pytest.fixture

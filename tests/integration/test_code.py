@@ -82,12 +82,12 @@ def test_another_source_is_refused_until_it_is_accepted(
     register(ledger, package, monkeypatch)
     for name in ("mine", "helper"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    done = hpo_in("worker", "--study", "mine", "--no-artifacts")
+    done = hpo_in("worker", "--study", "mine")
     assert done.returncode == 0, done.stderr
     before = table(ledger.snapshot("mine", curves=True))
     (package / "helper.py").write_text(HELPER.replace("# a half", "# half of it"))
     assert hpo_in("extend", "mine", "--trials", "5").returncode == 0
-    assert hpo_in("worker", "--study", "mine", "--no-artifacts").returncode == 0, "a comment"
+    assert hpo_in("worker", "--study", "mine").returncode == 0, "a comment"
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     extended = hpo_in("extend", "mine", "--trials", "8")
     refusal = (
@@ -99,7 +99,7 @@ def test_another_source_is_refused_until_it_is_accepted(
     (package / "helper.py").write_text(HELPER)
     assert hpo_in("extend", "mine", "--trials", "8").returncode == 0
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
-    refused = hpo_in("worker", "--study", "mine", "--no-artifacts")
+    refused = hpo_in("worker", "--study", "mine")
     assert refused.returncode == 1
     assert "but got changes in helper." in refused.stderr
     assert ledger.snapshot("mine").settled == 5
@@ -107,7 +107,7 @@ def test_another_source_is_refused_until_it_is_accepted(
     assert "mine: is computed with the source as it is here, from trial 5 on" in accepted.stdout
     again = hpo_in("accept-code", "mine")
     assert "mine: its source has not changed" in again.stdout
-    assert hpo_in("worker", "--study", "mine", "--no-artifacts").returncode == 0
+    assert hpo_in("worker", "--study", "mine").returncode == 0
     snapshot = ledger.snapshot("mine", curves=True)
     assert (snapshot.state, snapshot.code_changes) == (StudyState.DONE, (5,))
     assert table(snapshot)[:4] == before
@@ -149,7 +149,7 @@ def test_a_study_may_refuse_hosts_that_round_otherwise(
     register(4, strict=True)  # no trial depends on it: it may be asked for later
     with monkeypatch.context() as patch:
         patch.setenv("NUMBA_CPU_NAME", "generic")
-        other = start_worker(storage.url, "--study", "toy", "--no-artifacts")
+        other = start_worker(storage.url, "--study", "toy")
         said = other.communicate(timeout=60)[1]
         assert other.returncode == 1
         refusal = (

@@ -8,7 +8,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import large
@@ -17,13 +16,11 @@ import pytest
 import sqlalchemy as sa
 from dashboards import Dashboard, dashboard
 from finished import finished, of_optuna
-from optuna.artifacts import upload_artifact
 from optuna_dashboard.preferential._system_attrs import report_preferences, report_skip
 from servers import database
 from workers import kill, ledger_at, start_worker, toy_spec, wait_until
 
 from hpo.ledger import interventions
-from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.views.numbers import importance
@@ -149,7 +146,6 @@ def test_it_answers_what_optuna_dashboard_does(storage: Storage, database_url: s
         assert "omitted" not in running.errors  # of the one trial that is infinite, at each look
         assert running.get("/api/meta").json == {
             **asked("/api/meta"),  # type: ignore[dict-item]
-            "artifact_is_available": True,
         }
 
 
@@ -318,35 +314,3 @@ def test_the_table_holds_no_formulas(running: Dashboard, shown: Storage) -> None
     chosen = running.get(f"{path}?trial_ids=1,%202", Accept_Encoding="").body.decode()
     assert len(chosen.splitlines()) == 3
     assert running.get(f"{path}?trial_ids=x").status == 400
-
-
-def test_files_are_handed_out_as_files(running: Dashboard, shown: Storage, tmp_path: Path) -> None:
-    """A page that somebody kept as a file must not act as one of ours."""
-    Ledger(shown).register(toy_spec("filed"))
-    study = optuna.load_study(study_name="filed", storage=shown.optuna())
-    number, store = study._study_id, ArtifactStore(shown.engine)
-    ids = {}
-    for name, kind in (("evil ü.html", "text/html"), ("curve.svg", "image/svg+xml")):
-        (tmp_path / name).write_text("<script>alert(1)</script>")
-        ids[kind] = upload_artifact(
-            artifact_store=store,
-            file_path=str(tmp_path / name),
-            study_or_trial=study,
-            mimetype=kind,
-        )
-    page = running.get(f"/artifacts/{number}/{ids['text/html']}")
-    assert page.body == b"<script>alert(1)</script>"
-    assert page.headers["Content-Type"] == "application/octet-stream"
-    assert page.headers["Content-Disposition"] == (
-        "attachment; filename=\"evil_.html\"; filename*=UTF-8''evil%20%C3%BC.html"
-    )
-    picture = running.get(f"/artifacts/{number}/{ids['image/svg+xml']}")
-    assert picture.headers["Content-Type"] == "image/svg+xml"
-    for got in (page, picture):
-        assert got.headers["Content-Security-Policy"].startswith("sandbox;")
-        assert "Access-Control-Allow-Origin" not in got.headers
-    assert running.get(f"/artifacts/{number}/00000000-0000").reason == "There is no such file."
-    assert running.get(f"/artifacts/{number + 1}/{ids['text/html']}").status == 404
-    assert running.get(f"/artifacts/{number}/77/{ids['text/html']}").status == 404
-    listed = running.get(f"/api/studies/{number}").json["artifacts"]
-    assert sorted(file["filename"] for file in listed) == ["curve.svg", "evil ü.html"]

@@ -36,7 +36,7 @@ def test_the_same_by_one_worker_by_four_with_a_kill_and_from_a_backup(
 ) -> None:
     """While four are at it: the numbers then are known, and the study is made again with them."""
     ledger.register(toy_spec("many", confirm=None, fixed={"sleep_s": 0.03}))
-    line = ("--study", "many", "--no-artifacts", "--lease", "1")
+    line = ("--study", "many", "--lease", "1")
     workers = [start_worker(storage.url, *line) for _ in range(4)]
     wait_until(lambda: ledger.snapshot("many").settled >= 5, timeout_s=60)
     told = [HUNCH, OTHER, HUNCH]

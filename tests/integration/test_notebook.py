@@ -197,12 +197,12 @@ def test_what_a_study_has_not_is_said(url: str, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(StudyError) as refused:
         study.plot_confusion_matrix()
     assert str(refused.value) == (
-        "plain: plot_confusion_matrix: that of a kept network must be there, but got none (yet). "
-        "See hpo artifacts plain."
+        "plain: plot_confusion_matrix: a confirmed network that tells classes must be there, but "
+        "got none kept here. See hpo status plain."
     )
     with pytest.raises(StudyError, match=r"a \[figure\] must be there, but got none"):
         study.plot_figure()
-    with pytest.raises(StudyError, match="networks that can be trained again must be what"):
+    with pytest.raises(StudyError, match="a network that can be shown, or trained again, must be"):
         study.network()
     with pytest.raises(StudyError, match="study 'toi': the database must hold it, but it holds pl"):
         hpo.load("toi", url)

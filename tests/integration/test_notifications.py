@@ -122,7 +122,7 @@ def test_a_worker_that_is_killed_while_it_tells_leaves_it_to_the_next(
 ) -> None:
     ledger.register(toy_spec(**SMALL))
     monkeypatch.setenv("HPO_NOTIFY_COMMAND", "kill -9 $PPID")
-    worker = start_worker(database_url, "--study", "toy", "--no-artifacts")
+    worker = start_worker(database_url, "--study", "toy")
     worker.communicate(timeout=200)
     assert worker.returncode == -9
     monkeypatch.setenv("HPO_NOTIFY_COMMAND", "")

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import torch
 from pages import shown
-from servers import database
-from workers import SUPPORT, ledger_at, run_workers, start_worker
+from safetensors.torch import load_file
+from servers import connect, database
+from workers import SUPPORT, ledger_at, run_workers
 
 import hpo
 from hpo.cli import main
@@ -95,23 +96,18 @@ def table(file: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("objective", ["spintronic", "ctrnn"])
-def test_an_exported_network_has_the_score_that_the_study_claims(
+def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
     objective: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if objective == "spintronic":
-        user: User = request.getfixturevalue("user")
-    else:
-        user = User(tmp_path, request.getfixturevalue("database_url"), objective)
+    user = User(tmp_path, request.getfixturevalue("database_url"), objective)
     best = user.snapshot.confirmations[0]
-    out, err = user.run("export", "small", "--network", "out/best.safetensors")
-    assert out == "out/best.safetensors\nout/best.json\n"
     name = f"trial {best.source}, fresh seed 1 of 2"
-    assert f"training {name} again: 3 epochs\n" in err
-    assert f"{name}: trained again, bit for bit the stored network (" in err
+    out, err = user.run("export", "small", "--network", "kept/best.safetensors")
+    assert out == "kept/best.safetensors\nkept/best.json\n"
+    assert err == f"{name}: the very network that was confirmed\n"
+    assert accuracy(user.spec, tmp_path / "kept" / "best.safetensors") == best.step_scores[0]
 
-    assert accuracy(user.spec, tmp_path / "out" / "best.safetensors") == best.step_scores[0]
-
-    about = json.loads((tmp_path / "out" / "best.json").read_text(encoding="utf-8"))
+    about = json.loads((tmp_path / "kept" / "best.json").read_text(encoding="utf-8"))
     scores = about["scores"]
     assert scores["score"] == scores["stored_score"] == best.step_scores[0]
     assert scores["solved_score"] == scores["trial_confirmed_scores"][0] == best.scores[0]
@@ -123,6 +119,34 @@ def test_an_exported_network_has_the_score_that_the_study_claims(
     assert about["parameter_units"]["tau_ns"] == "ns"
     assert about["lineage"]["spec_hash"] == user.spec.hash
     assert about["lineage"]["fresh_seed"] == 1
+
+    with connect(user.url) as connection:
+        connection.execute("DELETE FROM hpo_ledger.networks")
+    _, err = user.run("export", "small", "--network", "again/best.safetensors")
+    assert f"training {name} again: 3 epochs\n" in err
+    assert f"{name}: trained again, bit for bit the stored network (" in err
+    for ending in (".safetensors", ".json"):
+        kept, again = (
+            re.sub(
+                rb'(saved_at\W+)[^"\\]+', rb"\1", (tmp_path / folder / f"best{ending}").read_bytes()
+            )
+            for folder in ("kept", "again")
+        )
+        assert kept == again, "the same in every byte but the time"
+
+
+def test_a_network_that_cannot_be_shown_is_kept_and_exported(
+    tmp_path: Path, database_url: str
+) -> None:
+    user = User(tmp_path, database_url, "objectives.gru:GruObjective")
+    user.run("export", "small", "--network", "gru.safetensors")
+    tensors = load_file(tmp_path / "gru.safetensors")
+    gru = torch.nn.GRU(1, 6, batch_first=True)
+    gru.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("gru.")})
+    with pytest.raises(ValueError, match="Of another objective's network, take the tensors"):
+        load_network(tmp_path / "gru.safetensors")
+    _, err = user.run("trace", "small", status=1)
+    assert "a network that can be shown, or trained again, must be what its objective" in err
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +180,7 @@ def test_a_study_in_python_gives_the_network_as_a_module(
         study.network(path="best")
     network = study.network(path=user.directory / "best.safetensors")
     assert isinstance(network, torch.nn.Module)
-    assert "trained again, bit for bit the stored network" in capsys.readouterr().err
+    assert "the very network that was confirmed" in capsys.readouterr().err
     assert accuracy(user.spec, user.directory / "best.safetensors") == best.step_scores[0]
     kept = load_network(user.directory / "best.safetensors").state_dict()
     assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
@@ -165,7 +189,7 @@ def test_a_study_in_python_gives_the_network_as_a_module(
 def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:
     out, err = user.run("trace", "--study", "small", "--classes", "0,1,5", "--layer", "0,last")
     assert out == "small-trace.html\n"
-    assert "bit for bit the stored network" in err
+    assert "the very network that was confirmed" in err
     page = (user.directory / "small-trace.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert "hpo trace --study small --classes 0,1,5 --layer 0,last" in page
@@ -183,36 +207,6 @@ def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:
     assert [len(layer["values"][0]) for layer in found["series"][0]["layers"]] == [65] * 3
     assert found["lineage"]["trial"] == 0
     assert not list(user.directory.glob(".*")), "no drafts are left behind"
-
-
-def test_the_network_that_a_worker_keeps_is_the_exported_one(user: User) -> None:
-    worker = start_worker(user.url, "--study", "small")
-    assert "bit for bit the stored network" in worker.communicate(timeout=120)[1]
-    best, folder = user.snapshot.confirmations[0], user.directory
-    stem = f"small-trial-{best.source}"
-    user.run("artifacts", "small", "-o", "kept")
-    user.run("export", "small", "--network", f"{stem}.safetensors")
-    for ending in (".safetensors", ".json"):
-        files = (folder / "kept" / f"{stem}{ending}", folder / f"{stem}{ending}")
-        kept, exported = (
-            re.sub(rb'(saved_at\W+)[^"\\]+', rb"\1", file.read_bytes()) for file in files
-        )
-        assert kept == exported, "the same in every byte but the time"
-    assert accuracy(user.spec, folder / "kept" / f"{stem}.safetensors") == best.step_scores[0]
-
-    learning = table(folder / "kept" / f"{stem}-learning.csv")
-    seen = list(dict.fromkeys(row["network"] for row in learning))
-    assert seen == ["member 0", "member 1", "fresh seed 1", "fresh seed 2"]
-    finals = [float(row["final_score"]) for row in learning if row["final_score"]]
-    slot = user.snapshot.search[best.source]
-    assert finals == [*(m.score for m in slot.members), *best.step_scores]
-    solved = [float(row["solved_score"]) for row in learning if row["solved_score"]]
-    assert solved == [*best.scores]
-    losses = [float(row["loss"]) for row in learning if row["network"] == "fresh seed 1"]
-    assert losses == [*user.snapshot.confirm[0].members[0].loss_curve]
-    traces = table(folder / "kept" / f"{stem}-traces.csv")
-    assert [*dict.fromkeys(row["layer"] for row in traces)] == ["input", "0", "1", "2"]
-    assert len({row["image"] for row in traces}) == 4
 
 
 def test_mistakes_are_found_before_any_training(

@@ -114,7 +114,6 @@ def test_a_worker_can_do_everything_to_studies(
         optuna.load_study(study_name="toy", storage=storage.optuna()).set_user_attr("note", "text")
         for line in (
             ["publish", "toy"],
-            ["artifacts", "toy", "--make"],
             ["export", "toy", "--backup", backup],
             ["import", backup, "--name", "again"],
             ["delete", "toy", "--yes"],

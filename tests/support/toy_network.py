@@ -7,16 +7,16 @@ three classes in the test half; one class has a name that a browser would run if
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pages import HOSTILE
+from safetensors.numpy import save
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
+from objectives import network_file
 from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
 
@@ -38,13 +38,21 @@ class ToyMember(NetworkMember):
 
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
         params, task, protocol, seed = self._arguments
-        return ToyObjective().evaluate(
+        outcome = ToyObjective().evaluate(
             params, task=task, protocol=protocol, member_seed=seed, on_epoch=on_epoch, resume=resume
         )
+        kept = self.packed() if protocol == Protocol.CONFIRM else None
+        return outcome.replace(network=kept)
 
-    def save(self, path: Path, about: Mapping[str, Any]) -> None:
-        path.write_text("weights")
-        path.with_suffix(".json").write_text(json.dumps(about))
+    def packed(self) -> bytes:
+        params, _, _, seed = self._arguments
+        about = {"objective": "toy-network", "member_seed": seed}
+        weights = {"weights": np.array([params.x, seed])}
+        return save(weights, metadata={network_file.KEY: json.dumps(about)})
+
+    def restore(self, data: bytes) -> None:
+        if data != self.packed():
+            raise ValueError("it is another network")
 
     def trace(self, images: Sequence[int], quantity: str) -> Trace:
         labels = self.test_labels[list(images)]
@@ -70,42 +78,13 @@ class ToyNetworkObjective(NetworkObjective[ToyParams, ToyTask]):
     name: ClassVar[str] = "toy-network"
     Params: ClassVar[type[ObjectiveParams]] = ToyParams
     tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
-    kind: ClassVar[type[ToyMember]] = ToyMember
 
     def member(
         self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
     ) -> ToyMember:
-        return self.kind(params, task, protocol, member_seed)
+        return ToyMember(params, task, protocol, member_seed)
 
     def network(
         self, params: ToyParams, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> Any:
         raise NotImplementedError
-
-
-class BrittleMember(ToyMember):
-    """It trains, and breaks when it is saved."""
-
-    def save(self, path: Path, about: Mapping[str, Any]) -> None:
-        raise RuntimeError("the toy breaks when it is saved")
-
-
-class BrittleObjective(ToyNetworkObjective):
-    """The same scores, and a network that cannot be kept."""
-
-    name: ClassVar[str] = "toy-brittle"
-    kind: ClassVar[type[ToyMember]] = BrittleMember
-
-
-class LingeringMember(ToyMember):
-    """It trains, and takes ten minutes to be saved."""
-
-    def save(self, path: Path, about: Mapping[str, Any]) -> None:
-        time.sleep(600)
-
-
-class LingeringObjective(ToyNetworkObjective):
-    """The same scores, and a network that nobody waits for."""
-
-    name: ClassVar[str] = "toy-lingering"
-    kind: ClassVar[type[ToyMember]] = LingeringMember

@@ -140,7 +140,7 @@ class User:
         with ledger_at(self.url) as ledger:
             values = {"name": "calm", "fixed.sleep_s": 0.0}
             ledger.register(file.load(str(self.directory / "toy.toml"), values=values))
-            line = ["--study", "calm", "--no-artifacts"]
+            line = ["--study", "calm"]
             subprocess.run(
                 [sys.executable, "-m", "hpo.worker", *line],
                 env=self.environment,

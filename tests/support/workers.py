@@ -71,8 +71,8 @@ def start_worker(url: str, *arguments: str, code: str = "") -> subprocess.Popen[
 
 
 def run_workers(url: str, study: str, count: int, *arguments: str, timeout_s: float = 280) -> None:
-    """Run a study to its end with so many workers; ``test_artifacts`` has them make artifacts."""
-    line = ("--study", study, "--no-artifacts", *arguments)
+    """Run a study to its end with so many workers."""
+    line = ("--study", study, *arguments)
     workers = [start_worker(url, *line) for _ in range(count)]
     for worker in workers:
         _, errors = worker.communicate(timeout=timeout_s)

@@ -1,9 +1,8 @@
-"""What others added to a study in Optuna's tables: notes, artifacts, a user's own attributes.
+"""What others added to a study in Optuna's tables: notes, a user's own attributes.
 
 `hpo.ledger.optuna_tables` writes our rows, which a backup makes anew; these it has to carry. Of a
 note it carries what people wrote, and no published figures: whoever watches the study publishes it
-anew. A study's priority is among them; artifacts whose content is in the database are not: a backup
-does not hold it.
+anew. A study's priority is among them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from optuna.storages._rdb import models
 from sqlalchemy import Connection, select
 
 from hpo.ledger import optuna_notes, optuna_tables
-from hpo.ledger.tables import artifacts, studies
 
 Additions = Mapping[str, Mapping[str, Any]]
 """JSON texts by key: of the study as ``user`` and ``system``; as ``trial_user`` and
@@ -44,11 +42,9 @@ def find(connection: Connection, study_id: int) -> Additions:
     ids = _trial_ids(connection, study_id)
     numbers = {trial_id: number for number, trial_id in ids.items()}
     found: dict[str, dict[str, Any]] = {kind: {} for kind in _KINDS}
-    kept = select(optuna_tables.ARTIFACT + artifacts.c.artifact_id).join(studies)
-    kept = kept.where(studies.c.optuna_study_id == study_id)
     for kind, (model, pattern) in _KINDS.items():
         table, trials = model.__table__, models.TrialModel.__table__
-        query = select(table).where(table.c.key.regexp_match(pattern), table.c.key.not_in(kept))
+        query = select(table).where(table.c.key.regexp_match(pattern))
         if kind.startswith("trial"):
             query = query.join(trials, trials.c.trial_id == table.c.trial_id)
             for row in connection.execute(query.where(trials.c.study_id == study_id)):

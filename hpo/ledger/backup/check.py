@@ -13,7 +13,7 @@ from hpo.ledger.backup import additions, file
 from hpo.ledger.backup.additions import Additions
 from hpo.ledger.backup.codec import decode
 from hpo.ledger.backup.file import BackupError
-from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, slots, studies
+from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, networks, slots, studies
 from hpo.search import space
 from hpo.study.file import validate
 from hpo.study.snapshot import StudyState
@@ -36,12 +36,13 @@ class Backup:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A slot with its members and its checkpoint, as rows of the database."""
+    """A slot with its members, its checkpoint and its network, as rows of the database."""
 
     where: str
     slot: dict[str, Any]
     members: list[dict[str, Any]]
     checkpoint: dict[str, Any] | None
+    network: dict[str, Any] | None
 
 
 def check(path: Path, name: str | None = None) -> Backup:
@@ -85,10 +86,12 @@ def records(path: Path) -> Iterator[Record]:
     older = next(lines)["schema"] < SCHEMA_VERSION
     for number, line in enumerate(lines, start=2):
         where = f"{path}: line {number}"
-        saved, trained = line.get("checkpoint"), line.get("members")
-        if line.keys() - {"slot", "members", "checkpoint"} or not isinstance(trained, list):
+        saved, trained, kept = (line.get(key) for key in ("checkpoint", "members", "network"))
+        if line.keys() - {"slot", "members", "checkpoint", "network"} or not isinstance(
+            trained, list
+        ):
             raise BackupError(
-                f"{where}: a line must hold slot, members and checkpoint, but got "
+                f"{where}: a line must hold slot, members, checkpoint and network, but got "
                 f"{', '.join(sorted(line))}. It was changed; take another copy."
             )
         yield Record(
@@ -96,6 +99,7 @@ def records(path: Path) -> Iterator[Record]:
             slot=decode(slots, line.get("slot"), where, older=older),
             members=[decode(members, item, where, older=older) for item in trained],
             checkpoint=None if saved is None else decode(checkpoints, saved, where, older=older),
+            network=None if kept is None else decode(networks, kept, where, older=older),
         )
 
 

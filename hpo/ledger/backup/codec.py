@@ -18,15 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from hpo.ledger.backup.file import BackupError
 
 _KEYS = {"id", "study_id", "slot_id", "optuna_study_id", "optuna_trial_id"}
-LEFT_OUT = {
-    *_KEYS,
-    "lease_until",
-    "lease_s",
-    "artifact_tries",
-    "artifact_error",
-    "artifact_worker",
-    "artifact_until",
-}
+LEFT_OUT = {*_KEYS, "lease_until", "lease_s"}
 """Columns that mean something in their own database, or at their own time, only."""
 ADDED = {"priority", "state_since", "search_end", "search_end_reason", "costs", "code"}
 """Columns that files of an earlier version may lack: the tables have grown."""

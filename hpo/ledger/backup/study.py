@@ -23,7 +23,7 @@ from hpo.ledger.backup.check import Backup, Record, check, records
 from hpo.ledger.backup.codec import encode
 from hpo.ledger.backup.file import BackupError
 from hpo.ledger.claims import End
-from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
+from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, networks, schema, slots, studies
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.study.trials import Phase, SlotState
 
@@ -76,18 +76,21 @@ def _slots(connection: Connection, study: Row[Any]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
         rows = connection.execute(select(slots).where(slots.c.id.in_(batch)).order_by(*order)).all()
-        trained, saved = (_by_slot(connection, table, batch) for table in (members, checkpoints))
+        tables = (members, checkpoints, networks)
+        trained, saved, kept = (_by_slot(connection, table, batch) for table in tables)
         for row in rows:
             record: dict[str, Any] = {"slot": encode(slots, row)}
             record["members"] = trained.get(row.id, [])
             if row.id in saved:
                 record["checkpoint"] = saved[row.id][0]
+            if row.id in kept:
+                record["network"] = kept[row.id][0]
             yield record
 
 
 def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[dict[str, Any]]]:
     found: dict[int, list[dict[str, Any]]] = {}
-    query = select(table).where(table.c.slot_id.in_(ids)).order_by(table.c.slot_id, table.c.member)
+    query = select(table).where(table.c.slot_id.in_(ids)).order_by(*table.primary_key)
     for row in connection.execute(query):
         found.setdefault(row.slot_id, []).append(encode(table, row))
     return found
@@ -143,6 +146,8 @@ def _insert(
         connection.execute(insert(members), [owner | member for member in record.members])
     if record.checkpoint is not None:
         connection.execute(insert(checkpoints).values(owner | record.checkpoint))
+    if record.network is not None:
+        connection.execute(insert(networks).values(owner | record.network))
     if slot.phase == Phase.SEARCH:
         writing.restore(connection, backup.spec, slot, end)
 

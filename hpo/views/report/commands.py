@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 
 from hpo.study.result import Result
-from hpo.study.snapshot import StudyState
 from hpo.views.report.html import Section, Table, code
 from objectives.inspection import NetworkObjective
 
@@ -17,8 +16,6 @@ def commands(result: Result) -> Section:
     if result.best and isinstance(result.spec.objective_impl, NetworkObjective):
         found[f"hpo trace {name} --open"] = "time series of the neurons of its best network"
         found[f"hpo export {name} --network best.safetensors"] = "this network, for PyTorch"
-    if result.state == StudyState.DONE:
-        found[f"hpo artifacts {name}"] = "what is kept of the finished study, as files"
     found[f"hpo trials {name}"] = "every trial, as a table"
     rows = [[code(command), what] for command, what in found.items()]
     table = Table(caption="Commands", head=["command", "shows"], rows=rows, css="")

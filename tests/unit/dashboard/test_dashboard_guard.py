@@ -75,8 +75,6 @@ def ask() -> Client:
         ("/api/studies/12/plot/contour", "plot"),
         ("/api/studies/12/param_importances", "importance"),
         ("/csv/12", "table"),
-        ("/artifacts/12/0a1b-2c", "artifact"),
-        ("/artifacts/12/3/0a1b-2c", "artifact"),
     ],
 )
 def test_known_routes_pass(ask: Client, path: str, kind: str) -> None:
@@ -132,8 +130,6 @@ def test_a_malformed_query_is_refused(ask: Client) -> None:
         ("PUT", "/api/studies/1/2/note", "started with --notes"),
         ("POST", "/api/trials/1/tell", "settled by workers alone"),
         ("POST", "/api/trials/1/user-attrs", "hpo --help"),
-        ("POST", "/api/artifacts/1", "made by its workers"),
-        ("DELETE", "/api/artifacts/1/2/ab", "made by its workers"),
         ("POST", "/incompatible-rdb-schema", "hpo --help"),
         ("POST", "/api/llm/trial_filter_query", "hpo --help"),
         ("OPTIONS", "/api/studies", "hpo launch"),

@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 
 import objectives
-from objectives import artifacts, predictor, ridge
+from objectives import artifacts, network_file, predictor, ridge
 from objectives.contents import SeriesContents, contents
 from objectives.contract import Outcome, Protocol, UnavailableError
 from objectives.tasks import own_series
@@ -196,7 +196,7 @@ def test_a_trained_network_is_kept_and_predicts_from_its_file(tmp_path: Path) ->
     one = member(epochs=5)
     one.train(lambda progress: None)
     path = tmp_path / "best.safetensors"
-    one.save(path, {"study": "toy"})
+    network_file.write(path, one.packed(), {"study": "toy"})
     told = json.loads(path.with_suffix(".json").read_text())
     assert told["objective"] == "spintronic-prediction"
     split = load(TASK, protocol=Protocol.VALIDATION)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recordings import labels, save, save_csv, series, unequal
 
 import objectives
+from objectives import network_file
 from objectives.artifacts import load_network, network_input
 from objectives.contract import Protocol
 from objectives.tasks import load
@@ -124,7 +125,7 @@ def saved(tmp_path: Path) -> tuple[Path, Any]:
         protocol=Protocol.CONFIRM,
         member_seed=7,
     )
-    member.save(tmp_path / "best.safetensors", {})
+    network_file.write(tmp_path / "best.safetensors", member.packed(), {})
     return tmp_path / "best.safetensors", member
 
 
@@ -167,7 +168,8 @@ def test_what_a_saved_network_cannot_take_is_refused(
 
 
 def test_a_network_of_series_of_one_length_takes_one_length(tmp_path: Path) -> None:
-    trainings.member("spintronic", seed=7, **trainings.SMALL).save(tmp_path / "n.safetensors", {})
+    one = trainings.member("spintronic", seed=7, **trainings.SMALL)
+    network_file.write(tmp_path / "n.safetensors", one.packed(), {})
     flat = [np.linspace(0.0, 1.0, 64), np.ones(64)]
     assert torch.equal(
         network_input(tmp_path / "n.safetensors", flat),

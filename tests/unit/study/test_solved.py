@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +24,6 @@ from hpo.views.numbers import front, scores, study_figure
 from hpo.views.report import page as report_page
 from hpo.views.terminal import live as terminal_live
 from hpo.views.terminal import status, tables
-from hpo.worker.artifacts import learning_curve
 from objectives.contract import Solved
 
 STEPPED = "stepped_objective:SteppedObjective"
@@ -234,42 +232,13 @@ def test_a_remedy_is_foreign_text() -> None:
     assert "<img" not in report_page.html(snapshot).replace("&lt;img", "")
 
 
-def test_the_learning_curve_and_its_numbers() -> None:
-    stream = io.StringIO()
-    learning_curve.write_csv(OF_THE_STEP, OF_THE_STEP.search[0], stream)
-    head, *_, last = stream.getvalue().splitlines()
-    assert head == "trial,network,epoch,score,loss,final_score,solved_score"
-    assert last.endswith(",0.944,0.093")
-    drawn = learning_curve.figure(OF_THE_STEP, OF_THE_STEP.search[0])
-    title = drawn.axes[0].get_title(loc="left").replace("\n", " ")
-    assert title.endswith(
-        "confirmed 8.8 ± 0.6 %, on the solved equation, 94.4 ± 0.0 % at the study's step"
-    )
-
-
 def test_a_point_of_a_sweep_is_shown_solved() -> None:
-    point, stream = SWEPT.search[0], io.StringIO()
-    learning_curve.write_csv(SWEPT, point, stream)
-    _, *rows = stream.getvalue().splitlines()
-    assert [row.split(",")[-2:] for row in rows if row[-1] != ","] == [
-        ["0.944", "0.083"],
-        ["0.944", "0.093"],
-    ]
-    axes = learning_curve.figure(SWEPT, point).axes[0]
-    title = axes.get_title(loc="left").replace("\n", " ")
-    assert title.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")
-    _, (label, *_) = axes.get_legend_handles_labels()
-    assert label == "2 networks, the test part, on the solved equation"
-    drawn = [next(iter(line.get_ydata())) for line in axes.get_lines()]
-    assert drawn == pytest.approx([8.3, 9.3])
+    point = SWEPT.search[0]
     assert formatting.score_cell(SWEPT.spec, point) == "94.4 %, 8.8 % solved"
     assert scores.axis_score(SWEPT.spec, point) == pytest.approx(8.8)
     assert style.hover(SWEPT.spec, point).startswith("trial 0: 8.8 %<br>")
     part = sweep((solved(0.083), None)).search[0]
     assert formatting.score_cell(SWEPT.spec, part) == "94.4 %"
-    axes = learning_curve.figure(SWEPT, part).axes[0]
-    assert axes.get_title(loc="left").endswith("accuracy 94.4 %")
-    assert [next(iter(line.get_ydata())) for line in axes.get_lines()] == pytest.approx([94.4] * 2)
 
 
 def test_a_front_holds_the_solved_score() -> None:

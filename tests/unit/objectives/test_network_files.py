@@ -15,7 +15,7 @@ from networks import KINDS, scaled
 from safetensors.torch import load_file, save_file
 
 import objectives
-from objectives import solved_equation
+from objectives import network_file, solved_equation
 from objectives.artifacts import FORMAT, describe, load_network
 from objectives.classifier import Classifier
 from objectives.contract import Protocol
@@ -40,14 +40,8 @@ def changed(untrained: Classifier) -> Classifier:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("networks") / "small.safetensors"
-    member("spintronic").save(path, ABOUT)
+    network_file.write(path, member("spintronic").packed(), ABOUT)
     return path
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_member_trains_as_evaluate_does(kind: str) -> None:
-    trained = member(kind, Protocol.PAPER).train(lambda progress: None)
-    assert trained == trainings.evaluate(kind, Protocol.PAPER, seed=7, **SMALL)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,11 +57,15 @@ def test_a_saved_network_gives_the_same_logits_bit_for_bit(
     kind: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:
     trained = changed(member(kind, **changes))
-    trained.save(tmp_path / "best.safetensors", ABOUT)
+    network_file.write(tmp_path / "best.safetensors", trained.packed(), ABOUT)
     network = load_network(tmp_path / "best.safetensors")
     x = torch.from_numpy(np.random.default_rng(0).uniform(size=(5, 64, 1)).astype(np.float32))
+    again = member(kind, **changes)
+    again.restore(trained.packed())
+    assert again.packed() == trained.packed()
     with torch.no_grad():
         assert torch.equal(network(x), trained.network(x))
+        assert torch.equal(network(x), again.network(x))
     assert network(x).shape == (1, 5, 10)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.safetensors"]
 
@@ -106,7 +104,7 @@ def test_a_network_whose_layers_differ_is_trained_resumed_described_and_traced(
     assert member(kind, **own).train(lambda progress: None, checkpoints[0]) == outcome
     synapses = 3 + 12 + 18 + 16 + 40  # half of 6 and of 24, half of 36, 16, and the readout
     assert (outcome.info["n_neurons"], outcome.info["n_synapses"]) == (10, synapses)
-    trained.save(tmp_path / "best.safetensors", ABOUT)
+    network_file.write(tmp_path / "best.safetensors", trained.packed(), ABOUT)
     found = describe(tmp_path / "best.safetensors")
     assert found["parameters"]["width"] == [6, 4]
     assert found["connectivity"]["mask_inter"] == {"kept": 12, "possible": 24}
@@ -129,7 +127,7 @@ def test_a_network_of_normalised_data_says_how_to_normalise_more(tmp_path: Path)
         protocol=Protocol.CONFIRM,
         member_seed=7,
     )
-    trained.save(tmp_path / "best.safetensors", ABOUT)
+    network_file.write(tmp_path / "best.safetensors", trained.packed(), ABOUT)
     scaling = describe(tmp_path / "best.safetensors")["input_scaling"]
     wanted = (x - np.array(scaling["shift"])) / np.array(scaling["scale"])
     seen = trained.trace([0, 19], "x").inputs
@@ -260,11 +258,6 @@ def test_weights_of_several_types_are_refused(
         load_network(path)
 
 
-def test_a_file_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        member("spintronic").save(tmp_path / "none" / "best.safetensors", ABOUT)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("quantity", sorted(QUANTITIES))
 def test_a_trace_shows_what_the_network_computes(kind: str, quantity: str) -> None:
@@ -287,13 +280,25 @@ def test_a_trace_shows_what_the_network_computes(kind: str, quantity: str) -> No
         torch.testing.assert_close(last @ network.w_out[0].mT + network.bias_out[0], logits)
 
 
+def test_weights_of_another_network_are_refused() -> None:
+    other = member("spintronic", width=5).packed()
+    with pytest.raises(ValueError, match="the tensors of this network must hold, but got Error"):
+        member("spintronic").restore(other)
+    with pytest.raises(ValueError, match="the tensors of this network must hold, but got"):
+        member("spintronic").restore(other[:50])
+    with pytest.raises(ValueError, match="safetensors with a description in its header must hold"):
+        network_file.described(b"no network")
+
+
 @pytest.mark.parametrize("protocol", list(Protocol))
 def test_replays_use_the_test_half_whatever_the_protocol(protocol: Protocol) -> None:
     task: Any = objectives.load("spintronic").tasks["sequential-digits"]()  # type: ignore[call-arg]
     test = load(task, protocol=Protocol.CONFIRM, member_seed=0).score
     found = member("spintronic", protocol)
     assert np.array_equal(found.test_labels, test.label)
-    assert np.array_equal(found.trace([0, 898], "x").inputs, test.x[[0, 898]])
+    shown = found.trace([0, 898], "x")
+    assert np.array_equal(shown.inputs, test.x[[0, 898]])
+    assert np.array_equal(shown.predicted, found.read()[[0, 898]])
 
 
 def test_a_prediction_that_is_not_finite_reads_no_class(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,134 @@
+"""The network that was confirmed is the network that is kept, and what is made of it on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pages
+import pytest
+from servers import connect, database
+from users import User
+from workers import ledger_at, run_workers, start_worker, toy_spec
+
+import hpo
+from hpo.cli import main
+from hpo.ledger import interventions
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.views.figures.style import safe
+from objectives.network_file import described
+
+NETWORK = "toy_network:ToyNetworkObjective"
+
+
+def small(name: str = "toy", **tables: Any) -> StudySpec:
+    """A study of networks that ends within a second."""
+    return toy_spec(name, **{"objective": NETWORK, "budget": {"trials": 4}, **tables})
+
+
+@pytest.fixture(scope="module")
+def kept(server_url: str, with_tables: str) -> Iterator[str]:
+    """URL of a database with a study that two workers have ended; who uses it only looks."""
+    with database(server_url, with_tables) as url:
+        with ledger_at(url) as ledger:
+            ledger.register(small())
+        run_workers(url, "toy", 2)
+        yield url
+
+
+def stored(url: str) -> dict[int, int]:
+    """Number of the confirmation -> seed of the network that is kept of it."""
+    query = "SELECT number, data FROM hpo_ledger.networks JOIN hpo_ledger.slots ON id = slot_id"
+    with connect(url) as connection:
+        return {n: described(data)["member_seed"] for n, data in connection.execute(query)}
+
+
+def first_seeds(snapshot: StudySnapshot) -> dict[int, int]:
+    """The same of what should be kept: of every confirmed trial the first fresh seed."""
+    fresh = [slot for slot in snapshot.confirm if slot.number % 3 == 0]
+    return {slot.number: slot.members[0].seed for slot in fresh}
+
+
+def test_of_each_confirmed_trial_the_first_fresh_seed_is_kept_as_long_as_the_trial(
+    database_url: str,
+) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(small())
+        run_workers(database_url, "toy", 2)
+        before = first_seeds(ledger.snapshot("toy"))
+        assert len(before) == 2
+        assert stored(database_url) == before
+        interventions.extend(ledger, "toy", 24)
+        run_workers(database_url, "toy", 1)
+        after = first_seeds(ledger.snapshot("toy"))
+        assert after.keys() > before.keys(), "other trials are the best"
+        assert stored(database_url) == after
+        interventions.delete_study(ledger, "toy")
+        assert stored(database_url) == {}
+
+
+def test_what_is_too_large_is_left_out_and_told(database_url: str) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(small())
+        code = "import hpo.worker.trial as trial; trial.LARGEST = 10"
+        worker = start_worker(database_url, "--study", "toy", code=f"import sys; {code}")
+        said = worker.communicate(timeout=60)[1]
+        assert worker.returncode == 0, said
+        assert "fresh seed 1 of 3: its network is not kept: it has " in said
+        assert "bytes, more than 10\n" in said
+        assert len(ledger.snapshot("toy").confirmations) == 2
+    assert stored(database_url) == {}
+
+
+# --- how it reads the test part -------------------------------------------------------------------
+
+
+def matrix(page: str) -> Any:
+    """The confusion matrix of a report."""
+    return pages.figures(page)["confusion-plot"]["data"][0]
+
+
+def test_the_report_shows_how_the_kept_network_reads_the_test_half(
+    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toy_network.ToyMember.train", pytest.fail)
+    report = tmp_path / "report.html"
+    assert main.main(["report", "toy", "--storage", kept, "-o", str(report)]) == 0
+    cells = matrix(report.read_text())
+    assert cells["y"] == cells["x"] == ["sine", "square", safe(pages.HOSTILE)]
+    read = [row.index(max(row)) for row in cells["customdata"]]
+    assert read == [0, 2, 2], "squares: read wrongly"
+    assert "most often wrong: square as " in report.read_text()
+    (same,) = hpo.load("toy", kept).plot_confusion_matrix().data
+    assert [[int(n) for n in row] for row in same.customdata] == cells["customdata"]
+
+
+def test_a_launch_ends_with_that_report_and_waits_for_nothing(user: User) -> None:
+    _, err = user.end(user.launch("--workers", "1", "--trials=2", f"--set=objective={NETWORK}"))
+    assert "again" not in err, "it is trained once"
+    assert "customdata" in matrix((user.directory / "toy-report.html").read_text())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "DELETE FROM hpo_ledger.networks",
+        "UPDATE hpo_ledger.networks SET data = (SELECT data FROM hpo_ledger.networks other "
+        "WHERE other.slot_id <> networks.slot_id)",
+    ],
+    ids=["none", "of another"],
+)
+def test_where_no_network_fits_the_report_has_no_matrix_and_nothing_is_trained(
+    code: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(small())
+        run_workers(database_url, "toy", 1)
+    with connect(database_url) as connection:
+        connection.execute(code)
+    monkeypatch.setattr("toy_network.ToyMember.train", pytest.fail)
+    report = tmp_path / "report.html"
+    assert main.main(["report", "toy", "--storage", database_url, "-o", str(report)]) == 0
+    assert "confusion-plot" not in report.read_text()
