@@ -245,7 +245,7 @@ class Outcome(Told):
     equation where there is one); empty without."""
     network: StrictBytes | None = None
     """Under ``Protocol.CONFIRM``, the trained network as safetensors, its description in the header
-    (``objectives.artifacts``): what is confirmed is what is kept. The worker keeps that of the
+    (``objectives.network_file``): what is confirmed is what is kept. The worker keeps that of the
     first fresh seed, if it has at most 16 MB."""
 
 

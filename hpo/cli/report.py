@@ -13,6 +13,7 @@ from hpo.cli.common import (
     STUDY,
     argument,
     command,
+    looking,
     opened_storage,
     show,
     study_or,

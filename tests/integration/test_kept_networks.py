@@ -82,6 +82,14 @@ def test_what_is_too_large_is_left_out_and_told(database_url: str) -> None:
     assert stored(database_url) == {}
 
 
+def test_a_backup_carries_what_is_kept(kept: str, database_url: str, tmp_path: Path) -> None:
+    file = str(tmp_path / "toy.jsonl.gz")
+    assert main.main(["export", "toy", "--backup", file, "--storage", kept]) == 0
+    assert main.main(["import", file, "--name", "again", "--storage", database_url]) == 0
+    assert len(stored(database_url)) == 2
+    assert stored(database_url) == stored(kept)
+
+
 # --- how it reads the test part -------------------------------------------------------------------
 
 

@@ -10,13 +10,13 @@ import pytest
 from snapshots import solved
 
 from hpo.study.confirmation import solved_info, solved_of
-from hpo.worker.trial import _member
+from hpo.worker.trial import member_of
 from objectives.contract import Outcome
 
 
 def test_numbers_of_numpy_are_stored_as_numbers() -> None:
     outcome = Outcome(score=np.float32(0.5), curve=(np.float64(0.25),))  # type: ignore[arg-type]
-    member = _member(0, 1, outcome, 0.1)
+    member = member_of(0, 1, outcome, 0.1)
     assert (type(member.score), type(member.curve[0])) == (float, float)
 
 
@@ -25,7 +25,7 @@ def test_numbers_of_numpy_are_stored_as_numbers() -> None:
 
 def test_the_check_is_stored_under_flat_names_and_read_back() -> None:
     outcome = Outcome(score=0.9, info={"n_synapses": 7}, solved=solved(0.5, converged=False))
-    member = _member(0, 1, outcome, 0.1)
+    member = member_of(0, 1, outcome, 0.1)
     assert member.info == {
         "n_synapses": 7,
         "solved_score": 0.5,
@@ -35,7 +35,7 @@ def test_the_check_is_stored_under_flat_names_and_read_back() -> None:
         "solved_remedy": "Lower max_step_ns.",
     }
     assert member.solved == solved_of(json.loads(json.dumps(member.info))) == outcome.solved
-    assert _member(0, 1, Outcome(score=0.9), 0.1).solved is None
+    assert member_of(0, 1, Outcome(score=0.9), 0.1).solved is None
 
 
 @pytest.mark.parametrize("name", ["solved_score", "trained_steps_per_point"])
@@ -45,7 +45,7 @@ def test_an_objective_cannot_tell_of_the_check_itself(name: str) -> None:
         r"Give it as `Outcome\.solved`\."
     )
     with pytest.raises(ValueError, match=said):
-        _member(0, 1, Outcome(score=0.9, info={name: 3}), 0.1)
+        member_of(0, 1, Outcome(score=0.9, info={name: 3}), 0.1)
 
 
 OTHERWISE: list[dict[str, Any]] = [
