@@ -10,10 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from typing import Any
 
 FORMAT = 1
 """Written into every description; a reader refuses what is newer than itself."""
@@ -24,8 +21,8 @@ _LENGTH = 8
 """Bytes that hold the length of the header, of which it is a multiple, too."""
 
 
-def packed(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> bytes:
-    """Return tensors by name with what describes them, JSON-ready, as bytes."""
+def packed(tensors: Mapping[str, Any], description: Mapping[str, Any]) -> bytes:
+    """Return PyTorch's tensors by name, and what describes them, JSON-ready, as bytes."""
     from safetensors.torch import save
 
     own = {name: value.contiguous() for name, value in tensors.items()}
