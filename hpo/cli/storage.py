@@ -86,7 +86,7 @@ def _status(arguments: argparse.Namespace) -> int:
         ["embedded server", state],
         ["PostgreSQL", server.version or "not yet set up"],
         ["home", str(server.home)],
-        ["data", f"{server.data_directory} ({server.size_bytes / 1e6:.0f} MB)"],
+        ["data", str(server.data_directory)],
         ["log", str(server.log)],
         ["used by pids", users],
     ]

@@ -51,8 +51,6 @@ PINNED = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "client_encoding": "UTF8",
-    "standard_conforming_strings": "on",
-    "transform_null_equals": "off",
     "synchronize_seqscans": "off",
     "default_transaction_isolation": "read committed",
     "tcp_keepalives_idle": "30",
@@ -63,8 +61,7 @@ PINNED = {
 
 - How values are written as text, and read back: times, intervals, bytes, letters, and numbers
   (``extra_float_digits``: below 1, the last digit of a score is lost).
-- What a statement means: backslashes, ``= NULL``, the order of rows without ORDER BY, what a
-  transaction sees.
+- What a statement sees: in which order rows come without ORDER BY, and of which transactions.
 - That the server, too, notices a host that vanished, and ends its session with all its locks.
 
 A site may set what changes no value: limits of time (``statement_timeout``, ``lock_timeout``) and
@@ -341,13 +338,10 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
         StorageError: the user may not create tables, or Optuna's are of another version.
     """
 
-    def is_current(connection: Connection) -> bool:
-        ours = schema is None or schema.is_current(connection)
-        return ours and _has_optuna(connection)
-
     try:
         with storage.engine.connect() as connection:
-            if is_current(connection):
+            ours = schema is None or schema.is_current(connection)
+            if ours and _has_optuna(connection):
                 return
         with storage.engine.begin() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})

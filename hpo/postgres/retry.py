@@ -38,15 +38,10 @@ LASTING = {"57014", "57P04"}  # query cancelled (as by statement_timeout), datab
 # In the order of asking: libpq gives no error code when a connection fails.
 _REFUSALS = (
     (
-        r"no pg_hba\.conf entry .*no encryption",
-        "the server must let this user in from this host without encryption",
-        "Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL if its pg_hba.conf says hostssl, "
-        "else ask its administrator for such a line.",
-    ),
-    (
         r"no pg_hba\.conf entry",
         "the server must let this user in from this host",
-        "Ask its administrator for a line in pg_hba.conf.",
+        "Ask its administrator for a line in pg_hba.conf; if that says hostssl, and the connection "
+        "had no encryption, add ?sslmode=verify-full&sslrootcert=CA.crt to the URL.",
     ),
     (
         r"authentication failed|no password supplied|role .* does not exist|not permitted to log",
@@ -60,21 +55,11 @@ _REFUSALS = (
         "Create it with `createdb`, or correct its name in the URL.",
     ),
     (
-        r"does not match host name",
-        "the server's certificate must be made for the host name in the URL",
-        "Write the name that the certificate bears, or have one made for this name "
-        "(subjectAltName). Do not lower sslmode: this may be another server.",
-    ),
-    (
-        r"certificate verify failed",
-        "the server's certificate must be valid, and signed by the CA that sslrootcert names",
-        "Get ca.crt from the server's administrator; if it is the right one, the certificate may "
-        "have expired. Do not lower sslmode: this may be another server.",
-    ),
-    (
-        r"root certificate file",
-        "sslrootcert must name a readable file with the certificate of the server's CA",
-        "Copy ca.crt from the server to this host, and give its path in the URL.",
+        r"does not match host name|certificate verify failed|root certificate file",
+        "the server's certificate must be valid, made for the host name in the URL (subjectAltName)"
+        ", and signed by the CA in the file that sslrootcert names",
+        "Get ca.crt from the server's administrator, or have another certificate made. Do not "
+        "lower sslmode: this may be another server.",
     ),
     (
         r"support SSL|SSL was required",

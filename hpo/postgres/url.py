@@ -103,7 +103,7 @@ def password_in(path: Path, source: str) -> str:
 
 def place(url: URL) -> str:
     """Return which database a URL leads to, for people: without any password."""
-    host = url.host or url.query.get("host") or "the default host"
+    host = _host(url) or "the default host"
     database, user = url.database or "(default)", url.username or "(default)"
     return f"database {database} at {host}:{url.port or 5432}, user {user}"
 
@@ -117,5 +117,8 @@ def is_of_this_host(url: URL) -> bool:
         >>> is_of_this_host(parse_url("postgresql://me@db.lab.example/hpo"))
         False
     """
-    host = str(url.host or url.query.get("host") or "/")
-    return host.startswith(("/", "127.", "::1", "localhost"))
+    return (_host(url) or "/").startswith(("/", "127.", "::1", "localhost"))
+
+
+def _host(url: URL) -> str:
+    return str(url.host or url.query.get("host") or "")

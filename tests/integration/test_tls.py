@@ -105,59 +105,47 @@ def test_paths_in_the_url_are_those_of_this_process_and_home(
             monkeypatch.chdir(server.directory)
 
 
+VALID = (
+    "the server's certificate must be valid, made for the host name in the URL (subjectAltName), "
+    "and signed by the CA in the file that sslrootcert names, but got: "
+)
+MEND = (
+    "Get ca.crt from the server's administrator, or have another certificate made. Do not lower "
+    "sslmode: this may be another server."
+)
+LET_IN = "the server must let this user in from this host, but got: "
+ASK = (
+    "Ask its administrator for a line in pg_hba.conf; if that says hostssl, and the connection had "
+    "no encryption, add ?sslmode=verify-full&sslrootcert=CA.crt to the URL."
+)
+
+
 @pytest.mark.parametrize(
-    ("host", "options", "rule", "end"),
+    ("host", "root", "rule", "got", "remedy"),
     [
-        (
-            "127.0.0.1",
-            {"sslmode": "verify-full", "sslrootcert": "ca.crt"},
-            "the server's certificate must be made for the host name in the URL, but got: ",
-            'does not match host name "127.0.0.1". Write the name that the certificate bears, or '
-            "have one made for this name (subjectAltName). Do not lower sslmode: this may be "
-            "another server.",
-        ),
-        *[
-            (
-                "localhost",
-                {"sslmode": "verify-full", "sslrootcert": root},
-                "the server's certificate must be valid, and signed by the CA that sslrootcert "
-                "names, but got: ",
-                "certificate verify failed. Get ca.crt from the server's administrator; if it is "
-                "the right one, the certificate may have expired. Do not lower sslmode: this may "
-                "be another server.",
-            )
-            for root in ("other.crt", "system")
-        ],
-        (
-            "localhost",
-            {"sslmode": "verify-full", "sslrootcert": "none.crt"},
-            "sslrootcert must name a readable file with the certificate of the server's CA, but ",
-            'none.crt" does not exist. Copy ca.crt from the server to this host, and give its '
-            "path in the URL.",
-        ),
-        (
-            "localhost",
-            {"sslmode": "disable"},
-            "the server must let this user in from this host without encryption, but got: ",
-            "no encryption. Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL if its "
-            "pg_hba.conf says hostssl, else ask its administrator for such a line.",
-        ),
+        ("127.0.0.1", "ca.crt", VALID, 'does not match host name "127.0.0.1"', MEND),
+        ("localhost", "other.crt", VALID, "certificate verify failed", MEND),
+        ("localhost", "system", VALID, "certificate verify failed", MEND),
+        ("localhost", "none.crt", VALID, 'none.crt" does not exist', MEND),
+        ("localhost", None, LET_IN, "no encryption", ASK),
     ],
 )
 def test_a_connection_that_is_not_as_it_must_be(
     server: TlsServer,
     host: str,
-    options: dict[str, str],
+    root: str | None,
     rule: str,
-    end: str,
+    got: str,
+    remedy: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(server.directory)
+    verified = {"sslmode": "verify-full", "sslrootcert": root}
     with pytest.raises(StorageError) as caught:
-        open_storage(server.url(host, **options))
+        open_storage(server.url(host, **(verified if root else {"sslmode": "disable"})))
     assert PASSWORD not in str(caught.value)
     assert rule in str(caught.value)
-    assert str(caught.value).endswith(end)
+    assert str(caught.value).endswith(f"{got}. {remedy}")
 
 
 def test_a_worker_that_is_refused_says_why_and_does_not_wait(server: TlsServer) -> None:
@@ -166,7 +154,7 @@ def test_a_worker_that_is_refused_says_why_and_does_not_wait(server: TlsServer) 
     environment = {**os.environ, "HPO_STORAGE": url}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50)
     assert done.returncode == 1
-    assert "Write the name that the certificate bears" in done.stderr
+    assert MEND in done.stderr
     assert PASSWORD not in done.stderr
 
 

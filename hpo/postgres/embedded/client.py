@@ -26,7 +26,6 @@ from hpo.postgres.embedded.layout import (
     holders,
     locked,
     private,
-    trim,
 )
 
 START_TIMEOUT_S = 150.0
@@ -156,7 +155,6 @@ def _keeper(layout: Layout) -> Iterator[None]:
     """Start a keeper meanwhile."""
     code = str(Path(__file__).parents[3])  # so that the keeper imports this very package
     path = os.pathsep.join(p for p in (code, os.environ.get("PYTHONPATH")) if p)
-    trim(layout.keeper_log)
     with private(layout.keeper_log, "ab") as log:
         starter = subprocess.Popen(
             [sys.executable, "-P", "-m", "hpo.postgres.embedded.keeper", str(layout.home)],
@@ -208,7 +206,6 @@ class EmbeddedStatus:
     pid: int | None
     keeper_pid: int | None
     version: str | None
-    size_bytes: int
     users: tuple[int, ...] | None
     """Pids of the processes that use the server; None where the system does not tell."""
 
@@ -232,17 +229,8 @@ def status(home: Path) -> EmbeddedStatus:
         pid=found.pid if found else None,
         keeper_pid=layout.keeper(),
         version=version_file.read_text().strip() if version_file.exists() else None,
-        size_bytes=_size_bytes(layout.data),
         users=holders(layout.users_lock),
     )
-
-
-def _size_bytes(directory: Path) -> int:
-    total = 0
-    for path in directory.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # the server removes files while we count
-            total += path.lstat().st_size
-    return total
 
 
 def stop(home: Path, force: bool = False) -> None:

@@ -13,7 +13,7 @@ import pwd
 import shutil
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Account:
     @property
     def run_as(self) -> dict[str, Any]:
         """The arguments with which `subprocess` runs a program as the account."""
-        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+        ours = self.uid == os.geteuid()
+        return {} if ours else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def reaches(self, path: Path) -> bool:
         """Whether it may enter a directory, or run a program.
@@ -59,16 +60,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Installation:
-    """One PostgreSQL, as installed in a directory with `bin`, `lib` and `share`."""
+    """A PostgreSQL in a directory with `bin`, `lib` and `share`, and the account that runs it."""
 
     directory: Path
-    account: Account | None = None
-    """The account that runs the server; None if that is our own."""
-
-    @property
-    def run_as(self) -> dict[str, Any]:
-        """The arguments with which `subprocess` runs its programs."""
-        return self.account.run_as if self.account else {}
+    account: Account
 
     def program(self, name: str) -> Path:
         """Return the path of a program."""
@@ -76,36 +71,34 @@ class Installation:
 
 
 def installed(layout: Layout) -> Installation:
-    """Return the PostgreSQL that runs on the data of a home, with the account that runs it.
+    """Return the PostgreSQL that runs on the data of a home.
 
     Raises:
         StorageError: there is none, or no account that reaches the home.
     """
-    found, account = shipped(layout.data), server_account(layout.data)
-    if account is None:
-        return found
+    directory, account = shipped(layout.data), server_account(layout.data)
     if not account.reaches(layout.home):
         raise StorageError(
             f"HPO_HOME: the account {account.name}, which runs PostgreSQL, must be able to reach "
             f"{layout.home}, but got a directory on the way that it may not pass. Run `chmod o+x` "
             "on that, or set HPO_HOME to a directory that it can reach, such as /var/lib/hpo."
         )
-    if not account.reaches(found.program("postgres")):
-        found = _copied(found, layout.home)
-    return replace(found, account=account)
+    if not account.reaches(directory / "bin" / "postgres"):
+        directory = _copied(directory, layout.home)
+    return Installation(directory, account)
 
 
-def server_account(data: Path) -> Account | None:
-    """Return the account to run the server as, None if that is our own (we are not root).
+def server_account(data: Path) -> Account:
+    """Return the account to run the server as: our own, unless we are root.
 
-    That is the one that the user names, else the owner of the data directory, else one for this
+    Then it is the one that the user names, else the owner of the data directory, else one for this
     alone, which is made where it can be.
 
     Raises:
         StorageError: HPO_SERVER_USER does not exist or is root.
     """
     if os.geteuid() != 0:
-        return None
+        return Account("of this process", os.geteuid(), os.getegid())
     named = settings.server_user()
     if named is None and data.exists() and (owner := data.stat()).st_uid != 0:
         return Account(f"uid {owner.st_uid}", owner.st_uid, owner.st_gid)
@@ -123,8 +116,8 @@ def server_account(data: Path) -> Account | None:
     )
 
 
-def shipped(data: Path) -> Installation:
-    """Return the installation in the wheel of the version of the data, else the newest.
+def shipped(data: Path) -> Path:
+    """Return the directory of the PostgreSQL in the wheel of the data's version, else the newest.
 
     Raises:
         StorageError: the wheel is missing or holds none.
@@ -140,22 +133,21 @@ def shipped(data: Path) -> Installation:
         )
     version = data / "PG_VERSION"
     named = f"pginstall{version.read_text().strip()}" if version.exists() else ""
-    return Installation(next((one for one in found if one.name == named), found[-1]))
+    return next((one for one in found if one.name == named), found[-1])
 
 
-def _copied(original: Installation, home: Path) -> Installation:
+def _copied(original: Path, home: Path) -> Path:
     """A copy of an installation and its libraries, in the same relative places, for all to read."""
     target = home / f"postgresql-{importlib.metadata.version(WHEEL)}"
-    name = original.directory.name
-    if not (target / WHEEL / name).exists():
+    if not (target / WHEEL / original.name).exists():
         for old in home.glob("postgresql-*"):  # other versions, and copies that were cut short
             shutil.rmtree(old)
         partial = home / f"{target.name}.partial"
         skip = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig")
-        shutil.copytree(original.directory, partial / WHEEL / name, symlinks=True, ignore=skip)
-        libraries = original.directory.parents[1] / f"{WHEEL}.libs"
+        shutil.copytree(original, partial / WHEEL / original.name, symlinks=True, ignore=skip)
+        libraries = original.parents[1] / f"{WHEEL}.libs"
         if libraries.is_dir():  # where the Linux wheels keep libpq
             shutil.copytree(libraries, partial / libraries.name, symlinks=True)
         subprocess.run(["chmod", "-R", "a+rX", partial], check=True)
         partial.rename(target)
-    return replace(original, directory=target / WHEEL / name)
+    return target / WHEEL / original.name

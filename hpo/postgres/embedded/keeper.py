@@ -21,7 +21,7 @@ from pathlib import Path
 
 from hpo.errors import StorageError
 from hpo.postgres.embedded.client import Embedded
-from hpo.postgres.embedded.layout import Layout, trim, try_lock
+from hpo.postgres.embedded.layout import Layout, try_lock
 from hpo.postgres.embedded.server import postmaster, stop
 
 GRACE_S = 2.0
@@ -68,7 +68,6 @@ def _until_unused(layout: Layout) -> int | None:
             os.close(users)
             unused_since = unused_since or time.monotonic()
         try:
-            trim(layout.log)
             if users is None and postmaster(layout) is None:
                 _say("the server died; starts it again")
                 Embedded(layout.home).start(anew=False)

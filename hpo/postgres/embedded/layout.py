@@ -9,7 +9,7 @@
     <home>/server/host          on which host the server shall run; gone where somebody stopped it
     <home>/server/password      libpq password file
     <home>/server/keeper.log    what the keeper says
-    <home>/server/postgres.log  what PostgreSQL says
+    <home>/server/postgres.log  what PostgreSQL says; postgres.log.1: before its last start
 
 Standard library only: the keeper imports this.
 """
@@ -19,7 +19,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ from hpo.errors import StorageError
 DATABASE = ROLE = "hpo"
 PORT = 5432  # part of the socket's name; the server does not listen on the network
 POLL_S = 0.05
-_LARGEST_LOG = 2_000_000  # bytes
 _OTHER_HOME = "Set HPO_HOME to a directory of your own, or HPO_STORAGE to a PostgreSQL URL."
 
 
@@ -104,15 +102,6 @@ class Layout:
 def private(path: Path, mode: str) -> IO[bytes]:
     """Open a file that only we can read."""
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
-
-
-def trim(log: Path) -> None:
-    """Copy a log that has grown large aside, and empty it: whoever writes to it goes on."""
-    if log.exists() and log.stat().st_size > _LARGEST_LOG:
-        try:
-            shutil.copyfile(log, log.with_suffix(".log.1"))
-        finally:  # on a full disk, too
-            os.truncate(log, 0)
 
 
 def try_lock(path: Path, *, shared: bool = False) -> int | None:

@@ -32,6 +32,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    "log_min_messages": "log",  # no errors of statements: they are told to whoever sent those
     "log_line_prefix": "%m [%p] ",
 }
 PASSWORD_ONLY = "local all all scram-sha-256\n"
@@ -86,6 +87,8 @@ def start(layout: Layout) -> Postmaster:
     _clear_stale(layout)
     _prepare(layout, installed)
     claim_socket_directory(layout.socket_directory, installed.account)
+    if layout.log.exists():
+        layout.log.replace(layout.log.with_suffix(".log.1"))
     for patience in range(ORPHANS_S, -1, -1):
         if _spawn(layout, installed) and (found := postmaster(layout)) is not None:
             return found
@@ -127,7 +130,7 @@ def _prepare(layout: Layout, installed: Installation) -> None:
         partial = layout.home / "postgres.partial"
         shutil.rmtree(partial, ignore_errors=True)  # of a start that was cut short
         partial.mkdir(mode=0o700)
-        _give(partial, installed.account)
+        os.chown(partial, installed.account.uid, installed.account.gid)
         command: list[str | Path] = [installed.program("initdb"), "-D", partial, "-U", ROLE]
         command += ["--locale=C", "--encoding=UTF8", "--auth=reject", "--no-instructions"]
         for name, value in SETTINGS.items():
@@ -165,7 +168,7 @@ def _run(installed: Installation, command: list[str | Path], text: str = "") -> 
         cwd="/",
         env=_environment(),
         check=False,
-        **installed.run_as,
+        **installed.account.run_as,
     )
     if done.returncode != 0:
         raise StorageError(
@@ -191,29 +194,27 @@ def _spawn(layout: Layout, installed: Installation) -> bool:
             env=_environment() | {"PGDATA": str(layout.data)},
             start_new_session=True,
             check=False,
-            **installed.run_as,
+            **installed.account.run_as,
         )
     return done.returncode == 0
 
 
 def _clear_stale(layout: Layout) -> None:
-    """Remove lock files that a crash left, where their pid now belongs to some other program.
+    """Remove the lock file that a crash left, if its pid now belongs to some other program.
 
     PostgreSQL itself sees through a pid that is gone, but not through one in use again, as after a
     reboot or in a container. Our lock says that no other server can be starting.
     """
-    pid_file = layout.data / "postmaster.pid"
+    file = layout.data / "postmaster.pid"
     with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-        pid = pid_file.read_text().partition("\n")[0]
+        pid = file.read_text().partition("\n")[0]
         if pid.isdecimal():
             os.kill(int(pid), 0)
-        pid_file.unlink()
-    for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
-        (layout.socket_directory / name).unlink(missing_ok=True)
+        file.unlink()
 
 
-def claim_socket_directory(directory: Path, account: Account | None) -> None:
-    """Create the socket's directory for the server alone, or check that it is so.
+def claim_socket_directory(directory: Path, account: Account) -> None:
+    """Create the socket's directory anew, for the server alone.
 
     /tmp is everyone's: another user may have put something there under the same name, and would
     then receive our connections.
@@ -221,24 +222,16 @@ def claim_socket_directory(directory: Path, account: Account | None) -> None:
     Raises:
         StorageError: it belongs to somebody else, or is no directory.
     """
+    shutil.rmtree(directory, ignore_errors=True)
     try:
         directory.mkdir(mode=0o700)
     except FileExistsError:
-        found = directory.lstat()
-        trusted = {os.geteuid()} | ({account.uid} if account else set())
-        if found.st_uid not in trusted or directory.is_symlink() or not directory.is_dir():
-            raise StorageError(
-                f"{directory}: the socket's directory must be our own, but got uid={found.st_uid}. "
-                "Somebody else made it; have it removed, or set HPO_HOME to another directory."
-            ) from None
-    directory.chmod(0o700)
-    _give(directory, account)
-
-
-def _give(path: Path, account: Account | None) -> None:
-    """Make the account that runs the server the owner of a directory."""
-    if account:
-        os.chown(path, account.uid, account.gid)
+        raise StorageError(
+            f"{directory}: the socket's directory must be our own, but got "
+            f"uid={directory.lstat().st_uid}. Somebody else made it; have it removed, or set "
+            "HPO_HOME to another directory."
+        ) from None
+    os.chown(directory, account.uid, account.gid)
 
 
 def _environment() -> dict[str, str]:
