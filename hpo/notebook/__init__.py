@@ -1,6 +1,5 @@
 """A study as a Python object: tables by pandas, the figures of the report, trained networks."""
 
-from hpo.notebook.results import Confirmed, Trial
 from hpo.notebook.study import Study, load
 
-__all__ = ["Confirmed", "Study", "Trial", "load"]
+__all__ = ["Study", "load"]

@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, StudyError
-from hpo.ledger.ledger import Ledger
+from hpo.ledger.reader import LedgerReader
 from hpo.notebook import frames
-from hpo.notebook.results import Confirmed, Trial, confirmed_of, params_of
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import answering
-from hpo.study.result import Front, Result, Sweep
+from hpo.study.confirmation import Confirmation
+from hpo.study.result import Front, Search, Sweep
+from hpo.study.thermal_power import Yield, chip_yield
+from hpo.study.trials import Trial
+from hpo.views import caveats
 from hpo.views.report import summary
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-    from hpo.views.numbers.importance import Importance
 
 
 def load(study: str, storage: str | None = None) -> Study:
@@ -55,7 +56,7 @@ class Study:
     def __init__(self, name: str, storage: Storage) -> None:
         """Look at the study of that name; ``storage`` is closed with this object."""
         self.name = name
-        self._storage, self._ledger = storage, Ledger(storage)
+        self._storage, self._ledger = storage, LedgerReader(storage)
         weakref.finalize(self, storage.close)
 
     def __repr__(self) -> str:
@@ -74,31 +75,41 @@ class Study:
         return str(self._result().state)
 
     @property
+    def result(self) -> Search | Front | Sweep:
+        """All that the study has found, as the report and every other view have it."""
+        return self._result()
+
+    @property
     def best(self) -> Trial | None:
         """The complete trial of the best (``expected``) score; None without one, and in a sweep.
 
         With a cost, the trial of ``confirmed``, else the cheapest that reached the reported score.
         """
-        result = self._result()
-        slot = result.best
-        if slot is None or slot.score is None:
-            return None
-        known, cost = result.snapshot.expected.get(slot.number), result.spec.told_costs(slot.costs)
-        params = params_of(result.spec, slot.params)
-        return Trial(slot.number, slot.score, params, cost, known.mean if known else None)
+        return self._result().best
 
     @property
-    def confirmed(self) -> Confirmed | None:
+    def confirmed(self) -> Confirmation | None:
         """The confirmed result that the study is named by; None while there is none."""
+        return self._result().confirmed
+
+    @property
+    def confirmations(self) -> list[Confirmation]:
+        """Every confirmed configuration, in the order of the search's ranking."""
+        return [item for item in self._result().confirmations if item.scores]
+
+    @property
+    def warning(self) -> str:
+        """Why ``confirmed`` may not be a result of the device, and what to do; mostly empty."""
+        result = self._result()
+        return caveats.warning(result.spec, result.confirmed) if result.confirmed else ""
+
+    @property
+    def chip_yield(self) -> Yield | None:
+        """How many simulated chips of ``confirmed`` reach ``confirm.yield_above``, or what is
+        reported; None where none was simulated."""
         result = self._result()
         item = result.confirmed
-        return None if item is None else confirmed_of(result.spec, item)
-
-    @property
-    def confirmations(self) -> list[Confirmed]:
-        """Every confirmed configuration, in the order of the search's ranking."""
-        result = self._result()
-        return [confirmed_of(result.spec, c) for c in result.confirmations if c.scores]
+        return None if item is None else chip_yield(result.spec, item.simulated)
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -205,9 +216,14 @@ class Study:
         Raises:
             StudyError: its trials do not tell yet.
         """
-        from hpo.views.figures import importance
+        from hpo.views.figures import importance as drawn
+        from hpo.views.numbers import importance
 
-        return importance.bars(self._importance("plot_importance")[1])
+        result = self._result()
+        found = importance.measure(result) if result.selects else None
+        if found is None:
+            raise StudyError(f"{self.name}: plot_importance: {drawn.note(result, None)}")
+        return drawn.bars(found)
 
     def plot_front(self) -> go.Figure:
         """Score against each cost, with the trials that no other beats in the score and all costs.
@@ -297,19 +313,9 @@ class Study:
 
     # ---------------------------------------------------------------------------------------------
 
-    def _result(self, *, curves: bool = False) -> Result:
+    def _result(self, *, curves: bool = False) -> Search | Front | Sweep:
         with answering(self._storage.place()):
             return self._ledger.result(self.name, curves=curves)
-
-    def _importance(self, what: str) -> tuple[Result, Importance]:
-        from hpo.views.figures import importance as figures
-        from hpo.views.numbers import importance
-
-        result = self._result()
-        found = importance.measure(result) if result.selects else None
-        if found is None:
-            raise StudyError(f"{self.name}: {what}: {figures.note(result, None)}")
-        return result, found
 
     def _refuse(self, what: str, rule: str, found: str, instead: str) -> StudyError:
         return StudyError(

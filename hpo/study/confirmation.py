@@ -77,7 +77,7 @@ def solved_of(info: Mapping[str, Any]) -> Solved | None:
         return None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Confirmation:
     """A configuration retrained from fresh seeds and tested once on the test part."""
 
@@ -102,6 +102,12 @@ class Confirmation:
     wanted: int
     """How many fresh seeds there will be."""
     failed: int
+
+    def __repr__(self) -> str:
+        """What a notebook shows: what is claimed, and of which parameters."""
+        n = f"on {len(self.scores)} fresh seeds" + ", solved" * self.checked
+        claim = f"{self.mean:.4g} ± {self.std:.2g} {n}"
+        return f"<Confirmation of trial {self.source}: {claim}, params={dict(self.params)}>"
 
     @property
     def checks(self) -> Sequence[Solved]:

@@ -162,9 +162,9 @@ class Trial:
     """Mean over the members that were trained; None while running or failed."""
     costs: tuple[float, ...] = ()
     """Likewise of what ``[cost]`` names, of a complete or pruned slot; empty without costs."""
-    steps: tuple[float, ...]
+    steps: tuple[float, ...] = field(repr=False)
     """Values reported to the pruner, step 1 first."""
-    members: tuple[Member, ...]
+    members: tuple[Member, ...] = field(repr=False)
     attempts: int
     """How often it was claimed: 1 unless a worker was lost or stopped."""
     losses: int
@@ -179,7 +179,7 @@ class Trial:
     settled_at: datetime | None
     message: str | None
     """Why it failed, was pruned or excluded."""
-    lineage: Mapping[str, Any]
+    lineage: Mapping[str, Any] = field(repr=False)
     """Spec hash, source revision, versions, host, CPU, worker, seconds."""
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
     """The parameters that somebody gave it by hand (``hpo enqueue``); empty of any other trial."""

@@ -19,9 +19,9 @@ from workers import SUPPORT, ledger_at, toy_spec
 import hpo
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.ledger.ledger import Ledger
-from hpo.notebook import Confirmed
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import status
+from hpo.study.result import Search
 from hpo.study.trials import SlotState
 from hpo.views.figures import confirmed, convergence
 
@@ -130,7 +130,7 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
 
 @pytest.fixture(scope="module")
 def database_of_studies(server_url: str, with_tables: str) -> Iterator[str]:
-    with finished(server_url, with_tables, toy_spec(), toy_spec("plain", confirm=None)) as name:
+    with finished(server_url, with_tables, toy_spec(), toy_spec("plain", confirm=False)) as name:
         yield name
 
 
@@ -148,19 +148,18 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     assert best is not None
     assert headline is not None
     assert study.state == "done"
+    assert type(study.result) is Search
     assert (study.best.number, study.best.score) == (best.number, best.score)  # type: ignore[union-attr]
-    assert [*study.best.params] == ["x", "k", "rate_per_ns", "colour"]  # type: ignore[union-attr]
-    assert isinstance(study.confirmed, Confirmed)
-    assert study.confirmed.scores == headline.scores
-    assert [item.trial for item in study.confirmations] == [
-        item.source for item in snapshot.confirmations
-    ]
+    assert study.confirmed == headline
+    assert study.confirmations == [*snapshot.confirmations]
+    assert (study.warning, study.chip_yield) == ("", None)
+    assert repr(study.confirmed).startswith(f"<Confirmation of trial {best.number}: ")
 
     trials = study.trials
     assert [*trials.columns[:3]] == ["state", "ended", "score"]
     assert [*trials.columns[3:7]] == ["x", "k", "rate_per_ns", "colour"]
     pruned = trials[trials["state"] == "pruned"]
-    assert len(pruned) == snapshot.count(SlotState.PRUNED) > 0
+    assert len(pruned) == len(snapshot.ended(SlotState.PRUNED)) > 0
     assert set(pruned["ended"]) <= {"curve cut short", "not replicated further"}
     assert trials["score"].idxmax() == best.number
 
@@ -177,7 +176,7 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
 def test_its_figures_are_those_of_the_report(url: str) -> None:
     study = hpo.load("toy", url)
     with ledger_at(url) as ledger:
-        snapshot = ledger.snapshot("toy")
+        snapshot = ledger.result("toy")
     assert study.plot_convergence() == convergence.convergence(snapshot)
     assert study.plot_confirmed() == confirmed.confirmed(snapshot)
     for figure in (study.plot_curves(), study.plot_parameters()):
