@@ -13,7 +13,6 @@ import snapshots
 from snapshots import solved, thermal
 from summaries import CONFIRMED, summary
 
-from hpo.notebook.results import confirmed_of
 from hpo.study.confirmation import told_info
 from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
@@ -110,7 +109,6 @@ def test_verdict_and_warning(snapshot: StudySnapshot, assured: list[str], wrong:
     assert json_records.study(snapshot)["warning"] == warning
     assert live.of_the_step(snapshot) == warning
     assert caveats.warnings(snapshot) == ([f"trial 0: {warning}"] if warning else [])
-    assert confirmed_of(snapshot.spec, item).warning == warning
     page = unescape(report_page.html(snapshot))
     if warning:
         assert f"<strong>trial 0: {warning}</strong>" in page
@@ -263,9 +261,8 @@ def test_the_record_has_every_number() -> None:
     told = MISSING.confirmations[0].told_of(MISSING.spec)
     assert told["thermal"]["third"] == pytest.approx(0.931)
     assert "thermal" not in OLD.confirmations[0].told_of(OLD.spec)
-    handed = confirmed_of(MISSING.spec, MISSING.confirmations[0])
-    assert handed.chip_yield == Yield(threshold=0.8983, passed=38, chips=40)
-    assert handed.thermal == MISSING.confirmations[0].thermal
+    found = chip_yield(MISSING.spec, MISSING.confirmations[0].simulated)
+    assert found == Yield(threshold=0.8983, passed=38, chips=40)
 
 
 def test_points_of_a_sweep_that_need_cold_oscillators_are_counted() -> None:
