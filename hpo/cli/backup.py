@@ -10,7 +10,7 @@ from hpo.cli.common import JSON, STORAGE, argument, command, next_step, opened_s
 from hpo.console import storage_option
 
 if TYPE_CHECKING:
-    from hpo.ledger.backup.check import Backup
+    from hpo.ledger.backup.study import Backup
 
 
 @command(
@@ -42,11 +42,11 @@ def import_(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: the file cannot be trusted, or the database holds a study of this name.
     """
-    from hpo.ledger.backup import check, study
+    from hpo.ledger.backup import study
     from hpo.ledger.ledger import Ledger
 
     if arguments.dry_run:
-        found = check.check(arguments.file, arguments.name)
+        found = study.check(arguments.file, arguments.name)
         return tell(arguments, _record(found), f"{arguments.file} is sound: {_told(found)}")
     with opened_storage(arguments) as storage:
         found = study.restore(storage, arguments.file, arguments.name)
@@ -65,7 +65,7 @@ def _record(found: Backup) -> dict[str, Any]:
 
     return {
         "study": found.spec.name,
-        "state": found.study["state"],
+        "state": found.header.study.state,
         "trials": found.spec.budget.trials,
         "settled": found.states.total() - found.states["running"],
         **{str(state): found.states[state] for state in SlotState},

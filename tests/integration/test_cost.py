@@ -28,9 +28,7 @@ from workers import (
 
 from hpo.dashboard.plots import PLOTS
 from hpo.ledger import interventions
-from hpo.ledger.backup import check, file
 from hpo.ledger.backup import study as backup_study
-from hpo.ledger.backup.file import BackupError
 from hpo.ledger.claims import Claim
 from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudyState
@@ -188,37 +186,6 @@ def test_a_backup_brings_everything_back(copy_url: str, tmp_path: Path) -> None:
         assert [t.values for t in theirs.trials] == [t.values for t in ours.trials]
         assert theirs.directions == ours.directions
         assert theirs.metric_names == ours.metric_names
-    with ledger_at(copy_url) as ledger:
-        again, study = (ledger.snapshot(name, curves=True) for name in ("again", "two"))
-    assert table(again) == table(study)
-    header, *lines = file.read(path)
-    for wrong, shown in [([], "[]"), (["inf", *lines[3]["slot"]["costs"][1:]], "[inf")]:
-        lines[3]["slot"]["costs"] = wrong
-        file.write(tmp_path / "cut.jsonl", header, iter(lines))
-        with pytest.raises(BackupError) as caught:
-            check.check(tmp_path / "cut.jsonl", "cut")
-        assert str(caught.value).startswith(
-            f"{tmp_path}/cut.jsonl: line 5: slots.costs: complete slots have a finite number for "
-            f"each cost of the study, but got {shown}"
-        )
-
-
-def test_a_backup_of_when_there_was_one_cost_is_read(
-    copy_url: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    """Until version 7 of the tables a slot had one cost, in a column ``cost``."""
-    path, older = tmp_path / "new.jsonl", tmp_path / "old.jsonl"
-    with open_storage(copy_url) as storage:
-        backup_study.export(storage, "two", path)
-        header, *lines = file.read(path)
-        for line in lines:
-            line["slot"]["cost"] = next(iter(line["slot"].pop("costs")), None)
-        file.write(older, {**header, "schema": 7}, iter(lines))
-        if "both" in request.node.name:
-            with pytest.raises(BackupError, match=r"slots\.costs: complete slots have a finite"):
-                backup_study.restore(storage, older, "again")
-            return
-        backup_study.restore(storage, older, "again")
     with ledger_at(copy_url) as ledger:
         again, study = (ledger.snapshot(name, curves=True) for name in ("again", "two"))
     assert table(again) == table(study)

@@ -16,7 +16,7 @@ from workers import kill, run_workers, start_worker, table, toy_spec, wait_until
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study as backup_study
-from hpo.ledger.backup.file import BackupError
+from hpo.ledger.backup.rows import BackupError
 from hpo.ledger.claims import Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -255,12 +255,12 @@ def test_what_was_changed_by_hand_is_found(
 ) -> None:
     ledger.register(toy_spec())
     interventions.enqueue(ledger, "toy", HUNCH)
-    for broken, refusal in (('{"x": 7}', "lie in the spec's space"), ("[1]", "but got [1]")):
+    for broken, refusal in (('{"x": 7}', "lie in the study's space"), ("[1]", "but got [1]")):
         with storage.engine.begin() as connection:
             sql = f"UPDATE hpo_ledger.slots SET attrs = '{{\"fixed_params\": {broken}}}'"
             connection.execute(sa.text(sql.replace(":", "\\:")))
         backup_study.export(storage, "toy", tmp_path / "toy.jsonl")
-        with pytest.raises(BackupError, match=r"slots\.attrs: fixed_params") as error:
+        with pytest.raises(BackupError, match=r"slot\.attrs: fixed_params") as error:
             backup_study.restore(storage, tmp_path / "toy.jsonl", "copy")
         assert refusal in str(error.value)
     with pytest.raises(StudyError, match="trial 0: its row must hold what workers write"):

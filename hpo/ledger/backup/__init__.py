@@ -1,3 +1,3 @@
 """Backups: a whole study in one file."""
 
-__all__ = ["check", "file", "study"]
+__all__ = ["rows", "study"]

@@ -10,20 +10,16 @@ import unicodedata
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import BigInteger, Boolean, DateTime, Float, Integer, LargeBinary, Table
-from sqlalchemy.dialects.postgresql import ARRAY, JSON
+from pydantic import AwareDatetime, TypeAdapter
 
 from hpo.errors import SpecError
-from hpo.ledger.backup import check, codec
-from hpo.ledger.backup import file as backup_file
-from hpo.ledger.backup.file import BackupError
-from hpo.ledger.tables import checkpoints, members, slots, studies
+from hpo.ledger.backup import rows, study
+from hpo.ledger.backup.rows import BackupError
 from hpo.search import seeds
 from hpo.study import file as study_file
 from hpo.study.file import validate
@@ -49,6 +45,7 @@ JSONS = st.recursive(
     max_leaves=12,
 )  # fmt: skip
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30)), timezone.max])
+TIME = TypeAdapter[datetime](AwareDatetime)
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=ZONES)
 
 
@@ -144,82 +141,44 @@ def named(name: str) -> str:
 # --- backups -------------------------------------------------------------------------------------
 
 
-def values(kind: Any) -> st.SearchStrategy[Any]:
-    """Whatever a column of this type can hold."""
-    if isinstance(kind, ARRAY):
-        return st.lists(values(kind.item_type), max_size=5)
-    if isinstance(kind, Integer):
-        limit = 2**63 if isinstance(kind, BigInteger) else 2**31
-        return st.integers(-limit, limit - 1)
-    for type_, strategy in (
-        (JSON, JSONS),
-        (Float, FLOATS),
-        (DateTime, TIMES),
-        (Boolean, st.booleans()),
-        (LargeBinary, st.binary()),
-    ):
-        if isinstance(kind, type_):
-            return strategy
-    return STORABLE
+MEMBERS = st.builds(
+    rows.Member,
+    member=st.integers(0, 2**31 - 1),
+    seed=st.integers(-(2**63), 2**63 - 1),
+    score=st.floats(-1e100, 1e100),
+    curve=st.lists(FLOATS, max_size=5),
+    loss_curve=st.lists(FLOATS, max_size=5),
+    diverged=st.booleans(),
+    info=st.dictionaries(TEXT, JSONS, max_size=4),
+    seconds=st.floats(0, 1e12),
+    worker=STORABLE,
+)
 
 
-def rows(table: Table) -> st.SearchStrategy[dict[Any, Any]]:
-    """Rows of a table, by column."""
-    return st.fixed_dictionaries(
-        {
-            column: values(column.type) | st.none() if column.nullable else values(column.type)
-            for column in codec.columns(table)
-        }
-    )
-
-
-@pytest.mark.parametrize("table", [studies, slots, members, checkpoints], ids=lambda t: str(t.name))
-@given(st.data())
-def test_a_row_survives_its_file(table: Table, data: st.DataObject) -> None:
-    row = data.draw(rows(table))
-    encoded = codec.encode(table, SimpleNamespace(_mapping=row))  # type: ignore[arg-type]
-    read = json.loads(json.dumps(encoded, allow_nan=False))
-    decoded = codec.decode(table, read, "f")
-    for column, value in row.items():
-        if isinstance(value, datetime):
-            assert decoded[column.name] == value
-        else:
-            assert repr(decoded[column.name]) == repr(value)
-
-
-@given(st.lists(st.dictionaries(TEXT.filter(lambda k: k != "sha256"), JSONS), max_size=5))
-@pytest.mark.parametrize("ending", backup_file.ENDINGS)
-def test_records_survive_their_file(ending: str, records: list[dict[str, Any]]) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / f"b{ending}"
-        found = sum(isinstance(r.get("members"), list) and len(r["members"]) for r in records)
-        saved = sum(r.get("checkpoint") is not None for r in records)
-        counts = {"slots": len(records), "members": int(found), "checkpoints": saved}
-        backup_file.write(file, {"counts": counts}, iter(records))
-        header, *again = backup_file.read(file)
-        assert header == {"hpo_backup": 1, "counts": counts}
-        assert repr(again) == repr(records)
+@given(MEMBERS, st.binary(), TIMES)
+def test_a_row_survives_its_file(member: rows.Member, data: bytes, at: datetime) -> None:
+    read = rows.parsed(rows.Member, member.model_dump_json().encode(), "f")
+    assert repr(read) == repr(member)
+    saved = rows.Checkpoint(member=0, curve=[], seconds=0.0, data=data)
+    assert rows.parsed(rows.Checkpoint, saved.model_dump_json().encode(), "f") == saved
+    assert TIME.validate_json(TIME.dump_json(at)) == at
 
 
 @given(st.binary(max_size=300) | JSONS.map(lambda value: json.dumps(value).encode()))
-@pytest.mark.parametrize("before", [b"", b'{"hpo_backup":1', b'{"hpo_backup":1,"schema":1}\n'])
+@pytest.mark.parametrize("before", [b"", b'{"hpo_backup":300', b'{"hpo_backup":300}\n'])
 def test_no_file_does_worse_than_being_refused(before: bytes, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "f"
         file.write_bytes(before + content)
         with pytest.raises(BackupError, match=r"^.*/f: "):
-            check.check(file)
+            study.check(file)
 
 
-@given(table=st.sampled_from([slots, members]), value=JSONS, data=st.data())
-def test_no_value_does_worse_than_being_refused(
-    table: Table, value: Any, data: st.DataObject
-) -> None:
-    row = data.draw(rows(table))
-    encoded = codec.encode(table, SimpleNamespace(_mapping=row))  # type: ignore[arg-type]
-    column = data.draw(st.sampled_from(sorted(encoded)))
+@given(st.sampled_from(sorted(rows.Member.model_fields)), JSONS, MEMBERS)
+def test_no_value_does_worse_than_being_refused(name: str, value: Any, member: rows.Member) -> None:
+    changed = {**json.loads(member.model_dump_json()), name: value}
     with suppress(BackupError):
-        codec.decode(table, {**encoded, column: value}, "f: line 1")
+        rows.parsed(rows.Member, json.dumps(changed).encode(), "f: line 1")
 
 
 # --- seeds ---------------------------------------------------------------------------------------

@@ -1,0 +1,248 @@
+"""Backup files that were cut, changed, continued, or made by something else."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workers import toy_spec
+
+from hpo.errors import HpoError, SpecError
+from hpo.ledger.backup import file as backup_file
+from hpo.ledger.backup.rows import BackupError, Header, Record
+from hpo.ledger.backup.study import check
+from hpo.ledger.tables import SCHEMA_VERSION
+
+COPY = "It was changed; take another copy."
+AT = datetime(2026, 11, 1, tzinfo=UTC).isoformat()
+PARAMS = {"x": 0.5, "k": 2, "rate_per_ns": 0.1, "colour": "red"}
+
+
+def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Header and records of a sound file: two trials that ended, and one with a checkpoint."""
+    spec = toy_spec()
+    study: dict[str, Any] = {"name": "toy", "spec": spec.stored(), "spec_hash": spec.hash}
+    study |= {"state": "open", "state_since": AT, "reason": None, "priority": 3, "amendments": 0}
+    study |= {"failures_from": 0, "search_end": None, "search_end_reason": None, "code": []}
+    empty: dict[str, Any] = {"user": {}, "system": {}, "trial_user": {}, "trial_system": {}}
+    header = {"hpo_backup": SCHEMA_VERSION, "software": "0.3.0", "written_at": AT}
+    header |= {"study": {**study, "created_at": AT}, "additions": empty}
+    records: list[dict[str, Any]] = []
+    for number, state in enumerate(["complete", "pruned", "running"]):
+        running = state == "running"
+        slot: dict[str, Any] = {"phase": "search", "number": number, "source": None}
+        slot |= {"state": state, "params": {**PARAMS}, "attrs": {}}
+        slot |= {"score": None if running else 0.5, "costs": [], "steps": [0.5], "worker": "w"}
+        slot |= {"token": "t", "attempts": 1, "losses": 0, "losses_in_a_row": 0, "message": None}
+        slot |= {"lineage": {}, "amendments": []}
+        slot |= {"started_at": AT, "settled_at": None if running else AT}
+        member: dict[str, Any] = {"seed": 1, "score": 0.5, "curve": [0.5, "NaN"], "loss_curve": []}
+        member |= {"info": {}, "diverged": False, "seconds": 1.0, "worker": "w"}
+        saved = {"member": 1, "curve": [], "seconds": 1.0, "data": "AAAA"}
+        trained = [{"member": index, **member} for index in range(1 if running else 2)]
+        record = {"slot": slot, "members": trained, "checkpoint": saved if running else None}
+        records.append({**record, "network": None})
+    return header, records
+
+
+def sealed(header: dict[str, Any], records: list[dict[str, Any]]) -> bytes:
+    """A file whose seal is right, whatever it says."""
+    rows = (json.dumps(row, separators=(",", ":")) for row in (header, *records))
+    body = "".join(f"{row}\n" for row in rows).encode()
+    return body + b'{"sha256":"%s"}\n' % hashlib.sha256(body).hexdigest().encode()
+
+
+PLAIN = sealed(*parts())
+PACKED = gzip.compress(PLAIN, mtime=0)
+
+
+def said(tmp_path: Path, content: bytes) -> str:
+    """Why a file is refused, after its path."""
+    file = tmp_path / "f"
+    file.write_bytes(content)
+    with pytest.raises(BackupError) as caught:
+        check(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    return str(caught.value).removeprefix(f"{file}: ")
+
+
+@pytest.mark.parametrize("content", [PLAIN, PACKED], ids=["plain", "gzip"])
+def test_a_sound_one_and_one_that_was_cut_or_changed_anywhere(
+    tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(content)
+    assert dict(check(file).states) == {"complete": 1, "pruned": 1, "running": 1}
+    assert check(file, "other").spec.name == "other"
+    generator = random.Random(0)
+    for end in [*generator.sample(range(len(content)), 40), len(content) - 1]:
+        text = said(tmp_path, content[:end])
+        assert "cut short" in text or "must begin with its header" in text, (end, text)
+    for place in generator.sample(range(10, len(content)), 60):
+        changed = bytearray(content)
+        changed[place] ^= generator.randrange(1, 256)
+        file.write_bytes(changed)
+        with pytest.raises(HpoError, match=r"^.*/f: "):
+            check(file)
+    twice = "line 6: the file must end after its seal, but goes on. Two backups in one? Split them."
+    assert said(tmp_path, content + content) == twice
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    header, records = parts()
+    rows = [Record.model_validate_json(json.dumps(record)) for record in records]
+    backup_file.write(tmp_path / "a.jsonl", Header.model_validate_json(json.dumps(header)), rows)
+    first, *lines = backup_file.read(tmp_path / "a.jsonl")
+    assert Header.model_validate_json(first[1]).study.priority == 3
+    assert [Record.model_validate_json(line).slot for _, line in lines] == [r.slot for r in rows]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"\0\xff\n", b'{"study": "toy"}\n', b"x" * 9999, b"\x28\xb5\x2f\xfd."]
+)
+def test_anything_else(tmp_path: Path, content: bytes) -> None:
+    assert said(tmp_path, content) == (
+        "line 1: a backup must begin with its header, but does not. `hpo export STUDY --backup "
+        "FILE` writes one; a table of trials cannot be imported."
+    )
+
+
+def test_slots_twice_or_left_out(tmp_path: Path) -> None:
+    lines = PLAIN.splitlines(keepends=True)
+    double = b"".join([*lines[:3], lines[2], *lines[3:]])
+    assert said(tmp_path, double).startswith("line 4: slot.number: search slots count up, but got")
+    short = b"".join([*lines[:-2], lines[-1]])
+    seal = f"line 4: the seal must be that of the file, but is not. {COPY}"
+    assert said(tmp_path, short) == seal
+
+
+def slot(**changes: Any) -> tuple[int, tuple[str, ...], dict[str, Any]]:
+    """Changes of the first slot."""
+    return 1, ("slot",), changes
+
+
+LEFT_OUT = object()
+WRONG = [
+    (
+        (0, (), {"hpo_backup": SCHEMA_VERSION + 1}),
+        "Update this installation: a newer one wrote the",
+    ),
+    ((0, (), {"hpo_backup": 1}), "but got hpo_backup=1. Import it with the release that wrote it."),
+    ((0, (), {"study": LEFT_OUT}), "line 1: study: Field required, but got {"),
+    (
+        (0, ("study",), {"state": "asleep"}),
+        "line 1: study.state: Input should be 'open', 'done', 'failed' or 'stopped', but got "
+        f"'asleep'. {COPY}",
+    ),
+    ((0, ("study",), {"spec": []}), "line 1: study.spec: Input should be an object"),
+    ((0, ("study",), {"priority": 1001}), "less than or equal to 1000, but got 1001"),
+    (
+        (0, ("study",), {"name": "other"}),
+        "line 1: the study must have the name of its spec, but got name='other' and "
+        f"spec.name='toy'. {COPY}",
+    ),
+    ((0, (), {"additions": 3}), "line 1: additions: Input should be an object, but"),
+    ((0, ("additions", "user"), {"key": "no JSON"}), "additions.user.key: Value error, Expecting"),
+    ((0, ("additions", "user"), {"k" * 513: "1"}), "at most 512"),
+    ((3, (), {"more": 1}), "line 4: more: Extra inputs are not permitted, but got 1."),
+    ((3, (), {"members": LEFT_OUT}), "line 4: members: Field required, but got {"),
+    (slot(attempts=LEFT_OUT), "line 2: slot.attempts: Field required, but got {"),
+    (slot(owner="me"), "line 2: slot.owner: Extra inputs are not permitted, but got 'me'."),
+    (slot(state="lost"), "line 2: slot.state: Input should be 'running', 'complete', 'pruned',"),
+    (slot(attempts="1"), "should be a valid integer, but got '1'."),
+    (slot(attempts=True), "should be a valid integer, but got True"),
+    (slot(attempts=2**31), "less than or equal to 2147483647, but got 2147483648"),
+    (slot(message="a\0b"), "no database holds a NUL, but got 'a\\x00b'"),
+    (slot(worker="\ud800"), "line 2: Invalid JSON: "),
+    (slot(started_at="yesterday"), "line 2: slot.started_at: Input should be a valid datetime"),
+    (slot(started_at="2025-01-01T00:00:00"), "slot.started_at: Input should have timezone info"),
+    (slot(steps=["much"]), "line 2: slot.steps.0: Input should be a valid number"),
+    (slot(score="NaN"), "line 2: slot.score: Input should be a valid number"),
+    (slot(score=1e101), "line 2: slot.score: Input should be less than or equal to"),
+    (slot(score=None), "line 2: slot: Value error, complete slots have a score"),
+    (slot(settled_at=None), "line 2: slot: Value error, settled slots alone have settled_at"),
+    (slot(lineage={"a": float("nan")}), "line 2: slot.lineage: Value error, Out of range float"),
+    (slot(costs=[1.0]), "line 2: slot.costs: a number for each cost of the study, but got [1.0]."),
+    (slot(params={"x": 1}), "line 2: slot.params: they lie in the study's space, but got {'x': 1}"),
+    (slot(params={**PARAMS, "x": 1.01}), "line 2: slot.params: they lie in the study's space"),
+    (slot(params={**PARAMS, "colour": "blue"}), "line 2: slot.params: they lie in the study's"),
+    (slot(attrs={"fixed_params": 1}), "line 2: slot.attrs: fixed_params lie in the study's space"),
+    (slot(attrs=[]), "line 2: slot.attrs: Input should be an object, but got []"),
+    (
+        slot(amendments=[{"what": "retry"}]),
+        "line 2: slot.amendments.0: Value error, it is no amendment: ",
+    ),
+    ((2, ("slot",), {"number": 0}), "line 3: slot.number: search slots count up, but got 0."),
+    (
+        (3, ("slot",), {"phase": "confirm", "source": 99}),
+        f"line 4: slot.number: confirmations follow in order, but got 2. {COPY}",
+    ),
+    ((1, ("members", 1), {"member": 0}), "line 2: Value error, members come once, in order"),
+    ((1, ("members", 0), {"seconds": -1.0}), "line 2: members.0.seconds: Input should be greater"),
+    ((3, ("checkpoint",), {"data": "!"}), "line 4: checkpoint.data: Data should be valid base64"),
+    ((1, (), {"network": [1]}), "line 2: network: Input should be a valid bytes"),
+]
+
+
+@pytest.mark.parametrize(("change", "text"), WRONG)
+def test_nonsense_under_a_right_seal(tmp_path: Path, change: Any, text: str) -> None:
+    header, records = parts()
+    row, way, values = change
+    found: Any = [header, *records][row]
+    for step in way:
+        found = found[step]
+    found |= values
+    for name in [name for name, value in values.items() if value is LEFT_OUT]:
+        del found[name]
+    assert text in said(tmp_path, sealed(header, records))
+
+
+def test_a_spec_that_breaks_its_own_rules(tmp_path: Path) -> None:
+    header, records = parts()
+    header["study"]["spec"]["budget"]["window"] = 0
+    (tmp_path / "f").write_bytes(sealed(header, records))
+    with pytest.raises(SpecError, match=r"f: line 1: spec: budget.window: "):
+        check(tmp_path / "f")
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b'{"a": "\xff"}', b"[" * 100_000])
+def test_lines_that_are_no_record(tmp_path: Path, line: bytes) -> None:
+    first, *_ = PLAIN.splitlines(keepends=True)
+    text = said(tmp_path, first + line + b"\n")
+    assert text.startswith("line 2: ")
+    assert text.endswith(COPY)
+
+
+def test_no_file_makes_us_spend_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *_ = PLAIN.splitlines(keepends=True)
+    monkeypatch.setattr(backup_file, "MOST_VALUES", 1000)
+    many = said(tmp_path, first + b'{"a":[' + b"[]," * 1000 + b"[]]}\n")
+    assert many.startswith("line 2: a line must have at most 268,435,456 bytes and 4,000,000 valu")
+    monkeypatch.setattr(backup_file, "LONGEST_LINE", 20_000)
+    bomb = gzip.compress(first + b'{"a":"' + b"x" * 1_000_000)
+    assert said(tmp_path, bomb).startswith("line 2: a line must have at most ")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BackupError, match="a backup must be a regular file, but is not"):
+        check(tmp_path / "pipe")
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    def records() -> Any:
+        yield Record.model_validate_json(json.dumps(parts()[1][0]))
+        raise RuntimeError("the database is gone")
+
+    header = Header.model_validate_json(json.dumps(parts()[0]))
+    (tmp_path / "b.jsonl").write_text("an older backup")
+    with pytest.raises(RuntimeError, match="gone"):
+        backup_file.write(tmp_path / "b.jsonl", header, records())
+    assert [path.name for path in tmp_path.iterdir()] == ["b.jsonl"]
+    assert (tmp_path / "b.jsonl").read_text() == "an older backup"
+    with pytest.raises(BackupError, match="the name of a backup must end in"):
+        backup_file.write(tmp_path / "b.csv", header, [])
