@@ -39,6 +39,7 @@ def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
         "confirm": {"top": 2, "members": 3},
     }
     for key, value in tables.items():
+        value = False if key == "confirm" and value is None else value
         merge = isinstance(value, dict) and key in ("budget", "fixed")
         raw[key] = {**raw.get(key, {}), **value} if merge else value
     raw["budget"] = {key: value for key, value in raw["budget"].items() if value is not None}
