@@ -159,8 +159,9 @@ class Dimension(Table):
         """
         if self.choices is not None:
             return next((choice for choice in self.choices if has([choice], value)), None)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or self.low is None or self.high is None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        if self.low is None or self.high is None:
             return None
         if not self.low <= value <= self.high:
             return None

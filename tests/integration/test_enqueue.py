@@ -22,7 +22,6 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.file import validate
-from hpo.study.result import result
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 from hpo.views.report import page
@@ -162,7 +161,7 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
     trials = json.loads(hpo("trials", "toy", "--json"))["trials"]
     assert [t["enqueued"] for t in trials][2:] == [{"x": 1.0}, {}]
     said = "enqueued by hand: trials 1, 2 (hpo enqueue)"
-    assert said in page.html(result(ledger.snapshot("toy")))
+    assert said in page.html(ledger.result("toy"))
 
 
 @pytest.mark.parametrize(
