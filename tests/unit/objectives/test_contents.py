@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from recordings import labels, save, save_csv, series, unequal
 
 from hpo.launch import plan
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
-from objectives.contents import contents
 from objectives.contract import Protocol
-from objectives.tasks import load
 
 
 def spec(protocol: Protocol = Protocol.VALIDATION, **task: object) -> StudySpec:
@@ -32,21 +29,6 @@ def spec(protocol: Protocol = Protocol.VALIDATION, **task: object) -> StudySpec:
 
 def told(study: StudySpec) -> list[str]:
     return plan.data(study, plan.read(study))
-
-
-@pytest.mark.parametrize("own", [False, True])
-def test_what_is_said_is_what_trains_and_scores(own: bool, tmp_path: Path) -> None:
-    named = {"name": "arrays", "path": str(save(tmp_path / "data.npz"))} if own else {}
-    task = spec(**named).task_params
-    said = contents(task)
-    assert said is not None
-    validating = load(task, protocol=Protocol.VALIDATION, member_seed=0)
-    testing = load(task, protocol=Protocol.CONFIRM, member_seed=0)
-    assert (said.points, said.channels) == validating.train.x.shape[1:]
-    assert said.classes == validating.n_classes
-    assert (said.train, said.validation) == (len(validating.train), len(validating.score))
-    assert said.test == len(testing.score)
-    assert said.series == said.train + said.validation + said.test
 
 
 def test_series_of_unequal_lengths_are_said_to_be(tmp_path: Path) -> None:

@@ -16,8 +16,6 @@ from trainings import SMALL, evaluate
 import objectives
 from objectives.contract import OnEpoch, Outcome, Protocol
 
-TWO = {**SMALL, "epochs": 2}
-
 EDGES: dict[str, dict[str, Any]] = {
     "batch larger than the data": {"batch_size": 100_000},
     "batch of the data": {"batch_size": 629},

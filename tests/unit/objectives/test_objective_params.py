@@ -10,24 +10,11 @@ import torch
 from pydantic import ValidationError
 from trainings import evaluate
 
-from objectives import BUILT_IN, load
+from objectives import BUILT_IN
 from objectives.contract import UnavailableError
-from objectives.ctrnn import CtrnnObjective, CtrnnParams
+from objectives.ctrnn import CtrnnParams
 from objectives.layered import LayeredParams
-from objectives.spintronic import SpintronicObjective, SpintronicParams
-from objectives.tasks import TASKS
-from objectives.tasks.sequential_digits import SequentialDigitsParams
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "params"),
-    [("ctrnn", CtrnnObjective, CtrnnParams), ("spintronic", SpintronicObjective, SpintronicParams)],
-)
-def test_objective_is_found_by_name(name: str, kind: type, params: type) -> None:
-    objective = load(name)
-    assert isinstance(objective, kind)
-    assert objective.Params is params
-    assert objective.tasks == TASKS
+from objectives.spintronic import SpintronicParams
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
@@ -119,15 +106,6 @@ def test_an_input_without_connections_is_refused() -> None:
         r"but got density_inter=0.01, width=32. Raise density_inter",
     ):
         SpintronicParams(density_inter=0.01)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("split_seed", -1), ("validation_fraction", 0.0), ("validation_fraction", 1.0), ("name", "x")],
-)
-def test_task_values_outside_their_bounds_are_refused(name: str, value: object) -> None:
-    with pytest.raises(ValidationError, match=name):
-        SequentialDigitsParams.model_validate({name: value})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

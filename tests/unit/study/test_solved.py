@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from html import unescape
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 import snapshots
 from snapshots import solved
-from summaries import CONFIRMED, summary
 
 from hpo.study.confirmation import solved_info
 from hpo.study.file import validate
@@ -20,10 +18,9 @@ from hpo.study.trials import SlotState
 from hpo.views import caveats, formatting, json_records
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import style
-from hpo.views.numbers import front, scores, study_figure
+from hpo.views.numbers import front, scores
 from hpo.views.report import page as report_page
-from hpo.views.terminal import live as terminal_live
-from hpo.views.terminal import status, tables
+from hpo.views.terminal import tables
 from objectives.contract import Solved
 
 STEPPED = "stepped_objective:SteppedObjective"
@@ -125,23 +122,6 @@ def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str
     assert json_records.study(snapshot)["warning"] == warning
 
 
-@pytest.mark.parametrize(("snapshot", "verdict", "warning"), MIXED)
-def test_no_view_hides_that_some_networks_were_not_tested(
-    snapshot: StudySnapshot, verdict: str, warning: str
-) -> None:
-    named = snapshot.confirmed
-    assert (named.checked, named.scores) == (False, (0.944,) * 4)
-    tested, _, remark = warning.partition("solved equation")
-    tested, remark = f"{tested}solved equation", remark.lstrip(";. ")
-    page = unescape(report_page.html(snapshot))
-    assert f"<strong>trial 0: {warning}</strong>" in page
-    assert tested in verdict
-    live = terminal_live.of_the_step(snapshot)
-    assert live.lower() == remark.lower()
-    assert tested in terminal_live.confirming(snapshot).plain
-    assert "step_scores" not in named.told_of(snapshot.spec)
-
-
 def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
     spec = OLD.spec
     assert not spec.differs(0.205, 0.2)
@@ -162,67 +142,6 @@ def test_the_oscillator_is_called_one() -> None:
 
 
 # --- views ----------------------------------------------------------------------------------------
-
-
-def test_tables_have_both_numbers_and_others_the_warning() -> None:
-    table = tables.best_table(OF_THE_STEP, 1)
-    place = next(i for i, line in enumerate(table) if line.startswith("confirmed "))
-    assert " ".join(table[place].split()) == "confirmed 8.8 ± 0.6 % 89.83 ± 2.91 %"
-    assert " ".join(table[place + 1].split()) == "at the study's step 94.4 ± 0.0 % –"
-    assert not any(caveats.AT_STEP in line for line in tables.best_table(OLD, 1))
-    assert caveats.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
-    assert caveats.warnings(OF_THE_STEP, but=0) == []
-    cell = formatting.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
-    assert cell == "94.4 %, 8.3 % solved"
-
-
-def test_live_view_and_overview() -> None:
-    text = terminal_live.confirming(OF_THE_STEP).plain
-    both = "on the solved equation, 94.4 ± 0.0 % at the study's step"
-    assert text == f"confirming 4/4  trial 0: 8.8 ± 0.6 % on 4 fresh seeds, {both}"
-    assert terminal_live.of_the_step(OF_THE_STEP) == f"{OF_STEP}. Lower max_step_ns."
-    assert (terminal_live.of_the_step(SETTLED), terminal_live.of_the_step(OLD)) == ("", "")
-    assert terminal_live.of_the_step(SWEPT) == f"2 of the points {OTHERS}. Lower max_step_ns."
-    found = replace(CONFIRMED, mean=0.088, step_mean=0.944, checked=True)
-    _, line = status.study_lines([summary(confirmed=found)])
-    assert "8.8 ± 1.2 % (94.4 % at the study's step) confirmed  81.0 points below 89.83" in line
-    found = replace(found, mean=0.943)
-    _, line = status.study_lines([summary(confirmed=found)])
-    assert "94.3 ± 1.2 % confirmed" in line
-
-
-def test_the_record_has_both_lists() -> None:
-    (item,) = json.loads(json_records.dumps(json_records.study(ADRIFT)))["confirmations"]
-    told = {key: item[key] for key in ("scores", "step_scores", "step_mean", "checked")}
-    assert told == {
-        "scores": [0.083, 0.093] * 2,
-        "step_scores": [0.944] * 4,
-        "step_mean": 0.944,
-        "checked": True,
-    }
-    assert item["step_gap"] == pytest.approx(0.856)
-    assert (item["unsettled"], item["steps_per_point"], item["trained_steps_per_point"]) == (
-        2,
-        128,
-        1,
-    )
-    (old,) = json_records.study(OLD)["confirmations"]
-    assert (old["checked"], old["step_gap"], old["steps_per_point"]) == (False, None, None)
-    adrift, old = (s.confirmations[0].told_of(s.spec) for s in (ADRIFT, OLD))
-    assert adrift["step_scores"] == (0.944,) * 4
-    assert "step_scores" not in old
-
-
-def test_the_report_says_it() -> None:
-    page = unescape(report_page.html(OF_THE_STEP))
-    assert f"<strong>trial 0: {OF_STEP}. Lower max_step_ns.</strong>" in page
-    assert caveats.SOLVED_MEANS in page
-    assert "at the study's step</th>" in page
-    old = report_page.html(OLD)
-    assert "not tested on the solved equation" in old
-    assert caveats.SOLVED_MEANS not in old
-    assert caveats.SOLVED_MEANS in report_page.html(SETTLED)
-    assert "a result of the integration step" not in report_page.html(SETTLED)
 
 
 def test_a_remedy_is_foreign_text() -> None:
@@ -336,11 +255,3 @@ def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warn
     assert f"{said}." in page
     tested = [slot for slot in snapshot.search if slot.checked]
     assert (caveats.SOLVED_MEANS in page) == bool(tested)
-
-
-def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
-    sound = sweep(*[(solved(0.943), solved(0.944))] * 2)
-    assert views_verdict.verdict(sound).endswith(f"({HOW}, on the solved equation)")
-    assert (caveats.warnings(sound), json_records.study(sound)["warning"]) == ([], "")
-    chart = study_figure.chart(SWEPT)
-    assert [point.median for point in chart.groups[0].points] == pytest.approx([8.8, 8.8])

@@ -23,7 +23,7 @@ from hpo.views import verdict as views_verdict
 from hpo.views.figures import confirmed as figures_confirmed
 from hpo.views.overview import page as overview_page
 from hpo.views.report import page as report_page
-from hpo.views.terminal import live, status, tables
+from hpo.views.terminal import live, status
 from objectives.contract import Outcome, Thermal
 
 STEPPED = "stepped_objective:SteppedObjective"
@@ -119,15 +119,6 @@ def test_verdict_and_warning(snapshot: StudySnapshot, assured: list[str], wrong:
         assert f"<br>{words}" in figures_confirmed.confirmed_hover(snapshot.spec, item)
 
 
-def test_a_warm_network_may_need_its_thermal_power() -> None:
-    """There is no oscillator without; the number is in tables alone."""
-    (item,) = WARM.confirmations
-    assert item.thermal is not None
-    assert item.thermal.none == pytest.approx(0.7)
-    lines = [" ".join(line.split()) for line in tables.best_table(WARM, 1)]
-    assert "without any 70.0 % –" in lines
-
-
 def test_both_checks_may_be_wrong() -> None:
     (item,) = COLD_STUDY.confirmations
     drifting = replace(item, solved=(solved(0.482),) * 4, step_scores=(0.93,) * 4)
@@ -199,29 +190,6 @@ SPEC_CONFIRM = snapshots.SPEC["confirm"]
 # --- views ----------------------------------------------------------------------------------------
 
 
-def test_tables_have_every_number() -> None:
-    lines = [" ".join(line.split()) for line in tables.best_table(MISSING, 1)]
-    first = next(i for i, line in enumerate(lines) if line.startswith("at the study's step"))
-    assert lines[first + 1 : first + 9] == [
-        "thermal power 1e-3 –",
-        "at a third of it 93.1 % –",
-        "at it 93.0 % –",
-        "at 3 times 92.9 % –",
-        "without any 70.0 % –",
-        "with thermal noise 92.8 ± 1.0 % on 40 chips –",
-        "yield at or above 89.83 % 95 % of 40 chips (83 to 99 %) –",
-        "fresh seeds 4 10",
-    ]
-    page = unescape(report_page.html(MISSING))
-    for name in ("thermal power", "at a third of it", "with thermal noise"):
-        assert f">{name}</th>" in page
-    assert ">95 % of 40 chips (83 to 99 %)</td>" in page
-    assert "saturates." in page
-    assert ">1e-3, trained with none</td>" in unescape(report_page.html(COLD_STUDY))
-    old = [*tables.best_table(OLD, 1), report_page.html(OLD)]
-    assert not any("hermal" in text for text in old)
-
-
 def test_lists_of_studies_say_it_in_brackets() -> None:
     (cold,), (warm,) = COLD_STUDY.confirmations, WARM.confirmations
     for item, said in ((cold, "48.2 % at the thermal power 1e-3"), (warm, "")):
@@ -236,33 +204,6 @@ def test_lists_of_studies_say_it_in_brackets() -> None:
     assert caveats.aside(WARM.spec, noise) == (
         "90.0 % at the study's step, 85.2 % with thermal noise"
     )
-
-
-def test_the_record_has_every_number() -> None:
-    (item,) = json.loads(json_records.dumps(json_records.study(MISSING)))["confirmations"]
-    found = item["thermal"]
-    assert {**found, "noisy": len(found["noisy"])} == {
-        **{"power": 1e-3, "device_power": 1e-3, "holds_below": 3e-3},
-        **{name: pytest.approx(getattr(MISSES, name)) for name in ("at_device", "none")},
-        **{name: pytest.approx(getattr(MISSES, name)) for name in ("third", "triple")},
-        "noisy": 40,
-        "remedy": "Train with thermal_power.",
-        "noisy_mean": pytest.approx(0.928),
-        "noisy_std": pytest.approx(0.0100, abs=5e-4),
-    }
-    assert item["chips"] is None
-    known = {"threshold": 0.8983, "passed": 38, "chips": 40, "share": 0.95}
-    assert item["yield"] == known | {
-        "low": pytest.approx(0.835, abs=5e-4),
-        "high": pytest.approx(0.986, abs=5e-4),
-    }
-    (old,) = json_records.study(OLD)["confirmations"]
-    assert (old["thermal"], old["chips"], old["yield"]) == (None, None, None)
-    told = MISSING.confirmations[0].told_of(MISSING.spec)
-    assert told["thermal"]["third"] == pytest.approx(0.931)
-    assert "thermal" not in OLD.confirmations[0].told_of(OLD.spec)
-    found = chip_yield(MISSING.spec, MISSING.confirmations[0].simulated)
-    assert found == Yield(threshold=0.8983, passed=38, chips=40)
 
 
 def test_points_of_a_sweep_that_need_cold_oscillators_are_counted() -> None:

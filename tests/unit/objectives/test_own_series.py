@@ -1,0 +1,372 @@
+"""A user's own series: what is read from files, how it is split and scaled, what is too much."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import trainings
+from numpy.typing import NDArray
+from recordings import N, ending_in_nan, labels, save, save_csv, series, unequal
+
+import objectives
+from objectives import network_file
+from objectives.artifacts import load_network, network_input
+from objectives.contract import Protocol
+from objectives.tasks import TASKS, csvs, load
+from objectives.tasks import npz as npz_file
+from objectives.tasks.arrays import ArraysParams
+from objectives.tasks.data import Examples
+from objectives.tasks.recording import read
+
+REMEDY = 'Write pad = "before" in [task], or cut the series to one length.'
+
+
+def rows(examples: Examples) -> set[bytes]:
+    return {one.tobytes() for one in examples.x}
+
+
+@pytest.fixture
+def npz(tmp_path: Path) -> Path:
+    return save(tmp_path / "data.npz")
+
+
+def test_series_keep_their_labels_and_seeds_choose_the_split(npz: Path) -> None:
+    label_of = {one.tobytes(): y for one, y in zip(series().astype("f4"), labels(), strict=True)}
+    first, again, other = (
+        load(ArraysParams(path=str(npz), split_seed=s), protocol=Protocol.PAPER, member_seed=0)
+        for s in (0, 0, 1)
+    )
+    for part in (first.train, first.score):
+        assert all(label_of[one.tobytes()] == y for one, y in zip(part.x, part.label, strict=True))
+    assert np.array_equal(first.train.x, again.train.x)
+    assert rows(first.train) != rows(other.train)
+
+
+def test_fractions_set_the_sizes(npz: Path) -> None:
+    task = ArraysParams(path=str(npz), test_fraction=0.2, validation_fraction=0.25)
+    split = load(task, protocol=Protocol.VALIDATION, member_seed=0)
+    assert (len(split.train), len(split.score)) == (36, 12)
+    for part in (split.train, split.score):
+        assert len(set(np.bincount(part.label))) == 1, "stratified"
+
+
+def test_a_split_of_ones_own(tmp_path: Path) -> None:
+    test = np.arange(N) < 21
+    path = save(tmp_path / "data.npz", test=test)
+    split = load(ArraysParams(path=str(path)), protocol=Protocol.CONFIRM, member_seed=0)
+    assert np.array_equal(split.score.x, series().astype("f4")[:21])
+    assert np.array_equal(split.train.x, series().astype("f4")[21:])
+
+
+@pytest.mark.parametrize("how", ["minmax", "standard"])
+def test_statistics_come_from_the_training_half_alone(tmp_path: Path, how: Any) -> None:
+    x = np.concatenate([series() * [3.0, 100.0] + [5.0, -7.0], np.full((N, 5, 1), 4.0)], axis=2)
+    test = np.arange(N) % 2 == 1
+    x[test] *= 1000
+    path = save(tmp_path / "data.npz", x=x, test=test)
+    split = load(
+        ArraysParams(path=str(path), normalise=how), protocol=Protocol.CONFIRM, member_seed=0
+    )
+    seen = split.train.x.astype(np.float64)
+    if how == "minmax":
+        assert np.allclose(seen.min((0, 1)), 0, atol=1e-6)
+        assert np.allclose(seen.max((0, 1)), [1, 1, 0], atol=1e-6)
+    else:
+        assert np.allclose(seen.mean((0, 1)), 0, atol=1e-6)
+        assert np.allclose(seen.std((0, 1)), [1, 1, 0], atol=1e-6)
+    assert np.abs(split.score.x).max() > 100
+    search = load(
+        ArraysParams(path=str(path), normalise=how), protocol=Protocol.VALIDATION, member_seed=0
+    )
+    assert rows(search.train) | rows(search.score) == rows(split.train), "one scale for a study"
+
+
+def test_resolved_makes_absolute_and_pins(npz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    task = ArraysParams(path=f"../{npz.parent.name}/data.npz").resolved(npz.parent)
+    assert task.path == str(npz)
+    assert task.sha256 == hashlib.sha256(npz.read_bytes()).hexdigest()
+    assert task.resolved(Path("/elsewhere")) == task
+    digits = TASKS["sequential-digits"](name="sequential-digits")
+    assert digits.resolved(npz.parent) is digits
+
+
+def test_a_directory_that_changed_is_refused(tmp_path: Path) -> None:
+    path = save_csv(tmp_path / "series", series(), labels())
+    task = ArraysParams(path=str(path)).resolved(tmp_path)
+    changed = path / "7.csv"
+    changed.write_text(changed.read_text().replace("0.", "1.", 1))
+    new = ArraysParams(path=str(path)).resolved(tmp_path).sha256
+    assert new != task.sha256
+    text = (
+        f"{path}: `sha256 == {task.sha256!r}` must hold, but got sha256={new!r}: the data changed "
+        "since the study began. Put the old data back, or begin a new study"
+    )
+    for refused in (
+        lambda: load(task, protocol=Protocol.PAPER, member_seed=0),
+        lambda: task.resolved(tmp_path),
+    ):
+        with pytest.raises(ValueError, match=re.escape(text)):
+            refused()
+
+
+def test_shares_that_pass_hold_for_every_seed(tmp_path: Path) -> None:
+    y = np.array([0] * 8 + [1] * 9 + [2] * 31)
+    path = save(tmp_path / "data.npz", x=series()[: len(y)], y=y)
+    for seed in range(20):
+        task = ArraysParams(path=str(path), split_seed=seed)
+        for protocol in Protocol:
+            split = load(task, protocol=protocol, member_seed=seed)
+            for part in (split.train, split.score):
+                assert np.bincount(part.label, minlength=3).min() >= 1
+
+
+# --- bounds --------------------------------------------------------------------------------------
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ValueError, match="must hold") as caught:
+        read(path)
+    return str(caught.value)
+
+
+def csv_folder(folder: Path, name: str) -> Path:
+    """A directory whose second series is the file of this name."""
+    (folder / "a.csv").write_text("1\n2\n")
+    (folder / "labels.csv").write_text(f"file,label\na.csv,0\n{name},1\n")
+    return folder
+
+
+@pytest.mark.timeout(10)
+def test_devices_pipes_and_files_elsewhere_are_no_series(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        regular = (
+            f"{tmp_path / name}: a regular file must hold, but got a directory, a device or a pipe."
+        )
+        assert refusal(csv_folder(tmp_path, name)).startswith(regular)
+    for name in ("/etc/passwd", "../a.csv"):
+        assert refusal(csv_folder(tmp_path, name)).startswith(
+            f"{tmp_path / 'labels.csv'}: files of this directory must hold, but got {name!r}."
+        )
+
+
+def test_what_unpacks_to_more_than_memory_is_refused_before_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npz_file, "LARGEST_BYTES", 10_000)
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1000, 10)), y=np.zeros(1000))
+    assert (tmp_path / "bomb.npz").stat().st_size < 2000
+    assert "GiB of series must hold, but got 8.22e-05 GiB." in refusal(tmp_path / "bomb.npz")
+    np.savez_compressed(
+        tmp_path / "fine.npz", x=np.zeros((100, 10)), y=np.zeros(100), z=np.zeros(9**5)
+    )
+    assert len(npz_file.read(tmp_path / "fine.npz").x) == 100, "what is not ours is not unpacked"
+    with zipfile.ZipFile(tmp_path / "bare.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x", bytes(20_000))
+    assert "GiB of series must hold, but got" in refusal(tmp_path / "bare.npz")
+    monkeypatch.setattr(csvs, "MOST_CELLS", 10)
+    (tmp_path / "long.csv").write_text("1,2\n" * 6)
+    said = refusal(csv_folder(tmp_path, "long.csv"))
+    assert said.startswith(f"{tmp_path / 'long.csv'}: at most 10 cells must hold, but got 12.")
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (labels() * 5 + 2, ("2", "7", "12")),
+        (np.array(["sit", "run", "walk"])[labels()], ("run", "sit", "walk")),
+        (labels() > 0, ("False", "True")),
+    ],
+)
+def test_classes_are_numbered_in_sorted_order(
+    tmp_path: Path, y: NDArray[Any], classes: tuple[str, ...]
+) -> None:
+    recording = read(save(tmp_path / "data.npz", y=y))
+    assert recording.classes == classes
+    assert [classes[k] for k in recording.examples.label] == [str(label) for label in y]
+
+
+def test_one_channel_needs_no_axis(tmp_path: Path) -> None:
+    x = series()[:, :, 0]
+    recording = read(save(tmp_path / "data.npz", x=x))
+    assert np.array_equal(recording.examples.x, x.astype("f4")[:, :, np.newaxis])
+
+
+@pytest.mark.parametrize("header", ["", "left,right"])
+def test_csv_files_are_the_same_data(tmp_path: Path, header: str) -> None:
+    directory = save_csv(tmp_path / "series", series(), labels(), header)
+    from_csv, from_npz = read(directory), read(save(tmp_path / "data.npz"))
+    assert np.array_equal(from_csv.examples.x, from_npz.examples.x)
+    assert np.array_equal(from_csv.examples.label, from_npz.examples.label)
+    assert from_csv.classes == from_npz.classes
+
+
+def test_csv_labels_that_are_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
+    directory = save_csv(tmp_path / "series", series(), labels() * 5 + 2)
+    assert read(directory).classes == ("2", "7", "12")
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["01", "1", "2"], ("01", "1", "2")),
+        (["-3", "10", "2"], ("-3", "2", "10")),
+        (["1_0", "2", "3"], ("1_0", "2", "3")),
+        (["9" * 30, "9" * 29, "1"], ("1", "9" * 29, "9" * 30)),
+        (["0.5", "1", "10"], ("0.5", "1", "10")),
+    ],
+)
+def test_csv_labels_are_whole_numbers_only_if_written_as_such(
+    tmp_path: Path, names: list[str], classes: tuple[str, ...]
+) -> None:
+    directory = save_csv(tmp_path / "series", series(), np.array(names)[labels()])
+    recording = read(directory)
+    assert recording.classes == classes
+    assert [classes[k] for k in recording.examples.label] == [names[k] for k in labels()]
+
+
+def test_csv_with_a_split_of_ones_own_and_blank_lines(tmp_path: Path) -> None:
+    directory = save_csv(tmp_path / "series", series(), np.array(["a", "b", "c"])[labels()])
+    lines = (directory / "labels.csv").read_text().splitlines()
+    marked = [f"{line},{int(k % 2)}" for k, line in enumerate(lines[1:])]
+    (directory / "labels.csv").write_text(
+        "﻿" + "\n\n".join(["file,label,test", *marked]), encoding="utf-8"
+    )
+    recording = read(directory)
+    assert recording.test.tolist() == [k % 2 == 1 for k in range(N)]
+
+
+# --- series of unequal lengths --------------------------------------------------------------------
+
+
+def split_of(path: Path, **task: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The training part and the test part of everything, as networks get them."""
+    found = load(ArraysParams(path=str(path), **task), protocol=Protocol.CONFIRM, member_seed=0)
+    return found.train.x, found.score.x
+
+
+def test_a_shorter_series_begins_later_and_files_of_both_kinds_are_the_same(tmp_path: Path) -> None:
+    test = np.arange(60) < 30
+    path = save(tmp_path / "data.npz", x=ending_in_nan(), test=test)
+    train, tested = split_of(path, pad="before")
+    assert train.shape == (30, 5, 2)
+    for seen, own in zip(np.concatenate([tested, train]), unequal(), strict=True):
+        assert not seen[: 5 - len(own)].any(), "0 before its first point"
+        assert np.array_equal(seen[5 - len(own) :], own.astype("f4"))
+    directory = save_csv(tmp_path / "series", unequal(), labels())
+    lines = (directory / "labels.csv").read_text().splitlines()
+    marked = [f"{line},{int(of)}" for line, of in zip(lines[1:], test, strict=True)]
+    (directory / "labels.csv").write_text("\n".join(["file,label,test", *marked]))
+    assert np.array_equal(split_of(directory, pad="before")[0], train)
+
+
+@pytest.mark.parametrize("how", ["minmax", "standard"])
+def test_channels_are_scaled_by_real_points_alone(tmp_path: Path, how: Any) -> None:
+    x = ending_in_nan() * [3.0, 100.0] + [5.0, -7.0]
+    path = save(tmp_path / "data.npz", x=x, test=np.arange(60) < 30)
+    own = x[30:].reshape(-1, 2)
+    own = own[~np.isnan(own[:, 0])]
+    low = own.min(axis=0) if how == "minmax" else own.mean(axis=0)
+    wide = np.ptp(own, axis=0) if how == "minmax" else own.std(axis=0)
+    train, _ = split_of(path, pad="before", normalise=how)
+    wanted = (own - low) / wide
+    assert np.allclose(train[-1][-1], wanted[-1], atol=1e-5)
+    real = train[train.any(axis=2)]
+    assert np.allclose(np.sort(real, axis=0), np.sort(wanted, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["none", "minmax", "standard"])
+def test_series_of_one_length_are_what_they_were(tmp_path: Path, how: Any) -> None:
+    path = save(tmp_path / "data.npz")
+    for before, after in zip(
+        split_of(path, normalise=how), split_of(path, normalise=how, pad="before"), strict=True
+    ):
+        assert np.array_equal(before, after)
+
+
+def test_a_worker_that_has_read_them_padded_refuses_them_for_a_study_without(
+    tmp_path: Path,
+) -> None:
+    save_csv(tmp_path / "series", unequal(), labels())
+    task = ArraysParams(path="series", pad="before").resolved(tmp_path)
+    load(task, protocol=Protocol.PAPER, member_seed=0)
+    with pytest.raises(ValueError, match=re.escape(REMEDY)):
+        load(task.model_copy(update={"pad": None}), protocol=Protocol.PAPER, member_seed=0)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Path, Any]:
+    """A network that learnt series of unequal lengths, in a file, and the same in memory."""
+    data = save(tmp_path / "data.npz", x=ending_in_nan(), test=np.arange(60) < 30)
+    objective: Any = objectives.load("spintronic")
+    member = objective.member(
+        objective.Params(**trainings.SMALL),
+        task=ArraysParams(path=str(data), normalise="standard", pad="before"),
+        protocol=Protocol.CONFIRM,
+        member_seed=7,
+    )
+    network_file.write(tmp_path / "best.safetensors", member.packed(), {})
+    return tmp_path / "best.safetensors", member
+
+
+def test_a_saved_network_takes_new_recordings_as_it_took_the_data(
+    saved: tuple[Path, Any],
+) -> None:
+    path, member = saved
+    x = network_input(path, unequal()[:30])
+    assert torch.equal(x, torch.from_numpy(member.trace(range(30), "x").inputs))
+    assert load_network(path)(x).shape == (1, 30, 3)
+    assert network_input(path, []).shape == (0, 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "text"),
+    [
+        (
+            np.zeros((6, 2)),
+            "series of at most 5 points must hold, but got 6 in series[1]. Cut it: the network has "
+            "seen no longer one.",
+        ),
+        (
+            np.zeros((4, 3)),
+            "series of shape (time, 2) of finite numbers must hold, but got "
+            "series[1].shape=(4, 3).",
+        ),
+        (
+            np.full((4, 2), np.nan),
+            "of finite numbers must hold, but got series[1].shape=(4, 2). Mend",
+        ),
+        (np.zeros(4), "but got series[1].shape=(4, 1)."),
+        (np.zeros((0, 2)), "but got series[1].shape=(0, 2)."),
+    ],
+)
+def test_what_a_saved_network_cannot_take_is_refused(
+    saved: tuple[Path, Any], one: NDArray[np.float64], text: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{saved[0]}: ") + ".*" + re.escape(text)):
+        network_input(saved[0], [series()[0], one])
+
+
+def test_a_network_of_series_of_one_length_takes_one_length(tmp_path: Path) -> None:
+    one = trainings.member("spintronic", seed=7, **trainings.SMALL)
+    network_file.write(tmp_path / "n.safetensors", one.packed(), {})
+    flat = [np.linspace(0.0, 1.0, 64), np.ones(64)]
+    assert torch.equal(
+        network_input(tmp_path / "n.safetensors", flat),
+        torch.tensor(np.array(flat), dtype=torch.float32)[:, :, None],
+    )
+    with pytest.raises(ValueError, match="series of one length must hold, but got 3 in series"):
+        network_input(tmp_path / "n.safetensors", [*flat, np.ones(3)])
