@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.study.result import Result
 from hpo.views import pictures
+from hpo.views.figures import study_figure as figures
 from hpo.views.numbers import study_figure
 from hpo.views.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
 from reproduction.evidence import Studies, pooled
@@ -34,7 +35,7 @@ def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Pat
         ]
         chart = study_figure.chart(Result.of(pooled(studies, name)), others)
         if chart is not None and chart.groups:
-            drawn.append(pictures.write_chart(chart, folder / f"{name}.svg"))
+            drawn.append(pictures.write(figures.figure(chart), folder / f"{name}.svg"))
     if "adapted" in traces:
         drawn += [_fig1(traces["adapted"], folder), _fig2a(traces["adapted"], folder)]
     if len(traces) == 3:

@@ -93,11 +93,17 @@ def report(arguments: argparse.Namespace) -> int:
 
 def _draw(result: Result, others: list[Result], path: Path) -> Path:
     """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
+    from hpo.study.result import Front
     from hpo.views import pictures
+    from hpo.views.figures import convergence, front, study_figure
 
     if result.spec.figure is not None or not result.selects:
-        return pictures.write_chart(_chart(result, others), path)
-    return pictures.write(result, path)
+        figure = study_figure.figure(_chart(result, others))
+    elif isinstance(result, Front):
+        figure = front.figure(result)
+    else:
+        figure = convergence.convergence(result)
+    return pictures.write(figure, path)
 
 
 def _chart(result: Result, others: list[Result]) -> Chart:

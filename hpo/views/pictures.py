@@ -1,42 +1,41 @@
-"""A figure of a study as a file for a paper: SVG, PDF or PNG, drawn by Matplotlib.
+"""A figure as a file for a paper: SVG, PDF or PNG, drawn by Matplotlib.
 
-Matplotlib and not plotly's own export: that drives a Chrome or Chromium, which the hosts that run
-studies (clusters, containers, root accounts) mostly lack. Files depend on the
-numbers and on the version of Matplotlib alone: they hold no date and no random names.
+Every figure is made once, with plotly (``hpo.views.figures``), and drawn here a second time.
+Plotly's own export drives a Chrome or Chromium, which the hosts that run studies (clusters,
+containers, root accounts) mostly lack. Files depend on the numbers and on the version of Matplotlib
+alone: they hold no date and no random names.
 """
 
 from __future__ import annotations
 
+import html
 import io
 import os
-import statistics
+import re
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError
-from hpo.study.endings import Ending, ending
-from hpo.study.result import Front, Result
-from hpo.study.tables import Reference
-from hpo.study.trials import Trial
-from hpo.views import formatting
-from hpo.views.numbers.front import FrontChart, charts, view
-from hpo.views.numbers.scores import axis_score, clocks, comparable, incumbents, reported_score
-from hpo.views.numbers.study_figure import Chart, Group, colour_of
-from hpo.views.palette import BAND_OPACITY, BLUE, GREEN, GREY, GRID, INK, SLATE, VERMILLION
+from hpo.views.palette import GRID, INK
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 ENDINGS = (".svg", ".pdf", ".png")
 
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-_DASHES: tuple[Any, ...] = (":", "-.", (0, (8, 3)), "-")
-"""Of references: marks of the figure itself are dashed."""
-
+_SYMBOLS = {
+    **{"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"},
+    **{"cross": "P", "x": "X", "star": "*", "x-thin": "x"},
+}
+"""Plotly's markers, each with Matplotlib's; those that are called ``-open`` are hollow."""
+_DASHES: dict[str | None, Any] = {
+    **{None: "-", "solid": "-", "dot": ":", "dash": "--", "dashdot": "-."},
+    "longdash": (0, (8, 3)),
+}
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": INK,
@@ -48,35 +47,16 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def write_chart(chart: Chart, path: Path) -> Path:
-    """Draw a chart into a file and return its path.
+def write(figure: go.Figure, path: Path) -> Path:
+    """Draw a figure of points, lines and bands into a file and return its path.
 
     Raises:
         HpoError: the ending is unknown, or the file cannot be written.
     """
     check(path)
     with style():
-        save(of_chart(chart), path)
+        save(drawn(figure), path)
     return path
-
-
-def write(result: Result, path: Path) -> Path:
-    """Draw the convergence of a search, or a front, a panel for each cost, and return the path.
-
-    Raises:
-        HpoError: the ending is unknown, or the file cannot be written.
-    """
-    check(path)
-    with style():
-        save(front(charts(result)) if isinstance(result, Front) else convergence(result), path)
-    return path
-
-
-def of_chart(chart: Chart) -> Figure:
-    """A chart as a figure of its own."""
-    drawing = canvas(5.2, 3.6)
-    draw(drawing.add_subplot(), chart)
-    return drawing
 
 
 def check(path: Path) -> None:
@@ -131,51 +111,90 @@ def save(figure: Figure, path: Path) -> None:
         raise HpoError(f"{path}: the picture cannot be written: {error.strerror}.") from error
 
 
-def draw(axes: Axes, chart: Chart) -> None:
-    """Draw a chart into axes."""
-    if chart.log_x:
-        axes.set_xscale("log")
-    for index, group in enumerate(chart.groups):
-        colour, marker = colour_of(chart, index), _MARKERS[index % len(_MARKERS)]
-        _draw_group(axes, group, chart.joined, colour, marker)
-    for mark in chart.marks:
-        axes.axvline(mark, color=VERMILLION, linestyle="--", linewidth=1.2)
-    for index, reference in enumerate(chart.references):
-        _draw_reference(axes, reference, index)
-    axes.set_xlabel(plain(chart.x_label))
-    axes.set_ylabel(plain(chart.y_label))
-    if chart.references:  # lines and bands leave no free place within
-        axes.figure.legend(loc="outside upper center", ncols=2)
-    elif len(chart.groups) > 1:
-        axes.legend()
+# --- from plotly to Matplotlib --------------------------------------------------------------------
 
 
-def _draw_group(axes: Axes, group: Group, joined: bool, colour: str, marker: str) -> None:
-    """A curve on its band, or a cloud of points."""
-    x, y = [p.x for p in group.points], [p.median for p in group.points]
-    look: dict[str, Any] = {"alpha": 0.75, "linestyle": "none"}
-    if joined:
-        low, high = [p.low for p in group.points], [p.high for p in group.points]
-        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-        look = {}
-    label = plain(group.label)
-    axes.plot(x, y, color=colour, marker=marker, markersize=4, label=label, **look)
+def drawn(figure: go.Figure) -> Figure:
+    """A plotly figure as one of Matplotlib: its panels in a row, one legend above them.
+
+    What is hidden is left out, and so is what plotly draws at the edge of a plot, on an axis that
+    overlays another.
+    """
+    layout = figure.layout
+    names = sorted(key.replace("axis", "") for key in layout.to_plotly_json() if key[:5] == "xaxis")
+    drawing = canvas(5.2 if len(names) == 1 else 4.2 * len(names), 3.6)
+    (panels,) = drawing.subplots(1, len(names), sharey=True, squeeze=False)
+    places = dict(zip(names, panels, strict=True))
+    for trace in figure.data:
+        at_edge = layout[(trace.yaxis or "y").replace("y", "yaxis", 1)].overlaying
+        if trace.visible is not False and not at_edge:
+            _draw(places[trace.xaxis or "x"], trace)
+    for shape in layout.shapes:
+        _draw_shape(places[shape.xref.split()[0] if "x" in shape.xref else "x"], shape)
+    for name, axes in places.items():
+        axis = layout[name.replace("x", "xaxis", 1)]
+        axes.set_xscale("log" if axis.type == "log" else "linear")
+        axes.set_xlabel(plain(axis.title.text or ""))
+    panels[0].set_ylabel(plain(layout.yaxis.title.text or ""))
+    if layout.yaxis.range:
+        panels[0].set_ylim(*layout.yaxis.range)
+    labels = [axes.get_legend_handles_labels() for axes in panels]
+    marks = {text: mark for found in labels for mark, text in zip(*found, strict=True)}
+    if len(marks) > 1:
+        drawing.legend(marks.values(), marks.keys(), loc="outside upper center", ncols=2)
+    return drawing
 
 
-def _draw_reference(axes: Axes, reference: Reference, index: int) -> None:
-    """Hollow points with error bars, a band, or a line; the caps of bars at one x differ."""
-    label, dash = wrapped(reference.label, 36), _DASHES[index % len(_DASHES)]
-    line: dict[str, Any] = {"color": SLATE, "linestyle": dash, "linewidth": 1.2}
-    if reference.window is not None:
-        line = {"edgecolor": SLATE, "linestyle": dash, "linewidth": 0.6}
-        axes.axvspan(*reference.window, facecolor=(SLATE, 0.12), label=label, **line)
-    elif reference.mark is not None:
-        axes.axvline(reference.mark, label=label, **line)
-    elif reference.x is not None and reference.y is not None:
-        look: dict[str, Any] = {"fmt": _MARKERS[(index + 2) % len(_MARKERS)], "color": SLATE}
-        look |= {"markerfacecolor": "white", "markersize": 6, "zorder": 3}
-        look["capsize"] = 3 + 2 * (index % len(_DASHES))
-        axes.errorbar(reference.x, reference.y, yerr=reference.std, label=label, **look)
+def _draw(axes: Axes, trace: Any) -> None:
+    """One trace: a band, markers, a line, or both, with error bars."""
+    x, y = list(trace.x or ()), list(trace.y or ())
+    named = trace.showlegend is not False
+    label = wrapped(trace.name or "", 36) if named and trace.name else "_hidden"
+    if trace.fill == "toself":
+        colour, opacity = _colour(trace.fillcolor)
+        axes.fill(x, y, color=colour, alpha=opacity, linewidth=0)
+        return
+    bars = {key: trace[name].array for key, name in (("xerr", "error_x"), ("yerr", "error_y"))}
+    look = {key: value for key, value in bars.items() if value is not None}
+    marker, line, mode = trace.marker, trace.line, trace.mode or "lines"
+    symbol = marker.symbol if isinstance(marker.symbol, str) else "circle"
+    if "markers" in mode:
+        ink = (marker.line.color if marker.color == "white" else marker.color) or INK
+        shape = _SYMBOLS[symbol.removesuffix("-open")]
+        look |= {"color": ink if isinstance(ink, str) else INK, "marker": shape}
+        look |= {"markersize": 0.55 * (marker.size or 6), "alpha": marker.opacity or 1.0}
+        look["markerfacecolor"] = "white" if marker.color == "white" else look["color"]
+        if symbol.endswith("-open"):
+            look["markerfacecolor"] = "none"
+    if "lines" in mode:
+        look |= {"linestyle": _DASHES[line.dash], "linewidth": 0.7 * (line.width or 2)}
+        look["color"] = line.color or look.get("color", INK)
+        look["drawstyle"] = "steps-post" if line.shape == "hv" else "default"
+    else:
+        look["linestyle"] = "none"
+    axes.errorbar(x, y, label=label, capsize=2.5, **look)
+
+
+def _draw_shape(axes: Axes, shape: Any) -> None:
+    """A rectangle or a line across the whole plot."""
+    label = wrapped(shape.name, 36) if shape.showlegend and shape.name else "_hidden"
+    line: dict[str, Any] = {"linestyle": _DASHES[shape.line.dash]}
+    line |= {"linewidth": 0.7 * (shape.line.width or 0), "label": label}
+    upright = "domain" in shape.yref
+    ends = (shape.x0, shape.x1) if upright else (shape.y0, shape.y1)
+    if shape.type == "line":
+        across = axes.axvline if upright else axes.axhline
+        across(ends[0], color=shape.line.color, **line)
+        return
+    colour, opacity = _colour(shape.fillcolor)
+    span = axes.axvspan if upright else axes.axhspan
+    span(*ends, facecolor=(colour, opacity), edgecolor=shape.line.color or "none", **line)
+
+
+def _colour(rgba: str) -> tuple[tuple[float, ...], float]:
+    """``rgba(213, 94, 0, 0.10)`` as Matplotlib has it: colour and opacity."""
+    *rgb, opacity = map(float, re.findall(r"[\d.]+", rgba))
+    return tuple(value / 255 for value in rgb), opacity
 
 
 def wrapped(text: str, width: int = 90) -> str:
@@ -185,140 +204,5 @@ def wrapped(text: str, width: int = 90) -> str:
 
 def plain(text: str) -> str:
     """Text without mathematics: a dollar sign is one. A label that begins with _ is no secret."""
+    text = html.unescape(text)
     return text.replace("$", r"\$") if text[:1] != "_" else plain(f" {text}")
-
-
-# --- the convergence of a search ----------------------------------------------------------------
-
-
-def convergence(result: Result) -> Figure:
-    """The convergence over the trial number, as a figure of its own.
-
-    Curves that were cut short have no score, and are not drawn.
-    """
-    spec = result.spec
-    drawing = canvas(5.2, 3.6)
-    axes = drawing.add_subplot()
-    by_trial = clocks(result)[0]
-    found = comparable(result)
-    early = [slot for slot in found if ending(spec, slot)]
-    whole = [slot for slot in found if not ending(spec, slot)]
-    _points(axes, result, early, Ending.NETWORKS, GREY)
-    _points(axes, result, whole, "trial", BLUE)
-    best = incumbents(result, by_trial)
-    if best:
-        x = [*(float(slot.number) for slot in best), by_trial.end]
-        y = [axis_score(spec, slot) for slot in best]
-        axes.step(x, [*y, y[-1]], where="post", color=INK, linewidth=1.4, label="best so far")
-    if (known := reported_score(spec)) is not None:
-        score, std = known
-        axes.axhspan(score - std, score + std, color=VERMILLION, alpha=BAND_OPACITY, linewidth=0)
-        line = axes.axhline(score, color=VERMILLION, linestyle="--", linewidth=1.2)
-        line.set_label(plain(formatting.reported_text(spec)))
-    confirmed = result.confirmed
-    if confirmed is not None:
-        mean, std = (formatting.shown(spec, v) for v in (confirmed.mean, confirmed.std or 0.0))
-        label = f"trial {confirmed.source} on {len(confirmed.scores)} fresh seeds"
-        look: dict[str, Any] = {
-            "fmt": "D",
-            "color": GREEN,
-            "markersize": 5,
-            "capsize": 2.5,
-            "label": label,
-        }
-        axes.errorbar([confirmed.source], [mean], yerr=[std], **look)
-    _focus(axes, [axis_score(spec, slot) for slot in found], best, result)
-    axes.set_xlabel("trial")
-    axes.set_ylabel(plain(formatting.metric(spec)))
-    if axes.get_legend_handles_labels()[0]:
-        axes.figure.legend(loc="outside upper center", ncols=2)
-    return drawing
-
-
-def _points(axes: Axes, result: Result, slots: list[Trial], label: str, colour: str) -> None:
-    if slots:
-        x, y = [s.number for s in slots], [axis_score(result.spec, s) for s in slots]
-        axes.plot(x, y, "o", color=colour, markersize=3, alpha=0.6, label=label)
-
-
-def _focus(axes: Axes, scores: list[float], best: list[Trial], result: Result) -> None:
-    """Leave out what lies far below all others; the best so far is drawn from its beginning."""
-    if len(scores) < 8:
-        return
-    spec = result.spec
-    sign = 1.0 if spec.maximize else -1.0
-    quarter, _, upper = statistics.quantiles([sign * score for score in scores], n=4)
-    fence = min([quarter - (upper - quarter), *(sign * axis_score(spec, s) for s in best[:1])])
-    low, high = axes.get_ylim()
-    if sign > 0:
-        axes.set_ylim(bottom=max(low, fence - 0.05 * (high - fence)))
-    else:
-        axes.set_ylim(top=min(high, -fence + 0.05 * (-fence - low)))
-
-
-# --- a front ------------------------------------------------------------------------------------
-
-
-def _plain_log(axes: Axes) -> None:
-    """A logarithmic x axis whose numbers are written out: 2, 5, 10, 20."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:g}")
-
-
-def front(charts: Sequence[FrontChart]) -> Figure:
-    """A front as a figure of its own."""
-    drawing = canvas(5.2 if len(charts) == 1 else 4.2 * len(charts), 3.6)
-    (panels,) = drawing.subplots(1, len(charts), sharey=True, squeeze=False)
-    for axes, found in zip(panels, charts, strict=True):
-        _draw_front(axes, found)
-    panels[0].set_ylabel(plain(charts[0].y_label))
-    marks = {
-        label: mark
-        for axes in panels
-        for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    panels[-1].legend(marks.values(), marks.keys(), loc="lower right")
-    return drawing
-
-
-def _draw_front(axes: Axes, found: FrontChart) -> None:
-    if found.log_x:
-        _plain_log(axes)
-    low, high = view(found)
-    inside = [spot for spot in found.trials if low <= spot.score <= high]
-    x, y = [s.cost for s in inside], [s.score for s in inside]
-    axes.plot(x, y, "o", color=BLUE, markersize=3, alpha=0.35, label="trial")
-    if found.front:
-        x, y = [s.cost for s in found.line], [s.score for s in found.line]
-        dearest = max(s.cost for s in (*found.trials, *found.front))
-        axes.step([*x, dearest], [*y, y[-1]], where="post", color=INK, linewidth=1.4)
-        x, y = [s.cost for s in found.front], [s.score for s in found.front]
-        rings = axes.plot(x, y, "o", color=INK, markersize=4, label="front of the search")
-        rings[0].set_markerfacecolor("white")
-    if found.confirmed:
-        spots = found.confirmed
-        axes.errorbar(
-            [s.cost for s in spots],
-            [s.score for s in spots],
-            yerr=[s.std for s in spots],
-            fmt="D",
-            color=GREEN,
-            markersize=5,
-            capsize=2.5,
-            label="confirmed on fresh seeds",
-        )
-    if found.reported_score is not None:
-        score, std = found.reported_score
-        axes.axhspan(score - std, score + std, color=VERMILLION, alpha=BAND_OPACITY, linewidth=0)
-        axes.axhline(score, color=VERMILLION, linestyle="--", linewidth=1.2)
-    for spot, fill in ((found.reported, VERMILLION), (found.reported_here, "white")):
-        if spot is not None:
-            label = "reported" if spot is found.reported else "reported network, as measured here"
-            cross = axes.plot([spot.cost], [spot.score], "P", color=VERMILLION, label=label)
-            cross[0].set(markersize=9, markerfacecolor=fill)
-    axes.set_ylim(low, high)
-    axes.set_xlabel(plain(found.x_label))

@@ -15,10 +15,9 @@ from summaries import summary
 
 from hpo.cli import export
 from hpo.cli import trials as cli_trials
-from hpo.errors import HpoError
 from hpo.notebook import frames
 from hpo.study.summary import ConfirmedSummary
-from hpo.views import json_records, pictures, verdict
+from hpo.views import json_records, verdict
 from hpo.views.figures import front as figures_front
 from hpo.views.numbers import front as numbers_front
 from hpo.views.report import page as report_page
@@ -192,15 +191,6 @@ def test_the_report() -> None:
     assert "best so far" not in page, "nothing is the best by its score alone"
 
 
-def test_pictures(tmp_path: Path) -> None:
-    study = fronts.study()
-    one = pictures.write(study, tmp_path / "a.svg").read_bytes()
-    assert one == pictures.write(study, tmp_path / "b.svg").read_bytes()
-    assert b"<svg" in one
-    with pytest.raises(HpoError, match=r"the ending must be \.svg, \.pdf or \.png"):
-        pictures.write(study, tmp_path / "a.gif")
-
-
 # --- several costs --------------------------------------------------------------------------------
 
 BOTH_NAMED = (
@@ -297,9 +287,3 @@ def test_a_figure_has_a_panel_for_each_cost_with_the_same_front(tmp_path: Path) 
     assert one.layout.xaxis.title.text == "synapses"
     text = figures_front.note(snapshot)
     assert "its score against its energy (pJ) and its synapses; rings are the front" in text
-    picture = pictures.front([energy, synapses])
-    assert [axes.get_xlabel() for axes in picture.axes] == ["energy (pJ)", "synapses"]
-    assert [axes.get_ylabel() for axes in picture.axes] == ["accuracy (%)", ""]
-    legend = [text.get_text() for text in picture.axes[-1].get_legend().get_texts()]
-    assert legend.count("reported network, as measured here") == 1, "which one panel has alone"
-    assert pictures.write(snapshot, tmp_path / "a.pdf").stat().st_size > 5000

@@ -1,14 +1,16 @@
-"""The convergence as a picture for a paper, of a study that declares no figure."""
+"""Figures as pictures for a paper: what plotly draws, drawn again by Matplotlib."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import fronts
 import pytest
 import snapshots
 
-from hpo.study.trials import SlotState
+from hpo.errors import HpoError
 from hpo.views import pictures
+from hpo.views.figures import confirmed, convergence, front, learning_curves
 
 DONE = snapshots.realistic(snapshots.spec())
 
@@ -16,29 +18,45 @@ DONE = snapshots.realistic(snapshots.spec())
 @pytest.mark.parametrize(
     ("ending", "magic"), [(".svg", b"<?xml"), (".pdf", b"%PDF"), (".png", b"\x89PNG")]
 )
-def test_it_is_written(ending: str, magic: bytes, tmp_path: Path) -> None:
-    path = pictures.write(DONE, tmp_path / f"a{ending}")
-    assert path.read_bytes().startswith(magic)
+def test_a_picture_is_written_and_the_same_again(ending: str, magic: bytes, tmp_path: Path) -> None:
+    figure = front.figure(fronts.both())
+    one, two = (pictures.write(figure, tmp_path / f"{name}{ending}") for name in "ab")
+    assert one.read_bytes().startswith(magic)
+    assert one.read_bytes() == two.read_bytes()
+    with pytest.raises(HpoError, match=r"the ending must be \.svg, \.pdf or \.png, but got \.gif"):
+        pictures.write(figure, tmp_path / "a.gif")
+    (tmp_path / "file").touch()
+    with pytest.raises(HpoError, match="the picture cannot be written: "):
+        pictures.write(figure, tmp_path / "file" / "a.png")
 
 
-def test_it_holds_trials_best_reported_and_confirmed() -> None:
-    (axes,) = pictures.convergence(DONE).axes
+def test_a_convergence_has_trials_best_reported_and_confirmed() -> None:
+    (axes,) = pictures.drawn(convergence.convergence(DONE)).axes
     labels = axes.get_legend_handles_labels()[1]
-    assert labels[:3] == ["trial", "best so far", "reported 89.83 ± 2.91 % (arXiv:2408.02835)"]
-    assert labels[3].endswith(" on 10 fresh seeds")
+    assert {"complete trial", "best so far", "confirmed on fresh seeds"} <= {*labels}
+    assert any("89.83 ± 2.91 %" in label for label in labels)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("trial", "accuracy (%)")
-    best = next(line for line in axes.lines if line.get_label() == "best so far")
+    best = next(c for c in axes.containers if c.get_label() == "best so far")[0]
+    assert best.get_drawstyle() == "steps-post"
     low, high = axes.get_ylim()
-    assert all(low < score < high for score in best.get_ydata()), "never clipped"
+    assert all(low < score < high for score in best.get_ydata())
 
 
-def test_curves_that_were_cut_short_have_no_place() -> None:
-    complete = [slot for slot in DONE.search if slot.state == SlotState.COMPLETE]
-    (axes,) = pictures.convergence(DONE).axes
-    drawn = next(line for line in axes.lines if line.get_label() == "trial")
-    assert list(drawn.get_xdata()) == [slot.number for slot in complete]
+def test_a_front_has_a_panel_for_each_cost_and_one_legend() -> None:
+    drawn = pictures.drawn(front.figure(fronts.both()))
+    assert [axes.get_xlabel() for axes in drawn.axes] == ["energy (pJ)", "synapses"]
+    assert [axes.get_ylabel() for axes in drawn.axes] == ["accuracy (%)", ""]
+    assert min(len(axes.containers) for axes in drawn.axes) >= 6
+    labels = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert len(labels) == len({*labels})
+    assert "front of the search" in labels
+
+
+def test_other_figures_can_be_drawn_too() -> None:
+    for figure in (confirmed.confirmed(DONE), learning_curves.learning_curves(DONE)):
+        assert pictures.drawn(figure).axes
 
 
 def test_there_is_a_picture_before_any_trial_is_complete() -> None:
-    (axes,) = pictures.convergence(snapshots.changed(DONE, search=(), confirm=())).axes
-    assert axes.lines[0].get_label().startswith("reported")
+    empty = snapshots.changed(DONE, search=(), confirm=())
+    assert len(pictures.drawn(convergence.convergence(empty)).axes) == 1
