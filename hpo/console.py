@@ -30,7 +30,6 @@ COMMANDS = {
     "best": ("cli.trials:best", "the best configurations beside the reported one"),
     "report": ("cli.report:report", "write a study as one HTML file"),
     "dashboard": ("cli.dashboard:dashboard", "show the studies in the browser"),
-    "publish": ("cli.report:publish", "show a study on the dashboard as it is now"),
     "export": ("cli.export:export", "write trials as a table, a study as a backup"),
     "import": ("cli.backup:import_", "bring a study from a backup into the database"),
     "retry": ("cli.interventions:retry", "run failed trials again"),

@@ -56,7 +56,7 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     """\
 hpo dashboard
     the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C: a home page of all
-    of them, which leads to optuna-dashboard's page of each
+    of them, which leads to the live report of each, and to optuna-dashboard
 hpo dashboard --storage postgresql://me@server/hpo --port 8081 --open
     those of another database, and open the browser
 ssh -L 8080:127.0.0.1:8080 labserver
@@ -72,9 +72,9 @@ systemd-run --user --unit hpo-dashboard hpo dashboard
 curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
     for programs; /metrics is for Prometheus; /healthz answers without a password, and tells nothing
 
-The page only shows: studies are started, stopped, extended and deleted with `hpo`. --notes lets
-people write notes. SIGTERM ends it within two seconds with exit status 0, as systemd and
-containers expect.""",
+It only shows: studies are started, stopped, extended and deleted with `hpo`, and the database
+itself refuses whatever the dashboard would write. SIGTERM ends it within two seconds with exit
+status 0, as systemd and containers expect.""",
     STORAGE,
     argument(
         "--host",
@@ -102,7 +102,6 @@ containers expect.""",
         metavar="ADDRESS",
         help="a reverse proxy that tells clients apart in X-Forwarded-For",
     ),
-    argument("--notes", action="store_true", help="let people write notes"),
     argument("--open", action="store_true", help="open the browser"),
     check=_check,
 )
@@ -159,11 +158,10 @@ def _serve(
     site = DashboardApp(
         lambda: open_storage(arguments.storage, prepare=schema),
         option=storage_option(arguments.storage),
-        notes=arguments.notes,
     )
     try:
         site.open()
-        guard = Guard(site, frozenset(names), gate, notes=arguments.notes)
+        guard = Guard(site, frozenset(names), gate)
         serving = server.Server(guard, listening, arguments.trusted_proxy)
         url = server.address_of(listening, arguments.host)
         print(f"{url}  (Ctrl-C ends it)", flush=True)

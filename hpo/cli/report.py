@@ -1,4 +1,4 @@
-"""``hpo report`` and ``hpo publish``: a study as a file, and as figures on the dashboard."""
+"""``hpo report``: a study as a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from hpo.cli.common import (
     looking,
     opened_storage,
     show,
-    study_or,
     tell,
 )
 from hpo.console import Parser
@@ -123,39 +122,3 @@ def _chart(result: Result, others: list[Result]) -> Chart:
             f"change `x` of its [figure]."
         )
     return chart
-
-
-@command(
-    "Show studies on the dashboard as they are now.",
-    """\
-hpo publish
-    every study whose figures on the dashboard are not of its present state
-hpo publish seqdigits
-    one study
-
-A launch and `hpo dashboard` publish what they watch by themselves. This is for Optuna's own
-dashboard, where neither runs: after an import, or for studies of an older version.""",
-    study_or("all"),
-    STORAGE,
-    JSON,
-)
-def publish(arguments: argparse.Namespace) -> int:
-    """Publish figures and notes of studies, now.
-
-    Raises:
-        StudyError: there is no such study, or Optuna's tables have lost it.
-    """
-    from hpo.dashboard.publish import Publisher
-
-    with opened_storage(arguments) as storage:
-        publisher = Publisher(storage)
-        if arguments.study is None:
-            names = [found.study for found in publisher.stale()]
-        else:
-            names = [arguments.study]
-        written = {name: publisher.publish(name, least_s=0.0) for name in names}
-    lines = [
-        f"{name}: {'published' if new else 'nothing to publish: its state is shown'}"
-        for name, new in written.items()
-    ]
-    return tell(arguments, {"published": written}, *(lines or ["every study is shown as it is"]))

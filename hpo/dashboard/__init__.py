@@ -1,3 +1,3 @@
-"""``hpo dashboard``: optuna-dashboard on our storage, behind a guard, and within bounds."""
+"""``hpo dashboard``: our pages, and optuna-dashboard as it comes, behind a guard."""
 
-__all__ = ["app", "guard", "passwords", "publish", "server"]
+__all__ = ["app", "guard", "passwords", "server"]

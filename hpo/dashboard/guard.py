@@ -1,8 +1,7 @@
-"""The guard: a WSGI application around another, which sees known and harmless requests alone."""
+"""The guard: a WSGI application around another, which sees harmless requests alone."""
 
 from __future__ import annotations
 
-import io
 import ipaddress
 import json
 import logging
@@ -11,22 +10,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from hpo.dashboard.passwords import Answer, PasswordCheck
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-LARGEST_BODY = 1 << 20
-"""Bytes of a request's body: a long note."""
-_PAGE_POLICY = (
+LARGEST_BODY = 64 * 1024
+"""Bytes of a request's body, which nobody reads: what only reads sends none."""
+_OPTUNA_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; "
     "media-src 'self'; worker-src 'self' blob:; frame-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """'unsafe-eval' is what plotly.js needs for plots in WebGL, as optuna-dashboard's own policy."""
+_STUDY_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+"""Plotly's, again: what the page itself says can be no script, since those are files of ours."""
 _HOME_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,7 +44,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_ID = r"[0-9]{1,9}"
 
 
 class Kind(Enum):
@@ -49,22 +52,19 @@ class Kind(Enum):
     HEALTH = r"/healthz"
     HOME = r"/"
     METRICS = r"/metrics"
-    OURS = r"/hpo/(home|optuna)\.(css|js)"
-    PAGE = rf"/dashboard(/|/studies/{_ID}(/[A-Za-z0-9-]+)*/?|/compare-studies/?)?"
-    FILE = r"/favicon\.ico|/static/[A-Za-z0-9._-]+"
-    API = r"/api/meta|/api/studies"
-    STUDY = rf"/api/studies/{_ID}"
-    IMPORTANCE = rf"/api/studies/{_ID}/param_importances"
-    PLOT = rf"/api/studies/{_ID}/plot/[a-z_]+"
-    TABLE = rf"/csv/{_ID}"
-    NOTE = rf"/api/studies/{_ID}(/{_ID})?/note"
-    """Where optuna-dashboard's page sends an edited note; all others are read."""
+    FILE = r"/hpo/[a-z]+\.(css|js)"
+    STUDY = r"/study/[^/]+(/now)?"
+    OPTUNA_PAGE = r"/dashboard(/.*)?"
+    OPTUNA_FILE = r"/favicon\.ico|/static/.*"
+    OPTUNA = r"/(api|csv|artifacts)(/.*)?"
 
 
 _POLICIES: dict[Kind | None, str] = {
     Kind.HOME: _HOME_POLICY,
-    Kind.PAGE: _PAGE_POLICY,
+    Kind.STUDY: _STUDY_POLICY,
+    Kind.OPTUNA_PAGE: _OPTUNA_POLICY,
 }
+_FILES = (Kind.FILE, Kind.OPTUNA_FILE)
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
@@ -88,13 +88,11 @@ class Guard:
             and addresses in digits. A page elsewhere whose name was made to lead here (DNS
             rebinding) is refused by it.
         gate: asks for the password, if there is one.
-        notes: whether notes may be edited.
     """
 
     app: WSGIApplication
     names: frozenset[str] = frozenset()
     gate: PasswordCheck | None = None
-    notes: bool = False
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -130,11 +128,8 @@ class Guard:
         if self.gate is not None:
             _check_request(self.gate, environ)
         if reads:
-            if kind is None or kind is Kind.NOTE:
+            if kind is None:
                 raise Refused("404 Not Found", "There is no such page.")
-            return kind
-        if method == "PUT" and self.notes and kind is Kind.NOTE:
-            _check_note(environ)
             return kind
         instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
         raise Refused("403 Forbidden", f"This dashboard only shows. {instead}")
@@ -199,30 +194,6 @@ def _check_request(gate: PasswordCheck, environ: WSGIEnvironment) -> None:
         )
 
 
-def _check_note(environ: WSGIEnvironment) -> None:
-    """A page of somebody else's must not write through the browser of somebody who may."""
-    origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE")
-    foreign = site not in (None, "same-origin")
-    if origin is not None:
-        foreign = foreign or urlsplit(origin).netloc.lower() != environ["HTTP_HOST"].lower()
-    if foreign or (origin is None and site is None):
-        raise Refused("403 Forbidden", "Notes can be edited on the dashboard's own page alone.")
-    if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refused("415 Unsupported Media Type", "A note must be sent as application/json.")
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > LARGEST_BODY:
-        raise Refused("413 Content Too Large", f"A note may have {LARGEST_BODY} bytes.")
-    body = environ["wsgi.input"].read(int(length))
-    try:
-        note = json.loads(body)
-    except (ValueError, RecursionError):
-        note = None
-    fits = isinstance(note, dict) and type(note.get("version")) is int
-    if not fits or not isinstance(note.get("body"), str) or "\0" in note["body"]:
-        raise Refused("400 Bad Request", "A note must be a version, a number, and a body, text.")
-    environ["wsgi.input"] = io.BytesIO(body)
-
-
 def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResponse:
     """``start_response`` with the headers that every answer bears."""
 
@@ -231,7 +202,7 @@ def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResp
         ours = dict(_HEADERS)
         ours["Content-Security-Policy"] = _POLICIES.get(kind, _OTHER_POLICY)
         # revalidated: an update of the package must not meet the script of the last one
-        ours["Cache-Control"] = "no-cache" if kind in (Kind.FILE, Kind.OURS) else "no-store"
+        ours["Cache-Control"] = "no-cache" if kind in _FILES else "no-store"
         names = {name.lower() for name in ours}
         kept = [(name, value) for name, value in kept if name.lower() not in names]
         return start_response(status, [*kept, *ours.items()], exc_info)
@@ -247,10 +218,10 @@ def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
 
 
 _INSTEAD = (
-    (r"/note$", "Notes can be edited where it was started with --notes."),
+    (r"/note$", "What it is about stands in its study file (`description`)."),
     (r"^/api/studies$", "Start a study with: hpo launch --study FILE."),
     (r"/rename$", "A study keeps its name; `hpo import --name NEW` makes a copy of another."),
-    (rf"^/api/studies/{_ID}$", "Delete a study with: hpo delete NAME."),
+    (r"^/api/studies/[0-9]+$", "Delete a study with: hpo delete NAME."),
     (r"/tell$", "Trials are settled by workers alone; see `hpo exclude` and `hpo retry`."),
 )
 """What to do instead of a request that would change something, by its path."""

@@ -20,7 +20,7 @@ from hpo.errors import HpoError
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-THREADS = 8
+THREADS = 16
 CONNECTIONS = 500
 """A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly. Of
 more, those that have been idle the longest are closed: who keeps them open keeps nobody out."""

@@ -11,7 +11,6 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import SimpleQueue
 from types import FrameType
 
 from rich.console import Console
@@ -19,7 +18,6 @@ from rich.console import Console
 from hpo import config
 from hpo.config import SiteConfig
 from hpo.console import EXIT_ERROR, Terminated, storage_option
-from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor, memory, plan
 from hpo.launch.executors import GRACE_S, asked
@@ -39,9 +37,6 @@ from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, View
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
-FIRST_S, LAST_S = 3.0, 5.0
-"""When a launch first publishes for the dashboard: its workers start before. How long it waits at
-its end for the last state to be shown, which takes a third of a second where nothing is amiss."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
 
@@ -101,10 +96,6 @@ class Launch:
             ),
         )
         self._ledger = self._patient.impatient()
-        self._trouble: SimpleQueue[str] = SimpleQueue()
-        self._publishing = PublishingThread(
-            storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
-        )
         self._began_s = time.monotonic()
         self._executor = choose_executor.executor(arguments, defaults, spec, storage, self._ledger)
 
@@ -115,13 +106,6 @@ class Launch:
             HpoError: the study is another one, has failed or was stopped, or workers cannot live.
         """
         how = self._patient.register(self._spec)
-        self._publishing.start()
-        try:
-            return self._run(how)
-        finally:
-            self._publishing.stop(last_s=LAST_S)
-
-    def _run(self, how: str) -> int:
         first = self._patient.result(self._spec.name)
         if self._is_over(first):
             end = {
@@ -221,8 +205,6 @@ class Launch:
                     return latest.state
                 for event in self._executor.poll():
                     view.note(event)
-            while not self._trouble.empty():
-                view.note(f"figures for the dashboard: {self._trouble.get()}")
             now = time.monotonic()
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"

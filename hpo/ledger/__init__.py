@@ -7,7 +7,6 @@ __all__ = [
     "interventions",
     "lease",
     "ledger",
-    "optuna_notes",
     "optuna_reading",
     "optuna_tables",
     "overview",

@@ -280,7 +280,7 @@ def _next_confirmation(
     found = Result.of(reading.snapshot(connection, spec.name, curves=False))
     told = [item.told_of(spec) for item in found.confirmations if len(item.scores) > 1]
     optuna_tables.publish_confirmed(connection, study.optuna_study_id, told)
-    return Over(f"{spec.name} is {StudyState.DONE}")
+    return Over(f"{spec.name} is {StudyState.DONE}", ended=True)
 
 
 def _take(

@@ -120,6 +120,8 @@ class Over:
     """Nothing to claim ever again, unless the study is extended."""
 
     reason: str
+    ended: bool = False
+    """Whether the study was found finished by this very question."""
 
 
 @dataclass(frozen=True, kw_only=True)

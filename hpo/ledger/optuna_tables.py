@@ -27,11 +27,6 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
 METRIC_NAMES = "study:metric_names"
-PUBLISHED = "hpo:published"
-"""System attribute of a study: which state of it the dashboard shows."""
-CARD = "dashboard:plot_data:hpo-"
-"""So begin the system attributes that hold our figures; one row each, which optuna-dashboard reads
-as a figure of one chunk."""
 TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
 """Keys of a trial's user attributes that are not ours."""
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
@@ -95,24 +90,10 @@ def set_system_attrs(connection: Connection, study_id: int, texts: Mapping[str, 
     set_attrs(connection, models.StudySystemAttributeModel, study_id, texts)
 
 
-def system_attrs(connection: Connection, study_id: int) -> dict[str, str]:
-    """The system attributes of a study, as JSON by key."""
-    query = select(_SYSTEM.c.key, _SYSTEM.c.value_json).where(_SYSTEM.c.study_id == study_id)
-    return {row.key: row.value_json for row in connection.execute(query)}
-
-
 def drop_system_attrs(connection: Connection, study_id: int, keys: Collection[str]) -> None:
     """Delete system attributes of a study."""
     own = (_SYSTEM.c.study_id == study_id) & _SYSTEM.c.key.in_(keys)
     connection.execute(_SYSTEM.delete().where(own))
-
-
-def system_attr_of_all(connection: Connection, key: str) -> dict[int, str | None]:
-    """A system attribute of every study in Optuna's tables, as JSON by Optuna's id of it."""
-    own = (_SYSTEM.c.study_id == _STUDIES.c.study_id) & (_SYSTEM.c.key == key)
-    query = select(_STUDIES.c.study_id, _SYSTEM.c.value_json)
-    query = query.outerjoin_from(_STUDIES, _SYSTEM, own)
-    return {row.study_id: row.value_json for row in connection.execute(query)}
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
@@ -139,16 +120,9 @@ def _is_there(connection: Connection, key: Any, wanted: int, *, shared: bool) ->
     return connection.scalar(query) is not None
 
 
-def has_study(connection: Connection, study_id: int) -> bool:
-    """Whether a study is still in Optuna's tables; if so, it stays for this transaction."""
-    return _is_there(connection, _STUDIES.c.study_id, study_id, shared=True)
-
-
 def lock_study(connection: Connection, study_id: int) -> bool:
-    """Whether a study is still in Optuna's tables; if so, it is this transaction's alone.
-
-    Until its end, nobody else adds a trial, or gets past ``has_study``.
-    """
+    """Whether a study is still in Optuna's tables; if so, nobody else adds a trial until the end of
+    this transaction."""
     return _is_there(connection, _STUDIES.c.study_id, study_id, shared=False)
 
 

@@ -75,6 +75,16 @@ def states(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(_STATES).all()
 
 
+def marks(connection: Connection, study: str) -> dict[str, tuple[Any, ...]]:
+    """What differs whenever anything of a study does, or of those that its figure is drawn with.
+
+    By their names; those that are not there are left out.
+    """
+    rows = {row.name: row for row in states(connection)}
+    wanted = (study, *(rows[study].overlay or ())) if study in rows else ()
+    return {name: tuple(rows[name])[:-1] for name in wanted if name in rows}
+
+
 class OverviewReader:
     """Reads overviews of one database, one at a time."""
 

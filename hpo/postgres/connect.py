@@ -107,7 +107,7 @@ class Storage:
         self.url = url.render_as_string(hide_password=False)
         self.embedded = embedded is not None
         self._server = embedded
-        self._optuna: RDBStorage | None = None
+        self._optuna: dict[bool, RDBStorage] = {}
         self._ping_s = PING_S if worker else 0.0
         options = {name: value for name, value in _LIBPQ.items() if name not in url.query}
         self.engine = sa.create_engine(
@@ -143,21 +143,24 @@ class Storage:
             return f"database {self.engine.url.database} of the embedded server in {home}"
         return place(self.engine.url)
 
-    def optuna(self) -> RDBStorage:
+    def optuna(self, *, read_only: bool = False) -> RDBStorage:
         """Return Optuna's view of the database. Only reads, since the tables are there.
+
+        With ``read_only`` the database refuses whatever would write.
 
         Raises:
             StorageError: Optuna's tables are of another version.
         """
-        if self._optuna is None:
-            self._optuna = self._rdb_storage(skip_table_creation=True)
-        return self._optuna
+        if read_only not in self._optuna:
+            found = self._rdb_storage(skip_table_creation=True, read_only=read_only)
+            self._optuna[read_only] = found
+        return self._optuna[read_only]
 
     def close(self) -> None:
         """Close the connections, and leave the embedded server."""
         self.engine.dispose()
-        if self._optuna is not None:
-            self._optuna.engine.dispose()
+        for optuna in self._optuna.values():
+            optuna.engine.dispose()
         if self._server:
             self._server.release()
 
@@ -216,7 +219,7 @@ class Storage:
             raise
         connection.autocommit = False
 
-    def _rdb_storage(self, *, skip_table_creation: bool) -> RDBStorage:
+    def _rdb_storage(self, *, skip_table_creation: bool, read_only: bool = False) -> RDBStorage:
         from optuna.storages import RDBStorage
 
         class OurRDBStorage(RDBStorage):
@@ -227,7 +230,10 @@ class Storage:
         try:
             storage = OurRDBStorage(
                 self.url,
-                engine_kwargs={"pool": pool},
+                engine_kwargs={
+                    "pool": pool,
+                    "execution_options": {"postgresql_readonly": True} if read_only else {},
+                },
                 skip_table_creation=skip_table_creation,
                 skip_compatibility_check=True,  # ours says what to do
             )

@@ -18,7 +18,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
 from hpo.study.snapshot import WorkerState
-from hpo.worker import provenance
+from hpo.worker import optuna_result, provenance
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.notifier import Notifier
 from hpo.worker.trial import StoppedError, TrialRun
@@ -46,7 +46,7 @@ class Worker:
 
     def __init__(self, storage: Storage, options: WorkerOptions, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
-        self._options = options
+        self._options, self._storage = options, storage
         self._gave_up, self._told_s = False, 0.0
         whose = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
@@ -172,7 +172,7 @@ class Worker:
         self._heart.left_out[study] = why, until_s
 
     def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
-        return self._ledger.claim(
+        found = self._ledger.claim(
             study,
             self.name,
             lease_s=self._options.lease_s,
@@ -181,6 +181,17 @@ class Worker:
             at_work=at_work,
             numerics=self._numerics,
         )
+        if isinstance(found, Over) and found.ended:
+            self._show(study)
+        return found
+
+    def _show(self, study: str) -> None:
+        """Show the result of a study that this worker has found finished to Optuna's tools."""
+        try:
+            optuna_result.write(self._storage, study)
+        except Exception as error:  # whatever it is, the result stands in the ledger
+            said = " ".join(str(error).split())[:200]
+            log.warning("%s: its result is not shown in Optuna's tables: %s", study, said)
 
     def _work(self, claim: Claim) -> None:
         self._heart.hold(claim)

@@ -79,14 +79,18 @@ def test_hostile_texts_on_the_dashboard(study: str, watched: Watched) -> None:
             page.wait_for_timeout(1000)  # for plots, which draw parameters' names
             check_harmless(watched)
         watched.follow("/dashboard/studies/1")  # a study of ours, whose file says it
-        watched.wait_until(lambda: "Convergence against trial number" in watched.cards())
-        plot = page.locator(".js-plotly-plot", has_text="Convergence against trial number")
-        plot.get_by_text(re.compile(r"reported 90\.00 % \(<img src=x")).first.wait_for()
-        check_harmless(watched)
+        watched.wait_until(lambda: "Convergence" in watched.cards())
         page.locator("a[href$='/note']").click()
-        page.get_by_text("Reported:").wait_for()
+        page.get_by_text("By hpo:").wait_for()
         said = page.locator("body").inner_text()
         assert f"{HOSTILE} ![x](https://evil.example/x.png)" in said
+        check_harmless(watched)
+        page.goto(f"{address}/study/ours")
+        page.wait_for_function("document.documentElement.dataset.drawn")
+        page.locator("#now").get_by_text("submitted").wait_for()
+        assert HOSTILE in page.locator("body").inner_text()
+        plot = page.locator("#convergence-plot")
+        plot.get_by_text(re.compile(r"reported 90\.00 % \(<img src=x")).first.wait_for()
         check_harmless(watched)
 
 

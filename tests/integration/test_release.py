@@ -29,11 +29,13 @@ x = { low = 0.0, high = 1.0 }
 """
 HOME = """
 import sys
-import hpo.dashboard.home
+import hpo.dashboard.pages
 from hpo.postgres.connect import open_existing
 with open_existing(sys.argv[1]) as storage:
-    page = hpo.dashboard.home.Home(storage.engine).page("", "").body.decode()
-print(hpo.dashboard.home.__file__, page)
+    pages = hpo.dashboard.pages.Pages(storage.engine)
+    while b"are being read" in (page := pages.home("", "").body):
+        pass
+print(hpo.dashboard.pages.__file__, page.decode())
 """
 PACKAGES = ("hpo", "objectives", "studies")
 

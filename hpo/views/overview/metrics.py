@@ -15,12 +15,16 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _Samples = Iterable[tuple[Mapping[str, str], float]]
 
 
-def text(overview: Overview) -> str:
-    """Every metric with its help; all are gauges, since a retry takes results back."""
+def text(overview: Overview, age_s: float) -> str:
+    """Every metric with its help; all are gauges, since a retry takes results back.
+
+    ``age_s``: seconds since it was read.
+    """
     alive = [worker for worker in overview.workers if worker.alive]
     studies = Counter(study.state for _, study, _ in overview.studies)
     waiting = [({"study": study.name}, _waiting(overview, study)) for study in _open(overview)]
     metrics: tuple[tuple[str, str, _Samples], ...] = (
+        ("hpo_age_seconds", "Since all this was read.", [({}, round(age_s, 1))]),
         ("hpo_studies", "Studies by state.", [({"state": s}, studies[s]) for s in StudyState]),
         ("hpo_trials", "Trials of the search by study and state.", _trials(overview)),
         ("hpo_queue_length", "Trials of an open study that no worker has taken up.", waiting),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, Template
 
 from hpo.study.snapshot import StudyState, WorkerInfo
-from hpo.study.summary import LAST, Course, Overview, StudySummary
+from hpo.study.summary import LAST, Course, Event, Overview, StudySummary
 from hpo.study.trials import SlotState
 from hpo.views import caveats, formatting, verdict
 from hpo.views.overview import curve as picture
@@ -46,7 +47,7 @@ class Card:
 def page(overview: Overview) -> str:
     """The page as HTML, which names its style sheet and its script."""
     cards = [_card(overview, *entry) for entry in reversed(overview.studies)]
-    return _template().render(
+    return _template("home.html.j2").render(
         running=[card for card in cards if card.study.state != StudyState.DONE],
         finished=[card for card in cards if card.study.state == StudyState.DONE],
         others=overview.others,
@@ -58,11 +59,38 @@ def page(overview: Overview) -> str:
     )
 
 
+def drawing(title: str) -> str:
+    """A page in place of one that is being made for the first time."""
+    return notice(title, "Its trials are being read and its figures drawn.")
+
+
+def now(name: str, number: int, workers: Sequence[WorkerInfo], events: Sequence[Event]) -> str:
+    """The part of a study's page that says who is at work on it, and what happened to it lately.
+
+    ``number`` is Optuna's of the study.
+    """
+    own = [worker for worker in workers if worker.study == name and worker.alive]
+    return _template("now.html.j2").render(number=number, workers=own, events=events[::-1])
+
+
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     loader = PackageLoader("hpo.views.overview", ".")
     found = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return found.get_template("home.html.j2")
+    return found.get_template(name)
+
+
+def no_study(option: str) -> str:
+    """A page that says how to start a study.
+
+    ``option``: options that lead a command to this database, without a password; mostly empty.
+    """
+    return _template("notice.html.j2").render(title="No study yet", option=option)
+
+
+def notice(title: str, reason: str) -> str:
+    """A page that says why something cannot be shown now; it looks again by itself."""
+    return _template("notice.html.j2").render(title=title, reason=reason, home=True)
 
 
 def _heading(overview: Overview) -> str:

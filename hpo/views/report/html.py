@@ -130,7 +130,18 @@ def _templates() -> Environment:
 
 @cache
 def _plotly() -> str:
-    return _packed(get_plotlyjs())
+    return _packed(plotly())
+
+
+def plotly() -> str:
+    """Plotly's own code."""
+    code: str = get_plotlyjs()
+    return code
+
+
+def script() -> str:
+    """The script that draws the figures of a page, for pages that name it."""
+    return _templates().get_template("figures.js.j2").render(dark=DARK)
 
 
 def _packed(text: str) -> str:
@@ -149,8 +160,15 @@ def compact(figure: go.Figure) -> str:
     return json.dumps(tree, separators=(",", ":"), ensure_ascii=False)
 
 
-def render(template: str, figures: Mapping[str, go.Figure], **values: Any) -> str:
-    """A self-contained page: a template with values, its figures by id, and plotly's own code."""
+def render(
+    template: str, figures: Mapping[str, go.Figure], *, live: bool = False, **values: Any
+) -> str:
+    """A page: a template with values, and its figures by id.
+
+    It is self-contained, with plotly's own code; or ``live``, with scripts of the dashboard, which
+    draw it and keep it as it is now.
+    """
     drawn = ",".join(f"{json.dumps(name)}:{compact(each)}" for name, each in figures.items())
-    packed = {"figures": _packed(f"{{{drawn}}}"), "plotly": _plotly()}
-    return _templates().get_template(template).render(packed=packed, dark=DARK, **values)
+    packed = {"figures": _packed(f"{{{drawn}}}")} | ({} if live else {"plotly": _plotly()})
+    values |= {"packed": packed, "live": live, "dark": DARK}
+    return _templates().get_template(template).render(values)

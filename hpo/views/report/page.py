@@ -60,8 +60,10 @@ def html(
     result: Result,
     others: Sequence[Result] = (),
     kept: Confusion | None = None,
+    *,
+    live: bool = False,
 ) -> str:
-    """The report as one self-contained page: a pure function of the snapshots.
+    """The report as one page: a pure function of the snapshots; ``live`` as in ``html.render``.
 
     ``others`` are the studies that its figure is drawn with, as far as they are there, ``kept`` is
     how its best network reads the test part.
@@ -83,6 +85,7 @@ def html(
     return render(
         "report.html.j2",
         {name: figure for part in plots for name, figure in part.figures.items()},
+        live=live,
         spec=spec,
         state=result.state,
         shown_state="running" if result.state == StudyState.OPEN else result.state,

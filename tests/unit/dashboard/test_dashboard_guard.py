@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -63,18 +63,17 @@ def ask() -> Client:
     ("path", "kind"),
     [
         ("/", "home"),
+        ("/study/seqdigits", "study"),
+        ("/study/seqdigits/now", "study"),
         ("/metrics", "metrics"),
-        ("/hpo/home.js", "ours"),
-        ("/dashboard", "page"),
-        ("/dashboard/studies/12/trialTable", "page"),
         ("/healthz", "health"),
-        ("/static/bundle.js", "file"),
-        ("/favicon.ico", "file"),
-        ("/api/studies", "api"),
-        ("/api/studies/12", "study"),
-        ("/api/studies/12/plot/contour", "plot"),
-        ("/api/studies/12/param_importances", "importance"),
-        ("/csv/12", "table"),
+        ("/hpo/live.js", "file"),
+        ("/dashboard", "optuna_page"),
+        ("/dashboard/studies/12/trialTable", "optuna_page"),
+        ("/static/bundle.js", "optuna_file"),
+        ("/favicon.ico", "optuna_file"),
+        ("/api/studies/12/plot/contour", "optuna"),
+        ("/csv/12", "optuna"),
     ],
 )
 def test_known_routes_pass(ask: Client, path: str, kind: str) -> None:
@@ -88,15 +87,13 @@ def test_known_routes_pass(ask: Client, path: str, kind: str) -> None:
     "path",
     [
         "/incompatible-rdb-schema",
-        "/api/llm/trial_filter_query",
         "/sql-profiler",
-        "/api/studies/12/note",
-        "/api/studies/x",
-        "/api/studies/99999999999999999999",
-        "/static/sub/bundle.js",
+        "/study/",
+        "/study/a/b",
         "/admin",
-        "/dashboard/x",
-        "/hpo/home.css.py",
+        "/dashboards",
+        "/hpo/live.js.py",
+        "/hpo/app.py",
         "/metrics/",
         "/healthz/",
     ],
@@ -126,10 +123,11 @@ def test_a_malformed_query_is_refused(ask: Client) -> None:
         ("POST", "/api/studies", "hpo launch --study FILE"),
         ("DELETE", "/api/studies/1", "hpo delete NAME"),
         ("POST", "/api/studies/1/rename", "A study keeps its name"),
-        ("PUT", "/api/studies/1/note", "started with --notes"),
-        ("PUT", "/api/studies/1/2/note", "started with --notes"),
+        ("PUT", "/api/studies/1/note", "stands in its study file"),
+        ("PUT", "/api/studies/1/2/note", "stands in its study file"),
         ("POST", "/api/trials/1/tell", "settled by workers alone"),
         ("POST", "/api/trials/1/user-attrs", "hpo --help"),
+        ("POST", "/api/artifacts/1", "hpo --help"),
         ("POST", "/incompatible-rdb-schema", "hpo --help"),
         ("POST", "/api/llm/trial_filter_query", "hpo --help"),
         ("OPTIONS", "/api/studies", "hpo launch"),
@@ -173,7 +171,7 @@ def test_a_request_without_a_proper_host_is_refused(ask: Client, host: str) -> N
 
 
 def test_headers_of_every_answer(ask: Client) -> None:
-    answers = [("/", "GET"), ("/x", "GET"), ("/api/studies", "POST")]
+    answers = [("/", "GET"), ("/csv/1", "GET"), ("/x", "GET"), ("/api/studies", "POST")]
     for path, method in answers:
         ask(path, method)
         assert ask.headers["X-Content-Type-Options"] == "nosniff"
@@ -184,12 +182,13 @@ def test_headers_of_every_answer(ask: Client) -> None:
         assert not {"Server", "Access-Control-Allow-Origin"} & ask.headers.keys()
     ask("/")
     assert "unsafe" not in ask.headers["Content-Security-Policy"]
-    ask("/dashboard")
-    policy = ask.headers["Content-Security-Policy"]
-    assert "script-src 'self' 'unsafe-eval';" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe-inline" not in policy.partition("style-src")[0]
-    assert ask.headers["X-Frame-Options"] == "DENY"
+    for path in ("/dashboard", "/study/toy"):
+        ask(path)
+        policy = ask.headers["Content-Security-Policy"]
+        assert "script-src 'self' 'unsafe-eval';" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe-inline" not in policy.partition("style-src")[0]
+        assert ask.headers["X-Frame-Options"] == "DENY"
 
 
 def test_a_failure_inside_shows_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
@@ -200,67 +199,6 @@ def test_a_failure_inside_shows_no_traceback(caplog: pytest.LogCaptureFixture) -
     assert ask("/") == "The dashboard failed; see its log."
     assert ask.status == "500 Internal Server Error"
     assert "secret detail" in caplog.text
-
-
-# --- notes ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def edit() -> Callable[..., str]:
-    ask = Client(Guard(inner, notes=True))
-
-    def send(path: str = "/api/studies/1/note", body: str | None = None, **environ: str) -> str:
-        note = json.dumps({"version": 1, "body": "text"}) if body is None else body
-        own = {"CONTENT_TYPE": "application/json", "HTTP_SEC_FETCH_SITE": "same-origin"}
-        said = ask(path, "PUT", note, **{**own, **environ})
-        return f"{ask.status[:3]} {said}"
-
-    return send
-
-
-def test_notes_can_be_let_through(edit: Callable[..., str]) -> None:
-    assert edit() == '200 note /api/studies/1/note {"version": 1, "body": "text"}'
-    assert edit("/api/studies/1/2/note").startswith("200 ")
-    assert edit(CONTENT_TYPE="application/json; charset=utf-8").startswith("200 ")
-    assert edit(HTTP_ORIGIN="http://localhost:8080").startswith("200 ")
-    assert edit("/api/studies/1/rename").startswith("403 ")
-
-
-def test_notes_from_elsewhere_are_refused(edit: Callable[..., str]) -> None:
-    refused = "403 Notes can be edited on the dashboard's own page alone."
-    assert edit(HTTP_SEC_FETCH_SITE="cross-site") == refused
-    assert edit(HTTP_SEC_FETCH_SITE="same-site") == refused
-    assert edit(HTTP_ORIGIN="http://evil.example") == refused
-    assert edit(HTTP_ORIGIN="null") == refused
-    assert edit(HTTP_ORIGIN="http://localhost:9999") == refused
-    ask = Client(Guard(inner, notes=True))
-    ask("/api/studies/1/note", "PUT", "{}", CONTENT_TYPE="application/json")
-    assert ask.status == "403 Forbidden"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "",
-        "[]",
-        "{",
-        '{"version": "1", "body": ""}',
-        '{"version": true, "body": ""}',
-        '{"version": 1, "body": ["a"]}',
-        '{"version": 1, "body": "\\u0000"}',
-        '{"version": 1}',
-        100_000 * "[",
-    ],
-)
-def test_a_note_must_be_one(edit: Callable[..., str], body: str) -> None:
-    """optuna-dashboard would store a list as text, and never show the study again."""
-    assert edit(body=body) == "400 A note must be a version, a number, and a body, text."
-
-
-def test_notes_are_bounded_json(edit: Callable[..., str]) -> None:
-    assert edit(CONTENT_TYPE="text/plain") == "415 A note must be sent as application/json."
-    assert edit(CONTENT_LENGTH="1048577") == "413 A note may have 1048576 bytes."
-    assert edit(CONTENT_LENGTH="-1").startswith("413 ")
 
 
 # --- the password -----------------------------------------------------------------------------

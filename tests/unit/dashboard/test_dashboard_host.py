@@ -1,4 +1,4 @@
-"""What the dashboard needs of its host: the file of its password, and a port."""
+"""What the dashboard needs of its host: its options, the file of its password, and a port."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hpo.cli import main
 from hpo.dashboard.passwords import read_password
 from hpo.dashboard.server import _unusable, address_of, listen
 from hpo.errors import HpoError
@@ -72,3 +73,27 @@ def test_a_host_that_is_not_this_machine(host: str, text: str) -> None:
     with pytest.raises(HpoError) as caught:
         listen(host, 8080)
     assert str(caught.value).startswith(f"dashboard at {host}:8080: --host must be {text}")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["--port", "70000"], "argument --port: must be at most 65535, but got 70000"),
+        (["--port", "-1"], "argument --port: must be at least 0, but got -1"),
+        (
+            ["--allowed-host", "labserver:8080"],
+            "argument --allowed-host: must be a name without a port, but got 'labserver:8080'",
+        ),
+        (
+            ["--trusted-proxy", "10.0.0.0/8"],
+            "argument --trusted-proxy: must be an address in digits, but got '10.0.0.0/8'",
+        ),
+    ],
+)
+def test_what_the_command_line_refuses(
+    capsys: pytest.CaptureFixture[str], line: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main.main(["dashboard", *line])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err

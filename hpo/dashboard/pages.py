@@ -1,0 +1,234 @@
+"""What our pages say: made in the background when somebody asks, once for all who look."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection, Engine, text
+
+from hpo.errors import SpecError
+from hpo.ledger import events, reading
+from hpo.ledger.overview import OverviewReader, marks
+from hpo.study.result import Result
+from hpo.study.summary import Overview
+from hpo.views.overview import metrics, page
+from hpo.views.report import page as report
+
+SHORTEST_S = 2.0
+"""Viewers that ask within this time see the same."""
+SHARE = 0.1
+"""To read and draw one thing takes at most this share of the time."""
+WAIT_S = 0.7
+"""So long a request waits for what is being made; then it gets the last one that was."""
+OLDEST_S = 30.0
+"""What is older is not shown: a database that does not answer must not look like one at rest."""
+QUERY_S = 20
+"""The database gives up a question that takes longer."""
+_PAGES = 16
+"""The reports of so many studies are kept, of those that were looked at last."""
+_EVENTS = 10
+_HTML = "text/html; charset=utf-8"
+T = TypeVar("T")
+
+
+class Away(Exception):
+    """The database cannot answer now; the text says why, for people."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered: a status, headers, and bytes."""
+
+    body: bytes
+    media: str = _HTML
+    status: str = "200 OK"
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def head(self) -> list[tuple[str, str]]:
+        """All headers."""
+        length = ("Content-Length", str(len(self.body)))
+        return [("Content-Type", self.media), length, *self.headers]
+
+
+class Shown:
+    """A text that many look at: packed once, and sent only to those who do not have it yet."""
+
+    def __init__(self, said: str, media: str = _HTML) -> None:
+        """Take the text, of which no lone surrogate is UTF-8."""
+        self._plain, self._media = said.encode(errors="replace"), media
+        self._packed = gzip.compress(self._plain, compresslevel=5, mtime=0)
+        self._version = f'"{hashlib.sha256(self._plain).hexdigest()[:16]}"'
+
+    def reply(self, accepted: str, known: str = "") -> Reply:
+        """The text for a client that accepts encodings, and has what its ETag names."""
+        own = (("ETag", self._version), ("Vary", "Accept-Encoding"))
+        if self._version == known:
+            return Reply(b"", self._media, "304 Not Modified", own)
+        if not takes_gzip(accepted):
+            return Reply(self._plain, self._media, headers=own)
+        zipped = (*own, ("Content-Encoding", "gzip"))
+        return Reply(self._packed, self._media, headers=zipped)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header lets answers be compressed."""
+    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
+
+
+class Fresh(Generic[T]):
+    """Something that is made anew, in a thread of its own, when somebody asks and it is too old."""
+
+    def __init__(self, make: Callable[[T | None], T], clock: Callable[[], float]) -> None:
+        """``make`` is given the last one, and may give it back; nothing is made yet."""
+        self._make, self._clock = make, clock
+        self._lock = threading.Lock()
+        self._making: Future[T] | None = None
+        self._known: tuple[T, float] | None = None
+        self._until_s = 0.0
+
+    def get(self, wait_s: float = WAIT_S, oldest_s: float = OLDEST_S) -> tuple[T, float] | None:
+        """The thing and its age in seconds, soon; None while the first one is being made.
+
+        Raises:
+            Away: the last one is too old, and the next one is not there in time.
+            Exception: whatever the making raised.
+        """
+        with self._lock:
+            if self._making is None and self._clock() >= self._until_s:
+                self._making = Future()
+                threading.Thread(target=self._run, args=(self._making,), daemon=True).start()
+            making = self._making
+        try:
+            if making is not None:
+                making.result(wait_s)
+        except TimeoutError:
+            if making is not None and making.done():
+                raise  # of the making, and not of the waiting
+        if self._known is None:
+            return None
+        made, at_s = self._known
+        age_s = self._clock() - at_s
+        if age_s > oldest_s:
+            raise Away(f"it has not answered for {age_s:.0f} s")
+        return made, age_s
+
+    def _run(self, making: Future[T]) -> None:
+        began_s = self._clock()
+        try:
+            made = self._make(self._known[0] if self._known else None)
+        except BaseException as error:
+            self._making = None
+            making.set_exception(error)
+            return
+        took_s = self._clock() - began_s
+        self._known = made, began_s
+        self._until_s = began_s + max(SHORTEST_S, took_s / SHARE)
+        self._making = None
+        making.set_result(made)
+
+
+@dataclass(frozen=True)
+class _Report:
+    """A study's page, and of which state of the study."""
+
+    mark: object
+    shown: Shown
+
+
+class Pages:
+    """What there is to see of all studies of a database, read when somebody looks."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read through ``engine``; nothing is read yet."""
+        self._engine = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._clock = clock
+        self._reader = OverviewReader()
+        self._overview = Fresh(self._read, clock)
+        self._studies: OrderedDict[str, tuple[Fresh[_Report], Fresh[Shown]]] = OrderedDict()
+        self._lock, self._drawing = threading.Lock(), threading.Lock()
+
+    def home(self, accepted: str, known: str) -> Reply:
+        """All studies, as a page."""
+        found = self._overview.get()
+        if found is None:
+            return Reply(page.drawing("Studies").encode())
+        return found[0][1].reply(accepted, known)
+
+    def metrics(self) -> Reply:
+        """All numbers for Prometheus, and how old they are."""
+        found = self._overview.get(wait_s=5.0)
+        if found is None:
+            raise Away("it has not answered for 5 s")
+        (overview, _), age_s = found
+        return Reply(metrics.text(overview, age_s).encode(), metrics.MEDIA_TYPE)
+
+    def study(self, name: str, accepted: str, known: str) -> Reply:
+        """The report of a study."""
+        found = self._of(name)[0].get(oldest_s=float("inf"))
+        if found is None:
+            return Reply(page.drawing(name).encode())
+        return found[0].shown.reply(accepted, known)
+
+    def now(self, name: str, accepted: str, known: str) -> Reply:
+        """Who is at work on a study, and what happened to it lately: a part of its page."""
+        found = self._of(name)[1].get(wait_s=5.0)
+        if found is None:
+            raise Away("it has not answered for 5 s")
+        return found[0].reply(accepted, known)
+
+    def _of(self, name: str) -> tuple[Fresh[_Report], Fresh[Shown]]:
+        with self._lock:
+            if name not in self._studies:
+                self._studies[name] = (
+                    Fresh(lambda last: self._report(name, last), self._clock),
+                    Fresh(lambda _: self._now(name), self._clock),
+                )
+            self._studies.move_to_end(name)
+            while len(self._studies) > _PAGES:
+                self._studies.popitem(last=False)
+            return self._studies[name]
+
+    def _connect(self) -> Connection:
+        connection = self._engine.connect()
+        connection.execute(text(f"SET LOCAL statement_timeout = '{QUERY_S}s'"))
+        return connection
+
+    def _read(self, last: tuple[Overview, Shown] | None) -> tuple[Overview, Shown]:
+        with self._connect() as connection:
+            found = self._reader.read(connection)
+        return found, Shown(page.page(found))
+
+    def _report(self, name: str, last: _Report | None) -> _Report:
+        with self._connect() as connection:
+            mark = marks(connection, name)
+            if last is not None and last.mark == mark:
+                return last
+            try:
+                result = Result.of(reading.snapshot(connection, name, curves=True))
+                others = [
+                    Result.of(reading.snapshot(connection, other))
+                    for other in mark
+                    if other != name
+                ]
+            except SpecError as error:
+                return _Report(mark, Shown(page.notice(name, str(error))))
+        with self._drawing:  # one at a time: the others' pages are answered meanwhile
+            return _Report(mark, Shown(report.html(result, others, live=True)))
+
+    def _now(self, name: str) -> Shown:
+        with self._connect() as connection:
+            number = reading.study(connection, name).optuna_study_id
+            workers = reading.seen_workers(connection)
+            deeds = events.newest(connection, _EVENTS, name)
+        return Shown(page.now(name, number, workers, deeds))

@@ -1,0 +1,139 @@
+"""The pages of the dashboard in a browser: live, by keyboard alone, light, dark and narrow."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import browsing
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import Watched, dashboard
+from playwright.sync_api import Browser, Page
+from workers import kill, ledger_at, start_worker, toy_spec
+
+from hpo.study.spec import StudySpec
+
+SERIOUS = ("serious", "critical")
+IMPACTS = (None, "minor", "moderate", *SERIOUS)
+REPORTED = {"score": 0.6, "std": 0.05, "source": "arXiv:2408.02835"}
+
+
+def live(name: str) -> StudySpec:
+    budget = {"trials": 200, "members": 1, "epochs": 3}
+    return toy_spec(name, reported=REPORTED, budget=budget, fixed={"sleep_s": 0.1}, confirm=False)
+
+
+def check_accessible(page: Page, impacts: Sequence[str | None] = IMPACTS) -> None:
+    """Nothing that axe-core holds to be wrong, of these impacts."""
+    found = [v for v in Axe().run(page).response["violations"] if v["impact"] in impacts]
+    assert not found, json.dumps([(v["id"], [n["html"] for n in v["nodes"]]) for v in found])
+
+
+def is_in_view(page: Page, selector: str) -> bool:
+    box = page.locator(selector).first.bounding_box()
+    return box is not None and 0 <= box["y"] < 1000
+
+
+def convergence(page: Page) -> Any:
+    """Plotly's own traces and layout of the convergence."""
+    return page.evaluate(
+        """(({data, layout}) => JSON.parse(JSON.stringify({data, layout})))(
+          document.getElementById("convergence-plot"))"""
+    )
+
+
+def points(page: Page) -> int:
+    """Trials in the convergence as the browser has drawn it."""
+    clouds = ("complete trial", "off scale", "curve cut short")
+    shown = [t for t in convergence(page)["data"] if t.get("visible") is not False]
+    return sum(len(t["x"]) for t in shown if t.get("name") in clouds)
+
+
+@pytest.mark.timeout(400)
+def test_the_pages_follow_a_study_while_a_worker_runs(
+    database_url: str, browser: Browser, watched: Watched
+) -> None:
+    page = watched.page
+    with ledger_at(database_url) as ledger, dashboard(database_url) as address:
+        page.goto(address)
+        page.get_by_role("heading", name="No study yet").wait_for()
+        check_accessible(page)
+        for name in ("live", "another"):
+            ledger.register(live(name))
+        page.locator("#study-another").wait_for()
+        page.locator("#study-live").get_by_text("waiting").wait_for()
+        worker = start_worker(database_url, "--study", "live", "--name", "ann")
+        try:
+            check_home(page)
+            page.goto(f"{address}/study/live")
+            check_study(watched)
+            check_dark_and_narrow(browser, address)
+        finally:
+            kill(worker)
+        page.get_by_text("No worker is at work on this study now.").wait_for()
+        assert page.evaluate("window.not_reloaded")
+        page.get_by_role("link", name="In optuna-dashboard").click()
+        page.get_by_text("live (id=1)").wait_for()
+        page.get_by_text("Hyperparameter Importance").first.wait_for()
+    assert (watched.troubles, watched.violations()) == ([], [])
+
+
+def check_home(page: Page) -> None:
+    """It changes while the focus stays where it is."""
+    card = page.locator("#study-live")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.type") == "search"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "another"
+    page.evaluate("window.focused = document.activeElement")
+    card.locator("svg .best").wait_for()
+    card.get_by_text("running", exact=True).wait_for()
+    card.get_by_text("1 at work on").wait_for()
+    card.get_by_text("the reported 60.00 ± 5.00 %").wait_for()
+    assert page.evaluate("document.activeElement === window.focused && window.focused.isConnected")
+    check_accessible(page)
+    page.get_by_label("Filter").fill("liv")
+    page.locator("#study-another").wait_for(state="hidden")
+    assert card.is_visible()
+    assert card.get_by_role("link", name="live in optuna-dashboard").is_visible()
+
+
+def check_study(watched: Watched) -> None:
+    """Figures, workers and events change; what somebody has chosen, and where he reads, stays."""
+    page = watched.page
+    page.wait_for_function("document.documentElement.dataset.drawn")
+    page.evaluate("window.not_reloaded = true")
+    figure = convergence(page)
+    (line,) = [s for s in figure["layout"]["shapes"] if s["type"] == "line"]
+    (band,) = [s for s in figure["layout"]["shapes"] if s["type"] == "rect"]
+    assert (line["y0"], band["y0"], band["y1"]) == (60, 55, 65)
+    assert is_in_view(page, "#convergence-plot .shapelayer path")
+    page.get_by_role("button", name="by epochs").click()
+    page.locator("#curves-title").scroll_into_view_if_needed()
+    page.evaluate("window.at = document.getElementById('curves').getBoundingClientRect().top")
+    before = points(page)
+    page.locator("#now").get_by_text("ann", exact=True).wait_for()
+    page.locator("#now").get_by_text(re.compile(r"live: trial \d+")).wait_for()
+    page.locator("#now").get_by_text("submitted").wait_for()
+    watched.wait_until(lambda: points(page) > before)
+    assert convergence(page)["layout"]["xaxis"]["title"]["text"].startswith("epochs of training")
+    assert page.get_by_role("button", name="by epochs").get_attribute("aria-pressed") == "true"
+    at = "document.getElementById('curves').getBoundingClientRect().top - window.at"
+    assert abs(page.evaluate(at)) < 120, "a line more among the workers, and no jump"
+    check_accessible(page, SERIOUS)
+
+
+def check_dark_and_narrow(browser: Browser, address: str) -> None:
+    with browsing.watched(browser, color_scheme="dark") as dark:
+        dark.page.set_viewport_size({"width": 400, "height": 800})
+        for path, there in (("/", "svg.curve"), ("/study/live", "#convergence-plot .main-svg")):
+            dark.page.goto(f"{address}{path}")
+            dark.page.locator(there).first.wait_for()
+            assert dark.page.evaluate("document.documentElement.scrollWidth") == 400
+        dark.page.wait_for_function("document.documentElement.dataset.drawn")
+        assert convergence(dark.page)["layout"]["paper_bgcolor"] != "white"
+        check_accessible(dark.page, SERIOUS)
+        assert (dark.troubles, dark.violations()) == ([], [])
