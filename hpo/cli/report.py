@@ -14,7 +14,6 @@ from hpo.cli.common import (
     argument,
     command,
     looking,
-    opened_storage,
     show,
     tell,
 )

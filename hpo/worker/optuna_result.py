@@ -77,9 +77,7 @@ def _figure(result: Result, others: list[Result]) -> go.Figure | None:
         return front.figure(result)
     if isinstance(result, Search):
         drawn = convergence.convergence(result)
-        # by trials alone: its buttons would carry it three times
-        return drawn.update(
-            data=[t for t in drawn.data if t.visible], overwrite=True
-        ).update_layout(updatemenus=(), title={"text": "Convergence"}, margin_t=60)
+        drawn.data = [t for t in drawn.data if t.visible]  # by trials: its buttons would need more
+        return drawn.update_layout(updatemenus=(), title_text="Convergence", margin_t=60)
     chart = numbers.chart(result, others)
     return None if chart is None else study_figure.figure(chart)

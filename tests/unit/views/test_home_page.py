@@ -66,7 +66,7 @@ def test_a_study_is_held_against_what_is_reported_by_what_was_confirmed() -> Non
 
 def test_a_study_that_is_no_more_at_work_says_why() -> None:
     failed = summary(state=StudyState.FAILED, reason="trial 3: no memory\nTraceback")
-    assert "Why trial 3: no memory Trials" in words(page.page(overview(failed)))
+    assert "Why trial 3: no memory In optuna" in words(page.page(overview(failed)))
     missing = words(page.page(overview(summary(spec=None))))
     assert "its objective toy_objective:ToyObjective is not installed here" in missing
     assert "0.9051 in the search" in missing
@@ -112,7 +112,7 @@ def test_names_and_texts_of_people_stay_text() -> None:
     found = page.page(overview(study, others=((7, pages.HOSTILE),), events=(event,)))
     assert not {"img", "onerror"} & pages.names(found)
     assert found.count("&lt;img src=x") >= 8
-    text = metrics.text(overview(summary('a"b\\c\nd')))
+    text = metrics.text(overview(summary('a"b\\c\nd')), 0.0)
     assert 'hpo_trials{study="a\\"b\\\\c\\nd",state="complete"} 30\n' in text
 
 
@@ -120,7 +120,7 @@ def test_metrics_count_trials_workers_epochs_and_the_queue() -> None:
     lost = replace(at_work("toy-study", alive=False, seconds_silent=77.0), name="lost")
     studies = summary(), summary("done", state=StudyState.DONE)
     lines = metrics.text(
-        overview(*studies, workers=(at_work(seconds_silent=4.0), lost))
+        overview(*studies, workers=(at_work(seconds_silent=4.0), lost)), 1.25
     ).splitlines()
     for line in (
         'hpo_studies{state="open"} 1',
