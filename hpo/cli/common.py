@@ -149,10 +149,11 @@ def terminal_width() -> int | None:
 
 def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) -> int:
     """Print what a command did, as JSON or in lines for people; returns the exit status."""
-    from hpo.views import json_records
+    if arguments.json:
+        from hpo.views import json_records
 
-    text = "\n".join(map(str, lines))
-    print(json_records.dumps(record) if arguments.json else text)
+        lines = (json_records.dumps(record),)
+    print("\n".join(map(str, lines)))
     return 0
 
 

@@ -70,28 +70,28 @@ def storage(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from hpo import settings
-    from hpo.postgres.connect import open_storage
-    from hpo.postgres.embedded import client
-    from hpo.views.terminal import tables
 
-    url = arguments.storage or settings.storage_url()
-    if url and not arguments.json:
+    if url := arguments.storage or settings.storage_url():
+        from hpo.postgres.connect import open_storage
+
         with open_storage(url) as storage:
-            print(storage.describe())
-        return 0
+            database = storage.describe()
+        return tell(arguments, {"storage": "url", "database": database}, database)
+    from hpo.postgres.embedded import client
+
     server = client.status(settings.home())
     state = f"running, pid {server.pid}" if server.running else "not running; starts when needed"
     users = "unknown" if server.users is None else ", ".join(map(str, server.users)) or "none"
-    rows = [
-        ["embedded server", state],
-        ["PostgreSQL", server.version or "not yet set up"],
-        ["home", str(server.home)],
-        ["data", str(server.data_directory)],
-        ["log", str(server.log)],
-        ["used by pids", users],
-    ]
-    record = {"storage": "url" if url else "embedded", "server": server}
-    return tell(arguments, record, *tables.columns(rows))
+    rows = {
+        "embedded server": state,
+        "PostgreSQL": server.version or "not yet set up",
+        "home": server.home,
+        "data": server.data_directory,
+        "log": server.log,
+        "used by pids": users,
+    }
+    lines = [f"{name:<15}  {text}" for name, text in rows.items()]
+    return tell(arguments, {"storage": "embedded", "server": server}, *lines)
 
 
 def _log(arguments: argparse.Namespace) -> int:
@@ -118,12 +118,10 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 def _url(arguments: argparse.Namespace) -> int:
     from hpo.postgres.connect import open_storage
-    from hpo.views import json_records
 
     with open_storage(arguments.storage) as storage:
-        print(
-            json_records.dumps({"url": storage.url}) if arguments.json else storage.url, flush=True
-        )
+        tell(arguments, {"url": storage.url}, storage.url)
+        sys.stdout.flush()
         if arguments.hold:
             print("Ctrl-C ends it; the embedded server runs until then", file=sys.stderr)
             threading.Event().wait()
