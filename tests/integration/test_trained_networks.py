@@ -23,7 +23,7 @@ import hpo
 from hpo.cli import main
 from hpo.errors import HpoError
 from hpo.study.file import validate
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from objectives.artifacts import load_network
 from objectives.contract import Protocol
@@ -63,7 +63,7 @@ class User:
         with ledger_at(url) as ledger:
             ledger.register(self.spec)
             run_workers(url, "small", 1)
-            self.snapshot: StudySnapshot = ledger.snapshot("small", curves=True)
+            self.result: Result = ledger.result("small", curves=True)
 
     def run(self, *line: str, status: int = 0) -> tuple[str, str]:
         """Run ``hpo`` to its end; returns what it said on stdout and stderr."""
@@ -100,7 +100,7 @@ def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
     objective: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     user = User(tmp_path, request.getfixturevalue("database_url"), objective)
-    best = user.snapshot.confirmations[0]
+    best = user.result.confirmations[0]
     name = f"trial {best.source}, fresh seed 1 of 2"
     out, err = user.run("export", "small", "--network", "kept/best.safetensors")
     assert out == "kept/best.safetensors\nkept/best.json\n"
@@ -167,15 +167,15 @@ def test_a_member_of_the_search_is_exported_by_its_number(user: User) -> None:
     _, err = user.run("export", "small", "--network", "m.safetensors", *options)
     assert "trial 0, member 1: trained again, bit for bit the stored network" in err
     about = json.loads((user.directory / "m.json").read_text(encoding="utf-8"))
-    assert about["scores"]["score"] == user.snapshot.search[0].members[1].score
+    assert about["scores"]["score"] == user.result.search[0].members[1].score
     assert about["scores"]["protocol"] == "validation"
-    assert about["member_seed"] == user.snapshot.search[0].members[1].seed
+    assert about["member_seed"] == user.result.search[0].members[1].seed
 
 
 def test_a_study_in_python_gives_the_network_as_a_module(
     user: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study, best = hpo.load("small", user.url), user.snapshot.confirmations[0]
+    study, best = hpo.load("small", user.url), user.result.confirmations[0]
     with pytest.raises(HpoError, match=r"path='best': the ending must be \.safetensors, but got n"):
         study.network(path="best")
     network = study.network(path=user.directory / "best.safetensors")

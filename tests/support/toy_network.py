@@ -78,11 +78,12 @@ class ToyNetworkObjective(NetworkObjective[ToyParams, ToyTask]):
     name: ClassVar[str] = "toy-network"
     Params: ClassVar[type[ObjectiveParams]] = ToyParams
     tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
+    kind: ClassVar[type[ToyMember]] = ToyMember
 
     def member(
         self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
     ) -> ToyMember:
-        return ToyMember(params, task, protocol, member_seed)
+        return self.kind(params, task, protocol, member_seed)
 
     def network(
         self, params: ToyParams, seeds: Sequence[int], *, channels: int, outputs: int

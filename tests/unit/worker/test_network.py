@@ -11,7 +11,7 @@ import snapshots
 
 from hpo.errors import StudyError
 from hpo.search import seeds
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.trials import SlotState
 from hpo.worker import network, provenance
 from hpo.worker.network import Found
@@ -21,7 +21,7 @@ NETWORK = {"objective": "toy_network:ToyNetworkObjective"}
 PARAMS = {"x": 0.4, "k": 3, "rate_per_ns": 0.02, "colour": "red"}
 
 
-def study(*, confirmed: int = 2, **changes: Any) -> StudySnapshot:
+def study(*, confirmed: int = 2, **changes: Any) -> Result:
     """Trials 0 (pruned, nothing trained), 1 (the best) and 2; trial 1 is confirmed."""
     spec = snapshots.spec(**{**NETWORK, **changes})
     lineage = provenance.of_this_process()
@@ -67,7 +67,7 @@ def test_without_a_confirmation_member_0_is_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("snapshot", "wanted", "message"),
+    ("result", "wanted", "message"),
     [
         (
             study(),
@@ -112,11 +112,9 @@ def test_without_a_confirmation_member_0_is_chosen() -> None:
         ),
     ],
 )
-def test_what_is_not_there_is_refused(
-    snapshot: StudySnapshot, wanted: dict[str, int], message: str
-) -> None:
+def test_what_is_not_there_is_refused(result: Result, wanted: dict[str, int], message: str) -> None:
     with pytest.raises(StudyError) as caught:
-        network.choose(snapshot, **wanted)
+        network.choose(result, **wanted)
     assert str(caught.value) == message
 
 
@@ -187,7 +185,7 @@ def test_a_kept_network_is_not_trained_again(
 
 def test_what_cannot_be_built_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = network.choose(study())
-    own = replace(choice, snapshot=snapshots.snapshot(snapshots.spec()))
+    own = replace(choice, result=snapshots.snapshot(snapshots.spec()))
     with pytest.raises(StudyError) as caught:
         network.build(own)
     assert str(caught.value) == (
@@ -199,7 +197,7 @@ def test_what_cannot_be_built_is_one_message(monkeypatch: pytest.MonkeyPatch) ->
     def gone(*_: object, **__: object) -> None:
         raise ValueError("data.npz: it must be there.")
 
-    monkeypatch.setattr(type(choice.snapshot.spec.objective_impl), "member", gone)
+    monkeypatch.setattr(type(choice.result.spec.objective_impl), "member", gone)
     with pytest.raises(StudyError, match=r"^toy-study: data.npz: it must be there\.$"):
         network.build(choice)
 
