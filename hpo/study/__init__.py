@@ -1,7 +1,6 @@
 """What a study is: its file, its rules, its trials, and what it looks like at one moment."""
 
 __all__ = [
-    "caveats",
     "confirmation",
     "dimensions",
     "edges",
@@ -11,8 +10,8 @@ __all__ = [
     "messages",
     "parameters",
     "pareto",
+    "result",
     "rules",
-    "score_text",
     "snapshot",
     "spec",
     "summary",
