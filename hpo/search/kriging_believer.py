@@ -49,6 +49,8 @@ _BATCHES, _HALVINGS = 4, 10
 """With constraints: so often random points are drawn anew, and the way to a top is halved."""
 _NODES = 9
 """Of the quadrature over the scatter of networks."""
+_WORSE, _BETTER = 3.0, 30.0
+"""Interquartile ranges below and above the quartiles; a score beyond counts as lying there."""
 _ALIKE = 1e-12
 """Scores whose relative deviation is below it are equal but for rounding."""
 
@@ -63,7 +65,7 @@ class Known:
         self._sign, self._scale = 1.0 if maximize else -1.0, scale
         scores = np.array([trial.value or 0.0 for trial in trials])
         own = self._sign * scale.forward(scores)
-        y, self._centre, self._deviation = standardised(own)
+        y, self._centre, self._deviation = standardised(own, math.inf if scale.bounded else _BETTER)
         vague = np.array([t.system_attrs.get(racing.EXTRAPOLATED, 0.0) for t in trials])
         kept = most_telling(y, vague, KNOWN)
         self.x = cube.points([trials[k] for k in kept])
@@ -237,16 +239,16 @@ class KrigingBeliever(BaseSampler):
         return axis.value(axis.random(1, np.random.default_rng(self._seed))[0])
 
 
-def standardised(y: Array) -> tuple[Array, float, float]:
+def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, float]:
     """Scores (n,) of mean 0 and deviation 1, and what these were.
 
-    Scores far out below count as Tukey's outer fence.
-
-    A score of -1e9, where others lie between 0 and 1, would else leave nothing to be told apart.
+    Scores far out below count as Tukey's outer fence, those above as ``better`` interquartile
+    ranges. A score of -1e9, where others lie between 0 and 1, would else leave nothing to be told
+    apart; one of 1e300, which is an objective's mistake, would draw every suggestion to itself.
     """
     low, high = np.quantile(y, [0.25, 0.75])
     if high > low:
-        y = np.maximum(y, low - 3.0 * (high - low))
+        y = np.clip(y, low - _WORSE * (high - low), high + better * (high - low))
     centre, deviation = float(y.mean()), float(y.std())
     if deviation <= _ALIKE * float(np.abs(y).max()):
         return np.zeros_like(y), centre, 0.0

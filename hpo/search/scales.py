@@ -27,6 +27,8 @@ class Scale:
 
     forward: Callable[[Array], Array]
     inverse: Callable[[Array], Array]
+    bounded: bool = False
+    """Whether no score lies far out, as no accuracy does."""
 
 
 def logits(shares: Array) -> Array:
@@ -55,7 +57,7 @@ def _same(scores: Array) -> Array:
 
 
 LINEAR = Scale(_same, _same)
-LOGIT = Scale(logits, shares)
+LOGIT = Scale(logits, shares, bounded=True)
 LOG = Scale(logarithms, np.exp)
 
 

@@ -129,14 +129,23 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
     assert len(set(told)) == 2
 
 
-def test_one_score_far_below_all_others_changes_nothing() -> None:
+def test_one_score_far_from_all_others_changes_little() -> None:
     y = np.linspace(0.2, 0.9, 20)
     wild = np.r_[y, -1e9]
     assert np.ptp(standardised(wild)[0][:20]) > 0.5
+    assert np.ptp(standardised(np.r_[y, 1e300], 30.0)[0][:20]) > 0.1
     assert standardised(y)[0] == pytest.approx((y - y.mean()) / y.std())
     for n in range(1, 30):
         assert list(standardised(np.full(n, 0.1))[0]) == [0.0] * n
     assert np.isfinite(standardised(np.r_[np.full(9, 0.3), 0.1])[0]).all()
+
+
+def test_an_endlessly_good_score_does_not_lead_astray() -> None:
+    spec = believer(objective="toy_objective:ToyLossObjective", reported=None)
+    trials = searched(spec, 20, sign=-1.0)
+    wild = replace(trials[3], score=-1e300, steps=(-1e300,))
+    params = suggest(spec, 20, [*trials[:3], wild, *trials[4:]]).params
+    assert float(params["x"]) == pytest.approx(0.7, abs=0.2), "no corner"
 
 
 def test_random_states_hardly_matter() -> None:
