@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from servers import database
+import sqlalchemy as sa
+from golden_studies import STUDIES, golden_spec
+from servers import connect, database
 from users import User, somebody
 
 from hpo.cli import main
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
+from hpo.worker.heartbeat import WorkerOptions
+from hpo.worker.loop import Worker
+
+LINEAGE = json.dumps({"revision": "0" * 40, "host": "host", "attempts": 1})
+STEADY = (
+    "UPDATE hpo_ledger.events SET who = 'somebody'",
+    "UPDATE hpo_ledger.members SET worker = 'worker', seconds = 1.5",
+    f"UPDATE hpo_ledger.slots SET worker = 'worker', lineage = '{LINEAGE}', "
+    "settled_at = started_at + interval '3 seconds'",
+    "DELETE FROM hpo_ledger.workers",
+)
+"""Statements after which nothing but points in time differs between two runs of a study."""
+
+
+@pytest.fixture(scope="session")
+def golden_url(server_url: str, with_tables: str) -> Iterator[str]:
+    """URL of a database in which one worker has run a study of each kind; tests only look."""
+    with database(server_url, with_tables) as url:
+        with open_storage(url) as storage:
+            for kind in STUDIES:
+                Ledger(storage).register(golden_spec(kind))
+                Worker(storage, WorkerOptions(study=kind)).run()
+        with connect(url) as connection:
+            for statement in STEADY:
+                connection.execute(statement)
+        yield url
+
+
+@pytest.fixture
+def golden_copy(server_url: str, golden_url: str) -> Iterator[str]:
+    """URL of a copy of it, for tests that change something."""
+    with database(server_url, str(sa.make_url(golden_url).database)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from golden_studies import STUDIES, golden_spec, networks_spec
+from pooler import pooled
+from servers import cut_off, database
 from workers import (
     kill,
     ledger_at,
@@ -17,11 +25,225 @@ from workers import (
     wait_until,
 )
 
+from hpo.ledger import interventions
+from hpo.ledger.backup import study as backup_study
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
 from hpo.search.seeds import derive
 from hpo.study.file import load
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState
+
+KINDS = [*STUDIES, "networks"]
+LEASE_S = 1.0
+
+
+@pytest.fixture(scope="session")
+def alone(
+    server_url: str, with_tables: str, golden_url: str
+) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+    """The table that one undisturbed worker gives of a study of some kind."""
+    with database(server_url, with_tables) as url:
+        tables: dict[str, list[tuple[Any, ...]]] = {}
+
+        def found(kind: str) -> list[tuple[Any, ...]]:
+            if kind == "networks" and kind not in tables:
+                tables[kind] = undisturbed(url, networks_spec(kind))
+            if kind not in tables:
+                with ledger_at(golden_url) as ledger:
+                    tables[kind] = table(ledger.snapshot(kind, curves=True))
+            return tables[kind]
+
+        yield found
+
+
+class Scene:
+    """A study that goes on while a test disturbs it.
+
+    Args:
+        storage: its database.
+        url: the same.
+        kind: what kind of study it is.
+        folder: for files.
+    """
+
+    def __init__(self, storage: Storage, url: str, kind: str, folder: Path) -> None:
+        self.storage, self.url, self.ledger = storage, url, Ledger(storage)
+        slow = {"sleep_s": 0.01}
+        networks = kind == "networks"
+        self.spec = networks_spec("study") if networks else golden_spec(kind, "study", **slow)
+        self.name, self.file = self.spec.name, folder / "study.jsonl"
+        self._workers: list[subprocess.Popen[str]] = []
+
+    def register(self, **changes: Any) -> None:
+        """Hand it in, maybe with fewer trials."""
+        budget = self.spec.budget.model_copy(update=changes)
+        self.ledger.register(self.spec.model_copy(update={"budget": budget}))
+
+    def start(self, url: str | None = None) -> subprocess.Popen[str]:
+        """One worker more."""
+        worker = start_worker(url or self.url, "--study", self.name, f"--lease={LEASE_S}")
+        self._workers.append(worker)
+        return worker
+
+    def wait_for(self, trials: int) -> None:
+        """Wait until so many have settled since."""
+        wanted = self.ledger.snapshot(self.name).settled + trials
+        wait_until(lambda: self.ledger.snapshot(self.name).settled >= wanted, 60)
+
+    def finish(self, workers: int = 2) -> None:
+        """Run it to its end."""
+        run_workers(self.url, self.name, workers, f"--lease={LEASE_S}")
+
+    def leave(self) -> None:
+        """Kill what still runs, of a test that failed."""
+        for worker in self._workers:
+            if worker.returncode is None:
+                kill(worker)
+
+
+def by_several_workers(scene: Scene) -> None:
+    scene.register()
+    scene.finish(3)
+    slots = scene.ledger.snapshot(scene.name).search
+    assert len({slot.worker for slot in slots}) > 1, "one worker did it all: no test"
+
+
+def killed_at_any_moment(scene: Scene) -> None:
+    scene.register()
+    for _ in range(2):
+        workers = [scene.start() for _ in range(2)]
+        scene.wait_for(1)
+        for worker in workers:
+            time.sleep(random.uniform(0.0, 0.1))
+            assert (kill(worker), worker.returncode)[1] == -signal.SIGKILL
+    scene.finish()
+
+
+def stopped_and_resumed(scene: Scene) -> None:
+    scene.register()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        worker = scene.start()
+        scene.wait_for(1)
+        said = kill(worker, signum)
+        assert worker.returncode == 0, said
+    worker = scene.start()
+    scene.wait_for(1)
+    interventions.stop(scene.ledger, scene.name)
+    _, said = worker.communicate(timeout=60)
+    assert (worker.returncode, "is stopped" in said) == (0, True), said
+    interventions.resume(scene.ledger, scene.name)
+    scene.finish()
+
+
+def extended_on_the_way(scene: Scene) -> None:
+    if scene.spec.sweep:
+        pytest.skip("a sweep has its points")
+    trials = scene.spec.budget.trials
+    scene.register(trials=trials // 2)
+    worker = scene.start()
+    scene.wait_for(1)
+    assert interventions.extend(scene.ledger, scene.name, trials) == "extended"
+    scene.finish(1)
+    _, said = worker.communicate(timeout=60)
+    assert worker.returncode == 0, said
+
+
+def cut_off_from_the_database(scene: Scene) -> None:
+    scene.register()
+    workers = [scene.start() for _ in range(2)]
+    scene.wait_for(1)
+    with cut_off(scene.url):
+        time.sleep(1.5 * LEASE_S)
+    for worker in workers:
+        _, said = worker.communicate(timeout=60)
+        assert worker.returncode == 0, said
+
+
+def behind_a_pooler(scene: Scene) -> None:
+    """Which gives every transaction another session."""
+    scene.register()
+    with pooled(scene.url, 2) as url:
+        workers = [scene.start(url) for _ in range(3)]
+        for worker in workers:
+            _, said = worker.communicate(timeout=60)
+            assert worker.returncode == 0, said
+
+
+def moved_by_a_backup(scene: Scene) -> None:
+    scene.register()
+    worker = scene.start()
+    scene.wait_for(2)
+    backup_study.export(scene.storage, scene.name, scene.file)
+    kill(worker, signal.SIGTERM)
+    interventions.delete_study(scene.ledger, scene.name)
+    backup_study.restore(scene.storage, scene.file, "moved")
+    scene.name = "moved"
+    scene.finish()
+
+
+DISTURBANCES = [
+    by_several_workers,
+    killed_at_any_moment,
+    stopped_and_resumed,
+    extended_on_the_way,
+    cut_off_from_the_database,
+    behind_a_pooler,
+    moved_by_a_backup,
+]
+
+
+@pytest.fixture
+def scene(storage: Storage, database_url: str, kind: str, tmp_path: Path) -> Iterator[Scene]:
+    """A study of this kind, which is there to be disturbed."""
+    scene = Scene(storage, database_url, kind, tmp_path)
+    yield scene
+    scene.leave()
+
+
+@pytest.mark.parametrize(
+    ("kind", "disturb"),
+    [
+        pytest.param(
+            kind,
+            disturb,
+            id=f"{kind}-{disturb.__name__}",
+            marks=[] if kind == "search" or disturb is killed_at_any_moment else pytest.mark.slow,
+        )
+        for kind in KINDS
+        for disturb in DISTURBANCES
+    ],
+)
+def test_a_disturbed_study_has_the_table_of_an_undisturbed_one(
+    scene: Scene,
+    alone: Callable[[str], list[tuple[Any, ...]]],
+    kind: str,
+    disturb: Callable[[Scene], None],
+) -> None:
+    disturb(scene)
+    snapshot = scene.ledger.snapshot(scene.name, curves=True)
+    assert snapshot.state == StudyState.DONE
+    assert table(snapshot) == alone(kind)
+
+
+def test_layers_have_values_of_their_own_and_trials_what_they_need(
+    alone: Callable[[str], list[tuple[Any, ...]]],
+) -> None:
+    searched = [params for phase, _, params, *_ in alone("networks") if phase == "search"]
+    told = {"layers": 2, "tau_ns.0": 14.12, "tau_ns.1": 14.12, "width.0": 5, "width.1": 4}
+    assert told.items() <= searched[0].items(), "the point of the warm start"
+    shallow = [params for params in searched if params["layers"] == 1]
+    assert shallow
+    assert all(params.keys() == {"layers", "width.0", "tau_ns.0"} for params in shallow)
+
+
+def test_networks_of_all_trials_begin_from_the_same_random_numbers(golden_url: str) -> None:
+    with ledger_at(golden_url) as ledger:
+        snapshot = ledger.snapshot("races")
+    seeds = [derive(snapshot.spec.seed, "member", k) for k in range(snapshot.spec.budget.members)]
+    for slot in snapshot.search:
+        assert [m.seed for m in slot.members] == seeds[: len(slot.members)]
+
 
 SAMPLERS = [
     {"name": "tpe", "n_startup_trials": 4},
@@ -40,23 +262,6 @@ PRUNERS = [
 ]
 
 
-@pytest.mark.parametrize("workers", [3, pytest.param(8, marks=pytest.mark.slow)])
-def test_number_of_workers_does_not_matter(database_url: str, workers: int) -> None:
-    alone = undisturbed(database_url, toy_spec("alone"))
-    many = toy_spec("many", fixed={"sleep_s": 0.002})
-    with ledger_at(database_url) as ledger:
-        ledger.register(many)
-        run_workers(database_url, "many", workers)
-        snapshot = ledger.snapshot("many", curves=True)
-    assert snapshot.state == StudyState.DONE
-    assert table(snapshot) == alone
-    assert len({slot.worker for slot in snapshot.search}) > 1, "one worker did it all: no test"
-    seeds = [derive(many.seed, "member", member) for member in range(many.budget.members)]
-    for slot in snapshot.search:  # every trial's networks begin from the same random numbers
-        assert [m.seed for m in slot.members] == seeds[: len(slot.members)]
-    assert {slot.state for slot in snapshot.search} == {SlotState.COMPLETE, SlotState.PRUNED}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: str(s["name"]))
@@ -70,24 +275,6 @@ def test_with_every_sampler_and_pruner(
         ledger.register(slow)
         run_workers(database_url, "many", 3)
         assert table(ledger.snapshot("many", curves=True)) == alone
-
-
-def test_stopped_twice_and_killed_once(database_url: str) -> None:
-    alone = undisturbed(database_url, toy_spec("alone"))
-    spec = toy_spec("disturbed", fixed={"sleep_s": 0.01})
-    with ledger_at(database_url) as ledger:
-        ledger.register(spec)
-        for settled, signum in [(3, signal.SIGTERM), (7, signal.SIGINT), (11, signal.SIGKILL)]:
-            worker = start_worker(database_url, "--study", spec.name, "--lease", "1")
-            wait_until(lambda n=settled: ledger.snapshot(spec.name).settled >= n)  # type: ignore[misc]
-            said = kill(worker, signum)
-            assert worker.returncode == (-signal.SIGKILL if signum == signal.SIGKILL else 0), said
-            running = ledger.snapshot(spec.name).count(SlotState.RUNNING)
-            assert running <= 1
-        run_workers(database_url, spec.name, 2, "--lease", "1")
-        snapshot = ledger.snapshot(spec.name, curves=True)
-    assert table(snapshot) == alone
-    assert sum(slot.attempts for slot in snapshot.search) > len(snapshot.search)
 
 
 def test_exact_budget_with_more_workers_than_needed(database_url: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workers import SUPPORT, run_workers, table, toy_spec
+from workers import SUPPORT, toy_spec
 
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import interventions
@@ -128,20 +128,6 @@ def test_another_database_needs_the_stored_spec_alone(
     assert ledger.register(warm()) == "continued"
     again = file.validate(tomllib.loads(file.dumps(spec)), where="warm.toml")
     assert ledger.register(again) == "continued", "the study file of a report is the study"
-
-
-def test_workers_begin_with_the_points_however_many_there_are(
-    ledger: Ledger, database_url: str
-) -> None:
-    source(ledger)
-    tables = []
-    for name, workers in (("one", 1), ("two", 2)):
-        ledger.register(warm(name, budget={"trials": 10}, confirm=False))
-        run_workers(database_url, name, workers)
-        found = ledger.snapshot(name, curves=True)
-        assert [dict(slot.params) for slot in found.search[:3]] == BEST
-        tables.append(table(found))
-    assert tables[0] == tables[1]
 
 
 def test_spaces_that_differ(ledger: Ledger) -> None:

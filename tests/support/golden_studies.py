@@ -10,6 +10,7 @@ from typing import Any
 
 from workers import toy_spec
 
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 
 NUMBERS: dict[str, Any] = {
@@ -87,6 +88,30 @@ STUDIES: dict[str, dict[str, Any]] = {
     },
 }
 """Names, and the tables in which each differs from ``toy_spec``; None: without that table."""
+
+
+NETWORKS: dict[str, Any] = {
+    "objective": "spintronic",
+    "budget": {"trials": 16, "window": 3, "members": 1, "epochs": 2},
+    "fixed": {"integrator": "exponential", "max_step_ns": 1.0, "steps_per_point": 1, "lr0": 0.2},
+    "space": {
+        "layers": {"low": 1, "high": 2},
+        "width": {"low": 3, "high": 6, "per_layer": True},
+        "tau_ns": {"low": 1.0, "high": 100.0, "log": True, "per_layer": True},
+        "density_inter": {"low": 0.4, "high": 1.0, "when": {"layers": 2}},
+    },
+    "sampler": {"name": "kriging-believer", "n_startup_trials": 5},
+    "constraints": {"n_synapses": 150},
+    "confirm": {"top": 1, "members": 2, "epochs": 1},
+    "warm_start": {"points": [{"layers": 2, "tau_ns": 14.12, "width": [5, 4]}]},
+}
+"""Real networks, searched layer by layer and some parameters in some trials alone: their last
+digits are those of a processor."""
+
+
+def networks_spec(name: str) -> StudySpec:
+    """A study of real networks."""
+    return validate({"name": name, **NETWORKS}, where="test")
 
 
 def golden_spec(kind: str, name: str | None = None, **fixed: Any) -> StudySpec:

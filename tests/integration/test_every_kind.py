@@ -1,0 +1,158 @@
+"""What holds of a study of every kind: its overview, its rows in Optuna, its backup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from golden_studies import STUDIES
+from optuna.study import StudyDirection
+from servers import connect
+from workers import ledger_at, table
+
+from hpo.errors import StudyError
+from hpo.ledger import interventions
+from hpo.ledger.backup import study as backup_study
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import open_storage
+
+Said = Callable[..., Any]
+IN_BOTH = ("state", "reason", "trials", "settled", "running", "epochs", "gap", "gap_of", "reported")
+
+
+@pytest.fixture
+def said(golden_url: str, hpo: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Said:
+    """What a command says of the finished studies, as a record, without the last digits."""
+    monkeypatch.setenv("HPO_STORAGE", golden_url)
+
+    def rounded(number: str) -> float:
+        return float(f"{float(number):.12g}")
+
+    return lambda *words: json.loads(hpo(*words, "--json"), parse_float=rounded)
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_the_overview_says_what_the_study_says(said: Said, kind: str) -> None:
+    line = next(study for study in said("status")["studies"] if study["name"] == kind)
+    study = said("status", kind)
+    for key in IN_BOTH:
+        assert line[key] == study[key], key
+    named = study.get("confirmed", study["confirmations"][0]["source"] if study["best"] else None)
+    found = next((c for c in study["confirmations"] if c["source"] == named), None)
+    for key in ("source", "n", "mean", "std", "checked", "step_mean") if found else ():
+        assert line["confirmed"][key] == found[key], key
+    if found and found["thermal"]:
+        assert line["confirmed"]["thermal"]["noisy_mean"] == found["thermal"]["noisy_mean"]
+    best = study["best"] or {}
+    assert (line["best_score"], line["best_cost"]) == (best.get("score"), best.get("cost"))
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_optuna_shows_the_same_trials(golden_url: str, kind: str) -> None:
+    with open_storage(golden_url) as storage:
+        snapshot = Ledger(storage).result(kind)
+        study = optuna.load_study(study_name=kind, storage=storage.optuna())
+        trials, directions, names = study.trials, study.directions, study.metric_names
+        best = {(*trial.values,) for trial in study.best_trials}
+    costs = snapshot.spec.costs
+    assert directions == [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(costs)]
+    assert names == ["accuracy", *costs]
+    if costs:
+        assert best == {(slot.score, *slot.costs) for slot in snapshot.front}
+    for slot, trial in zip(snapshot.search, trials, strict=True):
+        assert trial.params == dict(slot.params)
+        assert trial.state.name.lower() == slot.state
+        assert trial.values == [slot.score, *slot.costs]
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_a_backup_brings_everything_back(golden_copy: str, kind: str, tmp_path: Path) -> None:
+    with open_storage(golden_copy) as storage:
+        backup_study.export(storage, kind, tmp_path / "file.jsonl")
+        backup_study.restore(storage, tmp_path / "file.jsonl", "again")
+        old, new = (Ledger(storage).result(name, curves=True) for name in (kind, "again"))
+        seen, again = (
+            optuna.load_study(study_name=name, storage=storage.optuna()) for name in (kind, "again")
+        )
+        assert [trial.values for trial in again.trials] == [trial.values for trial in seen.trials]
+        assert (again.directions, again.metric_names) == (seen.directions, seen.metric_names)
+    assert table(old.snapshot) == table(new.snapshot)
+    assert old.snapshot.search_end_reason == new.snapshot.search_end_reason
+    assert old.confirmations == new.confirmations
+
+
+def test_a_search_ends_before_the_first_trial_that_sees_why(golden_url: str) -> None:
+    """With a window of 4, trial k is not opened if trials 0 .. k-4 have reached the target."""
+    with ledger_at(golden_url) as ledger:
+        snapshot = ledger.snapshot("chips")
+    stop, window = snapshot.spec.stop, snapshot.spec.budget.window
+    assert stop is not None
+    first = next(s.number for s in snapshot.search if (s.score or 0.0) >= (stop.target or 1.0))
+    assert len(snapshot.search) == snapshot.search_end == first + window
+
+
+def test_what_is_confirmed_of_a_front_is_what_the_study_ranks_first(golden_url: str) -> None:
+    with ledger_at(golden_url) as ledger:
+        snapshot = ledger.result("front")
+    wanted = [slot.number for slot in snapshot.ranking[:3]]
+    reached = [s for s in snapshot.front if s.score is not None and s.score >= 0.68]
+    best = max(reached, key=lambda slot: slot.score or 0.0)
+    assert {slot.source for slot in snapshot.confirm} == set(wanted)
+    assert wanted[0] == min(reached, key=lambda slot: slot.costs).number
+    assert best.number in wanted
+    for item in snapshot.confirmations:
+        assert item.costs == pytest.approx(snapshot.search[item.source].costs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            "sweep",
+            "study 'sweep': the study must be a search to be extended, but it is a sweep of 6 "
+            "points. Add points to its file and launch it under another name: --name NEW.",
+        ),
+        (
+            "constrained",
+            "study 'constrained': the search must go on to be extended, but [stop] has ended it "
+            "before trial 30 (stop.patience = 12: no trial was better than trial 14). Launch it "
+            "with another [stop] under another name: --name NEW.",
+        ),
+    ],
+)
+def test_what_is_over_for_good_is_not_extended(golden_url: str, kind: str, said: str) -> None:
+    with ledger_at(golden_url) as ledger, pytest.raises(StudyError) as refused:
+        interventions.extend(ledger, kind, 200)
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "info::jsonb - 'solved_remedy'",
+        "jsonb_set(info::jsonb, '{solved_score}', '\"high\"')",
+        "jsonb_set(info::jsonb, '{solved_converged}', '1')",
+        "jsonb_set(info::jsonb, '{trained_steps_per_point}', '2.5')",
+        "info::jsonb || '{\"solved_steps_per_point\": 0}'",
+    ],
+)
+def test_an_objective_may_have_used_the_names_of_the_check_for_something_else(
+    golden_copy: str, hpo: Callable[..., str], change: str
+) -> None:
+    """One network of a confirmation, or all: nothing is claimed of the equation then."""
+    query = f"UPDATE hpo_ledger.members SET info = ({change})::json WHERE slot_id IN "
+    for which, tested in (("min(id)", "2 of 3"), ("id", "not")):
+        slots = f"(SELECT {which} FROM hpo_ledger.slots WHERE phase = 'confirm' AND source = 2)"
+        with connect(golden_copy) as connection:
+            connection.execute(query + slots)
+        with ledger_at(golden_copy) as ledger:
+            named = next(c for c in ledger.result("chips").confirmations if c.source == 2)
+        assert not named.checked
+        assert named.scores == named.step_scores
+        assert named.mean == pytest.approx(named.step_mean)
+        said = hpo("best", "chips", "--storage", golden_copy)
+        assert f"fresh seeds, {tested} tested on the solved equation" in said
