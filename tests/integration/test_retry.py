@@ -9,11 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import optuna
 import psycopg
 import pytest
 import sqlalchemy as sa
-from processes import eventually
 from servers import press_ctrl_c
 from tables import SCHEMA, THINGS
 
@@ -51,19 +49,6 @@ def test_work_goes_on_through_crashes_of_the_server(hpo_home: Path) -> None:
     assert list(numbers) == list(range(60))
     assert waits[0] == 0.0
     assert 0.0 < max(waits) < 15.0
-
-
-def test_work_goes_on_though_server_and_keeper_were_killed(hpo_home: Path) -> None:
-    with open_storage() as storage:
-        rdb = storage.optuna()
-        eventually(lambda: bool(status(hpo_home).keeper_pid))
-        before = status(hpo_home)
-        for pid in (before.keeper_pid, before.pid):
-            os.kill(pid or 0, signal.SIGKILL)
-        # a lost answer may be that of a study which is there: no attempt repeats a name
-        directions, names = [optuna.study.StudyDirection.MINIMIZE], map("s{}".format, range(1000))
-        study_id = retry(lambda: rdb.create_new_study(directions, next(names)))
-        assert rdb.get_study_name_from_id(study_id).startswith("s")
 
 
 def test_a_server_stopped_for_good_is_given_up_in_time(hpo_home: Path) -> None:
@@ -116,36 +101,14 @@ def test_what_passes_is_repeated(
 
 
 @pytest.mark.parametrize(
-    ("statement", "kind"),
-    [
-        ("INSERT INTO ours.things (id) VALUES (1), (1)", sa.exc.IntegrityError),
-        ("SELECT * FROM nowhere", sa.exc.ProgrammingError),
-        ("SET LOCAL statement_timeout = 50; SELECT pg_sleep(5)", sa.exc.OperationalError),
-    ],
-)
-def test_errors_of_our_own_are_not_repeated(
-    database_url: str, statement: str, kind: type[Exception]
-) -> None:
-    attempts = []
-    with open_storage(database_url, prepare=SCHEMA) as storage:
-
-        def work() -> None:
-            attempts.append(1)
-            with storage.engine.begin() as connection:
-                connection.execute(sa.text(statement))
-
-        with pytest.raises(kind):
-            retry(work)
-    assert len(attempts) == 1
-
-
-@pytest.mark.parametrize(
     ("error", "passing"),
     [
         (psycopg.errors.IdleInTransactionSessionTimeout(), True),
         (psycopg.errors.LockNotAvailable(), True),
         (psycopg.errors.DiskFull(), True),
         (psycopg.errors.InvalidCatalogName(), False),
+        (psycopg.errors.UniqueViolation(), False),
+        (psycopg.errors.QueryCanceled(), False),
         (psycopg.OperationalError('password authentication failed for user "hpo"'), False),
         (psycopg.OperationalError("connection to server failed: Connection refused"), True),
         (psycopg.ProgrammingError("cannot adapt type"), False),
@@ -156,17 +119,6 @@ def test_what_time_may_mend(error: Exception, passing: bool) -> None:
     outer = RuntimeError("of Optuna's")
     outer.__cause__ = error
     assert is_passing(error) is is_passing(outer) is passing
-
-
-def test_on_wait_may_end_the_waiting() -> None:
-    def away() -> None:
-        raise psycopg.OperationalError("connection refused")
-
-    def enough(waited_s: float, error: Exception) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        retry(away, on_wait=enough)
 
 
 def test_a_worker_holds_one_connection_and_for_moments_two(database_url: str) -> None:

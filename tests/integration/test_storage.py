@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import optuna
 import pytest
 import sqlalchemy as sa
 from processes import finish, start
 from servers import connect, password_of
-from tables import METADATA, SCHEMA
+from tables import SCHEMA
 
 from hpo.errors import StorageError
 from hpo.postgres import connect as storage_module
-from hpo.postgres.connect import IDLE_S, PINNED, Schema, open_storage, prepare_database
+from hpo.postgres.connect import IDLE_S, PINNED, open_storage
 from hpo.postgres.embedded.client import status, stop
 
 
@@ -37,16 +36,6 @@ def changed(url: str, **parts: str) -> str:
 
 
 # --- the right way -------------------------------------------------------------------------------
-
-
-def test_optuna_shares_a_database_by_url(empty_database_url: str) -> None:
-    with open_storage(empty_database_url, prepare=SCHEMA) as storage:
-        study = optuna.create_study(storage=storage.optuna(), study_name="s")
-        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
-        with storage.engine.connect() as connection:
-            assert connection.scalar(sa.text("SELECT count(*) FROM trials")) == 2
-        assert not storage.embedded
-        assert storage.describe().startswith("PostgreSQL 18.4, database test_")
 
 
 def test_sessions_are_the_same_whatever_the_database_sets(empty_database_url: str) -> None:
@@ -279,18 +268,3 @@ def test_tables_of_another_optuna(empty_database_url: str) -> None:
         "back the database up and run `optuna storage upgrade --storage URL`; if it is newer, "
         "upgrade this project."
     )
-
-
-def test_a_creation_that_fails_leaves_nothing(empty_database_url: str) -> None:
-    def fail(connection: sa.Connection) -> None:
-        METADATA.create_all(connection.execution_options())
-        raise RuntimeError("half way")
-
-    with open_storage(empty_database_url) as storage:
-        with storage.engine.begin() as connection:
-            connection.execute(sa.schema.CreateSchema("ours"))
-        with pytest.raises(RuntimeError, match="half way"):
-            prepare_database(storage, Schema(SCHEMA.is_current, fail))
-        with storage.engine.connect() as connection:
-            assert not SCHEMA.is_current(connection)
-        prepare_database(storage, SCHEMA)

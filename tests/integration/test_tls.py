@@ -19,11 +19,12 @@ import sqlalchemy as sa
 from browsing import dashboard
 from servers import temporary_home
 from tls import PASSWORD, TlsServer, tls_server
-from workers import SUPPORT
+from workers import ledger_at, run_workers, toy_spec
 
 from hpo.cli import doctor
 from hpo.errors import StorageError
 from hpo.postgres.connect import open_storage
+from hpo.study.snapshot import StudyState
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/several-hosts.md").read_text()
 ANOTHER_CA = (
@@ -47,39 +48,24 @@ def server() -> Iterator[TlsServer]:
             yield found
 
 
-def test_launch_status_and_dashboard_work_over_a_verified_connection(
-    server: TlsServer, tmp_path: Path
+def test_workers_and_dashboard_work_over_a_verified_connection(
+    server: TlsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = tmp_path / "over-tls.toml"
-    study.write_text(
-        'objective = "toy_objective:ToyObjective"\nconfirm = false\n'
-        "[budget]\ntrials = 4\nwindow = 2\nmembers = 1\nepochs = 2\n"
-        "[space]\nx = { low = 0.0, high = 1.0 }\n"
-    )
     password = tmp_path / "pgpass"
     password.write_text(f"localhost:{server.port}:hpo:hpo:{PASSWORD}\n")
     password.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(password))
     url = server.verified().replace(f":{PASSWORD}@", "@")
-    environment = {**os.environ, "HPO_STORAGE": url, "PGPASSFILE": str(password)}
-    environment |= {"PYTHONPATH": str(SUPPORT)}
-
-    def hpo(*arguments: object) -> str:
-        command = [sys.executable, "-m", "hpo", *map(str, arguments)]
-        done = subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    said = hpo("launch", "--study", study, "--workers", 2, "--no-report")
-    assert "4 of 4 trials settled" in said
-    assert "over-tls" in hpo("status")
-    with dashboard(server.verified()) as address, urlopen(f"{address}/api/studies") as answer:
-        assert b"over-tls" in answer.read()
-    with psycopg.connect(server.verified()) as connection:
-        connection.execute("SELECT 1")
-        encrypted = connection.execute("SELECT bool_and(ssl) FROM pg_stat_ssl").fetchone()
-    assert encrypted == (True,)
+    with ledger_at(url) as ledger:
+        ledger.register(toy_spec("over-tls", budget={"trials": 4}, confirm=None))
+        run_workers(url, "over-tls", 2)
+        assert ledger.snapshot("over-tls").state == StudyState.DONE
+        with dashboard(url) as address, urlopen(address) as answer:
+            assert b"over-tls" in answer.read()
+        with psycopg.connect(server.verified()) as connection:
+            connection.execute("SELECT 1")
+            sessions = connection.execute("SELECT bool_and(ssl), count(*) > 1 FROM pg_stat_ssl")
+            assert sessions.fetchone() == (True, True)
 
 
 def test_the_server_notices_within_a_minute_that_a_host_is_gone(server: TlsServer) -> None:

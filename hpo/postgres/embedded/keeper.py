@@ -69,7 +69,7 @@ def _until_unused(layout: Layout) -> int | None:
             unused_since = unused_since or time.monotonic()
         try:
             if users is None and postmaster(layout) is None:
-                _say("the server died; starts it again")
+                _say("the server is not there; sees that it starts")
                 Embedded(layout.home).start(anew=False)
             pause_s = WATCH_S
         except (StorageError, OSError) as error:

@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hpo.errors import StorageError
 from hpo.postgres.embedded import installation
@@ -160,16 +161,8 @@ def _set_password(layout: Layout, installed: Installation, data: Path, before: s
 
 
 def _run(installed: Installation, command: list[str | Path], text: str = "") -> None:
-    done = subprocess.run(
-        command,
-        input=text.encode(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd="/",
-        env=_environment(),
-        check=False,
-        **installed.account.run_as,
-    )
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = _call(installed, command, input=text.encode(), **streams)
     if done.returncode != 0:
         raise StorageError(
             f"embedded server: PostgreSQL's `{' '.join(map(str, command[:3]))}` must succeed, but "
@@ -184,19 +177,18 @@ def _spawn(layout: Layout, installed: Installation) -> bool:
     options = f"-D {data} -p {PORT} -k {layout.socket_directory} -h ''"
     command: list[str | Path] = [installed.program("pg_ctl"), "start", "--silent", "--wait"]
     command += [f"--timeout={START_TIMEOUT_S}", "-o", options]
-    with private(layout.log, "ab") as log:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.DEVNULL,  # of pg_ctl; the server writes all to stdout
-            cwd="/",
-            env=_environment() | {"PGDATA": str(layout.data)},
-            start_new_session=True,
-            check=False,
-            **installed.account.run_as,
-        )
-    return done.returncode == 0
+    with private(layout.log, "ab") as log:  # the server writes all to stdout
+        streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.DEVNULL}
+        done = _call(installed, command, env={"PGDATA": str(layout.data)}, **streams)
+    return bool(done.returncode == 0)
+
+
+def _call(installed: Installation, command: list[str | Path], **options: Any) -> Any:
+    """Run a program as the account, in English, and without our variables for PostgreSQL."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    kept |= {"LC_ALL": "C"} | options.pop("env", {})
+    options |= {"cwd": "/", "env": kept, "start_new_session": True, "check": False}
+    return subprocess.run(command, **options, **installed.account.run_as)
 
 
 def _clear_stale(layout: Layout) -> None:
@@ -232,12 +224,6 @@ def claim_socket_directory(directory: Path, account: Account) -> None:
             "HPO_HOME to another directory."
         ) from None
     os.chown(directory, account.uid, account.gid)
-
-
-def _environment() -> dict[str, str]:
-    """Return our environment without PostgreSQL's variables (PGDATA ...), in English."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-    return kept | {"LC_ALL": "C"}
 
 
 def _sync(path: Path) -> None:
