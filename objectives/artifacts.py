@@ -16,7 +16,6 @@ of the network is chosen by the name of a built-in objective.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -26,19 +25,18 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 
 import objectives
 from objectives import network_file
 from objectives.inspection import NetworkObjective
-from objectives.network_file import FORMAT, KEY
+from objectives.network_file import FORMAT
 from objectives.tasks.data import Scaling
 
 if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
 
-_FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 _LENGTH = {
     True: "Cut it: the network has seen no longer one.",
     False: "The network was not trained on series of unequal lengths: cut them to one.",
@@ -105,7 +103,7 @@ def load_network(path: str | Path) -> LayeredNetwork:
     """
     path = Path(path)
     tensors, description = _read(path)
-    network = _build(path, description, tensors).to(_float_type(path, tensors))
+    network = _build(path, description, tensors)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -161,37 +159,15 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    if path.is_dir():
-        _refuse(path, "a file", "a directory", "Give the .safetensors file in it.")
+    data = path.read_bytes()
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        size = path.stat().st_size
-        _refuse(path, "a whole safetensors file", f"{size} bytes that are none ({error})", _REMEDY)
-    if KEY not in header:
-        found = ", ".join(sorted(tensors)[:5]) or "none"
-        _refuse(
-            path,
-            "the description of a network in the header",
-            f"none (its tensors: {found})",
-            "Give a file that `hpo export STUDY --network FILE.safetensors` wrote.",
-        )
-    try:
-        description: dict[str, Any] = dict(json.loads(header[KEY]))
-    except (ValueError, TypeError, RecursionError) as error:
-        _refuse(path, "a description in JSON", f"another header ({error})", _REMEDY)
-    version = description.get("format")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        _refuse(path, "a whole number `format`", f"format={version!r}", _REMEDY)
-    if version > FORMAT:
-        _refuse(
-            path,
-            f"`format <= {FORMAT}`",
-            f"format={version}",
-            "It was written by a newer version of hpo-dynamics: install that one.",
-        )
+        tensors, description = from_bytes(data), network_file.described(data)
+    except (SafetensorError, ValueError) as error:
+        found = f"{len(data)} bytes that are none ({error})"
+        _refuse(path, "a network of `hpo export --network`", found, _REMEDY)
+    if (version := description.get("format")) != FORMAT:
+        remedy = "Another version of hpo-dynamics wrote it: install that one, or export it again."
+        _refuse(path, f"`format = {FORMAT}`", f"format={version!r}", remedy)
     return tensors, description
 
 
@@ -240,15 +216,6 @@ def _architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
     sizes = {"members": members, "layers": layers, "width": width}
     sizes |= {"channels": channels, "outputs": outputs}
     return sizes if min(sizes.values()) >= 1 else {}
-
-
-def _float_type(path: Path, tensors: Mapping[str, torch.Tensor]) -> torch.dtype:
-    """The one type of all weights and biases."""
-    types = {value.dtype for name, value in tensors.items() if not name.startswith("mask_")}
-    if len(types) > 1 or not types <= _FLOATS:
-        found = ", ".join(sorted(map(str, types)))
-        _refuse(path, "weights of one floating-point type", found, _REMEDY)
-    return types.pop()
 
 
 def _refuse(path: Path, rule: str, found: str, remedy: str) -> NoReturn:

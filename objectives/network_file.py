@@ -37,13 +37,9 @@ def described(data: bytes) -> dict[str, Any]:
         ValueError: it is something else.
     """
     try:
-        header, _ = _split(data)
-        return dict(json.loads(header[_METADATA][KEY]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"network: safetensors with a description in its header must hold, but got {len(data)} "
-            f"other bytes ({error!r}). Give what `objectives.network_file.packed` returns."
-        ) from error
+        return dict(json.loads(_split(data)[0][_METADATA][KEY]))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"no safetensors with a description in the header: {error!r}") from error
 
 
 def write(path: Path, data: bytes, about: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,6 @@ from hpo.errors import StudyError
 from hpo.ledger.reader import LedgerReader
 from hpo.study.confirmation import checks_info
 from hpo.study.result import Result
-from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, SlotState, Trial
 from hpo.views import caveats, formatting, json_records, verdict
 from hpo.views.terminal import tables
@@ -48,19 +47,14 @@ class Choice:
     """One network of a study."""
 
     result: Result
+    trial: Trial
+    """The search trial whose parameters it has."""
     slot: Trial
-    """The search trial, or the confirmation training, that it belongs to."""
+    """That trial, or the training of its confirmation that it comes from."""
     stored: Member
     """What the ledger says about it."""
-    suggested: Mapping[str, ParamValue]
-    """The suggested parameters of its trial."""
     kept: bytes | None = None
     """The network itself, if it was kept."""
-
-    @property
-    def trial(self) -> int:
-        """Number of the search trial whose parameters it has."""
-        return self.slot.number if self.slot.source is None else self.slot.source
 
     @property
     def name(self) -> str:
@@ -94,7 +88,7 @@ class Choice:
         """All parameters of its training."""
         spec = self.result.spec
         epochs = spec.confirm_epochs if self.confirmed else spec.budget.epochs
-        return spec.params(self.suggested, epochs=epochs)
+        return spec.params(self.trial.params, epochs=epochs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,27 +176,26 @@ def choose(
     Raises:
         StudyError: there is no such network.
     """
-    slot = _slot(result, trial)
-    where = f"{result.spec.name}, trial {slot.number}"
+    chosen = _trial(result, trial)
+    where = f"{result.spec.name}, trial {chosen.number}"
     confirm = result.spec.confirm
     fresh = {
         item.number % confirm.members + 1: item
         for item in result.confirm
-        if confirm and item.source == slot.number and item.state == SlotState.COMPLETE
+        if confirm and item.source == chosen.number and item.state == SlotState.COMPLETE
     }
     if fresh_seed is not None or (member is None and fresh):
-        found = fresh.get(next(iter(fresh), 1) if fresh_seed is None else fresh_seed)
-        if found is None:
+        slot = fresh.get(next(iter(fresh), 1) if fresh_seed is None else fresh_seed)
+        if slot is None:
             raise _missing(where, "--fresh-seed", fresh_seed, fresh)
-        return Choice(result=result, slot=found, stored=found.members[0], suggested=slot.params)
-    members = {item.member: item for item in slot.members}
-    stored = members.get(member or 0)
-    if stored is None:
+        return Choice(result=result, trial=chosen, slot=slot, stored=slot.members[0])
+    members = {item.member: item for item in chosen.members}
+    if (stored := members.get(member or 0)) is None:
         raise _missing(where, "--member", member or 0, members)
-    return Choice(result=result, slot=slot, stored=stored, suggested=slot.params)
+    return Choice(result=result, trial=chosen, slot=chosen, stored=stored)
 
 
-def _slot(result: Result, trial: int | None) -> Trial:
+def _trial(result: Result, trial: int | None) -> Trial:
     """The search trial of that number, or the best one of a search."""
     name = result.spec.name
     if trial is None:
@@ -217,13 +210,12 @@ def _slot(result: Result, trial: int | None) -> Trial:
                 "Choose one with --trial, or run the study further."
             )
         return result.best
-    found = next((slot for slot in result.search if slot.number == trial), None)
+    found = next((item for item in result.search if item.number == trial), None)
     if found is None or not found.members:
         what = "none of that number" if found is None else f"one that is {found.state} without any"
-        trained = [slot.number for slot in result.search if slot.members]
         raise StudyError(
             f"{name}: a trial with a trained network must hold for --trial, but got "
-            f"trial={trial}, {what}. Trials with networks: {_listed(trained)}."
+            f"trial={trial}, {what}. See those that are there: hpo trials {name}."
         )
     return found
 
@@ -231,27 +223,12 @@ def _slot(result: Result, trial: int | None) -> Trial:
 def _missing(
     where: str, option: str, wanted: int | None, valid: Mapping[int, object]
 ) -> StudyError:
-    there = f"Valid: {_listed(sorted(valid))}." if valid else "It has none; leave the option out."
+    there = "It has none; leave the option out."
+    if valid:
+        there = f"Valid: {', '.join(map(str, sorted(valid)))}."
     return StudyError(
         f"{where}: a trained network must hold for {option}, but got {wanted}. {there}"
     )
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    """Numbers with their runs drawn together.
-
-    Examples:
-        >>> _listed([0, 1, 2, 5]), _listed([])
-        ('0-2, 5', 'none')
-    """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    texts = [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
-    return ", ".join(texts) or "none"
 
 
 # --- the network itself ---------------------------------------------------------------------------
@@ -342,8 +319,9 @@ def about(found: Found) -> dict[str, Any]:
     """Return what a study knows about one of its networks, JSON-ready: units, scores, lineage."""
     choice, trained = found.choice, found.trained
     spec = choice.result.spec
-    confirmed = [c for c in choice.result.confirmations if c.source == choice.trial and c.scores]
-    search = next(slot for slot in choice.result.search if slot.number == choice.trial)
+    confirmed = [
+        c for c in choice.result.confirmations if c.source == choice.trial.number and c.scores
+    ]
     checked: Any = {"solved": trained.solved, "thermal": trained.thermal, "chips": trained.chips}
     checks = checks_info(Outcome(score=trained.score, **checked))
     scores: dict[str, Any] = {
@@ -355,7 +333,7 @@ def about(found: Found) -> dict[str, Any]:
         "diverged": trained.diverged,
         "stored_score": choice.stored.score,
         "identical_to_stored": found.identical,
-        "trial_search_score": search.score,
+        "trial_search_score": choice.trial.score,
         "trial_confirmed_scores": list(confirmed[0].scores) if confirmed else [],
         "trial_confirmed_step_scores": list(confirmed[0].step_scores) if confirmed else [],
         "trial_confirmed_on": caveats.basis(spec, confirmed[0]) if confirmed else "",
@@ -368,7 +346,7 @@ def about(found: Found) -> dict[str, Any]:
         "study": spec.name,
         "spec_hash": spec.hash,
         "spec": spec.stored(),
-        "trial": choice.trial,
+        "trial": choice.trial.number,
         "network": choice.name,
         "member": None if choice.confirmed else choice.stored.member,
         "fresh_seed": choice.fresh_seed,

@@ -39,9 +39,9 @@ SPEC: dict[str, Any] = {
 
 
 MISTAKES = [
-    ("trace small --trial 3", "Trials with networks: 0-2."),
-    ("trace small --member 2", "must hold for --member, but got 2. Valid: 0-1."),
-    ("trace small --fresh-seed 3", "must hold for --fresh-seed, but got 3. Valid: 1-2."),
+    ("trace small --trial 3", "See those that are there: hpo trials small."),
+    ("trace small --member 2", "must hold for --member, but got 2. Valid: 0, 1."),
+    ("trace small --fresh-seed 3", "must hold for --fresh-seed, but got 3. Valid: 1, 2."),
     ("trace small --images 899", "--images 899: a position in the test part must hold"),
     ("trace small --classes ten", "must hold, but got 'ten'. Valid: 0, 1, 2, 3, 4, 5, 6"),
     ("trace small --layer 3", "Valid: 0 to 2, last, all."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import torch
 import trainings
 from networks import KINDS, scaled
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 import objectives
 from objectives import network_file, solved_equation
@@ -20,6 +21,7 @@ from objectives.artifacts import FORMAT, describe, load_network
 from objectives.classifier import Classifier
 from objectives.contract import Protocol
 from objectives.inspection import QUANTITIES
+from objectives.network_file import KEY
 from objectives.solved_equation import refined
 from objectives.tasks import load
 
@@ -139,56 +141,49 @@ def test_a_network_of_normalised_data_says_how_to_normalise_more(tmp_path: Path)
 def rewritten(saved: Path, target: Path, tensors: dict[str, Any], **changes: Any) -> Path:
     """The saved network with another description and other tensors."""
     text = json.dumps({**describe(saved), **changes})
-    save_file({**load_file(saved), **tensors}, target, metadata={"hpo_network": text})
+    save_file({**load_file(saved), **tensors}, target, metadata={KEY: text})
     return target
 
 
-@pytest.mark.parametrize("kept", [0, 5, 100, -1])
-def test_a_truncated_file_is_refused(saved: Path, tmp_path: Path, kept: int) -> None:
-    path = tmp_path / "cut.safetensors"
-    path.write_bytes(saved.read_bytes()[:kept])
-    size = path.stat().st_size
-    with pytest.raises(ValueError, match="a whole safetensors file must hold") as caught:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda saved: b"",
+        lambda saved: saved[:100],
+        lambda saved: saved[:-1],
+        lambda saved: save({"weight": torch.zeros(2)}),
+        lambda saved: save({}, metadata={KEY: "{"}),
+        lambda saved: save({}, metadata={KEY: "3"}),
+        lambda saved: save({}, metadata={KEY: "[" * 100_000}),
+    ],
+    ids=["empty", "its head", "cut", "foreign", "no JSON", "no object", "deep"],
+)
+def test_what_is_no_network_is_refused(
+    saved: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(found := damage(saved.read_bytes()))
+    with pytest.raises(ValueError, match="a network of `hpo export --network` must hold") as caught:
         load_network(path)
-    assert str(caught.value).startswith(f"{path}: a whole safetensors file must hold, but got")
-    assert f"but got {size} bytes that are none (" in str(caught.value)
+    assert f"{path}: a network" in str(caught.value)
+    assert f"but got {len(found)} bytes that are none (" in str(caught.value)
     assert "Export it again: hpo export STUDY --network FILE.safetensors." in str(caught.value)
-
-
-def test_foreign_files_are_refused(saved: Path, tmp_path: Path) -> None:
-    save_file({"weight": torch.zeros(2)}, tmp_path / "foreign.safetensors")
-    with pytest.raises(ValueError, match=r"in the header must hold, but got none \(its tensors: w"):
-        load_network(tmp_path / "foreign.safetensors")
-    with pytest.raises(ValueError, match=r"small\.json: a whole safetensors file must hold"):
-        load_network(saved.with_suffix(".json"))
-    with pytest.raises(ValueError, match="a file must hold, but got a directory"):
-        load_network(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        load_network(tmp_path / "none.safetensors")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "`format <= 1` must hold, but got format=2. It was written by a newer"),
-        ({"format": "x"}, "a whole number `format` must hold, but got format='x'. Export it again"),
-        ({"format": 0}, "a whole number `format` must hold, but got format=0."),
+        (
+            {"format": 2},
+            "`format = 1` must hold, but got format=2. Another version of hpo-dynamics",
+        ),
         (
             {"objective": "os:system"},
             "`objective` in ctrnn, ctrnn-prediction, spintronic, spintronic-prediction must hold, "
             "but got objective='os:system'",
         ),
-        (
-            {"objective": ["spintronic"]},
-            "`objective` in ctrnn, ctrnn-prediction, spintronic, spintronic-prediction must hold, "
-            "but got objective=['spintronic']",
-        ),
         ({"parameters": {"tau_ns": -1}}, "parameters of the objective spintronic must hold"),
         ({"architecture": []}, "parameters of the objective spintronic must hold, but got 'list'"),
-        (
-            {"architecture": {}},
-            "tensors of the size {'layers': 2, 'width': 6} must hold, but got {",
-        ),
         (
             {"architecture": {**SIZES, "members": 10**9}},
             "tensors of the size {'members': 1000000000, 'layers': 2, 'width': 6, 'channels': 1, "
@@ -214,47 +209,8 @@ def test_tensors_that_do_not_fit_are_refused(saved: Path, tmp_path: Path) -> Non
     path = rewritten(saved, tmp_path / "other.safetensors", {"bias": torch.zeros(1, 2, 7)})
     with pytest.raises(ValueError, match="the tensors of a spintronic network must hold, but got"):
         load_network(path)
-    save_file({}, path, metadata={"hpo_network": json.dumps(describe(saved))})
+    save_file({}, path, metadata={KEY: json.dumps(describe(saved))})
     with pytest.raises(ValueError, match=r"'outputs': 10} must hold, but got others\. Exp"):
-        load_network(path)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [("{", "Expecting property name"), ("3", "'int' object"), ("[" * 100_000, "maximum recursion")],
-)
-def test_a_header_that_describes_nothing_is_refused(
-    saved: Path, tmp_path: Path, text: str, found: str
-) -> None:
-    path = tmp_path / "other.safetensors"
-    save_file(load_file(saved), path, metadata={"hpo_network": text})
-    with pytest.raises(ValueError, match="a description in JSON must hold, but got") as caught:
-        load_network(path)
-    assert f"but got another header ({found}" in str(caught.value)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
-def test_a_network_of_another_float_type_keeps_it(
-    saved: Path, tmp_path: Path, dtype: torch.dtype
-) -> None:
-    weights = {name: value for name, value in load_file(saved).items() if value.dtype != torch.bool}
-    cast = {name: value.to(dtype) for name, value in weights.items()}
-    network = load_network(rewritten(saved, tmp_path / "cast.safetensors", cast))
-    assert {parameter.dtype for parameter in network.parameters()} == {dtype}
-    assert torch.equal(network.w_out, cast["w_out"])
-
-
-@pytest.mark.parametrize(
-    ("dtype", "found"),
-    [(torch.float64, "torch.float32, torch.float64"), (torch.int32, "torch.float32, torch.int32")],
-)
-def test_weights_of_several_types_are_refused(
-    saved: Path, tmp_path: Path, dtype: torch.dtype, found: str
-) -> None:
-    path = rewritten(saved, tmp_path / "other.safetensors", {"w_in": torch.ones(1, 6, 1).to(dtype)})
-    with pytest.raises(
-        ValueError, match=f"weights of one floating-point type must hold, but got {found}. Export"
-    ):
         load_network(path)
 
 
@@ -286,7 +242,7 @@ def test_weights_of_another_network_are_refused() -> None:
         member("spintronic").restore(other)
     with pytest.raises(ValueError, match="the tensors of this network must hold, but got"):
         member("spintronic").restore(other[:50])
-    with pytest.raises(ValueError, match="safetensors with a description in its header must hold"):
+    with pytest.raises(ValueError, match="no safetensors with a description in the header"):
         network_file.described(b"no network")
 
 

@@ -73,24 +73,25 @@ def test_without_a_confirmation_member_0_is_chosen() -> None:
             study(),
             {"trial": 9},
             "toy-study: a trial with a trained network must hold for --trial, but got trial=9, "
-            "none of that number. Trials with networks: 1-2.",
+            "none of that number. See those that are there: hpo trials toy-study.",
         ),
         (
             study(),
             {"trial": 0},
             "toy-study: a trial with a trained network must hold for --trial, but got trial=0, "
-            "one that is pruned without any. Trials with networks: 1-2.",
+            "one that is pruned without any. See those that are there: hpo trials toy-study.",
         ),
         (
             study(),
             {"member": 3},
-            "toy-study, trial 1: a trained network must hold for --member, but got 3. Valid: 0-2.",
+            "toy-study, trial 1: a trained network must hold for --member, but got 3. "
+            "Valid: 0, 1, 2.",
         ),
         (
             study(),
             {"fresh_seed": 1},
             "toy-study, trial 1: a trained network must hold for --fresh-seed, but got 1. "
-            "Valid: 2-3.",
+            "Valid: 2, 3.",
         ),
         (
             study(),
