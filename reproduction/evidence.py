@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from hpo.study.snapshot import StudySnapshot, trained
 from hpo.study.trials import Member, Trial
-from hpo.views.numbers.study_figure import quartiles
+from hpo.views.figures.declared import quartiles
 from objectives import physics
 from reproduction import jobs, readings
 from reproduction.readings import Reading

@@ -10,7 +10,7 @@ from pathlib import Path
 from hpo.study.result import Result
 from hpo.study.snapshot import StudySnapshot
 from hpo.views import formatting
-from hpo.views.numbers.study_figure import chart
+from hpo.views.figures.declared import chart
 from reproduction import evidence, prose, readings
 from reproduction.claims import SETTLED, Answer, Kind, arithmetic, together, undecided
 from reproduction.data import core_seconds, n_networks, spread_text

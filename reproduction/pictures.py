@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.study.result import Result
 from hpo.views import pictures
-from hpo.views.figures import study_figure as figures
-from hpo.views.numbers import study_figure
+from hpo.views.figures import declared
 from hpo.views.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
 from reproduction.evidence import Studies, pooled
 
@@ -27,15 +26,15 @@ def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Pat
     for name in FIGURES:
         if name not in studies:
             continue
-        figure = study_figure.figure_of(studies[name].spec)
+        figure = declared.figure_of(studies[name].spec)
         others = [
             Result.of(pooled(studies, o))
             for o in (figure.overlay if figure else ())
             if o in studies
         ]
-        chart = study_figure.chart(Result.of(pooled(studies, name)), others)
+        chart = declared.chart(Result.of(pooled(studies, name)), others)
         if chart is not None and chart.groups:
-            drawn.append(pictures.write(figures.figure(chart), folder / f"{name}.svg"))
+            drawn.append(pictures.write(declared.figure(chart), folder / f"{name}.svg"))
     if "adapted" in traces:
         drawn += [_fig1(traces["adapted"], folder), _fig2a(traces["adapted"], folder)]
     if len(traces) == 3:

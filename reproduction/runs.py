@@ -16,7 +16,7 @@ from hpo.postgres.connect import open_storage
 from hpo.study.result import Result
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.views import formatting
-from hpo.views.numbers import study_figure
+from hpo.views.figures import declared
 from reproduction import (
     claims,
     data,
@@ -171,7 +171,7 @@ def _compare(path: Path, snapshot: StudySnapshot) -> None:
     before = data.read(path)
     if before.spec.hash != snapshot.spec.hash or not evidence.finished(before):
         return
-    charts = [study_figure.chart(Result.of(s)) for s in (before, snapshot)]
+    charts = [declared.chart(Result.of(s)) for s in (before, snapshot)]
     old, new = ([p for g in c.groups for p in g.points] if c else [] for c in charts)
     pairs = list(zip(old, new, strict=False))
     within = sum(o.low <= n.median <= o.high for o, n in pairs)

@@ -22,7 +22,7 @@ from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.study.result import Result
-    from hpo.views.numbers.study_figure import Chart
+    from hpo.views.figures.declared import Chart
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -93,10 +93,10 @@ def _draw(result: Result, others: list[Result], path: Path) -> Path:
     """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
     from hpo.study.result import Front
     from hpo.views import pictures
-    from hpo.views.figures import convergence, front, study_figure
+    from hpo.views.figures import convergence, declared, front
 
     if result.spec.figure is not None or not result.selects:
-        figure = study_figure.figure(_chart(result, others))
+        figure = declared.figure(_chart(result, others))
     elif isinstance(result, Front):
         figure = front.figure(result)
     else:
@@ -106,9 +106,9 @@ def _draw(result: Result, others: list[Result], path: Path) -> Path:
 
 def _chart(result: Result, others: list[Result]) -> Chart:
     from hpo.views import verdict
-    from hpo.views.numbers import study_figure as numbers_declared
+    from hpo.views.figures import declared
 
-    chart = numbers_declared.chart(result, others)
+    chart = declared.chart(result, others)
     if chart is None:
         raise HpoError(
             f"study {result.spec.name!r}: a [figure] in its file must say what to draw, but "

@@ -25,7 +25,7 @@ from hpo.search import options
 from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
-from hpo.views.terminal import cell
+from hpo.views.terminal import live
 from hpo.views.terminal.live import LiveView
 from hpo.views.terminal.progress import View
 
@@ -98,8 +98,8 @@ class _InCell(Launch):
     """One whose progress is shown in the cell of a notebook; the study shows its result itself."""
 
     def view(self, first: Result) -> View:
-        place, console = self._storage.place(), cell.console()
-        return LiveView(first, storage=place, console=console, live=cell.Cell())
+        place, console = self._storage.place(), live.cell_console()
+        return LiveView(first, storage=place, console=console, live=live.Cell())
 
     def show_result(self, result: Result, outcome: str, page: Path | None) -> None:
         pass

@@ -199,7 +199,7 @@ class Study:
         Raises:
             StudyError: none is kept, or not yet, or it tells no classes.
         """
-        from hpo.views.figures import confusion
+        from hpo.views import confusion
         from hpo.worker import replay
 
         result = self._result()
@@ -216,14 +216,13 @@ class Study:
         Raises:
             StudyError: its trials do not tell yet.
         """
-        from hpo.views.figures import importance as drawn
-        from hpo.views.numbers import importance
+        from hpo.views.figures import importance
 
         result = self._result()
         found = importance.measure(result) if result.selects else None
         if found is None:
-            raise StudyError(f"{self.name}: plot_importance: {drawn.note(result, None)}")
-        return drawn.bars(found)
+            raise StudyError(f"{self.name}: plot_importance: {importance.note(result, None)}")
+        return importance.bars(found)
 
     def plot_front(self) -> go.Figure:
         """Score against each cost, with the trials that no other beats in the score and all costs.
@@ -244,16 +243,15 @@ class Study:
         Raises:
             StudyError: it declares none.
         """
-        from hpo.views.figures import study_figure as drawn
-        from hpo.views.numbers import study_figure
+        from hpo.views.figures import declared
 
         result = self._result()
         with answering(self._storage.place()):
             others = self._ledger.overlays(result.spec)
-        chart = study_figure.chart(result, others)
+        chart = declared.chart(result, others)
         if chart is None:
             raise self._refuse("plot_figure", "a [figure]", "none", "plot_parameters()")
-        return drawn.figure(chart)
+        return declared.figure(chart)
 
     # --- networks --------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from hpo.errors import HpoError
 from hpo.ledger.reader import LedgerReader
 from hpo.study.result import Result
 from hpo.views import json_records
-from hpo.views.numbers.confusion import Confusion
+from hpo.views.confusion import Confusion
 from hpo.worker import network as networks
 from hpo.worker.network import Found, about
 from objectives.inspection import NetworkMember, NetworkObjective, Trace

@@ -17,7 +17,7 @@ from hpo.study import effort
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.summary import LAST, Course
 from hpo.study.trials import SlotState
-from hpo.views.numbers.scores import clocks, incumbents
+from hpo.views.scores import clocks, incumbents
 
 
 def check(snapshot: StudySnapshot, course: Course) -> None:

@@ -11,7 +11,7 @@ from golden_studies import golden_spec
 from workers import ledger_at, run_workers
 
 from hpo.ledger.ledger import Ledger
-from hpo.views.numbers import study_figure
+from hpo.views.figures import declared as study_figure
 
 
 def drawn_as(ledger: Ledger, **figure: Any) -> None:

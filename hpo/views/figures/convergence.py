@@ -13,8 +13,8 @@ from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures.confirmed import confirmed_hover
 from hpo.views.figures.style import add_reported_band, focus, hover, markers, safe, steps, style
-from hpo.views.numbers.scores import Clock, axis_score, clocks, incumbents, scored
 from hpo.views.palette import BLUE, GREEN, INK
+from hpo.views.scores import Clock, axis_score, clocks, incumbents, scored
 
 CLOSE = 0.1
 """The best part of the trials that a close-up shows."""

@@ -1,18 +1,161 @@
-"""The importance of parameters as bars."""
+"""Which parameters matter, and which pairs of them together: pure functions of a result.
+
+Of trials that trained a network to its end: complete ones, and those that left a race, with the
+mean of fewer networks. A trial that was stopped earlier has the score of a shorter training.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import plotly.graph_objects as go
 
+from hpo.search import history
 from hpo.study.result import Result
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures.style import safe, style
-from hpo.views.numbers.importance import LEAST, Importance
-from hpo.views.numbers.scores import comparable
 from hpo.views.palette import BLUE, GREY
+from hpo.views.scores import comparable
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Bins = dict[str, NDArray[np.int64]]
+
+
+LEAST = 50
+"""Trials that count, below which nothing is said: then five are the best tenth. Of a bowl of seven
+parameters whose weights halve one by one, the most important one came first in 9 of 20 searches of
+25 random trials, in 14 of 50, in 17 of 100; first or second in 16, 18 and 19."""
 MOST_BARS = 15
-_SHORT = 24
+_SEED, _SHORT = 0, 24
+_PER_CELL, _MOST_BINS = 5, 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """How much a parameter matters."""
+
+    name: str
+    share: float
+    """Of the importances of all parameters to be among the best tenth, 0 to 1."""
+    p: float
+    """Probability of as much or more where it does not matter; see ``by_chance``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """What the trials that count say."""
+
+    trials: int
+    effects: tuple[Effect, ...]
+    """Of each parameter, largest first."""
+
+    def certain(self, found: Effect) -> bool:
+        """Whether it is more than chance, at 5 % for all parameters together (Bonferroni)."""
+        return found.p < 0.05 / len(self.effects)
+
+
+def measure(result: Result) -> Importance | None:
+    """Importance of each parameter; None below ``LEAST`` such trials, or if all score alike.
+
+    PED-ANOVA (Watanabe, Bansal and Hutter, arXiv:2304.10255), as Optuna implements it: the Pearson
+    divergence between the density of a parameter among the best tenth of the trials and among all.
+    A sampler that crowds around the optimum leaves too few among the best to tell this from chance;
+    whether a parameter matters at all, all ranks tell.
+    """
+    trials, spec = comparable(result), result.spec
+    if len(trials) < LEAST or len({trial.score for trial in trials}) == 1 or not _of_all(spec):
+        return None
+    import numpy as np
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator
+    from optuna.study import StudyDirection
+
+    study = optuna.load_study(
+        study_name=history.STUDY,
+        storage=history.HistoryStorage(_frozen(spec, trials), [StudyDirection.MINIMIZE]),
+        sampler=optuna.samplers.RandomSampler(seed=_SEED),
+        pruner=optuna.pruners.NopPruner(),
+    )
+    found = PedAnovaImportanceEvaluator().evaluate(study, _of_all(spec))
+    total, scores = sum(found.values()) or 1.0, np.array([trial.score for trial in trials])
+    count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
+    effects = [
+        Effect(
+            name=name, share=share / total, p=by_chance(_bins(spec, name, trials, count), scores)
+        )
+        for name, share in found.items()
+    ]
+    ordered = sorted(effects, key=lambda effect: (-effect.share, effect.name))
+    return Importance(trials=len(trials), effects=tuple(ordered))
+
+
+def _of_all(spec: StudySpec) -> list[str]:
+    """What every trial has: of a parameter that some lack, nothing is said."""
+    return sorted(name for name, dimension in spec.dimensions.items() if dimension.when is None)
+
+
+def _frozen(spec: StudySpec, trials: Sequence[Trial]) -> list[Any]:
+    """The trials as Optuna has them, with losses: the less, the better."""
+    from optuna.trial import FrozenTrial, TrialState
+
+    from hpo.search.space import distributions
+
+    known, sign = distributions(spec), -1.0 if spec.maximize else 1.0
+    space = {name: known[name] for name in _of_all(spec)}
+    return [
+        FrozenTrial(
+            number=number,
+            trial_id=number,
+            state=TrialState.COMPLETE,
+            value=sign * (slot.score or 0.0),
+            datetime_start=history.EPOCH,
+            datetime_complete=history.EPOCH,
+            params={name: slot.params[name] for name in space},
+            distributions=space,
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
+        for number, slot in enumerate(trials)
+    ]
+
+
+def _bins(spec: StudySpec, name: str, trials: Sequence[Trial], count: int) -> NDArray[np.int64]:
+    """The bin of every trial: a choice, or one of ``count`` ranges of as many trials each; (n,)."""
+    import numpy as np
+
+    values = [slot.params[name] for slot in trials]
+    choices = spec.dimensions[name].choices
+    if choices is not None:
+        return np.array([choices.index(value) for value in values])
+    numbers = np.array(values, dtype=float)
+    edges = np.unique(np.quantile(numbers, np.arange(1, count) / count))
+    return np.searchsorted(edges, numbers, side="right")
+
+
+def by_chance(bins: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """Probability by chance that the mean ranks of bins differ so much: the F test of one factor.
+
+    Args:
+        bins: bin of the parameter by trial, (n,).
+        scores: (n,).
+    """
+    import numpy as np
+    from scipy import stats
+
+    ranks = stats.rankdata(scores)
+    groups = [ranks[bins == value] for value in set(bins.tolist())]
+    if len(groups) < 2 or not any(np.ptp(group) for group in groups):
+        return 1.0
+    return float(stats.f_oneway(*groups).pvalue)
 
 
 def note(result: Result, found: Importance | None) -> str:

@@ -14,8 +14,8 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting, verdict
 from hpo.views.figures.style import DASHED, focus, hover, log_axis, markers, position, safe, style
-from hpo.views.numbers.scores import axis_score, claimed_score, scored
 from hpo.views.palette import BLUE, GREY, INK, ORANGE
+from hpo.views.scores import axis_score, claimed_score, scored
 
 
 def parameters(result: Result) -> go.Figure:

@@ -19,8 +19,8 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting
-from hpo.views.numbers.scores import axis_score, claimed_score, reported_score, scored
 from hpo.views.palette import BAND, GREY, GRID, INK, PAPER, VERMILLION
+from hpo.views.scores import axis_score, claimed_score, reported_score, scored
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hpo.study.spec import StudySpec
 from hpo.study.summary import Course, StudySummary
 from hpo.views import formatting
-from hpo.views.numbers.scores import reported_score
+from hpo.views.scores import reported_score
 
 WIDTH, HEIGHT = 260.0, 84.0
 """Of the plot, in the unit of the picture; labels and what is confirmed stand beside it."""

@@ -6,6 +6,7 @@ Sections are data; ``report.html.j2`` makes HTML of them and escapes whatever is
 from __future__ import annotations
 
 import os
+import shlex
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,25 +20,24 @@ from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
-from hpo.views import caveats, formatting
+from hpo.views import caveats, confusion, formatting
 from hpo.views import verdict as views_verdict
+from hpo.views.confusion import Confusion
 from hpo.views.figures import (
     confirmed,
-    confusion,
     convergence,
+    declared,
     front,
+    importance,
     learning_curves,
     parameters,
 )
-from hpo.views.figures import importance as figures_importance
-from hpo.views.figures import study_figure as figures_declared
-from hpo.views.numbers import importance, scores, study_figure
-from hpo.views.numbers.confusion import Confusion
 from hpo.views.report import lineage
-from hpo.views.report.commands import commands
 from hpo.views.report.html import Plot, Section, Table, beside, code, panels, plot, render
+from hpo.views.scores import reported_score
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
+from objectives.inspection import NetworkObjective
 
 BEST_ROWS, FAILURE_ROWS = 10, 50
 
@@ -97,7 +97,7 @@ def html(
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
         sections=shown,
-        commands=commands(result),
+        commands=_commands(result),
         study_file=file.dumps(spec),
         lineage=_lineage(result),
     )
@@ -107,7 +107,7 @@ def html(
 
 
 def _figure(result: Result, others: Sequence[Result]) -> Section | None:
-    spec, chart = result.spec, study_figure.chart(result, others)
+    spec, chart = result.spec, declared.chart(result, others)
     if chart is None:
         return None
     what = "a curve with its band" if chart.joined else "a point"
@@ -118,7 +118,7 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
     note += f". Networks: {views_verdict.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
     note += f" {caveats.SOLVED_MEANS}" * any(slot.checked for slot in result.search)
-    drawn = [other.spec for other in study_figure.fitting(result, others)]
+    drawn = [other.spec for other in declared.fitting(result, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
         note += f" Drawn with {', '.join(names)}."
@@ -127,13 +127,13 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
         note += f" Not there yet: {', '.join(sorted(missing))}."
     if there - fitting:
         note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
-    if lost := study_figure.homeless(result):
+    if lost := declared.homeless(result):
         note += f" {lost} of its complete trials have no place on the x axis."
     if chart.references:
         note += " Stated elsewhere (in grey; ±: standard deviation): "
-        note += f"{'; '.join(map(study_figure.stated, chart.references))}."
+        note += f"{'; '.join(map(declared.stated, chart.references))}."
     title, label = chart.title or "Figure", f"{chart.y_label} against {chart.x_label}"
-    parts = [plot("figure", figures_declared.figure(chart), label)]
+    parts = [plot("figure", declared.figure(chart), label)]
     warnings = [] if result.selects else caveats.warnings(result)
     return Section(name="figure", title=title, note=note, warnings=warnings, parts=parts)
 
@@ -145,7 +145,7 @@ def _otherwise(spec: StudySpec) -> str:
 
 def _points(result: Result) -> Section | None:
     """Every point of a sweep as a table."""
-    chart = study_figure.chart(result)
+    chart = declared.chart(result)
     if chart is None:
         return None
     names = result.spec.parameters
@@ -222,9 +222,9 @@ def _importance(result: Result) -> Section:
     found = importance.measure(result)
     parts: list[Plot] = []
     if found is not None:
-        bars = figures_importance.bars(found)
+        bars = importance.bars(found)
         parts.append(plot("importance", bars, "Importance of each parameter"))
-    note = figures_importance.note(result, found)
+    note = importance.note(result, found)
     return Section(name="importance", title="Importance", note=note, parts=parts)
 
 
@@ -305,7 +305,7 @@ def _best(result: Result) -> Section:
     if spec.reported is not None:
         head.insert(2, "minus reported")
     head, rows = [*head, *map(formatting.quantity_label, result.costs)], []
-    if spec.reported is not None and (known := scores.reported_score(spec)) is not None:
+    if spec.reported is not None and (known := reported_score(spec)) is not None:
         number, std = known
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
@@ -391,3 +391,17 @@ def _lineage(result: Result) -> Section:
     note = "What the trials ran on; in brackets how many of them, where they differ."
     table = Table(caption="Lineage", head=["", "value"], rows=rows, css="")
     return Section(name="lineage", title="Lineage", note=note, parts=[table])
+
+
+def _commands(result: Result) -> Section:
+    """How to see traces, network, files, trials and dashboard of a study, as far as it has them."""
+    name = shlex.quote(result.spec.name)
+    found = {"hpo dashboard --open": "all studies in the browser, as they go on"}
+    if result.best and isinstance(result.spec.objective_impl, NetworkObjective):
+        found[f"hpo trace {name} --open"] = "time series of the neurons of its best network"
+        found[f"hpo export {name} --network best.safetensors"] = "this network, for PyTorch"
+    found[f"hpo trials {name}"] = "every trial, as a table"
+    rows = [[code(command), what] for command, what in found.items()]
+    table = Table(caption="Commands", head=["command", "shows"], rows=rows, css="")
+    note = "Where the study is stored (else with --storage URL):"
+    return Section(name="commands", title="See more", note=note, parts=[table])

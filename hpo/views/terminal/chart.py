@@ -10,7 +10,7 @@ from hpo.study.result import Result, Search
 from hpo.study.snapshot import complete
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
-from hpo.views.numbers.scores import comparable
+from hpo.views.scores import comparable
 
 _LABEL = 9
 

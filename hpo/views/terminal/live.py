@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
 from rich.live import Live
@@ -13,7 +16,6 @@ from hpo.study.snapshot import WorkerInfo
 from hpo.study.trials import SlotState, Trial
 from hpo.views import caveats, formatting, verdict
 from hpo.views.terminal import chart, tables
-from hpo.views.terminal.cell import Cell
 from hpo.views.terminal.progress import Tracker, View, left_text, settled
 
 _COLOURS = {
@@ -30,6 +32,48 @@ _FIXED_LINES = 9
 _ECHO = 2
 """Columns left free on the right: a terminal writes ``^C`` behind the last line, and where that
 does not fit, the view is drawn again below its first line."""
+CELL = (100, 28)
+"""Characters of the view in the cell of a notebook."""
+_HTML = '<pre style="white-space: pre; overflow-x: auto; line-height: 1.25">{code}</pre>'
+
+
+def cell_console() -> Console:
+    """What the view is drawn on: it keeps what is printed, to be exported."""
+    return Console(
+        file=io.StringIO(), record=True, width=CELL[0], height=CELL[1], force_jupyter=False
+    )
+
+
+class Cell:
+    """Stands in for ``rich.live.Live``: an output of the cell that runs, written anew each time.
+
+    It needs no widgets, and what it showed last is kept in the notebook's file.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is shown before the first update."""
+        self._output: Any = None
+
+    def start(self) -> None:
+        """Nothing is to be prepared."""
+
+    def update(self, view: RenderableType, *, refresh: bool = True) -> None:
+        """Show it instead of what is there."""
+        from IPython import display  # there in every notebook
+
+        drawn = cell_console()
+        drawn.print(view)
+        text = drawn.export_text(clear=False)
+        html = drawn.export_html(inline_styles=True, code_format=_HTML)
+        bundle = {"text/plain": text, "text/html": html}
+        if self._output is None:
+            show: Any = display.display
+            self._output = show(bundle, raw=True, display_id=True)
+        else:
+            self._output.update(bundle, raw=True)
+
+    def stop(self) -> None:
+        """What is shown stays."""
 
 
 class LiveView(View):

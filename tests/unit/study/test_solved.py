@@ -15,10 +15,9 @@ from hpo.study.confirmation import solved_info
 from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
-from hpo.views import caveats, formatting, json_records
+from hpo.views import caveats, formatting, json_records, scores
 from hpo.views import verdict as views_verdict
-from hpo.views.figures import style
-from hpo.views.numbers import front, scores
+from hpo.views.figures import front, style
 from hpo.views.report import page as report_page
 from hpo.views.terminal import tables
 from objectives.contract import Solved
@@ -173,7 +172,7 @@ def test_a_front_holds_the_solved_score() -> None:
     assert views_verdict.verdict(snapshot).startswith(
         "none of 1 confirmed trials holds the reported score"
     )
-    (spot,) = front.charts(snapshot)[0].confirmed
+    (spot,) = front.confirmed(snapshot, "energy_pj")
     assert spot.score == pytest.approx(8.3)
     assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's step")
     head, row, *_ = tables.front_table(snapshot)

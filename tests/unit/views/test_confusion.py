@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import snapshots
 
-from hpo.views.numbers.confusion import Confusion
+from hpo.views.confusion import Confusion
 from hpo.views.report import page
 
 FOUND = Confusion(classes=["a", "b"], read_as=["a", "b", ""], counts=[[8, 2, 0], [0, 9, 1]])

@@ -15,8 +15,7 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 from hpo.views import pictures, verdict
-from hpo.views.figures import study_figure as figures_declared
-from hpo.views.numbers import study_figure
+from hpo.views.figures import declared
 from hpo.views.report import page as report_page
 from objectives.contract import Protocol
 
@@ -58,7 +57,7 @@ def measured(study: StudySpec, count: int, shift: float = 0.0) -> StudySnapshot:
 
 
 def test_medians_and_quartiles_curve_by_curve() -> None:
-    chart = study_figure.chart(measured(sweep_spec(log_x=True, marks=[0.3]), 5))
+    chart = declared.chart(measured(sweep_spec(log_x=True, marks=[0.3]), 5))
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"]
     assert [[p.x for p in group.points] for group in chart.groups] == [
         [0.01, 0.1, 1.0],
@@ -72,36 +71,36 @@ def test_medians_and_quartiles_curve_by_curve() -> None:
 
 def test_overlay_adds_the_curves_of_another_study() -> None:
     other = measured(sweep_spec(), 6, shift=0.1)
-    chart = study_figure.chart(measured(sweep_spec(), 6), [other])
+    chart = declared.chart(measured(sweep_spec(), 6), [other])
     assert len(chart.groups) == 4
     assert chart.groups[2].points[0].median == pytest.approx(80.0)
 
 
 def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
     study = sweep_spec([{"label": "a", "x": "x", "values": [0.5, 0.1, 1.0]}])
-    chart = study_figure.chart(measured(study, 3))
+    chart = declared.chart(measured(study, 3))
     assert [(p.x, p.trial) for p in chart.groups[0].points] == [(0.1, 1), (0.5, 0), (1.0, 2)]
     page = report_page.html(measured(study, 3))
     assert page.index("trial 0</th>") < page.index("trial 1</th>"), "a table in order of the file"
 
 
 def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
-    chart = study_figure.chart(measured(sweep_spec(NAMES, log_x=True, marks=[1]), 2))
+    chart = declared.chart(measured(sweep_spec(NAMES, log_x=True, marks=[1]), 2))
     assert ([p.x for p in chart.groups[0].points], chart.log_x, chart.marks) == (
         ["red", "green"],
         False,
         (),
     )
     both = measured(sweep_spec([*CURVES[:1], {**CURVES[1], "label": "_hid $"}]), 6)
-    drawn = study_figure.chart(both)
-    picture = pictures.write(figures_declared.figure(drawn), tmp_path / "a.svg")
+    drawn = declared.chart(both)
+    picture = pictures.write(declared.figure(drawn), tmp_path / "a.svg")
     assert "_hid" in picture.read_text()
 
 
 def test_curves_over_names_and_over_numbers_share_an_axis_of_names() -> None:
     curves = [{**NAMES[0], "fixed": {"k": 2}}, {"label": "k", "x": "k", "values": [2, 5]}]
     curves[1]["fixed"] = {"colour": "red"}
-    chart = study_figure.chart(measured(sweep_spec(curves), 4))
+    chart = declared.chart(measured(sweep_spec(curves), 4))
     assert [[p.x for p in group.points] for group in chart.groups] == [["red", "green"], ["2", "5"]]
 
 
@@ -110,8 +109,8 @@ def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
     spec = sweep_spec(NAMES).model_copy(update={"name": "names"})
     empty, same = (sweep_spec().model_copy(update={"name": n}) for n in ("empty", "same"))
     others = [measured(spec, 2), measured(empty, 0), measured(same, 6)]
-    assert [other.spec.name for other in study_figure.fitting(study, others)] == ["same"]
-    chart = study_figure.chart(study, others)
+    assert [other.spec.name for other in declared.fitting(study, others)] == ["same"]
+    chart = declared.chart(study, others)
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"] * 2
     page = report_page.html(study, others)
     assert "Drawn with same. Not there yet: none." in page
@@ -144,11 +143,11 @@ def scatter_spec(**figure: Any) -> StudySpec:
 
 
 def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> None:
-    chart = study_figure.chart(measured(scatter_spec(), 6))
+    chart = declared.chart(measured(scatter_spec(), 6))
     slow, fast = chart.groups
     assert (slow.label, [p.x for p in slow.points]) == ("slow", [0.5, 1.0, 2.0])
     assert (fast.label, [p.x for p in fast.points]) == ("fast", [4.0, 8.0, 16.0])
-    named = study_figure.chart(measured(scatter_spec(x="colour"), 6))
+    named = declared.chart(measured(scatter_spec(x="colour"), 6))
     assert [[p.x for p in group.points] for group in named.groups] == [["red"] * 3, ["red"] * 3]
 
 
@@ -156,10 +155,10 @@ def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> 
 def test_drawn_interactively_and_for_a_paper_it_shows_the_same(
     study: StudySpec, tmp_path: Path
 ) -> None:
-    chart = study_figure.chart(measured(study, 6))
-    drawn = {t.name: list(t.y) for t in figures_declared.figure(chart).data if "markers" in t.mode}
+    chart = declared.chart(measured(study, 6))
+    drawn = {t.name: list(t.y) for t in declared.figure(chart).data if "markers" in t.mode}
     assert drawn == {g.label: [p.median for p in g.points] for g in chart.groups}
-    (axes,) = pictures.drawn(figures_declared.figure(chart)).axes
+    (axes,) = pictures.drawn(declared.figure(chart)).axes
     curves = {c.get_label(): list(c[0].get_ydata()) for c in axes.containers}
     assert curves == drawn
 
@@ -190,10 +189,10 @@ REFERENCES = [
 
 def test_references_stand_beside_what_was_measured_in_every_drawing() -> None:
     study = measured(sweep_spec(CURVES[:1], log_x=True, reference=REFERENCES), 3)
-    chart = study_figure.chart(study)
+    chart = declared.chart(study)
     values = chart.references[0]
     assert (values.y, values.std) == (pytest.approx((89.83, 90)), pytest.approx((2.91, 3)))
-    drawn = figures_declared.figure(chart)
+    drawn = declared.figure(chart)
     trace = drawn.data[-1]
     assert (trace.name, list(trace.x), list(trace.y)) == (
         "paper &lt;a&gt; $",
@@ -215,12 +214,12 @@ def test_references_of_an_overlay_are_drawn_where_the_axis_is_theirs() -> None:
     other = sweep_spec(CURVES[:1], reference=REFERENCES).model_copy(update={"name": "other"})
     others = [measured(other, 3)]
     study = measured(sweep_spec(reference=REFERENCES[1:2]), 6)
-    labels = [reference.label for reference in study_figure.chart(study, others).references]
+    labels = [reference.label for reference in declared.chart(study, others).references]
     assert labels == ["window", "paper <a> $", "place"], "and once"
-    assert study_figure.chart(measured(scatter_spec(), 6), others).references == ()
+    assert declared.chart(measured(scatter_spec(), 6), others).references == ()
     below = sweep_spec(CURVES[:1], reference=[{"label": "below", "mark": 0.0}])
-    assert not study_figure.chart(measured(sweep_spec(log_x=True), 6), [measured(below, 3)]).log_x
-    assert len(study_figure.chart(measured(scatter_spec(x="x"), 6), others).references) == 3
+    assert not declared.chart(measured(sweep_spec(log_x=True), 6), [measured(below, 3)]).log_x
+    assert len(declared.chart(measured(scatter_spec(x="x"), 6), others).references) == 3
 
 
 def test_what_is_not_finite_has_no_place() -> None:
@@ -228,7 +227,7 @@ def test_what_is_not_finite_has_no_place() -> None:
     shown = measured(study, 1)
     lost = replace(shown.search[0].members[0], info={"drive": math.inf})
     first = replace(shown.search[0], members=(lost,))
-    chart = study_figure.chart(snapshots.changed(shown, search=(first,)))
+    chart = declared.chart(snapshots.changed(shown, search=(first,)))
     assert chart.groups == ()
     page = report_page.html(snapshots.changed(shown, search=(first,)))
     assert "1 of its complete trials have no place on the x axis." in page

@@ -19,7 +19,6 @@ from hpo.notebook import frames
 from hpo.study.summary import ConfirmedSummary
 from hpo.views import json_records, verdict
 from hpo.views.figures import front as figures_front
-from hpo.views.numbers import front as numbers_front
 from hpo.views.report import page as report_page
 from hpo.views.terminal import progress as terminal_lines
 from hpo.views.terminal import status, tables
@@ -159,11 +158,9 @@ def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:
 def test_within_a_decade_the_axis_is_linear() -> None:
     reported = {**fronts.REPORTED, "cost": 15.0, "cost_here": None}
     spec = fronts.spec(reported=reported)
-    (chart,) = numbers_front.charts(
-        fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={})
-    )
-    assert not chart.log_x
-    assert chart.reported_here is None
+    drawn = figures_front.figure(fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={}))
+    assert drawn.layout.xaxis.type is None
+    assert not any("as measured here" in (trace.name or "") for trace in drawn.data)
 
 
 def test_less_can_be_better() -> None:
@@ -176,7 +173,7 @@ def test_less_can_be_better() -> None:
     assert verdict.verdict(snapshot).startswith(
         "cheapest that reaches the reported score rmse_mv 0.09 at 12.3 pJ"
     )
-    low, high = numbers_front.view(numbers_front.charts(snapshot)[0])
+    low, high = figures_front.view(snapshot, "energy_pj")
     assert low < 0.05 < 0.11 < high < 0.4, "the better half, and the reported"
 
 
@@ -266,14 +263,15 @@ def test_records_tell_several_costs_by_name(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_figure_has_a_panel_for_each_cost_with_the_same_front(tmp_path: Path) -> None:
     snapshot = fronts.both()
-    energy, synapses = numbers_front.charts(snapshot)
-    assert [spot.cost for spot in energy.front] == [5.0, 12.3, 14.0, 30.0]
-    assert [spot.cost for spot in synapses.front] == [400.0, 900.0, 1000.0, 1200.0]
-    assert {spot.text for spot in energy.front} == {spot.text for spot in synapses.front}
-    assert energy.line == energy.front
-    assert [spot.cost for spot in synapses.line] == [400.0, 1200.0], "what it alone would keep"
-    assert energy.reported_here is not None
-    assert synapses.reported_here is None, "what is not told is not drawn"
+    energy, synapses = (figures_front.trials(snapshot, name, along=True) for name in fronts.BOTH)
+    assert [spot.cost for spot in energy] == [5.0, 12.3, 14.0, 30.0]
+    assert [spot.cost for spot in synapses] == [400.0, 900.0, 1000.0, 1200.0]
+    assert {spot.text for spot in energy} == {spot.text for spot in synapses}
+    assert figures_front.line(snapshot, "energy_pj") == energy
+    kept = [spot.cost for spot in figures_front.line(snapshot, "n_synapses")]
+    assert kept == [400.0, 1200.0], "what it alone would keep"
+    told = [len(figures_front.reported(snapshot, name)) for name in fronts.BOTH]
+    assert told == [2, 1], "what is not told is not drawn"
     figure = figures_front.figure(snapshot)
     assert [figure.layout[axis].title.text for axis in ("xaxis", "xaxis2")] == [
         "energy (pJ)",

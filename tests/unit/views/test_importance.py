@@ -13,9 +13,8 @@ import snapshots
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
-from hpo.views.figures import importance as figure
-from hpo.views.numbers import importance
-from hpo.views.numbers.importance import Importance
+from hpo.views.figures import importance
+from hpo.views.figures.importance import Importance
 from hpo.views.palette import BLUE
 
 Function = Callable[[Mapping[str, Any]], float]
@@ -51,7 +50,7 @@ def test_parameters_that_matter_pass_chance_and_others_do_not_lead(seed: int) ->
     assert all(found.certain(effect) for effect in found.effects[:2])
     assert sum(effect.share for effect in found.effects[2:]) < 0.15
     assert math.isclose(sum(effect.share for effect in found.effects), 1.0)
-    (bars,) = figure.bars(found).data
+    (bars,) = importance.bars(found).data
     assert {*bars.y[:2]} == {"x", "colour"}
     assert bars.marker.color[:2] == (BLUE, BLUE)
     assert bars.text == tuple(f"{value:.1f}" for value in bars.x)

@@ -18,7 +18,7 @@ from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
 from hpo.views import formatting, verdict
-from hpo.views.numbers import importance
+from hpo.views.figures import importance
 from hpo.views.report import lineage
 from hpo.views.report import page as report_page
 

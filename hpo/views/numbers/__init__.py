@@ -1,3 +1,0 @@
-"""What figures show, computed once as numbers; no library draws here."""
-
-__all__ = ["confusion", "front", "importance", "scores", "study_figure"]
