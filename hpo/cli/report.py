@@ -91,17 +91,13 @@ def report(arguments: argparse.Namespace) -> int:
 
 def _draw(result: Result, others: list[Result], path: Path) -> Path:
     """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
-    from hpo.study.result import Front
     from hpo.views import pictures
-    from hpo.views.figures import convergence, declared, front
+    from hpo.views.figures import declared
 
-    if result.spec.figure is not None or not result.selects:
-        figure = declared.figure(_chart(result, others))
-    elif isinstance(result, Front):
-        figure = front.figure(result)
-    else:
-        figure = convergence.convergence(result)
-    return pictures.write(figure, path)
+    figure = None
+    if result.spec.figure is None and result.selects:
+        figure = declared.of_study(result, others)
+    return pictures.write(figure or declared.figure(_chart(result, others)), path)
 
 
 def _chart(result: Result, others: list[Result]) -> Chart:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.result import Front, Result, Search
+from hpo.study.result import Result, Search
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -70,14 +70,9 @@ def _escaped(text: str) -> str:
 
 def _figure(result: Result, others: list[Result]) -> go.Figure | None:
     """The convergence against the reported optimum; of a front that, of a sweep its figure."""
-    from hpo.views.figures import convergence, front, study_figure
-    from hpo.views.numbers import study_figure as numbers
+    from hpo.views.figures import declared
 
-    if isinstance(result, Front):
-        return front.figure(result)
-    if isinstance(result, Search):
-        drawn = convergence.convergence(result)
+    if (drawn := declared.of_study(result, others)) is not None and type(result) is Search:
         drawn.data = [t for t in drawn.data if t.visible]  # by trials: its buttons would need more
-        return drawn.update_layout(updatemenus=(), title_text="Convergence", margin_t=60)
-    chart = numbers.chart(result, others)
-    return None if chart is None else study_figure.figure(chart)
+        drawn.update_layout(updatemenus=(), title_text="Convergence", margin_t=60)
+    return drawn

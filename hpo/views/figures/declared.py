@@ -12,11 +12,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study.result import Result
+from hpo.study.result import Front, Result, Search
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, ParamValue, Reference
 from hpo.study.trials import Trial
 from hpo.views import formatting
+from hpo.views.figures import convergence, front
 from hpo.views.figures.style import DASHED, log_axis, markers, rgba, safe, style
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, SLATE, VERMILLION
 
@@ -67,6 +68,16 @@ class Chart:
     groups: tuple[Group, ...]
     references: tuple[Reference, ...]
     """What sources state, with scores in the unit of the axes."""
+
+
+def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
+    """The figure that stands for a study: a sweep's, a front, or the convergence of a search."""
+    if isinstance(result, Front):
+        return front.figure(result)
+    if isinstance(result, Search):
+        return convergence.convergence(result)
+    found = chart(result, others)
+    return None if found is None else figure(found)
 
 
 def colour_of(chart: Chart, group: int) -> str:
