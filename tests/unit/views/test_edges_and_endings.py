@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 
 import snapshots
 from rich.console import Console
 
 from hpo.study.trials import SlotState
-from hpo.views import json_records, verdict
+from hpo.views import verdict
 from hpo.views.figures import convergence, parameters
-from hpo.views.report import page
-from hpo.views.terminal import live, tables
+from hpo.views.terminal import live
 from hpo.views.terminal.progress import settled_line
 
 SPEC = snapshots.spec(
@@ -44,11 +42,6 @@ def test_an_edge_in_words() -> None:
     assert verdict.edges(AT_EDGE) == EDGES
 
 
-def test_the_result_shows_edges() -> None:
-    lines = tables.result(AT_EDGE, report=None, storage="", width=80)
-    assert [line for line in lines if line.startswith("edge  ")] == [f"edge  {e}" for e in EDGES]
-
-
 def test_the_live_view_shows_edges_in_short() -> None:
     assert live.edge_lines(AT_EDGE) == [
         "edge  k: 4 of the best 5 trials lie at high = 6; wider: high = 8",
@@ -59,22 +52,6 @@ def test_the_live_view_shows_edges_in_short() -> None:
         live.screen(AT_EDGE, storage="x", notes=[], seconds_left=None, width=90, height=24)
     )
     assert "edge  k: 4 of the best 5 trials" in console.file.getvalue()
-
-
-def test_the_report_shows_edges() -> None:
-    assert f"<strong>Edge: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
-
-
-def test_the_record_of_a_study_shows_edges() -> None:
-    record = json.loads(json_records.dumps(json_records.study(AT_EDGE)))
-    assert record["edges"][0] == {
-        "parameter": "k",
-        "bound": "high",
-        "value": 6,
-        "trials": 4,
-        "of": 5,
-        "widen": 8,
-    }
 
 
 CUT = snapshots.slot(25, SlotState.PRUNED, score=0.513, steps=(0.2, 0.3, 0.4, 0.5, 0.513))
@@ -120,12 +97,3 @@ def test_figures_tell_them_apart() -> None:
     assert cut.marker.symbol != left.marker.symbol != found["complete trial"].marker.symbol
     hollow = [t for t in parameters.parameters(ENDED).data if t.marker.symbol == "circle-open"]
     assert hollow[0].text[0] == "trial 25: 51.3 % after 5 of 30 epochs"
-
-
-def test_records_keep_the_stored_state_and_say_how_it_ended() -> None:
-    found = [json_records.trial(SPEC, slot) for slot in (SLOTS[0], CUT, LEFT)]
-    assert [(r["state"], r["ended"], r["epochs"]) for r in found] == [
-        ("complete", None, 90),
-        ("pruned", "curve cut short", 5),
-        ("pruned", "not replicated further", 30),
-    ]

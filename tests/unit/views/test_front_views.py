@@ -5,23 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-from dataclasses import replace
 from pathlib import Path
 
 import fronts
 import pytest
-from summaries import summary
 
 from hpo.cli import export
 from hpo.cli import trials as cli_trials
 from hpo.notebook import frames
-from hpo.study.summary import ConfirmedSummary
 from hpo.views import json_records, verdict
 from hpo.views.figures import front as figures_front
-from hpo.views.report import page as report_page
 from hpo.views.terminal import progress as terminal_lines
-from hpo.views.terminal import status, tables
+from hpo.views.terminal import status
 
 NAMED = (
     "confirmed 90.7 ± 0.2 % at 14 pJ (1,400 synapses) on 3 fresh seeds: 35 % of the reported "
@@ -65,29 +60,6 @@ def test_before_anything_is_confirmed(trials: list[tuple[float, float]], text: s
     assert verdict.verdict(fronts.study(trials=trials, confirmed={})).startswith(text)
 
 
-def test_the_table_of_the_confirmed_front() -> None:
-    lines = tables.front_table(fronts.study())
-    assert [re.split(r"  +", line) for line in lines] == [
-        ["trial", "energy (pJ)", "synapses", "search score", "confirmed", "n"],
-        ["2", "12.3", "1,230", "91.0 %", "89.5 ± 0.5 %", "3"],
-        ["3", "14", "1,400", "92.0 %", "90.7 ± 0.2 %", "3"],
-        ["4", "30", "3,000", "95.0 %", "95.0 ± 1.0 %", "3"],
-        ["reported", "40 (here 24.7)", "–", "–", "89.83 ± 2.91 %", "10"],
-    ]
-    before = tables.front_table(fronts.study(confirmed={}))
-    assert [line.split()[0] for line in before] == ["trial", "0", "1", "2", "3", "4", "reported"]
-    assert "confirmed" not in before[0]
-
-
-def test_the_result_in_a_terminal() -> None:
-    lines = tables.result(fronts.study(), report=None, storage="", width=90)
-    text = "\n".join(lines)
-    assert f"toy-study: {NAMED}" in text
-    assert re.search(r"^ +trial 3 +reported$", text, re.M)
-    assert re.search(r"^  energy \(pJ\) +14 +40$", text, re.M)
-    assert "best so far" not in text
-
-
 def test_lines_of_a_launch_and_of_the_status() -> None:
     snapshot = fronts.study()
     line = terminal_lines.settled_line(snapshot, snapshot.search[2], 3)
@@ -103,18 +75,6 @@ def test_lines_of_a_launch_and_of_the_status() -> None:
         "the search score (cheapest that reaches the reported score) is 1.2 points above the "
         "reported 89.83 ± 2.91 %"
     )
-
-
-def test_a_line_of_the_overview() -> None:
-    snapshot = fronts.study()
-    confirmed = ConfirmedSummary(
-        source=3, mean=0.907, std=0.002, n=3, costs=(14.0,), step_mean=0.907
-    )
-    shown = summary(spec=snapshot.spec, best_score=0.91, best_costs=(12.3,))
-    _, line = status.study_lines([replace(shown, confirmed=confirmed)])
-    assert "90.7 ± 0.2 % at 14 pJ confirmed  0.9 points above 89.83 ± 2.91 %" in line
-    _, line = status.study_lines([shown])
-    assert "91.0 % at 12.3 pJ in the search" in line
 
 
 def test_records_hold_front_and_costs() -> None:
@@ -177,64 +137,6 @@ def test_less_can_be_better() -> None:
     assert low < 0.05 < 0.11 < high < 0.4, "the better half, and the reported"
 
 
-def test_the_report() -> None:
-    page = report_page.html(fronts.study())
-    text = re.sub(r"<script.*?</script>", "", page, flags=re.S)
-    assert '<section id="front"' in text
-    assert '<section id="convergence"' not in text
-    assert "The front of the search, cheapest first" in text
-    assert "Trials of the front" in text
-    assert "Best trials" not in text
-    assert "best so far" not in page, "nothing is the best by its score alone"
-
-
-# --- several costs --------------------------------------------------------------------------------
-
-BOTH_NAMED = (
-    "confirmed 90.7 ± 0.2 % at 12.3 pJ, 900 synapses on 3 fresh seeds: 31 % of the reported 40 pJ, "
-    "50 % of the 24.7 pJ that the reported network takes here, 90 % of the reported 1,000 "
-    "synapses; reported 89.83 ± 2.91 % at 40 pJ, 1,000 synapses (arXiv:2408.02835)"
-)
-
-
-def test_the_words_for_several_costs() -> None:
-    snapshot = fronts.both()
-    assert [slot.number for slot in snapshot.front] == [5, 0, 1, 2]
-    assert [item.source for item in snapshot.confirmations] == [0, 1, 2]
-    assert verdict.verdict(snapshot) == BOTH_NAMED
-    assert verdict.named(snapshot) == "cheapest by energy that reaches the reported score"
-    line = terminal_lines.settled_line(snapshot, snapshot.search[2], 3)
-    assert "complete 95.0 % at 30 pJ, 1,200 synapses (cheapest by energy that" in line
-    assert verdict.confirmed_of(snapshot) == (
-        "Of the front the 2 cheapest by energy and synapses in turn that reached the reported "
-        "score, and the most accurate one"
-    )
-
-
-def test_tables_have_a_column_for_each_cost() -> None:
-    snapshot = fronts.both()
-    lines = tables.front_table(snapshot)
-    assert [re.split(r"  +", line) for line in lines] == [
-        ["trial", "energy (pJ)", "synapses", "search score", "confirmed", "n"],
-        ["0", "12.3", "900", "91.0 %", "90.7 ± 0.2 %", "3"],
-        ["1", "14", "400", "92.0 %", "91.5 ± 0.5 %", "3"],
-        ["2", "30", "1,200", "95.0 %", "95.0 ± 1.0 %", "3"],
-        ["reported", "40 (here 24.7)", "1,000", "–", "89.83 ± 2.91 %", "10"],
-    ]
-    best = tables.best_table(snapshot, 1)
-    assert [line.split()[-2:] for line in best if line.startswith(("  energy", "  synapses"))] == [
-        ["12.3", "40"],
-        ["900", "1,000"],
-    ]
-    page = re.sub(r"<script.*?</script>", "", report_page.html(snapshot), flags=re.S)
-    for cell in ("energy (pJ)", "synapses"):
-        assert page.count(f">{cell}</th>") == 2, "of the confirmed, and of the front"
-    assert [id_ for id_ in re.findall(r'id="(front-\d+-plot)"', page)] == [
-        "front-0-plot",
-        "front-1-plot",
-    ]
-
-
 def test_records_tell_several_costs_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     snapshot = fronts.both()
     spec, costs = snapshot.spec, {"energy_pj": 12.3, "n_synapses": 900.0}
@@ -243,12 +145,6 @@ def test_records_tell_several_costs_by_name(capsys: pytest.CaptureFixture[str]) 
     assert record["best"]["cost"] == costs == record["front"][1]["cost"]
     assert record["confirmations"][0]["cost"] == pytest.approx(costs)
     assert json_records.trial(spec, snapshot.search[0])["cost"] == costs
-    confirmed = ConfirmedSummary(
-        source=0, mean=0.9, std=0.0, n=3, costs=(12.3, 900.0), step_mean=0.9
-    )
-    of = summary(spec=spec, best_costs=(12.3, 900.0), confirmed=confirmed)
-    shown = json.loads(json_records.dumps(json_records.summary(of)))
-    assert shown["best_cost"] == costs == shown["confirmed"]["cost"]
     cli_trials._print_csv(snapshot, snapshot.search)
     head, first, *_ = csv.reader(io.StringIO(capsys.readouterr().out))
     told = dict(zip(head, first, strict=True))

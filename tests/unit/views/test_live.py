@@ -163,15 +163,6 @@ def test_the_bar_is_full_when_all_is_settled() -> None:
     assert bar.plain == "█" * 60 + " 60/60"
 
 
-def test_the_live_view_starts_and_ends_on_a_terminal() -> None:
-    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
-    view = live.LiveView(at(3), storage="x", console=console)
-    view.update(at(5))
-    view.note("a worker ended")
-    view.close()
-    assert "a worker ended" in console.file.getvalue()
-
-
 @pytest.mark.parametrize("width", [30, 76, 120])
 def test_the_chart_fits_its_width_and_draws_reported_and_best(width: int) -> None:
     lines = chart.chart(DONE, width=width)
@@ -225,25 +216,6 @@ def test_at_the_start_of_a_race_the_chart_has_no_best() -> None:
     assert sum(line.count("∘") for line in lines[:-1]) == 2
     assert "∘ not replicated further" in lines[-1]
     assert not any("━" in line for line in lines[:-1])
-
-
-def test_the_chart_survives_equal_scores() -> None:
-    slots = tuple(snapshots.slot(n, SlotState.COMPLETE, score=0.9) for n in range(3))
-    study = snapshots.spec(reported=None)
-    assert len(chart.chart(snapshots.snapshot(study, slots))) == 15
-
-
-def test_the_result_holds_verdict_parameters_and_next_commands() -> None:
-    text = "\n".join(tables.result(DONE, report="r.html", storage="", width=80))
-    best = DONE.best
-    assert "toy-study: confirmed 9" in text
-    assert "reported 89.83 ± 2.91 % (arXiv:2408.02835)" in text
-    assert f"trial {best.number}" in text
-    row = next(line for line in text.splitlines() if line.startswith("rate_per_ns"))
-    assert row.split() == ["rate_per_ns", f"{best.params['rate_per_ns']:.4g}", "0.07"]
-    assert "report     r.html" in text
-    assert "more       hpo best toy-study; hpo trials toy-study" in text
-    assert text.endswith("\ndashboard  hpo dashboard")
 
 
 def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:

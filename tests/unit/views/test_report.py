@@ -109,28 +109,6 @@ def test_verdict_names_a_confirmed_trial_that_is_no_longer_the_best() -> None:
     assert verdict.verdict(snapshot).endswith("for trial 0, not the best of the search")
 
 
-def test_the_page_has_every_section_in_order() -> None:
-    page = report_page.html(snapshots.realistic(snapshots.spec()))
-    assert re.findall(r"<h2[^>]*>([^<]*)", page) == [
-        "Convergence",
-        "Parameters",
-        "Importance",
-        "Learning curves",
-        "Confirmation",
-        "Best trials",
-        "Failures",
-        "See more",
-        "Reproduce",
-        "Lineage",
-    ]
-    assert page.count("<h1") == 1
-    assert page.count("<caption>") == page.count("<table") == 5
-    assert "hpo launch toy-study.toml" in page
-    assert "hpo dashboard --open" in page
-    assert "hpo trace" not in page, "the toy has no neurons"
-    assert "Trial 16 is the first to go past the reported value" in page
-
-
 def test_the_page_is_a_pure_function_and_self_contained() -> None:
     snapshot = snapshots.realistic(snapshots.spec())
     page = report_page.html(snapshot)
