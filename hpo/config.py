@@ -19,12 +19,12 @@ environment, the environment over the file.
 
 from __future__ import annotations
 
-import datetime
+import json
 import os
 import re
 import tomllib
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,11 +35,17 @@ from hpo.errors import HpoError
 from hpo.ledger.lease import LEASE_S
 from hpo.study.messages import did_you_mean, explain, strictly
 
-Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
-
 
 class ConfigError(HpoError):
     """A default of the site, or an option in its place, breaks a rule."""
+
+
+_OURS = {
+    *("partition", "time", "account", "qos", "constraint", "mem", "cpus-per-task", "gpus-per-node"),
+    *("signal", "job-name", "array", "output", "error", "open-mode", "requeue", "no-requeue"),
+    *("dependency", "kill-on-invalid-dep", "wait", "test-only", "parsable"),
+}
+"""Options of sbatch that are ours to give."""
 
 
 def _text(value: Any) -> Any:
@@ -47,52 +53,96 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _limit(text: str) -> str:
-    if not re.fullmatch(r"(\d+-)?\d+(:\d+){0,2}", text):
-        raise ValueError("minutes, H:MM:SS or D-H:MM:SS")
-    return text
+def _lines(value: Any) -> Any:
+    """A list, or of a variable its lines."""
+    value = list(filter(str.strip, value.splitlines())) if isinstance(value, str) else value
+    return tuple(value) if isinstance(value, list) else value
 
 
-class LaunchDefaults(BaseModel):
-    """``[launch]``: how workers are started."""
+def _options(value: Any) -> Any:
+    """Options of sbatch, in words ``KEY=VALUE`` or ``KEY``, or as a table."""
+    value = _lines(value)
+    if isinstance(value, tuple):
+        parts = [text.strip().removeprefix("--").partition("=") for text in value]
+        if not all(key and len(key.split()) == 1 for key, _, _ in parts):
+            raise ValueError("KEY=VALUE, as in reservation=lab,")
+        value = {key: text if equals else True for key, equals, text in parts}
+    if taken := isinstance(value, Mapping) and sorted(_OURS & value.keys()):
+        raise ValueError(f"{taken[0]} is an option that jobs get already: see the keys of [slurm].")
+    return value
 
+
+def _must(pattern: str, rule: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(rule)
+        return text
+
+    return AfterValidator(check)
+
+
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), BeforeValidator(_text)]
+Limit = Annotated[
+    str,
+    _must(r"(\d+-)?\d+(:\d+){0,2}", "minutes, H:MM:SS or D-H:MM:SS"),
+    BeforeValidator(_text),
+]
+Scheduler = Annotated[
+    str,
+    _must(
+        r"((tcp|tls|ws|wss|ucx)://)?[^\s/]+:\d+",
+        "an address as `dask scheduler` prints it, like tcp://HOST:8786,",
+    ),
+]
+Webhook = Annotated[
+    str, _must(r"https?://[^\s/]+\S*", "an address that begins with https:// or http://")
+]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LaunchDefaults(_Table):
+    """``[launch]``: how workers are started."""
 
     executor: Literal["local", "slurm", "dask"] = "local"
     workers: Annotated[int, Field(ge=0)] | None = None
-    lease: Annotated[float, Field(gt=0, allow_inf_nan=False)] = LEASE_S
+    lease: Positive = LEASE_S
     """Seconds."""
-    threads: Annotated[int, Field(ge=1)] = 1
+    threads: Count = 1
     """Of every worker."""
     on_cancel: Literal["ask", "leave", "cancel"] | None = None
     """What becomes of jobs when their launch is stopped; without it: ask at a terminal."""
 
 
-class SlurmDefaults(BaseModel):
+class SlurmDefaults(_Table):
     """``[slurm]``: what the jobs ask of the cluster."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     partition: Text | None = None
-    time: Annotated[str, BeforeValidator(_text), AfterValidator(_limit)] | None = None
+    time: Limit | None = None
     """As sbatch takes it: minutes, ``H:MM:SS`` or ``D-H:MM:SS``; ``4:00`` is four minutes."""
     account: Text | None = None
     qos: Text | None = None
     constraint: Text | None = None
-    mem: Annotated[Text, BeforeValidator(_text)] | None = None
+    mem: Text | None = None
     """Memory of a job, as in ``8G``."""
-    gpus: Annotated[int, Field(ge=1)] | None = None
+    gpus: Count | None = None
     """Of a job; each of its workers gets one."""
-    workers_per_job: Annotated[int, Field(ge=1)] = 1
-    cpus_per_worker: Annotated[int, Field(ge=1)] | None = None
+    workers_per_job: Count = 1
+    cpus_per_worker: Count | None = None
     """Without it: as many as threads."""
     signal_s: Annotated[int, Field(ge=20, le=3600)] = 90
     """How long before its time limit a job is told to stop and to queue again."""
     probe: bool = True
     """Whether a small job tries first if the database can be reached from a node."""
-    setup: tuple[Text, ...] = ()
+    setup: Annotated[tuple[Text, ...], BeforeValidator(_lines)] = ()
     """Shell commands that a job begins with."""
-    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    options: Annotated[dict[str, str | int | float | bool], BeforeValidator(_options)] = Field(
+        default_factory=dict
+    )
     """Any other option of sbatch, without its dashes."""
 
     @property
@@ -106,42 +156,24 @@ class SlurmDefaults(BaseModel):
         return 86400 * int(days or 0) + sum(p * u for p, u in zip(parts, units, strict=False))
 
 
-def _scheduler(text: str) -> str:
-    if not re.fullmatch(r"((tcp|tls|ws|wss|ucx)://)?[^\s/]+:\d+", text):
-        raise ValueError("an address as `dask scheduler` prints it, like tcp://HOST:8786,")
-    return text
-
-
-class DaskDefaults(BaseModel):
+class DaskDefaults(_Table):
     """``[dask]``: the cluster whose tasks are workers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scheduler: Annotated[str, AfterValidator(_scheduler)] | None = None
+    scheduler: Scheduler | None = None
     """As in ``tcp://HOST:8786``."""
 
 
-def _address(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+\S*", text):
-        raise ValueError("an address that begins with https:// or http://")
-    return text
-
-
-class NotifyDefaults(BaseModel):
+class NotifyDefaults(_Table):
     """``[notify]``: who is told when a study is done, or has failed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     command: Text | None = None
     """For the shell; it gets the record as JSON on its standard input, and `HPO_TEXT`."""
-    webhook: Annotated[str, AfterValidator(_address)] | None = None
+    webhook: Webhook | None = None
     """Address that the record is sent to, as JSON by POST."""
 
 
-class SiteConfig(BaseModel):
+class SiteConfig(_Table):
     """All defaults, with what environment and command line say instead."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     launch: LaunchDefaults = LaunchDefaults()
     slurm: SlurmDefaults = SlurmDefaults()
@@ -149,43 +181,33 @@ class SiteConfig(BaseModel):
     notify: NotifyDefaults = NotifyDefaults()
 
 
-_TABLES: dict[str, type[BaseModel]] = {
-    "launch": LaunchDefaults,
-    "slurm": SlurmDefaults,
-    "dask": DaskDefaults,
-    "notify": NotifyDefaults,
-}
+_KEYS = {table: list(type(defaults).model_fields) for table, defaults in SiteConfig() if defaults}
+"""Table -> its keys."""
 
 
-def _variable(table: str, key: str) -> str:
-    return "HPO_EXECUTOR" if key == "executor" else f"HPO_{table}_{key}".upper()
-
-
-def load(arguments: Namespace | None = None) -> SiteConfig:
-    """The defaults that hold here.
+def load(given: Mapping[str, Any] | None = None) -> SiteConfig:
+    """Return the defaults that hold here.
 
     Args:
-        arguments: of a launch, whose options win: ``workers`` for ``workers`` of ``[launch]``,
-            ``slurm_time`` for ``time`` of ``[slurm]``; None is no option.
+        given: options of a launch, which win: ``workers`` is that of ``[launch]``, ``slurm_time``
+            is ``time`` of ``[slurm]``; None is no option.
 
     Raises:
         ConfigError: the first broken rule, located by file, variable or option.
     """
     file = find()
-    tree: dict[str, dict[str, Any]] = {table: {} for table in _TABLES}
-    if file is not None:
-        raw = _read(file)
-        _check(raw, str(file), strict=True)
-        for table, values in raw.items():
-            tree[table].update(values)
-    launch = tree["launch"]
-    of_cluster = launch.get("executor", "local") != "local" and "workers" in launch
-    for table, key, where, value in _given(arguments):
-        _check({table: {key: value}}, where, strict=False)
-        tree[table][key] = {**tree[table].get(key, {}), **value} if key == "options" else value
-        of_cluster = of_cluster and key != "workers"
-    if of_cluster and launch["executor"] == "local":
-        del launch["workers"]  # that of the cluster is none for this machine
+    tree: dict[str, dict[str, Any]] = {table: {} for table in _KEYS}
+    cluster, counted = False, ""
+    of_file = [(str(file), _read(file))] if file else []
+    for where, source in chain(of_file, _variables(), _of_line(given or {})):
+        for table, values in _checked(source, where, strict=where == str(file)).items():
+            options = {**tree[table].get("options", {}), **values.get("options", {})}
+            tree[table] |= values | ({"options": options} if options else {})
+            counted = where if "workers" in values else counted
+        if where == str(file):
+            cluster = tree["launch"].get("executor", "local") != "local"
+    if cluster and counted == str(file) and tree["launch"]["executor"] == "local":
+        del tree["launch"]["workers"]  # that of the cluster is none for this machine
     site = SiteConfig.model_validate(tree)
     _check_limit(site.slurm)
     return site
@@ -203,7 +225,7 @@ def _check_limit(slurm: SlurmDefaults) -> None:
 
 
 def find() -> Path | None:
-    """The file of defaults that is used; None where there is none.
+    """Return the file of defaults that is used; None where there is none.
 
     Raises:
         ConfigError: ``HPO_CONFIG`` names a file that is not there.
@@ -232,84 +254,43 @@ def _read(path: Path) -> dict[str, Any]:
                 "others may read. Set HPO_STORAGE, and keep its password in ~/.pgpass or in the "
                 "file that HPO_STORAGE_PASSWORD_FILE names."
             )
-    return {key: _without_times(value) for key, value in raw.items()}
+    plain: dict[str, Any] = json.loads(json.dumps(raw, default=str))  # 04:00:00 is a time in TOML
+    return plain
 
 
-def _without_times(value: Any) -> Any:
-    """``time = 04:00:00`` is a time of day in TOML, and meant as a text."""
-    if isinstance(value, Mapping):
-        return {key: _without_times(item) for key, item in value.items()}
-    return str(value) if isinstance(value, datetime.date | datetime.time) else value
+Source = Iterator[tuple[str, dict[str, dict[str, Any]]]]
+"""Names of variables or options, and what each says, as the file would."""
 
 
-def _given(arguments: Namespace | None) -> Iterator[tuple[str, str, str, Any]]:
-    """Table, key, name and value of what variables, then options say instead of the file."""
-    keys = [(table, key) for table, model in _TABLES.items() for key in model.model_fields]
-    variables = {_variable(table, key): (table, key) for table, key in keys}
-    for variable, (table, key) in variables.items():
-        if text := os.environ.get(variable):
-            yield table, key, variable, _lines(key, text, variable)
-    for name in sorted(os.environ.keys() - variables):
-        for table in _TABLES:
-            if name.startswith(f"HPO_{table.upper()}_") and os.environ[name]:
-                valid = [variable for variable, (of, _) in variables.items() if of == table]
+def _variables() -> Source:
+    names = {
+        "HPO_EXECUTOR" if key == "executor" else f"HPO_{table}_{key}".upper(): (table, key)
+        for table, keys in _KEYS.items()
+        for key in keys
+    }
+    for name in sorted(name for name in os.environ if os.environ[name]):
+        if name in names:
+            table, key = names[name]
+            yield name, {table: {key: os.environ[name]}}
+        for table in _KEYS:
+            if name.startswith(f"HPO_{table}_".upper()) and name not in names:
+                valid = [variable for variable, (of, _) in names.items() if of == table]
                 raise ConfigError(f"{name}: unknown variable. {did_you_mean(name, valid)}")
-    for table, key in keys:
-        name = key if table == "launch" else f"{table}_{key}"
-        value = getattr(arguments, name, None)
-        if key == "options" and value is not None:
-            name, value = "slurm_option", dict(map(option, value))
-        if value is not None:
-            yield table, key, f"--{name.removeprefix('dask_').replace('_', '-')}", value
 
 
-def _lines(key: str, text: str, where: str) -> Any:
-    """Of a variable that stands for several values: one a line."""
-    if key == "setup":
-        return tuple(line for line in text.splitlines() if line.strip())
-    return dict(option(line, where) for line in text.splitlines()) if key == "options" else text
+def _of_line(given: Mapping[str, Any]) -> Source:
+    for table, keys in _KEYS.items():
+        for key in keys:
+            name = key if table == "launch" else f"{table}_{key}"
+            if (value := given.get(name)) is not None:
+                shown = name.removeprefix("dask_").removesuffix("s" * (key == "options"))
+                yield f"--{shown}".replace("_", "-"), {table: {key: value}}
 
 
-def option(text: str, where: str = "--slurm-option") -> tuple[str, str | bool]:
-    """An option of sbatch as ``KEY=VALUE``, or ``KEY`` alone.
-
-    Raises:
-        ConfigError: there is no key.
-    """
-    key, equals, value = text.strip().removeprefix("--").partition("=")
-    if not key or any(character.isspace() for character in key):
-        raise ConfigError(
-            f"{where}: `KEY=VALUE` must hold, but got {text!r}. Write for instance reservation=hpo."
-        )
-    return key, value if equals else True
-
-
-def _check(tree: Mapping[str, Any], where: str, *, strict: bool) -> None:
+def _checked(source: Mapping[str, Any], where: str, *, strict: bool) -> dict[str, dict[str, Any]]:
+    """What a source says, by tables."""
     try:
-        if strict:
-            strictly(SiteConfig, tree)
-        else:
-            SiteConfig.model_validate(tree)
+        found = strictly(SiteConfig, source) if strict else SiteConfig.model_validate(source)
     except ValidationError as error:
         raise ConfigError(explain(error, SiteConfig, where)) from None
-    taken = OURS & tree.get("slurm", {}).get("options", {}).keys()
-    if taken:
-        name = min(taken)
-        raise ConfigError(
-            f"{where}: slurm.options: {name} is an option that jobs get already. "
-            f"{OURS_INSTEAD.get(name, 'Leave it out')}."
-        )
-
-
-OURS_INSTEAD = {
-    **{key: f"Give it as slurm.{key}" for key in ("partition", "time", "account", "qos", "mem")},
-    "constraint": "Give it as slurm.constraint",
-    "cpus-per-task": "Give it as slurm.cpus_per_worker",
-    "gpus-per-node": "Give it as slurm.gpus",
-    "signal": "Give it as slurm.signal_s",
-}
-OURS = OURS_INSTEAD.keys() | {
-    *("job-name", "array", "output", "error", "open-mode", "requeue", "no-requeue"),
-    *("wait", "test-only", "parsable"),
-}
-"""Options of sbatch that are ours to give."""
+    return found.model_dump(exclude_unset=True)

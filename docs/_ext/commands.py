@@ -8,9 +8,6 @@ from collections.abc import Iterator
 
 from hpo.cli import main
 from hpo.console import COMMANDS
-from hpo.launch.executors import crew
-
-CREW = "hpo.launch.executors.crew"
 
 
 def summaries() -> dict[str, str]:
@@ -19,13 +16,11 @@ def summaries() -> dict[str, str]:
 
 
 def parser_of(command: str) -> argparse.ArgumentParser:
-    """The parser of ``hpo COMMAND``, or of ``python -m MODULE`` where ``command`` is a module.
+    """The parser of ``hpo COMMAND``.
 
     Raises:
         LookupError: there is no such command.
     """
-    if command == CREW:
-        return crew.parser()
     command = command.removeprefix("hpo.")
     if command not in COMMANDS:
         raise LookupError(f"unknown command {command!r}")
@@ -40,7 +35,6 @@ def page() -> str:
     parts = ["\n".join(["| command | what it does |", "|---|---|", *rows])]
     for name in summaries():
         parts += [f"## `hpo {name}`", *_described(parser_of(name))]
-    parts += [f"## `python -m {CREW}`", *_described(parser_of(CREW))]
     return "\n\n".join(parts)
 
 

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import os
-import platform
-from argparse import Namespace
 
-from hpo import settings
-from hpo.config import SiteConfig, SlurmDefaults
-from hpo.errors import HpoError, SpecError
-from hpo.launch import memory
-from hpo.ledger import pace
+from hpo.errors import SpecError
+from hpo.launch import executors
+from hpo.launch.options import LaunchOptions
 from hpo.ledger import warm_start as points
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.pace import Pace
-from hpo.postgres.connect import open_existing, open_storage
-from hpo.postgres.retry import DATABASE_ERRORS
-from hpo.postgres.url import parse_url, place
+from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort
-from hpo.study import file as study_file
 from hpo.study.dimensions import Dimension, Sweep
-from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Stop
-from hpo.study.trials import SlotState
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
-from objectives.contents import SeriesContents, contents
+from objectives.contents import Contents, SeriesContents, contents
 from objectives.contract import Protocol
-from objectives.memory import Found
 
 
-def read(spec: StudySpec) -> Found | None:
+def read(spec: StudySpec) -> Contents | SeriesContents | None:
     """What the study's task reads; None if it is silent.
 
     Raises:
@@ -44,7 +33,7 @@ def read(spec: StudySpec) -> Found | None:
         raise SpecError(f"study {spec.name!r}: task: {error}") from None
 
 
-def data(spec: StudySpec, found: Found | None) -> list[str]:
+def data(spec: StudySpec, found: Contents | SeriesContents | None) -> list[str]:
     """What was read, in words, with a warning where it is hardly meant.
 
     ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test``
@@ -84,18 +73,6 @@ def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
             return points.pinned(connection, spec)
 
 
-def known_pace(spec: StudySpec, storage_url: str | None) -> Pace | None:
-    """How long an epoch took in an earlier study; None without one, or without a database."""
-    try:
-        storage = open_existing(storage_url)
-        if storage is None:
-            return None
-        with storage, storage.engine.connect() as connection:
-            return pace.pace(connection, spec, platform.node())
-    except (HpoError, *DATABASE_ERRORS):
-        return None  # the plan is the same without
-
-
 def default_workers(spec: StudySpec) -> int:
     """One worker per core that this process may use, but no more than find work.
 
@@ -104,14 +81,6 @@ def default_workers(spec: StudySpec) -> int:
     confirm, threads = spec.confirm, spec.fixed.get("threads")
     useful = max(_at_once(spec), confirm.top * confirm.members if confirm else 0)
     return min(max(1, cores() // threads if isinstance(threads, int) else cores()), useful)
-
-
-def useful_workers(result: Result) -> int:
-    """How many workers would find work in a study as it is now, or in its confirmation."""
-    at = result.progress
-    search = min(result.spec.budget.window, at.trials - at.settled)
-    settled = sum(trial.state != SlotState.RUNNING for trial in result.confirm)
-    return max(search, result.wanted - settled)
 
 
 def _at_once(spec: StudySpec) -> int:
@@ -126,60 +95,56 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def show(
-    spec: StudySpec,
-    arguments: Namespace,
-    site: SiteConfig,
-    script: str | None,
-    pace: Pace | None = None,
-) -> None:
-    """Print what would run, without writing anything; at last the script of jobs."""
-    launch, storage = site.launch, _storage(arguments.storage)
+def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
+    """Print what would run, without writing anything; at last the script of jobs.
+
+    Args:
+        spec: the study, as it would be registered.
+        where: the file that it was read from.
+        options: of the launch.
+    """
+    launch, found = options.site.launch, read(spec)
     workers = default_workers(spec) if launch.workers is None else launch.workers
-    file, found = study_file.find(arguments.study), read(spec)
-    need = memory.need(spec, found, workers, here=launch.executor == "local")
-    if arguments.json:
+    executor = executors.executor(options, spec.name, storage_url="")
+    if options.json:
         record = {
             "event": "dry-run",
             "study": spec.name,
-            "file": file,
+            "file": where,
             "spec_hash": spec.hash,
             "spec": spec.stored(),
             "data": found,
             "constraints": constraints.fit(spec) if spec.constraints else None,
-            "storage": storage,
+            "storage": options.database,
             "workers": workers,
-            "memory": need,
             "executor": launch.executor,
             "epochs_at_most": effort.largest(spec),
             "epochs_at_least": _least(spec),
             "confirmation_epochs": effort.of_all_confirmations(spec),
-            "pace": pace,
-            "script": script,
+            "script": executor.script(workers) if workers else None,
         }
         print(json_records.dumps(record))
         return
     facts = [
-        ["study", f"{spec.name} (from {file}, spec {spec.hash})"],
-        ["objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"],
-        *(["data" if i == 0 else "", line] for i, line in enumerate(data(spec, found))),
-        ["budget", _budget(spec)],
+        ("study", f"{spec.name} (from {where}, spec {spec.hash})"),
+        ("objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"),
+        *(("data" if i == 0 else "", line) for i, line in enumerate(data(spec, found))),
+        ("budget", _budget(spec)),
         *(_searching(spec) if spec.sweep is None else []),
-        ["training", _training(spec)],
-        *([["time", _time(spec, workers, pace)]] if pace is not None and workers else []),
-        ["reported", formatting.reported_text(spec).removeprefix("reported ") or "nothing"],
-        *([["warm start", formatting.warm_start_text(spec)]] if spec.warm_start else []),
-        ["fixed", tables.params_text(spec.fixed) or "nothing"],
-        *([["score", hardware]] if (hardware := verdict.hardware_text(spec)) else []),
-        ["storage", storage],
-        ["workers", _workers(spec, workers) + (_jobs(site.slurm, workers) if script else "")],
-        *([["memory", need.text()]] if need and workers else []),
+        ("training", _training(spec)),
+        ("reported", formatting.reported_text(spec).removeprefix("reported ") or "nothing"),
+        ("warm start", formatting.warm_start_text(spec) if spec.warm_start else ""),
+        ("fixed", tables.params_text(spec.fixed) or "nothing"),
+        ("score", verdict.hardware_text(spec)),
+        ("storage", options.database),
+        ("workers", _workers(spec, workers)),
+        ("jobs", executor.where(workers) if workers and launch.executor != "local" else ""),
     ]
-    print("\n".join(tables.columns(facts)), end="\n\n")
+    print("\n".join(tables.columns([[name, text] for name, text in facts if text])), end="\n\n")
     print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
     if spec.warm_start is not None:
         print("\n" + "\n".join(_points(spec)))
-    if script is not None:
+    if workers and (script := executor.script(workers)):
         print(f"\n{script}", end="")
 
 
@@ -191,15 +156,16 @@ def _budget(spec: StudySpec) -> str:
     )
 
 
-def _searching(spec: StudySpec) -> list[list[str]]:
+def _searching(spec: StudySpec) -> list[tuple[str, str]]:
+    costs = f"{' and '.join(spec.costs)}, as little as possible" if spec.costs else ""
     return [
-        ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
-        ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
-        *([["cost", f"{' and '.join(spec.costs)}, as little as possible"]] if spec.costs else []),
-        *([["constraints", _constraints(spec)]] if spec.constraints else []),
-        *([["racing", verdict.racing_text(spec).removeprefix("racing: ")]] if spec.racing else []),
-        *([["stop", _stop(spec.stop)]] if spec.stop else []),
-        ["confirm", _confirm(spec)],
+        ("sampler", _choice(spec.sampler.name, spec.sampler.options)),
+        ("pruner", _choice(spec.pruner.name, spec.pruner.options)),
+        ("cost", costs),
+        ("constraints", _constraints(spec) if spec.constraints else ""),
+        ("racing", verdict.racing_text(spec).removeprefix("racing: ") if spec.racing else ""),
+        ("stop", _stop(spec.stop) if spec.stop else ""),
+        ("confirm", _confirm(spec)),
     ]
 
 
@@ -236,21 +202,6 @@ def _training(spec: StudySpec) -> str:
     return text
 
 
-def _time(spec: StudySpec, workers: int, pace: Pace) -> str:
-    """How long that takes at most, at a pace that was measured."""
-    fresh = spec.confirm.top * spec.confirm.members if spec.confirm else 1
-    searching = effort.largest(spec) / min(workers, _at_once(spec))
-    confirming = effort.of_all_confirmations(spec) / min(workers, fresh)
-    seconds = pace.seconds_per_epoch * (searching + confirming)
-    by = f"{workers} workers" if workers > 1 else "1 worker"
-    host = "this host" if pace.host == platform.node() else pace.host
-    return (
-        f"about {formatting.duration_text(seconds)} of training at most, by {by}: "
-        f"{pace.seconds_per_epoch:.2g} s an epoch, the median of {pace.networks:,} networks of "
-        f"{pace.study} on {host}"
-    )
-
-
 def _space(spec: StudySpec) -> list[str]:
     reported = spec.reported_params
     rows = [["parameter", "searched", "unit", "reported"]]
@@ -283,13 +234,6 @@ def _curves(sweep: Sweep) -> list[str]:
     return tables.columns(rows, right=[2])
 
 
-def _storage(given: str | None) -> str:
-    url = settings.storage_url() if given is None else given
-    if url is None:
-        return f"the embedded server in {settings.home()}"
-    return place(parse_url(url))
-
-
 def _choice(name: str, options: dict[str, object]) -> str:
     return f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}".strip()
 
@@ -314,15 +258,6 @@ def _workers(spec: StudySpec, workers: int) -> str:
         return str(workers)
     bound = "window" if spec.budget.window == at_once else "trials"
     return f"{workers}, of which the search keeps {at_once} at work (budget.{bound} = {at_once})"
-
-
-def _jobs(slurm: SlurmDefaults, workers: int) -> str:
-    each = slurm.workers_per_job
-    jobs = -(-workers // each)
-    text = f", by {jobs} jobs of SLURM" if jobs > 1 else ", by 1 job of SLURM"
-    text += "" if jobs * each == workers else f" ({jobs * each} rather than {workers})"
-    limit_s = slurm.limit_s
-    return text + (f", time limit {formatting.duration_text(limit_s)}" if limit_s else "")
 
 
 def _range(dimension: Dimension, kind: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
@@ -16,12 +15,12 @@ from rich.console import Console
 from hpo import config
 from hpo.console import Terminated
 from hpo.errors import SpecError
-from hpo.launch import choose_executor
-from hpo.launch.arguments import parser
+from hpo.launch import executors
+from hpo.launch.options import LaunchOptions
 from hpo.launch.run import Launch, sigterm_as_interrupt
 from hpo.notebook import Study, load
 from hpo.postgres.connect import open_storage
-from hpo.search import options
+from hpo.search import options as search_options
 from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
@@ -35,14 +34,18 @@ def launch(
 ) -> Study:
     """See ``hpo.launch.launch``."""
     spec, again = _read(study)
-    arguments = _arguments(spec, again, workers, storage)
-    site = config.load(arguments)
-    choose_executor.check(site)
+    options = LaunchOptions(
+        command=again,
+        site=config.load({"workers": workers}),
+        storage=storage,
+        writes_report=False,
+    )
+    executors.check(options)
     kind = _InCell if Console().is_jupyter else Launch
     with _in_this_thread(), open_storage(storage) as opened:
         try:
             with redirect_stderr(sys.stdout) if kind is _InCell else nullcontext():
-                kind(arguments, site, spec, opened).run()
+                kind(options, spec, opened).run()
         except Terminated:
             raise
         except KeyboardInterrupt:  # stopped in order, and told so
@@ -58,7 +61,7 @@ def _read(study: str | Path | Mapping[str, Any]) -> tuple[StudySpec, str]:
     else:
         where, again = str(study), f"hpo.launch({str(study)!r})"
         spec = file.load(where)
-    options.check(spec, where)
+    search_options.check(spec, where)
     return spec, again
 
 
@@ -77,13 +80,6 @@ def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
 
     tables: dict[str, Any] = json.loads(json.dumps(study, default=plain))
     return tables
-
-
-def _arguments(spec: StudySpec, again: str, workers: int | None, storage: str | None) -> Namespace:
-    """What the command line would say."""
-    arguments: Namespace = parser().parse_args(["--study", spec.name, "--no-report"])
-    arguments.workers, arguments.storage, arguments.command = workers, storage, again
-    return arguments
 
 
 @contextmanager

@@ -8,24 +8,24 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 from rich.console import Console
 
-from hpo import config
-from hpo.config import SiteConfig
 from hpo.console import EXIT_ERROR, Terminated, storage_option
 from hpo.errors import HpoError, StorageError
-from hpo.launch import choose_executor, memory, plan
-from hpo.launch.executors import GRACE_S, asked
+from hpo.launch import executors, plan
+from hpo.launch.executors import GRACE_S
+from hpo.launch.options import LaunchOptions
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.retry import DATABASE_ERRORS, retry
-from hpo.search import options
+from hpo.postgres.retry import DATABASE_ERRORS, is_passing, retry
+from hpo.search import options as search_options
 from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.snapshot import StudyState
@@ -39,10 +39,15 @@ POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
+T = TypeVar("T")
 
 
-def run(arguments: Namespace) -> int:
+def run(arguments: Namespace, command: str) -> int:
     """Run a launch and return its exit status.
+
+    Args:
+        arguments: its command line, read by ``hpo.launch.__main__.parser``.
+        command: the same as it can be typed again.
 
     Raises:
         HpoError: the study file, the database or the workers are not as they must be.
@@ -52,16 +57,15 @@ def run(arguments: Namespace) -> int:
     spec = file.load(
         arguments.study, overrides=arguments.overrides, values=values, quick=arguments.quick
     )
-    options.check(spec, str(file.find(arguments.study)))
-    defaults = config.load(arguments)
-    choose_executor.check(defaults)
+    where = file.find(arguments.study)
+    search_options.check(spec, str(where))
+    options = LaunchOptions.of_line(arguments, command)
+    executors.check(options)
     if arguments.dry_run:
-        spec = plan.pinned(spec, arguments.storage)
-        script = choose_executor.script(arguments, defaults, spec)
-        plan.show(spec, arguments, defaults, script, plan.known_pace(spec, arguments.storage))
+        plan.show(plan.pinned(spec, options.storage), str(where), options)
         return 0
-    with sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
-        return Launch(arguments, defaults, spec, storage).run()
+    with sigterm_as_interrupt(), open_storage(options.storage) as storage:
+        return Launch(options, spec, storage).run()
 
 
 @contextmanager
@@ -81,13 +85,11 @@ def sigterm_as_interrupt() -> Iterator[None]:
 class Launch:
     """One launch on an open database."""
 
-    def __init__(
-        self, arguments: Namespace, defaults: SiteConfig, spec: StudySpec, storage: Storage
-    ) -> None:
-        """Nothing is started yet; ``arguments`` are those of ``arguments.parser``."""
-        self._arguments, self._spec, self._storage = arguments, spec, storage
-        self._defaults, self._found = defaults.launch, plan.read(spec)
-        self._option = storage_option(arguments.storage)
+    def __init__(self, options: LaunchOptions, spec: StudySpec, storage: Storage) -> None:
+        """Nothing is started yet."""
+        self._options, self._spec, self._storage = options, spec, storage
+        self._found = plan.read(spec)
+        self._option = storage_option(options.storage)
         self._patient = Ledger(
             storage,
             patience_s=PATIENCE_S,
@@ -97,7 +99,7 @@ class Launch:
         )
         self._ledger = self._patient.impatient()
         self._began_s = time.monotonic()
-        self._executor = choose_executor.executor(arguments, defaults, spec, storage, self._ledger)
+        self._executor = executors.executor(options, spec.name, storage.url)
 
     def run(self) -> int:
         """Run it to its end; returns the exit status.
@@ -117,7 +119,7 @@ class Launch:
         workers = self._workers(first)
         place = retry(self._storage.describe, patience_s=PATIENCE_S)
         _say(f"{self._spec.name}: {how} in {place}")
-        for line in (*plan.data(self._spec, self._found), *self._memory_warning(workers)):
+        for line in plan.data(self._spec, self._found):
             _say(line)
         if workers:
             _say(self._executor.where(workers))
@@ -152,22 +154,18 @@ class Launch:
 
     def _is_over(self, result: Result) -> bool:
         searched = result.progress.settled >= result.progress.trials
-        return result.state != StudyState.OPEN or (self._arguments.no_confirm and searched)
+        return result.state != StudyState.OPEN or (not self._options.confirm and searched)
 
     def _workers(self, first: Result) -> int:
-        if self._defaults.workers is not None:
-            return self._defaults.workers
+        wanted = self._options.site.launch.workers
+        if wanted is not None:
+            return wanted
         helpers = 0 if self._storage.embedded else len(first.snapshot.helpers)
         if helpers:
             there = "1 worker serves" if helpers == 1 else f"{helpers} workers serve"
             _say(f"{there} this study: starting none here (--workers)")
             return 0
         return plan.default_workers(self._spec)
-
-    def _memory_warning(self, workers: int) -> list[str]:
-        here = self._defaults.executor == "local"
-        need = memory.need(self._spec, self._found, workers, here=here)
-        return [said] if need and (said := need.warning()) else []
 
     def _how_to_start_a_worker(self, result: Result) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
@@ -180,7 +178,7 @@ class Launch:
 
     def view(self, first: Result) -> View:
         """What shows the study while it runs."""
-        if self._arguments.json:
+        if self._options.json:
             return JsonView(first)
         console = Console(file=sys.stdout)
         if sys.stdout.isatty() and not console.is_dumb_terminal:
@@ -189,12 +187,12 @@ class Launch:
 
     def _follow(self, view: View, first: Result) -> str:
         """Show the study until it is over, or the time is; returns its state, or ``timeout``."""
-        timeout_s = self._arguments.timeout
+        timeout_s = self._options.timeout_s
         lonely_s = time.monotonic()
         latest, away, refused = first, False, False
         while True:
             looked_s = time.monotonic()
-            seen = asked(lambda: self._ledger.result(self._spec.name), None)
+            seen = _asked(lambda: self._ledger.result(self._spec.name))
             if (seen is None) != away:
                 away = seen is None
                 view.note("database unreachable, retrying" if away else "the database is back")
@@ -229,19 +227,19 @@ class Launch:
                 self._executor.stop(GRACE_S if isinstance(wish, Terminated) else None)
             except KeyboardInterrupt:  # on its way through it, it killed them
                 _say("killed; still nothing is lost")
-        if self._arguments.json:
+        if self._options.json:
             self._print_record(self._patient.result(self._spec.name), "interrupted", None)
-        _say(f"{end}:\n  {self._arguments.command}")
+        _say(f"{end}:\n  {self._options.command}")
 
     def _leave(self) -> None:
         """Let workers go on that can."""
         if self._executor.outlives and self._executor.alive:
             left = self._executor.leave()
-            _say(f"{left}. Follow them again with:\n  {self._arguments.command}")
+            _say(f"{left}. Follow them again with:\n  {self._options.command}")
 
     def _cancels(self, wish: KeyboardInterrupt) -> bool:
         """Whether workers that could go on without the launch are to end with it."""
-        choice = self._defaults.on_cancel or "ask"
+        choice = self._options.site.launch.on_cancel or "ask"
         if choice != "ask":
             return choice == "cancel"
         if isinstance(wish, Terminated) or not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -255,40 +253,42 @@ class Launch:
             return False
 
     def _result(self, outcome: str) -> int:
+        """Stop the workers, report, and return the exit status.
+
+        Raises:
+            HpoError: the study has failed, or was stopped.
+        """
+        name, again = self._spec.name, f"  {self._options.command}"
         complete = outcome not in ("timeout", StudyState.FAILED, StudyState.STOPPED)
-        if outcome == "timeout" and self._defaults.on_cancel == "leave":
+        if outcome == "timeout" and self._options.site.launch.on_cancel == "leave":
             self._leave()
-        if not complete:
-            self._executor.stop()
-        result = self._patient.result(self._spec.name, curves=complete)
-        page = self._report(result) if complete else None
-        if complete:
-            self._executor.stop()
-        self.show_result(result, outcome, page)
+        self._executor.stop()
+        result = self._patient.result(name, curves=complete)
+        self.show_result(result, outcome, self._report(result) if complete else None)
         if outcome == "timeout":
             _say(
-                f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
-                f"--timeout says; nothing is lost. Go on with:\n  {self._arguments.command}"
+                f"error: {name}: stopped after {self._options.timeout_s:g} s, as --timeout says; "
+                f"nothing is lost. Go on with:\n{again}"
             )
-        step, reason = tables.next_step(result, self._option), result.snapshot.reason
-        if outcome in (StudyState.STOPPED, StudyState.FAILED) and result.state != outcome:
+            return EXIT_ERROR
+        if complete:
+            return 0
+        if result.state != outcome:
             raise HpoError(
-                f"{self._spec.name}: was {outcome}, and is {result.state} again: somebody "
-                f"resumed it meanwhile. Nothing is lost; go on with:\n  {self._arguments.command}"
+                f"{name}: was {outcome}, and is {result.state} again: somebody resumed it "
+                f"meanwhile. Nothing is lost; go on with:\n{again}"
             )
         if outcome == StudyState.STOPPED:
             raise HpoError(
-                f"{self._spec.name}: stopped by {reason}; nothing is lost. Go on with:\n"
-                f"  hpo resume {shlex.quote(self._spec.name)}{self._option}\n"
-                f"  {self._arguments.command}"
+                f"{name}: stopped by {result.snapshot.reason}; nothing is lost. Go on with:\n"
+                f"  hpo resume {shlex.quote(name)}{self._option}\n{again}"
             )
-        if outcome == StudyState.FAILED:
-            raise HpoError(f"{self._spec.name}: study failed: {reason}\nnext: {step}")
-        return 0 if complete else EXIT_ERROR
+        step = tables.next_step(result, self._option)
+        raise HpoError(f"{name}: study failed: {result.snapshot.reason}\nnext: {step}")
 
     def show_result(self, result: Result, outcome: str, page: Path | None) -> None:
         """Print what came out of it; ``page`` is the report."""
-        if self._arguments.json:
+        if self._options.json:
             self._print_record(result, outcome, page)
             return
         width = shutil.get_terminal_size().columns
@@ -310,9 +310,9 @@ class Launch:
         from hpo.views.report import page  # plotly, which most of a launch does not need
         from hpo.worker import replay
 
-        if self._arguments.no_report:
+        if not self._options.writes_report:
             return None
-        path = self._arguments.report or Path(f"{self._spec.name}-report.html")
+        path = self._options.report or Path(f"{self._spec.name}-report.html")
         try:
             others = self._patient.overlays(result.spec)
             matrix = replay.confusion(self._patient, result)
@@ -320,6 +320,16 @@ class Launch:
         except OSError as error:
             _say(f"the report cannot be written: {error}; see `hpo report --help`")
             return None
+
+
+def _asked(question: Callable[[], T]) -> T | None:
+    """What the database answers; None while it is away."""
+    try:
+        return question()
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        return None
 
 
 def _say(text: str) -> None:

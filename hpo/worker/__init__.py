@@ -1,3 +1,12 @@
 """A worker process: claims trials, trains their networks, settles them, keeps the best network."""
 
-__all__ = ["heartbeat", "loop", "network", "notifier", "provenance", "replay", "trace_page"]
+__all__ = [
+    "crew",
+    "heartbeat",
+    "loop",
+    "network",
+    "notifier",
+    "provenance",
+    "replay",
+    "trace_page",
+]

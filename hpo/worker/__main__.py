@@ -6,11 +6,13 @@ import logging
 import os
 import signal
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpo.console import Parser, seconds, working_directory_last
+from hpo.console import Parser, answer, at_least, seconds, working_directory_last
 from hpo.ledger.lease import LEASE_S
+from hpo.worker import crew
 
 _EXAMPLES = """\
 hpo worker seqdigits
@@ -19,13 +21,13 @@ hpo worker --storage postgresql://me@server/hpo
     serve every open study of that database until told to stop
 HPO_STORAGE=postgresql://me@server/hpo hpo worker
     the same, with the address (and a password) out of the process list
+hpo worker seqdigits --workers 8 --logs logs
+    a crew, as for a job of a cluster: 8 workers, each with its own GPU if there are some; those
+    that die start again, and all stop in order on SIGTERM
 
 A worker may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost."""
 START_PATIENCE_S = 60.0
 """For so long a worker that starts waits for a database that is away: it may be restarting."""
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
-"""What asks a worker to stop; SLURM sends the last one before a time limit."""
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def parser() -> Parser:
@@ -58,14 +60,42 @@ def parser() -> Parser:
         metavar="FILE",
         help="touched three times per lease while the database answers, for health checks",
     )
+    of_crew = p.add_argument_group("to run several at once")
+    of_crew.add_argument(
+        "--workers",
+        type=at_least(1),
+        metavar="N",
+        help="start so many, and look after them: without it this process is the one worker",
+    )
+    of_crew.add_argument(
+        "--threads", type=at_least(1), default=1, metavar="N", help="of each (default: 1)"
+    )
+    of_crew.add_argument(
+        "--logs", type=Path, default=Path("."), metavar="DIR", help="of each (default: here)"
+    )
+    of_crew.add_argument(
+        "--usr2-grace",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long they have to stop after SIGUSR2 before they are killed (default: 60; "
+        f"{crew.TERM_GRACE_S:g} after SIGTERM)",
+    )
     return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a worker; returns the exit status."""
     working_directory_last()
-    arguments = parser().parse_args(argv)
-    for variable in _THREADS:  # before numpy and torch load: one thread per worker
+    p = parser()
+    arguments = p.parse_args(argv)
+    if arguments.workers is not None:
+        alone = {"--name", "--parent", "--log", "--heartbeat-file"}
+        for option in sorted(alone):
+            if getattr(arguments, option[2:].replace("-", "_")) is not None:
+                p.error(f"{option} is of one worker, and --workers of several: give one of them")
+        return answer(lambda: _crew(arguments))
+    for variable in crew.THREADS:  # before numpy and torch load: one thread per worker
         os.environ.setdefault(variable, "1")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
@@ -97,13 +127,30 @@ def main(argv: Sequence[str] | None = None) -> int:
             on_wait=lambda waited_s, error: logging.warning("%s", error),
         ) as storage:
             worker = Worker(storage, options, arguments.name)
-            for signum in STOPPING:
+            for signum in crew.STOPPING:
                 signal.signal(signum, lambda *_: worker.stop())
             worker.run()
     except HpoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _crew(arguments: Namespace) -> int:
+    """Run several workers; returns the exit status: 0 when the study is over, or told to stop."""
+    from hpo import settings
+
+    options = [f"--lease={arguments.lease:g}"]
+    options += ["--no-confirm"] if arguments.no_confirm else []
+    several = crew.Crew(
+        arguments.study,
+        storage_url=arguments.storage or settings.storage_url(),
+        logs=arguments.logs,
+        threads=arguments.threads,
+        options=options,
+        prefix=(settings.job() or "").removeprefix("slurm ") or None,
+    )
+    return crew.serve(several, arguments.workers, usr2_grace_s=arguments.usr2_grace)
 
 
 if __name__ == "__main__":

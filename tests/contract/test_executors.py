@@ -7,50 +7,24 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dask_cluster
 import pytest
 from forkserver import genuine
 from workers import SUPPORT, ledger_at, table, toy_spec, undisturbed, wait_until
 
-from hpo.config import SlurmDefaults
+from hpo.config import SiteConfig
 from hpo.errors import HpoError
-from hpo.launch.executors import Executor, Release
-from hpo.launch.executors import slurm as slurm_executor
-from hpo.launch.executors.dask import DaskExecutor
-from hpo.launch.executors.local import LocalExecutor
-from hpo.launch.executors.slurm import SlurmExecutor
+from hpo.launch.executors import Executor, executor, slurm
+from hpo.launch.options import LaunchOptions
 from hpo.ledger.ledger import Ledger
 from hpo.study.snapshot import StudyState, WorkerInfo
 
 Make = Callable[..., Executor]
-OPTIONS = ("--lease=60",)
+ROOT = Path(__file__).parents[2]
 SLOW = {"sleep_s": 0.1}
 CLUSTERS = ("slurm", "dask")
-
-
-def release_lost(url: str, worker: str, why: str | None) -> bool:
-    """Free what a worker held, given by its name or its job."""
-    with ledger_at(url) as ledger:
-        names = [w.name for w in ledger.workers() if worker in (w.name, w.job)]
-        return any([ledger.release_lost(name, why) for name in names])
-
-
-def local(url: str, logs: Path, release: Release) -> Executor:
-    return LocalExecutor("toy", storage_url=url, logs=logs, options=OPTIONS, release=release)
-
-
-def slurm(url: str, logs: Path, release: Release) -> Executor:
-    site = SlurmDefaults(partition="debug", probe=False)
-    return SlurmExecutor(
-        "toy", site=site, storage_url=url, place=url, logs=logs, options=OPTIONS, release=release
-    )
-
-
-def dask(url: str, logs: Path, release: Release) -> Executor:
-    """Its tasks themselves release what a worker held."""
-    scheduler = os.environ["DASK_SCHEDULER"]
-    return DaskExecutor("toy", scheduler=scheduler, storage_url=url, logs=logs, options=OPTIONS)
 
 
 @pytest.fixture(scope="session")
@@ -69,26 +43,25 @@ def make(
     database_url: str,
 ) -> Iterator[Make]:
     """Makes executors of one kind for the study ``toy``; what they left is ended after the test."""
-    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
-    monkeypatch.setattr(slurm_executor, "ASK_S", (0.5, 1.0))
+    monkeypatch.setenv("PYTHONPATH", f"{SUPPORT}{os.pathsep}{ROOT}")
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(slurm, "ASK_S", (0.5, 1.0))
+    site: dict[str, Any] = {"launch": {"executor": request.param, "lease": 60}}
     if request.param == "slurm":
         request.getfixturevalue("slurm_conf")
+        site["slurm"] = {"partition": "debug", "probe": False}
     if request.param == "dask":
-        monkeypatch.setenv("DASK_SCHEDULER", request.getfixturevalue("dask_scheduler"))
-    kinds = {"local": (local, ""), "slurm": (slurm, "slurm "), "dask": (dask, "")}
-    kind, prefix = kinds[request.param]
+        site["dask"] = {"scheduler": request.getfixturevalue("dask_scheduler")}
     made: list[Executor] = []
+    options = LaunchOptions(command="", site=SiteConfig.model_validate(site), storage=database_url)
 
     def make_one(url: str) -> Executor:
-        def release(name: str, why: str | None) -> bool:
-            return release_lost(database_url, prefix + name, why)
-
-        made.append(kind(url, tmp_path / "logs", release))
+        made.append(executor(options, "toy", url))
         return made[-1]
 
     yield make_one
-    for executor in made:
-        executor.stop()
+    for one in made:
+        one.stop()
 
 
 def follow(executor: Executor, over: Callable[[], bool], timeout_s: float = 120.0) -> list[str]:
@@ -110,28 +83,17 @@ def at_work(ledger: Ledger) -> list[WorkerInfo]:
     return [worker for worker in ledger.workers() if worker.alive and worker.trial is not None]
 
 
-def test_a_study_is_run_to_its_exact_budget_with_the_table_of_one_worker(
+def test_a_killed_worker_is_replaced_and_the_table_is_that_of_one_worker(
     make: Make, database_url: str
 ) -> None:
-    calm = undisturbed(database_url, toy_spec("calm"))
-    executor = make(database_url)
-    with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec())
-        executor.start(3)
-        assert executor.alive == 3
-        follow(executor, done(ledger))
-        assert table(ledger.snapshot("toy", curves=True)) == calm
-
-
-def test_a_killed_worker_is_replaced_and_nothing_is_lost(make: Make, database_url: str) -> None:
     calm = undisturbed(database_url, toy_spec("calm", budget={"trials": 12}))
     executor = make(database_url)
     with ledger_at(database_url) as ledger:
         ledger.register(toy_spec(fixed=SLOW, budget={"trials": 12}))
         executor.start(2)
+        assert executor.alive == 2
         follow(executor, lambda: len(at_work(ledger)) == 2)
-        victim = at_work(ledger)[0]
-        os.kill(victim.pid, signal.SIGKILL)
+        os.kill(at_work(ledger)[0].pid, signal.SIGKILL)
         began_s = time.monotonic()
         follow(executor, done(ledger))
         assert time.monotonic() - began_s < 60, "its trial need not wait for its lease"
@@ -140,54 +102,35 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(make: Make, database_ur
     assert table(found) == calm
 
 
-def test_stop_ends_all_workers_in_order(make: Make, database_url: str) -> None:
-    executor = make(database_url)
-    with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec(fixed=SLOW, budget={"epochs": 100}))
-        executor.start(2)
-        follow(executor, lambda: len(at_work(ledger)) == 2)
-        pids = [worker.pid for worker in at_work(ledger)]
-        executor.stop()
-        assert executor.alive == 0
-        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-        slots = ledger.snapshot("toy").search
-        assert not any(slot.held or slot.losses for slot in slots), "released, not lost"
-        executor.stop()
-
-
-def test_logs_are_found_by_worker(make: Make, database_url: str) -> None:
-    executor = make(database_url)
-    with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec(fixed=SLOW))
-        executor.start(2)
-        follow(executor, lambda: len(at_work(ledger)) == 2)
-        logs = [Path(worker.log or "") for worker in at_work(ledger)]
-        jobs = [worker.job for worker in at_work(ledger)]
-        assert len(set(logs)) == 2
-        assert all(str(log.parent) in executor.where(2) for log in logs)
-        wait_until(lambda: all("trial" in log.read_text() for log in logs))
-        assert all(job is None or job.startswith("slurm ") for job in jobs)
-
-
-def test_no_command_line_and_no_file_has_the_address(
+def test_stop_ends_all_workers_in_order_and_their_logs_are_known(
     make: Make, database_url: str, tmp_path: Path
 ) -> None:
     executor = make(database_url)
     with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec(fixed=SLOW))
+        ledger.register(toy_spec(fixed=SLOW, budget={"epochs": 100}))
         with genuine():  # whose environment is in /proc
-            executor.start(1)
-        follow(executor, lambda: len(at_work(ledger)) == 1)
-        (worker,) = at_work(ledger)
-        assert "passfile" not in Path(f"/proc/{worker.pid}/cmdline").read_text()
-        assert b"passfile" in Path(f"/proc/{worker.pid}/environ").read_bytes()
+            executor.start(2)
+        follow(executor, lambda: len(at_work(ledger)) == 2)
+        workers = at_work(ledger)
+        logs = [Path(worker.log or "") for worker in workers]
+        assert len(set(logs)) == 2
+        assert all(str(log.parent) in executor.where(2) for log in logs)
+        wait_until(lambda: all("trial" in log.read_text() for log in logs))
+        assert "passfile" not in Path(f"/proc/{workers[0].pid}/cmdline").read_text()
+        assert b"passfile" in Path(f"/proc/{workers[0].pid}/environ").read_bytes()
+        executor.stop()
+        assert executor.alive == 0
+        assert not any(Path(f"/proc/{worker.pid}").exists() for worker in workers)
+        slots = ledger.snapshot("toy").search
+        assert not any(slot.held or slot.losses for slot in slots), "released, not lost"
+        executor.stop()
     assert not any("passfile" in path.read_text() for path in tmp_path.rglob("*.*"))
 
 
 def test_workers_that_cannot_live_are_given_up_with_their_last_words(make: Make) -> None:
     executor = make("sqlite:///x.db")
-    executor.start(3)
-    with pytest.raises(HpoError, match="must live, but 3 in a row ended at once") as caught:
+    executor.start(2)
+    with pytest.raises(HpoError, match="must live, but ") as caught:
         follow(executor, lambda: False)
     assert "the storage must be a PostgreSQL database" in str(caught.value)
     assert "Its log: " in str(caught.value)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import re
 import signal
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,9 +14,10 @@ from dask_cluster import Cluster, cluster, kill
 from users import User
 from workers import table, wait_until
 
+from hpo.config import SiteConfig
 from hpo.errors import HpoError
-from hpo.launch.executors import dask
 from hpo.launch.executors.dask import DaskExecutor
+from hpo.launch.options import LaunchOptions
 from hpo.study.snapshot import StudyState, WorkerInfo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -72,16 +68,15 @@ def test_four_tasks_run_a_study_to_its_exact_budget(user: DaskUser) -> None:
     wait_until(lambda: gone(workers), timeout_s=90)
 
 
-def test_a_killed_worker_and_a_killed_dask_worker_lose_nothing(user: DaskUser) -> None:
+def test_a_killed_dask_worker_loses_nothing(user: DaskUser) -> None:
     third = user.cluster.start_worker(threads=2)
     launcher = user.launch("--set", "fixed.sleep_s=0.3", "--workers", "6")
-    os.kill(user.wait_for_workers(4)[0].pid, signal.SIGKILL)
+    user.wait_for_workers(4)
     kill(third)
-    out, _ = user.end(launcher)
-    assert re.search(r"a worker's task ended after \d+ s \(its Dask worker at \S+ is gone\); ", out)
+    user.end(launcher)
     snapshot = user.snapshot()
     assert table(snapshot) == user.calm()
-    assert sum(slot.losses for slot in snapshot.search) <= 1, "the other one saw that, and ended"
+    assert not any(slot.losses for slot in snapshot.search), "its worker saw that, and ended"
 
 
 def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: DaskUser) -> None:
@@ -101,12 +96,12 @@ def test_a_restarted_scheduler_is_waited_for(tmp_path: Path, database_url: str) 
         where.start_worker(threads=4)
         launcher = user.launch("--set", "fixed.sleep_s=0.3")
         user.wait_for_workers(4)
+        before = {worker.name for worker in user.workers()}
         where.stop()
         where.start_scheduler()
         where.start_worker(threads=4)
-        out, _ = user.end(launcher)
-        assert f"the Dask scheduler at {where.address} does not answer: trying on" in out
-        assert f"the Dask scheduler at {where.address} answers again" in out
+        wait_until(lambda: bool({w.name for w in user.workers()} - before), timeout_s=120)
+        user.end(launcher)
         assert table(user.snapshot()) == user.calm()
 
 
@@ -126,13 +121,14 @@ def test_workers_wait_for_threads_that_come(tmp_path: Path, database_url: str) -
 
 def test_a_database_that_they_cannot_reach(user: DaskUser, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what Dask logs of a task that failed has no password."""
+    monkeypatch.setenv("HPO_HOME", str(user.directory / "home"))
+    site = {"dask": {"scheduler": user.cluster.address}}
+    options = LaunchOptions(command="", site=SiteConfig.model_validate(site))
     url = "postgresql://me:hunter2@127.0.0.1:1/hpo"
-    executor = DaskExecutor(
-        "toy", scheduler=user.cluster.address, storage_url=url, logs=user.directory / "logs"
-    )
+    executor = DaskExecutor("toy", options=options, storage_url=url)
     executor.start(2)
     with pytest.raises(HpoError) as caught:
-        wait_until(lambda: bool(executor.poll()) and False, timeout_s=60)
+        wait_until(lambda: bool(executor.poll()) and False, timeout_s=150)
     executor.stop()
     said = str(caught.value)
     rule = "dask: the database must be reachable from every Dask worker, but got, on "
@@ -143,31 +139,3 @@ def test_a_database_that_they_cannot_reach(user: DaskUser, monkeypatch: pytest.M
     log = user.cluster.log.read_text()
     assert "Compute Failed" in log
     assert "hunter2" not in log + said
-
-
-class Elsewhere:
-    """This host under another name; sent to a Dask worker, it is what tells the name there."""
-
-    def __call__(self) -> str:
-        return "elsewhere"
-
-    def __reduce__(self) -> Any:
-        return partial, (platform.node,)
-
-
-def test_a_database_of_this_host_alone(user: DaskUser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask, "platform", SimpleNamespace(node=Elsewhere()))
-    executor = DaskExecutor(
-        "toy",
-        scheduler=user.cluster.address,
-        storage_url=user.url,
-        logs=user.directory / "logs",
-        only_here="the embedded server in /home/me/hpo",
-    )
-    wait_until(lambda: user.cluster.log.read_text().count("Starting established connection") >= 4)
-    with pytest.raises(HpoError) as caught:
-        executor.start(2)
-    assert "got the embedded server in /home/me/hpo, which only elsewhere reaches, and " in str(
-        caught.value
-    )
-    assert (executor.alive, executor.poll()) == (0, [])

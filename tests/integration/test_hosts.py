@@ -14,12 +14,12 @@ import pytest
 from servers import connect
 from workers import SUPPORT, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.launch.executors.local import LocalExecutor
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import Embedded
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
+from hpo.worker.crew import Crew
 
 LITTLE_MEMORY = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
 WRONG_CLOCK = """
@@ -112,7 +112,7 @@ def test_what_ended_a_worker_is_known_where_it_can_be(
         told.append(why)
         return ledger.release_lost(worker, why)
 
-    executor = LocalExecutor("toy", storage_url=database_url, logs=tmp_path, release=release)
+    crew = Crew("toy", storage_url=database_url, logs=tmp_path, release=release)
     ends = (
         lambda pid: os.kill(pid, signal.SIGKILL),
         lambda pid: os.kill(pid, signal.SIGSEGV),
@@ -120,14 +120,14 @@ def test_what_ended_a_worker_is_known_where_it_can_be(
     )
 
     def polled(condition: Callable[[], bool]) -> Callable[[], bool]:
-        return lambda: executor.poll() is not None and condition()
+        return lambda: crew.poll() is not None and condition()
 
-    executor.start(1)
+    crew.start(1)
     for n, end in enumerate(ends, start=1):
         wait_until(polled(lambda: any(slot.held for slot in ledger.snapshot("toy").search)))
-        end(executor.pids[0])
+        end(crew.pids[0])
         wait_until(polled(lambda n=n: len(told) == n))
-    executor.stop()
+    crew.stop()
     assert told[:3] == [None, "killed by SIGSEGV", "out of memory: killed by the kernel"]
     assert ledger.snapshot("toy").search[0].losses == 3
 

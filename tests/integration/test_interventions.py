@@ -13,9 +13,8 @@ import sqlalchemy as sa
 from settling import claim, decide, finish, run
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.config import SiteConfig
 from hpo.errors import HpoError, SpecError, StudyError
-from hpo.launch import arguments as launch_arguments
+from hpo.launch.options import LaunchOptions
 from hpo.launch.run import Launch
 from hpo.ledger import interventions, tables
 from hpo.ledger.claims import End, LeaseLostError, Over
@@ -273,10 +272,9 @@ def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
     ledger: Ledger, storage: Storage
 ) -> None:
     ledger.register(toy_spec())  # open again, when the launch comes to tell why it ended
-    arguments = launch_arguments.parser().parse_args(["--study", "toy.toml", "--no-report"])
-    arguments.command = "hpo launch --study toy.toml"
+    options = LaunchOptions(command="hpo launch --study toy.toml", writes_report=False)
     with pytest.raises(HpoError) as refused:
-        Launch(arguments, SiteConfig(), toy_spec(), storage)._result(StudyState.STOPPED)
+        Launch(options, toy_spec(), storage)._result(StudyState.STOPPED)
     assert str(refused.value) == (
         "toy: was stopped, and is open again: somebody resumed it meanwhile. Nothing is lost; go "
         "on with:\n  hpo launch --study toy.toml"

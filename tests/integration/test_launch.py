@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -36,7 +35,6 @@ def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: Use
     assert len(snapshot.search) == 12
     assert "toy: created in PostgreSQL " in err
     assert "1 worker starts here; logs in " in err
-    assert "may not fit in memory" not in err
     assert len(re.findall(r"^\[\d+/12\] trial \d+ complete [\d.]+ %", out, re.MULTILINE)) == 12
     assert len(re.findall(r"^\[confirmation \d/3\] trial \d+, fresh seed", out, re.MULTILINE)) == 3
     assert re.search(r"toy: confirmed [\d.]+ ± [\d.]+ % on 3 fresh seeds; reported 60.00", out)
@@ -124,21 +122,6 @@ def test_sigterm_is_ctrl_c_with_its_own_status(user: User) -> None:
     assert launcher.returncode == 143
     assert "Go on with:" in err
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-
-
-@pytest.mark.slow  # the leases of the killed workers must run out first
-def test_killed_workers_are_replaced_and_the_study_finishes(user: User) -> None:
-    user.launched("--name", "calm", "--workers", "1")
-    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.05")
-    user.wait_for_trials(2)
-    for pid in workers_of(launcher):
-        os.kill(pid, signal.SIGKILL)
-    out, err = end(launcher)
-    assert launcher.returncode == 0, err
-    assert out.count("(killed by SIGKILL); the next one starts in 1 s; log: ") == 2
-    snapshot = user.snapshot()
-    assert snapshot.state == StudyState.DONE
-    assert [s.score for s in snapshot.search] == [s.score for s in user.snapshot("calm").search]
 
 
 def test_workers_stop_when_their_launcher_is_killed(user: User) -> None:
@@ -262,29 +245,3 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     assert "2 workers serve this study: starting none here (--workers)" in err
     for worker in workers:
         kill(worker, signal.SIGTERM)
-
-
-def test_a_launch_that_may_not_fit_in_memory_says_so_and_begins(user: User) -> None:
-    study = user.directory / "small.toml"
-    study.write_text(
-        'objective = "spintronic"\nconfirm = false\n[budget]\ntrials = 1\nmembers = 1\n'
-        "epochs = 1\n[fixed]\nlayers = 1\nwidth = 4\n[space]\ntau_ns = { low = 1.0, high = 9.0 }\n"
-    )
-    code = (
-        "import runpy\nfrom hpo.launch import memory\nmemory.installed = lambda: 10**9\n"
-        "runpy.run_module('hpo.launch', run_name='__main__')"
-    )
-    launch = subprocess.Popen(
-        [sys.executable, "-c", code, "--study", "small.toml", "--no-report", "--workers", "2"],
-        cwd=user.directory,
-        env=user.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    user.started.append(launch)
-    _, err = user.end(launch)
-    assert [row for row in err.splitlines() if row.startswith("warning: ")] == [
-        "warning: the largest networks may not fit in memory: about 1.7 GB: 2 workers × 832 MB "
-        "(0 MB of it trajectories); this machine has 1.0 GB. Take at most 1 (--workers)."
-    ]

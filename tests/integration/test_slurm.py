@@ -9,9 +9,8 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,16 +54,15 @@ def crew_of(worker: WorkerInfo) -> int:
 
 
 def test_four_jobs_run_a_study_to_its_exact_budget(user: User) -> None:
-    launcher = user.launch()
+    launcher = user.launch("--set", "fixed.sleep_s=0.3")
     workers = user.wait_for_workers(4)
     said, _ = user.run("status", "toy", "--json")
     listed = [w for w in json.loads(said)["workers"] if w["alive"]]
     assert {w["job"] for w in listed} == {w.job for w in workers}
     logs = [Path(w["log"]) for w in listed]
-    out, err = launcher.communicate(timeout=120)
-    assert launcher.returncode == 0, err
+    out, err = user.end(launcher)
     assert "4 jobs of SLURM with 1 worker each; logs in " in err
-    assert "a node reaches the database" in out
+    assert "can a node reach the database? (--no-probe leaves it out)" in out
     assert "submitted 4 jobs to SLURM: " in out
     snapshot = user.snapshot()
     assert snapshot.state == StudyState.DONE
@@ -74,105 +72,84 @@ def test_four_jobs_run_a_study_to_its_exact_budget(user: User) -> None:
     wait_until(lambda: not states(), timeout_s=60)
 
 
-def test_scancel_a_kill_and_a_drained_node_lose_nothing(user: User) -> None:
-    launcher = user.launch("--set", "fixed.sleep_s=0.4")
+def test_scancel_a_killed_crew_and_a_killed_worker_lose_nothing(user: User) -> None:
+    launcher = user.launch("--no-probe", "--set", "fixed.sleep_s=0.4")
     workers = user.wait_for_workers(4)
     slurm("scancel", job_of(workers[0]))
     os.kill(crew_of(workers[1]), signal.SIGKILL)
     os.kill(workers[2].pid, signal.SIGKILL)
-    slurm("scontrol", "update", f"NodeName={NODE}", "State=DRAIN", "Reason=test")
-    try:
-        wait_until(lambda: any("PENDING" in s for s in states().values()), timeout_s=60)
-        slurm("scancel", job_of(workers[3]))
-        time.sleep(12)
-    finally:
-        slurm("scontrol", "update", f"NodeName={NODE}", "State=RESUME")
-    out, err = launcher.communicate(timeout=280)
-    assert launcher.returncode == 0, err + out
-    assert re.search(
-        r"job \d+_\d ended after \d+ s on \S+ \(CANCELLED\); if there is work left", out
-    )
-    assert re.search(r"job \d+_\d ended after \d+ s on \S+ \(FAILED\); if there is work left", out)
-    assert "in the queue: " in out
+    wait_until(lambda: queued_again(job_of(workers[1])), timeout_s=60)
+    out, _ = user.end(launcher)
+    assert re.search(rf"job {job_of(workers[0])} ended after \S+ on \S+ \(CANCELLED\); log: ", out)
     snapshot = user.snapshot()
     assert table(snapshot) == user.calm()
     assert sum(slot.losses for slot in snapshot.search) <= 2, "only those that were killed"
 
 
-def test_before_its_time_limit_a_job_keeps_its_work_and_queues_again(user: User) -> None:
-    launcher = user.launch("--set", "fixed.sleep_s=0.4")
-    first = user.wait_for_workers(4)[0]
-    job = job_of(first)
+def queued_again(job: str) -> bool:
+    return "Restarts=1" in slurm("scontrol", "show", "job", job)
+
+
+def near_its_limit(job: str) -> None:
     slurm("scancel", "--signal=USR2", "--batch", job)
-    wait_until(lambda: "Restarts=1" in slurm("scontrol", "show", "job", job), timeout_s=60)
-    wait_until(
-        lambda: any(w.job == first.job and w.name != first.name for w in user.workers()),
-        timeout_s=60,
-    )
-    out, err = launcher.communicate(timeout=280)
-    assert launcher.returncode == 0, err + out
-    snapshot = user.snapshot()
-    assert table(snapshot) == user.calm()
-    assert not any(slot.losses for slot in snapshot.search), "released, not lost"
-    log = (user.directory / f"home/logs/toy/slurm/{job}.log").read_text()
-    assert "the time limit is near: the workers have stopped, the job queues again" in log
 
 
-def test_a_job_that_is_pre_empted_keeps_its_work_and_queues_again(user: User) -> None:
-    launcher = user.launch("--set", "fixed.sleep_s=0.4", "--slurm-partition", "debug")
-    workers = user.wait_for_workers(4)
-    jobs = {job_of(worker) for worker in workers}
+def pre_empted(job: str) -> None:
     line = ("sbatch", "--parsable", "--partition=urgent", "--ntasks=8", "--output=/dev/null")
     urgent = slurm(*line, "--wrap=sleep 5")
     wait_until(lambda: "RUNNING" in states().get(urgent, ""), timeout_s=90)
-    assert "Restarts=1" in "".join(slurm("scontrol", "show", "job", job) for job in jobs)
-    out, err = launcher.communicate(timeout=280)
-    assert launcher.returncode == 0, err + out
+
+
+@pytest.mark.parametrize("end", [near_its_limit, pre_empted])
+def test_a_job_that_must_end_keeps_its_work_and_queues_again(
+    user: User, end: Callable[[str], None]
+) -> None:
+    options = ("--slurm-partition", "debug", "--no-probe", "--set", "fixed.sleep_s=0.4")
+    launcher = user.launch(*options)
+    first = user.wait_for_workers(4)[0]
+    end(job_of(first))
+    wait_until(lambda: queued_again(job_of(first)), timeout_s=60)
+    wait_until(lambda: any(w.job == first.job and w.name != first.name for w in user.workers()), 90)
+    user.end(launcher)
     snapshot = user.snapshot()
     assert table(snapshot) == user.calm()
     assert not any(slot.losses for slot in snapshot.search), "released, not lost"
+    log = user.directory / f"home/logs/toy/slurm/{job_of(first)}.log"
+    assert "told to stop: the workers have stopped" in log.read_text()
 
 
-def test_a_partition_that_is_not_there(user: User) -> None:
-    _, err = user.launched("--slurm-partition", "debgu", status=1)
-    assert (
-        "error: slurm: the partition must be one of the cluster, but got partition=debgu. "
-        "Valid: debug, urgent.\n"
-    ) in err
+@pytest.mark.parametrize(
+    "options", [("--slurm-partition", "debgu"), ("--slurm-option", "licenses=none:3")]
+)
+def test_what_sbatch_refuses_leaves_no_study_behind(user: User, options: tuple[str, ...]) -> None:
+    _, err = user.launched(*options, status=1)
+    assert "error: slurm: sbatch must answer, but got: sbatch: error: " in err
+    assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
     assert not states()
     assert "toy: withdrawn again, since no worker could be started" in err
     assert not user.studies(), "it would be open, and standing workers would take it"
 
 
-def test_an_option_that_sbatch_refuses(user: User) -> None:
-    _, err = user.launched("--slurm-option", "licenses=none:3", status=1)
-    assert "error: sbatch: the jobs must be accepted, but got: sbatch: error: " in err
-    assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
-    assert not user.studies()
-
-
-def test_a_database_that_nodes_cannot_reach_is_found_out_by_a_probe(user: User) -> None:
-    setup = "export HPO_STORAGE=postgresql://me@127.0.0.1:1/hpo"
+@pytest.mark.parametrize(
+    ("setup", "said"),
+    [
+        (
+            "export HPO_STORAGE=postgresql://me@127.0.0.1:1/hpo",
+            r"error: slurm: the database must be reachable from a node, but got, from the probe "
+            rf"job \d+ \(FAILED on {NODE}\):\n.*the server must accept connections",
+        ),
+        (
+            "exec > /dev/null 2>&1; exit 3",
+            r"error: slurm: the logs and this installation must be on a file system that the .*got "
+            r"nothing from the probe job \d+ \(FAILED on \S+\), neither a word nor its log=",
+        ),
+    ],
+)
+def test_a_node_that_cannot_work_is_found_out_by_a_probe(user: User, setup: str, said: str) -> None:
     (user.directory / "hpo.toml").write_text(f"[slurm]\nsetup = ['{setup}']\n")
-    out, err = user.launched(status=1)
-    assert "can a node reach the database? (--no-probe leaves it out)" in out
-    assert re.search(
-        r"error: slurm: the database must be reachable from a node, but got, from the probe job "
-        rf"\d+_0 \(FAILED on {NODE}\):\n.*the server must accept connections",
-        err,
-        re.DOTALL,
-    )
-    assert not states(), "no job was submitted"
-
-
-def test_a_node_that_shares_no_file_with_us_is_told_apart(user: User) -> None:
-    (user.directory / "hpo.toml").write_text("[slurm]\nsetup = ['exit 3']\n")
     _, err = user.launched(status=1)
-    assert "error: slurm: the logs and this installation must be on a file system that the " in err
-    found = r"got nothing from the probe job \d+_0 \(FAILED on \S+\): neither a sign"
-    assert re.search(found, err)
-    assert f"log={user.directory}/home/logs/toy/slurm/" in err
-    assert f"python={sys.executable}. Set HPO_HOME" in err
+    assert re.search(said, err, re.DOTALL)
+    wait_until(lambda: not states(), timeout_s=30)
 
 
 class Terminal:
@@ -225,22 +202,13 @@ def test_ctrl_c_at_a_terminal_asks_and_leaves_or_cancels_the_jobs(user: User) ->
     assert not any(slot.held or slot.losses for slot in user.snapshot().search), "released"
 
 
-def test_without_a_terminal_jobs_are_left_unless_told_to_cancel_them(user: User) -> None:
-    options = ("--no-probe", "--set", "fixed.sleep_s=0.3")
-    launcher = user.launch(*options)
+def test_without_a_terminal_jobs_are_left(user: User) -> None:
+    launcher = user.launch("--no-probe", "--set", "fixed.sleep_s=0.3")
     user.wait_for_workers(4)
     launcher.terminate()
-    _, err = launcher.communicate(timeout=60)
-    assert launcher.returncode == 143
+    _, err = user.end(launcher, 143)
     assert "4 jobs left to SLURM" in err
     assert len(states()) == 4
-    launcher = user.launch(*options, "--on-cancel", "cancel")
-    user.wait_for_workers(4)
-    time.sleep(3)
-    launcher.terminate()
-    _, err = launcher.communicate(timeout=60)
-    assert "stopped. Go on with:" in err
-    assert not states()
 
 
 def test_workers_that_share_a_job(user: User) -> None:

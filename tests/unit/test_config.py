@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -11,7 +10,9 @@ import pytest
 
 from hpo import config
 from hpo.errors import HpoError
-from hpo.launch import arguments, choose_executor
+from hpo.launch import executors
+from hpo.launch.__main__ import parser
+from hpo.launch.options import LaunchOptions
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +26,13 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def options(*line: str) -> argparse.Namespace:
-    return arguments.parser().parse_args(["--study", "toy", *line])
+def load(*line: str) -> config.SiteConfig:
+    """What holds for a launch with these options."""
+    return options(*line).site
+
+
+def options(*line: str) -> LaunchOptions:
+    return LaunchOptions.of_line(parser().parse_args(["--study", "toy", *line]), "again")
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
@@ -35,13 +41,15 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
     (directory / "hpo.toml").write_text(
         '[launch]\nexecutor = "slurm"\nworkers = 64\n'
         '[slurm]\npartition = "file"\ntime = 01:00:00\nqos = "file"\noptions = { a = "1", b = 2 }\n'
+        'setup = ["module load c"]\n'
     )
     assert config.load().slurm.time == "01:00:00"
+    assert config.load().slurm.setup == ("module load c",)
     monkeypatch.setenv("HPO_SLURM_TIME", "2:00:00")
     monkeypatch.setenv("HPO_SLURM_QOS", "variable")
     monkeypatch.setenv("HPO_SLURM_OPTIONS", "b=3\nc")
     monkeypatch.setenv("HPO_SLURM_SETUP", "module load a\nmodule load b")
-    found = config.load(options("--slurm-qos", "option", "--slurm-option", "a=4", "--no-probe"))
+    found = load("--slurm-qos", "option", "--slurm-option", "a=4", "--no-probe")
     assert (found.launch.executor, found.launch.workers, found.launch.threads) == ("slurm", 64, 1)
     assert (found.slurm.partition, found.slurm.time, found.slurm.qos) == (
         "file",
@@ -55,23 +63,23 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
 
 def test_the_number_of_the_clusters_workers_is_none_for_this_machine(directory: Path) -> None:
     (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
-    assert config.load(options("--executor", "local")).launch.workers is None
-    assert config.load(options("--executor", "local", "--workers", "2")).launch.workers == 2
+    assert load("--executor", "local").launch.workers is None
+    assert load("--executor", "local", "--workers", "2").launch.workers == 2
 
 
 def test_workers_of_the_file_count_where_jobs_are_asked_for(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (directory / "hpo.toml").write_text("[launch]\nworkers = 5\n")
-    assert config.load(options("--executor", "slurm")).launch.workers == 5
+    assert load("--executor", "slurm").launch.workers == 5
     monkeypatch.setenv("HPO_LAUNCH_WORKERS", "6")
     monkeypatch.setenv("HPO_WORKERS", "7")  # Docker Compose's
-    assert config.load(options("--executor", "slurm")).launch.workers == 6
+    assert load("--executor", "slurm").launch.workers == 6
     (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
     monkeypatch.setenv("HPO_EXECUTOR", "local")
-    assert config.load(options()).launch.workers == 6
+    assert load().launch.workers == 6
     monkeypatch.delenv("HPO_LAUNCH_WORKERS")
-    assert config.load(options()).launch.workers is None
+    assert load().launch.workers is None
 
 
 @pytest.mark.parametrize(
@@ -138,8 +146,8 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
         ),
         (
             '[slurm]\noptions = { partition = "x" }',
-            "hpo.toml: slurm.options: partition is an option that jobs get already. Give it as "
-            "slurm.partition.",
+            "hpo.toml: slurm.options: partition is an option that jobs get already: see the keys "
+            "of [slurm].",
         ),
         ("[slurm", "hpo.toml: not valid TOML: "),
         (
@@ -172,7 +180,12 @@ def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None
             "x",
             "HPO_SLURM_PARTITON: unknown variable. Did you mean 'HPO_SLURM_PARTITION'? Valid: ",
         ),
-        ("HPO_SLURM_OPTIONS", "=3", "HPO_SLURM_OPTIONS: `KEY=VALUE` must hold, but got '=3'."),
+        (
+            "HPO_SLURM_OPTIONS",
+            "=3",
+            "HPO_SLURM_OPTIONS: slurm.options: KEY=VALUE, as in reservation=lab, must hold, but "
+            "got options='=3'. Change it.",
+        ),
         ("HPO_CONFIG", "none.toml", "HPO_CONFIG: the file must exist, but got none.toml. Correct"),
     ],
 )
@@ -199,47 +212,45 @@ def test_a_mistake_in_the_environment(
             "tcp://HOST:8786, must hold, but got scheduler='http://head:8787/status'. Change it.",
         ),
         (["--slurm-option", "array=3"], "--slurm-option: slurm.options: array is an option that"),
-        (["--slurm-option", "a b=3"], "--slurm-option: `KEY=VALUE` must hold, but got 'a b=3'."),
+        (
+            ["--slurm-option", "a b=3"],
+            "--slurm-option: slurm.options: KEY=VALUE, as in reservation=lab, must hold, but got "
+            "options=['a b=3']. Change it.",
+        ),
     ],
 )
 def test_a_mistake_on_the_command_line(line: list[str], message: str) -> None:
     with pytest.raises(HpoError) as caught:
-        config.load(options(*line))
+        load(*line)
     assert str(caught.value).startswith(message)
 
 
-def test_jobs_must_know_how_many_workers_there_are() -> None:
-    with pytest.raises(HpoError) as caught:
-        choose_executor.check(config.load(options("--executor", "slurm")))
-    assert str(caught.value) == (
-        "slurm: the number of workers must be given, but got workers=none. Give it: --workers N, "
-        "or workers in [launch] of hpo.toml."
-    )
-    choose_executor.check(config.load(options("--executor", "slurm", "--workers", "3")))
-
-
-def test_dask_must_be_told_its_scheduler_and_be_there(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            ["--executor", "slurm"],
+            "slurm: the number of workers must be given, but got workers=none. Give it: --workers "
+            "N, or workers in [launch] of hpo.toml.",
+        ),
+        (
+            ["--executor", "dask", "--workers", "3"],
+            "dask: the scheduler must be given, but got scheduler=none. Give the address that it "
+            "prints: --scheduler tcp://HOST:8786, or scheduler in [dask] of hpo.toml.",
+        ),
+        (
+            ["--executor", "dask", "--workers", "3", "--scheduler", "head:1"],
+            "dask: the package distributed must be installed, but got none. Install it here and "
+            "where scheduler and Dask workers run, of one version: pip install "
+            "'hpo-dynamics[dask]'.",
+        ),
+    ],
+)
+def test_what_an_executor_must_be_told(
+    line: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(HpoError) as caught:
-        choose_executor.check(config.load(options("--executor", "dask", "--workers", "3")))
-    assert str(caught.value) == (
-        "dask: the scheduler must be given, but got scheduler=none. Give the address that it "
-        "prints: --scheduler tcp://HOST:8786, or scheduler in [dask] of hpo.toml."
-    )
-    (directory / "hpo.toml").write_text(
-        '[launch]\nexecutor = "dask"\nworkers = 3\n[dask]\nscheduler = "tcp://head:8786"\n'
-    )
-    site = config.load(options())
-    assert (site.launch.workers, site.dask.scheduler) == (3, "tcp://head:8786")
-    assert config.load(options("--executor", "local")).launch.workers is None
-    monkeypatch.setenv("HPO_DASK_SCHEDULER", "tls://other:8786")
-    assert config.load(options()).dask.scheduler == "tls://other:8786"
-    assert config.load(options("--scheduler", "head:1")).dask.scheduler == "head:1"
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(HpoError) as caught:
-        choose_executor.check(site)
-    assert str(caught.value) == (
-        "dask: the package distributed must be installed, but got none. Install it here and where "
-        "scheduler and Dask workers run, of one version: pip install 'hpo-dynamics[dask]'."
-    )
+        executors.check(options(*line))
+    assert str(caught.value) == message
+    executors.check(options("--executor", "slurm", "--workers", "3"))

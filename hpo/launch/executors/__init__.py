@@ -1,41 +1,21 @@
-"""Who starts workers: local processes, a cluster's scheduler.
+"""Who starts workers: a crew on this machine, the scheduler of a cluster.
 
 A study never depends on how its workers are started, nor on how many there are. So the contract is
-small, and a new kind of executor is one class: start some workers, keep their number up, stop them.
-A launch uses nothing else, and never asks which kind it has.
+small, and a new kind of executor is one class: start some workers, tell what becomes of them, stop
+them. Restarting them is the scheduler's: leases make workers replaceable. A launch uses nothing
+else, and never asks which kind it has.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
-__all__ = ["GRACE_S", "Executor", "slurm_commands"]
+from hpo.errors import HpoError
+from hpo.launch.options import LaunchOptions
+from hpo.worker.crew import GRACE_S, Crew
 
-Release = Callable[[str, str | None], bool | None]
-"""Frees what a worker, or a job of several, held that has ended. Gets its name, and what it died of
-(None: somebody killed it); returns whether it held a trial, None if that is unknown."""
-
-GRACE_S = 10.0
-"""A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
-
-
-T = TypeVar("T")
-
-D = TypeVar("D")
-
-
-def asked(question: Callable[[], T], otherwise: D) -> T | D:
-    """What the database answers; ``otherwise`` while it is away."""
-    from hpo.postgres.retry import is_passing  # the crew of a job stays small
-
-    try:
-        return question()
-    except Exception as error:
-        if not is_passing(error):
-            raise
-        return otherwise
+__all__ = ["GRACE_S", "Executor", "LocalExecutor", "check", "executor", "slurm_commands"]
 
 
 class Executor(ABC):
@@ -62,19 +42,19 @@ class Executor(ABC):
     @property
     @abstractmethod
     def alive(self) -> int:
-        """How many of its workers live, or wait to be started, as far as is known: at once."""
+        """How many of its workers live, or wait to be started, as far as is known: at once.
 
-    def look(self) -> None:
-        """Bring ``alive`` up to date, where somebody must be asked; ``poll`` does so, too.
-
-        Neither this nor ``alive`` and ``stop`` may block for long, or raise, because a scheduler is
-        away: what they are for is a launch that follows a study, or ends.
+        Neither this nor ``stop`` may block for long, or raise, because a scheduler is away: what
+        they are for is a launch that follows a study, or ends.
         """
-        return
 
     @abstractmethod
     def where(self, n: int) -> str:
         """``n`` workers in words: how many start, where, and where their logs are."""
+
+    def script(self, n: int) -> str | None:
+        """What would be submitted for ``n`` workers, for people to read; None if nothing is."""
+        return None
 
     @abstractmethod
     def start(self, n: int) -> None:
@@ -88,7 +68,7 @@ class Executor(ABC):
 
     @abstractmethod
     def poll(self) -> list[str]:
-        """Start workers that were lost again, later each time, and tell what happened.
+        """Look after the workers, and tell what happened.
 
         Called every second or so while the study is open and its database answers.
 
@@ -114,3 +94,51 @@ class Executor(ABC):
             What goes on, and how to end it, in words.
         """
         raise NotImplementedError("its workers end with the launch")
+
+
+class LocalExecutor(Crew, Executor):
+    """The workers of this machine: a crew whose process is the launch."""
+
+
+def check(options: LaunchOptions) -> None:
+    """Check what depends on the executor before anything is touched.
+
+    Raises:
+        HpoError: it must be told how many workers there are, or which cluster it is.
+    """
+    name = options.site.launch.executor
+    if name != "local" and options.site.launch.workers is None:
+        raise HpoError(
+            f"{name}: the number of workers must be given, but got workers=none. Give it: "
+            "--workers N, or workers in [launch] of hpo.toml."
+        )
+    if name == "dask":
+        from hpo.launch.executors import dask
+
+        dask.check(options.site.dask)
+
+
+def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
+    """Return the executor that the options ask for; nothing is started yet.
+
+    Args:
+        options: of the launch.
+        study: its name.
+        storage_url: the database, as workers reach it; only handed over.
+    """
+    if options.site.launch.executor == "slurm":
+        from hpo.launch.executors.slurm import SlurmExecutor
+
+        return SlurmExecutor(study, options=options, storage_url=storage_url)
+    if options.site.launch.executor == "dask":
+        from hpo.launch.executors.dask import DaskExecutor
+
+        return DaskExecutor(study, options=options, storage_url=storage_url)
+    return LocalExecutor(
+        study,
+        storage_url=storage_url,
+        logs=options.logs(study),
+        threads=options.site.launch.threads,
+        options=options.of_workers,
+        stays=True,
+    )

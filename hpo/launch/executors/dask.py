@@ -1,11 +1,12 @@
 """Workers as tasks of a Dask cluster that is there already: dask-jobqueue, LocalCluster, by hand.
 
 Each of the tasks occupies a thread of a Dask worker for as long as the study lasts, and runs there
-one worker of ours, a process of its own. Tasks return nothing, and Dask sees no trial: who works at
-what is in the ledger, and so are results. The launch says on which Dask worker a task runs, one
-that has a free thread: Dask would queue tasks, which take it for less than a second, behind each
-other, and leave threads idle that come later. Tasks end with their launch, however that ends: the
-scheduler cancels what nobody waits for, and a task that is cancelled stops its worker in order.
+a crew of one worker of ours, a process of its own. Tasks return nothing, and Dask sees no trial:
+who works at what is in the ledger, and so are results. The launch gives tasks to threads that are
+free: Dask would queue those that wait behind each other, and leave threads idle that come later.
+From then on Dask supervises: it repeats tasks that fail, and gives those of a Dask worker that is
+gone to others. Tasks end with their launch, however that ends: the scheduler cancels what nobody
+waits for, and a task that is cancelled stops its worker in order.
 
 The database's address travels inside the one argument of a task, which does not show it: keys and
 ``repr`` are all that Dask logs and its dashboard shows. It is readable on the way unless the
@@ -19,27 +20,34 @@ import platform
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo.config import DaskDefaults
 from hpo.errors import HpoError
 from hpo.launch.executors import GRACE_S, Executor
-from hpo.launch.executors.crew import POLL_S, TERM_GRACE_S, release_lost
-from hpo.launch.executors.local import HEALTHY_S, PAUSE_S, LocalExecutor, remove_old_logs
+from hpo.launch.options import LaunchOptions
+from hpo.worker.crew import POLL_S, TERM_GRACE_S, Crew, remove_old_logs
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 CONNECT_S = 10.0
 """How long a scheduler may take to answer."""
+AGAIN_S = 60.0
+"""How long until a scheduler is tried again that does not answer."""
+SETTLING_S = 2.0
+"""How long until what was submitted shows among what Dask workers are busy with."""
 REACH_S = 20.0
 """How long the database may be away, as a Dask worker sees it, before a task gives up."""
 LEAVING_S = 2 * TERM_GRACE_S
 """Longest wait for tasks that were cancelled."""
+RETRIES = 2
+"""How often Dask repeats a task whose worker cannot live: another host may have what is missing."""
 
 
 class DaskError(HpoError):
@@ -64,38 +72,34 @@ def work(order: Order) -> None:
 
     Raises:
         HpoError: the database cannot be reached from here, or no worker can live here.
+        Reschedule: the Dask worker ends: another one is to go on.
     """
-    from distributed import get_worker
-
-    def release(worker: str, why: str | None) -> bool | None:
-        try:
-            return release_lost(worker, why, order.storage_url)
-        except HpoError:  # what the worker died of
-            return False
+    from distributed import Reschedule, get_worker
 
     here = get_worker()
-    key = here.get_current_task()
+    key = str(here.get_current_task())
     _check_reachable(order.storage_url)
-    executor = LocalExecutor(
+    crew = Crew(
         order.study,
         storage_url=order.storage_url,
         logs=order.logs,
         threads=order.threads,
         options=order.options,
-        job=key,
+        prefix=f"{key.rsplit('-', 2)[1]}_{uuid.uuid4().hex[:6]}",  # that of the launch first
         directory=order.directory,
-        release=release,
     )
     try:
-        executor.start(1)
-        while not executor.over and here.status.name in ("running", "paused"):
+        crew.start(1)
+        while not crew.over:
             if here.state.tasks[key].state != "executing":  # cancelled, or its launch is gone
                 return
-            for event in executor.poll():
+            if here.status.name not in ("running", "paused"):
+                raise Reschedule
+            for event in crew.poll():
                 logging.getLogger("distributed.worker").info("%s: %s", key, event)
             time.sleep(POLL_S)
     finally:
-        executor.stop(TERM_GRACE_S)
+        crew.stop(TERM_GRACE_S)
 
 
 def _check_reachable(storage_url: str) -> None:
@@ -119,63 +123,37 @@ def _unfinished(prefix: str, dask_worker: Any = None) -> list[str]:
     return [key for key in dask_worker.state.tasks if str(key).startswith(prefix)]
 
 
-@dataclass(kw_only=True)
-class _Task:
-    """The place of one worker: its task, and those before it."""
-
-    future: Future | None = None
-    host: str = ""
-    """Address of its Dask worker."""
-    submitted_s: float = 0.0
-    due_s: float = 0.0
-    """When to submit the next one, once this one is gone and a thread is free."""
-    pause_s: float = PAUSE_S[0]
-
-
 class DaskExecutor(Executor):
-    """Submits a task per worker to a Dask scheduler, and those again that ended."""
+    """Submits a task per worker to a Dask scheduler, which repeats those that are lost."""
 
-    def __init__(
-        self,
-        study: str,
-        *,
-        scheduler: str,
-        storage_url: str,
-        logs: Path,
-        threads: int = 1,
-        options: Sequence[str] = (),
-        only_here: str | None = None,
-    ) -> None:
+    def __init__(self, study: str, *, options: LaunchOptions, storage_url: str) -> None:
         """Nothing is submitted yet.
 
         Args:
             study: name of the study.
-            scheduler: its address, as in tcp://HOST:8786.
+            options: of the launch.
             storage_url: handed over inside a task's argument, see above.
-            logs: directory of the log files, on the hosts of the Dask workers.
-            threads: with so many threads computes every worker.
-            options: more options for every worker.
-            only_here: words for a database that no other host reaches; None if others may.
         """
+        assert options.site.dask.scheduler is not None
+        self._scheduler, self._options = options.site.dask.scheduler, options
         self._order = Order(
             study=study,
             storage_url=storage_url,
-            logs=logs.absolute(),
+            logs=(options.logs(study) / "dask").absolute(),
             directory=Path.cwd(),
-            threads=threads,
-            options=tuple(options),
+            threads=options.site.launch.threads,
+            options=tuple(options.of_workers),
         )
-        self._scheduler, self._only_here = scheduler, only_here
         self._prefix = f"hpo-{study}-{uuid.uuid4().hex[:6]}"
         self._client: Client | None = None
-        self._tasks: list[_Task] = []
+        self._wanted, self._tasks = 0, list[Any]()
         self._events: list[str] = []
-        self._silent, self._connect_s = False, 0.0
+        self._silent, self._connect_s, self._place_s = False, 0.0, 0.0
 
     @property
     def alive(self) -> int:
-        """Tasks that run, wait for a thread, or are about to be submitted again."""
-        return len(self._tasks)
+        """Tasks that run, or wait for a thread."""
+        return self._wanted
 
     def where(self, n: int) -> str:
         """The cluster, as a launch tells where its workers are."""
@@ -187,19 +165,23 @@ class DaskExecutor(Executor):
         if not n:
             return
         self._client = connect(self._scheduler)
-        self._check_hosts(self._client)
         remove_old_logs(self._order.logs)
-        self._tasks = [_Task() for _ in range(n)]
+        self._wanted = n
         self._place(self._client)
-        if waiting := sum(task.future is None for task in self._tasks):
+        if waiting := n - len(self._tasks):
             self._events.append(
                 f"the Dask workers have {n - waiting} free threads: {waiting} of {n} workers wait "
                 "for more, as by cluster.scale()"
             )
 
     def poll(self) -> list[str]:
-        """Submit tasks that ended again, after a pause that grows from 1 s to 60 s."""
-        if self._tasks and (client := self._answering()):
+        """Submit what waits for a thread, and what a scheduler forgot that was restarted.
+
+        Raises:
+            HpoError: workers can live nowhere.
+        """
+        if self._wanted and (client := self._answering()):
+            self._judge()
             self._place(client)
         events, self._events = self._events, []
         return events
@@ -211,14 +193,14 @@ class DaskExecutor(Executor):
         Dask workers end without it, and with them their workers.
         """
         client, tasks = self._client, self._tasks
-        self._client, self._tasks = None, []
+        self._client, self._tasks, self._wanted = None, [], 0
         if client is None:
             return
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
         with suppress(OSError, RuntimeError):  # of a scheduler that goes away meanwhile
             try:
                 if client.status == "running":
-                    client.cancel([task.future for task in tasks if task.future is not None])
+                    client.cancel(tasks)
                 while client.status == "running" and time.monotonic() < deadline:
                     found = client.run(_unfinished, self._prefix, on_error="ignore")
                     if not any(found.values()):
@@ -228,51 +210,43 @@ class DaskExecutor(Executor):
                 client.close(timeout=2)
 
     def _place(self, client: Client) -> None:
-        """Submit tasks to Dask workers that have a free thread, in place of those that ended.
-
-        Raises:
-            HpoError: workers can live nowhere.
-        """
-        now = time.monotonic()
+        """Submit tasks to Dask workers that have a free thread."""
+        missing, now = self._wanted - len(self._tasks), time.monotonic()
+        if not missing or now < self._place_s:
+            return
         try:
             threads, busy = client.nthreads(), client.processing()
         except (OSError, RuntimeError):  # it went away a moment ago
             return
-        for task in self._tasks:
-            if task.future is not None and (task.future.done() or task.host not in threads):
-                self._ended(task, task.future, now)
-        ours = [(task.host, task.future.key) for task in self._tasks if task.future is not None]
-        taken = {*ours, *((host, key) for host, keys in busy.items() for key in keys)}
-        free = Counter(threads) - Counter(host for host, _ in taken)
-        places = iter(free.elements())
-        for task in self._tasks:
-            if task.future is None and now >= task.due_s and (host := next(places, None)):
-                key = f"{self._prefix}-{uuid.uuid4().hex[:6]}"
-                task.future = client.submit(work, self._order, key=key, workers=host, pure=False)
-                task.host, task.submitted_s = host, now
+        free = Counter(threads) - Counter({host: len(keys) for host, keys in busy.items()})
+        for host in islice(free.elements(), missing):
+            task = client.submit(
+                work,
+                self._order,
+                key=f"{self._prefix}-{uuid.uuid4().hex[:6]}",
+                workers=host,
+                allow_other_workers=True,  # when that one is gone
+                retries=RETRIES,
+                pure=False,
+            )
+            self._tasks.append(task)
+        self._place_s = now + SETTLING_S
 
-    def _ended(self, task: _Task, future: Future, now: float) -> None:
-        """Plan the next task of a worker; what a task raises lasts, mostly.
+    def _judge(self) -> None:
+        """Forget the tasks that have ended: over, given up, or lost with their scheduler.
 
         Raises:
-            HpoError: no other task lives, either.
+            HpoError: all that are left gave up.
         """
-        error = future.exception() if future.status == "error" else None
-        lived_s, how = now - task.submitted_s, future.status if error is None else str(error)
-        if not future.done():
-            how = f"its Dask worker at {task.host} is gone"
-            future.cancel()
-        task.future = None
-        if error is not None and all(other.future is None for other in self._tasks):
-            raise _told(error)
-        if lived_s >= HEALTHY_S:
-            task.pause_s = PAUSE_S[0]
-        pause_s = task.pause_s if error is None else PAUSE_S[1]
-        task.due_s, task.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
-        self._events.append(
-            f"a worker's task ended after {lived_s:.0f} s ({how}); the next one is submitted in "
-            f"{pause_s:.0f} s"
-        )
+        failed = [task for task in self._tasks if task.status == "error"]
+        over = [task for task in self._tasks if task.status == "finished"]
+        self._tasks = [task for task in self._tasks if task.status == "pending"]
+        self._wanted -= len(over) + len(failed)
+        for task in failed:
+            error = _told(task.exception())
+            if not self._wanted:
+                raise error
+            self._events.append(f"a worker's task has given up: {error}")
 
     def _answering(self) -> Client | None:
         """The client if its scheduler answers; if that was restarted, a new one may reach it."""
@@ -280,7 +254,8 @@ class DaskExecutor(Executor):
         if self._client.status == "closed" and time.monotonic() >= self._connect_s:
             with suppress(DaskError):
                 self._client = connect(self._scheduler)
-            self._connect_s = time.monotonic() + PAUSE_S[1]
+                self._tasks = []
+            self._connect_s = time.monotonic() + AGAIN_S
         silent = self._client.status != "running"
         if silent != self._silent:
             answer = "does not answer: trying on" if silent else "answers again"
@@ -288,26 +263,18 @@ class DaskExecutor(Executor):
         self._silent = silent
         return None if silent else self._client
 
-    def _check_hosts(self, client: Client) -> None:
-        """Check that Dask workers run on this host alone, if only that reaches the database."""
-        here = platform.node()
-        nodes = set(client.run(platform.node).values()) if self._only_here else set()
-        if others := sorted(nodes - {here}):
-            client.close()
-            raise DaskError(
-                f"dask: the database must be reachable from every Dask worker, but got "
-                f"{self._only_here}, which only {here} reaches, and Dask workers on "
-                f"{','.join(others[:3])}{',…' if len(others) > 3 else ''}. Give a PostgreSQL "
-                "server that they reach: set HPO_STORAGE (docs/how-to/several-hosts.md)."
-            )
 
-
-def require() -> None:
-    """Check that Dask is installed here, without importing it.
+def check(dask: DaskDefaults) -> None:
+    """Check that the scheduler is named, and that Dask is installed here, without importing it.
 
     Raises:
-        DaskError: it is not.
+        HpoError: one is missing.
     """
+    if dask.scheduler is None:
+        raise DaskError(
+            "dask: the scheduler must be given, but got scheduler=none. Give the address that it "
+            "prints: --scheduler tcp://HOST:8786, or scheduler in [dask] of hpo.toml."
+        )
     if find_spec("distributed") is None:
         raise DaskError(
             "dask: the package distributed must be installed, but got none. Install it here and "
@@ -317,12 +284,11 @@ def require() -> None:
 
 
 def connect(scheduler: str) -> Client:
-    """A client of a scheduler; Dask's own configuration has certificates for tls://.
+    """Return a client of a scheduler; Dask's own configuration has certificates for tls://.
 
     Raises:
         DaskError: it does not answer.
     """
-    require()
     from distributed import Client
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # the launch tells it itself

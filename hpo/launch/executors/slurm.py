@@ -1,64 +1,59 @@
 """Workers as jobs of SLURM, in a queue that may last, on nodes that may take them away again.
 
-A launch submits an array of jobs, each a crew of workers (``hpo.launch.executors.crew``), and then
-follows the study in its database. The jobs need the launch no more: it may leave them, and the next
-launch of the same study finds them by their name and counts them. What jobs do is asked from
-squeue, now and then; who works at what, from the ledger.
+A launch submits an array of jobs, each a crew of workers (``hpo worker --workers N``), and then
+follows the study in its database. SLURM supervises: it queues jobs again whose node failed or that
+were pre-empted, and a job queues itself again before its time limit, or when its crew was killed.
+The jobs need the launch no more: it may leave them, and the next launch of the same study finds
+them by their name and counts them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+import shlex
 import sys
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from hpo.config import SlurmDefaults
-from hpo.launch.executors import GRACE_S, Executor, Release, slurm_commands, slurm_script
-from hpo.launch.executors.local import (
-    DEATHS_AT_START,
-    HEALTHY_S,
-    PAUSE_S,
-    WorkerError,
-    remove_old_logs,
-    tail,
-)
+from hpo.launch.executors import GRACE_S, Executor, slurm_commands
 from hpo.launch.executors.slurm_commands import Job, SlurmError
+from hpo.launch.options import LaunchOptions
 from hpo.views import formatting
+from hpo.worker.crew import remove_old_logs, tail
 
 ASK_S = (5.0, 30.0)
 """Shortest and longest pause between two questions to squeue, which is everybody's."""
 PROBE_TIME = "5:00"
-"""Minutes and seconds that a probe may run."""
+"""Minutes and seconds that the job may run that tries the database before the others."""
 LATE_S = 15.0
-"""After the end of a probe, its log may show up so late on another host."""
+"""After the end of a job, its log may show up so late on another host."""
 LEAVING_S = 120.0
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
-_OUT_OF_MEMORY = "OUT_OF_MEMORY"
-"""How a job ends whose processes took more than it was given: its trial may be too large. Whatever
-else ends a job may be anybody's doing."""
-_NO_FAULT = {"CANCELLED", "COMPLETED", "NODE_FAIL", "PREEMPTED", "TIMEOUT", "VANISHED"}
-"""Ends that say nothing against a job."""
+_SCRIPT = """\
+#!/bin/bash
+{options}
 
-
-@dataclass(kw_only=True)
-class _Probe:
-    """The job that tries the database before the others come."""
-
-    name: str
-    job: Job
-    ended_s: float | None = None
+: "${{HPO_STORAGE:?set it to the address of the database, and give sbatch --export=ALL}}"
+{setup}trap 'told=${{told:-USR2}}; kill -USR2 $crew' USR2  # the time limit is near
+trap 'told=TERM; kill -TERM $crew' TERM  # cancelled, or pre-empted
+{command} &
+crew=$!
+wait $crew; status=$?
+while kill -0 $crew 2> /dev/null; do wait $crew; status=$?; done  # a signal ends a wait
+if [ "$told" = USR2 ] || {{ [ -z "$told" ] && [ $status -gt 128 ]; }}; then  # or it was killed
+  exec scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
+fi
+exit $status
+"""
 
 
 class SlurmExecutor(Executor):
-    """Submits jobs, replaces those that are lost while there is work, cancels or leaves them."""
+    """Submits jobs, tells what SLURM does with them, cancels or leaves them."""
 
     outlives: ClassVar[bool] = True
 
@@ -66,56 +61,33 @@ class SlurmExecutor(Executor):
         self,
         study: str,
         *,
-        site: SlurmDefaults,
+        options: LaunchOptions,
         storage_url: str,
-        place: str,
-        logs: Path,
-        threads: int = 1,
-        options: Sequence[str] = (),
-        only_here: str | None = None,
-        useful: Callable[[], int] = lambda: sys.maxsize,
-        probed: Callable[[str], bool] = lambda name: False,
-        release: Release = lambda job, why: False,
         say: Callable[[str], object] = lambda text: print(text, file=sys.stderr, flush=True),
     ) -> None:
         """Nothing is submitted yet.
 
         Args:
             study: name of the study.
-            site: what the jobs ask for.
+            options: of the launch; of those of the site, what the jobs ask for.
             storage_url: handed over in the environment, since anybody may read a script.
-            place: which database that is, without a password; with the study, it names the jobs.
-            logs: directory of the log files, on a file system that the nodes share.
-            threads: of every worker.
-            options: more options for every crew.
-            only_here: words for a database that no other host reaches; None if others may.
-            useful: says how many workers would find work now.
-            probed: says whether a probe of this name is in the database.
-            release: told of every job that ended.
             say: tells the user what cannot wait for ``poll``.
         """
-        self._study, self._site, self._url = study, site, storage_url
-        self._logs, self._threads = logs, threads
-        self._options, self._only_here = list(options), only_here
-        self._useful, self._probed = useful, probed
-        self._release, self._say = release, say
-        digest = hashlib.sha256(f"{place}\n{study}".encode()).hexdigest()[:8]
+        self._study, self._options, self._url, self._say = study, options, storage_url, say
+        self._site, self._threads = options.site.slurm, options.site.launch.threads
+        self.logs = options.logs(study) / "slurm"  # on a file system that the nodes share
+        digest = hashlib.sha256(f"{options.database}\n{study}".encode()).hexdigest()[:8]
         self.name = f"hpo-{study}-{digest}"
-        self._target, self._started, self._helpless = 0, False, False
         self._jobs: dict[str, Job] = {}
-        self._probe: _Probe | None = None
         self._events: list[str] = []
+        self._started, self._helpless, self._silent = False, False, False
+        self._told, self._failed_s = "", 0.0
         self._ask_pause_s, self._ask_due_s = ASK_S[0], 0.0
-        self._silent, self._told = False, ""
-        self._deaths, self._pause_s, self._due_s = 0, PAUSE_S[0], 0.0
-        self._deaths_on = Counter[str]()  # by node
-        self._vain_s = ASK_S[0]  # until it is asked again if more jobs would find work
 
     @property
     def alive(self) -> int:
         """Workers of jobs that run, or wait in the queue."""
-        jobs = self._target if self._probe else sum(not j.gone for j in self._jobs.values())
-        return jobs * self._site.workers_per_job
+        return self._site.workers_per_job * len(self._living())
 
     def where(self, n: int) -> str:
         """The jobs of the cluster, as a launch tells where its workers are."""
@@ -126,38 +98,47 @@ class SlurmExecutor(Executor):
         limit = f", for {formatting.duration_text(limit_s)} at a time" if limit_s else ""
         odd = "" if jobs * each == n else f" ({jobs * each} rather than {n})"
         what = f"{_count(jobs)} of SLURM with {workers} each"
-        return f"{what}{odd}{partition}{limit}; logs in {self._logs}"
-
-    def script(self, n: int) -> str:
-        """The script that ``start`` would submit."""
-        return slurm_script.script(self._order(self._jobs_for(n)), self._site, self._threads)
+        return f"{what}{odd}{partition}{limit}; logs in {self.logs}"
 
     def start(self, n: int) -> None:
-        """Submit jobs for ``n`` workers, less those in the queue; a probe first."""
+        """Submit jobs for ``n`` workers, less those in the queue.
+
+        First one that tries the database: SLURM starts the others once that one has reached it,
+        and cancels them if it does not.
+        """
         slurm_commands.require()
-        slurm_commands.check_partition(self._site.partition)
-        if self._only_here is not None:
-            slurm_commands.check_only_here(self._site.partition, self._only_here)
-        self._target, self._started = self._jobs_for(n), True
-        remove_old_logs(self._logs)
+        if self._options.only_here:
+            slurm_commands.check_only_here(self._site.partition, self._options.database)
+        self._started = True
+        remove_old_logs(self.logs)
         self._jobs = self._queued()
-        if self._jobs:
-            self._events.append(f"{_count(len(self._jobs))} of this study in the queue already")
-        missing = self._target - len(self._jobs)
-        if missing > 0 and self._site.probe and not self._jobs:
-            self._start_probe()
-        elif missing > 0:
-            self._submit(missing)
+        there = len(self._living())
+        if there:
+            self._events.append(f"{_count(there)} of this study in the queue already")
+        missing = self._jobs_for(n) - there
+        if missing <= 0:
+            return
+        after = ""
+        if self._site.probe and not there:
+            after = slurm_commands.submit(self._script(0), self.logs, self._url)
+            self._jobs[after] = Job(id=after)
+            self._events.append(
+                f"probe job {after}: can a node reach the database? (--no-probe leaves it out)"
+            )
+        number = slurm_commands.submit(self._script(missing, after), self.logs, self._url)
+        self._jobs |= {i: Job(id=i) for i in (f"{number}_{k}" for k in range(missing))}
+        self._events.append(f"submitted {_count(missing)} to SLURM: {number}_[0-{missing - 1}]")
+        self._ask_due_s = time.monotonic() + ASK_S[0]
 
     def poll(self) -> list[str]:
-        """Ask squeue if it is time; submit jobs in place of those that ended, ever later."""
-        self.look()
-        if self._probe is not None:
-            self._follow_probe(self._probe)
-        if self._probe is None:
-            self._forget_gone()
-            if len(self._jobs) < self._target and time.monotonic() >= self._due_s:
-                self._replace()
+        """Ask squeue if it is time, and tell what is new.
+
+        Raises:
+            SlurmError: the probe did not reach the database, or no job is left, and some failed.
+        """
+        if time.monotonic() >= self._ask_due_s and self._jobs:
+            self._look()
+        self._check()
         events, self._events = self._events, []
         return events
 
@@ -168,222 +149,158 @@ class SlurmExecutor(Executor):
         """
         if not self._started:
             return
-        ids = self._known()
+        ids = {job.id for job in self._jobs.values() if not job.gone}
         with suppress(SlurmError):
-            ids = sorted({*ids, *self._queued()})
+            ids |= self._queued().keys()
         try:
-            slurm_commands.cancel(ids)
+            if ids:
+                slurm_commands.ask("scancel", "--quiet", *sorted(ids))
         except SlurmError as error:
             if not self._helpless:
                 later = f"cancel them later: scancel --name={self.name}"
                 self._say(f"{error} {_count(len(ids))} may go on; {later}")
             self._helpless = True
             return
-        self._forget()
+        self._started, self._jobs = False, {}
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
-        left = set(ids)
-        while left and time.monotonic() < deadline:
+        while ids and time.monotonic() < deadline:
             with suppress(SlurmError):  # it was told to end them, and will
-                left &= self._queued().keys()
-            time.sleep(1.0 if left else 0.0)
-        for job in set(ids) - left:
-            self._release(job, None)
+                ids &= self._queued().keys()
+            time.sleep(1.0 if ids else 0.0)
 
     def leave(self) -> str:
-        """Forget the jobs, which go on; a probe is of no use any more."""
-        if self._probe is not None:
-            self.stop(0.0)
-            return "no job was submitted yet"
-        ids = self._forget()
-        jobs = _count(len(ids)) if ids else "jobs of this study, if any are queued, are"
+        """Forget the jobs, which go on."""
+        n = len(self._living())
+        self._started, self._jobs = False, {}
+        jobs = _count(n) if n else "jobs of this study, if any are queued, are"
         return f"{jobs} left to SLURM; cancel with: scancel --name={self.name}"
+
+    def script(self, n: int) -> str:
+        """The script that ``start`` would submit; it holds no address of a database."""
+        return self._script(self._jobs_for(n))
+
+    def _script(self, jobs: int, after: str = "") -> str:
+        """Of an array of jobs, or with 0 of the job that tries the database."""
+        site = self._site
+        values: dict[str, object] = {
+            "account": site.account,
+            "array": f"0-{jobs - 1}%{jobs}" if jobs else None,
+            "constraint": site.constraint,
+            "cpus-per-task": (site.cpus_per_worker or self._threads) * site.workers_per_job,
+            "dependency": f"afterok:{after}" if after else None,
+            "gpus-per-node": site.gpus,
+            "job-name": self.name,
+            "kill-on-invalid-dep": "yes" if after else None,
+            "mem": site.mem,
+            "nodes": 1,
+            "open-mode": "append",
+            "output": f"{self.logs.absolute()}/{'%A_%a' if jobs else '%j'}.log",
+            "partition": site.partition,
+            "qos": site.qos,
+            "requeue": True,
+            "signal": f"B:USR2@{site.signal_s}" if jobs else None,
+            "time": site.time if jobs else PROBE_TIME,
+            **{key.replace("_", "-"): value for key, value in site.options.items()},
+        }
+        options = [
+            f"--{key}" if value is True else f"--{key}={shlex.quote(str(value))}"
+            for key, value in sorted(values.items())
+            if value is not None and value is not False
+        ]
+        python = [sys.executable, "-P", "-m"]
+        crew = [
+            *(*python, "hpo.worker", f"--study={self._study}"),
+            f"--workers={site.workers_per_job}",
+            f"--threads={self._threads}",
+            f"--logs={self.logs.absolute()}",
+            f"--usr2-grace={0.75 * site.signal_s:g}",
+            *self._options.of_workers,
+        ]
+        return _SCRIPT.format(
+            options="\n".join(f"#SBATCH {option}" for option in options),
+            setup="".join(f"{line}\n" for line in site.setup),
+            command=shlex.join(crew if jobs else [*python, "hpo", "storage", "status"]),
+        )
+
+    def _jobs_for(self, workers: int) -> int:
+        return -(-workers // self._site.workers_per_job)
+
+    def _living(self) -> list[Job]:
+        return [job for job in self._jobs.values() if not (job.gone or job.probes)]
 
     def _queued(self) -> dict[str, Job]:
         """This study's jobs that run or wait, by their numbers, as squeue knows them."""
         return {job.id: job for job in slurm_commands.jobs(self.name) if not job.gone}
 
-    def _known(self) -> list[str]:
-        ids = [job.id for job in self._jobs.values() if not job.gone]
-        return ids + ([self._probe.job.id] if self._probe else [])
-
-    def _forget(self) -> list[str]:
-        ids, self._jobs, self._probe, self._started = self._known(), {}, None, False
-        return ids
-
-    def _jobs_for(self, workers: int) -> int:
-        return math.ceil(workers / self._site.workers_per_job)
-
-    def _order(self, jobs: int) -> slurm_script.JobScript:
-        command = slurm_script.crew(
-            f"--study={self._study}",
-            f"--workers={self._site.workers_per_job}",
-            f"--threads={self._threads}",
-            f"--logs={self._logs.absolute()}",
-            f"--usr2-grace={0.75 * self._site.signal_s:g}",
-            *self._options,
-        )
-        return slurm_script.JobScript(name=self.name, jobs=jobs, command=command, logs=self._logs)
-
-    def _submit(self, jobs: int) -> None:
-        number = slurm_script.submit(self._order(jobs), self._site, self._threads, self._url)
-        ids = [f"{number}_{i}" for i in range(jobs)]
-        self._jobs |= {i: Job(id=i, state="PENDING", reason="None", node="") for i in ids}
-        self._events.append(f"submitted {_count(jobs)} to SLURM: {number}_[0-{jobs - 1}]")
-        self._ask_soon()
-
-    # --- what squeue says ----------------------------------------------------------------
-
-    def _ask_soon(self) -> None:
-        self._ask_pause_s = ASK_S[0]
-        self._ask_due_s = time.monotonic() + ASK_S[0]
-
-    def look(self) -> None:
-        """Bring the jobs up to date, unless that was done a moment ago or squeue is silent."""
-        now = time.monotonic()
-        if now < self._ask_due_s or not (self._jobs or self._probe):
-            return
-        self._ask_due_s = now + self._ask_pause_s
+    def _look(self) -> None:
+        """Bring the jobs up to date, unless squeue is silent, and tell what has changed."""
+        self._ask_due_s = time.monotonic() + self._ask_pause_s
         self._ask_pause_s = min(2 * self._ask_pause_s, ASK_S[1])
         try:
-            name = f"{self.name}-probe" if self._probe else self.name
-            found = {job.id: job for job in slurm_commands.jobs(name)}
+            found = {job.id: job for job in slurm_commands.jobs(self.name)}
         except SlurmError as error:
             self._events += [] if self._silent else [f"{error} Trying on."]
             self._silent = True
             return
         self._events += ["squeue answers again"] if self._silent else []
         self._silent = False
-        if self._probe is not None:
-            before = self._probe.job
-            job = self._probe.job = found.get(before.id, replace(before, state="VANISHED"))
-            self._tell(f"the probe job {job.id} waits: {job.reason}" if job.waits else "")
-            return
-        known = {i: found.get(i, replace(j, state="VANISHED")) for i, j in self._jobs.items()}
-        others = {i: job for i, job in found.items() if not job.gone and i not in known}
-        self._jobs = known | others  # others: of a launch beside this one
-        self._tell(self._words())
+        others = {i: job for i, job in found.items() if not job.gone}  # of a launch beside this one
+        before, self._jobs = (
+            self._jobs,
+            others
+            | {
+                i: found.get(i, job if job.gone else replace(job, state="VANISHED"))
+                for i, job in self._jobs.items()
+            },
+        )
+        for job in self._jobs.values():
+            if (
+                job.state in slurm_commands.FAULTS | {"CANCELLED"}
+                and not before.get(job.id, job).gone
+            ):
+                node = f" on {job.node}" if job.node else ""
+                told = f"job {job.id} ended after {job.ran}{node} ({job.state})"
+                self._events.append(f"{told}; log: {self._log(job)}")
+        words = self._words()
+        if words != self._told:  # ask more often while things change
+            self._events.append(words)
+            self._told, self._ask_pause_s = words, ASK_S[0]
 
     def _words(self) -> str:
         """How many jobs run, and why the others wait."""
-        running = sum(not job.waits and not job.gone for job in self._jobs.values())
-        reasons = Counter(job.reason for job in self._jobs.values() if job.waits)
+        living = self._living()
+        running = sum(not job.waits for job in living)
+        reasons = Counter(job.reason for job in living if job.waits)
         waiting = ", ".join(f"{n} ({reason})" for reason, n in sorted(reasons.items()))
         run = f"{_count(running)} of SLURM" + (" run" if running > 1 else " runs")
         return f"{run}; in the queue: {waiting}" if waiting else run
 
-    def _tell(self, words: str) -> None:
-        """Tell it once, and ask more often while things change."""
-        if words != self._told:
-            self._events += [words] if words else []
-            self._told, self._ask_pause_s = words, ASK_S[0]
-
-    def _forget_gone(self) -> None:
-        """Forget the jobs that are gone, and plan when to submit others."""
-        gone = [job for job in self._jobs.values() if job.gone]
-        for job in gone:
-            del self._jobs[job.id]
-            self._ended(job)
-        running = [job for job in self._jobs.values() if not job.waits]
-        if any(job.ran_s >= HEALTHY_S for job in running):
-            self._deaths = 0  # but a node may be bad: the pause goes on to grow
-        if gone and self._deaths >= DEATHS_AT_START and not running:
-            log = self._logs / f"{gone[-1].id}.log"
-            no_log = "  (no log: is its directory shared with the nodes?)"
-            said = tail(log) if log.exists() else no_log
-            raise WorkerError(
-                f"slurm: jobs must live, but {self._deaths} in a row ended at once "
-                f"({gone[-1].state}), and none runs. The last one said:\n{said}\n"
-                f"Its log: {log}"
+    def _check(self) -> None:
+        """Raise if the probe has failed, or jobs have and none is left."""
+        failed = [job for job in self._jobs.values() if job.state in slurm_commands.FAULTS]
+        probes = [job for job in failed if job.probes]
+        if not probes and (self._living() or not failed):
+            return
+        job = (probes or failed)[-1]
+        log, which = self._log(job), "the probe" if probes else "the last"
+        what = f"{which} job {job.id} ({job.state} on {job.node or 'none'})"
+        if log.exists() and log.stat().st_size:
+            rule = "the database must be reachable from a node" if probes else "jobs must live"
+            todo = "Mend that, or skip the probe: --no-probe." if probes else "Mend that."
+            raise SlurmError(
+                f"slurm: {rule}, but got, from {what}:\n{tail(log)}\n{todo} Its log: {log}"
             )
-        if gone:
-            self._vain_s = ASK_S[0]
-            self._due_s = time.monotonic() + self._pause_s
-            self._pause_s = min(2 * self._pause_s, PAUSE_S[1])
+        self._failed_s = self._failed_s or time.monotonic()
+        if time.monotonic() - self._failed_s >= LATE_S:
+            raise SlurmError(
+                "slurm: the logs and this installation must be on a file system that the nodes "
+                f"share, but got nothing from {what}, neither a word nor its log={log}, and it was "
+                f"to run python={sys.executable}. Set HPO_HOME to a directory that the nodes "
+                "share, install the project in one."
+            )
 
-    def _replace(self) -> None:
-        """Submit jobs in place of those that are gone, as far as there is work for them."""
-        missing = self._missing()
-        self._due_s = time.monotonic() + self._vain_s
-        self._vain_s = min(2 * self._vain_s, PAUSE_S[1])
-        try:
-            if missing > 0:
-                self._submit(missing)
-        except SlurmError as error:  # the other jobs go on
-            self._due_s = time.monotonic() + PAUSE_S[1]
-            self._events.append(f"{error} Trying again in {PAUSE_S[1]:.0f} s.")
-
-    def _missing(self) -> int:
-        """How many more jobs would find work."""
-        return min(self._target, self._jobs_for(self._useful())) - len(self._jobs)
-
-    def _ended(self, job: Job) -> None:
-        """Free what a job held."""
-        held = self._release(job.id, _OUT_OF_MEMORY if job.state == _OUT_OF_MEMORY else None)
-        if held or job.ran_s >= HEALTHY_S:
-            self._deaths, self._pause_s = 0, PAUSE_S[0]
-        elif job.state not in _NO_FAULT and held is not None:
-            self._deaths += 1
-            self._deaths_on[job.node] += 1
-            if job.node and self._deaths_on[job.node] == DEATHS_AT_START:
-                self._events.append(
-                    f"jobs end at once on {job.node}; avoid it: --slurm-option exclude={job.node}"
-                )
-        node = f" on {job.node}" if job.node else ""
-        self._events.append(
-            f"job {job.id} ended after {job.ran_s:.0f} s{node} ({job.state}); if there is work "
-            f"left, the next one is submitted in {self._pause_s:.0f} s; "
-            f"log: {self._logs / f'{job.id}.log'}"
-        )
-
-    # --- the probe -----------------------------------------------------------------------
-
-    def _start_probe(self) -> None:
-        """Submit a small job with the options of the others: what is accepted, is for them, too."""
-        name = f"probe-{uuid.uuid4().hex[:8]}@slurm"
-        order = replace(
-            self._order(1),
-            name=f"{self.name}-probe",
-            command=slurm_script.crew(f"--probe={name}"),
-            time=PROBE_TIME,
-            log="%A_%a-probe.log",
-        )
-        number = slurm_script.submit(order, self._site, self._threads, self._url)
-        job = Job(id=f"{number}_0", state="PENDING", reason="None", node="")
-        self._probe = _Probe(name=name, job=job)
-        self._events.append(
-            f"probe job {job.id}: can a node reach the database? (--no-probe leaves it out)"
-        )
-        self._ask_soon()
-
-    def _follow_probe(self, probe: _Probe) -> None:
-        """Have the jobs submitted once the probe has been in the database.
-
-        Raises:
-            SlurmError: it has ended without.
-        """
-        now = time.monotonic()
-        if self._probed(probe.name):
-            with suppress(SlurmError):  # else the next time
-                self._jobs = self._queued()  # of a launch that was faster
-                self._probe = None
-                self._events.append("a node reaches the database")
-                self._due_s = 0.0
-        elif probe.job.gone:
-            probe.ended_s = probe.ended_s or now
-            log = self._logs / f"{probe.job.id}-probe.log"
-            what = f"the probe job {probe.job.id} ({probe.job.state} on {probe.job.node or 'none'})"
-            if log.exists() and log.stat().st_size:
-                raise SlurmError(
-                    f"slurm: the database must be reachable from a node, but got, from {what}:\n"
-                    f"{tail(log)}\nMend that, or skip the probe: --no-probe. Its log: {log}"
-                )
-            if now - probe.ended_s >= LATE_S:
-                raise SlurmError(
-                    "slurm: the logs and this installation must be on a file system that the nodes "
-                    f"share, but got nothing from {what}: neither a sign in the database nor its "
-                    f"log={log.absolute()}, and it was to run python={sys.executable}. Set "
-                    "HPO_HOME to a directory that the nodes share, install the project in one."
-                )
+    def _log(self, job: Job) -> Path:
+        return self.logs.absolute() / f"{job.id}.log"
 
 
 def _count(jobs: int) -> str:

@@ -1,13 +1,16 @@
-"""What SLURM says of its jobs and partitions: squeue, scancel, sinfo."""
+"""What SLURM is asked: sbatch, squeue, scancel, sinfo."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 from hpo.errors import HpoError
 
@@ -15,20 +18,9 @@ PROGRAMS = ("sbatch", "squeue", "scancel", "sinfo")
 TIMEOUT_S = 60.0
 LOOK_S = 10.0
 """How long a look at the queue may take: a launch has something else to do meanwhile."""
+FAULTS = {"BOOT_FAIL", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
 _FORMAT = "%i|%T|%r|%N|%M"
-_GONE = {
-    "BOOT_FAIL",
-    "CANCELLED",
-    "COMPLETED",
-    "DEADLINE",
-    "FAILED",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "PREEMPTED",
-    "REVOKED",
-    "TIMEOUT",
-    "VANISHED",
-}
+_GONE = {*FAULTS, "CANCELLED", "COMPLETED", "PREEMPTED", "REVOKED", "VANISHED"}
 """States of jobs that will not run again. SLURM shows them for a few minutes, then they vanish."""
 
 
@@ -42,13 +34,12 @@ class Job:
 
     id: str
     """As in ``4711_3``."""
-    state: str
-    """As in ``PENDING``."""
-    reason: str
+    state: str = "PENDING"
+    reason: str = "None"
     """Why it waits, as in ``Resources``; ``None`` where it does not."""
-    node: str
-    ran_s: float = 0.0
-    """How long it has run, or did."""
+    node: str = ""
+    ran: str = "0:00"
+    """How long it has run, or did, as in ``1-02:03:04``."""
 
     @property
     def waits(self) -> bool:
@@ -59,6 +50,11 @@ class Job:
     def gone(self) -> bool:
         """Whether it has ended for good."""
         return self.state in _GONE
+
+    @property
+    def probes(self) -> bool:
+        """Whether it is the single job that tries the database; the others are of an array."""
+        return "_" not in self.id
 
 
 def require() -> None:
@@ -77,7 +73,7 @@ def require() -> None:
 
 
 def jobs(name: str) -> list[Job]:
-    """This user's jobs of a name, those that ended lately, too.
+    """Return this user's jobs of a name, those that ended lately, too.
 
     Raises:
         SlurmError: squeue does not answer.
@@ -87,63 +83,18 @@ def jobs(name: str) -> list[Job]:
 
 
 def parsed(text: str) -> list[Job]:
-    """The jobs of an answer of squeue.
+    """Return the jobs of an answer of squeue.
 
     Examples:
         >>> parsed("4711_3|RUNNING|None|node-7|1-00:01:02\\n")
-        [Job(id='4711_3', state='RUNNING', reason='None', node='node-7', ran_s=86462.0)]
+        [Job(id='4711_3', state='RUNNING', reason='None', node='node-7', ran='1-00:01:02')]
     """
     rows = [line.strip().split("|") for line in text.splitlines() if line.count("|") == 4]
-    return [
-        Job(id=i, state=s, reason=r.strip("()"), node=n, ran_s=_seconds(t))
-        for i, s, r, n, t in rows
-    ]
-
-
-def _seconds(text: str) -> float:
-    """Of a time as in ``1-02:03:04``; 0 where there is none."""
-    days, _, rest = text.rpartition("-")
-    parts = [*rest.split(":")]
-    if not all(part.isdecimal() for part in [*parts, days or "0"]):
-        return 0.0
-    total = 0.0
-    for part in parts:
-        total = 60 * total + int(part)
-    return 86400 * int(days or 0) + total
-
-
-def cancel(ids: Sequence[str]) -> None:
-    """End jobs; those that are gone already are no matter.
-
-    Raises:
-        SlurmError: scancel does not answer.
-    """
-    if ids:
-        ask("scancel", "--quiet", *ids)
-
-
-def check_partition(names: str | None) -> None:
-    """Check that the partitions of a comma-separated list exist.
-
-    Raises:
-        SlurmError: one does not; the message lists those that do.
-    """
-    there = partitions()
-    for name in (names or "").split(","):
-        if name and name not in there:
-            raise SlurmError(
-                f"slurm: the partition must be one of the cluster, but got partition={name}. "
-                f"Valid: {', '.join(sorted(there)) or '(none)'}."
-            )
-    if not names and there and not any(there.values()):
-        raise SlurmError(
-            "slurm: a partition must be given, since the cluster has no default one. Give one of "
-            f"{', '.join(sorted(there))}: --slurm-partition NAME."
-        )
+    return [Job(id=i, state=s, reason=r.strip("()"), node=n, ran=t) for i, s, r, n, t in rows]
 
 
 def partitions(*, timeout_s: float = TIMEOUT_S) -> dict[str, bool]:
-    """Partitions by name; whether jobs go there that name none.
+    """Return partitions by name; whether jobs go there that name none.
 
     Raises:
         SlurmError: sinfo does not answer.
@@ -171,18 +122,58 @@ def check_only_here(partition: str | None, what: str) -> None:
         )
 
 
-def ask(program: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
-    """What a program of SLURM says.
+def submit(script: str, logs: Path, storage_url: str) -> str:
+    """Submit a script, and return the number of its job; the script stays beside the logs.
+
+    Raises:
+        SlurmError: sbatch refuses.
+    """
+    # The options once more: on the command line, no SBATCH_… of the environment wins.
+    lines = [line for line in script.splitlines() if line.startswith("#SBATCH ")]
+    options = [part for line in lines for part in shlex.split(line.removeprefix("#SBATCH "))]
+    path = logs / f"{uuid.uuid4().hex}_submission.sh"
+    logs.mkdir(parents=True, exist_ok=True)
+    path.write_text(script, encoding="utf-8")
+    environment = {**os.environ, "HPO_STORAGE": storage_url}
+    try:
+        said = ask("sbatch", "--export=ALL", *options, str(path), environment=environment)
+    except SlurmError as error:
+        raise SlurmError(
+            f"{error} Correct the options (--slurm-…, hpo.toml); --dry-run shows the script."
+        ) from None
+    number = re.search(r"job (\d+)", said)
+    if number is None:
+        raise SlurmError(
+            f"slurm: sbatch must tell the number of the job, but got {said.strip()!r}. Look for "
+            "it with squeue --me, and cancel it."
+        )
+    path.rename(path.with_name(f"{number[1]}_submission.sh"))
+    return number[1]
+
+
+def ask(
+    program: str,
+    *arguments: str,
+    timeout_s: float | None = None,
+    environment: dict[str, str] | None = None,
+) -> str:
+    """Return what a program of SLURM says.
 
     Raises:
         SlurmError: it fails, or does not answer in time.
     """
     try:
         done = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, timeout=timeout_s
+            [program, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s or TIMEOUT_S,
         )
-        said, failed = done.stderr, done.returncode != 0
-    except (OSError, subprocess.TimeoutExpired) as error:
+        said, failed = done.stderr or done.stdout, done.returncode != 0
+    except subprocess.TimeoutExpired as error:
+        said, failed = f"nothing in {error.timeout:g} s", True
+    except OSError as error:
         said, failed = str(error), True
     if failed:
         raise SlurmError(

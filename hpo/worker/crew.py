@@ -1,0 +1,339 @@
+"""A crew: several workers on one machine, and the one process that looks after them.
+
+A cluster's job runs one (``hpo worker --study S --workers N``), a task of Dask one of a single
+worker, and a launch one for the workers of its own machine. A crew gives every worker its GPU,
+starts those that die again, later each time, frees their trials, and stops all in order. Whether
+its own process lives is the scheduler's concern: leases make workers replaceable.
+
+It stays small, and holds no connection to the database: only when a worker died, it opens one for
+a moment, so that the worker's trial need not wait for its lease to run out.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from hpo import settings
+from hpo.errors import HpoError
+
+Release = Callable[[str, str | None], bool | None]
+"""Frees what a worker held that has ended. Gets its name, and what it died of (None: somebody
+killed it); returns whether it held a trial, None if that is unknown."""
+
+GRACE_S = 10.0
+"""A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
+TERM_GRACE_S = 20.0
+"""Workers of a job have so long after SIGTERM: SLURM (KillWait) and others kill after 30 s."""
+HEALTHY_S = 60.0
+"""A worker that lived for so long had nothing wrong from the start."""
+PAUSE_S = (1.0, 60.0)
+"""Shortest and longest pause before a worker is started again."""
+DEATHS_AT_START = 3
+"""After so many in a row there is no point in trying again."""
+KEPT_DAYS = 30
+"""Logs of workers that are older are removed when others are started."""
+POLL_S = 0.2
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+"""What asks a crew, or a worker, to stop; SLURM sends the last one before a time limit."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+OOM_S = 5.0
+"""So long a process may take to end that was killed for want of memory."""
+_DEVICES = "CUDA_VISIBLE_DEVICES"
+_FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
+"""Exit statuses that say nothing against the worker: it was told to stop, or killed."""
+_VMSTAT = Path("/proc/vmstat")
+"""Where Linux counts processes that were killed because a host, or a container, had no memory."""
+
+
+class WorkerError(HpoError):
+    """Workers die as soon as they are started."""
+
+
+@dataclass(kw_only=True)
+class _Place:
+    """The place of one worker: its process, and those before it."""
+
+    log: Path
+    environment: Mapping[str, str]
+    pause_s: float = field(default_factory=lambda: PAUSE_S[0])
+    """How long to wait before the next process."""
+    process: subprocess.Popen[bytes] | None = None
+    name: str = ""
+    """What the process is called in the ledger."""
+    started_s: float = 0.0
+    due_s: float = 0.0
+    """When to start the next process, once this one is gone."""
+    deaths_at_start: int = 0
+
+
+class Crew:
+    """Runs ``python -m hpo.worker`` processes; each in a session of its own.
+
+    Ctrl-C therefore reaches this process only, which stops its workers in order. If it is itself
+    killed, they notice and stop by themselves (``--parent``). If several GPUs are to be used
+    (``CUDA_VISIBLE_DEVICES``), every worker sees one of them.
+    """
+
+    def __init__(
+        self,
+        study: str | None,
+        *,
+        storage_url: str | None,
+        logs: Path,
+        threads: int = 1,
+        options: Sequence[str] = (),
+        prefix: str | None = None,
+        directory: Path | None = None,
+        stays: bool = False,
+        release: Release | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            study: name of the study; None is every open one.
+            storage_url: handed over in the environment, since anybody may read a command line.
+            logs: directory of the log files, one per worker.
+            threads: with so many threads computes every worker.
+            options: more options for every worker.
+            prefix: what the names of the logs begin with; without it, the time and this process.
+            directory: where workers start, if it is there; without it, where this process is.
+            stays: whether a worker that ended in order is started again, too. Without it that is
+                the end of its place: the study is over, or it was told to stop.
+            release: told of every worker that ended, before another takes its place.
+        """
+        self._study, self.logs, self._options = study, logs, list(options)
+        self._prefix = prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        self._directory = directory if directory and directory.is_dir() else None
+        self._stays = stays
+        self._release = release or (lambda name, why: release_lost(name, why, storage_url))
+        self._environment = {
+            **os.environ,
+            **dict.fromkeys(THREADS, str(threads)),
+            **({"HPO_STORAGE": storage_url} if storage_url else {}),
+        }
+        self._places: list[_Place] = []
+        self._oom_kills, self._oom_s = oom_kills(), -math.inf
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that live."""
+        processes = [place.process for place in self._places]
+        return [p.pid for p in processes if p is not None and p.poll() is None]
+
+    @property
+    def alive(self) -> int:
+        """Processes that live, and those that are about to be started again."""
+        return sum(p.process is None or p.process.poll() is None for p in self._places)
+
+    @property
+    def over(self) -> bool:
+        """Whether no worker will be started again."""
+        return not self._places
+
+    def where(self, n: int) -> str:
+        """This machine, as a launch tells where its workers are."""
+        return f"{n} worker{'s start' if n > 1 else ' starts'} here; logs in {self.logs}"
+
+    def start(self, n: int) -> None:
+        """Start ``n`` processes."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        remove_old_logs(self.logs)
+        devices = [d.strip() for d in os.environ.get(_DEVICES, "").split(",") if d.strip()]
+        for i in range(len(self._places), len(self._places) + n):
+            own = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
+            log = self.logs / f"{self._prefix}-{i + 1}.log"
+            place = _Place(log=log, environment={**self._environment, **own})
+            self._places.append(place)
+            self._spawn(place)
+
+    def poll(self) -> list[str]:
+        """Start processes that ended again, after a pause that grows from 1 s to 60 s.
+
+        Returns:
+            What is worth telling, one line each; mostly nothing.
+
+        Raises:
+            WorkerError: workers cannot live here; the message quotes what they said last.
+        """
+        now = time.monotonic()
+        if (count := oom_kills()) > self._oom_kills:
+            self._oom_kills, self._oom_s = count, now
+        events = []
+        for place in list(self._places):
+            if place.process is None:
+                if now >= place.due_s:
+                    self._spawn(place)
+            elif (status := place.process.poll()) == 0 and not self._stays:
+                self._places.remove(place)
+            elif status is not None:
+                events.append(self._ended(place, status, now))
+        return events
+
+    def terminate(self) -> None:
+        """Ask all workers to stop, and start none again."""
+        self._places = [place for place in self._places if place.process is not None]
+        for place in self._places:
+            assert place.process is not None
+            place.process.terminate()
+
+    def stop(self, grace_s: float | None = GRACE_S) -> None:
+        """SIGTERM to all, then SIGKILL to those that are left after ``grace_s`` (None: never)."""
+        self.terminate()
+        processes = {p.name: p.process for p in self._places if p.process is not None}
+        deadline = None if grace_s is None else time.monotonic() + grace_s
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                for process in processes.values():
+                    process.wait(deadline and max(0.0, deadline - time.monotonic()))
+        finally:  # also when a second Ctrl-C ends the waiting
+            killed = [name for name, process in processes.items() if process.poll() is None]
+            for process in processes.values():
+                process.kill()
+            for process in processes.values():
+                process.wait()
+            self._places.clear()
+            for name in killed:
+                self._release(name, None)
+
+    def _spawn(self, place: _Place) -> None:
+        whose = f"{self._study}@" if self._study else ""
+        place.name = f"{whose}{platform.node()}-{uuid.uuid4().hex[:6]}"
+        command = [sys.executable, "-P", "-m", "hpo.worker", "--name", place.name]
+        command += ["--parent", str(os.getpid()), "--log", str(place.log.absolute())]
+        command += ["--study", self._study] if self._study else []
+        place.log.touch(mode=0o600)  # it may quote what nobody else is to read
+        with place.log.open("ab") as log:
+            place.process = subprocess.Popen(
+                [*command, *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=place.environment,
+                cwd=self._directory,
+                start_new_session=True,
+            )
+        place.started_s = time.monotonic()
+
+    def _ended(self, place: _Place, status: int, now: float) -> str:
+        """Plan the next process of a place whose process ended."""
+        lived_s = now - place.started_s
+        place.process = None
+        out_of_memory = status == -signal.SIGKILL and now - self._oom_s < OOM_S
+        how = "out of memory: killed by the kernel" if out_of_memory else _how(status)
+        is_own = out_of_memory or status not in _FROM_OUTSIDE
+        held = self._release(place.name, how if is_own else None)
+        if lived_s >= HEALTHY_S:
+            place.pause_s, place.deaths_at_start = PAUSE_S[0], 0
+        elif is_own and held is not None:
+            place.deaths_at_start = 0 if held else place.deaths_at_start + 1
+            if place.deaths_at_start >= DEATHS_AT_START:
+                raise WorkerError(
+                    f"workers must live, but {place.deaths_at_start} in a row ended at once "
+                    f"({how}). The last one said:\n{tail(place.log)}\nIts log: {place.log}"
+                )
+        pause_s = place.pause_s
+        place.due_s, place.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
+        return (
+            f"a worker ended after {lived_s:.0f} s ({how}); the next one starts in "
+            f"{pause_s:.0f} s; log: {place.log}"
+        )
+
+
+def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
+    """Be the process of a crew: work until the study is over, or a signal says to stop.
+
+    Args:
+        crew: whose workers are to be started.
+        workers: how many.
+        usr2_grace_s: how long they have to stop after SIGUSR2, which comes early; after SIGTERM
+            and Ctrl-C they have 20 s. Then they are killed, and their trials freed.
+    """
+    until_s = math.inf
+
+    def hear(signum: int, frame: FrameType | None) -> None:
+        nonlocal until_s
+        grace_s = usr2_grace_s if signum == signal.SIGUSR2 else TERM_GRACE_S
+        until_s = min(until_s, time.monotonic() + grace_s)
+
+    for signum in STOPPING:
+        signal.signal(signum, hear)
+    say(f"{settings.job() or 'no job'} on {platform.node()}: {crew.where(workers)}")
+    try:
+        crew.start(workers)
+        while not crew.over and until_s == math.inf:
+            for event in crew.poll():
+                say(event)
+            time.sleep(POLL_S)
+        told = until_s < math.inf
+    finally:
+        until_s = min(until_s, time.monotonic() + usr2_grace_s)
+        crew.terminate()
+        while crew.pids and time.monotonic() < until_s:
+            time.sleep(POLL_S)
+        crew.stop(0.0)
+    say("told to stop: the workers have stopped" if told else "all workers have ended")
+    return 0
+
+
+def say(text: str) -> None:
+    """Write a line of the job's log."""
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)
+
+
+def release_lost(worker: str, why: str | None, storage_url: str | None) -> bool | None:
+    """Free the slot of a dead worker; see ``Release``."""
+    from hpo.ledger.ledger import Ledger  # a crew stays small until it must
+    from hpo.postgres.connect import open_storage
+    from hpo.postgres.retry import is_passing
+
+    try:
+        with open_storage(storage_url) as storage:
+            return Ledger(storage).release_lost(worker, why)
+    except HpoError:  # what the worker died of, and will say itself
+        return False
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        return None  # its lease will run out all the same
+
+
+def remove_old_logs(directory: Path) -> None:
+    """Remove what is older than ``KEPT_DAYS`` of the logs, and scripts, of workers."""
+    before = time.time() - 86400 * KEPT_DAYS
+    for path in directory.glob("*") if directory.is_dir() else ():
+        with suppress(OSError):  # another launch was faster
+            if path.suffix in (".log", ".sh") and path.stat().st_mtime < before:
+                path.unlink()
+
+
+def oom_kills() -> int:
+    """Return how many processes of this host were killed for want of memory since it started.
+
+    Those of containers count, too. 0 where the kernel does not say.
+    """
+    text = _VMSTAT.read_text() if _VMSTAT.exists() else ""
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
+
+
+def _how(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    return f"killed by {signal.Signals(-status).name}"
+
+
+def tail(log: Path, lines: int = 8) -> str:
+    """Return the last lines of a log, indented."""
+    text = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+    return "\n".join(f"  {line}" for line in text[-lines:]) or "  (nothing)"

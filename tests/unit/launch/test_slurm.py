@@ -1,0 +1,343 @@
+"""Jobs of SLURM: their script, and a scheduler that refuses, is silent, slow or lossy.
+
+SLURM's programs are scripts here, which answer as its own do; ``tests/integration/test_slurm.py``
+has the real ones.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from processes import script
+from workers import wait_until
+
+from hpo.config import SiteConfig
+from hpo.launch.executors import slurm, slurm_commands
+from hpo.launch.executors.slurm import SlurmExecutor
+from hpo.launch.executors.slurm_commands import Job, SlurmError
+from hpo.launch.options import LaunchOptions
+from hpo.postgres.url import is_of_this_host
+
+Program = Callable[[str, str], None]
+URL = "postgresql://me:secret@db.lab.example/hpo"
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Writes a program of SLURM; those that a test does not write answer with nothing."""
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+
+    def write(name: str, body: str) -> None:
+        script(bin_ / name, body)
+
+    for name in slurm_commands.PROGRAMS:
+        write(name, "")
+    write("sbatch", "echo Submitted batch job 7")
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    monkeypatch.setattr(slurm, "ASK_S", (0.0, 0.0))
+    monkeypatch.setattr(slurm_commands, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(slurm_commands, "LOOK_S", 1.0)
+    return write
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+Make = Callable[..., SlurmExecutor]
+
+
+@pytest.fixture
+def make(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Makes executors whose home has a blank in its name."""
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "my home"))
+
+    def one(storage: str = URL, **site: Any) -> SlurmExecutor:
+        tables = {"launch": {"threads": 2}, "slurm": {"probe": False, **site}}
+        options = LaunchOptions(
+            command="", site=SiteConfig.model_validate(tables), storage=storage, confirm=False
+        )
+        return SlurmExecutor("toy", options=options, storage_url=storage, say=said.append)
+
+    return one
+
+
+def queue(*rows: str) -> str:
+    return "cat <<'END'\n" + "\n".join(rows) + "\nEND"
+
+
+def test_the_script_can_be_read_and_submitted_by_hand(make: Make, tmp_path: Path) -> None:
+    one = make(
+        partition="compute",
+        time="4:00:00",
+        account="lab",
+        mem="8G",
+        gpus=2,
+        workers_per_job=3,
+        setup=["module load python"],
+        options={"reservation": "our lab", "exclusive": True, "mail_type": "END", "nice": False},
+    )
+    lines = one.script(7).splitlines()
+    logs = tmp_path / "my home/logs/toy/slurm"
+    assert lines[0] == "#!/bin/bash"
+    assert [line for line in lines if line.startswith("#SBATCH ")] == [
+        "#SBATCH --account=lab",
+        "#SBATCH --array=0-2%3",
+        "#SBATCH --cpus-per-task=6",
+        "#SBATCH --exclusive",
+        "#SBATCH --gpus-per-node=2",
+        f"#SBATCH --job-name={one.name}",
+        "#SBATCH --mail-type=END",
+        "#SBATCH --mem=8G",
+        "#SBATCH --nodes=1",
+        "#SBATCH --open-mode=append",
+        f"#SBATCH --output='{logs}/%A_%a.log'",
+        "#SBATCH --partition=compute",
+        "#SBATCH --requeue",
+        "#SBATCH --reservation='our lab'",
+        "#SBATCH --signal=B:USR2@90",
+        "#SBATCH --time=4:00:00",
+    ]
+    assert "module load python" in lines
+    assert (
+        f"{sys.executable} -P -m hpo.worker --study=toy --workers=3 --threads=2 '--logs={logs}' "
+        "--usr2-grace=67.5 --lease=30 --no-confirm &"
+    ) in lines
+    assert not any("secret" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("signals", "queues", "status"),
+    [
+        ([signal.SIGUSR2], True, 0),
+        ([signal.SIGUSR2, signal.SIGTERM], False, 0),
+        ([signal.SIGTERM], False, 0),
+        ([signal.SIGKILL], True, 0),
+        ([signal.SIGALRM], False, 3),
+    ],
+    ids=["near its limit", "near it, and cancelled", "cancelled", "its crew killed", "it failed"],
+)
+def test_when_a_job_queues_again(
+    make: Make,
+    tmp_path: Path,
+    program: Program,
+    signals: list[signal.Signals],
+    queues: bool,
+    status: int,
+) -> None:
+    """In place of the crew something that ends in order when it is told to, or fails."""
+    ready, requeued = tmp_path / "ready", tmp_path / "requeued"
+    program("scontrol", f'echo "$@" > {requeued}')
+    code = (
+        "import os, signal, sys, time\n"
+        "stop = lambda *_: (time.sleep(0.5), os._exit(0))\n"
+        "signal.signal(signal.SIGUSR2, stop); signal.signal(signal.SIGTERM, stop)\n"
+        "signal.signal(signal.SIGALRM, lambda *_: os._exit(3))\n"
+        f"open({str(ready)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    instead = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} &"
+    text, count = re.subn(r"\S+ -P -m hpo\.worker .*&", lambda _: instead, make().script(1))
+    assert count == 1
+    job = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", "HPO_STORAGE": "x"}
+    shell = subprocess.Popen(["bash", "-c", text], env={**os.environ, **job})
+    wait_until(lambda: ready.exists() and bool(ready.read_text()))
+    for signum in signals:
+        if signum in (signal.SIGKILL, signal.SIGALRM):
+            os.kill(int(ready.read_text()), signum)
+        else:
+            shell.send_signal(signum)
+        time.sleep(0.1)
+    assert shell.wait(timeout=30) == status
+    assert requeued.exists() == queues
+    assert not queues or requeued.read_text() == "requeue 7_3\n"
+
+
+def test_a_job_without_the_address_of_a_database_says_so(make: Make) -> None:
+    without = {name: value for name, value in os.environ.items() if name != "HPO_STORAGE"}
+    text = make().script(1)
+    done = subprocess.run(["bash", "-c", text], env=without, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "HPO_STORAGE: set it to the address of the database, and give sbatch " in done.stderr
+
+
+def test_jobs_are_known_by_study_and_database(make: Make) -> None:
+    assert make().name == make(partition="x").name
+    assert make("postgresql://me@other/hpo").name != make().name
+    assert make().name.startswith("hpo-toy-")
+
+
+def test_where_jobs_are_in_words(make: Make, tmp_path: Path) -> None:
+    logs = f"; logs in {tmp_path}/my home/logs/toy/slurm"
+    assert make(partition="compute", workers_per_job=8, time=300).where(60) == (
+        "8 jobs of SLURM with 8 workers each (64 rather than 60) in partition compute, for "
+        f"5 h 00 min at a time{logs}"
+    )
+    assert make().where(1) == f"1 job of SLURM with 1 worker each{logs}"
+
+
+def test_what_squeue_says() -> None:
+    running, pending, cancelled = slurm_commands.parsed(
+        "4711_0|RUNNING|None|node-1|2:03\n"
+        "4711_1|PENDING|(ReqNodeNotAvail, UnavailableNodes:node-2)||0:00\n"
+        "4711_2|CANCELLED|None|node-1|INVALID\n"
+        "slurm_load_jobs: warning\n"
+    )
+    assert running == Job(id="4711_0", state="RUNNING", node="node-1", ran="2:03")
+    assert (pending.waits, pending.gone) == (True, False)
+    assert pending.reason == "ReqNodeNotAvail, UnavailableNodes:node-2"
+    assert (cancelled.waits, cancelled.gone) == (False, True)
+
+
+def test_without_slurm_a_launch_says_what_to_do(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SlurmError) as caught:
+        make().start(1)
+    assert str(caught.value) == (
+        f"slurm: sbatch must be found in PATH, but got PATH={tmp_path}. Launch on a host that "
+        "submits to the cluster (a login node), load its module, or take --executor local."
+    )
+
+
+def test_a_database_of_this_host_alone_is_refused_where_there_are_other_nodes(
+    make: Make, program: Program
+) -> None:
+    program("sinfo", "printf 'node-1\\nnode-2\\n'")
+    with pytest.raises(SlurmError) as caught:
+        make("postgresql://me@localhost/hpo", partition="compute").start(1)
+    assert str(caught.value).startswith(
+        "slurm: the database must be reachable from every node of the partition, but got database "
+        "hpo at localhost:5432, user me, which only "
+    )
+    assert "nodes=node-1,node-2. Give a PostgreSQL server that they reach: set HPO_" in str(
+        caught.value
+    )
+    assert is_of_this_host(sa.make_url("postgresql:///hpo?host=/run/postgresql"))
+    assert not is_of_this_host(sa.make_url(URL))
+
+
+PING = "Look at `scontrol ping`, or ask the cluster's administrator."
+OPTIONS = "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script."
+
+
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        (
+            "echo sbatch: error: no such partition >&2; exit 1",
+            "slurm: sbatch must answer, but got: sbatch: error: no such partition. "
+            f"{PING} {OPTIONS}",
+        ),
+        (
+            "exec sleep 60",
+            f"slurm: sbatch must answer, but got: nothing in 2 s. {PING} {OPTIONS}",
+        ),
+        (
+            "echo a warning >&2; echo as you wish",
+            "slurm: sbatch must tell the number of the job, but got 'as you wish'. Look for it "
+            "with squeue --me, and cancel it.",
+        ),
+    ],
+)
+def test_what_sbatch_says_in_place_of_a_number_is_told(
+    program: Program, make: Make, does: str, told: str
+) -> None:
+    program("sbatch", does)
+    with pytest.raises(SlurmError) as caught:
+        make().start(2)
+    assert str(caught.value) == told
+
+
+def test_a_silent_scancel_spoils_no_result(program: Program, make: Make, said: list[str]) -> None:
+    executor = make()
+    executor.start(2)
+    program("squeue", queue("7_0|RUNNING|None|n1|1:00", "7_1|RUNNING|None|n1|1:00"))
+    assert executor.poll() == ["submitted 2 jobs to SLURM: 7_[0-1]", "2 jobs of SLURM run"]
+    program("scancel", "echo 'Unable to contact slurm controller' >&2; exit 1")
+    for _ in range(2):
+        executor.stop(0.1)
+        assert said == [
+            "slurm: scancel must answer, but got: Unable to contact slurm controller. "
+            f"{PING} 2 jobs may go on; cancel them later: scancel --name={executor.name}"
+        ], "it is said once"
+    assert executor.alive == 2, "forgotten only once they are cancelled"
+    program("scancel", "")
+    executor.stop(0.1)
+    assert executor.alive == 0
+
+
+# subprocess.run leaves its process behind when it is interrupted; collected before the next test
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("leaves", [False, True])
+def test_jobs_that_were_submitted_while_the_launch_was_interrupted(
+    program: Program, make: Make, tmp_path: Path, leaves: bool
+) -> None:
+    executor, cancelled = make(), tmp_path / "cancelled"
+    program("sbatch", "kill -INT $PPID; sleep 1; echo Submitted batch job 9")
+    with pytest.raises(KeyboardInterrupt):
+        executor.start(2)
+    gc.collect()
+    program("squeue", queue("9_0|RUNNING|None|n1|0:01", "9_1|PENDING|Priority||0:00"))
+    program("scancel", f'echo "$@" >> {cancelled}')
+    if leaves:
+        assert executor.leave() == (
+            "jobs of this study, if any are queued, are left to SLURM; cancel with: scancel "
+            f"--name={executor.name}"
+        )
+    executor.stop(0.0)
+    assert cancelled.exists() != leaves
+    assert leaves or cancelled.read_text() == "--quiet 9_0 9_1\n"
+
+
+def test_a_slow_squeue_holds_up_looks_alone(program: Program, make: Make) -> None:
+    executor = make()
+    executor.start(2)
+    program("squeue", "exec sleep 60")
+    _, words = executor.poll()
+    assert words == f"slurm: squeue must answer, but got: nothing in 1 s. {PING} Trying on."
+    began_s = time.monotonic()
+    assert executor.alive == 2
+    assert time.monotonic() - began_s < 0.5
+    assert executor.poll() == [], "it is said once"
+    program("squeue", queue("7_0|RUNNING|None|n1|0:05", "7_1|PENDING|(Priority)||0:00"))
+    assert executor.poll() == [
+        "squeue answers again", "1 job of SLURM runs; in the queue: 1 (Priority)"
+    ]  # fmt: skip
+
+
+def test_jobs_that_end_are_told_and_the_last_failure_is_an_error(
+    program: Program, make: Make
+) -> None:
+    executor = make()
+    executor.start(3)
+    good = "7_0|RUNNING|None|good|0:05"
+    program("squeue", queue(good, "7_1|FAILED|None|bad|0:01", "7_2|CANCELLED|None|good|0:03"))
+    assert executor.poll()[1:] == [
+        f"job 7_1 ended after 0:01 on bad (FAILED); log: {executor.logs}/7_1.log",
+        f"job 7_2 ended after 0:03 on good (CANCELLED); log: {executor.logs}/7_2.log",
+        "1 job of SLURM runs",
+    ]
+    assert executor.alive == 1, "SLURM starts again what it should: a launch does not"
+    program("squeue", queue("7_0|COMPLETED|None|good|0:06"))
+    (executor.logs / "7_1.log").write_text("error: workers must live\n")
+    with pytest.raises(SlurmError) as caught:
+        executor.poll()
+    assert str(caught.value) == (
+        "slurm: jobs must live, but got, from the last job 7_1 (FAILED on bad):\n  error: workers "
+        f"must live\nMend that. Its log: {executor.logs}/7_1.log"
+    )
