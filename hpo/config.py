@@ -33,7 +33,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hpo import settings
 from hpo.errors import HpoError
 from hpo.ledger.lease import LEASE_S
-from hpo.study.messages import did_you_mean, explain, strictly
+from hpo.study.messages import explain, strictly
 
 
 class ConfigError(HpoError):
@@ -181,10 +181,6 @@ class SiteConfig(_Table):
     notify: NotifyDefaults = NotifyDefaults()
 
 
-_KEYS = {table: list(type(defaults).model_fields) for table, defaults in SiteConfig() if defaults}
-"""Table -> its keys."""
-
-
 def load(given: Mapping[str, Any] | None = None) -> SiteConfig:
     """Return the defaults that hold here.
 
@@ -196,7 +192,7 @@ def load(given: Mapping[str, Any] | None = None) -> SiteConfig:
         ConfigError: the first broken rule, located by file, variable or option.
     """
     file = find()
-    tree: dict[str, dict[str, Any]] = {table: {} for table in _KEYS}
+    tree: dict[str, dict[str, Any]] = {table: {} for table in SiteConfig.model_fields}
     cluster, counted = False, ""
     of_file = [(str(file), _read(file))] if file else []
     for where, source in chain(of_file, _variables(), _of_line(given or {})):
@@ -263,24 +259,17 @@ Source = Iterator[tuple[str, dict[str, dict[str, Any]]]]
 
 
 def _variables() -> Source:
-    names = {
-        "HPO_EXECUTOR" if key == "executor" else f"HPO_{table}_{key}".upper(): (table, key)
-        for table, keys in _KEYS.items()
-        for key in keys
-    }
-    for name in sorted(name for name in os.environ if os.environ[name]):
-        if name in names:
-            table, key = names[name]
-            yield name, {table: {key: os.environ[name]}}
-        for table in _KEYS:
-            if name.startswith(f"HPO_{table}_".upper()) and name not in names:
-                valid = [variable for variable, (of, _) in names.items() if of == table]
-                raise ConfigError(f"{name}: unknown variable. {did_you_mean(name, valid)}")
+    for name, text in sorted(os.environ.items()):
+        table, _, key = name.removeprefix("HPO_").lower().partition("_")
+        if name == "HPO_EXECUTOR" and text:
+            yield name, {"launch": {"executor": text}}
+        elif name.startswith("HPO_") and table in SiteConfig.model_fields and key and text:
+            yield name, {table: {key: text}}
 
 
 def _of_line(given: Mapping[str, Any]) -> Source:
-    for table, keys in _KEYS.items():
-        for key in keys:
+    for table, defaults in SiteConfig():
+        for key in type(defaults).model_fields:
             name = key if table == "launch" else f"{table}_{key}"
             if (value := given.get(name)) is not None:
                 shown = name.removeprefix("dask_").removesuffix("s" * (key == "options"))

@@ -123,23 +123,23 @@ def _add_slurm(p: Parser) -> None:
     slurm = p.add_argument_group(
         "with --executor slurm", "each also a key of hpo.toml, and a variable HPO_SLURM_..."
     )
-    slurm.add_argument(
-        "--workers-per-job",
-        dest="slurm_workers_per_job",
-        type=at_least(1),
-        metavar="N",
-        help="workers that share a job, each with its own GPU if there are some (default: 1)",
-    )
     for name, metavar, what in (
-        ("partition", "NAME", "partition (default: the cluster's own)"),
-        ("time", "H:MM:SS", "time limit of a job; shortly before it, the job queues again"),
-        ("account", "NAME", "who pays"),
-        ("qos", "NAME", "quality of service"),
-        ("constraint", "FEATURE", "what a node must have"),
-        ("mem", "SIZE", "memory of a job, as in 8G"),
+        (
+            "workers-per-job",
+            "N",
+            "workers of a job, each with its own GPU if it has some (default: 1)",
+        ),
+        ("slurm-partition", "NAME", "partition (default: the cluster's own)"),
+        ("slurm-time", "H:MM:SS", "time limit of a job; shortly before it, the job queues again"),
+        ("slurm-account", "NAME", "who pays"),
+        ("slurm-qos", "NAME", "quality of service"),
+        ("slurm-constraint", "FEATURE", "what a node must have"),
+        ("slurm-mem", "SIZE", "memory of a job, as in 8G"),
+        ("slurm-gpus", "N", "GPUs of a job"),
     ):
-        slurm.add_argument(f"--slurm-{name}", metavar=metavar, help=what)
-    slurm.add_argument("--slurm-gpus", type=at_least(1), metavar="N", help="GPUs of a job")
+        dest = f"slurm_{name.removeprefix('slurm-')}".replace("-", "_")
+        kind = at_least(1) if metavar == "N" else str
+        slurm.add_argument(f"--{name}", dest=dest, type=kind, metavar=metavar, help=what)
     slurm.add_argument(
         "--slurm-option",
         dest="slurm_options",

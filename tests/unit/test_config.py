@@ -178,7 +178,7 @@ def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None
         (
             "HPO_SLURM_PARTITON",
             "x",
-            "HPO_SLURM_PARTITON: unknown variable. Did you mean 'HPO_SLURM_PARTITION'? Valid: ",
+            "HPO_SLURM_PARTITON: slurm.partiton: unknown key. Did you mean 'partition'? Valid: ",
         ),
         (
             "HPO_SLURM_OPTIONS",

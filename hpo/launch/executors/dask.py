@@ -54,17 +54,12 @@ class DaskError(HpoError):
     """The Dask cluster is not there, or cannot run workers."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Order:
     """What a task is to do."""
 
-    study: str
-    storage_url: str = field(repr=False)
-    logs: Path
-    directory: Path
-    """Where workers start, if it is there: that of the launch, with objectives of the user's."""
-    threads: int
-    options: tuple[str, ...]
+    crew: dict[str, Any] = field(repr=False)
+    """Arguments of its ``Crew``, with the address of the database."""
 
 
 def work(order: Order) -> None:
@@ -78,16 +73,9 @@ def work(order: Order) -> None:
 
     here = get_worker()
     key = str(here.get_current_task())
-    _check_reachable(order.storage_url)
-    crew = Crew(
-        order.study,
-        storage_url=order.storage_url,
-        logs=order.logs,
-        threads=order.threads,
-        options=order.options,
-        prefix=f"{key.rsplit('-', 2)[1]}_{uuid.uuid4().hex[:6]}",  # that of the launch first
-        directory=order.directory,
-    )
+    _check_reachable(order.crew["storage_url"])
+    prefix = f"{key.rsplit('-', 2)[1]}_{uuid.uuid4().hex[:6]}"  # that of the launch first
+    crew = Crew(**order.crew, prefix=prefix)
     try:
         crew.start(1)
         while not crew.over:
@@ -136,13 +124,16 @@ class DaskExecutor(Executor):
         """
         assert options.site.dask.scheduler is not None
         self._scheduler, self._options = options.site.dask.scheduler, options
+        self._logs = (options.logs(study) / "dask").absolute()
         self._order = Order(
-            study=study,
-            storage_url=storage_url,
-            logs=(options.logs(study) / "dask").absolute(),
-            directory=Path.cwd(),
-            threads=options.site.launch.threads,
-            options=tuple(options.of_workers),
+            {
+                "study": study,
+                "storage_url": storage_url,
+                "logs": self._logs,
+                "threads": options.site.launch.threads,
+                "options": options.of_workers,
+                "directory": Path.cwd(),  # with objectives of the user's
+            }
         )
         self._prefix = f"hpo-{study}-{uuid.uuid4().hex[:6]}"
         self._client: Client | None = None
@@ -158,14 +149,14 @@ class DaskExecutor(Executor):
     def where(self, n: int) -> str:
         """The cluster, as a launch tells where its workers are."""
         tasks = "1 worker starts" if n == 1 else f"{n} workers start"
-        return f"{tasks} in the Dask cluster at {self._scheduler}; logs in {self._order.logs}"
+        return f"{tasks} in the Dask cluster at {self._scheduler}; logs in {self._logs}"
 
     def start(self, n: int) -> None:
         """Submit a task for each free thread, ``n`` at most; the others wait for threads."""
         if not n:
             return
         self._client = connect(self._scheduler)
-        remove_old_logs(self._order.logs)
+        remove_old_logs(self._logs)
         self._wanted = n
         self._place(self._client)
         if waiting := n - len(self._tasks):

@@ -106,10 +106,10 @@ class SlurmExecutor(Executor):
         First one that tries the database: SLURM starts the others once that one has reached it,
         and cancels them if it does not.
         """
-        slurm_commands.require()
         if self._options.only_here:
             slurm_commands.check_only_here(self._site.partition, self._options.database)
         self._started = True
+        self.logs.mkdir(parents=True, exist_ok=True)
         remove_old_logs(self.logs)
         self._jobs = self._queued()
         there = len(self._living())
@@ -120,12 +120,12 @@ class SlurmExecutor(Executor):
             return
         after = ""
         if self._site.probe and not there:
-            after = slurm_commands.submit(self._script(0), self.logs, self._url)
+            after = slurm_commands.submit(self._script(0), self._url)
             self._jobs[after] = Job(id=after)
             self._events.append(
                 f"probe job {after}: can a node reach the database? (--no-probe leaves it out)"
             )
-        number = slurm_commands.submit(self._script(missing, after), self.logs, self._url)
+        number = slurm_commands.submit(self._script(missing, after), self._url)
         self._jobs |= {i: Job(id=i) for i in (f"{number}_{k}" for k in range(missing))}
         self._events.append(f"submitted {_count(missing)} to SLURM: {number}_[0-{missing - 1}]")
         self._ask_due_s = time.monotonic() + ASK_S[0]

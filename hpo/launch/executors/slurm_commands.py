@@ -6,15 +6,11 @@ import os
 import platform
 import re
 import shlex
-import shutil
 import subprocess
-import uuid
 from dataclasses import dataclass
-from pathlib import Path
 
 from hpo.errors import HpoError
 
-PROGRAMS = ("sbatch", "squeue", "scancel", "sinfo")
 TIMEOUT_S = 60.0
 LOOK_S = 10.0
 """How long a look at the queue may take: a launch has something else to do meanwhile."""
@@ -57,21 +53,6 @@ class Job:
         return "_" not in self.id
 
 
-def require() -> None:
-    """Check that SLURM's programs are there.
-
-    Raises:
-        SlurmError: one is missing.
-    """
-    for name in PROGRAMS:
-        if shutil.which(name) is None:
-            raise SlurmError(
-                f"slurm: {name} must be found in PATH, but got PATH={os.environ.get('PATH', '')}. "
-                "Launch on a host that submits to the cluster (a login node), load its module, or "
-                "take --executor local."
-            )
-
-
 def jobs(name: str) -> list[Job]:
     """Return this user's jobs of a name, those that ended lately, too.
 
@@ -93,27 +74,17 @@ def parsed(text: str) -> list[Job]:
     return [Job(id=i, state=s, reason=r.strip("()"), node=n, ran=t) for i, s, r, n, t in rows]
 
 
-def partitions(*, timeout_s: float = TIMEOUT_S) -> dict[str, bool]:
-    """Return partitions by name; whether jobs go there that name none.
-
-    Raises:
-        SlurmError: sinfo does not answer.
-    """
-    names = ask("sinfo", "--noheader", "--format=%P", timeout_s=timeout_s).split()
-    return {name.rstrip("*"): name.endswith("*") for name in names}
-
-
-def check_only_here(partition: str | None, what: str) -> None:
+def check_only_here(chosen: str | None, what: str) -> None:
     """Check that jobs run on this host alone, the only one that reaches the database ``what``.
 
     Raises:
-        SlurmError: the partition has other nodes.
+        SlurmError: the partitions that were chosen, or the default one, have other nodes.
     """
-    chosen = partition or ",".join(name for name, default in partitions().items() if default)
-    nodes = set(ask("sinfo", "--noheader", "--format=%n", f"--partition={chosen}").split())
-    here = platform.node()
-    others = sorted(node for node in nodes if node.split(".")[0] != here.split(".")[0])
-    if others:
+    rows = [line.split("|") for line in ask("sinfo", "--noheader", "--format=%P|%n").splitlines()]
+    wanted = chosen.split(",") if chosen else [name[:-1] for name, _ in rows if name[-1] == "*"]
+    here = platform.node().split(".")[0]
+    nodes = {node for name, node in rows if name.rstrip("*") in wanted}
+    if others := sorted(node for node in nodes if node.split(".")[0] != here):
         raise SlurmError(
             f"slurm: the database must be reachable from every node of the partition, but got "
             f"{what}, which only {here} reaches, and nodes={','.join(others[:3])}"
@@ -122,8 +93,8 @@ def check_only_here(partition: str | None, what: str) -> None:
         )
 
 
-def submit(script: str, logs: Path, storage_url: str) -> str:
-    """Submit a script, and return the number of its job; the script stays beside the logs.
+def submit(script: str, storage_url: str) -> str:
+    """Submit a script, and return the number of its job.
 
     Raises:
         SlurmError: sbatch refuses.
@@ -131,12 +102,9 @@ def submit(script: str, logs: Path, storage_url: str) -> str:
     # The options once more: on the command line, no SBATCH_… of the environment wins.
     lines = [line for line in script.splitlines() if line.startswith("#SBATCH ")]
     options = [part for line in lines for part in shlex.split(line.removeprefix("#SBATCH "))]
-    path = logs / f"{uuid.uuid4().hex}_submission.sh"
-    logs.mkdir(parents=True, exist_ok=True)
-    path.write_text(script, encoding="utf-8")
     environment = {**os.environ, "HPO_STORAGE": storage_url}
     try:
-        said = ask("sbatch", "--export=ALL", *options, str(path), environment=environment)
+        said = ask("sbatch", "--export=ALL", *options, environment=environment, script=script)
     except SlurmError as error:
         raise SlurmError(
             f"{error} Correct the options (--slurm-…, hpo.toml); --dry-run shows the script."
@@ -147,7 +115,6 @@ def submit(script: str, logs: Path, storage_url: str) -> str:
             f"slurm: sbatch must tell the number of the job, but got {said.strip()!r}. Look for "
             "it with squeue --me, and cancel it."
         )
-    path.rename(path.with_name(f"{number[1]}_submission.sh"))
     return number[1]
 
 
@@ -156,28 +123,36 @@ def ask(
     *arguments: str,
     timeout_s: float | None = None,
     environment: dict[str, str] | None = None,
+    script: str = "",
 ) -> str:
     """Return what a program of SLURM says.
 
     Raises:
-        SlurmError: it fails, or does not answer in time.
+        SlurmError: it is not there, it fails, or it does not answer in time.
     """
     try:
         done = subprocess.run(
             [program, *arguments],
+            input=script,
             env=environment,
             capture_output=True,
             text=True,
             timeout=timeout_s or TIMEOUT_S,
         )
-        said, failed = done.stderr or done.stdout, done.returncode != 0
-    except subprocess.TimeoutExpired as error:
-        said, failed = f"nothing in {error.timeout:g} s", True
-    except OSError as error:
-        said, failed = str(error), True
-    if failed:
+        if done.returncode == 0:
+            return done.stdout
+        said = done.stderr or done.stdout
+    except FileNotFoundError:
         raise SlurmError(
-            f"slurm: {program} must answer, but got: {' '.join(said.split())[:300]}. Look at "
-            "`scontrol ping`, or ask the cluster's administrator."
-        )
-    return done.stdout
+            f"slurm: {program} must be found in PATH, but got PATH={os.environ.get('PATH', '')}. "
+            "Launch on a host that submits to the cluster (a login node), load its module, or "
+            "take --executor local."
+        ) from None
+    except subprocess.TimeoutExpired as error:
+        said = f"nothing in {error.timeout:g} s"
+    except OSError as error:
+        said = str(error)
+    raise SlurmError(
+        f"slurm: {program} must answer, but got: {' '.join(said.split())[:300]}. Look at "
+        "`scontrol ping`, or ask the cluster's administrator."
+    )

@@ -43,7 +43,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     def write(name: str, body: str) -> None:
         script(bin_ / name, body)
 
-    for name in slurm_commands.PROGRAMS:
+    for name in ("squeue", "scancel", "sinfo"):
         write(name, "")
     write("sbatch", "echo Submitted batch job 7")
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
@@ -209,7 +209,7 @@ def test_without_slurm_a_launch_says_what_to_do(
     with pytest.raises(SlurmError) as caught:
         make().start(1)
     assert str(caught.value) == (
-        f"slurm: sbatch must be found in PATH, but got PATH={tmp_path}. Launch on a host that "
+        f"slurm: squeue must be found in PATH, but got PATH={tmp_path}. Launch on a host that "
         "submits to the cluster (a login node), load its module, or take --executor local."
     )
 
@@ -217,7 +217,7 @@ def test_without_slurm_a_launch_says_what_to_do(
 def test_a_database_of_this_host_alone_is_refused_where_there_are_other_nodes(
     make: Make, program: Program
 ) -> None:
-    program("sinfo", "printf 'node-1\\nnode-2\\n'")
+    program("sinfo", queue("compute*|node-1", "compute*|node-2"))
     with pytest.raises(SlurmError) as caught:
         make("postgresql://me@localhost/hpo", partition="compute").start(1)
     assert str(caught.value).startswith(
