@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from objectives.tasks.arrays import ArraysParams
 from objectives.tasks.fashion_mnist import FashionMnistParams
+from objectives.tasks.own_series import OwnSeriesParams
 from objectives.tasks.recorded import RecordedParams
 from objectives.tasks.spoken_digits import SpokenDigitsParams
 from objectives.tasks.ucr import UcrParams
@@ -116,8 +117,15 @@ def of_ts(folder: Path, **files: Any) -> RecordedParams:
     return UcrParams(path=str(folder))
 
 
-WRITERS = (of_arrays, of_npz, of_csv, of_images, of_digits, of_ts)
-KINDS: dict[str, Callable[..., RecordedParams]] = {
+def of_series(folder: Path, csv: str = "a,b,c\n1,2,3\n", **changes: Any) -> OwnSeriesParams:
+    arrays = {name: changes.pop(name, np.sin(np.arange(600.0))) for name in ("u", "target")}
+    np.savez(folder / "own.npz", **{n: array for n, array in arrays.items() if array is not None})
+    (folder / "own.csv").write_text(csv)
+    return OwnSeriesParams(**{"path": "own.npz", **changes})
+
+
+WRITERS = (of_arrays, of_npz, of_csv, of_images, of_digits, of_ts, of_series)
+KINDS: dict[str, Callable[..., RecordedParams | OwnSeriesParams]] = {
     kind.__name__.removeprefix("of_"): kind for kind in WRITERS
 }
 LINE = f"{datasets.HEADER}1,2:3,4:1\n"
