@@ -1,4 +1,4 @@
-"""What is said of data that no task can use.
+"""What is said of data that nothing can use.
 
 Each file in ``refusals`` is a kind of data; then come files, arrays or keys with another content,
 written as Python, and below them what this is refused with. "…" is the directory, "..." are
@@ -26,6 +26,7 @@ from objectives.tasks.own_series import OwnSeriesParams
 from objectives.tasks.recorded import RecordedParams
 from objectives.tasks.spoken_digits import SpokenDigitsParams
 from objectives.tasks.ucr import UcrParams
+from objectives.variability import Variability
 
 FILES = sorted(Path(__file__).with_name("refusals").glob("*.txt"))
 
@@ -124,10 +125,14 @@ def of_series(folder: Path, csv: str = "a,b,c\n1,2,3\n", **changes: Any) -> OwnS
     return OwnSeriesParams(**{"path": "own.npz", **changes})
 
 
-WRITERS = (of_arrays, of_npz, of_csv, of_images, of_digits, of_ts, of_series)
-KINDS: dict[str, Callable[..., RecordedParams | OwnSeriesParams]] = {
-    kind.__name__.removeprefix("of_"): kind for kind in WRITERS
-}
+def of_devices(folder: Path, text: str | None = "tau_ns\n1\n", **changes: Any) -> Variability:
+    if text is not None:
+        (folder / "devices.csv").write_text(text)
+    return Variability(devices="devices.csv", **changes)
+
+
+WRITERS = (of_arrays, of_npz, of_csv, of_images, of_digits, of_ts, of_series, of_devices)
+KINDS: dict[str, Callable[..., Any]] = {kind.__name__.removeprefix("of_"): kind for kind in WRITERS}
 LINE = f"{datasets.HEADER}1,2:3,4:1\n"
 NAMES = {**vars(recordings), **vars(datasets), **globals(), "nan": np.nan, "inf": np.inf}
 
@@ -154,7 +159,7 @@ def changed(line: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("kind", "line", "message"), mistakes())
 def test_data_are_refused_in_words(kind: str, line: str, message: str, tmp_path: Path) -> None:
     task = KINDS[kind](tmp_path, **changed(line))
-    with pytest.raises(ValueError, match="must hold") as caught:
+    with pytest.raises(ValueError, match="must") as caught:
         task.resolved(tmp_path)
     said = str(caught.value).replace(str(tmp_path), "…").replace("\0", "\\0")
     wanted = re.escape(message).replace(re.escape("..."), ".*")

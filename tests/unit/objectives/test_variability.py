@@ -88,19 +88,6 @@ def test_a_sweep_varies_the_hardware() -> None:
     assert restore(study.stored()) == study
 
 
-def test_the_study_file_of_robust_hardware() -> None:
-    ideal, robust = file.load("seqdigits-tpe"), file.load("seqdigits-robust")
-    assert {key.partition(".")[0] for key in robust.differences(ideal)} <= {
-        "variability",
-        "reported",
-        "budget",
-        "sampler",
-        "pruner",
-        "racing",
-    }
-    assert robust.objective_impl.Params(**robust.values({})).model_dump()["variability"]
-
-
 def test_every_view_says_that_scores_are_those_of_chips() -> None:
     study = spec(variability=VARIED)
     text = "mean over simulated chips (tau_spread=0.3 weight_bits=4 draws=3)"
