@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hpo.cli import networks
-from hpo.cli.common import STORAGE, STUDY, argument, command, looking, opened_storage
+from hpo.cli.common import STORAGE, STUDY, argument, command, looking, one_of, opened_storage
 from hpo.console import Parser
 from hpo.errors import HpoError
 
@@ -27,18 +27,15 @@ _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "traine
 """Of a member whose time step was checked, in its ``info``; the other checks name theirs."""
 
 
-def _check(p: Parser, arguments: argparse.Namespace) -> None:
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     """Refuse options of one kind of file beside another."""
-    table = ("output", "format", "curves")
-    wrong = dict.fromkeys(table, "not allowed with argument --network")
-    if arguments.network is None:
-        network = ("trial", "member", "fresh_seed")
-        wrong = dict.fromkeys(network, "goes with argument --network")
-    if arguments.backup is not None:
-        wrong |= dict.fromkeys((*table, "network"), "not allowed with argument --backup")
-    for option, why in wrong.items():
-        if (value := getattr(arguments, option)) is not None and value is not False:
-            p.error(f"argument --{option.replace('_', '-')}: {why}")
+    other = next((kind for kind in ("backup", "network") if getattr(arguments, kind)), None)
+    for option in ("format", "curves"):
+        if other and getattr(arguments, option):
+            parser.error(f"argument --{option}: not allowed with argument --{other}")
+    for option in ("trial", "member", "fresh_seed"):
+        if not arguments.network and getattr(arguments, option) is not None:
+            parser.error(f"argument --{option.replace('_', '-')}: goes with argument --network")
 
 
 @command(
@@ -56,30 +53,24 @@ hpo export seqdigits --backup seqdigits.jsonl.gz
     meanwhile: the file holds one moment. A table (-o) is for other programs, and cannot be imported
 hpo export seqdigits --network best.safetensors
     a trained network of the best trial: its weights, and best.json beside them, which says what
-    it is; it is trained again for that, which takes seconds to a minute. In Python:
+    it is. The first fresh seed of a confirmed trial is kept; others are trained again. In Python:
     from objectives.artifacts import load_network; network = load_network("best.safetensors")
 hpo export seqdigits --network t7.safetensors --trial 7 --member 2
     another one: network 2 of trial 7""",
     STUDY,
-    argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout"),
+    one_of(
+        argument("-o", "--output", type=Path, metavar="FILE", help="the table (default: stdout)"),
+        argument(
+            "--backup", type=Path, metavar="FILE", help="all of it, to FILE.jsonl or FILE.jsonl.gz"
+        ),
+        argument("--network", type=Path, metavar="FILE", help="one network, to FILE.safetensors"),
+    ),
     argument(
         "--format",
         choices=["csv", "jsonl"],
-        help="default: by the file's ending (.csv, .jsonl), else csv",
+        help="of the table (default: by the file's ending, .csv or .jsonl, else csv)",
     ),
     argument("--curves", action="store_true", help="with score and loss after every epoch"),
-    argument(
-        "--backup",
-        type=Path,
-        metavar="FILE",
-        help="instead of the table, write all there is of the study to FILE.jsonl or FILE.jsonl.gz",
-    ),
-    argument(
-        "--network",
-        type=Path,
-        metavar="FILE",
-        help="instead of the table, write one trained network to FILE.safetensors",
-    ),
     *networks.WHICH_NETWORK,
     STORAGE,
     check=_check,
@@ -99,11 +90,10 @@ def export(arguments: argparse.Namespace) -> int:
             study.export(storage, arguments.study, arguments.backup)
         print(arguments.backup)
         return 0
-    form = _format(arguments.format, arguments.output)
+    output: Path | None = arguments.output
+    write = {"csv": _write_csv, "jsonl": _write_jsonl}[_format(arguments.format, output)]
     with looking(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)
-    write = _write_csv if form == "csv" else _write_jsonl
-    output: Path | None = arguments.output
     if output is None:
         write(snapshot, sys.stdout, arguments.curves)
         return 0
@@ -129,11 +119,8 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     from hpo.views import json_records
 
     for slot in (*snapshot.search, *snapshot.confirm):
-        record = {
-            "study": snapshot.spec.name,
-            **json_records.trial(snapshot.spec, slot, curves=curves),
-        }
-        stream.write(json_records.dumps(record) + "\n")
+        record = json_records.trial(snapshot.spec, slot, curves=curves)
+        stream.write(json_records.dumps({"study": snapshot.spec.name, **record}) + "\n")
 
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:

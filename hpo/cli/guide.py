@@ -106,19 +106,18 @@ def guide(arguments: argparse.Namespace) -> int:
     model = objectives.load("spintronic").Params
     try:
         found = rules.guide(**numbers, device=device)
-        params = {
-            name: value for name, value in asdict(found).items() if name in model.model_fields
-        }
-        model(**{**params, "tau_ns": found.tau_ns["best"]})  # a study that the objective accepts
-    except ValidationError as error:
-        raise HpoError(explain(error, model, "hpo guide")) from None
-    except ValueError as error:
-        raise HpoError(f"hpo guide: {error}") from None
+        shared = {name: own for name, own in asdict(found).items() if name in model.model_fields}
+        model(**{**shared, "tau_ns": found.tau_ns["best"]})  # a study that the objective accepts
     except OverflowError as error:
         raise HpoError(
             f"hpo guide: numbers that a float can hold must be given, but got {error}. "
             "Give smaller ones."
         ) from None
+    except ValueError as error:  # a rule of the model, or of the physics
+        said = f"hpo guide: {error}"
+        if isinstance(error, ValidationError):
+            said = explain(error, model, "hpo guide")
+        raise HpoError(said) from None
     return tell(arguments, asdict(found), rules.page(found, device))
 
 

@@ -8,11 +8,34 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from users import User
 from workers import ledger_at
+
+HEAVY = {"matplotlib", "numba", "optuna", "pandas", "plotly", "scipy", "sklearn", "torch"}
+LOOKING = """
+import sys
+from hpo.cli.main import main
+for line in ("status", "status toy", "best toy", "trials toy", "studies", "export toy"):
+    main(line.split())
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_who_only_looks_waits_for_no_heavy_import(owner: User) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKING],
+        cwd=owner.directory,
+        env=owner.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stderr.split()) & HEAVY == set()
 
 
 def test_studies_and_trials_are_listed(owner: User) -> None:
