@@ -91,40 +91,31 @@ def test_who_comes_while_it_is_stopping_gets_the_next_one(hpo_home: Path) -> Non
 # --- kills ---------------------------------------------------------------------------------------
 
 
-def test_a_server_whose_keeper_was_killed_gets_another_one(hpo_home: Path) -> None:
-    with Embedded(hpo_home) as embedded:
-        write(embedded.acquire())
-        before = kept(hpo_home)
-        kill(before.keeper_pid)
-        eventually(lambda: status(hpo_home).keeper_pid is None)
-        with running(USER, hpo_home):
-            after = kept(hpo_home)
-            assert (after.pid, after.keeper_pid) != (before.pid, before.keeper_pid)
-            assert after.pid == before.pid
-            assert read(embedded.acquire()) == 42
-            kill(after.keeper_pid)
-    eventually(lambda: status(hpo_home).keeper_pid is None)
-    stop(hpo_home)
-    assert gone(hpo_home)
-
-
-def test_a_killed_server_is_restarted_with_its_data_by_its_keeper(hpo_home: Path) -> None:
+def test_who_comes_replaces_a_killed_keeper_and_the_keeper_a_killed_server(hpo_home: Path) -> None:
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire()
         write(url)
         before = kept(hpo_home)
-        kill(before.pid)
-        eventually(
-            lambda: (now := status(hpo_home)).running and now.pid != before.pid, within_s=60.0
-        )
-        assert status(hpo_home).keeper_pid == before.keeper_pid
+        kill(before.keeper_pid)
+        eventually(lambda: status(hpo_home).keeper_pid is None)
+        with running(USER, hpo_home):
+            adopted = kept(hpo_home)
+            assert adopted.pid == before.pid
+            assert adopted.keeper_pid != before.keeper_pid
+            assert read(url) == 42
+        kill(adopted.pid)
+        eventually(lambda: (now := status(hpo_home)).running and now.pid != adopted.pid)
+        assert status(hpo_home).keeper_pid == adopted.keeper_pid
         assert Layout(hpo_home).log.with_suffix(".log.1").exists(), "what the killed one said"
         assert read(url) == 42
-        kill(before.keeper_pid)
+        kill(adopted.keeper_pid)
         kill(status(hpo_home).pid)
         eventually(lambda: gone(hpo_home))
         embedded.revive()
         assert read(url) == 42
+        kill(kept(hpo_home).keeper_pid)
+    stop(hpo_home)
+    assert gone(hpo_home)
 
 
 @pytest.mark.parametrize("when", ["seen", "opened", "opened, of another home"])
@@ -188,34 +179,31 @@ def test_server_and_keeper_end_when_their_home_is_removed(hpo_home: Path) -> Non
 # --- stop and status -----------------------------------------------------------------------------
 
 
-def test_stop_refuses_while_others_use_it_unless_forced(hpo_home: Path) -> None:
-    with running(USER, hpo_home) as user:
+def test_stop_refuses_while_others_use_it_unless_forced_and_then_it_stays_so(
+    hpo_home: Path,
+) -> None:
+    with Embedded(hpo_home) as user:
+        user.acquire()
         with pytest.raises(StorageError) as caught:
             stop(hpo_home)
         assert str(caught.value) == (
             f"{hpo_home}: the embedded server must be unused to be stopped, but got "
-            f"users=({user.pid},). Stop those processes first, or force it: `hpo storage stop "
+            f"users=({os.getpid()},). Stop those processes first, or force it: `hpo storage stop "
             "--force`."
         )
         assert status(hpo_home).running
         stop(hpo_home, force=True)
         assert gone(hpo_home)
         stop(hpo_home)  # nothing to do
-
-
-def test_a_server_stopped_by_force_is_not_revived_by_its_users(hpo_home: Path) -> None:
-    with Embedded(hpo_home) as embedded:
-        embedded.acquire()
-        stop(hpo_home, force=True)
         with pytest.raises(StorageError) as caught:
-            embedded.revive()
+            user.revive()
         assert str(caught.value) == (
             f"{hpo_home}: the embedded server must run, but got it stopped by `hpo storage stop`. "
             "Start the study again; that starts the server."
         )
         with Embedded(hpo_home) as starter:
             starter.acquire()
-            embedded.revive()
+            user.revive()
 
 
 def test_status_without_and_with_a_server(new_home: Path) -> None:

@@ -111,7 +111,7 @@ def test_the_server_ends_while_a_trial_is_settled(ledger: Ledger, url: str, hpo_
         gate.wait()
         before = status(hpo_home).pid
         os.kill(before or 0, signal.SIGQUIT)  # ``pg_ctl stop -m immediate``
-        wait_until(lambda: status(hpo_home).running and status(hpo_home).pid != before, 60)
+        wait_until(lambda: (now := status(hpo_home)).running and now.pid != before, 60)
     check_untouched(ledger, url, worker)
 
 
