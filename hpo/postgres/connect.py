@@ -250,26 +250,8 @@ class Storage:
         return storage
 
 
-def open_existing(url: str | None = None) -> Storage | None:
-    """Return the database that `open_storage` would, to look into; nothing is created in it.
-
-    None where it would be on an embedded server that has none yet.
-
-    Raises:
-        StorageError: it cannot be reached.
-    """
-    embedded = url is None and settings.storage_url() is None
-    if embedded and not Embedded(settings.home()).layout.data.exists():
-        return None
-    return open_storage(url, create=False)
-
-
 def open_storage(
-    url: str | None = None,
-    *,
-    prepare: Schema | None = None,
-    worker: bool = False,
-    create: bool = True,
+    url: str | None = None, *, prepare: Schema | None = None, worker: bool = False
 ) -> Storage:
     """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
 
@@ -278,7 +260,6 @@ def open_storage(
             server alive, too.
         prepare: tables of our own, created beside Optuna's if they are not there.
         worker: for a worker, which holds one connection, and repeats what fails.
-        create: whether missing tables are created.
 
     Raises:
         StorageError: it cannot be reached or used; the message says why and what to do.
@@ -297,12 +278,12 @@ def open_storage(
             server.acquire()
         storage = Storage(parsed, server, worker=worker)
         on_failure.callback(storage.close)
-        _open(storage, prepare, create=create, patience_s=0.0 if worker else RESTART_S)
+        _open(storage, prepare, patience_s=0.0 if worker else RESTART_S)
         on_failure.pop_all()
     return storage
 
 
-def _open(storage: Storage, prepare: Schema | None, *, create: bool, patience_s: float) -> None:
+def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
     """Connect for the first time, and create what is missing.
 
     A server that may be starting anew is waited for: it is ours, or has answered once. Of others,
@@ -314,9 +295,8 @@ def _open(storage: Storage, prepare: Schema | None, *, create: bool, patience_s:
         nonlocal known, doing
         storage._version()
         known, doing = True, "is being prepared"
-        if create:
-            with answering(storage.place()):
-                prepare_database(storage, prepare)
+        with answering(storage.place()):
+            prepare_database(storage, prepare)
 
     def wait(waited_s: float, error: Exception) -> None:
         cause = getattr(error.__cause__, "orig", None)

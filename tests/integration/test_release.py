@@ -30,8 +30,8 @@ x = { low = 0.0, high = 1.0 }
 HOME = """
 import sys
 import hpo.dashboard.pages
-from hpo.postgres.connect import open_existing
-with open_existing(sys.argv[1]) as storage:
+from hpo.postgres.connect import open_storage
+with open_storage(sys.argv[1]) as storage:
     pages = hpo.dashboard.pages.Pages(storage.engine)
     while b"are being read" in (page := pages.home("", "").body):
         pass

@@ -41,11 +41,9 @@ def test_an_older_database_is_refused_and_left_untouched(empty_database_url: str
         connection.execute("INSERT INTO hpo_ledger.version VALUES (1, %s)", [old])
         connection.execute("CREATE TABLE hpo_ledger.studies (id int, name text)")
         connection.execute("INSERT INTO hpo_ledger.studies VALUES (1, 'toy')")
+    open_storage(empty_database_url).close()  # Optuna's tables are there, as in any older one
     before = content(empty_database_url)
-    with (
-        open_storage(empty_database_url, create=False) as storage,
-        pytest.raises(StorageError) as caught,
-    ):
+    with open_storage(empty_database_url) as storage, pytest.raises(StorageError) as caught:
         Ledger(storage)
     assert str(caught.value).endswith(
         f"its tables must be of version {SCHEMA_VERSION}, but got version={old}. No release "
