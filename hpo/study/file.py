@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from itertools import chain
 from pathlib import Path
@@ -22,8 +22,8 @@ import objectives
 from hpo.errors import SpecError, StudyError
 from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
-from hpo.study.messages import M, did_you_mean, explain, must, refuse, strictly
-from hpo.study.spec import StudySpec
+from hpo.study.messages import Broken, M, did_you_mean, explain, must, refuse, strictly
+from hpo.study.spec import StudySpec, flattened
 from objectives.contract import Protocol
 
 WINDOW = 1024
@@ -170,7 +170,7 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         return False
     where = f"study {spec.name!r}"
     if changed != ["budget.trials"]:
-        old, new = known.flat(), spec.flat()
+        old, new = flattened(known.stored()), flattened(spec.stored())
         listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
         raise StudyError(
             f"{where}: the spec must not change once the study exists, but it differs in {listed}. "
@@ -184,7 +184,7 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
     return True
 
 
-def _foreign(tree: Mapping[str, Any], table: str = "") -> Iterator[str]:
+def _foreign(tree: Mapping[str, Any], table: str = "") -> Broken:
     """What TOML has and the database lacks: dates, long whole numbers, the character NUL."""
     for name, value in tree.items():
         key = f"{table}{name}"
@@ -230,7 +230,7 @@ def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     return tree
 
 
-def _beside_a_sweep(tree: Mapping[str, Any]) -> Iterator[str]:
+def _beside_a_sweep(tree: Mapping[str, Any]) -> Broken:
     for table in ("space", "sampler", "pruner", "confirm"):
         if table in tree and tree[table] is not False:
             rule, got = f"a sweep must stand without [{table}]", "both: it measures every point"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -48,6 +48,10 @@ def must(where: str, rule: str, got: str = "", do: str = "") -> str:
     place = f"{where}: " if where else ""
     held = rule if " must " in rule else f"{rule} must hold"
     return f"{place}{held}{f', but got {got}' if got else ''}. {do}"
+
+
+Broken = Iterator[str]
+"""Every broken rule, as ``must`` says it."""
 
 
 def refuse(broken: Iterable[str], where: str = "") -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from hpo.study.dimensions import LAYERS, Curve, Dimension, has, ordered, split, unfolded
-from hpo.study.messages import broken_rule, did_you_mean, must, strictly
+from hpo.study.messages import Broken, broken_rule, did_you_mean, must, strictly
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.tables import ParamValue
 
 _DEEPEST = 100
 _NUMBERED = 10_000
 """Values of a range of whole numbers, at most, that are looked at one by one."""
-
-Broken = Iterator[str]
-"""Every broken rule, as ``must`` says it."""
-
 
 # --- names ---------------------------------------------------------------------------------------
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from hpo.study.messages import did_you_mean, must
+from hpo.study.messages import Broken, did_you_mean, must
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, Racing, WarmStart
 from objectives.capabilities import KnowsCosts
@@ -17,9 +17,6 @@ MAX_GRID = 100_000
 _PLAIN_SAMPLERS = ("random", "qmc", "grid")
 _OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")
 _OF_ONE_OBJECTIVE = ("cmaes", "kriging-believer")
-
-Broken = Iterator[str]
-"""Every broken rule, as ``must`` says it."""
 
 
 def between_tables(spec: StudySpec) -> Broken:

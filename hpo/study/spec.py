@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 import objectives
+from hpo.study import tables
 from hpo.study.dimensions import (
     LAYERS,
     Dimension,
@@ -30,21 +31,7 @@ from hpo.study.dimensions import (
     unfolded,
 )
 from hpo.study.messages import must
-from hpo.study.tables import (
-    Budget,
-    Confirm,
-    Cost,
-    Figure,
-    ParamValue,
-    Pruner,
-    Racing,
-    Reported,
-    Sampler,
-    Stop,
-    Table,
-    Values,
-    WarmStart,
-)
+from hpo.study.tables import ParamValue, Table, Values
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 LARGEST_GAP = 0.005
@@ -55,12 +42,12 @@ VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 
-def _flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The values of a tree of tables by dotted keys: ``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            flat.update(_flattened(value, f"{prefix}{key}."))
+            flat.update(flattened(value, f"{prefix}{key}."))
         else:
             flat[prefix + key] = value
     return flat
@@ -102,7 +89,7 @@ class StudySpec(Table):
     objective: str
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     protocol: Protocol = Protocol.VALIDATION
-    budget: Budget
+    budget: tables.Budget
     task: dict[str, Any] = Field(default_factory=dict)
     fixed: Values = Field(default_factory=dict)
     variability: Annotated[dict[str, ParamValue] | None, BeforeValidator(_empty_is_none)] = None
@@ -110,19 +97,19 @@ class StudySpec(Table):
     space: dict[str, Dimension] = Field(default_factory=dict)
     sweep: Sweep | None = None
     """In place of a space and a sampler: points that are all measured."""
-    sampler: Sampler = Sampler()
-    pruner: Pruner = Pruner()
-    racing: Racing | None = None
-    stop: Stop | None = None
-    confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
+    sampler: tables.Sampler = tables.Sampler()
+    pruner: tables.Pruner = tables.Pruner()
+    racing: tables.Racing | None = None
+    stop: tables.Stop | None = None
+    confirm: Annotated[tables.Confirm | None, BeforeValidator(_false_is_none)] = tables.Confirm()
     """``confirm = false``: the study is done when its search is."""
-    warm_start: WarmStart | None = None
+    warm_start: tables.WarmStart | None = None
     """What the first trials begin with."""
-    cost: Cost | None = None
+    cost: tables.Cost | None = None
     constraints: Annotated[dict[str, float] | None, BeforeValidator(_empty_is_none)] = None
     """Upper bounds of costs, by name: no network that breaks one is trained."""
-    reported: Reported | None = None
-    figure: Figure | None = None
+    reported: tables.Reported | None = None
+    figure: tables.Figure | None = None
     require_same_numerics: bool = False
     """Refuse workers on which sums may round otherwise than for the study's first trial: another
     processor, other versions of packages that compute, other threads."""
@@ -346,13 +333,9 @@ class StudySpec(Table):
 
     def differences(self, other: StudySpec) -> list[str]:
         """Dotted keys in which two specs differ, presentation aside; see ``essential``."""
-        mine, theirs = _flattened(self.essential()), _flattened(other.essential())
+        mine, theirs = flattened(self.essential()), flattened(other.essential())
         keys = sorted(mine.keys() | theirs.keys())
         return [key for key in keys if mine.get(key) != theirs.get(key)]
-
-    def flat(self) -> dict[str, Any]:
-        """The stored form by dotted keys (``space.tau_ns.high``)."""
-        return _flattened(self.stored())
 
     @property
     def parameters(self) -> tuple[str, ...]:
