@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -152,8 +151,3 @@ def test_what_a_trial_lacks_is_at_the_centre() -> None:
         assert ("t2" in free) == (params["layers"] == 3)
         assert ("f" in free) == (params["readout"] == "y")
         assert "layers" not in free
-
-
-def test_the_spec_survives_the_database() -> None:
-    own = spec(SAMPLERS[-1])
-    assert file.restore(json.loads(json.dumps(own.stored()))) == own

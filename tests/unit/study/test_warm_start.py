@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,6 @@ import snapshots
 from workers import toy_spec
 
 from hpo.search import suggest
-from hpo.study import file
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
@@ -87,15 +85,6 @@ def test_points_are_part_of_the_spec() -> None:
     assert warm.stored()["warm_start"] == {"points": POINTS}
     assert validate(warm.stored(), where="again") == warm
     assert cold.differences(warm) == ["warm_start.points"]
-
-
-@pytest.mark.parametrize("extra", [{}, {"study": 'other "one"', "top": 3}])
-def test_the_study_file_of_a_report_has_the_points(extra: dict[str, Any]) -> None:
-    spec = toy_spec(warm_start={**extra, "points": POINTS})
-    text = file.dumps(spec)
-    assert text.count("[[warm_start.points]]") == 3
-    assert validate(tomllib.loads(text), where="again") == spec
-    assert validate(tomllib.loads(text), where="again").hash == spec.hash
 
 
 def test_words() -> None:
