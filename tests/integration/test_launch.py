@@ -60,15 +60,18 @@ def test_json_is_one_strict_object_per_line(owner: User) -> None:
     assert not (owner.directory / "toy-report.html").exists()
 
 
-def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User, owner: User) -> None:
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_in_order_and_the_printed_command_goes_on(
+    user: User, owner: User, signum: signal.Signals, status: int
+) -> None:
     launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.05")
     user.wait_for_trials(3)
     workers = workers_of(launcher)
     assert len(workers) == 2
     began_s = time.monotonic()
-    launcher.send_signal(signal.SIGINT)
+    launcher.send_signal(signum)
     _, err = end(launcher)
-    assert launcher.returncode == 130
+    assert launcher.returncode == status
     assert time.monotonic() - began_s < 10
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert "nothing is lost" in err
@@ -110,17 +113,6 @@ def test_a_second_ctrl_c_stops_at_once(user: User) -> None:
     left = [slot for slot in user.snapshot().search if slot.settled_at is None]
     assert left
     assert not any(slot.held for slot in left), "free at once"
-    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-
-
-def test_sigterm_is_ctrl_c_with_its_own_status(user: User) -> None:
-    launcher = user.launch("--workers", "1", *SLOW)
-    user.wait_for_trials(1)
-    workers = workers_of(launcher)
-    launcher.terminate()
-    _, err = end(launcher)
-    assert launcher.returncode == 143
-    assert "Go on with:" in err
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 

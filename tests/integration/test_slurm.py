@@ -135,20 +135,20 @@ def test_what_sbatch_refuses_leaves_no_study_behind(user: User, options: tuple[s
     [
         (
             "export HPO_STORAGE=postgresql://me@127.0.0.1:1/hpo",
-            r"error: slurm: the database must be reachable from a node, but got, from the probe "
-            rf"job \d+ \(FAILED on {NODE}\):\n.*the server must accept connections",
+            "the server must accept connections",
         ),
         (
             "exec > /dev/null 2>&1; exit 3",
-            r"error: slurm: the logs and this installation must be on a file system that the .*got "
-            r"nothing from the probe job \d+ \(FAILED on \S+\), neither a word nor its log=",
+            "(nothing: do the nodes share the directory of its log, see HPO_HOME, and /",
         ),
     ],
 )
 def test_a_node_that_cannot_work_is_found_out_by_a_probe(user: User, setup: str, said: str) -> None:
     (user.directory / "hpo.toml").write_text(f"[slurm]\nsetup = ['{setup}']\n")
     _, err = user.launched(status=1)
-    assert re.search(said, err, re.DOTALL)
+    rule = "error: slurm: the database must be reachable from a node, but got, from job "
+    assert re.search(rf"{rule}\d+ \(FAILED on {NODE}\):\n", err)
+    assert said in err
     wait_until(lambda: not states(), timeout_s=30)
 
 

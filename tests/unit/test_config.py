@@ -61,25 +61,33 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
     assert not found.slurm.probe
 
 
-def test_the_number_of_the_clusters_workers_is_none_for_this_machine(directory: Path) -> None:
-    (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
-    assert load("--executor", "local").launch.workers is None
-    assert load("--executor", "local", "--workers", "2").launch.workers == 2
+CLUSTER = '[launch]\nexecutor = "slurm"\nworkers = 64\n'
 
 
-def test_workers_of_the_file_count_where_jobs_are_asked_for(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("file", "variables", "line", "workers"),
+    [
+        (CLUSTER, {}, [], 64),
+        (CLUSTER, {}, ["--executor", "local"], None),
+        (CLUSTER, {"HPO_EXECUTOR": "local"}, [], None),
+        (CLUSTER, {"HPO_EXECUTOR": "local", "HPO_LAUNCH_WORKERS": "6"}, [], 6),
+        (CLUSTER, {}, ["--executor", "local", "--workers", "2"], 2),
+        ("[launch]\nworkers = 5\n", {}, ["--executor", "slurm"], 5),
+        ("[launch]\nworkers = 5\n", {"HPO_WORKERS": "7"}, [], 5),  # that is Docker Compose's
+    ],
+)
+def test_workers_of_the_clusters_are_none_for_this_machine(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    variables: dict[str, str],
+    line: list[str],
+    workers: int | None,
 ) -> None:
-    (directory / "hpo.toml").write_text("[launch]\nworkers = 5\n")
-    assert load("--executor", "slurm").launch.workers == 5
-    monkeypatch.setenv("HPO_LAUNCH_WORKERS", "6")
-    monkeypatch.setenv("HPO_WORKERS", "7")  # Docker Compose's
-    assert load("--executor", "slurm").launch.workers == 6
-    (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
-    monkeypatch.setenv("HPO_EXECUTOR", "local")
-    assert load().launch.workers == 6
-    monkeypatch.delenv("HPO_LAUNCH_WORKERS")
-    assert load().launch.workers is None
+    (directory / "hpo.toml").write_text(file)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert load(*line).launch.workers == workers
 
 
 @pytest.mark.parametrize(

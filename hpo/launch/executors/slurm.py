@@ -14,7 +14,6 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +33,9 @@ LATE_S = 15.0
 """After the end of a job, its log may show up so late on another host."""
 LEAVING_S = 120.0
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
+_NO_LOG = (
+    f"  (nothing: do the nodes share the directory of its log, see HPO_HOME, and {sys.executable}?)"
+)
 _SCRIPT = """\
 #!/bin/bash
 {options}
@@ -57,23 +59,15 @@ class SlurmExecutor(Executor):
 
     outlives: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        study: str,
-        *,
-        options: LaunchOptions,
-        storage_url: str,
-        say: Callable[[str], object] = lambda text: print(text, file=sys.stderr, flush=True),
-    ) -> None:
+    def __init__(self, study: str, *, options: LaunchOptions, storage_url: str) -> None:
         """Nothing is submitted yet.
 
         Args:
             study: name of the study.
             options: of the launch; of those of the site, what the jobs ask for.
             storage_url: handed over in the environment, since anybody may read a script.
-            say: tells the user what cannot wait for ``poll``.
         """
-        self._study, self._options, self._url, self._say = study, options, storage_url, say
+        self._study, self._options, self._url = study, options, storage_url
         self._site, self._threads = options.site.slurm, options.site.launch.threads
         self.logs = options.logs(study) / "slurm"  # on a file system that the nodes share
         digest = hashlib.sha256(f"{options.database}\n{study}".encode()).hexdigest()[:8]
@@ -158,7 +152,7 @@ class SlurmExecutor(Executor):
         except SlurmError as error:
             if not self._helpless:
                 later = f"cancel them later: scancel --name={self.name}"
-                self._say(f"{error} {_count(len(ids))} may go on; {later}")
+                print(f"{error} {_count(len(ids))} may go on; {later}", file=sys.stderr)
             self._helpless = True
             return
         self._started, self._jobs = False, {}
@@ -282,22 +276,19 @@ class SlurmExecutor(Executor):
         if not probes and (self._living() or not failed):
             return
         job = (probes or failed)[-1]
-        log, which = self._log(job), "the probe" if probes else "the last"
-        what = f"{which} job {job.id} ({job.state} on {job.node or 'none'})"
-        if log.exists() and log.stat().st_size:
-            rule = "the database must be reachable from a node" if probes else "jobs must live"
-            todo = "Mend that, or skip the probe: --no-probe." if probes else "Mend that."
-            raise SlurmError(
-                f"slurm: {rule}, but got, from {what}:\n{tail(log)}\n{todo} Its log: {log}"
-            )
+        log = self._log(job)
+        said = tail(log) if log.exists() and log.stat().st_size else ""
         self._failed_s = self._failed_s or time.monotonic()
-        if time.monotonic() - self._failed_s >= LATE_S:
-            raise SlurmError(
-                "slurm: the logs and this installation must be on a file system that the nodes "
-                f"share, but got nothing from {what}, neither a word nor its log={log}, and it was "
-                f"to run python={sys.executable}. Set HPO_HOME to a directory that the nodes "
-                "share, install the project in one."
-            )
+        if not said and time.monotonic() - self._failed_s < LATE_S:
+            return
+        rule, todo = "jobs must live", "Mend that."
+        if probes:
+            rule = "the database must be reachable from a node"
+            todo = "Mend that, or skip this job: --no-probe."
+        raise SlurmError(
+            f"slurm: {rule}, but got, from job {job.id} ({job.state} on {job.node or 'none'}):\n"
+            f"{said or _NO_LOG}\n{todo} Its log: {log}"
+        )
 
     def _log(self, job: Job) -> Path:
         return self.logs.absolute() / f"{job.id}.log"

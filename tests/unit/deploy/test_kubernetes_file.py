@@ -48,12 +48,6 @@ def test_the_policy_is_of_the_jobs_pods_and_lets_them_reach_the_database() -> No
     assert ports == [53, 53, parse_url(url).port or 5432]
 
 
-def test_strict_means_strict() -> None:
-    wrong = {**JOB, "spec": {**JOB["spec"], "paralelism": 4}}
-    with pytest.raises(kubernetes_validate.ValidationError, match="paralelism"):
-        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
-
-
 def test_its_worker_is_one_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [line] = re.findall(COMMAND, SCRIPT)
     arguments = worker.parser().parse_args(shlex.split(line))
