@@ -21,7 +21,7 @@ hpo worker --storage postgresql://me@server/hpo
     serve every open study of that database until told to stop
 HPO_STORAGE=postgresql://me@server/hpo hpo worker
     the same, with the address (and a password) out of the process list
-hpo worker seqdigits --workers 8 --logs logs
+hpo worker seqdigits --workers 8
     a crew, as for a job of a cluster: 8 workers, each with its own GPU if there are some; those
     that die start again, and all stop in order on SIGTERM
 
@@ -71,7 +71,7 @@ def parser() -> Parser:
         "--threads", type=at_least(1), default=1, metavar="N", help="of each (default: 1)"
     )
     of_crew.add_argument(
-        "--logs", type=Path, default=Path("."), metavar="DIR", help="of each (default: here)"
+        "--logs", type=Path, metavar="DIR", help="of each (default: where `hpo logs` looks)"
     )
     of_crew.add_argument(
         "--usr2-grace",
@@ -145,7 +145,7 @@ def _crew(arguments: Namespace) -> int:
     several = crew.Crew(
         arguments.study,
         storage_url=arguments.storage or settings.storage_url(),
-        logs=arguments.logs,
+        logs=arguments.logs or settings.home() / "logs" / (arguments.study or "every-study"),
         threads=arguments.threads,
         options=options,
         prefix=(settings.job() or "").removeprefix("slurm ") or None,
