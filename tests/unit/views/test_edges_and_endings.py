@@ -9,9 +9,10 @@ import snapshots
 from rich.console import Console
 
 from hpo.study.trials import SlotState
-from hpo.views import verdict
+from hpo.views import json_records, verdict
 from hpo.views.figures import convergence, parameters
-from hpo.views.terminal import live
+from hpo.views.report import page
+from hpo.views.terminal import live, tables
 from hpo.views.terminal.progress import settled_line
 
 SPEC = snapshots.spec(
@@ -38,8 +39,13 @@ EDGES = [
 ]
 
 
-def test_an_edge_in_words() -> None:
+def test_an_edge_in_words_wherever_a_result_is_shown() -> None:
     assert verdict.edges(AT_EDGE) == EDGES
+    lines = tables.result(AT_EDGE, report=None, storage="", width=80)
+    assert [line for line in lines if line.startswith("edge  ")] == [f"edge  {e}" for e in EDGES]
+    assert f"<strong>Edge: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
+    found = json_records.study(AT_EDGE)["edges"][0]
+    assert (found.parameter, found.bound, found.widen) == ("k", "high", 8)
 
 
 def test_the_live_view_shows_edges_in_short() -> None:
