@@ -26,7 +26,7 @@ def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Pat
     for name in FIGURES:
         if name not in studies:
             continue
-        figure = declared.figure_of(studies[name].spec)
+        figure = studies[name].spec.drawn
         others = [
             Result.of(pooled(studies, o))
             for o in (figure.overlay if figure else ())

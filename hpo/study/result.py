@@ -21,6 +21,7 @@ from hpo.study.edges import Edge
 from hpo.study.endings import ending
 from hpo.study.snapshot import StudySnapshot, StudyState, complete, trained
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
 
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
@@ -318,6 +319,24 @@ class Sweep(Result):
     """Points that are all measured: ``[sweep]``, or a space that is tested once."""
 
     selects: ClassVar[bool] = False
+
+    @cached_property
+    def curves(self) -> dict[str, list[tuple[ParamValue, Trial]]]:
+        """Of each curve of ``[sweep]`` by its label, the trained points, each with its x.
+
+        They run along the axis, unless it is one of names: then in the order of the file.
+        """
+        sweep = self.spec.sweep
+        if sweep is None:
+            return {}
+        found: list[list[tuple[ParamValue, Trial]]] = [[] for _ in sweep.curves]
+        for trial in self.trained:
+            curve, x, _ = sweep.points[trial.number]
+            as_name = sweep.named and not isinstance(x, bool)
+            found[curve].append((str(x) if as_name else x, trial))
+        if not sweep.named:
+            found = [sorted(points, key=lambda point: float(point[0])) for points in found]
+        return dict(zip((curve.label for curve in sweep.curves), found, strict=True))
 
 
 def state_name(spec: StudySpec, trial: Trial) -> str:

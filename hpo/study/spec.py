@@ -343,6 +343,19 @@ class StudySpec(Table):
         return tuple(self.dimensions) if self.sweep is None else self.sweep.parameters
 
     @property
+    def drawn(self) -> Figure | None:
+        """The figure that the file declares; a sweep without one is drawn as curves."""
+        if self.figure is None and self.sweep is not None:
+            return Figure(kind="curves")
+        return self.figure
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """What the curves of a sweep vary; empty of other studies."""
+        curves = self.sweep.curves if self.sweep else ()
+        return tuple(dict.fromkeys(name for curve in curves for name in curve.names))
+
+    @property
     def integrates(self) -> bool:
         """Whether the objective integrates a differential equation."""
         return "integrator" in self.objective_impl.Params.model_fields

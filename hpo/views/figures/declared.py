@@ -12,7 +12,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study.result import Front, Result, Search
+from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, ParamValue, Reference
 from hpo.study.trials import Trial
@@ -104,7 +104,7 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
 
     ``others`` are the studies of ``figure.overlay`` that are there; see ``fitting``.
     """
-    figure = figure_of(result.spec)
+    figure = result.spec.drawn
     if figure is None:
         return None
     groups, drawn = _groups(result, figure), fitting(result, others)
@@ -154,7 +154,7 @@ def _references(
     found = [
         reference
         for study in (spec, *others)
-        if (own := figure_of(study)) and _x_name(study, own) == axis
+        if (own := study.drawn) and _x_name(study, own) == axis
         for reference in own.reference or ()
     ]
 
@@ -172,7 +172,7 @@ def fitting(result: Result, others: Sequence[Result]) -> list[Result]:
 
     Studies without a point are none of them, nor is a search where curves are drawn.
     """
-    figure = figure_of(result.spec)
+    figure = result.spec.drawn
     if figure is None:
         return []
     found, sorts = [], _sorts(_groups(result, figure))
@@ -190,44 +190,23 @@ def _sorts(groups: Sequence[Group]) -> set[bool]:
     return {isinstance(p.x, str) for group in groups for p in group.points}
 
 
-def figure_of(spec: StudySpec) -> Figure | None:
-    """The figure that the file declares; a sweep without one is drawn as curves all the same."""
-    if spec.figure is None and spec.sweep is not None:
-        return Figure(kind="curves")
-    return spec.figure
-
-
 def _x_name(spec: StudySpec, figure: Figure) -> str:
-    if figure.x is not None:
-        name = figure.x.removeprefix("info.")
-    elif spec.sweep is not None:
-        name = ", ".join(dict.fromkeys(n for curve in spec.sweep.curves for n in curve.names))
-    else:
-        return ""
-    return formatting.parameter_label(name)
+    name = ", ".join(spec.swept) if figure.x is None else figure.x.removeprefix("info.")
+    return formatting.parameter_label(name) if name else ""
 
 
 def _groups(result: Result, figure: Figure) -> list[Group]:
     if figure.kind == "scatter":
         return _clouds(result, figure)
-    return [] if result.spec.sweep is None else _curves(result)
-
-
-def _curves(result: Result) -> list[Group]:
-    spec = result.spec
-    assert spec.sweep is not None
-    found: list[list[Point]] = [[] for _ in spec.sweep.curves]
-    named = spec.sweep.named
-    for slot in result.trained:
-        curve, x, _ = spec.sweep.points[slot.number]
-        place = formatting.value_text(x) if isinstance(x, bool | str) or named else float(x)
-        found[curve].append(_point(spec, slot, place))
-    if not named:  # a line runs along the axis, in whatever order the file gives the values
-        found = [sorted(points, key=lambda point: point.x) for points in found]
+    curves = result.curves.items() if isinstance(result, Sweep) else ()
     return [
-        Group(label=curve.label, points=tuple(points))
-        for curve, points in zip(spec.sweep.curves, found, strict=True)
+        Group(label=label, points=tuple(_point(result.spec, t, _at(x)) for x, t in points))
+        for label, points in curves
     ]
+
+
+def _at(x: ParamValue) -> float | str:
+    return formatting.value_text(x) if isinstance(x, bool | str) else float(x)
 
 
 def _point(spec: StudySpec, slot: Trial, x: float | str) -> Point:
