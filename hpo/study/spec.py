@@ -343,10 +343,10 @@ class StudySpec(Table):
         return tuple(self.dimensions) if self.sweep is None else self.sweep.parameters
 
     @property
-    def drawn(self) -> Figure | None:
+    def drawn(self) -> tables.Figure | None:
         """The figure that the file declares; a sweep without one is drawn as curves."""
         if self.figure is None and self.sweep is not None:
-            return Figure(kind="curves")
+            return tables.Figure(kind="curves")
         return self.figure
 
     @property
