@@ -60,11 +60,11 @@ def studies(arguments: argparse.Namespace) -> int:
     if arguments.files:
         return tell(arguments, {"files": files}, *_file_lines(files))
     with looking(arguments) as ledger:
-        summaries = ledger.studies()
+        found = ledger.results()
     lines = ["The database holds no study yet."]
-    if summaries:
-        lines = status.study_lines(summaries, width=terminal_width())
-    record = {"studies": [json_records.summary(s) for s in summaries], "files": files}
+    if found:
+        lines = status.study_lines(found, width=terminal_width())
+    record = {"studies": [json_records.summary(*known) for known in found], "files": files}
     return tell(arguments, record, *lines, "", *_file_lines(files))
 
 
@@ -133,8 +133,8 @@ def status(arguments: argparse.Namespace) -> int:
             record["events"] = events
             deeds = ["", *views.event_lines(events)] if events else []
             return tell(arguments, record, *_lines(arguments, result), *deeds)
-        found, workers = ledger.studies(), ledger.workers()
-    record = {"studies": [json_records.summary(s) for s in found], "workers": workers}
+        found, workers = ledger.results(), ledger.workers()
+    record = {"studies": [json_records.summary(*known) for known in found], "workers": workers}
     return tell(arguments, record, *views.overview(found, workers, width=terminal_width()))
 
 
@@ -209,7 +209,7 @@ def _drawn(
 
     if study is None or tracker is None:
         room = {"width": console.width, "height": console.height - 3}
-        lines = status.overview(ledger.studies(), ledger.workers(), **room)
+        lines = status.overview(ledger.results(), ledger.workers(), **room)
         return Text("\n".join([where, "", *lines]), no_wrap=True, overflow="ellipsis")
     result = ledger.result(study)
     return live.screen(

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -16,10 +16,10 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection, Engine, text
 
 from hpo.errors import SpecError
-from hpo.ledger import events, reading
-from hpo.ledger.overview import OverviewReader, marks
+from hpo.ledger import events, optuna_reading, reading
+from hpo.ledger.overview import Overview, marks
 from hpo.study.result import Result
-from hpo.study.summary import Overview
+from hpo.study.snapshot import Listed, WorkerInfo
 from hpo.views.overview import metrics, page
 from hpo.views.report import page as report
 
@@ -29,6 +29,8 @@ SHARE = 0.1
 """To read and draw one thing takes at most this share of the time."""
 WAIT_S = 0.7
 """So long a request waits for what is being made; then it gets the last one that was."""
+LONG_S = 5.0
+"""So long waits who can show nothing else."""
 OLDEST_S = 30.0
 """What is older is not shown: a database that does not answer must not look like one at rest."""
 QUERY_S = 20
@@ -137,6 +139,15 @@ class Fresh(Generic[T]):
 
 
 @dataclass(frozen=True)
+class _Home:
+    """All studies at one moment, and the page that shows them."""
+
+    studies: Sequence[tuple[Listed, page.Card | None]]
+    workers: Sequence[WorkerInfo]
+    shown: Shown
+
+
+@dataclass(frozen=True)
 class _Report:
     """A study's page, and of which state of the study."""
 
@@ -153,25 +164,26 @@ class Pages:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._clock = clock
-        self._reader = OverviewReader()
-        self._overview = Fresh(self._read, clock)
+        self._overview = Overview(lambda snapshot: page.card(Result.of(snapshot)))
+        self._home = Fresh(self._read, clock)
         self._studies: OrderedDict[str, tuple[Fresh[_Report], Fresh[Shown]]] = OrderedDict()
         self._lock, self._drawing = threading.Lock(), threading.Lock()
 
     def home(self, accepted: str, known: str) -> Reply:
         """All studies, as a page."""
-        found = self._overview.get()
+        found = self._home.get()
         if found is None:
             return Reply(page.drawing("Studies").encode())
-        return found[0][1].reply(accepted, known)
+        return found[0].shown.reply(accepted, known)
 
     def metrics(self) -> Reply:
         """All numbers for Prometheus, and how old they are."""
-        found = self._overview.get(wait_s=5.0)
+        found = self._home.get(LONG_S)
         if found is None:
-            raise Away("it has not answered for 5 s")
-        (overview, _), age_s = found
-        return Reply(metrics.text(overview, age_s).encode(), metrics.MEDIA_TYPE)
+            raise Away(f"it has not answered for {LONG_S:.0f} s")
+        home, age_s = found
+        said = metrics.text(home.studies, home.workers, age_s)
+        return Reply(said.encode(), metrics.MEDIA_TYPE)
 
     def study(self, name: str, accepted: str, known: str) -> Reply:
         """The report of a study."""
@@ -182,9 +194,9 @@ class Pages:
 
     def now(self, name: str, accepted: str, known: str) -> Reply:
         """Who is at work on a study, and what happened to it lately: a part of its page."""
-        found = self._of(name)[1].get(wait_s=5.0)
+        found = self._of(name)[1].get(LONG_S)
         if found is None:
-            raise Away("it has not answered for 5 s")
+            raise Away(f"it has not answered for {LONG_S:.0f} s")
         return found[0].reply(accepted, known)
 
     def _of(self, name: str) -> tuple[Fresh[_Report], Fresh[Shown]]:
@@ -204,10 +216,15 @@ class Pages:
         connection.execute(text(f"SET LOCAL statement_timeout = '{QUERY_S}s'"))
         return connection
 
-    def _read(self, last: tuple[Overview, Shown] | None) -> tuple[Overview, Shown]:
+    def _read(self, last: _Home | None) -> _Home:
         with self._connect() as connection:
-            found = self._reader.read(connection)
-        return found, Shown(page.page(found))
+            studies = self._overview.read(connection)
+            ours = {study.number for study, _ in studies}
+            names = optuna_reading.names(connection)
+            others = [(number, names[number]) for number in sorted(names) if number not in ours]
+            workers = reading.seen_workers(connection)
+            deeds = events.newest(connection, _EVENTS)
+        return _Home(studies, workers, Shown(page.page(studies, others, workers, deeds)))
 
     def _report(self, name: str, last: _Report | None) -> _Report:
         with self._connect() as connection:

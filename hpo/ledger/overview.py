@@ -1,199 +1,129 @@
-"""Every study of a database as it is now, of which only those are read that have changed."""
+"""Every study of a database as it is now; trials are read of those alone that have changed."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    DateTime,
-    Row,
-    Select,
-    Text,
-    cast,
-    func,
-    lateral,
-    select,
-    true,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy import Connection, Row, Text, cast, func, lateral, select, true
+from sqlalchemy.exc import SQLAlchemyError
 
-from hpo.ledger import events, optuna_reading, reading, summaries
-from hpo.ledger.summaries import by_study
-from hpo.ledger.tables import NOW, slots, studies
-from hpo.study import effort
-from hpo.study.snapshot import StudyState
-from hpo.study.spec import StudySpec
-from hpo.study.summary import LAST, RECENT_S, Course, Overview, StudySummary
+from hpo.ledger import optuna_reading, reading
+from hpo.ledger.tables import holds, slots, studies
+from hpo.study.snapshot import Listed, StudySnapshot, StudyState
 from hpo.study.trials import Phase, SlotState
 
-_EVENTS = 10
-_LARGEST = sys.float_info.max
+T = TypeVar("T")
 
 
-def _states() -> Any:
-    """A row per study with all that is said of it, but for what is running; see ``states``."""
-    settled = lateral(
-        select(func.count(slots.c.id).label("count"), func.max(slots.c.settled_at).label("latest"))
-        .where(
-            slots.c.study_id == studies.c.id,
-            slots.c.state != SlotState.RUNNING,
-            studies.c.state != StudyState.DONE,
+def _listing() -> Any:
+    """A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark."""
+    settled, search = slots.c.state != SlotState.RUNNING, slots.c.phase == Phase.SEARCH
+    counts = lateral(
+        select(
+            func.count().filter(search & settled).label("settled"),
+            func.count().filter(search & holds(slots)).label("running"),
+            func.count().filter(settled).label("ended"),
+            func.max(slots.c.settled_at).label("latest"),
         )
+        .where(slots.c.study_id == studies.c.id)
         .correlate(studies)
     )
-    named = ("id", "name", "optuna_study_id", "state", "reason", "amendments", "search_end")
+    named = ("id", "name", "optuna_study_id", "priority", "created_at")
+    spec = studies.c.spec
     return (
         select(
             *(studies.c[name] for name in named),
-            studies.c.priority,
-            func.md5(cast(studies.c.spec, Text)).label("spec"),
-            func.md5(cast(studies.c.code, Text)).label("code"),
-            studies.c.spec["figure"]["overlay"].label("overlay"),
-            settled.c.count.label("settled"),
-            settled.c.latest,
-            NOW.label("now"),
+            spec["objective"].as_string().label("objective"),
+            spec["figure"]["overlay"].label("overlay"),
+            *(counts.c[name] for name in ("settled", "running")),
+            *(studies.c[name] for name in ("state", "reason", "amendments", "search_end")),
+            func.md5(cast(spec, Text)).label("spec_hash"),
+            func.md5(cast(studies.c.code, Text)).label("code_hash"),
+            *(counts.c[name] for name in ("ended", "latest")),
         )
-        .join(settled, true())
+        .join(counts, true())
         .order_by(studies.c.created_at, studies.c.id)
     )
 
 
-_STATES = _states()
+_LISTING = _listing()
 
 
-def states(connection: Connection) -> Sequence[Row[Any]]:
-    """A row per study that differs whenever anything of it does; oldest first.
+def listed(connection: Connection) -> list[Listed]:
+    """Every study in a line, oldest first."""
+    return [_listed(row) for row in connection.execute(_LISTING)]
 
-    Slots of a finished study change by amendments alone, which count; so they are passed over.
-    """
-    return connection.execute(_STATES).all()
+
+def _listed(row: Row[Any]) -> Listed:
+    return Listed(
+        name=row.name,
+        number=row.optuna_study_id,
+        objective=row.objective or "unknown",
+        state=StudyState(row.state),
+        reason=row.reason,
+        priority=row.priority,
+        settled=row.settled,
+        running=row.running,
+        created_at=row.created_at,
+    )
+
+
+def _mark(row: Row[Any]) -> tuple[Any, ...]:
+    """What differs whenever anything of a study does, but for who is at work on it."""
+    fields = row._fields
+    return (row.id, *row[fields.index("state") :])
 
 
 def marks(connection: Connection, study: str) -> dict[str, tuple[Any, ...]]:
-    """What differs whenever anything of a study does, or of those that its figure is drawn with.
+    """The marks of a study, and of those that its figure is drawn with, as far as they are there.
 
-    By their names; those that are not there are left out.
+    A mark differs whenever anything of its study does, but for who is at work on it.
     """
-    rows = {row.name: row for row in states(connection)}
-    wanted = (study, *(rows[study].overlay or ())) if study in rows else ()
-    return {name: tuple(rows[name])[:-1] for name in wanted if name in rows}
+    rows = {row.name: row for row in connection.execute(_LISTING)}
+    overlay = rows[study].overlay if study in rows else ()
+    wanted = (study, *(overlay if isinstance(overlay, list) else ()))
+    return {name: _mark(rows[name]) for name in wanted if name in rows}
 
 
-class OverviewReader:
-    """Reads overviews of one database, one at a time."""
+class Overview(Generic[T]):
+    """What is made of every study's snapshot, and kept until the study has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[StudySnapshot], T]) -> None:
         """Nothing is read yet."""
-        self._read: dict[int, tuple[tuple[Any, ...], StudySummary, Course]] = {}
+        self._make = make
+        self._kept: dict[str, tuple[tuple[Any, ...], T | str]] = {}
 
-    def read(self, connection: Connection) -> Overview:
-        """All studies as they are now."""
-        rows = states(connection)
-        stamps = {row.id: tuple(row)[:-1] for row in rows}
-        stale = [i for i, stamp in stamps.items() if (self._read.get(i) or ((),))[0] != stamp]
-        if stale:
-            found = {study.name: study for study in summaries.summaries(connection, stale)}
-            specs = {row.id: found[row.name].spec for row in rows if row.name in found}
-            courses = _courses(connection, specs)
-            names = {row.id: row.name for row in rows}
-            self._read |= {i: (stamps[i], found[names[i]], courses[i]) for i in specs}
-        self._read = {i: known for i, known in self._read.items() if i in stamps}
-        optuna = optuna_reading.names(connection)
-        shown = [
-            (
-                row.optuna_study_id if row.optuna_study_id in optuna else None,
-                *self._read[row.id][1:],
-            )
-            for row in rows
-            if row.id in self._read
-        ]
-        ours = {row.optuna_study_id for row in rows}
-        return Overview(
-            now=connection.scalar(select(NOW)) or datetime.max,
-            studies=tuple(shown),
-            others=tuple((i, name) for i, name in sorted(optuna.items()) if i not in ours),
-            workers=tuple(reading.seen_workers(connection)),
-            events=tuple(events.newest(connection, _EVENTS)),
-        )
+    def read(
+        self, connection: Connection, only: Collection[str] | None = None
+    ) -> list[tuple[Listed, T | None]]:
+        """Every study, or ``only`` some, with what is made of it, oldest first.
 
+        A study that cannot be read here has a ``problem``, and nothing is made of it.
+        """
+        rows: Sequence[Row[Any]] = connection.execute(_LISTING).all()
+        there = optuna_reading.names(connection)
+        self._kept = {row.name: self._kept[row.name] for row in rows if row.name in self._kept}
+        found: list[tuple[Listed, T | None]] = []
+        for row in rows:
+            if only is not None and row.name not in only:
+                continue
+            mark, made = self._kept.get(row.name, ((), ""))
+            if mark != _mark(row):
+                made = self._made(connection, row.name)
+                self._kept[row.name] = _mark(row), made
+            one = _listed(row)
+            if one.number not in there:
+                one = replace(one, number=None)
+            known = (replace(one, problem=made), None) if isinstance(made, str) else (one, made)
+            found.append(known)
+        return found
 
-def _courses(connection: Connection, specs: Mapping[int, StudySpec | None]) -> dict[int, Course]:
-    """How the searches of some studies went, from the slots that are settled.
-
-    The database counts and compares: of its trials only those are read that may have been the best
-    when they ended, and those that have just ended.
-    """
-    which, at, score = slots.c.study_id, slots.c.settled_at, slots.c.score
-    settled = which.in_(specs) & (slots.c.state != SlotState.RUNNING)
-    search = settled & (slots.c.phase == Phase.SEARCH)
-    scored = (slots.c.state == SlotState.COMPLETE) & score.between(-_LARGEST, _LARGEST)
-    counts = select(which, slots.c.state, func.count().label("n")).where(search)
-    latest = func.array_agg(aggregate_order_by(at, at.desc()), type_=ARRAY(DateTime(timezone=True)))
-    middle = func.percentile_cont(0.5).within_group(score).filter(scored)
-    facts = select(which, middle.label("middle"), latest[1:LAST].label("latest")).where(search)
-    counted, best, ended = (
-        by_study(connection, query)
-        for query in (
-            counts.group_by(which, slots.c.state),
-            _leaders(search & scored),
-            _trained(settled),
-        )
-    )
-    found = {row.study_id: row for row in connection.execute(facts.group_by(which))}
-    return {
-        i: Course(
-            counts=Counter({SlotState(row.state): row.n for row in counted[i]}),
-            best=_best(spec, best[i]),
-            middle=found[i].middle if i in found else None,
-            settled_at=tuple(found[i].latest) if i in found else (),
-            trained=tuple((row.settled_at, row.n * _epochs(spec, row)) for row in ended[i]),
-        )
-        for i, spec in specs.items()
-    }
-
-
-def _trained(settled: ColumnElement[bool]) -> Select[Any]:
-    """How many slots have ended in which way in each of the last ``RECENT_S``."""
-    second = func.date_trunc("second", slots.c.settled_at).label("settled_at")
-    scored, n_steps = slots.c.score.is_not(None), func.cardinality(slots.c.steps)
-    named = slots.c.study_id, slots.c.phase, slots.c.state
-    facts = (*named, second, scored.label("scored"), n_steps.label("n_steps"))
-    recent = NOW - timedelta(seconds=RECENT_S)
-    query = select(*facts, func.count().label("n")).where(settled, slots.c.settled_at > recent)
-    return query.group_by(*facts).order_by(second)
-
-
-def _leaders(scored: ColumnElement[bool]) -> Select[Any]:
-    """Trials with a score above, or below, that of all before them, in their order."""
-    which, number, score = slots.c.study_id, slots.c.number, slots.c.score
-
-    before: dict[str, Any] = {"partition_by": which, "order_by": number, "rows": (None, -1)}
-    largest = func.max(score).over(**before).label("largest")
-    smallest = func.min(score).over(**before).label("smallest")
-    seen = select(which, number, score, largest, smallest).where(scored).subquery().c
-    leads = seen.largest.is_(None) | (seen.score > seen.largest) | (seen.score < seen.smallest)
-    return select(seen.study_id, seen.number, seen.score).where(leads).order_by(seen.number)
-
-
-def _best(spec: StudySpec | None, leaders: Sequence[Row[Any]]) -> tuple[tuple[int, float], ...]:
-    sign = 1.0 if spec is None or spec.maximize else -1.0
-    best: list[tuple[int, float]] = []
-    for row in leaders:
-        if not best or sign * row.score > sign * best[-1][1]:
-            best.append((row.number, row.score))
-    return tuple(best)
-
-
-def _epochs(spec: StudySpec | None, row: Row[Any]) -> int:
-    """Epochs that a slot that ended so has trained; see ``effort.of_slot``."""
-    if spec is None:
-        return 0
-    if row.phase == Phase.CONFIRM:
-        return spec.confirm_epochs if row.scored else 0
-    return effort.of_steps(spec, row.n_steps, complete=row.state == SlotState.COMPLETE)
+    def _made(self, connection: Connection, name: str) -> T | str:
+        try:
+            return self._make(reading.snapshot(connection, name))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # a bad row, or a spec of another version, harms its study alone
+            return str(error) or type(error).__name__

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from hpo.ledger import events, reading, summaries
+from hpo.ledger import events, overview, reading
 from hpo.ledger.tables import schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, transaction
 from hpo.study.result import Front, Result, Search, Sweep
+from hpo.study.snapshot import Listed
 from hpo.study.spec import StudySpec
 
 
@@ -24,10 +25,11 @@ class LedgerReader(Transactional):
             StorageError: the tables are those of a newer version of this software.
         """
         super().__init__(storage.engine, **patience)
+        self._overview: overview.Overview[Result] = overview.Overview(Result.of)
         self._retry(lambda: prepare_database(storage, schema))
 
     snapshot = transaction(reading.snapshot)
-    studies = transaction(summaries.summaries)
+    studies = transaction(overview.listed)
     network = transaction(reading.network)
     open_studies = transaction(reading.open_studies)
     events = transaction(events.newest)
@@ -40,6 +42,18 @@ class LedgerReader(Transactional):
             StudyError: there is no such study.
         """
         return Result.of(self.snapshot(name, curves=curves))
+
+    def results(self) -> list[tuple[Listed, Result | None]]:
+        """Return every study, oldest first; None of one that cannot be read here.
+
+        Those that have not changed since the last time are not read again.
+        """
+
+        def read() -> list[tuple[Listed, Result | None]]:
+            with self._engine.begin() as connection:
+                return self._overview.read(connection)
+
+        return self._retry(read)
 
     def overlays(self, spec: StudySpec) -> list[Result]:
         """The other studies that a study's figure asks for, as far as they are there."""

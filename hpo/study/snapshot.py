@@ -67,6 +67,39 @@ class WorkerInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Event:
+    """Somebody did something to a study."""
+
+    at: datetime
+    who: str
+    """User and host, as they call themselves: whoever has the password may say otherwise."""
+    what: str
+    """As in ``submitted`` or ``excluded trial 7``."""
+    study: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A study in a list: what is known of it before its trials are read."""
+
+    name: str
+    number: int | None
+    """Optuna's, which leads to its pages; None where Optuna's tables do not hold it."""
+    objective: str
+    state: StudyState
+    reason: str | None
+    priority: int
+    """Workers that serve several studies take up trials of the highest one first."""
+    settled: int
+    """Trials of the search that are finished, in whatever way."""
+    running: int
+    """Trials of the search that a worker is at work on."""
+    created_at: datetime
+    problem: str = ""
+    """Why its trials cannot be read here; mostly empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudySnapshot:
     """A study at one moment."""
 

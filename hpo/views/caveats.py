@@ -12,7 +12,6 @@ from hpo.study import thermal_power
 from hpo.study.confirmation import Confirmation
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
-from hpo.study.summary import ConfirmedSummary
 from hpo.study.thermal_power import Yield
 from hpo.study.trials import Trial
 from hpo.views.formatting import score_text
@@ -56,7 +55,7 @@ def assured(spec: StudySpec, item: Confirmation) -> list[str]:
     return [text for text in texts if text]
 
 
-def aside(spec: StudySpec, item: ConfirmedSummary) -> str:
+def aside(spec: StudySpec, item: Confirmation) -> str:
     """The same networks' scores that are other results than the claimed one; mostly empty."""
     step = f"{score_text(spec, item.step_mean)} {AT_STEP}"
     warm = _brief(spec, item.mean, item.thermal)

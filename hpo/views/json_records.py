@@ -16,8 +16,8 @@ from typing import Any
 from hpo.study import effort, endings, thermal_power
 from hpo.study.confirmation import Confirmation
 from hpo.study.result import Front, Result
+from hpo.study.snapshot import Listed
 from hpo.study.spec import StudySpec
-from hpo.study.summary import ConfirmedSummary, StudySummary
 from hpo.study.trials import SlotState, Trial
 from hpo.views import caveats, verdict
 
@@ -34,8 +34,6 @@ _TRIAL = (
 )
 
 _SNAPSHOT = ("state", "reason", "created_at", "trials", "search_end_reason")
-
-_SUMMARY = ("name", "objective", "state", "reason", "trials", "settled", "running", "epochs")
 
 
 def dumps(value: Any) -> str:
@@ -122,37 +120,38 @@ def _gap(result: Result) -> dict[str, Any]:
     return {"gap": found.gap, "gap_of": "confirmed" if found.confirmed else "search"}
 
 
-def _gap_of(spec: StudySpec, confirmed: float | None, best: float | None) -> dict[str, Any]:
-    score = best if confirmed is None else confirmed
-    if spec.reported is None or score is None:
-        return {"gap": None, "gap_of": None}
-    of = "search" if confirmed is None else "confirmed"
-    return {"gap": score - spec.reported.score, "gap_of": of}
-
-
-def summary(item: StudySummary) -> dict[str, Any]:
-    """A study in the record of an overview."""
-    spec, confirmed = item.spec, item.confirmed
+def summary(item: Listed, result: Result | None) -> dict[str, Any]:
+    """A study in the record of an overview; without a result, of one that cannot be read here."""
+    best = next(iter(result.ranking), None) if result else None
+    confirmed = result.confirmed if result else None
     known: dict[str, Any] = {"gap": None, "gap_of": None, "reported": None, "metric": None}
-    if spec is not None:
-        known = _gap_of(spec, confirmed.mean if confirmed else None, item.best_score)
-        known["reported"] = spec.reported and spec.reported.model_dump(exclude_none=True)
-        known["metric"] = spec.objective_impl.metric
+    if result is not None:
+        reported = result.spec.reported
+        known = _gap(result) | {"reported": reported and reported.model_dump(exclude_none=True)}
+        known["metric"] = result.spec.objective_impl.metric
     return {
-        **_picked(item, *_SUMMARY),
-        "best_score": item.best_score,
-        "best_cost": spec.told_costs(item.best_costs) if spec else None,
-        "confirmed": _tested(spec, confirmed) if spec and confirmed else None,
+        **_picked(item, "name", "objective", "state", "reason"),
+        "trials": result.progress.trials if result else item.settled,
+        **_picked(item, "settled", "running"),
+        "epochs": result.progress.epochs if result else None,
+        "best_score": result.claimed(best) if result and best else None,
+        "best_cost": result.spec.told_costs(best.costs) if result and best else None,
+        "confirmed": _tested(result.spec, confirmed) if result and confirmed else None,
         "priority": item.priority,
         **known,
         "created_at": item.created_at,
     }
 
 
-def _tested(spec: StudySpec, item: ConfirmedSummary) -> dict[str, Any]:
-    facts = asdict(item)
-    costs, facts["thermal"] = facts.pop("costs"), thermal_power.thermal_record(item.thermal)
-    return {**facts, "cost": spec.told_costs(costs)}
+def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
+    return {
+        **_picked(item, "source", "mean"),
+        "std": item.std if len(item.scores) > 1 else None,
+        "n": len(item.scores),
+        **_picked(item, "checked", "step_mean"),
+        "thermal": thermal_power.thermal_record(item.thermal),
+        "cost": spec.told_costs(item.costs),
+    }
 
 
 def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:

@@ -58,6 +58,19 @@ def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
     return text if spec.maximize else f"{text} (less is better)"
 
 
+def headline(result: Result, aside: str = "") -> str:
+    """The score that a study is named by: ``89.1 ± 1.2 % confirmed``, or ``90.5 % in the search``.
+
+    Empty while there is none. ``aside`` is said of the score in brackets.
+    """
+    found = result.headline
+    if found is None:
+        return ""
+    text = point_text(result.spec, found.score, found.std, [*found.costs.values()])
+    text += f" ({aside})" if aside else ""
+    return f"{text} confirmed" if found.confirmed else f"{text} in the search"
+
+
 def progress(result: Result) -> str:
     """How far the search is.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 
-from hpo.study.spec import StudySpec
-from hpo.study.summary import Course, StudySummary
+from hpo.study.result import Result, Search
+from hpo.study.trials import SlotState
 from hpo.views import formatting
-from hpo.views.scores import reported_score
+from hpo.views.scores import axis_score, clocks, incumbents, reported_score
 
 WIDTH, HEIGHT = 260.0, 84.0
 """Of the plot, in the unit of the picture; labels and what is confirmed stand beside it."""
@@ -30,20 +31,21 @@ class Curve:
     """Likewise of what was confirmed."""
 
 
-def curve(spec: StudySpec, study: StudySummary, course: Course) -> Curve | None:
-    """The picture of a search; None as long as no trial is complete.
+def curve(result: Result) -> Curve | None:
+    """The picture of a search; None of others, and as long as no trial is complete.
 
     The width stands for the whole budget. The scores shown begin at the median of the complete
     trials: a line that is worse in the beginning comes into view later.
     """
-    if not course.best or course.middle is None:
+    spec, at = result.spec, result.progress
+    best = incumbents(result, clocks(result)[0]) if type(result) is Search else []
+    if not best:
         return None
-    confirmed = None
-    if study.confirmed is not None:
-        mean, std = study.confirmed.mean, study.confirmed.std or 0.0
-        confirmed = formatting.shown(spec, mean), formatting.shown(spec, std)
-    known = reported_score(spec)
-    shown = [formatting.shown(spec, score) for score in (course.middle, course.best[-1][1])]
+    confirmed, known, found = None, reported_score(spec), result.headline
+    if found is not None and found.confirmed:
+        confirmed = formatting.shown(spec, found.score), formatting.shown(spec, found.std or 0.0)
+    complete = [axis_score(spec, t) for t in result.search if t.state == SlotState.COMPLETE]
+    shown = [statistics.median(complete), axis_score(spec, best[-1])]
     for pair in filter(None, (known, confirmed)):
         shown += [pair[0] - pair[1], pair[0] + pair[1]]
     margin = _MARGIN * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0
@@ -57,14 +59,14 @@ def curve(spec: StudySpec, study: StudySummary, course: Course) -> Curve | None:
         return None if pair is None else (y(pair[0]), y(pair[0] + pair[1]), y(pair[0] - pair[1]))
 
     def x(number: int) -> float:
-        return round(WIDTH * min(1.0, (number + 1) / max(1, study.trials)), 1)
+        return round(WIDTH * min(1.0, (number + 1) / max(1, at.trials)), 1)
 
-    first, *rest = [(x(number), y(formatting.shown(spec, score))) for number, score in course.best]
-    steps = "".join(f"H{at}V{to}" for at, to in rest)
+    first, *rest = [(x(trial.number), y(axis_score(spec, trial))) for trial in best]
+    steps = "".join(f"H{to}V{height}" for to, height in rest)
     return Curve(
         high=f"{high:.3g}",
         low=f"{low:.3g}",
-        best=f"M{first[0]} {first[1]}{steps}H{max(x(study.settled - 1), x(course.best[-1][0]))}",
+        best=f"M{first[0]} {first[1]}{steps}H{max(x(at.settled - 1), x(best[-1].number))}",
         reported=ends(known),
         confirmed=ends(confirmed),
     )

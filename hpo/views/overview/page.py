@@ -1,62 +1,133 @@
-"""The home page: every study with its state, its progress and its best against the reported one."""
+"""The pages that show all studies, and what stands on a study's page beside its report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, Template
 
-from hpo.study.snapshot import StudyState, WorkerInfo
-from hpo.study.summary import LAST, Course, Event, Overview, StudySummary
+from hpo.study.result import Result
+from hpo.study.snapshot import Event, Listed, StudyState, WorkerInfo
 from hpo.study.trials import SlotState
 from hpo.views import caveats, formatting, verdict
-from hpo.views.overview import curve as picture
+from hpo.views.overview.curve import HEIGHT, WIDTH, Curve, curve
 
-FEWEST = 3
-"""Trials that must have settled before the time left is told."""
-_ENDED = {
-    SlotState.COMPLETE: "complete",
-    SlotState.PRUNED: "ended early",
-    SlotState.FAILED: "failed",
-    SlotState.EXCLUDED: "excluded",
-}
+_LONGEST = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A study as the page shows it."""
+    """What the home page and the metrics show of a study's result."""
 
-    study: StudySummary
-    number: int | None
-    """Optuna's, which leads to its pages; None where there are none."""
-    state: str
-    """In a word: also whether anybody is at work."""
+    description: str
     claim: str
     """Its score; empty as long as there is none."""
     gap: str
     """What that is, held against the reported one."""
-    facts: dict[str, str]
+    facts: Mapping[str, str]
     """What is said of it, by a heading of one or two words."""
-    curve: picture.Curve | None
-    label: str
-    """What the curve shows, in words."""
+    curve: Curve | None
+    trials: int
+    """How many there will be, as far as is known."""
+    counts: Mapping[SlotState, int]
+    """How many trials of the search are in which state."""
 
 
-def page(overview: Overview) -> str:
-    """The page as HTML, which names its style sheet and its script."""
-    cards = [_card(overview, *entry) for entry in reversed(overview.studies)]
-    return _template("home.html.j2").render(
-        running=[card for card in cards if card.study.state != StudyState.DONE],
-        finished=[card for card in cards if card.study.state == StudyState.DONE],
-        others=overview.others,
-        events=reversed(overview.events),
-        numbers={study.name: number for number, study, _ in overview.studies},
-        heading=_heading(overview),
-        width=picture.WIDTH,
-        height=picture.HEIGHT,
+def card(result: Result) -> Card:
+    """What is shown of a result: little, so that it can be kept of every study."""
+    spec, found, item, at = result.spec, result.headline, result.confirmed, result.progress
+    ended = f": {counts}" if (counts := verdict.ended(result)) else ""
+    facts = {"Trials": f"{at.settled:,} of {at.trials:,} settled{ended}"}
+    facts["Trials"] += f"; {at.epochs:,} epochs" if at.epochs else ""
+    if item is not None and found is not None:
+        aside = caveats.aside(spec, item)
+        facts["Confirmed"] = f"trial {item.source}, on {found.n} fresh seeds"
+        facts["Confirmed"] += f"; {aside}" if aside else ""
+        facts["Search"] = f"claimed {formatting.score_text(spec, item.search_score)}"
+    facts["Reported"] = formatting.reported_text(spec).removeprefix("reported ")
+    return Card(
+        description=spec.description,
+        claim=verdict.headline(result),
+        gap=verdict.gap_text(spec, found.score) if found else "",
+        facts={name: text for name, text in facts.items() if text},
+        curve=curve(result),
+        trials=at.trials,
+        counts=Counter(trial.state for trial in result.search),
     )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A study as the home page shows it: its card, and who is at work on it."""
+
+    study: Listed
+    card: Card | None
+    workers: Sequence[WorkerInfo]
+
+    @property
+    def state(self) -> str:
+        """In a word: also whether anybody is at work."""
+        if self.study.state != StudyState.OPEN:
+            return "finished" if self.study.state == StudyState.DONE else str(self.study.state)
+        if not self.workers:
+            return "waiting"
+        searched = self.card is not None and self.study.settled >= self.card.trials
+        return "confirming" if searched else "running"
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        found = dict(self.card.facts) if self.card else {}
+        study, reason = self.study, (self.study.reason or "").strip().partition("\n")[0]
+        if study.problem:
+            found["Not read"] = formatting.cut(study.problem, _LONGEST)
+        if study.state == StudyState.OPEN:
+            found |= {"Workers": _workers(self.workers), "Priority": str(study.priority or "")}
+        if study.state in (StudyState.FAILED, StudyState.STOPPED):
+            said = "Why" if study.state == StudyState.FAILED else "Stopped by"
+            found[said] = formatting.cut(reason, _LONGEST)
+        return {name: text for name, text in found.items() if text}
+
+
+def page(
+    studies: Sequence[tuple[Listed, Card | None]],
+    others: Sequence[tuple[int, str]],
+    workers: Sequence[WorkerInfo],
+    events: Sequence[Event],
+) -> str:
+    """The home page as HTML, which names its style sheet and its script.
+
+    ``studies`` are given oldest first, ``others`` are number and name of those that Optuna alone
+    knows, ``events`` are given newest last.
+    """
+    shown = [
+        _Shown(study, own, [w for w in workers if w.alive and w.study == study.name])
+        for study, own in reversed(studies)
+    ]
+    return _template("home.html.j2").render(
+        running=[one for one in shown if one.study.state != StudyState.DONE],
+        finished=[one for one in shown if one.study.state == StudyState.DONE],
+        others=others,
+        events=events[::-1],
+        heading=_heading(shown, sum(worker.alive for worker in workers)),
+        width=WIDTH,
+        height=HEIGHT,
+    )
+
+
+def no_study(option: str) -> str:
+    """A page that says how to start a study.
+
+    ``option``: options that lead a command to this database, without a password; mostly empty.
+    """
+    return _template("notice.html.j2").render(title="No study yet", option=option)
+
+
+def notice(title: str, reason: str) -> str:
+    """A page that says why something cannot be shown now; it looks again by itself."""
+    return _template("notice.html.j2").render(title=title, reason=reason, home=True)
 
 
 def drawing(title: str) -> str:
@@ -80,118 +151,17 @@ def _template(name: str) -> Template:
     return found.get_template(name)
 
 
-def no_study(option: str) -> str:
-    """A page that says how to start a study.
-
-    ``option``: options that lead a command to this database, without a password; mostly empty.
-    """
-    return _template("notice.html.j2").render(title="No study yet", option=option)
-
-
-def notice(title: str, reason: str) -> str:
-    """A page that says why something cannot be shown now; it looks again by itself."""
-    return _template("notice.html.j2").render(title=title, reason=reason, home=True)
-
-
-def _heading(overview: Overview) -> str:
+def _heading(shown: Sequence[_Shown], alive: int) -> str:
     """``5 studies, 1 of them running; 4 workers alive``."""
-    n = len(overview.studies)
-    alive = sum(worker.alive for worker in overview.workers)
-    named = {study.name for _, study, _ in overview.studies if at_work(overview, study)}
+    n, running = len(shown), sum(bool(one.workers) for one in shown)
     text = "1 study" if n == 1 else f"{n:,} studies"
-    text += f", {len(named)} running" if named else ""
+    text += f", {running} running" if running else ""
     return f"{text}; {alive or 'no'} {'worker' if alive < 2 else 'workers'} alive"
 
 
-def at_work(overview: Overview, study: StudySummary) -> list[WorkerInfo]:
-    """The living workers that hold a trial of a study."""
-    return [w for w in overview.workers if w.alive and w.study == study.name]
-
-
-def seconds_left(overview: Overview, study: StudySummary, course: Course) -> float | None:
-    """Until the search is settled, at the pace of its last trials; None while that says little.
-
-    The pace is that of the workers at work: what was settled before the first of them started
-    says nothing of it.
-    """
-    workers = at_work(overview, study)
-    if not workers:
-        return None
-    began = min(worker.started_at for worker in workers)
-    if len(course.settled_at) == LAST:
-        began = max(began, course.settled_at[-1])
-    done = sum(at > began for at in course.settled_at)
-    elapsed = (overview.now - began).total_seconds()
-    return None if done < FEWEST else (study.trials - study.settled) * elapsed / done
-
-
-def _card(overview: Overview, number: int | None, study: StudySummary, course: Course) -> Card:
-    spec, workers = study.spec, at_work(overview, study)
-    drawn = None
-    if spec is not None and spec.selects and not spec.costs:
-        drawn = picture.curve(spec, study, course)
-    claim, gap, more = _scores(study)
-    facts = {"Trials": _progress(study, course), **more}
-    if study.state == StudyState.OPEN:
-        facts["Workers"] = _workers(workers)
-        facts["Priority"] = str(study.priority or "")
-    left = seconds_left(overview, study, course)
-    if left is not None and left > 0:
-        facts["Time left"] = f"about {formatting.duration_text(left)} for the search"
-    if study.reason and study.state in (StudyState.FAILED, StudyState.STOPPED):
-        said = "Why" if study.state == StudyState.FAILED else "Stopped by"
-        facts[said] = formatting.cut(study.reason.strip().splitlines()[0], 200)
-    return Card(
-        study=study,
-        number=number,
-        state=_state(study, bool(workers)),
-        claim=claim,
-        gap=gap,
-        facts={name: text for name, text in facts.items() if text},
-        curve=drawn,
-        label=f"The best score so far over the trials; best: {claim}{f', {gap}' * bool(gap)}",
-    )
-
-
-def _state(study: StudySummary, running: bool) -> str:
-    if study.state != StudyState.OPEN:
-        return "finished" if study.state == StudyState.DONE else str(study.state)
-    if not running:
-        return "waiting"
-    return "running" if study.settled < study.trials else "confirming"
-
-
-def _progress(study: StudySummary, course: Course) -> str:
-    counts = [f"{n:,} {_ENDED[s]}" for s in _ENDED if (n := course.counts.get(s, 0))]
-    text = f"{study.settled:,} of {study.trials:,} settled"
-    text += f": {', '.join(counts)}" if len(counts) > 1 else ""
-    return f"{text}; {study.epochs:,} epochs" if study.epochs else text
-
-
-def _workers(workers: list[WorkerInfo]) -> str:
+def _workers(workers: Sequence[WorkerInfo]) -> str:
     hosts = sorted({worker.host for worker in workers})
     if not workers:
         return "none at work"
     where = hosts[0] if len(hosts) == 1 else f"{len(hosts)} hosts"
     return f"{len(workers)} at work on {where}"
-
-
-def _scores(study: StudySummary) -> tuple[str, str, dict[str, str]]:
-    """What is claimed, what that is held against the reported result, and further facts.
-
-    Claimed is what was confirmed, else the best of the search.
-    """
-    spec, best, confirmed = study.spec, study.best_score, study.confirmed
-    if spec is None:
-        note = f"its objective {study.objective} is not installed here"
-        return ("" if best is None else f"{best:.4g} in the search"), note, {}
-    searched = "" if best is None else formatting.point_text(spec, best, None, study.best_costs)
-    reported = {"Reported": formatting.reported_text(spec).removeprefix("reported ")}
-    if confirmed is None:
-        said = f"{searched} in the search" if searched else ""
-        return said, "" if best is None else verdict.gap_text(spec, best), reported
-    text = formatting.point_text(spec, confirmed.mean, confirmed.std, confirmed.costs)
-    gap = verdict.gap_text(spec, confirmed.mean)
-    found = {"Confirmed": f"trial {confirmed.source}, on {confirmed.n} fresh seeds"}
-    found["Confirmed"] += f"; {said}" if (said := caveats.aside(spec, confirmed)) else ""
-    return f"{text} confirmed", gap, {**found, "Search": f"best {searched}", **reported}

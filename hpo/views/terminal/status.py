@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from hpo.study.result import Result
-from hpo.study.snapshot import StudyState, WorkerInfo, WorkerState
-from hpo.study.summary import Event, StudySummary
+from hpo.study.snapshot import Event, Listed, StudyState, WorkerInfo, WorkerState
 from hpo.views import caveats, formatting, verdict
 from hpo.views.terminal import tables
 
 FINISHED = 10
 """So many finished studies are shown beside the others."""
+_PROBLEM = 60
+"""So many characters are told of why a study cannot be read here."""
+Known = tuple[Listed, Result | None]
+"""A study in a list; no result of one that cannot be read here."""
 
 
 def overview(
-    studies: Sequence[StudySummary],
+    studies: Sequence[Known],
     workers: Sequence[WorkerInfo],
     *,
     width: int | None = None,
@@ -33,8 +36,7 @@ def overview(
     if not studies:
         lines = ["The database holds no study yet. Start one with: hpo launch NAME"]
     else:
-        unfinished = sum(study.state != StudyState.DONE for study in studies)
-        rows = unfinished + FINISHED
+        rows = sum(item.state != StudyState.DONE for item, _ in studies) + FINISHED
         if height is not None:
             rows = min(rows, max(1, height - 4 - min(len(present(workers)), height // 2)))
         lines = study_lines(_chosen(studies, rows), width=width)
@@ -44,48 +46,43 @@ def overview(
     return [*lines, "", *worker_lines(workers, width=width, height=room)]
 
 
-def _chosen(studies: Sequence[StudySummary], rows: int) -> list[StudySummary]:
+def _chosen(studies: Sequence[Known], rows: int) -> list[Known]:
     """So many of them, those that are not finished and those begun last first; in their order."""
-    newest = sorted(range(len(studies)), key=lambda i: (studies[i].state == StudyState.DONE, -i))
+    newest = sorted(range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i))
     return [studies[i] for i in sorted(newest[:rows])]
 
 
-def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) -> list[str]:
+def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[str]:
     """A table of studies."""
     head = "study state settled epochs running score reported objective since"
-    ranked = any(study.priority for study in studies)
+    ranked = any(item.priority for item, _ in studies)
     rows = [head.split() + ["priority"] * ranked]
-    for study in studies:
+    for item, result in studies:
+        trials = result.progress.trials if result else item.settled
         rows.append(
             [
-                study.name,
-                study.state,
-                f"{study.settled}/{study.trials}",
-                "–" if study.epochs is None else f"{study.epochs:,}",
-                str(study.running),
-                *_score(study),
-                study.objective,
-                f"{study.created_at:%Y-%m-%d %H:%M}",
-                *[str(study.priority)] * ranked,
+                item.name,
+                item.state,
+                f"{item.settled}/{trials}",
+                f"{result.progress.epochs:,}" if result else "–",
+                str(item.running),
+                *(_score(result) if result else ("–", formatting.cut(item.problem, _PROBLEM))),
+                item.objective,
+                f"{item.created_at:%Y-%m-%d %H:%M}",
+                *[str(item.priority)] * ranked,
             ]
         )
     right = [2, 3, 4, 9] if ranked else [2, 3, 4]
     return tables.columns(rows, right=right, width=width, drop=[7, 8, 3, 4])
 
 
-def _score(study: StudySummary) -> tuple[str, str]:
+def _score(result: Result) -> tuple[str, str]:
     """The confirmed score, else the best of the search, and how far it is from the reported one."""
-    confirmed, best = study.confirmed, study.best_score
-    if study.spec is None:
-        return ("–" if best is None else f"{best:.4g}"), "its objective is not installed here"
-    if confirmed is not None:
-        score = formatting.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.costs)
-        score += f" ({said})" if (said := caveats.aside(study.spec, confirmed)) else ""
-        return f"{score} confirmed", verdict.gap_text(study.spec, confirmed.mean, "")
-    if best is None:
+    found, item = result.headline, result.confirmed
+    if found is None:
         return "–", ""
-    score = formatting.point_text(study.spec, best, None, study.best_costs)
-    return f"{score} in the search", verdict.gap_text(study.spec, best, "")
+    aside = caveats.aside(result.spec, item) if item else ""
+    return verdict.headline(result, aside), verdict.gap_text(result.spec, found.score, "")
 
 
 def gap(result: Result) -> str:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from html import unescape
 from typing import Any
 
+import listing
 import pytest
 import snapshots
 from snapshots import solved, thermal
-from summaries import CONFIRMED, summary
 
 from hpo.study.confirmation import told_info
 from hpo.study.file import validate
@@ -191,19 +191,17 @@ SPEC_CONFIRM = snapshots.SPEC["confirm"]
 
 
 def test_lists_of_studies_say_it_in_brackets() -> None:
-    (cold,), (warm,) = COLD_STUDY.confirmations, WARM.confirmations
-    for item, said in ((cold, "48.2 % at the thermal power 1e-3"), (warm, "")):
-        found = replace(CONFIRMED, mean=0.93, step_mean=0.93, thermal=item.thermal)
-        _, line = status.study_lines([summary(confirmed=found)])
-        assert f"93.0 ± 1.2 %{f' ({said})' * bool(said)} confirmed" in line
-        facts = overview_page._scores(summary(confirmed=found))[2]
-        assert facts["Confirmed"] == f"trial 3, on 10 fresh seeds{f'; {said}' * bool(said)}"
-        record = json_records.summary(summary(confirmed=found))
+    for result, said in ((COLD_STUDY, "48.2 % at the thermal power 1e-3"), (WARM, "")):
+        item = result.confirmations[0]
+        known = listing.known(result.snapshot)
+        _, line = status.study_lines([known])
+        assert f"93.0 ± 0.0 %{f' ({said})' * bool(said)} confirmed" in line
+        facts = overview_page.card(result).facts
+        assert facts["Confirmed"] == (
+            f"trial {item.source}, on 4 fresh seeds{f'; {said}' * bool(said)}"
+        )
+        record = json_records.summary(*known)
         assert record["confirmed"]["thermal"]["third"] == item.thermal.third
-    noise = replace(CONFIRMED, mean=0.93, step_mean=0.9, thermal=thermal(noisy=(0.852,)))
-    assert caveats.aside(WARM.spec, noise) == (
-        "90.0 % at the study's step, 85.2 % with thermal noise"
-    )
 
 
 def test_points_of_a_sweep_that_need_cold_oscillators_are_counted() -> None:

@@ -3,132 +3,112 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pages
 import snapshots
-from summaries import CONFIRMED, summary
+from listing import known, listed
 
-from hpo.study.snapshot import StudyState
-from hpo.study.summary import Course, Event, Overview, StudySummary
+from hpo.study.result import Result
+from hpo.study.snapshot import Event, Listed, StudyState, WorkerInfo
 from hpo.study.trials import Phase, SlotState
 from hpo.views.overview import curve, metrics, page
 
-NOW = snapshots.START + timedelta(hours=2)
+DONE = snapshots.realistic(snapshots.spec())
+OPEN = snapshots.changed(
+    DONE, state=StudyState.OPEN, search=DONE.search[:41], confirm=(), workers=()
+)
 
 
-def course(**changes: Any) -> Course:
-    values: dict[str, Any] = {
-        "counts": {SlotState.COMPLETE: 30, SlotState.PRUNED: 11},
-        "best": ((0, 0.5), (3, 0.86), (20, 0.9051)),
-        "middle": 0.8,
-        "settled_at": tuple(NOW - timedelta(minutes=i) for i in range(1, 21)),
-        "trained": ((NOW - timedelta(seconds=90), 90), (NOW - timedelta(hours=1), 999)),
-    }
-    return Course(**{**values, **changes})
-
-
-def overview(*studies: StudySummary, **changes: Any) -> Overview:
-    values: dict[str, Any] = {
-        "now": NOW,
-        "studies": tuple((i, study, course()) for i, study in enumerate(studies, 1)),
-        "others": (),
-        "workers": (),
-        "events": (),
-    }
-    return Overview(**{**values, **changes})
-
-
-def at_work(study: str = "toy-study", **changes: Any) -> Any:
+def at_work(study: str = "toy-study", **changes: Any) -> WorkerInfo:
     found = snapshots.worker(name=f"{study}@node-1", started_at=snapshots.START, **changes)
     return replace(found, study=study, phase=Phase.SEARCH)
 
 
-def words(text: str) -> str:
+def carded(result: Result, **changes: Any) -> tuple[Listed, page.Card]:
+    return known(result.snapshot, **changes)[0], page.card(result)
+
+
+def words(*studies: tuple[Listed, page.Card | None], workers: Sequence[WorkerInfo] = ()) -> str:
+    text = page.page(studies, (), workers, ())
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())
 
 
 def test_a_study_is_held_against_what_is_reported_by_what_was_confirmed() -> None:
-    searched = words(page.page(overview(summary())))
-    assert "90.5 % in the search 0.7 points above the reported 89.83 ± 2.91 %" in searched
+    searched = words(carded(OPEN))
+    found = OPEN.headline
+    assert found is not None
+    assert f"{100 * found.score:.1f} % in the search" in searched
+    assert "points above the reported 89.83 ± 2.91 %" in searched
     assert "In progress toy-study waiting A toy reads digits." in searched
-    assert "41 of 60 settled: 30 complete, 11 ended early; 4,711 epochs" in searched
+    assert "41 of 60 settled: " in searched
+    assert re.search(r"curves? cut short", searched)
     assert "Workers none at work" in searched
-    done = summary(state=StudyState.DONE, confirmed=CONFIRMED)
-    found = words(page.page(overview(done)))
-    assert "89.1 ± 1.2 % confirmed 0.7 points below the reported 89.83 ± 2.91 %" in found
-    assert "Finished toy-study finished" in found
-    assert "Confirmed trial 3, on 10 fresh seeds Search best 90.5 %" in found
-    assert "Workers none" not in found
+    done, item = words(carded(DONE)), DONE.confirmed
+    assert item is not None
+    assert f"{100 * item.mean:.1f} ± {100 * item.std:.1f} % confirmed" in done
+    assert "Finished toy-study finished" in done
+    assert f"Confirmed trial {item.source}, on 10 fresh seeds Search claimed " in done
+    assert "Workers none" not in done
 
 
-def test_a_study_that_is_no_more_at_work_says_why() -> None:
-    failed = summary(state=StudyState.FAILED, reason="trial 3: no memory\nTraceback")
-    assert "Why trial 3: no memory In optuna" in words(page.page(overview(failed)))
-    missing = words(page.page(overview(summary(spec=None))))
-    assert "its objective toy_objective:ToyObjective is not installed here" in missing
-    assert "0.9051 in the search" in missing
-
-
-def test_the_time_left_is_told_at_the_pace_of_the_workers_at_work() -> None:
-    study = summary()
-    assert page.seconds_left(overview(study), study, course()) is None, "nobody is at work"
-    busy = overview(study, workers=(at_work(),))
-    # 19 trials are left; the last 20 took a minute each
-    assert page.seconds_left(busy, study, course()) == 19 * 20 * 60 / 19
-    late = replace(at_work(), started_at=NOW - timedelta(seconds=150))
-    again = overview(study, workers=(late,))
-    assert page.seconds_left(again, study, course()) is None, "two trials say little"
-    assert "about 20 min 00 s for the search" in words(page.page(busy))
-    assert "1 study, 1 running; 1 worker alive" in words(page.page(busy))
+def test_who_is_at_work_is_told_and_why_nobody_is() -> None:
+    busy = words(carded(OPEN), workers=[at_work(host="node-1")])
+    assert "1 study, 1 running; 1 worker alive" in busy
+    assert "toy-study running A toy" in busy
+    assert "1 at work on node-1" in busy
+    failed = listed(state=StudyState.FAILED, reason="trial 3: no memory\nTraceback")
+    assert "Why trial 3: no memory In optuna" in words((failed, None))
+    missing = words((listed(problem="objective: it must be there, but got x"), None))
+    assert "Not read objective: it must be there, but got x" in missing
 
 
 def test_the_curve_is_close_to_the_reported_band_and_never_drawn_at_its_edge() -> None:
-    spec = snapshots.spec()
-    drawn = curve.curve(spec, summary(), course())
+    drawn = curve.curve(OPEN)
     assert drawn is not None
     assert drawn.reported is not None
     centre, top, bottom = drawn.reported
     assert top < centre < bottom < curve.HEIGHT
-    # the first trial, 50 %, is below the picture, which begins at the median, 80 %
     first, *rest = re.findall(r"V([\d.]+)", drawn.best)
-    assert float(re.match(r"M[\d.]+ ([\d.]+)", drawn.best)[1]) > curve.HEIGHT  # type: ignore[index]
-    assert [float(first) < curve.HEIGHT, float(rest[0]) < float(first)] == [True, True]
+    assert 0 < float(rest[-1]) < float(first), "the last one is in view, and higher"
     assert drawn.best.endswith(f"H{round(curve.WIDTH * 41 / 60, 1)}")
-    assert curve.curve(spec, summary(), course(best=(), middle=None)) is None
-    sole = curve.curve(
-        snapshots.spec(reported=None), summary(), course(best=((0, 0.5),), middle=0.5)
-    )
-    assert sole is not None
-    assert sole.reported is None
+    assert curve.curve(snapshots.changed(OPEN, search=())) is None
+    bare = snapshots.snapshot(snapshots.spec(reported=None), OPEN.search[:1])
+    sole = curve.curve(bare)
+    assert sole is None or sole.reported is None
 
 
 def test_names_and_texts_of_people_stay_text() -> None:
-    spec = snapshots.unchecked(description=pages.HOSTILE)
-    event = Event(at=NOW, who=pages.HOSTILE, what=pages.HOSTILE, study=pages.HOSTILE)
-    study = summary(pages.HOSTILE, spec=spec, state=StudyState.STOPPED, reason=pages.HOSTILE)
-    found = page.page(overview(study, others=((7, pages.HOSTILE),), events=(event,)))
+    hostile = pages.HOSTILE
+    card = replace(page.card(OPEN), description=hostile, facts={hostile: hostile})
+    event = Event(at=snapshots.START, who=hostile, what=hostile, study=hostile)
+    stopped = listed(hostile, state=StudyState.STOPPED, reason=hostile)
+    unread = listed(hostile, problem=hostile)
+    workers = [at_work(hostile, host=hostile, doing=hostile)]
+    shown = [(stopped, card), (unread, None)]
+    found = page.page(shown, ((7, hostile),), workers, [event])
+    found += page.now(hostile, 7, workers, [event])
     assert not {"img", "onerror"} & pages.names(found)
-    assert found.count("&lt;img src=x") >= 8
-    text = metrics.text(overview(summary('a"b\\c\nd')), 0.0)
-    assert 'hpo_trials{study="a\\"b\\\\c\\nd",state="complete"} 30\n' in text
+    assert found.count("&lt;img src=x") >= 14
+    text = metrics.text([(listed('a"b\\c\nd'), page.card(OPEN))], [], 0.0)
+    assert 'hpo_trials{study="a\\"b\\\\c\\nd",state="running"} 4\n' in text
 
 
-def test_metrics_count_trials_workers_epochs_and_the_queue() -> None:
+def test_metrics_count_trials_workers_and_the_queue_and_tell_their_age() -> None:
     lost = replace(at_work("toy-study", alive=False, seconds_silent=77.0), name="lost")
-    studies = summary(), summary("done", state=StudyState.DONE)
-    lines = metrics.text(
-        overview(*studies, workers=(at_work(seconds_silent=4.0), lost)), 1.25
-    ).splitlines()
+    studies = [carded(OPEN, running=1), carded(DONE, name="done"), (listed("unread"), None)]
+    workers = [at_work(seconds_silent=4.0), lost]
+    lines = metrics.text(studies, workers, 1.25).splitlines()
+    pruned = sum(trial.state == SlotState.PRUNED for trial in OPEN.search)
     for line in (
-        'hpo_studies{state="open"} 1',
+        "hpo_age_seconds 1.2",
+        'hpo_studies{state="open"} 2',
         'hpo_trials{study="toy-study",state="running"} 1',
-        'hpo_trials{study="toy-study",state="pruned"} 11',
+        f'hpo_trials{{study="toy-study",state="pruned"}} {pruned}',
         'hpo_queue_length{study="toy-study"} 18',
         "hpo_workers_alive 1",
-        'hpo_epochs_per_second{study="toy-study"} 0.15',
         'hpo_worker_heartbeat_age_seconds{worker="toy-study@node-1",host="host"} 4',
     ):
         assert line in lines
