@@ -10,7 +10,6 @@ __all__ = [
     "optuna_reading",
     "optuna_tables",
     "overview",
-    "pace",
     "reader",
     "reading",
     "roles",
