@@ -150,8 +150,9 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
 
 def _budget(spec: StudySpec) -> str:
     budget = spec.budget
+    networks = formatting.networks_text(budget.members)
     return (
-        f"{budget.trials:,} trials × {budget.networks} × {budget.epochs} epochs, "
+        f"{budget.trials:,} trials × {networks} × {budget.epochs} epochs, "
         f"{budget.window} trials in flight at most"
     )
 
@@ -207,7 +208,8 @@ def _space(spec: StudySpec) -> list[str]:
     rows = [["parameter", "searched", "unit", "reported"]]
     for name, dimension in spec.dimensions.items():
         value = formatting.value_text(reported[name]) if name in reported else "–"
-        searched = f"{_range(dimension, spec.kind(name))} {dimension.condition}".rstrip()
+        where = formatting.condition_text(dimension)
+        searched = f"{_range(dimension, spec.kind(name))} {where}".rstrip()
         rows.append([name, searched, formatting.unit(name), value])
     return tables.columns(rows, right=[3])
 

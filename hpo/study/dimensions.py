@@ -139,12 +139,6 @@ class Dimension(Table):
         return list(dict.fromkeys(map(round, values))) if whole else list(values)
 
     @property
-    def condition(self) -> str:
-        """Where it is searched, in words: ``if layers = 2 or 3``; else nothing."""
-        each = (f"{n} = {' or '.join(map(str, values))}" for n, values in (self.when or {}).items())
-        return f"if {', '.join(each)}" if self.when else ""
-
-    @property
     def allowed(self) -> str:
         """What it allows, for messages: ``1 to 100``, ``1 to 9 in steps of 2``, ``a | b``."""
         if self.choices is not None:

@@ -78,11 +78,6 @@ class Budget(Table):
         int, Field(ge=1, le=100_000, description="passes over the training data per member")
     ] = 60
 
-    @property
-    def networks(self) -> str:
-        """Of a trial, in words: ``4 networks``."""
-        return f"{self.members} network{'s' if self.members > 1 else ''}"
-
 
 class _Choice(BaseModel):
     """A sampler or pruner by name; the other keys are its own options."""

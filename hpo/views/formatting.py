@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from hpo.study import endings
-from hpo.study.dimensions import split
+from hpo.study.dimensions import Dimension, split
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
@@ -211,3 +211,15 @@ def warm_start_text(spec: StudySpec) -> str:
         return ""
     first = "trial 0 begins" if warm.count == 1 else f"trials 0 to {warm.count - 1} begin"
     return f"{first} with " + (f"the best of {warm.study}" if warm.study else "points of the file")
+
+
+def networks_text(members: int) -> str:
+    """How many networks a trial has: ``4 networks``."""
+    return f"{members} network{'s' if members > 1 else ''}"
+
+
+def condition_text(dimension: Dimension) -> str:
+    """Where a dimension is searched: ``if layers = 2 or 3``; nothing of one that always is."""
+    conditions = (dimension.when or {}).items()
+    each = [f"{name} = {' or '.join(map(str, values))}" for name, values in conditions]
+    return f"if {', '.join(each)}" if each else ""

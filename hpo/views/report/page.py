@@ -92,7 +92,8 @@ def html(
         verdict=formatting.capital(verdict(result)),
         facts=[
             views_verdict.progress(result),
-            f"{spec.budget.networks} per trial, {spec.budget.epochs} epochs each",
+            f"{formatting.networks_text(spec.budget.members)} per trial, "
+            f"{spec.budget.epochs} epochs each",
             f"{formatting.duration_text(trained)} of training",
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
