@@ -219,6 +219,13 @@ class Transactional:
     def _retry(self, work: Callable[[], T]) -> T:
         return retry(work, **self._patience) if self._patience.get("patience_s") else work()
 
+    def _within(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        def once() -> T:
+            with engine.begin() as connection:
+                return work(connection)
+
+        return self._retry(once)
+
     def impatient(self) -> Self:
         """The same, whose methods raise at once while the database is away."""
         other = copy.copy(self)
@@ -233,11 +240,7 @@ def transaction(
 
     @wraps(work)
     def transact(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        def once() -> T:
-            with self._engine.begin() as connection:
-                return work(connection, *args, **kwargs)
-
-        return self._retry(once)
+        return self._within(self._engine, lambda connection: work(connection, *args, **kwargs))
 
     return transact
 
@@ -249,10 +252,6 @@ def statement(
 
     @wraps(work)
     def execute(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        def once() -> T:
-            with self._autocommit.connect() as connection:
-                return work(connection, *args, **kwargs)
-
-        return self._retry(once)
+        return self._within(self._autocommit, lambda connection: work(connection, *args, **kwargs))
 
     return execute

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from required import pgbouncer
+from servers import password_of
 from workers import wait_until
 
 _INI = """\
@@ -43,7 +44,7 @@ def pooled(url: str, sessions: int) -> Iterator[str]:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    password = Path(str(there.query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
+    password = password_of(url)
     values = {"database": there.database, "socket": there.query["host"], "user": there.username}
     about = _INI.format(**values, password=password, port=port, sessions=sessions, folder=folder)
     (folder / "pgbouncer.ini").write_text(about)
