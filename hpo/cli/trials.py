@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import shlex
-import statistics
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +14,6 @@ from hpo.cli.common import (
     argument,
     command,
     looking,
-    one_of,
     tell,
     terminal_width,
 )
@@ -40,8 +36,8 @@ hpo trials seqdigits --sort tau_ns
     by any column; --top N are then the first N
 hpo trials seqdigits --state failed
     what failed, and the last line of each error
-hpo trials seqdigits --csv > trials.csv
-    one row per trial, for a spreadsheet
+hpo export seqdigits -o trials.csv
+    all of it as a table, a row for each network
 hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .score'
     everything that is known, for a program""",
     STUDY,
@@ -58,7 +54,7 @@ hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .sc
         metavar="COLUMN",
         help="the search by score, best first; or by trial, state, members, seconds or a parameter",
     ),
-    one_of(argument("--csv", action="store_true", help="comma-separated, one row per trial"), JSON),
+    JSON,
     STORAGE,
 )
 def trials(arguments: argparse.Namespace) -> int:
@@ -77,9 +73,6 @@ def trials(arguments: argparse.Namespace) -> int:
     slots = [slot for slot in every if arguments.state in (None, slot.state)]
     if ordered:
         slots = _sorted(result, slots, arguments.sort or "score")[: arguments.top]
-    if arguments.csv:
-        _print_csv(result, slots)
-        return 0
     record = {
         "study": arguments.study,
         "trials": [json_records.trial(result.spec, slot) for slot in slots],
@@ -152,30 +145,6 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
             ]
         )
     return rows
-
-
-def _print_csv(result: Result, slots: Sequence[Trial]) -> None:
-    from hpo.study import effort, endings, thermal_power
-    from hpo.study.confirmation import SOLVED_SCORE
-
-    names = list(result.spec.parameters)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    costs = result.spec.cost_columns
-    solved = [SOLVED_SCORE] if any(m.solved for slot in slots for m in slot.members) else []
-    warm = thermal_power.MEANS if any(slot.thermal for slot in slots) else {}
-    head = ["phase", "trial", "source", "state", "score", *costs, "members", "seconds"]
-    writer.writerow([*head, *names, *solved, *warm.values(), "epochs", "ended"])
-    for slot in slots:
-        seconds = sum(member.seconds for member in slot.members)
-        facts = [slot.phase, slot.number, slot.source, slot.state, slot.score]
-        facts += slot.costs or [None] * len(costs)
-        params = [slot.params.get(name) for name in names]
-        found = [m.solved.score for m in slot.members if m.solved]
-        means = [statistics.fmean(found) if found else None] if solved else []
-        record = thermal_power.thermal_record(slot.thermal) or {}
-        means += [record.get(name) for name in warm]
-        how = [effort.of_slot(result.spec, slot), endings.ending(result.spec, slot)]
-        writer.writerow([*facts, len(slot.members), seconds, *params, *means, *how])
 
 
 @command(

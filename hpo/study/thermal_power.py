@@ -28,11 +28,6 @@ STORED = {
     "remedy": "thermal_remedy",
 }
 """Fields of ``Thermal``, each with its stored name in ``info``."""
-MEANS = {
-    **{name: STORED[name] for name in ("at_device", "third", "triple", "none")},
-    "noisy_mean": "thermal_noisy_mean",
-}
-"""What tables tell of a trial: the names of records, each with that of its column."""
 _SCORES = ("at_device", "third", "triple", "none")
 """The fields that are one score each."""
 

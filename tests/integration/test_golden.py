@@ -60,7 +60,6 @@ def _pretty(printed: str) -> str:
 VIEWS = {
     "trials.jsonl": ("trials", "STUDY", "--json"),
     "trials.txt": ("trials", "STUDY"),
-    "trials.csv": ("trials", "STUDY", "--csv"),
     "export.csv": ("export", "STUDY"),
     "status.json": ("status", "STUDY", "--json"),
     "status.txt": ("status", "STUDY"),
