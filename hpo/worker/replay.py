@@ -21,6 +21,8 @@ from objectives.inspection import NetworkMember, NetworkObjective, Trace
 
 log = logging.getLogger(__name__)
 
+_LACKING = (HpoError, ImportError, MemoryError, RuntimeError)
+"""What says that this host cannot do what another one may: PyTorch raises the last of them."""
 DEFAULT_CLASSES = 4
 """Without a choice, one series of each of so many classes is shown."""
 
@@ -164,10 +166,10 @@ def confusion(ledger: LedgerReader, result: Result) -> Confusion | None:
         if not member.classes:
             return None
         networks.restore(choice, member)
-    except HpoError as error:
+        return confusion_of(member)
+    except _LACKING as error:
         log.warning("no confusion matrix here: %s", error)
         return None
-    return confusion_of(member)
 
 
 def confusion_of(member: NetworkMember) -> Confusion:
