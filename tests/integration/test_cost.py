@@ -134,7 +134,7 @@ def test_a_dry_run_says_how_much_fits(tmp_path: Path) -> None:
 def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(
     database_url: str, objective: str, costs: Any, said: str
 ) -> None:
-    name = f"mute_objective:{objective}"
+    name = f"odd_objectives:{objective}"
     without = {"pruner": {"name": "none"}, "cost": {"name": costs}}
     spec = toy_spec("mute", objective=name, budget={"members": 3}, **without)
     with ledger_at(database_url) as ledger:

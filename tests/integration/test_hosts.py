@@ -104,7 +104,7 @@ def test_what_ended_a_worker_is_known_where_it_can_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
-    hungry = {"objective": "hungry_objective:HungryObjective", "budget": {"epochs": 100}}
+    hungry = {"objective": "odd_objectives:HungryObjective", "budget": {"epochs": 100}}
     ledger.register(toy_spec(fixed={"sleep_s": 0.2}, **hungry))
     told: list[str | None] = []
 

@@ -32,7 +32,6 @@ from hpo.postgres.connect import Storage
 from hpo.search.seeds import derive
 from hpo.study.file import load
 from hpo.study.snapshot import StudyState
-from hpo.study.spec import StudySpec
 
 KINDS = [*STUDIES, "networks"]
 LEASE_S = 1.0
@@ -69,9 +68,9 @@ class Scene:
 
     def __init__(self, storage: Storage, url: str, kind: str, folder: Path) -> None:
         self.storage, self.url, self.ledger = storage, url, Ledger(storage)
-        slow = {"sleep_s": 0.01}
-        networks = kind == "networks"
-        self.spec = networks_spec("study") if networks else golden_spec(kind, "study", **slow)
+        slowly = {"sweep": 0.1, "chips": 0.05}.get(kind, 0.01)
+        toy = kind in STUDIES
+        self.spec = golden_spec(kind, "study", sleep_s=slowly) if toy else networks_spec("study")
         self.name, self.file = self.spec.name, folder / "study.jsonl"
         self._workers: list[subprocess.Popen[str]] = []
 
@@ -304,60 +303,26 @@ def test_grid_runs_each_point_once(database_url: str) -> None:
     assert set(points) == {(x / 4, k) for x in range(5) for k in range(1, 7)}
 
 
-def networks(name: str, *, study: str, **changes: object) -> StudySpec:
-    """A shipped study with another name, and with other values by dotted key."""
-    return load(study, values={"name": name, **changes})
-
-
-SMALL: dict[str, Any] = {
-    "fixed.width": 12,
-    "fixed.layers": 2,
-    "confirm.epochs": 3,
-    "confirm.members": 3,
-}
-TPE: dict[str, Any] = {
-    "study": "seqdigits-tpe",
-    "budget.trials": 14,
-    "budget.epochs": 4,
-    "pruner.n_warmup_steps": 2,
-}
 RACED: dict[str, Any] = {
-    "study": "seqdigits",
-    "budget.trials": 24,
-    "budget.epochs": 6,
-    "budget.members": 4,
-    "pruner.min_resource": 2,
-    "racing.rungs": [1, 2],
-    "racing.reduction_factor": 6,
+    **{"fixed.width": 12, "fixed.layers": 2, "confirm.epochs": 3, "confirm.members": 3},
+    **{"budget.trials": 24, "budget.epochs": 6, "budget.members": 4, "pruner.min_resource": 2},
+    **{"racing.rungs": [1, 2], "racing.reduction_factor": 6},
 }
-PAPER: dict[str, Any] = {
-    "study": "seqdigits",
-    "budget.trials": 24,
-    "budget.epochs": 20,
-    "confirm.epochs": 20,
-}
+PAPER: dict[str, Any] = {"budget.trials": 24, "budget.epochs": 20, "confirm.epochs": 20}
 
 
 @pytest.mark.slow  # seconds of chaos do the same to networks of another study
-@pytest.mark.parametrize(
-    "size",
-    [
-        pytest.param(SMALL | TPE, id="small"),
-        pytest.param(SMALL | RACED, id="raced"),
-        pytest.param(PAPER, id="paper"),
-    ],
-)
-def test_real_networks_by_one_worker_and_by_three_with_a_kill(
+@pytest.mark.parametrize("size", [RACED, PAPER], ids=["raced", "paper"])
+def test_the_shipped_study_by_one_worker_and_by_three_with_a_kill(
     database_url: str, size: dict[str, Any]
 ) -> None:
-    alone = undisturbed(database_url, networks("alone", **size))
-    spec = networks("three", **size)
+    alone = undisturbed(database_url, load("seqdigits", values={"name": "alone", **size}))
     with ledger_at(database_url) as ledger:
-        ledger.register(spec)
-        victim = start_worker(database_url, "--study", spec.name, "--lease", "2")
-        wait_until(lambda: ledger.snapshot(spec.name).settled >= 5, 120)
+        ledger.register(load("seqdigits", values={"name": "three", **size}))
+        victim = start_worker(database_url, "--study", "three", "--lease", "2")
+        wait_until(lambda: ledger.snapshot("three").settled >= 5, 120)
         kill(victim, signal.SIGKILL)
-        run_workers(database_url, spec.name, 3, "--lease", "2", timeout_s=280)
-        snapshot = ledger.snapshot(spec.name, curves=True)
+        run_workers(database_url, "three", 3, "--lease", "2", timeout_s=280)
+        snapshot = ledger.snapshot("three", curves=True)
     assert table(snapshot) == alone
     assert len({slot.worker for slot in snapshot.search}) > 2

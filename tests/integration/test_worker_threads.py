@@ -11,7 +11,7 @@ def test_a_worker_uses_one_thread(database_url: str, monkeypatch: pytest.MonkeyP
         monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
     spec = toy_spec(
         "threads",
-        objective="threads_objective:ThreadsObjective",
+        objective="odd_objectives:ThreadsObjective",
         budget={"trials": 1, "window": 1, "members": 1, "epochs": 1},
         space={"x": {"low": 0.0, "high": 1.0}},
         sampler={"name": "random"},

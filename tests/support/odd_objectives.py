@@ -1,0 +1,53 @@
+"""Toys that each do one odd thing: keep memory, tell no costs, tell their threads."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from toy_objective import ToyObjective, ToyParams
+
+from objectives.contract import OnEpoch, Outcome, Progress
+
+
+class HungryObjective(ToyObjective):
+    """Its training takes a MiB more in every epoch."""
+
+    def evaluate(self, params: ToyParams, *, on_epoch: OnEpoch, **rest: Any) -> Outcome:
+        """Pretend to train, and keep what is taken until the end."""
+        taken = []
+
+        def hungry(progress: Progress) -> None:
+            taken.append(b"\1" * 2**20)
+            on_epoch(progress)
+
+        return super().evaluate(params, on_epoch=hungry, **rest)
+
+
+class MuteObjective(ToyObjective):
+    """Leaves its costs out of what it tells of a network."""
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
+        """See ``ToyObjective``."""
+        return super().evaluate(*args, **kwargs).replace(info={})
+
+
+class InfiniteObjective(ToyObjective):
+    """One of its costs has no bound."""
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
+        """See ``ToyObjective``."""
+        outcome = super().evaluate(*args, **kwargs)
+        return outcome.replace(info={**outcome.info, "n_synapses": math.inf})
+
+
+class ThreadsObjective(ToyObjective):
+    """Tells how many threads its process may use."""
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
+        """See ``ToyObjective``."""
+        import numba
+        import torch
+
+        threads = {"torch": torch.get_num_threads(), "numba": numba.get_num_threads()}
+        return super().evaluate(*args, **kwargs).replace(info=threads)
