@@ -4,7 +4,7 @@
 ``PYTHONPATH=tests/support``. The score is a quadratic with its optimum at ``x = 0.3, k = 5,
 colour = "green"``, reached exponentially over the epochs, plus noise drawn from the member's seed.
 
-Frozen studies (``tests/fixtures/ledger-v6``) pin this source: what is to be different is derived.
+``tests/golden`` has what comes of it: what is to be different is derived.
 """
 
 from __future__ import annotations
