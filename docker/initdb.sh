@@ -6,6 +6,8 @@ psql --no-psqlrc --username postgres <<'SQL'
 CREATE ROLE hpo LOGIN CREATEROLE PASSWORD :'password';
 CREATE DATABASE hpo OWNER hpo;
 ALTER ROLE postgres PASSWORD NULL;
+-- The role of workers (worker-role.sql) is kept out of other databases, and makes no large objects.
+REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;
 \connect hpo
 REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
 SQL

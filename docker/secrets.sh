@@ -37,9 +37,10 @@ elif [ -n "${SUDO_UID:-}" ]; then
   chmod 444 secrets/*
 else
   chown 999:10001 secrets/owner
-  chown 10001:10001 secrets/worker secrets/dashboard
-  chmod 440 secrets/owner
-  chmod 400 secrets/worker secrets/dashboard
+  chown 10001:999 secrets/worker
+  chown 10001:10001 secrets/dashboard
+  chmod 440 secrets/owner secrets/worker
+  chmod 400 secrets/dashboard
 fi
 echo "made:${made:- nothing, it is all there}"
 cat <<TEXT

@@ -1,23 +1,17 @@
-"""``hpo storage``: the database, its tables and roles, and the embedded server behind it."""
+"""``hpo storage``: the database, its tables, and the embedded server behind it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import threading
-from pathlib import Path
 
 from hpo.cli.common import JSON, STORAGE, argument, command, tell
 from hpo.console import Parser
 
 _EVENTS = 1000
 """So many are told, the newest."""
-_GOES_WITH = {
-    "force": "stop",
-    "hold": "url",
-    "worker_role": "migrate",
-    "worker_password_file": "migrate",
-}
+_GOES_WITH = {"force": "stop", "hold": "url"}
 """Option -> the action that it belongs to."""
 
 
@@ -25,12 +19,10 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     for option, action in _GOES_WITH.items():
         if getattr(arguments, option) and arguments.action != action:
             parser.error(f"--{option.replace('_', '-')} goes with `hpo storage {action}`")
-    if arguments.worker_password_file and not arguments.worker_role:
-        parser.error("--worker-password-file goes with --worker-role")
 
 
 @command(
-    "Look at the database, print its URL, make its tables and roles, stop the embedded server.",
+    "Look at the database, print its URL, make its tables, stop the embedded server.",
     """\
 hpo storage status
     which database is used, and what the embedded server is doing; starts nothing
@@ -44,20 +36,10 @@ psql "$(hpo storage url | sed s/+psycopg//)"
     the URL alone; the embedded server ends 2 s after its last user, so let a launch, `hpo
     dashboard`, or `hpo storage url --hold` in another terminal, run until psql has started
 hpo storage migrate --storage postgresql://owner@server/hpo
-    create the tables, or upgrade those of an older version
-hpo storage migrate --worker-role hpo_worker --worker-password-file secrets/worker
-    the same, and a role for workers that may neither create, alter nor drop anything; run
-    again, it sets the role's rights and password again""",
+    create the tables; docker/worker-role.sql makes a role that may work, and change no table""",
     argument("action", choices=["status", "log", "stop", "url", "migrate"], help="what to do"),
     argument("--force", action="store_true", help="stop: although processes use it"),
     argument("--hold", action="store_true", help="url: keep the server until Ctrl-C"),
-    argument("--worker-role", metavar="NAME", help="migrate: the role that workers connect as"),
-    argument(
-        "--worker-password-file",
-        metavar="FILE",
-        type=Path,
-        help="migrate: its password, alone on one line (default: it keeps what it has)",
-    ),
     STORAGE,
     JSON,
     check=_check,
@@ -131,17 +113,10 @@ def _url(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    from hpo.ledger import roles
     from hpo.ledger.tables import SCHEMA_VERSION, schema
     from hpo.postgres.connect import open_storage
-    from hpo.postgres.url import password_in
 
-    role, file = arguments.worker_role, arguments.worker_password_file
-    password = password_in(file, "--worker-password-file") if file else None
     with open_storage(arguments.storage, prepare=schema) as storage:
-        if role:
-            roles.set_up(storage, role, password)
         place = storage.place()
-    record = {"version": SCHEMA_VERSION, "worker_role": role}
-    lines = [f"{place}: tables of version {SCHEMA_VERSION}"]
-    return tell(arguments, record, *lines, *([f"workers connect as {role}"] if role else []))
+    record = {"version": SCHEMA_VERSION}
+    return tell(arguments, record, f"{place}: tables of version {SCHEMA_VERSION}")

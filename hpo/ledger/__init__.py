@@ -12,7 +12,6 @@ __all__ = [
     "overview",
     "reader",
     "reading",
-    "roles",
     "tables",
     "warm_start",
 ]

@@ -156,7 +156,9 @@ def claim(
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
     optuna_tables.require_study(connection, study.optuna_study_id, spec.name)
-    if who.at_work is not None and reading.at_work(connection, study.id, who.token) > who.at_work:
+    others = slots.c.token.is_distinct_from(who.token)
+    at_work = connection.execute(select(reading.count_at_work(study.id, others))).scalar_one()
+    if who.at_work is not None and at_work > who.at_work:
         return Wait(f"{spec.name}: another worker was faster", stale=True)
     apply_failure_policy(connection, study.id)  # whoever settled a trial may have died at it
     if (over := _ended(connection, study)) is not None:
@@ -286,7 +288,6 @@ def _next_confirmation(
 def _take(
     connection: Connection, slot: Row[Any], study: Row[Any], spec: StudySpec, who: Claimant
 ) -> Claim:
-    reading.sound(slot)
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
     held = {"worker": who.worker, "token": who.token, **lease(who.lease_s)}
@@ -297,6 +298,7 @@ def _take(
     query = select(checkpoints).where(checkpoints.c.slot_id == slot.id)
     saved = connection.execute(query).one_or_none()
     known = Suggestion(params=slot.params or {}, attrs=slot.attrs)
+    enqueued = reading.checked(slot, lambda _: known.enqueued)
     checkpoint = None
     if saved is not None:
         checkpoint = Checkpoint(
@@ -314,7 +316,7 @@ def _take(
         token=who.token,
         amendments=study.amendments,
         suggestion=known if slot.params else None,
-        enqueued=known.enqueued,
+        enqueued=enqueued,
         optuna_trial_id=slot.optuna_trial_id,
         finished=reading.members_of(connection, slot.id),
         checkpoint=checkpoint,

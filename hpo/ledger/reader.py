@@ -9,7 +9,7 @@ from hpo.ledger.tables import schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, transaction
 from hpo.study.result import Front, Result, Search, Sweep
-from hpo.study.snapshot import Listed
+from hpo.study.snapshot import Listed, StudySnapshot
 from hpo.study.spec import StudySpec
 
 
@@ -22,18 +22,26 @@ class LedgerReader(Transactional):
         Methods wait with ``patience`` for a database that is away; see ``Transactional``.
 
         Raises:
-            StorageError: the tables are those of a newer version of this software.
+            StorageError: the tables are those of another version of this software.
         """
         super().__init__(storage.engine, **patience)
         self._overview: overview.Overview[Result] = overview.Overview(Result.of)
         self._retry(lambda: prepare_database(storage, schema))
 
-    snapshot = transaction(reading.snapshot)
+    _fetched = transaction(reading.fetched)
     studies = transaction(overview.listed)
     network = transaction(reading.network)
     open_studies = transaction(reading.open_studies)
     events = transaction(events.newest)
     workers = transaction(reading.seen_workers)
+
+    def snapshot(self, name: str, *, curves: bool = False) -> StudySnapshot:
+        """Return a study as it is now; without ``curves``, members come without their curves.
+
+        Raises:
+            StudyError: there is no such study; the message lists those that exist.
+        """
+        return reading.built(self._fetched(name, curves=curves))
 
     def result(self, name: str, *, curves: bool = False) -> Search | Front | Sweep:
         """Return what a study has found as it is now; see ``snapshot``.

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
     ScalarSelect,
-    Select,
     func,
-    literal,
-    or_,
     select,
 )
 
@@ -39,7 +36,6 @@ from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo, WorkerState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
-    FIXED_PARAMS,
     MAX_LOSSES,
     Amendment,
     Expected,
@@ -53,6 +49,7 @@ from hpo.study.trials import (
     slot_name,
 )
 
+T = TypeVar("T")
 _RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
 
@@ -80,7 +77,19 @@ def no_such_study(connection: Connection, name: str) -> str:
     )
 
 
-def snapshot(connection: Connection, name: str, *, curves: bool = False) -> StudySnapshot:
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """A study's rows at one moment, of which a snapshot can be built when the transaction is over:
+    where there are many, or the host is busy, that takes longer than a transaction may be idle."""
+
+    study: Row[Any]
+    slots: Sequence[Row[Any]]
+    members: Sequence[Row[Any]]
+    workers: Sequence[Row[Any]]
+    foreign_trials: int
+
+
+def fetched(connection: Connection, name: str, *, curves: bool = False) -> Fetched:
     """A study as it is now; without ``curves``, members come without their curves.
 
     Raises:
@@ -90,10 +99,24 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     # slots first: members are stored before their slot is settled, so none can be missing
     held = func.coalesce(holds(slots), False).label("held")
     query = select(slots, held).where(slots.c.study_id == row.id)
-    found = connection.execute(query.order_by(slots.c.phase, slots.c.number)).all()
-    trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
-    built = [_slot(slot, trained[slot.id]) for slot in found]
-    spec = file.restore(row.spec, row.name)
+    return Fetched(
+        study=row,
+        slots=connection.execute(query.order_by(slots.c.phase, slots.c.number)).all(),
+        members=_members(connection, slots.c.study_id == row.id, curves),
+        workers=worker_rows(connection),
+        foreign_trials=optuna_reading.n_foreign(connection, row.id, row.optuna_study_id),
+    )
+
+
+def built(rows: Fetched) -> StudySnapshot:
+    """What a study's rows say.
+
+    Raises:
+        StudyError: the row of a trial does not hold what workers write.
+    """
+    row, spec = rows.study, file.restore(rows.study.spec, rows.study.name)
+    trained = _by_slot(rows.members)
+    trials = [checked(slot, lambda slot: _trial(slot, trained[slot.id])) for slot in rows.slots]
     return StudySnapshot(
         spec=spec,
         state=StudyState(row.state),
@@ -101,14 +124,19 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
         search_end=row.search_end,
         search_end_reason=row.search_end_reason,
         code_changes=tuple(entry["since"] for entry in code_of(row)[1:]),
-        expected=_expected(spec, found, built),
-        foreign_trials=optuna_reading.n_foreign(connection, row.id, row.optuna_study_id),
+        expected=_expected(spec, rows.slots, trials),
+        foreign_trials=rows.foreign_trials,
         created_at=row.created_at,
         now=row.now,
-        search=tuple(slot for slot in built if slot.phase == Phase.SEARCH),
-        confirm=tuple(slot for slot in built if slot.phase == Phase.CONFIRM),
-        workers=tuple(seen_workers(connection)),
+        search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
+        confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),
+        workers=tuple(map(worker_info, rows.workers)),
     )
+
+
+def snapshot(connection: Connection, name: str, *, curves: bool = False) -> StudySnapshot:
+    """Both in one transaction, for who cannot end it before."""
+    return built(fetched(connection, name, curves=curves))
 
 
 def _expected(
@@ -130,12 +158,8 @@ def _expected(
 def code_of(study: Row[Any]) -> list[dict[str, Any]]:
     """Which sources of its objective a study was computed with, the last one at the end."""
     kinds = {"since": int, "hash": str, "modules": dict}
-    found = study.code if isinstance(study.code, list) else []
-    return [
-        entry
-        for entry in found
-        if isinstance(entry, dict) and all(isinstance(entry.get(k), t) for k, t in kinds.items())
-    ]
+    entries = (entry for entry in study.code if isinstance(entry, dict))
+    return [e for e in entries if all(isinstance(e.get(name), t) for name, t in kinds.items())]
 
 
 def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
@@ -144,7 +168,7 @@ def history(connection: Connection, study_id: int, numbers: range) -> list[Past]
     asked = (slots.c.number >= numbers.start) & (slots.c.number < numbers.stop)
     query = select(*(slots.c[name] for name in names))
     query = query.where(slots_of(study_id, Phase.SEARCH), asked)
-    return [_past(sound(row)) for row in connection.execute(query.order_by(slots.c.number))]
+    return [checked(row, _past) for row in connection.execute(query.order_by(slots.c.number))]
 
 
 def opened(connection: Connection, study_id: int) -> int:
@@ -187,32 +211,20 @@ def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
     return row[0], row[1]
 
 
-def sound(row: Any) -> Any:
-    """A slot's row, of whose JSON values the worker role may have made anything.
+def checked(row: Any, build: Callable[[Any], T]) -> T:
+    """What is built of a slot's row, in whose JSON the worker role may have written anything.
 
     Raises:
-        StudyError: one of them is not of the kind that workers write.
+        StudyError: it does not hold what workers write.
     """
-    kinds: dict[str, Any] = {"params": (dict, type(None)), "attrs": dict, "amendments": list}
-    for name, kind in kinds.items():
-        value = getattr(row, name)
-        right = isinstance(value, kind)
-        if right and name == "amendments":
-            right = _are_amendments(value)
-        if right and name == "attrs":
-            right = isinstance(value.get(FIXED_PARAMS, {}), dict)
-        if not right:
-            raise StudyError(
-                f"trial {row.number}: its row must hold what workers write, but got "
-                f"{name}={str(value)[:80]!r}: somebody has changed it by hand. Restore a backup "
-                "under another name: hpo import FILE --name NEW."
-            )
-    return row
-
-
-def _are_amendments(values: Sequence[Any]) -> bool:
-    wanted = {one.name for one in fields(Amendment)} - {"costs"}
-    return all(isinstance(value, dict) and wanted <= value.keys() for value in values)
+    try:
+        return build(row)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StudyError(
+            f"trial {row.number}: its row must hold what workers write, but got "
+            f"{type(error).__name__}: {str(error)[:80]}. Somebody has changed it by hand: restore "
+            "a backup under another name: hpo import FILE --name NEW."
+        ) from error
 
 
 def _past(row: Any) -> Past:
@@ -240,8 +252,7 @@ def _past(row: Any) -> Past:
 
 def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     """The stored members of a slot, with their curves, in order."""
-    query = _member_query(curves=True).where(slots.c.id == slot_id)
-    return tuple(_members_by_slot(connection, query)[slot_id])
+    return tuple(_by_slot(_members(connection, slots.c.id == slot_id))[slot_id])
 
 
 def network(connection: Connection, name: str, confirmation: int) -> bytes | None:
@@ -259,7 +270,7 @@ def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
     those with the fewest slots at work; among these, those that have waited the longest since a
     slot of theirs was opened.
     """
-    at_work = _count_at_work(studies.c.id).label("at_work")
+    at_work = count_at_work(studies.c.id).label("at_work")
     opened = func.greatest(*(_last_opened(phase) for phase in Phase))  # of those that are not null
     query = (
         select(studies.c.name, at_work, studies.c.priority)
@@ -269,13 +280,10 @@ def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
     return [(row.name, row.at_work, row.priority) for row in connection.execute(query)]
 
 
-def at_work(connection: Connection, study_id: int, but: str) -> int:
-    """How many slots of a study workers are at work on, without those of the process ``but``."""
-    others = or_(slots.c.token.is_(None), slots.c.token != but)
-    return connection.execute(select(_count_at_work(literal(study_id), others))).scalar_one()
-
-
-def _count_at_work(study_id: ColumnElement[int], *more: ColumnElement[bool]) -> ScalarSelect[int]:
+def count_at_work(
+    study_id: ColumnElement[int] | int, *more: ColumnElement[bool]
+) -> ScalarSelect[int]:
+    """How many slots of a study workers are at work on."""
     held = (slots.c.study_id == study_id, IS_RUNNING, holds(slots))
     return select(func.count()).where(*held, *more).scalar_subquery()
 
@@ -288,6 +296,11 @@ def _last_opened(phase: Phase) -> ScalarSelect[datetime]:
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
     """Workers that are at work, or were a few minutes ago, and what they hold just now."""
+    return list(map(worker_info, worker_rows(connection)))
+
+
+def worker_rows(connection: Connection) -> Sequence[Row[Any]]:
+    """Likewise, as rows."""
     silent = func.extract("epoch", NOW - workers.c.seen_at)
     query = (
         select(
@@ -304,10 +317,11 @@ def seen_workers(connection: Connection) -> list[WorkerInfo]:
         .where(silent < _RECENT_S)
         .order_by(workers.c.started_at, workers.c.name)
     )
-    return [_worker(row) for row in connection.execute(query)]
+    return connection.execute(query).all()
 
 
-def _worker(row: Row[Any]) -> WorkerInfo:
+def worker_info(row: Row[Any]) -> WorkerInfo:
+    """What such a row says."""
     return WorkerInfo(
         name=row.name,
         host=row.host,
@@ -340,31 +354,28 @@ def _doing(row: Row[Any]) -> str:
     return said if said == held or said.startswith((f"{held},", f"{held};")) else held
 
 
-def _member_query(curves: bool) -> Select[Any]:
-    columns = [members.c[name] for name in _MEMBER]
-    if curves:
-        columns += [members.c.curve, members.c.loss_curve]
-    return (
-        select(members.c.slot_id, *columns)
-        .join(slots, slots.c.id == members.c.slot_id)
-        .order_by(members.c.slot_id, members.c.member)
-    )
+_MEMBER = ("slot_id", "member", "seed", "score", "diverged", "info", "seconds")
+_CURVES = ("curve", "loss_curve")
 
 
-_MEMBER = ("member", "seed", "score", "diverged", "info", "seconds")
+def _members(
+    connection: Connection, which: ColumnElement[bool], curves: bool = True
+) -> Sequence[Row[Any]]:
+    columns = (members.c[name] for name in (*_MEMBER, *_CURVES * curves))
+    query = select(*columns).join(slots, slots.c.id == members.c.slot_id).where(which)
+    return connection.execute(query.order_by(members.c.slot_id, members.c.member)).all()
 
 
-def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, list[Member]]:
+def _by_slot(rows: Iterable[Row[Any]]) -> dict[int, list[Member]]:
     found: defaultdict[int, list[Member]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
-        facts = {name: row[name] for name in _MEMBER}
-        facts |= {name: tuple(row.get(name, ())) for name in ("curve", "loss_curve")}
-        found[row["slot_id"]].append(Member(**facts))
+    for row in rows:
+        facts = dict(row._mapping)
+        own = found[facts.pop("slot_id")]
+        own.append(Member(**facts | {name: tuple(facts.get(name, ())) for name in _CURVES}))
     return found
 
 
-def _slot(row: Row[Any], trained: Iterable[Member]) -> Trial:
-    sound(row)
+def _trial(row: Row[Any], trained: Iterable[Member]) -> Trial:
     return Trial(
         phase=Phase(row.phase),
         number=row.number,

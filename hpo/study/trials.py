@@ -232,7 +232,7 @@ class Suggestion:
     @property
     def enqueued(self) -> Mapping[str, ParamValue]:
         """What somebody gave the trial by hand, known before the rest is suggested."""
-        return self.attrs.get(FIXED_PARAMS) or {}
+        return dict(self.attrs.get(FIXED_PARAMS, {}))
 
 
 def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:

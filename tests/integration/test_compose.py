@@ -62,7 +62,7 @@ def running(stack: Stack) -> list[dict[str, Any]]:
 
 def test_up_workers_brings_what_they_need(stack: Stack) -> None:
     counts = {service: len(stack.containers(service)) for service in SERVICES}
-    assert counts == {"postgres": 1, "migrate": 1, "workers": N_WORKERS, "dashboard": 0}
+    assert counts == {"postgres": 1, "migrate": 1, "role": 1, "workers": N_WORKERS, "dashboard": 0}
     assert set(stack.restarts().values()) == {0}
     with ledger_at(stack.url) as ledger:
         workers = [worker for worker in ledger.workers() if worker.alive]

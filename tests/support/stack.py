@@ -18,7 +18,7 @@ from required import missing
 from hpo.worker import provenance
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("postgres", "migrate", "workers", "dashboard")
+SERVICES = ("postgres", "migrate", "role", "workers", "dashboard")
 IMAGE = "hpo-dynamics-test"
 BUILD_S = 1500
 NEEDED_GB = 20.0

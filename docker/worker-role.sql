@@ -1,0 +1,62 @@
+-- The role of workers: all rights on the rows that studies are made of, none on the tables, so that
+-- a worker that was broken into, or is of another version, can neither alter nor drop them. Run it
+-- as the owner of the tables, after `hpo storage migrate`, as often as you like; beside workers, too:
+--
+--     psql URL -v role=hpo_worker -v password_file=FILE -f docker/worker-role.sql
+--
+-- Without password_file the role keeps the password that it has: set one by `\password hpo_worker`,
+-- which no log of the server holds. A superuser, on a server that serves nothing else, adds
+-- -v alone=1: the role then reaches no other database, and makes no large objects, which could fill
+-- the disk.
+\set ON_ERROR_STOP on
+\set QUIET on
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT pg_advisory_xact_lock(6844527) \g /dev/null
+SELECT format('CREATE ROLE %I LOGIN', :'role')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+\if :{?password_file}
+  \set password `cat :'password_file'`
+  SET LOCAL password_encryption = 'scram-sha-256';
+  ALTER ROLE :"role" LOGIN PASSWORD :'password';
+\endif
+-- What it may have set for its own later sessions; a password it can always change.
+ALTER ROLE :"role" RESET ALL;
+ALTER ROLE :"role" IN DATABASE :"DBNAME" RESET ALL;
+
+REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public, hpo_ledger TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public, hpo_ledger TO :"role";
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public, hpo_ledger TO :"role";
+REVOKE INSERT, UPDATE, DELETE ON alembic_version, version_info, hpo_ledger.version FROM :"role";
+REVOKE UPDATE, DELETE ON hpo_ledger.events FROM :"role";
+\if :{?alone}
+  REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;
+  REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
+\endif
+
+-- A role that may do more is refused: the promise would be an empty one.
+SELECT set_config('hpo.role', :'role', true) \g /dev/null
+DO $$
+DECLARE
+  mine name := current_setting('hpo.role');
+  more text;
+BEGIN
+  SELECT string_agg(what, ', ') INTO more FROM pg_roles, LATERAL (VALUES
+    ('superuser', rolsuper),
+    ('createrole', rolcreaterole),
+    ('createdb', rolcreatedb),
+    ('member of ' || current_user, NOT rolsuper AND pg_has_role(oid, current_user, 'MEMBER')),
+    ('create in the database', has_database_privilege(oid, current_database(), 'CREATE')),
+    ('create tables', has_schema_privilege(oid, 'public', 'CREATE')
+      OR has_schema_privilege(oid, 'hpo_ledger', 'CREATE'))) AS rights (what, has)
+  WHERE rolname = mine AND has;
+  IF more IS NOT NULL THEN
+    RAISE EXCEPTION 'the role of workers must have no rights but on the rows of the tables, but % has: %', mine, more
+      USING HINT = 'Name another role; one that does not exist is made.';
+  END IF;
+END $$;
+COMMIT;
+\echo workers connect as :role
