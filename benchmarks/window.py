@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.waiting import Poll, Turn, idle, simulate
-from hpo.ledger.lease import LEASE_S
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search import suggest
+from hpo.settings import LEASE_S
 from hpo.study import file
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec

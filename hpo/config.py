@@ -32,7 +32,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from hpo import settings
 from hpo.errors import HpoError
-from hpo.ledger.lease import LEASE_S
+from hpo.settings import LEASE_S
 from hpo.study.messages import explain, strictly
 
 

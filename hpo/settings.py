@@ -23,6 +23,9 @@ from pathlib import Path
 
 from hpo.errors import HpoError
 
+LEASE_S = 30.0
+"""A worker that is silent for so long is given up, and its trial goes on elsewhere."""
+
 
 def home() -> Path:
     """Return the directory that holds the embedded server and its data.

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection, Engine, text
 
 from hpo.errors import SpecError
-from hpo.ledger import events, optuna_reading, reading
+from hpo.ledger import events, reading, snapshots
 from hpo.ledger.overview import Overview, marks
 from hpo.study.result import Result
 from hpo.study.snapshot import Listed, WorkerInfo
@@ -220,9 +220,9 @@ class Pages:
         with self._connect() as connection:
             studies = self._overview.read(connection)
             ours = {study.number for study, _ in studies}
-            names = optuna_reading.names(connection)
+            names = snapshots.names(connection)
             others = [(number, names[number]) for number in sorted(names) if number not in ours]
-            workers = reading.seen_workers(connection)
+            workers = snapshots.seen_workers(connection)
             deeds = events.newest(connection, _EVENTS)
         return _Home(studies, workers, Shown(page.page(studies, others, workers, deeds)))
 
@@ -232,9 +232,9 @@ class Pages:
             if last is not None and last.mark == mark:
                 return last
             try:
-                result = Result.of(reading.snapshot(connection, name, curves=True))
+                result = Result.of(snapshots.snapshot(connection, name, curves=True))
                 others = [
-                    Result.of(reading.snapshot(connection, other))
+                    Result.of(snapshots.snapshot(connection, other))
                     for other in mark
                     if other != name
                 ]
@@ -246,6 +246,6 @@ class Pages:
     def _now(self, name: str) -> Shown:
         with self._connect() as connection:
             number = reading.study(connection, name).optuna_study_id
-            workers = reading.seen_workers(connection)
+            workers = snapshots.seen_workers(connection)
             deeds = events.newest(connection, _EVENTS, name)
         return Shown(page.now(name, number, workers, deeds))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpo.console import Parser, answer, at_least, seconds, without_password, working_directory_last
-from hpo.ledger.lease import LEASE_S
+from hpo.settings import LEASE_S
 
 _EXAMPLES = """\
 hpo launch seqdigits

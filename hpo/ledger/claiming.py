@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from hpo.ledger import optuna_tables, ranking, reading, workers
+from hpo.ledger import optuna_tables, reading, snapshots, workers
 from hpo.ledger.claims import Checkpoint, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import (
     IS_RUNNING,
@@ -157,7 +157,7 @@ def claim(
         return Over(f"{spec.name} is {study.state}")
     optuna_tables.require_study(connection, study.optuna_study_id, spec.name)
     others = slots.c.token.is_distinct_from(who.token)
-    at_work = connection.execute(select(reading.count_at_work(study.id, others))).scalar_one()
+    at_work = connection.execute(select(snapshots.count_at_work(study.id, others))).scalar_one()
     if who.at_work is not None and at_work > who.at_work:
         return Wait(f"{spec.name}: another worker was faster", stale=True)
     apply_failure_policy(connection, study.id)  # whoever settled a trial may have died at it
@@ -260,7 +260,7 @@ def _next_confirmation(
     wanted: dict[int, tuple[int, Any]] = {}
     """Source and parameters of every confirmation training by number, the best trial's first."""
     if spec.confirm is not None:
-        for best in ranking.best(connection, study.id, spec, spec.confirm.top):
+        for best in reading.best(connection, study.id, spec, spec.confirm.top):
             first = best.number * spec.confirm.members
             numbers = range(first, first + spec.confirm.members)
             wanted |= dict.fromkeys(numbers, (best.number, best.params))
@@ -279,7 +279,7 @@ def _next_confirmation(
     connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
     done = turned(StudyState.DONE)
     connection.execute(update(studies).where(studies.c.id == study.id).values(done))
-    found = Result.of(reading.snapshot(connection, spec.name, curves=False))
+    found = Result.of(snapshots.snapshot(connection, spec.name, curves=False))
     told = [item.told_of(spec) for item in found.confirmations if len(item.scores) > 1]
     optuna_tables.publish_confirmed(connection, study.optuna_study_id, told)
     return Over(f"{spec.name} is {StudyState.DONE}", ended=True)

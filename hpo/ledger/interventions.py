@@ -52,10 +52,8 @@ def stop(ledger: Ledger, name: str) -> int:
     """
     with ledger.locked(name) as (connection, study):
         if study.state not in (StudyState.OPEN, StudyState.STOPPED):
-            raise StudyError(
-                f"study {name!r}: an open study must be given to be stopped, but it is "
-                f"{study.state}. Nothing is to be done: no worker claims its trials."
-            )
+            must, do = "an open study must be given to be stopped", "no worker claims its trials"
+            raise _refusal(name, must, f"it is {study.state}", f"Nothing is to be done: {do}.")
         reason = f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         stopped = turned(StudyState.STOPPED, reason)
         if study.state == StudyState.OPEN:
@@ -97,17 +95,11 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
     snapshot = ledger.snapshot(name)
     known = snapshot.spec
     if snapshot.search_end is not None:
-        raise StudyError(
-            f"study {name!r}: the search must go on to be extended, but [stop] has ended it before "
-            f"trial {snapshot.search_end} ({snapshot.search_end_reason}). Launch it with another "
-            f"[stop] under another name: --name NEW."
-        )
+        raise _ended_by_rule(name, "be extended", snapshot)
     if known.sweep is not None:
-        raise StudyError(
-            f"study {name!r}: the study must be a search to be extended, but it is a sweep of "
-            f"{known.budget.trials} points. Add points to its file and launch it under another "
-            f"name: --name NEW."
-        )
+        must, got = "the study must be a search to be extended", f"{known.budget.trials} points"
+        do = "Add points to its file and launch it under another name: --name NEW."
+        raise _refusal(name, must, f"it is a sweep of {got}", do)
     raw = known.stored()
     raw["budget"]["trials"] = trials
     spec = file.validate(raw, where=f"study {name!r}, extended")
@@ -153,36 +145,26 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
 
 
 def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
-    where = f"study {study.name!r}"
+    name = study.name
     if spec.sweep is not None or spec.sampler.name == "grid":
-        kind = "sweep" if spec.sweep is not None else "grid"
-        raise StudyError(
-            f"{where}: a study must not visit points of its own to take another, but it is a "
-            f"{kind}. Launch one with other points under another name: --name NEW."
-        )
+        must = "a study must not visit points of its own to take another"
+        kind = "it is a sweep" if spec.sweep is not None else "it is a grid"
+        do = "Launch one with other points under another name: --name NEW."
+        raise _refusal(name, must, kind, do)
     if study.state == StudyState.FAILED:
-        raise StudyError(
-            f"{where}: the study must go on to take a trial, but it is {study.state}. See what "
-            f"to do: hpo status {study.name}."
-        )
+        must, do = "the study must go on to take a trial", f"See what to do: hpo status {name}."
+        raise _refusal(name, must, f"it is {study.state}", do)
     if study.search_end is not None:
-        raise StudyError(
-            f"{where}: the search must go on to take a trial, but [stop] has ended it before "
-            f"trial {study.search_end} ({study.search_end_reason}). Launch it with another [stop] "
-            f"under another name: --name NEW."
-        )
+        raise _ended_by_rule(name, "take a trial", study)
     if spec.told(number):
-        raise StudyError(
-            f"{where}: the next trial must be the sampler's to take parameters, but trial {number} "
-            f"is a point of [warm_start]. Enqueue again when those have begun."
-        )
+        must = "the next trial must be the sampler's to take parameters"
+        got, do = f"trial {number} is a point of [warm_start]", "when those have begun"
+        raise _refusal(name, must, got, f"Enqueue again {do}.")
     if number >= spec.budget.trials:
         state = " and it is done" if study.state == StudyState.DONE else ""
-        raise StudyError(
-            f"{where}: a trial must be left in the budget, but all of budget.trials={number} have "
-            f"begun or are enqueued{state}. Enlarge it first: hpo extend {study.name} --trials "
-            f"{number + 1}."
-        )
+        got = f"all of budget.trials={number} have begun or are enqueued{state}"
+        do = f"Enlarge it first: hpo extend {name} --trials {number + 1}."
+        raise _refusal(name, "a trial must be left in the budget", got, do)
 
 
 def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:
@@ -206,10 +188,9 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
         if own is not None and not failed:
             if own.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
-            raise StudyError(
-                f"study {name!r}, trial {trial}: a failed trial must be given to be retried, but "
-                f"it is {own.state}. See those that failed: hpo trials {name} --state failed."
-            )
+            do = f"See those that failed: hpo trials {name} --state failed."
+            must = "a failed trial must be given to be retried"
+            raise _refusal(name, must, f"it is {own.state}", do, trial)
         since = reading.unbegun(connection, study.id)
         for slot in failed:
             _reopen(connection, slot, since)
@@ -253,17 +234,13 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         slot = _trial(connection, study, trial)
         if slot.state == SlotState.EXCLUDED:
             return int(slot.amendments[-1]["since"])
-        held = select(holds(slots)).where(slots.c.id == slot.id)
-        is_held = bool(connection.scalar(held))
+        is_held = bool(connection.scalar(select(holds(slots)).where(slots.c.id == slot.id)))
         if slot.state == SlotState.FAILED or is_held:
-            todo = "It counts in no ranking as it is; to run it again: hpo retry"
-            if is_held:
-                todo = "Wait until it is settled: hpo status"
-            raise StudyError(
-                f"study {name!r}, trial {trial}: a complete or pruned trial must be given to be "
-                f"excluded, or one that nobody is at work on, but it is {slot.state}. {todo} "
-                f"{name}."
-            )
+            must = "a complete or pruned trial must be given to be excluded, or one that nobody is"
+            do = "It counts in no ranking as it is; to run it again: hpo retry"
+            do = "Wait until it is settled: hpo status" if is_held else do
+            got = f"it is {slot.state}"
+            raise _refusal(name, f"{must} at work on", got, f"{do} {name}.", trial)
         since = reading.unbegun(connection, study.id, above=trial)
         amendments = _with_amendment(slot, "exclude", since)
         why = " ".join(reason.split())  # one line, as every view shows it
@@ -308,10 +285,9 @@ def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[
         StudyError: there is no such study, or the priority is out of range.
     """
     if priority is not None and abs(priority) > HIGHEST_PRIORITY:
-        raise StudyError(
-            f"study {name!r}: the priority must be from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}, "
-            f"but got priority={priority}. Only the order of studies counts: take a smaller number."
-        )
+        must = f"the priority must be from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}"
+        do = "Only the order of studies counts: take a smaller number."
+        raise _refusal(name, must, f"got priority={priority}", do)
     with ledger.locked(name) as (connection, study):
         if priority is None or priority == study.priority:
             return study.priority, study.priority
@@ -347,11 +323,10 @@ def delete_study(ledger: Ledger, name: str) -> None:
     with ledger.locked(name) as (connection, study):
         holders = _holders(connection, study.id)
         if holders:
-            raise StudyError(
-                f"study {name!r}: no worker must be at work on it when it is deleted, but "
-                f"{len(holders)} are: {', '.join(holders[:3])}. Stop it first, and wait until "
-                f"`hpo status {name}` shows no running trial: hpo stop {name}."
-            )
+            must = "no worker must be at work on it when it is deleted"
+            do = f"Stop it first, and wait until `hpo status {name}` shows no running trial"
+            got = f"{len(holders)} are: {', '.join(holders[:3])}"
+            raise _refusal(name, must, got, f"{do}: hpo stop {name}.")
         _delete(connection, study, "deleted")
 
 
@@ -384,13 +359,22 @@ def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
     opened = reading.opened(connection, study.id)
     if not 0 <= number < opened:
         there = f"0 to {opened - 1}" if opened else "none yet"
-        raise StudyError(
-            f"study {study.name!r}: the trial must have begun, but got trial={number}. "
-            f"There are: {there}."
-        )
+        got = f"got trial={number}"
+        raise _refusal(study.name, "the trial must have begun", got, f"There are: {there}.")
     own = slots_of(study.id, Phase.SEARCH)
     query = select(slots).where(own, slots.c.number == number).with_for_update()
     return connection.execute(query).one()
+
+
+def _refusal(name: str, must: str, got: str, do: str, trial: int | None = None) -> StudyError:
+    which = "" if trial is None else f", trial {trial}"
+    return StudyError(f"study {name!r}{which}: {must}, but {got}. {do}")
+
+
+def _ended_by_rule(name: str, what: str, study: Any) -> StudyError:
+    got = f"[stop] has ended it before trial {study.search_end} ({study.search_end_reason})"
+    do = "Launch it with another [stop] under another name: --name NEW."
+    return _refusal(name, f"the search must go on to {what}", got, do)
 
 
 def _with_amendment(

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection, Row, Text, cast, func, lateral, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
-from hpo.ledger import optuna_reading, reading
+from hpo.ledger import snapshots
 from hpo.ledger.tables import holds, slots, studies
 from hpo.study.snapshot import Listed, StudySnapshot, StudyState
 from hpo.study.trials import Phase, SlotState
@@ -103,7 +103,7 @@ class Overview(Generic[T]):
         A study that cannot be read here has a ``problem``, and nothing is made of it.
         """
         rows: Sequence[Row[Any]] = connection.execute(_LISTING).all()
-        there = optuna_reading.names(connection)
+        there = snapshots.names(connection)
         self._kept = {row.name: self._kept[row.name] for row in rows if row.name in self._kept}
         found: list[tuple[Listed, T | None]] = []
         for row in rows:
@@ -122,7 +122,7 @@ class Overview(Generic[T]):
 
     def _made(self, connection: Connection, name: str) -> T | str:
         try:
-            return self._make(reading.snapshot(connection, name))
+            return self._make(snapshots.snapshot(connection, name))
         except SQLAlchemyError:
             raise
         except Exception as error:  # a bad row, or a spec of another version, harms its study alone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from hpo.ledger import events, overview, reading
+from hpo.ledger import events, overview, reading, snapshots
 from hpo.ledger.tables import schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, transaction
@@ -28,12 +28,12 @@ class LedgerReader(Transactional):
         self._overview: overview.Overview[Result] = overview.Overview(Result.of)
         self._retry(lambda: prepare_database(storage, schema))
 
-    _fetched = transaction(reading.fetched)
+    _fetched = transaction(snapshots.fetched)
     studies = transaction(overview.listed)
     network = transaction(reading.network)
-    open_studies = transaction(reading.open_studies)
+    open_studies = transaction(snapshots.open_studies)
     events = transaction(events.newest)
-    workers = transaction(reading.seen_workers)
+    workers = transaction(snapshots.seen_workers)
 
     def snapshot(self, name: str, *, curves: bool = False) -> StudySnapshot:
         """Return a study as it is now; without ``curves``, members come without their curves.
@@ -41,7 +41,7 @@ class LedgerReader(Transactional):
         Raises:
             StudyError: there is no such study; the message lists those that exist.
         """
-        return reading.built(self._fetched(name, curves=curves))
+        return snapshots.built(self._fetched(name, curves=curves))
 
     def result(self, name: str, *, curves: bool = False) -> Search | Front | Sweep:
         """Return what a study has found as it is now; see ``snapshot``.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from hpo.errors import StudyError
-from hpo.ledger import ranking
+from hpo.ledger import reading
 from hpo.ledger.tables import studies
 from hpo.search import constraints
 from hpo.study import file
@@ -100,7 +100,7 @@ def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> 
         )
     other = file.restore(row.spec)
     _refuse_other_kind(spec, other, where)
-    for found in ranking.best(connection, row.id, other, other.budget.trials):
+    for found in reading.best(connection, row.id, other, other.budget.trials):
         fixed = {
             key: value
             for key, value in unfolded(other.fixed, spec.dimensions).items()

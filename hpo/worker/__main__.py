@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpo.console import Parser, answer, at_least, seconds, working_directory_last
-from hpo.ledger.lease import LEASE_S
+from hpo.settings import LEASE_S
 from hpo.worker import crew
 
 _EXAMPLES = """\

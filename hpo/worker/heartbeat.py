@@ -15,9 +15,9 @@ from typing import NoReturn
 
 from hpo.config import NotifyDefaults
 from hpo.ledger.claims import Claim, LeaseLostError
-from hpo.ledger.lease import LEASE_S
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
+from hpo.settings import LEASE_S
 from hpo.study.snapshot import WorkerState
 
 log = logging.getLogger(__name__)
