@@ -58,17 +58,31 @@ def _read(name: str) -> tuple[str, tuple[str, ...]] | None:
         return None
     content = path.read_bytes()
     try:
+        tree = ast.parse(importlib.util.decode_source(content))
+        imports = tuple(_imports(tree, name, path))
+    except (SyntaxError, ValueError):
+        imports = ()
+    return of_file(content), imports
+
+
+def of_file(content: bytes) -> str:
+    """A hash of what a file says, without comments, docstrings and blank lines."""
+    try:
         text = importlib.util.decode_source(content)
-        tree = ast.parse(text)
-        said, imports = _stripped(text, tree).encode(), tuple(_imports(tree, name, path))
+        content = _stripped(text, ast.parse(text)).encode()
     except (SyntaxError, ValueError, tokenize.TokenError):  # not for this Python: never imported
-        said, imports = content, ()
-    return hashlib.sha256(said).hexdigest()[:16], imports
+        pass
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def fingerprint(objective: str) -> str:
     """One hash of ``modules``."""
-    lines = (f"{name} {own}" for name, own in modules(objective).items())
+    return of_modules(modules(objective))
+
+
+def of_modules(found: Mapping[str, str]) -> str:
+    """One hash of all that are found."""
+    lines = (f"{name} {own}" for name, own in found.items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

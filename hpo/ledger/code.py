@@ -1,13 +1,20 @@
-"""Which source of its objective a study was computed with: pinned by whoever works on it first."""
+"""Which source a study was computed with: pinned by whoever works on it first.
+
+That of its objective, and of what decides here: the search, and what is read out of a study file.
+"""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, exists, func, or_, select, update
 
+import hpo.study
 from hpo.errors import StudyError
 from hpo.ledger import reading
 from hpo.ledger.tables import (
@@ -24,6 +31,27 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase
 from objectives import source
 
+_DECIDES = ("search/*.py", "study/spec.py", "study/dimensions.py")
+
+
+@cache
+def _service() -> Mapping[str, str]:
+    """A hash of the source of each module of the service that trials depend on."""
+    root = Path(hpo.study.__path__[0]).parent
+    files = sorted(path for pattern in _DECIDES for path in root.glob(pattern))
+    names = (".".join(path.relative_to(root.parent).with_suffix("").parts) for path in files)
+    return {n: source.of_file(path.read_bytes()) for n, path in zip(names, files, strict=True)}
+
+
+def modules(objective: str) -> dict[str, str]:
+    """A hash of the source of each module that the trials of an objective depend on."""
+    return {**source.modules(objective), **_service()}
+
+
+def fingerprint(objective: str) -> str:
+    """One hash of ``modules``."""
+    return source.of_modules(modules(objective))
+
 
 def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
     """Check that the source is the study's, or write it down where none is; returns its hash there.
@@ -34,19 +62,19 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
     Raises:
         StudyError: it is another one; the message names the modules that differ.
     """
-    own = source.fingerprint(spec.objective)
+    own = fingerprint(spec.objective)
     known = reading.code_of(study)
     if not known or known[-1] != study.code[-1]:
         _write(connection, study, spec)
     elif known[-1]["hash"] != own:
-        modules, before = source.modules(spec.objective), known[-1]["modules"]
-        names = sorted(modules.keys() | before.keys())
-        changed = [name for name in names if modules.get(name) != before.get(name)]
+        here, before = modules(spec.objective), known[-1]["modules"]
+        names = sorted(here.keys() | before.keys())
+        changed = [name for name in names if here.get(name) != before.get(name)]
         if changed == [source.REGISTRY]:
             return str(known[-1]["hash"])
         raise StudyError(
-            f"study {study.name!r}: its objective must be computed with the source that its trials "
-            f"were, but got changes in {', '.join(changed)}. Launch it under another name: --name "
+            f"study {study.name!r}: it must be computed with the source that its trials were, "
+            f"but got changes in {', '.join(changed)}. Launch it under another name: --name "
             f"NEW. Or, if the results do not depend on them, or may: hpo accept-code {study.name}, "
             "which notes from which trial on."
         )
@@ -84,7 +112,7 @@ def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
 def accept(connection: Connection, study: Row[Any], spec: StudySpec) -> int | None:
     """Go on with the source as it is here; the first trial of it, None if it is the study's."""
     known = reading.code_of(study)
-    if known and known[-1]["hash"] == source.fingerprint(spec.objective):
+    if known and known[-1]["hash"] == fingerprint(spec.objective):
         return None
     return _write(connection, study, spec)
 
@@ -96,8 +124,8 @@ def _write(connection: Connection, study: Row[Any], spec: StudySpec) -> int:
         since = reading.opened(connection, study.id)
     entry = {
         "since": since,
-        "hash": source.fingerprint(spec.objective),
-        "modules": dict(source.modules(spec.objective)),
+        "hash": fingerprint(spec.objective),
+        "modules": modules(spec.objective),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
     }

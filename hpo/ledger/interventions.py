@@ -128,17 +128,9 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         refuse(parameters.of_point(spec, params, where, "Give another value."))
         told = spec.in_space(params)
         constraints.check_point(spec, told, where, "Give another value.")
-        slot = {
-            "study_id": study.id,
-            "phase": Phase.SEARCH,
-            "number": number,
-            "state": SlotState.RUNNING,
-            "attempts": 0,
-            "attrs": {FIXED_PARAMS: told},
-            "optuna_trial_id": optuna_tables.open_trial(
-                connection, study.optuna_study_id, number, study.now
-            ),
-        }
+        own = optuna_tables.open_trial(connection, study.optuna_study_id, number, study.now)
+        slot = {"study_id": study.id, "phase": Phase.SEARCH, "number": number, "attempts": 0}
+        slot |= {"state": SlotState.RUNNING, "attrs": {FIXED_PARAMS: told}, "optuna_trial_id": own}
         connection.execute(insert(slots).values(slot))
         events.note(connection, name, f"enqueued trial {number}")
         return number

@@ -34,7 +34,6 @@ from hpo.study import file
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
-from objectives import source
 
 
 def _register(
@@ -94,7 +93,7 @@ class Ledger(LedgerReader):
                 trials is accepted. The message names the keys that differ. Or its objective has
                 another source.
         """
-        source.modules(spec.objective)  # worked out while nobody waits
+        code.modules(spec.objective)  # worked out while nobody waits
         return self._register(spec)
 
     _register = transaction(_register)
@@ -171,7 +170,7 @@ class Ledger(LedgerReader):
                 check_version(connection)
                 row = reading.study(connection, study)
                 objective = self._spec(row.id, row.spec).objective
-            self._codes[study] = source.fingerprint(objective)
+            self._codes[study] = code.fingerprint(objective)
         return self._codes[study]
 
     def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:

@@ -15,6 +15,7 @@ from settling import run
 from workers import run_workers, start_worker, table, toy_spec
 
 from hpo.errors import StudyError
+from hpo.ledger import code, interventions
 from hpo.ledger.claims import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -91,7 +92,7 @@ def test_another_source_is_refused_until_it_is_accepted(
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     extended = hpo_in("extend", "mine", "--trials", "8")
     refusal = (
-        "error: study 'mine': its objective must be computed with the source that its trials were, "
+        "error: study 'mine': it must be computed with the source that its trials were, "
         "but got changes in helper. Launch it under another name: --name NEW. Or, if the results "
         "do not depend on them, or may: hpo accept-code mine, which notes from which trial on.\n"
     )
@@ -115,6 +116,22 @@ def test_another_source_is_refused_until_it_is_accepted(
     status = hpo_in("status", "mine")
     assert "another source of the objective from trial 5 on (hpo accept-code)" in status.stdout
     assert json.loads(hpo_in("status", "mine", "--json").stdout)["code_changes"] == [5]
+
+
+def test_a_service_that_searches_otherwise_is_another_source(
+    ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.register(toy_spec())
+    run(ledger, most=2)
+    known = code._service()
+    assert {"hpo.search.seeds", "hpo.search.suggest", "hpo.study.spec"} <= known.keys()
+    edited = {**known, "hpo.search.seeds": "other"}
+    monkeypatch.setattr(code, "_service", lambda: edited)
+    with pytest.raises(StudyError, match=r"changes in hpo\.search\.seeds\. Launch"):
+        Ledger(storage).claim("toy", "w", lease_s=60)
+    assert interventions.accept_code(ledger, "toy") == 2
+    run(Ledger(storage), most=1)
+    assert ledger.snapshot("toy").code_changes == (2,)
 
 
 @pytest.mark.parametrize("value", ["[]", '[{"hash": 1}]', "known"])

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
-
 import optuna
 import psycopg
 import pytest
 import sqlalchemy as sa
 from servers import press_ctrl_c
-from settling import claim, finish, member
+from settling import claim, finish, member, set_clock
 from workers import toy_spec
 
+from hpo.ledger import interventions
 from hpo.ledger.claiming import open_next
 from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.trials import SlotState, Suggestion
-
-LEASE_S = 0.3
 
 
 def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> None:
@@ -58,11 +55,11 @@ def test_released_slot_is_next(ledger: Ledger) -> None:
     assert ledger.snapshot("toy").search[1].losses == 0
 
 
-def test_silent_worker_loses_its_slot_and_its_late_result(ledger: Ledger) -> None:
+def test_silent_worker_loses_its_slot_and_its_late_result(ledger: Ledger, storage: Storage) -> None:
     ledger.register(toy_spec())
-    late = claim(ledger, "late", lease_s=LEASE_S)
+    late = claim(ledger, "late")
     ledger.store_member(late, member(0))
-    time.sleep(LEASE_S + 0.1)
+    set_clock(storage, "61 s")
     heir = claim(ledger, "heir")
     assert heir.number == late.number == 0
     assert [m.member for m in heir.finished] == [0], "what was finished is kept"
@@ -80,12 +77,35 @@ def test_silent_worker_loses_its_slot_and_its_late_result(ledger: Ledger) -> Non
     assert (slot.score, slot.losses, slot.attempts) == (0.25, 1, 2)
 
 
-def test_lease_is_kept_by_renewal(ledger: Ledger) -> None:
+def test_a_clock_that_was_set_back_locks_nothing(ledger: Ledger, storage: Storage) -> None:
+    """It was an hour ahead; no lease counts for longer than itself, whoever looks."""
+    for name in ("toy", "other"):
+        ledger.register(toy_spec(name))
+    ledger.register_worker("dead", host="h", pid=1, lease_s=60)
+    set_clock(storage, "1 hour")
+    held = [claim(ledger, "dead"), claim(ledger, "lost"), claim(ledger, "gone", study="other")]
+    ledger.renew("dead", held[0], doing="trains", lease_s=60)
+    set_clock(storage, "0 s")
+    assert [w.alive for w in ledger.workers()] == [False]
+    assert not any(slot.held for slot in ledger.snapshot("toy").search)
+    assert [at_work for _, at_work, _ in ledger.open_studies()] == [0, 0]
+    assert interventions.stop(ledger, "toy") == 0
+    interventions.resume(ledger, "toy")
+    assert interventions.exclude(ledger, "toy", 1) == 2
+    heir = claim(ledger, "heir")
+    assert heir.number == 0
+    with pytest.raises(LeaseLostError):
+        ledger.settle(held[0], End(state=SlotState.COMPLETE, score=0.5))
+    finish(ledger, heir)
+    interventions.delete_study(ledger, "other")
+
+
+def test_lease_is_kept_by_renewal(ledger: Ledger, storage: Storage) -> None:
     ledger.register(toy_spec())
-    held = claim(ledger, "alive", lease_s=LEASE_S)
-    for _ in range(4):
-        time.sleep(LEASE_S / 2)
-        ledger.renew("alive", held, doing="training", lease_s=LEASE_S)
+    held = claim(ledger, "alive")
+    for ahead in ("40 s", "80 s", "120 s"):
+        set_clock(storage, ahead)
+        ledger.renew("alive", held, doing="training", lease_s=60)
     assert claim(ledger, "other").number == 1
 
 
@@ -100,12 +120,12 @@ def test_buried_worker_is_not_waited_for(ledger: Ledger) -> None:
     assert [w.alive for w in ledger.workers()] == [False]
 
 
-def test_a_worker_that_was_cut_off_takes_nothing_over(ledger: Ledger) -> None:
+def test_a_worker_that_was_cut_off_takes_nothing_over(ledger: Ledger, storage: Storage) -> None:
     ledger.register(toy_spec())
-    silent = claim(ledger, "silent", lease_s=LEASE_S)
+    silent = claim(ledger, "silent")
     released = claim(ledger, "released")
     ledger.release(released)
-    time.sleep(LEASE_S + 0.1)
+    set_clock(storage, "61 s")
     numbers = []
     for worker in ("back-1", "back-2"):
         found = ledger.claim("toy", worker, lease_s=60, in_touch=lambda: False)
@@ -120,10 +140,10 @@ def test_a_restarted_worker_of_the_same_name_is_another_one(
     ledger: Ledger, storage: Storage
 ) -> None:
     ledger.register(toy_spec())
-    first = claim(ledger, "w", lease_s=0.3)
+    first = claim(ledger, "w")
     restarted = Ledger(storage)
     assert claim(restarted, "w").number == 1, "the first may still be alive"
-    time.sleep(0.4)
+    set_clock(storage, "61 s")
     again = claim(restarted, "w")
     assert (again.number, again.attempt) == (0, 2)
     assert ledger.snapshot("toy").search[0].losses == 1, "a crash loop is counted"

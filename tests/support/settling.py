@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.trials import Member, Phase, SlotState, Suggestion
 from hpo.worker.trial import _filled
+
+
+def set_clock(storage: Storage, ahead: str) -> None:
+    """Move the clock that the ledger goes by, as ``'1 hour'``."""
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE OR REPLACE FUNCTION hpo_ledger.clock() RETURNS timestamptz LANGUAGE sql "
+            f"VOLATILE AS $$SELECT clock_timestamp() + interval '{ahead}'$$"
+        )
 
 
 def claim(ledger: Ledger, worker: str = "w", *, study: str = "toy", lease_s: float = 60.0) -> Claim:
