@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
+from pydantic import ValidationError
+
 from hpo.errors import SpecError
-from hpo.search import constraints, data
+from hpo.search import constraints
 from hpo.search.pruning import PRUNERS, TrialProgress, pruner
 from hpo.search.samplers import SAMPLERS
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
+from objectives.capabilities import ChecksTask
 
 _OURS = {"self", "seed", "search_space", "present", "fits", "scale", "args", "kwargs"}
 """Constructor arguments that are no options: the study sets them itself."""
@@ -31,7 +35,7 @@ def check(spec: StudySpec, where: str) -> None:
         SpecError: an unknown option, a value that the sampler or pruner refuses, constraints that
             leave nothing to be searched, or parameters that the task's data cannot train.
     """
-    data.check(spec, where)
+    _check_data(spec, where)
     if spec.sweep is not None:
         return
     constraints.check(spec, where)
@@ -54,6 +58,37 @@ def check(spec: StudySpec, where: str) -> None:
                 f"{where}: {table}: {choice.name!r} refuses these options: "
                 f"{error or type(error).__name__}"
             ) from None
+
+
+def _check_data(spec: StudySpec, where: str) -> None:
+    """Refuse a study with parameters that its data cannot train.
+
+    Raises:
+        SpecError: it has; the text begins with ``where``. Or the data is not there.
+    """
+    objective = spec.objective_impl
+    if not isinstance(objective, ChecksTask):
+        return
+    for params in _extremes(spec):
+        try:
+            objective.check_task(spec.params(params), spec.task_params, spec.protocol)
+        except ValidationError:
+            continue  # a trial of its own, which fails
+        except ValueError as error:
+            raise SpecError(f"{where}: {error}") from None
+
+
+def _extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
+    """The points of a sweep; of a search, draws in which every range is at its upper end."""
+    if spec.sweep is not None:
+        yield from map(spec.point, range(spec.sweep.size))
+        return
+    for params in islice(constraints.draws(spec, spec.seed, {}), constraints.DRAWS):
+        ends = {name: own.high for name, own in spec.in_order.items() if name in params}
+        yield {
+            name: params[name] if high is None else spec.as_param(name, high)
+            for name, high in ends.items()
+        }
 
 
 _STARTUP = dict.fromkeys(("tpe", "cmaes", "kriging-believer"), ("n_startup_trials", 10))
