@@ -66,16 +66,12 @@ def main() -> None:
         page.set_viewport_size({"width": 1440, "height": 1000})
         page.goto(address)
         page.get_by_role("link", name=STUDY, exact=True).click()
-        watched.wait_until(lambda: any(c.startswith("Confirmed on") for c in watched.cards()))
-        page.set_viewport_size({"width": 1440, "height": 1080})
+        page.wait_for_function("document.documentElement.dataset.drawn")
+        page.set_viewport_size({"width": 1440, "height": 1180})
+        page.locator("#now").get_by_text("submitted").wait_for()
         page.mouse.move(0, 0)
         page.wait_for_timeout(2000)  # for what comes into view to be drawn
         save(page, "dashboard.png")
-        page.locator("a[href$='/note']").click()
-        page.get_by_text("Reported:").wait_for()
-        page.set_viewport_size({"width": 1440, "height": 720})
-        page.wait_for_timeout(1000)
-        save(page, "dashboard-note.png")
         home(browser)
 
 
@@ -108,9 +104,8 @@ def home(browser: Browser) -> None:
             try:
                 watched.page.set_viewport_size({"width": 1400, "height": 900})
                 watched.page.goto(address)
-                watched.page.locator("#study-digits-32").get_by_text("for the search").wait_for(
-                    timeout=300_000
-                )
+                card = watched.page.locator("#study-digits-32")
+                card.get_by_text("in the search").wait_for(timeout=300_000)
                 save(watched.page, "dashboard-home.png")
             finally:
                 workers.kill(worker)
