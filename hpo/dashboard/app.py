@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from optuna.storages._rdb import models
 
 from hpo.dashboard.guard import Kind
-from hpo.dashboard.pages import Away, Pages, Reply, Shown
+from hpo.dashboard.pages import LONG_S, Away, Pages, Reply, Shown, connected
 from hpo.errors import HpoError, StudyError
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
@@ -190,7 +190,7 @@ def _wants(environ: WSGIEnvironment) -> tuple[str, str]:
 
 def _ask(storage: Storage) -> bool:
     """Whether there is any study: also the question whether the database is there at all."""
-    with storage.engine.connect() as connection:
+    with connected(storage.engine, LONG_S) as connection:
         table = models.StudyModel.__table__
         return bool(connection.scalar(sa.select(sa.exists(sa.select(table.c.study_id)))))
 

@@ -86,6 +86,13 @@ def takes_gzip(accepted: str) -> bool:
     return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
 
 
+def connected(engine: Engine, seconds: float) -> Connection:
+    """A connection whose questions the database gives up after so many seconds."""
+    connection = engine.connect()
+    connection.execute(text(f"SET LOCAL statement_timeout = '{seconds:.0f}s'"))
+    return connection
+
+
 class Fresh(Generic[T]):
     """Something that is made anew, in a thread of its own, when somebody asks and it is too old."""
 
@@ -98,10 +105,9 @@ class Fresh(Generic[T]):
         self._until_s = 0.0
 
     def get(self, wait_s: float = WAIT_S, oldest_s: float = OLDEST_S) -> tuple[T, float] | None:
-        """The thing and its age in seconds, soon; None while the first one is being made.
+        """The thing and its age in seconds, soon; None where there is none but too old ones.
 
         Raises:
-            Away: the last one is too old, and the next one is not there in time.
             Exception: whatever the making raised.
         """
         with self._lock:
@@ -119,9 +125,7 @@ class Fresh(Generic[T]):
             return None
         made, at_s = self._known
         age_s = self._clock() - at_s
-        if age_s > oldest_s:
-            raise Away(f"it has not answered for {age_s:.0f} s")
-        return made, age_s
+        return None if age_s > oldest_s else (made, age_s)
 
     def _run(self, making: Future[T]) -> None:
         began_s = self._clock()
@@ -211,13 +215,8 @@ class Pages:
                 self._studies.popitem(last=False)
             return self._studies[name]
 
-    def _connect(self) -> Connection:
-        connection = self._engine.connect()
-        connection.execute(text(f"SET LOCAL statement_timeout = '{QUERY_S}s'"))
-        return connection
-
     def _read(self, last: _Home | None) -> _Home:
-        with self._connect() as connection:
+        with connected(self._engine, QUERY_S) as connection:
             studies = self._overview.read(connection)
             ours = {study.number for study, _ in studies}
             names = snapshots.names(connection)
@@ -227,7 +226,7 @@ class Pages:
         return _Home(studies, workers, Shown(page.page(studies, others, workers, deeds)))
 
     def _report(self, name: str, last: _Report | None) -> _Report:
-        with self._connect() as connection:
+        with connected(self._engine, QUERY_S) as connection:
             mark = marks(connection, name)
             if last is not None and last.mark == mark:
                 return last
@@ -244,7 +243,7 @@ class Pages:
             return _Report(mark, Shown(report.html(result, others, live=True)))
 
     def _now(self, name: str) -> Shown:
-        with self._connect() as connection:
+        with connected(self._engine, QUERY_S) as connection:
             number = reading.study(connection, name).optuna_study_id
             workers = snapshots.seen_workers(connection)
             deeds = events.newest(connection, _EVENTS, name)

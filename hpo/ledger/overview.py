@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -95,10 +95,8 @@ class Overview(Generic[T]):
         self._make = make
         self._kept: dict[str, tuple[tuple[Any, ...], T | str]] = {}
 
-    def read(
-        self, connection: Connection, only: Collection[str] | None = None
-    ) -> list[tuple[Listed, T | None]]:
-        """Every study, or ``only`` some, with what is made of it, oldest first.
+    def read(self, connection: Connection) -> list[tuple[Listed, T | None]]:
+        """Every study with what is made of it, oldest first.
 
         A study that cannot be read here has a ``problem``, and nothing is made of it.
         """
@@ -107,8 +105,6 @@ class Overview(Generic[T]):
         self._kept = {row.name: self._kept[row.name] for row in rows if row.name in self._kept}
         found: list[tuple[Listed, T | None]] = []
         for row in rows:
-            if only is not None and row.name not in only:
-                continue
             mark, made = self._kept.get(row.name, ((), ""))
             if mark != _mark(row):
                 made = self._made(connection, row.name)

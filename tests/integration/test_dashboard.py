@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from finished import finished
 from servers import database
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
+from hpo.dashboard.pages import LONG_S
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
@@ -149,6 +151,16 @@ def test_metrics_tell_their_age(running: Dashboard) -> None:
     age = re.search(rb"^hpo_age_seconds ([\d.]+)$", found.body, re.M)
     assert age is not None
     assert float(age[1]) < 30
+
+
+def test_metrics_of_a_slow_database_are_none(running: Dashboard, shown: Storage) -> None:
+    assert running.get("/metrics").status == 200
+    with shown.engine.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE studies IN ACCESS EXCLUSIVE MODE")
+        began_s = time.monotonic()
+        assert running.get("/metrics").status == 503
+        assert time.monotonic() - began_s < 2 * LONG_S
+    wait_until(lambda: running.get("/metrics").status == 200, 60)
 
 
 # --- optuna-dashboard -------------------------------------------------------------------------
