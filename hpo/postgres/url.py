@@ -65,38 +65,28 @@ def _with_whole_paths(url: URL) -> URL:
 def password_from_file(url: URL) -> str | None:
     """Return what the file of `HPO_STORAGE_PASSWORD_FILE` holds, None where the URL needs none.
 
+    The end of its line does not belong to the password; messages never repeat it.
+
     Raises:
         StorageError: it cannot be read, or is not one line of text.
     """
     path = settings.storage_password_file()
     if path is None or url.password or {"password", "passfile"} & set(url.query):
         return None
-    return password_in(path, "HPO_STORAGE_PASSWORD_FILE")
-
-
-def password_in(path: Path, source: str) -> str:
-    """Return the only line of a file.
-
-    Args:
-        path: the file; the end of its line does not belong to the password.
-        source: where the path comes from, for the message, which never repeats the content.
-
-    Raises:
-        StorageError: it cannot be read, or is not one line of text.
-    """
+    where = "HPO_STORAGE_PASSWORD_FILE: the file must"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise StorageError(
-            f"{source}: the file must be readable, but got {path}: {why}. Correct the path, or "
-            "let this user read it."
+            f"{where} be readable, but got {path}: {why}. Correct the path, or let this user read "
+            "it."
         ) from None  # the cause may show a part of the password
     if len(lines) != 1 or not lines[0].strip():
         found = "an empty line" if len(lines) == 1 else f"{len(lines)} lines"
         raise StorageError(
-            f"{source}: the file must hold the password and nothing else, on one line, but got "
-            f"{path} with {found}. Write it anew."
+            f"{where} hold the password and nothing else, on one line, but got {path} with "
+            f"{found}. Write it anew."
         )
     return lines[0]
 
