@@ -119,6 +119,8 @@ def _fact(value: Any) -> Any:
     return found
 
 
+MAX_SCORE = 1e100
+"""A score is no larger in size: samplers square it."""
 Number = Annotated[float, BeforeValidator(_number)]
 Score = Annotated[FiniteFloat, BeforeValidator(_number)]
 Steps = Annotated[StrictInt, Field(ge=1), BeforeValidator(_plain)]
@@ -321,6 +323,11 @@ class Objective(ABC, Generic[P, T]):
             raise ValueError(
                 f"the objective's {what} must be finite, but got {score}. Score a network that "
                 f"diverges as wrong instead."
+            )
+        if abs(score) > MAX_SCORE:
+            raise ValueError(
+                f"the objective's {what} must lie between -{MAX_SCORE:g} and {MAX_SCORE:g}, but "
+                f"got {score:g}. Score a network that diverges as wrong instead."
             )
         if self.metric == "accuracy" and not -1e-9 <= score <= 1 + 1e-9:
             remedy = f" Return {score / 100:.3g} for {score:.3g} %." if score > 1 else ""

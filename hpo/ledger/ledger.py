@@ -134,7 +134,7 @@ class Ledger(LedgerReader):
 
         Raises:
             StudyError: there is no such study.
-            StorageError: a newer version of this software has upgraded the database.
+            StorageError: the tables are those of another version of this software.
         """
 
         def once() -> Claim | Wait | Over:

@@ -41,12 +41,11 @@ from hpo.errors import StorageError
 from hpo.postgres.connect import Schema
 from hpo.study.snapshot import StudyState, WorkerState
 from hpo.study.trials import Phase, SlotState
+from objectives.contract import MAX_SCORE
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
 SCHEMA_VERSION = 300
 """The release that last changed these tables, 0.3.0. Those of before have numbers below 10."""
-MAX_SCORE = 1e100
-"""A score is no larger, nor below its negative: samplers square it."""
 HIGHEST_PRIORITY = 1000
 
 _FUNCTIONS = f"""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,10 @@ import optuna
 import optuna_dashboard
 import pytest
 import sqlalchemy as sa
-from servers import connect, database
+from servers import database
 from workers import (
-    kill,
     run_workers,
-    start_worker,
-    table,
     toy_spec,
-    undisturbed,
-    wait_until,
 )
 
 from hpo.errors import StudyError
@@ -201,41 +195,6 @@ def test_what_others_added_comes_along(here: Storage, there: Storage, tmp_path: 
     assert optuna_dashboard.get_note(same) == "of trial 1"
     assert copy.user_attrs["cite"] == "2408.02835"
     assert repr(copy.trials[3].user_attrs) == "{'seen by': ['me', nan]}"
-
-
-# --- going on ------------------------------------------------------------------------------------
-
-
-def test_a_half_finished_study_ends_as_if_it_had_never_moved(
-    here: Storage, empty_database_url: str, tmp_path: Path
-) -> None:
-    """Exported while two workers are at it, and after one was stopped and the other killed."""
-    small = {"budget": {"trials": 10, "epochs": 4}, "confirm": {"top": 1, "members": 2}}
-    ledger = Ledger(here)
-    ledger.register(toy_spec(**small, fixed={"sleep_s": 0.1}))
-    workers = [start_worker(here.url, "--study", "toy") for _ in range(2)]
-    wait_until(lambda: ledger.snapshot("toy").settled >= 3, timeout_s=60)
-    backup_study.export(here, "toy", tmp_path / "at-work.jsonl")
-    kill(workers[0], signal.SIGTERM)
-    kill(workers[1], signal.SIGKILL)
-    backup_study.export(here, "toy", tmp_path / "stopped.jsonl.gz")
-    alone = undisturbed(here.url, toy_spec("alone", **small))
-    with open_storage(empty_database_url) as there:
-        for file, name in (("at-work.jsonl", "one"), ("stopped.jsonl.gz", "two")):
-            found = backup_study.restore(there, tmp_path / file, name)
-            assert found.states["running"] > 0
-            assert 0 < found.states["complete"] < 10
-            with connect(empty_database_url) as connection:  # it had pauses, to be caught at work
-                connection.execute(
-                    "UPDATE hpo_ledger.studies SET spec = jsonb_set(spec::jsonb, "
-                    "'{fixed,sleep_s}', '0')::json WHERE name = %s",
-                    [name],
-                )
-            run_workers(there.url, name, 1)
-            snapshot = Ledger(there).snapshot(name, curves=True)
-            assert snapshot.state == StudyState.DONE
-            assert table(snapshot) == alone
-            assert sum(slot.losses for slot in snapshot.search) == 0
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 from settling import claim, decide, finish, run
-from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import kill, start_worker, toy_spec, wait_until
 
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.launch.options import LaunchOptions
@@ -240,32 +240,6 @@ def test_resuming_a_failed_study_accepts_its_failures(
 
 
 # --- stop, resume, delete: with real workers --------------------------------------------------
-
-
-def test_a_stopped_study_is_left_at_once_and_goes_on_to_the_same_table(
-    ledger: Ledger, database_url: str, hpo: Callable[..., str]
-) -> None:
-    alone = undisturbed(database_url, toy_spec("alone", budget={"trials": 6}))
-    ledger.register(toy_spec(fixed={"sleep_s": 0.05}, budget={"trials": 6}))
-    worker = start_worker(database_url, "--study", "toy", "--lease", "1.5")
-    wait_until(lambda: ledger.snapshot("toy").settled >= 1)
-    wait_until(lambda: any(slot.held for slot in ledger.snapshot("toy").search))
-    said = hpo("stop", "toy")
-    assert "toy: stopped" in said
-    assert "go on with: hpo resume toy" in said
-    _, heard = worker.communicate(timeout=60)
-    assert worker.returncode == 0
-    assert "toy is stopped" in heard
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.state == StudyState.STOPPED
-    assert not any(slot.held or slot.losses for slot in snapshot.search)
-    shown = hpo("status", "toy")
-    assert "toy: stopped by hpo stop, on " in shown
-    assert "next: `hpo resume toy`" in shown
-    assert "toy: stopped" in hpo("stop", "toy"), "again is harmless"
-    assert "toy: open again" in hpo("resume", "toy")
-    run_workers(database_url, "toy", 1)
-    assert table(ledger.snapshot("toy", curves=True)) == alone
 
 
 def test_a_launch_whose_study_was_stopped_and_resumed_says_so(

@@ -202,14 +202,6 @@ def test_before_a_suggestion_that_many_others_wait_for(scene: Scene, database_ur
     assert table(snapshot) == undisturbed(database_url, alone)
 
 
-def test_during_training(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
-    scene.ledger.register(one_trial("killed", sleep_s=0.4))
-    victim = scene.start("victim")
-    wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
-    scene.succeed(victim, lambda: None)
-    check(scene, alone, trained_by_victim=len(scene.stored_at_death))
-
-
 def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
     scene: Scene, database_url: str
 ) -> None:

@@ -145,15 +145,6 @@ def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(ledger:
         ledger.settle(claim(ledger, "w", study=turn), End(state=SlotState.FAILED, message="why"))
 
 
-def test_an_abandoned_slot_is_not_at_work(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    ledger.claim("toy", "w", lease_s=0.001)
-    released = claim(ledger, "v", study="toy")
-    assert ledger.open_studies() == [("toy", 1, 0)]
-    ledger.release(released)
-    assert ledger.open_studies() == [("toy", 0, 0)]
-
-
 def test_who_is_not_the_first_looks_again_which_study_has_the_fewest(
     ledger: Ledger, storage: Storage
 ) -> None:

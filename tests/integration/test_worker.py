@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -111,30 +110,6 @@ def test_diverging_training_is_a_score(ledger: Ledger, database_url: str) -> Non
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.DONE
     assert all(m.diverged for slot in snapshot.search for m in slot.members)
-
-
-def test_serving_worker_takes_every_open_study(ledger: Ledger, database_url: str) -> None:
-    for name in ("a", "b"):
-        ledger.register(toy_spec(name, budget={"trials": 4}))
-    worker = start_worker(database_url)
-    done = StudyState.DONE
-    wait_until(lambda: all(ledger.snapshot(n).state == done for n in ("a", "b")), 60)
-    assert kill(worker, signal.SIGTERM).count("trial") >= 8
-    assert worker.returncode == 0
-
-
-def test_study_of_an_unknown_objective_does_not_stop_the_others(
-    ledger: Ledger, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "fleeting.py").write_text("from toy_objective import ToyObjective as Gone")
-    monkeypatch.syspath_prepend(tmp_path)
-    ledger.register(toy_spec("gone", objective="fleeting:Gone"))
-    ledger.register(toy_spec("good", budget={"trials": 4}))
-    worker = start_worker(database_url)
-    wait_until(lambda: ledger.snapshot("good").state == StudyState.DONE, 60)
-    said = kill(worker, signal.SIGTERM)
-    assert worker.returncode == 0
-    assert said.count("leaving out study gone: ") == 1
 
 
 def test_orphan_stops_by_itself(ledger: Ledger, database_url: str) -> None:

@@ -77,6 +77,13 @@ def test_an_accuracy_in_per_cent_is_refused(score: float, remedy: str) -> None:
     assert str(caught.value) == f"{rule}, but got {score}.{remedy}"
 
 
+def test_a_score_that_no_sampler_can_square_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"must lie between -1e\+100 and 1e\+100, but got -1e\+101"
+    ):
+        snapshots.spec().objective_impl.checked(-1e101)
+
+
 def test_the_ends_of_an_accuracy_and_other_finite_scores_are_accepted() -> None:
     for score in (0.0, 0.5, 1.0, 1.0000000000000002):
         assert snapshots.spec().objective_impl.checked(score) == score
