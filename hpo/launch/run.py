@@ -99,7 +99,7 @@ class Launch:
         )
         self._ledger = self._patient.impatient()
         self._began_s = time.monotonic()
-        self._executor = executors.executor(options, spec.name, storage.url)
+        self._executor = executors.executor(options, spec.name, storage.url, self._release)
 
     def run(self) -> int:
         """Run it to its end; returns the exit status.
@@ -142,6 +142,9 @@ class Launch:
             raise
         finally:
             self._executor.stop()
+
+    def _release(self, worker: str, why: str | None) -> bool | None:
+        return _asked(lambda: self._ledger.release_lost(worker, why))
 
     def _start(self, workers: int, how: str) -> None:
         try:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from hpo.errors import HpoError
 from hpo.launch.options import LaunchOptions
-from hpo.worker.crew import GRACE_S, Crew
+from hpo.worker.crew import GRACE_S, Crew, Release
 
 __all__ = ["GRACE_S", "Executor", "LocalExecutor", "check", "executor", "slurm_commands"]
 
@@ -118,13 +118,16 @@ def check(options: LaunchOptions) -> None:
         dask.check(options.site.dask)
 
 
-def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
+def executor(
+    options: LaunchOptions, study: str, storage_url: str, release: Release | None = None
+) -> Executor:
     """Return the executor that the options ask for; nothing is started yet.
 
     Args:
         options: of the launch.
         study: its name.
         storage_url: the database, as workers reach it; only handed over.
+        release: frees what workers of this machine held, in an open database.
     """
     if options.site.launch.executor == "slurm":
         from hpo.launch.executors.slurm import SlurmExecutor
@@ -141,4 +144,5 @@ def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
         threads=options.site.launch.threads,
         options=options.of_workers,
         stays=True,
+        release=release,
     )
