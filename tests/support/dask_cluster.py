@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
+from processes import eventually, free_port
 from required import missing
 
 SUPPORT, ROOT = Path(__file__).parent, Path(__file__).parents[2]
@@ -25,8 +25,7 @@ class Cluster:
     def __init__(self, directory: Path) -> None:
         if find_spec("distributed") is None:
             missing("dask", "the package distributed is not installed: pip install .[dask]")
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.log = directory / "dask.txt"
         self._directory = directory
@@ -36,14 +35,14 @@ class Cluster:
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         where = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
         scheduler = self._start("scheduler", *where)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return scheduler
-            except OSError:
-                assert time.monotonic() < deadline, self.log.read_text()
-                time.sleep(0.1)
+        eventually(self._accepts, within_s=30)
+        return scheduler
+
+    def _accepts(self) -> bool:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        return False
 
     def start_worker(self, threads: int = 1) -> subprocess.Popen[bytes]:
         space = ("--local-directory", str(self._directory), "--host", "127.0.0.1", "--no-dashboard")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -58,6 +59,12 @@ def eventually(condition: Callable[[], bool], *, within_s: float = 15.0) -> None
     while not condition():
         assert time.monotonic() < deadline, f"not so within {within_s} s"
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def script(path: Path, body: str) -> None:

@@ -10,17 +10,17 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from processes import eventually, free_port
 from required import missing
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
+READY_S = 40.0
 NODE = platform.node().split(".")[0]
 CONFIGURATION = """\
 ClusterName=test
@@ -74,9 +74,7 @@ def cluster() -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix="hpo-slurm-"))
     home.chmod(0o755)
     config = home / "slurm.conf"
-    config.write_text(
-        CONFIGURATION.format(node=NODE, home=home, ports=(_free_port(), _free_port()))
-    )
+    config.write_text(CONFIGURATION.format(node=NODE, home=home, ports=(free_port(), free_port())))
     (home / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     for name in ("state", "spool"):
         (home / name).mkdir()
@@ -123,7 +121,7 @@ def _start_munged(home: Path, start: Callable[..., None]) -> None:
         f"--log-file={munge}/log",
         f"--seed-file={munge}/seed",
     )
-    _eventually(lambda: (home / "munge.socket").exists(), "munged")
+    eventually((home / "munge.socket").exists, within_s=READY_S)
 
 
 def _wait_until_idle(environment: dict[str, str], home: Path) -> None:
@@ -135,16 +133,10 @@ def _wait_until_idle(environment: dict[str, str], home: Path) -> None:
 
     logs = [home / name for name in ("slurmctld.log", "slurmd.log", "slurmctld.out", "slurmd.out")]
     try:
-        _eventually(idle, "slurmd")
+        eventually(idle, within_s=READY_S)
     except AssertionError as error:
         said = "\n".join(log.read_text()[-2000:] for log in logs if log.exists())
         raise AssertionError(f"{error}\n{said}") from None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _wait_until_empty(environment: dict[str, str]) -> None:
@@ -152,11 +144,4 @@ def _wait_until_empty(environment: dict[str, str]) -> None:
         said = subprocess.run(["squeue", "-h"], env=environment, capture_output=True, text=True)
         return said.returncode != 0 or not said.stdout.strip()
 
-    _eventually(empty, "the queue")
-
-
-def _eventually(condition: Callable[[], bool], what: str, within_s: float = 40.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} is not ready after {within_s:g} s"
-        time.sleep(0.1)
+    eventually(empty, within_s=READY_S)

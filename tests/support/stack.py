@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from processes import free_port
 from required import missing
 
 from hpo.worker import provenance
@@ -45,12 +45,6 @@ def require_client() -> None:
     """Skip the test where there is no Docker at all, or fail it if there must be."""
     if shutil.which("docker") is None:
         missing("docker", "no Docker was found in PATH")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Stack:
