@@ -151,7 +151,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
         ("status a\udcff", r"every argument must be UTF-8 text, but got 'a\udcff'"),
         ("stop x --study y", "one study must be named, but got STUDY=x and --study=y"),
         ("storage url --force", "--force goes with `hpo storage stop`"),
-        ("trials x --csv --json", "argument --json: not allowed with argument --csv"),
+        ("export s -o t.csv --network n", "--network: not allowed with argument -o/--output"),
         ("trace s --images 1,b", "argument --images: numbers as in 0,1,5 are needed, not '1,b'"),
         ("trace s --images 1 --classes 2", "--classes: not allowed with argument --images"),
         ("trace s --per-class 2", "argument --per-class: goes with argument --classes"),
