@@ -14,7 +14,6 @@ __all__ = [
     "rules",
     "snapshot",
     "spec",
-    "summary",
     "tables",
     "thermal_power",
     "trials",

@@ -2,6 +2,7 @@
 
 __all__ = [
     "caveats",
+    "confusion",
     "figures",
     "formatting",
     "json_records",

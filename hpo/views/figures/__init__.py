@@ -2,12 +2,11 @@
 
 __all__ = [
     "confirmed",
-    "confusion",
     "convergence",
+    "declared",
     "front",
     "importance",
     "learning_curves",
     "parameters",
-    "study_figure",
     "style",
 ]
