@@ -269,7 +269,8 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
 
     for signum in STOPPING:
         signal.signal(signum, hear)
-    say(f"{settings.job() or 'no job'} on {platform.node()}: {crew.where(workers)}")
+    job = f"{settings.job()} on " if settings.job() else ""
+    say(f"{job}{platform.node()}: {crew.where(workers)}")
     try:
         crew.start(workers)
         while not crew.over and until_s == math.inf:
