@@ -6,7 +6,6 @@ __all__ = [
     "figures",
     "formatting",
     "json_records",
-    "numbers",
     "overview",
     "palette",
     "pictures",
