@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import optuna
 import psycopg
 import pytest
@@ -10,12 +12,13 @@ from servers import press_ctrl_c
 from settling import claim, finish, member, set_clock
 from workers import toy_spec
 
-from hpo.ledger import interventions
+from hpo.ledger import interventions, snapshots
 from hpo.ledger.claiming import open_next
 from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
+from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState, Suggestion
 
 
@@ -186,6 +189,33 @@ def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
     assert after[3].state == SlotState.COMPLETE
     assert after == Ledger(storage).history(other)
     assert ledger.history(held) == after[:3]
+
+
+def test_a_snapshot_is_built_when_the_transaction_is_over(
+    ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 20,000 trials on a busy host it takes longer than a transaction may be idle."""
+    ledger.register(toy_spec())
+    connections, build = [], snapshots.built
+
+    def counted(rows: snapshots.Fetched) -> StudySnapshot:
+        connections.append(storage.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return build(rows)
+
+    monkeypatch.setattr(snapshots, "built", counted)
+    assert ledger.snapshot("toy").search == ()
+    assert connections == [0]
+
+
+def test_no_text_of_an_objective_steers_a_terminal(ledger: Ledger, hpo: Callable[..., str]) -> None:
+    ledger.register(toy_spec())
+    for _ in range(3):
+        held = claim(ledger)
+        ledger.settle(held, End(state=SlotState.FAILED, message="\x1b[2J\x07boom\nat last"))
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.search[0].message == "?[2J?boom\nat last"
+    assert "?[2J?boom" in str(snapshot.reason)
+    assert "\x1b" not in hpo("status", "toy") + hpo("trials", "toy") + hpo("status")
 
 
 def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:
