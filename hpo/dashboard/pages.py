@@ -26,7 +26,7 @@ from hpo.views.report import page as report
 SHORTEST_S = 2.0
 """Viewers that ask within this time see the same."""
 SHARE = 0.1
-"""To read and draw one thing takes at most this share of the time."""
+"""To read and draw one thing takes at most this share of the time, unless it is half too old."""
 WAIT_S = 0.7
 """So long a request waits for what is being made; then it gets the last one that was."""
 LONG_S = 5.0
@@ -137,7 +137,7 @@ class Fresh(Generic[T]):
             return
         took_s = self._clock() - began_s
         self._known = made, began_s
-        self._until_s = began_s + max(SHORTEST_S, took_s / SHARE)
+        self._until_s = began_s + max(SHORTEST_S, min(took_s / SHARE, OLDEST_S / 2))
         self._making = None
         making.set_result(made)
 

@@ -111,6 +111,7 @@ def check_study(watched: Watched) -> None:
     (band,) = [s for s in figure["layout"]["shapes"] if s["type"] == "rect"]
     assert (line["y0"], band["y0"], band["y1"]) == (60, 55, 65)
     assert is_in_view(page, "#convergence-plot .shapelayer path")
+    watched.wait_until(lambda: points(page) > 10)  # every section is there
     page.get_by_role("button", name="by epochs").click()
     page.locator("#curves-title").scroll_into_view_if_needed()
     page.evaluate("window.at = document.getElementById('curves').getBoundingClientRect().top")

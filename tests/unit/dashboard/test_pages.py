@@ -48,6 +48,21 @@ def test_what_is_made_is_shown_until_it_is_too_old_and_then_made_anew_once() -> 
     assert (found[0], made) == (2, [None, 1])
 
 
+def test_what_takes_long_to_make_is_made_less_often_but_before_it_is_too_old() -> None:
+    clock = Clock()
+
+    def make(last: float | None) -> float:
+        clock.now_s += 10.0
+        return clock.now_s
+
+    fresh = Fresh(make, clock)
+    assert fresh.get(60) == (10.0, 10.0)
+    clock.now_s = OLDEST_S / 2 - 1.0
+    assert fresh.get(60) == (10.0, OLDEST_S / 2 - 1.0)
+    clock.now_s = OLDEST_S / 2
+    assert fresh.get(60) == (OLDEST_S / 2 + 10.0, 10.0)
+
+
 def test_the_first_one_is_not_waited_for_and_trouble_is_told_and_tried_again() -> None:
     release, clock = threading.Event(), Clock()
 
