@@ -114,7 +114,7 @@ def check_study(watched: Watched) -> None:
     watched.wait_until(lambda: points(page) > 10)  # every section is there
     page.get_by_role("button", name="by epochs").click()
     page.locator("#curves-title").scroll_into_view_if_needed()
-    page.evaluate("window.at = document.getElementById('curves').getBoundingClientRect().top")
+    page.evaluate("window.at = document.getElementById('parameters').getBoundingClientRect().top")
     before = points(page)
     page.locator("#now").get_by_text("ann", exact=True).wait_for()
     page.locator("#now").get_by_text(re.compile(r"live: trial \d+")).wait_for()
@@ -122,8 +122,8 @@ def check_study(watched: Watched) -> None:
     watched.wait_until(lambda: points(page) > before)
     assert convergence(page)["layout"]["xaxis"]["title"]["text"].startswith("epochs of training")
     assert page.get_by_role("button", name="by epochs").get_attribute("aria-pressed") == "true"
-    at = "document.getElementById('curves').getBoundingClientRect().top - window.at"
-    assert abs(page.evaluate(at)) < 120, "a line more among the workers, and no jump"
+    at = "document.getElementById('parameters').getBoundingClientRect().top - window.at"
+    assert abs(page.evaluate(at)) < 40, "what is in view stays there"
     check_accessible(page, SERIOUS)
 
 
