@@ -8,11 +8,11 @@ import pytest
 from workers import ledger_at, run_workers
 
 from hpo.study.file import validate
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.views import verdict
 
 
-def one_step_study(database_url: str) -> StudySnapshot:
+def one_step_study(database_url: str) -> Result:
     """The paper's point: one short trial, two networks that are confirmed after 15 epochs."""
     raw = {
         "name": "map",
@@ -27,7 +27,7 @@ def one_step_study(database_url: str) -> StudySnapshot:
     with ledger_at(database_url) as ledger:
         ledger.register(validate(raw, where="test"))
         run_workers(database_url, "map", 1)
-        return ledger.snapshot("map")
+        return ledger.result("map")
 
 
 def test_a_map_of_the_oscillator_is_called_one(database_url: str) -> None:

@@ -104,15 +104,6 @@ def test_the_best_trials_are_the_points_and_stay_so(ledger: Ledger, storage: Sto
     assert "it differs in warm_start.top: 3 -> 2. Only a larger budget" in str(caught.value)
 
 
-def test_what_the_other_study_names_nowhere_is_what_it_meant(ledger: Ledger) -> None:
-    """Its default was another then, and that is what its trials were trained with."""
-    stepped = {"objective": "stepped_objective:SteppedObjective", "fixed": {"integrator": "exact"}}
-    settle(ledger, toy_spec("source", space=SPACE, **stepped), TRIALS)
-    space = {**SPACE, "max_step_ns": {"low": 0.1, "high": 10.0}}
-    ledger.register(warm(space=space, **stepped))
-    assert points(ledger) == [{**point, "max_step_ns": 10.0} for point in BEST]
-
-
 def test_another_database_needs_the_stored_spec_alone(
     ledger: Ledger, storage: Storage, tmp_path: Path
 ) -> None:
