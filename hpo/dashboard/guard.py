@@ -56,7 +56,9 @@ class Kind(Enum):
     STUDY = r"/study/[^/]+(/now)?"
     OPTUNA_PAGE = r"/dashboard(/.*)?"
     OPTUNA_FILE = r"/favicon\.ico|/static/.*"
-    OPTUNA = r"/(api|csv|artifacts)(/.*)?"
+    OPTUNA = r"/(?!api/studies/\d+/plot/(contour|rank))(api|csv)(/.*)?"
+    """Its page draws these two plots by itself; on the server they take trials times trials of
+    memory, which ends the process."""
 
 
 _POLICIES: dict[Kind | None, str] = {

@@ -174,7 +174,7 @@ def test_optuna_dashboard_is_there_as_it_comes(running: Dashboard) -> None:
     detail = running.get("/api/studies/1").json
     assert detail["name"] == "toy"
     assert [trial["number"] for trial in detail["trials"]] == list(range(8))
-    for name in ("contour", "slice", "timeline"):
+    for name in ("parallel_coordinate", "slice", "timeline"):
         assert running.get(f"/api/studies/1/plot/{name}").status == 200
     assert running.get("/csv/1").body.startswith(b"Number,State,")
     assert running.get("/api/studies/99").status == 404

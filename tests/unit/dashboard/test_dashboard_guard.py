@@ -72,7 +72,7 @@ def ask() -> Client:
         ("/dashboard/studies/12/trialTable", "optuna_page"),
         ("/static/bundle.js", "optuna_file"),
         ("/favicon.ico", "optuna_file"),
-        ("/api/studies/12/plot/contour", "optuna"),
+        ("/api/studies/12/plot/slice", "optuna"),
         ("/csv/12", "optuna"),
     ],
 )
@@ -88,6 +88,8 @@ def test_known_routes_pass(ask: Client, path: str, kind: str) -> None:
     [
         "/incompatible-rdb-schema",
         "/sql-profiler",
+        "/api/studies/12/plot/contour",
+        "/artifacts/12/0a1b-2c",
         "/study/",
         "/study/a/b",
         "/admin",
