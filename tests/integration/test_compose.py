@@ -169,7 +169,7 @@ def test_the_dashboard_shows_the_study_to_who_has_the_password(stack: Stack) -> 
 
     wait_until(published, 60)
     (dashboard,) = stack.containers("dashboard")
-    assert stack.inspect(dashboard)["HostConfig"]["Memory"] == 2**30
+    assert stack.inspect(dashboard)["HostConfig"]["Memory"] == 2**31
 
 
 def test_a_worker_that_was_stopped_is_killed_and_started_again(stack: Stack) -> None:
