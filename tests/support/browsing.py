@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import dashboards
@@ -119,11 +118,3 @@ def dashboard(url: str, *options: str) -> Iterator[str]:
         status, _ = running.end()
     assert status == 0, running.errors
     assert "Traceback" not in running.errors
-
-
-def write_password(directory: Path) -> tuple[str, Path]:
-    """A password, and the file that holds it."""
-    password, path = "correct horse battery", directory / "password"
-    path.write_text(f"{password}\n")
-    path.chmod(0o600)
-    return password, path
