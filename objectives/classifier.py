@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -31,7 +31,7 @@ from objectives.contract import (
     Thermal,
     UnavailableError,
 )
-from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
+from objectives.inspection import NetworkMember, NetworkObjective, Trace
 from objectives.networks.devices import Training
 from objectives.networks.kernels.sizes import CHIPS
 from objectives.networks.kernels.updates import Updates
@@ -316,15 +316,14 @@ class Classifier(LayeredMember):
         finite = logits.isfinite().all(dim=1)
         return torch.where(finite, logits.argmax(dim=1), -1).numpy(), steps, settled
 
-    def trace(self, images: Sequence[int], quantity: str) -> Trace:
+    def trace(self, images: Sequence[int]) -> Trace:
         """Replay it on series of the test part; see ``NetworkMember.trace``."""
         shown = self._test.take(np.asarray(images, dtype=np.intp))
         predicted, steps, settled = self._read(shown.x)
         with torch.no_grad(), refined(self.network, steps):
             found = self.network.trajectories(torch.from_numpy(shown.x))
-        values = found[quantity][0]  # (layers, series, times, neurons)
         return Trace(
-            **traced(self.network, images, quantity, shown.x, values),
+            **traced(self.network, images, shown.x, found),
             labels=shown.label,
             predicted=predicted,
             steps_per_point=steps if settled else None,
@@ -334,21 +333,20 @@ class Classifier(LayeredMember):
 def traced(
     network: LayeredNetwork,
     images: Sequence[int],
-    quantity: str,
     inputs: NDArray[np.float32],
-    values: Tensor,
+    trajectories: Mapping[str, Tensor],
 ) -> dict[str, Any]:
-    """What every ``Trace`` tells; ``values`` are (layers, series, times, neurons)."""
-    dt_ns = network.physics.dt_ns
-    values = values.masked_fill(~network.exists[:, None, None], math.nan)
+    """What every ``Trace`` tells of the ``trajectories`` of a network."""
+    dt_ns, lacking = network.physics.dt_ns, ~network.exists[:, None, None]
     return {
-        "quantity": quantity,
-        "unit": QUANTITIES[quantity],
         "images": np.asarray(images, dtype=np.int64),
         "dt_ns": dt_ns,
         "inputs": inputs,
-        "time_ns": dt_ns * np.arange(values.shape[2], dtype=np.float64),
-        "values": values.transpose(2, 3).contiguous().numpy(),
+        "time_ns": dt_ns * np.arange(inputs.shape[1] + 1, dtype=np.float64),
+        **{
+            name: values[0].masked_fill(lacking, math.nan).transpose(2, 3).contiguous().numpy()
+            for name, values in trajectories.items()
+        },
     }
 
 

@@ -29,20 +29,14 @@ if TYPE_CHECKING:  # hpo validates parameters without loading NumPy
 P = TypeVar("P", bound=ObjectiveParams)
 T = TypeVar("T", bound=TaskParams)
 
-QUANTITIES = {"x": "", "y": "", "drive": "1/ns"}
-"""What a trace can show: state x, output y and drive of the neurons; with its unit."""
 _SERIES = 256
 """So many series are replayed at once."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
-    """One quantity of every neuron over time, for some series of the test part."""
+    """Every neuron over time, for some series of the test part."""
 
-    quantity: str
-    """A key of ``QUANTITIES``."""
-    unit: str
-    """Unit of ``values``; empty for a dimensionless quantity."""
     images: NDArray[np.int64]
     """Position of each series in the test part, (series,)."""
     labels: NDArray[np.int64]
@@ -54,9 +48,13 @@ class Trace:
     inputs: NDArray[np.float32]
     """Input, (series, points, channels): point k is held from ``k dt_ns`` to ``(k + 1) dt_ns``."""
     time_ns: NDArray[np.float64]
-    """Times of ``values``, (times,), in ns."""
-    values: NDArray[np.float32]
-    """The quantity, (layers, series, neurons, times); NaN of neurons that a layer lacks."""
+    """When each point begins, and the end of the last, (points + 1,), in ns."""
+    x: NDArray[np.float32]
+    """State at these times, (layers, series, neurons, points + 1); NaN of what a layer lacks."""
+    y: NDArray[np.float32]
+    """Output, likewise."""
+    drive: NDArray[np.float32]
+    """Drive per ns as each point begins, (layers, series, neurons, points); NaN likewise."""
     steps_per_point: int | None = None
     """Integration steps per input point, if they are of the solved equation; else None."""
     target: NDArray[np.float64] | None = None
@@ -114,15 +112,14 @@ class NetworkMember(ABC):
 
         every = range(len(self.test_labels))
         parts = [every[first : first + _SERIES] for first in range(0, len(every), _SERIES)]
-        return np.concatenate([self.trace(part, "y").predicted for part in parts])
+        return np.concatenate([self.trace(part).predicted for part in parts])
 
     @abstractmethod
-    def trace(self, images: Sequence[int], quantity: str) -> Trace:
-        """Replay it on the series of the test part at the positions ``images``.
+    def trace(self, images: Sequence[int]) -> Trace:
+        """Replay it on series of the test part.
 
         Args:
             images: positions in the test part, each in ``range(len(test_labels))``.
-            quantity: a key of ``QUANTITIES``.
         """
 
 

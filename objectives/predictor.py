@@ -186,17 +186,17 @@ class Predictor(LayeredMember):
         length = min(WINDOW, part.label.shape[1])
         return series.windows(part, length=length, washout=part.x.shape[1] - part.label.shape[1])
 
-    def trace(self, images: Sequence[int], quantity: str) -> Trace:
+    def trace(self, images: Sequence[int]) -> Trace:
         """Replay it on windows of the test part; see ``NetworkMember.trace``."""
         shown = self._windows.take(np.asarray(images, dtype=np.intp))
         u, n_read = torch.from_numpy(shown.x), shown.label.shape[1]
         steps, settled = solving_steps(self.network, u, n_read)
         with torch.no_grad(), refined(self.network, steps):
             found = self.network.series(u, n_read)[0].numpy()
-            values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
+            trajectories = self.network.trajectories(u)
         finite = np.isfinite(found).all(axis=(1, 2))
         return Trace(
-            **traced(self.network, images, quantity, shown.x, values),
+            **traced(self.network, images, shown.x, trajectories),
             labels=np.zeros(len(u), np.int64),
             predicted=np.where(finite, 0, -1),
             steps_per_point=steps if settled else None,

@@ -1,25 +1,25 @@
 """Fig. 1(b-d) and 2(a, c-e): neurons of trained networks over time, kept as small files.
 
-The networks are those of the study fig2b, trained again from their seeds by ``hpo trace``.
+The networks are those of the study fig2b, trained again from their seeds, as by ``hpo trace``.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from hpo.errors import HpoError
+from hpo.study.result import Result
 from hpo.study.snapshot import StudySnapshot
+from hpo.worker import network, replay
+from hpo.worker.network import StudyNetwork
+from objectives.inspection import NetworkMember, Trace
 from reproduction import data
 
 PANELS_NS = {"fast": 0.1, "adapted": 1.0, "slow": 10.0}
 """Input time scales of Fig. 2(c, d, e): the study's marks."""
-CLASSES = "0,1,2,3,4,5"
+CLASSES = ("0", "1", "2", "3", "4", "5")
 """One image of each of these digits, the first of the test half."""
 
 
@@ -38,49 +38,49 @@ def record(snapshot: StudySnapshot, folder: Path) -> None:
         )
         path = folder / f"trace-{name}.json"
         if trial is not None and read_hash(path) != snapshot.spec.hash:
-            data.write_whole(json.dumps(_trace(snapshot.spec.name, trial)) + "\n", path)
+            data.write_whole(json.dumps(_trace(snapshot, trial)) + "\n", path)
 
 
-def _trace(study: str, trial: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "trace.json"
-        command = [sys.executable, "-m", "hpo", "trace", study, "--trial", str(trial)]
-        command += ["--member", "0", "--classes", CLASSES, "--neurons", "auto", "-o", str(target)]
-        if subprocess.run(command, check=False).returncode:
-            raise HpoError(f"{study}: its trial {trial} cannot be traced; see above.")
-        return _compact(json.loads(target.read_text(encoding="utf-8")))
+def _trace(snapshot: StudySnapshot, trial: int) -> dict[str, Any]:
+    chosen = network.choose(Result.of(snapshot), trial=trial, member=0)
+    member = network.build(chosen)
+    images = replay.pick(member, None, CLASSES)
+    network.load(chosen, member)
+    return _compact(chosen, member, member.trace(images))
 
 
-def _compact(tree: dict[str, Any]) -> dict[str, Any]:
+def _compact(chosen: StudyNetwork, member: NetworkMember, trace: Trace) -> dict[str, Any]:
     """What the figures need, to five digits."""
+    neurons = [replay.telling_neuron(trace, layer) for layer in range(len(trace.x))]
+    read_as = [member.classes[read] if read >= 0 else None for read in trace.predicted.tolist()]
     return {
-        "dt_ns": tree["dt_ns"],
-        "spec_hash": tree["lineage"]["spec_hash"],
-        "trial": tree["lineage"]["trial"],
-        "seed": tree["lineage"]["seed"],
-        "time_ns": [_short(t) for t in tree["time_ns"]],
+        "dt_ns": trace.dt_ns,
+        "spec_hash": chosen.result.spec.hash,
+        "trial": chosen.trial.number,
+        "seed": chosen.stored.seed,
+        "time_ns": [_short(t) for t in trace.time_ns.tolist()],
         "series": [
             {
-                "image": series["image"],
-                "class": series["class"],
-                "read_as": series["read_as"],
-                "input": [_short(u) for u in series["input"][0]],
+                "image": image,
+                "class": member.classes[trace.labels[series]],
+                "read_as": read_as[series],
+                "input": [_short(u) for u in trace.inputs[series, :, 0].tolist()],
                 "layers": [
                     {
-                        "layer": layer["layer"],
-                        "neuron": layer["neurons"][0],
-                        "x": [_short(x) for x in layer["values"][0]],
+                        "layer": layer,
+                        "neuron": neuron,
+                        "x": [_short(x) for x in trace.x[layer, series, neuron].tolist()],
                     }
-                    for layer in series["layers"]
+                    for layer, neuron in enumerate(neurons)
                 ],
             }
-            for series in tree["series"]
+            for series, image in enumerate(trace.images.tolist())
         ],
     }
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")
+def _short(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
 def read_hash(path: Path) -> str | None:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.cli.common import OPEN, STORAGE, STUDY, argument, command, looking, one_of, show
-from hpo.console import Parser, at_least
+from hpo.console import at_least
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.worker.network import Choice
-    from hpo.worker.replay import Replay
-    from objectives.inspection import NetworkMember, Trace
-
-
-_ENDINGS = (".html", ".csv", ".json")
-_MAX_COLUMNS = 6
+    from hpo.worker.network import StudyNetwork
 
 WHICH_NETWORK = (
     argument("--trial", type=at_least(0), metavar="K", help="its search trial (default: the best)"),
@@ -37,7 +31,7 @@ WHICH_NETWORK = (
 )
 
 
-def _choose(arguments: argparse.Namespace) -> Choice:
+def _choose(arguments: argparse.Namespace) -> StudyNetwork:
     """The network that the options name.
 
     Raises:
@@ -47,7 +41,7 @@ def _choose(arguments: argparse.Namespace) -> Choice:
 
     which = {name: getattr(arguments, name) for name in ("trial", "member", "fresh_seed")}
     with looking(arguments) as ledger:
-        return network.find(ledger, arguments.study, **which)
+        return network.choose(ledger.result(arguments.study, curves=True), ledger, **which)
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -56,20 +50,13 @@ def export(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: there is no such network, or the file cannot be written.
     """
-    target: Path = arguments.network
-    if target.suffix != ".safetensors":
-        raise HpoError(
-            f"--network {target}: the ending must be .safetensors, but got "
-            f"{target.suffix or 'none'}. The description goes beside it, as .json."
-        )
-    choice = _choose(arguments)
-    _prepare(target)
     from hpo.worker import network
-    from objectives import network_file
 
-    found = network.load(choice)
-    with writing(target):
-        network_file.write(target, found.data, network.about(found))
+    target: Path = arguments.network
+    network.check_ending(target, f"--network {target}")
+    chosen = _choose(arguments)
+    _prepare(target)
+    network.write(network.load(chosen), target)
     print(target)
     print(target.with_suffix(".json"))
     return 0
@@ -122,30 +109,19 @@ def _names(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
 
-def _neurons(text: str) -> list[int] | str:
-    """An argparse type: ``auto``, ``all``, or numbers."""
-    return text if text in ("auto", "all") else _numbers(text)
-
-
-def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    if arguments.per_class > 1 and arguments.classes is None:
-        parser.error("argument --per-class: goes with argument --classes")
-
-
 @command(
     "Replay a network of a study on series of the test part, and draw the time series of its "
     "neurons as one HTML file. That of a confirmed trial is kept; another one is trained again, "
     "which takes seconds to a minute.",
     """\
 hpo trace seqdigits
-    the best trial: every channel of the input (at most eight) and one neuron of every layer, one
-    image of each of four classes
-hpo trace --study seqdigits --classes 0,1,5 --per-class 2 --layer last
-    other classes (digits), two images of each, the last layer alone
-hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.html --open
-    the outputs of three neurons of every layer, for two images of the test part by position
-hpo trace seqdigits --fresh-seed 2 -o trace.csv
-    every neuron of another network of the same trial, as numbers (or .json)""",
+    the best trial: every channel of the input (at most eight) and of every layer the neuron that
+    tells the series apart best, one image of each of four classes
+hpo trace --study seqdigits --classes 0,1,5 --open
+    other classes (digits)
+hpo trace seqdigits --trial 12 --images 0,7 -o trace.csv
+    another trial, two images of the test part by position: state x, output y and drive of every
+    neuron of every layer, as numbers""",
     STUDY,
     *WHICH_NETWORK,
     one_of(
@@ -160,106 +136,41 @@ hpo trace seqdigits --fresh-seed 2 -o trace.csv
         ),
     ),
     argument(
-        "--per-class",
-        type=at_least(1),
-        default=1,
-        metavar="N",
-        help="how many of each of --classes",
-    ),
-    argument(
-        "--layer", type=_names, default=["all"], metavar="L", help="0,1 … or last or all (default)"
-    ),
-    argument(
-        "--neurons",
-        type=_neurons,
-        metavar="I,J",
-        help="of each layer, a column each; or auto, the one that tells the series apart best; "
-        "or all (default: auto for .html, else all)",
-    ),
-    argument(
-        "--quantity",
-        choices=("x", "y", "drive"),
-        default="x",
-        help="state x, output y, or drive (default: x)",
-    ),
-    argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
-        help=".html, .csv or .json (default: ./STUDY-trace.html)",
+        help=".html, or .csv with every neuron (default: ./STUDY-trace.html)",
     ),
     OPEN,
     STORAGE,
-    check=_check,
 )
 def trace(arguments: argparse.Namespace) -> int:
     """Check what is asked for, load the network or train it, draw.
 
     Raises:
-        HpoError: there is no such network, series, layer or neuron, or no file can be written.
+        HpoError: there is no such network or series, or no file can be written.
     """
     target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
-    if target.suffix not in _ENDINGS:
+    if target.suffix not in (".html", ".csv"):
         raise HpoError(
-            f"{target}: the ending must be one of {', '.join(_ENDINGS)}, but got "
-            f"{target.suffix or 'none'}. Choose one."
+            f"{target}: the ending must be .html or .csv, but got {target.suffix or 'none'}."
         )
-    choice = _choose(arguments)
+    chosen = _choose(arguments)
     _prepare(target)
-    from hpo.worker import network, replay
+    from hpo.worker import network, replay, trace_page
 
-    member = network.build(choice)
-    if arguments.classes is not None:
-        images = replay.pick_classes(member, arguments.classes, arguments.per_class)
-    else:
-        images = replay.pick_images(member, arguments.images)
-    layers = replay.pick_layers(member, arguments.layer)
-    select = _selector(member, layers, arguments.neurons, drawn=target.suffix == ".html")
-    found = network.load(choice, member)
-    seen = member.trace(images, arguments.quantity)
-    neurons = tuple(select(seen, layer) for layer in layers)
-    shown = replay.Replay(found=found, member=member, trace=seen, layers=layers, neurons=neurons)
-    _write(shown, target, arguments.command)
+    member = network.build(chosen)
+    images = replay.pick(member, arguments.images, arguments.classes)
+    loaded = network.load(chosen, member)
+    shown = replay.Replay(network=loaded, member=member, trace=member.trace(images))
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    with writing(target), draft.open("w", encoding="utf-8", errors="replace", newline="") as stream:
+        if target.suffix == ".csv":
+            replay.write_csv(shown, stream)
+        else:
+            stream.write(trace_page.page(shown, arguments.command))
+        os.replace(draft, target)
     print(target)
     show(arguments, target)
     return 0
-
-
-def _selector(
-    member: NetworkMember, layers: Sequence[int], wanted: list[int] | str | None, *, drawn: bool
-) -> Callable[[Trace, int], tuple[int, ...]]:
-    """What picks the neurons of a layer; numbers are checked now, before any training."""
-    from hpo.worker import replay
-
-    if wanted is None:
-        wanted = "auto" if drawn else "all"
-    if wanted == "auto":
-        return lambda trace, layer: (replay.telling_neuron(trace, layer),)
-    if isinstance(wanted, list):
-        replay.check_neurons(member, layers, wanted)
-        given = list(dict.fromkeys(wanted))
-    else:
-        given = list(range(max(member.widths[layer] for layer in layers)))
-    if drawn and len(given) > _MAX_COLUMNS:
-        raise HpoError(
-            f"--neurons: at most {_MAX_COLUMNS} must hold for a figure, but got {len(given)}. "
-            f"Choose some, or write all of them with -o FILE.csv."
-        )
-    return lambda trace, layer: tuple(n for n in given if n < member.widths[layer])
-
-
-def _write(shown: Replay, target: Path, command: str) -> None:
-    """Write the file, whole or not at all."""
-    from hpo.worker import replay, trace_page
-
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    with writing(target):
-        with draft.open("w", encoding="utf-8", errors="replace", newline="") as stream:
-            if target.suffix == ".html":
-                stream.write(trace_page.page(shown, command))
-            elif target.suffix == ".csv":
-                replay.write_csv(shown, stream)
-            else:
-                replay.write_json(shown, stream)
-        os.replace(draft, target)

@@ -6,7 +6,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import HpoError, StudyError
+from hpo.errors import StudyError
 from hpo.ledger.reader import LedgerReader
 from hpo.notebook import frames
 from hpo.postgres.connect import Storage, open_storage
@@ -283,30 +283,22 @@ class Study:
             HpoError: the file cannot be written.
         """
         from hpo.worker import network
-        from objectives import network_file
 
-        if path is not None and Path(path).suffix != ".safetensors":
-            raise HpoError(
-                f"path={str(path)!r}: the ending must be .safetensors, but got "
-                f"{Path(path).suffix or 'none'}. The description goes beside it, as .json."
-            )
+        if path is not None:
+            network.check_ending(Path(path), f"path={str(path)!r}")
         which = {"trial": trial, "member": member, "fresh_seed": fresh_seed}
         with answering(self._storage.place()):
-            choice = network.find(self._ledger, self.name, **which)
-        shown = network.build(choice)
+            chosen = network.choose(self._result(curves=True), self._ledger, **which)
+        shown = network.build(chosen)
         if (module := getattr(shown, "network", None)) is None:
             raise StudyError(
                 f"{self.name}: what its objective trains must have the PyTorch module as "
-                f"`network`, but got none, with objective={choice.result.spec.objective!r}. Set "
+                f"`network`, but got none, with objective={chosen.result.spec.objective!r}. Set "
                 "it, as objectives.inspection.NetworkMember says."
             )
-        found = network.load(choice, shown)
+        loaded = network.load(chosen, shown)
         if path is not None:
-            try:
-                network_file.write(Path(path), found.data, network.about(found))
-            except OSError as error:
-                why = error.strerror or error
-                raise HpoError(f"{path}: cannot be written: {why}.") from error
+            network.write(loaded, Path(path))
         return module.eval()
 
     # ---------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ _STORED: dict[str, tuple[str, type, str]] = {
 """Fields of ``Solved``, each with its stored name, its type, and that in JSON."""
 SOLVED_TYPES = {stored: json_type for stored, _, json_type in _STORED.values()}
 """All that ``info`` keeps of the check, stored names each with its type in JSON."""
-_RESERVED = {
+RESERVED = {
     **dict.fromkeys(SOLVED_TYPES, ("check of the time step", "solved")),
     **dict.fromkeys(thermal_power.STORED.values(), ("check of the thermal power", "thermal")),
     thermal_power.CHIP_SCORES: ("scores of simulated chips", "chips"),
@@ -43,19 +43,14 @@ def told_info(outcome: Outcome) -> dict[str, Any]:
     Raises:
         ValueError: the objective uses names that are a check's.
     """
-    for name in sorted(_RESERVED.keys() & outcome.info.keys()):
-        what, given = _RESERVED[name]
+    for name in sorted(RESERVED.keys() & outcome.info.keys()):
+        what, given = RESERVED[name]
         raise ValueError(
             f"the objective's info must not hold {name!r}, a name of the {what}, "
             f"but got {name}={outcome.info[name]!r}. Give it as `Outcome.{given}`."
         )
-    return {**outcome.info, **checks_info(outcome)}
-
-
-def checks_info(outcome: Outcome) -> dict[str, Any]:
-    """What a member's ``info`` keeps of the checks of a network."""
     warm = thermal_power.thermal_info(outcome.thermal, outcome.chips)
-    return {**solved_info(outcome.solved), **warm}
+    return {**outcome.info, **solved_info(outcome.solved), **warm}
 
 
 def solved_info(solved: Solved | None) -> dict[str, Any]:

@@ -44,7 +44,7 @@ DEATHS_AT_START = 3
 """After so many in a row there is no point in trying again."""
 KEPT_DAYS = 30
 """Logs of workers that are older are removed when others are started."""
-POLL_S = 0.2
+POLL_S, STOP_POLL_S = 0.2, 0.02
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 """What asks a crew, or a worker, to stop; SLURM sends the last one before a time limit."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -125,6 +125,7 @@ class Crew:
         }
         self._places: list[_Place] = []
         self._oom_kills, self._oom_s = oom_kills(), -math.inf
+        self.until_s = math.inf
 
     @property
     def pids(self) -> list[int]:
@@ -135,7 +136,7 @@ class Crew:
     @property
     def alive(self) -> int:
         """Processes that live, and those that are about to be started again."""
-        return sum(p.process is None or p.process.poll() is None for p in self._places)
+        return sum(p.process is None for p in self._places) + len(self.pids)
 
     @property
     def over(self) -> bool:
@@ -181,31 +182,30 @@ class Crew:
                 events.append(self._ended(place, status, now))
         return events
 
-    def terminate(self) -> None:
-        """Ask all workers to stop, and start none again."""
-        self._places = [place for place in self._places if place.process is not None]
-        for place in self._places:
-            assert place.process is not None
-            place.process.terminate()
-
     def stop(self, grace_s: float | None = GRACE_S) -> None:
         """SIGTERM to all, then SIGKILL to those that are left after ``grace_s`` (None: never)."""
-        self.terminate()
+        self.end_within(math.inf if grace_s is None else grace_s)
         processes = {p.name: p.process for p in self._places if p.process is not None}
-        deadline = None if grace_s is None else time.monotonic() + grace_s
+        self._places.clear()
+        for process in processes.values():
+            process.terminate()
         try:
-            with suppress(subprocess.TimeoutExpired):
-                for process in processes.values():
-                    process.wait(deadline and max(0.0, deadline - time.monotonic()))
+            while time.monotonic() < self.until_s and any(
+                process.poll() is None for process in processes.values()
+            ):
+                time.sleep(STOP_POLL_S)
         finally:  # also when a second Ctrl-C ends the waiting
             killed = [name for name, process in processes.items() if process.poll() is None]
             for process in processes.values():
                 process.kill()
             for process in processes.values():
                 process.wait()
-            self._places.clear()
             for name in killed:
                 self._release(name, None)
+
+    def end_within(self, seconds: float) -> None:
+        """Let ``stop`` kill what is left so long from now; a signal may come first."""
+        self.until_s = min(self.until_s, time.monotonic() + seconds)
 
     def _spawn(self, place: _Place) -> None:
         whose = f"{self._study}@" if self._study else ""
@@ -231,7 +231,10 @@ class Crew:
         lived_s = now - place.started_s
         place.process = None
         out_of_memory = status == -signal.SIGKILL and now - self._oom_s < OOM_S
-        how = "out of memory: killed by the kernel" if out_of_memory else _how(status)
+        how = f"exit status {status}"
+        if status < 0:
+            kernel = "out of memory: killed by the kernel"
+            how = kernel if out_of_memory else f"killed by {signal.Signals(-status).name}"
         is_own = out_of_memory or status not in _FROM_OUTSIDE
         held = self._release(place.name, how if is_own else None)
         if lived_s >= HEALTHY_S:
@@ -260,12 +263,9 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
         usr2_grace_s: how long they have to stop after SIGUSR2, which comes early; after SIGTERM
             and Ctrl-C they have 20 s. Then they are killed, and their trials freed.
     """
-    until_s = math.inf
 
     def hear(signum: int, frame: FrameType | None) -> None:
-        nonlocal until_s
-        grace_s = usr2_grace_s if signum == signal.SIGUSR2 else TERM_GRACE_S
-        until_s = min(until_s, time.monotonic() + grace_s)
+        crew.end_within(usr2_grace_s if signum == signal.SIGUSR2 else TERM_GRACE_S)
 
     for signum in STOPPING:
         signal.signal(signum, hear)
@@ -273,17 +273,13 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
     say(f"{job}{platform.node()}: {crew.where(workers)}")
     try:
         crew.start(workers)
-        while not crew.over and until_s == math.inf:
+        while not crew.over and crew.until_s == math.inf:
             for event in crew.poll():
                 say(event)
             time.sleep(POLL_S)
-        told = until_s < math.inf
+        told = crew.until_s < math.inf
     finally:
-        until_s = min(until_s, time.monotonic() + usr2_grace_s)
-        crew.terminate()
-        while crew.pids and time.monotonic() < until_s:
-            time.sleep(POLL_S)
-        crew.stop(0.0)
+        crew.stop(usr2_grace_s)
     say("told to stop: the workers have stopped" if told else "all workers have ended")
     return 0
 
@@ -326,12 +322,6 @@ def oom_kills() -> int:
     """
     text = _VMSTAT.read_text() if _VMSTAT.exists() else ""
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
-
-
-def _how(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    return f"killed by {signal.Signals(-status).name}"
 
 
 def tail(log: Path, lines: int = 8) -> str:

@@ -15,23 +15,25 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
-from hpo.errors import StudyError
+from hpo.errors import HpoError, StudyError
 from hpo.ledger.reader import LedgerReader
-from hpo.study.confirmation import checks_info
+from hpo.study.confirmation import RESERVED
 from hpo.study.result import Result
 from hpo.study.trials import Member, Phase, SlotState, Trial
 from hpo.views import caveats, formatting, json_records, verdict
 from hpo.views.terminal import tables
 from hpo.worker import provenance
-from objectives.contract import ObjectiveParams, Outcome, Protocol
+from hpo.worker.crew import THREADS
+from objectives import network_file
+from objectives.contract import ObjectiveParams, Protocol
 from objectives.inspection import NetworkMember, NetworkObjective
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _SPLITS = {
     Protocol.VALIDATION: "validation data of the training part",
     Protocol.PAPER: "the test part, on which the search was made, too",
@@ -43,8 +45,8 @@ _RAN_ON = ("cpu", "numerics", "revision", "dirty")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """One network of a study."""
+class StudyNetwork:
+    """One network of a study: chosen first, loaded when it is needed."""
 
     result: Result
     trial: Trial
@@ -53,8 +55,10 @@ class Choice:
     """That trial, or the training of its confirmation that it comes from."""
     stored: Member
     """What the ledger says about it."""
-    kept: bytes | None = None
-    """The network itself, if it was kept."""
+    data: bytes | None = None
+    """The network as safetensors, see ``Outcome.network``; None before it is trained again."""
+    trained: Member | None = None
+    """What its training gave, if it was trained again."""
 
     @property
     def name(self) -> str:
@@ -66,12 +70,6 @@ class Choice:
     def confirmed(self) -> bool:
         """Whether it belongs to a confirmation."""
         return self.slot.phase == Phase.CONFIRM
-
-    @property
-    def fresh_seed(self) -> int | None:
-        """Which fresh seed of the confirmation it has, from 1; None in the search."""
-        confirm = self.result.spec.confirm
-        return self.slot.number % confirm.members + 1 if self.confirmed and confirm else None
 
     @property
     def protocol(self) -> Protocol:
@@ -90,23 +88,16 @@ class Choice:
         epochs = spec.confirm_epochs if self.confirmed else spec.budget.epochs
         return spec.params(self.trial.params, epochs=epochs)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """A trained network of a study."""
-
-    choice: Choice
-    data: bytes
-    """The network as safetensors; see ``Outcome.network``."""
-    trained: Member
-    """What its training gave."""
+    @property
+    def measured(self) -> Member:
+        """What its training gave: here, else when the ledger wrote it down."""
+        return self.trained or self.stored
 
     @property
     def identical(self) -> bool:
         """Whether score and losses are those of the ledger, bit for bit."""
-        stored = self.choice.stored
-        losses = zip(self.trained.loss_curve, stored.loss_curve, strict=False)
-        return self.trained.score == stored.score and all(
+        losses = zip(self.measured.loss_curve, self.stored.loss_curve, strict=False)
+        return self.measured.score == self.stored.score and all(
             new == old or (math.isnan(new) and math.isnan(old)) for new, old in losses
         )
 
@@ -116,58 +107,54 @@ class Found:
 
         A network of the search has no other score: its time step was not checked.
         """
-        integrates = self.choice.result.spec.integrates
-        return caveats.AT_STEP if integrates or self.trained.solved is not None else ""
+        integrates = self.result.spec.integrates or self.measured.solved is not None
+        return caveats.AT_STEP if integrates else ""
 
     @property
     def check(self) -> str:
         """In one sentence: whether it is the network of the study, and why it may not be."""
-        choice, spec = self.choice, self.choice.result.spec
-        if choice.kept is not None:
-            return f"{choice.name}: the very network that was confirmed"
+        if self.trained is None:
+            return f"{self.name}: the very network that was confirmed"
         if self.identical:
-            return f"{choice.name}: trained again, bit for bit the stored network"
-        stored, score = choice.stored.score, self.trained.score
-        if score == stored:
-            found = "the same score, but other losses than the stored ones"
-        else:
+            return f"{self.name}: trained again, bit for bit the stored network"
+        spec, score, stored = self.result.spec, self.trained.score, self.stored.score
+        found = "the same score, but other losses than the stored ones"
+        if score != stored:
             difference = formatting.shown(spec, score - stored)
             now, before = formatting.score_text(spec, score), formatting.score_text(spec, stored)
             found = f"{now}, where {before} is stored: a difference of {difference:+.3g}"
             found += " points" if spec.is_accuracy else ""
-        return f"{choice.name}: trained again, it has {found}. {_reason(choice.slot.lineage)}"
+        return f"{self.name}: trained again, it has {found}. {_reason(self.slot.lineage)}"
+
+
+def _reason(stored: Mapping[str, Any]) -> str:
+    """Why two trainings of one network may differ: what they ran on."""
+    here = provenance.of_this_process()
+    differs = [
+        f"{name} {stored.get(name)} then, {here[name]} now"
+        for name in _RAN_ON
+        if stored.get(name) != here[name]
+    ]
+    what = "; ".join(differs) or "nothing that is recorded: please report this"
+    return f"What differs where they were trained: {what}."
 
 
 # --- which one ------------------------------------------------------------------------------------
 
 
-def find(ledger: LedgerReader, study: str, **which: int | None) -> Choice:
-    """Return a network of a study, with what is kept of it; ``which`` as ``choose`` takes it.
-
-    Raises:
-        StudyError: there is no such study or network.
-    """
-    return with_kept(ledger, choose(ledger.result(study, curves=True), **which))
-
-
-def with_kept(ledger: LedgerReader, choice: Choice) -> Choice:
-    """Return the choice with the network that is kept of it, if one is."""
-    if not choice.confirmed:
-        return choice
-    return replace(choice, kept=ledger.network(choice.result.spec.name, choice.slot.number))
-
-
 def choose(
     result: Result,
+    ledger: LedgerReader | None = None,
     *,
     trial: int | None = None,
     member: int | None = None,
     fresh_seed: int | None = None,
-) -> Choice:
-    """Return a network of the study.
+) -> StudyNetwork:
+    """Return a network of the study, loaded if it was kept.
 
     Args:
         result: the study, with curves for an exact check.
+        ledger: has what is kept of it; without it, every network is to be trained again.
         trial: number of a search trial; without it the best one.
         member: network of that trial, from 0.
         fresh_seed: network of that trial's confirmation instead, from 1. Without either, the
@@ -176,40 +163,42 @@ def choose(
     Raises:
         StudyError: there is no such network.
     """
-    chosen = _trial(result, trial)
-    where = f"{result.spec.name}, trial {chosen.number}"
-    confirm = result.spec.confirm
+    chosen, name = _trial(result, trial), result.spec.name
     fresh = {
-        item.number % confirm.members + 1: item
+        _fresh_seed(result, item): item
         for item in result.confirm
-        if confirm and item.source == chosen.number and item.state == SlotState.COMPLETE
+        if item.source == chosen.number and item.state == SlotState.COMPLETE
     }
     if fresh_seed is not None or (member is None and fresh):
-        slot = fresh.get(next(iter(fresh), 1) if fresh_seed is None else fresh_seed)
+        slot = fresh.get(next(iter(fresh)) if fresh_seed is None else fresh_seed)
         if slot is None:
-            raise _missing(where, "--fresh-seed", fresh_seed, fresh)
-        return Choice(result=result, trial=chosen, slot=slot, stored=slot.members[0])
+            raise _missing(f"{name}, trial {chosen.number}", "--fresh-seed", fresh_seed, fresh)
+        kept = ledger.network(name, slot.number) if ledger else None
+        (stored,) = slot.members
+        return StudyNetwork(result=result, trial=chosen, slot=slot, stored=stored, data=kept)
     members = {item.member: item for item in chosen.members}
-    if (stored := members.get(member or 0)) is None:
-        raise _missing(where, "--member", member or 0, members)
-    return Choice(result=result, trial=chosen, slot=chosen, stored=stored)
+    if (member or 0) not in members:
+        raise _missing(f"{name}, trial {chosen.number}", "--member", member, members)
+    return StudyNetwork(result=result, trial=chosen, slot=chosen, stored=members[member or 0])
+
+
+def _fresh_seed(result: Result, slot: Trial) -> int:
+    """Which fresh seed of its confirmation a training has, from 1."""
+    assert result.spec.confirm is not None
+    return slot.number % result.spec.confirm.members + 1
 
 
 def _trial(result: Result, trial: int | None) -> Trial:
     """The search trial of that number, or the best one of a search."""
     name = result.spec.name
     if trial is None:
-        if not result.spec.selects:
-            raise StudyError(
-                f"{name}: a trial must be named, but got none: every point was measured, and no "
-                "best one selected. Choose one with --trial."
-            )
-        if result.best is None:
-            raise StudyError(
-                f"{name}: a complete trial must exist, but got {verdict.progress(result)}. "
-                "Choose one with --trial, or run the study further."
-            )
-        return result.best
+        if result.best is not None:
+            return result.best
+        selects = result.spec.selects
+        why = verdict.progress(result) if selects else "a study that measures every point"
+        raise StudyError(
+            f"{name}: a best trial must be there, but got {why}. Choose one with --trial."
+        )
     found = next((item for item in result.search if item.number == trial), None)
     if found is None or not found.members:
         what = "none of that number" if found is None else f"one that is {found.state} without any"
@@ -223,27 +212,26 @@ def _trial(result: Result, trial: int | None) -> Trial:
 def _missing(
     where: str, option: str, wanted: int | None, valid: Mapping[int, object]
 ) -> StudyError:
-    there = "It has none; leave the option out."
-    if valid:
-        there = f"Valid: {', '.join(map(str, sorted(valid)))}."
+    there = f"Valid: {', '.join(map(str, sorted(valid)))}."
     return StudyError(
-        f"{where}: a trained network must hold for {option}, but got {wanted}. {there}"
+        f"{where}: a trained network must hold for {option}, but got {wanted or 0}. "
+        f"{there if valid else 'It has none; leave the option out.'}"
     )
 
 
 # --- the network itself ---------------------------------------------------------------------------
 
 
-def build(choice: Choice) -> NetworkMember:
-    """Return the chosen network, drawn from its seed and not trained yet.
+def build(chosen: StudyNetwork) -> NetworkMember:
+    """Return the chosen network as an object: with its weights if it was kept, else not trained.
 
     Raises:
-        StudyError: the data of its task is not there, or not what it was, or the objective trains
-            no network that can be shown.
+        StudyError: the data of its task is not there, or not what it was, what is kept is something
+            else, or the objective trains no network that can be shown.
     """
-    for variable in _THREADS:  # before numpy and torch load: as in a worker
+    for variable in THREADS:  # before numpy and torch load: as in a worker
         os.environ.setdefault(variable, "1")
-    spec = choice.result.spec
+    spec = chosen.result.spec
     objective = spec.objective_impl
     if not isinstance(objective, NetworkObjective):
         raise StudyError(
@@ -252,126 +240,127 @@ def build(choice: Choice) -> NetworkMember:
             f"objectives.inspection.NetworkObjective."
         )
     try:
-        return objective.member(
-            choice.params,
+        member = objective.member(
+            chosen.params,
             task=spec.task_params,
-            protocol=choice.protocol,
-            member_seed=choice.stored.seed,
+            protocol=chosen.protocol,
+            member_seed=chosen.stored.seed,
         )
+        if chosen.data is not None:
+            member.restore(chosen.data)
     except (ValueError, OSError) as error:
-        raise StudyError(f"{spec.name}: {error}") from error
+        raise StudyError(f"{spec.name}, {chosen.name}: {error}") from error
+    return member
 
 
-def load(choice: Choice, member: NetworkMember | None = None) -> Found:
-    """Return the chosen network: the kept one, else trained again; stderr says which.
+def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetwork:
+    """Return the network with its data: as it was kept, else trained again; stderr says which.
 
-    ``member`` is the one of ``build``, which is to have its weights.
+    ``member`` is the one of ``build``, which then has its weights, too.
 
     Raises:
         StudyError: it must be trained again, but cannot; see ``build``.
     """
-    if choice.kept is None:
-        return _train(choice, member or build(choice))
-    if member is not None:
-        restore(choice, member)
-    found = Found(choice=choice, data=choice.kept, trained=choice.stored)
-    print(found.check, file=sys.stderr)
-    return found
-
-
-def restore(choice: Choice, member: NetworkMember) -> None:
-    """Give the network of ``build`` the weights that were kept of it.
-
-    Raises:
-        StudyError: they are of something else.
-    """
-    assert choice.kept is not None
-    try:
-        member.restore(choice.kept)
-    except ValueError as error:
-        raise StudyError(
-            f"{choice.result.spec.name}, {choice.name}: what is kept must be this network, but: "
-            f"{error}"
-        ) from error
-
-
-def _train(choice: Choice, member: NetworkMember) -> Found:
-    """Train it, with a bar of progress on a terminal, and hold it against the ledger."""
+    if chosen.data is not None:
+        print(chosen.check, file=sys.stderr)
+        return chosen
     from hpo.worker.trial import member_of  # Optuna, which a kept network does not need
 
-    epochs, began = choice.params.epochs, time.monotonic()
+    member = member or build(chosen)
+    epochs, began = chosen.params.epochs, time.monotonic()
     console = Console(stderr=True)
-    console.print(f"training {choice.name} again: {epochs} epochs", highlight=False)
+    console.print(f"training {chosen.name} again: {epochs} epochs", highlight=False)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("epochs", total=epochs)
         outcome = member.train(lambda progress: bar.update(task, completed=progress.epoch))
-    seconds, stored = time.monotonic() - began, choice.stored
+    seconds, stored = time.monotonic() - began, chosen.stored
     trained = member_of(stored.member, stored.seed, outcome, seconds)
-    found = Found(choice=choice, data=outcome.network or member.packed(), trained=trained)
-    print(f"{found.check} ({seconds:.1f} s)", file=sys.stderr)
-    return found
+    loaded = replace(chosen, data=outcome.network or member.packed(), trained=trained)
+    print(f"{loaded.check} ({seconds:.1f} s)", file=sys.stderr)
+    return loaded
 
 
-# --- what is known of it --------------------------------------------------------------------------
+# --- its file -------------------------------------------------------------------------------------
 
 
-def about(found: Found) -> dict[str, Any]:
+def check_ending(path: Path, option: str) -> None:
+    """Check, before any training, that a file is named as one of networks is.
+
+    Raises:
+        HpoError: it is not.
+    """
+    if path.suffix != ".safetensors":
+        raise HpoError(
+            f"{option}: the ending must be .safetensors, but got {path.suffix or 'none'}. The "
+            "description goes beside it, as .json."
+        )
+
+
+def write(loaded: StudyNetwork, path: Path) -> None:
+    """Write a network that is loaded, and beside it what a study knows about it.
+
+    Raises:
+        HpoError: it cannot be written.
+    """
+    assert loaded.data is not None
+    try:
+        network_file.write(path, loaded.data, about(loaded))
+    except OSError as error:
+        raise HpoError(f"{path}: cannot be written: {error.strerror or error}.") from error
+
+
+def about(loaded: StudyNetwork) -> dict[str, Any]:
     """Return what a study knows about one of its networks, JSON-ready: units, scores, lineage."""
-    choice, trained = found.choice, found.trained
-    spec = choice.result.spec
-    confirmed = [
-        c for c in choice.result.confirmations if c.source == choice.trial.number and c.scores
-    ]
-    checked: Any = {"solved": trained.solved, "thermal": trained.thermal, "chips": trained.chips}
-    checks = checks_info(Outcome(score=trained.score, **checked))
-    scores: dict[str, Any] = {
-        "metric": spec.objective_impl.metric,
-        "score": trained.score,
-        "scored_on": choice.scored_on,
-        "score_at": found.score_at,
-        "protocol": choice.protocol.value,
-        "diverged": trained.diverged,
-        "stored_score": choice.stored.score,
-        "identical_to_stored": found.identical,
-        "trial_search_score": choice.trial.score,
-        "trial_confirmed_scores": list(confirmed[0].scores) if confirmed else [],
-        "trial_confirmed_step_scores": list(confirmed[0].step_scores) if confirmed else [],
-        "trial_confirmed_on": caveats.basis(spec, confirmed[0]) if confirmed else "",
-        "warning": caveats.warning(spec, confirmed[0]) if confirmed else "",
-        **checks,
-        "info": {name: value for name, value in trained.info.items() if name not in checks},
+    whole = {
+        "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameter_units": {
+            name: formatting.unit(name) or "1"
+            for name, value in loaded.params.model_dump().items()
+            if not isinstance(value, str | bool | dict)
+        },
+        "scores": _scores(loaded),
+        "lineage": _lineage(loaded),
     }
-    here, stored_by = provenance.of_this_process(), dict(choice.slot.lineage)
-    lineage = {
-        "study": spec.name,
-        "spec_hash": spec.hash,
-        "spec": spec.stored(),
-        "trial": choice.trial.number,
-        "network": choice.name,
-        "member": None if choice.confirmed else choice.stored.member,
-        "fresh_seed": choice.fresh_seed,
-        "seed": choice.stored.seed,
-        "trained_by": {key: stored_by.get(key) for key in here} if choice.kept else here,
-        "stored_by": stored_by,
-    }
-    units = {
-        name: formatting.unit(name) or "1"
-        for name, value in choice.params.model_dump().items()
-        if not isinstance(value, str | bool | dict)
-    }
-    saved_at = datetime.now(UTC).isoformat(timespec="seconds")
-    whole = {"saved_at": saved_at, "parameter_units": units, "scores": scores, "lineage": lineage}
     plain: dict[str, Any] = json.loads(json_records.dumps(whole))
     return plain
 
 
-def _reason(stored: Mapping[str, Any]) -> str:
-    """Why two trainings of one network may differ: what they ran on."""
-    here = provenance.of_this_process()
-    differs = [
-        f"{name} {stored.get(name)} then, {here[name]} now"
-        for name in _RAN_ON
-        if stored.get(name) != here[name]
-    ]
-    what = "; ".join(differs) or "nothing that is recorded: please report this"
-    return f"What differs where they were trained: {what}."
+def _scores(loaded: StudyNetwork) -> dict[str, Any]:
+    measured, spec = loaded.measured, loaded.result.spec
+    of_trial = [c for c in loaded.result.confirmations if c.source == loaded.trial.number]
+    item = of_trial[0] if of_trial and of_trial[0].scores else None
+    checks = {name: value for name, value in measured.info.items() if name in RESERVED}
+    return {
+        "metric": spec.objective_impl.metric,
+        "score": measured.score,
+        "scored_on": loaded.scored_on,
+        "score_at": loaded.score_at,
+        "protocol": loaded.protocol.value,
+        "diverged": measured.diverged,
+        "stored_score": loaded.stored.score,
+        "identical_to_stored": loaded.identical,
+        "trial_search_score": loaded.trial.score,
+        "trial_confirmed_scores": list(item.scores) if item else [],
+        "trial_confirmed_step_scores": list(item.step_scores) if item else [],
+        "trial_confirmed_on": caveats.basis(spec, item) if item else "",
+        "warning": caveats.warning(spec, item) if item else "",
+        **checks,
+        "info": {name: value for name, value in measured.info.items() if name not in checks},
+    }
+
+
+def _lineage(loaded: StudyNetwork) -> dict[str, Any]:
+    spec, confirmed = loaded.result.spec, loaded.confirmed
+    here, stored_by = provenance.of_this_process(), dict(loaded.slot.lineage)
+    return {
+        "study": spec.name,
+        "spec_hash": spec.hash,
+        "spec": spec.stored(),
+        "trial": loaded.trial.number,
+        "network": loaded.name,
+        "member": None if confirmed else loaded.stored.member,
+        "fresh_seed": _fresh_seed(loaded.result, loaded.slot) if confirmed else None,
+        "seed": loaded.stored.seed,
+        "trained_by": here if loaded.trained else {key: stored_by.get(key) for key in here},
+        "stored_by": stored_by,
+    }

@@ -9,6 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from hpo import config
@@ -72,23 +73,20 @@ class Notifier(threading.Thread):
         try:
             for study, notice in self._notices.due(self._study):
                 if self._notices.claim(study, notice):
-                    self._notices.settle(study, notice, self._delivered(study, notice))
+                    self._notices.settle(study, notice, self._tell(study, notice))
         except Exception as error:
             if not is_passing(error):  # of a database that is away, the worker tells
-                log.warning("nobody could be notified: %s", " ".join(str(error).split())[:200])
+                log.warning("nobody could be notified: %s", _why(error))
 
-    def _delivered(self, study: str, notice: Notice) -> bool:
+    def _tell(self, study: str, notice: Notice) -> bool:
+        """Tell by every way that there is, holding no connection; whether all went well."""
         try:
-            return self._deliver(study, notice)
+            record = json_records.study(self._ledger.result(study))
         except Exception as error:
             if is_passing(error):
                 raise  # who looks when the claim is over tries again
-            log.warning("%s, %s: %s", study, notice, " ".join(str(error).split())[:200])
+            log.warning("not notified: %s, %s: %s", study, notice, _why(error))
             return False
-
-    def _deliver(self, study: str, notice: Notice) -> bool:
-        """Send it by every way that there is, holding no connection; whether all went well."""
-        record = json_records.study(self._ledger.result(study))
         text = " ".join(f"{study} {_TEXTS[notice]}: {record['verdict']}".split())[:_LONGEST]
         body = json_records.dumps({"event": notice, "text": text, **record})
         ways: list[Callable[[], object]] = []
@@ -96,42 +94,37 @@ class Notifier(threading.Thread):
             ways.append(partial(_run, self._notify.command, body, text))
         if self._notify.webhook:
             ways.append(partial(_post, self._notify.webhook, body))
-        return all([self._try(way, f"{study}, {notice}") for way in ways])
+        return all([self._went(way, f"{study}, {notice}") for way in ways])
 
-    def _try(self, way: Callable[[], object], what: str) -> bool:
-        error: Exception | None = None
+    def _went(self, way: Callable[[], object], what: str) -> bool:
+        """Go a way, again if it fails; whether that has worked."""
         for pause_s in PAUSES_S:
             try:
-                _within(TIMEOUT_S, way)
+                _within(TIMEOUT_S + 1.0, way)
+            except Exception as error:  # whatever it is, training goes on
+                trouble = _why(error)
+                self._ended.wait(pause_s)
+            else:
                 log.info("notified: %s", what)
                 return True
-            except Exception as trouble:  # whatever it is, training goes on
-                error = trouble
-            self._ended.wait(pause_s)
-        log.warning("not notified: %s: %s", what, _why(error))
+        log.warning("not notified: %s: %s", what, trouble)
         return False
 
 
 def _within(seconds: float, way: Callable[[], object]) -> None:
-    """Go a way, however long it hangs; a second more than it should take itself."""
-    trouble: list[Exception] = []
+    """Go a way, and leave it if it hangs.
 
-    def go() -> None:
-        try:
-            way()
-        except Exception as error:
-            trouble.append(error)
-
-    thread = threading.Thread(target=go, name="notice", daemon=True)
-    thread.start()
-    thread.join(seconds + 1.0)
-    if thread.is_alive():
-        raise TimeoutError
-    if trouble:
-        raise trouble[0]
+    Raises:
+        TimeoutError: it has not ended by then.
+    """
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="notice")
+    try:
+        pool.submit(way).result(seconds)
+    finally:
+        pool.shutdown(wait=False)
 
 
-def _why(error: Exception | None) -> str:
+def _why(error: Exception) -> str:
     """What went wrong, without the command, which may hold what is secret."""
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"

@@ -14,10 +14,11 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from hpo.worker.crew import THREADS
 
 _PACKAGES = ("hpo-dynamics", "optuna", "torch", "numba", "numpy", "scikit-learn")
 _COMPUTE = ("torch", "numba", "llvmlite", "numpy", "scipy", "scikit-learn", "optuna", "cmaes")
@@ -26,8 +27,7 @@ _CPU_KEYS = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU imple
 """Lines of /proc/cpuinfo from which compilers and BLAS choose their kernels."""
 _VARIABLES = (
     *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_CBWR"),
-    *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA"),
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
+    *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", *THREADS),
 )
 """Environment variables that choose other ones, or split sums otherwise."""
 
@@ -44,7 +44,7 @@ def of_this_process() -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **_versions(_PACKAGES)},
         "numerics": numerics(),
         "host": platform.node(),
-        "cpu": _cpu(),
+        "cpu": _cpu_lines().get("model name") or platform.processor() or platform.machine(),
     }
 
 
@@ -66,29 +66,32 @@ def numerics() -> str:
     The processor's kind and features, environment variables that choose kernels or threads, and the
     versions of packages that compute.
     """
+    cpu = {key: " ".join(sorted(value.split())) for key, value in _cpu_lines().items()}
+    chosen = {"machine": platform.machine(), **{key: cpu[key] for key in _CPU_KEYS if key in cpu}}
     variables = {name: os.environ.get(name) for name in _VARIABLES}
-    facts = [_cpu_facts(), variables, _versions(_COMPUTE)]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+    facts = json.dumps([chosen, variables, _versions(_COMPUTE)], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()[:8]
 
 
-def _cpu_facts() -> dict[str, str]:
-    found = {"machine": platform.machine()}
-    with suppress(OSError):  # not Linux
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() in _CPU_KEYS:
-                found.setdefault(key.strip(), " ".join(sorted(value.split())))
-    return found
+def _cpu_lines() -> dict[str, str]:
+    """What /proc/cpuinfo says of the first processor; nothing where it is not Linux."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:
+        return {}
+    lines = (line.partition(":") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, _, value in lines}
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for package in packages:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return {name: _version(name) for name in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -100,16 +103,6 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return run.stdout.strip() if run.returncode == 0 else None
-
-
-def _cpu() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

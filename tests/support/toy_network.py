@@ -18,7 +18,7 @@ from toy_objective import ToyObjective, ToyParams, ToyTask
 
 from objectives import network_file
 from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
-from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
+from objectives.inspection import NetworkMember, NetworkObjective, Trace
 
 POINTS, DT_NS = 8, 0.5
 
@@ -54,21 +54,22 @@ class ToyMember(NetworkMember):
         if data != self.packed():
             raise ValueError("it is another network")
 
-    def trace(self, images: Sequence[int], quantity: str) -> Trace:
+    def trace(self, images: Sequence[int]) -> Trace:
         labels = self.test_labels[list(images)]
         time_ns = DT_NS * np.arange(POINTS + 1.0)
         strength = np.arange(1.0, 7.0).reshape(2, 1, 3, 1)
         waves = strength * np.sin((labels + 1)[:, np.newaxis, np.newaxis] * time_ns)
+        x = waves.astype(np.float32)
         return Trace(
-            quantity=quantity,
-            unit=QUANTITIES[quantity],
             images=np.asarray(images, dtype=np.int64),
             labels=labels,
             predicted=np.where(labels == 1, 2, labels),
             dt_ns=DT_NS,
             inputs=np.ones((len(labels), POINTS, 2), dtype=np.float32),
             time_ns=time_ns,
-            values=waves.astype(np.float32),
+            x=x,
+            y=-x,
+            drive=2 * x[..., :-1],
         )
 
 

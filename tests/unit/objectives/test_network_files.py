@@ -20,7 +20,6 @@ from objectives import network_file, solved_equation
 from objectives.artifacts import FORMAT, describe, load_network
 from objectives.classifier import Classifier
 from objectives.contract import Protocol
-from objectives.inspection import QUANTITIES
 from objectives.network_file import KEY
 from objectives.solved_equation import refined
 from objectives.tasks import load
@@ -112,7 +111,7 @@ def test_a_network_whose_layers_differ_is_trained_resumed_described_and_traced(
     assert found["connectivity"]["mask_inter"] == {"kept": 12, "possible": 24}
     assert found["connectivity"]["mask_intra"] == {"kept": 34, "possible": 52}
     assert (trained.width, trained.widths) == (6, (6, 4))
-    values = trained.trace([0, 5], "x").values
+    values = trained.trace([0, 5]).x
     assert np.isfinite(values[0]).all()
     assert np.isfinite(values[1, :, :4]).all()
     assert np.isnan(values[1, :, 4:]).all()
@@ -132,7 +131,7 @@ def test_a_network_of_normalised_data_says_how_to_normalise_more(tmp_path: Path)
     network_file.write(tmp_path / "best.safetensors", trained.packed(), ABOUT)
     scaling = describe(tmp_path / "best.safetensors")["input_scaling"]
     wanted = (x - np.array(scaling["shift"])) / np.array(scaling["scale"])
-    seen = trained.trace([0, 19], "x").inputs
+    seen = trained.trace([0, 19]).inputs
     np.testing.assert_array_equal(seen, wanted[[20, 39]].astype(np.float32))
     network = load_network(tmp_path / "best.safetensors")
     assert network(torch.from_numpy(seen)).shape == (1, 2, 2)
@@ -215,25 +214,23 @@ def test_tensors_that_do_not_fit_are_refused(saved: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("quantity", sorted(QUANTITIES))
-def test_a_trace_shows_what_the_network_computes(kind: str, quantity: str) -> None:
+def test_a_trace_shows_what_the_network_computes(kind: str) -> None:
     trained = changed(member(kind, dt_ns=0.5))
-    trace = trained.trace([3, 800], quantity)
+    trace = trained.trace([3, 800])
     network = trained.network
     u = torch.from_numpy(trace.inputs)
     with refined(network, trace.steps_per_point), torch.no_grad():
-        expected = network.trajectories(u)[quantity][0].transpose(2, 3)
+        expected = network.trajectories(u)
         logits = network(u)[0]
-    times = 64 if quantity == "drive" else 65
-    assert trace.values.shape == (2, 2, 6, times)
-    assert np.array_equal(trace.values, expected.numpy())
-    assert trace.unit == ("1/ns" if quantity == "drive" else "")
-    assert trace.time_ns.tolist() == [0.5 * k for k in range(times)]
+    for name, points in {"x": 65, "y": 65, "drive": 64}.items():
+        values = getattr(trace, name)
+        assert values.shape == (2, 2, 6, points)
+        assert np.array_equal(values, expected[name][0].transpose(2, 3).numpy())
+    assert trace.time_ns.tolist() == [0.5 * k for k in range(65)]
     assert trace.labels.tolist() == trained.test_labels[[3, 800]].tolist()
     assert trace.predicted.tolist() == logits.argmax(dim=1).tolist()
-    if quantity == "y":  # what is shown last is what is read out
-        last = torch.from_numpy(trace.values[-1, :, :, -1])
-        torch.testing.assert_close(last @ network.w_out[0].mT + network.bias_out[0], logits)
+    last = torch.from_numpy(trace.y[-1, :, :, -1])  # what is shown last is what is read out
+    torch.testing.assert_close(last @ network.w_out[0].mT + network.bias_out[0], logits)
 
 
 def test_weights_of_another_network_are_refused() -> None:
@@ -252,7 +249,7 @@ def test_replays_use_the_test_half_whatever_the_protocol(protocol: Protocol) -> 
     test = load(task, protocol=Protocol.CONFIRM, member_seed=0).score
     found = member("spintronic", protocol)
     assert np.array_equal(found.test_labels, test.label)
-    shown = found.trace([0, 898], "x")
+    shown = found.trace([0, 898])
     assert np.array_equal(shown.inputs, test.x[[0, 898]])
     assert np.array_equal(shown.predicted, found.read()[[0, 898]])
 
@@ -261,4 +258,4 @@ def test_a_prediction_that_is_not_finite_reads_no_class(monkeypatch: pytest.Monk
     monkeypatch.setattr(solved_equation, "MAX_REFINEMENTS", 2)  # it never settles
     broken = member("spintronic")
     broken.network.w_out.data[:] = float("nan")
-    assert broken.trace([0, 1], "x").predicted.tolist() == [-1, -1]
+    assert broken.trace([0, 1]).predicted.tolist() == [-1, -1]

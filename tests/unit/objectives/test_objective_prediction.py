@@ -216,9 +216,9 @@ def test_a_trace_shows_target_and_prediction_of_windows_of_the_test_part() -> No
     one.train(lambda progress: None)
     assert one.classes == ()
     assert one.test_labels.tolist() == [0, 0]
-    trace = one.trace([1], "x")
+    trace = one.trace([1])
     assert trace.inputs.shape == (1, 150, 1)
-    assert trace.values.shape == (1, 1, 12, 151)
+    assert trace.x.shape == (1, 1, 12, 151)
     assert trace.steps_per_point is not None
     np.testing.assert_allclose(trace.target[0], TASK.series().target[-100:], atol=1e-6)
     assert trace.prediction.shape == (1, 100, 1)

@@ -327,7 +327,7 @@ def test_a_saved_network_takes_new_recordings_as_it_took_the_data(
 ) -> None:
     path, member = saved
     x = network_input(path, unequal()[:30])
-    assert torch.equal(x, torch.from_numpy(member.trace(range(30), "x").inputs))
+    assert torch.equal(x, torch.from_numpy(member.trace(range(30)).inputs))
     assert load_network(path)(x).shape == (1, 30, 3)
     assert network_input(path, []).shape == (0, 5, 2)
 

@@ -70,5 +70,5 @@ def test_what_decides_last_bits_has_a_hash(monkeypatch: pytest.MonkeyPatch) -> N
         with monkeypatch.context() as changed:
             changed.setenv(name, "another")
             assert provenance.numerics() != before
-    monkeypatch.setattr(provenance, "_cpu_facts", lambda: {"flags": "fewer"})
+    monkeypatch.setattr(provenance, "_cpu_lines", lambda: {"flags": "fewer"})
     assert provenance.numerics() != before
