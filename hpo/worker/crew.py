@@ -186,7 +186,6 @@ class Crew:
         """SIGTERM to all, then SIGKILL to those that are left after ``grace_s`` (None: never)."""
         self.end_within(math.inf if grace_s is None else grace_s)
         processes = {p.name: p.process for p in self._places if p.process is not None}
-        self._places.clear()
         for process in processes.values():
             process.terminate()
         try:
@@ -200,6 +199,7 @@ class Crew:
                 process.kill()
             for process in processes.values():
                 process.wait()
+            self._places.clear()
             for name in killed:
                 self._release(name, None)
 
