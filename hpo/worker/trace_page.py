@@ -7,8 +7,8 @@ and what a network that predicts reads out. Colours are classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -70,22 +70,32 @@ def figure(replay: Replay) -> go.Figure:
     drawn.update_layout(margin={"t": _HEAD, "b": foot})
     drawn.update_xaxes(range=[0, trace.time_ns[-1]], showgrid=False)
     drawn.update_xaxes(title_text="time (ns)", row=len(panels))
-    first = 1 + sum(panel.held for panel in panels)
+    scale = _scale([panel.values for panel in panels if panel.axis == _STATE])
     for row, panel in enumerate(panels, start=1):
-        place: dict[str, Any] = {"row": row, "col": 1}
+        place, times = {"row": row, "col": 1}, panel.times.tolist()
         drawn.update_yaxes(title_text=panel.axis, **place)
         for series, look in enumerate(looks):
             own = look | {"mode": "lines", "legendgroup": str(series), "showlegend": row == 1}
             own |= {"line_shape": "hv", "line_width": 1.4} if panel.held else {}
-            drawn.add_scatter(x=panel.times, y=panel.values[series], **own, **place)
+            drawn.add_scatter(x=times, y=panel.values[series].tolist(), **own, **place)
             if panel.target is not None:
                 own |= {"line": _DOTTED, "legendgroup": "target", "name": "target"}
-                drawn.add_scatter(x=panel.times, y=panel.target[series], **own, **place)
+                drawn.add_scatter(x=times, y=panel.target[series].tolist(), **own, **place)
         if panel.axis == _STATE:  # of one scale, to be compared; dotted where all are at rest
-            drawn.update_yaxes(matches=f"y{first}", **place)
+            drawn.update_yaxes(range=scale, **place)
             rest = float(panel.values[0, 0])
             drawn.add_hline(y=rest, line={**_DOTTED, "color": GREY}, **place)
     return drawn
+
+
+def _scale(values: Sequence[Any]) -> list[float] | None:
+    """The range of an axis on which all that is finite is in view."""
+    found = np.concatenate([each[np.isfinite(each)] for each in values])
+    if not found.size:
+        return None
+    low, high = float(found.min()), float(found.max())
+    margin = 0.05 * (high - low) or 0.5
+    return [low - margin, high + margin]
 
 
 def _panels(trace: Trace) -> list[_Panel]:
@@ -101,14 +111,10 @@ def _panels(trace: Trace) -> list[_Panel]:
         neuron = telling_neuron(trace, layer)
         panels.append(_Panel(f"layer {layer}, neuron {neuron}", _STATE, times, values[:, neuron]))
     if trace.target is not None and trace.prediction is not None:
-        pairs = zip(
-            trace.prediction.transpose(2, 0, 1), trace.target.transpose(2, 0, 1), strict=True
-        )
-        for output, (values, target) in enumerate(islice(pairs, _MAX_CHANNELS)):
-            title, when = (
-                f"output {output}: target (dotted) and prediction",
-                times[-target.shape[1] :],
-            )
+        when = times[-trace.target.shape[1] :]
+        for output in range(min(trace.target.shape[2], _MAX_CHANNELS)):
+            title = f"output {output}: target (dotted) and prediction"
+            values, target = trace.prediction[..., output], trace.target[..., output]
             panels.append(_Panel(title, "output", when, values, target=target))
     return panels
 

@@ -83,19 +83,31 @@ def test_the_figure_has_a_panel_for_each_channel_and_the_telling_neuron_of_each_
     assert [line.showlegend for line in figure.data] == [True] * 3 + [False] * 9
     assert figure.data[0].line.shape == "hv"
     assert list(figure.data[0].x) == [0.5 * k for k in range(9)]
-    ranges = {figure.get_subplot(row, 1).yaxis.matches for row in (3, 4)}
-    assert ranges == {"y3"}, "that of the first neuron"
+    scale, other = (figure.get_subplot(row, 1).yaxis.range for row in (3, 4))
+    assert scale == other, "to be compared"
+    assert all(scale[0] < value < scale[1] for line in figure.data[6:] for value in line.y)
     assert len(figure.layout.shapes) == 2, "lines of rest"
     one = replay.telling_neuron(NET.trace([0]), 0)
     assert one == 2, "of one series, that which moves most"
 
 
-def test_of_many_channels_the_first_are_drawn_each_in_its_panel() -> None:
+def test_of_many_channels_the_first_are_drawn_and_outputs_of_the_last_points() -> None:
     one = shown()
-    many = replace(one, trace=replace(one.trace, inputs=np.zeros((3, 8, 40), np.float32)))
+    read = {"target": np.zeros((3, 4, 1)), "prediction": np.ones((3, 4, 1))}
+    wide = np.zeros((3, 8, 40), np.float32)
+    many = replace(one, trace=replace(one.trace, inputs=wide, **read))
     figure = trace_page.figure(many)
-    assert figure.layout.annotations[7].text == "input, channel 7 of 40"
-    assert len(figure.data) == 3 * (8 + 2)
+    titles = [annotation.text for annotation in figure.layout.annotations]
+    assert titles[7] == "input, channel 7 of 40"
+    assert titles[-1] == "output 0: target (dotted) and prediction"
+    assert len(figure.data) == 3 * (8 + 2 + 2)
+    prediction, target = figure.data[-2:]
+    assert list(prediction.x) == list(target.x) == [2.5, 3.0, 3.5, 4.0]
+    assert (set(prediction.y), set(target.y), target.line.dash) == ({1.0}, {0.0}, "dot")
+    assert "after each of the last 4 points" in trace_page.page(many, "hpo trace")
+    stream = io.StringIO()
+    replay.write_csv(many, stream)
+    assert "2,prediction,0,4.0,1.0,,," in stream.getvalue().replace(HOSTILE + ",", "")
 
 
 def test_classes_differ_by_colour_and_dash_and_wrong_readings_are_marked() -> None:
