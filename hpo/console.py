@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str, examples: str) -> None:
         """A parser with its text of examples, given without indentation."""
-        self._study_required: bool | None = None
+        self._given: list[str] = []
         super().__init__(
             prog=prog,
             description=description,
@@ -77,11 +77,12 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Argparse's message, with the closest valid option where one was mistyped."""
-        options = set(re.findall(r"--[\w-]+", self.format_help())) - {"--help"}
-        wrong = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
-        hints = "".join(near_miss(word, options) for word in wrong)
-        message += f". {hints.rstrip()}" * bool(hints)
+        """Argparse's message, or the mistyped options, with the closest valid ones."""
+        known = {name for name in self._option_string_actions if name[:2] == "--"} - {"--help"}
+        wrong = [word for word in self._given if word[:2] == "--" and word not in known]
+        if wrong:
+            hints = "".join(near_miss(word, known) for word in wrong)
+            message = f"unrecognized arguments: {' '.join(wrong)}. {hints}".rstrip()
         super().error(f"{message}\n{self.prog} --help shows every option, with examples")
 
     def parse_known_args(  # type: ignore[override]
@@ -89,6 +90,7 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """As argparse does, but refuse bytes that are no text: no database can hold them."""
         given = list(sys.argv[1:] if args is None else args)
+        self._given = [word.partition("=")[0] for word in given if word != "--"]
         for text in given:
             if any("\ud800" <= character <= "\udfff" for character in text):
                 self.error(f"every argument must be UTF-8 text, but got {text!r}")
@@ -108,25 +110,9 @@ class Parser(argparse.ArgumentParser):
             required: whether one must be given.
             to: the group to add it to.
         """
-        to = to or self
-        to.add_argument("study", nargs="?", metavar="STUDY", help=what)
-        to.add_argument("--study", dest="study_option", metavar="STUDY", help="the same")
-        self._study_required = required
-
-    def parse_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: Any = None
-    ) -> argparse.Namespace:
-        """As argparse does; ``study`` is given in one of the two ways, see ``add_study``."""
-        arguments: argparse.Namespace = super().parse_args(args, namespace)
-        if self._study_required is None:
-            return arguments
-        named, option = arguments.study, arguments.study_option
-        if named is not None and option not in (None, named):
-            self.error(f"one study must be named, but got STUDY={named} and --study={option}")
-        arguments.study = option if named is None else named
-        if self._study_required and arguments.study is None:
-            self.error("the following arguments are required: STUDY")
-        return arguments
+        one = (to or self).add_mutually_exclusive_group(required=required)
+        one.add_argument("study", nargs="?", default=argparse.SUPPRESS, metavar="STUDY", help=what)
+        one.add_argument("--study", metavar="STUDY", help="the same")
 
     def add_storage(self) -> None:
         """``--storage``, the same wherever a database is used."""

@@ -14,22 +14,6 @@ if TYPE_CHECKING:
 
 
 @command(
-    "Bring a study from a backup file into the database.",
-    """\
-hpo import seqdigits.jsonl.gz
-    bring a study into the database, as `hpo export seqdigits --backup seqdigits.jsonl.gz` wrote it
-hpo worker --study seqdigits
-    ... and go on with it, if it was not finished: its table ends as if it had never moved
-hpo import seqdigits.jsonl.gz --name seqdigits-copy
-    under another name
-hpo import seqdigits.jsonl.gz --dry-run
-    check that the file is whole and sound, without a database
-hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
-    from your own machine to the shared database
-hpo import seqdigits.jsonl.gz --json | jq .settled
-    what was imported, for scripts
-
-All of it is imported, or nothing: a file that was cut short or changed is refused.""",
     argument("file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`"),
     argument("--name", metavar="NEW", help="another name for the study"),
     argument("--dry-run", action="store_true", help="check the file, touch no database"),
@@ -37,10 +21,18 @@ All of it is imported, or nothing: a file that was cut short or changed is refus
     JSON,
 )
 def import_(arguments: argparse.Namespace) -> int:
-    """Import a study, or check its file.
+    """Bring a study from a backup file into the database, as `hpo export --backup` wrote it.
 
-    Raises:
-        HpoError: the file cannot be trusted, or the database holds a study of this name.
+    All of it is imported, or nothing: a file that was cut short or changed is refused. A study that
+    was not finished goes on there: its table ends as if it had never moved.
+
+    Examples:
+        hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
+            from your own machine to the shared database
+        hpo import seqdigits.jsonl.gz --name seqdigits-copy
+            under another name
+        hpo import seqdigits.jsonl.gz --dry-run
+            check that the file is whole and sound, without a database
     """
     from hpo.ledger.backup import study
     from hpo.ledger.ledger import Ledger

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import getdoc
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from hpo.console import Parser, answer, storage_option, without_password
@@ -60,9 +62,10 @@ class Command:
     """A command ``hpo NAME``: called with the rest of its line, it returns the exit status."""
 
     run: Run
-    """Gets the parsed arguments; it imports what is heavy itself, so that ``--help`` is fast."""
-    about: str
-    examples: str
+    """Gets the parsed arguments; it imports what is heavy itself, so that ``--help`` is fast.
+
+    Its docstring is what ``--help`` shows, ending with ``Examples:``.
+    """
     arguments: tuple[Add, ...]
     check: Check | None
 
@@ -73,7 +76,8 @@ class Command:
 
     def parser(self) -> Parser:
         """Its command line."""
-        parser = Parser(self.name, self.about, self.examples)
+        about, _, examples = (getdoc(self.run) or "").partition("\n\nExamples:\n")
+        parser = Parser(self.name, about, dedent(examples))
         for add in self.arguments:
             add(parser)
         return parser
@@ -88,18 +92,14 @@ class Command:
         return answer(lambda: self.run(given))
 
 
-def command(
-    about: str, examples: str, *arguments: Add, check: Check | None = None
-) -> Callable[[Run], Command]:
-    """Make a function a command.
+def command(*arguments: Add, check: Check | None = None) -> Callable[[Run], Command]:
+    """Make a function a command; its docstring is the text of ``--help``.
 
     Args:
-        about: what the command does, for ``--help``.
-        examples: shown below the options.
         arguments: in the order in which they are shown.
         check: refuses arguments that do not go together, with ``error`` of the parser.
     """
-    return lambda run: Command(run, about, examples, arguments, check)
+    return lambda run: Command(run, arguments, check)
 
 
 @contextmanager

@@ -13,18 +13,19 @@ _NAMES = "studies"
 
 
 @command(
-    "Print what a shell needs to complete commands, options and names of studies.",
-    """\
-eval "$(hpo completion bash)"
-    in ~/.bashrc; in ~/.zshrc, after compinit: eval "$(hpo completion zsh)"
-hpo completion fish > ~/.config/fish/completions/hpo.fish
-    for fish
-hpo completion studies
-    names of study files and of studies launched here, which the three ask for""",
     argument("shell", choices=["bash", "zsh", "fish", _NAMES], help="the shell"),
 )
 def completion(arguments: argparse.Namespace) -> int:
-    """Print the script, or the names that it asks for."""
+    """Print what a shell needs to complete commands, options and names of studies.
+
+    Examples:
+        eval "$(hpo completion bash)"
+            in ~/.bashrc; in ~/.zshrc, after compinit: eval "$(hpo completion zsh)"
+        hpo completion fish > ~/.config/fish/completions/hpo.fish
+            for fish
+        hpo completion studies
+            names of study files and of studies launched here, which the three ask for
+    """
     if arguments.shell == _NAMES:
         print("\n".join(_studies()))
         return 0
@@ -45,7 +46,7 @@ def _every_command() -> argparse.ArgumentParser:
         about = COMMANDS[ALIASES.get(name, name)][1]
         commands.add_parser(name, help=about, parents=[parser], add_help=False)
         for action in parser._actions:
-            if action.dest in ("study", "study_option"):
+            if action.dest == "study":
                 action.complete = shtab.cmd(f"hpo completion {_NAMES}")  # type: ignore[attr-defined]
             elif action.type is Path:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]

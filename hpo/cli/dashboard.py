@@ -52,29 +52,6 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 
 @command(
-    "Show the studies of a database in the browser.",
-    """\
-hpo dashboard
-    the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C: a home page of all
-    of them, which leads to the live report of each, and to optuna-dashboard
-hpo dashboard --storage postgresql://me@server/hpo --port 8081 --open
-    those of another database, and open the browser
-ssh -L 8080:127.0.0.1:8080 labserver
-    on your own machine: the dashboard that runs on labserver is then at http://127.0.0.1:8080/
-(umask 077; openssl rand -base64 24 > dashboard-password)
-hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host labserver
-    for other machines, which need the password (under any user name). It crosses the network as
-    it is: put TLS before it, as by a reverse proxy on the same machine that keeps the Host header
-    (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host $host;). With
-    --trusted-proxy 127.0.0.1, and X-Forwarded-For $remote_addr, wrong passwords count by client
-systemd-run --user --unit hpo-dashboard hpo dashboard
-    as a service of yours; `systemctl --user stop hpo-dashboard` ends it
-curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
-    for programs; /metrics is for Prometheus; /healthz answers without a password, and tells nothing
-
-It only shows: studies are started, stopped, extended and deleted with `hpo`, and the database
-itself refuses whatever the dashboard would write. SIGTERM ends it within two seconds with exit
-status 0, as systemd and containers expect.""",
     STORAGE,
     argument(
         "--host",
@@ -106,10 +83,33 @@ status 0, as systemd and containers expect.""",
     check=_check,
 )
 def dashboard(arguments: argparse.Namespace) -> int:
-    """Serve until a signal.
+    """Show the studies of a database in the browser.
 
-    Raises:
-        HpoError: the port, the password or the database cannot be had.
+    It only shows: studies are started, stopped, extended and deleted with `hpo`, and the database
+    itself refuses whatever the dashboard would write. SIGTERM ends it within two seconds with exit
+    status 0, as systemd and containers expect.
+
+    Examples:
+        hpo dashboard
+            the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C: a home page
+            of all of them, which leads to the live report of each, and to optuna-dashboard
+        hpo dashboard --storage postgresql://me@server/hpo --port 8081 --open
+            those of another database, and open the browser
+        ssh -L 8080:127.0.0.1:8080 labserver
+            on your own machine: the dashboard that runs on labserver is then at
+            http://127.0.0.1:8080/
+        (umask 077; openssl rand -base64 24 > dashboard-password)
+        hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host labserver
+            for other machines, which need the password (under any user name). It crosses the
+            network as it is: put TLS before it, as by a reverse proxy on the same machine that
+            keeps the Host header (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host
+            $host;). With --trusted-proxy 127.0.0.1, and X-Forwarded-For $remote_addr, wrong
+            passwords count by client
+        systemd-run --user --unit hpo-dashboard hpo dashboard
+            as a service of yours; `systemctl --user stop hpo-dashboard` ends it
+        curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
+            for programs; /metrics is for Prometheus; /healthz answers without a password, and tells
+            nothing
     """
     from hpo import settings
     from hpo.dashboard import server

@@ -36,20 +36,19 @@ class Finding:
 
 
 @command(
-    "Say whether this machine is ready to run studies.",
-    """\
-hpo doctor
-    processor, kernels, the solved equation, storage, versions, free space: each with OK
-    or what to do
-hpo doctor --storage postgresql://me@server/hpo
-    the same, with that database instead of the embedded server
-hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
-    what is not OK, for a program""",
     STORAGE,
     JSON,
 )
 def doctor(arguments: argparse.Namespace) -> int:
-    """Look at everything; a line is shown as soon as it is known."""
+    """Say whether this machine is ready to run studies.
+
+    Examples:
+        hpo doctor --storage postgresql://me@server/hpo
+            versions, processor, kernels, the solved equation, storage (without the option the
+            embedded server), free space, the site's defaults: each with OK or what to do
+        hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
+            what is not OK, for a program
+    """
     findings = []
     for finding in examine(arguments.storage):
         findings.append(finding)
@@ -73,13 +72,10 @@ def line(finding: Finding) -> str:
 
 def examine(storage: str | None) -> Iterator[Finding]:
     """All findings, the quick ones first."""
-    from hpo.launch import plan
     from hpo.worker import provenance
 
     versions = provenance.of_this_process()["versions"]
     yield Finding("versions", ", ".join(f"{name} {number}" for name, number in versions.items()))
-    usable = f"{plan.cores()} usable of {os.cpu_count()}: as many workers by default"
-    yield Finding("cores", f"{usable}, load {os.getloadavg()[0]:.1f} now")
     yield from _processor()
     yield from of_storage(storage)
     yield _space()
@@ -93,12 +89,8 @@ def _checked(what: str, found: str, ok: bool, remedy: str) -> Finding:
 
 def _processor() -> Iterator[Finding]:
     """What a fresh process says of the processor and the kernels."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _AS_A_WORKER],
-        env={**os.environ, **_ONE_THREAD},
-        capture_output=True,
-        text=True,
-    )
+    line = [sys.executable, "-P", "-c", _AS_A_WORKER]
+    done = subprocess.run(line, env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True)
     if done.returncode == 0:
         yield from judge(json.loads(done.stdout.splitlines()[-1]))
         return
@@ -113,20 +105,17 @@ def judge(about: dict[str, Any]) -> Iterator[Finding]:
     found = f"{about['cpu']}, {simd or 'no vector instructions that we know'}"
     remedy = "Networks train several times slower here; use another machine."
     yield _checked("processor", found, bool(simd), remedy)
-    yield _kernels(about)
-    yield _equation(about["equation"], about["kernel_cache"])
-    gpus = ", ".join(about["gpus"]) or "none; networks train on the CPU, which is the default"
-    yield Finding("CUDA devices", gpus)
-
-
-def _kernels(about: dict[str, Any]) -> Finding:
     seconds, cache = f"{about['kernels_s']:.1f} s", about["kernel_cache"]
+    found = f"compiled just now in {seconds}, kept in {cache}"
     if about["complaints"]:
         found = f"compiled in {seconds}, by every process anew: no cache can be written"
-        return Finding("kernels", found, "warning", "Set NUMBA_CACHE_DIR to a writable directory.")
-    if about["kernels_cached"]:
-        return Finding("kernels", f"compiled; loaded in {seconds} from {cache}")
-    return Finding("kernels", f"compiled just now in {seconds}, kept in {cache}")
+    elif about["kernels_cached"]:
+        found = f"compiled; loaded in {seconds} from {cache}"
+    remedy = "Set NUMBA_CACHE_DIR to a writable directory."
+    yield _checked("kernels", found, not about["complaints"], remedy)
+    yield _equation(about["equation"], cache)
+    gpus = ", ".join(about["gpus"]) or "none; networks train on the CPU, which is the default"
+    yield Finding("CUDA devices", gpus)
 
 
 def _equation(about: dict[str, Any], cache: str) -> Finding:
@@ -144,18 +133,16 @@ def _equation(about: dict[str, Any], cache: str) -> Finding:
 def of_storage(url: str | None) -> Iterator[Finding]:
     """What there is to say of the database at ``url``, else of the one that commands use."""
     from hpo.errors import StorageError
-    from hpo.ledger.tables import SCHEMA_VERSION, schema
+    from hpo.ledger.tables import schema
     from hpo.postgres.connect import open_storage
 
     try:
         with open_storage(url) as storage:
+            with storage.engine.connect() as connection:
+                schema.is_current(connection)  # another release's is refused
             yield Finding("storage", storage.describe())
             if (encryption := storage.encryption()) is not None:
                 yield _encryption(*encryption)
-            with storage.engine.connect() as connection:
-                current = schema.is_current(connection)
-        made = f"version {SCHEMA_VERSION}" if current else "not there; the first launch makes it"
-        yield Finding("schema", made)
     except StorageError as error:
         yield Finding("storage", str(error), "error")
 
@@ -178,8 +165,7 @@ def of_site() -> Finding:
         file, executor = config.find(), config.load().launch.executor
     except HpoError as error:
         return Finding("site", str(error), "error")
-    named = f"{file}: executor {executor}" if file else "no hpo.toml; every default is ours"
-    return Finding("site", named)
+    return Finding("site", f"{file}: executor {executor}" if file else "no hpo.toml")
 
 
 def _space() -> Finding:
@@ -188,6 +174,6 @@ def _space() -> Finding:
     home = settings.home()
     there = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(there).free
-    found = f"{home}, {free / 1e9:.0f} GB free" + ("" if home.exists() else " (not there)")
     remedy = "Make room, or set HPO_HOME to another disk."
+    found = f"{home}, {free / 1e9:.0f} GB free"
     return _checked("data directory", found, free > _LITTLE_BYTES, remedy)

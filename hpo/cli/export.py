@@ -6,7 +6,6 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -17,14 +16,13 @@ from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
-    from hpo.study.trials import Member
 
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
 _TIMES = ("started_at", "settled_at", "message")
 _MEMBER = ("member", "seed", "score", "diverged", "seconds")
 _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "trained_steps_per_point")
-"""Of a member whose time step was checked, in its ``info``; the other checks name theirs."""
+"""In the ``info`` of a member whose time step was checked; columns where a member has them."""
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -39,24 +37,6 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 
 @command(
-    "Write a study: trials as a table, all of it as a backup, or one trained network.",
-    """\
-hpo export seqdigits -o seqdigits.csv
-    one row per trained network: parameters, seed, score, seconds
-hpo export seqdigits -o seqdigits.jsonl --curves
-    one JSON object per trial, with the learning curves of its members
-hpo export seqdigits --format jsonl | jq -c '[.number, .score]'
-    to a pipe
-hpo export seqdigits --backup seqdigits.jsonl.gz
-    the whole study, for `hpo import` into another database: specification, trials, networks,
-    curves, lineage, checkpoints; it goes on there as if it had never moved. Workers may go on
-    meanwhile: the file holds one moment. A table (-o) is for other programs, and cannot be imported
-hpo export seqdigits --network best.safetensors
-    a trained network of the best trial: its weights, and best.json beside them, which says what
-    it is. The first fresh seed of a confirmed trial is kept; others are trained again. In Python:
-    from objectives.artifacts import load_network; network = load_network("best.safetensors")
-hpo export seqdigits --network t7.safetensors --trial 7 --member 2
-    another one: network 2 of trial 7""",
     STUDY,
     one_of(
         argument("-o", "--output", type=Path, metavar="FILE", help="the table (default: stdout)"),
@@ -76,10 +56,22 @@ hpo export seqdigits --network t7.safetensors --trial 7 --member 2
     check=_check,
 )
 def export(arguments: argparse.Namespace) -> int:
-    """Write the table, or what is asked for instead.
+    """Write a study: trials as a table, all of it as a backup, or one trained network.
 
-    Raises:
-        HpoError: the format is unknown, or the file cannot be written.
+    A backup is for `hpo import`, also into another database: it holds one moment of the study,
+    which goes on there as if it had never moved. A table is for other programs.
+
+    Of a confirmed trial the network of the first fresh seed is kept; others are trained again. The
+    description goes beside it, as .json, and `objectives.artifacts.load_network(FILE)` reads both.
+
+    Examples:
+        hpo export seqdigits -o seqdigits.csv
+            one row per trained network: parameters, seed, score, seconds; as .jsonl one JSON object
+            per trial
+        hpo export seqdigits --backup seqdigits.jsonl.gz
+            the whole study: specification, trials, networks, curves, lineage, checkpoints
+        hpo export seqdigits --network t7.safetensors --trial 7 --member 2
+            network 2 of trial 7; without --trial, of the best
     """
     if arguments.network is not None:
         return networks.export(arguments)
@@ -91,7 +83,7 @@ def export(arguments: argparse.Namespace) -> int:
         print(arguments.backup)
         return 0
     output: Path | None = arguments.output
-    write = {"csv": _write_csv, "jsonl": _write_jsonl}[_format(arguments.format, output)]
+    write = {".csv": _write_csv, ".jsonl": _write_jsonl}[_ending(arguments.format, output)]
     with looking(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)
     if output is None:
@@ -103,16 +95,14 @@ def export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _format(given: str | None, output: Path | None) -> str:
-    if given is not None:
-        return given
-    ending = output.suffix if output is not None else ".csv"
+def _ending(given: str | None, output: Path | None) -> str:
+    ending = f".{given}" if given else output.suffix if output else ".csv"
     if ending not in (".csv", ".jsonl"):
         raise HpoError(
             f"{output}: the ending must be .csv or .jsonl, but got {ending or 'none'}. "
             f"Choose one, or say --format."
         )
-    return ending.removeprefix(".")
+    return ending
 
 
 def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
@@ -125,13 +115,16 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """One row per member; a slot without any has one row without member."""
+    from hpo.study.thermal_power import CHIP_SCORES, STORED
     from hpo.views import json_records
 
     spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
     costs = spec.cost_columns
     own = [f"member_{name}" if name == "score" else name for name in _MEMBER]
     kept = ("curve", "loss_curve") if curves else ()
-    checked = _checked([member for slot in slots for member in slot.members])
+    told = {name for slot in slots for member in slot.members for name in member.info}
+    thermal = [name for field, name in STORED.items() if field != "remedy"]
+    checked = [name for name in (*_SOLVED, *thermal, CHIP_SCORES) if name in told]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*_FACTS, *costs, *own, *spec.parameters, *kept, *_TIMES, *checked])
     for slot in slots:
@@ -142,20 +135,10 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
         for member in record["members"] or [{}]:
             of_member = [member.get(name) for name in _MEMBER]
             learning = [_cell(member.get(name)) for name in kept]
-            told = [_cell(member.get("info", {}).get(name)) for name in checked]
-            writer.writerow([*facts, *of_member, *params, *learning, *times, *told])
+            checks = [_cell(member.get("info", {}).get(name)) for name in checked]
+            writer.writerow([*facts, *of_member, *params, *learning, *times, *checks])
 
 
 def _cell(value: Any) -> Any:
     """A value of a column that may hold lists, which are JSON there."""
     return json.dumps(value) if isinstance(value, list) else value
-
-
-def _checked(members: Sequence[Member]) -> list[str]:
-    """What their ``info`` holds of checks: of each one only if a member has it."""
-    from hpo.study.thermal_power import CHIP_SCORES, STORED
-
-    names = [*_SOLVED] if any(member.solved for member in members) else []
-    if any(member.thermal for member in members):
-        names += [name for field, name in STORED.items() if field != "remedy"]
-    return names + [CHIP_SCORES] * any(member.chips for member in members)

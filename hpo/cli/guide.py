@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from hpo.cli.common import JSON, argument, command, tell
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from objectives.thermal import Device
 
 _NUMBERS: dict[str, tuple[float, str]] = {
@@ -40,29 +43,6 @@ _DEVICE = {
 
 
 @command(
-    "Explain how to choose the hyper-parameters of a spintronic network for inputs of a given "
-    "time scale: the design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the "
-    "energy that the network would consume, the thermal power of your oscillators, and a [space] "
-    "to search.",
-    """\
-hpo guide
-    the network of the paper: input points 1 ns apart
-hpo guide --dt-ns 0.5
-    inputs twice as fast: relaxation time, weights, learning rate, and what to search
-hpo guide --dt-ns 10 --points 100 --channels 2 --classes 3
-    a recording of your own: 100 time points, 10 ns apart, of two channels
-hpo guide --layers 2 --width 64 --density-intra 0.1
-    another architecture, and its energy
-hpo guide --devices
-    oscillators with a known thermal power, and their sources
-hpo guide --device vortex-mtj --temperature-k 77
-    one of them, cooled; a table of your own is --device FILE.toml:NAME
-hpo guide --volume-nm3 20000 --ms-ka-per-m 1200 --frequency-ghz 5
-    an oscillator of your own: 20,000 nm³ that precess at 5 GHz
-hpo guide --linewidth-mhz 0.5 --tau-ns 14 --nu 2
-    the same from a measured line
-hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
-    one number for a program""",
     *(
         argument(
             f"--{name.replace('_', '-')}",
@@ -88,15 +68,22 @@ hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
     JSON,
 )
 def guide(arguments: argparse.Namespace) -> int:
-    """Compute and print the guide.
+    """Explain how to choose the hyper-parameters of a spintronic network for your time scale.
 
-    Raises:
-        HpoError: a number lies outside what the rules allow.
+    The design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the energy that the
+    network would consume, the thermal power of your oscillators, and a study with a [space] to
+    search. The oscillator is one of --devices, of a table of yours (--device FILE.toml:NAME), or
+    described by its volume, magnetisation and frequency, or by its linewidth.
+
+    Examples:
+        hpo guide --dt-ns 10 --points 100 --channels 2 --classes 3
+            a recording of your own: 100 time points, 10 ns apart, of two channels
+        hpo guide --device vortex-mtj --temperature-k 77
+            an oscillator with a known thermal power, cooled
+        hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
+            one number for a program
     """
-    from pydantic import ValidationError
-
     import objectives
-    from hpo.study.messages import explain
     from objectives import guide as rules
 
     if arguments.devices:
@@ -104,21 +91,33 @@ def guide(arguments: argparse.Namespace) -> int:
     numbers = {name: getattr(arguments, name) for name in _NUMBERS}
     device = _device(arguments.device, {name: getattr(arguments, name) for name in _DEVICE})
     model = objectives.load("spintronic").Params
-    try:
+    with _told("hpo guide", model):
         found = rules.guide(**numbers, device=device)
         shared = {name: own for name, own in asdict(found).items() if name in model.model_fields}
         model(**{**shared, "tau_ns": found.tau_ns["best"]})  # a study that the objective accepts
-    except OverflowError as error:
-        raise HpoError(
-            f"hpo guide: numbers that a float can hold must be given, but got {error}. "
-            "Give smaller ones."
-        ) from None
-    except ValueError as error:  # a rule of the model, or of the physics
-        said = f"hpo guide: {error}"
-        if isinstance(error, ValidationError):
-            said = explain(error, model, "hpo guide")
-        raise HpoError(said) from None
     return tell(arguments, asdict(found), rules.page(found, device))
+
+
+@contextmanager
+def _told(where: str, model: type[BaseModel]) -> Iterator[None]:
+    """Whatever breaks a rule of the model, or of the physics, becomes a message.
+
+    Raises:
+        HpoError: something does.
+    """
+    from pydantic import ValidationError
+
+    from hpo.study.messages import explain
+
+    try:
+        yield
+    except ValidationError as error:
+        raise HpoError(explain(error, model, where)) from None
+    except OverflowError as error:
+        rule = f"numbers that a float can hold must be given, but got {error}. Give smaller ones."
+        raise HpoError(f"{where}: {rule}") from None
+    except ValueError as error:
+        raise HpoError(f"{where}: {error}") from None
 
 
 def _device(named: str, given: Mapping[str, float | None]) -> Device:
@@ -127,17 +126,13 @@ def _device(named: str, given: Mapping[str, float | None]) -> Device:
     Raises:
         HpoError: there is none, or it breaks a rule.
     """
-    from pydantic import ValidationError
-
-    from hpo.study.messages import did_you_mean, explain
+    from hpo.study.messages import did_you_mean
     from objectives import thermal
 
     file, _, name = named.rpartition(":")
     changes = {key: value for key, value in given.items() if value is not None}
-    try:
+    with _told("hpo guide", thermal.Device):
         tables = thermal.devices(Path(file)) if file else thermal.devices()
-    except ValueError as error:
-        raise HpoError(f"hpo guide: {error}") from None
     table = tables.get(name)
     if not isinstance(table, dict):
         raise HpoError(f"hpo guide: unknown device {named!r}. {did_you_mean(name, tables)}")
@@ -145,11 +140,8 @@ def _device(named: str, given: Mapping[str, float | None]) -> Device:
     kept = table if thermal.kind(table) is kind else {}
     if kept and changes and "source" in kept:
         kept = {**kept, "source": f"{kept['source']}; {', '.join(changes)} by you"}
-    try:
+    with _told(f"hpo guide: {named}" if kept else "hpo guide", kind):
         return kind(**{**kept, **changes})
-    except ValidationError as error:
-        where = f"hpo guide: {named}" if kept else "hpo guide"
-        raise HpoError(explain(error, kind, where)) from None
 
 
 def _list_devices(arguments: argparse.Namespace) -> int:

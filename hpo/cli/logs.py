@@ -12,22 +12,19 @@ from hpo.errors import HpoError
 
 
 @command(
-    "Show the last lines that the workers of a study wrote.",
-    """\
-hpo logs seqdigits
-    of every worker that the last launch on this machine started, or its jobs
-hpo logs
-    of the study that was launched last
-hpo logs seqdigits --lines 50
-    more of them; `hpo status seqdigits` says who works, and where the files are""",
     study_or("the one launched last"),
     argument("--lines", type=at_least(1), default=5, metavar="N", help="of each (default: 5)"),
 )
 def logs(arguments: argparse.Namespace) -> int:
-    """Print them.
+    """Show the last lines that the workers of a study wrote.
 
-    Raises:
-        HpoError: no worker was started here.
+    Examples:
+        hpo logs seqdigits
+            of every worker that the last launch on this machine started, or its jobs
+        hpo logs
+            of the study that was launched last
+        hpo logs seqdigits --lines 50
+            more of them; `hpo status seqdigits` says who works, and where the files are
     """
     from hpo import settings
 

@@ -12,12 +12,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
-from hpo.console import (
-    ALIASES,
-    COMMANDS,
-    Parser,
-    working_directory_last,
-)
+from hpo.console import ALIASES, COMMANDS, Parser, working_directory_last
 from hpo.errors import near_miss
 
 _HELP = """\
@@ -31,8 +26,6 @@ commands:
 also: {aliases}
 
 examples:
-  hpo studies
-      what can be launched, and what is there
   hpo launch seqdigits
       run a study; again to go on
   hpo status seqdigits

@@ -110,18 +110,6 @@ def _names(text: str) -> list[str]:
 
 
 @command(
-    "Replay a network of a study on series of the test part, and draw the time series of its "
-    "neurons as one HTML file. That of a confirmed trial is kept; another one is trained again, "
-    "which takes seconds to a minute.",
-    """\
-hpo trace seqdigits
-    the best trial: every channel of the input (at most eight) and of every layer the neuron that
-    tells the series apart best, one image of each of four classes
-hpo trace --study seqdigits --classes 0,1,5 --open
-    other classes (digits)
-hpo trace seqdigits --trial 12 --images 0,7 -o trace.csv
-    another trial, two images of the test part by position: state x, output y and drive of every
-    neuron of every layer, as numbers""",
     STUDY,
     *WHICH_NETWORK,
     one_of(
@@ -146,10 +134,20 @@ hpo trace seqdigits --trial 12 --images 0,7 -o trace.csv
     STORAGE,
 )
 def trace(arguments: argparse.Namespace) -> int:
-    """Check what is asked for, load the network or train it, draw.
+    """Replay a network on series of the test part, and draw its neurons as one HTML file.
 
-    Raises:
-        HpoError: there is no such network or series, or no file can be written.
+    That of a confirmed trial is kept; another one is trained again, which takes seconds to a
+    minute. What is drawn: every channel of the input (at most eight), and of every layer the neuron
+    that tells the series apart best.
+
+    Examples:
+        hpo trace seqdigits
+            the best trial, one image of each of four classes
+        hpo trace --study seqdigits --classes 0,1,5 --open
+            other classes (digits)
+        hpo trace seqdigits --trial 12 --images 0,7 -o trace.csv
+            another trial, two images of the test part by position: state x, output y and drive of
+            every neuron of every layer, as numbers
     """
     target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
     if target.suffix not in (".html", ".csv"):

@@ -18,20 +18,18 @@ _OURS = ("hpo", "objectives", "studies")
 
 
 @command(
-    "Write an objective of your own, its study and its test, into the working directory.",
-    """\
-hpo new objective gru
-    gru.py, gru.toml and test_gru.py: a convolutional network that reads digits, to be changed
-hpo launch gru.toml
-    it runs as it is; docs/how-to/own-objective.md explains each part""",
     argument("what", choices=["objective"], help="what to write"),
     argument("name", metavar="NAME", help="of its module and study, such as gru"),
 )
 def new(arguments: argparse.Namespace) -> int:
-    """Write them.
+    """Write an objective of your own, its study and its test, into the working directory.
 
-    Raises:
-        HpoError: the name cannot be a module's, or a file is there already; nothing is written.
+    Examples:
+        hpo new objective gru
+            gru.py, gru.toml and test_gru.py: a convolutional network that reads digits, to be
+            changed
+        hpo launch gru.toml
+            it runs as it is; docs/how-to/own-objective.md explains each part
     """
     from jinja2 import Environment, PackageLoader
 

@@ -13,24 +13,22 @@ _COLUMNS = ("name", "unit", "default", "bounds", "meaning")
 
 
 @command(
-    "Show the hyper-parameters of an objective: what [space] and [fixed] of a study may name.",
-    """\
-hpo params spintronic
-    name, unit, bounds, default and meaning of each; those of [variability] begin with its name
-hpo params my_module:MyObjective
-    of an objective of your own
-hpo params ctrnn --json | jq '.params[] | select(.unit == "ns").name'
-    for a program""",
     argument("objective", metavar="OBJECTIVE", help="spintronic, ctrnn, or package.module:Class"),
     JSON,
 )
 def params(arguments: argparse.Namespace) -> int:
-    """Print them.
+    """Show the hyper-parameters of an objective: what [space] and [fixed] of a study may name.
 
-    Raises:
-        HpoError: there is no such objective.
+    Those of [variability] begin with its name.
+
+    Examples:
+        hpo params spintronic
+            name, unit, default, bounds and meaning of each
+        hpo params ctrnn --json | jq '.params[] | select(.unit == "ns").name'
+            for a program
     """
     import objectives
+    from hpo.views import formatting
     from hpo.views.terminal import tables
 
     name = arguments.objective
@@ -44,7 +42,8 @@ def params(arguments: argparse.Namespace) -> int:
     rows = [[*_COLUMNS]]
     for one in found:
         meaning = one["meaning"] + "; or one for each layer" * one["per_layer"]
-        rows.append([_text({**one, "meaning": meaning}[column]) for column in _COLUMNS])
+        shown = [{**one, "meaning": meaning}[column] for column in _COLUMNS]
+        rows.append(["–" if v in (None, "") else formatting.value_text(v) for v in shown])
     lines = tables.wrapped(rows, width=terminal_width() or 120, most=30)
     return tell(arguments, {"objective": name, "params": found}, *lines)
 
@@ -70,7 +69,7 @@ def _told(model: Any, prefix: str = "") -> list[dict[str, Any]]:
             {
                 "name": f"{prefix}{name}",
                 "unit": formatting.unit(name),
-                "bounds": ", ".join(choices) if choices else ", ".join(words),
+                "bounds": ", ".join(choices or words),
                 **{key: bounds.get(key) for key in _RANGES},
                 "choices": choices,
                 "default": schema.get("default"),
@@ -79,9 +78,3 @@ def _told(model: Any, prefix: str = "") -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _text(value: Any) -> str:
-    from hpo.views import formatting
-
-    return "–" if value in (None, "") else formatting.value_text(value)

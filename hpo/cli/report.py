@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo.cli import networks
 from hpo.cli.common import (
     JSON,
     OPEN,
@@ -21,8 +22,9 @@ from hpo.console import Parser
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from hpo.study.result import Result
-    from hpo.views.figures.declared import Chart
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -31,17 +33,6 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 
 @command(
-    "Write a study as one HTML file, or its figure as a picture, and print the path.",
-    """\
-hpo report seqdigits
-    writes ./seqdigits-report.html, which needs no network, and prints its path
-hpo report seqdigits --open
-    and opens it in the browser
-hpo report seqdigits -o results/seqdigits.html
-    somewhere else; running studies have reports, too
-hpo report seqdigits --picture seqdigits.svg
-    a figure for a paper, as .svg, .pdf or .png: what the study's file declares in [figure]; of a
-    study without one its convergence, with a [cost] its front""",
     STUDY,
     argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
     argument(
@@ -56,54 +47,48 @@ hpo report seqdigits --picture seqdigits.svg
     check=_check,
 )
 def report(arguments: argparse.Namespace) -> int:
-    """Write the report, or draw the figure.
+    """Write a study as one HTML file, or its figure as a picture, and print the path.
 
-    Raises:
-        HpoError: the file cannot be written, or the study has no figure to draw.
+    Studies that are running have reports, too. The figure is what the study's file declares in
+    [figure]; without one its convergence, with a [cost] its front.
+
+    Examples:
+        hpo report seqdigits --open
+            writes ./seqdigits-report.html, which needs no network, and opens it in the browser
+        hpo report seqdigits --picture seqdigits.svg
+            a figure for a paper
     """
-    if arguments.picture is not None:
-        from hpo.views import pictures
-
-        pictures.check(arguments.picture)
+    from hpo.views import pictures, verdict
+    from hpo.views.report import page
     from hpo.worker import replay
 
+    picture: Path | None = arguments.picture
+    if picture is not None:
+        pictures.check(picture)
     with looking(arguments) as ledger:
         result = ledger.result(arguments.study, curves=True)
         others = ledger.overlays(result.spec)
-        matrix = None if arguments.picture else replay.confusion(ledger, result)
-    from hpo.views import verdict
-    from hpo.views.report import page
-
-    if arguments.picture is not None:
-        path = _draw(result, others, arguments.picture)
+        matrix = None if picture else replay.confusion(ledger, result)
+    if picture is not None:
+        path = pictures.write(_figure(result, others), picture)
         record = {"picture": str(path)}
     else:
         target = arguments.output or Path(f"{arguments.study}-report.html")
-        try:
+        with networks.writing(target):
             path = page.write(result, target, others, matrix)
-        except OSError as error:
-            raise HpoError(f"{target}: the report cannot be written: {error.strerror}.") from error
         record = {"report": str(path), "verdict": verdict.verdict(result)}
     tell(arguments, record, path)
     show(arguments, path)
     return 0
 
 
-def _draw(result: Result, others: list[Result], path: Path) -> Path:
+def _figure(result: Result, others: list[Result]) -> go.Figure:
     """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
-    from hpo.views import pictures
-    from hpo.views.figures import declared
-
-    figure = None
-    if result.spec.figure is None and result.selects:
-        figure = declared.of_study(result, others)
-    return pictures.write(figure or declared.figure(_chart(result, others)), path)
-
-
-def _chart(result: Result, others: list[Result]) -> Chart:
     from hpo.views import verdict
     from hpo.views.figures import declared
 
+    if result.spec.drawn is None and (found := declared.of_study(result, others)):
+        return found
     chart = declared.chart(result, others)
     if chart is None:
         raise HpoError(
@@ -116,4 +101,4 @@ def _chart(result: Result, others: list[Result]) -> Chart:
             f"({chart.x_label}), but got none: {verdict.progress(result)}. Wait for one, or "
             f"change `x` of its [figure]."
         )
-    return chart
+    return declared.figure(chart)

@@ -35,20 +35,21 @@ if TYPE_CHECKING:
 
 
 @command(
-    "List the studies in the database and the study files.",
-    """\
-hpo studies
-    studies of the database, and study files in ./studies and of this installation
-hpo studies --files
-    study files alone, without a database
-hpo studies --json
-    the same for a program""",
     argument("--files", action="store_true", help="study files alone; opens no database"),
     STORAGE,
     JSON,
 )
 def studies(arguments: argparse.Namespace) -> int:
-    """List what is in the database, and what can be launched."""
+    """List the studies in the database and the study files.
+
+    Examples:
+        hpo studies
+            studies of the database, and study files in ./studies and of this installation
+        hpo studies --files
+            study files alone, without a database
+        hpo studies --json
+            the same for a program
+    """
     from hpo.study import file
     from hpo.views import json_records
     from hpo.views.terminal import status
@@ -86,25 +87,6 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 
 @command(
-    "Show how far studies are and who works for them.",
-    """\
-hpo status
-    the studies of the database that are not finished, the last ten that are, and the workers:
-    host, the slot that each holds, how long ago it gave its last sign of life
-hpo status seqdigits
-    one study: progress, how far its best is from the reported optimum, workers, reason of a failure
-hpo status --watch
-    the same again and again, every 2 seconds; also of one study: hpo status seqdigits --watch 10
-hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
-    studies that are above what is reported; of one study: hpo status seqdigits --json | jq .gap
-
-In --json, `gap` is a score minus the reported one, in the unit of the score (an accuracy as a
-fraction): of the confirmed mean if `gap_of` says "confirmed", else of the best of the search.
-Both are null where nothing is reported, or nothing is complete yet. `edges` are the bounds of the
-space at which the best trials lie, each with a next bound, `widen`. `workers` have `name`, `host`,
-`pid`, `alive`, `seconds_silent`, `doing` in words, `log` (the file of its output) and `job` (of a
-cluster) where they are known, and of the slot that they hold `study`, `phase` and `trial`, else
-null. `events` of a study are what people did to it lately: `at`, `who`, `what`.""",
     study_or("an overview"),
     argument(
         "--watch",
@@ -119,7 +101,30 @@ null. `events` of a study are what people did to it lately: `at`, `who`, `what`.
     check=_check,
 )
 def status(arguments: argparse.Namespace) -> int:
-    """Show one study, or all, once or again and again."""
+    """Show how far studies are and who works for them.
+
+    In --json, `gap` is a score minus the reported one, in the unit of the score (an accuracy as a
+    fraction): of the confirmed mean if `gap_of` says "confirmed", else of the best of the search.
+    Both are null where nothing is reported, or nothing is complete yet. `edges` are the bounds of
+    the space at which the best trials lie, each with a next bound, `widen`. `workers` have `name`,
+    `host`, `pid`, `alive`, `seconds_silent`, `doing` in words, `log` (the file of its output) and
+    `job` (of a cluster) where they are known, and of the slot that they hold `study`, `phase` and
+    `trial`, else null. `events` of a study are what people did to it lately: `at`, `who`, `what`.
+
+    Examples:
+        hpo status
+            the studies of the database that are not finished, the last ten that are, and the
+            workers: host, the slot that each holds, how long ago it gave its last sign of life
+        hpo status seqdigits
+            one study: progress, how far its best is from the reported optimum, workers, reason of a
+            failure
+        hpo status --watch
+            the same again and again, every 2 seconds; also of one study: hpo status seqdigits
+            --watch 10
+        hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
+            studies that are above what is reported; of one study: hpo status seqdigits --json | jq
+            .gap
+    """
     from hpo.views import json_records
     from hpo.views.terminal import status as views
 

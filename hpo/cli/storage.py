@@ -22,21 +22,6 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 
 @command(
-    "Look at the database, print its URL, make its tables, stop the embedded server.",
-    """\
-hpo storage status
-    which database is used, and what the embedded server is doing; starts nothing
-hpo storage log
-    who submitted, stopped, extended or deleted which study, those that are gone, too
-hpo storage stop
-    shut the embedded server down; --force also while processes use it
-hpo storage url --hold
-    print a URL for other programs, and keep the embedded server running until Ctrl-C
-psql "$(hpo storage url | sed s/+psycopg//)"
-    the URL alone; the embedded server ends 2 s after its last user, so let a launch, `hpo
-    dashboard`, or `hpo storage url --hold` in another terminal, run until psql has started
-hpo storage migrate --storage postgresql://owner@server/hpo
-    create the tables; docker/worker-role.sql makes a role that may work, and change no table""",
     argument("action", choices=["status", "log", "stop", "url", "migrate"], help="what to do"),
     argument("--force", action="store_true", help="stop: although processes use it"),
     argument("--hold", action="store_true", help="url: keep the server until Ctrl-C"),
@@ -45,7 +30,24 @@ hpo storage migrate --storage postgresql://owner@server/hpo
     check=_check,
 )
 def storage(arguments: argparse.Namespace) -> int:
-    """Do what is asked for."""
+    """Look at the database, print its URL, make its tables, stop the embedded server.
+
+    Examples:
+        hpo storage status
+            which database is used, and what the embedded server is doing; starts nothing
+        hpo storage log
+            who submitted, stopped, extended or deleted which study, those that are gone, too
+        hpo storage stop
+            shut the embedded server down; --force also while processes use it
+        hpo storage url --hold
+            print a URL for other programs, and keep the embedded server running until Ctrl-C
+        psql "$(hpo storage url | sed s/+psycopg//)"
+            the URL alone; the embedded server ends 2 s after its last user, so let a launch, `hpo
+            dashboard`, or `hpo storage url --hold` in another terminal, run until psql has started
+        hpo storage migrate --storage postgresql://owner@server/hpo
+            create the tables; docker/worker-role.sql makes a role that may work, and change no
+            table
+    """
     actions = {"status": _status, "log": _log, "stop": _stop, "url": _url, "migrate": _migrate}
     return actions[arguments.action](arguments)
 

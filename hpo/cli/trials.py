@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli.common import (
@@ -26,20 +27,6 @@ if TYPE_CHECKING:
 
 
 @command(
-    "List every trial of a study.",
-    """\
-hpo trials seqdigits
-    search and confirmation, with parameters, scores and times
-hpo trials seqdigits --top 10
-    the ten best of the search
-hpo trials seqdigits --sort tau_ns
-    by any column; --top N are then the first N
-hpo trials seqdigits --state failed
-    what failed, and the last line of each error
-hpo export seqdigits -o trials.csv
-    all of it as a table, a row for each network
-hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .score'
-    everything that is known, for a program""",
     STUDY,
     argument(
         "--state",
@@ -58,10 +45,15 @@ hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .sc
     STORAGE,
 )
 def trials(arguments: argparse.Namespace) -> int:
-    """List every slot of a study, or some.
+    """List every trial of a study: search and confirmation, with parameters, scores and times.
 
-    Raises:
-        StudyError: there is no such study or column.
+    Examples:
+        hpo trials seqdigits --top 10
+            the ten best of the search; with --sort tau_ns the first ten by that column
+        hpo trials seqdigits --state failed
+            what failed, and the last line of each error
+        hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .score'
+            everything that is known, for a program; `hpo export` writes a table for others
     """
     from hpo.views import json_records
     from hpo.views.terminal import tables
@@ -83,6 +75,10 @@ def trials(arguments: argparse.Namespace) -> int:
     return tell(arguments, record, *lines)
 
 
+def _parameter(name: str, slot: Trial) -> Any:
+    return slot.params.get(name)
+
+
 def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
     """By a column; those that have nothing in it come last.
 
@@ -97,21 +93,17 @@ def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
         "trial": lambda s: s.number,
         "state": lambda s: s.state,
         "members": lambda s: len(s.members),
-        "seconds": lambda s: sum(member.seconds for member in s.members),
+        "seconds": lambda s: s.seconds,
+        **{name: partial(_parameter, name) for name in spec.parameters},
     }
-    if column not in keys and column not in spec.parameters:
+    if column not in keys:
         raise StudyError(
             f"--sort: a column of {spec.name} must be named, but got {column!r}. "
-            f"{did_you_mean(column, [*keys, *spec.parameters])}"
+            f"{did_you_mean(column, keys)}"
         )
-
-    def parameter(slot: Trial) -> Any:
-        return slot.params.get(column)
-
-    key = keys.get(column, parameter)
-    found = [(key(slot), slot) for slot in slots]
-    known = sorted((pair for pair in found if pair[0] is not None), key=lambda pair: pair[0])
-    return [slot for _, slot in (*known, *(pair for pair in found if pair[0] is None))]
+    key = keys[column]
+    known = sorted((slot for slot in slots if key(slot) is not None), key=key)
+    return known + [slot for slot in slots if key(slot) is None]
 
 
 def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
@@ -120,54 +112,38 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
 
     spec = result.spec
     rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
-    sources = {slot.number: slot.params for slot in result.search}
     for slot in slots:
-        params = (
-            slot.params
-            or slot.enqueued
-            or (sources.get(slot.source, {}) if slot.source is not None else {})
-        )
-        name = tables.slot_name(result, slot)
-        enqueued = "enqueued by hand" if slot.enqueued else ""
-        message = formatting.last_line(slot.message) if slot.message else ""
-        rows.append(
-            [
-                name.removeprefix("trial ").replace("fresh seed", "seed"),
-                "waiting" if slot.state == "running" and not slot.held else slot.state,
-                formatting.score_cell(spec, slot),
-                str(len(slot.members)),
-                f"{sum(member.seconds for member in slot.members):.1f}",
-                *(
-                    formatting.value_text(params[key]) if key in params else "–"
-                    for key in spec.parameters
-                ),
-                "; ".join(filter(None, (enqueued, message))),
-            ]
-        )
+        source = {} if slot.source is None else result.search[slot.source].params
+        params = slot.params or slot.enqueued or source
+        values = [params.get(name) for name in spec.parameters]
+        name = tables.slot_name(result, slot).removeprefix("trial ").replace("fresh seed", "seed")
+        notes = ["enqueued by hand"] * bool(slot.enqueued)
+        notes += [formatting.last_line(slot.message)] * bool(slot.message)
+        row = [name, "waiting" if slot.state == "running" and not slot.held else slot.state]
+        row += [formatting.score_cell(spec, slot), str(len(slot.members)), f"{slot.seconds:.1f}"]
+        row += ["–" if value is None else formatting.value_text(value) for value in values]
+        rows.append([*row, "; ".join(notes)])
     return rows
 
 
 @command(
-    "Show the best configurations beside the reported one.",
-    """\
-hpo best seqdigits
-    the best configuration, its confirmation, and the reported optimum
-hpo best seqdigits --top 5
-    the best five, side by side
-hpo best seqdigits-energy --top 3
-    of a study with a [cost]: the front, then the cheapest that holds the reported score, and others
-hpo best seqdigits --json | jq .best[0].params
-    its parameters, for a program""",
     STUDY,
     argument("--top", type=at_least(1), default=1, metavar="N", help="how many (default: 1)"),
     STORAGE,
     JSON,
 )
 def best(arguments: argparse.Namespace) -> int:
-    """Show the best configurations.
+    """Show the best configurations, their confirmation, and the reported optimum beside them.
 
-    Raises:
-        StudyError: the study selects nothing.
+    Of a study with a [cost]: the front, the cheapest that holds the reported score, and others.
+
+    Examples:
+        hpo best seqdigits
+            the best one
+        hpo best seqdigits --top 5
+            the best five, side by side
+        hpo best seqdigits --json | jq .best[0].params
+            its parameters, for a program
     """
     from hpo.views import caveats, json_records
     from hpo.views.terminal import chart, tables

@@ -7,53 +7,41 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError
-from hpo.study import effort, endings
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, Trial
+from hpo.views import json_records
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FACTS = (
-    *("state", "ended", "score", "cost", "epochs", "seconds", "attempts", "losses", "worker"),
-    *("started_at", "settled_at", "message"),
-)
-"""Columns of trials besides their parameters; for ``cost`` those of ``cost_columns``."""
-CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
+_FIRST = ("state", "ended", "score")
+_LAST = ("epochs", "seconds", "attempts", "losses", "worker", "started_at", "settled_at", "message")
+_CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
 
 
 def trials(result: Result) -> pd.DataFrame:
     """A row per search trial; see ``Study.trials``."""
     pandas, spec = _pandas("trials"), result.spec
-    costs = spec.cost_columns
-    facts = [column for name in FACTS for column in (costs if name == "cost" else [name])]
-    names = {name: f"params_{name}" if name in facts else name for name in spec.parameters}
+    first = [*_FIRST, *spec.cost_columns]
+    taken = {*first, *_LAST}
+    names = {name: f"params_{name}" if name in taken else name for name in spec.parameters}
     rows = [
         {
-            **{name: _fact(spec, slot, name) for name in facts if name not in costs},
-            **dict(zip(costs, slot.costs, strict=False)),
+            **(record := json_records.trial(spec, slot)),
+            **{"state": str(slot.state), "ended": record["ended"] and str(record["ended"])},
+            "seconds": slot.seconds,
+            **dict(zip(spec.cost_columns, slot.costs, strict=False)),
             **{column: slot.params.get(name) for name, column in names.items()},
         }
         for slot in result.search
     ]
     index = pandas.Index([slot.number for slot in result.search], name="trial", dtype="int64")
-    first, last = facts[: facts.index("epochs")], facts[facts.index("epochs") :]
-    columns = [*first, *names.values(), *last]
+    columns = [*first, *names.values(), *_LAST]
     frame: pd.DataFrame = pandas.DataFrame(rows, index=index, columns=columns)
     for name in ("started_at", "settled_at"):
         frame[name] = pandas.to_datetime(frame[name], utc=True)
-    return frame.astype(dict.fromkeys(["score", *costs], "float64"))
-
-
-def _fact(spec: StudySpec, slot: Trial, name: str) -> Any:
-    """A value of a trial that a table holds: plain texts and numbers."""
-    if name == "epochs":
-        return effort.of_slot(spec, slot)
-    if name == "seconds":
-        return math.fsum(member.seconds for member in slot.members)
-    value = endings.ending(spec, slot) if name == "ended" else getattr(slot, name)
-    return str(value) if name in ("state", "ended") and value is not None else value
+    return frame.astype(dict.fromkeys(["score", *spec.cost_columns], "float64"))
 
 
 def curves(result: Result) -> pd.DataFrame:
@@ -61,7 +49,7 @@ def curves(result: Result) -> pd.DataFrame:
     pandas = _pandas("curves")
     slots = result.every
     rows = [row for slot in slots for row in _epochs(result.spec, slot)]
-    frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(CURVES))
+    frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(_CURVES))
     return frame.astype({"score": "float64", "loss": "float64"} if rows else {})
 
 

@@ -187,6 +187,11 @@ class Trial:
     """How often, when and from which trial on it was retried or excluded."""
 
     @property
+    def seconds(self) -> float:
+        """Wall time of all its trainings."""
+        return math.fsum(member.seconds for member in self.members)
+
+    @property
     def checks(self) -> list[Solved]:
         """The checks of those networks whose time step was checked: see ``confirmation``."""
         return [m.solved for m in self.members if m.solved is not None]

@@ -56,7 +56,7 @@ def test_a_report_goes_where_it_is_told(owner: User) -> None:
     assert out == "deep/toy.html\n"
     assert (owner.directory / "deep" / "toy.html").stat().st_size > 100_000
     _, err = owner.run("report", "toy", "-o", "toy.toml/x.html", status=1)
-    assert err.startswith("error: toy.toml/x.html: the report cannot be written: ")
+    assert err.startswith("error: toy.toml/x.html: cannot be written: ")
 
 
 def test_export_holds_every_member(owner: User) -> None:

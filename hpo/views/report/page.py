@@ -81,7 +81,7 @@ def html(
     sections += [_failures(result), _excluded(result)]
     shown = [section for section in sections if section]
     plots = [part for section in shown for part in section.parts if isinstance(part, Plot)]
-    trained = sum(m.seconds for s in result.every for m in s.members)
+    trained = sum(slot.seconds for slot in result.every)
     return render(
         "report.html.j2",
         {name: figure for part in plots for name, figure in part.figures.items()},

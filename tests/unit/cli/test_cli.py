@@ -50,13 +50,13 @@ def test_a_command_is_shown_by_example_and_takes_its_study_in_both_ways(command:
     assert callable(main.run_of(command))
     parser = main.parser_of(command)
     examples = parser.format_help().split("examples:")[1]
-    assert len(re.findall(r"hpo[ .]\w+.*", examples)) >= 2
-    taken = {action.dest for action in parser._actions}
-    assert ("study" in taken) == ("study_option" in taken)
+    assert re.search(r"hpo[ .]\w+.*", examples)
+    studies = [action for action in parser._actions if action.dest == "study"]
+    assert len(studies) in (0, 2)
 
 
 def test_a_study_is_an_argument_or_an_option() -> None:
-    for line in (["x"], ["--study", "x"], ["x", "--study", "x"], ["--workers", "1", "x"]):
+    for line in (["x"], ["--study", "x"], ["--workers", "1", "x"]):
         assert main.parser_of("launch").parse_args(line).study == "x"
 
 
@@ -126,11 +126,11 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("best x --tpo 3", "unrecognized arguments: --tpo 3. Did you mean '--top'?"),
+        ("best x --tpo 3", "unrecognized arguments: --tpo. Did you mean '--top'?"),
         ("status --jsn", "unrecognized arguments: --jsn. Did you mean '--json'?"),
-        ("trace x --chanels 3", "unrecognized arguments: --chanels 3\n"),
+        ("trace x --chanels 3", "unrecognized arguments: --chanels.\n"),
         ("best x --top 0", "argument --top: must be at least 1, but got 0"),
-        ("launch", "the following arguments are required: STUDY"),
+        ("launch", "one of the arguments STUDY --study is required"),
         (
             "launch --study x --trails 3",
             "unrecognized arguments: --trails. Did you mean '--trials'?",
@@ -149,7 +149,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
             "argument --no-report: not allowed with argument --report",
         ),
         ("status a\udcff", r"every argument must be UTF-8 text, but got 'a\udcff'"),
-        ("stop x --study y", "one study must be named, but got STUDY=x and --study=y"),
+        ("stop x --study y", "argument --study: not allowed with argument STUDY"),
         ("storage url --force", "--force goes with `hpo storage stop`"),
         ("export s -o t.csv --network n", "--network: not allowed with argument -o/--output"),
         ("trace s --images 1,b", "argument --images: numbers as in 0,1,5 are needed, not '1,b'"),
