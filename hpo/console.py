@@ -6,6 +6,7 @@ Imports nothing heavy: `hpo --help` and a mistyped command answer at once.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import shlex
@@ -154,8 +155,8 @@ def storage_option(given: str | None) -> str:
     return f" --storage {shlex.quote(without_password(given))}" if given else ""
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """An argparse type: a whole number that is not below ``minimum``."""
+def at_least(minimum: int, at_most: float = math.inf) -> Callable[[str], int]:
+    """An argparse type: a whole number that is not below ``minimum``, nor above ``at_most``."""
 
     def convert(text: str) -> int:
         try:
@@ -164,6 +165,8 @@ def at_least(minimum: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}") from None
         if number < minimum:
             raise argparse.ArgumentTypeError(f"must be at least {minimum}, but got {number}")
+        if number > at_most:
+            raise argparse.ArgumentTypeError(f"must be at most {at_most}, but got {number}")
         return number
 
     return convert

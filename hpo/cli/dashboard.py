@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import STORAGE, argument, command
-from hpo.console import Parser, at_least, storage_option
+from hpo.cli.common import OPEN, STORAGE, argument, command
+from hpo.console import at_least, storage_option
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -33,22 +33,20 @@ _BEHIND_A_PROXY = (
 )
 
 
-def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    if arguments.port > 65535:
-        parser.error(f"argument --port: must be at most 65535, but got {arguments.port}")
-    if arguments.trusted_proxy is not None:
-        try:
-            ipaddress.ip_address(arguments.trusted_proxy)
-        except ValueError:
-            parser.error(
-                "argument --trusted-proxy: must be an address in digits, but got "
-                f"{arguments.trusted_proxy!r}"
-            )
-    for name in arguments.allowed_host:
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-            parser.error(
-                f"argument --allowed-host: must be a name without a port, but got {name!r}"
-            )
+def _address(text: str) -> str:
+    """An argparse type: an address in digits."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        rule = f"must be an address in digits, but got {text!r}"
+        raise argparse.ArgumentTypeError(rule) from None
+
+
+def _host(text: str) -> str:
+    """An argparse type: the name of a host."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+        raise argparse.ArgumentTypeError(f"must be a name without a port, but got {text!r}")
+    return text
 
 
 @command(
@@ -59,7 +57,10 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
         help="address to serve at (default: 127.0.0.1, this machine alone)",
     ),
     argument(
-        "--port", type=at_least(0), default=8080, help="port (default: 8080; 0: any free one)"
+        "--port",
+        type=at_least(0, at_most=65535),
+        default=8080,
+        help="port (default: 8080; 0: any free one)",
     ),
     argument(
         "--password-file",
@@ -69,6 +70,7 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     ),
     argument(
         "--allowed-host",
+        type=_host,
         action="append",
         default=[],
         metavar="NAME",
@@ -76,40 +78,34 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     ),
     argument(
         "--trusted-proxy",
+        type=_address,
         metavar="ADDRESS",
         help="a reverse proxy that tells clients apart in X-Forwarded-For",
     ),
-    argument("--open", action="store_true", help="open the browser"),
-    check=_check,
+    OPEN,
 )
 def dashboard(arguments: argparse.Namespace) -> int:
-    """Show the studies of a database in the browser.
+    """Show the studies of a database in the browser: a home page, and a live report of each.
 
     It only shows: studies are started, stopped, extended and deleted with `hpo`, and the database
     itself refuses whatever the dashboard would write. SIGTERM ends it within two seconds with exit
-    status 0, as systemd and containers expect.
+    status 0, as systemd and containers expect. /api/studies is for programs, /metrics for
+    Prometheus; /healthz answers without a password, and tells nothing.
+
+    A password crosses the network as it is: put TLS before the dashboard, as by a reverse proxy on
+    the same machine that keeps the Host header (nginx: proxy_pass http://127.0.0.1:8080;
+    proxy_set_header Host $host;). With --trusted-proxy 127.0.0.1, and X-Forwarded-For $remote_addr,
+    wrong passwords count by client.
 
     Examples:
-        hpo dashboard
-            the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C: a home page
-            of all of them, which leads to the live report of each, and to optuna-dashboard
-        hpo dashboard --storage postgresql://me@server/hpo --port 8081 --open
-            those of another database, and open the browser
-        ssh -L 8080:127.0.0.1:8080 labserver
-            on your own machine: the dashboard that runs on labserver is then at
-            http://127.0.0.1:8080/
+        hpo dashboard --open
+            the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C; from another
+            machine by ssh -L 8080:127.0.0.1:8080 HOST
         (umask 077; openssl rand -base64 24 > dashboard-password)
         hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host labserver
-            for other machines, which need the password (under any user name). It crosses the
-            network as it is: put TLS before it, as by a reverse proxy on the same machine that
-            keeps the Host header (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host
-            $host;). With --trusted-proxy 127.0.0.1, and X-Forwarded-For $remote_addr, wrong
-            passwords count by client
-        systemd-run --user --unit hpo-dashboard hpo dashboard
-            as a service of yours; `systemctl --user stop hpo-dashboard` ends it
+            for other machines, which need the password (under any user name)
         curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
-            for programs; /metrics is for Prometheus; /healthz answers without a password, and tells
-            nothing
+            for programs
     """
     from hpo import settings
     from hpo.dashboard import server

@@ -15,10 +15,10 @@ from hpo.cli.common import (
     argument,
     command,
     looking,
+    one_of,
     show,
     tell,
 )
-from hpo.console import Parser
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -27,24 +27,20 @@ if TYPE_CHECKING:
     from hpo.study.result import Result
 
 
-def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    if arguments.picture is not None and arguments.output is not None:
-        parser.error("argument --output: not allowed with argument --picture")
-
-
 @command(
     STUDY,
-    argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
-    argument(
-        "--picture",
-        type=Path,
-        metavar="FILE",
-        help="instead of the report, draw one figure as FILE.svg, .pdf or .png",
+    one_of(
+        argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
+        argument(
+            "--picture",
+            type=Path,
+            metavar="FILE",
+            help="instead of the report, draw one figure as FILE.svg, .pdf or .png",
+        ),
     ),
     OPEN,
     STORAGE,
     JSON,
-    check=_check,
 )
 def report(arguments: argparse.Namespace) -> int:
     """Write a study as one HTML file, or its figure as a picture, and print the path.

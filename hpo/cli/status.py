@@ -16,6 +16,7 @@ from hpo.cli.common import (
     command,
     looking,
     next_step,
+    one_of,
     opened_storage,
     study_or,
     tell,
@@ -78,8 +79,6 @@ def _file_lines(files: Sequence[dict[str, object]]) -> list[str]:
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    if arguments.watch is not None and arguments.json:
-        parser.error("argument --json: not allowed with argument --watch")
     if arguments.watch is not None and not sys.stdout.isatty():
         parser.error(
             "argument --watch: stdout must be a terminal, but it is not. Leave --watch out"
@@ -88,16 +87,18 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 @command(
     study_or("an overview"),
-    argument(
-        "--watch",
-        type=seconds,
-        nargs="?",
-        const=2.0,
-        metavar="SECONDS",
-        help="draw it again after so many seconds (default: 2), until Ctrl-C",
+    one_of(
+        argument(
+            "--watch",
+            type=seconds,
+            nargs="?",
+            const=2.0,
+            metavar="SECONDS",
+            help="draw it again after so many seconds (default: 2), until Ctrl-C",
+        ),
+        JSON,
     ),
     STORAGE,
-    JSON,
     check=_check,
 )
 def status(arguments: argparse.Namespace) -> int:

@@ -93,32 +93,36 @@ def test_a_device_may_be_of_a_file_of_ones_own(
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        (["--device", "{mine}:hot"], "{mine}:hot: frequency_ghz: this key must be given. Add it."),
-        (["--device", "{mine}:other"], "unknown device '{mine}:other'. Valid: hot, mine."),
-        (["--device", "{mine}.no:x"], "{mine}.no: not a readable TOML file"),
-        (["--device", "{mine}:mine", "--nu", "1"], "{mine}:mine: nu: unknown key. Valid: source, "),
+        ("--device {mine}:hot", "{mine}:hot: frequency_ghz: this key must be given. Add it."),
+        ("--device {mine}:other", "unknown device '{mine}:other'. Valid: hot, mine."),
+        ("--device {mine}.no:x", "{mine}.no: not a readable TOML file"),
+        ("--device vortex", "unknown device 'vortex'. Did you mean 'vortex-mtj'? Valid: double-vo"),
+        ("--linewidth-mhz 1", "tau_ns: this key must be given. Add it."),
         (
-            ["--device", "vortex"],
-            "unknown device 'vortex'. Did you mean 'vortex-mtj'? Valid: double-vortex, mtj-pillar, "
-            "nano-contact, nano-oscillator, spin-hall-constriction, spin-hall-mtj, vortex-mtj.",
-        ),
-        (["--linewidth-mhz", "1"], "tau_ns: this key must be given. Add it."),
-        (
-            ["--temperature-k", "-4"],
+            "--temperature-k -4",
             "nano-oscillator: temperature_k: greater than 0 must hold, but got "
             "temperature_k=-4.0. Change it.",
         ),
         (
-            ["--volume-nm3", "1e-307"],
+            "--volume-nm3 1e-307",
             "thermal power: energy_j must be a finite number above 0, got 0.0. Change it.",
+        ),
+        ("--dt-ns 0", "recommended relaxation time: `dt_ns > 0` must hold, but got dt_ns=0.0. Gi"),
+        ("--dt-ns 5000", "dt_ns: less than or equal to 1000 must hold, but got dt_ns=5000.0."),
+        (
+            f"--width {'9' * 400}",
+            "numbers that a float can hold must be given, but got int too large to convert to "
+            "float. Give smaller ones.",
         ),
     ],
 )
-def test_impossible_devices_are_refused(
-    line: list[str], text: str, mine: Path, capsys: pytest.CaptureFixture[str]
+def test_what_cannot_be_is_refused(
+    line: str, text: str, mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main.main(["guide", *(word.format(mine=mine) for word in line)]) == 1
-    assert f"error: hpo guide: {text.format(mine=mine)}" in capsys.readouterr().err
+    assert main.main(["guide", *line.format(mine=mine).split()]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: hpo guide: {text.format(mine=mine)}")
 
 
 @pytest.mark.parametrize("dt_ns", ["0.0001", "1", "1000"])
@@ -164,28 +168,3 @@ def test_json_has_names_with_units(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["n_synapses"] == 2896 + 16 - 7 * 32
     assert found["presentation_ns"] == 64.0
     assert found["energy_pj"] == pytest.approx(0.64 * (96 * 0.1 + found["n_synapses"] * 0.01))
-
-
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [
-        (
-            ["--dt-ns", "0"],
-            "recommended relaxation time: `dt_ns > 0` must hold, but got dt_ns=0.0. "
-            "Give another dt_ns.",
-        ),
-        (["--dt-ns", "5000"], "dt_ns: less than or equal to 1000 must hold, but got dt_ns=5000.0."),
-        (
-            ["--width", "9" * 400],
-            "numbers that a float can hold must be given, but got int too large to convert to "
-            "float. Give smaller ones.",
-        ),
-    ],
-)
-def test_numbers_outside_the_rules_are_refused(
-    line: list[str], text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main.main(["guide", *line]) == 1
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith(f"error: hpo guide: {text}")
