@@ -22,8 +22,6 @@ from hpo.cli.common import (
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from hpo.study.result import Result
 
 
@@ -66,7 +64,7 @@ def report(arguments: argparse.Namespace) -> int:
         others = ledger.overlays(result.spec)
         matrix = None if picture else replay.confusion(ledger, result)
     if picture is not None:
-        path = pictures.write(_figure(result, others), picture)
+        path = _draw(result, others, picture)
         record = {"picture": str(path)}
     else:
         target = arguments.output or Path(f"{arguments.study}-report.html")
@@ -78,13 +76,13 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _figure(result: Result, others: list[Result]) -> go.Figure:
+def _draw(result: Result, others: list[Result], path: Path) -> Path:
     """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
-    from hpo.views import verdict
+    from hpo.views import pictures, verdict
     from hpo.views.figures import declared
 
     if result.spec.drawn is None and (found := declared.of_study(result, others)):
-        return found
+        return pictures.write(found, path)
     chart = declared.chart(result, others)
     if chart is None:
         raise HpoError(
@@ -97,4 +95,4 @@ def _figure(result: Result, others: list[Result]) -> go.Figure:
             f"({chart.x_label}), but got none: {verdict.progress(result)}. Wait for one, or "
             f"change `x` of its [figure]."
         )
-    return declared.figure(chart)
+    return pictures.write(declared.figure(chart), path)
