@@ -179,12 +179,11 @@ def retry(study: Study) -> Said:
             all that failed
     """
     from hpo.ledger import interventions
-    from hpo.views.terminal import tables
 
     own = study.given.trial
     retried = interventions.retry(study.ledger, study.name, own)
     slots = {(slot.phase, slot.number): slot for slot in study.result.every}
-    names = [tables.slot_name(study.result, slots[key]) for key in retried]
+    names = [study.result.called(slots[key]) for key in retried]
     text = f"to be run again: {'; '.join(names)}" if names else "nothing has failed"
     if not names and own is not None:
         text = f"trial {own} is to be run, or running, already"

@@ -150,9 +150,9 @@ def _lines(arguments: argparse.Namespace, result: Result) -> list[str]:
     from hpo.views.terminal import status, tables
 
     spec = result.spec
-    lines = [f"{spec.name}: {result.state}, {tables.verdict(result)}"]
+    lines = [f"{spec.name}: {result.state}, {verdict.verdict(result)}"]
     if result.state in (StudyState.FAILED, StudyState.STOPPED):
-        lines[0] = f"{spec.name}: {tables.verdict(result)}"
+        lines[0] = f"{spec.name}: {verdict.verdict(result)}"
     if gap := status.gap(result):
         lines.append(gap)
     lines.append(verdict.progress(result))

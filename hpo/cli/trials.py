@@ -108,7 +108,6 @@ def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
 
 def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
     from hpo.views import formatting
-    from hpo.views.terminal import tables
 
     spec = result.spec
     rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
@@ -116,7 +115,7 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
         source = {} if slot.source is None else result.search[slot.source].params
         params = slot.params or slot.enqueued or source
         values = [params.get(name) for name in spec.parameters]
-        name = tables.slot_name(result, slot).removeprefix("trial ").replace("fresh seed", "seed")
+        name = result.called(slot).removeprefix("trial ").replace("fresh seed", "seed")
         notes = ["enqueued by hand"] * bool(slot.enqueued)
         notes += [formatting.last_line(slot.message)] * bool(slot.message)
         row = [name, "waiting" if slot.state == "running" and not slot.held else slot.state]
@@ -145,7 +144,7 @@ def best(arguments: argparse.Namespace) -> int:
         hpo best seqdigits --json | jq .best[0].params
             its parameters, for a program
     """
-    from hpo.views import caveats, json_records
+    from hpo.views import caveats, json_records, verdict
     from hpo.views.terminal import chart, tables
 
     with looking(arguments) as ledger:
@@ -156,7 +155,7 @@ def best(arguments: argparse.Namespace) -> int:
             f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
         )
     found = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]
-    lines = [f"{arguments.study}: {tables.verdict(result)}"]
+    lines = [f"{arguments.study}: {verdict.verdict(result)}"]
     if result.best is not None:
         named = result.confirmed  # of which the first line says it
         for block in (

@@ -99,9 +99,8 @@ class Study:
 
     @property
     def warning(self) -> str:
-        """Why ``confirmed`` may not be a result of the device, and what to do; mostly empty."""
-        result = self._result()
-        return caveats.warning(result.spec, result.confirmed) if result.confirmed else ""
+        """Why ``confirmed``, or points of a sweep, may be none of the device, and what to do."""
+        return caveats.warning(self._result())
 
     @property
     def chip_yield(self) -> Yield | None:

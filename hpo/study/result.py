@@ -22,7 +22,7 @@ from hpo.study.endings import ending
 from hpo.study.snapshot import StudySnapshot, StudyState, complete, trained
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import SlotState, Trial, slot_name
 
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 
@@ -161,6 +161,11 @@ class Result:
     def stuck(self) -> list[Trial]:
         """Those that have lost so many workers that the study was stopped."""
         return [trial for trial in self.every if trial.is_stuck]
+
+    def called(self, trial: Trial) -> str:
+        """``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
+        confirm = self.spec.confirm
+        return slot_name(trial.number, trial.source, confirm.members if confirm else None)
 
     # --- what a search finds; empty where nothing is selected ------------------------------------
 

@@ -1,12 +1,13 @@
-"""What limits a confirmed score: the integration step, the thermal power, simulated chips.
+"""What limits a measured score: the integration step, the thermal power, simulated chips.
 
-Plain text throughout, as of ``views``, which hands all of it on.
+Plain text throughout.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hpo.study import thermal_power
 from hpo.study.confirmation import Confirmation
@@ -14,7 +15,7 @@ from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.thermal_power import Yield
 from hpo.study.trials import Trial
-from hpo.views.formatting import score_text
+from hpo.views.formatting import capital, score_text, shown
 from objectives.contract import Protocol, Solved, Thermal
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's step"
@@ -28,6 +29,103 @@ THERMAL_MEANS = (
     "saturates."
 )
 _TEST_ALL = "To test them all, launch the study under another name: --name NEW."
+_NOISE = "with thermal noise"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caveats:
+    """What is to be said of a confirmed result, or of the points of a sweep."""
+
+    basis: str
+    """Whether its score is that of the equation; empty where the objective integrates none."""
+    wrong: Sequence[str]
+    """What is wrong with the networks that were checked."""
+    advice: str
+    """What to do about it."""
+
+    @property
+    def remark(self) -> str:
+        """What is wrong beside the ``basis``, and what to do; mostly empty."""
+        if not self.wrong:
+            return self.advice[:1].lower() + self.advice[1:]
+        return f"{'; '.join(self.wrong)}. {self.advice}".strip()
+
+    @property
+    def warning(self) -> str:
+        """Why it may not be a result of the device, and what to do; mostly empty."""
+        if self.basis in ("", SOLVED):
+            return self.remark
+        return f"{'; '.join((capital(self.basis), *self.wrong))}. {self.advice}".strip()
+
+
+def of(spec: StudySpec, item: Confirmation) -> Caveats:
+    """What is to be said of a confirmed result."""
+    step, warm = _of_step(spec, item), _of_thermal(spec, item.mean, item.thermal)
+    remedies = [item.remedy] * bool(step)
+    remedies += [item.thermal.remedy] if warm and item.thermal else []
+    tested = sum(map(bool, item.thermals))
+    if partly := item.thermal is None and tested > 0:
+        warm = [f"{tested:,} of {len(item.thermals):,} networks tested at other thermal powers"]
+    remedies += [_TEST_ALL] * (item.partly or partly)
+    return Caveats(
+        basis=basis(spec, item), wrong=[*step, *warm], advice=" ".join(filter(None, remedies))
+    )
+
+
+def of_points(spec: StudySpec, points: Sequence[Trial]) -> Caveats:
+    """What is to be said of the points of a sweep."""
+    checked, checks = sum(p.checked for p in points), [c for p in points for c in p.checks]
+    if checked == len(points):
+        where = SOLVED
+    elif checks:
+        where = f"{checked:,} of {len(points):,} points tested {SOLVED}"
+    else:
+        tested = spec.integrates and spec.protocol == Protocol.CONFIRM
+        where = f"not tested {SOLVED}" if tested else ""
+    of_step = [p for p in points if p.checks and spec.differs(*p.compared)]
+    claimed = sum(p.checked for p in of_step)
+    cold = [p.thermal for p in points if _of_thermal(spec, statistics.fmean(p.claimed), p.thermal)]
+    step = [
+        *_count(claimed, "was another", "were others", "at the study's own step"),
+        *_count(len(of_step) - claimed, "is a result", "are results", "of the integration step"),
+        *_unsettled(checks),
+    ]
+    there = f"at other thermal powers or {_NOISE}"
+    remedies = [solved.remedy for solved in checks[:1] if step]
+    remedies += [thermal.remedy for thermal in cold[:1] if thermal]
+    remedies += [_TEST_ALL] * bool(checks and checked < len(points))
+    return Caveats(
+        basis=where,
+        wrong=[*step, *_count(len(cold), "does not hold", "do not hold", there)],
+        advice=" ".join(filter(None, remedies)),
+    )
+
+
+def _count(n: int, one: str, several: str, what: str) -> list[str]:
+    return [f"{n:,} of the points {one if n == 1 else several} {what}"] * bool(n)
+
+
+def warning(result: Result) -> str:
+    """That of the confirmed result that a study is named by, or of the points of a sweep."""
+    if result.confirmed is not None:
+        return of(result.spec, result.confirmed).warning
+    points = () if result.selects else result.trained
+    return of_points(result.spec, points).warning if points else ""
+
+
+def warnings(result: Result, *, but: int | None = None) -> list[str]:
+    """A line for each confirmed trial, but for one, whose result may not be one of the device.
+
+    Of a study that selects nothing, one for all its points.
+    """
+    if not result.selects:
+        return [text] if (text := warning(result)) else []
+    found = [c for c in result.confirmations if c.scores and c.source != but]
+    texts = [(c.source, of(result.spec, c).warning) for c in found]
+    return [f"trial {source}: {text}" for source, text in texts if text]
+
+
+# --- the integration step -------------------------------------------------------------------------
 
 
 def basis(spec: StudySpec, item: Confirmation) -> str:
@@ -39,85 +137,17 @@ def basis(spec: StudySpec, item: Confirmation) -> str:
     return f"not tested {SOLVED}" if spec.integrates else ""
 
 
-def beside(spec: StudySpec, item: Confirmation) -> str:
-    """What stands beside a confirmed score: its basis, and the score at the study's step."""
+def beside(spec: StudySpec, item: Confirmation) -> list[str]:
+    """What stands beside a confirmed score: its basis, the score at the study's step, and that it
+    holds for warm oscillators; its yield."""
     score = score_text(spec, item.step_mean, item.step_std)
-    return f"{SOLVED}, {score} {AT_STEP}" if item.checked else basis(spec, item)
-
-
-def assured(spec: StudySpec, item: Confirmation) -> list[str]:
-    """What else is known of a confirmed score: that it holds for warm oscillators; its yield."""
-    found = thermal_power.chip_yield(spec, item.simulated)
-    texts = (
-        _holds(spec, item.mean, item.thermal),
-        _yield_text(spec, found),
-    )
-    return [text for text in texts if text]
-
-
-def aside(spec: StudySpec, item: Confirmation) -> str:
-    """The same networks' scores that are other results than the claimed one; mostly empty."""
-    step = f"{score_text(spec, item.step_mean)} {AT_STEP}"
-    warm = _brief(spec, item.mean, item.thermal)
-    return ", ".join([step] * spec.differs(item.step_mean, item.mean) + [warm] * bool(warm))
-
-
-def cells(spec: StudySpec, items: Sequence[Confirmation | None]) -> list[dict[str, str]]:
-    """All these scores for a table: of each item one by what it is, a dash where there is none."""
-    found = []
-    for item in items:
-        own = {AT_STEP: step_cell(spec, item)} if item and item.checked else {}
-        if item is not None:
-            known = thermal_power.chip_yield(spec, item.simulated)
-            own |= _thermal_cells(spec, item.thermal, known)
-        found.append(own)
-    names = dict.fromkeys(name for own in found for name in own)
-    return [{name: own.get(name, "–") for name in names} for own in found]
-
-
-def step_cell(spec: StudySpec, item: Confirmation | None) -> str:
-    """The score at the study's step where it is not the one that is claimed, else a dash."""
-    if item is None or not item.checked:
-        return "–"
-    return score_text(spec, item.step_mean, item.step_std)
-
-
-def meanings(items: Sequence[Confirmation]) -> str:
-    """What the words mean, in a sentence each, that stand beside confirmed scores."""
-    texts = [SOLVED_MEANS] * any(item.checks for item in items)
-    return " ".join(texts + [THERMAL_MEANS] * any(item.thermal for item in items))
+    first = f"{SOLVED}, {score} {AT_STEP}" if item.checked else basis(spec, item)
+    return [*filter(None, [first]), *assured(spec, item)]
 
 
 def steps_text(steps: int | None) -> str:
     """``one step per point``, or ``4 steps per point``."""
     return "one step per point" if steps == 1 else f"{steps} steps per point"
-
-
-def remark(spec: StudySpec, item: Confirmation) -> str:
-    """What is wrong with a confirmed result beside its ``basis``, and what to do; mostly empty."""
-    return _sentence(*_findings(spec, item), partly=_is_partly(item))
-
-
-def warning(spec: StudySpec, item: Confirmation) -> str:
-    """Why a confirmed result may not be one of the device, and what to do; mostly empty."""
-    untested = [] if item.checked else [basis(spec, item)]
-    return _warning(untested, *_findings(spec, item), partly=_is_partly(item))
-
-
-def _is_partly(item: Confirmation) -> bool:
-    """Whether some networks were checked, and others were not."""
-    return item.partly or (item.thermal is None and any(item.thermals))
-
-
-def _findings(spec: StudySpec, item: Confirmation) -> tuple[list[str], str]:
-    """What is wrong with the networks that were checked, and what to do."""
-    step = _of_step(spec, item)
-    warm = _of_thermal(spec, item.mean, item.thermal)
-    remedies = [item.remedy] * bool(step)
-    remedies += [item.thermal.remedy] if warm and item.thermal else []
-    if item.thermal is None and (tested := sum(map(bool, item.thermals))):
-        warm = [f"{tested:,} of {len(item.thermals):,} networks tested at other thermal powers"]
-    return [*step, *warm], " ".join(filter(None, remedies))
 
 
 def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
@@ -142,20 +172,22 @@ def _unsettled(checks: Sequence[Solved]) -> list[str]:
     return [f"{of} networks do not settle as the step is refined up to {finest}"]
 
 
-def _sentence(found: Sequence[str], remedy: str, *, partly: bool) -> str:
-    advice = [remedy] * bool(found and remedy) + [_TEST_ALL] * partly
-    if not found:
-        return "".join(f"{text[0].lower()}{text[1:]}" for text in advice)
-    return f"{'; '.join(found)}. {' '.join(advice)}".strip()
-
-
-def _warning(basis: Sequence[str], found: Sequence[str], remedy: str, *, partly: bool) -> str:
-    """The whole of it, to stand alone."""
-    untested = [f"{text[0].upper()}{text[1:]}" for text in basis if text]
-    return _sentence([*untested, *found], remedy, partly=partly)
-
-
 # --- thermal power and chips ----------------------------------------------------------------------
+
+
+def assured(spec: StudySpec, item: Confirmation) -> list[str]:
+    """What else is known of a confirmed score: that it holds for warm oscillators; its yield."""
+    thermal, found = item.thermal, thermal_power.chip_yield(spec, item.simulated)
+    texts = []
+    if thermal is not None and not thermal_power.others(spec, item.mean, thermal):
+        holds = f"holds from a third to three times the thermal power {_power(thermal)}"
+        noise = f", and {_NOISE} ({_noise(spec, thermal)})" if thermal.noisy else ""
+        texts.append(holds + noise)
+    if found is not None:
+        of = f"{found.passed:,} of {found.chips:,} chips {_reach(spec, found)}"
+        share = f"{100 * found.share:.3g} %"
+        texts.append(f"yield {share} ({of}; 95 % interval {_interval(found)})")
+    return texts
 
 
 def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[str]:
@@ -166,43 +198,67 @@ def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[s
     wrong = _wrong(spec, mean, thermal)
     if thermal is None or not wrong:
         return []
-    at, noise = _power_text(thermal.device_power), _noise_text(spec, thermal)
+    at, chips = _power(thermal), f"{len(thermal.noisy):,} chips"
+    mean_noise = score_text(spec, statistics.fmean(thermal.noisy)) if thermal.noisy else ""
+    noise = f"{mean_noise} {_NOISE}"
     cold = wrong.get("at_device")
     if cold and thermal.holds_below < thermal.device_power:
         needs = "oscillators without thermal power; that of a warm oscillator is"
         if below := thermal.holds_below:
-            needs = f"oscillator powers below {_power_text(below)}; those of a warm oscillator are"
-        noise = f", {noise} with thermal noise" if noise else ""
-        return [f"needs {needs} about {at}: {cold} there{noise}"]
+            needs = f"oscillator powers below {power_text(below)}; those of a warm oscillator are"
+        return [f"needs {needs} about {at}: {cold} there{f', {noise}' * bool(mean_noise)}"]
     if cold:
-        return [f"depends on the thermal power: {cold} at {at}, {noise} with thermal noise"]
+        return [f"depends on the thermal power: {cold} at {at}, {noise}"]
     if "third" not in wrong and "triple" not in wrong:
-        return [f"changes with thermal noise: {noise} on {len(thermal.noisy):,} chips"]
-    noise = f"{noise} with thermal noise ({len(thermal.noisy):,} chips)" if noise else ""
+        return [f"changes with thermal noise: {mean_noise} on {chips}"]
     third, triple = (score_text(spec, score) for score in (thermal.third, thermal.triple))
     power = f"depends on the thermal power: {third} at a third of {at}, {triple} at three times"
-    return [power, *([noise] if noise else [])]
+    return [power, *[f"{noise} ({chips})"] * bool(mean_noise)]
 
 
-def _holds(spec: StudySpec, mean: float, thermal: Thermal | None) -> str:
-    """That a score is that of a warm oscillator; empty if it is not, or was not tested."""
-    if thermal is None or _wrong(spec, mean, thermal):
-        return ""
-    at = _power_text(thermal.device_power)
-    text = f"holds from a third to three times the thermal power {at}"
-    noise = _noise_text(spec, thermal, spread=True)
-    return f"{text}, and with thermal noise ({noise})" if noise else text
+def aside(spec: StudySpec, item: Confirmation) -> str:
+    """The same networks' scores that are other results than the claimed one; mostly empty.
+
+    Of several at other thermal powers, the first.
+    """
+    found = [f"{score_text(spec, item.step_mean)} {AT_STEP}"]
+    found *= spec.differs(item.step_mean, item.mean)
+    for name, score in [*_wrong(spec, item.mean, item.thermal).items()][:1]:
+        where = {"third": "a third of the", "triple": "three times the"}.get(name, "the")
+        at = f"at {where} thermal power {_power(item.thermal)}" if item.thermal else ""
+        found.append(f"{score} {_NOISE if name == 'noisy' else at}")
+    return ", ".join(found)
 
 
-def _brief(spec: StudySpec, mean: float, thermal: Thermal | None) -> str:
-    """The first score that speaks against the claimed one: ``41.0 % with thermal noise``."""
-    wrong = _wrong(spec, mean, thermal)
-    if thermal is None or not wrong:
-        return ""
-    name, score = next(iter(wrong.items()))
-    at = {"third": "a third of the", "triple": "three times the"}.get(name, "the")
-    at = f"at {at} thermal power {_power_text(thermal.device_power)}"
-    return f"{score} with thermal noise" if name == "noisy" else f"{score} {at}"
+def cells(spec: StudySpec, items: Sequence[Confirmation | None]) -> list[dict[str, str]]:
+    """All these scores for a table: of each item one by what it is, a dash where there is none."""
+    found = [{} if item is None else _cells(spec, item) for item in items]
+    names = dict.fromkeys(name for own in found for name in own)
+    return [{name: own.get(name, "–") for name in names} for own in found]
+
+
+def _cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
+    known, thermal = {}, item.thermal
+    if item.checked:
+        known[AT_STEP] = score_text(spec, item.step_mean, item.step_std)
+    if thermal is not None:
+        trained = thermal.power != thermal.device_power
+        known["thermal power"] = _power(thermal)
+        known["thermal power"] += f", trained with {power_text(thermal.power)}" if trained else ""
+        for name, where in (("third", "a third of it"), ("at_device", "it"), ("triple", "3 times")):
+            known[f"at {where}"] = score_text(spec, getattr(thermal, name))
+        known["without any"] = score_text(spec, thermal.none)
+        known |= {_NOISE: _noise(spec, thermal)} if thermal.noisy else {}
+    if (found := thermal_power.chip_yield(spec, item.simulated)) is not None:
+        share = f"{100 * found.share:.3g} % of {found.chips:,} chips"
+        known[f"yield {_reach(spec, found)}"] = f"{share} ({_interval(found)})"
+    return known
+
+
+def meanings(items: Sequence[Confirmation]) -> str:
+    """What the words mean, in a sentence each, that stand beside confirmed scores."""
+    texts = [SOLVED_MEANS] * any(item.checks for item in items)
+    return " ".join(texts + [THERMAL_MEANS] * any(item.thermal for item in items))
 
 
 def _wrong(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, str]:
@@ -211,128 +267,33 @@ def _wrong(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, s
     return {name: score_text(spec, score) for name, score in found.items()}
 
 
-def _yield_text(spec: StudySpec, found: Yield | None) -> str:
-    """``yield 95 % (38 of 40 chips at or above 89.83 %; 95 % interval 83 to 99 %)``, or nothing."""
-    if found is None:
-        return ""
-    of = f"{found.passed:,} of {found.chips:,} chips {_reach(spec, found)}"
-    return f"yield {100 * found.share:.3g} % ({of}; 95 % interval {_interval(found)})"
+def power_text(power: float) -> str:
+    """A thermal power.
 
-
-def _thermal_cells(spec: StudySpec, thermal: Thermal | None, found: Yield | None) -> dict[str, str]:
-    """The same numbers for a table, by what they are."""
-    known: dict[str, str] = {}
-    if thermal is not None:
-        trained = thermal.power != thermal.device_power
-        known["thermal power"] = _power_text(thermal.device_power)
-        known["thermal power"] += f", trained with {_power_text(thermal.power)}" if trained else ""
-        for name, where in (("third", "a third of it"), ("at_device", "it"), ("triple", "3 times")):
-            known[f"at {where}"] = score_text(spec, getattr(thermal, name))
-        known["without any"] = score_text(spec, thermal.none)
-    if thermal is not None and thermal.noisy:
-        known["with thermal noise"] = _noise_text(spec, thermal, spread=True)
-    if found is not None:
-        share = f"{100 * found.share:.3g} % of {found.chips:,} chips"
-        known[f"yield {_reach(spec, found)}"] = f"{share} ({_interval(found)})"
-    return known
-
-
-def _power_text(power: float) -> str:
-    """A thermal power: ``1e-3``, or ``none``."""
+    Examples:
+        >>> [power_text(power) for power in (1e-3, 3.3e-4, 0.25, 1.0, 0.0)]
+        ['1e-3', '3.3e-4', '2.5e-1', '1e0', 'none']
+    """
     digits, _, exponent = f"{power:.1e}".partition("e")
     return f"{digits.removesuffix('.0')}e{int(exponent)}" if power else "none"
 
 
-def _noise_text(spec: StudySpec, thermal: Thermal, *, spread: bool = False) -> str:
-    """The mean score with thermal noise, ``spread``: ``93.0 ± 0.5 % on 40 chips``; or nothing."""
-    if not thermal.noisy:
-        return ""
-    mean = statistics.fmean(thermal.noisy)
-    if not spread:
-        return score_text(spec, mean)
-    std = statistics.stdev(thermal.noisy) if len(thermal.noisy) > 1 else None
-    return f"{score_text(spec, mean, std)} on {len(thermal.noisy):,} chips"
+def _power(thermal: Thermal) -> str:
+    return power_text(thermal.device_power)
+
+
+def _noise(spec: StudySpec, thermal: Thermal) -> str:
+    """The score with thermal noise: ``93.0 ± 0.5 % on 40 chips``."""
+    noisy = thermal.noisy
+    std = statistics.stdev(noisy) if len(noisy) > 1 else None
+    return f"{score_text(spec, statistics.fmean(noisy), std)} on {len(noisy):,} chips"
 
 
 def _reach(spec: StudySpec, found: Yield) -> str:
-    least = 100 * found.threshold if spec.is_accuracy else found.threshold
-    unit = " %" if spec.is_accuracy else ""
-    return f"at or {'above' if spec.maximize else 'below'} {least:.4g}{unit}"
+    least = f"{shown(spec, found.threshold):.4g}{' %' * spec.is_accuracy}"
+    return f"at or {'above' if spec.maximize else 'below'} {least}"
 
 
 def _interval(found: Yield) -> str:
     low, high = (f"{100 * end:.0f}" for end in found.interval)
     return f"{low} to {high} %"
-
-
-# --- a study that selects nothing -----------------------------------------------------------------
-
-
-def sweep_basis(spec: StudySpec, points: Sequence[Trial]) -> str:
-    """Whether the scores of measured points are those of the equation; see ``basis``."""
-    checked = sum(slot.checked for slot in points)
-    if checked == len(points):
-        return SOLVED
-    if any(slot.checks for slot in points):
-        return f"{checked:,} of {len(points):,} points tested {SOLVED}"
-    tested = spec.integrates and spec.protocol == Protocol.CONFIRM
-    return f"not tested {SOLVED}" if tested else ""
-
-
-def sweep_remark(spec: StudySpec, points: Sequence[Trial]) -> str:
-    """What is wrong with measured points, and what to do; mostly empty: see ``remark``."""
-    return _sentence(*_sweep_findings(spec, points, "them"), partly=_partly(points))
-
-
-def sweep_warning(result: Result) -> str:
-    """Why points of a sweep may not be those of the device; empty of any other study."""
-    spec, points = result.spec, result.trained
-    if not points:
-        return ""
-    where = sweep_basis(spec, points)
-    found, remedy = _sweep_findings(spec, points, "the points")
-    return _warning([where] * (where != SOLVED), found, remedy, partly=_partly(points))
-
-
-def _partly(points: Sequence[Trial]) -> bool:
-    return any(s.checks for s in points) and not all(s.checked for s in points)
-
-
-def _cold(spec: StudySpec, slot: Trial) -> bool:
-    """Whether the score of a measured point is not that of a warm oscillator."""
-    claimed = statistics.fmean(slot.claimed)
-    return bool(_of_thermal(spec, claimed, slot.thermal))
-
-
-def _sweep_findings(spec: StudySpec, points: Sequence[Trial], them: str) -> tuple[list[str], str]:
-    checks = [solved for slot in points for solved in slot.checks]
-    of_step = [s for s in points if s.checks and spec.differs(*s.compared)]
-    found = []
-    if claimed := sum(s.checked for s in of_step):
-        others = "was another" if claimed == 1 else "were others"
-        found.append(f"{claimed:,} of {them} {others} at the study's own step")
-    if rest := len(of_step) - claimed:
-        results = "is a result" if rest == 1 else "are results"
-        found.append(f"{rest:,} of {them} {results} of the integration step")
-    found += _unsettled(checks)
-    remedies = [solved.remedy for solved in checks[:1] if found]
-    cold = [s.thermal for s in points if _cold(spec, s)]
-    if cold:
-        hold = "does not hold" if len(cold) == 1 else "do not hold"
-        found.append(
-            f"{len(cold):,} of {them} {hold} at other thermal powers or with thermal noise"
-        )
-    remedies += [thermal.remedy for thermal in cold[:1] if thermal]
-    return found, " ".join(filter(None, remedies))
-
-
-def warnings(result: Result, *, but: int | None = None) -> list[str]:
-    """A line for each confirmed trial, but for one, whose result may not be one of the device.
-
-    Of a study that selects nothing, one for all its points.
-    """
-    if not result.selects:
-        return [text] if (text := sweep_warning(result)) else []
-    found = [c for c in result.confirmations if c.scores and c.source != but]
-    texts = [(c.source, warning(result.spec, c)) for c in found]
-    return [f"trial {source}: {text}" for source, text in texts if text]

@@ -151,6 +151,11 @@ def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def value_cell(value: ParamValue | None) -> str:
+    """The same in a table: a dash where there is none."""
+    return "–" if value is None else value_text(value)
+
+
 def unit(parameter: str) -> str:
     """The unit in a parameter's name, or an empty text.
 

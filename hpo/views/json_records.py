@@ -68,7 +68,7 @@ def _scored(spec: StudySpec, slot: Trial, names: Iterable[str]) -> dict[str, Any
 
 def study(result: Result) -> dict[str, Any]:
     """A study in one record: progress, best, reported, confirmations."""
-    spec, best, named, at = result.spec, result.best, result.confirmed, result.progress
+    spec, best, at = result.spec, result.best, result.progress
     counts = {str(state): sum(t.state == state for t in result.search) for state in SlotState}
     return {
         "study": spec.name,
@@ -86,7 +86,7 @@ def study(result: Result) -> dict[str, Any]:
         "best": best and {**_picked(best, "number", "score", "params"), **expected(result, best)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(result),
-        "warning": caveats.warning(spec, named) if named else caveats.sweep_warning(result),
+        "warning": caveats.warning(result),
         "edges": result.edges,
         "foreign_trials": result.snapshot.foreign_trials,
         "code_changes": result.snapshot.code_changes,
@@ -165,7 +165,7 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         "step_gap": item.step_gap if item.checked else None,
         **_picked(item, "unsettled", "steps_per_point", "trained_steps_per_point"),
         **_hardware(spec, item),
-        "warning": caveats.warning(spec, item),
+        "warning": caveats.of(spec, item).warning,
     }
 
 

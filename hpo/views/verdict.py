@@ -6,7 +6,6 @@ Plain text throughout: whoever puts it into HTML escapes it there.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 from pathlib import Path
 
 from hpo.study import edges as study_edges
@@ -17,7 +16,7 @@ from hpo.study.result import Front, Result, Sweep
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import SlotState, Trial
-from hpo.views.caveats import assured, basis, remark, sweep_basis, sweep_remark
+from hpo.views import caveats
 from hpo.views.formatting import (
     cost_word,
     difference_text,
@@ -89,40 +88,27 @@ def progress(result: Result) -> str:
 
 def remarks(result: Result) -> list[str]:
     """What is not as one would expect of a study's trials; mostly nothing."""
-    found = (enqueued(result), code(result), numerics(result), foreign(result))
-    return list(filter(None, found))
-
-
-def enqueued(result: Result) -> str:
-    """Which trials were given parameters by hand; mostly none."""
-    numbers = [str(number) for number in result.enqueued]
-    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
-    trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:_NAMED])}{more}"
-    return f"enqueued by hand: {trials} (hpo enqueue)" if numbers else ""
-
-
-def numerics(result: Result) -> str:
-    """How many trainings were computed where sums may round otherwise than those of the first."""
+    found, numbers = [], list(map(str, result.enqueued))
+    if numbers:
+        more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+        trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:_NAMED])}{more}"
+        found.append(f"enqueued by hand: {trials} (hpo enqueue)")
+    if since := ", ".join(map(str, result.snapshot.code_changes)):
+        found.append(f"another source of the objective from trial {since} on (hpo accept-code)")
     n, known = result.other_numerics
-    if not n:
-        return ""
-    of_them = f"{n:,} of {known:,} trials and confirmations were"
-    return f"{of_them} computed on another processor, or with other packages or threads (lineage)"
-
-
-def code(result: Result) -> str:
-    """What is said of a change of the objective's source that was accepted; mostly empty."""
-    since = ", ".join(map(str, result.snapshot.code_changes))
-    return f"another source of the objective from trial {since} on (hpo accept-code)" * bool(since)
-
-
-def foreign(result: Result) -> str:
-    """What is said of trials that others have added, as ``study.optimize`` does; mostly empty."""
-    n = result.snapshot.foreign_trials
-    if not n:
-        return ""
-    trials = "1 trial that others have" if n == 1 else f"{n:,} trials that others have"
-    return f"not counted: {trials} added in Optuna's tables, whose best_trial may be one of them"
+    if n:
+        found.append(
+            f"{n:,} of {known:,} trials and confirmations were computed on another processor, or "
+            "with other packages or threads (lineage)"
+        )
+    if foreign := result.snapshot.foreign_trials:
+        trials = (
+            "1 trial that others have" if foreign == 1 else f"{foreign:,} trials that others have"
+        )
+        found.append(
+            f"not counted: {trials} added in Optuna's tables, whose best_trial may be one of them"
+        )
+    return found
 
 
 def ended(result: Result) -> str:
@@ -168,38 +154,30 @@ def racing_text(spec: StudySpec) -> str:
     return f"racing: after {rungs} {networks}, {keep}"
 
 
-def verdict(result: Result, reason: str | None = None) -> str:
+def verdict(result: Result) -> str:
     """The study in one sentence: its key number, held against the reported one.
 
-    ``confirmed 94.9 ± 0.7 % on 10 fresh seeds; reported 89.83 ± 2.91 % (arXiv:2408.02835)``;
-    ``reason`` is why it failed or was stopped, if in other words than those that are stored.
+    ``confirmed 94.9 ± 0.7 % on 10 fresh seeds; reported 89.83 ± 2.91 % (arXiv:2408.02835)``; of a
+    failure with its traceback, the first line and the last.
     """
-    parts, reason = [], reason or result.snapshot.reason
+    parts, lines = [], [line.strip() for line in (result.snapshot.reason or "").splitlines()]
+    reason = " ".join([*lines[:1], *list(filter(None, lines[1:]))[-1:]])
     if result.state == StudyState.FAILED:
         parts.append(f"study failed: {reason or 'no reason was stored'}")
     if result.state == StudyState.STOPPED:
         parts.append(f"stopped by {reason or 'somebody'}")
     if isinstance(result, Sweep):
-        return "; ".join([*parts, swept(result)])
+        return "; ".join([*parts, _swept(result)])
     confirmed = result.confirmed
-    if confirmed is not None:
-        parts.append(_confirmed(result, confirmed))
-    else:
-        parts += _searched(result)
+    parts += [_confirmed(result, confirmed)] if confirmed else _searched(result)
     parts.append(reported_text(result.spec))
     if confirmed is not None:
-        parts += assured(result.spec, confirmed)
-        parts.append(remark(result.spec, confirmed).rstrip("."))
+        parts += caveats.assured(result.spec, confirmed)
+        parts.append(caveats.of(result.spec, confirmed).remark.rstrip("."))
     return "; ".join(part for part in parts if part)
 
 
-def reason_line(result: Result) -> str:
-    """The reason in one line: of a failure with its traceback, the first line and the last."""
-    lines = [line.strip() for line in (result.snapshot.reason or "").splitlines() if line.strip()]
-    return " ".join([*lines[:1], *lines[1:][-1:]])
-
-
-def swept(result: Sweep) -> str:
+def _swept(result: Sweep) -> str:
     """A study that selects nothing in one sentence; no point of it is called the best."""
     spec, complete = result.spec, result.trained
     scores = [statistics.median(s.claimed) for s in complete]
@@ -208,9 +186,11 @@ def swept(result: Sweep) -> str:
         return points
     low, high = score_text(spec, min(scores)), score_text(spec, max(scores))
     n = spec.budget.members
-    how = ", ".join(filter(None, (protocol_text(spec), sweep_basis(spec, complete))))
+    found = caveats.of_points(spec, complete)
+    how = ", ".join(filter(None, (protocol_text(spec), found.basis)))
     text = f"{points}, medians of {n} networks from {low} to {high} ({how})"
-    return "; ".join(filter(None, (text, sweep_remark(spec, complete).rstrip("."))))
+    remark = found.remark.replace(" of the points ", " of them ").rstrip(".")
+    return "; ".join(filter(None, (text, remark)))
 
 
 def protocol_text(spec: StudySpec) -> str:
@@ -251,7 +231,7 @@ def _confirmed(result: Result, confirmed: Confirmation) -> str:
         text += f" ({confirmed.failed} failed)"
     if not confirmed.complete:
         text += " so far"
-    text += f", {where}" if (where := basis(spec, confirmed)) else ""
+    text += f", {where}" if (where := caveats.basis(spec, confirmed)) else ""
     text += _share_of_reported(spec, confirmed)
     best = result.best
     if best is not None and best.number != confirmed.source:
@@ -287,35 +267,14 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
     return f": {', '.join(shares)}" if shares else ""
 
 
-def confirmed_of(result: Front) -> str:
-    """Which trials of a study with costs are confirmed; see ``pareto.order``."""
-    spec, costs = result.spec, result.costs
-    top = spec.confirm.top if spec.confirm else 0
-    if spec.reported is None:
-        which = "most accurate" if spec.is_accuracy else "best by score"
-        return f"Of the front the {top} {which}" if top > 1 else f"The {which} trial of the front"
-    by = _by_first(costs)
-    if top == 1:
-        return f"The cheapest trial of the front{by} that reached the reported score"
-    if top > 2 and by:
-        by = f" by {' and '.join(map(cost_word, costs[: top - 1]))} in turn"
-    others = f"{top - 1} cheapest{by} that" if top > 2 else f"cheapest{by} that"
-    last = "the most accurate one" if spec.is_accuracy else "the one with the best score"
-    return f"Of the front the {others} reached the reported score, and {last}"
-
-
-def _by_first(costs: Sequence[str]) -> str:
-    """By which of several costs the cheapest is meant."""
-    return f" by {cost_word(costs[0])}" if len(costs) > 1 else ""
-
-
 def named(result: Result) -> str:
     """What the best trial of a search is called."""
     spec, best = result.spec, result.best
     if not isinstance(result, Front) or best is None or best.score is None:
         return "best"
     if pareto.holds(spec, best.score):
-        return f"cheapest{_by_first(result.costs)} that reaches the reported score"
+        by = f" by {cost_word(result.costs[0])}" if len(result.costs) > 1 else ""
+        return f"cheapest{by} that reaches the reported score"
     return "most accurate" if spec.is_accuracy else "best by score alone"
 
 
@@ -327,10 +286,18 @@ def scored(result: Result, slot: Trial) -> str:
     return f", expected; {its} scored {score_text(result.spec, slot.score)}"
 
 
-def _searched(result: Result) -> list[str]:
-    spec, best, confirmations = result.spec, result.best, result.confirmations
+def best_text(result: Result) -> str:
+    """What the search claims of its best trial: ``94.1 % at 12.3 pJ``; empty without one."""
+    best = result.best
     claimed = None if best is None else result.claimed(best)
     if best is None or claimed is None:
+        return ""
+    return point_text(result.spec, claimed, None, best.costs)
+
+
+def _searched(result: Result) -> list[str]:
+    spec, best, confirmations = result.spec, result.best, result.confirmations
+    if best is None or not (score := best_text(result)):
         if result.progress.settled == 0:
             return ["no trial has finished yet"]
         return [f"no trial is complete: {ended(result)}"]
@@ -338,7 +305,6 @@ def _searched(result: Result) -> list[str]:
     how = protocol_text(spec)
     name = "" if spec.is_accuracy else f"{metric(spec)} "
     so_far = " so far" if result.state == StudyState.OPEN else ""
-    score = point_text(spec, claimed, None, best.costs)
     text = f"{named(result)}{so_far} {name}{score} ({members}, {how}{scored(result, best)})"
     if isinstance(result, Front):
         text += f", of {len(result.front)} trials on the front"

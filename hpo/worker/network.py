@@ -27,7 +27,6 @@ from hpo.study.confirmation import RESERVED
 from hpo.study.result import Result
 from hpo.study.trials import Member, Phase, SlotState, Trial
 from hpo.views import caveats, formatting, json_records, verdict
-from hpo.views.terminal import tables
 from hpo.worker import provenance
 from hpo.worker.crew import THREADS
 from objectives import network_file
@@ -63,7 +62,7 @@ class StudyNetwork:
     @property
     def name(self) -> str:
         """``trial 12, member 0``, or ``trial 7, fresh seed 3 of 10``."""
-        name = tables.slot_name(self.result, self.slot)
+        name = self.result.called(self.slot)
         return name if self.confirmed else f"{name}, member {self.stored.member}"
 
     @property
@@ -343,7 +342,7 @@ def _scores(loaded: StudyNetwork) -> dict[str, Any]:
         "trial_confirmed_scores": list(item.scores) if item else [],
         "trial_confirmed_step_scores": list(item.step_scores) if item else [],
         "trial_confirmed_on": caveats.basis(spec, item) if item else "",
-        "warning": caveats.warning(spec, item) if item else "",
+        "warning": caveats.of(spec, item).warning if item else "",
         **checks,
         "info": {name: value for name, value in measured.info.items() if name not in checks},
     }

@@ -72,5 +72,4 @@ def confirmed_hover(spec: StudySpec, item: Confirmation) -> str:
     """What is told of a confirmed configuration where the pointer is."""
     value = formatting.point_text(spec, item.mean, item.std, item.costs)
     text = f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test part"
-    beside = caveats.beside(spec, item), *caveats.assured(spec, item)
-    return "<br>".join([text, *filter(None, beside)])
+    return "<br>".join([text, *caveats.beside(spec, item)])

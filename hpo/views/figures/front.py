@@ -86,7 +86,7 @@ def confirmed(result: Front, cost: str) -> list[Spot]:
         if item.scores:
             score = formatting.point_text(spec, item.mean, item.std, item.costs)
             text = f"trial {item.source} confirmed: {score} on {len(item.scores)} fresh seeds"
-            text += f", {beside}" if (beside := caveats.beside(spec, item)) else ""
+            text = ", ".join([text, *caveats.beside(spec, item)])
             std = formatting.shown(spec, item.std) if len(item.scores) > 1 else 0.0
             at, mean = spec.named_costs(item.costs)[cost], formatting.shown(spec, item.mean)
             found.append(Spot(cost=at, score=mean, std=std, text=text))

@@ -18,15 +18,18 @@ from hpo.views.palette import BLUE, GREY, INK, ORANGE
 from hpo.views.scores import axis_score, claimed_score, scored
 
 
-def parameters(result: Result) -> go.Figure:
-    """A panel per parameter, coloured by trial number; scores off the scale stand at its edge."""
+def parameters(result: Result, *, only: str | None = None) -> go.Figure:
+    """A panel per parameter, coloured by trial number; scores off the scale stand at its edge.
+
+    ``only`` one of them, low and without a scale of its colours.
+    """
     spec, view, shown = result.spec, focus(result), scored(result)
-    names = list(spec.dimensions)
+    names = [name for name in spec.dimensions if only in (None, name)]
     columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
     rows = math.ceil(len(names) / columns)
     apart = {"horizontal_spacing": 0.035, "vertical_spacing": 0.24 / rows}
     figure = make_subplots(rows, columns, shared_yaxes=True, **apart)
-    style(figure, height=80 + 250 * rows).update_layout(showlegend=False, margin_b=60)
+    style(figure, height=270 if only else 80 + 250 * rows)
     for i, name in enumerate(names):
         place = {"row": i // columns + 1, "col": i % columns + 1}
         for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
@@ -36,11 +39,11 @@ def parameters(result: Result) -> go.Figure:
         for trace in _marks(result, name, view):
             figure.add_trace(trace, **place)
         figure.update_xaxes(**_axis(spec, name, shown), **place)
-        title = formatting.metric(spec) if place["col"] == 1 else None
-        figure.update_yaxes(range=list(view), title_text=title, **place)
+    figure.update_yaxes(range=list(view)).update_yaxes(title_text=formatting.metric(spec), col=1)
     bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
-    scale = {"colorscale": [[0, GREY], [0.6, BLUE], [1, INK]], "colorbar": bar}
-    return figure.update_layout(coloraxis=scale)
+    colours: dict[str, Any] = {"colorscale": [[0, GREY], [0.6, BLUE], [1, INK]], "colorbar": bar}
+    colours["showscale"] = only is None
+    return figure.update_layout(coloraxis=colours, showlegend=False, margin_b=60)
 
 
 def _cloud(

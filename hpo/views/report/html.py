@@ -29,17 +29,24 @@ _LEGEND = 44
 """Characters in a line of a legend, which fit a telephone."""
 
 
-@dataclass(frozen=True, kw_only=True)
+Columns = Mapping[str, Sequence[object]]
+
+
+@dataclass(frozen=True)
 class Table:
-    """A table; the first cell of each row is its header."""
+    """A table, column by column, each under its head; the first cell of a row is its header."""
 
     caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    columns: Columns
     css: str = "numbers"
 
+    @property
+    def rows(self) -> list[tuple[object, ...]]:
+        """The cells row by row."""
+        return [*zip(*self.columns.values(), strict=True)]
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
 class Plot:
     """A figure, or several in a grid; ``label`` is what they show, for those who do not see it."""
 
@@ -50,15 +57,16 @@ class Plot:
     """Width of each of several, at least, in pixels."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Section:
-    """A section of the page; strings among its parts are paragraphs."""
+    """A section of the page."""
 
     name: str
-    title: str
     note: str
+    parts: Sequence[Table | Plot] = ()
+    title: str = ""
+    """Its heading, if that is not its name."""
     warnings: Sequence[str] = ()
-    parts: Sequence[Table | Plot | str] = ()
 
 
 def code(text: str) -> Markup:
@@ -66,55 +74,17 @@ def code(text: str) -> Markup:
     return Markup("<code>{}</code>").format(text)
 
 
-def plot(name: str, figure: go.Figure, label: str, *, legend: int = _LEGEND) -> Plot:
-    """A figure as part of a section, with so many characters in a line of its legend."""
-    for item in (*figure.data, *figure.layout.shapes):
-        if item.name:  # in a legend, which does not break lines by itself
-            item.name = "<br>".join(textwrap.wrap(item.name, legend, break_long_words=False))
-    return Plot(figures={f"{name}-plot": figure.update_layout(margin_t=_TOP)}, label=label)
-
-
-def beside(name: str, figures: Sequence[go.Figure], label: str, *, least: int) -> Plot:
-    """Whole figures, of several as many in a row as fit; ``least`` as in ``panels``."""
-    legend = _LEGEND if len(figures) == 1 else 34  # so that two fit a page of paper
-    plots = [plot(f"{name}-{i}", one, label, legend=legend) for i, one in enumerate(figures)]
-    found = {key: figure for one in plots for key, figure in one.figures.items()}
-    return Plot(figures=found, label=label, least=least if len(found) > 1 else 0)
-
-
-def panels(name: str, figure: go.Figure, label: str, *, height: int, least: int) -> Plot:
-    """A figure of several panels as figures of one each, which a page lays out by its width.
-
-    ``height`` is that of each, ``least`` its least width, in pixels.
-    """
-    look = {"height": height, "margin_t": _TOP, "margin_b": 50, "showlegend": False}
-    figures = [one.update_layout(**look) for one in _apart(figure)]
-    for one in figures:
-        one.update_xaxes(title_font_size=12).update_yaxes(title_font_size=12)
-    found = {f"{name}-plot-{i}": one for i, one in enumerate(figures)}
-    return Plot(figures=found, label=label, least=least)
-
-
-def _apart(figure: go.Figure) -> list[go.Figure]:
-    """One figure per pair of axes; an axis without title has that of its row."""
-    layout = figure.layout.to_plotly_json()
-    numbers = sorted({int((trace.yaxis or "y")[1:] or 1) for trace in figure.data})
-    common = {key: value for key, value in layout.items() if key[1:5] != "axis"}
-    found, title = [], None
-    for number in numbers:
-        end = "" if number == 1 else str(number)
-        x, y = (dict(layout[f"{letter}axis{end}"]) for letter in "xy")
-        for axis in (x, y):
-            for key in ("domain", "anchor", "matches", "showticklabels"):
-                axis.pop(key, None)
-        title = y.get("title") or title
-        one = go.Figure(layout={**common, "xaxis": x, "yaxis": {**y, "title": title}})
-        for trace in figure.data:
-            if (trace.yaxis or "y") == f"y{end}":
-                one.add_trace(trace)
-        one.update_traces(xaxis="x", yaxis="y")
-        found.append(one)
-    return found
+def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
+    """A figure as part of a section; with ``least``, several, as many in a row as fit."""
+    width = _LEGEND if len(figures) == 1 else 34  # so that two fit a page of paper
+    for figure in figures:
+        figure.update_layout(margin_t=_TOP)
+        for item in (*figure.data, *figure.layout.shapes):
+            if item.name:  # in a legend, which does not break lines by itself
+                item.name = "<br>".join(textwrap.wrap(item.name, width, break_long_words=False))
+    ends = (f"-{i}" if least else "" for i in range(len(figures)))
+    found = dict(zip((f"{name}-plot{end}" for end in ends), figures, strict=True))
+    return Plot(found, label, least)
 
 
 @cache
@@ -135,8 +105,7 @@ def _plotly() -> str:
 
 def plotly() -> str:
     """Plotly's own code."""
-    code: str = get_plotlyjs()
-    return code
+    return str(get_plotlyjs())
 
 
 def script() -> str:

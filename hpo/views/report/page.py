@@ -8,19 +8,17 @@ from __future__ import annotations
 import os
 import shlex
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
 from hpo.study import file
-from hpo.study.confirmation import Confirmation
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
-from hpo.views import caveats, confusion, formatting
+from hpo.views import caveats, confusion, formatting, ranking
 from hpo.views import verdict as views_verdict
 from hpo.views.confusion import Confusion
 from hpo.views.figures import (
@@ -33,13 +31,12 @@ from hpo.views.figures import (
     parameters,
 )
 from hpo.views.report import lineage
-from hpo.views.report.html import Plot, Section, Table, beside, code, panels, plot, render
-from hpo.views.scores import reported_score
+from hpo.views.report.html import Columns, Plot, Section, Table, code, plot, render
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 
-BEST_ROWS, FAILURE_ROWS = 10, 50
+BEST_ROWS, ENDED_ROWS = 10, 50
 
 
 def write(
@@ -74,14 +71,12 @@ def html(
         sections += [_parameters(result) if spec.aim == "measurement" else None, _points(result)]
     else:
         first = _front(result) if isinstance(result, Front) else _convergence(result)
-        sections.append(first)
-        searching = (_parameters, _importance, _learning_curves, _confirmation, _best)
-        sections += [section(result) for section in searching]
-        sections.insert(-1, _confusion(kept) if kept else None)
-    sections += [_failures(result), _excluded(result)]
+        sections += [first, _parameters(result), _importance(result), _learning_curves(result)]
+        sections += [_confirmation(result), _confusion(kept) if kept else None, _best(result)]
+    sections += [_ended(result, state) for state in (SlotState.FAILED, SlotState.EXCLUDED)]
     shown = [section for section in sections if section]
     plots = [part for section in shown for part in section.parts if isinstance(part, Plot)]
-    trained = sum(slot.seconds for slot in result.every)
+    trained = sum(trial.seconds for trial in result.every)
     return render(
         "report.html.j2",
         {name: figure for part in plots for name, figure in part.figures.items()},
@@ -118,12 +113,12 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
     note += f"; scores are the {hardware}" * bool(hardware)
     note += f". Networks: {views_verdict.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
-    note += f" {caveats.SOLVED_MEANS}" * any(slot.checked for slot in result.search)
+    note += f" {caveats.SOLVED_MEANS}" * any(trial.checked for trial in result.search)
     drawn = [other.spec for other in declared.fitting(result, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
         note += f" Drawn with {', '.join(names)}."
-    fitting, there = {other.name for other in drawn}, {other.spec.name for other in others}
+    fitting, there = {other.name for other in drawn}, {other.name for other in others}
     if missing := {*(spec.figure.overlay if spec.figure else ())} - there:
         note += f" Not there yet: {', '.join(sorted(missing))}."
     if there - fitting:
@@ -133,10 +128,10 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
     if chart.references:
         note += " Stated elsewhere (in grey; ±: standard deviation): "
         note += f"{'; '.join(map(declared.stated, chart.references))}."
-    title, label = chart.title or "Figure", f"{chart.y_label} against {chart.x_label}"
-    parts = [plot("figure", declared.figure(chart), label)]
+    label = f"{chart.y_label} against {chart.x_label}"
+    parts = [plot("figure", label, declared.figure(chart))]
     warnings = [] if result.selects else caveats.warnings(result)
-    return Section(name="figure", title=title, note=note, warnings=warnings, parts=parts)
+    return Section("figure", note, parts, title=chart.title, warnings=warnings)
 
 
 def _otherwise(spec: StudySpec) -> str:
@@ -151,59 +146,57 @@ def _points(result: Result) -> Section | None:
         return None
     names = result.spec.parameters
     unit = " (%)" if result.spec.is_accuracy else ""
-    head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
-    rows = []
-    for group in chart.groups:
-        for point in sorted(group.points, key=lambda point: point.trial):
-            values = [_value(point.params.get(name)) for name in names]
-            scores = [f"{point.median:.4g}", f"{point.low:.4g} – {point.high:.4g}", str(point.n)]
-            rows.append([f"trial {point.trial}", group.label, *values, *scores])
-    table = Table(caption="Every point", head=head, rows=rows)
-    note = "In the order of the study file."
-    return Section(name="points", title="Points", note=note, parts=[table])
+    points = [
+        (group.label, point)
+        for group in chart.groups
+        for point in sorted(group.points, key=lambda point: point.trial)
+    ]
+    columns = {
+        "trial": [f"trial {point.trial}" for _, point in points],
+        "curve": [label for label, _ in points],
+        **{
+            label: [formatting.value_cell(p.params.get(name)) for _, p in points]
+            for name, label in _heads(names)
+        },
+        f"median{unit}": [f"{point.median:.4g}" for _, point in points],
+        "quartiles": [f"{point.low:.4g} – {point.high:.4g}" for _, point in points],
+        "n": [str(point.n) for _, point in points],
+    }
+    return Section("points", "In the order of the study file.", [Table("Every point", columns)])
 
 
 def _convergence(result: Result) -> Section:
     spec = result.spec
-    tested = spec.protocol in (Protocol.PAPER, Protocol.CONFIRM)
-    where = "on the test set" if tested else "on validation data"
-    hardware = views_verdict.hardware_text(result.spec)
+    where = "on validation data" if spec.protocol == Protocol.VALIDATION else "on the test set"
+    hardware = views_verdict.hardware_text(spec)
     where += f", {hardware}" * bool(hardware)
-    note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(result)
+    note = f"Every trial of the search, scored {where}, and the best so far.{_passed(result)}"
     if any(item.scores for item in result.confirmations):
-        note += (
-            " At the right end, what the search claimed of the confirmed trials (ring), and what "
-        )
-        note += "fresh seeds gave on the test part, mean ± standard deviation (diamond)."
+        note += " At the right end, what the search claimed of the confirmed trials (ring), and "
+        note += "what fresh seeds gave on the test part, mean ± standard deviation (diamond)."
     begun = formatting.warm_start_text(spec)
     note += f" {formatting.capital(begun)}." if begun else ""
     label = f"Score of every trial; {verdict(result)}"
-    parts = [plot("convergence", convergence.convergence(result), label)]
-    return Section(name="convergence", title="Convergence", note=note, parts=parts)
-
-
-def _front(result: Front) -> Section:
-    drawn = [front.figure(result, only=name) for name in result.costs]
-    parts = [beside("front", drawn, f"Score against cost; {verdict(result)}", least=430)]
-    return Section(name="front", title="Front", note=front.note(result), parts=parts)
+    return Section(
+        "convergence", note, [plot("convergence", label, convergence.convergence(result))]
+    )
 
 
 def _passed(result: Result) -> str:
-    """When the search went past the reported value, and past its band."""
-    reported = result.spec.reported
+    """How many trials went past the reported value, and which did first."""
+    reported, sign = result.spec.reported, 1.0 if result.spec.maximize else -1.0
     if reported is None:
-        return "The study reports no optimum to compare with."
-    sign, ranking = (1.0 if result.spec.maximize else -1.0), result.ranking
-    ahead = {slot.number: sign * ((slot.score or 0.0) - reported.score) for slot in ranking}
-    past = [number for number, by in ahead.items() if by > 0.0]
-    if not past:
-        return "No trial has gone past the reported value yet."
-    text = f"Trial {min(past)} is the first to go past the reported value"
-    above = [number for number, by in ahead.items() if by > (reported.std or 0.0)]
-    if reported.std and above:
-        text += f", trial {min(above)} past its whole band"
-    share = f"{len(past)} of {len(ahead)} complete trials do"
-    return f"{text}; {share}."
+        return ""
+    scores = {trial.number: trial.score or 0.0 for trial in result.ranking}
+    past = [number for number, score in scores.items() if sign * (score - reported.score) > 0.0]
+    first = f", trial {min(past)} first" if past else ""
+    return f" {len(past)} of {len(scores)} complete trials went past the reported value{first}."
+
+
+def _front(result: Front) -> Section:
+    drawn = (front.figure(result, only=name) for name in result.costs)
+    parts = [plot("front", f"Score against cost; {verdict(result)}", *drawn, least=430)]
+    return Section("front", front.note(result), parts)
 
 
 def _parameters(result: Result) -> Section:
@@ -213,20 +206,17 @@ def _parameters(result: Result) -> Section:
     note += "a dashed line the reported value; early trials are grey. Scores off the scale "
     note += "sit on its edge."
     label = f"Score against each of: {', '.join(result.spec.parameters)}"
-    figure = parameters.parameters(result).update_coloraxes(showscale=False)
-    parts = [panels("parameters", figure, label, height=270, least=170)]
+    figures = (parameters.parameters(result, only=name) for name in result.spec.dimensions)
     warnings = [f"Edge: {text}." for text in views_verdict.edges(result)]
-    return Section(name="parameters", title="Parameters", note=note, warnings=warnings, parts=parts)
+    parts = [plot("parameters", label, *figures, least=170)]
+    return Section("parameters", note, parts, warnings=warnings)
 
 
 def _importance(result: Result) -> Section:
     found = importance.measure(result)
-    parts: list[Plot] = []
-    if found is not None:
-        bars = importance.bars(found)
-        parts.append(plot("importance", bars, "Importance of each parameter"))
-    note = importance.note(result, found)
-    return Section(name="importance", title="Importance", note=note, parts=parts)
+    label = "Importance of each parameter"
+    parts = [plot("importance", label, importance.bars(found))] if found else []
+    return Section("importance", importance.note(result, found), parts)
 
 
 def _learning_curves(result: Result) -> Section:
@@ -234,20 +224,22 @@ def _learning_curves(result: Result) -> Section:
     note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
     note += f"{learning_curves.MAX_CURVES} of them, ending where they were cut short."
-    parts = [plot("curves", learning_curves.learning_curves(result), "Score after each epoch")]
-    return Section(name="curves", title="Learning curves", note=note, parts=parts)
+    drawn = learning_curves.learning_curves(result)
+    parts = [plot("curves", "Score after each epoch", drawn)]
+    return Section("curves", note, parts, title="Learning curves")
 
 
 def _confirmation(result: Result) -> Section:
-    spec = result.spec
-    found = result.confirmations
-    name, title = "confirmation", "Confirmation"
+    spec, found = result.spec, result.confirmations
     if not found:
-        none = "The study asks for no confirmation."
-        note = none if spec.confirm is None else "Nothing has been confirmed yet."
-        return Section(name=name, title=title, note=note)
+        asked = "Nothing has been confirmed yet." if spec.confirm else "None was asked for."
+        return Section("confirmation", asked)
     what = "The best of the search"
-    what = views_verdict.confirmed_of(result) if isinstance(result, Front) else what
+    if result.costs:
+        what = "Of the front the most accurate ones"
+        if spec.reported is not None:
+            what = "Of the front the cheapest that reached the reported score (by each cost in "
+            what += "turn), and the most accurate one"
     note = f"{what}, trained on the whole training part from fresh seeds "
     note += f"({spec.confirm_epochs} epochs) and tested once on the test part."
     if spec.protocol == Protocol.PAPER:
@@ -255,12 +247,19 @@ def _confirmation(result: Result) -> Section:
     if any(item.checked for item in found):
         note += f" Confirmed scores are those {caveats.SOLVED}."
     note += f" {means}" if (means := caveats.meanings(found)) else ""
-    parts: list[Plot | Table] = [_confirmation_table(spec, found)]
+    numbers = [item.source for item in found]
+    trials = sorted(
+        (trial for trial in result.ranking if trial.number in numbers),
+        key=lambda trial: numbers.index(trial.number),
+    )
+    table = ranking.table(result, trials, ranking.plain_score)
+    gaps = _gaps(result, [item.mean if item.scores else None for item in found])
+    caption = "Confirmed configurations against what the search claimed"
+    parts: list[Plot | Table] = [Table(caption, {**table.facts, **gaps, **table.costs})]
     if any(item.scores for item in found):
         label = f"Fresh-seed scores of each configuration; {verdict(result)}"
-        parts.insert(0, plot("confirmed", confirmed.confirmed(result), label))
-    warnings = caveats.warnings(result)
-    return Section(name=name, title=title, note=note, warnings=warnings, parts=parts)
+        parts.insert(0, plot("confirmed", label, confirmed.confirmed(result)))
+    return Section("confirmation", note, parts, warnings=caveats.warnings(result))
 
 
 def _confusion(kept: Confusion) -> Section:
@@ -270,139 +269,90 @@ def _confusion(kept: Confusion) -> Section:
     note += f"{kept.right:,} of {kept.total:,} series rightly ({share:.1f} %)"
     worst = [f"{a} as {b or 'nothing finite'} ({n})" for a, b, n in kept.errors(3)]
     note += f"; most often wrong: {', '.join(worst)}." if worst else "."
-    parts = [plot("confusion", confusion.confusion(kept), f"Confusion matrix; {note}")]
-    return Section(name="confusion", title="Confusion matrix", note=note, parts=parts)
-
-
-def _confirmation_table(spec: StudySpec, found: Sequence[Confirmation]) -> Table:
-    minus = "minus reported" + (" (points)" if spec.is_accuracy else "")
-    rows = []
-    for item, more in zip(found, caveats.cells(spec, found), strict=True):
-        row = {"configuration": f"trial {item.source}"}
-        for name, cost in spec.named_costs(item.costs).items():
-            row[formatting.quantity_label(name)] = _value(cost)
-        row["search claimed"] = formatting.score_text(spec, item.search_score)
-        row |= dict.fromkeys(("confirmed, mean ± std", "range"), "–")
-        if item.scores:
-            low, high = (formatting.shown(spec, f(item.scores)) for f in (min, max))
-            row["confirmed, mean ± std"] = formatting.score_text(spec, item.mean, item.std)
-            row["range"] = f"{low:.4g} – {high:.4g}"
-        row |= more
-        failed = f", {item.failed} failed" if item.failed else ""
-        row["fresh seeds"] = f"{len(item.scores)} of {item.wanted}{failed}"
-        if spec.reported is not None:
-            row[minus] = formatting.difference_text(spec, item.mean) if item.scores else "–"
-        rows.append(row)
-    caption = "Confirmed configurations against what the search claimed"
-    if reported := formatting.reported_text(spec):
-        caption += f"; {reported}"
-    return Table(caption=caption, head=list(rows[0]), rows=[list(row.values()) for row in rows])
+    parts = [plot("confusion", f"Confusion matrix; {note}", confusion.confusion(kept))]
+    return Section("confusion", note, parts, title="Confusion matrix")
 
 
 def _best(result: Result) -> Section:
-    spec, names = result.spec, list(result.spec.parameters)
-    score_head = "score (%)" if spec.is_accuracy else formatting.metric(spec)
-    head = ["", score_head, *(_parameter_head(name) for name in names)]
-    if spec.reported is not None:
-        head.insert(2, "minus reported")
-    head, rows = [*head, *map(formatting.quantity_label, result.costs)], []
-    if spec.reported is not None and (known := reported_score(spec)) is not None:
-        number, std = known
-        spread = f" ± {std:.4g}" if std else ""
-        rows.append(["reported", f"{number:.4g}{spread}", ""])
-        rows[0] += [_value(spec.reported_params.get(name)) for name in names]
-        rows[0] += [_value(spec.reported_costs("cost").get(name)) for name in result.costs]
-    for slot in result.front if result.costs else result.ranking[:BEST_ROWS]:
-        row = [f"trial {slot.number}", _member_scores(result, slot)]
-        if spec.reported is not None:
-            row.append(formatting.difference_text(spec, result.claimed(slot) or 0.0))
-        row += [_value(slot.params.get(name)) for name in names]
-        rows.append([*row, *map(_value, slot.costs)])
+    trials = result.front if result.costs else result.ranking[:BEST_ROWS]
     caption = f"The best {BEST_ROWS} complete trials of the search"
     caption = "The front of the search, cheapest first" if result.costs else caption
     title = "Trials of the front" if result.costs else "Best trials"
     note = "Scores of the search, mean ± standard deviation over the networks of a trial."
-    parts = [Table(caption=caption, head=head, rows=rows)]
-    return Section(name="best", title=title, note=note, parts=parts)
+    found = ranking.table(result, trials, _member_scores)
+    shown = (ranking.TRIAL, ranking.SCORE, ranking.EXPECTED)
+    columns = {name: found.facts[name] for name in shown if name in found.facts}
+    columns |= _gaps(result, [result.claimed(trial) for trial in trials])
+    columns |= {label: found.parameters[name] for name, label in _heads(found.parameters)}
+    return Section("best", note, [Table(caption, {**columns, **found.costs})], title=title)
 
 
-def _parameter_head(name: str) -> Markup:
-    return code(name) + _below(formatting.unit(name))
+def _gaps(result: Result, scores: Sequence[float | None]) -> dict[str, list[str]]:
+    """A column of differences to the reported score, if there is one."""
+    spec = result.spec
+    if spec.reported is None:
+        return {}
+    texts = [ranking.NOTHING if s is None else formatting.difference_text(spec, s) for s in scores]
+    return {"minus reported" + " (points)" * spec.is_accuracy: [*texts, ranking.NOTHING]}
 
 
-def _below(text: str) -> Markup:
-    """A second line of a cell, if there is one."""
-    return Markup("<br><small>{}</small>").format(text) if text else Markup()
+def _heads(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Parameters, each with its head of a column."""
+    return [(name, formatting.parameter_label(name)) for name in names]
 
 
-def _value(value: ParamValue | None) -> str:
-    return "–" if value is None else formatting.value_text(value)
-
-
-def _member_scores(result: Result, slot: Trial) -> Markup:
-    """Mean ± std over the members, how many of them diverged, and what is expected of others."""
-    spec, known = result.spec, result.snapshot.expected.get(slot.number)
-    scores = [member.score for member in slot.members]
+def _member_scores(spec: StudySpec, trial: Trial) -> str:
+    """Mean ± std over the members, and how many of them diverged."""
+    scores = [member.score for member in trial.members]
     std = statistics.stdev(scores) if scores[1:] else None
-    text = formatting.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
-    diverged = sum(member.diverged for member in slot.members)
-    below = [f"expected {formatting.score_text(spec, known.mean, known.std)}"] if known else []
-    below += [f"{diverged} diverged"] * bool(diverged)
-    return Markup.escape(text) + _below("; ".join(below))
+    text = formatting.score_text(spec, trial.score or 0.0, std)
+    diverged = sum(member.diverged for member in trial.members)
+    return text + (f", {diverged} diverged" if diverged else "")
 
 
-def _failures(result: Result) -> Section | None:
-    failed = result.ended(SlotState.FAILED)
-    if not failed:
-        return None
-    rows = []
-    for slot in failed[:FAILURE_ROWS]:
-        message = slot.message or ""
-        text = code(formatting.cut(formatting.last_line(message), 120))
-        if len(message.strip().splitlines()) > 1 or len(message) > 120:
-            whole = Markup("<details><summary>{}</summary><pre>{}</pre></details>")
-            text = whole.format(text, message)
-        lost = f"{slot.attempts}" + (f", {slot.losses} workers lost" if slot.losses else "")
-        what = f"trial {slot.number}" if slot.source is None else f"fresh seed of {slot.source}"
-        rows.append([what, lost, slot.worker or "–", text])
-    more = len(failed) - FAILURE_ROWS
-    note = f"{len(failed)} failed" + (f", of which {more} are not listed." if more > 0 else ".")
-    head = ["", "attempts", "worker", "message"]
-    table = Table(caption="Failed trials", head=head, rows=rows, css="")
-    return Section(name="failures", title="Failures", note=note, parts=[table])
-
-
-def _excluded(result: Result) -> Section | None:
-    found = [slot for slot in result.search if slot.state == SlotState.EXCLUDED]
+def _ended(result: Result, state: SlotState) -> Section | None:
+    """What failed, with its messages; or what was taken out of the search by hand, and why."""
+    found = result.ended(state)
     if not found:
         return None
-    rows = [
-        [f"trial {s.number}", formatting.score_cell(result.spec, s), s.message or ""] for s in found
-    ]
-    note = Markup(
-        "Results that were taken out of the search by hand, with <code>hpo exclude</code>."
-    )
-    table = Table(caption="Excluded trials", head=["", "score", "why"], rows=rows, css="")
-    return Section(name="excluded", title="Excluded", note=note, parts=[table])
+    shown = found[:ENDED_ROWS]
+    columns: Columns = {
+        "trial": [result.called(trial) for trial in shown],
+        "score": [formatting.score_cell(result.spec, trial) for trial in shown],
+        "attempts": [str(trial.attempts) for trial in shown],
+        "workers lost": [str(trial.losses) for trial in shown],
+        "worker": [trial.worker or ranking.NOTHING for trial in shown],
+        "message": [_message(trial.message or "") for trial in shown],
+    }
+    note = f"{len(found):,} {state}" + " by hand (hpo exclude)" * (state == SlotState.EXCLUDED)
+    note += f", of which {len(shown)} are listed." if found[ENDED_ROWS:] else "."
+    return Section(str(state), note, [Table(f"{state} trials".capitalize(), columns, css="")])
+
+
+def _message(message: str) -> Markup:
+    """Its last line, which unfolds to all of it if there is more."""
+    last = formatting.cut(formatting.last_line(message), 120)
+    if last == message.strip():
+        return code(last)
+    whole = Markup("<details><summary>{}</summary><pre>{}</pre></details>")
+    return whole.format(code(last), message)
 
 
 def _lineage(result: Result) -> Section:
-    rows: list[Sequence[str]] = [[code("spec hash"), code(result.spec.hash)]]
-    rows += [[code(key), text] for key, text in lineage.summary(result).items()]
+    found = {"spec hash": result.spec.hash, **lineage.summary(result)}
+    columns: Columns = {"": [*map(code, found)], "value": [*found.values()]}
     note = "What the trials ran on; in brackets how many of them, where they differ."
-    table = Table(caption="Lineage", head=["", "value"], rows=rows, css="")
-    return Section(name="lineage", title="Lineage", note=note, parts=[table])
+    return Section("lineage", note, [Table("Lineage", columns, css="")])
 
 
 def _commands(result: Result) -> Section:
     """How to see traces, network, files, trials and dashboard of a study, as far as it has them."""
-    name = shlex.quote(result.spec.name)
+    name = shlex.quote(result.name)
     found = {"hpo dashboard --open": "all studies in the browser, as they go on"}
     if result.best and isinstance(result.spec.objective_impl, NetworkObjective):
         found[f"hpo trace {name} --open"] = "time series of the neurons of its best network"
         found[f"hpo export {name} --network best.safetensors"] = "this network, for PyTorch"
     found[f"hpo trials {name}"] = "every trial, as a table"
-    rows = [[code(command), what] for command, what in found.items()]
-    table = Table(caption="Commands", head=["command", "shows"], rows=rows, css="")
+    columns: Columns = {"command": [*map(code, found)], "shows": list(found.values())}
     note = "Where the study is stored (else with --storage URL):"
-    return Section(name="commands", title="See more", note=note, parts=[table])
+    return Section("commands", note, [Table("Commands", columns, css="")], title="See more")

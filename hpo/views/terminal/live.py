@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -140,11 +141,15 @@ def screen(
     parts: list[Text | Table] = [title, bar(result, width), counts(result, seconds_left)]
     if result.confirm:
         parts.append(confirming(result))
-    if warning := of_the_step(result):
-        parts.append(Text(warning, "yellow"))
-    remarks = [*edge_lines(result), *verdict.remarks(result)]
+    named = result.confirmed  # of which a line says its basis
+    wrong = caveats.of(spec, named).remark if named else caveats.warning(result)
+    remarks = [
+        *([wrong] if wrong else []),
+        *tables.edge_lines(result)[:2],
+        *verdict.remarks(result),
+    ]
     parts += [Text(line, "yellow") for line in remarks]
-    room = height - _FIXED_LINES - len(notes) - bool(warning) - len(remarks)
+    room = height - _FIXED_LINES - len(notes) - len(remarks)
     alive = result.snapshot.helpers
     drawn = chart_lines(result, width, room - len(last) - len(alive) - 2)
     room -= len(drawn)
@@ -152,7 +157,7 @@ def screen(
         parts.append(best_line(result))
     parts += drawn
     if room > 2:
-        parts.append(worker_table(result, alive, max(1, min(len(alive), room - 2 - len(last)))))
+        parts.append(worker_table(alive, max(1, min(len(alive), room - 2 - len(last)))))
     if last and room > 4:
         parts.append(trial_table(result, last[-max(1, room - 2 - len(alive)) :]))
     parts += [Text(text, "yellow") for text in notes]
@@ -165,11 +170,9 @@ def screen(
 def chart_lines(result: Result, width: int, room: int) -> list[Text]:
     """The chart between two empty lines, if there is the room."""
     rows = min(_CHART_ROWS[1], room - 6)
-    lines = (
-        chart.chart(result, width=min(width - 1, 100), rows=rows)
-        if (rows >= _CHART_ROWS[0])
-        else []
-    )
+    if rows < _CHART_ROWS[0]:
+        return []
+    lines = chart.chart(result, width=min(width - 1, 100), rows=rows)
     return [Text(line) for line in ("", *lines, "")] if lines else []
 
 
@@ -207,73 +210,48 @@ def confirming(result: Result) -> Text:
     if first is not None:
         mean = formatting.point_text(result.spec, first.mean, first.std, first.costs)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
-        beside = caveats.beside(result.spec, first), *caveats.assured(result.spec, first)
-        text.append("".join(f", {said}" for said in beside if said))
+        text.append("".join(f", {said}" for said in caveats.beside(result.spec, first)))
     return text
-
-
-def of_the_step(result: Result) -> str:
-    """Why what is confirmed, or measured by a sweep, may be none of the device; mostly empty."""
-    named = result.confirmed
-    return caveats.remark(result.spec, named) if named else caveats.sweep_warning(result)
-
-
-def edge_lines(result: Result) -> list[str]:
-    """A short line for each bound of the space at which the best trials lie, two at most."""
-    return [
-        f"edge  {edge.parameter}: {edge.trials} of the best {edge.of} trials lie at "
-        f"{edge.bound} = {formatting.value_text(edge.value)}; wider: {edge.bound} = "
-        f"{formatting.value_text(edge.widen)}"
-        for edge in result.edges[:2]
-    ]
 
 
 def best_line(result: Result) -> Text:
     """The incumbent held against the reported score."""
-    spec, best = result.spec, result.best
-    claimed = None if best is None else result.claimed(best)
-    if best is None or claimed is None:
+    spec, best, found = result.spec, result.best, verdict.best_text(result)
+    if best is None or not found:
         return Text(f"no complete trial yet  {formatting.reported_text(spec)}".rstrip(), "dim")
-    text = Text.assemble(
-        f"{verdict.named(result)} ",
-        (formatting.point_text(spec, claimed, None, best.costs), "bold green"),
-        f" (trial {best.number}{verdict.scored(result, best)})",
-    )
+    about = f" (trial {best.number}{verdict.scored(result, best)})"
+    text = Text.assemble(f"{verdict.named(result)} ", (found, "bold green"), about)
     if spec.reported is not None:
-        text.append(f"  {verdict.gap_text(spec, claimed)} ({spec.reported.source})")
+        gap = verdict.gap_text(spec, result.claimed(best) or 0.0)
+        text.append(f"  {gap} ({spec.reported.source})")
     return text
 
 
-def worker_table(result: Result, alive: list[WorkerInfo], rows: int) -> Table:
+def worker_table(alive: list[WorkerInfo], rows: int) -> Table:
     """Who works, on what, and how long it has been silent."""
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=True)
-    table.add_column("worker", no_wrap=True, overflow="ellipsis", ratio=2)
-    table.add_column("doing", no_wrap=True, overflow="ellipsis", ratio=4)
-    table.add_column("silent", justify="right", no_wrap=True)
-    for worker in alive[:rows]:
-        table.add_row(Text(worker.name), Text(worker.doing), f"{worker.seconds_silent:.0f} s")
-    if len(alive) > rows:
-        table.add_row(f"and {len(alive) - rows} more", "", "")
-    if not alive:
-        table.add_row("none yet", "", "")
-    return table
+    shown = [(w.name, w.doing, f"{w.seconds_silent:.0f} s") for w in alive[:rows]]
+    shown += [(f"and {len(alive) - rows} more", "", "")] * (len(alive) > rows)
+    return _table({"worker": 2, "doing": 4, "silent": None}, shown or [("none yet", "", "")])
 
 
 def trial_table(result: Result, last: list[Trial]) -> Table:
     """The trials that were settled last."""
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("settled", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("score", no_wrap=True, justify="right")
-    table.add_column("parameters")  # the one to be cut: those with no_wrap keep their width
-    for slot in last:
-        what = tables.params_text(slot.params, result.spec)
-        if slot.state == SlotState.FAILED:
-            what = formatting.last_line(slot.message)
-        table.add_row(
-            Text(tables.slot_name(result, slot)),
-            Text(state_name(result.spec, slot), _COLOURS[slot.state]),
-            Text(formatting.score_cell(result.spec, slot)),
-            Text(what, no_wrap=True, overflow="ellipsis"),
-        )
+    rows = []
+    for trial in last:
+        failed = trial.state == SlotState.FAILED
+        params = tables.params_text(trial.params, result.spec)
+        state = Text(state_name(result.spec, trial), _COLOURS[trial.state])
+        what = formatting.last_line(trial.message) if failed else params
+        rows.append((result.called(trial), state, formatting.score_cell(result.spec, trial), what))
+    return _table({"settled": None, "": None, "score": None, "parameters": 1}, rows)
+
+
+def _table(heads: Mapping[str, int | None], rows: Sequence[Sequence[str | Text]]) -> Table:
+    """Cells as text; columns with a share of the width are cut where it is short."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=True)
+    for head, ratio in heads.items():
+        table.add_column(head, no_wrap=True, overflow="ellipsis", ratio=ratio)
+        table.columns[-1].justify = "right" if head in ("silent", "score") else "left"
+    for row in rows:
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return table

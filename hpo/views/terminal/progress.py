@@ -23,13 +23,13 @@ class Tracker:
 
     def __init__(self, first: Result) -> None:
         """What is settled in the first result is no news."""
-        self._seen = {_key(slot) for slot in settled(first)}
+        self._seen = {_key(trial) for trial in settled(first)}
         self._began, self._before = first.snapshot.now, first.progress.settled
 
     def news(self, result: Result) -> list[Trial]:
-        """Slots that were settled since the last call, in that order."""
-        new = [slot for slot in settled(result) if _key(slot) not in self._seen]
-        self._seen |= {_key(slot) for slot in new}
+        """Trials that were settled since the last call, in that order."""
+        new = [trial for trial in settled(result) if _key(trial) not in self._seen]
+        self._seen |= {_key(trial) for trial in new}
         return new
 
     def seconds_left(self, result: Result) -> float | None:
@@ -42,13 +42,13 @@ class Tracker:
 
 
 def settled(result: Result) -> list[Trial]:
-    """Slots of search and confirmation that are settled, in the order in which they were."""
+    """Trials of search and confirmation that are settled, in the order in which they were."""
     found = [s for s in result.every if s.state != SlotState.RUNNING]
-    return sorted(found, key=lambda slot: (slot.settled_at or result.snapshot.now, _key(slot)))
+    return sorted(found, key=lambda trial: (trial.settled_at or result.snapshot.now, _key(trial)))
 
 
-def _key(slot: Trial) -> tuple[Phase, int]:
-    return slot.phase, slot.number
+def _key(trial: Trial) -> tuple[Phase, int]:
+    return trial.phase, trial.number
 
 
 class View(ABC):
@@ -67,7 +67,7 @@ class View(ABC):
 
 
 class PlainView(View):
-    """One line per settled slot, for logs and pipes."""
+    """One line per settled trial, for logs and pipes."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class PlainView(View):
     def update(self, result: Result) -> None:
         """Print what is new."""
         news = self._tracker.news(result)
-        counts = Counter(slot.phase for slot in settled(result))
-        counts.subtract(slot.phase for slot in news)
-        for slot in news:
-            counts[slot.phase] += 1
-            self.note(settled_line(result, slot, counts[slot.phase]))
+        counts = Counter(trial.phase for trial in settled(result))
+        counts.subtract(trial.phase for trial in news)
+        for trial in news:
+            counts[trial.phase] += 1
+            self.note(settled_line(result, trial, counts[trial.phase]))
         if self._clock() - self._last_s >= QUIET_S:
             self.note(waiting_line(result, self._tracker.seconds_left(result)))
 
@@ -100,7 +100,7 @@ class PlainView(View):
 
 
 class JsonView(View):
-    """One JSON object per settled slot on stdout; notes go to stderr."""
+    """One JSON object per settled trial on stdout; notes go to stderr."""
 
     def __init__(self, first: Result) -> None:
         """Nothing is printed for what is settled already."""
@@ -108,16 +108,12 @@ class JsonView(View):
 
     def update(self, result: Result) -> None:
         """Print what is new."""
-        for slot in self._tracker.news(result):
-            event = "trial" if slot.phase == Phase.SEARCH else "confirmation"
-            best = result.claimed(result.best) if result.best else None
-            counts = {"settled": result.progress.settled, "trials": result.progress.trials}
-            record = {
-                "event": event,
-                **json_records.trial(result.spec, slot),
-                **counts,
-                "best": best,
-            }
+        at = result.progress
+        best = result.claimed(result.best) if result.best else None
+        counts = {"settled": at.settled, "trials": at.trials, "best": best}
+        for trial in self._tracker.news(result):
+            event = "trial" if trial.phase == Phase.SEARCH else "confirmation"
+            record = {"event": event, **json_records.trial(result.spec, trial), **counts}
             print(json_records.dumps(record), flush=True)
 
     def note(self, text: str) -> None:
@@ -125,31 +121,29 @@ class JsonView(View):
         print(text, file=sys.stderr, flush=True)
 
 
-def settled_line(result: Result, slot: Trial, count: int) -> str:
+def settled_line(result: Result, trial: Trial, count: int) -> str:
     """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
 
     What a trial reached that was ended early is not put beside the best:
     ``[14/60] trial 13 curve cut short: 51.3 % after 5 of 60 epochs tau_ns=1.4 …``.
     """
-    spec, best = result.spec, result.best
-    name = tables.slot_name(result, slot)
-    if slot.phase == Phase.CONFIRM:
-        head = f"[confirmation {count}/{result.wanted}] {name}"
+    score = formatting.score_cell(result.spec, trial)
+    if trial.phase == Phase.CONFIRM:
+        head = f"[confirmation {count}/{result.wanted}] {result.called(trial)}"
     else:
-        head = f"[{count}/{result.progress.trials}] {name} {state_name(spec, slot)}"
-    if slot.state == SlotState.FAILED:
-        return f"{head}: {formatting.last_line(slot.message)}"
-    if slot.phase == Phase.CONFIRM:
-        return f"{head}: {formatting.score_cell(spec, slot)}"
-    params = tables.params_text(slot.params, spec)
-    if endings.ending(spec, slot) is not None:
-        return f"{head}: {formatting.score_cell(spec, slot)} {params}"
-    head += f" {formatting.score_cell(spec, slot)}" if slot.score is not None else ""
-    claimed = None if best is None else result.claimed(best)
-    if best is not None and claimed is not None:
-        shown = formatting.point_text(spec, claimed, None, best.costs)
-        head += f" ({verdict.named(result)} {shown} #{best.number})"
-    return f"{head} {params}"
+        state = state_name(result.spec, trial)
+        head = f"[{count}/{result.progress.trials}] {result.called(trial)} {state}"
+    if trial.state == SlotState.FAILED:
+        return f"{head}: {formatting.last_line(trial.message)}"
+    if trial.phase == Phase.CONFIRM:
+        return f"{head}: {score}"
+    if endings.ending(result.spec, trial) is not None:
+        head += f": {score}"
+    else:
+        head += f" {score}" if trial.score is not None else ""
+        if result.best and (best := verdict.best_text(result)):
+            head += f" ({verdict.named(result)} {best} #{result.best.number})"
+    return f"{head} {tables.params_text(trial.params, result.spec)}"
 
 
 def waiting_line(result: Result, seconds_left: float | None) -> str:

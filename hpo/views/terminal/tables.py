@@ -8,13 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from hpo.study.result import Front, Result, told_costs
+from hpo.study.result import Result
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, SlotState, Trial
-from hpo.study.trials import slot_name as slot_text
-from hpo.views import caveats, formatting
-from hpo.views import verdict as views_verdict
+from hpo.views import caveats, formatting, ranking, verdict
 from hpo.views.terminal import chart
 
 
@@ -98,56 +96,13 @@ def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str
 
 def best_table(result: Result, top: int) -> list[str]:
     """The best configurations, a column each, beside the reported one; a row per parameter."""
-    spec, ranking = result.spec, _first(result, top)
-    confirmed = {item.source: item for item in result.confirmations if item.scores}
-    reported = spec.reported
-    rows = [["", *(f"trial {slot.number}" for slot in ranking)]]
-    rows.append(["search score", *(formatting.score_cell(spec, slot) for slot in ranking)])
-    if result.snapshot.expected:
-        known = [result.snapshot.expected[slot.number] for slot in ranking]
-        rows.append(["  expected", *(formatting.score_text(spec, e.mean, e.std) for e in known)])
-    if confirmed:
-        found = [confirmed.get(slot.number) for slot in ranking]
-        cells = ["–" if c is None else formatting.score_text(spec, c.mean, c.std) for c in found]
-        rows.append(["confirmed", *cells])
-        more = caveats.cells(spec, found)
-        rows += [[f"  {name}", *(cell[name] for cell in more)] for name in more[0]]
-        rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
-        for name in spec.objective_impl.costs if result.costs else ():
-            costs = [None if c is None else c.told.get(name) for c in found]
-            rows.append([f"  {formatting.quantity_label(name)}", *map(_cost_cell, costs)])
-    for name in spec.parameters:
-        values = [slot.params.get(name) for slot in ranking]
-        rows.append([name, *("–" if v is None else formatting.value_text(v) for v in values)])
-    if reported is not None:
-        score = formatting.reported_number(spec)
-        beside = {"": "reported", "confirmed" if confirmed else "search score": score}
-        beside["  fresh seeds"] = str(reported.n or "–")
-        for name, cost in spec.reported_costs("cost").items():
-            beside[f"  {formatting.quantity_label(name)}"] = _cost_cell(cost)
-        shown = spec.reported_params.items()
-        beside |= {name: formatting.value_text(value) for name, value in shown}
-        rows = [[*row, beside.get(row[0], "–")] for row in rows]
+    found = ranking.table(result, ranking.first(result, top))
+    head, *facts = found.facts.items()
+    main = (ranking.SCORE, ranking.CONFIRMED)
+    rows = [["", *head[1]], *([name if name in main else f"  {name}", *row] for name, row in facts)]
+    rows += [[f"  {name}", *row] for name, row in found.costs.items()]
+    rows += [[name, *row] for name, row in found.parameters.items()]
     return columns(rows, right=range(1, len(rows[0])))
-
-
-def _first(result: Result, top: int) -> list[Trial]:
-    """So many of the ranking; with costs, the trial that the study is named by is the first."""
-    best = result.best
-    if not isinstance(result, Front) or best is None:
-        return list(result.ranking[:top])
-    return [best, *(slot for slot in result.ranking if slot.number != best.number)][:top]
-
-
-def _cost_cell(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if value == round(value) or value >= 1000 else f"{value:.3g}"
-
-
-def _reported_cost(spec: StudySpec, name: str) -> str:
-    published, here = (spec.reported_costs(key).get(name) for key in ("cost", "cost_here"))
-    return _cost_cell(published) + ("" if here is None else f" (here {_cost_cell(here)})")
 
 
 def front_table(result: Result) -> list[str]:
@@ -156,72 +111,42 @@ def front_table(result: Result) -> list[str]:
     A row each: trial, every cost that the objective tells, search score, confirmed mean and
     deviation with the number of fresh seeds; the reported one at the end.
     """
-    spec = result.spec
-    confirmed = {item.source: item for item in result.confirmations if item.scores}
-    slots = [s for s in result.front if s.number in confirmed] or [*result.front]
-    if not slots:
+    confirmed = {item.source for item in result.confirmations if item.scores}
+    trials = [t for t in result.front if t.number in confirmed] or result.front
+    if not trials:
         return []
-    names = list(dict.fromkeys((*result.costs, *spec.objective_impl.costs)))
-    head = ["trial", *map(formatting.quantity_label, names), "search score"]
-    checked = any(item.checked for item in confirmed.values())
-    beside = [caveats.AT_STEP] if checked else []
-    rows = [[*head, *([*beside, "confirmed", "n"] if confirmed else [])]]
-    for slot in slots:
-        item = confirmed.get(slot.number)
-        costs = item.told if item else told_costs(spec, slot)
-        row = [str(slot.number), *(_cost_cell(costs.get(name)) for name in names)]
-        row.append(formatting.score_text(spec, slot.score or 0.0))
-        if item is not None:
-            row += [caveats.step_cell(spec, item)] if checked else []
-            row += [formatting.score_text(spec, item.mean, item.std), str(len(item.scores))]
-        rows.append(row)
-    reported = spec.reported
-    if reported is not None:
-        row = ["reported", *(_reported_cost(spec, name) for name in names), *("–" for _ in beside)]
-        number = formatting.reported_number(spec)
-        last = ["–", number, str(reported.n or "–")] if confirmed else [number]
-        rows.append([*row, *last])
-    return columns(rows, right=range(1, len(rows[0])))
+    found = ranking.table(result, trials, ranking.plain_score)
+    names = [cell.removeprefix("trial ") for cell in found.facts[ranking.TRIAL]]
+    cells = {ranking.TRIAL: names, **found.costs}
+    for name in (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS):
+        if name in found.facts:
+            cells["n" if name == ranking.SEEDS else name] = found.facts[name]
+    rows = [list(cells), *zip(*cells.values(), strict=True)]
+    return columns(rows, right=range(1, len(cells)))
 
 
 def failures(result: Result, storage: str = "") -> list[str]:
-    """A line about each of the last failed and excluded slots, and how to run them again."""
-    name = shlex.quote(result.spec.name)
-    lines = []
+    """A line about each of the last failed and excluded trials, and how to run them again."""
+    name, lines = shlex.quote(result.name), []
     for state in (SlotState.FAILED, SlotState.EXCLUDED):
-        found = result.ended(state)
-        if found:
+        if found := result.ended(state):
             lines.append(f"{len(found)} {state}; the last:")
-            lines += [
-                f"  {slot_name(result, s)}: {formatting.last_line(s.message)}" for s in found[-3:]
-            ]
+            last = [(result.called(t), formatting.last_line(t.message)) for t in found[-3:]]
+            lines += [f"  {called}: {message}" for called, message in last]
         if found and state == SlotState.FAILED:
-            trial = found[-1].number if found[-1].source is None else found[-1].source
-            one = f" --trial {trial}" if len(found) == 1 else ""
+            one = f" --trial {_searched(found[-1])}" if len(found) == 1 else ""
             lines.append(f"  once the cause is mended: hpo retry {name}{one}{storage}")
     return lines + [
-        f"{slot_name(result, slot)} has lost {slot.losses} workers so far; if it is what kills "
-        f"them, set it aside: hpo exclude {name} --trial {slot.number}{storage}"
-        for slot in result.search
-        if slot.state == SlotState.RUNNING and slot.losses >= MAX_LOSSES
+        f"{result.called(trial)} has lost {trial.losses} workers so far; if it is what kills "
+        f"them, set it aside: hpo exclude {name} --trial {trial.number}{storage}"
+        for trial in result.search
+        if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES
     ]
-
-
-def slot_name(result: Result, slot: Trial) -> str:
-    """``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
-    confirm = result.spec.confirm
-    return slot_text(slot.number, slot.source, confirm.members if confirm else None)
-
-
-def verdict(result: Result) -> str:
-    """The verdict in one line: of a failure's reason, with its traceback, the first and last."""
-    reason = views_verdict.reason_line(result)
-    return views_verdict.verdict(result, reason)
 
 
 def edge_lines(result: Result) -> list[str]:
     """A line for each bound of the space at which the best trials lie; see ``study.edges``."""
-    return [f"edge  {text}" for text in views_verdict.edges(result)]
+    return [f"edge  {text}" for text in verdict.edges(result)]
 
 
 def next_step(result: Result, storage: str = "") -> str:
@@ -229,26 +154,22 @@ def next_step(result: Result, storage: str = "") -> str:
 
     ``storage`` holds the options that lead the commands to the same database, mostly none.
     """
-    name = shlex.quote(result.spec.name)
-    if result.state == StudyState.FAILED:
-        if result.stuck:
-            first = result.stuck[0]
-            trial = first.number if first.source is None else first.source
-            return (
-                f"look at the worker's log, mend the cause and go on with `hpo resume {name}"
-                f"{storage}`, or set the trial aside first: `hpo exclude {name} --trial {trial}"
-                f"{storage}`"
-            )
-        if not result.ended(SlotState.FAILED):
-            return f"`hpo resume {name}{storage}`"
+    name, failed = shlex.quote(result.name), result.state == StudyState.FAILED
+    resume = f"`hpo resume {name}{storage}`"
+    if failed and result.stuck:
+        return (
+            f"look at the worker's log, mend the cause and go on with {resume}, or set the trial "
+            f"aside first: `hpo exclude {name} --trial {_searched(result.stuck[0])}{storage}`"
+        )
+    if failed and result.ended(SlotState.FAILED):
         return (
             f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
             f"run these trials again with `hpo retry {name}{storage}`, or accept their failures "
-            f"with `hpo resume {name}{storage}`; a changed study file needs another name: "
+            f"with {resume}; a changed study file needs another name: "
             f"`hpo launch --study FILE{storage} --name NEW`"
         )
-    if result.state == StudyState.STOPPED:
-        return f"`hpo resume {name}{storage}`"
+    if failed or result.state == StudyState.STOPPED:
+        return resume
     if result.state == StudyState.OPEN and not result.snapshot.helpers:
         # a launch needs the study's file, which an import or another directory does not have
         return (
@@ -256,6 +177,11 @@ def next_step(result: Result, storage: str = "") -> str:
             f"or launch it again"
         )
     return ""
+
+
+def _searched(trial: Trial) -> int:
+    """The number of a trial of the search, or of the one that a confirmation retrains."""
+    return trial.number if trial.source is None else trial.source
 
 
 def result(result: Result, *, report: str | None, storage: str, width: int) -> list[str]:
@@ -266,20 +192,19 @@ def result(result: Result, *, report: str | None, storage: str, width: int) -> l
         storage: options that lead the next commands to the same database, mostly empty.
         width: characters per line of the chart.
     """
-    name = shlex.quote(result.spec.name)
-    lines = [*chart.chart(result, width=min(width - 1, 100)), ""]
-    lines += [f"{result.spec.name}: {verdict(result)}", views_verdict.progress(result)]
-    lines += [*edge_lines(result), *failures(result, storage)]
-    if front := front_table(result):
-        lines += ["", *front]
-    if result.best is not None:
-        lines += ["", *best_table(result, 1)]
-    lines.append("")
-    if report is not None:
-        lines.append(f"report     {report}")
-    else:
-        lines.append(f"report     hpo report {name}{storage} --open")
+    name = shlex.quote(result.name)
     best = f"hpo best {name}{storage}; " if result.selects else ""
-    lines.append(f"more       {best}hpo trials {name}{storage}")
-    lines.append(f"dashboard  hpo dashboard{storage}")
-    return lines
+    return [
+        *chart.chart(result, width=min(width - 1, 100)),
+        "",
+        f"{result.name}: {verdict.verdict(result)}",
+        verdict.progress(result),
+        *edge_lines(result),
+        *failures(result, storage),
+        *(["", *front_table(result)] if result.front else []),
+        *(["", *best_table(result, 1)] if result.best else []),
+        "",
+        f"report     {report or f'hpo report {name}{storage} --open'}",
+        f"more       {best}hpo trials {name}{storage}",
+        f"dashboard  hpo dashboard{storage}",
+    ]

@@ -117,7 +117,7 @@ MIXED = [
 @pytest.mark.parametrize(("snapshot", "verdict", "warning"), [*CASES, *MIXED])
 def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
     assert views_verdict.verdict(snapshot) == verdict
-    assert caveats.warning(snapshot.spec, snapshot.confirmations[0]) == warning
+    assert caveats.of(snapshot.spec, snapshot.confirmations[0]).warning == warning
     assert json_records.study(snapshot)["warning"] == warning
 
 
@@ -134,7 +134,7 @@ def test_the_oscillator_is_called_one() -> None:
     objective = type(OF_THE_STEP.spec.objective_impl)
     before, objective.name = objective.name, "spintronic"
     try:
-        said = caveats.warning(OF_THE_STEP.spec, OF_THE_STEP.confirmations[0])
+        said = caveats.warning(OF_THE_STEP)
     finally:
         objective.name = before
     assert "not of the oscillator: 94.4 % with one step per point, 8.8 % solved." in said

@@ -105,9 +105,8 @@ def test_verdict_and_warning(snapshot: StudySnapshot, assured: list[str], wrong:
     assert views_verdict.verdict(snapshot) == "; ".join(said)
     warning = f"{wrong.rstrip('.')}." if wrong else ""
     (item,) = snapshot.confirmations
-    assert caveats.warning(snapshot.spec, item) == warning
+    assert caveats.warning(snapshot) == warning
     assert json_records.study(snapshot)["warning"] == warning
-    assert live.of_the_step(snapshot) == warning
     assert caveats.warnings(snapshot) == ([f"trial 0: {warning}"] if warning else [])
     page = unescape(report_page.html(snapshot))
     if warning:
@@ -124,7 +123,7 @@ def test_both_checks_may_be_wrong() -> None:
     drifting = replace(item, solved=(solved(0.482),) * 4, step_scores=(0.93,) * 4)
     step = "a result of the integration step, not of the equation: 93.0 % with one step per point"
     noise = "41.0 % with thermal noise (40 chips)"
-    assert caveats.warning(COLD_STUDY.spec, drifting) == (
+    assert caveats.of(COLD_STUDY.spec, drifting).warning == (
         f"{step}, 48.2 % solved; depends on the thermal power: 53.0 % at a third of 1e-3, 92.9 % "
         f"at three times; {noise}. Lower max_step_ns. Train with thermal_power."
     )
@@ -220,11 +219,11 @@ def test_points_of_a_sweep_that_need_cold_oscillators_are_counted() -> None:
     snapshot = snapshots.snapshot(spec, tuple(points), state=StudyState.DONE)
     said = "do not hold at other thermal powers or with thermal noise. Train with thermal_power."
     one = said.replace("do not", "does not")
-    assert caveats.sweep_warning(snapshot) == f"1 of the points {one}"
+    assert caveats.warning(snapshot) == f"1 of the points {one}"
     assert f"; 1 of them {one}".rstrip(".") in views_verdict.verdict(snapshot)
     both = snapshots.changed(snapshot, search=(points[0], replace(points[0], number=1)))
-    assert caveats.sweep_warning(both) == f"2 of the points {said}"
-    assert caveats.sweep_warning(snapshots.changed(snapshot, search=(points[1],))) == ""
+    assert caveats.warning(both) == f"2 of the points {said}"
+    assert caveats.warning(snapshots.changed(snapshot, search=(points[1],))) == ""
 
 
 # --- what is stored -------------------------------------------------------------------------------
@@ -269,8 +268,3 @@ def test_an_objective_cannot_tell_of_the_checks_itself(name: str, what: str) -> 
 )
 def test_names_that_meant_something_else_before_are_no_check(change: dict[str, Any]) -> None:
     assert thermal_of({**thermal_info(thermal()), **change}) is None
-
-
-def test_powers_in_words() -> None:
-    found = [caveats._power_text(power) for power in (1e-3, 3.3e-4, 0.25, 1.0, 0.0)]
-    assert found == ["1e-3", "3.3e-4", "2.5e-1", "1e0", "none"]

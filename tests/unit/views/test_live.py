@@ -44,7 +44,7 @@ def test_only_parameters_are_cut_where_a_line_is_short(width: int) -> None:
     lines = console.file.getvalue().splitlines()[1:]
     assert len(lines) == len(slots)
     for line, slot in zip(lines, slots, strict=True):
-        assert line.startswith(tables.slot_name(DONE, slot))
+        assert line.startswith(DONE.called(slot))
         assert f" {state_name(DONE.spec, slot)} " in line
         assert f" {formatting.score_cell(DONE.spec, slot)} " in line
 
@@ -221,7 +221,7 @@ def test_at_the_start_of_a_race_the_chart_has_no_best() -> None:
 def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
     reason = "3 trials in a row failed; the last one:\nTraceback ...\nValueError: no"
     failed = at(3, state=StudyState.FAILED, reason=reason)
-    sentence = tables.verdict(failed)
+    sentence = verdict.verdict(failed)
     assert sentence.startswith(
         "study failed: 3 trials in a row failed; the last one: ValueError: no; "
     )
