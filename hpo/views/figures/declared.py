@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -18,14 +18,12 @@ from hpo.study.tables import Figure, ParamValue, Reference
 from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures import convergence, front
-from hpo.views.figures.style import DASHED, log_axis, markers, rgba, safe, style
+from hpo.views.figures.style import DASHED, Spot, log_axis, markers, rgba, safe, style
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, SLATE, VERMILLION
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
-
 CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
 """Of a scatter: where its rule holds, and where it does not."""
-
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 DASHES = ("dot", "dashdot", "longdash", "solid")
 """Of references: marks of the figure itself are dashed."""
@@ -68,6 +66,16 @@ class Chart:
     groups: tuple[Group, ...]
     references: tuple[Reference, ...]
     """What sources state, with scores in the unit of the axes."""
+    others: tuple[StudySpec, ...]
+    """The other studies that are drawn, too."""
+    homeless: int
+    """How many trained trials are not drawn: nothing is known of them to stand at."""
+
+    @property
+    def places(self) -> list[float]:
+        """Every number on the x axis at which something stands."""
+        found = [x for reference in self.references for x in reference.places]
+        return found + [p.x for g in self.groups for p in g.points if not isinstance(p.x, str)]
 
 
 def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
@@ -78,12 +86,6 @@ def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
         return convergence.convergence(result)
     found = chart(result, others)
     return None if found is None else figure(found)
-
-
-def colour_of(chart: Chart, group: int) -> str:
-    """Colour of a group of a chart."""
-    colours = COLOURS if chart.joined else CLOUD_COLOURS
-    return colours[group % len(colours)]
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
@@ -102,30 +104,36 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
     """What the study's figure shows; None if its file declares none and it is no sweep.
 
-    ``others`` are the studies of ``figure.overlay`` that are there; see ``fitting``.
+    Of ``others``, the studies of ``figure.overlay`` that are there, those are drawn that fit its
+    axes: its score, and numbers or names as its x. Studies without a point are none of them, nor is
+    a search where curves are drawn.
     """
-    figure = result.spec.drawn
+    spec, figure = result.spec, result.spec.drawn
     if figure is None:
         return None
-    groups, drawn = _groups(result, figure), fitting(result, others)
-    for other in drawn:
-        groups += _groups(other, figure)
-    if figure.kind == "scatter":
-        groups = _merged(groups)
-    named = True in _sorts(groups)
-    references = () if named else _references(result.spec, figure, [o.spec for o in drawn])
-    places = [x for reference in references for x in reference.places]
-    places += [p.x for group in groups for p in group.points if not isinstance(p.x, str)]
-    return Chart(
-        title=figure.title or result.spec.description,
-        x_label=figure.x_label or _x_name(result.spec, figure),
-        y_label=figure.y_label or formatting.metric(result.spec),
-        log_x=figure.log_x and not named and min(places, default=1) > 0,
-        marks=() if named else tuple(float(mark) for mark in figure.marks),
+    own = _groups([result], figure)
+    drawn, named = [result], _at_names(own)
+    for other in others:
+        theirs = _at_names(_groups([other], figure))
+        same = formatting.metric(other.spec) == formatting.metric(spec)
+        if same and theirs and len(named | theirs) == 1:
+            drawn.append(other)
+            named |= theirs
+    specs = [other.spec for other in drawn]
+    found = Chart(
+        title=figure.title or spec.description,
+        x_label=figure.x_label or _x_name(spec, figure),
+        y_label=figure.y_label or formatting.metric(spec),
+        log_x=False,
+        marks=() if True in named else tuple(map(float, figure.marks)),
         joined=figure.kind == "curves",
-        groups=tuple(group for group in groups if group.points),
-        references=references,
+        groups=_groups(drawn, figure),
+        references=() if True in named else _references(spec, figure, specs[1:]),
+        others=tuple(specs[1:]),
+        homeless=len(result.trained) - sum(len(group.points) for group in own),
     )
+    log_x = figure.log_x and True not in named and min(found.places, default=1) > 0
+    return replace(found, log_x=log_x)
 
 
 def stated(reference: Reference) -> str:
@@ -167,27 +175,31 @@ def _references(
     )
 
 
-def fitting(result: Result, others: Sequence[Result]) -> list[Result]:
-    """Those of ``others`` that fit the axes of a study: its score, and numbers or names as its x.
-
-    Studies without a point are none of them, nor is a search where curves are drawn.
-    """
-    figure = result.spec.drawn
-    if figure is None:
-        return []
-    found, sorts = [], _sorts(_groups(result, figure))
-    for other in others:
-        own = _sorts(_groups(other, figure))
-        same = formatting.metric(other.spec) == formatting.metric(result.spec)
-        if same and own and len(sorts | own) == 1:
-            found.append(other)
-            sorts |= own
-    return found
-
-
-def _sorts(groups: Sequence[Group]) -> set[bool]:
+def _at_names(groups: Sequence[Group]) -> set[bool]:
     """Whether the points stand at names, at numbers, or there are none."""
     return {isinstance(p.x, str) for group in groups for p in group.points}
+
+
+def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
+    """Curves study by study; clouds of one label from several studies as one."""
+    found: dict[tuple[int, str], list[Point]] = {(0, label): [] for label in _labels(figure)}
+    for index, result in enumerate(studies):
+        of_curves = result.curves.items() if isinstance(result, Sweep) else ()
+        placed = (
+            [(label, _at(x), trial) for label, points in of_curves for x, trial in points]
+            if figure.kind == "curves"
+            else _clouds(result, figure)
+        )
+        for label, x, trial in placed:
+            key = (index if figure.kind == "curves" else 0, label)
+            scores = [formatting.shown(result.spec, score) for score in trial.claimed]
+            low, median, high = quartiles(scores)
+            facts = {"n": len(trial.members), "trial": trial.number, "params": trial.params}
+            point = Point(x=x, median=median, low=low, high=high, **facts)  # type: ignore[arg-type]
+            found.setdefault(key, []).append(point)
+    return tuple(
+        Group(label=label, points=tuple(points)) for (_, label), points in found.items() if points
+    )
 
 
 def _x_name(spec: StudySpec, figure: Figure) -> str:
@@ -195,122 +207,83 @@ def _x_name(spec: StudySpec, figure: Figure) -> str:
     return formatting.parameter_label(name) if name else ""
 
 
-def _groups(result: Result, figure: Figure) -> list[Group]:
-    if figure.kind == "scatter":
-        return _clouds(result, figure)
-    curves = result.curves.items() if isinstance(result, Sweep) else ()
-    return [
-        Group(label=label, points=tuple(_point(result.spec, t, _at(x)) for x, t in points))
-        for label, points in curves
-    ]
-
-
 def _at(x: ParamValue) -> float | str:
     return formatting.value_text(x) if isinstance(x, bool | str) else float(x)
 
 
-def _point(spec: StudySpec, slot: Trial, x: float | str) -> Point:
-    low, median, high = quartiles([formatting.shown(spec, score) for score in slot.claimed])
-    number, n = slot.number, len(slot.members)
-    return Point(x=x, median=median, low=low, high=high, n=n, trial=number, params=slot.params)
-
-
-def _clouds(result: Result, figure: Figure) -> list[Group]:
-    spec, rule = result.spec, figure.rule()
-    labels = _labels(figure)
-    found: dict[str, list[Point]] = {label: [] for label in labels}
-    for slot in result.trained:
-        values = {**spec.params(slot.params).model_dump(), **slot.params}
-        x = _place(slot, figure, values)
-        if x is None:
-            continue
-        label = labels[0]
-        if rule is not None:
-            left, right = (values.get(side) if isinstance(side, str) else side for side in rule)
-            if not (isinstance(left, int | float) and isinstance(right, int | float)):
-                continue  # another objective, which lacks the parameter
-            label = labels[0] if left < right else labels[1]
-        found[label].append(_point(spec, slot, x))
-    return [Group(label=label, points=tuple(points)) for label, points in found.items()]
+def _clouds(result: Result, figure: Figure) -> Iterator[tuple[str, float | str, Trial]]:
+    """The trained trials of a scatter that have a place, each under its label."""
+    rule, labels = figure.rule(), _labels(figure)
+    for trial in result.trained:
+        values = {**result.spec.params(trial.params).model_dump(), **trial.params}
+        x = _place(trial, figure, values)
+        sides = [values.get(side) if isinstance(side, str) else side for side in rule or (0, 1)]
+        left, right = (side if isinstance(side, int | float) else None for side in sides)
+        if x is None or left is None or right is None:
+            continue  # of another objective, which lacks the parameter
+        yield labels[0 if left < right else 1], x, trial
 
 
 def _labels(figure: Figure) -> tuple[str, ...]:
+    if figure.kind == "curves":
+        return ()
     if figure.colour is None:
         return ("trial",)
     left, _, right = figure.colour.partition(" < ")
     return figure.colour_labels or (figure.colour, f"{left} ≥ {right}")
 
 
-def _place(slot: Trial, figure: Figure, values: Mapping[str, Any]) -> float | str | None:
+def _place(trial: Trial, figure: Figure, values: Mapping[str, Any]) -> float | str | None:
     """Where a trial stands on the x axis; None if that is not known of it."""
     assert figure.x is not None
     name = figure.x.removeprefix("info.")
     if name == figure.x:
         value = values.get(name)
-        if isinstance(value, bool | str):
-            return formatting.value_text(value)
-        return float(value) if isinstance(value, int | float) else None
-    measured = [m.info.get(name) for m in slot.members]
+        return _at(value) if isinstance(value, bool | str | int | float) else None
+    measured = [m.info.get(name) for m in trial.members]
     finite = [float(v) for v in measured if isinstance(v, int | float) and math.isfinite(v)]
     return statistics.median(finite) if finite else None
-
-
-def homeless(result: Result) -> int:
-    """How many trained trials are not drawn: nothing is known of them to stand at."""
-    drawn = chart(result)
-    points = sum(len(group.points) for group in drawn.groups) if drawn else 0
-    return len(result.trained) - points
-
-
-def _merged(groups: Sequence[Group]) -> list[Group]:
-    """Clouds of one label from several studies as one."""
-    found: dict[str, tuple[Point, ...]] = {}
-    for group in groups:
-        found[group.label] = (*found.get(group.label, ()), *group.points)
-    return [Group(label=label, points=points) for label, points in found.items()]
 
 
 def figure(chart: Chart) -> go.Figure:
     """The figure of a chart."""
     drawing = style(go.Figure(), height=520)
+    colours = COLOURS if chart.joined else CLOUD_COLOURS
     for index, group in enumerate(chart.groups):
-        colour = colour_of(chart, index)
-        if chart.joined:
-            drawing.add_traces(_curve(group, colour, SYMBOLS[index % len(SYMBOLS)]))
-        else:
-            drawing.add_trace(_cloud(group, colour, SYMBOLS[index % len(SYMBOLS)]))
+        colour, symbol = colours[index % len(colours)], SYMBOLS[index % len(SYMBOLS)]
+        drawing.add_traces(_traces(group, colour, symbol, joined=chart.joined))
     for mark in chart.marks:
         drawing.add_vline(mark, **DASHED)
     for index, reference in enumerate(chart.references):
         _add_reference(drawing, reference, index)
     if chart.log_x:
-        places = [float(p.x) for g in chart.groups for p in g.points]
-        places += [x for reference in chart.references for x in reference.places]
-        drawing.update_xaxes(log_axis(places))
+        drawing.update_xaxes(log_axis(chart.places))
     drawing.update_xaxes(title_text=safe(chart.x_label))
     drawing.update_yaxes(title_text=safe(chart.y_label))
     return drawing
 
 
-def _curve(group: Group, colour: str, symbol: str) -> list[go.Scatter]:
-    x = [safe(p.x) if isinstance(p.x, str) else p.x for p in group.points]
+def _traces(group: Group, colour: str, symbol: str, *, joined: bool) -> list[go.Scatter]:
+    """Points, and if they are joined, a line and the band of their quartiles."""
+    name, spots = safe(group.label), []
+    for p in group.points:
+        lines = [
+            f"{group.label}, trial {p.trial}",
+            f"median {p.median:.4g}, quartiles {p.low:.4g} – {p.high:.4g}, n = {p.n}",
+            *formatting.parameter_lines(p.params),
+        ]
+        x = safe(p.x) if isinstance(p.x, str) else p.x
+        spots.append(Spot(x, p.median, "<br>".join(map(safe, lines))))
+    marker = {"color": colour, "size": 8, "symbol": symbol, "opacity": 1.0 if joined else 0.75}
+    points = markers(spots, name=name, marker=marker, on_edge=True)
+    if not joined:
+        return [points]
+    there = [spot.x for spot in spots]
     low, high = [p.low for p in group.points], [p.high for p in group.points]
-    band = go.Scatter(x=[*x, *reversed(x)], y=[*high, *reversed(low)], fill="toself")
+    band = go.Scatter(x=[*there, *there[::-1]], y=[*high, *low[::-1]], fill="toself", name=name)
     band.update(mode="lines", line_width=0, fillcolor=rgba(colour, 0.18), hoverinfo="skip")
-    band.update(legendgroup=safe(group.label), showlegend=False, name=safe(group.label))
-    text = [_hover(group, point) for point in group.points]
-    marker = {"color": colour, "size": 8, "symbol": symbol}
-    y = [p.median for p in group.points]
-    line = markers(x, y, text, name=safe(group.label), marker=marker, on_edge=True)
-    line.update(mode="lines+markers", legendgroup=safe(group.label))
-    return [band, line.update(line={"color": colour, "width": 2})]
-
-
-def _cloud(group: Group, colour: str, symbol: str) -> go.Scatter:
-    text = [_hover(group, point) for point in group.points]
-    marker = {"color": colour, "size": 8, "symbol": symbol, "opacity": 0.75}
-    x, y = [p.x for p in group.points], [p.median for p in group.points]
-    return markers(x, y, text, name=safe(group.label), marker=marker, on_edge=True)
+    points.update(mode="lines+markers", line={"color": colour, "width": 2})
+    return [trace.update(legendgroup=name) for trace in (band.update(showlegend=False), points)]
 
 
 def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None:
@@ -330,13 +303,3 @@ def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None
         bars = {"array": reference.std, "color": SLATE, "thickness": 1.6}
         trace.update(error_y={**bars, "width": 4 + 2 * (index % len(DASHES))})
         drawing.add_trace(trace.update(cliponaxis=False, hoverlabel_namelength=-1))
-
-
-def _hover(group: Group, point: Point) -> str:
-    """What a point says when pointed at."""
-    lines = [
-        f"{group.label}, trial {point.trial}",
-        f"median {point.median:.4g}, quartiles {point.low:.4g} – {point.high:.4g}, n = {point.n}",
-        *formatting.parameter_lines(point.params),
-    ]
-    return "<br>".join(safe(line) for line in lines)

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from hpo.study.result import Front
 from hpo.study.snapshot import complete
-from hpo.views import caveats, formatting
-from hpo.views.figures.style import DASHED, log_axis, markers, safe, steps, style
-from hpo.views.palette import BAND, BLUE, GREEN, INK, VERMILLION
+from hpo.views import formatting
+from hpo.views.figures.style import (
+    CONFIRMED,
+    DASHED,
+    Spot,
+    around,
+    confirmed,
+    log_axis,
+    markers,
+    safe,
+    spot,
+    steps,
+    style,
+)
+from hpo.views.palette import BAND, BLUE, INK, VERMILLION
 from hpo.views.scores import reported_score
 
 DECADE = 10.0
 """Costs that span more than this factor stand on a logarithmic axis."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spot:
-    """A trial, what was confirmed of one, or what is reported; scores in the unit of the axis."""
-
-    cost: float
-    score: float
-    std: float = 0.0
-    """Over the fresh seeds, or as reported; 0 where there is none."""
-    text: str
-    """What it is, in one line."""
 
 
 def figure(result: Front, *, only: str | None = None) -> go.Figure:
@@ -66,31 +64,16 @@ def note(result: Front) -> str:
 
 def trials(result: Front, cost: str, *, along: bool) -> list[Spot]:
     """The complete trials on the front (``along``), cheapest first, or the others, by number."""
-    spec, front = result.spec, {trial.number for trial in result.front}
-    found = [t for t in complete(result.search) if (t.number in front) == along]
-    spots = [
-        Spot(
-            cost=spec.named_costs(t.costs)[cost],
-            score=formatting.shown(spec, t.score or 0.0),
-            text=f"trial {t.number}: {formatting.point_text(spec, t.score or 0.0, None, t.costs)}",
-        )
-        for t in found
-    ]
-    return sorted(spots, key=lambda spot: spot.cost) if along else spots
+    spec, on_front = result.spec, {trial.number for trial in result.front}
+    found = [t for t in complete(result.search) if (t.number in on_front) == along]
+    spots = [spot(spec, trial, spec.named_costs(trial.costs)[cost]) for trial in found]
+    return sorted(spots, key=lambda spot: float(spot.x)) if along else spots
 
 
-def confirmed(result: Front, cost: str) -> list[Spot]:
+def fresh(result: Front, cost: str) -> list[Spot]:
     """What fresh seeds gave, cheapest first by the first cost."""
-    spec, found = result.spec, []
-    for item in result.confirmations:
-        if item.scores:
-            score = formatting.point_text(spec, item.mean, item.std, item.costs)
-            text = f"trial {item.source} confirmed: {score} on {len(item.scores)} fresh seeds"
-            text = ", ".join([text, *caveats.beside(spec, item)])
-            std = formatting.shown(spec, item.std) if len(item.scores) > 1 else 0.0
-            at, mean = spec.named_costs(item.costs)[cost], formatting.shown(spec, item.mean)
-            found.append(Spot(cost=at, score=mean, std=std, text=text))
-    return found
+    spec, found = result.spec, [item for item in result.confirmations if item.scores]
+    return [confirmed(spec, item, spec.named_costs(item.costs)[cost]) for item in found]
 
 
 def reported(result: Front, cost: str) -> list[Spot]:
@@ -99,78 +82,60 @@ def reported(result: Front, cost: str) -> list[Spot]:
     published, here = (spec.reported_costs(key).get(cost) for key in ("cost", "cost_here"))
     measured = f"reported network, {formatting.quantity(cost, here or 0.0)} as measured here"
     texts = ((published, formatting.reported_text(spec)), (here, measured))
-    return [Spot(cost=at, score=known[0], text=text) for at, text in texts if known and at]
+    return [Spot(at, known[0], safe(text)) for at, text in texts if known and at]
 
 
 def line(result: Front, cost: str) -> list[Spot]:
     """Of the front, those that are better than all that cost no more of this cost."""
     sign = -1.0 if result.spec.maximize else 1.0
     found: list[Spot] = []
-    front = trials(result, cost, along=True)
-    for spot in sorted(front, key=lambda spot: (spot.cost, sign * spot.score)):
-        if not found or sign * spot.score < sign * found[-1].score:
-            found.append(spot)
+    for one in sorted(trials(result, cost, along=True), key=lambda one: (one.x, sign * one.y)):
+        if not found or sign * one.y < sign * found[-1].y:
+            found.append(one)
     return found
 
 
 def view(result: Front, cost: str) -> tuple[float, float]:
     """The scores worth a look: the better half of the trials, what was confirmed, the reported."""
-    spots = (*trials(result, cost, along=True), *trials(result, cost, along=False))
-    values, half = sorted(spot.score for spot in spots), len(spots) // 2
+    values = sorted(formatting.shown(result.spec, t.score or 0.0) for t in complete(result.search))
+    half = len(values) // 2
     good = values[half:] if result.spec.maximize else values[: half + 1]
-    bars = [(spot.score, spot.std) for spot in confirmed(result, cost)]
+    bars = [(one.y, one.std) for one in fresh(result, cost)]
     bars += [known] if (known := reported_score(result.spec)) else []
     good += [score + side * std for score, std in bars for side in (-1, 1)]
-    if not good:
-        return 0.0, 1.0
-    margin = 0.06 * (max(good) - min(good)) or 0.05 * abs(good[0]) or 1.0
-    return min(good) - margin, max(good) + margin
+    return around(good) if good else (0.0, 1.0)
 
 
 def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, int]) -> None:
     low, high = view(result, cost)
     others, front = (trials(result, cost, along=along) for along in (False, True))
-    fresh, published = confirmed(result, cost), reported(result, cost)
+    tested, published, best = fresh(result, cost), reported(result, cost), line(result, cost)
     edge, more = (low, "down") if result.spec.maximize else (high, "up")
-    off = [replace(spot, score=edge) for spot in others if not low <= spot.score <= high]
-    faint = {"color": BLUE, "size": 6, "opacity": 0.4}
-    inside = [spot for spot in others if low <= spot.score <= high]
-    best = line(result, cost)
-    dearest = max((spot.cost for spot in (*others, *front)), default=0.0)
-    x, y = [spot.cost for spot in best], [spot.score for spot in best]
-    along = steps(x, y, dearest, line_color=INK, line_width=2, hoverinfo="skip")
-    along.update(name="front of the search", legendgroup="front", showlegend=bool(x))
+    inside = [one for one in others if low <= one.y <= high]
+    off = [replace(one, y=edge) for one in others if not low <= one.y <= high]
+    dearest = max((one.x for one in (*others, *front)), default=0.0)
+    name, x, y = "front of the search", [one.x for one in best], [one.y for one in best]
+    along = steps(x, y, dearest, line_color=INK, line_width=2, hoverinfo="skip", name=name)
     ring = {"color": "white", "size": 8, "line": {"width": 2, "color": INK}}
-    rings = _points(front, "front of the search", ring)
-    marker = {"color": GREEN, "size": 10, "symbol": "diamond"}
-    bars = {"array": [spot.std for spot in fresh], "color": GREEN, "thickness": 2, "width": 5}
-    traces = [
-        _points(inside, "trial", faint),
-        _points(off, "off scale", {**faint, "symbol": f"triangle-{more}-open"}),
-        along,
-        rings.update(legendgroup="front", showlegend=False),
-        _points(fresh, "confirmed on fresh seeds, mean ± std", marker).update(error_y=bars),
+    faint = {"color": BLUE, "size": 6, "opacity": 0.4}
+    drawn = [
+        (inside, "trial", faint),
+        (off, "off scale", {**faint, "symbol": f"triangle-{more}-open"}),
+        (front, name, ring),
+        (tested, "confirmed on fresh seeds, mean ± std", CONFIRMED),
     ]
-    for spot in published:
-        symbol = "cross-open" if "as measured here" in spot.text else "cross"
+    for one, symbol in zip(published, ("cross", "cross-open"), strict=False):
         cross = {"color": VERMILLION, "size": 12, "symbol": symbol, "line": {"width": 1.5}}
-        traces.append(_points([spot], safe(spot.text), cross))
-    for trace in traces:  # the panels share a legend
-        known = {other.name for other in drawing.data if other.showlegend}
-        new = bool(trace.showlegend) and trace.name not in known
-        drawing.add_trace(trace.update(showlegend=new), **place)
+        drawn.append(([one], one.text, cross))
+    traces = [markers(spots, name=n, marker=m, on_edge=True) for spots, n, m in drawn if spots]
+    for trace in [along, *traces] if best else traces:  # the panels share a legend
+        new = trace.name not in {other.name for other in drawing.data}
+        drawing.add_trace(trace.update(showlegend=new, legendgroup=trace.name), **place)
     if (score := reported_score(result.spec)) is not None:
         drawing.add_hrect(score[0] - score[1], score[0] + score[1], **BAND, **place)
         drawing.add_hline(score[0], **DASHED, **place)
-    costs = [spot.cost for spot in (*others, *front, *fresh, *published)] or [0.0]
+    costs = [one.x for one in (*others, *front, *tested, *published)] or [0.0]
     if min(costs) > 0 and max(costs) > DECADE * min(costs):
         drawing.update_xaxes(log_axis(costs), **place)
     drawing.update_xaxes(title_text=safe(formatting.quantity_label(cost)), **place)
     drawing.update_yaxes(range=[low, high], **place)
-
-
-def _points(spots: Sequence[Spot], name: str, marker: dict[str, Any]) -> go.Scatter | go.Scattergl:
-    x, y = [spot.cost for spot in spots], [spot.score for spot in spots]
-    text = [safe(spot.text) for spot in spots]
-    trace = markers(x, y, text, name=name, marker=marker, on_edge=True)
-    return trace.update(showlegend=bool(spots))

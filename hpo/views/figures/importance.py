@@ -1,4 +1,4 @@
-"""Which parameters matter, and which pairs of them together: pure functions of a result.
+"""Which parameters matter: a pure function of a result.
 
 Of trials that trained a network to its end: complete ones, and those that left a race, with the
 mean of fewer networks. A trial that was stopped earlier has the score of a shorter training.
@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from hpo.search import history
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
@@ -34,7 +33,7 @@ LEAST = 50
 parameters whose weights halve one by one, the most important one came first in 9 of 20 searches of
 25 random trials, in 14 of 50, in 17 of 100; first or second in 16, 18 and 19."""
 MOST_BARS = 15
-_SEED, _SHORT = 0, 24
+_SHORT = 24
 _PER_CELL, _MOST_BINS = 5, 6
 
 
@@ -76,23 +75,25 @@ def measure(result: Result) -> Importance | None:
     import numpy as np
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator
-    from optuna.study import StudyDirection
 
-    study = optuna.load_study(
-        study_name=history.STUDY,
-        storage=history.HistoryStorage(_frozen(spec, trials), [StudyDirection.MINIMIZE]),
-        sampler=optuna.samplers.RandomSampler(seed=_SEED),
-        pruner=optuna.pruners.NopPruner(),
-    )
-    found = PedAnovaImportanceEvaluator().evaluate(study, _of_all(spec))
+    from hpo.search.history import quiet
+    from hpo.search.space import distributions
+
+    known, sign = distributions(spec), -1.0 if spec.maximize else 1.0
+    space = {name: known[name] for name in _of_all(spec)}
+    with quiet():
+        study = optuna.create_study()
+    for trial in trials:
+        params = {name: trial.params[name] for name in space}
+        loss = sign * (trial.score or 0.0)
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=loss))
+    found = PedAnovaImportanceEvaluator().evaluate(study, [*space])
     total, scores = sum(found.values()) or 1.0, np.array([trial.score for trial in trials])
     count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
-    effects = [
-        Effect(
-            name=name, share=share / total, p=by_chance(_bins(spec, name, trials, count), scores)
-        )
-        for name, share in found.items()
-    ]
+    effects = []
+    for name, share in found.items():
+        p = by_chance(_bins(spec, name, trials, count), scores)
+        effects.append(Effect(name=name, share=share / total, p=p))
     ordered = sorted(effects, key=lambda effect: (-effect.share, effect.name))
     return Importance(trials=len(trials), effects=tuple(ordered))
 
@@ -102,37 +103,11 @@ def _of_all(spec: StudySpec) -> list[str]:
     return sorted(name for name, dimension in spec.dimensions.items() if dimension.when is None)
 
 
-def _frozen(spec: StudySpec, trials: Sequence[Trial]) -> list[Any]:
-    """The trials as Optuna has them, with losses: the less, the better."""
-    from optuna.trial import FrozenTrial, TrialState
-
-    from hpo.search.space import distributions
-
-    known, sign = distributions(spec), -1.0 if spec.maximize else 1.0
-    space = {name: known[name] for name in _of_all(spec)}
-    return [
-        FrozenTrial(
-            number=number,
-            trial_id=number,
-            state=TrialState.COMPLETE,
-            value=sign * (slot.score or 0.0),
-            datetime_start=history.EPOCH,
-            datetime_complete=history.EPOCH,
-            params={name: slot.params[name] for name in space},
-            distributions=space,
-            user_attrs={},
-            system_attrs={},
-            intermediate_values={},
-        )
-        for number, slot in enumerate(trials)
-    ]
-
-
 def _bins(spec: StudySpec, name: str, trials: Sequence[Trial], count: int) -> NDArray[np.int64]:
     """The bin of every trial: a choice, or one of ``count`` ranges of as many trials each; (n,)."""
     import numpy as np
 
-    values = [slot.params[name] for slot in trials]
+    values = [trial.params[name] for trial in trials]
     choices = spec.dimensions[name].choices
     if choices is not None:
         return np.array([choices.index(value) for value in values])

@@ -8,12 +8,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study.endings import Ending, after, ending
+from hpo.study.endings import after, ending
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
 from hpo.views import formatting
-from hpo.views.figures.style import add_reported_band, markers, sample, style
+from hpo.views.figures.style import ENDINGS, Spot, add_reported_band, markers, sample, style
 from hpo.views.palette import BLUE, GREEN, GREY, ORANGE
 
 MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
@@ -24,27 +24,22 @@ def learning_curves(result: Result) -> go.Figure:
     """Score after each epoch: the best trials member by member, a sample of the others in grey."""
     spec = result.spec
     figure = style(go.Figure(), height=460)
-    best = [slot for slot in result.ranking if _curves(spec, slot)][: len(BEST_COLOURS)]
-    numbers = {slot.number for slot in best}
+    best = [trial for trial in result.ranking if _curves(spec, trial)][: len(BEST_COLOURS)]
+    numbers = {trial.number for trial in best}
     others = [s for s in result.search if s.number not in numbers and _curves(spec, s)]
     _add_grey_curves(figure, spec, sample(others, MAX_CURVES))
-    for slot, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
-        _add_best_curves(figure, spec, slot, colour)
+    for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
+        _add_best_curves(figure, spec, trial, colour)
     add_reported_band(figure, spec)
-    figure.update_layout(
-        xaxis_title_text="epoch",
-        yaxis_title_text=formatting.metric(spec),
-        legend_traceorder="reversed",
-    )
-    return figure
+    figure.update_layout(xaxis_title_text="epoch", yaxis_title_text=formatting.metric(spec))
+    return figure.update_layout(legend_traceorder="reversed")
 
 
-def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Trial, colour: str) -> None:
+def _add_best_curves(figure: go.Figure, spec: StudySpec, trial: Trial, colour: str) -> None:
     """A thin line per member and a thick one for their mean."""
-    curves = _curves(spec, slot)
-    name = (
-        f"trial {slot.number}: {formatting.point_text(spec, slot.score or 0.0, None, slot.costs)}"
-    )
+    curves = _curves(spec, trial)
+    score = formatting.point_text(spec, trial.score or 0.0, None, trial.costs)
+    name = f"trial {trial.number}: {score}"
     members = _line(curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name)
     members.update(showlegend=False, opacity=0.6, hoverinfo="skip")
     mean = _line([_mean_curve(curves)], colour, 3, name=name, legendgroup=name)
@@ -52,28 +47,30 @@ def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Trial, colour: st
     figure.add_traces([members, mean])
 
 
-def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Trial]) -> None:
+def _add_grey_curves(figure: go.Figure, spec: StudySpec, trials: list[Trial]) -> None:
     """One line per trial, the mean of its networks, and a mark where it was ended early."""
-    curves = {slot.number: _mean_curve(_curves(spec, slot)) for slot in slots}
-    if slots:
-        others = _line(list(curves.values()), GREY, 0.8, name="other trials", hoverinfo="skip")
-        figure.add_trace(others.update(opacity=0.6))
-    for how, symbol in ((Ending.CURVE, "circle-open"), (Ending.NETWORKS, "diamond-open")):
-        found = [slot for slot in slots if ending(spec, slot) == how]
-        ends = [curves[slot.number] for slot in found]
-        text = [f"trial {slot.number}: {how} after {after(spec, slot)}" for slot in found]
+    if not trials:
+        return
+    curves = {trial.number: _mean_curve(_curves(spec, trial)) for trial in trials}
+    others = _line(list(curves.values()), GREY, 0.8, name="other trials", hoverinfo="skip")
+    figure.add_trace(others.update(opacity=0.6))
+    for how, symbol in ENDINGS.items():
+        ends = []
+        for trial in trials:
+            curve, text = curves[trial.number], f"{how} after {after(spec, trial)}"
+            if ending(spec, trial) == how:
+                ends.append(Spot(len(curve), curve[-1], f"trial {trial.number}: {text}"))
         marker = {"color": GREY, "size": 6, "symbol": symbol}
-        epochs, lasts = [len(end) for end in ends], [end[-1] for end in ends]
-        if found:
-            figure.add_trace(markers(epochs, lasts, text, name=how, marker=marker))
+        if ends:
+            figure.add_trace(markers(ends, name=how, marker=marker))
 
 
-def _curves(spec: StudySpec, slot: Trial) -> list[list[float]]:
+def _curves(spec: StudySpec, trial: Trial) -> list[list[float]]:
     """Curves of the finished members; of a trial that has none, what its first one reported.
 
     See ``pruning.Timeline``: a trial's first steps are the epochs of its first member.
     """
-    found = [m.curve for m in slot.members if m.curve] or [slot.steps[: spec.budget.epochs]]
+    found = [m.curve for m in trial.members if m.curve] or [trial.steps[: spec.budget.epochs]]
     finite = [[formatting.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
     return [curve for curve in finite if curve]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,7 +14,17 @@ from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting, verdict
-from hpo.views.figures.style import DASHED, focus, hover, log_axis, markers, position, safe, style
+from hpo.views.figures.style import (
+    DASHED,
+    Spot,
+    focus,
+    log_axis,
+    markers,
+    position,
+    safe,
+    spot,
+    style,
+)
 from hpo.views.palette import BLUE, GREY, INK, ORANGE
 from hpo.views.scores import axis_score, claimed_score, scored
 
@@ -50,15 +61,17 @@ def _cloud(
     spec: StudySpec, trials: Sequence[Trial], name: str, view: tuple[float, float]
 ) -> go.Scatter | go.Scattergl:
     """Trials along one parameter."""
-    x = [position(trial.params[name]) for trial in trials]
-    y = [min(max(axis_score(spec, trial), view[0]), view[1]) for trial in trials]
-    text = [
-        f"trial {t.number}: {formatting.partial_text(spec, t, claimed_score(spec, t))}"
+    spots = [
+        Spot(
+            position(t.params[name]),
+            min(max(axis_score(spec, t), view[0]), view[1]),
+            f"trial {t.number}: {formatting.partial_text(spec, t, claimed_score(spec, t))}",
+        )
         for t in trials
     ]
-    marker = {"color": [t.number for t in trials], "coloraxis": "coloraxis"}
-    trace = markers(x, y, text, name="", marker=marker, on_edge=True)
-    trace.marker.update(size=6, opacity=0.8)
+    marker: dict[str, Any] = {"color": [t.number for t in trials], "coloraxis": "coloraxis"}
+    marker |= {"size": 6, "opacity": 0.8}
+    trace = markers(spots, name="", marker=marker, on_edge=True)
     return trace.update(hovertemplate=f"%{{text}}<br>{safe(name)} = %{{x}}<extra></extra>")
 
 
@@ -69,9 +82,9 @@ def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scat
     if best is not None and name in best.params:
         line = {"width": 1, "color": INK}
         marker = {"color": ORANGE, "size": 15, "symbol": "star", "line": line}
-        x, y = [position(best.params[name])], [axis_score(spec, best)]
-        text = [f"{verdict.named(result)}, {hover(spec, best)}"]
-        traces.append(markers(x, y, text, name="best", marker=marker))
+        star = spot(spec, best, position(best.params[name]))
+        star = replace(star, text=f"{verdict.named(result)}, {star.text}")
+        traces.append(markers([star], name="best", marker=marker))
     if spec.reported is not None and name in spec.reported_params:
         value = spec.reported_params[name]
         across = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
@@ -88,7 +101,7 @@ def _axis(spec: StudySpec, name: str, shown: Sequence[Trial]) -> dict[str, Any]:
         order = [position(choice) for choice in dimension.choices]
         axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
     elif dimension.log:
-        drawn = [slot.params[name] for slot in shown if name in slot.params]
+        drawn = [trial.params[name] for trial in shown if name in trial.params]
         if spec.reported is not None and name in spec.reported_params:
             drawn.append(spec.reported_params[name])
         numbers = [float(value) for value in drawn if float(value) > 0]

@@ -10,16 +10,19 @@ import html
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
+from hpo.study.confirmation import Confirmation
+from hpo.study.endings import Ending
 from hpo.study.result import Result, state_name
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
-from hpo.views import formatting
-from hpo.views.palette import BAND, GREY, GRID, INK, PAPER, VERMILLION
+from hpo.views import caveats, formatting
+from hpo.views.palette import BAND, BLUE, GREEN, GREY, GRID, INK, PAPER, VERMILLION
 from hpo.views.scores import axis_score, claimed_score, reported_score, scored
 
 T = TypeVar("T")
@@ -27,6 +30,11 @@ T = TypeVar("T")
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 """How what is reported is drawn: a dashed line on the band of its deviation."""
 
+
+CLAIMED = {"color": BLUE, "size": 12, "symbol": "circle-open", "line": {"width": 2}}
+CONFIRMED = {"color": GREEN, "size": 11, "symbol": "diamond"}
+ENDINGS = {Ending.NETWORKS: "diamond-open", Ending.CURVE: "circle-open"}
+"""Markers of what the search claims, of fresh seeds, and of trials that were ended early."""
 
 SVG_POINTS = 1000
 """Above so many points, markers are drawn by WebGL."""
@@ -57,25 +65,66 @@ def style(figure: go.Figure, *, height: int) -> go.Figure:
     return figure
 
 
+@dataclass(frozen=True)
+class Spot:
+    """A trial, what was confirmed of one, or what is reported, at its place in a figure."""
+
+    x: Any
+    y: float
+    """A score in the unit of the axis."""
+    text: str
+    """What it says when pointed at; already ``safe``."""
+    std: float = 0.0
+
+
+def spot(spec: StudySpec, trial: Trial, x: Any) -> Spot:
+    """A scored trial, with all that is known of it."""
+    return Spot(x, axis_score(spec, trial), hover(spec, trial))
+
+
+def claimed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
+    """What the search had claimed of a confirmed trial."""
+    score = formatting.score_text(spec, item.search_score)
+    text = f"trial {item.source}, as claimed: {score}"
+    return Spot(x, formatting.shown(spec, item.search_score), text)
+
+
+def confirmed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
+    """What fresh seeds gave of a trial, mean and deviation."""
+    value = formatting.point_text(spec, item.mean, item.std, item.costs)
+    lines = [
+        f"trial {item.source} confirmed: {value}",
+        f"{len(item.scores)} fresh seeds, test part",
+    ]
+    text = "<br>".join([*lines, *caveats.beside(spec, item)])
+    std = formatting.shown(spec, item.std) if len(item.scores) > 1 else 0.0
+    return Spot(x, formatting.shown(spec, item.mean), text, std)
+
+
 def markers(
-    x: Sequence[Any],
-    y: Sequence[Any],
-    text: Sequence[str],
+    spots: Sequence[Spot],
     *,
     name: str,
     marker: Mapping[str, Any],
     on_edge: bool = False,
+    across: bool = False,
 ) -> go.Scatter | go.Scattergl:
-    """Markers whose hover text is ready-made; ``on_edge`` draws those on an axis in full."""
-    few = len(x) <= SVG_POINTS
-    trace = go.Scatter(cliponaxis=not on_edge) if few else go.Scattergl()
+    """Markers with their hover texts, and error bars if a spot has a deviation.
+
+    ``on_edge`` draws those on an axis in full; ``across`` has the scores run from left to right.
+    """
+    trace = go.Scatter(cliponaxis=not on_edge) if len(spots) <= SVG_POINTS else go.Scattergl()
+    x, y = [one.x for one in spots], [one.y for one in spots]
+    if any(one.std for one in spots):
+        bars = {"array": [one.std for one in spots], "color": marker["color"], "thickness": 2}
+        trace.update({"error_x" if across else "error_y": {**bars, "width": 5}})
     return trace.update(
-        x=x,
-        y=y,
+        x=y if across else x,
+        y=x if across else y,
         mode="markers",
         name=name,
         marker=dict(marker),
-        text=text,
+        text=[one.text for one in spots],
         hovertemplate="%{text}<extra></extra>",
     )
 
@@ -108,13 +157,13 @@ def position(value: ParamValue) -> float | int | str:
     return safe(formatting.value_text(value)) if isinstance(value, str | bool) else value
 
 
-def hover(spec: StudySpec, slot: Trial) -> str:
+def hover(spec: StudySpec, trial: Trial) -> str:
     """What a scored trial says when pointed at: its score, and its parameters with units."""
-    score = claimed_score(spec, slot)
-    lines = [f"trial {slot.number}: {formatting.partial_text(spec, slot, score)}"]
-    if slot.state != SlotState.COMPLETE:
-        lines[0] += f", {state_name(spec, slot)}"
-    return "<br>".join([*lines, *map(safe, formatting.parameter_lines(slot.params))])
+    score = claimed_score(spec, trial)
+    lines = [f"trial {trial.number}: {formatting.partial_text(spec, trial, score)}"]
+    if trial.state != SlotState.COMPLETE:
+        lines[0] += f", {state_name(spec, trial)}"
+    return "<br>".join([*lines, *map(safe, formatting.parameter_lines(trial.params))])
 
 
 def focus(result: Result, *, best: float | None = None) -> tuple[float, float]:
@@ -124,7 +173,7 @@ def focus(result: Result, *, best: float | None = None) -> tuple[float, float]:
     """
     spec = result.spec
     sign = 1.0 if spec.maximize else -1.0
-    values = [sign * axis_score(spec, slot) for slot in scored(result)]
+    values = [sign * axis_score(spec, trial) for trial in scored(result)]
     if len(values) >= 8:
         quarter, _, upper = statistics.quantiles(values, n=4)
         fence = quarter - (upper - quarter)
@@ -136,9 +185,13 @@ def focus(result: Result, *, best: float | None = None) -> tuple[float, float]:
     values += [sign * formatting.shown(spec, s) for c in result.confirmations for s in c.scores]
     if not values:
         return (0.0, 100.0) if spec.is_accuracy else (0.0, 1.0)
+    return around([sign * value for value in values])
+
+
+def around(values: Sequence[float]) -> tuple[float, float]:
+    """A range with all of some values, and a margin."""
     margin = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
-    low, high = sorted((sign * (min(values) - margin), sign * (max(values) + margin)))
-    return low, high
+    return min(values) - margin, max(values) + margin
 
 
 def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = False) -> None:

@@ -114,17 +114,16 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
     note += f". Networks: {views_verdict.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
     note += f" {caveats.SOLVED_MEANS}" * any(trial.checked for trial in result.search)
-    drawn = [other.spec for other in declared.fitting(result, others)]
-    if drawn:
-        names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
+    if chart.others:
+        names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in chart.others)
         note += f" Drawn with {', '.join(names)}."
-    fitting, there = {other.name for other in drawn}, {other.name for other in others}
+    fitting, there = {other.name for other in chart.others}, {other.name for other in others}
     if missing := {*(spec.figure.overlay if spec.figure else ())} - there:
         note += f" Not there yet: {', '.join(sorted(missing))}."
     if there - fitting:
         note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
-    if lost := declared.homeless(result):
-        note += f" {lost} of its complete trials have no place on the x axis."
+    if chart.homeless:
+        note += f" {chart.homeless} of its complete trials have no place on the x axis."
     if chart.references:
         note += " Stated elsewhere (in grey; ±: standard deviation): "
         note += f"{'; '.join(map(declared.stated, chart.references))}."
@@ -283,6 +282,8 @@ def _best(result: Result) -> Section:
     shown = (ranking.TRIAL, ranking.SCORE, ranking.EXPECTED)
     columns = {name: found.facts[name] for name in shown if name in found.facts}
     columns |= _gaps(result, [result.claimed(trial) for trial in trials])
+    if result.spec.reported is not None:
+        columns[ranking.SCORE][-1] = formatting.reported_number(result.spec)
     columns |= {label: found.parameters[name] for name, label in _heads(found.parameters)}
     return Section("best", note, [Table(caption, {**columns, **found.costs})], title=title)
 

@@ -172,8 +172,8 @@ def test_a_front_holds_the_solved_score() -> None:
     assert views_verdict.verdict(snapshot).startswith(
         "none of 1 confirmed trials holds the reported score"
     )
-    (spot,) = front.confirmed(snapshot, "energy_pj")
-    assert spot.score == pytest.approx(8.3)
+    (spot,) = front.fresh(snapshot, "energy_pj")
+    assert spot.y == pytest.approx(8.3)
     assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's step")
     head, row, *_ = tables.front_table(snapshot)
     assert "at the study's step  " in head

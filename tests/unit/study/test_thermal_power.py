@@ -20,7 +20,7 @@ from hpo.study.thermal_power import Yield, chip_yield, thermal_info, thermal_of
 from hpo.study.trials import SlotState
 from hpo.views import caveats, json_records
 from hpo.views import verdict as views_verdict
-from hpo.views.figures import confirmed as figures_confirmed
+from hpo.views.figures import style
 from hpo.views.overview import page as overview_page
 from hpo.views.report import page as report_page
 from hpo.views.terminal import live, status
@@ -115,7 +115,7 @@ def test_verdict_and_warning(snapshot: StudySnapshot, assured: list[str], wrong:
         assert "<strong>trial 0" not in page
     for words in assured:
         assert words in live.confirming(snapshot).plain
-        assert f"<br>{words}" in figures_confirmed.confirmed_hover(snapshot.spec, item)
+        assert f"<br>{words}" in style.confirmed(snapshot.spec, item, 0).text
 
 
 def test_both_checks_may_be_wrong() -> None:

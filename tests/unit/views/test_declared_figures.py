@@ -109,8 +109,8 @@ def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
     spec = sweep_spec(NAMES).model_copy(update={"name": "names"})
     empty, same = (sweep_spec().model_copy(update={"name": n}) for n in ("empty", "same"))
     others = [measured(spec, 2), measured(empty, 0), measured(same, 6)]
-    assert [other.spec.name for other in declared.fitting(study, others)] == ["same"]
     chart = declared.chart(study, others)
+    assert [other.name for other in chart.others] == ["same"]
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"] * 2
     page = report_page.html(study, others)
     assert "Drawn with same. Not there yet: none." in page

@@ -196,8 +196,8 @@ def test_a_close_up_shows_the_best_tenth_and_what_was_claimed_and_confirmed() ->
 
 
 def test_many_points_are_drawn_by_webgl() -> None:
-    few = style.markers([1], [1.0], [""], name="a", marker={})
-    many = style.markers([1] * 2000, [1.0] * 2000, [""] * 2000, name="a", marker={})
+    spot = style.Spot(1, 1.0, "")
+    few, many = (style.markers([spot] * n, name="a", marker={}) for n in (1, 2000))
     assert (few.type, many.type) == ("scatter", "scattergl")
 
 

@@ -155,11 +155,11 @@ def test_records_tell_several_costs_by_name(capsys: pytest.CaptureFixture[str]) 
 def test_a_figure_has_a_panel_for_each_cost_with_the_same_front(tmp_path: Path) -> None:
     snapshot = fronts.both()
     energy, synapses = (figures_front.trials(snapshot, name, along=True) for name in fronts.BOTH)
-    assert [spot.cost for spot in energy] == [5.0, 12.3, 14.0, 30.0]
-    assert [spot.cost for spot in synapses] == [400.0, 900.0, 1000.0, 1200.0]
+    assert [spot.x for spot in energy] == [5.0, 12.3, 14.0, 30.0]
+    assert [spot.x for spot in synapses] == [400.0, 900.0, 1000.0, 1200.0]
     assert {spot.text for spot in energy} == {spot.text for spot in synapses}
     assert figures_front.line(snapshot, "energy_pj") == energy
-    kept = [spot.cost for spot in figures_front.line(snapshot, "n_synapses")]
+    kept = [spot.x for spot in figures_front.line(snapshot, "n_synapses")]
     assert kept == [400.0, 1200.0], "what it alone would keep"
     told = [len(figures_front.reported(snapshot, name)) for name in fronts.BOTH]
     assert told == [2, 1], "what is not told is not drawn"

@@ -46,7 +46,7 @@ def test_a_front_has_a_panel_for_each_cost_and_one_legend() -> None:
     drawn = pictures.drawn(front.figure(fronts.both()))
     assert [axes.get_xlabel() for axes in drawn.axes] == ["energy (pJ)", "synapses"]
     assert [axes.get_ylabel() for axes in drawn.axes] == ["accuracy (%)", ""]
-    assert min(len(axes.containers) for axes in drawn.axes) >= 6
+    assert min(len(axes.containers) for axes in drawn.axes) >= 5
     labels = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert len(labels) == len({*labels})
     assert "front of the search" in labels
