@@ -12,6 +12,9 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import getdoc
+from textwrap import dedent
 from typing import Any, NoReturn
 
 from hpo.errors import HpoError, near_miss
@@ -23,8 +26,8 @@ EXIT_BROKEN_PIPE = 141
 
 
 COMMANDS = {
-    "launch": ("launch.__main__:main", "run a study: search, confirm, report"),
-    "worker": ("worker.__main__:main", "work for the studies of a database"),
+    "launch": ("launch.__main__:launch", "run a study: search, confirm, report"),
+    "worker": ("worker.__main__:worker", "work for the studies of a database"),
     "studies": ("cli.status:studies", "studies in the database, and study files to launch"),
     "status": ("cli.status:status", "how far a study is, and who works"),
     "trials": ("cli.trials:trials", "every trial of a study, as a table"),
@@ -97,32 +100,56 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"every argument must be UTF-8 text, but got {text!r}")
         return super().parse_known_args(given, namespace)
 
-    def add_study(
-        self,
-        what: str = "name of the study",
-        *,
-        required: bool = True,
-        to: argparse._ActionsContainer | None = None,
-    ) -> None:
-        """The study, as an argument or as ``--study``: of all commands alike.
 
-        Args:
-            what: of the study's name, for ``--help``.
-            required: whether one must be given.
-            to: the group to add it to.
-        """
-        one = (to or self).add_mutually_exclusive_group(required=required)
-        one.add_argument("study", nargs="?", default=argparse.SUPPRESS, metavar="STUDY", help=what)
-        one.add_argument("--study", metavar="STUDY", help="the same")
+Run = Callable[[argparse.Namespace], int]
+Check = Callable[[Parser, argparse.Namespace], None]
+Add = Callable[[Any], object]
+"""Adds an argument to a parser, or to a group of one."""
 
-    def add_storage(self) -> None:
-        """``--storage``, the same wherever a database is used."""
-        self.add_argument(
-            "--storage",
-            metavar="URL",
-            help="PostgreSQL database, as postgresql://user@host/database "
-            "(default: $HPO_STORAGE, else the embedded server)",
-        )
+
+def argument(*names: str, **options: Any) -> Add:
+    """An argument of a command; takes what ``add_argument`` of argparse does."""
+    return lambda parser: parser.add_argument(*names, **options)
+
+
+def one_of(*arguments: Add, required: bool = False) -> Add:
+    """Arguments of which one may be given, or must."""
+
+    def add(parser: Parser) -> None:
+        exclusive = parser.add_mutually_exclusive_group(required=required)
+        for add_one in arguments:
+            add_one(exclusive)
+
+    return add
+
+
+def group(title: str, *arguments: Add, about: str | None = None) -> Add:
+    """Arguments that ``--help`` shows under a title."""
+
+    def add(parser: Parser) -> None:
+        titled = parser.add_argument_group(title, about)
+        for add_one in arguments:
+            add_one(titled)
+
+    return add
+
+
+def study_of(what: str, *, required: bool = True) -> Add:
+    """The study, as an argument or as ``--study``; ``what`` is said of its name."""
+    name = argument("study", nargs="?", default=argparse.SUPPRESS, metavar="STUDY", help=what)
+    option = argument("--study", metavar="STUDY", help="the same")
+    return one_of(name, option, required=required)
+
+
+STUDY = study_of("name of the study")
+STORAGE = argument(
+    "--storage",
+    metavar="URL",
+    help="PostgreSQL database, as postgresql://user@host/database (default: $HPO_STORAGE, else the "
+    "embedded server)",
+)
+JSON = argument("--json", action="store_true", help="strict JSON on stdout, for programs")
+OPEN = argument("--open", action="store_true", help="open it in the browser")
 
 
 def working_directory_last() -> None:
@@ -203,3 +230,48 @@ def answer(run: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     return status
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command ``hpo NAME``: called with the rest of its line, it returns the exit status."""
+
+    run: Run
+    """Gets the parsed arguments; it imports what is heavy itself, so that ``--help`` is fast.
+
+    Its docstring is what ``--help`` shows, ending with ``Examples:``.
+    """
+    arguments: tuple[Add, ...]
+    check: Check | None
+
+    @property
+    def name(self) -> str:
+        """What is typed: the name of the function."""
+        return f"hpo {self.run.__name__.rstrip('_').replace('_', '-')}"
+
+    def parser(self) -> Parser:
+        """Its command line."""
+        about, _, examples = (getdoc(self.run) or "").partition("\n\nExamples:\n")
+        parser = Parser(self.name, about, dedent(examples))
+        for add in self.arguments:
+            add(parser)
+        return parser
+
+    def __call__(self, argv: Sequence[str]) -> int:
+        """Do what ``argv`` asks for; returns the exit status."""
+        parser = self.parser()
+        given = parser.parse_args(argv)
+        given.command = without_password(f"{self.name} {shlex.join(argv)}")
+        if self.check is not None:
+            self.check(parser, given)
+        return answer(lambda: self.run(given))
+
+
+def command(*arguments: Add, check: Check | None = None) -> Callable[[Run], Command]:
+    """Make a function a command; its docstring is the text of ``--help``.
+
+    Args:
+        arguments: in the order in which they are shown.
+        check: refuses arguments that do not go together, with ``error`` of the parser.
+    """
+    return lambda run: Command(run, arguments, check)

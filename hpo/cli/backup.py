@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import JSON, STORAGE, argument, command, next_step, opened_storage, tell
-from hpo.console import storage_option
+from hpo.cli.common import next_step, opened_storage, tell
+from hpo.console import JSON, STORAGE, argument, command, storage_option
 
 if TYPE_CHECKING:
     from hpo.ledger.backup.study import Backup

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from hpo.cli import main
-from hpo.cli.common import argument, command
-from hpo.console import ALIASES, COMMANDS
+from hpo.console import ALIASES, COMMANDS, argument, command
 
 _NAMES = "studies"
 

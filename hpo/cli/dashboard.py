@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import OPEN, STORAGE, argument, command
-from hpo.console import at_least, storage_option
+from hpo.console import OPEN, STORAGE, argument, at_least, command, storage_option
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

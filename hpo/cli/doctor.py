@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hpo.cli.common import JSON, STORAGE, command
-from hpo.console import EXIT_ERROR
+from hpo.console import EXIT_ERROR, JSON, STORAGE, command
 
 # In a fresh process, everything that a worker loads before it trains.
 _AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hpo.cli import networks
-from hpo.cli.common import STORAGE, STUDY, argument, command, looking, one_of, opened_storage
-from hpo.console import Parser
+from hpo.cli.common import looking, opened_storage
+from hpo.console import STORAGE, STUDY, Parser, argument, command, one_of
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import JSON, argument, command, tell
+from hpo.cli.common import tell
+from hpo.console import JSON, argument, command
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

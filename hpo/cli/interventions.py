@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import (
+from hpo.cli.common import next_step, opened, tell
+from hpo.console import (
     JSON,
     STORAGE,
     STUDY,
     Add,
     Command,
     argument,
+    at_least,
     command,
-    next_step,
-    opened,
-    tell,
+    storage_option,
 )
-from hpo.console import at_least, storage_option
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

@@ -6,13 +6,12 @@ import argparse
 import re
 from pathlib import Path
 
-from hpo.cli.common import argument, command, study_or
-from hpo.console import at_least
+from hpo.console import argument, at_least, command, study_of
 from hpo.errors import HpoError
 
 
 @command(
-    study_or("the one launched last"),
+    study_of("name (default: the one launched last)", required=False),
     argument("--lines", type=at_least(1), default=5, metavar="N", help="of each (default: 5)"),
 )
 def logs(arguments: argparse.Namespace) -> int:

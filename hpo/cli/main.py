@@ -9,10 +9,8 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import FunctionType
-from typing import Any
 
-from hpo.console import ALIASES, COMMANDS, Parser, working_directory_last
+from hpo.console import ALIASES, COMMANDS, Command, Parser, working_directory_last
 from hpo.errors import near_miss
 
 _HELP = """\
@@ -52,24 +50,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = ALIASES.get(command, command)
     if command not in COMMANDS:
         return _unknown(command)
-    return int(run_of(command)(rest))
+    return run_of(command)(rest)
 
 
-def run_of(command: str) -> Any:
-    """What does a command: a ``Command``, or the ``main`` of a launch or a worker.
-
-    Called with the rest of the command line, it returns the exit status.
-    """
+def run_of(command: str) -> Command:
+    """What does a command."""
     module, _, name = COMMANDS[command][0].partition(":")
-    return getattr(import_module(f"hpo.{module}"), name)
+    found: Command = getattr(import_module(f"hpo.{module}"), name)
+    return found
 
 
 def parser_of(command: str) -> Parser:
     """The command line of a command."""
-    run = run_of(command)
-    module = sys.modules[run.__module__]
-    parser: Parser = (module if isinstance(run, FunctionType) else run).parser()
-    return parser
+    return run_of(command).parser()
 
 
 def _help() -> str:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import OPEN, STORAGE, STUDY, argument, command, looking, one_of, show
-from hpo.console import at_least
+from hpo.cli.common import looking, show
+from hpo.console import OPEN, STORAGE, STUDY, argument, at_least, command, one_of
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 import keyword
 from pathlib import Path
 
-from hpo.cli.common import argument, command
+from hpo.console import argument, command
 from hpo.errors import HpoError
 
 _FILES = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hpo.cli.common import JSON, argument, command, tell, terminal_width
+from hpo.cli.common import tell, terminal_width
+from hpo.console import JSON, argument, command
 from hpo.errors import HpoError, near_miss
 
 _RANGES = {"minimum": "≥ ", "exclusiveMinimum": "> ", "maximum": "≤ ", "exclusiveMaximum": "< "}

@@ -7,18 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.cli import networks
-from hpo.cli.common import (
-    JSON,
-    OPEN,
-    STORAGE,
-    STUDY,
-    argument,
-    command,
-    looking,
-    one_of,
-    show,
-    tell,
-)
+from hpo.cli.common import looking, show, tell
+from hpo.console import JSON, OPEN, STORAGE, STUDY, argument, command, one_of
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

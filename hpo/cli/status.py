@@ -9,20 +9,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import (
+from hpo.cli.common import looking, next_step, opened_storage, tell, terminal_width
+from hpo.console import (
     JSON,
     STORAGE,
+    Parser,
     argument,
     command,
-    looking,
-    next_step,
     one_of,
-    opened_storage,
-    study_or,
-    tell,
-    terminal_width,
+    seconds,
+    storage_option,
+    study_of,
 )
-from hpo.console import Parser, seconds, storage_option
 
 _EVENTS = 5
 """So many are told of a study, the newest."""
@@ -86,7 +84,7 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 
 @command(
-    study_or("an overview"),
+    study_of("name (default: an overview)", required=False),
     one_of(
         argument(
             "--watch",

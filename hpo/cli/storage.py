@@ -6,8 +6,8 @@ import argparse
 import sys
 import threading
 
-from hpo.cli.common import JSON, STORAGE, argument, command, tell
-from hpo.console import Parser
+from hpo.cli.common import tell
+from hpo.console import JSON, STORAGE, Parser, argument, command
 
 _EVENTS = 1000
 """So many are told, the newest."""

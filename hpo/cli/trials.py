@@ -8,17 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import (
-    JSON,
-    STORAGE,
-    STUDY,
-    argument,
-    command,
-    looking,
-    tell,
-    terminal_width,
-)
-from hpo.console import at_least
+from hpo.cli.common import looking, tell, terminal_width
+from hpo.console import JSON, STORAGE, STUDY, argument, at_least, command
 from hpo.errors import StudyError
 
 if TYPE_CHECKING:

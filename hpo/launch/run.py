@@ -46,7 +46,7 @@ def run(arguments: Namespace, command: str) -> int:
     """Run a launch and return its exit status.
 
     Args:
-        arguments: its command line, read by ``hpo.launch.__main__.parser``.
+        arguments: its command line, read by ``hpo.launch.__main__``.
         command: the same as it can be typed again.
 
     Raises:

@@ -11,7 +11,7 @@ import pytest
 from hpo import config
 from hpo.errors import HpoError
 from hpo.launch import executors
-from hpo.launch.__main__ import parser
+from hpo.launch.__main__ import launch
 from hpo.launch.options import LaunchOptions
 
 
@@ -32,7 +32,7 @@ def load(*line: str) -> config.SiteConfig:
 
 
 def options(*line: str) -> LaunchOptions:
-    return LaunchOptions.of_line(parser().parse_args(["--study", "toy", *line]), "again")
+    return LaunchOptions.of_line(launch.parser().parse_args(["--study", "toy", *line]), "again")
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(

@@ -50,7 +50,7 @@ def test_the_policy_is_of_the_jobs_pods_and_lets_them_reach_the_database() -> No
 
 def test_its_worker_is_one_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [line] = re.findall(COMMAND, SCRIPT)
-    arguments = worker.parser().parse_args(shlex.split(line))
+    arguments = worker.worker.parser().parse_args(shlex.split(line))
     assert (ROOT / f"studies/{arguments.study}.toml").exists()
     assert str(arguments.heartbeat_file) in CONTAINER["readinessProbe"]["exec"]["command"][-1]
     variables = {entry["name"]: entry["value"] for entry in CONTAINER["env"]}

@@ -71,7 +71,7 @@ def dry_run(
     monkeypatch.setenv("HPO_STORAGE", url)
 
     def run(*options: str, status: int = 0) -> str:
-        assert launch.main(["--study", str(study), "--dry-run", *options]) == status
+        assert launch.launch(["--study", str(study), "--dry-run", *options]) == status
         assert not home.exists(), "a dry run starts no server"
         said = capsys.readouterr()
         assert "secret" not in said.out + said.err

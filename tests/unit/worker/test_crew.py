@@ -128,7 +128,7 @@ def test_a_signal_stops_it_in_order(tmp_path: Path, signum: signal.Signals) -> N
 
 def test_options_of_one_worker_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        worker.main(["toy", "--workers", "2", "--name", "me"])
+        worker.worker(["toy", "--workers", "2", "--name", "me"])
     assert "--name is of one worker, and --workers of several" in capsys.readouterr().err
 
 
