@@ -1,4 +1,4 @@
-"""What every command of `hpo` shares: its parser, its errors and its exit status.
+"""What every command of `hpo` is made of: its declaration, parser, errors and exit status.
 
 Imports nothing heavy: `hpo --help` and a mistyped command answer at once.
 """
