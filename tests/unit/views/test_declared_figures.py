@@ -69,13 +69,6 @@ def test_medians_and_quartiles_curve_by_curve() -> None:
     assert (chart.x_label, chart.y_label) == ("x", "accuracy (%)")
 
 
-def test_overlay_adds_the_curves_of_another_study() -> None:
-    other = measured(sweep_spec(), 6, shift=0.1)
-    chart = declared.chart(measured(sweep_spec(), 6), [other])
-    assert len(chart.groups) == 4
-    assert chart.groups[2].points[0].median == pytest.approx(80.0)
-
-
 def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
     study = sweep_spec([{"label": "a", "x": "x", "values": [0.5, 0.1, 1.0]}])
     chart = declared.chart(measured(study, 3))

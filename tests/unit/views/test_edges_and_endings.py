@@ -81,15 +81,6 @@ def test_progress_counts_them_apart() -> None:
     assert text.replace(", ", "  ") in live.counts(more, None).plain
 
 
-def test_the_live_view_lists_them_apart() -> None:
-    console = Console(file=io.StringIO(), width=100)
-    console.print(live.trial_table(ENDED, [CUT, LEFT]))
-    cut, left = console.file.getvalue().splitlines()[1:]
-    assert "trial 25 curve cut short " in cut
-    assert " 51.3 % after 5 of 30 epochs k=3 " in cut
-    assert "trial 26 not replicated further 93.7 % after 1 of 3 networks k=3 " in left
-
-
 def test_figures_tell_them_apart() -> None:
     figure = convergence.convergence(ENDED)
     found = {trace.name: trace for trace in figure.data if trace.meta == "by trial"}

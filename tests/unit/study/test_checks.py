@@ -1,0 +1,143 @@
+"""The checks of a network, of its time step and thermal power: what is stored, claimed, counted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import snapshots
+from snapshots import solved, thermal
+
+from hpo.study.confirmation import Confirmation, told_info
+from hpo.study.thermal_power import Yield, chip_yield, thermal_info, thermal_of
+from objectives.contract import Outcome, Solved, Thermal
+
+
+def confirmation(**facts: Any) -> Confirmation:
+    given: dict[str, Any] = {"source": 0, "params": {}, "search_score": 0.95, "failed": 0, **facts}
+    return Confirmation(wanted=len(facts["step_scores"]), **given)
+
+
+def test_what_is_claimed_is_solved_if_every_network_is() -> None:
+    checks: list[Solved | None] = [solved(0.083), solved(0.093)] * 2
+    item = confirmation(step_scores=(0.944,) * 4, solved=tuple(checks))
+    assert item.scores == (0.083, 0.093) * 2
+    assert item.mean == pytest.approx(0.088)
+    assert item.step_mean == pytest.approx(0.944)
+    assert item.step_gap == pytest.approx(0.856)
+    assert item.complete
+    assert (item.steps_per_point, item.trained_steps_per_point) == (128, 1)
+    mixed = confirmation(step_scores=(0.944,) * 3, solved=(checks[0], None, checks[0]))
+    assert (mixed.checked, mixed.scores) == (False, (0.944,) * 3)
+
+
+def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
+    spec = snapshots.spec()
+    assert not spec.differs(0.205, 0.2)
+    assert spec.differs(0.8949, 0.9)
+    loss = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
+    assert not loss.differs(0.03014, 0.03)
+    assert loss.differs(0.03016, 0.03)
+
+
+def test_means_over_networks() -> None:
+    first, second = thermal(third=0.9, holds_below=1e-4), thermal(third=0.8, noisy=(0.5,))
+    facts: dict[str, Any] = {"step_scores": (0.9, 0.9), "solved": (None, None)}
+    item = confirmation(**facts, thermals=(first, second))
+    assert item.thermal is not None
+    assert item.thermal.third == pytest.approx(0.85)
+    assert (item.thermal.noisy, item.thermal.holds_below) == ((*first.noisy, 0.5), 1e-4)
+    assert item.simulated == item.thermal.noisy
+    assert confirmation(**facts, thermals=(first, None)).thermal is None
+    own = confirmation(**facts, thermals=(first, second), chips=(0.9, 0.8))
+    assert own.simulated == (0.9, 0.8), "chips of [variability] come first"
+
+
+@pytest.mark.parametrize(
+    ("passed", "chips", "low", "high"),
+    [(38, 40, 0.835, 0.986), (0, 10, 0.0, 0.278), (10, 10, 0.722, 1.0), (1, 1, 0.207, 1.0)],
+)
+def test_the_interval_of_a_yield_is_wilsons(
+    passed: int, chips: int, low: float, high: float
+) -> None:
+    found = Yield(threshold=0.9, passed=passed, chips=chips).interval
+    assert found == pytest.approx((low, high), abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "threshold"),
+    [
+        ({}, 0.8983),
+        ({"confirm": {"yield_above": 0.93}}, 0.93),
+        ({"reported": None}, None),
+        ({"reported": None, "confirm": False}, None),
+        (
+            {
+                "objective": "toy_objective:ToyLossObjective",
+                "reported": None,
+                "confirm": {"yield_above": 0.93},
+            },
+            0.93,
+        ),
+    ],
+)
+def test_the_score_that_a_chip_must_reach(changes: dict[str, Any], threshold: float | None) -> None:
+    spec = snapshots.spec(**changes)
+    found = chip_yield(spec, (0.89, 0.93, 0.95))
+    assert found == (threshold and Yield(threshold=threshold, passed=2, chips=3))
+    assert chip_yield(spec, ()) is None
+
+
+def test_no_trial_depends_on_the_score_that_a_chip_must_reach() -> None:
+    confirm = snapshots.SPEC["confirm"]
+    plain, own = snapshots.spec(), snapshots.spec(confirm={**confirm, "yield_above": 0.9})
+    assert plain.hash == own.hash
+    assert plain.differences(own) == []
+    assert own.stored()["confirm"] == {**confirm, "yield_above": 0.9}
+
+
+# --- what is stored -------------------------------------------------------------------------------
+
+CHECK: Thermal = thermal()
+
+
+def test_the_check_is_stored_under_flat_names_and_read_back() -> None:
+    told = told_info(Outcome(score=0.9, thermal=CHECK, chips=(0.5, 1)))
+    assert told == {
+        "thermal_trained_power": 1e-3,
+        "thermal_device_power": 1e-3,
+        "thermal_score": 0.93,
+        "thermal_third": 0.931,
+        "thermal_triple": 0.929,
+        "thermal_none": 0.7,
+        "thermal_noisy": [*CHECK.noisy],
+        "thermal_holds_below": 3e-3,
+        "thermal_remedy": "Train with thermal_power.",
+        "chip_scores": [0.5, 1.0],
+    }
+    assert thermal_of(json.loads(json.dumps(told))) == CHECK
+    assert thermal_of(told_info(Outcome(score=0.9))) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("thermal_score", "check of the thermal power"), ("chip_scores", "scores of simulated chips")],
+)
+def test_an_objective_cannot_tell_of_the_checks_itself(name: str, what: str) -> None:
+    with pytest.raises(ValueError, match=f"must not hold '{name}', a name of the {what}, but"):
+        told_info(Outcome(score=0.9, info={name: 3}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"thermal_score": "high"},
+        {"thermal_third": True},
+        {"thermal_noisy": 0.5},
+        {"thermal_noisy": [0.5, None]},
+        {"thermal_remedy": None},
+    ],
+)
+def test_names_that_meant_something_else_before_are_no_check(change: dict[str, Any]) -> None:
+    assert thermal_of({**thermal_info(CHECK), **change}) is None
