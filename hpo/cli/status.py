@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -114,15 +115,11 @@ def status(arguments: argparse.Namespace) -> int:
         hpo status
             the studies of the database that are not finished, the last ten that are, and the
             workers: host, the slot that each holds, how long ago it gave its last sign of life
-        hpo status seqdigits
+        hpo status seqdigits --watch
             one study: progress, how far its best is from the reported optimum, workers, reason of a
-            failure
-        hpo status --watch
-            the same again and again, every 2 seconds; also of one study: hpo status seqdigits
-            --watch 10
+            failure; again and again, every 2 seconds
         hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
-            studies that are above what is reported; of one study: hpo status seqdigits --json | jq
-            .gap
+            studies that are above what is reported
     """
     from hpo.views import json_records
     from hpo.views.terminal import status as views
@@ -147,10 +144,9 @@ def _lines(arguments: argparse.Namespace, result: Result) -> list[str]:
     from hpo.views import verdict
     from hpo.views.terminal import status, tables
 
-    spec = result.spec
-    lines = [f"{spec.name}: {result.state}, {verdict.verdict(result)}"]
-    if result.state in (StudyState.FAILED, StudyState.STOPPED):
-        lines[0] = f"{spec.name}: {verdict.verdict(result)}"
+    told = result.state in (StudyState.FAILED, StudyState.STOPPED)  # by the verdict itself
+    state = "" if told else f"{result.state}, "
+    lines = [f"{result.spec.name}: {state}{verdict.verdict(result)}"]
     if gap := status.gap(result):
         lines.append(gap)
     lines.append(verdict.progress(result))
@@ -177,28 +173,27 @@ def _watch(arguments: argparse.Namespace) -> int:
     from rich.text import Text
 
     from hpo.ledger.reader import LedgerReader
-    from hpo.postgres.retry import is_passing
+    from hpo.postgres.retry import retry
     from hpo.views.terminal.progress import Tracker
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
         console, ledger, study = Console(), LedgerReader(storage), arguments.study
         tracker = Tracker(ledger.result(study)) if study is not None else None
         shown: RenderableType = Text("")
-        away_since_s: float | None = None
         with Live(console=console, auto_refresh=False, screen=True) as live:
+
+            def show(note: str, style: str) -> None:
+                live.update(Group(shown, Text(note, style)), refresh=True)
+
+            def away(waited_s: float, _: Exception) -> None:
+                show(f"database unreachable for {waited_s:.0f} s, retrying", "bold yellow")
+
+            def draw() -> RenderableType:
+                return _drawn(ledger, study, tracker, storage.place(), console)
+
             while True:
-                note = Text("Ctrl-C ends the watching; workers go on", "dim")
-                try:
-                    shown = _drawn(ledger, study, tracker, storage.place(), console)
-                    away_since_s = None
-                except Exception as error:
-                    if not is_passing(error):
-                        raise
-                    now_s = time.monotonic()
-                    away_since_s = now_s if away_since_s is None else away_since_s
-                    text = f"database unreachable for {now_s - away_since_s:.0f} s, retrying"
-                    note = Text(text, "bold yellow")
-                live.update(Group(shown, note), refresh=True)
+                shown = retry(draw, patience_s=math.inf, on_wait=away)
+                show("Ctrl-C ends the watching; workers go on", "dim")
                 time.sleep(arguments.watch)
     return 0
 

@@ -32,18 +32,16 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 def storage(arguments: argparse.Namespace) -> int:
     """Look at the database, print its URL, make its tables, stop the embedded server.
 
+    The embedded server ends 2 s after its last user: let a launch, `hpo dashboard`, or `hpo storage
+    url --hold` in another terminal, run while other programs begin to use its URL.
+
     Examples:
         hpo storage status
             which database is used, and what the embedded server is doing; starts nothing
         hpo storage log
             who submitted, stopped, extended or deleted which study, those that are gone, too
-        hpo storage stop
-            shut the embedded server down; --force also while processes use it
-        hpo storage url --hold
-            print a URL for other programs, and keep the embedded server running until Ctrl-C
         psql "$(hpo storage url | sed s/+psycopg//)"
-            the URL alone; the embedded server ends 2 s after its last user, so let a launch, `hpo
-            dashboard`, or `hpo storage url --hold` in another terminal, run until psql has started
+            the URL alone, for other programs
         hpo storage migrate --storage postgresql://owner@server/hpo
             create the tables; docker/worker-role.sql makes a role that may work, and change no
             table
