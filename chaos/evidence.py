@@ -20,8 +20,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import checkpoints, slots
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
-from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 
 Table = list[tuple[Any, ...]]
 

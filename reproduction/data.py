@@ -15,8 +15,7 @@ from typing import Any
 
 from hpo.study import file
 from hpo.study.result import Result
-from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import Expected, Member, Phase, SlotState, Trial
+from hpo.study.trials import Expected, Member, Phase, SlotState, StudySnapshot, StudyState, Trial
 from hpo.views import json_records
 from hpo.views.report import lineage
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from hpo.study.snapshot import StudySnapshot, trained
-from hpo.study.trials import Member, Trial
+from hpo.study.trials import Member, StudySnapshot, Trial, trained
 from hpo.views.figures.declared import quartiles
 from objectives import physics
 from reproduction import jobs, readings

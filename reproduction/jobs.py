@@ -10,9 +10,8 @@ from typing import Any
 
 from hpo.errors import HpoError
 from hpo.study import file
-from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase
+from hpo.study.trials import Phase, StudySnapshot
 from objectives.contract import Protocol
 from objectives.physics import n_synapses
 from reproduction import readings

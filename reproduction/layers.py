@@ -22,8 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpo.study.snapshot import StudySnapshot, trained
-from hpo.study.trials import Trial
+from hpo.study.trials import StudySnapshot, Trial, trained
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 from objectives.solved_equation import refined

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hpo.study.result import Result
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import StudySnapshot
 from hpo.views import formatting
 from hpo.views.figures.declared import chart
 from reproduction import evidence, prose, readings

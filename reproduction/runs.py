@@ -14,7 +14,7 @@ from hpo.launch import plan
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study.result import Result
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.trials import StudySnapshot, StudyState
 from hpo.views import formatting
 from hpo.views.figures import declared
 from reproduction import (

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.study.result import Result
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import StudySnapshot
 from hpo.worker import network, replay
 from hpo.worker.network import StudyNetwork
 from objectives.inspection import NetworkMember, Trace

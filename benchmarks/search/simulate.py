@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.search.surrogate import GOOD, Array
 from hpo.search import seeds
-from hpo.search.expectation import expected
+from hpo.search.kriging_believer import expected
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec

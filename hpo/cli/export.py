@@ -15,7 +15,7 @@ from hpo.console import STORAGE, STUDY, Parser, argument, command, one_of
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.study.snapshot import StudySnapshot
+    from hpo.study.trials import StudySnapshot
 
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")

@@ -140,7 +140,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def _lines(arguments: argparse.Namespace, result: Result) -> list[str]:
-    from hpo.study.snapshot import StudyState
+    from hpo.study.trials import StudyState
     from hpo.views import verdict
     from hpo.views.terminal import status, tables
 

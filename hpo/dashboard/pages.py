@@ -19,7 +19,7 @@ from hpo.errors import SpecError
 from hpo.ledger import events, reading, snapshots
 from hpo.ledger.overview import Overview, marks
 from hpo.study.result import Result
-from hpo.study.snapshot import Listed, WorkerInfo
+from hpo.study.trials import Listed, WorkerInfo
 from hpo.views.overview import metrics, page
 from hpo.views.report import page as report
 

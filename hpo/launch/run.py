@@ -28,8 +28,8 @@ from hpo.postgres.retry import DATABASE_ERRORS, is_passing, retry
 from hpo.search import options as search_options
 from hpo.study import file
 from hpo.study.result import Result
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
+from hpo.study.trials import StudyState
 from hpo.views import json_records
 from hpo.views.terminal import tables
 from hpo.views.terminal.live import LiveView

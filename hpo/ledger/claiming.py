@@ -41,11 +41,10 @@ from hpo.ledger.tables import (
 from hpo.ledger.worker_statements import LOST_BEFORE, OPEN
 from hpo.ledger.writing import apply_failure_policy, count_loss, lease, turned
 from hpo.postgres.connect import driver_of
-from hpo.search import stopping
+from hpo.search.history import why_over
 from hpo.study.result import Result
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, SlotState, Suggestion
+from hpo.study.trials import Phase, SlotState, StudyState, Suggestion
 
 SILENT = "silent for longer than its lease: killed, out of memory, or cut off from the database."
 """All that is known of a worker whose lease ran out."""
@@ -231,7 +230,7 @@ def _next(
 
 
 def _end_search(connection: Connection, study: Row[Any], spec: StudySpec) -> None:
-    """Write down before which trial the search ends, if it is the next one; see ``stopping``."""
+    """Write down before which trial the search ends, if it is the next one."""
     if spec.stop is None or study.search_end is not None:
         return
     number = reading.opened(connection, study.id)
@@ -242,7 +241,7 @@ def _end_search(connection: Connection, study: Row[Any], spec: StudySpec) -> Non
     seen = [past.seen_by(number) for past in outcomes]
     if any(past.state == SlotState.RUNNING for past in seen):
         return  # the next trial must wait for it
-    why = stopping.why_over(spec, seen)
+    why = why_over(spec, seen)
     if why is not None:
         end = {"search_end": number, "search_end_reason": why}
         connection.execute(update(studies).where(studies.c.id == study.id).values(end))

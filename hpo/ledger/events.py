@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from hpo.errors import printable
 from hpo.ledger.tables import NOW, events, notices, studies
 from hpo.postgres.retry import Transactional, transaction
-from hpo.study.snapshot import Event, StudyState
+from hpo.study.trials import Event, StudyState
 
 GONE = ("deleted", "withdrawn")
 """After these, a study is no more."""

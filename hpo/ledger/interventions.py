@@ -36,10 +36,17 @@ from hpo.ledger.writing import turned
 from hpo.search import constraints
 from hpo.study import file, parameters
 from hpo.study.messages import refuse
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import FIXED_PARAMS, MAX_LOSSES, Amendment, Phase, SlotState, sampler_attrs
+from hpo.study.trials import (
+    FIXED_PARAMS,
+    MAX_LOSSES,
+    Amendment,
+    Phase,
+    SlotState,
+    StudyState,
+    sampler_attrs,
+)
 
 
 def stop(ledger: Ledger, name: str) -> int:

@@ -31,9 +31,8 @@ from hpo.ledger.tables import check_version, studies
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study import file
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState
+from hpo.study.trials import Past, SlotState, StudyState
 
 
 def _register(

@@ -11,8 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hpo.ledger import snapshots
 from hpo.ledger.tables import holds, slots, studies
-from hpo.study.snapshot import Listed, StudySnapshot, StudyState
-from hpo.study.trials import Phase, SlotState
+from hpo.study.trials import Listed, Phase, SlotState, StudySnapshot, StudyState
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from hpo.ledger.tables import schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, transaction
 from hpo.study.result import Front, Result, Search, Sweep
-from hpo.study.snapshot import Listed, StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.trials import Listed, StudySnapshot
 
 
 class LedgerReader(Transactional):

@@ -215,7 +215,7 @@ asked for it again and again, and its trials do not change."""
 
 
 def _best_expected(connection: Connection, study_id: int, spec: StudySpec) -> list[Any]:
-    from hpo.search import expectation
+    from hpo.search.kriging_believer import expected
 
     amended = select(studies.c.amendments).where(studies.c.id == study_id).scalar_subquery()
     ended = select(func.count(), func.max(slots.c.settled_at), amended).where(
@@ -225,7 +225,7 @@ def _best_expected(connection: Connection, study_id: int, spec: StudySpec) -> li
     key = study_id, spec.hash
     if key not in _orders or _orders[key][0] != made_of:
         trials = history(connection, study_id, range(opened(connection, study_id)))
-        known = expectation.expected(spec, trials)
+        known = expected(spec, trials)
         found = [
             SimpleNamespace(number=number, params=trials[number].suggestion.params, score=own.mean)
             for number, own in known.items()

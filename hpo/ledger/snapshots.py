@@ -32,7 +32,6 @@ from hpo.ledger.tables import (
     workers,
 )
 from hpo.study import file
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo, WorkerState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     MAX_LOSSES,
@@ -41,8 +40,12 @@ from hpo.study.trials import (
     Member,
     Phase,
     SlotState,
+    StudySnapshot,
+    StudyState,
     Suggestion,
     Trial,
+    WorkerInfo,
+    WorkerState,
     slot_name,
 )
 
@@ -124,14 +127,14 @@ def _expected(
     """What is expected of complete trials, from all slots of a study in order."""
     if spec.confirm is None or spec.confirm.by != "expected":
         return {}
-    from hpo.search import expectation  # which takes long to import, and few need
+    from hpo.search.kriging_believer import expected  # which takes long to import, and few need
 
     search = [reading.past(row) for row in rows if row.phase == Phase.SEARCH]
     trained = (slot.members for slot in built if slot.phase == Phase.SEARCH)
     sizes = ([member.info.get("n_scored", 0) for member in own] for own in trained)
     whole = (own for own in sizes if len(own) == spec.budget.members)
     n_scored = next((sum(own) for own in whole if all(type(n) is int and n > 0 for n in own)), None)
-    return expectation.expected(spec, search, n_scored)
+    return expected(spec, search, n_scored)
 
 
 def _trial(row: Row[Any], trained: Iterable[Member]) -> Trial:

@@ -39,8 +39,7 @@ from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import StorageError
 from hpo.postgres.connect import Schema
-from hpo.study.snapshot import StudyState, WorkerState
-from hpo.study.trials import Phase, SlotState
+from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
 from objectives.contract import MAX_SCORE
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user

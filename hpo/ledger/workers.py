@@ -13,7 +13,7 @@ from hpo.ledger import writing
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, NOW, slots, studies, workers
 from hpo.ledger.writing import is_mine, lease
-from hpo.study.snapshot import StudyState, WorkerState
+from hpo.study.trials import StudyState, WorkerState
 
 
 def register(

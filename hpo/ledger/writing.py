@@ -20,9 +20,8 @@ from hpo.ledger.worker_statements import (
     STORE_MEMBER,
     STORE_SUGGESTION,
 )
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import MAX_LOSSES, Member, Phase, SlotState, Suggestion, slot_name
+from hpo.study.trials import MAX_LOSSES, Member, Phase, SlotState, StudyState, Suggestion, slot_name
 
 
 def lease(seconds: float) -> dict[str, Any]:

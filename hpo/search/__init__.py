@@ -2,12 +2,11 @@
 
 __all__ = [
     "constraints",
-    "expectation",
     "history",
+    "kriging_believer",
     "options",
     "pruning",
     "seeds",
     "space",
-    "stopping",
     "suggest",
 ]

@@ -16,8 +16,7 @@ from pydantic import ValidationError
 
 from hpo.errors import SpecError
 from hpo.search import seeds
-from hpo.search.cube import Cube
-from hpo.search.space import distributions
+from hpo.search.space import Cube, distributions
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from objectives.capabilities import KnowsCosts

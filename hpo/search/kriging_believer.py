@@ -6,13 +6,18 @@ run are believed to score what the process expects of them (Ginsbourger, Le Rich
 different places. Accuracies are modelled by their logits and errors by their logarithms: then
 differences among good networks count, and networks of one configuration scatter about alike,
 whether they are good or bad. A trial that the pruner ended has an extrapolated score
-(``racing.extrapolated``), which counts the less the earlier it was ended.
+(``comparison.extrapolated``), which counts the less the earlier it was ended.
+
+``expected`` is what the process expects of a configuration, from all that a search has seen. The
+highest of many scores of single networks is lucky; the process knows how far networks of one
+configuration scatter, and what its neighbours scored: that is an honest claim, and tells better
+which configuration to confirm.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,10 +31,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy import optimize
 
-from hpo.search import racing
-from hpo.search.cube import Axis, Cube, Present
+from hpo.search import comparison
+from hpo.search.comparison import Scale
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
-from hpo.search.scales import Scale
+from hpo.search.history import frozen
+from hpo.search.space import Axis, Cube, cube_of, distributions
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Expected, Past, SlotState
 
 KNOWN = 400
 """Trials, at most, that suggestions are made from."""
@@ -61,12 +69,12 @@ class Known:
     def __init__(
         self, cube: Cube, trials: Sequence[FrozenTrial], *, maximize: bool, scale: Scale
     ) -> None:
-        """Take complete trials, one at least whose score was measured (see ``racing``)."""
+        """Take complete trials, one at least whose score was measured (see ``comparison``)."""
         self._sign, self._scale = 1.0 if maximize else -1.0, scale
         scores = np.array([trial.value or 0.0 for trial in trials])
         own = self._sign * scale.forward(scores)
         y, self._centre, self._deviation = standardised(own, math.inf if scale.bounded else _BETTER)
-        vague = np.array([t.system_attrs.get(racing.EXTRAPOLATED, 0.0) for t in trials])
+        vague = np.array([t.system_attrs.get(comparison.EXTRAPOLATED, 0.0) for t in trials])
         kept = most_telling(y, vague, KNOWN)
         self.x = cube.points([trials[k] for k in kept])
         """Where the most telling ones lie, (n, width)."""
@@ -105,19 +113,17 @@ class KrigingBeliever(BaseSampler):
         self,
         n_startup_trials: int = 10,
         *,
-        search_space: Mapping[str, BaseDistribution],
-        present: Present | None = None,
+        cube: Cube,
         scale: Scale,
         fits: Callable[[dict[str, Any]], bool] | None = None,
         seed: int,
     ) -> None:
-        """Take the space in order of names, and the seed of the trial.
+        """Take the space, and the seed of the trial.
 
         Args:
             n_startup_trials: trials that are drawn at random before the process is asked; the
                 first ones by number, however they end, and all until one is complete.
-            search_space: of the study.
-            present: what a trial has of it, if trials may lack some.
+            cube: the space of the study.
             scale: on which scores are modelled.
             fits: which parameters may be suggested, once the process is asked; without it, all.
             seed: of this suggestion.
@@ -130,9 +136,8 @@ class KrigingBeliever(BaseSampler):
                 f"n_startup_trials must be a whole number of at least 1, but got "
                 f"{n_startup_trials!r}."
             )
-        self._n_startup, self._seed = n_startup_trials, seed
+        self._n_startup, self._seed, self._cube = n_startup_trials, seed, cube
         self._scale, self._fits = scale, fits
-        self._cube = Cube(search_space, present)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -253,3 +258,38 @@ def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, floa
     if deviation <= _ALIKE * float(np.abs(y).max()):
         return np.zeros_like(y), centre, 0.0
     return (y - centre) / deviation, centre, deviation
+
+
+def expected(
+    spec: StudySpec, trials: Sequence[Past], n_scored: int | None = None
+) -> dict[int, Expected]:
+    """Of every complete trial by number, where ``confirm.by`` asks for it; else of none.
+
+    Args:
+        spec: the study.
+        trials: 0 .. n-1; those that run are passed over.
+        n_scored: how many examples score a trial, over all its networks, where that is known. They
+            are the same ones for all trials, so that no number of trials averages their choice out:
+            a share p of them has its binomial deviation √(p (1 − p) / n), too.
+    """
+    complete = [number for number, past in enumerate(trials) if _is_complete(past)]
+    if spec.confirm is None or spec.confirm.by != "expected" or not complete:
+        return {}
+    seen = comparison.extrapolated(spec, comparison.levelled(spec, trials))
+    space = distributions(spec)
+    made = [frozen(spec, space, number, past) for number, past in enumerate(seen)]
+    told = [trial for trial, past in zip(made, seen, strict=True) if _is_complete(past)]
+    cube = cube_of(spec)
+    known = Known(cube, told, maximize=spec.maximize, scale=comparison.modelled(spec))
+    means, stds = known.expected(cube.points([made[number] for number in complete]))
+    if n_scored and spec.is_accuracy:
+        share = np.clip(means, 0.0, 1.0)
+        stds = np.hypot(stds, np.sqrt(share * (1.0 - share) / n_scored))
+    return {
+        number: Expected(mean=float(mean), std=float(std))
+        for number, mean, std in zip(complete, means, stds, strict=True)
+    }
+
+
+def _is_complete(past: Past) -> bool:
+    return past.state == SlotState.COMPLETE and past.score is not None

@@ -16,13 +16,12 @@ from pydantic import ValidationError
 from hpo.errors import SpecError
 from hpo.search import constraints
 from hpo.search.pruning import PRUNERS, TrialProgress, pruner
-from hpo.search.samplers import SAMPLERS
-from hpo.search.suggest import suggest
+from hpo.search.suggest import SAMPLERS, suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 from objectives.capabilities import ChecksTask
 
-_OURS = {"self", "seed", "search_space", "present", "fits", "scale", "args", "kwargs"}
+_OURS = {"self", "seed", "cube", "fits", "scale", "args", "kwargs"}
 """Constructor arguments that are no options: the study sets them itself."""
 
 
@@ -86,7 +85,7 @@ def _extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
     for params in islice(constraints.draws(spec, spec.seed, {}), constraints.DRAWS):
         ends = {name: own.high for name, own in spec.in_order.items() if name in params}
         yield {
-            name: params[name] if high is None else spec.as_param(name, high)
+            name: params[name] if high is None else spec.parameter(name).typed(high)
             for name, high in ends.items()
         }
 

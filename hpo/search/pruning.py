@@ -12,11 +12,11 @@ from typing import Any
 import optuna
 from optuna.pruners import BasePruner
 
-from hpo.search import constraints, racing
+from hpo.search import comparison, constraints
 from hpo.search.history import frozen, learns, quiet, view, visible
 from hpo.search.space import distributions
-from hpo.study import endings
-from hpo.study.endings import Ending
+from hpo.study import effort
+from hpo.study.effort import Ending
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion, sampler_attrs
 from objectives.contract import Protocol
@@ -30,7 +30,7 @@ class TrialProgress:
     """One trial on its way; tell it of every epoch and network in order, those of before too.
 
     The pruner compares steps, beside a cost with those of trials that cost no more; in a race,
-    those of the first network's curve alone, and ``racing.why_out`` decides after every network. A
+    those of the first network's curve alone, and ``why_out`` decides after every network. A
     resumed trial is judged alike: its stored steps are fed again before the new ones.
     """
 
@@ -47,7 +47,7 @@ class TrialProgress:
         if not self._prunes:
             return
         with quiet():
-            spec, seen = _comparable(spec, racing.levelled(spec, self._seen), own)
+            spec, seen = _comparable(spec, comparison.levelled(spec, self._seen), own)
             self._study = view(spec, number, seen, optuna.samplers.RandomSampler(seed=0))
             template = frozen(spec, distributions(spec), number, Past(suggestion=own))
             self._trial_id = self._study._storage.create_new_trial(
@@ -70,7 +70,7 @@ class TrialProgress:
         """
         self._judge(self._timeline.member(scores))
         mean = statistics.fmean(scores)
-        why = racing.why_out(self._spec, self._number, self._seen, mean, len(scores))
+        why = comparison.why_out(self._spec, self._number, self._seen, mean, len(scores))
         if why is not None:
             raise EndedError(f"{Ending.NETWORKS} {why}")
 
@@ -81,11 +81,11 @@ class TrialProgress:
             raise EndedError(f"{self._ended()}: the pruner {self._spec.pruner.name} ended it")
 
     def _ended(self) -> str:
-        """In which way the trial ends now; see ``study.endings``."""
+        """In which way the trial ends now; see ``study.effort``."""
         whole = len(self.steps) - (0 if self._timeline.by_member else self._spec.budget.epochs - 1)
         if whole > 0:
-            return f"{Ending.NETWORKS} after {endings.networks_text(self._spec, whole)}"
-        return f"{Ending.CURVE} after {endings.epochs_text(self._spec, len(self.steps))}"
+            return f"{Ending.NETWORKS} after {effort.networks_text(self._spec, whole)}"
+        return f"{Ending.CURVE} after {effort.epochs_text(self._spec, len(self.steps))}"
 
     def report(self, value: float) -> bool:
         """Report the next step's value; True when the trial is to be pruned."""

@@ -1,11 +1,15 @@
-"""The search space and the objectives in Optuna's terms."""
+"""The search space and the objectives in Optuna's terms; the space as a unit cube, too, in which a
+process measures distances.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -13,8 +17,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 
 from hpo.study.spec import StudySpec
+
+Array = NDArray[np.float64]
 
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
@@ -30,7 +37,7 @@ def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
 def _swept(spec: StudySpec, name: str) -> BaseDistribution:
     """What a sweep makes of a parameter: the range of its values, on a log axis from a decade."""
     assert spec.sweep is not None
-    values = [spec.as_param(name, params[name]) for _, _, params in spec.sweep.points]
+    values = [spec.parameter(name).typed(params[name]) for _, _, params in spec.sweep.points]
     numbers = [v for v in values if not isinstance(v, str | bool)]
     if len(numbers) < len(values):
         return CategoricalDistribution(tuple(dict.fromkeys(values)))
@@ -87,3 +94,151 @@ def _rounded(distribution: BaseDistribution, value: Any) -> Any:
         return value
     places = DIGITS - math.floor(math.log10(scale))
     return min(max(round(value, places), low), high)
+
+
+_LATTICE = 1000
+"""Suggestions lie at so many places of a range: the last bits of sums decide none of them."""
+_FEW = 32
+"""A parameter with at most so many values is searched value by value."""
+Present = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Those of the parameters that a trial has, in a space of which trials may lack some."""
+
+
+class Cube:
+    """The search space as a unit cube: a column per parameter, a choice of k values as k of 0/1.
+
+    A parameter that a trial lacks is at the centre of its columns, as far from one value as from
+    any other: trials that lack it are alike in it, and no two trials are far apart in it for that.
+    """
+
+    def __init__(
+        self, space: Mapping[str, BaseDistribution], present: Present | None = None
+    ) -> None:
+        """Take the space in the order of its distributions; without ``present``, all is there."""
+        self.space, self._present = dict(space), present
+        self.axes = [Axis(own) for own in self.space.values()]
+
+    def free(self, point: Array) -> list[bool]:
+        """(width,): whether a column may be anywhere between 0 and 1, the others staying."""
+        there = self.space if self._present is None else self.params(point)
+        named = zip(self.space, self.axes, strict=True)
+        return [axis.places is None and n in there for n, axis in named for _ in range(axis.width)]
+
+    def point(self, params: Mapping[str, Any]) -> Array:
+        """Where parameters lie (width,), of as many columns as the cube has."""
+        named = zip(self.space, self.axes, strict=True)
+        return np.concatenate(
+            [axis.point(params[name]) if name in params else axis.centre for name, axis in named]
+        )
+
+    def points(self, trials: list[FrozenTrial]) -> Array:
+        """Where those of trials lie (n, width)."""
+        return np.array([self.point(trial.params) for trial in trials])
+
+    def params(self, point: Array) -> dict[str, Any]:
+        """The parameters at a point (width,), on the lattice, as far as they are there."""
+        found, column = {}, 0
+        for name, axis in zip(self.space, self.axes, strict=True):
+            found[name] = axis.value(point[column : column + axis.width])
+            column += axis.width
+        return rounded(self.space, found if self._present is None else self._present(found))
+
+    def _settled(self, points: Array) -> Array:
+        """The same points (n, width), what is not there of each at its centre."""
+        if self._present is None:
+            return points
+        column = 0
+        there = [self.params(point) for point in points]
+        for name, axis in zip(self.space, self.axes, strict=True):
+            lacking = [name not in params for params in there]
+            points[lacking, column : column + axis.width] = axis.centre
+            column += axis.width
+        return points
+
+    def random(self, n: int, chance: np.random.Generator) -> Array:
+        """Points (n, width) anywhere."""
+        return self._settled(np.hstack([axis.random(n, chance) for axis in self.axes]))
+
+    def near(self, point: Array, distance: float, n: int, chance: np.random.Generator) -> Array:
+        """Points (n, width) near one (width,), of which about half of the parameters differ."""
+        parts, column = [], 0
+        for axis in self.axes:
+            here = point[column : column + axis.width]
+            other = axis.random(n, chance)
+            if axis.places is None:
+                other = np.clip(here + distance * chance.normal(size=(n, 1)), 0.0, 1.0)
+            parts.append(np.where(chance.random((n, 1)) < 0.5, other, here))
+            column += axis.width
+        return self._settled(np.hstack(parts))
+
+
+def cube_of(spec: StudySpec) -> Cube:
+    """The space of a study as a cube."""
+    return Cube(distributions(spec), spec.present if spec.is_conditional else None)
+
+
+class Axis:
+    """One parameter of the space."""
+
+    def __init__(self, distribution: BaseDistribution) -> None:
+        """Take its distribution."""
+        self._of = distribution
+        self.width = 1
+        self.places: Array | None = None
+        """(k, width) where its few values lie; None if it is searched as a continuous one."""
+        if isinstance(distribution, CategoricalDistribution):
+            self.width = len(distribution.choices)
+            self.places = np.eye(self.width) / math.sqrt(2.0)  # any two are at distance 1
+            return
+        assert isinstance(distribution, FloatDistribution | IntDistribution)
+        low, high, step = distribution.low, distribution.high, distribution.step
+        count = 1 if low == high else math.inf if step is None else round((high - low) / step) + 1
+        if count <= _FEW:
+            values = [low] if step is None else [low + k * step for k in range(int(count))]
+            self.places = np.array([[self._place(value)] for value in values])
+
+    @property
+    def centre(self) -> Array:
+        """The middle of all places (width,)."""
+        return np.array([0.5]) if self.places is None else np.asarray(self.places.mean(axis=0))
+
+    def _place(self, value: Any) -> float:
+        assert isinstance(self._of, FloatDistribution | IntDistribution)
+        low, high = self._of.low, self._of.high
+        if low == high:
+            return 0.0
+        if self._of.log:
+            return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+        return float((value - low) / (high - low))
+
+    def point(self, value: Any) -> Array:
+        """Where a value lies (width,)."""
+        if isinstance(self._of, CategoricalDistribution):
+            assert self.places is not None
+            place: Array = self.places[int(self._of.to_internal_repr(value))]
+            return place
+        return np.array([self._place(value)])
+
+    def value(self, place: Array) -> Any:
+        """The value at a place (width,), within the distribution."""
+        own = self._of
+        if isinstance(own, CategoricalDistribution):
+            return own.choices[int(place.argmax())]
+        assert isinstance(own, FloatDistribution | IntDistribution)
+        at = float(place[0])
+        if self.places is None:
+            at = round(at * _LATTICE) / _LATTICE
+        if own.log:
+            value = math.exp((1.0 - at) * math.log(own.low) + at * math.log(own.high))
+        else:
+            value = own.low + at * (own.high - own.low)
+        if own.step is not None:
+            value = own.low + round((value - own.low) / own.step) * own.step
+        value = min(max(value, own.low), own.high)
+        return int(value) if isinstance(own, IntDistribution) else float(value)
+
+    def random(self, n: int, chance: np.random.Generator) -> Array:
+        """Places (n, width) anywhere."""
+        if self.places is None:
+            return chance.random((n, 1))
+        return self.places[chance.integers(len(self.places), size=n)]

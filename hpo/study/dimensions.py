@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -246,17 +246,13 @@ def folded(values: Mapping[str, Any], layers: Any, default: Mapping[str, Any]) -
         layers: how many there are.
         default: what parameters are that are not among the values.
     """
-    found, own = {}, dict[str, dict[int, Any]]()
+    found = {name: value for name, value in values.items() if split(name)[1] is None}
     for name, value in values.items():
         parameter, layer = split(name)
-        if layer is None:
-            found[name] = value
-        else:
-            own.setdefault(parameter, {})[layer] = value
-    for name, by_layer in own.items():
-        whole = found.get(name, default.get(name))
-        each = list(whole) if isinstance(whole, list | tuple) else [whole] * int(layers)
-        found[name] = [by_layer.get(k, value) for k, value in enumerate(each)]
+        if layer is not None:
+            whole = found.get(parameter, default.get(parameter))
+            each = [*whole] if isinstance(whole, list | tuple) else [whole] * int(layers)
+            found[parameter] = [*each[:layer], value, *each[layer + 1 :]][: len(each)]
     return found
 
 
@@ -265,23 +261,16 @@ def unfolded(values: Mapping[str, Any], dimensions: Mapping[str, Dimension]) -> 
 
     One number for a parameter that is searched layer by layer is that of each layer.
     """
-    layers: dict[str, list[str]] = {}
-    for name in dimensions:
-        layers.setdefault(split(name)[0], []).append(name)
-    return dict(_unfolded(values, dimensions, layers))
-
-
-def _unfolded(
-    values: Mapping[str, Any], dimensions: Mapping[str, Dimension], layers: dict[str, list[str]]
-) -> Iterator[tuple[str, Any]]:
+    found: dict[str, Any] = {}
     for name, value in values.items():
-        many = isinstance(value, list | tuple)
-        if name in dimensions or name not in layers:
-            yield name, value
-        elif many:
-            yield from ((f"{name}.{k}", own) for k, own in enumerate(value))
+        layers = [own for own in dimensions if split(own)[0] == name != own]
+        if name in dimensions or not layers:
+            found[name] = value
+        elif isinstance(value, list | tuple):
+            found |= {f"{name}.{layer}": own for layer, own in enumerate(value)}
         else:
-            yield from ((own, value) for own in layers[name])
+            found |= dict.fromkeys(layers, value)
+    return found
 
 
 class Range(Table):

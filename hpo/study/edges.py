@@ -6,14 +6,13 @@ Where the best lie at a bound, better ones may lie beyond it, and the search may
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from hpo.study.dimensions import split
-from hpo.study.spec import StudySpec
+from hpo.study.spec import BOUNDS, StudySpec
 from hpo.study.trials import SlotState, Trial
 
 LEAST = 20
@@ -83,8 +82,8 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     if 2 * trials < n or by_chance > CHANCE:
         return None
     value = low if bound == "low" else high
-    widen = _next(spec, name, bound)
-    if widen is None or not _allowed(spec, best[0], name, widen):
+    widen = _next(spec, best[0], name, bound)
+    if widen is None:
         return None
     return Edge(parameter=name, bound=bound, value=value, trials=trials, of=n, widen=widen)
 
@@ -112,58 +111,39 @@ def _share(spec: StudySpec, name: str) -> float:
     return 1 / spec.dimensions[name].size if discrete(spec, name) else WITHIN
 
 
-def _next(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> float | int | None:
-    """A bound beyond this one by a quarter of a log range, or half of another one.
+def _next(spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]) -> float | None:
+    """A bound beyond this one by a quarter of a log range, or half of another one, of few digits.
 
-    None where the objective's own limit is no farther. A number of few digits.
+    None where the objective allows no farther one beside the parameters of the trial.
     """
-    dimension = spec.dimensions[name]
+    dimension, parameter = spec.dimensions[name], spec.parameter(name)
     low, high = float(dimension.low or 0), float(dimension.high or 0)
-    old, outward = (low, -1.0) if bound == "low" else (high, 1.0)
-    if dimension.log:
-        wanted = old * (high / low) ** (0.25 * outward)
-    else:
-        wanted = old + outward * (high - low) / 2
-    whole = spec.kind(name) == "int"
-    least = dimension.step or (1 if whole else 0)
-    wanted = old + outward * max(least, abs(wanted - old))
-    limit, itself = _limit(spec, name, bound)
-    if limit is not None and outward * (limit - wanted) <= 0:
-        wanted = limit if itself else (old + limit) / 2
-    if outward * (wanted - old) <= 0:
-        return None
+    old, other, sign = (low, high, -1.0) if bound == "low" else (high, low, 1.0)
+    wanted = old * (old / other) ** 0.25 if dimension.log else old + (old - other) / 2
+    step = dimension.step or (1 if parameter.whole else 0)
+    wanted = old + sign * max(step, abs(wanted - old))
+    closed, open_ = (parameter.bounds.get(key) for key in _LIMITS[bound])
+    if closed is not None and sign * (closed - wanted) < 0:
+        wanted = closed
+    elif open_ is not None and sign * (open_ - wanted) <= 0:
+        wanted = (old + open_) / 2
     if dimension.step is not None:
         steps = math.floor(abs(wanted - old) / dimension.step + 1e-9)
-        stepped = float(f"{old + outward * steps * dimension.step:.12g}")
-        return None if steps == 0 else round(stepped) if whole else stepped
-    for digits in range(1, 17):
+        wanted = old + sign * steps * dimension.step
+    for digits in (12,) if dimension.step is not None else (1, 2, 17):
         value = float(f"{wanted:.{digits}g}")
-        value = round(value) if whole else value
-        past = limit is not None and outward * (limit - value) < 0
-        if not past and outward * (value - old) >= 0.5 * abs(wanted - old):
+        value = round(value) if parameter.whole else value
+        if sign * (value - old) > 0 and not _refused(spec, {**at.params, name: value}):
             return value
     return None
 
 
-def _limit(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> tuple[float | None, bool]:
-    """How far the objective lets a parameter go, and whether so far itself is allowed."""
-    field = spec.objective_impl.Params.model_fields[split(name)[0]]
-    rules = list(field.metadata)
-    for part in get_args(field.annotation):  # of ``Annotated[float, Field(gt=0)] | None``
-        for item in getattr(part, "__metadata__", ()):
-            rules += getattr(item, "metadata", [item])
-    closed, open_ = ("ge", "gt") if bound == "low" else ("le", "lt")
-    for key in (closed, open_):
-        for rule in rules:
-            if (found := getattr(rule, key, None)) is not None:
-                return float(found), key == closed
-    return None, True
+_LIMITS = {"low": BOUNDS[:2], "high": BOUNDS[2:]}
 
 
-def _allowed(spec: StudySpec, slot: Trial, name: str, value: float | int) -> bool:
-    """Whether the objective accepts a value beside the parameters of a trial."""
+def _refused(spec: StudySpec, params: Mapping[str, Any]) -> bool:
     try:
-        spec.params({**slot.params, name: value})
+        spec.params(params)
     except ValidationError:
-        return False
-    return True
+        return True
+    return False

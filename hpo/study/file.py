@@ -7,8 +7,6 @@ of the objective's parameters in ``parameters``. Form of every message:
 
 from __future__ import annotations
 
-import json
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date, time
@@ -16,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import ValidationError
 
 import objectives
@@ -339,52 +338,6 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
     node[last] = value
 
 
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-
-
 def dumps(spec: StudySpec) -> str:
     """The study file of a spec: valid TOML, which ``validate`` turns into an equal spec."""
-    tree = {key: value for key, value in spec.stored().items() if value not in ({}, "")}
-    return "\n".join(_table((), tree)).strip() + "\n"
-
-
-def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:
-    """Lines of a table: its values first, then its subtables; ``[space]`` holds inline tables."""
-    inline = path[:1] == ("space",)
-    lines = ["", f"[{_name(path)}]"] if path else []
-    subtables = []
-    for key, value in table.items():
-        tables = isinstance(value, list) and value and isinstance(value[0], Mapping)
-        if (isinstance(value, Mapping) and not inline) or tables:
-            subtables.append((key, value))
-        else:
-            lines.append(f"{_key(key)} = {_value(value)}")
-    for key, value in subtables:
-        if isinstance(value, Mapping):
-            lines += _table((*path, key), value)
-        for item in value if isinstance(value, list) else ():
-            pairs = [f"{_key(name)} = {_value(entry)}" for name, entry in item.items()]
-            lines += ["", f"[[{_name((*path, key))}]]", *pairs]
-    return lines
-
-
-def _name(path: tuple[str, ...]) -> str:
-    return ".".join(map(_key, path))
-
-
-def _key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else _value(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        items = ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items())
-        return f"{{ {items} }}" if items else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    # A TOML basic string is a JSON string, but for DEL, which TOML wants escaped.
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+    return tomli_w.dumps({key: own for key, own in spec.stored().items() if own not in ({}, "")})

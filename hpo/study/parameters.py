@@ -23,6 +23,7 @@ _NUMBERED = 10_000
 def names(spec: StudySpec) -> Broken:
     """What names no parameter of the objective, or one in two places."""
     objective, searchable = spec.objective_impl, spec.searchable
+    fields = objective.Params.model_fields
     if spec.variability is not None and objective.variability is None:
         rule = "an objective that is scored on simulated hardware must be given"
         got = f"objective={spec.objective!r}, which is not"
@@ -34,7 +35,7 @@ def names(spec: StudySpec) -> Broken:
     for table, name in [(table, name) for table, named in tables.items() for name in named]:
         key = f"{table}.{name}"
         varied = objective.variability and f"{name}.".startswith(VARIABILITY)
-        if varied or (table == "space" and _is_hardware(spec, name)):
+        if varied or (table == "space" and name in fields and spec.parameter(name).is_hardware):
             yield must(
                 key,
                 "the hardware must be the same for the whole search, which would otherwise choose "
@@ -60,13 +61,6 @@ def _epochs(key: str, name: str) -> Broken:
         yield must(key, rule, do="Give it as budget.epochs.")
 
 
-def _is_hardware(spec: StudySpec, name: str) -> bool:
-    """Whether a parameter says what a device takes: it is given, and not searched."""
-    field = spec.objective_impl.Params.model_fields.get(name)
-    marks = field.json_schema_extra if field else None
-    return isinstance(marks, dict) and bool(marks.get("hardware"))
-
-
 def _of_curve(spec: StudySpec, curve: Curve, key: str) -> Broken:
     assert spec.sweep is not None
     known = spec.sweepable
@@ -89,8 +83,9 @@ def _of_curve(spec: StudySpec, curve: Curve, key: str) -> Broken:
 def _is_of_a_layer(spec: StudySpec, name: str) -> bool:
     """Whether a name is that of a parameter in one layer of all: ``tau_ns.1``."""
     parameter, layer = split(name)
-    known = layer is not None and parameter in spec.searchable and spec.is_per_layer(parameter)
-    return known and layer is not None and layer < max(spec.depths)
+    if layer is None or parameter not in spec.searchable:
+        return False
+    return spec.parameter(parameter).per_layer and layer < max(spec.depths)
 
 
 # --- what is searched layer by layer, or in some trials alone -------------------------------------
@@ -114,7 +109,7 @@ def _of_space(spec: StudySpec) -> Broken:
         got = f"a circle in those of {error}"
         yield must("space", "conditions must not depend on each other", got, "Remove a `when`.")
     for name, value in spec.fixed.items():
-        if isinstance(value, tuple) and spec.is_per_layer(name) and LAYERS in spec.space:
+        if isinstance(value, tuple) and spec.parameter(name).per_layer and LAYERS in spec.space:
             rule = "`layers` must be fixed where each layer is given a value"
             do = "Move it to [fixed], or give one number."
             yield must(f"fixed.{name}", rule, "it in [space]", do)
@@ -122,8 +117,8 @@ def _of_space(spec: StudySpec) -> Broken:
 
 def _of_layers(spec: StudySpec, name: str) -> Broken:
     key, fields = f"space.{name}.per_layer", spec.objective_impl.Params.model_fields
-    if LAYERS not in fields or not spec.is_per_layer(name):
-        known = [field for field in spec.searchable if spec.is_per_layer(field)]
+    if LAYERS not in fields or not spec.parameter(name).per_layer:
+        known = [field for field in spec.searchable if spec.parameter(field).per_layer]
         rule = "a parameter must have a value for each layer to be searched so"
         yield must(
             key, rule, f"{name!r} of objective {spec.objective!r}", did_you_mean(name, known)
@@ -156,7 +151,7 @@ def _of_condition(
 
 def _has_values(spec: StudySpec, name: str, dimension: Dimension) -> bool:
     """Whether it has values that a condition can name: few, and one for the whole network."""
-    if dimension.choices is None and spec.number_kind(name) != "int":
+    if dimension.choices is None and not spec.parameter(name).whole:
         return False
     return not dimension.per_layer and dimension.size <= _NUMBERED
 
@@ -238,9 +233,9 @@ def _of_kind(spec: StudySpec, name: str) -> Broken:
     if dimension.low is None or dimension.high is None:
         rule = "`low` and `high`, or `choices`, must be given"
         yield must(f"space.{name}", rule, do="Add them.")
-    if not spec.accepted_types(name) & {int, float}:
+    if not spec.parameter(name).is_number:
         yield f"space.{name}: only a number has a range. Give `choices` instead."
-    for field in ("low", "high", "step") if spec.number_kind(name) == "int" else ():
+    for field in ("low", "high", "step") if spec.parameter(name).whole else ():
         value = getattr(dimension, field)
         if value is not None and value != int(value):
             yield must(f"space.{name}.{field}", "a whole number", f"{field}={value}", "Change it.")
@@ -292,7 +287,7 @@ def _of_sweep_point(spec: StudySpec, number: int) -> Broken:
     index, _, params = spec.sweep.points[number]
     curve, key = spec.sweep.curves[index], f"sweep.curves.{index}"
     for name, value in params.items():
-        whole = not isinstance(value, bool | str) and spec.number_kind(name) == "int"
+        whole = not isinstance(value, bool | str) and spec.parameter(name).whole
         if whole and value != int(value):
             yield must(key, f"{name} must be a whole number", f"{name}={value}", "Give `values`.")
     problem = first_error(spec, spec.point(number))

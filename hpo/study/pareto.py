@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from operator import le
 from typing import Protocol, TypeVar
 
+from hpo.study.confirmation import Confirmation
 from hpo.study.spec import StudySpec
 
 
@@ -23,19 +24,7 @@ class _Scored(Protocol):
     def costs(self) -> Sequence[float]: ...
 
 
-class _Tested(Protocol):
-    """A trial that was trained again from fresh seeds, with its means over those."""
-
-    @property
-    def source(self) -> int: ...
-    @property
-    def mean(self) -> float: ...
-    @property
-    def costs(self) -> Sequence[float]: ...
-
-
 S = TypeVar("S", bound=_Scored)
-T = TypeVar("T", bound=_Tested)
 
 
 def front(spec: StudySpec, trials: Iterable[S]) -> list[S]:
@@ -87,7 +76,7 @@ def _in_turn(trials: Sequence[S], n_costs: int) -> list[S]:
     return list({trial.number: trial for trial in turns}.values())
 
 
-def headline(spec: StudySpec, tested: Sequence[T]) -> T | None:
+def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | None:
     """The confirmed result that a study is named by: the cheapest that holds the reported score.
 
     Its mean over the fresh seeds must reach it. Of several costs the first decides, and the next
@@ -119,7 +108,7 @@ def _good(spec: StudySpec, trial: _Scored) -> float:
     return trial.score if spec.maximize else -trial.score
 
 
-def _costs(item: _Scored | _Tested) -> tuple[float, ...]:
+def _costs(item: _Scored | Confirmation) -> tuple[float, ...]:
     if not item.costs:
         raise ValueError("a trial on the front must have its costs")
     return tuple(item.costs)

@@ -18,11 +18,18 @@ from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.edges import Edge
-from hpo.study.endings import ending
-from hpo.study.snapshot import StudySnapshot, StudyState, complete, trained
+from hpo.study.effort import ending
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import SlotState, Trial, slot_name
+from hpo.study.trials import (
+    SlotState,
+    StudySnapshot,
+    StudyState,
+    Trial,
+    complete,
+    slot_name,
+    trained,
+)
 
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 

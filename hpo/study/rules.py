@@ -201,12 +201,12 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
     for side in figure.rule() or ():
         if isinstance(side, str) and side not in known:
             yield f"figure.colour: {unknown}{side!r}. {did_you_mean(side, known)}"
-        if isinstance(side, str) and not spec.accepted_types(side) & {int, float}:
+        if isinstance(side, str) and not spec.parameter(side).is_number:
             got = f"the parameter {side!r}"
             yield must("figure.colour", "numbers must be compared", got, "Compare others.")
     named = spec.sweep is not None and spec.sweep.named
     if figure.kind == "scatter":
-        named = not x.startswith("info.") and not spec.accepted_types(x) & {int, float}
+        named = not x.startswith("info.") and not spec.parameter(x).is_number
     for index, reference in enumerate(figure.reference or ()):
         key = f"figure.reference.{index}"
         if named:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import types
 from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
@@ -77,6 +76,41 @@ def _false_is_none(value: Any) -> Any:
 
 def _empty_is_none(value: Any) -> Any:
     return None if value == {} else value
+
+
+class Parameter:
+    """A parameter, as the JSON schema of the objective's own model describes it."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        """Take the schema of its field."""
+        kinds = [schema, *schema.get("anyOf", ()), *schema.get("oneOf", ())]
+        types = {kind.get("type") for kind in kinds if "enum" not in kind and "const" not in kind}
+        self.per_layer = "array" in types
+        """Whether it may have a value for each layer."""
+        self.whole = "integer" in types
+        """Whether it is a whole number."""
+        self.is_number = self.whole or "number" in types
+        self.is_table = "object" in types or any("$ref" in kind for kind in kinds)
+        self.is_hardware = bool(schema.get("hardware"))
+        """Whether it says what a device takes: it is given, and not searched."""
+        self.bounds = {key: kind[key] for key in BOUNDS for kind in kinds if key in kind}
+        """As JSON schemas name them, as far as there are any."""
+
+    def typed(self, value: ParamValue) -> ParamValue:
+        """A number in its type: 1 as 1.0 where the objective takes a float."""
+        if isinstance(value, bool | str) or not self.is_number:
+            return value
+        return int(value) if self.whole else float(value)
+
+
+BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+
+
+@lru_cache(maxsize=32)
+def _described(model: type[BaseModel]) -> dict[str, Parameter]:
+    """The fields of a model by name."""
+    schema = model.model_json_schema()
+    return {name: Parameter(field) for name, field in schema["properties"].items()}
 
 
 class StudySpec(Table):
@@ -194,7 +228,7 @@ class StudySpec(Table):
         """A value as the space holds it: 1 as 1.0 of a float; None if it lies outside."""
         dimension = self.dimensions[name]
         found = dimension.inside(value, whole=self.kind(name) == "int")
-        return found if found is None or dimension.choices else self.as_param(name, found)
+        return found if found is None or dimension.choices else self.parameter(name).typed(found)
 
     def in_space(self, values: Mapping[str, Any]) -> dict[str, ParamValue]:
         """Those of the values that lie in the space, as it holds them.
@@ -219,10 +253,6 @@ class StudySpec(Table):
         found = self.fixed.get(LAYERS, self._defaults.get(LAYERS))
         return [found if isinstance(found, int) else 1]
 
-    def is_per_layer(self, parameter: str) -> bool:
-        """Whether the objective takes a value for each layer of a parameter."""
-        return any(get_origin(kind) is tuple for kind in self._kinds(parameter))
-
     @property
     def reported_params(self) -> dict[str, Any]:
         """Those of ``[reported.params]``, by dimension."""
@@ -236,19 +266,24 @@ class StudySpec(Table):
     @property
     def searchable(self) -> list[str]:
         """The names that ``[space]`` and ``[fixed]`` know, in the order of the objective."""
-        return [
-            name
-            for name in self.objective_impl.Params.model_fields
-            if name != "epochs" and not any(map(_is_table, self.accepted_types(name)))
-        ]
+        known = _described(self.objective_impl.Params).items()
+        return [name for name, own in known if name != "epochs" and not own.is_table]
 
     @property
     def sweepable(self) -> list[str]:
         """The names that a curve of a sweep knows: those of variability, too."""
         model = self.objective_impl.variability
-        names = [VARIABILITY + name for name in (model.model_fields if model else ())]
-        numbers = [name for name in names if self.accepted_types(name) & {int, float}]
-        return [*self.searchable, *numbers]
+        numbers = (
+            [name for name, own in _described(model).items() if own.is_number] if model else []
+        )
+        return [*self.searchable, *(VARIABILITY + name for name in numbers)]
+
+    def parameter(self, name: str) -> Parameter:
+        """What the objective says of the parameter that a dimension is of."""
+        own = split(name)[0]
+        if own.startswith(VARIABILITY) and self.objective_impl.variability:
+            return _described(self.objective_impl.variability)[own.removeprefix(VARIABILITY)]
+        return _described(self.objective_impl.Params)[own]
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -372,50 +407,18 @@ class StudySpec(Table):
         """Whether it looks for a best trial: no sweep does, nor a set that is tested at once."""
         return self.sweep is None and self.protocol != Protocol.CONFIRM
 
-    def kind(self, parameter: str) -> Literal["float", "int", "categorical"]:
-        """How a parameter of the space is searched, from the objective's own annotation."""
-        if self.dimensions[parameter].choices is not None:
+    def kind(self, name: str) -> Literal["float", "int", "categorical"]:
+        """How a dimension is searched, from the objective's own annotation."""
+        if self.dimensions[name].choices is not None:
             return "categorical"
-        return self.number_kind(parameter)
-
-    def number_kind(self, parameter: str) -> Literal["float", "int"]:
-        """Whether a parameter that is a number is a whole one."""
-        return "int" if int in self.accepted_types(parameter) else "float"
+        return "int" if self.parameter(name).whole else "float"
 
     def point(self, number: int) -> dict[str, ParamValue]:
         """The parameters of trial ``number`` of a sweep."""
         assert self.sweep is not None
         params = self.sweep.points[number][2]
-        return {name: self.as_param(name, params[name]) for name in self.parameters}
+        return {name: self.parameter(name).typed(params[name]) for name in self.parameters}
 
-    def as_param(self, name: str, value: ParamValue) -> ParamValue:
-        """A number in the type of its parameter: 1 as 1.0 where the objective takes a float."""
-        if isinstance(value, bool | str) or not self.accepted_types(name) & {int, float}:
-            return value
-        return int(value) if self.number_kind(name) == "int" else float(value)
-
-    def accepted_types(self, parameter: str) -> set[Any]:
-        """The types that the objective accepts for a parameter: ``int`` of ``int | None``.
-
-        Of one with a value per layer, that of a value.
-        """
-        kinds = self._kinds(split(parameter)[0])
-        return {kind for kind in kinds if get_origin(kind) is not tuple}
-
-    def _kinds(self, parameter: str) -> set[Any]:
-        model: type[BaseModel] = self.objective_impl.Params
-        if parameter.startswith(VARIABILITY) and self.objective_impl.variability:
-            model = self.objective_impl.variability
-        annotation = model.model_fields[parameter.removeprefix(VARIABILITY)].annotation
-        union = get_origin(annotation) in (Union, types.UnionType)
-        kinds = get_args(annotation) if union else (annotation,)
-        bare = {get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in kinds}
-        return bare - {type(None)}
-
-    def grid(self, parameter: str) -> list[ParamValue]:
-        """The grid values of a parameter."""
-        return self.dimensions[parameter].grid(whole=self.kind(parameter) == "int")
-
-
-def _is_table(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    def grid(self, name: str) -> list[ParamValue]:
+        """The grid values of a dimension."""
+        return self.dimensions[name].grid(whole=self.kind(name) == "int")

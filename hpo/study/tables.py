@@ -61,22 +61,15 @@ Label = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
 class Budget(Table):
     """``[budget]``: how much work the study is."""
 
-    trials: Annotated[int, Field(ge=1, le=100_000, description="exact number of search trials")]
-    window: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=1024,
-            description="trials in flight at most: trial k is suggested from trials 0..k-window, "
-            "so that results do not depend on the number of workers",
-        ),
-    ] = 8
-    members: Annotated[
-        int, Field(ge=1, le=1000, description="networks per trial, each from its own seed")
-    ] = 3
-    epochs: Annotated[
-        int, Field(ge=1, le=100_000, description="passes over the training data per member")
-    ] = 60
+    trials: Annotated[int, Field(ge=1, le=100_000)]
+    """Exact number of search trials."""
+    window: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Trials in flight at most: trial k is suggested from trials 0..k-window, so that results do
+    not depend on the number of workers."""
+    members: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Networks per trial, each from its own seed."""
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 60
+    """Passes over the training data per member."""
 
 
 class _Choice(BaseModel):
@@ -108,17 +101,15 @@ class Racing(Table):
     """``[racing]``: most trials train few networks, and only those that may win train them all."""
 
     rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
-    """Numbers of networks after which a trial is compared with those before it; see ``racing``."""
-    reduction_factor: Annotated[
-        int, Field(ge=2, le=1000, description="of so many trials, one goes on")
-    ] = 20
-    keep: Annotated[
-        int, Field(ge=1, le=1000, description="at a rung, only trials among so many best go on")
-    ] = 3
+    """Numbers of networks after which a trial is compared with those before it; see ``search``."""
+    reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 20
+    """Of so many trials, one goes on."""
+    keep: Annotated[int, Field(ge=1, le=1000)] = 3
+    """At a rung, only trials among so many best go on."""
 
 
 class Stop(Table):
-    """``[stop]``: when the search has found enough, before ``budget.trials``; see ``stopping``."""
+    """``[stop]``: when the search has found enough, before ``budget.trials``; see ``history``."""
 
     target: float | None = None
     """A complete trial has this score, or a better one."""
@@ -138,8 +129,10 @@ class Stop(Table):
 class Confirm(Table):
     """``[confirm]``: what is retrained from fresh seeds and tested once on the test part."""
 
-    top: Annotated[int, Field(ge=1, le=100, description="best configurations to confirm")] = 1
-    members: Annotated[int, Field(ge=2, le=1000, description="fresh seeds of each")] = 10
+    top: Annotated[int, Field(ge=1, le=100)] = 1
+    """Best configurations to confirm."""
+    members: Annotated[int, Field(ge=2, le=1000)] = 10
+    """Fresh seeds of each."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of a confirmation training; without it, as many as in the search."""
     by: Literal["score", "expected"] | None = None
@@ -164,9 +157,8 @@ class WarmStart(Table):
 
     study: Annotated[str, Field(min_length=1)] | None = None
     """Another study of the same database, whose best trials are the points."""
-    top: Annotated[int, Field(ge=1, le=1000, description="how many trials of `study`")] | None = (
-        None
-    )
+    top: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many trials of ``study``."""
     points: Annotated[tuple[_Point, ...], Field(min_length=1, max_length=1000)] | None = None
     """Parameters by name, one table for each trial."""
 

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from hpo.study import endings
+from hpo.study import effort
 from hpo.study.dimensions import Dimension, split
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -122,7 +122,7 @@ def partial_text(spec: StudySpec, slot: Trial, score: float) -> str:
     ``51.3 % after 5 of 60 epochs`` is the last value of a learning curve, and no score.
     """
     text = point_text(spec, score, None, slot.costs)
-    return f"{text} after {after}" if (after := endings.after(spec, slot)) else text
+    return f"{text} after {after}" if (after := effort.after(spec, slot)) else text
 
 
 def score_cell(spec: StudySpec, slot: Trial) -> str:

@@ -13,12 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo.study import effort, endings, thermal_power
+from hpo.study import effort, thermal_power
 from hpo.study.confirmation import Confirmation
 from hpo.study.result import Front, Result
-from hpo.study.snapshot import Listed
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import Listed, SlotState, Trial
 from hpo.views import caveats, verdict
 
 _POINT = ("number", "score", "cost", "params")
@@ -187,7 +186,7 @@ def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, An
     return {
         **_scored(spec, slot, _TRIAL),
         "epochs": effort.of_slot(spec, slot),
-        "ended": endings.ending(spec, slot),
+        "ended": effort.ending(spec, slot),
         "members": [_picked(member, *names) for member in slot.members],
         "amendments": [item.stored() for item in slot.amendments],
     }

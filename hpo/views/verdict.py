@@ -13,9 +13,8 @@ from hpo.study import pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.dimensions import split
 from hpo.study.result import Front, Result, Sweep
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import SlotState, StudyState, Trial
 from hpo.views import caveats
 from hpo.views.formatting import (
     cost_word,

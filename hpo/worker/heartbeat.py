@@ -18,7 +18,7 @@ from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
 from hpo.settings import LEASE_S
-from hpo.study.snapshot import WorkerState
+from hpo.study.trials import WorkerState
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0

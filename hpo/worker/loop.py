@@ -17,7 +17,7 @@ from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
-from hpo.study.snapshot import WorkerState
+from hpo.study.trials import WorkerState
 from hpo.worker import optuna_result, provenance
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.notifier import Notifier

@@ -19,7 +19,7 @@ from hpo.errors import HpoError
 from hpo.launch.executors import Executor, executor, slurm
 from hpo.launch.options import LaunchOptions
 from hpo.ledger.ledger import Ledger
-from hpo.study.snapshot import StudyState, WorkerInfo
+from hpo.study.trials import StudyState, WorkerInfo
 
 Make = Callable[..., Executor]
 ROOT = Path(__file__).parents[2]

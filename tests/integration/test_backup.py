@@ -25,8 +25,7 @@ from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import Member, SlotState
+from hpo.study.trials import Member, SlotState, StudyState
 
 KEYS = "id study_id slot_id lease_until lease_s optuna_study_id optuna_trial_id"
 

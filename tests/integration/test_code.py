@@ -19,7 +19,7 @@ from hpo.ledger import code, interventions
 from hpo.ledger.claims import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.snapshot import StudyState
+from hpo.study.trials import StudyState
 
 OBJECTIVE = """
 \"\"\"Mine.\"\"\"

@@ -14,9 +14,8 @@ from workers import ledger_at, run_workers, toy_spec
 from hpo.errors import SpecError
 from hpo.ledger import interventions
 from hpo.ledger.claims import Claim
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 
 BOTH = ["energy_pj", "n_synapses"]
 OBJECTIVE = "costly_objective:CostlyObjective"

@@ -18,7 +18,7 @@ from hpo.config import SiteConfig
 from hpo.errors import HpoError
 from hpo.launch.executors.dask import DaskExecutor
 from hpo.launch.options import LaunchOptions
-from hpo.study.snapshot import WorkerInfo
+from hpo.study.trials import WorkerInfo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

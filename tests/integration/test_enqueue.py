@@ -22,8 +22,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.file import validate
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 from hpo.views.report import page
 
 HUNCH = {"x": 0.31, "k": 5}

@@ -11,7 +11,7 @@ from workers import run_workers, toy_spec
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.notebook import load
-from hpo.study.snapshot import StudyState
+from hpo.study.trials import StudyState
 
 LUCKY: dict[str, Any] = {
     "objective": "toy_objective:ToyLuckyObjective",

@@ -17,8 +17,7 @@ from workers import SUPPORT, start_worker, table, toy_spec, undisturbed, wait_un
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import Embedded
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 from hpo.worker.crew import Crew
 
 LITTLE_MEMORY = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"

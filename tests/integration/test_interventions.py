@@ -21,8 +21,7 @@ from hpo.ledger.claims import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import Phase, SlotState
+from hpo.study.trials import Phase, SlotState, StudyState
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 

@@ -15,8 +15,8 @@ from workers import ledger_at, run_workers, start_worker, toy_spec
 import hpo
 from hpo.cli import main
 from hpo.ledger import interventions
-from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.trials import StudySnapshot
 from hpo.views.figures.style import safe
 from objectives.network_file import described
 

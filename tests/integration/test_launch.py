@@ -17,7 +17,7 @@ from servers import connect
 from users import User, workers_of
 from workers import kill, ledger_at, start_worker, table, wait_until
 
-from hpo.study.snapshot import StudyState
+from hpo.study.trials import StudyState
 from hpo.views.terminal.progress import QUIET_S
 
 SLOW = ("--set", "fixed.sleep_s=0.1")

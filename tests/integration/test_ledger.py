@@ -18,8 +18,7 @@ from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
-from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import SlotState, Suggestion
+from hpo.study.trials import SlotState, StudySnapshot, Suggestion
 
 
 def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> None:

@@ -13,8 +13,7 @@ from hpo.errors import StudyError
 from hpo.ledger.claims import Claim, End, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 
 
 def test_exceptions_in_a_row_stop_the_study(ledger: Ledger) -> None:

@@ -14,8 +14,7 @@ from hpo.ledger import interventions
 from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import MAX_LOSSES, SlotState
+from hpo.study.trials import MAX_LOSSES, SlotState, StudyState
 
 LEASE_S = 30.0
 SHIFTED = (("workers", "seen_at"), ("workers", "started_at"), ("slots", "lease_until"))

@@ -20,8 +20,7 @@ from hpo.config import NotifyDefaults
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 from hpo.worker import notifier
 from hpo.worker.notifier import Notifier
 

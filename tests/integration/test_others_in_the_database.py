@@ -18,7 +18,7 @@ from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.snapshot import StudyState
+from hpo.study.trials import StudyState
 from hpo.views.terminal import live
 
 

@@ -18,7 +18,7 @@ from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed,
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import Embedded, status, stop
-from hpo.study.snapshot import StudyState
+from hpo.study.trials import StudyState
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 
 LEASE_S = 2.0

@@ -9,7 +9,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.ledger.overview import Overview
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
-from hpo.study.snapshot import StudyState
+from hpo.study.trials import StudyState
 
 SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}
 

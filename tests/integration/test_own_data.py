@@ -12,8 +12,7 @@ import pytest
 from workers import ledger_at, start_worker
 
 from hpo.study import file
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 from hpo.views.terminal.status import worker_lines
 
 STUDY = """

@@ -16,7 +16,7 @@ from hpo.ledger import interventions
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.trials import StudySnapshot, StudyState
 
 SMALL = {"budget": {"trials": 12, "members": 1, "epochs": 3}, "confirm": None}
 

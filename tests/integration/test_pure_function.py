@@ -31,7 +31,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.seeds import derive
 from hpo.study.file import load
-from hpo.study.snapshot import StudyState
+from hpo.study.trials import StudyState
 
 KINDS = [*STUDIES, "networks"]
 LEASE_S = 1.0

@@ -18,7 +18,7 @@ from slurm import NODE
 from users import User
 from workers import table, wait_until
 
-from hpo.study.snapshot import StudyState, WorkerInfo
+from hpo.study.trials import StudyState, WorkerInfo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PLAIN = ("--executor", "slurm", "--workers", "4", "--no-report", "--lease", "60")

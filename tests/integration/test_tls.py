@@ -24,7 +24,7 @@ from workers import ledger_at, run_workers, toy_spec
 from hpo.cli import doctor
 from hpo.errors import StorageError
 from hpo.postgres.connect import open_storage
-from hpo.study.snapshot import StudyState
+from hpo.study.trials import StudyState
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/several-hosts.md").read_text()
 ANOTHER_CA = (

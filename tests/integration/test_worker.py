@@ -13,8 +13,7 @@ from workers import kill, run_workers, start_worker, table, toy_spec, undisturbe
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 from hpo.worker import loop
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker

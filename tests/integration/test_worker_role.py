@@ -22,8 +22,7 @@ from hpo.errors import StorageError
 from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 
 ROLE = "Workers-1"
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,8 @@ from typing import Any
 import snapshots
 
 from hpo.study.result import Result
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState
 
 REPORTED = {
     "score": 0.8983,

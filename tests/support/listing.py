@@ -7,7 +7,7 @@ from typing import Any
 import snapshots
 
 from hpo.study.result import Result
-from hpo.study.snapshot import Listed, StudySnapshot
+from hpo.study.trials import Listed, StudySnapshot
 
 
 def listed(name: str = "toy-study", **changes: Any) -> Listed:

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import snapshots
 
-from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 from reproduction import jobs
 
 Accuracy = Callable[[dict[str, float]], float]

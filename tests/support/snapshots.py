@@ -12,10 +12,9 @@ from typing import Any
 
 from hpo.study.file import validate
 from hpo.study.result import Result
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Member, Phase, SlotState, Trial
+from hpo.study.trials import Member, Phase, SlotState, StudySnapshot, StudyState, Trial, WorkerInfo
 from objectives.contract import Solved, Thermal
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)

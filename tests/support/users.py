@@ -13,7 +13,7 @@ from typing import Any
 from workers import SUPPORT, ledger_at, table, wait_until
 
 from hpo.study import file
-from hpo.study.snapshot import StudySnapshot, WorkerInfo
+from hpo.study.trials import StudySnapshot, WorkerInfo
 
 
 def toy_study(*, trials: int = 24, epochs: int = 6, sleep_s: float = 0.1) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study.file import validate
-from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.trials import StudySnapshot
 
 SUPPORT = Path(__file__).parent
 

@@ -22,9 +22,8 @@ from pydantic import (
 from hpo.errors import HpoError
 from hpo.ledger.tables import HIGHEST_PRIORITY, SCHEMA_VERSION
 from hpo.search import space
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState
+from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState, StudyState
 from objectives.contract import MAX_SCORE
 
 CHANGED = "It was changed; take another copy."

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study.endings import ending
+from hpo.study.effort import ending
 from hpo.study.result import Result
 from hpo.views import formatting
 from hpo.views.figures.style import (

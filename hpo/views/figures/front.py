@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from hpo.study.result import Front
-from hpo.study.snapshot import complete
+from hpo.study.trials import complete
 from hpo.views import formatting
 from hpo.views.figures.style import (
     CONFIRMED,

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import plotly.graph_objects as go
 
 from hpo.study.confirmation import Confirmation
-from hpo.study.endings import Ending
+from hpo.study.effort import Ending
 from hpo.study.result import Result, state_name
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue

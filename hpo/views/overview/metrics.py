@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from hpo.study.snapshot import Listed, StudyState, WorkerInfo, WorkerState
-from hpo.study.trials import SlotState
+from hpo.study.trials import Listed, SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views.overview.page import Card
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"

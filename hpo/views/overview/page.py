@@ -10,8 +10,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, Template
 
 from hpo.study.result import Result
-from hpo.study.snapshot import Event, Listed, StudyState, WorkerInfo
-from hpo.study.trials import SlotState
+from hpo.study.trials import Event, Listed, SlotState, StudyState, WorkerInfo
 from hpo.views import caveats, formatting, verdict
 from hpo.views.overview.curve import HEIGHT, WIDTH, Curve, curve
 

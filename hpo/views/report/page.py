@@ -15,9 +15,8 @@ from markupsafe import Markup
 
 from hpo.study import file
 from hpo.study.result import Front, Result, Sweep
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import SlotState, StudyState, Trial
 from hpo.views import caveats, confusion, formatting, ranking
 from hpo.views import verdict as views_verdict
 from hpo.views.confusion import Confusion

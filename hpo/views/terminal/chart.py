@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from hpo.study.endings import Ending, ending
+from hpo.study.effort import Ending, ending
 from hpo.study.result import Result, Search
-from hpo.study.snapshot import complete
 from hpo.study.spec import StudySpec
+from hpo.study.trials import complete
 from hpo.views import formatting
 from hpo.views.scores import comparable
 

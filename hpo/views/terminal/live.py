@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpo.study.result import Result, state_name
-from hpo.study.snapshot import WorkerInfo
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import SlotState, Trial, WorkerInfo
 from hpo.views import caveats, formatting, verdict
 from hpo.views.terminal import chart, tables
 from hpo.views.terminal.progress import Tracker, View, left_text, settled

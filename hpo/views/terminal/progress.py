@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 
-from hpo.study import endings
+from hpo.study import effort
 from hpo.study.result import Result, state_name
 from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views import formatting, json_records, verdict
@@ -137,7 +137,7 @@ def settled_line(result: Result, trial: Trial, count: int) -> str:
         return f"{head}: {formatting.last_line(trial.message)}"
     if trial.phase == Phase.CONFIRM:
         return f"{head}: {score}"
-    if endings.ending(result.spec, trial) is not None:
+    if effort.ending(result.spec, trial) is not None:
         head += f": {score}"
     else:
         head += f" {score}" if trial.score is not None else ""

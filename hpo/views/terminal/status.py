@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from hpo.study.result import Result
-from hpo.study.snapshot import Event, Listed, StudyState, WorkerInfo, WorkerState
+from hpo.study.trials import Event, Listed, StudyState, WorkerInfo, WorkerState
 from hpo.views import caveats, formatting, verdict
 from hpo.views.terminal import tables
 

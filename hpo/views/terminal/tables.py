@@ -9,9 +9,8 @@ from itertools import zip_longest
 from typing import Any
 
 from hpo.study.result import Result
-from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import MAX_LOSSES, SlotState, Trial
+from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Trial
 from hpo.views import caveats, formatting, ranking, verdict
 from hpo.views.terminal import chart
 

@@ -14,8 +14,7 @@ import snapshots
 from paper_studies import Accuracy, bell, everything_agrees, study
 
 from hpo.study.confirmation import solved_info
-from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from objectives.contract import Solved
 from reproduction import (
     claims,

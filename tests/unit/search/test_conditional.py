@@ -10,9 +10,8 @@ import optuna
 import pytest
 from optuna.distributions import BaseDistribution
 
-from hpo.search.cube import Cube
 from hpo.search.options import check as check_options
-from hpo.search.space import distributions
+from hpo.search.space import Cube, distributions
 from hpo.search.suggest import suggest
 from hpo.study import file
 from hpo.study.spec import StudySpec
@@ -121,7 +120,7 @@ def test_without_conditions_the_space_is_in_order_of_names_and_asked_for_at_once
     del plain["tau_ns"]
     own = spec({"name": "random"}, space={**plain, "batch_size": {"low": 20, "high": 240}})
     assert list(distributions(own)) == ["batch_size", "layers", "lr0"]
-    from hpo.search.samplers import sampler
+    from hpo.search.suggest import sampler
 
     study = optuna.create_study(sampler=sampler(own, 4))
     wanted = study.ask(dict[str, BaseDistribution](distributions(own))).params

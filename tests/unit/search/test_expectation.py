@@ -10,12 +10,10 @@ import pytest
 from workers import toy_spec
 
 from hpo.errors import SpecError
-from hpo.search.cube import Cube
-from hpo.search.expectation import expected
+from hpo.search.comparison import LINEAR
 from hpo.search.history import frozen
-from hpo.search.kriging_believer import KNOWN, Known
-from hpo.search.scales import LINEAR
-from hpo.search.space import distributions
+from hpo.search.kriging_believer import KNOWN, Known, expected
+from hpo.search.space import Cube, distributions
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
 

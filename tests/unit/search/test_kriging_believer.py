@@ -13,10 +13,10 @@ from workers import toy_spec
 
 from hpo.errors import SpecError
 from hpo.search import kriging_believer
-from hpo.search.cube import Cube
 from hpo.search.gaussian_process import fit
 from hpo.search.kriging_believer import standardised
 from hpo.search.options import check
+from hpo.search.space import Cube
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState

@@ -9,9 +9,9 @@ import pytest
 from workers import toy_spec
 
 from hpo.search import options
+from hpo.search.comparison import extrapolated
 from hpo.search.history import view
 from hpo.search.pruning import EndedError, TrialProgress
-from hpo.search.racing import extrapolated
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from workers import toy_spec
 
-from hpo.search import racing
+from hpo.search import comparison
 from hpo.search.history import learns
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
@@ -48,18 +48,18 @@ def trial(spec: StudySpec, *scores: float, state: SlotState | None = None, **par
 def test_means_after_so_many_networks() -> None:
     spec = raced()
     past = trial(spec, 0.5, 0.7, 0.9)
-    found = [racing.mean_after(spec, past, m) for m in (1, 2, 3, 4)]
+    found = [comparison.mean_after(spec, past, m) for m in (1, 2, 3, 4)]
     assert found == [0.5, pytest.approx(0.6), pytest.approx(0.7), None]
     for state in (SlotState.FAILED, SlotState.EXCLUDED, SlotState.RUNNING):
-        assert racing.mean_after(spec, trial(spec, 0.5, state=state), 1) is None
+        assert comparison.mean_after(spec, trial(spec, 0.5, state=state), 1) is None
 
 
 def test_the_first_trial_goes_all_the_way() -> None:
-    assert racing.why_out(raced(), 0, [], 0.0, 1) is None
+    assert comparison.why_out(raced(), 0, [], 0.0, 1) is None
 
 
 def test_too_few_to_compare_with() -> None:
-    assert racing.why_out(raced(), 1, [], 0.99, 1) == (
+    assert comparison.why_out(raced(), 1, [], 0.99, 1) == (
         "after 1 of 6 networks: 0 trials had ended, 1 must have before one goes on"
     )
 
@@ -67,51 +67,51 @@ def test_too_few_to_compare_with() -> None:
 def test_whoever_ended_before_the_rung_counts_as_worse() -> None:
     spec = raced(racing={"rungs": [1, 3], "reduction_factor": 4, "keep": 1})
     seen = [trial(spec, 0.6), stopped(0.9), stopped(0.9)]
-    assert racing.why_out(spec, 3, seen, 0.7, 1) is None
-    assert racing.why_out(spec, 3, seen[:2], 0.7, 1) == (
+    assert comparison.why_out(spec, 3, seen, 0.7, 1) is None
+    assert comparison.why_out(spec, 3, seen[:2], 0.7, 1) == (
         "after 1 of 6 networks: 2 trials had ended, 3 must have before one goes on"
     )
     failed = trial(spec, 0.1, state=SlotState.FAILED)
-    assert racing.why_out(spec, 3, [*seen[:2], failed], 0.7, 1) is not None
+    assert comparison.why_out(spec, 3, [*seen[:2], failed], 0.7, 1) is not None
 
 
 def test_the_best_share_goes_on() -> None:
     spec = raced()
     seen = [trial(spec, 0.6), trial(spec, 0.7), trial(spec, 0.8)]  # with the own, 4: 2 go on
-    assert racing.why_out(spec, 3, seen, 0.75, 1) is None
-    assert racing.why_out(spec, 3, seen, 0.7, 1) is None, "of equals, none is better"
-    assert racing.why_out(spec, 3, seen, 0.65, 1) == (
+    assert comparison.why_out(spec, 3, seen, 0.75, 1) is None
+    assert comparison.why_out(spec, 3, seen, 0.7, 1) is None, "of equals, none is better"
+    assert comparison.why_out(spec, 3, seen, 0.65, 1) == (
         "after 1 of 6 networks: 2 of 3 earlier trials were better, 2 may go on"
     )
-    assert racing.why_out(spec, 3, seen, 0.1, 2) is None, "2 is no rung"
+    assert comparison.why_out(spec, 3, seen, 0.1, 2) is None, "2 is no rung"
 
 
 def test_no_more_than_keep_however_long_the_search() -> None:
     spec = raced()
     seen = [trial(spec, 0.01 * k) for k in range(40)]  # half of them would be 20
-    assert racing.why_out(spec, 40, seen, 0.385, 1) is None
+    assert comparison.why_out(spec, 40, seen, 0.385, 1) is None
     assert "3 of 40 earlier trials were better, 2 may go on" in str(
-        racing.why_out(spec, 40, seen, 0.365, 1)
+        comparison.why_out(spec, 40, seen, 0.365, 1)
     )
 
 
 def test_a_later_rung_compares_means_over_the_same_networks() -> None:
     spec = raced()
     seen = [trial(spec, 0.9, 0.3, 0.3), trial(spec, 0.2, 0.9, 0.9), trial(spec, 0.99)]
-    assert racing.why_out(spec, 3, seen, 0.7, 3) is None
-    assert racing.why_out(spec, 3, seen, 0.6, 3) is None, "keep is 2"
-    assert racing.why_out(spec, 3, seen, 0.4, 3) == (
+    assert comparison.why_out(spec, 3, seen, 0.7, 3) is None
+    assert comparison.why_out(spec, 3, seen, 0.6, 3) is None, "keep is 2"
+    assert comparison.why_out(spec, 3, seen, 0.4, 3) == (
         "after 3 of 6 networks: 2 of 2 earlier trials were better, 2 may go on"
     )
-    assert racing.why_out(spec, 1, [], 0.1, 3) is None, "the best so far goes on"
+    assert comparison.why_out(spec, 1, [], 0.1, 3) is None, "the best so far goes on"
 
 
 def test_less_is_better_where_the_objective_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = raced()
     seen = [trial(spec, 0.6), trial(spec, 0.7), trial(spec, 0.8)]
     monkeypatch.setattr(type(spec.objective_impl), "direction", "minimize")
-    assert racing.why_out(spec, 3, seen, 0.65, 1) is None
-    assert racing.why_out(spec, 3, seen, 0.75, 1) is not None
+    assert comparison.why_out(spec, 3, seen, 0.65, 1) is None
+    assert comparison.why_out(spec, 3, seen, 0.75, 1) is not None
 
 
 def test_levelled_scores_are_those_of_all_networks() -> None:
@@ -120,13 +120,13 @@ def test_levelled_scores_are_those_of_all_networks() -> None:
     whole = trial(spec, 0.7, 0.6, 0.6, 0.6, 0.6, 0.6)
     short = trial(spec, 0.68)
     pruned = Past(suggestion=short.suggestion, state=SlotState.PRUNED, score=0.2, steps=(0.1, 0.2))
-    told = racing.levelled(spec, [whole, short, pruned])
+    told = comparison.levelled(spec, [whole, short, pruned])
     assert told[0] == whole
     assert told[2] == pruned
     assert told[1].state == SlotState.COMPLETE
     assert told[1].score == pytest.approx(0.68 + (whole.score or 0) - 0.7)
-    assert racing.levelled(spec, [short])[0].score == 0.68, "nothing is known of the others yet"
-    assert racing.levelled(toy_spec(), [short]) == [short]
+    assert comparison.levelled(spec, [short])[0].score == 0.68, "nothing is known of the others yet"
+    assert comparison.levelled(toy_spec(), [short]) == [short]
 
 
 def test_a_sampler_learns_from_those_that_left_the_race() -> None:
@@ -208,7 +208,7 @@ def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
         )
         for score, first in ((0.5, 0.2), (0.7, 0.2), (0.9, 0.2))
     ]
-    told = racing.extrapolated(spec, [*whole, stopped(0.1, 0.15)])
+    told = comparison.extrapolated(spec, [*whole, stopped(0.1, 0.15)])
     assert told[:3] == whole
     assert told[3].state == SlotState.COMPLETE
     assert told[3].score == pytest.approx(0.15 + 0.5), "the median gain from step 2 on"
@@ -218,20 +218,20 @@ def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
 def test_the_longest_curves_stand_for_complete_ones_as_long_as_there_is_none() -> None:
     spec = raced(sampler={"name": "kriging-believer"}, pruner={"name": "median"}, racing=None)
     longer = [stopped(0.1, 0.2, 0.5), stopped(0.1, 0.4, 0.9)]
-    told = racing.extrapolated(spec, [*longer, stopped(0.1, 0.15)])
+    told = comparison.extrapolated(spec, [*longer, stopped(0.1, 0.15)])
     assert [past.state for past in told] == [SlotState.COMPLETE] * 3
     assert [past.score for past in told] == pytest.approx([0.5, 0.9, 0.15 + 0.4])
     distances = [past.suggestion.attrs["extrapolated"] for past in told]
     assert distances == pytest.approx([0.0, 0.0, math.log(3 / 2)])
-    assert racing.extrapolated(spec, []) == []
+    assert comparison.extrapolated(spec, []) == []
     whole = replace(stopped(0.1, 0.2, 0.3, 0.6), state=SlotState.COMPLETE)
-    assert racing.extrapolated(spec, [whole, longer[0]])[1].score == pytest.approx(0.5 + 0.3)
+    assert comparison.extrapolated(spec, [whole, longer[0]])[1].score == pytest.approx(0.5 + 0.3)
 
 
 def test_tpe_knows_of_pruned_trials_itself() -> None:
     spec = raced(sampler={"name": "tpe"}, pruner={"name": "median"}, racing=None)
     seen = [trial(spec, 0.5), stopped(0.1, 0.2)]
-    assert racing.extrapolated(spec, seen) == seen
+    assert comparison.extrapolated(spec, seen) == seen
 
 
 def test_gp_does_not_go_back_to_where_trials_were_pruned() -> None:

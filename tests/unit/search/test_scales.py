@@ -9,13 +9,11 @@ import pytest
 from toy_objective import ToyObjective
 from workers import toy_spec
 
-from hpo.search import racing, scales
-from hpo.search.cube import Cube
-from hpo.search.expectation import expected
+from hpo.search import comparison
+from hpo.search.comparison import LINEAR, LOG, LOGIT, Scale
 from hpo.search.history import frozen
-from hpo.search.kriging_believer import Known
-from hpo.search.scales import LINEAR, LOG, LOGIT, Scale
-from hpo.search.space import distributions
+from hpo.search.kriging_believer import Known, expected
+from hpo.search.space import Cube, distributions
 from hpo.search.suggest import suggest
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
@@ -54,14 +52,14 @@ def test_scales_have_inverses(scale: Scale) -> None:
 
 def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None:
     accuracies = toy_spec()
-    assert (scales.modelled(accuracies), scales.gained(accuracies)) == (LOGIT, LINEAR)
-    assert (scales.modelled(narma10), scales.gained(narma10)) == (LOG, LOG)
+    assert (comparison.modelled(accuracies), comparison.gained(accuracies)) == (LOGIT, LINEAR)
+    assert (comparison.modelled(narma10), comparison.gained(narma10)) == (LOG, LOG)
 
 
 def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec) -> None:
     half, late = narma10.budget.epochs // 2, narma10.budget.epochs - narma10.budget.epochs // 2
     whole = curve(narma10, *[0.8] * half, *[0.2] * late)
-    found = racing.extrapolated(narma10, [whole, curve(narma10, *[0.1] * half)])
+    found = comparison.extrapolated(narma10, [whole, curve(narma10, *[0.1] * half)])
     assert found[1].score == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
 
 
@@ -73,7 +71,7 @@ def test_fewer_networks_are_levelled_by_a_factor(narma10: StudySpec) -> None:
     spec = narma10.model_copy(update={"budget": budget, "racing": raced})
     epochs = spec.budget.epochs
     whole = curve(spec, *[0.4] * epochs, 0.3, 0.2)
-    found = racing.levelled(
+    found = comparison.levelled(
         spec, [whole, replace(curve(spec, *[0.1] * epochs), state=SlotState.PRUNED)]
     )
     assert found[1].score == pytest.approx(0.05), "and not 0.1 - 0.2"
@@ -128,4 +126,4 @@ def test_what_is_maximised_is_no_error() -> None:
 
     spec = toy_spec()
     vars(spec)["objective_impl"] = Maximised()
-    assert scales.modelled(spec) is LINEAR
+    assert comparison.modelled(spec) is LINEAR

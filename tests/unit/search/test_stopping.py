@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from workers import toy_spec
 
-from hpo.search.stopping import why_over
+from hpo.search.history import why_over
 from hpo.study.trials import Past, SlotState, Suggestion
 
 

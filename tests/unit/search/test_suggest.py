@@ -245,7 +245,7 @@ def test_tpe_that_knows_its_space_suggests_what_optunas_does(
     pasts = (trials, [*failed, *trials[2:]], failed)
     ours = [suggest(spec, len(past), past) for past in pasts]
     monkeypatch.setattr(
-        "hpo.search.samplers.SpaceTPE", lambda space, **rest: optuna.samplers.TPESampler(**rest)
+        "hpo.search.suggest.SpaceTPE", lambda space, **rest: optuna.samplers.TPESampler(**rest)
     )
     assert ours == [suggest(spec, len(past), past) for past in pasts]
 

@@ -18,6 +18,7 @@ from hpo.search import options as search_options
 from hpo.search import suggest
 from hpo.search.space import directions
 from hpo.study import pareto
+from hpo.study.confirmation import Confirmation
 from hpo.study.file import dumps, load, restore, validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Past, SlotState, Suggestion
@@ -261,7 +262,7 @@ def test_each_cost_in_turn_has_its_cheapest_confirmed(top: int, expected: list[i
         Point(2, 0.91, (3.0, 20.0)),
     ]
     assert pareto.order(spec, best_is_cheapest)[0].number == 0
-    tested = [Fresh(1, 0.95, (30.0, 1.0)), Fresh(2, 0.9, (20.0, 9.0)), Fresh(3, 0.8, (9.0, 0.5))]
+    tested = [fresh(1, 0.95, (30.0, 1.0)), fresh(2, 0.9, (20.0, 9.0)), fresh(3, 0.8, (9.0, 0.5))]
     assert pareto.headline(spec, tested) == tested[1], "the cheapest is so by the first cost"
 
 
@@ -287,18 +288,22 @@ def test_without_a_reported_score_the_most_accurate_come_first() -> None:
     assert numbers(pareto.order(none, POINTS)) == [0, 1, 4, 5, 6, 7]
 
 
-@dataclass(frozen=True)
-class Fresh:
-    """A confirmed trial in three numbers."""
-
-    source: int
-    mean: float
-    costs: tuple[float, ...]
+def fresh(source: int, mean: float, costs: tuple[float, ...]) -> Confirmation:
+    return Confirmation(
+        source=source,
+        params={},
+        search_score=mean,
+        costs=costs,
+        step_scores=(mean,),
+        solved=(None,),
+        wanted=1,
+        failed=0,
+    )
 
 
 def test_a_study_is_named_by_the_cheapest_that_holds_the_reported_score() -> None:
     spec = two(reported=REPORTED)
-    tested = [Fresh(1, 0.95, (30.0,)), Fresh(2, 0.9, (20.0,)), Fresh(3, 0.899, (9.0,))]
+    tested = [fresh(1, 0.95, (30.0,)), fresh(2, 0.9, (20.0,)), fresh(3, 0.899, (9.0,))]
     assert pareto.headline(spec, tested) == tested[1]
     assert pareto.headline(spec, tested[2:]) == tested[2], "none holds it: the best mean"
     assert pareto.headline(two(), tested) == tested[0]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import snapshots
 
-from hpo.study import endings
-from hpo.study.endings import Ending
+from hpo.study import effort
+from hpo.study.effort import Ending
 from hpo.study.trials import Amendment, SlotState
 
 CURVE = (0.1,) * 30
@@ -36,7 +36,7 @@ def test_a_pruned_trial(
     changes: dict[str, Any], facts: dict[str, Any], ending: Ending, after: str
 ) -> None:
     spec, slot = snapshots.spec(**changes), snapshots.slot(0, SlotState.PRUNED, score=0.1, **facts)
-    assert (endings.ending(spec, slot), endings.after(spec, slot)) == (ending, after)
+    assert (effort.ending(spec, slot), effort.after(spec, slot)) == (ending, after)
 
 
 def test_an_excluded_trial_keeps_how_it_had_ended() -> None:
@@ -53,13 +53,13 @@ def test_an_excluded_trial_keeps_how_it_had_ended() -> None:
         message=None,
     )
     excluded = replace(pruned, state=SlotState.EXCLUDED, amendments=(amendment,))
-    assert endings.ending(spec, excluded) == Ending.CURVE
+    assert effort.ending(spec, excluded) == Ending.CURVE
     whole = replace(excluded, amendments=(replace(amendment, state=SlotState.COMPLETE),))
-    assert endings.ending(spec, whole) is None
+    assert effort.ending(spec, whole) is None
 
 
 @pytest.mark.parametrize("state", [SlotState.COMPLETE, SlotState.FAILED, SlotState.RUNNING])
 def test_others_did_not_end_early(state: SlotState) -> None:
     slot = snapshots.slot(0, state, steps=CURVE[:5])
-    assert endings.ending(snapshots.spec(), slot) is None
-    assert endings.after(snapshots.spec(), slot) == ""
+    assert effort.ending(snapshots.spec(), slot) is None
+    assert effort.after(snapshots.spec(), slot) == ""

@@ -15,8 +15,7 @@ from snapshots import solved, thermal
 from hpo.study.confirmation import told_info
 from hpo.study.file import validate
 from hpo.study.result import Result
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import Member, SlotState
+from hpo.study.trials import Member, SlotState, StudyState
 from hpo.views import caveats, formatting, json_records, scores
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import front, style

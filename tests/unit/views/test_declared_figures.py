@@ -11,9 +11,8 @@ import snapshots
 from snapshots import member, slot, snapshot
 
 from hpo.study.file import validate
-from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import SlotState, StudySnapshot, Trial
 from hpo.views import pictures, verdict
 from hpo.views.figures import declared
 from hpo.views.report import page as report_page

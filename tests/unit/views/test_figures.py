@@ -9,8 +9,7 @@ import pytest
 import snapshots
 from pages import HOSTILE
 
-from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudySnapshot
 from hpo.views.figures import confirmed, convergence, learning_curves, parameters, style
 
 ALL = [

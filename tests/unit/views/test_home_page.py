@@ -12,8 +12,7 @@ import snapshots
 from listing import known, listed
 
 from hpo.study.result import Result
-from hpo.study.snapshot import Event, Listed, StudyState, WorkerInfo
-from hpo.study.trials import Phase, SlotState
+from hpo.study.trials import Event, Listed, Phase, SlotState, StudyState, WorkerInfo
 from hpo.views.overview import curve, metrics, page
 
 DONE = snapshots.realistic(snapshots.spec())

@@ -15,8 +15,7 @@ from rich.text import Text
 from snapshots import worker
 
 from hpo.study.result import state_name
-from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import chart, live, tables
 from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, Tracker, waiting_line

@@ -15,8 +15,7 @@ from pages import HOSTILE, figures, names, shown
 from snapshots import FEW_TRIALS
 
 from hpo.study import file
-from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from hpo.views import formatting, verdict
 from hpo.views.figures import importance
 from hpo.views.report import lineage

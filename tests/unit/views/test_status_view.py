@@ -8,8 +8,7 @@ import pytest
 import snapshots
 from listing import known, listed
 
-from hpo.study.snapshot import StudyState, WorkerInfo, WorkerState
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import verdict
 from hpo.views.terminal import status, tables
 

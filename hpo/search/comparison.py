@@ -1,6 +1,9 @@
-"""Racing over seeds: most trials train one network, and only those that may win train them all.
+"""How scores are compared: on a scale, after as many networks, and of curves that were cut short.
 
-A trial is compared with earlier ones after so many networks (its *rungs*), as in asynchronous
+Accuracies are compared by logits, errors by logarithms, others as they are.
+
+Racing over seeds: most trials train one network, and only those that may win train them all. A
+trial is compared with earlier ones after so many networks (its *rungs*), as in asynchronous
 successive halving (Li et al., arXiv:1810.05934). That would let one trial in ``reduction_factor``
 go on; but a sampler learns, its trials get better, and to be among the best share of all earlier
 ones is not enough to win: so no more than the ``keep`` best go on, however long the search.
@@ -14,15 +17,77 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
 
-from hpo.search import scales
-from hpo.study.endings import networks_text
+from hpo.study.effort import networks_text
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
+
+Array = NDArray[np.float64]
+
+ERRORS = frozenset({"nrmse", "rmse", "mse", "mae", "smape"})
+"""Metrics that are never negative and span decades."""
+_EDGE = 0.002
+"""Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
+_ZERO = 0.1
+"""An error of 0 counts as this part of the least of the others."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A monotonous map of scores (any shape), and its inverse."""
+
+    forward: Callable[[Array], Array]
+    inverse: Callable[[Array], Array]
+    bounded: bool = False
+    """Whether no score lies far out, as no accuracy does."""
+
+
+def logits(shares: Array) -> Array:
+    """Logits of accuracies, of any shape; those beyond 0 or 1 count as 0 or 1."""
+    within = np.clip(shares, 0.0, 1.0)
+    found: Array = np.log((within + _EDGE) / (1.0 - within + _EDGE))
+    return found
+
+
+def shares(own: Array) -> Array:
+    """Accuracies of logits, of any shape; the inverse of ``logits``."""
+    found: Array = np.clip(expit(own) * (1.0 + 2.0 * _EDGE) - _EDGE, 0.0, 1.0)
+    return found
+
+
+def logarithms(errors: Array) -> Array:
+    """Logarithms of errors, of any shape."""
+    others, tiny = errors[errors > 0.0], float(np.finfo(np.float64).tiny)
+    least = max(_ZERO * float(others.min()), tiny) if others.size else tiny
+    found: Array = np.log(np.where(errors > 0.0, errors, least))
+    return found
+
+
+def _same(scores: Array) -> Array:
+    return scores
+
+
+LINEAR = Scale(_same, _same)
+LOGIT = Scale(logits, shares, bounded=True)
+LOG = Scale(logarithms, np.exp)
+
+
+def modelled(spec: StudySpec) -> Scale:
+    """Where good scores differ as visibly as bad ones, and networks scatter about alike."""
+    return LOGIT if spec.is_accuracy else gained(spec)
+
+
+def gained(spec: StudySpec) -> Scale:
+    """Where what a network gains by longer training is added: errors shrink by a factor."""
+    is_error = spec.objective_impl.metric in ERRORS and not spec.maximize
+    return LOG if is_error else LINEAR
+
 
 _ENDED = (SlotState.COMPLETE, SlotState.PRUNED)
 
@@ -71,7 +136,7 @@ def levelled(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     A trial that left the race has an honest score, the mean over its first networks, and counts as
     complete. But networks differ in how hard their seeds are (each has its own split of the data):
     the mean difference between all networks and the first ones, over the trials that have both, is
-    added to it (of errors a factor: ``scales.gained``).
+    added to it (of errors a factor: ``gained``).
     """
     if spec.racing is None:
         return list(seen)
@@ -94,14 +159,14 @@ def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
 
 
 def _gain(spec: StudySpec, end: float, before: float) -> float:
-    """What a network has gained: see ``scales.gained``."""
-    last, first = scales.gained(spec).forward(np.array([end, before]))
+    """What a network has gained: see ``gained``."""
+    last, first = gained(spec).forward(np.array([end, before]))
     return float(last - first)
 
 
 def _after(spec: StudySpec, before: float, gain: float) -> float:
     """The score that gives, from one before."""
-    scale = scales.gained(spec)
+    scale = gained(spec)
     return float(scale.inverse(scale.forward(np.array(before)) + gain))
 
 
