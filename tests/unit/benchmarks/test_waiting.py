@@ -21,17 +21,6 @@ def test_a_slow_trial_closes_the_window() -> None:
     assert idle(turns, 2, 0, 4) == pytest.approx(2 / 8)
 
 
-def test_a_larger_window_lets_others_pass_the_slow_trial() -> None:
-    assert spans(simulate([3, 1, 1, 1], 3, [0, 0])) == [(0, 0, 3), (1, 0, 1), (1, 1, 2), (0, 3, 4)]
-    assert spans(simulate([3, 1, 1, 1], 4, [0, 0])) == [(0, 0, 3), (1, 0, 1), (1, 1, 2), (1, 2, 3)]
-
-
-def test_workers_beyond_the_window_idle() -> None:
-    turns = simulate([1] * 8, 2, [0] * 4)
-    assert {t.worker for t in turns if t.number < 2} == {0, 1}
-    assert idle(turns, 4, 0, 4) == pytest.approx(0.5)
-
-
 def test_a_waiting_worker_asks_at_growing_pauses() -> None:
     """Worker 1 asks at 1, 1.5, 2.5 and 4.5, though the window has been open since 3."""
     turns = simulate([3, 1, 5, 1], 2, [0, 0], poll=(0.5, 2.0))
