@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from hpo.cli import networks
 from hpo.cli.common import looking, opened_storage
 from hpo.console import STORAGE, STUDY, Parser, argument, command, one_of
-from hpo.errors import HpoError
+from hpo.files import check_ending, writing
 
 if TYPE_CHECKING:
     from hpo.study.trials import StudySnapshot
@@ -89,20 +89,17 @@ def export(arguments: argparse.Namespace) -> int:
     if output is None:
         write(snapshot, sys.stdout, arguments.curves)
         return 0
-    with networks.writing(output), output.open("w", encoding="utf-8", newline="") as stream:
+    with writing(output), output.open("w", encoding="utf-8", newline="") as stream:
         write(snapshot, stream, arguments.curves)
     print(output)
     return 0
 
 
 def _ending(given: str | None, output: Path | None) -> str:
-    ending = f".{given}" if given else output.suffix if output else ".csv"
-    if ending not in (".csv", ".jsonl"):
-        raise HpoError(
-            f"{output}: the ending must be .csv or .jsonl, but got {ending or 'none'}. "
-            f"Choose one, or say --format."
-        )
-    return ending
+    if given or output is None:
+        return f".{given or 'csv'}"
+    check_ending(output, ".csv", ".jsonl")
+    return output.suffix
 
 
 def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:

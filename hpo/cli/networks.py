@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.cli.common import looking, show
 from hpo.console import OPEN, STORAGE, STUDY, argument, at_least, command, one_of
-from hpo.errors import HpoError
+from hpo.files import check_ending, check_writable, writing
 
 if TYPE_CHECKING:
     from hpo.worker.network import StudyNetwork
@@ -53,41 +50,13 @@ def export(arguments: argparse.Namespace) -> int:
     from hpo.worker import network
 
     target: Path = arguments.network
-    network.check_ending(target, f"--network {target}")
+    check_ending(target, ".safetensors")
     chosen = _choose(arguments)
-    _prepare(target)
+    check_writable(target)
     network.write(network.load(chosen), target)
     print(target)
     print(target.with_suffix(".json"))
     return 0
-
-
-def _prepare(target: Path) -> None:
-    """Make sure, before a training, that a file can be written.
-
-    Raises:
-        HpoError: it cannot.
-    """
-    with writing(target):
-        if target.is_dir():
-            raise IsADirectoryError(21, "it is a directory")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        probe = target.with_name(f".{target.name}.probe")
-        probe.touch()
-        probe.unlink()
-
-
-@contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Whatever goes wrong with a file while it is written becomes a message about it.
-
-    Raises:
-        HpoError: it cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise HpoError(f"{target}: cannot be written: {error.strerror or error}.") from error
 
 
 # --- traces ---------------------------------------------------------------------------------------
@@ -150,25 +119,19 @@ def trace(arguments: argparse.Namespace) -> int:
             every neuron of every layer, as numbers
     """
     target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
-    if target.suffix not in (".html", ".csv"):
-        raise HpoError(
-            f"{target}: the ending must be .html or .csv, but got {target.suffix or 'none'}."
-        )
+    check_ending(target, ".html", ".csv")
     chosen = _choose(arguments)
-    _prepare(target)
+    check_writable(target)
     from hpo.worker import network, replay, trace_page
 
     member = network.build(chosen)
     images = replay.pick(member, arguments.images, arguments.classes)
     loaded = network.load(chosen, member)
     shown = replay.Replay(network=loaded, member=member, trace=member.trace(images))
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    with writing(target), draft.open("w", encoding="utf-8", errors="replace", newline="") as stream:
-        if target.suffix == ".csv":
-            replay.write_csv(shown, stream)
-        else:
-            stream.write(trace_page.page(shown, arguments.command))
-        os.replace(draft, target)
+    table = target.suffix == ".csv"
+    text = replay.csv_text(shown) if table else trace_page.page(shown, arguments.command)
+    with writing(target) as draft:
+        draft.write_text(text, encoding="utf-8", errors="replace", newline="")
     print(target)
     show(arguments, target)
     return 0

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli import networks
 from hpo.cli.common import looking, show, tell
 from hpo.console import JSON, OPEN, STORAGE, STUDY, argument, command, one_of
 from hpo.errors import HpoError
+from hpo.files import check_ending
 
 if TYPE_CHECKING:
     from hpo.study.result import Result
@@ -48,7 +48,7 @@ def report(arguments: argparse.Namespace) -> int:
 
     picture: Path | None = arguments.picture
     if picture is not None:
-        pictures.check(picture)
+        check_ending(picture, *pictures.ENDINGS)
     with looking(arguments) as ledger:
         result = ledger.result(arguments.study, curves=True)
         others = ledger.overlays(result.spec)
@@ -58,8 +58,7 @@ def report(arguments: argparse.Namespace) -> int:
         record = {"picture": str(path)}
     else:
         target = arguments.output or Path(f"{arguments.study}-report.html")
-        with networks.writing(target):
-            path = page.write(result, target, others, matrix)
+        path = page.write(result, target, others, matrix)
         record = {"report": str(path), "verdict": verdict.verdict(result)}
     tell(arguments, record, path)
     show(arguments, path)

@@ -316,12 +316,12 @@ class Launch:
         if not self._options.writes_report:
             return None
         path = self._options.report or Path(f"{self._spec.name}-report.html")
+        others = self._patient.overlays(result.spec)
+        matrix = replay.confusion(self._patient, result)
         try:
-            others = self._patient.overlays(result.spec)
-            matrix = replay.confusion(self._patient, result)
             return page.write(result, path, others, matrix)
-        except OSError as error:
-            _say(f"the report cannot be written: {error}; see `hpo report --help`")
+        except HpoError as error:
+            _say(f"the report: {error} See `hpo report --help`.")
             return None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import StudyError
+from hpo.files import check_ending
 from hpo.ledger.reader import LedgerReader
 from hpo.notebook import frames
 from hpo.postgres.connect import Storage, open_storage
@@ -284,7 +285,7 @@ class Study:
         from hpo.worker import network
 
         if path is not None:
-            network.check_ending(Path(path), f"path={str(path)!r}")
+            check_ending(Path(path), ".safetensors")
         which = {"trial": trial, "member": member, "fresh_seed": fresh_seed}
         with answering(self._storage.place()):
             chosen = network.choose(self._result(curves=True), self._ledger, **which)

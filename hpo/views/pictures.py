@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import html
 import io
-import os
 import re
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import HpoError
+from hpo.files import check_ending, writing
 from hpo.views.palette import GRID, INK
 
 if TYPE_CHECKING:
@@ -53,23 +52,10 @@ def write(figure: go.Figure, path: Path) -> Path:
     Raises:
         HpoError: the ending is unknown, or the file cannot be written.
     """
-    check(path)
+    check_ending(path, *ENDINGS)
     with style():
         save(drawn(figure), path)
     return path
-
-
-def check(path: Path) -> None:
-    """Refuse a file of another kind, before anything is read or trained.
-
-    Raises:
-        HpoError: the ending is unknown.
-    """
-    if path.suffix not in ENDINGS:
-        raise HpoError(
-            f"--picture {path}: the ending must be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, "
-            f"but got {path.suffix or 'none'}. Choose one."
-        )
 
 
 def style() -> Any:
@@ -101,14 +87,9 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
         HpoError: the file cannot be written.
     """
-    draft = path.with_name(f".{os.getpid()}.{path.name}")
     data = rendered(figure, path.suffix)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path) as draft:
         draft.write_bytes(data)
-        os.replace(draft, path)
-    except OSError as error:
-        raise HpoError(f"{path}: the picture cannot be written: {error.strerror}.") from error
 
 
 # --- from plotly to Matplotlib --------------------------------------------------------------------

@@ -21,7 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from hpo.errors import HpoError, StudyError
+from hpo.errors import StudyError
+from hpo.files import writing
 from hpo.ledger.reader import LedgerReader
 from hpo.study.confirmation import RESERVED
 from hpo.study.result import Result
@@ -163,22 +164,24 @@ def choose(
         StudyError: there is no such network.
     """
     chosen, name = _trial(result, trial), result.spec.name
+    members = {item.member: (chosen, item) for item in chosen.members}
     fresh = {
-        _fresh_seed(result, item): item
-        for item in result.confirm
-        if item.source == chosen.number and item.state == SlotState.COMPLETE
+        _fresh_seed(result, slot): (slot, slot.members[0])
+        for slot in result.confirm
+        if slot.source == chosen.number and slot.state == SlotState.COMPLETE
     }
+    option, wanted, valid = "--member", member or 0, members
     if fresh_seed is not None or (member is None and fresh):
-        slot = fresh.get(next(iter(fresh)) if fresh_seed is None else fresh_seed)
-        if slot is None:
-            raise _missing(f"{name}, trial {chosen.number}", "--fresh-seed", fresh_seed, fresh)
-        kept = ledger.network(name, slot.number) if ledger else None
-        (stored,) = slot.members
-        return StudyNetwork(result=result, trial=chosen, slot=slot, stored=stored, data=kept)
-    members = {item.member: item for item in chosen.members}
-    if (member or 0) not in members:
-        raise _missing(f"{name}, trial {chosen.number}", "--member", member, members)
-    return StudyNetwork(result=result, trial=chosen, slot=chosen, stored=members[member or 0])
+        option, wanted, valid = "--fresh-seed", fresh_seed or next(iter(fresh)), fresh
+    if wanted not in valid:
+        there = f"Valid: {', '.join(map(str, sorted(valid)))}."
+        raise StudyError(
+            f"{name}, trial {chosen.number}: a trained network must hold for {option}, but got "
+            f"{wanted}. {there if valid else 'It has none; leave the option out.'}"
+        )
+    slot, stored = valid[wanted]
+    kept = ledger.network(name, slot.number) if ledger and valid is fresh else None
+    return StudyNetwork(result=result, trial=chosen, slot=slot, stored=stored, data=kept)
 
 
 def _fresh_seed(result: Result, slot: Trial) -> int:
@@ -206,16 +209,6 @@ def _trial(result: Result, trial: int | None) -> Trial:
             f"trial={trial}, {what}. See those that are there: hpo trials {name}."
         )
     return found
-
-
-def _missing(
-    where: str, option: str, wanted: int | None, valid: Mapping[int, object]
-) -> StudyError:
-    there = f"Valid: {', '.join(map(str, sorted(valid)))}."
-    return StudyError(
-        f"{where}: a trained network must hold for {option}, but got {wanted or 0}. "
-        f"{there if valid else 'It has none; leave the option out.'}"
-    )
 
 
 # --- the network itself ---------------------------------------------------------------------------
@@ -282,19 +275,6 @@ def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetw
 # --- its file -------------------------------------------------------------------------------------
 
 
-def check_ending(path: Path, option: str) -> None:
-    """Check, before any training, that a file is named as one of networks is.
-
-    Raises:
-        HpoError: it is not.
-    """
-    if path.suffix != ".safetensors":
-        raise HpoError(
-            f"{option}: the ending must be .safetensors, but got {path.suffix or 'none'}. The "
-            "description goes beside it, as .json."
-        )
-
-
 def write(loaded: StudyNetwork, path: Path) -> None:
     """Write a network that is loaded, and beside it what a study knows about it.
 
@@ -302,10 +282,8 @@ def write(loaded: StudyNetwork, path: Path) -> None:
         HpoError: it cannot be written.
     """
     assert loaded.data is not None
-    try:
+    with writing(path):
         network_file.write(path, loaded.data, about(loaded))
-    except OSError as error:
-        raise HpoError(f"{path}: cannot be written: {error.strerror or error}.") from error
 
 
 def about(loaded: StudyNetwork) -> dict[str, Any]:

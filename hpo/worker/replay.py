@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, TextIO
+from typing import Any
 
 from hpo.errors import HpoError
 from hpo.ledger.reader import LedgerReader
@@ -93,13 +94,14 @@ def telling_neuron(trace: Trace, layer: int) -> int:
     return int(np.nan_to_num(spread, nan=-1.0, posinf=-1.0).argmax())
 
 
-def write_csv(replay: Replay, stream: TextIO) -> None:
-    """Write every neuron of every layer: a row per time, with state x, output y and drive.
+def csv_text(replay: Replay) -> str:
+    """Return every neuron of every layer: a row per time, with state x, output y and drive.
 
     A ``layer`` that is ``input`` has a channel in place of a neuron, and a ``value`` of its own; so
     have ``target`` and ``prediction``, of a network that predicts, with an output's number.
     """
-    trace, write = replay.trace, csv.writer(stream, lineterminator="\n").writerow
+    trace, stream = replay.trace, io.StringIO()
+    write = csv.writer(stream, lineterminator="\n").writerow
     write(["image", "class", "read_as", "layer", "neuron", "time_ns", "value", *_QUANTITIES])
     times = trace.time_ns.tolist()
     signals: dict[str, Any] = {"input": trace.inputs}
@@ -120,6 +122,7 @@ def write_csv(replay: Replay, stream: TextIO) -> None:
                 columns = (q[place].tolist() for q in (trace.x, trace.y, trace.drive))
                 for row in zip_longest(times, *columns, fillvalue=""):
                     write([*head, layer, neuron, row[0], "", *row[1:]])
+    return stream.getvalue()
 
 
 # --- what it reads --------------------------------------------------------------------------------

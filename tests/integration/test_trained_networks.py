@@ -43,7 +43,7 @@ MISTAKES = [
     ("trace small --images 899", "--images 899: a position in the test part must hold"),
     ("trace small -o t.png", "t.png: the ending must be .html or .csv, but got .png."),
     ("trace small -o /proc/t.html", "/proc/t.html: cannot be written: "),
-    ("export small --network best", "--network best: the ending must be .safetensors, but go"),
+    ("export small --network best", "best: the ending must be .safetensors, but got none."),
     ("export small --network /proc/b.safetensors", "/proc/b.safetensors: cannot be written: "),
     ("export none --network b.safetensors", "study 'none': the database must hold it"),
 ]
@@ -156,7 +156,7 @@ def test_a_study_in_python_gives_the_network_as_a_module(
     user: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study, best = hpo.load("small", user.url), user.result.confirmations[0]
-    with pytest.raises(HpoError, match=r"path='best': the ending must be \.safetensors, but got n"):
+    with pytest.raises(HpoError, match=r"best: the ending must be \.safetensors, but got none"):
         study.network(path="best")
     network = study.network(path=user.directory / "best.safetensors")
     assert isinstance(network, torch.nn.Module)

@@ -5,7 +5,6 @@ Sections are data; ``report.html.j2`` makes HTML of them and escapes whatever is
 
 from __future__ import annotations
 
-import os
 import shlex
 import statistics
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from hpo.files import writing
 from hpo.study import file
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.spec import StudySpec
@@ -44,11 +44,14 @@ def write(
     others: Sequence[Result] = (),
     kept: Confusion | None = None,
 ) -> Path:
-    """Write the report, whole or not at all, and return its path; see ``html``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(html(result, others, kept), encoding="utf-8", errors="replace")
-    os.replace(draft, path)
+    """Write the report, and return its path; see ``html``.
+
+    Raises:
+        HpoError: it cannot be written.
+    """
+    text = html(result, others, kept)
+    with writing(path) as draft:
+        draft.write_text(text, encoding="utf-8", errors="replace")
     return path
 
 

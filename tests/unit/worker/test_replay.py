@@ -53,9 +53,7 @@ def shown() -> Replay:
 
 
 def test_csv_has_every_neuron_with_its_place_and_all_quantities() -> None:
-    stream = io.StringIO()
-    replay.write_csv(shown(), stream)
-    rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
+    rows = list(csv.DictReader(io.StringIO(replay.csv_text(shown()))))
     assert len(rows) == 3 * (2 * 8 + 2 * 3 * 9)
     last, before = rows[-1], rows[-2]
     assert last["class"] == last["read_as"] == HOSTILE
@@ -105,9 +103,9 @@ def test_of_many_channels_the_first_are_drawn_and_outputs_of_the_last_points() -
     assert list(prediction.x) == list(target.x) == [2.5, 3.0, 3.5, 4.0]
     assert (set(prediction.y), set(target.y), target.line.dash) == ({1.0}, {0.0}, "dot")
     assert "after each of the last 4 points" in trace_page.page(many, "hpo trace")
-    stream = io.StringIO()
-    replay.write_csv(many, stream)
-    assert "2,prediction,0,4.0,1.0,,," in stream.getvalue().replace(HOSTILE + ",", "")
+    last = list(csv.DictReader(io.StringIO(replay.csv_text(many))))[-6 * 9 - 1]
+    assert (last["layer"], last["neuron"], last["time_ns"]) == ("prediction", "0", "4.0")
+    assert (last["value"], last["x"]) == ("1.0", "")
 
 
 def test_classes_differ_by_colour_and_dash_and_wrong_readings_are_marked() -> None:
