@@ -95,7 +95,7 @@ class _InCell(Launch):
 
     def view(self, first: Result) -> View:
         place, console = self._storage.place(), live.cell_console()
-        return LiveView(first, storage=place, console=console, live=live.Cell())
+        return LiveView(first, storage=place, console=console, cell=live.Cell())
 
     def show_result(self, result: Result, outcome: str, page: Path | None) -> None:
         pass

@@ -14,8 +14,8 @@ from hpo.views.figures.style import (
     CONFIRMED,
     DASHED,
     Spot,
-    around,
     confirmed,
+    focus,
     log_axis,
     markers,
     safe,
@@ -95,19 +95,8 @@ def line(result: Front, cost: str) -> list[Spot]:
     return found
 
 
-def view(result: Front, cost: str) -> tuple[float, float]:
-    """The scores worth a look: the better half of the trials, what was confirmed, the reported."""
-    values = sorted(formatting.shown(result.spec, t.score or 0.0) for t in complete(result.search))
-    half = len(values) // 2
-    good = values[half:] if result.spec.maximize else values[: half + 1]
-    bars = [(one.y, one.std) for one in fresh(result, cost)]
-    bars += [known] if (known := reported_score(result.spec)) else []
-    good += [score + side * std for score, std in bars for side in (-1, 1)]
-    return around(good) if good else (0.0, 1.0)
-
-
 def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, int]) -> None:
-    low, high = view(result, cost)
+    low, high = focus(result, best=0.5)
     others, front = (trials(result, cost, along=along) for along in (False, True))
     tested, published, best = fresh(result, cost), reported(result, cost), line(result, cost)
     edge, more = (low, "down") if result.spec.maximize else (high, "up")

@@ -185,13 +185,9 @@ def focus(result: Result, *, best: float | None = None) -> tuple[float, float]:
     values += [sign * formatting.shown(spec, s) for c in result.confirmations for s in c.scores]
     if not values:
         return (0.0, 100.0) if spec.is_accuracy else (0.0, 1.0)
-    return around([sign * value for value in values])
-
-
-def around(values: Sequence[float]) -> tuple[float, float]:
-    """A range with all of some values, and a margin."""
     margin = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
-    return min(values) - margin, max(values) + margin
+    low, high = sorted((sign * (min(values) - margin), sign * (max(values) + margin)))
+    return low, high
 
 
 def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = False) -> None:

@@ -201,11 +201,12 @@ def _front(result: Front) -> Section:
 
 
 def _parameters(result: Result) -> Section:
-    note = "Each searched parameter against the score: hollow points are trials that were ended "
-    note += "early (last value of a curve that was cut short, or mean of fewer networks), "
-    note += f"a star marks the {views_verdict.named(result)}, " if result.selects else ""
-    note += "a dashed line the reported value; early trials are grey. Scores off the scale "
-    note += "sit on its edge."
+    star = f"A star marks the {views_verdict.named(result)}. " if result.selects else ""
+    note = (
+        "Each searched parameter against the score; early trials are grey, hollow points are "
+        f"trials that were ended early. {star}A dashed line is the reported value. Scores off the "
+        "scale sit on its edge."
+    )
     label = f"Score against each of: {', '.join(result.spec.parameters)}"
     figures = (parameters.parameters(result, only=name) for name in result.spec.dimensions)
     warnings = [f"Edge: {text}." for text in views_verdict.edges(result)]
@@ -221,10 +222,8 @@ def _importance(result: Result) -> Section:
 
 
 def _learning_curves(result: Result) -> Section:
-    some = "some trials of the front" if result.costs else "the best trials"
-    note = f"Score after each epoch: {some} with a thin line per network and a thick one "
-    note += "for their mean; in grey other trials, at most "
-    note += f"{learning_curves.MAX_CURVES} of them, ending where they were cut short."
+    note = "Score after each epoch: of the best trials a thin line per network and a thick one "
+    note += f"for their mean; in grey others, at most {learning_curves.MAX_CURVES} of them."
     drawn = learning_curves.learning_curves(result)
     parts = [plot("curves", "Score after each epoch", drawn)]
     return Section("curves", note, parts, title="Learning curves")
@@ -248,12 +247,9 @@ def _confirmation(result: Result) -> Section:
     if any(item.checked for item in found):
         note += f" Confirmed scores are those {caveats.SOLVED}."
     note += f" {means}" if (means := caveats.meanings(found)) else ""
-    numbers = [item.source for item in found]
-    trials = sorted(
-        (trial for trial in result.ranking if trial.number in numbers),
-        key=lambda trial: numbers.index(trial.number),
-    )
-    table = ranking.table(result, trials, ranking.plain_score)
+    trials = {trial.number: trial for trial in result.ranking}
+    confirmed_trials = [trials[item.source] for item in found]
+    table = ranking.table(result, confirmed_trials, ranking.plain_score)
     gaps = _gaps(result, [item.mean if item.scores else None for item in found])
     caption = "Confirmed configurations against what the search claimed"
     parts: list[Plot | Table] = [Table(caption, {**table.facts, **gaps, **table.costs})]

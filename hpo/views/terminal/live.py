@@ -39,13 +39,13 @@ _HTML = '<pre style="white-space: pre; overflow-x: auto; line-height: 1.25">{cod
 
 def cell_console() -> Console:
     """What the view is drawn on: it keeps what is printed, to be exported."""
-    return Console(
-        file=io.StringIO(), record=True, width=CELL[0], height=CELL[1], force_jupyter=False
-    )
+    width, height = CELL
+    kept = io.StringIO()
+    return Console(file=kept, record=True, width=width, height=height, force_jupyter=False)
 
 
 class Cell:
-    """Stands in for ``rich.live.Live``: an output of the cell that runs, written anew each time.
+    """An output of the cell that runs, written anew each time.
 
     It needs no widgets, and what it showed last is kept in the notebook's file.
     """
@@ -53,9 +53,6 @@ class Cell:
     def __init__(self) -> None:
         """Nothing is shown before the first update."""
         self._output: Any = None
-
-    def start(self) -> None:
-        """Nothing is to be prepared."""
 
     def update(self, view: RenderableType, *, refresh: bool = True) -> None:
         """Show it instead of what is there."""
@@ -72,57 +69,47 @@ class Cell:
         else:
             self._output.update(bundle, raw=True)
 
-    def stop(self) -> None:
-        """What is shown stays."""
-
 
 class LiveView(View):
     """Progress, best against reported, workers and the last trials, in one screen."""
 
     def __init__(
-        self,
-        first: Result,
-        *,
-        storage: str,
-        console: Console,
-        live: Live | Cell | None = None,
+        self, first: Result, *, storage: str, console: Console, cell: Cell | None = None
     ) -> None:
-        """Take over the cursor until ``close``, or what ``live`` is.
+        """Take over the cursor until ``close``, or write into the cell of a notebook.
 
         ``storage`` is where the study is, in words.
         """
-        self._storage, self._console = storage, console
+        self._storage, self._console, self._result = storage, console, first
         self._tracker = Tracker(first)
         self._notes: list[str] = []
-        self._snapshot = first
-        self._live = live or Live(console=console, auto_refresh=False, vertical_overflow="crop")
-        self._live.start()
+        self._live = cell or Live(console=console, auto_refresh=False, vertical_overflow="crop")
+        if isinstance(self._live, Live):
+            self._live.start()
         self.update(first)
 
     def update(self, result: Result) -> None:
         """Redraw."""
-        self._snapshot = result
-        self._draw()
-
-    def note(self, text: str) -> None:
-        """Show a line below the view, with the two before it."""
-        self._notes = [*self._notes, text][-3:]
-        self._draw()
-
-    def close(self) -> None:
-        """Give the cursor back."""
-        self._live.stop()
-
-    def _draw(self) -> None:
+        self._result = result
         view = screen(
-            self._snapshot,
+            result,
             storage=self._storage,
             notes=self._notes,
-            seconds_left=self._tracker.seconds_left(self._snapshot),
+            seconds_left=self._tracker.seconds_left(result),
             width=self._console.width,
             height=self._console.height,
         )
         self._live.update(view, refresh=True)
+
+    def note(self, text: str) -> None:
+        """Show a line below the view, with the two before it."""
+        self._notes = [*self._notes, text][-3:]
+        self.update(self._result)
+
+    def close(self) -> None:
+        """Give the cursor back."""
+        if isinstance(self._live, Live):
+            self._live.stop()
 
 
 def screen(

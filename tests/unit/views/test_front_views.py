@@ -111,8 +111,6 @@ def test_less_can_be_better() -> None:
     assert verdict.verdict(snapshot).startswith(
         "cheapest that reaches the reported score rmse_mv 0.09 at 12.3 pJ"
     )
-    low, high = figures_front.view(snapshot, "energy_pj")
-    assert low < 0.05 < 0.11 < high < 0.4, "the better half, and the reported"
 
 
 def test_a_figure_has_a_panel_for_each_cost_with_the_same_front(tmp_path: Path) -> None:
