@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 # as in an activated virtual environment: commands are then printed as `hpo ...`
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
+# what processes of tests import: this project, even where another copy of it is installed
+SUPPORT = Path(forkserver.__file__).parent
+os.environ["PYTHONPATH"] = os.pathsep.join(map(str, [SUPPORT, SUPPORT.parents[1]]))
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `make test &` in a script: what the tests
     signal.signal(signal.SIGINT, signal.default_int_handler)  # start would be deaf to Ctrl-C, too
 

@@ -12,7 +12,7 @@ from typing import Any
 import dask_cluster
 import pytest
 from forkserver import genuine
-from workers import SUPPORT, ledger_at, table, toy_spec, undisturbed, wait_until
+from workers import ledger_at, table, toy_spec, undisturbed, wait_until
 
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
@@ -22,7 +22,6 @@ from hpo.ledger.ledger import Ledger
 from hpo.study.trials import StudyState, WorkerInfo
 
 Make = Callable[..., Executor]
-ROOT = Path(__file__).parents[2]
 SLOW = {"sleep_s": 0.1}
 CLUSTERS = ("slurm", "dask")
 
@@ -43,7 +42,6 @@ def make(
     database_url: str,
 ) -> Iterator[Make]:
     """Makes executors of one kind for the study ``toy``; what they left is ended after the test."""
-    monkeypatch.setenv("PYTHONPATH", f"{SUPPORT}{os.pathsep}{ROOT}")
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(slurm, "ASK_S", (0.5, 1.0))
     site: dict[str, Any] = {"launch": {"executor": request.param, "lease": 60}}
@@ -142,26 +140,6 @@ def test_nothing_to_start_and_nothing_to_stop(make: Make, database_url: str) -> 
     executor.start(0)
     assert (executor.poll(), executor.alive) == ([], 0)
     executor.stop()
-
-
-def test_workers_that_may_be_left_go_on_and_count_for_the_next_launch(
-    make: Make, database_url: str
-) -> None:
-    executor = make(database_url)
     if not executor.outlives:
         with pytest.raises(NotImplementedError, match="its workers end with the launch"):
             executor.leave()
-        return
-    with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec(fixed=SLOW))
-        executor.start(2)
-        follow(executor, lambda: len(at_work(ledger)) == 2)
-        before = {worker.name for worker in at_work(ledger)}
-        assert "2 jobs left" in executor.leave()
-        assert executor.alive == 0
-        executor.stop()
-        again = make(database_url)
-        again.start(2)
-        told = follow(again, done(ledger))
-        assert told[0] == "2 jobs of this study in the queue already"
-        assert {worker.name for worker in ledger.workers()} == before, "none was started anew"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from dask_cluster import Cluster, cluster, kill
+from servers import password_of
 from users import User
 from workers import table, wait_until
 
@@ -28,24 +29,20 @@ class DaskUser(User):
 
     def __init__(self, directory: Path, url: str, where: Cluster) -> None:
         line = ("--executor", "dask", "--scheduler", where.address, "--workers", "4")
-        there, self.cluster = sa.make_url(url), where
-        self.password = Path(str(there.query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
-        there = there.difference_update_query(["passfile"]).set(password=self.password)
+        self.cluster, self.password = where, password_of(url)
+        there = sa.make_url(url).difference_update_query(["passfile"]).set(password=self.password)
         whole = there.render_as_string(hide_password=False)
         super().__init__(directory, whole, always=(*line, "--no-report"))
 
 
 @pytest.fixture
 def user(tmp_path: Path, database_url: str) -> Iterator[DaskUser]:
-    """Somebody whose cluster has two Dask workers of two threads."""
+    """Somebody whose cluster has no Dask worker yet."""
     with cluster(tmp_path) as where:
-        for _ in range(2):
-            where.start_worker(threads=2)
         somebody = DaskUser(tmp_path, database_url, where)
         yield somebody
-        for process in somebody.started:
-            process.kill()
-            print(*process.communicate(), where.log.read_text(), sep="\n")
+        somebody.leave()
+        print(where.log.read_text())
 
 
 def gone(workers: list[WorkerInfo]) -> bool:
@@ -55,7 +52,7 @@ def gone(workers: list[WorkerInfo]) -> bool:
 def test_tasks_run_a_study_to_its_exact_budget_although_a_dask_worker_is_killed(
     user: DaskUser,
 ) -> None:
-    third = user.cluster.start_worker(threads=2)
+    *_, third = [user.cluster.start_worker(threads=2) for _ in range(3)]
     launcher = user.launch("--set", "fixed.sleep_s=0.3", "--workers", "6")
     workers = user.wait_for_workers(4)
     for worker in workers:
@@ -71,6 +68,7 @@ def test_tasks_run_a_study_to_its_exact_budget_although_a_dask_worker_is_killed(
 
 
 def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: DaskUser) -> None:
+    user.cluster.start_worker(threads=4)
     for signum, status in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         launcher = user.launch("--set", "fixed.sleep_s=0.3", "--set", "budget.trials=60")
         workers = user.wait_for_workers(4)
@@ -81,37 +79,25 @@ def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: DaskUser) -> 
         assert signum != signal.SIGINT or "stopped. Go on with:" in err
 
 
-def test_a_restarted_scheduler_is_waited_for(tmp_path: Path, database_url: str) -> None:
-    with cluster(tmp_path) as where:
-        user = DaskUser(tmp_path, database_url, where)
-        where.start_worker(threads=4)
-        launcher = user.launch("--set", "fixed.sleep_s=0.3")
-        user.wait_for_workers(4)
-        before = {worker.name for worker in user.workers()}
-        where.stop()
-        where.start_scheduler()
-        where.start_worker(threads=4)
-        wait_until(lambda: bool({w.name for w in user.workers()} - before), timeout_s=120)
-        user.end(launcher)
-        assert table(user.snapshot()) == user.calm()
-
-
-def test_workers_wait_for_threads_that_come(tmp_path: Path, database_url: str) -> None:
-    with cluster(tmp_path) as where:
-        user = DaskUser(tmp_path, database_url, where)
-        launcher = user.launch("--set", "fixed.sleep_s=0.3")
-        time.sleep(5)
-        where.start_worker()
-        user.wait_for_workers(1)
-        where.start_worker(threads=3)
-        user.wait_for_workers(4)
-        out, _ = user.end(launcher)
-        assert "the Dask workers have 0 free threads: 4 of 4 workers wait for more" in out
-        assert table(user.snapshot()) == user.calm()
+def test_workers_wait_for_threads_that_come_and_for_a_restarted_scheduler(user: DaskUser) -> None:
+    launcher = user.launch("--set", "fixed.sleep_s=0.3")
+    time.sleep(5)
+    user.cluster.start_worker()
+    user.wait_for_workers(1)
+    user.cluster.start_worker(threads=3)
+    before = {worker.name for worker in user.wait_for_workers(4)}
+    user.cluster.stop()
+    user.cluster.start_scheduler()
+    user.cluster.start_worker(threads=4)
+    wait_until(lambda: bool({w.name for w in user.workers()} - before), timeout_s=120)
+    out, _ = user.end(launcher)
+    assert "the Dask workers have 0 free threads: 4 of 4 workers wait for more" in out
+    assert table(user.snapshot()) == user.calm()
 
 
 def test_a_database_that_they_cannot_reach(user: DaskUser, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what Dask logs of a task that failed has no password."""
+    user.cluster.start_worker(threads=2)
     monkeypatch.setenv("HPO_HOME", str(user.directory / "home"))
     site = {"dask": {"scheduler": user.cluster.address}}
     options = LaunchOptions(command="", site=SiteConfig.model_validate(site))
@@ -121,12 +107,10 @@ def test_a_database_that_they_cannot_reach(user: DaskUser, monkeypatch: pytest.M
     with pytest.raises(HpoError) as caught:
         wait_until(lambda: bool(executor.poll()) and False, timeout_s=150)
     executor.stop()
-    said = str(caught.value)
+    said, log = str(caught.value), user.cluster.log.read_text()
     rule = "dask: the database must be reachable from every Dask worker, but got, on "
+    remedy = "Set HPO_STORAGE to an address that they reach, too (docs/how-to/dask.md)."
     assert said.startswith(f"{rule}{platform.node()}: ")
-    assert said.endswith(
-        "Set HPO_STORAGE to an address that they reach, too (docs/how-to/dask.md)."
-    )
-    log = user.cluster.log.read_text()
+    assert said.endswith(remedy)
     assert "Compute Failed" in log
     assert "hunter2" not in log + said

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
+import psycopg
 import pytest
 import sqlalchemy as sa
 from processes import ENTER, HOLD, USER, eventually, finish, running, script, start
-from servers import gone, read, write
+from servers import connect, gone, password_of, read, write
 from sqlalchemy import Connection
 
 from hpo.errors import StorageError
 from hpo.postgres.connect import Schema, open_storage
-from hpo.postgres.embedded import client
+from hpo.postgres.embedded import client, installation
 from hpo.postgres.embedded.client import Embedded, EmbeddedStatus, status, stop
+from hpo.postgres.embedded.installation import OWN_ACCOUNT, WHEEL, Account, shipped
 from hpo.postgres.embedded.layout import Layout
-from hpo.postgres.embedded.server import Postmaster
+from hpo.postgres.embedded.server import Postmaster, claim_socket_directory
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as other users")
+NOBODY = 65534
+STRANGER = 12345
 
 
 def kill(pid: int | None) -> None:
@@ -36,6 +46,21 @@ def kept(home: Path) -> EmbeddedStatus:
     """What is known of a server whose keeper is there."""
     eventually(lambda: bool(status(home).keeper_pid))
     return status(home)
+
+
+def refusal(home: Path) -> str:
+    """What is said to who wants to use it."""
+    with pytest.raises(StorageError) as caught:
+        Embedded(home).acquire()
+    return str(caught.value)
+
+
+def mode(path: Path) -> str:
+    return oct(stat.S_IMODE(path.stat().st_mode))
+
+
+def server_of(home: Path) -> psutil.Process:
+    return psutil.Process(status(home).pid)
 
 
 # --- many users, one server ----------------------------------------------------------------------
@@ -206,18 +231,6 @@ def test_stop_refuses_while_others_use_it_unless_forced_and_then_it_stays_so(
             user.revive()
 
 
-def test_status_without_and_with_a_server(new_home: Path) -> None:
-    data, log = new_home / "postgres", new_home / "server" / "postgres.log"
-    none = EmbeddedStatus(new_home, data, log, False, None, None, None, users=())
-    assert status(new_home) == none
-    with Embedded(new_home) as embedded:
-        embedded.acquire()
-        now = kept(new_home)
-        assert psutil.Process(now.keeper_pid).memory_info().rss < 40e6
-        known = replace(none, running=True, version="18", users=(os.getpid(),))
-        assert replace(now, pid=None, keeper_pid=None) == known
-
-
 # --- a server that does not come -----------------------------------------------------------------
 
 
@@ -242,19 +255,6 @@ def test_a_server_that_does_not_answer_is_said_within_five_seconds(hpo_home: Pat
     assert "the server must accept connections within 10 s, but got: " in said
 
 
-def test_a_keeper_that_does_not_start_is_said_in_words(
-    new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script(tmp_path / "python", "kill -KILL $$")
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(StorageError) as caught:
-        Embedded(new_home).acquire()
-    assert str(caught.value) == (
-        f"{new_home}: a keeper must start, which stops the embedded server in the end, but got "
-        f"exit=-9. Look at {new_home}/server/keeper.log, and try again."
-    )
-
-
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
@@ -266,21 +266,223 @@ def test_a_server_that_cannot_start_says_why(
     hpo_home: Path, file: str, text: str, said: str
 ) -> None:
     (hpo_home / "postgres" / file).write_text(text)
-    with pytest.raises(StorageError) as caught:
-        Embedded(hpo_home).acquire()
-    assert said in str(caught.value)
-    assert str(caught.value).endswith(
-        f"Mend what it names; the whole log is {hpo_home}/server/postgres.log."
-    )
+    refused = refusal(hpo_home)
+    assert said in refused
+    whole = f"Mend what it names; the whole log is {hpo_home}/server/postgres.log."
+    assert refused.endswith(whole)
+
+
+def a_broken_keeper(home: Path, patch: pytest.MonkeyPatch) -> Path:
+    script(home / "python", "kill -KILL $$")
+    patch.setattr(sys, "executable", str(home / "python"))
+    return home
+
+
+def an_unreachable_home(home: Path, patch: pytest.MonkeyPatch) -> Path:
+    """The account is nobody, since none for this alone can be made."""
+    patch.setattr(installation, "OWN_ACCOUNT", "hpo-no-such-account")
+    patch.setattr(installation, "_USERADD", ("no-such-program",))
+    (home / "blocked").mkdir(mode=0o700)
+    return home / "blocked/home"
+
+
+def served_by(name: str) -> Callable[[Path, pytest.MonkeyPatch], Path]:
+    def prepare(home: Path, patch: pytest.MonkeyPatch) -> Path:
+        patch.setenv("HPO_SERVER_USER", name)
+        return home
+
+    return prepare
+
+
+ACCOUNT = (
+    "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
+    "HPO_SERVER_USER={}. Set it to an unprivileged account, such as nobody."
+)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (
+            a_broken_keeper,
+            "{home}: a keeper must start, which stops the embedded server in the end, but got "
+            "exit=-9. Look at {home}/server/keeper.log, and try again.",
+        ),
+        pytest.param(
+            an_unreachable_home,
+            "HPO_HOME: the account nobody, which runs PostgreSQL, must be able to reach {home}, "
+            "but got a directory on the way that it may not pass. Run `chmod o+x` on that, or set "
+            "HPO_HOME to a directory that it can reach, such as /var/lib/hpo.",
+            marks=as_root,
+        ),
+        pytest.param(served_by("nosuchuser"), ACCOUNT.format("nosuchuser"), marks=as_root),
+        pytest.param(served_by("root"), ACCOUNT.format("root"), marks=as_root),
+    ],
+)
+def test_a_server_that_cannot_be_made_is_said_in_words(
+    new_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Callable[[Path, pytest.MonkeyPatch], Path],
+    said: str,
+) -> None:
+    home = prepare(new_home, monkeypatch)
+    assert refusal(home) == said.format(home=home)
 
 
 def test_another_host_is_refused(hpo_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(USER, hpo_home):
         kept(hpo_home)
         monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
-        with pytest.raises(
-            StorageError, match="must be used on the host that runs it, but got host=elsewhere and"
-        ):
-            Embedded(hpo_home).acquire()
+        rule = "must be used on the host that runs it, but got host=elsewhere and"
+        assert rule in refusal(hpo_home)
         monkeypatch.undo()
         finish(start(USER, hpo_home))
+
+
+# --- other users, and strange places
+
+
+def test_a_server_in_a_strange_place_is_private_and_out_of_the_network(new_home: Path) -> None:
+    home = new_home / "größe α $HOME `x`" / ("long " * 30).strip()
+    home.mkdir(parents=True)
+    layout, log = Layout(home), home / "server" / "postgres.log"
+    none = EmbeddedStatus(home, home / "postgres", log, False, None, None, None, users=())
+    assert status(home) == none
+    with Embedded(home) as embedded:
+        write(url := embedded.acquire())
+        assert read(url) == 42
+        now = kept(home)
+        assert psutil.Process(now.keeper_pid).memory_info().rss < 40e6
+        known = replace(none, running=True, version="18", users=(os.getpid(),))
+        assert replace(now, pid=None, keeper_pid=None) == known
+        assert mode(layout.data) == mode(layout.control) == mode(layout.socket_directory) == "0o700"
+        assert mode(layout.password) == mode(layout.log) == mode(layout.users_lock) == "0o600"
+        server = server_of(home)
+        assert server.username() == (OWN_ACCOUNT if os.geteuid() == 0 else os.environ["USER"])
+        assert server.net_connections(kind="inet") == []
+        with connect(url) as connection:
+            rules = connection.execute("SELECT type, auth_method FROM pg_hba_file_rules").fetchall()
+            shown = "fsync", "full_page_writes", "TimeZone", "server_encoding", "max_connections"
+            values = [connection.execute(f"SHOW {name}").fetchone() for name in shown]
+        assert rules == [("local", "scram-sha-256")]
+        assert values == [("on",), ("on",), ("UTC",), ("UTF8",), ("200",)]
+    stop(home)
+
+
+def test_no_entrance_without_the_password_which_is_made_anew_if_it_is_lost(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        url = embedded.acquire()
+        old = password_of(url)
+        assert len(old) == 32
+        assert old not in url
+        with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+            connect(url, passfile=os.devnull)
+        Layout(hpo_home).password.unlink()
+        assert "must be there, but got no password file. Look at" in refusal(hpo_home)
+    stop(hpo_home)
+    with Embedded(hpo_home) as embedded:
+        connect(embedded.acquire()).close()
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(url, password=old)
+
+
+@as_root
+@pytest.mark.parametrize("user", [OWN_ACCOUNT, "nobody", STRANGER])
+def test_another_user_is_refused(hpo_home: Path, user: str | int) -> None:
+    with Embedded(hpo_home) as embedded:
+        url = embedded.acquire().replace("+psycopg", "")
+        uid = user if isinstance(user, int) else pwd.getpwnam(user).pw_uid
+        # Not with the arguments of `subprocess`: Python itself may be out of that user's reach.
+        become = f"import os, psycopg; os.setgroups([]); os.setgid({uid}); os.setuid({uid})\n"
+
+        def said(code: str) -> str:
+            with start(ENTER + become + code, hpo_home, url) as thief:
+                return thief.communicate(timeout=30)[1]
+
+        # The server's own account may knock, but has no password.
+        answer = "no password supplied" if user == OWN_ACCOUNT else "Permission denied"
+        assert answer in said("psycopg.connect(sys.argv[2])")
+        for use in ("Embedded(Path(sys.argv[1])).acquire()", "status(Path(sys.argv[1]))"):
+            assert (
+                f"{hpo_home}/server: an embedded server must belong to the user who uses it, but "
+                f"got owner uid=0 and user uid={uid}. Set HPO_HOME to a directory of your own, or "
+                "HPO_STORAGE to a PostgreSQL URL."
+            ) in said(use)
+
+
+def test_what_others_put_in_place_of_the_socket_directory_is_not_used(tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    planted.symlink_to(tmp_path)
+    ours = Account("ours", os.geteuid(), os.getegid())
+    with pytest.raises(StorageError) as caught:
+        claim_socket_directory(planted, ours)
+    assert str(caught.value) == (
+        f"{planted}: the socket's directory must be our own, but got uid={os.geteuid()}. Somebody "
+        "else made it; have it removed, or set HPO_HOME to another directory."
+    )
+    planted.unlink()
+    planted.mkdir(mode=0o777)
+    if os.geteuid() == 0:
+        os.chown(planted, STRANGER, STRANGER)
+    claim_socket_directory(planted, ours)
+    assert (planted.stat().st_uid, mode(planted)) == (os.geteuid(), "0o700")
+
+
+def as_nobody() -> dict[str, Any]:
+    """Arguments for `start` that make Python run as nobody; skips if that user can reach none."""
+    who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
+    who["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (sys.executable, f"/usr/bin/{name}"):
+        try:
+            finish(start("import hpo.postgres.embedded, psycopg", python=python, **who))
+        except (OSError, AssertionError):
+            continue
+        return who | {"python": python}
+    pytest.skip("Python or this project is out of an unprivileged user's reach")
+
+
+@as_root
+def test_an_ordinary_user_has_a_server_of_his_own(new_home: Path) -> None:
+    who = as_nobody()
+    home = new_home / "mine"
+    home.mkdir(mode=0o700)
+    os.chown(home, NOBODY, NOBODY)
+    with running(USER, home, **who):
+        assert server_of(home).uids().real == NOBODY
+        assert (home / "server" / "password").stat().st_uid == NOBODY
+        for process in [start(USER, home, **who) for _ in range(4)]:
+            finish(process)
+    eventually(lambda: gone(home))
+
+
+@as_root
+def test_data_stay_with_the_account_that_they_belong_to(
+    new_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("HPO_SERVER_USER", "nobody")
+        with Embedded(new_home) as embedded:
+            write(embedded.acquire())
+        stop(new_home)
+    with Embedded(new_home) as embedded:
+        assert read(embedded.acquire()) == 42
+        assert server_of(new_home).uids().real == NOBODY
+
+
+@as_root
+def test_programs_out_of_the_servers_reach_are_copied(
+    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = shipped(hpo_home / "postgres").parent
+    private = hpo_home / "private"
+    private.mkdir(mode=0o700)
+    for name in (WHEEL, f"{WHEEL}.libs"):
+        (private / name).symlink_to(wheel.parent / name)
+    monkeypatch.syspath_prepend(private)
+    for _ in range(2):
+        with Embedded(hpo_home) as embedded:
+            embedded.acquire()
+            (copy,) = hpo_home.glob("postgresql-*")
+            assert Path(server_of(hpo_home).exe()).is_relative_to(copy)
+        stop(hpo_home)

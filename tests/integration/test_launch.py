@@ -6,25 +6,17 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from forkserver import genuine
-from servers import connect
+from servers import cut_off
 from users import User, workers_of
 from workers import kill, ledger_at, start_worker, table, wait_until
 
 from hpo.study.trials import StudyState
 from hpo.views.terminal.progress import QUIET_S
-
-SLOW = ("--set", "fixed.sleep_s=0.1")
-
-
-def end(launcher: subprocess.Popen[str]) -> tuple[str, str]:
-    return launcher.communicate(timeout=60)
 
 
 def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: User) -> None:
@@ -42,22 +34,21 @@ def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: Use
     assert (user.directory / "toy-report.html").read_text().startswith("<!DOCTYPE html>")
     assert len(list((user.directory / "home" / "logs" / "toy").iterdir())) == 1
 
-    out, err = user.run("launch", "--study", "toy.toml", "--workers", "2")
+    (user.directory / "toy-report.html").unlink()
+    out, err = user.launched("--workers", "2", "--json")
     assert err == "toy: finished already; nothing is left to run\n"
-    assert "toy: confirmed " in out
+    assert [json.loads(line)["event"] for line in out.splitlines()] == ["result"]
     assert table(user.snapshot()) == table(snapshot)
+    assert not (user.directory / "toy-report.html").exists()
 
 
 def test_json_is_one_strict_object_per_line(owner: User) -> None:
-    out, _ = owner.said
-    events = [json.loads(line, parse_constant=pytest.fail) for line in out.splitlines()]
-    kinds = [event["event"] for event in events]
-    assert kinds == ["trial"] * 12 + ["confirmation"] * 3 + ["result"]
-    result = events[-1]
+    lines = owner.said[0].splitlines()
+    *events, result = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [e["event"] for e in events] == ["trial"] * 12 + ["confirmation"] * 3
     assert (result["outcome"], result["state"], result["report"]) == ("done", "done", None)
     assert result["verdict"].startswith("confirmed ")
     assert result["confirmations"][0]["n"] == 3
-    assert not (owner.directory / "toy-report.html").exists()
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -70,8 +61,7 @@ def test_a_signal_stops_in_order_and_the_printed_command_goes_on(
     assert len(workers) == 2
     began_s = time.monotonic()
     launcher.send_signal(signum)
-    _, err = end(launcher)
-    assert launcher.returncode == status
+    _, err = user.end(launcher, status)
     assert time.monotonic() - began_s < 10
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert "nothing is lost" in err
@@ -88,26 +78,16 @@ def test_a_signal_stops_in_order_and_the_printed_command_goes_on(
 
 
 def test_a_second_ctrl_c_stops_at_once(user: User) -> None:
-    launcher = user.launch("--workers", "2", *SLOW)
-    user.wait_for_trials(1)
+    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=1.0")
+    user.wait_for_workers(2)
     workers = workers_of(launcher)
-
-    def stopped_at_work() -> bool:
-        for pid in workers:
-            os.kill(pid, signal.SIGSTOP)  # they cannot stop in order
-        if any(slot.settled_at is None for slot in user.snapshot().search):
-            return True
-        for pid in workers:
-            os.kill(pid, signal.SIGCONT)  # between two trials: try again
-        return False
-
-    wait_until(stopped_at_work)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)  # they cannot stop in order
     launcher.send_signal(signal.SIGINT)
     time.sleep(1.0)
     began_s = time.monotonic()
     launcher.send_signal(signal.SIGINT)
-    _, err = end(launcher)
-    assert launcher.returncode == 130
+    _, err = user.end(launcher, 130)
     assert time.monotonic() - began_s < 5
     assert "killed; still nothing is lost" in err
     left = [slot for slot in user.snapshot().search if slot.settled_at is None]
@@ -124,20 +104,13 @@ def test_workers_stop_when_their_launcher_is_killed(user: User) -> None:
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), timeout_s=20)
 
 
-def test_a_database_that_goes_away_is_waited_for(user: User, server_url: str) -> None:
+def test_a_database_that_goes_away_is_waited_for(user: User) -> None:
     launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.05")
     user.wait_for_trials(2)
-    name = sa.make_url(user.url).database
-    with connect(server_url) as admin:
-        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        admin.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        )
+    with cut_off(user.url):
         time.sleep(2.5)
         assert launcher.poll() is None
-        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    out, err = end(launcher)
-    assert launcher.returncode == 0, err
+    out, _ = user.end(launcher)
     assert out.count("database unreachable, retrying") == 1
     assert out.count("the database is back") == 1
     assert "a worker ended" not in out
@@ -189,9 +162,7 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: Us
     assert "1 worker serves this study: starting none here" in err
     assert user.snapshot().state == StudyState.DONE
     kill(worker, signal.SIGTERM)
-    launcher = user.launch("--name", "other", "--workers", "0", "--timeout", "3")
-    _, err = end(launcher)
-    assert launcher.returncode == 1
+    _, err = user.launched("--name", "other", "--workers", "0", "--timeout", "3", status=1)
     assert "no worker serves this study; start some, with HPO_STORAGE set to this database: " in err
     assert "hpo worker other" in err
 
@@ -204,36 +175,24 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     (tmp_path / "mine.py").write_text("from toy_objective import ToyObjective as Mine")
     study = (user.directory / "toy.toml").read_text()
     (tmp_path / "mine.toml").write_text(study.replace("toy_objective:ToyObjective", "mine:Mine"))
-    leases_s = (3, 15)
-    workers = [
-        start_worker(user.url, "--name", f"standing-{k}", f"--lease={lease_s}")
-        for k, lease_s in enumerate(leases_s)
-    ]
+    worker = start_worker(user.url, "--name", "standing", "--lease=3")
     with ledger_at(user.url) as ledger:
-        wait_until(lambda: sum(w.alive for w in ledger.workers()) == 2)
-        workers[1].send_signal(signal.SIGSTOP)  # it refuses later than the other
+        wait_until(lambda: any(w.alive for w in ledger.workers()))
         launcher = user.start("launch", "--study", "mine.toml")
         wait_until(lambda: any("refuses mine: " in w.doing for w in ledger.workers()))
-        time.sleep(2.0)  # the launch looks twice a second
-        workers[1].send_signal(signal.SIGCONT)
-        going_on_s = time.monotonic()
-        wait_until(lambda: all("refuses mine: " in w.doing for w in ledger.workers()))
+        refused_s = time.monotonic()
         assert ledger.snapshot("mine").helpers == []
-        assert set(ledger.snapshot("mine").refusing.values()) == {
-            "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
-            "module named 'mine'. Built in: ctrnn, ctrnn-prediction, spintronic, "
-            "spintronic-prediction."
-        }
     assert launcher.stdout is not None
     lines = iter(launcher.stdout.readline, "")
+    out = next(line for line in lines if "refuses this study" in line)
+    assert time.monotonic() - refused_s < QUIET_S / 2, "at once"
+    assert (
+        "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
+        "module named 'mine'. Built in: ctrnn, ctrnn-prediction, spintronic, spintronic-prediction."
+    ) in out
     advice = "mend that, or start some, with HPO_STORAGE set to this database: hpo worker"
-    out = next(line for line in lines if "2 workers refuse this study, such as standing-" in line)
-    assert time.monotonic() - going_on_s < QUIET_S / 2, "at once, although one refused before"
-    assert "objective 'mine:Mine' cannot be imported: No module named 'mine'. Built in: " in out
     assert advice in next(lines)
     launcher.send_signal(signal.SIGINT)
-    _, err = end(launcher)
-    assert launcher.returncode == 130
-    assert "2 workers serve this study: starting none here (--workers)" in err
-    for worker in workers:
-        kill(worker, signal.SIGTERM)
+    _, err = user.end(launcher, 130)
+    assert "1 worker serves this study: starting none here (--workers)" in err
+    kill(worker, signal.SIGTERM)

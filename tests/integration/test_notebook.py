@@ -17,7 +17,7 @@ import pytest
 from finished import finished
 from servers import database
 from stack import ROOT
-from workers import SUPPORT, ledger_at, toy_spec
+from workers import ledger_at, toy_spec
 
 import hpo
 from hpo.errors import HpoError, SpecError, StudyError
@@ -81,7 +81,6 @@ def shown(outputs: list[Any], kind: str) -> str:
 def in_kernel(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The database that a kernel which is started now works on."""
     monkeypatch.setenv("HPO_STORAGE", database_url)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SUPPORT), str(SUPPORT.parents[1])]))
     return database_url
 
 

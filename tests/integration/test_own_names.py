@@ -38,10 +38,15 @@ def directory(tmp_path: Path) -> Path:
 
 
 def run(line: list[str], directory: Path, url: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HPO_STORAGE": url, "HPO_HOME": str(directory / "home")}
+    own = {"PYTHONPATH": "", "HPO_STORAGE": url, "HPO_HOME": str(directory / "home")}
     with genuine():
         return subprocess.run(
-            line, cwd=directory, env=environment, capture_output=True, text=True, timeout=120
+            line,
+            cwd=directory,
+            env={**os.environ, **own},
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
 

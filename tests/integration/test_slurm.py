@@ -53,21 +53,30 @@ def crew_of(worker: WorkerInfo) -> int:
     return int(Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_four_jobs_run_a_study_to_its_exact_budget(user: User) -> None:
-    launcher = user.launch("--set", "fixed.sleep_s=0.3")
+def test_jobs_run_a_study_to_its_exact_budget_and_are_left_and_found_again(user: User) -> None:
+    options = ("--workers-per-job", "2", "--set", "fixed.sleep_s=0.3")
+    launcher = user.launch(*options)
     workers = user.wait_for_workers(4)
     said, _ = user.run("status", "toy", "--json")
     listed = [w for w in json.loads(said)["workers"] if w["alive"]]
     assert {w["job"] for w in listed} == {w.job for w in workers}
     logs = [Path(w["log"]) for w in listed]
-    out, err = user.end(launcher)
-    assert "4 jobs of SLURM with 1 worker each; logs in " in err
+    ends = {log.name.partition("_")[2] for log in logs}
+    assert ends == {f"{job}-{worker}.log" for job in (0, 1) for worker in (1, 2)}
+    launcher.terminate()
+    out, err = user.end(launcher, 143)
+    assert "2 jobs of SLURM with 2 workers each; logs in " in err
     assert "can a node reach the database? (--no-probe leaves it out)" in out
-    assert "submitted 4 jobs to SLURM: " in out
+    assert "submitted 2 jobs to SLURM: " in out
+    assert "2 jobs left to SLURM" in err, "who is not at a terminal is not asked"
+    assert len(states()) == 2
+    out, _ = user.launched(*options)
+    assert "2 jobs of this study in the queue already" in out
     snapshot = user.snapshot()
     assert snapshot.state == StudyState.DONE
     assert len(snapshot.search) == 24
     assert table(snapshot) == user.calm()
+    assert {worker.name for worker in snapshot.workers} == {worker.name for worker in workers}
     assert all("settled after" in log.read_text() for log in logs)
     wait_until(lambda: not states(), timeout_s=60)
 
@@ -118,11 +127,8 @@ def test_a_job_that_must_end_keeps_its_work_and_queues_again(
     assert "told to stop: the workers have stopped" in log.read_text()
 
 
-@pytest.mark.parametrize(
-    "options", [("--slurm-partition", "debgu"), ("--slurm-option", "licenses=none:3")]
-)
-def test_what_sbatch_refuses_leaves_no_study_behind(user: User, options: tuple[str, ...]) -> None:
-    _, err = user.launched(*options, status=1)
+def test_what_sbatch_refuses_leaves_no_study_behind(user: User) -> None:
+    _, err = user.launched("--slurm-option", "licenses=none:3", status=1)
     assert "error: slurm: sbatch must answer, but got: sbatch: error: " in err
     assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
     assert not states()
@@ -200,22 +206,3 @@ def test_ctrl_c_at_a_terminal_asks_and_leaves_or_cancels_the_jobs(user: User) ->
     assert two.end() == 130
     assert not states()
     assert not any(slot.held or slot.losses for slot in user.snapshot().search), "released"
-
-
-def test_without_a_terminal_jobs_are_left(user: User) -> None:
-    launcher = user.launch("--no-probe", "--set", "fixed.sleep_s=0.3")
-    user.wait_for_workers(4)
-    launcher.terminate()
-    _, err = user.end(launcher, 143)
-    assert "4 jobs left to SLURM" in err
-    assert len(states()) == 4
-
-
-def test_workers_that_share_a_job(user: User) -> None:
-    _, err = user.launched("--workers-per-job", "2", "--no-probe")
-    assert "2 jobs of SLURM with 2 workers each; logs in " in err
-    assert table(user.snapshot()) == user.calm()
-    logs = {path.name for path in (user.directory / "home/logs/toy/slurm").glob("*_?-?.log")}
-    assert {name.partition("_")[2] for name in logs} == {
-        f"{job}-{worker}.log" for job in (0, 1) for worker in (1, 2)
-    }

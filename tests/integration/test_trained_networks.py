@@ -17,7 +17,7 @@ import torch
 from pages import shown
 from safetensors.torch import load_file
 from servers import connect, database
-from workers import SUPPORT, ledger_at, run_workers
+from workers import ledger_at, run_workers
 
 import hpo
 from hpo.cli import main
@@ -65,7 +65,7 @@ class User:
         done = subprocess.run(
             [sys.executable, "-m", "hpo", *line],
             cwd=self.directory,
-            env={**os.environ, "HPO_STORAGE": self.url, "PYTHONPATH": str(SUPPORT)},
+            env={**os.environ, "HPO_STORAGE": self.url},
             capture_output=True,
             text=True,
             timeout=120,

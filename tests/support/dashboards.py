@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from workers import SUPPORT
-
 
 @dataclass(frozen=True)
 class Got:
@@ -98,7 +96,7 @@ def dashboard(*arguments: str, **environment: str) -> Iterator[Dashboard]:
     """
     with subprocess.Popen(
         [sys.executable, "-m", "hpo", "dashboard", "--port", "0", *arguments],
-        env={**os.environ, "PYTHONPATH": str(SUPPORT), **environment},
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

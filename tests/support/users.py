@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workers import SUPPORT, ledger_at, table, wait_until
+from workers import ledger_at, table, wait_until
 
 from hpo.study import file
 from hpo.study.trials import StudySnapshot, WorkerInfo
@@ -70,7 +70,7 @@ class User:
     def environment(self) -> dict[str, str]:
         """Of what he starts."""
         own = {"HPO_STORAGE": self.url, "HPO_HOME": str(self.directory / "home")}
-        return {**os.environ, **own, "PYTHONPATH": f"{SUPPORT}:{SUPPORT.parents[1]}"}
+        return {**os.environ, **own}
 
     def start(self, *line: str, **streams: Any) -> subprocess.Popen[str]:
         """Run ``hpo`` in the background."""

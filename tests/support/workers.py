@@ -61,11 +61,10 @@ def start_worker(url: str, *arguments: str, code: str = "") -> subprocess.Popen[
         arguments: its command line.
         code: what it does first, to be on another kind of host.
     """
-    environment = {**os.environ, "HPO_STORAGE": url, "PYTHONPATH": str(SUPPORT)}
     start = f"{code}\nimport runpy; runpy.run_module('hpo.worker', run_name='__main__')"
     return subprocess.Popen(
         [sys.executable, *(["-c", start] if code else ["-m", "hpo.worker"]), *arguments],
-        env=environment,
+        env={**os.environ, "HPO_STORAGE": url},
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workers import SUPPORT, wait_until
+from workers import wait_until
 
 from hpo import settings
 from hpo.errors import HpoError
@@ -84,7 +84,6 @@ def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
     several = Crew("toy", storage_url=AWAY_URL, logs=tmp_path, threads=3, release=nobody_held)
     several.start(3)
     seen = []
