@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from processes import free_port
 from required import missing
+from workers import wait_until
 
 from hpo.worker import provenance
 
@@ -29,13 +29,10 @@ def require_engine() -> None:
     """Skip the test where the services cannot be started, or fail it if they must."""
     require_client()
     for command in (["docker", "info"], ["docker", "compose", "version"]):
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        except subprocess.TimeoutExpired:
-            missing("docker", f"`{' '.join(command)}` does not answer")
+        done = subprocess.run(["timeout", "30", *command], capture_output=True, text=True)
         if done.returncode != 0:
             missing("docker", f"`{' '.join(command)}` says: {done.stderr.strip()[-300:]}")
-    built = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False)
+    built = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True)
     free_gb = shutil.disk_usage("/var").free / 1e9
     if built.returncode != 0 and free_gb < NEEDED_GB:
         missing("docker", f"the image takes {NEEDED_GB:g} GB of disk to build, of {free_gb:.0f} GB")
@@ -119,12 +116,13 @@ class Stack:
 
     def kill(self, container: str) -> None:
         """``kill -9`` of what the container runs, from within; Docker starts it again."""
-        before = self.inspect(container)["RestartCount"]
+        before = self.restarts()[container]
         self.docker("exec", container, "sh", "-c", "kill -9 $(cat /proc/1/task/1/children)")
-        deadline = time.monotonic() + 120
-        while self.inspect(container)["RestartCount"] == before:
-            assert time.monotonic() < deadline, "it was not started again"
-            time.sleep(0.1)
+        wait_until(lambda: self.restarts()[container] > before, 120)
+
+    def shell_in(self, service: str, line: str) -> str:
+        """Run a line of the shell in the first container of a service; what it printed."""
+        return self.docker("exec", self.containers(service)[0], "sh", "-c", line)
 
     def ask(
         self, path: str, *, method: str = "GET", password: str | None = ""
@@ -133,14 +131,12 @@ class Stack:
         address = f"http://127.0.0.1:{self.dashboard_port}{path}"
         request = urllib.request.Request(address, method=method)
         if password is not None:
-            token = password or self.secrets["dashboard"]
-            request.add_header("Authorization", f"Bearer {token}")
+            request.add_header("Authorization", f"Bearer {password or self.secrets['dashboard']}")
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
+            return error.code, b""
 
     def remove(self) -> None:
         """Stop all, and delete the volumes; the image stays, for the next time."""
