@@ -20,9 +20,10 @@ import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
-from processes import ENTER, HOLD, USER, eventually, finish, running, script, start
+from processes import ENTER, HOLD, USER, finish, running, script, start
 from servers import connect, gone, password_of, read, write
 from sqlalchemy import Connection
+from workers import wait_until
 
 from hpo.errors import StorageError
 from hpo.postgres.connect import Schema, open_storage
@@ -44,7 +45,7 @@ def kill(pid: int | None) -> None:
 
 def kept(home: Path) -> EmbeddedStatus:
     """What is known of a server whose keeper is there."""
-    eventually(lambda: bool(status(home).keeper_pid))
+    wait_until(lambda: bool(status(home).keeper_pid))
     return status(home)
 
 
@@ -85,7 +86,7 @@ def test_the_server_starts_once_and_runs_until_its_last_user_was_killed(new_home
     assert pids == {f"{status(new_home).pid}\n"}
     last.kill()
     last.communicate()
-    eventually(lambda: gone(new_home), within_s=6.0)
+    wait_until(lambda: gone(new_home), timeout_s=6.0)
     assert not Layout(new_home).socket_directory.exists()
 
 
@@ -96,7 +97,7 @@ def test_a_forked_child_does_not_keep_the_server_alive(hpo_home: Path) -> None:
         (child,) = psutil.Process(user.pid).children()
         user.kill()
         user.wait()
-        eventually(lambda: gone(hpo_home))
+        wait_until(lambda: gone(hpo_home))
         assert child.is_running()
         child.kill()
 
@@ -107,7 +108,7 @@ def test_who_comes_while_it_is_stopping_gets_the_next_one(hpo_home: Path) -> Non
         for _ in range(3):
             stopping = threading.Thread(target=stop, args=(hpo_home, True))
             stopping.start()
-            eventually(lambda: not Layout(hpo_home).host.exists())
+            wait_until(lambda: not Layout(hpo_home).host.exists())
             with Embedded(hpo_home) as another:
                 assert read(another.acquire()) == 42
             stopping.join()
@@ -122,20 +123,20 @@ def test_who_comes_replaces_a_killed_keeper_and_the_keeper_a_killed_server(hpo_h
         write(url)
         before = kept(hpo_home)
         kill(before.keeper_pid)
-        eventually(lambda: status(hpo_home).keeper_pid is None)
+        wait_until(lambda: status(hpo_home).keeper_pid is None)
         with running(USER, hpo_home):
             adopted = kept(hpo_home)
             assert adopted.pid == before.pid
             assert adopted.keeper_pid != before.keeper_pid
             assert read(url) == 42
         kill(adopted.pid)
-        eventually(lambda: (now := status(hpo_home)).running and now.pid != adopted.pid)
+        wait_until(lambda: (now := status(hpo_home)).running and now.pid != adopted.pid)
         assert status(hpo_home).keeper_pid == adopted.keeper_pid
         assert Layout(hpo_home).log.with_suffix(".log.1").exists(), "what the killed one said"
         assert read(url) == 42
         kill(adopted.keeper_pid)
         kill(status(hpo_home).pid)
-        eventually(lambda: gone(hpo_home))
+        wait_until(lambda: gone(hpo_home))
         embedded.revive()
         assert read(url) == 42
         kill(kept(hpo_home).keeper_pid)
@@ -198,7 +199,7 @@ def test_server_and_keeper_end_when_their_home_is_removed(hpo_home: Path) -> Non
     with running(USER, hpo_home):
         known = kept(hpo_home)
         shutil.rmtree(hpo_home / "server")
-        eventually(lambda: not any(map(psutil.pid_exists, [known.pid or 0, known.keeper_pid or 0])))
+        wait_until(lambda: not any(map(psutil.pid_exists, [known.pid or 0, known.keeper_pid or 0])))
 
 
 # --- stop and status -----------------------------------------------------------------------------
@@ -453,7 +454,7 @@ def test_an_ordinary_user_has_a_server_of_his_own(new_home: Path) -> None:
         assert (home / "server" / "password").stat().st_uid == NOBODY
         for process in [start(USER, home, **who) for _ in range(4)]:
             finish(process)
-    eventually(lambda: gone(home))
+    wait_until(lambda: gone(home))
 
 
 @as_root

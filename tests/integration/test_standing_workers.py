@@ -6,9 +6,12 @@ import importlib
 import os
 import signal
 import sys
-import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workers import kill, start_worker, toy_spec, wait_until
@@ -22,44 +25,47 @@ from hpo.worker.loop import Worker
 NAMES = ("a", "b", "c")
 
 
-def opened(snapshots: list[StudySnapshot]) -> list[str]:
-    """The study of every trial, in the order in which trials were begun."""
-    trials = [(slot.started_at, s.spec.name) for s in snapshots for slot in s.search]
-    return [name for _, name in sorted(trials)]
+@contextmanager
+def at_work(worker: Worker) -> Iterator[None]:
+    """It runs meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(worker.run)
+        try:
+            yield
+        finally:
+            worker.stop()
+        running.result()
 
 
-def test_one_worker_serves_three_studies_in_turn(ledger: Ledger, database_url: str) -> None:
+def test_one_worker_serves_three_studies_in_turn(ledger: Ledger, storage: Storage) -> None:
     for name in NAMES:
         ledger.register(toy_spec(name, budget={"trials": 5}, confirm=None))
-    worker = start_worker(database_url)
-    wait_until(lambda: all(ledger.snapshot(n).state == StudyState.DONE for n in NAMES), 120)
-    kill(worker, signal.SIGTERM)
-    assert opened([ledger.snapshot(name) for name in NAMES]) == [*NAMES] * 5
+    worker = Worker(storage, WorkerOptions(lease_s=1.0), "fair")
+    with at_work(worker):
+        wait_until(lambda: all(ledger.snapshot(n).state == StudyState.DONE for n in NAMES), 120)
+    slots = [(slot.started_at, name) for name in NAMES for slot in ledger.snapshot(name).search]
+    assert [name for _, name in sorted(slots)] == [*NAMES] * 5
 
 
 def test_four_workers_advance_three_studies_together(ledger: Ledger, database_url: str) -> None:
     """Windows of 16, 4 and 1: the first could take all four workers, and must not."""
     budget = {"trials": 16, "members": 1}
+    slow: dict[str, Any] = {"fixed": {"sleep_s": 0.05}, "confirm": None}
     for name, window in zip(NAMES, (16, 4, 1), strict=True):
-        ledger.register(
-            toy_spec(
-                name, budget=budget | {"window": window}, fixed={"sleep_s": 0.05}, confirm=None
-            )
-        )
+        ledger.register(toy_spec(name, budget=budget | {"window": window}, **slow))
     workers = [start_worker(database_url) for _ in range(4)]
     settled = []
 
     def one_is_done() -> bool:
         snapshots = [ledger.snapshot(name) for name in NAMES]
-        at_work = [sum(slot.held for slot in s.search) for s in snapshots]
+        held = [sum(slot.held for slot in s.search) for s in snapshots]
         settled[:] = [s.settled for s in snapshots]
-        assert max(at_work) <= 3, "no study has all the workers while others wait"
+        assert max(held) <= 3, "no study has all the workers while others wait"
         return max(settled) == 16
 
     wait_until(lambda: sum(worker.alive for worker in ledger.workers()) == 4, 60)
     wait_until(one_is_done, 120)
     assert min(settled) >= 16 // 4
-    wait_until(lambda: all(ledger.snapshot(n).state == StudyState.DONE for n in NAMES), 120)
     for worker in workers:
         kill(worker, signal.SIGTERM)
 
@@ -76,9 +82,7 @@ def test_a_refused_study_is_tried_again(
     module.rename(tmp_path / "elsewhere.py")
     importlib.invalidate_caches()
     worker = Worker(storage, WorkerOptions(refusal_s=1.0, lease_s=0.3), "patient")
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
+    with at_work(worker):
         wait_until(lambda: "; refuses gone: study " in doing(ledger), 30)
         time.sleep(1.5)
         wait_until(lambda: "; refuses gone: study " in doing(ledger), 30)
@@ -86,9 +90,6 @@ def test_a_refused_study_is_tried_again(
         importlib.invalidate_caches()
         wait_until(lambda: ledger.snapshot("gone").state == StudyState.DONE, 60)
         wait_until(lambda: doing(ledger) == "waits: no study is open", 30)
-    finally:
-        worker.stop()
-        thread.join()
 
 
 def doing(ledger: Ledger) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import dashboards
 from playwright.sync_api import Browser, Page, sync_playwright
-from required import chromium
+from required import program
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
     "--headless=new",
@@ -36,7 +37,7 @@ document.addEventListener(
 def browser() -> Iterator[Browser]:
     """A Chromium with a profile of its own."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS])
+        started = playwright.chromium.launch(executable_path=program(*CHROMIUM), args=[*FLAGS])
         try:
             yield started
         finally:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
-from processes import eventually, free_port
+from processes import free_port, listens
 from required import missing
-
-SUPPORT, ROOT = Path(__file__).parent, Path(__file__).parents[2]
+from workers import wait_until
 
 
 class Cluster:
@@ -35,26 +33,18 @@ class Cluster:
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         where = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
         scheduler = self._start("scheduler", *where)
-        eventually(self._accepts, within_s=30)
+        wait_until(lambda: listens(self.port))
         return scheduler
-
-    def _accepts(self) -> bool:
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            return True
-        return False
 
     def start_worker(self, threads: int = 1) -> subprocess.Popen[bytes]:
         space = ("--local-directory", str(self._directory), "--host", "127.0.0.1", "--no-dashboard")
         return self._start("worker", self.address, "--nthreads", str(threads), *space)
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONPATH": f"{SUPPORT}{os.pathsep}{ROOT}"}
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *arguments],
                 cwd=self._directory,
-                env=environment,
                 stdout=log,
                 stderr=log,
             )

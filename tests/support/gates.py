@@ -6,11 +6,10 @@ Nothing in the worker knows of them: a trigger asks for an advisory lock that th
 from __future__ import annotations
 
 import itertools
-import time
-from types import TracebackType
 from typing import Self
 
 from servers import connect
+from workers import wait_until
 
 _KEY = 4711
 _numbers = itertools.count()
@@ -44,22 +43,15 @@ class Gate:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.open()
 
-    def wait(self, timeout_s: float = 30.0) -> None:
+    def wait(self) -> None:
         """Return when somebody stands before the gate."""
-        deadline = time.monotonic() + timeout_s
         query = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {self._key}"
         with connect(self._url) as connection:
-            while connection.execute(f"{query} AND NOT granted").fetchone() == (0,):
-                assert time.monotonic() < deadline, "nobody came to the gate"
-                time.sleep(0.02)
+            count = f"{query} AND NOT granted"
+            wait_until(lambda: connection.execute(count).fetchone() != (0,))
 
     def cut(self) -> None:
         """End the sessions that stand before the gate: what they were at is undone."""

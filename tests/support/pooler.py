@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from required import pgbouncer
+from processes import free_port, listens
+from required import program
 from servers import password_of
 from workers import wait_until
 
@@ -35,30 +35,24 @@ logfile = {folder}/pgbouncer.log
 @contextmanager
 def pooled(url: str, sessions: int) -> Iterator[str]:
     """The URL of a database through a pooler that has so many sessions with it."""
-    program, there = pgbouncer(), sa.make_url(url)
+    pgbouncer, there = program("pgbouncer", "/usr/sbin/pgbouncer"), sa.make_url(url)
     folder = Path(tempfile.mkdtemp(prefix="pooler-"))
     account: dict[str, Any] = {}
     if os.geteuid() == 0:  # it refuses root, and must reach the server's socket
         owner = pwd.getpwuid(Path(str(there.query["host"])).stat().st_uid)
         account = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         os.chown(folder, owner.pw_uid, owner.pw_gid)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     password = password_of(url)
     values = {"database": there.database, "socket": there.query["host"], "user": there.username}
     about = _INI.format(**values, password=password, port=port, sessions=sessions, folder=folder)
     (folder / "pgbouncer.ini").write_text(about)
-    command = [program, "--quiet", folder / "pgbouncer.ini"]
+    command = [pgbouncer, "--quiet", folder / "pgbouncer.ini"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, **account) as process:
         try:
-            wait_until(lambda: _listens(port))
+            wait_until(lambda: listens(port))
             yield f"postgresql://anybody@127.0.0.1:{port}/{there.database}"
         finally:
             process.terminate()
             process.wait(timeout=30)
             shutil.rmtree(folder)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,18 +52,16 @@ def running(code: str, *arguments: object, **options: Any) -> Iterator[subproces
             process.kill()
 
 
-def eventually(condition: Callable[[], bool], *, within_s: float = 15.0) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {within_s} s"
-        time.sleep(0.05)
-
-
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of this host."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def script(path: Path, body: str) -> None:

@@ -21,35 +21,19 @@ def missing(name: str, why: str) -> None:
     pytest.skip(why)
 
 
-def chromium() -> str:
-    """The path of a Chromium."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
+def program(name: str, *others: str) -> str:
+    """The path of a program, which may be called otherwise or stand elsewhere."""
+    for known in (name, *others):
+        if found := shutil.which(known):
             return found
-    missing("chromium", "no Chromium was found in PATH: apt install chromium")
-    raise AssertionError
-
-
-def pgbouncer() -> str:
-    """The path of PgBouncer."""
-    for name in ("pgbouncer", "/usr/sbin/pgbouncer"):
-        if found := shutil.which(name):
-            return found
-    missing("pgbouncer", "no PgBouncer was found in PATH: apt install pgbouncer")
+    missing(name, f"no {name} was found in PATH: apt install {name}")
     raise AssertionError
 
 
 def postgres_with_tls() -> Path:
     """The directory of the programs of a PostgreSQL that was built with OpenSSL."""
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)
-    for program in [*installed, *map(Path, filter(None, [shutil.which("postgres")]))]:
-        config = program.resolve().parent / "pg_config"
-        if not config.exists():
-            continue
-        options = subprocess.run(
-            [config, "--configure"], capture_output=True, text=True, check=True
-        )
-        if "openssl" in options.stdout:
-            return program.resolve().parent
+    for config in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_config"), reverse=True):
+        if b"openssl" in subprocess.check_output([config, "--configure"]):
+            return config.parent
     missing("postgres", "no PostgreSQL with TLS was found: apt install postgresql")
     raise AssertionError

@@ -12,12 +12,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from processes import eventually, free_port
+from processes import free_port
 from required import missing
+from workers import wait_until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
 READY_S = 40.0
@@ -26,10 +27,8 @@ CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={node}(127.0.0.1)
 SlurmUser=root
-SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={home}/munge.socket,cred_expire=5
-CredType=cred/munge
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
 StateSaveLocation={home}/state
@@ -39,15 +38,10 @@ SlurmdPidFile={home}/slurmd.pid
 SlurmctldLogFile={home}/slurmctld.log
 SlurmdLogFile={home}/slurmd.log
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
-MpiDefault=none
 ReturnToService=2
 KillWait=20
-MinJobAge=300
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
 PreemptType=preempt/partition_prio
@@ -73,27 +67,38 @@ def cluster() -> Iterator[Path]:
     require()
     home = Path(tempfile.mkdtemp(prefix="hpo-slurm-"))
     home.chmod(0o755)
-    config = home / "slurm.conf"
+    for name in ("munge", "state", "spool"):
+        (home / name).mkdir(mode=0o755)
+    config, key = home / "slurm.conf", home / "munge/key"
     config.write_text(CONFIGURATION.format(node=NODE, home=home, ports=(free_port(), free_port())))
     (home / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
-    for name in ("state", "spool"):
-        (home / name).mkdir()
-    daemons: list[subprocess.Popen[bytes]] = []
+    key.write_bytes(os.urandom(1024))
+    key.chmod(0o600)
+    files = [f"--{name}-file={home}/munge/{name}" for name in ("key", "pid", "log", "seed")]
     environment = {**os.environ, "SLURM_CONF": str(config)}
+    daemons: list[subprocess.Popen[bytes]] = []
 
     def start(*command: str) -> None:
         with (home / f"{command[0]}.out").open("wb") as log:
             daemons.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
 
+    def said(*command: str) -> str:
+        return subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+
     try:
-        _start_munged(home, start)
+        start("munged", "--foreground", "--force", f"--socket={home}/munge.socket", *files)
+        wait_until((home / "munge.socket").exists)
         start("slurmctld", "-D", "-c", "-f", str(config))
         start("slurmd", "-D", "-f", str(config), "-N", NODE)
-        _wait_until_idle(environment, home)
+        try:
+            wait_until(lambda: "idle" in said("sinfo", "-h", "-o", "%t"), READY_S)
+        except AssertionError as error:
+            logs = [log.read_text()[-2000:] for log in (*home.glob("*.log"), *home.glob("*.out"))]
+            raise AssertionError("\n".join(logs)) from error
         yield config
     finally:
-        subprocess.run(["scancel", "--user=root"], env=environment, check=False)
-        _wait_until_empty(environment)
+        said("scancel", "--user=root")
+        wait_until(lambda: not said("squeue", "-h").strip(), READY_S)
         for daemon in reversed(daemons):
             daemon.send_signal(signal.SIGTERM)
             try:
@@ -102,46 +107,3 @@ def cluster() -> Iterator[Path]:
                 daemon.kill()
                 daemon.wait()
         shutil.rmtree(home, ignore_errors=True)
-
-
-def _start_munged(home: Path, start: Callable[..., None]) -> None:
-    """A munged of our own: with its own key and socket, beside any other."""
-    munge = home / "munge"
-    munge.mkdir()
-    key = munge / "key"
-    key.write_bytes(os.urandom(1024))
-    key.chmod(0o600)
-    start(
-        "munged",
-        "--foreground",
-        "--force",
-        f"--socket={home}/munge.socket",
-        f"--key-file={key}",
-        f"--pid-file={munge}/pid",
-        f"--log-file={munge}/log",
-        f"--seed-file={munge}/seed",
-    )
-    eventually((home / "munge.socket").exists, within_s=READY_S)
-
-
-def _wait_until_idle(environment: dict[str, str], home: Path) -> None:
-    def idle() -> bool:
-        said = subprocess.run(
-            ["sinfo", "-h", "-o", "%t"], env=environment, capture_output=True, text=True
-        )
-        return "idle" in said.stdout.split()
-
-    logs = [home / name for name in ("slurmctld.log", "slurmd.log", "slurmctld.out", "slurmd.out")]
-    try:
-        eventually(idle, within_s=READY_S)
-    except AssertionError as error:
-        said = "\n".join(log.read_text()[-2000:] for log in logs if log.exists())
-        raise AssertionError(f"{error}\n{said}") from None
-
-
-def _wait_until_empty(environment: dict[str, str]) -> None:
-    def empty() -> bool:
-        said = subprocess.run(["squeue", "-h"], env=environment, capture_output=True, text=True)
-        return said.returncode != 0 or not said.stdout.strip()
-
-    eventually(empty, within_s=READY_S)

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg
+from processes import free_port
 from required import postgres_with_tls
 from workers import wait_until
 
@@ -82,8 +82,7 @@ def tls_server(directory: Path, certificates: str, hba: str, settings: str) -> I
         if account:
             os.chown(data / name, account["user"], account["group"])
     (data / "pg_hba.conf").write_text(f"{hba}\nhostssl postgres hpo 127.0.0.1/32 scram-sha-256\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     own = f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n"
     (data / "postgresql.conf").write_text(f"{settings}\n{own}")
     with (directory / "log").open("wb") as log:
