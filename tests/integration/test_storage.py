@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
-from processes import finish, start
 from servers import connect, password_of
-from tables import SCHEMA
+from tables import SCHEMA, THINGS
 
 from hpo.errors import StorageError
 from hpo.postgres import connect as storage_module
@@ -39,28 +39,26 @@ def changed(url: str, **parts: str) -> str:
 
 
 def test_sessions_are_the_same_whatever_the_database_sets(empty_database_url: str) -> None:
-    others = {
-        "TimeZone": "Asia/Kolkata",
-        "DateStyle": "German",
+    name = sa.make_url(empty_database_url).database
+    others = {"TimeZone": "Asia/Kolkata", "DateStyle": "German", "extra_float_digits": "0"}
+    others |= {
         "IntervalStyle": "sql_standard",
-        "extra_float_digits": "0",
         "bytea_output": "escape",
         "client_encoding": "LATIN1",
-        "default_transaction_isolation": "serializable",
-        "idle_in_transaction_session_timeout": "7h",
     }
+    others |= {"default_transaction_isolation": "serializable"}
+    others |= {"idle_in_transaction_session_timeout": "7h"}
     with connect(empty_database_url) as admin:
-        for name, value in others.items():
-            database = sa.make_url(empty_database_url).database
-            admin.execute(f"ALTER DATABASE {database} SET {name} = '{value}'")
+        for setting, value in others.items():
+            admin.execute(f"ALTER DATABASE {name} SET {setting} = '{value}'")
     wanted = PINNED | {"idle_in_transaction_session_timeout": f"{IDLE_S}s"}
     wanted |= {"application_name": "hpo", "DateStyle": "ISO, DMY"}
+    wanted |= {n: "0" for n in wanted if n.startswith("tcp_")}  # a socket has none
     with open_storage(empty_database_url) as storage:
         for engine in (storage.engine, storage.optuna().engine):
             with engine.connect() as connection:
                 shown = {n: connection.scalar(sa.text(f"SHOW {n}")) for n in wanted}
                 found = connection.scalar(sa.text("SELECT (203::float8 / 269)::text"))
-            wanted |= {n: "0" for n in wanted if n.startswith("tcp_")}  # a socket has none
             assert shown == wanted
             assert float(found or 0) == 203 / 269
 
@@ -142,7 +140,7 @@ OPTION = "Correct or remove the option in the URL."
     [
         (NOBODY, f"127.0.0.1:1, user me: {ACCEPT}", f"Connection refused. {CHECK}"),
         (
-            "postgresql://me:geheim@nowhere.invalid/x",
+            NOBODY.replace("127.0.0.1:1", "nowhere.invalid"),
             f"nowhere.invalid:5432, user me: {ACCEPT}",
             "",
         ),
@@ -175,23 +173,17 @@ def test_a_database_out_of_reach(
     assert said.endswith(end)
 
 
-def test_a_server_that_does_not_answer() -> None:
+def test_a_server_that_is_mute_or_too_old_or_lacks_the_database(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         said = refusal(f"postgresql://me:geheim@127.0.0.1:{port}/studies?connect_timeout=2")
     assert "must accept connections within 2 s, but got: connection timeout expired" in said
-
-
-def test_a_database_that_does_not_exist(empty_database_url: str) -> None:
-    said = refusal(changed(empty_database_url, database="nothere"))
-    assert ": the database must exist, but got: " in said
-    assert said.endswith(
+    assert refusal(changed(empty_database_url, database="nothere")).endswith(
         'database "nothere" does not exist. Create it with `createdb`, or correct its name in '
         "the URL."
     )
-
-
-def test_a_server_that_is_too_old(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_module, "OLDEST_MAJOR", 99)
     assert refusal(empty_database_url).endswith(
         ": the server must be PostgreSQL 99 or newer, but got version=18.4. Use a newer server, "
@@ -202,28 +194,17 @@ def test_a_server_that_is_too_old(empty_database_url: str, monkeypatch: pytest.M
 # --- tables --------------------------------------------------------------------------------------
 
 
-def test_four_processes_create_the_tables_once(empty_database_url: str) -> None:
-    code = (
-        "import sys\n"
-        "from tables import SCHEMA, THINGS\n"
-        "import sqlalchemy as sa\n"
-        "from hpo.postgres.connect import open_storage\n"
-        "print('ready', flush=True); sys.stdin.read()\n"
-        "with open_storage(sys.argv[1], prepare=SCHEMA, worker=True) as storage:\n"
-        "    with storage.engine.begin() as c: c.execute(sa.insert(THINGS))\n"
-    )
-    support = str(Path(__file__).parents[1] / "support")
-    environment = os.environ | {"PYTHONPATH": support}
-    processes = [start(code, empty_database_url, env=environment) for _ in range(4)]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:  # all have imported what they need, and start at once
-        assert process.stdin is not None
-        process.stdin.close()
-    for process in processes:
-        process.stdin = None
-        finish(process)
+def test_four_create_the_tables_once(empty_database_url: str) -> None:
+    begin = Barrier(4)
+
+    def create(number: int) -> None:
+        begin.wait()
+        with open_storage(empty_database_url, prepare=SCHEMA, worker=True) as storage:
+            with storage.engine.begin() as connection:
+                connection.execute(sa.insert(THINGS))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(create, range(4)))
     with connect(empty_database_url) as connection:
         counts = "SELECT (SELECT count(*) FROM ours.things), (SELECT count(*) FROM alembic_version)"
         assert connection.execute(counts).fetchone() == (4, 1)
