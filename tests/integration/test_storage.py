@@ -199,9 +199,9 @@ def test_four_create_the_tables_once(empty_database_url: str) -> None:
 
     def create(number: int) -> None:
         begin.wait()
-        with open_storage(empty_database_url, prepare=SCHEMA, worker=True) as storage:
-            with storage.engine.begin() as connection:
-                connection.execute(sa.insert(THINGS))
+        opened = open_storage(empty_database_url, prepare=SCHEMA, worker=True)
+        with opened as storage, storage.engine.begin() as connection:
+            connection.execute(sa.insert(THINGS))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(create, range(4)))

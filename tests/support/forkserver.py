@@ -15,6 +15,7 @@ its workers are its children. On systems other than Linux, all starts are genuin
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -28,7 +29,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def _start() -> socket.socket:
 
 
 def serve() -> None:
-    """Import all, and serve the process that started this one; returns in what it starts."""
+    """Import all, and serve the process that started this one."""
     sys.path.remove(str(SUPPORT))
     base = list(sys.path)
     _preload()
@@ -183,7 +184,6 @@ def _serve(end: socket.socket, base: list[str]) -> None:
             orders.close()
             end.close()
             _become(*order, streams, base)
-            return
         for stream in streams:
             os.close(stream)
         end.sendall(pid.to_bytes(4))
@@ -212,7 +212,7 @@ def _become(
     streams: list[int],
     base: list[str],
 ) -> None:
-    """Turn into what was asked for, and run it; the interpreter ends it as any other."""
+    """Turn into what was asked for, and end as it does."""
     if new_session:
         os.setsid()
     for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
@@ -223,7 +223,9 @@ def _become(
         os.dup2(stream, number)
     os.closerange(3, max(streams + spare) + 1)
     at_once = bool(environment.get("PYTHONUNBUFFERED")) or os.isatty(1)
-    sys.stdout.reconfigure(line_buffering=at_once)  # type: ignore[union-attr]
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", 1 if at_once else -1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
@@ -236,13 +238,38 @@ def _become(
     sys.path[:] = [*first, *filter(None, given), *base]
     sys.argv[:] = [how, *arguments]
     importlib.invalidate_caches()
-    if how == "-m":
-        for name in (what, f"{what}.__main__"):  # what runs as __main__ is loaded for that
-            if not hasattr(sys.modules.get(name), "__path__"):
-                sys.modules.pop(name, None)
-        runpy.run_module(what, run_name="__main__", alter_sys=True)
-    else:
+    _end(lambda: _run(how, what))
+
+
+def _run(how: str, what: str) -> None:
+    if how == "-c":
         exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+        return
+    for name in (what, f"{what}.__main__"):  # what runs as __main__ is loaded for that
+        if not hasattr(sys.modules.get(name), "__path__"):
+            sys.modules.pop(name, None)
+    runpy.run_module(what, run_name="__main__", alter_sys=True)
+
+
+def _end(work: Callable[[], None]) -> None:
+    """Run it, and end as the interpreter would, which would take seconds to free all modules."""
+    status, interrupted = 1, False
+    try:
+        work()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        interrupted = isinstance(error, KeyboardInterrupt)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(status & 0xFF)
 
 
 def _serve_it_too(base: list[str]) -> None:
@@ -253,7 +280,6 @@ def _serve_it_too(base: list[str]) -> None:
         for number in range(3):  # its streams would seem to be in use for a moment after its end
             os.dup2(null, number)
         _serve(far, base)
-        sys.exit()  # what it has started, at its end
     far.close()
     _Server(near).install()
 
