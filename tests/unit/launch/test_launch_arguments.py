@@ -122,7 +122,7 @@ WINDOW = ["--workers", "6", "--set", "budget.window=4"]
             "confirmation",
         ),
         (
-            [*RACE, "--no-confirm"],
+            [*RACE, "--set", "confirm=false"],
             "training",
             "at most 1,080 epochs in the search, at least 360 (a trial can end after 60 epochs)",
         ),
