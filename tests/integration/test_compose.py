@@ -24,7 +24,7 @@ from workers import ledger_at, table, wait_until
 from hpo.errors import StorageError
 from hpo.postgres.connect import open_storage
 from hpo.postgres.retry import is_passing
-from hpo.study.trials import StudySnapshot, StudyState
+from hpo.study.trials import StudyState
 
 N_WORKERS = 3
 N_TRIALS = 40

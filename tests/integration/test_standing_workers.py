@@ -18,7 +18,7 @@ from workers import kill, start_worker, toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.trials import StudySnapshot, StudyState
+from hpo.study.trials import StudyState
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
