@@ -86,8 +86,8 @@ def test_fan_in_is_that_of_the_real_layers() -> None:
         assert 0.75 * bound < weights.abs().max() <= bound
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["tau_ns", "s", "width", "density_intra"])
-@EACH_KIND
 def test_another_number_of_values_than_layers_is_refused(kind: str, name: str) -> None:
     values = (1, 1) if name == "width" else (0.5, 0.5)
     with pytest.raises(

@@ -1,11 +1,11 @@
-"""Trainings of the built-in objectives on the digits."""
+"""Trainings of the built-in objectives."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import objectives
-from objectives.contract import OnEpoch, Outcome, Protocol
+from objectives.contract import OnEpoch, Outcome, Protocol, TaskParams
 from objectives.tasks.sequential_digits import SequentialDigitsParams
 
 SMALL: dict[str, Any] = {"layers": 2, "width": 6, "batch_size": 300}
@@ -13,13 +13,18 @@ SMALL: dict[str, Any] = {"layers": 2, "width": 6, "batch_size": 300}
 
 
 def member(
-    kind: str, protocol: Protocol = Protocol.VALIDATION, *, seed: int = 0, **params: Any
+    kind: str,
+    protocol: Protocol = Protocol.VALIDATION,
+    *,
+    seed: int = 0,
+    task: TaskParams | None = None,
+    **params: Any,
 ) -> Any:
-    """A network of the objective ``kind``, not trained yet."""
+    """A network of the objective ``kind``, not trained yet; of the digits, or another task."""
     objective: Any = objectives.load(kind)
     return objective.member(
         objective.Params(**params),
-        task=SequentialDigitsParams(),
+        task=task or SequentialDigitsParams(),
         protocol=protocol,
         member_seed=seed,
     )
@@ -29,22 +34,12 @@ def evaluate(
     kind: str,
     protocol: Protocol = Protocol.VALIDATION,
     *,
-    seed: int = 0,
-    split_seed: int = 0,
     on_epoch: OnEpoch = lambda progress: None,
     resume: bytes | None = None,
-    **params: Any,
+    **how: Any,
 ) -> Outcome:
-    """What a training of the objective ``kind`` gives."""
-    objective: Any = objectives.load(kind)
-    outcome: Outcome = objective.evaluate(
-        objective.Params(**params),
-        task=SequentialDigitsParams(split_seed=split_seed),
-        protocol=protocol,
-        member_seed=seed,
-        on_epoch=on_epoch,
-        resume=resume,
-    )
+    """What a training of such a network gives."""
+    outcome: Outcome = member(kind, protocol, **how).train(on_epoch, resume)
     return outcome
 
 

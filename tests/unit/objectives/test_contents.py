@@ -3,55 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from recordings import labels, save, save_csv, series, unequal
 
 from hpo.launch import plan
-from hpo.study.file import validate
-from hpo.study.spec import StudySpec
+from hpo.study.file import read
 from objectives.contract import Protocol
 
 
-def spec(protocol: Protocol = Protocol.VALIDATION, **task: object) -> StudySpec:
-    raw = {
-        "name": "own",
-        "objective": "spintronic",
-        "protocol": protocol,
-        "budget": {"trials": 1},
-        "task": task,
-        "space": {"tau_ns": {"low": 1.0, "high": 2.0}},
+def told(tmp_path: Path, protocol: Protocol = Protocol.VALIDATION, **task: Any) -> list[str]:
+    raw: dict[str, Any] = {
+        **{"name": "own", "objective": "spintronic", "budget": {"trials": 1}, "task": task},
+        **{"protocol": protocol, "space": {"tau_ns": {"low": 1.0, "high": 2.0}}},
     }
-    if protocol is Protocol.CONFIRM:
-        raw["confirm"] = False
-    return validate(raw, where="test")
-
-
-def told(study: StudySpec) -> list[str]:
+    study = read(raw, base=tmp_path, where="test")
     return plan.data(study, plan.read(study))
 
 
-def test_series_of_unequal_lengths_are_said_to_be(tmp_path: Path) -> None:
-    save_csv(tmp_path / "series", unequal(), labels())
-    (said,) = told(spec(name="arrays", path=str(tmp_path / "series"), pad="before"))
-    assert said == (
-        "60 series × 5 points × 2 channels; 3 classes; 21 train / 9 validation / 30 test; "
-        "lengths 2–5, padded before"
-    )
-
-
 def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(tmp_path: Path) -> None:
-    assert told(spec()) == [
+    assert told(tmp_path) == [
         "1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test"
     ]
-    assert told(spec(Protocol.PAPER)) == [
+    assert told(tmp_path, Protocol.PAPER) == [
         "1,797 series × 64 points × 1 channel; 10 classes; 898 train / 899 test"
     ]
-    x = series()
-    path = save(tmp_path / "swapped.npz", x=np.swapaxes(x, 1, 2))
-    said, warning = told(spec(name="arrays", path=str(path)))
-    assert said.startswith(f"{len(x)} series × {x.shape[2]} points × {x.shape[1]} channels; ")
+    save_csv(tmp_path / "series", unequal(), labels())
+    assert told(tmp_path, name="arrays", path="series", pad="before") == [
+        "60 series × 5 points × 2 channels; 3 classes; 21 train / 9 validation / 30 test; "
+        "lengths 2–5, padded before"
+    ]
+    save(tmp_path / "swapped.npz", x=np.swapaxes(series(), 1, 2))
+    said, warning = told(tmp_path, name="arrays", path="swapped.npz")
+    assert said.startswith("60 series × 2 points × 5 channels; ")
     assert warning == (
-        f"warning: {x.shape[1]} channels exceed {x.shape[2]} points. If these are the time points, "
-        "x must be (n, time, channels): x.transpose(0, 2, 1)"
+        "warning: 5 channels exceed 2 points. If these are the time points, x must be "
+        "(n, time, channels): x.transpose(0, 2, 1)"
     )

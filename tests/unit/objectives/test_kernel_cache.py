@@ -45,14 +45,6 @@ def test_a_helper_that_changed_is_compiled_anew(tmp_path: Path) -> None:
     assert run() == "3.0 0\n"
 
 
-def test_every_file_of_the_kernels_counts(tmp_path: Path) -> None:
-    for name in ("a.py", "b.py"):
-        (tmp_path / name).write_text("1\n")
-    before = compiling.digest(tmp_path)
-    (tmp_path / "b.py").write_text("2\n")
-    assert compiling.digest(tmp_path) != before
-
-
 def test_without_a_cache_directory_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(function: object) -> None:
         raise RuntimeError("no locator available")

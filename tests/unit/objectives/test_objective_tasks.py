@@ -28,30 +28,18 @@ def rows(examples: Examples) -> set[bytes]:
     return {series.tobytes() for series in examples.x}
 
 
-def test_digits_are_read_row_by_row_in_the_unit_interval() -> None:
+def test_digits_are_read_row_by_row_in_the_unit_interval_and_split_by_class() -> None:
     train, test = halves(0)
-    digits = load_digits()
-    pixels = {(image / 16).astype(np.float32).reshape(64, 1).tobytes() for image in digits.images}
-    assert rows(train) | rows(test) == pixels
-    assert train.x.shape == (898, 64, 1)
-    assert test.x.shape == (899, 64, 1)
-    assert train.x.dtype == np.float32
-    assert train.label.dtype == np.int64
-    assert (train.x.min(), train.x.max()) == (0.0, 1.0)
-
-
-def test_digits_keep_their_labels() -> None:
     digits = load_digits()
     label_of = {
         (image / 16).astype(np.float32).tobytes(): label
         for image, label in zip(digits.images, digits.target, strict=True)
     }
-    for part in halves(3):
+    for part in (train, test):
         assert all(label_of[s.tobytes()] == y for s, y in zip(part.x, part.label, strict=True))
-
-
-def test_digits_are_split_by_class() -> None:
-    train, test = halves(0)
+    assert rows(train) | rows(test) == label_of.keys()
+    assert (train.x.shape, test.x.shape) == ((898, 64, 1), (899, 64, 1))
+    assert (train.x.min(), train.x.max()) == (0.0, 1.0)
     counts = np.stack([np.bincount(part.label, minlength=10) for part in (train, test)])
     assert np.abs(counts[0] - counts[1]).max() <= 1
     assert rows(halves(1)[0]) != rows(train)
@@ -72,11 +60,8 @@ def test_mnist1d_is_what_its_authors_published() -> None:
     assert split.train.label[:12].tolist() == [2, 6, 4, 5, 6, 6, 6, 0, 3, 1, 6, 9]
     assert split.score.label[-12:].tolist() == [3, 9, 8, 3, 3, 6, 1, 2, 5, 9, 6, 4]
     assert np.isclose(split.train.x.sum(dtype=np.float64), -51.78746787509559, atol=1e-3)
-
-
-def test_another_seed_draws_other_series() -> None:
     other = Mnist1dParams(seed=7).read().examples
-    assert not np.array_equal(other.x, Mnist1dParams().read().examples.x)
+    assert not np.array_equal(other.x[: len(split.train)], split.train.x)
     assert np.bincount(other.label).tolist() == [500] * 10
 
 
@@ -89,24 +74,22 @@ def fashion(folder: Path, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     return split.train.x[:, :, 0], split.score.x[:, :, 0]
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_pixels_are_read_row_by_row_in_the_unit_interval(tmp_path: Path, packed: bool) -> None:
-    train, test = fashion(save_images(tmp_path, packed=packed))
-    for seed, seen in enumerate((train, test)):
-        own, _ = images(len(seen), seed)
-        assert np.array_equal(seen, own.reshape(-1, 784).astype("f4") / np.float32(255))
+def test_pixels_are_read_row_by_row_in_the_unit_interval_packed_or_not(tmp_path: Path) -> None:
+    digests = set()
+    for packed in (False, True):
+        folder = save_images(tmp_path / str(packed), packed=packed)
+        for seed, seen in enumerate(fashion(folder)):
+            own, _ = images(len(seen), seed)
+            assert np.array_equal(seen, own.reshape(-1, 784).astype("f4") / np.float32(255))
+        digests.add(FashionMnistParams(path=str(folder)).digest())
+    assert len(digests) == 1
 
 
-def test_a_side_of_14_is_the_mean_of_2_by_2(tmp_path: Path) -> None:
-    _, test = fashion(save_images(tmp_path), side=14)
-    own = images(30, 1)[0][5].astype(float) / 255
-    assert np.isclose(test[5].reshape(14, 14)[3, 4], own[6:8, 8:10].mean())
-    assert test.shape == (30, 196)
-
-
-def test_the_order_of_a_permutation_is_one_for_all_images(tmp_path: Path) -> None:
+def test_a_side_of_14_is_the_mean_of_2_by_2_and_a_permutation_one_for_all(tmp_path: Path) -> None:
     save_images(tmp_path)
     in_rows = np.concatenate(fashion(tmp_path, side=14))
+    own = images(30, 1)[0][5].astype(float) / 255
+    assert np.isclose(in_rows[60 + 5].reshape(14, 14)[3, 4], own[6:8, 8:10].mean())
     mixed = np.concatenate(fashion(tmp_path, side=14, permutation_seed=5))
     order = [int(np.flatnonzero((in_rows == column[:, None]).all(axis=0))[0]) for column in mixed.T]
     assert sorted(order) == list(range(196))
@@ -125,14 +108,6 @@ def test_a_part_of_the_training_half_keeps_the_shares_of_the_classes(tmp_path: P
         task.model_copy(update={"split_seed": 1}), protocol=Protocol.CONFIRM, member_seed=0
     )
     assert not np.array_equal(split.train.x, other.train.x)
-
-
-def test_packed_or_not_the_content_is_the_same(tmp_path: Path) -> None:
-    one, other = (
-        FashionMnistParams(path=str(save_images(tmp_path / str(packed), packed=packed)))
-        for packed in (False, True)
-    )
-    assert one.resolved(tmp_path).sha256 == other.resolved(tmp_path).sha256
 
 
 def test_the_published_images_have_names(tmp_path: Path) -> None:
@@ -204,12 +179,3 @@ def test_a_set_is_found_by_its_directory_or_its_name(tmp_path: Path) -> None:
     columns = [[float(cell) for cell in channel.split(",")] for channel in line[:-1]]
     assert np.array_equal(split.score.x[4], np.array(columns, "f4").T)
     assert split.classes[split.score.label[4]] == line[-1]
-
-
-def test_series_of_unequal_lengths_end_together(tmp_path: Path) -> None:
-    save_ts(tmp_path, unequal=True)
-    task = UcrParams(path=str(tmp_path), pad="before")
-    split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
-    assert split.train.shape == (30, 5, 2)
-    assert not split.train.x[0, :2].any()
-    assert split.train.x[0, 2:].all()

@@ -54,19 +54,17 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def modules() -> dict[str, str]:
     """As a new process finds them."""
     for name in [name for name in sys.modules if name.split(".")[0] in ("own", "lazily")]:
-        monkeypatch.delitem(sys.modules, name)
+        del sys.modules[name]
     importlib.invalidate_caches()
     source._read.cache_clear()
     return dict(source.modules("own.model:Mine"))
 
 
-def test_what_an_objective_imports_counts_wherever_it_does(
-    package: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = modules(monkeypatch)
+def test_what_an_objective_imports_counts_wherever_it_does(package: Path) -> None:
+    found = modules()
     own = ["lazily", "own", "own.deep", "own.deep.inner", "own.helper", "own.model"]
     assert [name for name in found if not name.startswith("objectives")] == own
     assert "objectives.contract" in found
@@ -84,14 +82,12 @@ def test_what_an_objective_imports_counts_wherever_it_does(
         ('metric = "score"', 'metric = "# score"', False),
     ],
 )
-def test_only_what_computes_counts(
-    package: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, same: bool
-) -> None:
-    before = modules(monkeypatch)
+def test_only_what_computes_counts(package: Path, old: str, new: str, same: bool) -> None:
+    before = modules()
     file = package / "own" / "model.py"
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
-    after = modules(monkeypatch)
+    after = modules()
     assert (after == before) is same
     assert {**before, "own.model": ""} == {**after, "own.model": ""}
 
@@ -106,21 +102,17 @@ def test_only_what_computes_counts(
         b"VALUE = 1\n\x0cdef g():\n    pass\n",
     ],
 )
-def test_whatever_a_module_holds_it_is_hashed(
-    package: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
+def test_whatever_a_module_holds_it_is_hashed(package: Path, content: bytes) -> None:
     (package / "lazily.py").write_bytes(content)
-    before = modules(monkeypatch)["lazily"]
+    before = modules()["lazily"]
     (package / "lazily.py").write_bytes(content.replace(b"1", b"2").replace(b"g", b"h") + b"\n+1")
-    assert modules(monkeypatch)["lazily"] != before
+    assert modules()["lazily"] != before
 
 
-def test_an_import_that_cannot_be_resolved_is_passed_over(
-    package: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_import_that_cannot_be_resolved_is_passed_over(package: Path) -> None:
     tried = "try:\n    from .helper import x\nexcept ImportError:\n    from own import helper\n"
     (package / "lazily.py").write_text(f"imported = 1\n{tried}")
-    assert "own.helper" in modules(monkeypatch)
+    assert "own.helper" in modules()
 
 
 def test_packages_that_were_installed_elsewhere_are_not_the_users(
@@ -132,14 +124,12 @@ def test_packages_that_were_installed_elsewhere_are_not_the_users(
         (other / f"of_{name[:4]}.py").write_text("")
         monkeypatch.syspath_prepend(other)
     (package / "lazily.py").write_text("imported = 1\nimport of_site, of_dist\n")
-    assert not {"of_site", "of_dist"} & modules(monkeypatch).keys()
+    assert not {"of_site", "of_dist"} & modules().keys()
 
 
-def test_a_process_keeps_to_what_it_has_read(
-    package: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_keeps_to_what_it_has_read(package: Path) -> None:
     """As it goes on to compute with what it has imported."""
-    before = modules(monkeypatch)
+    before = modules()
     (package / "own" / "helper.py").write_text("VALUE = 'edited'\n")
     other = (package / "own" / "model.py").read_text()
     (package / "own" / "other.py").write_text(other)

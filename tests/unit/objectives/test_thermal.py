@@ -18,7 +18,7 @@ TAU_NS, X_TH, POWER = 14.0, 1e-3, 0.5
 
 def amplitudes(drive_per_ns: float, *, n: int, t_ns: float, start: complex) -> Any:
     """Complex amplitudes after ``t_ns`` by Euler and Maruyama: the Langevin equation of thermal."""
-    rng, steps = np.random.default_rng(1), 1_000
+    rng, steps = np.random.default_rng(1), 500
     dt = t_ns / steps
     eta = thermal.thermal_noise_per_sqrt_ns(thermal_power=X_TH, tau_ns=TAU_NS)
     c = np.full(n, start, dtype=complex)
@@ -78,31 +78,30 @@ def test_the_default_device_has_a_thermal_power_of_a_thousandth() -> None:
     assert thermal.Geometry(**table).at_rest() == pytest.approx(1e-3, rel=1e-3)
 
 
+NOISE = {"thermal_power": 1e-3, "tau_ns": 1.0}
+DEVICE = {"temperature_k": 300.0, "ms_ka_per_m": 800, "volume_nm3": 1e4, "frequency_ghz": 1}
+LINE = {"linewidth_mhz": 1.0, "tau_ns": 1.0, "power": 0.5}
+
+
 @pytest.mark.parametrize(
-    ("call", "text"),
+    ("function", "good", "name", "value"),
     [
-        (
-            lambda: thermal.thermal_noise_per_sqrt_ns(thermal_power=1e-3, tau_ns=0.0),
-            "thermal power: tau_ns must be a finite number above 0, got 0.0. Change it.",
-        ),
-        (
-            lambda: thermal.thermal_power(
-                temperature_k=-1.0, ms_ka_per_m=800, volume_nm3=1e4, frequency_ghz=1
-            ),
-            "thermal power: temperature_k must be a finite number above 0, got -1.0. Change it.",
-        ),
-        (
-            lambda: thermal.thermal_power_of_linewidth(
-                linewidth_mhz=math.inf, tau_ns=1.0, power=0.5
-            ),
-            "thermal power: linewidth_mhz must be a finite number above 0, got inf. Change it.",
-        ),
-        (
-            lambda: thermal.devices(Path("no/where.toml")),
-            "no/where.toml: not a readable TOML file ([Errno 2] No such file or directory: ",
-        ),
+        (thermal.thermal_noise_per_sqrt_ns, NOISE, "tau_ns", 0.0),
+        (thermal.thermal_power, DEVICE, "temperature_k", -1.0),
+        (thermal.thermal_power_of_linewidth, LINE, "linewidth_mhz", math.inf),
     ],
 )
-def test_impossible_numbers_are_refused(call: Callable[[], Any], text: str) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
-        call()
+def test_impossible_numbers_are_refused(
+    function: Callable[..., float], good: dict[str, float], name: str, value: float
+) -> None:
+    assert 0.0 < function(**good) < 1.0
+    text = f"thermal power: {name} must be a finite number above 0, got {value}. Change it."
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        function(**good | {name: value})
+
+
+def test_a_file_of_devices_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^no/where.toml: not a readable TOML file \(\[Errno 2\] N"
+    ):
+        thermal.devices(Path("no/where.toml"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +10,15 @@ import numpy as np
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution
+from searches import searched
 
+from hpo.search.space import Cube
 from hpo.search.options import check as check_options
-from hpo.search.space import Cube, distributions
+from hpo.search.suggest import sampler as sampler_of
+from hpo.search.space import distributions
 from hpo.search.suggest import suggest
 from hpo.study import file
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState
 
 SAMPLERS: list[dict[str, Any]] = [
     {"name": "random"},
@@ -40,19 +43,10 @@ def spec(sampler: dict[str, Any], **tables: Any) -> StudySpec:
     return file.validate({**raw, **tables}, where="s.toml")
 
 
-def score(params: dict[str, Any]) -> float:
+def score(params: Mapping[str, Any]) -> float:
     """Best of two layers, the second one slow, with a filter of 0.1/ns."""
     lost = abs(params["layers"] - 2) + abs(params.get("tau_ns.1", 1.0) - 8.0) / 10
-    return 0.9 - 0.1 * lost - 0.1 * abs(np.log10(params.get("f_cut_per_ns", 10.0)) + 1)
-
-
-def searched(own: StudySpec, count: int) -> list[Past]:
-    trials: list[Past] = []
-    for number in range(count):
-        suggestion = suggest(own, number, trials)
-        done = {"state": SlotState.COMPLETE, "score": score(dict(suggestion.params))}
-        trials.append(replace(Past(suggestion=suggestion), **done))
-    return trials
+    return float(0.9 - 0.1 * lost - 0.1 * abs(np.log10(params.get("f_cut_per_ns", 10.0)) + 1))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: "-".join(map(str, s.values())))
@@ -61,7 +55,7 @@ def test_a_trial_has_what_its_conditions_say_and_nothing_else(
 ) -> None:
     own = spec(sampler)
     check_options(own, "s.toml")
-    trials = searched(own, N)
+    trials = searched(own, N, score)
     space = distributions(own)
     seen = set()
     for trial in trials:
@@ -74,22 +68,16 @@ def test_a_trial_has_what_its_conditions_say_and_nothing_else(
         seen.add(frozenset(wanted))
     assert len(seen) > 3
     assert suggest(own, N - 1, trials[: N - 1]) == trials[-1].suggestion
-    again = [
-        replace(t, suggestion=replace(t.suggestion)) for t in trials[: N - 1]
-    ]  # not remembered
-    assert suggest(own, N - 1, again) == trials[-1].suggestion
+    afresh = [replace(t, suggestion=replace(t.suggestion)) for t in trials[: N - 1]]
+    assert suggest(own, N - 1, afresh) == trials[-1].suggestion, "nothing is remembered of them"
     assert not caplog.records
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS[2:], ids=lambda s: "-".join(map(str, s.values())))
 def test_those_that_learn_find_the_branch_that_is_best(sampler: dict[str, Any]) -> None:
-    late = searched(spec(sampler), 30)[18:]
-    wanted = [
-        t
-        for t in late
-        if t.suggestion.params["layers"] == 2 and t.suggestion.params["readout"] == "y"
-    ]
-    assert len(wanted) >= 6, "a sixth of all, by chance"
+    late = [dict(trial.suggestion.params) for trial in searched(spec(sampler), 30, score)[18:]]
+    best = [p for p in late if (p["layers"], p["readout"]) == (2, "y")]
+    assert len(best) >= 6, "a sixth of all, by chance"
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: "-".join(map(str, s.values())))
@@ -99,12 +87,12 @@ def test_what_is_given_decides_what_there_is(sampler: dict[str, Any]) -> None:
         {"layers": 3, "tau_ns": [2.0, 3.0, 4.0], "readout": "x"},
     ]
     own = spec(sampler, warm_start={"points": points})
-    first, second = (dict(suggest(own, k, searched(own, k)).params) for k in range(2))
+    first, second = (dict(suggest(own, k, searched(own, k, score)).params) for k in range(2))
     assert first.keys() - {"readout", "f_cut_per_ns"} == {"layers", "tau_ns.0"}
     assert (first["layers"], first["tau_ns.0"]) == (1, 5.0)
     taus = {"tau_ns.0": 2.0, "tau_ns.1": 3.0, "tau_ns.2": 4.0}
     assert second == {"layers": 3, "readout": "x", **taus}
-    told = suggest(own, 12, searched(own, 12), {"layers": 2, "tau_ns.1": 9.0}).params
+    told = suggest(own, 12, searched(own, 12, score), {"layers": 2, "tau_ns.1": 9.0}).params
     assert (told["layers"], told["tau_ns.1"]) == (2, 9.0)
     assert {"tau_ns.0", "tau_ns.1"} < told.keys()
     assert "tau_ns.2" not in told
@@ -112,17 +100,10 @@ def test_what_is_given_decides_what_there_is(sampler: dict[str, Any]) -> None:
 
 def test_without_conditions_the_space_is_in_order_of_names_and_asked_for_at_once() -> None:
     """As Optuna's ``ask`` does: stored studies go on as they began."""
-    plain = {
-        "tau_ns": SPACE["tau_ns"],
-        "lr0": {"low": 0.1, "high": 1.0},
-        "layers": {"low": 2, "high": 3},
-    }
-    del plain["tau_ns"]
+    plain = {"lr0": {"low": 0.1, "high": 1.0}, "layers": {"low": 2, "high": 3}}
     own = spec({"name": "random"}, space={**plain, "batch_size": {"low": 20, "high": 240}})
     assert list(distributions(own)) == ["batch_size", "layers", "lr0"]
-    from hpo.search.suggest import sampler
-
-    study = optuna.create_study(sampler=sampler(own, 4))
+    study = optuna.create_study(sampler=sampler_of(own, 4))
     wanted = study.ask(dict[str, BaseDistribution](distributions(own))).params
     assert suggest(own, 4, []).params == wanted
 
@@ -132,13 +113,8 @@ def test_what_a_trial_lacks_is_at_the_centre() -> None:
     own = spec({"name": "kriging-believer"})
     cube = Cube(distributions(own), own.present)
     shallow = {"layers": 1, "readout": "x", "tau_ns.0": 5.5}
-    columns = dict(
-        zip(
-            ["layers", "readout0", "readout1", "t0", "f", "t1", "t2"],
-            cube.point(shallow),
-            strict=True,
-        )
-    )
+    names = ["layers", "readout0", "readout1", "t0", "f", "t1", "t2"]
+    columns = dict(zip(names, cube.point(shallow), strict=True))
     assert (columns["f"], columns["t1"], columns["t2"]) == (0.5, 0.5, 0.5)
     assert cube.params(cube.point(shallow)) == shallow
     chance = np.random.default_rng(0)

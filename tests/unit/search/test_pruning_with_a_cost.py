@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from searches import ended
 from workers import toy_spec
 
 from hpo.search import options
@@ -14,7 +15,7 @@ from hpo.search.history import view
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState
 
 EPOCHS, MEMBERS = 8, 4
 PRUNERS: list[dict[str, Any]] = [
@@ -48,7 +49,7 @@ def values(level: float) -> list[float]:
 
 def train(spec: StudySpec, past: list[Past], k: int, level: float, x: float = 0.5) -> Past:
     """A trial with ``k`` units, whose networks all end at ``level``: as a worker runs it."""
-    own = Suggestion(params={"x": x, "k": k, "rate_per_ns": 0.1, "colour": "red"})
+    own = ended(0.0, k=k, x=x).suggestion
     course = TrialProgress(spec, len(past), past, own)
     state = SlotState.COMPLETE
     scores: list[float] = []
@@ -61,14 +62,9 @@ def train(spec: StudySpec, past: list[Past], k: int, level: float, x: float = 0.
         score = sum(scores) / MEMBERS
     except EndedError:
         state, score = SlotState.PRUNED, course.early_score(scores)
-    attrs = course.attrs
-    return Past(
-        suggestion=replace(own, attrs=attrs),
-        state=state,
-        score=score,
-        costs=(0.5 * k * (0.2 + x), 100.0 * k)[: len(spec.costs)],
-        steps=tuple(course.steps),
-    )
+    costs = (0.5 * k * (0.2 + x), 100.0 * k)[: len(spec.costs)]
+    told = {"state": state, "score": score, "costs": costs, "steps": tuple(course.steps)}
+    return Past(suggestion=replace(own, attrs=course.attrs), **told)
 
 
 def after(spec: StudySpec, *trials: tuple[int, float]) -> list[Past]:

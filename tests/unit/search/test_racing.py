@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
+from searches import ended
 from workers import toy_spec
 
 from hpo.search import comparison
@@ -15,7 +17,7 @@ from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState
 from hpo.views import verdict
 
 EPOCHS = 4
@@ -36,13 +38,12 @@ def trial(spec: StudySpec, *scores: float, state: SlotState | None = None, **par
     means = [sum(scores[:m]) / m for m in range(2, len(scores) + 1)]
     steps = (*[0.1] * (EPOCHS - 1), scores[0], *means)
     whole = SlotState.COMPLETE if len(scores) == spec.budget.members else SlotState.PRUNED
-    known = {"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red", **params}
-    return Past(
-        suggestion=Suggestion(params=known),
-        state=state or whole,
-        score=sum(scores) / len(scores),
-        steps=steps,
-    )
+    score = sum(scores) / len(scores)
+    return replace(ended(*steps, **params), state=state or whole, score=score)
+
+
+stopped = partial(ended, state=SlotState.PRUNED)
+"""A trial that the pruner stopped within its first network."""
 
 
 def test_means_after_so_many_networks() -> None:
@@ -54,56 +55,49 @@ def test_means_after_so_many_networks() -> None:
         assert comparison.mean_after(spec, trial(spec, 0.5, state=state), 1) is None
 
 
-def test_the_first_trial_goes_all_the_way() -> None:
-    assert comparison.why_out(raced(), 0, [], 0.0, 1) is None
+FEW = {"rungs": [1, 3], "reduction_factor": 4, "keep": 1}
+TOO_FEW = "after 1 of 6 networks: {} trials had ended, {} must have before one goes on"
+BETTER = "after {} of 6 networks: {} of {} earlier trials were better, 2 may go on"
+THREE = [(0.6,), (0.7,), (0.8,)]
+"""Of which, with the own, 2 go on."""
+LATER = [(0.9, 0.3, 0.3), (0.2, 0.9, 0.9), (0.99,)]
+FORTY = [(0.01 * k,) for k in range(40)]
 
 
-def test_too_few_to_compare_with() -> None:
-    assert comparison.why_out(raced(), 1, [], 0.99, 1) == (
-        "after 1 of 6 networks: 0 trials had ended, 1 must have before one goes on"
-    )
-
-
-def test_whoever_ended_before_the_rung_counts_as_worse() -> None:
-    spec = raced(racing={"rungs": [1, 3], "reduction_factor": 4, "keep": 1})
-    seen = [trial(spec, 0.6), stopped(0.9), stopped(0.9)]
-    assert comparison.why_out(spec, 3, seen, 0.7, 1) is None
-    assert comparison.why_out(spec, 3, seen[:2], 0.7, 1) == (
-        "after 1 of 6 networks: 2 trials had ended, 3 must have before one goes on"
-    )
-    failed = trial(spec, 0.1, state=SlotState.FAILED)
-    assert comparison.why_out(spec, 3, [*seen[:2], failed], 0.7, 1) is not None
-
-
-def test_the_best_share_goes_on() -> None:
-    spec = raced()
-    seen = [trial(spec, 0.6), trial(spec, 0.7), trial(spec, 0.8)]  # with the own, 4: 2 go on
-    assert comparison.why_out(spec, 3, seen, 0.75, 1) is None
-    assert comparison.why_out(spec, 3, seen, 0.7, 1) is None, "of equals, none is better"
-    assert comparison.why_out(spec, 3, seen, 0.65, 1) == (
-        "after 1 of 6 networks: 2 of 3 earlier trials were better, 2 may go on"
-    )
-    assert comparison.why_out(spec, 3, seen, 0.1, 2) is None, "2 is no rung"
-
-
-def test_no_more_than_keep_however_long_the_search() -> None:
-    spec = raced()
-    seen = [trial(spec, 0.01 * k) for k in range(40)]  # half of them would be 20
-    assert comparison.why_out(spec, 40, seen, 0.385, 1) is None
-    assert "3 of 40 earlier trials were better, 2 may go on" in str(
-        comparison.why_out(spec, 40, seen, 0.365, 1)
-    )
-
-
-def test_a_later_rung_compares_means_over_the_same_networks() -> None:
-    spec = raced()
-    seen = [trial(spec, 0.9, 0.3, 0.3), trial(spec, 0.2, 0.9, 0.9), trial(spec, 0.99)]
-    assert comparison.why_out(spec, 3, seen, 0.7, 3) is None
-    assert comparison.why_out(spec, 3, seen, 0.6, 3) is None, "keep is 2"
-    assert comparison.why_out(spec, 3, seen, 0.4, 3) == (
-        "after 3 of 6 networks: 2 of 2 earlier trials were better, 2 may go on"
-    )
-    assert comparison.why_out(spec, 1, [], 0.1, 3) is None, "the best so far goes on"
+@pytest.mark.parametrize(
+    ("tables", "seen", "score", "networks", "why"),
+    [
+        ({}, None, 0.0, 1, None),  # the first trial goes all the way
+        ({}, [], 0.99, 1, TOO_FEW.format(0, 1)),
+        ({"racing": FEW}, [(0.6,), 0.9, 0.9], 0.7, 1, None),  # who ended before counts as worse
+        ({"racing": FEW}, [(0.6,), 0.9], 0.7, 1, TOO_FEW.format(2, 3)),
+        ({"racing": FEW}, [(0.6,), 0.9, None], 0.7, 1, TOO_FEW.format(2, 3)),  # one that failed
+        ({}, THREE, 0.75, 1, None),
+        ({}, THREE, 0.7, 1, None),  # of equals, none is better
+        ({}, THREE, 0.65, 1, BETTER.format(1, 2, 3)),
+        ({}, THREE, 0.1, 2, None),  # 2 is no rung
+        ({}, FORTY, 0.385, 1, None),
+        ({}, FORTY, 0.365, 1, BETTER.format(1, 3, 40)),  # half of them would be 20
+        ({}, LATER, 0.6, 3, None),  # means over the same networks: 0.5 and 0.67
+        ({}, LATER, 0.4, 3, BETTER.format(3, 2, 2)),
+        ({}, [], 0.1, 3, None),  # the best so far goes on
+    ],
+)
+def test_the_best_share_goes_on_and_no_more_than_keep(
+    tables: dict[str, Any], seen: list[Any] | None, score: float, networks: int, why: str | None
+) -> None:
+    """Scores of earlier trials, one a network; a number alone was stopped within its first."""
+    spec = raced(**tables)
+    past = [
+        trial(spec, 0.1, state=SlotState.FAILED)
+        if own is None
+        else stopped(own)
+        if isinstance(own, float)
+        else trial(spec, *own)
+        for own in seen or []
+    ]
+    number = 0 if seen is None else max(len(past), 1)
+    assert comparison.why_out(spec, number, past, score, networks) == why
 
 
 def test_less_is_better_where_the_objective_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +112,7 @@ def test_levelled_scores_are_those_of_all_networks() -> None:
     """Network 0 is easy by 0.1 on average: who trained it alone is not to look better for it."""
     spec = raced()
     whole = trial(spec, 0.7, 0.6, 0.6, 0.6, 0.6, 0.6)
-    short = trial(spec, 0.68)
-    pruned = Past(suggestion=short.suggestion, state=SlotState.PRUNED, score=0.2, steps=(0.1, 0.2))
+    short, pruned = trial(spec, 0.68), stopped(0.1, 0.2)
     told = comparison.levelled(spec, [whole, short, pruned])
     assert told[0] == whole
     assert told[2] == pruned
@@ -182,32 +175,10 @@ def test_words() -> None:
     assert verdict.racing_text(toy_spec()) == ""
 
 
-def test_racing_is_part_of_the_hash_and_absent_without_it() -> None:
-    assert "racing" not in toy_spec().stored()
-    assert "stop" not in toy_spec().stored()
-    assert raced().hash != raced(racing={"rungs": [1]}).hash
-
-
-def stopped(*steps: float) -> Past:
-    """A trial that the pruner stopped within its first network."""
-    known = {"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red"}
-    return Past(
-        suggestion=Suggestion(params=known), state=SlotState.PRUNED, score=steps[-1], steps=steps
-    )
-
-
 @pytest.mark.parametrize("sampler", ["gp", "cmaes", "kriging-believer"])
 def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
     spec = raced(sampler={"name": sampler}, pruner={"name": "median"}, racing=None)
-    whole = [
-        Past(
-            suggestion=stopped(0.1).suggestion,
-            state=SlotState.COMPLETE,
-            score=score,
-            steps=(0.1, first, 0.3, score),
-        )
-        for score, first in ((0.5, 0.2), (0.7, 0.2), (0.9, 0.2))
-    ]
+    whole = [ended(0.1, 0.2, 0.3, score) for score in (0.5, 0.7, 0.9)]
     told = comparison.extrapolated(spec, [*whole, stopped(0.1, 0.15)])
     assert told[:3] == whole
     assert told[3].state == SlotState.COMPLETE
@@ -224,7 +195,7 @@ def test_the_longest_curves_stand_for_complete_ones_as_long_as_there_is_none() -
     distances = [past.suggestion.attrs["extrapolated"] for past in told]
     assert distances == pytest.approx([0.0, 0.0, math.log(3 / 2)])
     assert comparison.extrapolated(spec, []) == []
-    whole = replace(stopped(0.1, 0.2, 0.3, 0.6), state=SlotState.COMPLETE)
+    whole = ended(0.1, 0.2, 0.3, 0.6)
     assert comparison.extrapolated(spec, [whole, longer[0]])[1].score == pytest.approx(0.5 + 0.3)
 
 
@@ -238,24 +209,8 @@ def test_gp_does_not_go_back_to_where_trials_were_pruned() -> None:
     spec = raced(
         sampler={"name": "gp", "n_startup_trials": 4}, pruner={"name": "median"}, racing=None
     )
-    base = {"k": 3, "rate_per_ns": 0.1, "colour": "red"}
-    seen = []
-    for x in (0.1, 0.3, 0.5, 0.7, 0.9):
-        score = 0.9 - abs(x - 0.5)
-        pruned = x > 0.6
-        seen.append(
-            Past(
-                suggestion=Suggestion(params={"x": x, **base}),
-                state=SlotState.PRUNED if pruned else SlotState.COMPLETE,
-                score=0.05 if pruned else score,
-                steps=(0.05,) if pruned else (0.1, 0.2, 0.3, score),
-            )
-        )
+    seen = [ended(0.1, 0.2, 0.3, 0.9 - abs(x - 0.5), x=x) for x in (0.1, 0.3, 0.5)]
+    seen += [stopped(0.05, x=x) for x in (0.7, 0.9)]
     for seed in range(3):
         own = spec.model_copy(update={"seed": seed})
         assert float(suggest(own, 5, seen).params["x"]) < 0.65
-
-
-def test_a_race_that_one_could_win_is_no_mistake() -> None:
-    budget = {"members": 6, "epochs": EPOCHS, "window": 4, "trials": 20}
-    assert raced(budget=budget, racing={"rungs": [1], "reduction_factor": 17}).racing

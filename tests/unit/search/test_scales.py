@@ -10,10 +10,12 @@ from toy_objective import ToyObjective
 from workers import toy_spec
 
 from hpo.search import comparison
-from hpo.search.comparison import LINEAR, LOG, LOGIT, Scale
+from hpo.search.space import Cube
+from hpo.search.kriging_believer import expected
 from hpo.search.history import frozen
-from hpo.search.kriging_believer import Known, expected
-from hpo.search.space import Cube, distributions
+from hpo.search.kriging_believer import Known
+from hpo.search.comparison import LINEAR, LOG, LOGIT, Scale
+from hpo.search.space import distributions
 from hpo.search.suggest import suggest
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
@@ -65,15 +67,11 @@ def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec
 
 def test_fewer_networks_are_levelled_by_a_factor(narma10: StudySpec) -> None:
     budget = narma10.budget.model_copy(update={"members": 3})
-    raced = toy_spec(
-        budget={"members": 3, "epochs": 1}, racing={"rungs": [1]}, pruner={"name": "none"}
-    ).racing
+    raced = toy_spec(budget={"members": 3}, racing={"rungs": [1]}, pruner={"name": "none"}).racing
     spec = narma10.model_copy(update={"budget": budget, "racing": raced})
-    epochs = spec.budget.epochs
-    whole = curve(spec, *[0.4] * epochs, 0.3, 0.2)
-    found = comparison.levelled(
-        spec, [whole, replace(curve(spec, *[0.1] * epochs), state=SlotState.PRUNED)]
-    )
+    whole = curve(spec, *[0.4] * budget.epochs, 0.3, 0.2)
+    short = replace(curve(spec, *[0.1] * budget.epochs), state=SlotState.PRUNED)
+    found = comparison.levelled(spec, [whole, short])
     assert found[1].score == pytest.approx(0.05), "and not 0.1 - 0.2"
 
 

@@ -18,6 +18,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from scipy.stats import qmc
+from searches import ended, searched
 from workers import toy_spec
 
 from hpo.errors import SpecError
@@ -27,54 +28,36 @@ from hpo.search.pruning import Timeline, TrialProgress
 from hpo.search.space import rounded
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState
 
 
-def history(spec: StudySpec, count: int, *, settled: int | None = None) -> list[Past]:
-    """Trials suggested one by one, with made-up scores; those from ``settled`` on still run."""
-    trials: list[Past] = []
-    for number in range(count):
-        past = Past(suggestion=suggest(spec, number, trials))
-        score = 0.5 + 0.4 * float(past.suggestion.params["x"])
-        done = replace(past, state=SlotState.COMPLETE, score=score, steps=(score,))
-        trials.append(done)
-    cut = count if settled is None else settled
-    return [t if k < cut else Past(suggestion=t.suggestion) for k, t in enumerate(trials)]
+def history(spec: StudySpec, count: int) -> list[Past]:
+    """Trials with made-up scores."""
+    return searched(spec, count, lambda params: 0.5 + 0.4 * params["x"])
+
+
+def running(trials: list[Past], since: int) -> list[Past]:
+    """The same while those from ``since`` on still run."""
+    return [t if k < since else Past(suggestion=t.suggestion) for k, t in enumerate(trials)]
 
 
 def with_score(past: Past, score: float) -> Past:
     return replace(past, score=score, steps=(score,))
 
 
-def test_same_arguments_same_suggestion() -> None:
-    spec = toy_spec()
-    trials = history(spec, 10)
-    assert suggest(spec, 10, trials) == suggest(spec, 10, trials)
-    other = spec.model_copy(update={"seed": 4})
-    assert suggest(spec, 10, trials) != suggest(other, 10, trials)
-
-
-def test_outcomes_within_the_window_do_not_count() -> None:
+def test_same_seed_and_outcomes_before_the_window_same_suggestion() -> None:
     spec = toy_spec(budget={"window": 4})
     trials = history(spec, 12)
-    running = [t if k <= 8 else Past(suggestion=t.suggestion) for k, t in enumerate(trials)]
-    assert suggest(spec, 12, trials) == suggest(spec, 12, running)
-    changed = [*trials[:9], *(with_score(t, 0.0) for t in trials[9:])]
-    assert suggest(spec, 12, changed) == suggest(spec, 12, trials)
-
-
-def test_outcomes_before_the_window_count() -> None:
-    spec = toy_spec(budget={"window": 4})
-    trials = history(spec, 12)
+    found = suggest(spec, 12, trials)
+    assert suggest(spec, 12, trials) == found
+    assert suggest(spec, 12, running(trials, 9)) == found
+    assert suggest(spec, 12, [*trials[:9], *(with_score(t, 0.0) for t in trials[9:])]) == found
     best = max(range(9), key=lambda k: trials[k].score or 0.0)
     changed = [with_score(t, 0.0) if k == best else t for k, t in enumerate(trials)]
-    assert suggest(spec, 12, changed) != suggest(spec, 12, trials)
-
-
-def test_a_trial_that_must_be_settled_is_waited_for() -> None:
-    spec = toy_spec(budget={"window": 4})
+    assert suggest(spec, 12, changed) != found
+    assert suggest(spec.model_copy(update={"seed": 4}), 12, trials) != found
     with pytest.raises(ValueError, match="trial 8 must be settled before trial 12 is suggested"):
-        visible(spec, 12, history(spec, 12, settled=8))
+        visible(spec, 12, running(trials, 8))
 
 
 def test_order_of_the_space_does_not_matter() -> None:
@@ -112,43 +95,34 @@ def test_cmaes_goes_on_from_its_memory() -> None:
     assert max(generations) > min(generations), "no generation was ever finished"
 
 
+NO_OPTION = "f.toml: {}: '{}' has no such option"
+REFUSED = "f.toml: {}: '{}' refuses these options: "
+
+
 @pytest.mark.parametrize(
-    ("tables", "text"),
+    ("table", "name", "options", "text"),
     [
-        (
-            {"sampler": {"name": "tpe", "n_startups": 3}},
-            "f.toml: sampler.n_startups: 'tpe' has no such option. Valid: ",
-        ),
-        (
-            {"pruner": {"name": "median", "n_warmup": 3}},
-            "f.toml: pruner.n_warmup: 'median' has no such option. Valid: ",
-        ),
-        ({"sampler": {"name": "tpe", "seed": 3}}, "f.toml: sampler.seed: 'tpe' has no such option"),
-        (
-            {"pruner": {"name": "percentile", "percentile": 140.0}},
-            "f.toml: pruner: 'percentile' refuses these options",
-        ),
-        (
-            {"pruner": {"name": "percentile"}},
-            "f.toml: pruner: 'percentile' refuses these options",
-        ),
-        (  # which bites once the sampler has a history
-            {"sampler": {"name": "tpe", "n_ei_candidates": 0}},
-            "f.toml: sampler: 'tpe' refuses these options: ",
-        ),
-        (
-            {"pruner": {"name": "median", "n_startup_trials": 0, "n_warmup_steps": "a"}},
-            "f.toml: pruner: 'median' refuses these options: '",
-        ),
+        ("sampler", "tpe", {"n_startups": 3}, f"{NO_OPTION}. Valid: "),
+        ("pruner", "median", {"n_warmup": 3}, f"{NO_OPTION}. Valid: "),
+        ("sampler", "tpe", {"seed": 3}, NO_OPTION),
+        ("sampler", "nsga2", {"population": 4}, NO_OPTION),
+        ("sampler", "nsga2", {"population_size": 1}, f"{REFUSED}`population_size` must be greater"),
+        ("pruner", "percentile", {"percentile": 140.0}, REFUSED),
+        ("pruner", "percentile", {}, REFUSED),
+        ("sampler", "tpe", {"n_ei_candidates": 0}, REFUSED),  # which bites once it has a history
+        ("pruner", "median", {"n_startup_trials": 0, "n_warmup_steps": "a"}, f"{REFUSED}'"),
     ],
 )
-def test_wrong_options_are_refused(tables: dict[str, Any], text: str) -> None:
+def test_wrong_options_are_refused(
+    table: str, name: str, options: dict[str, Any], text: str
+) -> None:
+    where = table if text.startswith(REFUSED) else f"{table}.{next(iter(options))}"
     with pytest.raises(SpecError) as caught:
-        check(toy_spec(**tables), "f.toml")
-    assert str(caught.value).startswith(text)
+        check(toy_spec(**{table: {"name": name, **options}}), "f.toml")
+    assert str(caught.value).startswith(text.format(where, name))
 
 
-def test_timeline_of_learning_curves() -> None:
+def test_timeline_of_learning_curves_and_of_members() -> None:
     timeline = Timeline(toy_spec(budget={"members": 3, "epochs": 5}))
     assert timeline.member([0.1, 0.2, 0.3]) == 0.6 / 3, "whatever sum() does on this Python"
     assert timeline.length == 7
@@ -156,38 +130,27 @@ def test_timeline_of_learning_curves() -> None:
     assert timeline.epoch(1, 0.5) is None
     assert timeline.member([0.5]) is None
     assert timeline.member([0.5, 0.7]) == pytest.approx(0.6)
-
-
-def test_timeline_of_members() -> None:
-    spec = toy_spec(pruner={"name": "wilcoxon"}, budget={"members": 3, "epochs": 5})
-    timeline = Timeline(spec)
+    of_members = toy_spec(pruner={"name": "wilcoxon"}, budget={"members": 3, "epochs": 5})
+    timeline = Timeline(of_members)
     assert timeline.length == 3
     assert timeline.epoch(0, 0.5) is None
     assert timeline.member([0.5, 0.75]) == 0.75
 
 
-def curves(spec: StudySpec, count: int) -> list[Past]:
+def curves(count: int) -> list[Past]:
     """Settled trials whose curves rise to their number's share of 0.9."""
-    return [
-        Past(
-            suggestion=suggest(spec, k, []) if k == 0 else Suggestion(params=_params(k)),
-            state=SlotState.COMPLETE,
-            score=0.9 * k / count,
-            steps=tuple(0.9 * k / count * (e + 1) / 7 for e in range(7)),
-        )
-        for k in range(count)
-    ]
+    tops = (0.9 * k / count for k in range(count))
+    return [ended(*(top * (e + 1) / 7 for e in range(7))) for top in tops]
 
 
-def _params(k: int) -> dict[str, Any]:
-    return {"x": k / 100, "k": 1 + k % 8, "rate_per_ns": 0.1, "colour": "red"}
+OWN = ended(0.0).suggestion
 
 
 @pytest.mark.parametrize("score", [0.0, 0.9])
 def test_median_pruner_judges_against_the_visible_median(score: float) -> None:
     spec = toy_spec()
-    past = curves(spec, 12)
-    judge = TrialProgress(spec, 12, past, Suggestion(params=_params(50)))
+    past = curves(12)
+    judge = TrialProgress(spec, 12, past, OWN)
     verdicts = [judge.report(score * (e + 1) / 7) for e in range(7)]
     assert verdicts[0] is False, "warm-up"
     assert any(verdicts) == (score == 0.0)
@@ -195,11 +158,9 @@ def test_median_pruner_judges_against_the_visible_median(score: float) -> None:
 
 def test_judge_gives_the_same_verdicts_again() -> None:
     spec = toy_spec(pruner={"name": "successive-halving", "min_resource": 2, "reduction_factor": 2})
-    past = curves(spec, 12)
+    past = curves(12)
     values = [0.3, 0.31, 0.35, 0.4, 0.41, 0.5, 0.52]
-    first, second = (
-        TrialProgress(spec, 12, past, Suggestion(params=_params(50))) for _ in range(2)
-    )
+    first, second = (TrialProgress(spec, 12, past, OWN) for _ in range(2))
     assert [first.report(v) for v in values] == [second.report(v) for v in values]
     assert first.attrs == second.attrs
     assert any(key.startswith("completed_rung_") for key in first.attrs)
@@ -208,7 +169,7 @@ def test_judge_gives_the_same_verdicts_again() -> None:
 def test_rungs_within_the_window_are_hidden() -> None:
     """What a pruner noted about a running trial is an outcome, too."""
     spec = toy_spec(pruner={"name": "successive-halving", "min_resource": 1, "reduction_factor": 2})
-    past = curves(spec, 8)
+    past = curves(8)
     rungs = [
         replace(t, suggestion=replace(t.suggestion, attrs={"completed_rung_0": 1.0})) for t in past
     ]
@@ -223,13 +184,7 @@ def test_wilcoxon_prunes_a_clearly_worse_trial() -> None:
         budget={"members": 6, "window": 1},
     )
     scores = tuple(0.9 + 0.001 * m for m in range(6))
-    best = Past(
-        suggestion=Suggestion(params=_params(1)),
-        state=SlotState.COMPLETE,
-        score=sum(scores) / 6,
-        steps=scores,
-    )
-    judge = TrialProgress(spec, 1, [best], Suggestion(params=_params(2)))
+    judge = TrialProgress(spec, 1, [ended(*scores)], OWN)
     verdicts = [judge.report(0.5 + 0.001 * m) for m in range(6)]
     assert True in verdicts
     assert list(itertools.takewhile(lambda v: not v, verdicts)), "not before its start-up"

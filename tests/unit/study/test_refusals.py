@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hpo.errors import SpecError
+from hpo.search.options import check
 from hpo.study import file
 from hpo.study.file import restore, validate
 
@@ -54,7 +55,7 @@ def changed(study: str, changes: list[str]) -> dict[str, Any]:
 @pytest.mark.parametrize(("study", "changes", "message"), mistakes())
 def test_a_mistake_is_located(study: str, changes: list[str], message: str) -> None:
     with pytest.raises(SpecError) as caught:
-        validate(changed(study, changes), where="s.toml")
+        check(validate(changed(study, changes), where="s.toml"), "s.toml")
     assert str(caught.value) == f"s.toml: {message}"
 
 
@@ -62,6 +63,7 @@ def test_a_mistake_is_located(study: str, changes: list[str], message: str) -> N
 def test_without_one_the_study_is_valid_and_can_be_stored_and_written(path: Path) -> None:
     study, _, _ = path.read_text(encoding="utf-8").partition("\n---\n\n")
     spec = validate(changed(study, []), where="s.toml")
+    check(spec, "s.toml")
     assert restore(json.loads(json.dumps(spec.stored()))) == spec
     written = {"name": spec.name, **tomllib.loads(file.dumps(spec))}
     assert validate(written, where="again") == spec

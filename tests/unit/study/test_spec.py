@@ -9,10 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from datasets import stand_in
 from pydantic import Field, model_validator
+from workers import toy_spec
 
 from hpo.study import file
-from hpo.study import file as study_file
-from hpo.study.spec import StudySpec
 from objectives.contract import Objective, ObjectiveParams, TaskParams
 
 
@@ -47,50 +46,24 @@ class Example(Objective[Params, Task]):
         raise NotImplementedError
 
 
-def tree(**changes: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "name": "s",
-        "objective": f"{__name__}:Example",
-        "budget": {"trials": 10},
-        "fixed": {"weight": 1.0},
-        "space": {"tau_ns": {"low": 1.0, "high": 10.0}},
-    }
-    for dotted, value in changes.items():
-        *tables, last = dotted.split("__")
-        node = base
-        for table in tables:
-            node = node.setdefault(table, {})
-        node[last] = value
-    return base
-
-
-def spec(**changes: Any) -> StudySpec:
-    return file.validate(tree(**changes), where="s.toml")
-
-
-def test_whole_numbers_do_for_float_parameters() -> None:
-    accepted = spec(fixed={"weight": 1, "gain": 2}, space={"tau_ns": {"low": 1, "high": 10}})
-    assert accepted.kind("tau_ns") == "float"
-    assert accepted.hash == spec(fixed__gain=2.0).hash
-
-
-def test_whole_floats_do_for_the_ends_of_an_integer_range() -> None:
-    accepted = spec(space={"layers": {"low": 1.0, "high": 3.0}, "depth": {"low": 1, "high": 2}})
-    assert accepted.kind("layers") == "int"
-    assert accepted.kind("depth") == "int"
+def test_whole_numbers_do_for_float_parameters_and_whole_floats_for_integer_ranges() -> None:
+    space = {"x": {"low": 0, "high": 1}, "k": {"low": 1.0, "high": 3.0}}
+    accepted = toy_spec(fixed={"noise": 1}, space=space)
+    assert (accepted.kind("x"), accepted.kind("k")) == ("float", "int")
+    assert accepted.hash == toy_spec(fixed={"noise": 1.0}, space=space).hash
 
 
 def test_confirmation_can_be_left_out_and_stays_out_when_stored() -> None:
-    accepted = spec(confirm=False)
+    accepted = toy_spec(confirm=False)
     assert accepted.confirm is None
     assert file.restore(json.loads(json.dumps(accepted.stored()))) == accepted
 
 
-@pytest.mark.parametrize("name", sorted(study_file.available()))
+@pytest.mark.parametrize("name", sorted(file.available()))
 def test_every_study_file_of_ours_is_valid_and_survives_the_database(
     name: str, tmp_path: Path
 ) -> None:
-    loaded = study_file.load(name, overrides=stand_in(name, tmp_path))
+    loaded = file.load(name, overrides=stand_in(name, tmp_path))
     restored = file.restore(json.loads(json.dumps(loaded.stored())))
     assert restored == loaded
     assert restored.hash == loaded.hash
@@ -98,17 +71,15 @@ def test_every_study_file_of_ours_is_valid_and_survives_the_database(
 
 
 def test_the_hash_covers_what_trials_depend_on_and_nothing_else() -> None:
-    base = spec()
-    assert spec(budget__trials=99, name="other", description="words").hash == base.hash
-    for change in ({"seed": 1}, {"budget__window": 2}, {"sampler__name": "random"}):
-        assert spec(**change).hash != base.hash
+    base = toy_spec()
+    assert toy_spec("other", budget={"trials": 99}, description="words").hash == base.hash
+    for change in ({"seed": 1}, {"budget": {"window": 2}}, {"sampler": {"name": "random"}}):
+        assert toy_spec(**change).hash != base.hash
 
 
 def test_the_grid_of_a_log_range_hits_both_ends() -> None:
-    grid = spec(
-        sampler={"name": "grid"},
-        budget={"trials": 3},
-        space={"tau_ns": {"low": 1, "high": 100, "log": True, "points": 3}},
-    ).grid("tau_ns")
-    assert grid == pytest.approx([1.0, 10.0, 100.0])
-    assert (grid[0], grid[-1]) == (1.0, 100.0)
+    rate = {"low": 0.001, "high": 10.0, "log": True, "points": 3}
+    sampler, budget = {"name": "grid"}, {"trials": 3}
+    grid = toy_spec(sampler=sampler, budget=budget, space={"rate_per_ns": rate}).grid("rate_per_ns")
+    assert grid == pytest.approx([0.001, 0.1, 10.0])
+    assert (grid[0], grid[-1]) == (0.001, 10.0)

@@ -50,14 +50,6 @@ def curve(**changes: Any) -> dict[str, Any]:
     return {"sweep": {"curves": [{k: v for k, v in one.items() if v is not None}]}}
 
 
-def test_a_reference_is_presentation_and_none_leaves_the_stored_form_as_it_was() -> None:
-    plain = spec(figure={"kind": "curves"})
-    cited = spec(figure={"kind": "curves", "reference": [{"label": "paper", "mark": 1}]})
-    assert cited.hash == plain.hash
-    assert cited.differences(plain) == []
-    assert "reference" not in plain.stored()["figure"]
-
-
 def test_trials_are_the_points_in_order_and_need_no_history() -> None:
     study = spec()
     assert (study.budget.trials, study.protocol, study.confirm) == (6, Protocol.CONFIRM, None)
@@ -112,16 +104,9 @@ def test_presentation_changes_neither_hash_nor_identity() -> None:
     assert spec().differences(other) == ["sweep.curves"]
 
 
-BROAD: dict[str, Any] = {
-    "sweep": None,
-    "space": {"x": {"low": 0.0, "high": 1.0}},
-    "budget": {"trials": 4},
-    "protocol": "confirm",
-}
-
-
 def test_a_broad_set_is_a_search_that_selects_nothing() -> None:
-    study = spec(**BROAD, sampler={"name": "qmc", "scramble": True})
+    tables = {"space": {"x": {"low": 0.0, "high": 1.0}}, "budget": {"trials": 4}, "sweep": None}
+    study = spec(**tables, protocol="confirm", sampler={"name": "qmc", "scramble": True})
     assert study.confirm is None
     assert Timeline(study).member([0.5, 0.6]) is None
 
