@@ -12,10 +12,9 @@ import pytest
 from optuna.distributions import BaseDistribution
 from searches import searched
 
-from hpo.search.space import Cube
 from hpo.search.options import check as check_options
+from hpo.search.space import Cube, distributions
 from hpo.search.suggest import sampler as sampler_of
-from hpo.search.space import distributions
 from hpo.search.suggest import suggest
 from hpo.study import file
 from hpo.study.spec import StudySpec

@@ -10,12 +10,10 @@ from toy_objective import ToyObjective
 from workers import toy_spec
 
 from hpo.search import comparison
-from hpo.search.space import Cube
-from hpo.search.kriging_believer import expected
-from hpo.search.history import frozen
-from hpo.search.kriging_believer import Known
 from hpo.search.comparison import LINEAR, LOG, LOGIT, Scale
-from hpo.search.space import distributions
+from hpo.search.history import frozen
+from hpo.search.kriging_believer import Known, expected
+from hpo.search.space import Cube, distributions
 from hpo.search.suggest import suggest
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
