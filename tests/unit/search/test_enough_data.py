@@ -52,7 +52,7 @@ def test_nothing_is_written_of_such_a_study(
     )
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("HPO_STORAGE", raising=False)
-    assert launch.main(["--study", str(study)]) == 1
+    assert launch.launch(["--study", str(study)]) == 1
     assert (
         "own.toml: window: `window <= 140`, the points to train on, must hold"
         in capsys.readouterr().err
