@@ -10,7 +10,7 @@ from hpo.cli.common import next_step, opened_storage, tell
 from hpo.console import JSON, STORAGE, argument, command, storage_option
 
 if TYPE_CHECKING:
-    from hpo.ledger.backup.study import Backup
+    from hpo.ledger.backup import Backup
 
 
 @command(
@@ -34,14 +34,14 @@ def import_(arguments: argparse.Namespace) -> int:
         hpo import seqdigits.jsonl.gz --dry-run
             check that the file is whole and sound, without a database
     """
-    from hpo.ledger.backup import study
+    from hpo.ledger import backup
     from hpo.ledger.ledger import Ledger
 
     if arguments.dry_run:
-        found = study.check(arguments.file, arguments.name)
+        found = backup.check(arguments.file, arguments.name)
         return tell(arguments, _record(found), f"{arguments.file} is sound: {_told(found)}")
     with opened_storage(arguments) as storage:
-        found = study.restore(storage, arguments.file, arguments.name)
+        found = backup.restore(storage, arguments.file, arguments.name)
         result = Ledger(storage).result(found.spec.name)
     return tell(
         arguments,

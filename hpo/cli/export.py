@@ -76,10 +76,10 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.network is not None:
         return networks.export(arguments)
     if arguments.backup is not None:
-        from hpo.ledger.backup import study
+        from hpo.ledger import backup
 
         with opened_storage(arguments) as storage:
-            study.export(storage, arguments.study, arguments.backup)
+            backup.export(storage, arguments.study, arguments.backup)
         print(arguments.backup)
         return 0
     output: Path | None = arguments.output

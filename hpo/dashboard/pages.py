@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection, Engine, text
 
 from hpo.errors import SpecError
-from hpo.ledger import events, reading, snapshots
-from hpo.ledger.overview import Overview, marks
+from hpo.ledger import events, snapshots
+from hpo.ledger.reader import Overview, marks
 from hpo.study.result import Result
 from hpo.study.trials import Listed, WorkerInfo
 from hpo.views.overview import metrics, page
@@ -244,7 +244,7 @@ class Pages:
 
     def _now(self, name: str) -> Shown:
         with connected(self._engine, QUERY_S) as connection:
-            number = reading.study(connection, name).optuna_study_id
+            number = snapshots.study(connection, name).optuna_study_id
             workers = snapshots.seen_workers(connection)
             deeds = events.newest(connection, _EVENTS, name)
         return Shown(page.now(name, number, workers, deeds))

@@ -2,14 +2,13 @@
 
 __all__ = [
     "backup",
+    "backup_file",
     "claims",
     "events",
     "interventions",
     "ledger",
     "optuna_tables",
-    "overview",
     "reader",
-    "reading",
     "snapshots",
     "tables",
     "warm_start",

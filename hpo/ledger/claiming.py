@@ -7,42 +7,18 @@ opened one by one: the budget is exact and the window is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 from psycopg.rows import namedtuple_row
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    delete,
-    false,
-    func,
-    insert,
-    literal_column,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, insert
 
-from hpo.ledger import optuna_tables, reading, snapshots, workers
+from hpo.ledger import optuna_tables, snapshots, statements, writing
 from hpo.ledger.claims import Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.tables import (
-    IS_RUNNING,
-    NOW,
-    SCHEMA_VERSION,
-    checkpoints,
-    holds,
-    slots,
-    slots_of,
-    studies,
-)
-from hpo.ledger.worker_statements import LOST_BEFORE, OPEN
-from hpo.ledger.writing import apply_failure_policy, count_loss, lease, turned
+from hpo.ledger.tables import SCHEMA_VERSION, ask, slots
 from hpo.postgres.connect import driver_of
 from hpo.search.history import why_over
-from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, StudyState, Suggestion
 
@@ -111,19 +87,8 @@ def open_next(connection: Connection, study: str, who: Claimant, *, looked_after
         was opened ``slot_id optuna_trial_id``, else null. None if the study is not open, or
         something must be looked after.
     """
-    values = {
-        "study": study,
-        "version": SCHEMA_VERSION,
-        "worker": who.worker,
-        "token": who.token,
-        "take_over": who.take_over,
-        "at_work": who.at_work,
-        "lease_s": who.lease_s,
-        "looked_after": looked_after,
-        "code": who.code,
-        "lost_before": LOST_BEFORE,
-    }
-    return _last_row(connection, OPEN, values)
+    values = {**vars(who), "study": study, "version": SCHEMA_VERSION, "looked_after": looked_after}
+    return _last_row(connection, statements.OPEN, values)
 
 
 def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]) -> Any:
@@ -155,50 +120,35 @@ def claim(
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
     optuna_tables.require_study(connection, study.optuna_study_id, spec.name)
-    others = slots.c.token.is_distinct_from(who.token)
-    at_work = connection.execute(select(snapshots.count_at_work(study.id, others))).scalar_one()
+    at_work = ask(connection, statements.AT_WORK, study_id=study.id, token=who.token).scalar_one()
     if who.at_work is not None and at_work > who.at_work:
         return Wait(f"{spec.name}: another worker was faster", stale=True)
-    apply_failure_policy(connection, study.id)  # whoever settled a trial may have died at it
-    if (over := _ended(connection, study)) is not None:
-        return over
-    search = slots_of(study.id, Phase.SEARCH) & _may_begin(study.id, spec)
-    found = _abandoned(connection, study, who, search) or _next(
-        connection, study, spec, who, confirm
+    writing.apply_failure_policy(connection, study.id)  # whoever settled a trial may have died
+    found = (
+        _ended(connection, study)
+        or _abandoned(connection, study, spec, who, Phase.SEARCH)
+        or _next(connection, study, spec, who, confirm)
     )
     return _take(connection, found, study, spec, who) if isinstance(found, Row) else found
 
 
 def _abandoned(
-    connection: Connection, study: Row[Any], who: Claimant, wanted: Any
+    connection: Connection,
+    study: Row[Any],
+    spec: StudySpec,
+    who: Claimant,
+    phase: Phase,
+    numbers: Sequence[int] | None = None,
 ) -> Row[Any] | Over | None:
-    """A wanted slot that its worker released or lost, unless it was lost so often that all is over.
-
-    A slot that the worker holds already is its own: our answer was lost.
-    """
-    held = slots.c.lease_until.is_not(None)
-    again = held & (slots.c.worker == who.worker) & (slots.c.token == who.token)
-    expired = ~holds(slots) if who.take_over else false()
-    free = or_(slots.c.lease_until.is_(None), expired)
-    query = select(slots).where(wanted, IS_RUNNING, or_(again, free))
-    query = query.order_by(slots.c.number).limit(1).with_for_update()
-    slot = connection.execute(query).one_or_none()
+    """A slot that its worker released or lost, unless it was lost so often that all is over."""
+    asked = {"study_id": study.id, "phase": phase, "numbers": numbers, "window": spec.budget.window}
+    asked |= {"worker": who.worker, "token": who.token, "take_over": who.take_over}
+    slot = ask(connection, statements.ABANDONED, **asked).one_or_none()
     if slot is None or slot.lease_until is None or _is_own(slot, who):
         return slot
-    alone = workers.was_alone(connection, slot, who.worker)
-    count_loss(connection, slot, SILENT if alone else None)
+    alone = writing.was_alone(connection, slot, who.worker)
+    writing.count_loss(connection, slot, SILENT if alone else None)
     return _ended(connection, study) or slot
-
-
-def _may_begin(study_id: int, spec: StudySpec) -> ColumnElement[bool]:
-    """The condition that a search slot has begun, or that the window allows it to.
-
-    One that was enqueued is there before it may: its history need not be settled yet.
-    """
-    others = slots.alias()
-    running = (others.c.state == literal_column("'running'")) & (others.c.phase == Phase.SEARCH)
-    oldest = select(func.min(others.c.number)).where(others.c.study_id == study_id, running)
-    return or_(slots.c.attempts > 0, slots.c.number < oldest.scalar_subquery() + spec.budget.window)
 
 
 def _is_own(slot: Row[Any], who: Claimant) -> bool:
@@ -208,7 +158,7 @@ def _is_own(slot: Row[Any], who: Claimant) -> bool:
 
 def _ended(connection: Connection, study: Row[Any]) -> Over | None:
     """What is said of a study that was stopped a moment ago; None if it is open still."""
-    state = connection.scalar(select(studies.c.state).where(studies.c.id == study.id))
+    state = writing.state_of(connection, study.id)
     return None if state == StudyState.OPEN else Over(f"{study.name} is {state}")
 
 
@@ -233,18 +183,17 @@ def _end_search(connection: Connection, study: Row[Any], spec: StudySpec) -> Non
     """Write down before which trial the search ends, if it is the next one."""
     if spec.stop is None or study.search_end is not None:
         return
-    number = reading.opened(connection, study.id)
+    number = snapshots.opened(connection, study.id)
     n_seen = number - spec.budget.window + 1
     if n_seen < 1 or number >= spec.budget.trials:
         return
-    outcomes = reading.outcomes(connection, study.id, n_seen)
+    outcomes = snapshots.outcomes(connection, study.id, n_seen)
     seen = [past.seen_by(number) for past in outcomes]
     if any(past.state == SlotState.RUNNING for past in seen):
         return  # the next trial must wait for it
     why = why_over(spec, seen)
     if why is not None:
-        end = {"search_end": number, "search_end_reason": why}
-        connection.execute(update(studies).where(studies.c.id == study.id).values(end))
+        writing.change(connection, study.id, search_end=number, search_end_reason=why)
 
 
 def _next_confirmation(
@@ -255,19 +204,19 @@ def _next_confirmation(
     Only what is among the best now is confirmed: a longer search, or a trial that was excluded,
     may have changed who that is. What was finished for others is kept, but no longer counts.
     """
-    own = slots_of(study.id, Phase.CONFIRM)
     wanted: dict[int, tuple[int, Any]] = {}
     """Source and parameters of every confirmation training by number, the best trial's first."""
     if spec.confirm is not None:
-        for best in reading.best(connection, study.id, spec, spec.confirm.top):
-            first = best.number * spec.confirm.members
-            numbers = range(first, first + spec.confirm.members)
-            wanted |= dict.fromkeys(numbers, (best.number, best.params))
-        slot = _abandoned(connection, study, who, own & slots.c.number.in_(wanted))
+        members = spec.confirm.members
+        for best, params in snapshots.best(connection, study, spec)[: spec.confirm.top]:
+            numbers = range(best * members, (best + 1) * members)
+            wanted |= dict.fromkeys(numbers, (best, params))
+        slot = _abandoned(connection, study, spec, who, Phase.CONFIRM, list(wanted))
         if slot is not None:
             return slot
-    query = select(slots.c.number, slots.c.state).where(own)
-    taken = {row.number: row.state for row in connection.execute(query)}
+    own = "FROM hpo_ledger.slots WHERE study_id = :id AND phase = 'confirm'"
+    rows = ask(connection, f"SELECT number, state {own}", id=study.id)
+    taken = {row.number: row.state for row in rows}
     for number, (source, params) in wanted.items():
         if number not in taken:
             row = {"study_id": study.id, "phase": Phase.CONFIRM, "state": SlotState.RUNNING}
@@ -275,12 +224,8 @@ def _next_confirmation(
             return connection.execute(insert(slots).values(row).returning(slots)).one()
     if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
-    connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
-    done = turned(StudyState.DONE)
-    connection.execute(update(studies).where(studies.c.id == study.id).values(done))
-    found = Result.of(snapshots.snapshot(connection, spec.name, curves=False))
-    told = [item.told_of(spec) for item in found.confirmations if len(item.scores) > 1]
-    optuna_tables.publish_confirmed(connection, study.optuna_study_id, told)
+    ask(connection, f"DELETE {own} AND state = 'running'", id=study.id)  # those of others
+    writing.turn(connection, study.id, StudyState.DONE)
     return Over(f"{spec.name} is {StudyState.DONE}", ended=True)
 
 
@@ -289,20 +234,12 @@ def _take(
 ) -> Claim:
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
-    held = {"worker": who.worker, "token": who.token, **lease(who.lease_s)}
-    if attempt == 1 and not again:
-        held["started_at"] = NOW
-    own = update(slots).where(slots.c.id == slot.id)
-    connection.execute(own.values(held | {"attempts": attempt}))
-    query = select(checkpoints).where(checkpoints.c.slot_id == slot.id)
-    saved = connection.execute(query).one_or_none()
+    taken = {"slot_id": slot.id, "attempt": attempt, "begins": attempt == 1 and not again}
+    taken |= {"worker": who.worker, "token": who.token, "lease_s": who.lease_s}
+    ask(connection, statements.TAKE, **taken)
+    query = "SELECT member, curve, seconds, data FROM hpo_ledger.checkpoints WHERE slot_id = :id"
+    saved = ask(connection, query, id=slot.id).one_or_none()
     known = Suggestion(params=slot.params or {}, attrs=slot.attrs)
-    enqueued = reading.checked(slot, lambda _: known.enqueued)
-    checkpoint = None
-    if saved is not None:
-        checkpoint = Checkpoint(
-            member=saved.member, curve=tuple(saved.curve), seconds=saved.seconds, data=saved.data
-        )
     return Claim(
         slot_id=slot.id,
         study_id=slot.study_id,
@@ -315,9 +252,9 @@ def _take(
         token=who.token,
         amendments=study.amendments,
         suggestion=known if slot.params else None,
-        enqueued=enqueued,
+        enqueued=snapshots.checked(slot, lambda _: known.enqueued),
         optuna_trial_id=slot.optuna_trial_id,
-        finished=reading.members_of(connection, slot.id),
-        checkpoint=checkpoint,
+        finished=snapshots.members_of(connection, slot.id),
+        checkpoint=None if saved is None else Checkpoint(**saved._mapping),
         slot_amendments=tuple(slot.amendments),
     )

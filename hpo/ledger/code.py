@@ -12,23 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, exists, func, or_, select, update
+from sqlalchemy import Connection, Row
 
 import hpo.study
 from hpo.errors import StudyError
-from hpo.ledger import reading
-from hpo.ledger.tables import (
-    IS_RUNNING,
-    checkpoints,
-    holds,
-    members,
-    slots,
-    slots_of,
-    studies,
-    workers,
-)
+from hpo.ledger import statements, writing
+from hpo.ledger.tables import ask
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase
 from objectives import source
 
 _DECIDES = ("search/*.py", "study/spec.py", "study/dimensions.py")
@@ -63,8 +53,8 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
         StudyError: it is another one; the message names the modules that differ.
     """
     own = fingerprint(spec.objective)
-    known = reading.code_of(study)
-    if not known or known[-1] != study.code[-1]:
+    known = study.code
+    if not known:
         _write(connection, study, spec)
     elif known[-1]["hash"] != own:
         here, before = modules(spec.objective), known[-1]["modules"]
@@ -90,17 +80,9 @@ def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
     Raises:
         StudyError: they may round otherwise.
     """
-    begun = or_(
-        exists().where(members.c.slot_id == slots.c.id),
-        exists().where(checkpoints.c.slot_id == slots.c.id),
-        holds(slots),
-    )
-    here = case((begun, workers.c.numerics))
-    known = func.coalesce(slots.c.lineage["numerics"].as_string(), here)
-    query = select(known).outerjoin_from(slots, workers, workers.c.name == slots.c.worker)
-    query = query.where(slots.c.study_id == study.id, known.is_not(None))
-    first = connection.scalar(query.order_by(slots.c.phase.desc(), slots.c.number).limit(1))
-    if first not in (None, own):
+    found = ask(connection, statements.FIRST_NUMERICS, study_id=study.id).one_or_none()
+    first = own if found is None else found.numerics
+    if first != own:
         raise StudyError(
             f"study {study.name!r}: with require_same_numerics, processor, versions and threads "
             f"must be those of its first trial (numerics={first}), but got numerics={own} on "
@@ -111,24 +93,19 @@ def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
 
 def accept(connection: Connection, study: Row[Any], spec: StudySpec) -> int | None:
     """Go on with the source as it is here; the first trial of it, None if it is the study's."""
-    known = reading.code_of(study)
+    known = study.code
     if known and known[-1]["hash"] == fingerprint(spec.objective):
         return None
     return _write(connection, study, spec)
 
 
 def _write(connection: Connection, study: Row[Any], spec: StudySpec) -> int:
-    oldest = select(func.min(slots.c.number)).where(slots_of(study.id, Phase.SEARCH), IS_RUNNING)
-    since = connection.scalar(oldest)
-    if since is None:
-        since = reading.opened(connection, study.id)
     entry = {
-        "since": since,
+        "since": ask(connection, statements.OLDEST, study_id=study.id).scalar_one(),
         "hash": fingerprint(spec.objective),
         "modules": modules(spec.objective),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
     }
-    code = [*reading.code_of(study), entry]
-    connection.execute(update(studies).where(studies.c.id == study.id).values(code=code))
-    return int(since)
+    writing.change(connection, study.id, code=[*study.code, entry])
+    return int(entry["since"])

@@ -12,23 +12,18 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection
 
 from hpo.errors import printable
-from hpo.ledger.tables import NOW, events, notices, studies
+from hpo.ledger.statements import DUE, NEWEST
+from hpo.ledger.tables import ask
 from hpo.postgres.retry import Transactional, transaction
-from hpo.study.trials import Event, StudyState
+from hpo.study.trials import Event
 
-GONE = ("deleted", "withdrawn")
-"""After these, a study is no more."""
 _LONGEST = 80
 CLAIM_S = 120
 """So long a claim lasts; to tell takes 70 s at most, where every way hangs."""
-_NEWS_S = 86400
-"""What is older when somebody first looks is no news."""
 
 
 def note(connection: Connection, study: str, what: str) -> None:
@@ -38,22 +33,16 @@ def note(connection: Connection, study: str, what: str) -> None:
     except (KeyError, OSError):  # a number without a name, as in a container
         user = str(os.getuid())
     who = printable(f"{user}@{platform.node()}")[:_LONGEST]
-    connection.execute(insert(events).values(at=NOW, who=who, what=what, study=study))
+    new = "INSERT INTO hpo_ledger.events (who, what, study) VALUES (:who, :what, :study)"
+    ask(connection, new, who=who, what=what, study=study)
 
 
 def newest(connection: Connection, n: int, study: str | None = None) -> list[Event]:
     """The last ``n`` events, of all studies or of one that is there; the newest comes last."""
+    rows = ask(connection, NEWEST, n=n, study=study).all()
     named = ("who", "what", "study")
-    query = select(events.c.at, *(events.c[name] for name in named))
-    if study is not None:  # not of another one of its name that is gone
-        gone = select(func.max(events.c.id)).where(events.c.study == study, events.c.what.in_(GONE))
-        since = func.coalesce(gone.scalar_subquery(), 0)
-        query = query.where(events.c.study == study, events.c.id > since)
-    rows = connection.execute(query.order_by(events.c.id.desc()).limit(n)).mappings().all()
-    return [
-        Event(at=row["at"], **{name: printable(row[name])[:_LONGEST] for name in named})
-        for row in reversed(rows)
-    ]
+    texts = [{name: printable(getattr(row, name))[:_LONGEST] for name in named} for row in rows]
+    return [Event(at=row.at, **own) for row, own in zip(rows, texts, strict=True)][::-1]
 
 
 class Notice(StrEnum):
@@ -63,51 +52,33 @@ class Notice(StrEnum):
     FAILED = "failed"
 
 
-_STATES = {StudyState.DONE: Notice.DONE, StudyState.FAILED: Notice.FAILED}
-
-
-def _ago(seconds: int) -> ColumnElement[Any]:
-    return NOW - text(f"interval '{seconds} s'")
-
-
 def due(connection: Connection, study: str | None) -> list[tuple[str, Notice]]:
     """Study and notice of what nobody has been told yet, nor is being told: of one study, or all.
 
     A study is told to be done, or to have failed, again when it was so again.
     """
-    told = (notices.c.study_id == studies.c.id) & (notices.c.notice == studies.c.state)
-    query = (
-        select(studies.c.name, studies.c.state)
-        .outerjoin(notices, told)
-        .where(
-            studies.c.state.in_(_STATES),
-            studies.c.state_since > _ago(_NEWS_S),
-            or_(notices.c.told_at.is_(None), notices.c.told_at < studies.c.state_since),
-            or_(notices.c.claimed_at.is_(None), notices.c.claimed_at < _ago(CLAIM_S)),
-        )
-        .order_by(studies.c.id)
-    )
-    query = query if study is None else query.where(studies.c.name == study)
-    return [(row.name, _STATES[StudyState(row.state)]) for row in connection.execute(query)]
+    rows = ask(connection, DUE, study=study, claim_s=CLAIM_S)
+    return [(row.name, Notice(row.state)) for row in rows]
 
 
 def claim(connection: Connection, study: str, notice: Notice) -> bool:
     """Whether this process is to tell it, and no other: ``settle`` it within ``CLAIM_S``."""
-    one = select(studies.c.id).where(studies.c.name == study).with_for_update()
-    study_id = connection.scalar(one)
+    ask(connection, "SELECT FROM hpo_ledger.studies WHERE name = :study FOR UPDATE", study=study)
     if (study, notice) not in due(connection, study):
         return False
-    row = upsert(notices).values(study_id=study_id, notice=notice, claimed_at=NOW)
-    key = [notices.c.study_id, notices.c.notice]
-    connection.execute(row.on_conflict_do_update(index_elements=key, set_={"claimed_at": NOW}))
+    mine = """INSERT INTO hpo_ledger.notices (study_id, notice, claimed_at)
+    SELECT id, :notice, hpo_ledger.clock() FROM hpo_ledger.studies WHERE name = :study
+    ON CONFLICT (study_id, notice) DO UPDATE SET claimed_at = excluded.claimed_at"""
+    ask(connection, mine, study=study, notice=notice)
     return True
 
 
 def settle(connection: Connection, study: str, notice: Notice, sent: bool) -> None:
     """Write down that it was told, or could not be."""
-    own = select(studies.c.id).where(studies.c.name == study).scalar_subquery()
-    told = update(notices).where(notices.c.study_id == own, notices.c.notice == notice)
-    connection.execute(told.values(told_at=NOW, claimed_at=None))
+    told = """UPDATE hpo_ledger.notices SET told_at = hpo_ledger.clock(), claimed_at = NULL
+    WHERE notice = :notice
+      AND study_id = (SELECT id FROM hpo_ledger.studies WHERE name = :study)"""
+    ask(connection, told, study=study, notice=notice)
     note(connection, study, f"{'notified' if sent else 'not notified'}: {notice}")
 
 

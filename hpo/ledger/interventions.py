@@ -17,22 +17,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, func, insert, null, select, update
+from sqlalchemy import Connection, Row, insert, null, update
 
 from hpo.errors import StudyError
-from hpo.ledger import code, events, optuna_tables, reading
+from hpo.ledger import code, events, optuna_tables, snapshots, statements, writing
 from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import (
-    HIGHEST_PRIORITY,
-    IS_RUNNING,
-    checkpoints,
-    holds,
-    slots,
-    slots_of,
-    studies,
-)
-from hpo.ledger.writing import turned
+from hpo.ledger.tables import HIGHEST_PRIORITY, ask, slots
 from hpo.search import constraints
 from hpo.study import file, parameters
 from hpo.study.messages import refuse
@@ -62,9 +53,8 @@ def stop(ledger: Ledger, name: str) -> int:
             must, do = "an open study must be given to be stopped", "no worker claims its trials"
             raise _refusal(name, must, f"it is {study.state}", f"Nothing is to be done: {do}.")
         reason = f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        stopped = turned(StudyState.STOPPED, reason)
         if study.state == StudyState.OPEN:
-            connection.execute(update(studies).where(studies.c.id == study.id).values(stopped))
+            writing.turn(connection, study.id, StudyState.STOPPED, reason)
             events.note(connection, name, "stopped")
         return len(_holders(connection, study.id))
 
@@ -80,14 +70,16 @@ def resume(ledger: Ledger, name: str) -> StudyState:
     """
     with ledger.locked(name) as (connection, study):
         state = StudyState(study.state)
-        values = turned(StudyState.OPEN)
-        own = (slots.c.study_id == study.id) & IS_RUNNING
-        stuck = select(slots.c.id).where(own, slots.c.losses_in_a_row >= MAX_LOSSES).limit(1)
-        if state == StudyState.FAILED and connection.scalar(stuck) is None:
-            values["failures_from"] = reading.unbegun(connection, study.id)
+        own = "WHERE study_id = :id AND state = 'running'"
+        stuck = f"SELECT max(losses_in_a_row) FROM hpo_ledger.slots {own}"
+        most = ask(connection, stuck, id=study.id).scalar() or 0
+        if state == StudyState.FAILED and most < MAX_LOSSES:
+            since = snapshots.unbegun(connection, study.id)
+            writing.change(connection, study.id, failures_from=since)
         if state in (StudyState.STOPPED, StudyState.FAILED):
-            connection.execute(update(studies).where(studies.c.id == study.id).values(values))
-            connection.execute(update(slots).where(own).values(losses_in_a_row=0))
+            writing.turn(connection, study.id, StudyState.OPEN)
+            anew = f"UPDATE hpo_ledger.slots SET losses_in_a_row = 0 {own}"
+            ask(connection, anew, id=study.id)
             events.note(connection, name, "resumed")
         return state
 
@@ -103,7 +95,7 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
     known = snapshot.spec
     if snapshot.search_end is not None:
         raise _ended_by_rule(name, "be extended", snapshot)
-    if known.sweep is not None:
+    if known.aim == "sweep":
         must, got = "the study must be a search to be extended", f"{known.budget.trials} points"
         do = "Add points to its file and launch it under another name: --name NEW."
         raise _refusal(name, must, f"it is a sweep of {got}", do)
@@ -129,7 +121,7 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
     with ledger.locked(name) as (connection, study):
         optuna_tables.require_study(connection, study.optuna_study_id, name)
         spec = file.restore(study.spec, name)
-        number = reading.opened(connection, study.id)
+        number = snapshots.opened(connection, study.id)
         _refuse_enqueued(study, spec, number)
         where = f"study {name!r}: enqueued"
         refuse(parameters.of_point(spec, params, where, "Give another value."))
@@ -145,11 +137,11 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
 
 def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
     name = study.name
-    if spec.sweep is not None or spec.sampler.name == "grid":
+    kind = "sweep" if spec.aim == "sweep" else spec.sampler.name
+    if kind in ("sweep", "grid"):
         must = "a study must not visit points of its own to take another"
-        kind = "it is a sweep" if spec.sweep is not None else "it is a grid"
         do = "Launch one with other points under another name: --name NEW."
-        raise _refusal(name, must, kind, do)
+        raise _refusal(name, must, f"it is a {kind}", do)
     if study.state == StudyState.FAILED:
         must, do = "the study must go on to take a trial", f"See what to do: hpo status {name}."
         raise _refusal(name, must, f"it is {study.state}", do)
@@ -178,42 +170,29 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
     with ledger.locked(name) as (connection, study):
         optuna_tables.require_study(connection, study.optuna_study_id, name)
         own = None if trial is None else _trial(connection, study, trial)
-        query = select(slots).where(slots.c.study_id == study.id).with_for_update()
-        query = query.order_by(slots.c.phase.desc(), slots.c.number)
-        if trial is not None:
-            query = query.where(func.coalesce(slots.c.source, slots.c.number) == trial)
-        found = connection.execute(query).all()
-        failed = [slot for slot in found if slot.state == SlotState.FAILED]
-        if own is not None and not failed:
+        found = ask(connection, statements.FAILED, study_id=study.id, trial=trial).all()
+        if own is not None and not found:
             if own.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
             do = f"See those that failed: hpo trials {name} --state failed."
             must = "a failed trial must be given to be retried"
             raise _refusal(name, must, f"it is {own.state}", do, trial)
-        since = reading.unbegun(connection, study.id)
-        for slot in failed:
+        since = snapshots.unbegun(connection, study.id)
+        for slot in found:
             _reopen(connection, slot, since)
-        if failed:
+        if found:
             _amended(connection, study, reopen=(StudyState.FAILED, StudyState.DONE))
             which = "what had failed" if trial is None else f"trial {trial}"
             events.note(connection, name, f"retried {which}")
-        return [(Phase(slot.phase), slot.number) for slot in failed]
+        return [(Phase(slot.phase), slot.number) for slot in found]
 
 
 def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
     """Make a failed slot a running one that nobody holds; stored members are kept."""
-    values = {
-        "state": SlotState.RUNNING,
-        "amendments": _with_amendment(slot, "retry", since),
-        "attrs": sampler_attrs(slot.attrs),
-        "steps": [],
-        "message": null(),
-        "losses_in_a_row": 0,
-        "token": null(),
-        "lease_until": null(),
-        "settled_at": null(),
-    }
-    connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+    empty = dict.fromkeys(("message", "token", "lease_until", "settled_at"), null())
+    _amend(
+        connection, slot, "retry", since, SlotState.RUNNING, steps=[], losses_in_a_row=0, **empty
+    )
     if slot.optuna_trial_id is not None:
         optuna_tables.reopen_trial(connection, slot.optuna_trial_id)
 
@@ -233,40 +212,36 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         slot = _trial(connection, study, trial)
         if slot.state == SlotState.EXCLUDED:
             return int(slot.amendments[-1]["since"])
-        is_held = bool(connection.scalar(select(holds(slots)).where(slots.c.id == slot.id)))
+        is_held = slot.worker in _holders(connection, study.id, slot.id)
         if slot.state == SlotState.FAILED or is_held:
             must = "a complete or pruned trial must be given to be excluded, or one that nobody is"
             do = "It counts in no ranking as it is; to run it again: hpo retry"
             do = "Wait until it is settled: hpo status" if is_held else do
             got = f"it is {slot.state}"
             raise _refusal(name, f"{must} at work on", got, f"{do} {name}.", trial)
-        since = reading.unbegun(connection, study.id, above=trial)
-        amendments = _with_amendment(slot, "exclude", since)
+        since = snapshots.unbegun(connection, study.id, above=trial)
         why = " ".join(reason.split())  # one line, as every view shows it
         message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")
-        values = {
-            "state": SlotState.EXCLUDED,
-            "message": message,
-            "attrs": sampler_attrs(slot.attrs),  # successive halving would go on comparing with it
-            "amendments": amendments,
-            "settled_at": slot.settled_at or study.now,
-            "lease_until": null(),
-            "token": null(),  # what a worker that was given up still writes is not taken
-        }
-        connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
-        connection.execute(delete(checkpoints).where(checkpoints.c.slot_id == slot.id))
+        settled = {"settled_at": slot.settled_at or study.now, "message": message}
+        free = {"lease_until": null(), "token": null()}  # what is still written is not taken
+        amendments = _amend(
+            connection, slot, "exclude", since, SlotState.EXCLUDED, **settled, **free
+        )
+        ask(connection, "DELETE FROM hpo_ledger.checkpoints WHERE slot_id = :id", id=slot.id)
         if slot.optuna_trial_id is not None:
             end = End(
                 state=SlotState.EXCLUDED,
                 score=slot.score,
                 message=message,
                 lineage=slot.lineage,
-                trained=reading.members_of(connection, slot.id),
+                trained=snapshots.members_of(connection, slot.id),
             )
-            shown = end.shown(slot.attempts, amendments)
-            optuna_tables.exclude_trial(connection, slot.optuna_trial_id, shown)
-        confirmed = (slots.c.study_id == study.id) & (slots.c.source == trial)
-        was_confirmed = connection.scalar(select(slots.c.id).where(confirmed).limit(1))
+            facts = end.shown(slot.attempts, amendments)
+            optuna_tables.exclude_trial(connection, slot.optuna_trial_id, facts)
+        confirmed = (
+            "SELECT id FROM hpo_ledger.slots WHERE study_id = :id AND source = :trial LIMIT 1"
+        )
+        was_confirmed = ask(connection, confirmed, id=study.id, trial=trial).scalar() is not None
         confirm = study.spec.get("confirm") or {}
         again = was_confirmed or confirm.get("by") == "expected"  # which depends on all trials
         _amended(connection, study, reopen=(StudyState.DONE,) if again else ())
@@ -290,8 +265,7 @@ def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[
     with ledger.locked(name) as (connection, study):
         if priority is None or priority == study.priority:
             return study.priority, study.priority
-        own = update(studies).where(studies.c.id == study.id)
-        connection.execute(own.values(priority=priority))
+        writing.change(connection, study.id, priority=priority)
         events.note(connection, name, f"priority {priority} (was {study.priority})")
         return study.priority, priority
 
@@ -336,33 +310,35 @@ def withdraw(ledger: Ledger, name: str) -> bool:
         StudyError: there is no such study.
     """
     with ledger.locked(name) as (connection, study):
-        if reading.opened(connection, study.id):
+        if snapshots.opened(connection, study.id):
             return False
         _delete(connection, study, "withdrawn")
         return True
 
 
 def _delete(connection: Connection, study: Row[Any], what: str) -> None:
-    connection.execute(delete(studies).where(studies.c.id == study.id))
+    ask(connection, "DELETE FROM hpo_ledger.studies WHERE id = :id", id=study.id)
     optuna_tables.delete_study(connection, study.optuna_study_id)
     events.note(connection, study.name, what)
 
 
-def _holders(connection: Connection, study_id: int) -> Sequence[str]:
-    """Workers with a lease on one of the study's slots."""
-    held = (slots.c.study_id == study_id) & holds(slots)
-    return connection.execute(select(slots.c.worker).where(held)).scalars().all()
+def _holders(connection: Connection, study_id: int, slot_id: int | None = None) -> Sequence[str]:
+    """Workers with a lease on one of the study's slots, or on that one."""
+    held = """SELECT worker FROM hpo_ledger.slots
+    WHERE study_id = :study_id AND id = coalesce(:slot_id, id)
+      AND hpo_ledger.holds(lease_until, lease_s)"""
+    return ask(connection, held, study_id=study_id, slot_id=slot_id).scalars().all()
 
 
 def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
-    opened = reading.opened(connection, study.id)
+    opened = snapshots.opened(connection, study.id)
     if not 0 <= number < opened:
         there = f"0 to {opened - 1}" if opened else "none yet"
         got = f"got trial={number}"
         raise _refusal(study.name, "the trial must have begun", got, f"There are: {there}.")
-    own = slots_of(study.id, Phase.SEARCH)
-    query = select(slots).where(own, slots.c.number == number).with_for_update()
-    return connection.execute(query).one()
+    one = """SELECT * FROM hpo_ledger.slots
+    WHERE study_id = :id AND phase = 'search' AND number = :number FOR UPDATE"""
+    return ask(connection, one, id=study.id, number=number).one()
 
 
 def _refusal(name: str, must: str, got: str, do: str, trial: int | None = None) -> StudyError:
@@ -376,9 +352,15 @@ def _ended_by_rule(name: str, what: str, study: Any) -> StudyError:
     return _refusal(name, f"the search must go on to {what}", got, do)
 
 
-def _with_amendment(
-    slot: Row[Any], what: Literal["retry", "exclude"], since: int
+def _amend(
+    connection: Connection,
+    slot: Row[Any],
+    what: Literal["retry", "exclude"],
+    since: int,
+    state: SlotState,
+    **values: Any,
 ) -> list[dict[str, Any]]:
+    """Replace the outcome of a slot, which is kept as an amendment; returns all of them."""
     amendment = Amendment(
         what=what,
         since=since,
@@ -391,12 +373,15 @@ def _with_amendment(
         attrs=slot.attrs,
         message=slot.message,
     )
-    return [*slot.amendments, amendment.stored()]
+    amendments = [*slot.amendments, amendment.stored()]
+    values |= {"state": state, "amendments": amendments}
+    values["attrs"] = sampler_attrs(slot.attrs)  # successive halving would go on comparing with it
+    connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+    return amendments
 
 
 def _amended(connection: Connection, study: Row[Any], *, reopen: Sequence[StudyState]) -> None:
     """Note that the history has changed; a study in one of the states ``reopen`` is open again."""
-    values: dict[str, Any] = {"amendments": study.amendments + 1}
+    writing.change(connection, study.id, amendments=study.amendments + 1)
     if study.state in reopen:
-        values |= turned(StudyState.OPEN)
-    connection.execute(update(studies).where(studies.c.id == study.id).values(values))
+        writing.turn(connection, study.id, StudyState.OPEN)

@@ -13,21 +13,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal, Unpack
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert
 
 from hpo.ledger import (
     claiming,
     code,
     events,
     optuna_tables,
-    reading,
+    snapshots,
+    statements,
     warm_start,
     writing,
 )
-from hpo.ledger import workers as ledger_workers
 from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
 from hpo.ledger.reader import LedgerReader
-from hpo.ledger.tables import check_version, studies
+from hpo.ledger.tables import ask, check_version, studies
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study import file
@@ -38,9 +38,8 @@ from hpo.study.trials import Past, SlotState, StudyState
 def _register(
     connection: Connection, spec: StudySpec
 ) -> Literal["created", "continued", "extended"]:
-    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
-    query = select(studies).where(studies.c.name == spec.name).with_for_update()
-    row = connection.execute(query).one_or_none()
+    ask(connection, statements.LOCK_NAME, name=spec.name)
+    row = ask(connection, f"{statements.STUDY} FOR UPDATE", name=spec.name).one_or_none()
     known = None if row is None else file.restore(row.spec)
     spec = warm_start.pinned(connection, spec)
     if row is None or known is None:
@@ -55,10 +54,9 @@ def _register(
     extended = file.extends(known, spec)
     if not extended and row.spec == spec.stored():
         return "continued"
-    values: dict[str, Any] = {"spec": spec.stored()}
+    writing.change(connection, row.id, spec=spec.stored())
     if extended and row.state == StudyState.DONE:
-        values |= writing.turned(StudyState.OPEN)
-    connection.execute(update(studies).where(studies.c.id == row.id).values(values))
+        writing.turn(connection, row.id, StudyState.OPEN)
     optuna_tables.publish_study(connection, row.optuna_study_id, spec)
     what = f"extended to {spec.budget.trials:,} trials" if extended else "changed words or views"
     events.note(connection, spec.name, what)
@@ -105,14 +103,14 @@ class Ledger(LedgerReader):
             StudyError: there is no such study.
         """
         with self._engine.begin() as connection:
-            yield connection, reading.study(connection, name, lock=True)
+            yield connection, snapshots.study(connection, name, lock=True)
 
     # --- workers -------------------------------------------------------------------------
 
-    register_worker = transaction(ledger_workers.register)
-    renew = transaction(ledger_workers.renew)
-    deregister_worker = transaction(ledger_workers.deregister)
-    release_lost = transaction(ledger_workers.release_lost)
+    register_worker = transaction(writing.register_worker)
+    renew = transaction(writing.renew)
+    deregister_worker = transaction(writing.deregister_worker)
+    release_lost = transaction(writing.release_lost)
 
     # --- slots ---------------------------------------------------------------------------
 
@@ -151,7 +149,7 @@ class Ledger(LedgerReader):
                 return opened
             with self._engine.begin() as connection:
                 check_version(connection)
-                row = reading.study(connection, study, lock=True)
+                row = snapshots.study(connection, study, lock=True)
                 spec = self._spec(row.id, row.spec)
                 if row.state == StudyState.OPEN:
                     self._codes[study] = code.pin(connection, row, spec)
@@ -167,7 +165,7 @@ class Ledger(LedgerReader):
         if study not in self._codes:
             with self._autocommit.connect() as connection:
                 check_version(connection)
-                row = reading.study(connection, study)
+                row = snapshots.study(connection, study)
                 objective = self._spec(row.id, row.spec).objective
             self._codes[study] = code.fingerprint(objective)
         return self._codes[study]
@@ -196,7 +194,7 @@ class Ledger(LedgerReader):
             settled.append(known[len(settled)])
         return known
 
-    unsuggested = statement(reading.unsuggested)
+    unsuggested = statement(snapshots.unsuggested)
     store_suggestion = statement(writing.store_suggestion)
     store_member = statement(writing.store_member)
     store_checkpoint = statement(writing.store_checkpoint)
@@ -212,6 +210,6 @@ class Ledger(LedgerReader):
         if self._finish(claim, end):
             self._apply_failure_policy(claim.study_id)
 
-    _read = statement(reading.history)
+    _read = statement(snapshots.history)
     _finish = statement(writing.finish)
     _apply_failure_policy = transaction(writing.judge_failures)

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StudyError
+from hpo.ledger import statements
 from hpo.ledger.claims import End
+from hpo.ledger.tables import ask
 from hpo.search import space as search_space
-from hpo.search.space import directions, values
+from hpo.search.space import directions, names, values
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
@@ -32,9 +34,6 @@ TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|exc
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
 
-_STUDIES = models.StudyModel.__table__
-_TRIALS = models.TrialModel.__table__
-_SYSTEM = models.StudySystemAttributeModel.__table__
 _STATES = {
     SlotState.COMPLETE: TrialState.COMPLETE,
     SlotState.PRUNED: TrialState.PRUNED,
@@ -49,20 +48,15 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
     Raises:
         StudyError: Optuna already has a study of this name, made by something else.
     """
-    new = upsert(_STUDIES).values(study_name=spec.name).on_conflict_do_nothing()
-    study_id = connection.scalar(new.returning(_STUDIES.c.study_id))
+    asked = {"name": spec.name, "directions": [way.name for way in directions(spec)]}
+    study_id = ask(connection, statements.CREATE, **asked).scalar()
     if study_id is None:
         raise StudyError(
             f"study {spec.name!r}: the database must not hold an Optuna study of this name "
             f"that something else made, but it does. Choose another name: --name NEW."
         )
-    rows = [
-        {"study_id": study_id, "objective": objective, "direction": direction}
-        for objective, direction in enumerate(directions(spec))
-    ]
-    connection.execute(insert(models.StudyDirectionModel.__table__).values(rows))
-    metrics = [spec.objective_impl.metric, *spec.costs]
-    set_system_attrs(connection, study_id, {METRIC_NAMES: json.dumps(metrics)})
+    named = {METRIC_NAMES: json.dumps(names(spec))}
+    set_attrs(connection, models.StudySystemAttributeModel, study_id, named)
     publish_study(connection, study_id, spec)
     return int(study_id)
 
@@ -85,45 +79,13 @@ def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[
         connection.execute(new.on_conflict_do_update(index_elements=keys, set_=shown), rows)
 
 
-def set_system_attrs(connection: Connection, study_id: int, texts: Mapping[str, str]) -> None:
-    """Write system attributes of a study, given as JSON, over those of the same keys."""
-    set_attrs(connection, models.StudySystemAttributeModel, study_id, texts)
-
-
-def drop_system_attrs(connection: Connection, study_id: int, keys: Collection[str]) -> None:
-    """Delete system attributes of a study."""
-    own = (_SYSTEM.c.study_id == study_id) & _SYSTEM.c.key.in_(keys)
-    connection.execute(_SYSTEM.delete().where(own))
-
-
 def delete_study(connection: Connection, study_id: int) -> None:
     """Delete a study with all its trials; it need not be there."""
-    own = select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id)
-    tables = reversed(models.BaseModel.metadata.sorted_tables)  # those that refer to others first
-    for table in tables:
-        if "study_id" in table.c:
-            connection.execute(table.delete().where(table.c.study_id == study_id))
-        elif "trial_id" in table.c:
-            connection.execute(table.delete().where(table.c.trial_id.in_(own)))
-
-
-def publish_confirmed(
-    connection: Connection, study_id: int, confirmed: Sequence[Mapping[str, Any]]
-) -> None:
-    """Show the confirmed results as the study's user attribute ``hpo:confirmed``."""
-    shown = {"hpo:confirmed": json.dumps(confirmed)}
-    set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
-
-
-def _is_there(connection: Connection, key: Any, wanted: int, *, shared: bool) -> bool:
-    query = select(key).where(key == wanted).with_for_update(read=shared, key_share=shared)
-    return connection.scalar(query) is not None
-
-
-def lock_study(connection: Connection, study_id: int) -> bool:
-    """Whether a study is still in Optuna's tables; if so, nobody else adds a trial until the end of
-    this transaction."""
-    return _is_there(connection, _STUDIES.c.study_id, study_id, shared=False)
+    own = "trial_id IN (SELECT trial_id FROM trials WHERE study_id = :id)"
+    for table in reversed(models.BaseModel.metadata.sorted_tables):  # who refers to others first
+        which = "study_id = :id" if "study_id" in table.c else own
+        if "study_id" in table.c or "trial_id" in table.c:
+            ask(connection, f"DELETE FROM {table.name} WHERE {which}", id=study_id)
 
 
 def require_study(connection: Connection, study_id: int, name: str) -> None:
@@ -132,8 +94,8 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
     Raises:
         StudyError: it was deleted there, as optuna-dashboard can.
     """
-    query = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id)
-    if connection.scalar(query) is None:
+    query = "SELECT study_id FROM studies WHERE study_id = :id"
+    if ask(connection, query, id=study_id).scalar() is None:
         raise StudyError(
             f"study {name!r}: Optuna's tables must hold it, too, but it was deleted there (as "
             f"optuna-dashboard can). Its trials can still be read and exported; to use the name "
@@ -143,44 +105,32 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
 
 def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:
     """Add a running trial with this number, begun ``at``, and return Optuna's id of it."""
-    lock_study(connection, study_id)  # as in ``OPEN``
-    row = {"study_id": study_id, "number": number, "state": TrialState.RUNNING}
-    utc = at.astimezone(UTC).replace(tzinfo=None)  # as Optuna's time stamps, not saying so
-    new = insert(_TRIALS).values(**row, datetime_start=utc)
-    return int(connection.execute(new.returning(_TRIALS.c.trial_id)).scalar_one())
+    ask(connection, "SELECT FROM studies WHERE study_id = :id FOR UPDATE", id=study_id)  # see OPEN
+    new = """INSERT INTO trials (study_id, number, state, datetime_start)
+    VALUES (:id, :number, 'RUNNING', timezone('UTC', CAST(:at AS timestamptz)))
+    RETURNING trial_id"""
+    return int(ask(connection, new, id=study_id, number=number, at=at).scalar_one())
 
 
 def reopen_trial(connection: Connection, trial_id: int) -> None:
     """Make a failed trial a running one again."""
-    _forget_outcome(connection, trial_id)
-    running = {"state": TrialState.RUNNING, "datetime_complete": None}
-    connection.execute(update(_TRIALS).where(_TRIALS.c.trial_id == trial_id).values(running))
+    _forget_outcome(connection, trial_id, TrialState.RUNNING)
 
 
 def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str, Any]) -> None:
     """Make a complete or pruned trial a failed one, which Optuna passes over, and say why."""
-    if not _is_there(connection, _TRIALS.c.trial_id, trial_id, shared=True):
+    query = "SELECT trial_id FROM trials WHERE trial_id = :id FOR KEY SHARE"
+    if ask(connection, query, id=trial_id).scalar() is None:
         return  # deleted by optuna-dashboard: nothing is left to mirror
-    _forget_outcome(connection, trial_id)
+    _forget_outcome(connection, trial_id, TrialState.FAIL)
     texts = {key: json.dumps(value) for key, value in user_attrs.items()}
     set_attrs(connection, models.TrialUserAttributeModel, trial_id, texts)
-    failed = update(_TRIALS).where(_TRIALS.c.trial_id == trial_id)
-    connection.execute(failed.values(state=TrialState.FAIL))
 
 
-def _forget_outcome(connection: Connection, trial_id: int) -> None:
+def _forget_outcome(connection: Connection, trial_id: int, state: TrialState) -> None:
     """Delete what ``FINISH`` has written; what others have added stays."""
-    for model, others in (
-        (models.TrialValueModel, None),
-        (models.TrialIntermediateValueModel, None),
-        (models.TrialUserAttributeModel, TRIAL_USER_OF_OTHERS),
-        (models.TrialSystemAttributeModel, TRIAL_SYSTEM_OF_OTHERS),
-    ):
-        table = model.__table__
-        own = table.delete().where(table.c.trial_id == trial_id)
-        if others is not None:
-            own = own.where(~table.c.key.regexp_match(others))
-        connection.execute(own)
+    others = {"user": TRIAL_USER_OF_OTHERS, "system": TRIAL_SYSTEM_OF_OTHERS}
+    ask(connection, statements.FORGET, id=trial_id, state=state.name, **others)
 
 
 def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:

@@ -1,16 +1,101 @@
-"""The ledger for those who only look: studies, their trials, their workers."""
+"""The ledger for those who only look: studies, their trials, their workers.
+
+Of every study as it is now, trials are read of those alone that have changed.
+"""
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, Unpack
 
-from hpo.ledger import events, overview, reading, snapshots
-from hpo.ledger.tables import schema
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from hpo.ledger import events, snapshots
+from hpo.ledger.statements import LISTING
+from hpo.ledger.tables import ask, schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, transaction
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Listed, StudySnapshot
+from hpo.study.trials import Listed, StudySnapshot, StudyState
+
+T = TypeVar("T")
+
+
+def listed(connection: Connection) -> list[Listed]:
+    """Every study in a line, oldest first."""
+    return [_listed(row) for row in ask(connection, LISTING)]
+
+
+def _listed(row: Row[Any]) -> Listed:
+    return Listed(
+        name=row.name,
+        number=row.optuna_study_id,
+        objective=row.objective or "unknown",
+        state=StudyState(row.state),
+        reason=row.reason,
+        priority=row.priority,
+        settled=row.settled,
+        running=row.running,
+        created_at=row.created_at,
+    )
+
+
+def _mark(row: Row[Any]) -> tuple[Any, ...]:
+    """What differs whenever anything of a study does, but for who is at work on it."""
+    fields = row._fields
+    return (row.id, *row[fields.index("state") :])
+
+
+def marks(connection: Connection, study: str) -> dict[str, tuple[Any, ...]]:
+    """The marks of a study, and of those that its figure is drawn with, as far as they are there.
+
+    A mark differs whenever anything of its study does, but for who is at work on it.
+    """
+    rows = {row.name: row for row in ask(connection, LISTING)}
+    overlay = rows[study].overlay if study in rows else ()
+    wanted = (study, *(overlay if isinstance(overlay, list) else ()))
+    return {name: _mark(rows[name]) for name in wanted if name in rows}
+
+
+class Overview(Generic[T]):
+    """What is made of every study's snapshot, and kept until the study has changed."""
+
+    def __init__(self, make: Callable[[StudySnapshot], T]) -> None:
+        """Nothing is read yet."""
+        self._make = make
+        self._kept: dict[str, tuple[tuple[Any, ...], T | str]] = {}
+
+    def read(self, connection: Connection) -> list[tuple[Listed, T | None]]:
+        """Every study with what is made of it, oldest first.
+
+        A study that cannot be read here has a ``problem``, and nothing is made of it.
+        """
+        rows: Sequence[Row[Any]] = ask(connection, LISTING).all()
+        there = snapshots.names(connection)
+        self._kept = {row.name: self._kept[row.name] for row in rows if row.name in self._kept}
+        found: list[tuple[Listed, T | None]] = []
+        for row in rows:
+            mark, made = self._kept.get(row.name, ((), ""))
+            if mark != _mark(row):
+                made = self._made(connection, row.name)
+                self._kept[row.name] = _mark(row), made
+            one = _listed(row)
+            if one.number not in there:
+                one = replace(one, number=None)
+            known = (replace(one, problem=made), None) if isinstance(made, str) else (one, made)
+            found.append(known)
+        return found
+
+    def _made(self, connection: Connection, name: str) -> T | str:
+        try:
+            return self._make(snapshots.snapshot(connection, name))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # a bad row, or a spec of another version, harms its study alone
+            return str(error) or type(error).__name__
 
 
 class LedgerReader(Transactional):
@@ -25,12 +110,12 @@ class LedgerReader(Transactional):
             StorageError: the tables are those of another version of this software.
         """
         super().__init__(storage.engine, **patience)
-        self._overview: overview.Overview[Result] = overview.Overview(Result.of)
+        self._overview: Overview[Result] = Overview(Result.of)
         self._retry(lambda: prepare_database(storage, schema))
 
     _fetched = transaction(snapshots.fetched)
-    studies = transaction(overview.listed)
-    network = transaction(reading.network)
+    studies = transaction(listed)
+    network = transaction(snapshots.network)
     open_studies = transaction(snapshots.open_studies)
     events = transaction(events.newest)
     workers = transaction(snapshots.seen_workers)
@@ -56,12 +141,7 @@ class LedgerReader(Transactional):
 
         Those that have not changed since the last time are not read again.
         """
-
-        def read() -> list[tuple[Listed, Result | None]]:
-            with self._engine.begin() as connection:
-                return self._overview.read(connection)
-
-        return self._retry(read)
+        return self._within(self._engine, self._overview.read)
 
     def overlays(self, spec: StudySpec) -> list[Result]:
         """The other studies that a study's figure asks for, as far as they are there."""

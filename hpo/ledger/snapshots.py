@@ -1,36 +1,21 @@
-"""What a database holds at one moment, without importing Optuna: who only looks starts fast."""
+"""Reading a study: its row, its trials as suggestions and as views see them, its networks.
+
+Nothing here imports Optuna: who only looks starts fast.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    Row,
-    ScalarSelect,
-    Text,
-    column,
-    func,
-    select,
-    table,
-)
+from sqlalchemy import Connection, Row
 
-from hpo.errors import printable
-from hpo.ledger import reading
-from hpo.ledger.tables import (
-    IS_RUNNING,
-    NOW,
-    holds,
-    slots,
-    slots_of,
-    studies,
-    workers,
-)
+from hpo.errors import StudyError, near_miss, printable
+from hpo.ledger import statements
+from hpo.ledger.claims import Claim
+from hpo.ledger.tables import ask
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
@@ -38,6 +23,7 @@ from hpo.study.trials import (
     Amendment,
     Expected,
     Member,
+    Past,
     Phase,
     SlotState,
     StudySnapshot,
@@ -46,13 +32,154 @@ from hpo.study.trials import (
     Trial,
     WorkerInfo,
     WorkerState,
+    sampler_attrs,
     slot_name,
 )
 
+T = TypeVar("T")
 _RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
-_STUDIES = table("studies", column("study_id", Integer), column("study_name", Text))
-_TRIALS = table("trials", column("trial_id", Integer), column("study_id", Integer))
+_CURVES = ("curve", "loss_curve")
+
+
+def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
+    """A study's row, and what time it is; with ``lock``, locked until the transaction ends.
+
+    Raises:
+        StudyError: there is no such study; the message lists those that exist.
+    """
+    query = f"{statements.STUDY} FOR UPDATE" if lock else statements.STUDY
+    row = ask(connection, query, name=name).one_or_none()
+    if row is None:
+        others = ask(connection, "SELECT name FROM hpo_ledger.studies ORDER BY name")
+        names = list(others.scalars())
+        raise StudyError(
+            f"study {name!r}: the database must hold it, but it holds "
+            f"{', '.join(names) or 'no study yet'}. {near_miss(name, names)}"
+            f"Start one with: hpo launch NAME."
+        )
+    return row
+
+
+def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
+    """Search trials by their numbers, as suggestions see them."""
+    asked = {"study_id": study_id, "start": numbers.start, "stop": numbers.stop}
+    return [checked(row, past) for row in ask(connection, statements.HISTORY, **asked)]
+
+
+def opened(connection: Connection, study_id: int) -> int:
+    """How many search slots were opened: the number of the next one."""
+    return int(ask(connection, statements.OPENED, study_id=study_id).scalar_one())
+
+
+def unbegun(connection: Connection, study_id: int, above: int = -1) -> int:
+    """The first search trial that nobody has begun, of those above one.
+
+    Mostly it is the next one; what was enqueued is there, but not begun.
+    """
+    return int(ask(connection, statements.UNBEGUN, study_id=study_id, above=above).scalar_one())
+
+
+def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
+    """How the first ``n`` search trials ended; of their steps, only how many there are is told."""
+    return [past(row) for row in ask(connection, statements.OUTCOMES, study_id=study_id, n=n)]
+
+
+def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
+    """Trials before this one that run without a suggestion: how many, and the first."""
+    asked = {"study_id": claim.study_id, "number": claim.number}
+    row = ask(connection, statements.UNSUGGESTED, **asked).one()
+    return row.n, row.first
+
+
+_orders: dict[int, tuple[Any, list[Any]]] = {}
+"""By study: what its ranking was made of, and the ranking. One that is being confirmed is asked for
+it again and again, and its trials do not change."""
+
+
+def best(connection: Connection, study: Row[Any], spec: StudySpec) -> list[tuple[int, Any]]:
+    """Number and parameters of the trials of a study's ranking, by what is known now."""
+    from hpo.search import ranking  # which takes long to import
+
+    settled = ask(connection, statements.SETTLED, study_id=study.id).one()
+    made_of = (*settled, study.amendments, spec)
+    if _orders.get(study.id, ((), []))[0] != made_of:
+        trials = history(connection, study.id, range(opened(connection, study.id)))
+        order = ranking.order(spec, trials)
+        _orders[study.id] = made_of, [(n, trials[n].suggestion.params) for n in order]
+    return _orders[study.id][1]
+
+
+def checked(row: Any, build: Callable[[Any], T]) -> T:
+    """What is built of a slot's row, in whose JSON the worker role may have written anything.
+
+    Raises:
+        StudyError: it does not hold what workers write.
+    """
+    try:
+        return build(row)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StudyError(
+            f"trial {row.number}: its row must hold what workers write, but got "
+            f"{type(error).__name__}: {str(error)[:80]}. Somebody has changed it by hand: restore "
+            "a backup under another name: hpo import FILE --name NEW."
+        ) from error
+
+
+def past(row: Any) -> Past:
+    """A trial's row as suggestions see it."""
+    params = row.params or {}
+    before = []
+    for amendment in map(Amendment.restored, row.amendments):
+        attrs = amendment.attrs or sampler_attrs(row.attrs)
+        outcome = Past(
+            suggestion=Suggestion(params=params, attrs=attrs),
+            state=amendment.state,
+            score=amendment.score,
+            costs=amendment.costs,
+            steps=amendment.steps,
+        )
+        before.append((amendment.since, outcome))
+    return Past(
+        suggestion=Suggestion(params=params, attrs=row.attrs),
+        state=SlotState(row.state),
+        score=row.score,
+        costs=tuple(row.costs),
+        steps=tuple(row.steps),
+        before=tuple(before),
+    )
+
+
+def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
+    """The stored members of a slot, with their curves, in order."""
+    return tuple(by_slot(member_rows(connection, "slot_id = :id", id=slot_id))[slot_id])
+
+
+def network(connection: Connection, name: str, confirmation: int) -> bytes | None:
+    """The network that is kept of a confirmation; None if none is."""
+    asked = {"name": name, "confirmation": confirmation}
+    data: bytes | None = ask(connection, statements.NETWORK, **asked).scalar()
+    return data
+
+
+def member_rows(
+    connection: Connection, which: str, *, curves: bool = True, **values: Any
+) -> Sequence[Row[Any]]:
+    """The members of some slots, in order."""
+    shown = ", curve, loss_curve" if curves else ""
+    query = f"""SELECT slot_id, member, seed, score, diverged, info, seconds{shown}
+    FROM hpo_ledger.members WHERE {which} ORDER BY slot_id, member"""
+    return ask(connection, query, **values).all()
+
+
+def by_slot(rows: Iterable[Row[Any]]) -> dict[int, list[Member]]:
+    """What such rows say, by slot."""
+    found: defaultdict[int, list[Member]] = defaultdict(list)
+    for row in rows:
+        facts = dict(row._mapping)
+        own = found[facts.pop("slot_id")]
+        own.append(Member(**facts | {name: tuple(facts.get(name, ())) for name in _CURVES}))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +200,13 @@ def fetched(connection: Connection, name: str, *, curves: bool = False) -> Fetch
     Raises:
         StudyError: there is no such study; the message lists those that exist.
     """
-    row = reading.study(connection, name)
-    # slots first: members are stored before their slot is settled, so none can be missing
-    held = func.coalesce(holds(slots), False).label("held")
-    query = select(slots, held).where(slots.c.study_id == row.id)
+    row = study(connection, name)
+    own = "slot_id IN (SELECT id FROM hpo_ledger.slots WHERE study_id = :id)"
     return Fetched(
         study=row,
-        slots=connection.execute(query.order_by(slots.c.phase, slots.c.number)).all(),
-        members=reading.member_rows(connection, slots.c.study_id == row.id, curves),
+        # slots first: members are stored before their slot is settled, so none can be missing
+        slots=ask(connection, statements.SLOTS, study_id=row.id).all(),
+        members=member_rows(connection, own, curves=curves, id=row.id),
         workers=worker_rows(connection),
         foreign_trials=n_foreign(connection, row.id, row.optuna_study_id),
     )
@@ -93,19 +219,19 @@ def built(rows: Fetched) -> StudySnapshot:
         StudyError: the row of a trial does not hold what workers write.
     """
     row, spec = rows.study, file.restore(rows.study.spec, rows.study.name)
-    trained = reading.by_slot(rows.members)
+    trained = by_slot(rows.members)
 
     def trial(slot: Row[Any]) -> Trial:
         return _trial(slot, trained[slot.id])
 
-    trials = [reading.checked(slot, trial) for slot in rows.slots]
+    trials = [checked(slot, trial) for slot in rows.slots]
     return StudySnapshot(
         spec=spec,
         state=StudyState(row.state),
         reason=None if row.reason is None else printable(row.reason, "\n\t"),
         search_end=row.search_end,
         search_end_reason=row.search_end_reason,
-        code_changes=tuple(entry["since"] for entry in reading.code_of(row)[1:]),
+        code_changes=tuple(entry["since"] for entry in row.code[1:]),
         expected=_expected(spec, rows.slots, trials),
         foreign_trials=rows.foreign_trials,
         created_at=row.created_at,
@@ -129,7 +255,7 @@ def _expected(
         return {}
     from hpo.search.kriging_believer import expected  # which takes long to import, and few need
 
-    search = [reading.past(row) for row in rows if row.phase == Phase.SEARCH]
+    search = [past(row) for row in rows if row.phase == Phase.SEARCH]
     trained = (slot.members for slot in built if slot.phase == Phase.SEARCH)
     sizes = ([member.info.get("n_scored", 0) for member in own] for own in trained)
     whole = (own for own in sizes if len(own) == spec.budget.members)
@@ -169,28 +295,8 @@ def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
     those with the fewest slots at work; among these, those that have waited the longest since a
     slot of theirs was opened.
     """
-    at_work = count_at_work(studies.c.id).label("at_work")
-    opened = func.greatest(*(_last_opened(phase) for phase in Phase))  # of those that are not null
-    query = (
-        select(studies.c.name, at_work, studies.c.priority)
-        .where(studies.c.state == StudyState.OPEN)
-        .order_by(studies.c.priority.desc(), at_work, opened.nulls_first(), studies.c.created_at)
-    )
-    return [(row.name, row.at_work, row.priority) for row in connection.execute(query)]
-
-
-def count_at_work(
-    study_id: ColumnElement[int] | int, *more: ColumnElement[bool]
-) -> ScalarSelect[int]:
-    """How many slots of a study workers are at work on."""
-    held = (slots.c.study_id == study_id, IS_RUNNING, holds(slots))
-    return select(func.count()).where(*held, *more).scalar_subquery()
-
-
-def _last_opened(phase: Phase) -> ScalarSelect[datetime]:
-    """When a study's last slot of a phase was opened: that of the highest number."""
-    own = select(slots.c.started_at).where(slots_of(studies.c.id, phase))
-    return own.order_by(slots.c.number.desc()).limit(1).scalar_subquery()
+    rows = ask(connection, statements.OPEN_STUDIES)
+    return [(row.name, row.at_work, row.priority) for row in rows]
 
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
@@ -200,23 +306,7 @@ def seen_workers(connection: Connection) -> list[WorkerInfo]:
 
 def worker_rows(connection: Connection) -> Sequence[Row[Any]]:
     """Likewise, as rows."""
-    silent = func.extract("epoch", NOW - workers.c.seen_at)
-    query = (
-        select(
-            workers,
-            silent.label("silent"),
-            studies.c.name.label("study"),
-            studies.c.spec,
-            *(slots.c[name] for name in ("phase", "number", "source")),
-        )
-        .outerjoin_from(
-            workers, slots, (slots.c.worker == workers.c.name) & IS_RUNNING & holds(slots)
-        )
-        .outerjoin(studies, studies.c.id == slots.c.study_id)
-        .where(silent < _RECENT_S)
-        .order_by(workers.c.started_at, workers.c.name)
-    )
-    return connection.execute(query).all()
+    return ask(connection, statements.WORKERS, recent_s=_RECENT_S).all()
 
 
 def worker_info(row: Row[Any]) -> WorkerInfo:
@@ -248,27 +338,17 @@ def _doing(row: Row[Any]) -> str:
     said: str = row.doing
     if row.study is None:
         return said
-    confirm = (row.spec.get("confirm") if isinstance(row.spec, dict) else None) or {}
-    held = f"{row.study}: {slot_name(row.number, row.source, confirm.get('members'))}"
+    held = f"{row.study}: {slot_name(row.number, row.source, row.fresh_seeds)}"
     return said if said == held or said.startswith((f"{held},", f"{held};")) else held
 
 
 def names(connection: Connection) -> dict[int, str]:
     """Every study of Optuna's tables by its number, whoever made it."""
-    rows = connection.execute(select(_STUDIES.c.study_id, _STUDIES.c.study_name))
-    return {row.study_id: row.study_name for row in rows}
+    named = "SELECT study_id, study_name FROM studies"
+    return {row.study_id: row.study_name for row in ask(connection, named)}
 
 
 def n_foreign(connection: Connection, study_id: int, optuna_study_id: int) -> int:
     """How many trials of a study's Optuna study are not its own: ``study.optimize`` adds such."""
-    of_it = _TRIALS.c.study_id == optuna_study_id
-    query = select(func.count()).where(of_it, ~is_ours(study_id, _TRIALS.c.trial_id))
-    return connection.execute(query).scalar_one()
-
-
-def is_ours(
-    study_id: ColumnElement[int] | int, trial_id: ColumnElement[int]
-) -> ColumnElement[bool]:
-    """The condition that a trial in Optuna's tables is one of a study of the ledger."""
-    own = (slots.c.study_id == study_id) & (slots.c.optuna_trial_id == trial_id)
-    return select(slots.c.id).where(own).exists()
+    asked = {"study_id": study_id, "optuna_study_id": optuna_study_id}
+    return int(ask(connection, statements.FOREIGN, **asked).scalar_one())

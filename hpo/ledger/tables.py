@@ -6,35 +6,12 @@ value may be is a rule of its table: no reader meets another, whoever has writte
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    ColumnElement,
-    Computed,
-    Connection,
-    DateTime,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    UniqueConstraint,
-    func,
-    literal_column,
-    select,
-    text,
-)
+import sqlalchemy as sa
+from sqlalchemy import Column, Connection, Float, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import StorageError
@@ -58,41 +35,38 @@ AS 'SELECT until > {SCHEMA}.clock() AND until <= {SCHEMA}.clock() + make_interva
 the clock said when it was renewed."""
 
 
-def clock() -> ColumnElement[datetime]:
-    """What time it is in the database, which tests move."""
-    now: ColumnElement[datetime] = getattr(func, SCHEMA).clock(type_=DateTime(timezone=True))
-    return now
+NOW = text(f"{SCHEMA}.clock()")
 
 
-NOW = clock()
+def ask(connection: Connection, statement: str, **values: Any) -> sa.CursorResult[Any]:
+    """Send a statement, whose parameters are named in it as ``:name``."""
+    return connection.execute(text(statement), values)
 
 
-def holds(slots: Any) -> ColumnElement[bool]:
-    """The condition that a worker's lease on a slot counts."""
-    own = slots.c.lease_until, slots.c.lease_s
-    counts: ColumnElement[bool] = getattr(func, SCHEMA).holds(*own, type_=Boolean)
-    return counts
+def _one_of(column: str, kind: type[StrEnum]) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(one)) for one in kind)})")
 
 
-def _one_of(column: str, kind: type[StrEnum]) -> CheckConstraint:
-    return CheckConstraint(f"{column} IN ({', '.join(repr(str(one)) for one in kind)})")
+def _json(column: str, kind: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"json_typeof({column}) = '{kind}'")
 
 
-def _json(column: str, kind: str) -> CheckConstraint:
-    return CheckConstraint(f"json_typeof({column}) = '{kind}'")
-
-
-def _finite(*columns: str) -> CheckConstraint:
+def _finite(*columns: str) -> sa.CheckConstraint:
     """The rule that times are no infinity, which Python does not know."""
-    return CheckConstraint(" AND ".join(f"isfinite({column})" for column in columns))
+    return sa.CheckConstraint(" AND ".join(f"isfinite({column})" for column in columns))
 
 
-def _score(column: str) -> CheckConstraint:
-    return CheckConstraint(f"abs({column}) <= {MAX_SCORE!r}")  # NaN is larger than any number
+def _score(column: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"abs({column}) <= {MAX_SCORE!r}")  # NaN is larger than any number
 
 
-metadata = MetaData(schema=SCHEMA)
-Time = DateTime(timezone=True)
+def _of_slot() -> Column[int]:
+    own = sa.ForeignKey(f"{SCHEMA}.slots.id", ondelete="CASCADE")
+    return Column("slot_id", sa.BigInteger, own, primary_key=True)
+
+
+metadata = sa.MetaData(schema=SCHEMA)
+Time = sa.DateTime(timezone=True)
 
 version = Table(
     "version",
@@ -123,7 +97,7 @@ studies = Table(
     _json("spec", "object"),
     _json("code", "array"),
     _finite("state_since", "created_at"),
-    CheckConstraint(f"abs(priority) <= {HIGHEST_PRIORITY}"),
+    sa.CheckConstraint(f"abs(priority) <= {HIGHEST_PRIORITY}"),
 )
 
 workers = Table(
@@ -151,8 +125,8 @@ workers = Table(
 slots = Table(
     "slots",
     metadata,
-    Column("id", BigInteger, primary_key=True),
-    Column("study_id", Integer, ForeignKey(studies.c.id, ondelete="CASCADE"), nullable=False),
+    Column("id", sa.BigInteger, primary_key=True),
+    Column("study_id", Integer, sa.ForeignKey(studies.c.id, ondelete="CASCADE"), nullable=False),
     Column("phase", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("source", Integer),
@@ -161,7 +135,7 @@ slots = Table(
     Column("attrs", JSON, nullable=False, server_default=text("'{}'")),
     Column("score", Float(53)),
     Column("costs", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
-    Column("cost", Float(53), Computed("costs[1]", persisted=True)),  # for people's queries
+    Column("cost", Float(53), sa.Computed("costs[1]", persisted=True)),  # for people's queries
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
     Column("token", Text),
@@ -176,7 +150,7 @@ slots = Table(
     Column("optuna_trial_id", Integer),
     Column("started_at", Time, nullable=False, server_default=NOW),
     Column("settled_at", Time),
-    UniqueConstraint("study_id", "phase", "number"),
+    sa.UniqueConstraint("study_id", "phase", "number"),
     _one_of("phase", Phase),
     _one_of("state", SlotState),
     _json("params", "object"),
@@ -185,25 +159,20 @@ slots = Table(
     _json("amendments", "array"),
     _score("score"),
     _finite("lease_until", "started_at", "settled_at"),
-    Index("slots_running", "study_id", "number", postgresql_where=text("state = 'running'")),
-    Index("slots_failed", "study_id", "number", postgresql_where=text("state = 'failed'")),
+    sa.Index("slots_running", "study_id", "number", postgresql_where=text("state = 'running'")),
+    sa.Index("slots_failed", "study_id", "number", postgresql_where=text("state = 'failed'")),
 )
-
-IS_RUNNING = slots.c.state == literal_column("'running'")
-"""A running slot: spelt out, so that its index serves prepared statements, too."""
-IS_FAILED = slots.c.state == literal_column("'failed'")
-"""A failed slot, likewise."""
 
 members = Table(
     "members",
     metadata,
-    Column("slot_id", BigInteger, ForeignKey(slots.c.id, ondelete="CASCADE"), primary_key=True),
+    _of_slot(),
     Column("member", Integer, primary_key=True),
-    Column("seed", BigInteger, nullable=False),
+    Column("seed", sa.BigInteger, nullable=False),
     Column("score", Float(53), nullable=False),
     Column("curve", ARRAY(Float(53)), nullable=False),
     Column("loss_curve", ARRAY(Float(53)), nullable=False),
-    Column("diverged", Boolean, nullable=False),
+    Column("diverged", sa.Boolean, nullable=False),
     Column("info", JSON, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("worker", Text, nullable=False),
@@ -214,25 +183,25 @@ members = Table(
 checkpoints = Table(
     "checkpoints",
     metadata,
-    Column("slot_id", BigInteger, ForeignKey(slots.c.id, ondelete="CASCADE"), primary_key=True),
+    _of_slot(),
     Column("member", Integer, nullable=False),
     Column("curve", ARRAY(Float(53)), nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("data", LargeBinary, nullable=False),
+    Column("data", sa.LargeBinary, nullable=False),
 )
 
 networks = Table(
     "networks",
     metadata,
-    Column("slot_id", BigInteger, ForeignKey(slots.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("data", LargeBinary, nullable=False),
+    _of_slot(),
+    Column("data", sa.LargeBinary, nullable=False),
 )
 """The network of the first fresh seed of each confirmed trial, as its training gave it."""
 
 notices = Table(
     "notices",
     metadata,
-    Column("study_id", Integer, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("study_id", Integer, sa.ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
     Column("notice", Text, primary_key=True),
     Column("claimed_at", Time),
     Column("told_at", Time),
@@ -242,7 +211,7 @@ notices = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", BigInteger, primary_key=True),
+    Column("id", sa.BigInteger, primary_key=True),
     Column("at", Time, nullable=False, server_default=NOW),
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
@@ -252,20 +221,15 @@ events = Table(
 workers only adds to it."""
 
 
-def slots_of(study_id: ColumnElement[int] | int, phase: str) -> ColumnElement[bool]:
-    """The condition that a slot is one of this study, in this phase."""
-    return (slots.c.study_id == study_id) & (slots.c.phase == phase)
-
-
 def check_version(connection: Connection) -> bool:
     """Whether the tables are there, which must be of this version.
 
     Raises:
         StorageError: they are of another version.
     """
-    if connection.scalar(select(func.to_regclass(f"{SCHEMA}.version"))) is None:
+    if ask(connection, f"SELECT to_regclass('{SCHEMA}.version')").scalar() is None:
         return False
-    found = connection.scalar(select(version.c.version))
+    found = ask(connection, f"SELECT version FROM {SCHEMA}.version").scalar()
     if found == SCHEMA_VERSION:
         return True
     todo = (
@@ -285,7 +249,8 @@ def _create(connection: Connection) -> None:
     for function in _FUNCTIONS.split(";"):
         connection.execute(text(function))
     metadata.create_all(connection)
-    connection.execute(upsert(version).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
+    first = f"INSERT INTO {SCHEMA}.version (version) VALUES (:version) ON CONFLICT DO NOTHING"
+    ask(connection, first, version=SCHEMA_VERSION)
 
 
 schema = Schema(is_current=check_version, create=_create)

@@ -9,13 +9,12 @@ test part, unless this one is, too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from hpo.errors import StudyError
-from hpo.ledger import reading
-from hpo.ledger.tables import studies
+from hpo.ledger import snapshots, statements
+from hpo.ledger.tables import ask
 from hpo.search import constraints
 from hpo.study import file
 from hpo.study.dimensions import unfolded
@@ -41,23 +40,17 @@ def pinned(connection: Connection, spec: StudySpec) -> StudySpec:
     warm = spec.warm_start
     if warm is None or warm.points is not None:
         return spec
-    query = select(studies.c.spec).where(studies.c.name == spec.name)
-    stored = connection.execute(query).scalar_one_or_none()
-    known = None if stored is None else file.restore(stored).warm_start
-    if stored is not None and known is None:
+    row = ask(connection, statements.STUDY, name=spec.name).one_or_none()
+    known = None if row is None else file.restore(row.spec).warm_start
+    if row is not None and known is None:
         return spec  # to be refused, since the study has begun without
     points = known.points if known is not None else _points(connection, spec, warm)
     pin = {"study": warm.study, "top": warm.count, "points": points}
     return file.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Source:
-    """A trial of the other study, in terms of this one."""
-
-    trial: int
-    params: Mapping[str, ParamValue]
-    """Values of the parameters that this study searches; some may lie outside its space."""
+_Source = tuple[int, Mapping[str, ParamValue]]
+"""A trial of the other study, and its values of what this one searches; some may lie outside."""
 
 
 def _points(
@@ -65,9 +58,9 @@ def _points(
 ) -> tuple[dict[str, ParamValue], ...]:
     where = f"study {spec.name!r}: warm_start.study"
     best: list[_Source] = []
-    for source in _sources(connection, spec, str(warm.study), where):
-        if source.params not in [other.params for other in best]:
-            best.append(source)
+    for trial, params in _sources(connection, spec, str(warm.study), where):
+        if params not in [other for _, other in best]:
+            best.append((trial, params))
         if len(best) == warm.count:
             break
     if not best:
@@ -75,39 +68,40 @@ def _points(
             f"{where}: the other study must have a complete trial, but {warm.study!r} has none "
             f"yet. Wait for one (hpo status {warm.study}), or write warm_start.points by hand."
         )
-    if not best[0].params:
+    if not best[0][1]:
         raise StudyError(
             f"{where}: both studies must have a parameter in common, but {warm.study!r} has none "
             f"of {', '.join(spec.dimensions)}. Name another study."
         )
     _refuse_outside(spec, warm, best, where)
-    points = tuple(spec.in_space(source.params) for source in best)
+    points = tuple(spec.in_space(params) for _, params in best)
     todo = "Take fewer trials (warm_start.top), or write those that fit as warm_start.points."
-    for source, point in zip(best, points, strict=True):
-        constraints.check_point(spec, point, f"{where}: trial {source.trial}", todo)
+    for (trial, _), point in zip(best, points, strict=True):
+        constraints.check_point(spec, point, f"{where}: trial {trial}", todo)
     return points
 
 
 def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> Iterator[_Source]:
     """The complete trials of the other study, best first, once it is clear that they may serve."""
-    row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
+    row = ask(connection, statements.STUDY, name=name).one_or_none()
     if row is None:
-        query = select(studies.c.name).where(studies.c.name != spec.name).order_by(studies.c.name)
-        there = ", ".join(connection.execute(query).scalars()) or "no other study yet"
+        query = "SELECT name FROM hpo_ledger.studies WHERE name <> :name ORDER BY name"
+        others = ask(connection, query, name=spec.name).scalars()
+        there = ", ".join(others) or "no other study yet"
         raise StudyError(
             f"{where}: the database must hold the other study, but got study={name!r} where it "
             f"holds {there}. Launch it first, or write warm_start.points by hand."
         )
     other = file.restore(row.spec)
     _refuse_other_kind(spec, other, where)
-    for found in reading.best(connection, row.id, other, other.budget.trials):
+    for number, found in snapshots.best(connection, row, other):
         fixed = {
             key: value
             for key, value in unfolded(other.fixed, spec.dimensions).items()
             if key in spec.dimensions and spec.inside(key, value) is not None
         }
-        params = spec.present({**fixed, **unfolded(found.params, spec.dimensions)})
-        yield _Source(trial=found.number, params=dict(sorted(params.items())))
+        params = spec.present({**fixed, **unfolded(found, spec.dimensions)})
+        yield number, dict(sorted(params.items()))
 
 
 def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
@@ -127,10 +121,9 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
 
 def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where: str) -> None:
     outside = [
-        f"{name}={value!r} of trial {source.trial} (space.{name} is "
-        f"{spec.dimensions[name].allowed})"
-        for source in best
-        for name, value in source.params.items()
+        f"{name}={value!r} of trial {trial} (space.{name} is {spec.dimensions[name].allowed})"
+        for trial, params in best
+        for name, value in params.items()
         if spec.inside(name, value) is None
     ]
     if outside:

@@ -1,61 +1,159 @@
-"""What the holder of a slot writes down, and how slots end."""
+"""Signs of life of workers, what the holder of a slot writes down, and how slots end."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, update
+from sqlalchemy import Connection, Row, TextClause, update
 
-from hpo.ledger import optuna_tables, reading
+from hpo.ledger import optuna_tables, snapshots, statements
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
-from hpo.ledger.tables import IS_FAILED, IS_RUNNING, NOW, slots, slots_of, studies
-from hpo.ledger.worker_statements import (
-    FAILURES_IN_A_ROW,
-    FINISH,
-    LOST_BEFORE,
-    STORE_CHECKPOINT,
-    STORE_MEMBER,
-    STORE_SUGGESTION,
-)
+from hpo.ledger.tables import NOW, ask, studies
 from hpo.study.spec import StudySpec
-from hpo.study.trials import MAX_LOSSES, Member, Phase, SlotState, StudyState, Suggestion, slot_name
+from hpo.study.trials import (
+    MAX_LOSSES,
+    Member,
+    SlotState,
+    StudyState,
+    Suggestion,
+    WorkerState,
+    slot_name,
+)
+
+FAILED_SHARE = 5
+"""Failures of one slot in this many stop the study, too."""
+
+# --- studies -----------------------------------------------------------------------------
 
 
-def lease(seconds: float) -> dict[str, Any]:
-    """What a slot says that is held for so many seconds from now."""
-    until = NOW + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-    return {"lease_until": until, "lease_s": seconds}
+def lock_study(connection: Connection, study_id: int) -> None:
+    """Lock a study's row until the transaction ends: before its slots, wherever both are locked."""
+    ask(connection, "SELECT FROM hpo_ledger.studies WHERE id = :id FOR UPDATE", id=study_id)
 
 
-def turned(state: StudyState, reason: str | None = None) -> dict[str, Any]:
-    """What a study says that is in this state from now on."""
-    return {"state": state, "state_since": NOW, "reason": reason}
+def state_of(connection: Connection, study_id: int) -> Any:
+    """The state of a study; None if it was deleted."""
+    return ask(
+        connection, "SELECT state FROM hpo_ledger.studies WHERE id = :id", id=study_id
+    ).scalar()
 
 
-def is_mine(claim: Claim) -> Any:
-    """The condition that a slot is held under this claim, or was settled under it."""
-    return and_(
-        slots.c.id == claim.slot_id,
-        slots.c.worker == claim.worker,
-        slots.c.attempts == claim.attempt,
-        slots.c.token == claim.token,
-    )
+def change(connection: Connection, study_id: int, **values: Any) -> None:
+    """Change columns of a study."""
+    connection.execute(update(studies).where(studies.c.id == study_id).values(values))
+
+
+def turn(
+    connection: Connection, study_id: int, state: StudyState, reason: str | None = None
+) -> None:
+    """Write down that a study is in this state from now on."""
+    change(connection, study_id, state=state, state_since=NOW, reason=reason)
+
+
+# --- workers -----------------------------------------------------------------------------
+
+
+def register_worker(
+    connection: Connection,
+    worker: str,
+    *,
+    host: str,
+    pid: int,
+    lease_s: float,
+    serves: str | None = None,
+    job: str | None = None,
+    log: str | None = None,
+    numerics: str | None = None,
+) -> None:
+    """Write a worker down as alive; one of the same name is taken for its predecessor."""
+    row = {"host": host, "pid": pid, "lease_s": lease_s, "serves": serves, "job": job, "log": log}
+    ask(connection, statements.REGISTER, worker=worker, numerics=numerics, **row)
+
+
+def renew(
+    connection: Connection,
+    worker: str,
+    claim: Claim | None,
+    *,
+    doing: str,
+    lease_s: float,
+    state: WorkerState = WorkerState.WORKING,
+    refuses: Mapping[str, str] = MappingProxyType({}),
+) -> bool:
+    """Sign of life of a worker and of what it holds; whether its slot's study is still open.
+
+    If it is not, the worker should release the slot.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    alive = {"doing": doing, "lease_s": lease_s, "state": state, "refuses": json.dumps({**refuses})}
+    slot = dict.fromkeys(("slot_id", "attempt", "token")) if claim is None else _owner(claim)
+    found = ask(connection, statements.RENEW, **slot | alive | {"worker": worker}).scalar()
+    if claim is not None and found is None:
+        raise lost(connection, claim)
+    return claim is None or bool(found == StudyState.OPEN)
+
+
+def deregister_worker(connection: Connection, worker: str, *, refused: str | None = None) -> None:
+    """Write a worker down as ended: in order, or because it ``refused`` to serve its study."""
+    ended = """UPDATE hpo_ledger.workers SET state = :state, doing = :doing,
+    seen_at = hpo_ledger.clock(), ended_at = hpo_ledger.clock() WHERE name = :worker"""
+    state = WorkerState.ENDED if refused is None else WorkerState.REFUSED
+    ask(connection, ended, worker=worker, state=state, doing=refused or "ended")
+
+
+def release_lost(connection: Connection, worker: str, why: str | None = None) -> bool:
+    """Write a worker down as dead; what it held need not wait for the end of its lease.
+
+    Returns whether it held a slot. ``why`` says what it died of, None if somebody killed it: see
+    ``count_loss``.
+    """
+    dead = """UPDATE hpo_ledger.workers SET ended_at = hpo_ledger.clock(), state = 'lost'
+    WHERE name = :worker AND ended_at IS NULL"""
+    held = """SELECT * FROM hpo_ledger.slots
+    WHERE worker = :worker AND state = 'running' AND lease_until IS NOT NULL ORDER BY study_id"""
+    ask(connection, dead, worker=worker)
+    found = ask(connection, held, worker=worker).all()
+    for study_id in sorted({slot.study_id for slot in found}):
+        lock_study(connection, study_id)
+    for slot in ask(connection, f"{held} FOR UPDATE", worker=worker).all():
+        count_loss(connection, slot, why)
+    return bool(found)
+
+
+def was_alone(connection: Connection, slot: Row[Any], who: str) -> bool:
+    """Whether the worker of a slot whose lease ran out was lost alone, as ``who`` finds it.
+
+    So it was if a worker that was there before is alive after, and none fell silent together with
+    it. Otherwise the power, a host, a launch or the network may have failed: the trial need not be
+    what killed its worker. A worker gives a sign of life three times per lease; of one whose name
+    another process bears by now, nothing is known.
+    """
+    asked = {"worker": slot.worker, "lease_until": slot.lease_until, "who": who}
+    return bool(ask(connection, statements.WAS_ALONE, **asked).scalar())
+
+
+# --- slots -------------------------------------------------------------------------------
 
 
 def lost(connection: Connection, claim: Claim) -> LeaseLostError:
     """The refusal of a late write, and what became of the slot."""
-    query = select(slots.c.id).where(slots.c.id == claim.slot_id)
-    if connection.scalar(query) is None:
+    query = "SELECT id FROM hpo_ledger.slots WHERE id = :id"
+    if ask(connection, query, id=claim.slot_id).scalar() is None:
         return LeaseLostError(f"{claim}: it was deleted while {claim.worker} was at work on it")
     return LeaseLostError(f"{claim}: the lease of {claim.worker} has passed to another worker")
 
 
 def _locked(connection: Connection, claim: Claim) -> Row[Any]:
-    mine = is_mine(claim) & (slots.c.state == SlotState.RUNNING)
-    slot = connection.execute(select(slots).where(mine).with_for_update()).one_or_none()
+    mine = (
+        f"SELECT * FROM hpo_ledger.slots WHERE {statements.MINE} AND state = 'running' FOR UPDATE"
+    )
+    slot = ask(connection, mine, **_owner(claim)).one_or_none()
     if slot is None:
         raise lost(connection, claim)
     return slot
@@ -67,12 +165,8 @@ def release(connection: Connection, claim: Claim) -> None:
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    free(connection, _locked(connection, claim))
-
-
-def free(connection: Connection, slot: Row[Any]) -> None:
-    """Leave a locked slot to the next worker."""
-    connection.execute(update(slots).where(slots.c.id == slot.id).values(lease_until=null()))
+    slot = _locked(connection, claim)
+    ask(connection, "UPDATE hpo_ledger.slots SET lease_until = NULL WHERE id = :id", id=slot.id)
 
 
 def _owner(claim: Claim) -> dict[str, Any]:
@@ -92,7 +186,7 @@ def store_suggestion(connection: Connection, claim: Claim, suggestion: Suggestio
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    _write(connection, STORE_SUGGESTION, claim, **_suggested(claim.spec, suggestion))
+    _write(connection, statements.STORE_SUGGESTION, claim, **_suggested(claim.spec, suggestion))
 
 
 def _suggested(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
@@ -106,7 +200,7 @@ def store_member(connection: Connection, claim: Claim, member: Member) -> None:
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    _write(connection, STORE_MEMBER, claim, **_member_of(member))
+    _write(connection, statements.STORE_MEMBER, claim, **_member_of(member))
 
 
 def _member_of(member: Member | None) -> dict[str, Any]:
@@ -125,16 +219,7 @@ def store_checkpoint(connection: Connection, claim: Claim, checkpoint: Checkpoin
         LeaseLostError: the slot is another worker's by now.
     """
     saved = {**vars(checkpoint), "curve": list(checkpoint.curve)}
-    _write(connection, STORE_CHECKPOINT, claim, **saved)
-
-
-FAILED_SHARE = 5
-"""Failures of one slot in this many stop the study, too."""
-
-
-def lock_study(connection: Connection, study_id: int) -> None:
-    """Lock a study's row until the transaction ends: before its slots, wherever both are locked."""
-    connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
+    _write(connection, statements.STORE_CHECKPOINT, claim, **saved)
 
 
 def lose(connection: Connection, claim: Claim, why: str) -> None:
@@ -157,18 +242,18 @@ def count_loss(connection: Connection, slot: Row[Any], why: str | None) -> None:
     against the slot. However often it is lost, it never fails: later trials would learn from that.
     """
     in_a_row = slot.losses_in_a_row + (why is not None)
-    values = {"losses": slot.losses + 1, "losses_in_a_row": in_a_row, "lease_until": null()}
-    connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+    loss = """UPDATE hpo_ledger.slots
+    SET losses = losses + 1, losses_in_a_row = :in_a_row, lease_until = NULL WHERE id = :id"""
+    ask(connection, loss, id=slot.id, in_a_row=in_a_row)
     if in_a_row < MAX_LOSSES:
         return
-    spec = connection.scalar(select(studies.c.spec).where(studies.c.id == slot.study_id))
-    fresh_seeds = (spec.get("confirm") or {}).get("members") if isinstance(spec, dict) else None
+    seeds = "SELECT spec #> '{confirm,members}' FROM hpo_ledger.studies WHERE id = :id"
+    fresh_seeds = ask(connection, seeds, id=slot.study_id).scalar()
     reason = (
         f"{slot_name(slot.number, slot.source, fresh_seeds)} has lost {in_a_row} workers in a row "
         f"without progress, it alone; the last one, {slot.worker}: {why}"
     )
-    failed = update(studies).where(studies.c.id == slot.study_id)
-    connection.execute(failed.values(turned(StudyState.FAILED, reason)))
+    turn(connection, slot.study_id, StudyState.FAILED, reason)
 
 
 def finish(connection: Connection, claim: Claim, end: End) -> bool:
@@ -180,14 +265,14 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
         LeaseLostError: the slot is another worker's by now.
     """
     if end.attrs is None:
-        stored = select(slots.c.attrs).where(slots.c.id == claim.slot_id)
-        end = replace(end, attrs=connection.scalar(stored) or {})
+        stored = "SELECT attrs FROM hpo_ledger.slots WHERE id = :id"
+        end = replace(end, attrs=ask(connection, stored, id=claim.slot_id).scalar() or {})
     if end.trained is None:
-        end = replace(end, trained=reading.members_of(connection, claim.slot_id))
+        end = replace(end, trained=snapshots.members_of(connection, claim.slot_id))
     row = _finish(connection, _owner(claim), end, claim.slot_amendments)
     if row is None:
-        state = connection.scalar(select(slots.c.state).where(is_mine(claim)))
-        if state is None:
+        mine = f"SELECT id FROM hpo_ledger.slots WHERE {statements.MINE}"
+        if ask(connection, mine, **_owner(claim)).scalar() is None:
             raise lost(connection, claim)
         return True  # settled by this very attempt: the answer was lost
     return bool(row.failures) or end.state == SlotState.FAILED
@@ -208,16 +293,16 @@ def _finish(
         "network": end.network,
         **optuna_tables.outcome_of(end, end.shown(who["attempt"], amendments)),
     }
-    return connection.execute(FINISH, {**who, **values, **_member_of(end.last)}).first()
+    return connection.execute(statements.FINISH, {**who, **values, **_member_of(end.last)}).first()
 
 
 def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -> None:
     """Give a trial from a backup, inserted as running, the end that it had; Optuna's, too."""
-    end = replace(end, trained=reading.members_of(connection, slot.id))
+    end = replace(end, trained=snapshots.members_of(connection, slot.id))
     who = {"slot_id": slot.id, "attempt": slot.attempts, "worker": slot.worker, "token": slot.token}
     if slot.params:
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
-        connection.execute(STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)})
+        connection.execute(statements.STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)})
     if end.state != SlotState.RUNNING:
         _finish(connection, who, end, slot.amendments)
     if end.state == SlotState.EXCLUDED:
@@ -231,33 +316,19 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
     Only trials before the first running one count, by their numbers, so that the verdict does not
     depend on who was faster. Failures that were accepted (``hpo resume``) do not count.
     """
-    search = slots_of(study_id, Phase.SEARCH)
-    oldest = select(func.min(slots.c.number)).where(search, IS_RUNNING)
-    accepted = select(studies.c.failures_from).where(studies.c.id == study_id)
-    raised = and_(
-        search,
-        IS_FAILED,
-        slots.c.message.not_like(LOST_BEFORE),
-        slots.c.number >= accepted.scalar_subquery(),
-        slots.c.number < func.coalesce(oldest.scalar_subquery(), 2**31 - 1),
-    )
-    query = select(slots.c.number).where(raised).order_by(slots.c.number)
-    failed = connection.scalars(query).all()
-    if len(failed) < FAILURES_IN_A_ROW:
+    raised = ask(connection, statements.RAISED, study_id=study_id).all()
+    failed = [row.number for row in raised]
+    if len(failed) < statements.FAILURES_IN_A_ROW:
         return
-    trials = studies.c.spec["budget"]["trials"].as_integer()
-    budget = connection.execute(select(trials).where(studies.c.id == study_id)).scalar_one()
-    runs = zip(failed, failed[FAILURES_IN_A_ROW - 1 :], strict=False)
-    if any(last - first == FAILURES_IN_A_ROW - 1 for first, last in runs):
-        rule = f"{FAILURES_IN_A_ROW} slots in a row failed"
-    elif len(failed) * FAILED_SHARE >= budget:
-        rule = f"{len(failed)} of {budget} slots failed"
+    runs = zip(failed, failed[statements.FAILURES_IN_A_ROW - 1 :], strict=False)
+    if any(last - first == statements.FAILURES_IN_A_ROW - 1 for first, last in runs):
+        rule = f"{statements.FAILURES_IN_A_ROW} slots in a row failed"
+    elif len(failed) * FAILED_SHARE >= raised[-1].budget:
+        rule = f"{len(failed)} of {raised[-1].budget} slots failed"
     else:
         return
-    last = select(slots.c.message).where(search, slots.c.number == failed[-1])
-    reason = f"{rule}; the last one:\n{connection.execute(last).scalar_one()}"
-    values = turned(StudyState.FAILED, reason)
-    connection.execute(update(studies).where(studies.c.id == study_id).values(values))
+    reason = f"{rule}; the last one:\n{raised[-1].message}"
+    turn(connection, study_id, StudyState.FAILED, reason)
 
 
 def judge_failures(connection: Connection, study_id: int) -> None:

@@ -6,6 +6,7 @@ __all__ = [
     "kriging_believer",
     "options",
     "pruning",
+    "ranking",
     "seeds",
     "space",
     "suggest",

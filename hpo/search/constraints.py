@@ -6,7 +6,9 @@ breaks a bound is drawn again. All of it is a pure function of the study's spec.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,6 +21,7 @@ from hpo.search import seeds
 from hpo.search.space import Cube, distributions
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
+from hpo.study.trials import Member, SlotState
 from objectives.capabilities import KnowsCosts
 
 Params = Mapping[str, ParamValue]
@@ -43,6 +46,52 @@ def costs(spec: StudySpec, suggested: Params) -> Mapping[str, float]:
     except ValidationError:
         return {}
     return spec.objective_impl.costs_of(params, spec.task_params)
+
+
+def check_told(spec: StudySpec, suggested: Params, info: Mapping[str, Any]) -> None:
+    """Check what a network tells of its costs, against what was known before.
+
+    Of the first network of a trial, not of the last.
+
+    Raises:
+        ValueError: it does not tell one, or other than before its training.
+    """
+    knows = spec.constraints or (spec.costs and spec.pruner.name != "none")
+    before = costs(spec, suggested) if knows else {}
+    for name in {**dict.fromkeys(spec.costs), **(spec.constraints or {})}:
+        told, known = _told(name, info), before.get(name)
+        if before and known is None:
+            raise ValueError(
+                f"the objective's `costs_of` must tell every cost of the study, but got none for "
+                f"{name!r}. Mend `costs_of`."
+            )
+        if known is not None and not math.isclose(told, known):
+            raise ValueError(
+                f"the objective's `costs_of` must tell what a network costs, but got "
+                f"{name}={known} before its training and {told} after it. Mend `costs_of`."
+            )
+
+
+def of_trial(
+    spec: StudySpec, state: SlotState, suggested: Params, members: Sequence[Member]
+) -> list[float]:
+    """The mean costs of the networks, of a pruned trial those known before; else none."""
+    if state == SlotState.PRUNED and spec.costs:
+        known = costs(spec, suggested)
+        return [float(known[name]) for name in spec.costs]
+    if state != SlotState.COMPLETE:
+        return []
+    return [statistics.fmean(_told(name, m.info) for m in members) for name in spec.costs]
+
+
+def _told(name: str, info: Mapping[str, Any]) -> float:
+    value = info.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(
+            f"the objective's info must hold the cost {name!r} as a finite number, but got "
+            f"{name}={value!r}. Put it into `Outcome.info` of every training."
+        )
+    return float(value)
 
 
 def broken(spec: StudySpec, suggested: Params) -> str:

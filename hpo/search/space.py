@@ -20,6 +20,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 
 Array = NDArray[np.float64]
 
@@ -67,9 +68,34 @@ def directions(spec: StudySpec) -> list[StudyDirection]:
     return [score, *[StudyDirection.MINIMIZE] * len(spec.costs)]
 
 
+def names(spec: StudySpec) -> list[str]:
+    """Of the objectives, in the order of ``directions``."""
+    return [spec.objective_impl.metric, *spec.costs]
+
+
 def values(score: float | None, costs: Sequence[float]) -> list[float]:
     """The score of a trial, and its costs where there are some, in the order of ``directions``."""
     return [] if score is None else [score, *costs]
+
+
+def n_costs(spec: StudySpec, state: SlotState) -> tuple[int, ...]:
+    """How many costs a trial may have that is in this state."""
+    wanted = len(spec.costs)
+    return (wanted,) if state == SlotState.COMPLETE else (0, wanted)
+
+
+def contains(spec: StudySpec, params: Mapping[str, Any], *, whole: bool = False) -> bool:
+    """Whether parameters lie in the space; with ``whole``, those that a trial needs are there."""
+    known = distributions(spec)
+    try:
+        inside = params.keys() <= known.keys() and all(
+            known[name]._contains(known[name].to_internal_repr(value)) and value == value
+            for name, value in params.items()
+        )
+    except (ValueError, TypeError, OverflowError):
+        return False
+    there = {name for name, own in spec.dimensions.items() if own.is_there(params)} or known.keys()
+    return inside and (not whole or params.keys() == there)
 
 
 DIGITS = 6

@@ -22,7 +22,7 @@ from objectives.contract import Solved, Thermal
 MAX_LOSSES = 10
 """A slot that loses so many workers in a row stops its study: it may be what kills them.
 
-Only losses count that nothing else explains (``ledger.workers.was_alone``); and a stored member or
+Only losses count that nothing else explains (``ledger.writing.was_alone``); and a stored member or
 checkpoint begins the count anew: a long trial on hosts that come and go is lost often, but never
 at the same place.
 """

@@ -77,13 +77,14 @@ class Heartbeat(threading.Thread):
 
     def say(self, text: str, state: WorkerState = WorkerState.WORKING) -> None:
         """Say what the worker does, and what it does not: of interest to who waits for a study."""
-        refused = (f"refuses {study}: {why}" for study, why in self._refuses.items())
+        refused = (f"refuses {study}: {why}" for study, (why, _) in self.left_out.items())
         self._state, self._doing = state, "; ".join([text, *refused])
         self._silent_s = 0.0
 
-    @property
-    def _refuses(self) -> dict[str, str]:
-        return {study: why for study, (why, _) in self.left_out.items()}
+    def leave_out(self, study: str, why: str) -> None:
+        """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
+        log.warning("leaving out study %s: %s", study, why)
+        self.left_out[study] = why, time.monotonic() + self.options.refusal_s
 
     def in_touch(self) -> bool:
         """Whether this worker lives, and could reach the database, for a whole lease.
@@ -134,7 +135,7 @@ class Heartbeat(threading.Thread):
                     doing=self._doing,
                     lease_s=self.options.lease_s,
                     state=self._state,
-                    refuses=self._refuses,
+                    refuses={study: why for study, (why, _) in self.left_out.items()},
                 )
             except LeaseLostError as error:
                 log.warning("%s", error)

@@ -160,16 +160,10 @@ class Worker:
                 raise
             if not isinstance(error, HpoError):  # nobody has foreseen it: its traceback is wanted
                 log.exception("study %s cannot be claimed from", study)
-            self._leave_out(study, str(error))
+            self._heart.leave_out(study, str(error))
             return Over(str(error))
         self._heart.left_out.pop(study, None)
         return found
-
-    def _leave_out(self, study: str, why: str) -> None:
-        """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
-        log.warning("leaving out study %s: %s", study, why)
-        until_s = time.monotonic() + self._options.refusal_s
-        self._heart.left_out[study] = why, until_s
 
     def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
         found = self._ledger.claim(
@@ -205,13 +199,13 @@ class Worker:
         except LeaseLostError as error:
             log.warning("%s; its result is not needed, taking other work", error)
         except UnavailableError as error:
-            self._leave_out(claim.spec.name, str(error))
+            self._heart.leave_out(claim.spec.name, str(error))
         except (HpoError, *DATABASE_ERRORS) as error:
             if self._options.study is not None or not _is_of_one_study(error):
                 raise
             with suppress(HpoError, *DATABASE_ERRORS):  # else its lease runs out, as of one lost
                 self._ledger.release(claim)
-            self._leave_out(claim.spec.name, str(error))
+            self._heart.leave_out(claim.spec.name, str(error))
         except MemoryError:
             pause_s = self._options.lease_s
             log.warning("%s: out of memory; leaving it to others for %.0f s", claim, pause_s)

@@ -1,6 +1,7 @@
-"""What Optuna's tools show of a finished study beside its trials: one figure, and the verdict.
+"""What Optuna's tools show of a finished study beside its trials: what was confirmed, one figure,
+and the verdict.
 
-Both are written by public functions of optuna-dashboard, which reads them.
+The last two are written by public functions of optuna-dashboard, which reads them.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def write(storage: Storage, study: str) -> None:
     optuna_storage = storage.optuna()
     try:
         shown = optuna.load_study(study_name=study, storage=optuna_storage)
+        told = [one.told_of(result.spec) for one in result.confirmations if len(one.scores) > 1]
+        shown.set_user_attr("hpo:confirmed", told)
         figure = _figure(result, ledger.overlays(result.spec))
         if figure is not None:
             optuna_dashboard.save_plotly_graph_object(shown, figure, graph_object_id=FIGURE)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import statistics
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from hpo.errors import HpoError
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
@@ -201,7 +199,7 @@ class TrialRun:
             on_epoch=self._on_epoch(index, epochs, saved, seconds),
             resume=saved.data if saved else None,
         )
-        self._check_costs(outcome.info, suggestion)
+        constraints.check_told(self._spec, suggestion.params, outcome.info)
         member = member_of(index, seed, outcome, seconds())
         for score in (member.score, *([member.solved.score] if member.solved else [])):
             self._spec.objective_impl.checked(score)
@@ -222,28 +220,6 @@ class TrialRun:
             log.warning("%s: its network is not kept: %s", self._claim, size)
             return None
         return data
-
-    def _check_costs(self, info: Mapping[str, Any], suggestion: Suggestion) -> None:
-        """Refuse a network that does not tell its costs, or others than were known before.
-
-        Told of the first network, not of the last.
-        """
-        spec = self._spec
-        before: Mapping[str, float] = {}
-        if spec.constraints or (spec.costs and spec.pruner.name != "none"):
-            before = constraints.costs(spec, suggestion.params)
-        for name in {**dict.fromkeys(spec.costs), **(spec.constraints or {})}:
-            told, known = _cost_of(name, info), before.get(name)
-            if before and known is None:
-                raise ValueError(
-                    f"the objective's `costs_of` must tell every cost of the study, but got none "
-                    f"for {name!r}. Mend `costs_of`."
-                )
-            if known is not None and not math.isclose(told, known):
-                raise ValueError(
-                    f"the objective's `costs_of` must tell what a network costs, but got "
-                    f"{name}={known} before its training and {told} after it. Mend `costs_of`."
-                )
 
     @property
     def _n_members(self) -> int:
@@ -291,7 +267,7 @@ class TrialRun:
         end = End(
             state=state,
             score=score,
-            costs=self._costs(state),
+            costs=constraints.of_trial(self._spec, state, self._suggested.params, self._members),
             steps=self._course.steps if self._course else (),
             attrs={**self._suggested.attrs, **(self._course.attrs if self._course else {})},
             message=message,
@@ -308,16 +284,6 @@ class TrialRun:
             network=self._network,
         )
         self._ledger.settle(self._claim, end)
-
-    def _costs(self, state: SlotState) -> list[float]:
-        """The mean costs of the members, of a pruned trial those known before; else none."""
-        names = self._spec.costs
-        if not names or state not in (SlotState.COMPLETE, SlotState.PRUNED):
-            return []
-        if state == SlotState.PRUNED:
-            known = constraints.costs(self._spec, self._suggested.params)
-            return [float(known[name]) for name in names]
-        return [statistics.fmean(_cost_of(name, m.info) for m in self._members) for name in names]
 
 
 def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
@@ -337,16 +303,6 @@ def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member
         info=info,
         seconds=seconds,
     )
-
-
-def _cost_of(name: str, info: Mapping[str, Any]) -> float:
-    value = info.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(
-            f"the objective's info must hold the cost {name!r} as a finite number, but got "
-            f"{name}={value!r}. Put it into `Outcome.info` of every training."
-        )
-    return float(value)
 
 
 def _filled(claim: Claim, history: list[Past]) -> list[Past]:

@@ -15,8 +15,7 @@ from servers import connect
 from workers import ledger_at, table
 
 from hpo.errors import StudyError
-from hpo.ledger import interventions
-from hpo.ledger.backup import study as backup_study
+from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 
@@ -72,8 +71,8 @@ def test_optuna_shows_the_same_trials(golden_url: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", STUDIES)
 def test_a_backup_brings_everything_back(golden_copy: str, kind: str, tmp_path: Path) -> None:
     with open_storage(golden_copy) as storage:
-        backup_study.export(storage, kind, tmp_path / "file.jsonl")
-        backup_study.restore(storage, tmp_path / "file.jsonl", "again")
+        backup.export(storage, kind, tmp_path / "file.jsonl")
+        backup.restore(storage, tmp_path / "file.jsonl", "again")
         old, new = (Ledger(storage).result(name, curves=True) for name in (kind, "again"))
         seen, again = (
             optuna.load_study(study_name=name, storage=storage.optuna()) for name in (kind, "again")

@@ -103,23 +103,6 @@ def check(scene: Scene, alone: list[tuple[Any, ...]], *, trained_by_victim: int)
     assert by == ["victim"] * trained_by_victim + ["heir"] * (2 - trained_by_victim)
 
 
-def test_before_its_first_sign_of_life(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
-    scene.ledger.register(one_trial("killed", sleep_s=0.3))
-    victim = scene.start("victim", "--lease=60")
-    wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
-    kill(victim, signal.SIGKILL)
-    with scene.ledger._engine.connect() as connection:
-        query = "SELECT started_at = seen_at AND doing = 'starting' FROM hpo_ledger.workers"
-        assert connection.exec_driver_sql(query).scalar_one(), "it had renewed its lease: no test"
-    with connect(scene.url) as connection:  # a minute passes
-        connection.execute("UPDATE hpo_ledger.slots SET lease_until = now()")
-    heir = scene.start("heir")
-    wait_until(lambda: slot(scene.ledger).worker == "heir", HEIR_S)
-    _, said = heir.communicate(timeout=60)
-    assert heir.returncode == 0, said
-    check(scene, alone, trained_by_victim=0)
-
-
 @pytest.mark.parametrize(
     ("statement", "when", "trained"),
     [

@@ -95,18 +95,6 @@ def test_workers_that_come_back_under_their_names_tell_nothing(
     assert ledger.snapshot("toy").state == StudyState.OPEN
 
 
-def test_what_was_lost_before_it_failed_is_a_failure_like_any(ledger: Ledger) -> None:
-    ledger.register(toy_spec(budget={"window": 1}))
-    for number in range(3):
-        for attempt in range(3 if number == 1 else 0):
-            take(ledger, f"w{attempt}")
-            ledger.release_lost(f"w{attempt}", "killed by SIGSEGV")
-        finish(ledger, take(ledger, "w"), SlotState.FAILED)
-    reason = ledger.snapshot("toy").reason
-    assert reason is not None
-    assert reason.startswith("3 slots in a row failed; the last one:")
-
-
 def test_resuming_after_losses_accepts_no_failure(ledger: Ledger) -> None:
     ledger.register(toy_spec(budget={"window": 1}))
     for number in range(3):

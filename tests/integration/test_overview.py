@@ -6,7 +6,7 @@ from workers import run_workers, toy_spec
 
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.overview import Overview
+from hpo.ledger.reader import Overview
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
 from hpo.study.trials import StudyState

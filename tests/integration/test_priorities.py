@@ -12,8 +12,7 @@ import pytest
 from workers import kill, run_workers, start_worker, table, toy_spec, wait_until
 
 from hpo.errors import StudyError
-from hpo.ledger import interventions
-from hpo.ledger.backup import study as backup_study
+from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study.trials import StudySnapshot, StudyState
@@ -84,8 +83,8 @@ def test_it_is_shown_noted_and_travels_with_backups(
     assert hpo("studies").splitlines()[0].split()[-1] == "priority"
     assert json.loads(hpo("status", "--json"))["studies"][0]["priority"] == -3
     assert [e.what for e in ledger.events(9)] == ["submitted", "priority -3 (was 0)"]
-    backup_study.export(storage, "toy", tmp_path / "toy.jsonl")
-    backup_study.restore(storage, tmp_path / "toy.jsonl", "copy")
+    backup.export(storage, "toy", tmp_path / "toy.jsonl")
+    backup.restore(storage, tmp_path / "toy.jsonl", "copy")
     assert hpo("priority", "--study", "copy") == "copy: priority -3\n"
     assert hpo("priority", "copy", 0) == "copy: priority 0 (was -3)\n"
     assert {s.name: s.priority for s in ledger.studies()} == {"toy": -3, "copy": 0}

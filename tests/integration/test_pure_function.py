@@ -25,8 +25,7 @@ from workers import (
     wait_until,
 )
 
-from hpo.ledger import interventions
-from hpo.ledger.backup import study as backup_study
+from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.seeds import derive
@@ -174,10 +173,10 @@ def moved_by_a_backup(scene: Scene) -> None:
     scene.register()
     workers = [scene.start() for _ in range(2)]
     scene.wait_for(2)
-    backup_study.export(scene.storage, scene.name, scene.file)
+    backup.export(scene.storage, scene.name, scene.file)
     for worker in workers:
         kill(worker)
-    found = backup_study.restore(scene.storage, scene.file, "moved")
+    found = backup.restore(scene.storage, scene.file, "moved")
     assert found.states["running"] > 0
     scene.name = "moved"
     scene.finish()

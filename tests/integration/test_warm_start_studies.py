@@ -14,8 +14,7 @@ import pytest
 from workers import SUPPORT, toy_spec
 
 from hpo.errors import SpecError, StudyError
-from hpo.ledger import interventions
-from hpo.ledger.backup import study
+from hpo.ledger import backup, interventions
 from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -111,10 +110,10 @@ def test_another_database_needs_the_stored_spec_alone(
     ledger.register(warm())
     spec = ledger.snapshot("warm").spec
     path = tmp_path / "warm.jsonl.gz"
-    study.export(storage, "warm", path)
+    backup.export(storage, "warm", path)
     interventions.delete_study(ledger, "warm")
     interventions.delete_study(ledger, "source")
-    study.restore(storage, path)
+    backup.restore(storage, path)
     assert ledger.snapshot("warm").spec == spec
     assert ledger.register(warm()) == "continued"
     again = file.validate(tomllib.loads(file.dumps(spec)), where="warm.toml")

@@ -15,9 +15,9 @@ import pytest
 from workers import toy_spec
 
 from hpo.errors import HpoError, SpecError
-from hpo.ledger.backup import file as backup_file
-from hpo.ledger.backup.rows import BackupError, Header, Record
-from hpo.ledger.backup.study import check
+from hpo.ledger import backup_file
+from hpo.ledger.backup import Header, Record, check
+from hpo.ledger.backup_file import BackupError
 from hpo.ledger.tables import SCHEMA_VERSION
 
 COPY = "It was changed; take another copy."
@@ -31,9 +31,8 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     study: dict[str, Any] = {"name": "toy", "spec": spec.stored(), "spec_hash": spec.hash}
     study |= {"state": "open", "state_since": AT, "reason": None, "priority": 3, "amendments": 0}
     study |= {"failures_from": 0, "search_end": None, "search_end_reason": None, "code": []}
-    empty: dict[str, Any] = {"user": {}, "system": {}, "trial_user": {}, "trial_system": {}}
     header = {"hpo_backup": SCHEMA_VERSION, "software": "0.3.0", "written_at": AT}
-    header |= {"study": {**study, "created_at": AT}, "additions": empty}
+    header |= {"study": {**study, "created_at": AT}, "additions": []}
     records: list[dict[str, Any]] = []
     for number, state in enumerate(["complete", "pruned", "running"]):
         running = state == "running"
@@ -142,39 +141,34 @@ WRONG = [
         f"'asleep'. {COPY}",
     ),
     ((0, ("study",), {"spec": []}), "line 1: study.spec: Input should be an object"),
-    ((0, ("study",), {"priority": 1001}), "less than or equal to 1000, but got 1001"),
     (
         (0, ("study",), {"name": "other"}),
         "line 1: the study must have the name of its spec, but got name='other' and "
         f"spec.name='toy'. {COPY}",
     ),
-    ((0, (), {"additions": 3}), "line 1: additions: Input should be an object, but"),
-    ((0, ("additions", "user"), {"key": "no JSON"}), "additions.user.key: Value error, Expecting"),
-    ((0, ("additions", "user"), {"k" * 513: "1"}), "at most 512"),
+    ((0, (), {"additions": 3}), "line 1: additions: Input should be a valid array, but"),
+    (
+        (
+            0,
+            (),
+            {"additions": [{"kind": "trial_user", "number": 1, "key": "k", "text": "no"}]},
+        ),
+        "line 1: additions.0.text: Value error, Expecting",
+    ),
     ((3, (), {"more": 1}), "line 4: more: Extra inputs are not permitted, but got 1."),
-    ((3, (), {"members": LEFT_OUT}), "line 4: members: Field required, but got {"),
     (slot(attempts=LEFT_OUT), "line 2: slot.attempts: Field required, but got {"),
-    (slot(owner="me"), "line 2: slot.owner: Extra inputs are not permitted, but got 'me'."),
     (slot(state="lost"), "line 2: slot.state: Input should be 'running', 'complete', 'pruned',"),
-    (slot(attempts="1"), "should be a valid integer, but got '1'."),
-    (slot(attempts=True), "should be a valid integer, but got True"),
     (slot(attempts=2**31), "less than or equal to 2147483647, but got 2147483648"),
-    (slot(message="a\0b"), "no database holds a NUL, but got 'a\\x00b'"),
-    (slot(worker="\ud800"), "line 2: Invalid JSON: "),
-    (slot(started_at="yesterday"), "line 2: slot.started_at: Input should be a valid datetime"),
     (slot(started_at="2025-01-01T00:00:00"), "slot.started_at: Input should have timezone info"),
-    (slot(steps=["much"]), "line 2: slot.steps.0: Input should be a valid number"),
     (slot(score="NaN"), "line 2: slot.score: Input should be a valid number"),
     (slot(score=1e101), "line 2: slot.score: Input should be less than or equal to"),
-    (slot(score=None), "line 2: slot: Value error, complete slots have a score"),
-    (slot(settled_at=None), "line 2: slot: Value error, settled slots alone have settled_at"),
+    (slot(score=None), "line 2: slot.score: complete slots have one, but got None."),
+    (slot(settled_at=None), "line 2: slot.settled_at: settled slots alone have one, but got None"),
     (slot(lineage={"a": float("nan")}), "line 2: slot.lineage: Value error, Out of range float"),
     (slot(costs=[1.0]), "line 2: slot.costs: a number for each cost of the study, but got [1.0]."),
     (slot(params={"x": 1}), "line 2: slot.params: they lie in the study's space, but got {'x': 1}"),
     (slot(params={**PARAMS, "x": 1.01}), "line 2: slot.params: they lie in the study's space"),
-    (slot(params={**PARAMS, "colour": "blue"}), "line 2: slot.params: they lie in the study's"),
     (slot(attrs={"fixed_params": 1}), "line 2: slot.attrs: fixed_params lie in the study's space"),
-    (slot(attrs=[]), "line 2: slot.attrs: Input should be an object, but got []"),
     (
         slot(amendments=[{"what": "retry"}]),
         "line 2: slot.amendments.0: Value error, it is no amendment: ",
@@ -184,8 +178,6 @@ WRONG = [
         (3, ("slot",), {"phase": "confirm", "source": 99}),
         f"line 4: slot.number: confirmations follow in order, but got 2. {COPY}",
     ),
-    ((1, ("members", 1), {"member": 0}), "line 2: Value error, members come once, in order"),
-    ((1, ("members", 0), {"seconds": -1.0}), "line 2: members.0.seconds: Input should be greater"),
     ((3, ("checkpoint",), {"data": "!"}), "line 4: checkpoint.data: Data should be valid base64"),
     ((1, (), {"network": [1]}), "line 2: network: Input should be a valid bytes"),
 ]

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from pydantic import AwareDatetime, TypeAdapter
 
 from hpo.errors import SpecError
-from hpo.ledger.backup import rows, study
-from hpo.ledger.backup.rows import BackupError
+from hpo.ledger import backup
+from hpo.ledger.backup_file import BackupError, parsed
+from hpo.ledger.tables import checkpoints, members
 from hpo.search import seeds
 from hpo.study import file as study_file
 from hpo.study.file import validate
@@ -141,8 +142,9 @@ def named(name: str) -> str:
 # --- backups -------------------------------------------------------------------------------------
 
 
+Member, Checkpoint = backup._line_of(members), backup._line_of(checkpoints)
 MEMBERS = st.builds(
-    rows.Member,
+    Member,
     member=st.integers(0, 2**31 - 1),
     seed=st.integers(-(2**63), 2**63 - 1),
     score=st.floats(-1e100, 1e100),
@@ -156,11 +158,11 @@ MEMBERS = st.builds(
 
 
 @given(MEMBERS, st.binary(), TIMES)
-def test_a_row_survives_its_file(member: rows.Member, data: bytes, at: datetime) -> None:
-    read = rows.parsed(rows.Member, member.model_dump_json().encode(), "f")
+def test_a_row_survives_its_file(member: Any, data: bytes, at: datetime) -> None:
+    read = parsed(Member, member.model_dump_json().encode(), "f")
     assert repr(read) == repr(member)
-    saved = rows.Checkpoint(member=0, curve=[], seconds=0.0, data=data)
-    assert rows.parsed(rows.Checkpoint, saved.model_dump_json().encode(), "f") == saved
+    saved = Checkpoint(member=0, curve=[], seconds=0.0, data=data)
+    assert parsed(Checkpoint, saved.model_dump_json().encode(), "f") == saved
     assert TIME.validate_json(TIME.dump_json(at)) == at
 
 
@@ -171,14 +173,14 @@ def test_no_file_does_worse_than_being_refused(before: bytes, content: bytes) ->
         file = Path(directory) / "f"
         file.write_bytes(before + content)
         with pytest.raises(BackupError, match=r"^.*/f: "):
-            study.check(file)
+            backup.check(file)
 
 
-@given(st.sampled_from(sorted(rows.Member.model_fields)), JSONS, MEMBERS)
-def test_no_value_does_worse_than_being_refused(name: str, value: Any, member: rows.Member) -> None:
+@given(st.sampled_from(sorted(Member.model_fields)), JSONS, MEMBERS)
+def test_no_value_does_worse_than_being_refused(name: str, value: Any, member: Any) -> None:
     changed = {**json.loads(member.model_dump_json()), name: value}
     with suppress(BackupError):
-        rows.parsed(rows.Member, json.dumps(changed).encode(), "f: line 1")
+        parsed(Member, json.dumps(changed).encode(), "f: line 1")
 
 
 # --- seeds ---------------------------------------------------------------------------------------

@@ -19,10 +19,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypeVar, cast
 
-from hpo.ledger.backup.rows import CHANGED, BackupError, Header, Record, Row, Seal, parsed
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hpo.errors import HpoError
 from hpo.ledger.tables import SCHEMA_VERSION
+
+CHANGED = "It was changed; take another copy."
 
 ENDINGS = (".jsonl", ".jsonl.gz")
 LONGEST_LINE = 2**28
@@ -34,7 +38,51 @@ _GZIP = b"\x1f\x8b"
 _BEGIN = re.compile(rb'\{"hpo_backup":(\d{1,9})')
 
 
-def write(path: Path, header: Header, records: Iterable[Record]) -> None:
+class BackupError(HpoError):
+    """A backup file cannot be written, or cannot be trusted."""
+
+
+class Line(BaseModel):
+    """Something that a file holds: nothing may be left out, added, or of another type."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        from_attributes=True,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
+        ser_json_inf_nan="strings",
+    )
+
+
+class Seal(Line):
+    """The last line of a file."""
+
+    sha256: str
+
+
+L = TypeVar("L", bound=Line)
+
+
+def parsed(model: type[L], line: bytes, where: str) -> L:
+    """A line of a file; ``where`` is said in messages.
+
+    Raises:
+        BackupError: something is missing, unknown, of the wrong type, or out of bounds.
+    """
+    try:
+        return model.model_validate_json(line)
+    except RecursionError as error:
+        raise BackupError(f"{where}: it must be nested less deeply. {CHANGED}") from error
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)[0]
+        place = "".join(f"{part}." for part in found["loc"])[:-1]
+        said = f"{place}: {found['msg']}, but got {ascii(found['input'])[:60]}"
+        raise BackupError(f"{where}: {said.removeprefix(': ')}. {CHANGED}") from error
+
+
+def write(path: Path, header: Line, records: Iterable[Line]) -> None:
     """Write a backup file, whole or not at all.
 
     Raises:
@@ -69,7 +117,7 @@ def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
         yield cast("IO[bytes]", stream)
 
 
-def _write_lines(stream: IO[bytes], rows: Iterable[Row]) -> None:
+def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
     seal = hashlib.sha256()
     for row in rows:
         line = row.model_dump_json().encode() + b"\n"

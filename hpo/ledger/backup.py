@@ -1,0 +1,394 @@
+"""Backups: a whole study in one file, and back again, in any database and under any name.
+
+A backup holds every column of the ledger but its keys and leases, and what others added to the
+study in Optuna's tables (notes of optuna-dashboard, say); our rows there are made anew. Trials that
+were running are released: who claims them next goes on from their checkpoints.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import GenericAlias
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from annotated_types import Ge, Le
+from optuna.storages._rdb import models
+from pydantic import AfterValidator, AllowInfNan, AwareDatetime, Strict, create_model
+from sqlalchemy import Connection, Row, Table, insert, select
+from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.exc import DataError, IntegrityError
+
+from hpo.errors import StudyError
+from hpo.ledger import backup_file, events, optuna_tables, snapshots, statements, writing
+from hpo.ledger.backup_file import CHANGED, BackupError, Line, parsed
+from hpo.ledger.claims import End
+from hpo.ledger.tables import (
+    SCHEMA_VERSION,
+    ask,
+    checkpoints,
+    members,
+    networks,
+    schema,
+    slots,
+    studies,
+)
+from hpo.postgres.connect import Storage, prepare_database
+from hpo.search import space
+from hpo.study.file import validate
+from hpo.study.spec import StudySpec
+from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState, StudyState
+from objectives.contract import MAX_SCORE
+
+BATCH = 50
+"""So many slots are in memory at a time."""
+_ADDED: dict[str, tuple[Any, str]] = {
+    "study_user": (models.StudyUserAttributeModel, r"^(?!hpo:(spec|spec_hash|reported)$)"),
+    "study_system": (models.StudySystemAttributeModel, rf"^(?!{optuna_tables.METRIC_NAMES}$)"),
+    "trial_user": (models.TrialUserAttributeModel, optuna_tables.TRIAL_USER_OF_OTHERS),
+    "trial_system": (models.TrialSystemAttributeModel, optuna_tables.TRIAL_SYSTEM_OF_OTHERS),
+}
+"""Where others add to a study, and the keys that are not ours."""
+_OF_TRIAL = re.compile(r"^dashboard:(\d+):")
+"""Where optuna-dashboard keeps what it knows of a trial, by Optuna's id: among the study's
+attributes. In a file, such keys name trials by number."""
+
+
+# --- what a file holds -----------------------------------------------------------------------
+
+
+def _json(value: Any) -> Any:
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def _json_text(text: str) -> str:
+    json.loads(text)
+    return text
+
+
+def _amendment(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        Amendment.restored(value)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"it is no amendment: {error}") from error
+    return value
+
+
+def _source(value: dict[str, Any]) -> dict[str, Any]:
+    for name, kind in (("since", int), ("hash", str), ("modules", dict)):
+        if not isinstance(value.get(name), kind):
+            raise ValueError(f"a source has {name}")
+    return value
+
+
+Count = Annotated[int, Ge(0), Le(2**31 - 1)]
+Json = Annotated[dict[str, Any], AfterValidator(_json)]
+Score = Annotated[float, Ge(-MAX_SCORE), Le(MAX_SCORE)]
+Finite = Annotated[float, AllowInfNan(False)]
+Number = Annotated[float, Strict(False)]
+"""Of a curve; one that is not finite is spelt, as JSON has none."""
+_KEYS = {"id", "study_id", "slot_id", "lease_until", "lease_s", "optuna_study_id"}
+_KEYS |= {"optuna_trial_id", "cost"}
+_OF_TYPE: dict[type[Any], Any] = {
+    sa.Integer: Count,
+    sa.BigInteger: int,
+    sa.Text: str,
+    sa.Float: Finite,
+    sa.Boolean: bool,
+    sa.DateTime: AwareDatetime,
+    sa.LargeBinary: bytes,
+    sa.dialects.postgresql.ARRAY: list[Number],
+    JSON: Json,
+}
+_OF_COLUMN: dict[Any, Any] = {
+    studies.c.state: StudyState,
+    studies.c.priority: int,
+    studies.c.code: list[Annotated[Json, AfterValidator(_source)]],
+    slots.c.phase: Phase,
+    slots.c.state: SlotState,
+    slots.c.score: Score,
+    slots.c.costs: list[Finite],
+    slots.c.amendments: list[Annotated[Json, AfterValidator(_amendment)]],
+    members.c.score: Score,
+}
+"""Where more is known than the type of the column."""
+
+
+def _line_of(table: Table) -> Any:
+    """What a file holds of a row, without its keys and its lease."""
+    fields: dict[str, Any] = {}
+    for column in table.c:
+        kind = _OF_COLUMN.get(column, _OF_TYPE[type(column.type)])
+        if column.name not in _KEYS:
+            fields[column.name] = kind | None if column.nullable else kind, ...
+    return create_model(table.name, __base__=Line, **fields)
+
+
+_RECORD: dict[str, Any] = {
+    "slot": (_line_of(slots), ...),
+    "members": (GenericAlias(list, _line_of(members)), ...),
+    "checkpoint": (_line_of(checkpoints) | None, ...),
+    "network": (bytes | None, ...),
+}
+Record = create_model("Record", __base__=Line, **_RECORD)
+"""A slot with all that hangs on it."""
+
+
+class Addition(Line):
+    """A JSON text that others added in Optuna's tables, of the study or of a trial by number."""
+
+    kind: Literal["study_user", "study_system", "trial_user", "trial_system"]
+    number: Count | None
+    key: str
+    text: Annotated[str, AfterValidator(_json_text)]
+
+
+Header = create_model(
+    "Header",
+    __base__=Line,
+    hpo_backup=(int, SCHEMA_VERSION),
+    software=(str, ...),
+    written_at=(AwareDatetime, ...),
+    study=(_line_of(studies), ...),
+    additions=(list[Addition], ...),
+)
+"""The first line of a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """A backup file that was found sound."""
+
+    header: Any
+    spec: StudySpec
+    """Under its new name."""
+    states: Counter[str]
+    """How many search slots are in which state."""
+
+
+# --- out -------------------------------------------------------------------------------------
+
+
+def export(storage: Storage, study: str, path: Path) -> None:
+    """Write a study to a backup file, as it is at one moment; its workers need not stop.
+
+    Raises:
+        StudyError: there is no such study.
+        BackupError: the file cannot be written.
+    """
+    prepare_database(storage, schema)
+    with storage.engine.connect() as connection:
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        row = snapshots.study(connection, study)
+        header = {
+            "software": importlib.metadata.version("hpo-dynamics"),
+            "written_at": row.now,
+            "study": row,
+            "additions": list(_additions(connection, row.optuna_study_id)),
+        }
+        lines = _records(connection, row.id)
+        backup_file.write(path, Header.model_validate(header, strict=False), lines)
+
+
+def _records(connection: Connection, study_id: int) -> Iterator[Line]:
+    """The record of every slot: the search by numbers, then the confirmations."""
+    order = (slots.c.phase.desc(), slots.c.number)
+    query = select(slots.c.id).where(slots.c.study_id == study_id).order_by(*order)
+    ids = connection.scalars(query).all()
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        rows = connection.execute(select(slots).where(slots.c.id.in_(batch)).order_by(*order)).all()
+        tables = (members, checkpoints, networks)
+        trained, saved, kept = (_by_slot(connection, table, batch) for table in tables)
+        for row in rows:
+            record: dict[str, Any] = {"slot": row, "members": trained.get(row.id, [])}
+            record["checkpoint"] = next(iter(saved.get(row.id, [])), None)
+            record["network"] = kept[row.id][0].data if row.id in kept else None
+            yield Record.model_validate(record, strict=False)
+
+
+def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = {}
+    query = select(table).where(table.c.slot_id.in_(ids)).order_by(*table.primary_key)
+    for row in connection.execute(query):
+        found.setdefault(row.slot_id, []).append(row)
+    return found
+
+
+def _additions(connection: Connection, study_id: int) -> Iterator[Addition]:
+    """What others added to a study, given by Optuna's id of it."""
+    numbers = {trial_id: number for number, trial_id in _trial_ids(connection, study_id).items()}
+    for kind, (model, pattern) in _ADDED.items():
+        of_trial = kind.startswith("trial")
+        own = "trial_id IN (SELECT trial_id FROM trials WHERE study_id = :id)"
+        which = f"{own if of_trial else 'study_id = :id'} AND key ~ :pattern"
+        query = f"SELECT * FROM {model.__tablename__} WHERE {which} ORDER BY 2, key"
+        for row in ask(connection, query, id=study_id, pattern=pattern):
+            number = numbers[row.trial_id] if of_trial else None
+            key = _renamed(row.key, numbers)
+            found = {"kind": kind, "number": number, "key": key, "text": row.value_json}
+            yield Addition.model_validate(found)
+
+
+# --- in --------------------------------------------------------------------------------------
+
+
+def check(path: Path, name: str | None = None) -> Backup:
+    """Read a backup file to its end; the study may get another ``name``.
+
+    Raises:
+        BackupError: it cannot be trusted; the message says at which line, and why.
+        SpecError: the spec in it does not fit this version of the software.
+    """
+    lines = backup_file.read(path)
+    where, line = next(lines)
+    header: Any = parsed(Header, line, where)
+    study = header.study
+    if study.spec.get("name") != study.name:
+        raise BackupError(
+            f"{where}: the study must have the name of its spec, but got name={study.name!r} and "
+            f"spec.name={study.spec.get('name')!r}. {CHANGED}"
+        )
+    spec = validate({**study.spec, "name": name or study.name}, where=f"{where}: spec")
+    rules, states = _Rules(spec), Counter[str]()
+    for where, line in lines:
+        record: Any = parsed(Record, line, where)
+        rules.check(record.slot, f"{where}: slot")
+        states[record.slot.state] += record.slot.phase == Phase.SEARCH
+    return Backup(header=header, spec=spec, states=+states)
+
+
+class _Rules:
+    """What must hold between the slots of a file, which come in order, and its spec."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._seen, self._last = 0, -1
+
+    def check(self, slot: Any, where: str) -> None:
+        confirm, running = self._spec.confirm, slot.state == SlotState.RUNNING
+        if slot.phase == Phase.SEARCH:
+            right = slot.number == self._seen < self._spec.budget.trials and self._last < 0
+            _must(right, f"{where}.number", "search slots count up", slot.number)
+            self._seen += 1
+        else:
+            fresh = confirm.members if confirm else 1
+            right = confirm is not None and slot.number > self._last
+            right = right and slot.source == slot.number // fresh < self._seen
+            _must(right, f"{where}.number", "confirmations follow in order", slot.number)
+            self._last = slot.number
+        right = (slot.settled_at is None) == running
+        _must(right, f"{where}.settled_at", "settled slots alone have one", slot.settled_at)
+        right = slot.score is not None or slot.state not in (SlotState.COMPLETE, SlotState.PRUNED)
+        _must(right, f"{where}.score", f"{slot.state} slots have one", slot.score)
+        right = len(slot.costs) in space.n_costs(self._spec, slot.state)
+        _must(right, f"{where}.costs", "a number for each cost of the study", slot.costs)
+        told = slot.attrs.get(FIXED_PARAMS, {})
+        right = isinstance(told, dict) and space.contains(self._spec, told)
+        _must(right, f"{where}.attrs", f"{FIXED_PARAMS} lie in the study's space", told)
+        if slot.params or slot.score is not None:
+            right = space.contains(self._spec, slot.params or {}, whole=True)
+            _must(right, f"{where}.params", "they lie in the study's space", slot.params)
+
+
+def _must(holds: bool, where: str, rule: str, got: Any) -> None:
+    if not holds:
+        raise BackupError(f"{where}: {rule}, but got {str(got)[:60]}. {CHANGED}")
+
+
+def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
+    """Write the study of a backup file into a database, maybe under another name: all or nothing.
+
+    Raises:
+        BackupError: the file cannot be trusted.
+        SpecError: the spec in it does not fit this version of the software.
+        StudyError: the database holds a study of this name.
+    """
+    backup = check(path, name)
+    spec, header = backup.spec, backup.header
+    prepare_database(storage, schema)
+    lines = backup_file.read(path)
+    where, _ = next(lines)
+    try:
+        with storage.engine.begin() as connection:
+            ask(connection, statements.LOCK_NAME, name=spec.name)
+            row = ask(connection, statements.STUDY, name=spec.name).one_or_none()
+            if row is not None:
+                raise StudyError(_taken(row, backup, path))
+            optuna_id = optuna_tables.create_study(connection, spec)
+            values = {**dict(header.study), "name": spec.name, "optuna_study_id": optuna_id}
+            values["spec"] = {**header.study.spec, "name": spec.name}
+            new = insert(studies).values(values).returning(studies.c.id)
+            study_id = connection.execute(new).scalar_one()
+            for where, line in lines:
+                record: Any = parsed(Record, line, where)
+                _insert(connection, spec, record, study_id, optuna_id)
+            _add(connection, optuna_id, header.additions)
+            events.note(connection, spec.name, "imported")
+    except (DataError, IntegrityError) as error:
+        raise BackupError(f"{where}: it must fit the database, but got: {error.orig}.") from error
+    return backup
+
+
+def _insert(
+    connection: Connection, spec: StudySpec, record: Any, study_id: int, optuna_id: int
+) -> None:
+    """Write a slot with all that hangs on it, into Optuna's tables, too."""
+    own = record.slot
+    values = {**dict(own), "study_id": study_id}
+    if own.phase == Phase.SEARCH:
+        trial = optuna_tables.open_trial(connection, optuna_id, own.number, own.started_at)
+        values |= {"optuna_trial_id": trial, "state": SlotState.RUNNING}  # until it is settled
+    slot = connection.execute(insert(slots).values(values).returning(slots)).one()
+    kept = [] if record.network is None else [{"data": record.network}]
+    saved = [] if record.checkpoint is None else [record.checkpoint]
+    for table, rows in ((members, record.members), (checkpoints, saved), (networks, kept)):
+        if rows:
+            connection.execute(insert(table), [{"slot_id": slot.id, **dict(row)} for row in rows])
+    if own.phase == Phase.SEARCH:
+        named = ("state", "score", "costs", "steps", "attrs", "message", "lineage", "settled_at")
+        end = End(**{name: getattr(own, name) for name in named})
+        writing.restore(connection, spec, slot, end)
+
+
+def _taken(study: Row[Any], backup: Backup, path: Path) -> str:
+    """Why a name cannot be used: what is there already."""
+    theirs = backup.header.study.spec_hash
+    if study.spec_hash == theirs:
+        what, todo = "a study of the same spec", f"Look at it: `hpo status {study.name}`. Keep both"
+    else:
+        what = f"another study under it (spec {study.spec_hash}, in the file {theirs})"
+        todo = "Choose another"
+    return (
+        f"study {study.name!r}: the name must be free for {path}, but the database holds {what}. "
+        f"{todo}: --name NEW."
+    )
+
+
+def _add(connection: Connection, study_id: int, additions: list[Addition]) -> None:
+    """Add them to a study that has all its trials; keys that are ours are passed over."""
+    ids = _trial_ids(connection, study_id)
+    owners: dict[Any, int] = {("trial", number): trial_id for number, trial_id in ids.items()}
+    owners["study", None] = study_id
+    for one in additions:
+        model, pattern = _ADDED[one.kind]
+        owner = owners.get((one.kind.partition("_")[0], one.number))
+        if owner is not None and re.match(pattern, one.key):
+            optuna_tables.set_attrs(connection, model, owner, {_renamed(one.key, ids): one.text})
+
+
+def _trial_ids(connection: Connection, study_id: int) -> dict[int, int]:
+    """Optuna's ids of the trials of a study, by number."""
+    query = "SELECT number, trial_id FROM trials WHERE study_id = :id"
+    return {row.number: row.trial_id for row in ask(connection, query, id=study_id)}
+
+
+def _renamed(key: str, names: Mapping[int, int]) -> str:
+    return _OF_TRIAL.sub(lambda m: f"dashboard:{names.get(int(m[1]), m[1])}:", key)

@@ -1,3 +1,0 @@
-"""Backups: a whole study in one file."""
-
-__all__ = ["rows", "study"]

@@ -1,0 +1,438 @@
+"""The ledger's SQL, each statement as it is sent: one message to the database.
+
+Whoever holds a slot is known by ``id``, ``worker``, ``attempts`` and ``token`` of its row; what
+comes from anybody else finds no row, writes nothing and returns nothing. What is written in the
+ledger is written in Optuna's tables by the same statement, unless the trial was deleted there: the
+lock ``FOR KEY SHARE`` keeps it there until the end of the transaction. What others have written
+there of a running trial, as ``study.tell`` does, is written over: the ledger is the authority.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+FAILURES_IN_A_ROW = 3
+"""So many failed trials, one number after the other, stop the study."""
+
+MINE = "id = :slot_id AND worker = :worker AND attempts = :attempt AND token = :token"
+"""The condition that a slot is held under a claim, or was settled under it."""
+_HELD = """
+WITH
+held AS (
+  SELECT id, losses_in_a_row FROM hpo_ledger.slots
+  WHERE id = :slot_id AND worker IS NOT DISTINCT FROM :worker AND attempts = :attempt
+    AND token IS NOT DISTINCT FROM :token AND state = 'running'
+  FOR UPDATE),
+"""
+_PROGRESSED = """progressed AS (
+  UPDATE hpo_ledger.slots SET losses_in_a_row = 0 FROM held
+  WHERE slots.id = held.id AND held.losses_in_a_row > 0),
+"""
+_MEMBER = """stored AS (
+  INSERT INTO hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
+                                seconds, worker)
+  SELECT id, CAST(:m_member AS integer), CAST(:m_seed AS bigint), CAST(:m_score AS float8),
+         CAST(:m_curve AS float8[]), CAST(:m_loss_curve AS float8[]),
+         CAST(:m_diverged AS boolean), CAST(:m_info AS json), CAST(:m_seconds AS float8), :worker
+  FROM held WHERE CAST(:m_member AS integer) IS NOT NULL
+  ON CONFLICT DO NOTHING),
+"""
+
+STORE_SUGGESTION = text("""
+WITH
+suggested AS (
+  UPDATE hpo_ledger.slots SET params = CAST(:params AS json), attrs = CAST(:attrs AS json)
+  WHERE id = :slot_id AND worker IS NOT DISTINCT FROM :worker AND attempts = :attempt
+    AND token IS NOT DISTINCT FROM :token AND state = 'running'
+  RETURNING id, optuna_trial_id),
+mirrored AS (
+  SELECT trials.trial_id FROM trials JOIN suggested ON trials.trial_id = suggested.optuna_trial_id
+  FOR KEY SHARE OF trials),
+mirrored_params AS (
+  INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
+  SELECT trial_id, name, value, distribution
+  FROM mirrored, unnest(CAST(:names AS text[]), CAST(:values AS float8[]),
+                        CAST(:distributions AS text[])) AS p (name, value, distribution)
+  ON CONFLICT (trial_id, param_name) DO UPDATE
+  SET param_value = excluded.param_value, distribution_json = excluded.distribution_json)
+SELECT id FROM suggested""")
+"""Write down what was suggested for a slot; it may run again with the same suggestion.
+
+Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params`` and ``attrs``
+of the suggestion; those of ``optuna_tables.params_of``.
+"""
+
+STORE_MEMBER = text(f"""{_HELD}{_PROGRESSED}{_MEMBER}
+needless AS (DELETE FROM hpo_ledger.checkpoints USING held WHERE slot_id = held.id)
+SELECT id FROM held""")
+"""Write down a finished training; its checkpoint is no longer needed.
+
+Parameters: the owner's and the member's, as ``writing`` gives them.
+"""
+
+STORE_CHECKPOINT = text(f"""{_HELD}{_PROGRESSED}
+stored AS (
+  INSERT INTO hpo_ledger.checkpoints (slot_id, member, curve, seconds, data)
+  SELECT id, :member, CAST(:curve AS float8[]), :seconds, :data FROM held
+  ON CONFLICT (slot_id) DO UPDATE SET member = excluded.member, curve = excluded.curve,
+    seconds = excluded.seconds, data = excluded.data)
+SELECT id FROM held""")
+"""Keep an unfinished training safe.
+
+Parameters: the owner's; ``member``, ``curve``, ``seconds`` and ``data``.
+"""
+
+FINISH = text(f"""{_HELD}{_MEMBER}
+kept AS (
+  INSERT INTO hpo_ledger.networks (slot_id, data)
+  SELECT id, CAST(:network AS bytea) FROM held WHERE CAST(:network AS bytea) IS NOT NULL
+  ON CONFLICT (slot_id) DO UPDATE SET data = excluded.data),
+settled AS (
+  UPDATE hpo_ledger.slots
+  SET state = :state, score = CAST(:slot_score AS float8), costs = CAST(:slot_costs AS float8[]),
+      steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
+      message = CAST(:message AS text), lineage = CAST(:lineage AS json), lease_until = NULL,
+      settled_at = coalesce(CAST(:settled_at AS timestamptz), hpo_ledger.clock())
+  WHERE id = (SELECT id FROM held) AND state = 'running'
+  RETURNING id, study_id, settled_at, optuna_trial_id),
+needless AS (DELETE FROM hpo_ledger.checkpoints USING settled WHERE slot_id = settled.id),
+mirrored AS (
+  SELECT trials.trial_id, settled_at AS at
+  FROM trials JOIN settled ON trials.trial_id = settled.optuna_trial_id
+  FOR KEY SHARE OF trials),
+mirrored_scores AS (
+  INSERT INTO trial_values (trial_id, objective, value, value_type)
+  SELECT trial_id, place - 1, value, 'FINITE'
+  FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)
+  ON CONFLICT (trial_id, objective) DO UPDATE
+  SET value = excluded.value, value_type = excluded.value_type),
+scores_of_others AS (
+  DELETE FROM trial_values USING mirrored
+  WHERE trial_values.trial_id = mirrored.trial_id
+    AND objective >= cardinality(CAST(:scores AS float8[]))),
+mirrored_steps AS (
+  INSERT INTO trial_intermediate_values
+    (trial_id, step, intermediate_value, intermediate_value_type)
+  SELECT trial_id, step, nullif(value, 'NaN'),
+         CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END AS trialintermediatevaluetype)
+  FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)
+  ON CONFLICT (trial_id, step) DO UPDATE
+  SET intermediate_value = excluded.intermediate_value,
+      intermediate_value_type = excluded.intermediate_value_type),
+steps_of_others AS (
+  DELETE FROM trial_intermediate_values AS t USING mirrored
+  WHERE t.trial_id = mirrored.trial_id
+    AND (step < 1 OR step > cardinality(CAST(:mirrored_steps AS float8[])))),
+mirrored_user_attrs AS (
+  INSERT INTO trial_user_attributes (trial_id, key, value_json)
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)
+  ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
+mirrored_system_attrs AS (
+  INSERT INTO trial_system_attributes (trial_id, key, value_json)
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)
+  ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
+mirrored_end AS (
+  UPDATE trials SET state = CAST(:trial_state AS trialstate),
+                    datetime_complete = timezone('UTC', mirrored.at)
+  FROM mirrored WHERE trials.trial_id = mirrored.trial_id)
+SELECT EXISTS (SELECT FROM hpo_ledger.slots failed WHERE failed.study_id = settled.study_id
+               AND failed.state = 'failed') AS failures FROM settled""")
+"""Settle a slot with everything that it has to say, and tell whether any of its study has failed.
+
+Parameters: the owner's; those of the last member, null where nothing is left to be stored; its
+``network``, null unless it is to be kept; how the slot ends (``claims.End``; ``settled_at`` is null
+for now); those of ``optuna_tables.outcome_of``.
+"""
+
+OPEN = f"""
+SELECT id FROM hpo_ledger.studies WHERE name = %(study)s FOR UPDATE;
+
+-- Optuna's readers take the largest trial_id as the newest: serialise as Optuna itself does.
+SELECT study_id FROM studies WHERE study_id = (
+  SELECT optuna_study_id FROM hpo_ledger.studies WHERE name = %(study)s) FOR UPDATE;
+
+WITH
+study AS (
+  SELECT id, optuna_study_id, amendments, failures_from, CAST(spec AS text) AS spec,
+         spec -> 'stop' IS NOT NULL AS may_end,
+         least(CAST(spec #>> '{{budget,trials}}' AS integer), search_end) AS trials,
+         CAST(spec #>> '{{budget,window}}' AS integer) AS width
+  FROM hpo_ledger.studies
+  WHERE name = %(study)s AND state = 'open'
+    AND code #>> '{{-1,hash}}' = %(code)s  -- else it is pinned, or refused
+    AND (%(looked_after)s OR spec ->> 'require_same_numerics' IS NULL)
+    AND EXISTS (SELECT FROM hpo_ledger.version WHERE version = %(version)s)
+    AND EXISTS (SELECT FROM studies WHERE study_id = optuna_study_id)),
+running AS (
+  SELECT number, worker, token, lease_until, lease_s FROM hpo_ledger.slots
+  WHERE study_id = (SELECT id FROM study) AND phase = 'search' AND state = 'running'),
+facts AS (
+  SELECT study.*, (
+    SELECT coalesce(max(number), -1) + 1 FROM hpo_ledger.slots
+    WHERE study_id = study.id AND phase = 'search') AS number, (
+    SELECT min(number) FROM running) AS oldest, (
+    SELECT count(*) FROM running
+    WHERE hpo_ledger.holds(lease_until, lease_s) AND token IS DISTINCT FROM %(token)s) AS at_work
+  FROM study
+  WHERE %(looked_after)s OR (
+    NOT may_end
+    AND NOT EXISTS (  -- one that was abandoned, or whose claim was not heard of by its worker
+      SELECT FROM running
+      WHERE lease_until IS NULL
+         OR (NOT hpo_ledger.holds(lease_until, lease_s) AND %(take_over)s)
+         OR (worker = %(worker)s AND token = %(token)s))
+    AND {FAILURES_IN_A_ROW} > (  -- the study may have to be stopped
+      SELECT count(*) FROM hpo_ledger.slots
+      WHERE study_id = study.id AND phase = 'search' AND state = 'failed'
+        AND number >= study.failures_from))),
+next AS (
+  SELECT *, hpo_ledger.clock() AS opened_at FROM facts
+  WHERE number < trials AND (oldest IS NULL OR oldest > number - width)
+    AND at_work <= coalesce(%(at_work)s, at_work)),
+trial AS (
+  INSERT INTO trials (study_id, number, state, datetime_start)
+  SELECT optuna_study_id, number, 'RUNNING', timezone('UTC', opened_at) FROM next
+  RETURNING trial_id),
+slot AS (
+  INSERT INTO hpo_ledger.slots (study_id, phase, number, state, attempts, optuna_trial_id, worker,
+                              token, started_at, lease_until, lease_s)
+  SELECT id, 'search', number, 'running', 1, trial_id, %(worker)s, %(token)s, opened_at,
+         opened_at + make_interval(secs => %(lease_s)s), %(lease_s)s
+  FROM next, trial RETURNING id, optuna_trial_id)
+SELECT facts.*, slot.id AS slot_id, slot.optuna_trial_id FROM facts LEFT JOIN slot ON true"""
+"""Open the next trial of a search, in one message of three statements.
+
+Workers of a study open its slots one after the other, under the lock on its row. If the statements
+of that were sent one by one, each would keep all other workers waiting for a round trip, and for
+the turn of its worker on a busy host; sent together, the lock is held as long as the server needs.
+What is rarer than a new trial (an abandoned slot, a confirmation, the end) ``claiming.claim`` looks
+after, under the same lock. Parameters and answer: see ``claiming.open_next``.
+"""
+
+ABANDONED = """
+SELECT * FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = :phase AND state = 'running'
+  AND number = ANY(coalesce(CAST(:numbers AS integer[]), ARRAY[number]))
+  AND (attempts > 0 OR phase = 'confirm' OR number < :window + (
+    SELECT min(number) FROM hpo_ledger.slots
+    WHERE study_id = :study_id AND phase = 'search' AND state = 'running'))
+  AND (lease_until IS NULL OR (worker = :worker AND token = :token)
+       OR (:take_over AND NOT hpo_ledger.holds(lease_until, lease_s)))
+ORDER BY number LIMIT 1 FOR UPDATE"""
+"""A slot that its worker released or lost, or holds already: our answer was lost.
+
+One that was enqueued is there before the window allows it to begin: its history need not be settled
+yet. Parameters: ``study_id``, ``phase``, ``window``; ``numbers`` that are wanted, null for all; of
+who asks ``worker``, ``token``, ``take_over``.
+"""
+
+TAKE = """
+UPDATE hpo_ledger.slots
+SET worker = :worker, token = :token, attempts = :attempt, lease_s = :lease_s,
+    lease_until = hpo_ledger.clock() + make_interval(secs => :lease_s),
+    started_at = CASE WHEN :begins THEN hpo_ledger.clock() ELSE started_at END
+WHERE id = :slot_id"""
+
+WAS_ALONE = """
+WITH dead AS (
+  SELECT *, seen_at + make_interval(secs => lease_s / 3) AS latest FROM hpo_ledger.workers
+  WHERE name = :worker
+    AND started_at <= CAST(:lease_until AS timestamptz) - make_interval(secs => lease_s)),
+others AS (
+  SELECT w.*, dead.seen_at AS silent_at, latest FROM hpo_ledger.workers w, dead
+  WHERE w.name <> :worker AND w.started_at < latest)
+SELECT EXISTS (SELECT FROM others WHERE seen_at > latest OR name = :who)
+  AND NOT EXISTS (
+    SELECT FROM others WHERE name <> :who AND (ended_at IS NULL OR state = 'lost')
+    AND seen_at BETWEEN silent_at - make_interval(secs => lease_s) AND latest)"""
+"""Whether a worker was lost alone: one that was there before is alive after, and none fell silent
+together with it. Parameters: ``worker`` and ``lease_until`` of its slot; ``who`` looks."""
+
+REGISTER = """
+INSERT INTO hpo_ledger.workers (name, host, pid, serves, state, doing, lease_s, job, log, numerics)
+VALUES (:worker, :host, :pid, :serves, 'idle', 'starting', :lease_s, :job, :log, :numerics)
+ON CONFLICT (name) DO UPDATE
+SET (host, pid, serves, state, doing, refuses, lease_s, job, log, started_at, seen_at, ended_at,
+     numerics) = ROW (excluded.host, excluded.pid, excluded.serves, excluded.state, excluded.doing,
+     excluded.refuses, excluded.lease_s, excluded.job, excluded.log, excluded.started_at,
+     excluded.seen_at, excluded.ended_at, excluded.numerics)"""
+
+RENEW = """
+WITH alive AS (
+  UPDATE hpo_ledger.workers SET seen_at = hpo_ledger.clock(), ended_at = NULL, state = :state,
+         doing = :doing, refuses = CAST(:refuses AS json)
+  WHERE name = :worker),
+mine AS (
+  SELECT id, study_id FROM hpo_ledger.slots WHERE id = :slot_id
+    AND worker = :worker AND attempts = :attempt AND token = :token FOR UPDATE),
+renewed AS (
+  UPDATE hpo_ledger.slots SET lease_s = :lease_s,
+         lease_until = hpo_ledger.clock() + make_interval(secs => :lease_s)
+  FROM mine WHERE slots.id = mine.id AND lease_until IS NOT NULL)
+SELECT state FROM hpo_ledger.studies WHERE id = (SELECT study_id FROM mine)"""
+"""A sign of life of a worker, and of the slot that it holds, unless that was settled meanwhile.
+
+It answers with the state of the slot's study. Parameters: the owner's; of the worker ``state``,
+``doing``, ``refuses``, ``lease_s``.
+"""
+
+RAISED = """
+SELECT number, message, CAST(spec #>> '{budget,trials}' AS integer) AS budget
+FROM hpo_ledger.slots JOIN hpo_ledger.studies ON studies.id = study_id
+WHERE study_id = :study_id AND phase = 'search' AND slots.state = 'failed'
+  AND number >= failures_from AND number < coalesce((
+    SELECT min(number) FROM hpo_ledger.slots
+    WHERE study_id = :study_id AND phase = 'search' AND state = 'running'), 2147483647)
+ORDER BY number"""
+"""Trials whose objective has raised, before the first one that runs."""
+
+LISTING = """
+SELECT id, name, optuna_study_id, priority, created_at, spec ->> 'objective' AS objective,
+       spec #> '{figure,overlay}' AS overlay, settled, running,
+       state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
+       md5(CAST(code AS text)) AS code_hash, ended, latest
+FROM hpo_ledger.studies s, LATERAL (
+  SELECT count(*) FILTER (WHERE state <> 'running' AND phase = 'search') AS settled,
+         count(*) FILTER (WHERE phase = 'search' AND hpo_ledger.holds(lease_until, lease_s))
+           AS running,
+         count(*) FILTER (WHERE state <> 'running') AS ended, max(settled_at) AS latest
+  FROM hpo_ledger.slots WHERE study_id = s.id) AS counts
+ORDER BY created_at, id"""
+"""A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark."""
+
+LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtext(:name))"
+"""One at a time makes a study of a name."""
+
+STUDY = "SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE name = :name"
+
+HISTORY = """
+SELECT number, state, params, attrs, score, costs, steps, amendments FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND number >= :start AND number < :stop
+ORDER BY number"""
+
+OUTCOMES = """
+SELECT number, state, CAST(NULL AS json) AS params, CAST('{}' AS json) AS attrs, score,
+       CAST('{}' AS float8[]) AS costs, amendments,
+       array_fill(CAST(0 AS float8), ARRAY[cardinality(steps)]) AS steps
+FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search' AND number < :n
+ORDER BY number"""
+"""As ``HISTORY``, of the first ``n``, but what was suggested; of steps, how many there are."""
+
+OPENED = "SELECT count(*) FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search'"
+
+OLDEST = """
+SELECT coalesce(min(number) FILTER (WHERE state = 'running'), count(*))
+FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search'"""
+"""The first search trial that is not settled."""
+
+SETTLED = """
+SELECT count(*), max(settled_at) FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND state <> 'running'"""
+
+UNBEGUN = """
+SELECT coalesce(min(number) FILTER (
+  WHERE state = 'running' AND attempts = 0 AND params IS NULL AND number > :above), count(*))
+FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search'"""
+
+UNSUGGESTED = """
+SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND state = 'running'
+  AND number < :number AND params IS NULL"""
+
+FAILED = """
+SELECT * FROM hpo_ledger.slots
+WHERE study_id = :study_id AND state = 'failed'
+  AND coalesce(source, number) = coalesce(:trial, source, number)
+ORDER BY phase DESC, number FOR UPDATE"""
+"""What failed of a trial and of its confirmation; of all trials, where it is null."""
+
+SLOTS = """
+SELECT *, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held FROM hpo_ledger.slots
+WHERE study_id = :study_id ORDER BY phase, number"""
+
+WORKERS = """
+SELECT w.*, extract(epoch FROM hpo_ledger.clock() - seen_at) AS silent, s.name AS study,
+       s.spec #> '{confirm,members}' AS fresh_seeds, phase, number, source
+FROM hpo_ledger.workers w
+LEFT JOIN hpo_ledger.slots l ON l.worker = w.name AND l.state = 'running'
+  AND hpo_ledger.holds(lease_until, l.lease_s)
+LEFT JOIN hpo_ledger.studies s ON s.id = study_id
+WHERE seen_at > hpo_ledger.clock() - make_interval(secs => :recent_s)
+ORDER BY w.started_at, w.name"""
+
+AT_WORK = """
+SELECT count(*) FROM hpo_ledger.slots
+WHERE study_id = :study_id AND state = 'running' AND hpo_ledger.holds(lease_until, lease_s)
+  AND token IS DISTINCT FROM :token"""
+
+OPEN_STUDIES = """
+SELECT name, priority, (
+  SELECT count(*) FROM hpo_ledger.slots WHERE study_id = s.id AND state = 'running'
+    AND hpo_ledger.holds(lease_until, lease_s)) AS at_work
+FROM hpo_ledger.studies s WHERE state = 'open'
+ORDER BY priority DESC, at_work, greatest((
+  SELECT started_at FROM hpo_ledger.slots WHERE study_id = s.id AND phase = 'search'
+  ORDER BY number DESC LIMIT 1), (
+  SELECT started_at FROM hpo_ledger.slots WHERE study_id = s.id AND phase = 'confirm'
+  ORDER BY number DESC LIMIT 1)) NULLS FIRST, created_at"""
+
+FOREIGN = """
+SELECT count(*) FROM trials WHERE study_id = :optuna_study_id AND NOT EXISTS (
+  SELECT FROM hpo_ledger.slots WHERE study_id = :study_id AND optuna_trial_id = trial_id)"""
+
+NETWORK = """
+SELECT data FROM hpo_ledger.networks JOIN hpo_ledger.slots ON slots.id = slot_id
+JOIN hpo_ledger.studies ON studies.id = study_id
+WHERE name = :name AND phase = 'confirm' AND number = :confirmation"""
+
+FIRST_NUMERICS = """
+SELECT * FROM (
+  SELECT phase, number, coalesce(lineage ->> 'numerics', CASE
+    WHEN EXISTS (SELECT FROM hpo_ledger.members WHERE slot_id = l.id)
+      OR EXISTS (SELECT FROM hpo_ledger.checkpoints WHERE slot_id = l.id)
+      OR hpo_ledger.holds(lease_until, l.lease_s) THEN w.numerics END) AS numerics
+  FROM hpo_ledger.slots l LEFT JOIN hpo_ledger.workers w ON w.name = l.worker
+  WHERE study_id = :study_id) AS known
+WHERE numerics IS NOT NULL ORDER BY phase DESC, number LIMIT 1"""
+"""How sums round where a study's first trial that has begun was trained: its lineage says it, and
+as long as it is not settled the worker that holds it, or has left a part of it."""
+
+DUE = """
+SELECT name, s.state FROM hpo_ledger.studies s
+LEFT JOIN hpo_ledger.notices n ON n.study_id = s.id AND notice = s.state
+WHERE name = coalesce(:study, name) AND s.state IN ('done', 'failed')
+  AND state_since > hpo_ledger.clock() - interval '1 day'
+  AND (told_at IS NULL OR told_at < state_since)
+  AND (claimed_at IS NULL OR claimed_at < hpo_ledger.clock() - make_interval(secs => :claim_s))
+ORDER BY s.id"""
+"""Of whose end nobody was told yet, nor is being told; what is older than a day is no news."""
+
+NEWEST = """
+SELECT at, who, what, study FROM hpo_ledger.events
+WHERE CAST(:study AS text) IS NULL OR study = :study AND id > coalesce((
+  SELECT max(id) FROM hpo_ledger.events
+  WHERE study = :study AND what IN ('deleted', 'withdrawn')), 0)
+ORDER BY id DESC LIMIT :n"""
+"""Of a study, not those of another one of its name that is gone."""
+
+CREATE = """
+WITH created AS (
+  INSERT INTO studies (study_name) VALUES (:name) ON CONFLICT DO NOTHING RETURNING study_id),
+directed AS (
+  INSERT INTO study_directions (study_id, objective, direction)
+  SELECT study_id, place - 1, CAST(direction AS studydirection)
+  FROM created, unnest(CAST(:directions AS text[])) WITH ORDINALITY AS d (direction, place))
+SELECT study_id FROM created"""
+"""A study in Optuna's tables; no row if there is one of this name."""
+
+FORGET = """
+WITH scores AS (DELETE FROM trial_values WHERE trial_id = :id),
+steps AS (DELETE FROM trial_intermediate_values WHERE trial_id = :id),
+user_attrs AS (DELETE FROM trial_user_attributes WHERE trial_id = :id AND key !~ :user),
+system_attrs AS (DELETE FROM trial_system_attributes WHERE trial_id = :id AND key !~ :system)
+UPDATE trials SET state = CAST(:state AS trialstate),
+  datetime_complete = CASE WHEN :state = 'RUNNING' THEN NULL ELSE datetime_complete END
+WHERE trial_id = :id"""
+"""Take back what ``FINISH`` has written of a trial, but what is of others: ``user``, ``system``."""
