@@ -18,24 +18,11 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request's body, which nobody reads: what only reads sends none."""
-_OPTUNA_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; "
-    "media-src 'self'; worker-src 'self' blob:; frame-src 'self'; object-src 'none'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""'unsafe-eval' is what plotly.js needs for plots in WebGL, as optuna-dashboard's own policy."""
-_STUDY_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-"""Plotly's, again: what the page itself says can be no script, since those are files of ours."""
-_HOME_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+_OURS = f"{_NOTHING}connect-src 'self'; "
+_PLOTLY = "script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+"""'unsafe-eval' is what plotly.js needs for plots in WebGL, as optuna-dashboard's own policy. What
+our pages say can be no script, since those are files."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -61,10 +48,12 @@ class Kind(Enum):
     memory, which ends the process."""
 
 
-_POLICIES: dict[Kind | None, str] = {
-    Kind.HOME: _HOME_POLICY,
-    Kind.STUDY: _STUDY_POLICY,
-    Kind.OPTUNA_PAGE: _OPTUNA_POLICY,
+_POLICIES = {
+    Kind.HOME: f"{_OURS}script-src 'self'; style-src 'self'; img-src data:",
+    Kind.STUDY: f"{_OURS}{_PLOTLY}img-src data: blob:",
+    Kind.OPTUNA_PAGE: f"{_NOTHING}{_PLOTLY}img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' blob: data:; media-src 'self'; worker-src 'self' blob:; frame-src 'self'; "
+    "object-src 'none'",
 }
 _FILES = (Kind.FILE, Kind.OPTUNA_FILE)
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
@@ -201,8 +190,9 @@ def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResp
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         kept = [(name, value) for name, value in headers if not _DROPPED.fullmatch(name)]
-        ours = dict(_HEADERS)
-        ours["Content-Security-Policy"] = _POLICIES.get(kind, _OTHER_POLICY)
+        ours = {**_HEADERS, "Content-Security-Policy": _NOTHING}
+        if kind in _POLICIES:
+            ours["Content-Security-Policy"] = _POLICIES[kind]
         # revalidated: an update of the package must not meet the script of the last one
         ours["Cache-Control"] = "no-cache" if kind in _FILES else "no-store"
         names = {name.lower() for name in ours}

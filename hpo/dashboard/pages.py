@@ -104,7 +104,9 @@ class Fresh(Generic[T]):
         self._known: tuple[T, float] | None = None
         self._until_s = 0.0
 
-    def get(self, wait_s: float = WAIT_S, oldest_s: float = OLDEST_S) -> tuple[T, float] | None:
+    def get(
+        self, wait_s: float | None = WAIT_S, oldest_s: float = OLDEST_S
+    ) -> tuple[T, float] | None:
         """The thing and its age in seconds, soon; None where there is none but too old ones.
 
         Raises:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, redirect_stderr
+from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def launch(
     )
     executors.check(options)
     kind = _InCell if Console().is_jupyter else Launch
-    with _in_this_thread(), open_storage(storage) as opened:
+    with sigterm_as_interrupt(), open_storage(storage) as opened:
         try:
             with redirect_stderr(sys.stdout) if kind is _InCell else nullcontext():
                 kind(options, spec, opened).run()
@@ -80,14 +79,6 @@ def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
 
     tables: dict[str, Any] = json.loads(json.dumps(study, default=plain))
     return tables
-
-
-@contextmanager
-def _in_this_thread() -> Iterator[None]:
-    """SIGTERM stops the launch in order where this thread may say so: the main one."""
-    main = threading.current_thread() is threading.main_thread()
-    with sigterm_as_interrupt() if main else nullcontext():
-        yield
 
 
 class _InCell(Launch):

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import sys
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -70,7 +71,10 @@ def run(arguments: Namespace, command: str) -> int:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM stops a launch just as Ctrl-C does."""
+    """SIGTERM stops a launch just as Ctrl-C does, where this thread may say so: the main one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def terminate(signum: int, frame: FrameType | None) -> None:
         raise Terminated

@@ -15,7 +15,7 @@ from hpo.errors import HpoError
 from hpo.launch.options import LaunchOptions
 from hpo.worker.crew import GRACE_S, Crew, Release
 
-__all__ = ["GRACE_S", "Executor", "LocalExecutor", "check", "executor", "slurm_commands"]
+__all__ = ["GRACE_S", "Executor", "LocalExecutor", "check", "executor", "slurm"]
 
 
 class Executor(ABC):

@@ -341,7 +341,7 @@ def _lineage(result: Result) -> Section:
     found = {"spec hash": result.spec.hash, **lineage.summary(result)}
     columns: Columns = {"": [*map(code, found)], "value": [*found.values()]}
     note = "What the trials ran on; in brackets how many of them, where they differ."
-    return Section("lineage", note, [Table("Lineage", columns, css="")])
+    return Section("lineage", note, [Table("What the trials ran on", columns, css="")])
 
 
 def _commands(result: Result) -> Section:
