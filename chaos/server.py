@@ -12,8 +12,8 @@ import psutil
 import sqlalchemy as sa
 
 from hpo.errors import StorageError
+from hpo.postgres.connect import parse_url
 from hpo.postgres.embedded.client import Embedded, status, stop
-from hpo.postgres.url import parse_url
 
 RESTART_S = 60.0
 

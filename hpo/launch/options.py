@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpo import config, settings
 from hpo.config import SiteConfig
-from hpo.postgres.url import is_of_this_host, parse_url, place
+from hpo.postgres.connect import is_of_this_host, parse_url, place
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         where: the file that it was read from.
         options: of the launch.
     """
-    launch, found = options.site.launch, read(spec)
+    launch, found, budget = options.site.launch, read(spec), spec.budget
     workers = default_workers(spec) if launch.workers is None else launch.workers
     executor = executors.executor(options, spec.name, storage_url="")
     if options.json:
@@ -129,8 +129,12 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         ("study", f"{spec.name} (from {where}, spec {spec.hash})"),
         ("objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"),
         *(("data" if i == 0 else "", line) for i, line in enumerate(data(spec, found))),
-        ("budget", _budget(spec)),
-        *(_searching(spec) if spec.sweep is None else []),
+        (
+            "budget",
+            f"{budget.trials:,} trials × {formatting.networks_text(budget.members)} × "
+            f"{budget.epochs} epochs, {budget.window} trials in flight at most",
+        ),
+        *([] if spec.aim == "sweep" else _searching(spec)),
         ("training", _training(spec)),
         ("reported", formatting.reported_text(spec).removeprefix("reported ") or "nothing"),
         ("warm start", formatting.warm_start_text(spec) if spec.warm_start else ""),
@@ -141,24 +145,15 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         ("jobs", executor.where(workers) if workers and launch.executor != "local" else ""),
     ]
     print("\n".join(tables.columns([[name, text] for name, text in facts if text])), end="\n\n")
-    print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
+    print("\n".join(_space(spec) if spec.sweep is None else _curves(spec.sweep)))
     if spec.warm_start is not None:
-        print("\n" + "\n".join(_points(spec)))
+        print("\n" + "\n".join(_points(spec, spec.warm_start.count)))
     if workers and (script := executor.script(workers)):
         print(f"\n{script}", end="")
 
 
-def _budget(spec: StudySpec) -> str:
-    budget = spec.budget
-    networks = formatting.networks_text(budget.members)
-    return (
-        f"{budget.trials:,} trials × {networks} × {budget.epochs} epochs, "
-        f"{budget.window} trials in flight at most"
-    )
-
-
 def _searching(spec: StudySpec) -> list[tuple[str, str]]:
-    costs = f"{' and '.join(spec.costs)}, as little as possible" if spec.costs else ""
+    costs = f"{' and '.join(spec.cost.name)}, as little as possible" if spec.cost else ""
     return [
         ("sampler", _choice(spec.sampler.name, spec.sampler.options)),
         ("pruner", _choice(spec.pruner.name, spec.pruner.options)),
@@ -187,20 +182,15 @@ def _least(spec: StudySpec) -> int | None:
 
 def _training(spec: StudySpec) -> str:
     """How many epochs the study trains, as far as that is known before it runs."""
-    most, least = effort.largest(spec), _least(spec)
-    what = "search" if spec.sweep is None else "sweep"
-    text = f"{most:,} epochs in the {what}"
-    if spec.stop is not None:
+    most, least, soonest = effort.largest(spec), _least(spec), effort.soonest(spec)
+    text = f"{most:,} epochs in the {'sweep' if spec.aim == 'sweep' else 'search'}"
+    if least is None:
         text = f"at most {text}, which [stop] may end before"
-    elif least is not None and least < most:
-        soonest = effort.soonest(spec)
-        text = (
-            f"at most {text}, at least {least:,} "
-            f"(a trial can end after {soonest} epoch{'s' * (soonest > 1)})"
-        )
-    if confirming := effort.of_all_confirmations(spec):
-        text += f"; {confirming:,} in the confirmation"
-    return text
+    elif least < most:
+        ends = f"{soonest} epoch{'s' * (soonest > 1)}"
+        text = f"at most {text}, at least {least:,} (a trial can end after {ends})"
+    confirming = effort.of_all_confirmations(spec)
+    return text + f"; {confirming:,} in the confirmation" * bool(confirming)
 
 
 def _space(spec: StudySpec) -> list[str]:
@@ -214,15 +204,13 @@ def _space(spec: StudySpec) -> list[str]:
     return tables.columns(rows, right=[3])
 
 
-def _points(spec: StudySpec) -> list[str]:
-    """The warm start, a line for each trial; what the sampler draws is left open."""
-    assert spec.warm_start is not None
+def _points(spec: StudySpec, trials: int) -> list[str]:
+    """The warm start, a line for each of its trials; what the sampler draws is left open."""
     rows = [["trial", *spec.dimensions]]
-    for number in range(spec.warm_start.count):
+    for number in range(trials):
         told = spec.told(number)
-        cells = [
-            formatting.value_text(told[name]) if name in told else "–" for name in spec.dimensions
-        ]
+        found = (told.get(name) for name in spec.dimensions)
+        cells = ["–" if value is None else formatting.value_text(value) for value in found]
         rows.append([str(number), *cells])
     return tables.columns(rows, right=range(1, len(rows[0])))
 

@@ -1,3 +1,3 @@
 """Reaching a PostgreSQL database: by its URL, or an embedded server; and outliving its restarts."""
 
-__all__ = ["connect", "embedded", "retry", "url"]
+__all__ = ["connect", "embedded", "retry"]

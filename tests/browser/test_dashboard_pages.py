@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import browsing
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browsing import Watched, dashboard
+from browsing import Watched, check_accessible, dashboard
 from playwright.sync_api import Browser, Page
 from workers import kill, ledger_at, start_worker, toy_spec
 
 from hpo.study.spec import StudySpec
 
-SERIOUS = ("serious", "critical")
-IMPACTS = (None, "minor", "moderate", *SERIOUS)
 REPORTED = {"score": 0.6, "std": 0.05, "source": "arXiv:2408.02835"}
 
 
 def live(name: str) -> StudySpec:
     budget = {"trials": 200, "members": 1, "epochs": 3}
     return toy_spec(name, reported=REPORTED, budget=budget, fixed={"sleep_s": 0.1}, confirm=False)
-
-
-def check_accessible(page: Page, impacts: Sequence[str | None] = IMPACTS) -> None:
-    """Nothing that axe-core holds to be wrong, of these impacts."""
-    found = [v for v in Axe().run(page).response["violations"] if v["impact"] in impacts]
-    assert not found, json.dumps([(v["id"], [n["html"] for n in v["nodes"]]) for v in found])
 
 
 def is_in_view(page: Page, selector: str) -> bool:
@@ -124,7 +113,7 @@ def check_study(watched: Watched) -> None:
     assert page.get_by_role("button", name="by epochs").get_attribute("aria-pressed") == "true"
     at = "document.getElementById('parameters').getBoundingClientRect().top - window.at"
     assert abs(page.evaluate(at)) < 40, "what is in view stays there"
-    check_accessible(page, SERIOUS)
+    check_accessible(page)
 
 
 def check_dark_and_narrow(browser: Browser, address: str) -> None:
@@ -136,5 +125,5 @@ def check_dark_and_narrow(browser: Browser, address: str) -> None:
             assert dark.page.evaluate("document.documentElement.scrollWidth") == 400
         dark.page.wait_for_function("document.documentElement.dataset.drawn")
         assert convergence(dark.page)["layout"]["paper_bgcolor"] != "white"
-        check_accessible(dark.page, SERIOUS)
+        check_accessible(dark.page)
         assert (dark.troubles, dark.violations()) == ([], [])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import optuna
 import pytest
 from browsing import Watched, dashboard
 from workers import ledger_at, run_workers, toy_spec
 
-from hpo.cli import main
 from hpo.postgres.connect import open_storage
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
@@ -92,14 +90,3 @@ def test_hostile_texts_on_the_dashboard(study: str, watched: Watched) -> None:
         plot = page.locator("#convergence-plot")
         plot.get_by_text(re.compile(r"reported 90\.00 % \(<img src=x")).first.wait_for()
         check_harmless(watched)
-
-
-@pytest.mark.slow  # tests/unit/views/test_report.py reads the same as HTML, and draws in a browser
-def test_hostile_texts_in_the_report(study: str, watched: Watched, tmp_path: Path) -> None:
-    report = tmp_path / "report.html"
-    assert main.main(["report", "ours", "--storage", study, "-o", str(report)]) == 0
-    page = watched.page
-    page.goto(report.as_uri())
-    page.locator(".js-plotly-plot").first.wait_for()
-    assert HOSTILE in page.locator("body").inner_text()
-    check_harmless(watched)

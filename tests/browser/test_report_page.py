@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import snapshots
-from axe_playwright_python.sync_playwright import Axe
-from browsing import Watched
+from browsing import Watched, check_accessible
 from playwright.sync_api import Page
 
 from hpo.views.palette import DARK, PAPER
@@ -26,12 +24,6 @@ def report(tmp_path: Path, watched: Watched) -> Page:
     return page
 
 
-def serious(page: Page) -> list[Any]:
-    found = Axe().run(page).response["violations"]
-    bad = [each for each in found if each["impact"] in ("serious", "critical")]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in bad]
-
-
 def test_everybody_can_read_it(report: Page) -> None:
     grounds = {"light": PAPER, "dark": DARK[PAPER]}
     for width, scheme in ((2000, "light"), (400, "dark")):
@@ -44,7 +36,7 @@ def test_everybody_can_read_it(report: Page) -> None:
             " plot.querySelector('.main-svg').clientWidth <= plot.parentNode.clientWidth)"
         )
         assert report.evaluate("document.documentElement.scrollWidth") <= width
-        assert serious(report) == []
+        check_accessible(report)
     report.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert report.evaluate(ground) == PAPER, "paper is white"
     assert report.evaluate("document.getElementById('convergence-plot')._fullLayout.width") < 680

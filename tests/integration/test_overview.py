@@ -10,8 +10,19 @@ from hpo.ledger.reader import Overview
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
+from hpo.views import json_records
+from hpo.views.overview import page
+from hpo.views.terminal import status
 
 SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}
+
+
+def check_the_same(ledger: Ledger, name: str, known: Result) -> None:
+    """What lists say of a study is what they would say if all of it had been read."""
+    whole, (item,) = ledger.result(name), [item for item in ledger.studies() if item.name == name]
+    assert json_records.summary(item, known) == json_records.summary(item, whole)
+    assert status.study_lines([(item, known)]) == status.study_lines([(item, whole)])
+    assert page.card(known) == page.card(whole)
 
 
 def test_what_has_changed_is_read_again(
@@ -36,12 +47,13 @@ def test_what_has_changed_is_read_again(
     toy = after["toy"]
     assert toy is not None
     assert (toy.state, toy.progress.settled) == (StudyState.DONE, 6)
-    assert toy.confirmations == ledger.result("toy").confirmations
+    check_the_same(ledger, "toy", toy)
     best = toy.best
     assert best is not None
     interventions.exclude(ledger, "toy", best.number, "a bad cable")
     excluded = read()["toy"]
     assert excluded is not None
+    check_the_same(ledger, "toy", excluded)
     assert excluded.best != best
     interventions.delete_study(ledger, "idle")
     ledger.register(toy_spec("idle", seed=4))

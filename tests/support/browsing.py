@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dashboards
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from required import program
 
@@ -109,6 +110,12 @@ def watched(started: Browser, **options: Any) -> Iterator[Watched]:
             lambda message: say("console", message.text) if message.type == "error" else None,
         )
         yield found
+
+
+def check_accessible(page: Page) -> None:
+    """Nothing that axe-core holds to be wrong, nor what it calls minor."""
+    found = Axe().run(page).response["violations"]
+    assert not found, [(v["id"], [node["html"] for node in v["nodes"]]) for v in found]
 
 
 @contextmanager

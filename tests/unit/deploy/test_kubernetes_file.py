@@ -17,7 +17,7 @@ from stack import ROOT
 from workers import wait_until
 
 from hpo import settings
-from hpo.postgres.url import parse_url
+from hpo.postgres.connect import parse_url
 from hpo.worker import __main__ as worker
 
 JOB: dict[str, Any]

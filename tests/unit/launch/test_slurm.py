@@ -28,7 +28,7 @@ from hpo.launch.executors import slurm, slurm_commands
 from hpo.launch.executors.slurm import SlurmExecutor
 from hpo.launch.executors.slurm_commands import SlurmError
 from hpo.launch.options import LaunchOptions
-from hpo.postgres.url import is_of_this_host
+from hpo.postgres.connect import is_of_this_host
 
 Program = Callable[[str, str], None]
 URL = "postgresql://me:secret@db.lab.example/hpo"

@@ -8,7 +8,7 @@ import pytest
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.postgres.url import parse_url, password_from_file
+from hpo.postgres.connect import parse_url, password_from_file
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
