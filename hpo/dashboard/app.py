@@ -128,7 +128,7 @@ class DashboardApp:
         """
         found = self._has_studies.get()
         if found is None or self._opened is None:
-            raise Away(self._away or f"it has not answered for {WAIT_S} s")
+            raise Away(f"it has not answered for {WAIT_S} s")
         return self._opened, found[0]
 
     def _look(self, last: bool | None) -> bool:

@@ -102,6 +102,7 @@ class Fresh(Generic[T]):
         self._lock = threading.Lock()
         self._making: Future[T] | None = None
         self._known: tuple[T, float] | None = None
+        self._trouble: BaseException | None = None
         self._until_s = 0.0
 
     def get(
@@ -110,7 +111,7 @@ class Fresh(Generic[T]):
         """The thing and its age in seconds, soon; None where there is none but too old ones.
 
         Raises:
-            Exception: whatever the making raised.
+            Exception: whatever the making raised; also while it is tried again.
         """
         with self._lock:
             if self._making is None and self._clock() >= self._until_s:
@@ -123,6 +124,8 @@ class Fresh(Generic[T]):
         except TimeoutError:
             if making is not None and making.done():
                 raise  # of the making, and not of the waiting
+            if self._trouble is not None:
+                raise self._trouble from None
         if self._known is None:
             return None
         made, at_s = self._known
@@ -134,11 +137,11 @@ class Fresh(Generic[T]):
         try:
             made = self._make(self._known[0] if self._known else None)
         except BaseException as error:
-            self._making = None
+            self._making, self._trouble = None, error
             making.set_exception(error)
             return
         took_s = self._clock() - began_s
-        self._known = made, began_s
+        self._known, self._trouble = (made, began_s), None
         self._until_s = began_s + max(SHORTEST_S, min(took_s / SHARE, OLDEST_S / 2))
         self._making = None
         making.set_result(made)
