@@ -53,6 +53,7 @@ class _Opened:
         if not self.at_once.acquire(timeout=TURN_S):
             raise Away("optuna-dashboard is busy with large studies; try again")
         try:
+            connected(self.storage.engine, LONG_S).close()  # else it blames itself: status 500
             return self.optuna(environ, start_response)
         finally:
             self.at_once.release()
