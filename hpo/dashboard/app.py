@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from optuna.storages._rdb import models
 
 from hpo.dashboard.guard import Kind
-from hpo.dashboard.pages import LONG_S, WAIT_S, Away, Fresh, Pages, Reply, Shown, connected
+from hpo.dashboard.pages import LONG_S, Away, Pages, Reply, Shown, connected
 from hpo.errors import HpoError, StudyError
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
@@ -28,6 +28,8 @@ from hpo.views.report import html
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+PAUSE_S = 2.0
+"""A database that is away is asked again after this time, by one request."""
 AT_ONCE = 2
 """So many questions optuna-dashboard answers at once: 5,000 trials of 60 epochs take it half a
 minute and 0.6 GB, and threads must be left for our pages."""
@@ -53,7 +55,6 @@ class _Opened:
         if not self.at_once.acquire(timeout=TURN_S):
             raise Away("optuna-dashboard is busy with large studies; try again")
         try:
-            connected(self.storage.engine, LONG_S).close()  # else it blames itself: status 500
             return self.optuna(environ, start_response)
         finally:
             self.at_once.release()
@@ -69,8 +70,9 @@ class DashboardApp:
         """
         self._open, self._option = open_, option
         self._opened: _Opened | None = None
-        self._has_studies = Fresh(self._look, time.monotonic)
-        self._away, self._empty = "", False
+        self._lock, self._asking = threading.Lock(), threading.Lock()
+        self._away: tuple[float, str] | None = None
+        self._empty = False
 
     def open(self) -> None:
         """Reach the database, so that the first page finds it open.
@@ -79,7 +81,7 @@ class DashboardApp:
             HpoError: it refuses, for a reason that time does not mend.
         """
         with suppress(Away):  # said in the log
-            self._has_studies.get(None)
+            self._prepared()
 
     def close(self) -> None:
         """Leave the database."""
@@ -122,38 +124,52 @@ class DashboardApp:
     # --- the database -------------------------------------------------------------------
 
     def _reached(self) -> tuple[_Opened, bool]:
-        """What is behind the site, and whether there was any study a moment ago.
+        """What is behind the site, and whether there is any study.
 
-        One thread asks the database; while it is away, which may take that thread its time, all
-        others are left for whoever asks after our health.
+        While the database is away, one request asks for it, which may take its time; all others
+        are answered at once, so that threads are left for whoever asks after our health.
+
+        Raises:
+            Away: it cannot be reached now.
+            HpoError: it refuses.
         """
-        found = self._has_studies.get()
-        if found is None or self._opened is None:
-            raise Away(f"it has not answered for {WAIT_S} s")
-        return self._opened, found[0]
-
-    def _look(self, last: bool | None) -> bool:
+        away = self._away
+        if away is None:
+            opened = self._prepared()
+            return opened, _ask(opened.storage)
+        if time.monotonic() - away[0] < PAUSE_S or not self._asking.acquire(blocking=False):
+            raise Away(away[1])
         try:
-            self._opened = self._opened or _Opened(self._open())
-        except HpoError as error:
-            said = getattr(error.__cause__, "orig", None)  # we may not make its tables
-            self._empty = isinstance(said, psycopg.errors.InsufficientPrivilege)
-            if not self._empty and not is_passing(error):
-                raise
-            raise Away(self._note_away(error)) from error
-        with connected(self._opened.storage.engine, LONG_S) as connection:
-            table = models.StudyModel.__table__
-            found = connection.scalar(sa.select(sa.exists(sa.select(table.c.study_id))))
-        self._away, self._empty = "", False
-        return bool(found)
+            opened = self._prepared()
+            has_studies = _ask(opened.storage)
+            self._away = None
+            return opened, has_studies
+        finally:
+            self._asking.release()
+
+    def _prepared(self) -> _Opened:
+        if self._opened is not None:
+            return self._opened
+        with self._lock:
+            if self._opened is None:
+                try:
+                    storage = self._open()
+                except HpoError as error:
+                    said = getattr(error.__cause__, "orig", None)  # we may not make its tables
+                    self._empty = isinstance(said, psycopg.errors.InsufficientPrivilege)
+                    if not self._empty and not is_passing(error):
+                        raise
+                    raise Away(self._note_away(error)) from error
+                self._opened, self._empty = _Opened(storage), False
+            return self._opened
 
     def _note_away(self, error: Exception) -> str:
-        """Remember why the database is away, in words that name no password; tell it once."""
+        """Remember that the database is away, and why in words; they name no password."""
         said = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
         text = " ".join(str(said).split())[:400]
-        if not self._away:
+        if self._away is None:
             _log.warning("%s", text)
-        self._away = text
+        self._away = time.monotonic(), text
         return text
 
 
@@ -170,6 +186,13 @@ def _answer(pages: Pages, kind: Kind, environ: WSGIEnvironment) -> Reply:
 def _wants(environ: WSGIEnvironment) -> tuple[str, str]:
     """The encodings that a client accepts, and the ETag of what it has."""
     return environ["HTTP_ACCEPT_ENCODING"], environ.get("HTTP_IF_NONE_MATCH", "")
+
+
+def _ask(storage: Storage) -> bool:
+    """Whether there is any study: also the question whether the database is there at all."""
+    with connected(storage.engine, LONG_S) as connection:
+        table = models.StudyModel.__table__
+        return bool(connection.scalar(sa.select(sa.exists(sa.select(table.c.study_id)))))
 
 
 def _notice(kind: Kind, status: str, title: str, reason: str) -> Reply:

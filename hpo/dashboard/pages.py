@@ -102,16 +102,13 @@ class Fresh(Generic[T]):
         self._lock = threading.Lock()
         self._making: Future[T] | None = None
         self._known: tuple[T, float] | None = None
-        self._trouble: BaseException | None = None
         self._until_s = 0.0
 
-    def get(
-        self, wait_s: float | None = WAIT_S, oldest_s: float = OLDEST_S
-    ) -> tuple[T, float] | None:
+    def get(self, wait_s: float = WAIT_S, oldest_s: float = OLDEST_S) -> tuple[T, float] | None:
         """The thing and its age in seconds, soon; None where there is none but too old ones.
 
         Raises:
-            Exception: whatever the making raised; also while it is tried again.
+            Exception: whatever the making raised.
         """
         with self._lock:
             if self._making is None and self._clock() >= self._until_s:
@@ -124,8 +121,6 @@ class Fresh(Generic[T]):
         except TimeoutError:
             if making is not None and making.done():
                 raise  # of the making, and not of the waiting
-            if self._trouble is not None:
-                raise self._trouble from None
         if self._known is None:
             return None
         made, at_s = self._known
@@ -137,11 +132,11 @@ class Fresh(Generic[T]):
         try:
             made = self._make(self._known[0] if self._known else None)
         except BaseException as error:
-            self._making, self._trouble = None, error
+            self._making = None
             making.set_exception(error)
             return
         took_s = self._clock() - began_s
-        self._known, self._trouble = (made, began_s), None
+        self._known = made, began_s
         self._until_s = began_s + max(SHORTEST_S, min(took_s / SHARE, OLDEST_S / 2))
         self._making = None
         making.set_result(made)

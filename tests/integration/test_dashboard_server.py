@@ -21,6 +21,7 @@ from dashboards import Dashboard, dashboard
 from servers import connect, database
 from workers import ledger_at, toy_spec, wait_until
 
+from hpo.dashboard.app import PAUSE_S
 from hpo.dashboard.server import THREADS
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
@@ -65,7 +66,10 @@ def test_the_password(database_url: str, tmp_path: Path) -> None:
         wait_until(lambda: "put TLS before the dashboard" in running.errors)
         right = "Basic " + base64.b64encode(f"me:{PASSWORD}".encode()).decode()
         wrong = "Basic " + base64.b64encode(b"me:wrong").decode()
-        assert running.get("/static/bundle.js").status == 401
+        for path in ("/", "/api/studies", "/static/bundle.js", "/csv/1"):
+            assert running.get(path).status == 401
+            assert running.get(path, Authorization=wrong).status in (401, 429)
+        assert running.get("/api/studies", "DELETE").status == 401
         assert running.get("/healthz").body == b"ok\n"
     with dashboard("--storage", database_url, "--password-file", str(file)) as running:
         assert running.get("/api/studies", Authorization=right).status == 200
@@ -180,6 +184,27 @@ def test_a_signal_ends_it_soon(database_url: str, signum: int) -> None:
         assert "Traceback" not in running.errors
 
 
+def test_as_process_1(database_url: str) -> None:
+    """A process 1 gets no signal that it does not ask for."""
+    import shutil
+
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "--pid", "--fork", "true"]).returncode:
+        pytest.skip("this user may not make a namespace of processes")
+    line = [unshare, "--pid", "--fork", "--kill-child", sys.executable, "-m", "hpo", "dashboard"]
+    with subprocess.Popen(
+        [*line, "--port", "0", "--storage", database_url], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        try:
+            assert parent.stdout is not None
+            assert parent.stdout.readline().startswith("http://")
+            (child,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+            subprocess.run(["kill", "-TERM", child], check=True)
+            assert parent.wait(timeout=20) == 0
+        finally:
+            parent.kill()
+
+
 def test_it_keeps_the_embedded_server_up(hpo_home: Path) -> None:
     with dashboard(HPO_HOME=str(hpo_home)) as running:
         page = running.get("/")
@@ -251,8 +276,9 @@ def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
             wait_until(lambda: running.get("/api/studies/1").status == 503, 60)
             assert running.get("/api/studies/1").reason.startswith("The database does not answer: ")
             for path in ("/", "/study/toy"):
-                wait_until(lambda path=path: running.get(path).status == 503, 60)
-                assert b"The database does not answer" in running.get(path).body
+                page = running.get(path)
+                assert page.status == 503
+                assert b"The database does not answer" in page.body
             assert running.get("/metrics").status == 503, "what Prometheus takes for `up == 0`"
             assert running.get("/healthz").status == 200
             with open_storage():  # it starts again with its next user
@@ -267,6 +293,7 @@ def test_a_database_that_is_silent_holds_no_thread_but_one(tmp_path: Path) -> No
         url = f"postgresql://me:secret@127.0.0.1:{silent.getsockname()[1]}/hpo?connect_timeout=2"
         with dashboard("--storage", url, HPO_HOME=str(tmp_path)) as running:
             wait_until(lambda: "must accept connections" in running.errors)
+            time.sleep(1.5 * PAUSE_S)  # so that it is asked again
             with ThreadPoolExecutor(2 * THREADS) as pool:
                 asked = [pool.submit(running.get, "/") for _ in range(2 * THREADS)]
                 wait_until(lambda: all(one.done() for one in asked), 10)  # not two for each
