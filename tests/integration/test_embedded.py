@@ -27,11 +27,17 @@ from workers import wait_until
 
 from hpo.errors import StorageError
 from hpo.postgres.connect import Schema, open_storage
-from hpo.postgres.embedded import client, installation
+from hpo.postgres.embedded import client, server
 from hpo.postgres.embedded.client import Embedded, EmbeddedStatus, status, stop
-from hpo.postgres.embedded.installation import OWN_ACCOUNT, WHEEL, Account, shipped
 from hpo.postgres.embedded.layout import Layout
-from hpo.postgres.embedded.server import Postmaster, claim_socket_directory
+from hpo.postgres.embedded.server import (
+    OWN_ACCOUNT,
+    WHEEL,
+    Account,
+    Postmaster,
+    claim_socket_directory,
+    shipped,
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as other users")
 NOBODY = 65534
@@ -281,8 +287,8 @@ def a_broken_keeper(home: Path, patch: pytest.MonkeyPatch) -> Path:
 
 def an_unreachable_home(home: Path, patch: pytest.MonkeyPatch) -> Path:
     """The account is nobody, since none for this alone can be made."""
-    patch.setattr(installation, "OWN_ACCOUNT", "hpo-no-such-account")
-    patch.setattr(installation, "_USERADD", ("no-such-program",))
+    patch.setattr(server, "OWN_ACCOUNT", "hpo-no-such-account")
+    patch.setattr(server, "_USERADD", ("no-such-program",))
     (home / "blocked").mkdir(mode=0o700)
     return home / "blocked/home"
 

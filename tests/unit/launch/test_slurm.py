@@ -24,9 +24,8 @@ from processes import script
 from workers import wait_until
 
 from hpo.config import SiteConfig
-from hpo.launch.executors import slurm, slurm_commands
-from hpo.launch.executors.slurm import SlurmExecutor
-from hpo.launch.executors.slurm_commands import SlurmError
+from hpo.launch.executors import slurm
+from hpo.launch.executors.slurm import SlurmError, SlurmExecutor
 from hpo.launch.options import LaunchOptions
 from hpo.postgres.connect import is_of_this_host
 
@@ -48,8 +47,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     write("sbatch", "echo Submitted batch job 7")
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     monkeypatch.setattr(slurm, "ASK_S", (0.0, 0.0))
-    monkeypatch.setattr(slurm_commands, "TIMEOUT_S", 2.0)
-    monkeypatch.setattr(slurm_commands, "LOOK_S", 1.0)
+    monkeypatch.setattr(slurm, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(slurm, "LOOK_S", 1.0)
     return write
 
 
