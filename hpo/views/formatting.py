@@ -116,27 +116,27 @@ def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence
     return f"{text} at {quantities(spec.named_costs(costs))}" if costs else text
 
 
-def partial_text(spec: StudySpec, slot: Trial, score: float) -> str:
-    """The score of a slot with its cost, and if it was ended early after how much training.
+def partial_text(spec: StudySpec, trial: Trial, score: float) -> str:
+    """The score of a trial with its cost, and if it was ended early after how much training.
 
     ``51.3 % after 5 of 60 epochs`` is the last value of a learning curve, and no score.
     """
-    text = point_text(spec, score, None, slot.costs)
-    return f"{text} after {after}" if (after := effort.after(spec, slot)) else text
+    text = point_text(spec, score, None, trial.costs)
+    return f"{text} after {after}" if (after := effort.after(spec, trial)) else text
 
 
-def score_cell(spec: StudySpec, slot: Trial) -> str:
-    """The score of a slot, with its cost where the study has one, or a dash.
+def score_cell(spec: StudySpec, trial: Trial) -> str:
+    """The score of a trial, with its cost where the study has one, or a dash.
 
     Of a trial that was ended early with what it is of: ``51.3 % after 5 of 60 epochs``. Where the
     time step of every network was checked, both scores: ``94.4 %, 8.8 % solved``.
     """
-    if slot.score is None:
+    if trial.score is None:
         return "–"
-    text = partial_text(spec, slot, slot.score)
-    if not slot.checked:
+    text = partial_text(spec, trial, trial.score)
+    if not trial.checked:
         return text
-    return f"{text}, {score_text(spec, statistics.fmean(slot.claimed))} solved"
+    return f"{text}, {score_text(spec, statistics.fmean(trial.claimed))} solved"
 
 
 def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:

@@ -19,30 +19,30 @@ def scored(result: Result) -> list[Trial]:
     """Settled search trials with a score: complete ones, and those that were ended early."""
     states = (SlotState.COMPLETE, SlotState.PRUNED)
     return [
-        slot
-        for slot in result.search
-        if slot.state in states and slot.score is not None and math.isfinite(slot.score)
+        trial
+        for trial in result.search
+        if trial.state in states and trial.score is not None and math.isfinite(trial.score)
     ]
 
 
 def comparable(result: Result) -> list[Trial]:
     """Those that trained a network to its end: complete ones, and those that left a race."""
-    return [slot for slot in scored(result) if slot.compares]
+    return [trial for trial in scored(result) if trial.compares]
 
 
-def axis_score(spec: StudySpec, slot: Trial) -> float:
-    """What is claimed of a scored slot, in the unit of the axes."""
-    return formatting.shown(spec, claimed_score(spec, slot))
+def axis_score(spec: StudySpec, trial: Trial) -> float:
+    """What is claimed of a scored trial, in the unit of the axes."""
+    return formatting.shown(spec, claimed_score(spec, trial))
 
 
-def claimed_score(spec: StudySpec, slot: Trial) -> float:
-    """The score of a scored slot; of a study that selects nothing, on the solved equation if there.
+def claimed_score(spec: StudySpec, trial: Trial) -> float:
+    """The score of a trial; of a study that selects nothing, on the solved equation if there.
 
     A search goes by the scores at its own step, whatever is known besides.
     """
-    if slot.checked and spec.aim in ("measurement", "sweep"):
-        return statistics.fmean(slot.claimed)
-    return slot.score if slot.score is not None else math.nan
+    if trial.checked and spec.aim in ("measurement", "sweep"):
+        return statistics.fmean(trial.claimed)
+    return trial.score if trial.score is not None else math.nan
 
 
 def reported_score(spec: StudySpec) -> tuple[float, float] | None:
@@ -81,9 +81,9 @@ def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
     Epochs are those of a trial and of all before it by number: whoever runs the study, however
     many at a time, trials stand at the same epochs. Time has a unit that fits.
     """
-    spent = accumulate(effort.of_slot(result.spec, slot) for slot in result.search)
-    epochs = {slot.number: float(n) for slot, n in zip(result.search, spent, strict=True)}
-    numbers = {slot.number: float(slot.number) for slot in result.search}
+    spent = accumulate(effort.of_slot(result.spec, trial) for trial in result.search)
+    epochs = {trial.number: float(n) for trial, n in zip(result.search, spent, strict=True)}
+    numbers = {trial.number: float(trial.number) for trial in result.search}
     began, now = result.snapshot.created_at, result.snapshot.now
     seconds = {t.number: ((t.settled_at or now) - began).total_seconds() for t in result.search}
     longest = max(seconds.values(), default=0.0)
@@ -99,10 +99,10 @@ def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
 def incumbents(result: Result, clock: Clock) -> list[Trial]:
     """Complete trials that were better than all before them along a clock, in that order."""
     found: list[Trial] = []
-    complete = [slot for slot in scored(result) if slot.state == SlotState.COMPLETE]
+    complete = [trial for trial in scored(result) if trial.state == SlotState.COMPLETE]
     sign = 1.0 if result.spec.maximize else -1.0
-    gain = {slot.number: sign * axis_score(result.spec, slot) for slot in complete}
-    for slot in sorted(complete, key=lambda slot: (clock.at[slot.number], slot.number)):
-        if not found or gain[slot.number] > gain[found[-1].number]:
-            found.append(slot)
+    gain = {trial.number: sign * axis_score(result.spec, trial) for trial in complete}
+    for trial in sorted(complete, key=lambda trial: (clock.at[trial.number], trial.number)):
+        if not found or gain[trial.number] > gain[found[-1].number]:
+            found.append(trial)
     return found

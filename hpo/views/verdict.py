@@ -277,12 +277,12 @@ def named(result: Result) -> str:
     return "most accurate" if spec.is_accuracy else "best by score alone"
 
 
-def scored(result: Result, slot: Trial) -> str:
+def scored(result: Result, trial: Trial) -> str:
     """``, expected; its network scored 94.1 %``: where what is claimed is no score; else empty."""
-    if slot.number not in result.snapshot.expected or slot.score is None:
+    if trial.number not in result.snapshot.expected or trial.score is None:
         return ""
     its = "its network" if result.spec.budget.members == 1 else "its networks"
-    return f", expected; {its} scored {score_text(result.spec, slot.score)}"
+    return f", expected; {its} scored {score_text(result.spec, trial.score)}"
 
 
 def best_text(result: Result) -> str:

@@ -17,8 +17,8 @@ def summary(result: Result) -> dict[str, str]:
     Numbers that differ from trial to trial, such as seconds, are given by sum and range.
     """
     values: dict[str, list[Any]] = {}
-    for slot in result.every:
-        for key, value in _flat(slot.lineage):
+    for trial in result.every:
+        for key, value in _flat(trial.lineage):
             values.setdefault(key, []).append(value)
     return {key: _text(found) for key, found in sorted(values.items())}
 
