@@ -12,7 +12,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort
-from hpo.study.dimensions import Dimension, Sweep
+from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Stop
 from hpo.views import formatting, json_records, verdict
@@ -145,7 +145,7 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         ("jobs", executor.where(workers) if workers and launch.executor != "local" else ""),
     ]
     print("\n".join(tables.columns([[name, text] for name, text in facts if text])), end="\n\n")
-    print("\n".join(_space(spec) if spec.sweep is None else _curves(spec.sweep)))
+    print("\n".join(_curves(spec) if spec.curves else _space(spec)))
     if spec.warm_start is not None:
         print("\n" + "\n".join(_points(spec, spec.warm_start.count)))
     if workers and (script := executor.script(workers)):
@@ -215,9 +215,9 @@ def _points(spec: StudySpec, trials: int) -> list[str]:
     return tables.columns(rows, right=range(1, len(rows[0])))
 
 
-def _curves(sweep: Sweep) -> list[str]:
+def _curves(spec: StudySpec) -> list[str]:
     rows = [["curve", "varies", "points", "from", "to", "fixed"]]
-    for curve in sweep.curves:
+    for curve in spec.curves:
         ends = [formatting.value_text(curve.at[0]), formatting.value_text(curve.at[-1])]
         fixed = tables.params_text(curve.fixed) or "–"
         rows.append([curve.label, " = ".join(curve.names), str(curve.size), *ends, fixed])

@@ -20,6 +20,7 @@ import objectives
 from hpo.study import tables
 from hpo.study.dimensions import (
     LAYERS,
+    Curve,
     Dimension,
     Sweep,
     expanded,
@@ -385,10 +386,14 @@ class StudySpec(Table):
         return self.figure
 
     @property
+    def curves(self) -> tuple[Curve, ...]:
+        """The curves of a sweep; empty of other studies."""
+        return self.sweep.curves if self.sweep else ()
+
+    @property
     def swept(self) -> tuple[str, ...]:
         """What the curves of a sweep vary; empty of other studies."""
-        curves = self.sweep.curves if self.sweep else ()
-        return tuple(dict.fromkeys(name for curve in curves for name in curve.names))
+        return tuple(dict.fromkeys(name for curve in self.curves for name in curve.names))
 
     @property
     def integrates(self) -> bool:

@@ -196,8 +196,7 @@ def _trial(result: Result, trial: int | None) -> Trial:
     if trial is None:
         if result.best is not None:
             return result.best
-        selects = result.spec.selects
-        why = verdict.progress(result) if selects else "a study that measures every point"
+        why = verdict.progress(result) if result.selects else "a study that measures every point"
         raise StudyError(
             f"{name}: a best trial must be there, but got {why}. Choose one with --trial."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from importlib import import_module
@@ -85,6 +86,15 @@ def test_the_house_stays_small() -> None:
     assert code_lines('"""Words."""\n\nx = (\n    1,  # one\n)\n# no\n') == 3
     assert len(SOURCES) <= MOST_FILES
     assert sum(code_lines(path.read_text(encoding="utf-8")) for path in SOURCES) <= MOST_CODE_LINES
+
+
+def test_only_study_and_search_ask_a_spec_for_its_kind() -> None:
+    """Others take a ``Result``, which is a Search, a Front or a Sweep."""
+    asked = re.compile(r"spec\.(costs|selects|sweep)\b")
+    at_home = (ROOT / "hpo" / "study", ROOT / "hpo" / "search")
+    others = [path for path in SOURCES if not path.is_relative_to(at_home[0])]
+    others = [path for path in others if not path.is_relative_to(at_home[1])]
+    assert not [str(path) for path in others if asked.search(path.read_text(encoding="utf-8"))]
 
 
 def test_files_are_short_and_few_lie_flat() -> None:
