@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import getdoc
+from pathlib import Path
 from textwrap import dedent
 from typing import Any, NoReturn
 
@@ -157,11 +158,12 @@ def working_directory_last() -> None:
 
     ``python -m`` puts the working directory before all others.
     """
-    here = os.getcwd()
+    here, ours = os.getcwd(), str(Path(__file__).parents[1])
     if sys.path[0] in ("", here):
         del sys.path[0]
-    if here not in sys.path:
-        sys.path.append(here)
+    for path in (ours, here):  # an editable installation is found by no path, and after all paths
+        if path not in sys.path:
+            sys.path.append(path)
 
 
 def without_password(text: str) -> str:

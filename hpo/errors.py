@@ -27,7 +27,7 @@ class StudyError(HpoError):
 
 
 def printable(text: str, keep: str = "") -> str:
-    """A text without control characters, which a terminal would obey; those to ``keep`` stay.
+    r"""A text without control characters, which a terminal would obey; those to ``keep`` stay.
 
     Examples:
         >>> printable("\x1b[31mred\n"), printable("two\nlines", "\n")

@@ -103,6 +103,7 @@ REFUSED = {
     "studies": ["state = 'x'", "spec = '[]'", "created_at = 'infinity'", "priority = 1001"],
     "slots": [
         *("state = 'x'", "phase = 'x'", "lineage = '5'", "params = '\"x\"'", "attrs = '[1]'"),
+        """attrs = '{"fixed_params": 5}'""",
         *("amendments = '{}'", "settled_at = '-infinity'", "lease_until = 'infinity'"),
         *("score = 'infinity'", "score = 'NaN'", "score = -1e101"),
     ],
@@ -125,7 +126,6 @@ def test_the_database_takes_no_value_that_no_reader_knows(ledger: Ledger, storag
 BROKEN = [
     "studies SET spec = '{}'",
     """studies SET spec = '{"name": "toy", "budget": {"trials": "many"}, "confirm": 7}'""",
-    """slots SET attrs = '{"fixed_params": 5}'""",
     """slots SET amendments = '[{"a": 1}]'""",
 ]
 
