@@ -94,7 +94,7 @@ def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages / "here.pth").write_text("\n".join(here))
     (wheel,) = dist.glob("*.whl")
     pip = (sys.executable, "-m", "pip", "--python", home / "bin/python", "install", "--quiet")
-    run(*pip, "--no-deps", "--no-index", "--no-compile", wheel, cwd=dist)
+    run(*pip, "--no-deps", "--no-index", "--no-compile", wheel, cwd=dist, PYTHONPATH="")
     return home / "bin"
 
 
