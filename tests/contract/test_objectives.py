@@ -20,7 +20,10 @@ SMALL: dict[str, dict[str, Any]] = {
         **_NETWORK,
         "batch_size": 300,
         "thermal_power": 1e-3,
-        "variability": {"tau_spread": 0.1, "input_noise": 0.01, "draws": 2, "in_training": True},
+        "variability": {
+            **{"tau_spread": 0.1, "s_spread": 0.2, "input_noise": 0.01, "weight_bits": 4},
+            **{"oscillator_noise_per_sqrt_ns": 0.01, "draws": 2, "in_training": True},
+        },
     },
     "objectives.gru:GruObjective": {**_NETWORK, "batch_size": 300},
     "spintronic-prediction": {**_NETWORK, "thermal_power": 1e-3},
@@ -103,6 +106,7 @@ def test_a_training_is_repeated_and_resumed_bit_for_bit(
     assert len(whole.loss_curve) == 3
     assert confirming or whole.score == whole.curve[-1]
     assert math.isfinite(whole.score)
+    assert confirming or whole.solved is whole.thermal is None
     if not confirming or "toy" in objective.name:
         assert whole.network is None
     else:

@@ -12,10 +12,9 @@ import pytest
 import torch
 import trainings
 from networks import KINDS
-from trainings import checkpoints, evaluate
+from trainings import evaluate
 from workers import toy_spec
 
-import objectives
 from hpo.study import file
 from hpo.study.file import restore, validate
 from hpo.study.spec import StudySpec
@@ -55,24 +54,14 @@ def swept(*, variability: dict[str, Any] | None = None, **changes: Any) -> Study
 
 def test_the_table_reaches_the_objective_and_survives_the_database() -> None:
     study = spec(variability=VARIED)
-    assert study.params({"tau_ns": 2.0}).model_dump()["variability"] == {
-        "tau_spread": 0.3,
-        "s_spread": 0.0,
-        "input_noise": 0.0,
-        "weight_bits": 4,
-        "draws": 3,
-    }
-    assert study.stored()["variability"] == VARIED
+    whole = {"s_spread": 0.0, "input_noise": 0.0, **VARIED}
+    assert study.params({"tau_ns": 2.0}).model_dump()["variability"] == whole
     assert restore(study.stored()) == study
     assert restore(study.stored()).hash == study.hash != spec().hash
     assert spec(variability=VARIED | {"draws": 4}).hash != study.hash
-
-
-def test_no_table_and_an_empty_one_are_what_a_study_was_before_there_was_any() -> None:
+    assert validate(tomllib.loads(file.dumps(study)), where="again") == study
     assert spec(variability={}) == spec()
-    assert "variability" not in spec().stored()
     assert "variability" not in spec().params({"tau_ns": 2.0}).model_dump(mode="json")
-    assert "variability" not in toy_spec(variability={}).stored()
 
 
 def test_a_sweep_varies_the_hardware() -> None:
@@ -87,13 +76,10 @@ def test_a_sweep_varies_the_hardware() -> None:
 
 
 def test_every_view_says_that_scores_are_those_of_chips() -> None:
-    study = spec(variability=VARIED)
     text = "mean over simulated chips (tau_spread=0.3 weight_bits=4 draws=3)"
-    assert verdict.hardware_text(study) == text
+    assert verdict.hardware_text(spec(variability=VARIED)) == text
     assert verdict.hardware_text(swept()) == "mean over simulated chips"
     assert verdict.hardware_text(spec()) == verdict.hardware_text(toy_spec()) == ""
-    written = tomllib.loads(file.dumps(study))
-    assert validate(written, where="again") == study
 
 
 # --- members --------------------------------------------------------------------------------------
@@ -133,23 +119,6 @@ def test_devices_without_a_deviation_score_as_the_ideal_bit_for_bit(
     assert same.info["ideal_accuracy"] == same.info["worst_draw_accuracy"] == ideal.score
 
 
-@pytest.mark.parametrize("protocol", [Protocol.VALIDATION, Protocol.CONFIRM])
-@pytest.mark.parametrize(("kind", "epoch"), [("spintronic", 1), ("ctrnn", 2)])
-def test_resume_is_exact(kind: str, epoch: int, protocol: Protocol) -> None:
-    how = {**SMALL, "variability": NOISY, "seed": 7}
-    checkpoint = checkpoints(kind, protocol, **how)[epoch - 1]
-    assert evaluate(kind, protocol, resume=checkpoint, **how) == evaluate(kind, protocol, **how)
-
-
-def test_a_checkpoint_of_other_hardware_is_refused() -> None:
-    varied, *_ = checkpoints("spintronic", seed=7, **SMALL, variability=VARIED)
-    ideal, *_ = checkpoints("spintronic", seed=7, **SMALL)
-    with pytest.raises(ValueError, match=r"`variability.draws == 4` must hold, but got variab.*=3"):
-        outcome_of("spintronic", variability=VARIED | {"draws": 4}, resume=varied)
-    with pytest.raises(ValueError, match=r"`variability.draws == 3` must hold, but got .*=None"):
-        outcome_of("spintronic", variability=VARIED, resume=ideal)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(kind: str) -> None:
     member = trainings.member(kind, Protocol.CONFIRM, seed=7, **SMALL, variability=NOISY)
@@ -186,8 +155,7 @@ def test_a_network_that_has_diverged_scores_0_on_every_chip() -> None:
         "spintronic", integrator="euler", s=100.0, lr0=9.0, epochs=1, variability=VARIED
     )
     assert outcome.diverged
-    objective = objectives.load("spintronic")
-    network = objective.network(objective.Params(**SMALL), [0], channels=1, outputs=10)
+    network = trainings.member("spintronic", **SMALL).network
     network.w_out.data[0, 0, 0] = torch.nan
     nothing: Any = None
     hardware = Hardware(Variability(**VARIED), 0, 2)
@@ -203,7 +171,6 @@ def test_training_that_sees_chips_is_another_one(kind: str) -> None:
         outcome_of(kind, variability=NOISY | {"in_training": seen}) for seen in (False, True)
     )
     assert apart.loss_curve != seen.loss_curve
-    assert evaluate(kind, seed=7, **SMALL, variability=NOISY | {"in_training": True}) == seen
 
 
 def test_a_cold_network_is_trained_as_if_nothing_were_said_of_thermal_training() -> None:
@@ -263,17 +230,10 @@ def test_the_highest_power_is_told_at_which_a_score_is_the_claimed_one(exponent:
 
 
 def test_a_prediction_is_checked_likewise() -> None:
-    objective: Any = objectives.load("spintronic-prediction")
     own = {"layers": 1, "width": 6, "epochs": 1, "trained": "readout", "thermal_power": 1e-3}
     own |= {"thermal_training": "noise", "ridge": 1e-2}
-    outcome = objective.evaluate(
-        objective.Params(**own),
-        task=Narma10Params(name="narma10", n_train=400, n_test=200),
-        protocol=Protocol.CONFIRM,
-        member_seed=7,
-        on_epoch=lambda progress: None,
-    )
-    found = outcome.thermal
+    task = Narma10Params(n_train=400, n_test=200)
+    found = evaluate("spintronic-prediction", Protocol.CONFIRM, seed=7, task=task, **own).thermal
     assert found.power == 1e-3
     assert len(set(found.noisy)) == 4
     assert all(0.0 < score < 10.0 for score in (*found.noisy, found.third, found.triple))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from searches import searched
 from workers import toy_spec
 
-from hpo.errors import SpecError
 from hpo.search import constraints, options
 from hpo.search import history as search_history
 from hpo.search.suggest import suggest
@@ -35,15 +36,13 @@ def bound(energy_pj: float = 0.5, **tables: Any) -> StudySpec:
     return toy_spec("bound", objective=OBJECTIVE, **given)
 
 
+def score(params: Mapping[str, Any]) -> float:
+    """The better, the nearer they are to the best."""
+    return float(0.9 - (params["x"] - 0.3) ** 2 - 0.01 * (params["k"] - 5) ** 2)
+
+
 def history(spec: StudySpec, count: int) -> list[Past]:
-    """Trials suggested one by one, the better the nearer they are to the best."""
-    trials: list[Past] = []
-    for number in range(count):
-        own = suggest(spec, number, trials)
-        x, k = float(own.params["x"]), int(own.params["k"])
-        score = 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2
-        trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=score))
-    return trials
+    return searched(spec, count, score)
 
 
 def energy_pj(spec: StudySpec, past: Past) -> float:
@@ -128,40 +127,6 @@ def test_the_rest_of_a_point_fits_to_it() -> None:
             assert constraints.costs(spec, params)["energy_pj"] <= 1.2
 
 
-WHOLE = {**BEST, "rate_per_ns": 0.1, "colour": "red"}
-
-
-@pytest.mark.parametrize(
-    ("tables", "text"),
-    [
-        (
-            {"energy_pj": 0.05},
-            "constraints: at least 5 of 1,000 uniform draws of the space must fit, but got 0 with "
-            "energy_pj=0.05. The least of all draws: energy_pj=0.104. Raise the bound, or narrow "
-            "[space] to what costs less.",
-        ),
-        (
-            {"energy_pj": 1.0, "warm_start": {"points": [{"k": 1}, WHOLE]}},
-            "warm_start.points.1: `energy_pj <= 1` must hold, but got energy_pj=1.25. Change the "
-            "point.",
-        ),
-        (
-            {"energy_pj": 0.7, "warm_start": {"points": [{"k": 8}]}},
-            "warm_start.points.0: [constraints] must leave room for the other parameters, but got "
-            "none among 1,000 uniform draws of them that fits. The least of all draws: "
-            "energy_pj=0.804. Change the point.",
-        ),
-    ],
-    ids=["nothing fits", "a whole point", "a part of one"],
-)
-def test_what_cannot_be_is_refused_before_anything_is_written(
-    tables: dict[str, Any], text: str
-) -> None:
-    with pytest.raises(SpecError) as caught:
-        options.check(bound(**tables), "f.toml")
-    assert str(caught.value) == f"f.toml: {text}"
-
-
 def test_how_much_of_a_space_fits() -> None:
     """Of k = 1 .. 8 and x: those with 0.5 k (0.2 + x) <= 1, by summation."""
     share = sum(min(max(2.0 / k - 0.2, 0.0), 1.0) for k in range(1, 9)) / 8
@@ -170,10 +135,3 @@ def test_how_much_of_a_space_fits() -> None:
     assert found.fitting / 1000 == pytest.approx(share, abs=0.05)
     assert found.least["energy_pj"] == pytest.approx(0.1, abs=0.02)
     assert constraints.fit(bound(1.0)) == found
-
-
-def test_studies_without_constraints_are_what_they_were() -> None:
-    spec = toy_spec(objective=OBJECTIVE)
-    assert "constraints" not in spec.stored()
-    assert toy_spec(objective=OBJECTIVE, constraints={}).hash == spec.hash
-    assert toy_spec(objective=OBJECTIVE, constraints={"energy_pj": 1}).hash != spec.hash

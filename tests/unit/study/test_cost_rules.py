@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import random
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import optuna
 import pytest
+from searches import searched
 from workers import toy_spec
 
-from hpo.errors import SpecError
 from hpo.search import history as search_history
 from hpo.search import options as search_options
 from hpo.search import suggest
-from hpo.search.space import directions
 from hpo.study import pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.file import dumps, load, restore, validate
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Amendment, Past, SlotState, Suggestion
+from hpo.study.trials import Amendment, Past, SlotState
 
 COST = {"name": "energy_pj"}
 BOTH = {"name": ["energy_pj", "n_synapses"]}
@@ -46,22 +45,15 @@ def two(name: str = "two", **tables: Any) -> StudySpec:
 
 
 def history(spec: StudySpec, count: int) -> list[Past]:
-    """Trials suggested one by one, each with a score and costs of its own."""
-    trials: list[Past] = []
-    for number in range(count):
-        own = suggest.suggest(spec, number, trials)
-        x, k = float(own.params["x"]), int(own.params["k"])
-        score = 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2
-        costs = (k * (0.2 + x), 100.0 * k)[: len(spec.costs)]
-        trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=score, costs=costs))
-    return trials
+    """Trials with a score and costs of their own."""
 
+    def score(params: Mapping[str, Any]) -> float:
+        return float(0.9 - (params["x"] - 0.3) ** 2 - 0.01 * (params["k"] - 5) ** 2)
 
-def test_studies_without_a_cost_are_what_they_were() -> None:
-    spec = toy_spec()
-    assert "cost" not in spec.stored()
-    assert spec.hash != two(pruner={"name": "none"}).hash
-    assert directions(spec) == [optuna.study.StudyDirection.MAXIMIZE]
+    def costs(params: Mapping[str, Any]) -> tuple[float, ...]:
+        return (params["k"] * (0.2 + params["x"]), 100.0 * params["k"])[: len(spec.costs)]
+
+    return searched(spec, count, score, costs)
 
 
 def test_one_cost_is_written_and_hashed_as_before_there_were_several() -> None:
@@ -120,6 +112,7 @@ def test_suggestions_depend_on_the_visible_history_alone(
     if sampler["name"] == "gp":  # which takes seconds for each of several parameters
         space = {name: spec.space[name] for name in ("x", "k")}
         spec, n = spec.model_copy(update={"space": space}), 7
+    search_options.check(spec, "f.toml")
     trials = history(spec, n)
     numbers = (0, n // 2, n - 4, n)
     ours = [suggest.suggest(spec, k, trials[:k]) for k in numbers]
@@ -156,22 +149,6 @@ def test_nsga2_goes_on_from_generation_to_generation() -> None:
     assert max(map(generations.count, generations)) <= 6 + 4
 
 
-def test_wrong_options_of_nsga2_are_refused() -> None:
-    for options, text in [
-        ({"population_size": 1}, "`population_size` must be greater than or equal to 2"),
-        ({"population": 4}, "sampler.population: 'nsga2' has no such option"),
-    ]:
-        with pytest.raises(SpecError) as caught:
-            search_options.check(two(sampler={"name": "nsga2", **options}), "f.toml")
-        assert text in str(caught.value)
-
-
-def test_every_sampler_of_several_objectives_passes_its_rehearsal() -> None:
-    for sampler in SAMPLERS:
-        for cost in (COST, BOTH):
-            search_options.check(two(sampler=sampler, cost=cost), "f.toml")
-
-
 # --- the front ------------------------------------------------------------------------------------
 
 
@@ -199,14 +176,6 @@ POINTS = [
 
 def numbers(points: list[Point]) -> list[int]:
     return [point.number for point in points]
-
-
-def test_the_front_is_what_no_other_beats() -> None:
-    assert numbers(pareto.front(two(), POINTS)) == [7, 6, 5, 4, 1, 0]
-    losses = [replace(p, score=1.0 - p.score) for p in POINTS]
-    less = two(objective="toy_objective:ToyLossObjective")
-    assert numbers(pareto.front(less, losses)) == [7, 6, 5, 4, 1, 0]
-    assert pareto.front(two(), []) == []
 
 
 def beats(one: Point, other: Point) -> bool:
@@ -308,11 +277,3 @@ def test_a_study_is_named_by_the_cheapest_that_holds_the_reported_score() -> Non
     assert pareto.headline(spec, tested[2:]) == tested[2], "none holds it: the best mean"
     assert pareto.headline(two(), tested) == tested[0]
     assert pareto.headline(spec, []) is None
-
-
-def test_the_memory_of_nsga2_is_part_of_the_history() -> None:
-    """Generations are stored with the suggestions, and read from there."""
-    spec = two(sampler={"name": "nsga2", "population_size": 4})
-    trials = history(spec, 12)
-    bare = [replace(t, suggestion=Suggestion(params=t.suggestion.params)) for t in trials]
-    assert suggest.suggest(spec, 12, trials).attrs != suggest.suggest(spec, 12, bare).attrs
