@@ -57,8 +57,8 @@ def main() -> None:
     ):
         page = watched.page
         with tempfile.TemporaryDirectory() as folder:
-            snapshot = Ledger(storage).snapshot(STUDY, curves=True)
-            page.goto(report_page.write(snapshot, Path(folder) / "report.html").as_uri())
+            result = Ledger(storage).result(STUDY, curves=True)
+            page.goto(report_page.write(result, Path(folder) / "report.html").as_uri())
             page.wait_for_function("document.documentElement.dataset.drawn")
             page.set_viewport_size({"width": 1120, "height": 860})
             page.wait_for_timeout(1000)
