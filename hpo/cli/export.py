@@ -89,7 +89,7 @@ def export(arguments: argparse.Namespace) -> int:
     if output is None:
         write(snapshot, sys.stdout, arguments.curves)
         return 0
-    with writing(output), output.open("w", encoding="utf-8", newline="") as stream:
+    with writing(output) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
         write(snapshot, stream, arguments.curves)
     print(output)
     return 0

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
-from hpo.errors import SpecError
+from hpo.errors import SpecError, StudyError
 from hpo.ledger import events, snapshots
 from hpo.ledger.reader import Overview, marks
 from hpo.study.result import Result
@@ -119,7 +119,7 @@ class Fresh(Generic[T]):
             if making is not None:
                 making.result(wait_s)
         except TimeoutError:
-            if making is not None and making.done():
+            if making and making.done() and isinstance(making.exception(), TimeoutError):
                 raise  # of the making, and not of the waiting
         if self._known is None:
             return None
@@ -237,7 +237,9 @@ class Pages:
                     for other in mark
                     if other != name
                 ]
-            except SpecError as error:
+            except (SpecError, StudyError) as error:
+                if name not in mark:
+                    raise
                 return _Report(mark, Shown(page.notice(name, str(error))))
         with self._drawing:  # one at a time: the others' pages are answered meanwhile
             return _Report(mark, Shown(report.html(result, others, live=True)))

@@ -119,6 +119,11 @@ class Launch:
                 StudyState.STOPPED: "stopped, until `hpo resume`",
             }.get(first.state, "finished already")
             _say(f"{self._spec.name}: {end}; nothing is left to run")
+            if first.state == StudyState.DONE:  # should its last worker have died before
+                from hpo.worker import optuna_result
+
+                with suppress(Exception):
+                    optuna_result.write(self._storage, self._spec.name)
             return self._result(first.state)
         workers = self._workers(first)
         place = retry(self._storage.describe, patience_s=PATIENCE_S)

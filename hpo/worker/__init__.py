@@ -6,6 +6,7 @@ __all__ = [
     "loop",
     "network",
     "notifier",
+    "optuna_result",
     "provenance",
     "replay",
     "trace_page",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hpo.config import NotifyDefaults
+from hpo.errors import printable
 from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
@@ -83,6 +84,7 @@ class Heartbeat(threading.Thread):
 
     def leave_out(self, study: str, why: str) -> None:
         """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
+        why = printable(why, "\n")  # it goes into the database, which takes no other text
         log.warning("leaving out study %s: %s", study, why)
         self.left_out[study] = why, time.monotonic() + self.options.refusal_s
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from hpo import settings
-from hpo.errors import HpoError, StorageError, StudyError
+from hpo.errors import HpoError, StorageError, StudyError, printable
 from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -94,7 +94,7 @@ class Worker:
             log.warning("stopped while the database is away: the lease will run out")
         except StudyError as error:  # deleted, or refused: this worker ends, it is not lost
             self._heart.end()
-            self._ledger.deregister_worker(self.name, refused=str(error))
+            self._ledger.deregister_worker(self.name, refused=printable(str(error), "\n"))
             raise
         finally:
             self._heart.end()

@@ -282,7 +282,13 @@ def write(loaded: StudyNetwork, path: Path) -> None:
     """
     assert loaded.data is not None
     with writing(path):
-        network_file.write(path, loaded.data, about(loaded))
+        try:
+            network_file.write(path, loaded.data, about(loaded))
+        except ValueError as error:  # of an objective of somebody's own
+            raise StudyError(
+                f"the network that its objective gave as `Outcome.network`: {error}. Give what "
+                "`objectives.network_file.packed` makes."
+            ) from None
 
 
 def about(loaded: StudyNetwork) -> dict[str, Any]:

@@ -7,11 +7,14 @@ The last two are written by public functions of optuna-dashboard, which reads th
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
+from hpo.study.confirmation import Confirmation
 from hpo.study.result import Result, Search
+from hpo.study.spec import StudySpec
+from hpo.views import json_records
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -41,7 +44,7 @@ def write(storage: Storage, study: str) -> None:
     optuna_storage = storage.optuna()
     try:
         shown = optuna.load_study(study_name=study, storage=optuna_storage)
-        told = [one.told_of(result.spec) for one in result.confirmations if len(one.scores) > 1]
+        told = [_told(result.spec, one) for one in result.confirmations if len(one.scores) > 1]
         shown.set_user_attr("hpo:confirmed", told)
         figure = _figure(result, ledger.overlays(result.spec))
         if figure is not None:
@@ -52,6 +55,13 @@ def write(storage: Storage, study: str) -> None:
             optuna_dashboard.save_note(shown, new)
     finally:
         optuna_storage.engine.dispose()  # a worker holds one connection
+
+
+def _told(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
+    """What ``hpo:confirmed`` says of a configuration: its scores, and what limits them."""
+    known = json_records.confirmation(spec, item)
+    more = {name: known[name] for name in ("chips", "yield", "warning") if known[name]}
+    return item.told_of(spec) | more
 
 
 def _escaped(text: str) -> str:
