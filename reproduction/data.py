@@ -17,7 +17,6 @@ from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.trials import Expected, Member, Phase, SlotState, StudySnapshot, StudyState, Trial
 from hpo.views import json_records
-from hpo.views.report import lineage
 
 FORMAT = 1
 _LINEAGE = ("revision", "dirty", "cpu", "versions.numpy", "versions.numba", "versions.torch")
@@ -35,6 +34,7 @@ _SOLVED = (
 
 def write(snapshot: StudySnapshot, path: Path) -> None:
     """Write a study."""
+    lineage = json_records.lineage(Result.of(snapshot))
     head = {
         "format": FORMAT,
         "study": snapshot.spec.name,
@@ -42,7 +42,7 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
         "state": snapshot.state,
         "created_at": snapshot.created_at,
         "now": snapshot.now,
-        "lineage": {k: v for k, v in lineage.summary(Result.of(snapshot)).items() if k in _LINEAGE},
+        "lineage": {key: value for key, value in lineage.items() if key in _LINEAGE},
         "spec": snapshot.spec.stored(),
         "columns": [*_COLUMNS, *_INFO, *_SOLVED],
     }

@@ -43,7 +43,7 @@ def report(arguments: argparse.Namespace) -> int:
             a figure for a paper
     """
     from hpo.views import pictures, verdict
-    from hpo.views.report import page
+    from hpo.views.report import write
     from hpo.worker import replay
 
     picture: Path | None = arguments.picture
@@ -58,7 +58,7 @@ def report(arguments: argparse.Namespace) -> int:
         record = {"picture": str(path)}
     else:
         target = arguments.output or Path(f"{arguments.study}-report.html")
-        path = page.write(result, target, others, matrix)
+        path = write(result, target, others, matrix)
         record = {"report": str(path), "verdict": verdict.verdict(result)}
     tell(arguments, record, path)
     show(arguments, path)

@@ -22,8 +22,7 @@ from hpo.dashboard.pages import LONG_S, Away, Pages, Reply, Shown, connected
 from hpo.errors import HpoError, StudyError
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
-from hpo.views.overview import page
-from hpo.views.report import html
+from hpo.views import overview, page
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -100,7 +99,7 @@ class DashboardApp:
         try:
             opened, has_studies = self._reached()
             if kind in (Kind.HOME, Kind.OPTUNA_PAGE) and not has_studies:
-                return _send(Reply(page.no_study(self._option).encode()), start_response)
+                return _send(Reply(overview.no_study(self._option).encode()), start_response)
             if kind in (Kind.OPTUNA, Kind.OPTUNA_PAGE, Kind.OPTUNA_FILE):
                 return opened.ask_optuna(environ, start_response)
             return _send(_answer(opened.pages, kind, environ), start_response)
@@ -118,7 +117,7 @@ class DashboardApp:
 
     def _unavailable(self, kind: Kind, text: str) -> Reply:
         if kind in _PAGES and self._empty:
-            return Reply(page.no_study(self._option).encode())
+            return Reply(overview.no_study(self._option).encode())
         return _notice(kind, "503 Service Unavailable", "The database does not answer", text)
 
     # --- the database -------------------------------------------------------------------
@@ -198,7 +197,7 @@ def _ask(storage: Storage) -> bool:
 def _notice(kind: Kind, status: str, title: str, reason: str) -> Reply:
     """Why there is nothing to show, for people or for programs."""
     if kind in _PAGES:
-        return Reply(page.notice(title, reason).encode(), status=status)
+        return Reply(overview.notice(title, reason).encode(), status=status)
     text = json.dumps({"reason": f"{title}: {reason}"})
     return Reply(text.encode(), "application/json", status)
 
@@ -208,7 +207,7 @@ def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
     return [reply.body]
 
 
-_MADE = {"plotly.js": html.plotly, "figures.js": html.script}
+_MADE = {"plotly.js": page.plotly, "figures.js": page.script}
 """Scripts that stand in no file of ours."""
 _MEDIA = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 

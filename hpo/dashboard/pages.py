@@ -19,9 +19,8 @@ from hpo.errors import SpecError, StudyError
 from hpo.ledger import events, snapshots
 from hpo.ledger.reader import Overview, marks
 from hpo.study.result import Result
-from hpo.study.trials import Listed, WorkerInfo
-from hpo.views.overview import metrics, page
-from hpo.views.report import page as report
+from hpo.study.trials import WorkerInfo
+from hpo.views import overview, report
 
 SHORTEST_S = 2.0
 """Viewers that ask within this time see the same."""
@@ -146,7 +145,7 @@ class Fresh(Generic[T]):
 class _Home:
     """All studies at one moment, and the page that shows them."""
 
-    studies: Sequence[tuple[Listed, page.Card | None]]
+    studies: Sequence[overview.Study]
     workers: Sequence[WorkerInfo]
     shown: Shown
 
@@ -168,7 +167,7 @@ class Pages:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._clock = clock
-        self._overview = Overview(lambda snapshot: page.card(Result.of(snapshot)))
+        self._overview = Overview(lambda snapshot: overview.card(Result.of(snapshot)))
         self._home = Fresh(self._read, clock)
         self._studies: OrderedDict[str, tuple[Fresh[_Report], Fresh[Shown]]] = OrderedDict()
         self._lock, self._drawing = threading.Lock(), threading.Lock()
@@ -177,7 +176,7 @@ class Pages:
         """All studies, as a page."""
         found = self._home.get()
         if found is None:
-            return Reply(page.drawing("Studies").encode())
+            return Reply(overview.drawing("Studies").encode())
         return found[0].shown.reply(accepted, known)
 
     def metrics(self) -> Reply:
@@ -186,14 +185,14 @@ class Pages:
         if found is None:
             raise Away(f"it has not answered for {LONG_S:.0f} s")
         home, age_s = found
-        said = metrics.text(home.studies, home.workers, age_s)
-        return Reply(said.encode(), metrics.MEDIA_TYPE)
+        said = overview.metrics(home.studies, home.workers, age_s)
+        return Reply(said.encode(), overview.MEDIA_TYPE)
 
     def study(self, name: str, accepted: str, known: str) -> Reply:
         """The report of a study."""
         found = self._of(name)[0].get(oldest_s=float("inf"))
         if found is None:
-            return Reply(page.drawing(name).encode())
+            return Reply(overview.drawing(name).encode())
         return found[0].shown.reply(accepted, known)
 
     def now(self, name: str, accepted: str, known: str) -> Reply:
@@ -223,7 +222,7 @@ class Pages:
             others = [(number, names[number]) for number in sorted(names) if number not in ours]
             workers = snapshots.seen_workers(connection)
             deeds = events.newest(connection, _EVENTS)
-        return _Home(studies, workers, Shown(page.page(studies, others, workers, deeds)))
+        return _Home(studies, workers, Shown(overview.home(studies, others, workers, deeds)))
 
     def _report(self, name: str, last: _Report | None) -> _Report:
         with connected(self._engine, QUERY_S) as connection:
@@ -240,7 +239,7 @@ class Pages:
             except (SpecError, StudyError) as error:
                 if name not in mark:
                     raise
-                return _Report(mark, Shown(page.notice(name, str(error))))
+                return _Report(mark, Shown(overview.notice(name, str(error))))
         with self._drawing:  # one at a time: the others' pages are answered meanwhile
             return _Report(mark, Shown(report.html(result, others, live=True)))
 
@@ -249,4 +248,4 @@ class Pages:
             number = snapshots.study(connection, name).optuna_study_id
             workers = snapshots.seen_workers(connection)
             deeds = events.newest(connection, _EVENTS, name)
-        return Shown(page.now(name, number, workers, deeds))
+        return Shown(overview.now(name, number, workers, deeds))

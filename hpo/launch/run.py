@@ -319,7 +319,7 @@ class Launch:
         print(json_records.dumps(record), flush=True)
 
     def _report(self, result: Result) -> Path | None:
-        from hpo.views.report import page  # plotly, which most of a launch does not need
+        from hpo.views import report  # plotly, which most of a launch does not need
         from hpo.worker import replay
 
         if not self._options.writes_report:
@@ -328,7 +328,7 @@ class Launch:
         others = self._patient.overlays(result.spec)
         matrix = replay.confusion(self._patient, result)
         try:
-            return page.write(result, path, others, matrix)
+            return report.write(result, path, others, matrix)
         except HpoError as error:
             _say(f"the report: {error} See `hpo report --help`.")
             return None

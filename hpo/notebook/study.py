@@ -16,8 +16,7 @@ from hpo.study.confirmation import Confirmation
 from hpo.study.result import Front, Search, Sweep
 from hpo.study.thermal_power import Yield, chip_yield
 from hpo.study.trials import Trial
-from hpo.views import caveats
-from hpo.views.report import summary
+from hpo.views import caveats, page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +65,7 @@ class Study:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: verdict, progress, and the best trials."""
-        return summary.html(self._result())
+        return page.summary(self._result())
 
     # --- numbers ---------------------------------------------------------------------------------
 
@@ -164,19 +163,19 @@ class Study:
         Raises:
             StudyError: nothing has been confirmed yet.
         """
-        from hpo.views.figures import confirmed
+        from hpo.views.figures import networks
 
         result = self._result()
         if not any(item.scores for item in result.confirmations):
             why = "none yet" if result.spec.confirm else "no [confirm] in its file"
             raise self._refuse("plot_confirmed", "a confirmed result", why, "plot_curves()")
-        return confirmed.confirmed(result)
+        return networks.confirmed(result)
 
     def plot_curves(self) -> go.Figure:
         """Score after each epoch: the best trials network by network, others in grey."""
-        from hpo.views.figures import learning_curves
+        from hpo.views.figures import networks
 
-        return learning_curves.learning_curves(self._result(curves=True))
+        return networks.learning_curves(self._result(curves=True))
 
     def plot_parameters(self) -> go.Figure:
         """Each searched parameter against the score.
@@ -199,7 +198,7 @@ class Study:
         Raises:
             StudyError: none is kept, or not yet, or it tells no classes.
         """
-        from hpo.views import confusion
+        from hpo.views.figures import networks
         from hpo.worker import replay
 
         result = self._result()
@@ -208,7 +207,7 @@ class Study:
         if matrix is None:
             what, see = "a confirmed network that tells classes", f"hpo status {self.name}"
             raise self._refuse("plot_confusion_matrix", what, "none kept here", see)
-        return confusion.confusion(matrix)
+        return networks.confusion(matrix)
 
     def plot_importance(self) -> go.Figure:
         """How much each parameter decides.

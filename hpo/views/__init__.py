@@ -2,11 +2,11 @@
 
 __all__ = [
     "caveats",
-    "confusion",
     "figures",
     "formatting",
     "json_records",
     "overview",
+    "page",
     "palette",
     "pictures",
     "report",

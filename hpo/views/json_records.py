@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,9 @@ _TRIAL = (
     *("attempts", "losses", "worker", "started_at", "settled_at", "message", "lineage", "held"),
     *("enqueued", "amendments"),
 )
+
+_VALUES = 6
+"""So many values of a key of the lineage are told apart."""
 
 _SNAPSHOT = ("state", "reason", "created_at", "trials", "search_end_reason")
 
@@ -190,3 +194,37 @@ def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, An
         "members": [_picked(member, *names) for member in slot.members],
         "amendments": [item.stored() for item in slot.amendments],
     }
+
+
+# --- lineage --------------------------------------------------------------------------------------
+
+
+def lineage(result: Result) -> dict[str, str]:
+    """What the trials ran on, a line per key: the value where all agree, else how often which.
+
+    Numbers that differ from trial to trial, such as seconds, are given by range and sum.
+    """
+    values: dict[str, list[Any]] = {}
+    for trial in result.every:
+        for key, value in _flat(trial.lineage):
+            values.setdefault(key, []).append(value)
+    return {key: _summed(found) for key, found in sorted(values.items())}
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _summed(values: list[Any]) -> str:
+    counts = Counter(map(str, values))
+    if len(counts) == 1:
+        return next(iter(counts))
+    if len(counts) > _VALUES and all(type(value) in (int, float) for value in values):
+        return f"{min(values):,.4g} – {max(values):,.4g}, in all {sum(values):,.0f}"
+    common = [f"{value} ({n:,})" for value, n in counts.most_common(_VALUES)]
+    more = len(counts) - _VALUES
+    return ", ".join(common) + (f" and {more:,} more" if more > 0 else "")

@@ -27,6 +27,11 @@ class Ranking:
     """Over the fresh seeds where there are some; else of the search."""
     parameters: Mapping[str, list[str]]
 
+    @property
+    def columns(self) -> Mapping[str, list[str]]:
+        """All of them."""
+        return {**self.facts, **self.costs, **self.parameters}
+
 
 def first(result: Result, top: int) -> list[Trial]:
     """The best trials; of a front, the one that the study is named by comes first."""
@@ -36,20 +41,8 @@ def first(result: Result, top: int) -> list[Trial]:
     return [best, *(trial for trial in result.ranking if trial.number != best.number)][:top]
 
 
-def plain_score(spec: StudySpec, trial: Trial) -> str:
-    """The score of the search."""
-    return formatting.score_text(spec, trial.score or 0.0)
-
-
-def table(
-    result: Result,
-    trials: Sequence[Trial],
-    score: Callable[[StudySpec, Trial], str] = formatting.score_cell,
-) -> Ranking:
-    """What is known of complete trials; without columns in which none has anything.
-
-    ``score`` says what the search gave of one.
-    """
+def table(result: Result, trials: Sequence[Trial]) -> Ranking:
+    """What is known of complete trials; without columns in which none has anything."""
     spec, expected, reported = result.spec, result.snapshot.expected, result.spec.reported
 
     def column(
@@ -61,8 +54,9 @@ def table(
     confirmed = {item.source: item for item in result.confirmations}
     items = [confirmed.get(trial.number) for trial in trials]
     number = formatting.reported_number(spec)
+    scores, last = [trial.score for trial in trials], None if any(items) else number
     facts = {TRIAL: column(trials, lambda t: f"trial {t.number}", REPORTED)}
-    facts[SCORE] = column(trials, lambda t: score(spec, t), None if any(items) else number)
+    facts[SCORE] = column(scores, lambda score: formatting.score_text(spec, score), last)
     if expected:
         known = [expected[trial.number] for trial in trials]
         facts[EXPECTED] = column(known, lambda e: formatting.score_text(spec, e.mean, e.std))

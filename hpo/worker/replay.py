@@ -14,7 +14,7 @@ from typing import Any
 from hpo.errors import HpoError
 from hpo.ledger.reader import LedgerReader
 from hpo.study.result import Result
-from hpo.views.confusion import Confusion
+from hpo.views.figures.networks import Confusion
 from hpo.worker import network
 from hpo.worker.network import StudyNetwork
 from objectives.inspection import NetworkMember, NetworkObjective, Trace

@@ -17,8 +17,8 @@ from plotly.subplots import make_subplots
 
 from hpo.views import caveats, formatting
 from hpo.views.figures.style import safe, style
+from hpo.views.page import render
 from hpo.views.palette import BLUE, BROWN, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILLION
-from hpo.views.report import html
 from hpo.views.terminal import tables
 from hpo.worker.replay import Replay, telling_neuron
 from objectives.inspection import Trace
@@ -141,7 +141,7 @@ def _look(replay: Replay, series: int) -> dict[str, Any]:
 def page(replay: Replay, command: str) -> str:
     """The figure as one self-contained page, with what it shows and the command that draws it."""
     chosen = replay.network
-    return html.render(
+    return render(
         "traces.html.j2",
         {"trace": figure(replay)},
         title=f"{chosen.result.spec.name}, {chosen.name}: state x",

@@ -9,8 +9,8 @@ import snapshots
 from browsing import Watched, check_accessible
 from playwright.sync_api import Page
 
+from hpo.views import report as report_page
 from hpo.views.palette import DARK, PAPER
-from hpo.views.report import page as report_page
 
 
 @pytest.fixture

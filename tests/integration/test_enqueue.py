@@ -22,7 +22,7 @@ from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.file import validate
 from hpo.study.trials import SlotState, StudyState
-from hpo.views.report import page
+from hpo.views import report as page
 
 HUNCH = {"x": 0.31, "k": 5}
 OTHER = {"colour": "green", "rate_per_ns": 1}

@@ -26,7 +26,7 @@ from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import status
 from hpo.study.result import Search
 from hpo.study.trials import SlotState
-from hpo.views.figures import confirmed, convergence
+from hpo.views.figures import convergence, networks
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -195,7 +195,7 @@ def test_its_figures_are_those_of_the_report(url: str) -> None:
     with ledger_at(url) as ledger:
         snapshot = ledger.result("toy")
     assert study.plot_convergence() == convergence.convergence(snapshot)
-    assert study.plot_confirmed() == confirmed.confirmed(snapshot)
+    assert study.plot_confirmed() == networks.confirmed(snapshot)
     for figure in (study.plot_curves(), study.plot_parameters()):
         assert len(figure.data) > 2
 

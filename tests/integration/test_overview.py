@@ -10,8 +10,7 @@ from hpo.ledger.reader import Overview
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
-from hpo.views import json_records
-from hpo.views.overview import page
+from hpo.views import json_records, overview
 from hpo.views.terminal import status
 
 SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}
@@ -22,7 +21,7 @@ def check_the_same(ledger: Ledger, name: str, known: Result) -> None:
     whole, (item,) = ledger.result(name), [item for item in ledger.studies() if item.name == name]
     assert json_records.summary(item, known) == json_records.summary(item, whole)
     assert status.study_lines([(item, known)]) == status.study_lines([(item, whole)])
-    assert page.card(known) == page.card(whole)
+    assert overview.card(known) == overview.card(whole)
 
 
 def test_what_has_changed_is_read_again(

@@ -1,12 +1,3 @@
-"""Interactive figures, by plotly: one a file."""
+"""Interactive figures, by plotly."""
 
-__all__ = [
-    "confirmed",
-    "convergence",
-    "declared",
-    "front",
-    "importance",
-    "learning_curves",
-    "parameters",
-    "style",
-]
+__all__ = ["convergence", "declared", "front", "importance", "networks", "parameters", "style"]

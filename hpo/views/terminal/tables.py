@@ -114,7 +114,7 @@ def front_table(result: Result) -> list[str]:
     trials = [t for t in result.front if t.number in confirmed] or result.front
     if not trials:
         return []
-    found = ranking.table(result, trials, ranking.plain_score)
+    found = ranking.table(result, trials)
     names = [cell.removeprefix("trial ") for cell in found.facts[ranking.TRIAL]]
     cells = {ranking.TRIAL: names, **found.costs}
     for name in (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS):

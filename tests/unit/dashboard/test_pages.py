@@ -10,7 +10,7 @@ import pages
 import pytest
 
 from hpo.dashboard.pages import OLDEST_S, SHORTEST_S, Fresh, Shown
-from hpo.views.overview import page
+from hpo.views import overview
 
 
 class Clock:
@@ -106,6 +106,6 @@ def test_a_page_is_packed_for_who_accepts_that_and_not_sent_twice(
 
 
 def test_pages_show_texts_as_texts() -> None:
-    for shown in (page.no_study(pages.HOSTILE), page.notice(pages.HOSTILE, pages.HOSTILE)):
+    for shown in (overview.no_study(pages.HOSTILE), overview.notice(pages.HOSTILE, pages.HOSTILE)):
         assert not {"img", "onerror"} & pages.names(shown)
         assert "&lt;img src=x" in shown

@@ -16,11 +16,10 @@ from hpo.study.confirmation import told_info
 from hpo.study.file import validate
 from hpo.study.result import Result
 from hpo.study.trials import Member, SlotState, StudyState
-from hpo.views import caveats, formatting, json_records, scores
+from hpo.views import caveats, formatting, json_records, overview, scores
+from hpo.views import report as report_page
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import front, style
-from hpo.views.overview import page as overview_page
-from hpo.views.report import page as report_page
 from hpo.views.terminal import live, status, tables
 from objectives.contract import Outcome, Solved, Thermal
 
@@ -302,7 +301,7 @@ def test_lists_of_studies_say_it_in_brackets() -> None:
         known = listing.known(result.snapshot)
         _, line = status.study_lines([known])
         assert f"93.0 ± 0.0 %{f' ({said})' * bool(said)} confirmed" in line
-        facts = overview_page.card(result).facts
+        facts = overview.card(result).facts
         said = f"; {said}" * bool(said)
         assert facts["Confirmed"] == f"trial {item.source}, on 4 fresh seeds{said}"
         record = json_records.summary(*known)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import snapshots
 
-from hpo.views.confusion import Confusion
-from hpo.views.report import page
+from hpo.views import report as page
+from hpo.views.figures.networks import Confusion
 
 FOUND = Confusion(classes=["a", "b"], read_as=["a", "b", ""], counts=[[8, 2, 0], [0, 9, 1]])
 

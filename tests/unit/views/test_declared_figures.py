@@ -14,8 +14,8 @@ from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, StudySnapshot, Trial
 from hpo.views import pictures, verdict
+from hpo.views import report as report_page
 from hpo.views.figures import declared
-from hpo.views.report import page as report_page
 from objectives.contract import Protocol
 
 SCORES = (0.5, 0.7, 0.8)

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from hpo.study.trials import SlotState
 from hpo.views import json_records, verdict
+from hpo.views import report as page
 from hpo.views.figures import convergence, parameters
-from hpo.views.report import page
 from hpo.views.terminal import live, tables
 from hpo.views.terminal.progress import settled_line
 

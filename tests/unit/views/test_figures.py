@@ -10,13 +10,13 @@ import snapshots
 from pages import HOSTILE
 
 from hpo.study.trials import SlotState, StudySnapshot
-from hpo.views.figures import confirmed, convergence, learning_curves, parameters, style
+from hpo.views.figures import convergence, networks, parameters, style
 
 ALL = [
     convergence.convergence,
     parameters.parameters,
-    learning_curves.learning_curves,
-    confirmed.confirmed,
+    networks.learning_curves,
+    networks.confirmed,
 ]
 
 
@@ -89,20 +89,20 @@ def test_parameters_have_the_axes_of_the_space() -> None:
 def test_learning_curves_draw_members_and_a_bounded_number_of_others() -> None:
     spec = snapshots.spec(budget={"trials": 400, "members": 3, "epochs": 30})
     snapshot = snapshots.realistic(spec)
-    figure = learning_curves.learning_curves(snapshot)
+    figure = networks.learning_curves(snapshot)
     best = [t for t in figure.data if t.line.width == 3]
     assert [t.name for t in best][-1].startswith(f"trial {snapshot.ranking[0].number}:")
     members = [t for t in figure.data if t.line.width == 1]
     assert [list(t.y).count(None) for t in members] == [2, 2, 2]
     grey = trace(figure, "other trials")
-    assert 50 < list(grey.y).count(None) + 1 <= learning_curves.MAX_CURVES
+    assert 50 < list(grey.y).count(None) + 1 <= networks.MAX_CURVES
 
 
 def test_steps_after_the_first_member_are_no_epochs() -> None:
     members = tuple(snapshots.member(i, (0.4 + 0.2 * i,) * 30) for i in range(2))
     steps = (*members[0].curve, 0.5)  # the mean of two members, see timeline.Timeline
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
-    figure = learning_curves.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    figure = networks.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     assert list(trace(figure, "other trials").y) == pytest.approx([50] * 30)
     mark = trace(figure, "not replicated further")
     assert mark.text[0] == "trial 0: not replicated further after 2 of 3 networks"
@@ -111,16 +111,16 @@ def test_steps_after_the_first_member_are_no_epochs() -> None:
 def test_long_curves_are_thinned_and_keep_their_end() -> None:
     curve = tuple(i / 10_000 for i in range(10_000))
     slot = snapshots.slot(0, SlotState.COMPLETE, members=(snapshots.member(0, curve),))
-    figure = learning_curves.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    figure = networks.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     x = list(figure.data[-1].x)
-    assert len(x) <= learning_curves.MAX_CURVE_POINTS + 1
+    assert len(x) <= networks.MAX_CURVE_POINTS + 1
     assert x[-1] == 10_000
 
 
 def test_confirmed_shows_every_seed_mean_and_claim() -> None:
     source = snapshots.slot(3, SlotState.COMPLETE, score=0.95)
     fresh = tuple(snapshots.confirmation(3, i, s) for i, s in enumerate((0.90, 0.94, None)))
-    figure = confirmed.confirmed(snapshots.snapshot(snapshots.spec(), (source,), fresh))
+    figure = networks.confirmed(snapshots.snapshot(snapshots.spec(), (source,), fresh))
     assert list(trace(figure, "fresh seed, test part").x) == pytest.approx([90, 94])
     assert list(trace(figure, "mean ± std").x) == pytest.approx([92])
     assert trace(figure, "mean ± std").error_x.array[0] == pytest.approx(2.828, abs=1e-3)

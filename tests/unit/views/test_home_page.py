@@ -13,7 +13,7 @@ from listing import known, listed
 
 from hpo.study.result import Result
 from hpo.study.trials import Event, Listed, Phase, SlotState, StudyState, WorkerInfo
-from hpo.views.overview import curve, metrics, page
+from hpo.views import overview
 
 DONE = snapshots.realistic(snapshots.spec())
 OPEN = snapshots.changed(
@@ -26,12 +26,12 @@ def at_work(study: str = "toy-study", **changes: Any) -> WorkerInfo:
     return replace(found, study=study, phase=Phase.SEARCH)
 
 
-def carded(result: Result, **changes: Any) -> tuple[Listed, page.Card]:
-    return known(result.snapshot, **changes)[0], page.card(result)
+def carded(result: Result, **changes: Any) -> tuple[Listed, overview.Card]:
+    return known(result.snapshot, **changes)[0], overview.card(result)
 
 
-def words(*studies: tuple[Listed, page.Card | None], workers: Sequence[WorkerInfo] = ()) -> str:
-    text = page.page(studies, (), workers, ())
+def words(*studies: tuple[Listed, overview.Card | None], workers: Sequence[WorkerInfo] = ()) -> str:
+    text = overview.home(studies, (), workers, ())
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())
 
 
@@ -65,33 +65,33 @@ def test_who_is_at_work_is_told_and_why_nobody_is() -> None:
 
 
 def test_the_curve_is_close_to_the_reported_band_and_never_drawn_at_its_edge() -> None:
-    drawn = curve.curve(OPEN)
+    drawn = overview.curve(OPEN)
     assert drawn is not None
     assert drawn.reported is not None
     centre, top, bottom = drawn.reported
-    assert top < centre < bottom < curve.HEIGHT
+    assert top < centre < bottom < overview.HEIGHT
     first, *rest = re.findall(r"V([\d.]+)", drawn.best)
     assert 0 < float(rest[-1]) < float(first), "the last one is in view, and higher"
-    assert drawn.best.endswith(f"H{round(curve.WIDTH * 41 / 60, 1)}")
-    assert curve.curve(snapshots.changed(OPEN, search=())) is None
+    assert drawn.best.endswith(f"H{round(overview.WIDTH * 41 / 60, 1)}")
+    assert overview.curve(snapshots.changed(OPEN, search=())) is None
     bare = snapshots.snapshot(snapshots.spec(reported=None), OPEN.search[:1])
-    sole = curve.curve(bare)
+    sole = overview.curve(bare)
     assert sole is None or sole.reported is None
 
 
 def test_names_and_texts_of_people_stay_text() -> None:
     hostile = pages.HOSTILE
-    card = replace(page.card(OPEN), description=hostile, facts={hostile: hostile})
+    card = replace(overview.card(OPEN), description=hostile, facts={hostile: hostile})
     event = Event(at=snapshots.START, who=hostile, what=hostile, study=hostile)
     stopped = listed(hostile, state=StudyState.STOPPED, reason=hostile)
     unread = listed(hostile, problem=hostile)
     workers = [at_work(hostile, host=hostile, doing=hostile)]
     shown = [(stopped, card), (unread, None)]
-    found = page.page(shown, ((7, hostile),), workers, [event])
-    found += page.now(hostile, 7, workers, [event])
+    found = overview.home(shown, ((7, hostile),), workers, [event])
+    found += overview.now(hostile, 7, workers, [event])
     assert not {"img", "onerror"} & pages.names(found)
     assert found.count("&lt;img src=x") >= 14
-    text = metrics.text([(listed('a"b\\c\nd'), page.card(OPEN))], [], 0.0)
+    text = overview.metrics([(listed('a"b\\c\nd'), overview.card(OPEN))], [], 0.0)
     assert 'hpo_trials{study="a\\"b\\\\c\\nd",state="running"} 4\n' in text
 
 
@@ -99,7 +99,7 @@ def test_metrics_count_trials_workers_and_the_queue_and_tell_their_age() -> None
     lost = replace(at_work("toy-study", alive=False, seconds_silent=77.0), name="lost")
     studies = [carded(OPEN, running=1), carded(DONE, name="done"), (listed("unread"), None)]
     workers = [at_work(seconds_silent=4.0), lost]
-    lines = metrics.text(studies, workers, 1.25).splitlines()
+    lines = overview.metrics(studies, workers, 1.25).splitlines()
     pruned = sum(trial.state == SlotState.PRUNED for trial in OPEN.search)
     for line in (
         "hpo_age_seconds 1.2",

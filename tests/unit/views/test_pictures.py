@@ -10,7 +10,7 @@ import snapshots
 
 from hpo.errors import HpoError
 from hpo.views import pictures
-from hpo.views.figures import confirmed, convergence, front, learning_curves
+from hpo.views.figures import convergence, front, networks
 
 DONE = snapshots.realistic(snapshots.spec())
 
@@ -53,7 +53,7 @@ def test_a_front_has_a_panel_for_each_cost_and_one_legend() -> None:
 
 
 def test_other_figures_can_be_drawn_too() -> None:
-    for figure in (confirmed.confirmed(DONE), learning_curves.learning_curves(DONE)):
+    for figure in (networks.confirmed(DONE), networks.learning_curves(DONE)):
         assert pictures.drawn(figure).axes
 
 

@@ -16,10 +16,9 @@ from snapshots import FEW_TRIALS
 
 from hpo.study import file
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
-from hpo.views import formatting, verdict
+from hpo.views import formatting, json_records, verdict
+from hpo.views import report as report_page
 from hpo.views.figures import importance
-from hpo.views.report import lineage
-from hpo.views.report import page as report_page
 
 REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
 
@@ -182,7 +181,7 @@ def test_a_study_file_can_hold_options_of_any_kind() -> None:
 
 def test_lineage_groups_what_agrees_and_sums_what_differs() -> None:
     slots = tuple(snapshots.slot(i, SlotState.COMPLETE) for i in range(9))
-    facts = lineage.summary(snapshots.snapshot(snapshots.spec(), slots))
+    facts = json_records.lineage(snapshots.snapshot(snapshots.spec(), slots))
     assert facts["cpu"] == "AMD EPYC 7763"
     assert facts["versions.torch"] == "2.9.0"
     assert facts["host"] == "host-a (6), host-b (3)"

@@ -1,4 +1,4 @@
-"""The parts of a page, and pages from the templates beside this file, which escape every text.
+"""The parts of a page, and pages from ``templates/``, which escape every text.
 
 A page holds plotly's code and its figures compressed, which ``figures.js.j2`` unpacks and draws: in
 plain, plotly alone has 4.8 MB.
@@ -13,21 +13,24 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, Template
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
+from hpo.study.result import Result
+from hpo.views import caveats, ranking, verdict
 from hpo.views.palette import DARK
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 _DIGITS = 5
 _TOP = 14
 """Pixels above a figure: its buttons are the page's."""
-_LEGEND = 44
-"""Characters in a line of a legend, which fit a telephone."""
-
+_LEGEND, _NARROW_LEGEND = 44, 34
+"""Characters in a line of a legend, which fit a telephone, and two of which fit a page of paper."""
+_SUMMARY_ROWS = 5
 
 Columns = Mapping[str, Sequence[object]]
 
@@ -76,7 +79,7 @@ def code(text: str) -> Markup:
 
 def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
     """A figure as part of a section; with ``least``, several, as many in a row as fit."""
-    width = _LEGEND if len(figures) == 1 else 34  # so that two fit a page of paper
+    width = _LEGEND if len(figures) == 1 else _NARROW_LEGEND
     for figure in figures:
         figure.update_layout(margin_t=_TOP)
         for item in (*figure.data, *figure.layout.shapes):
@@ -88,14 +91,11 @@ def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
 
 
 @cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("hpo.views.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+def template(name: str) -> Template:
+    """A template by the name of its file."""
+    loader = PackageLoader("hpo.views")
+    pages = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return pages.get_template(name)
 
 
 @cache
@@ -105,12 +105,14 @@ def _plotly() -> str:
 
 def plotly() -> str:
     """Plotly's own code."""
+    from plotly.offline import get_plotlyjs
+
     return str(get_plotlyjs())
 
 
 def script() -> str:
     """The script that draws the figures of a page, for pages that name it."""
-    return _templates().get_template("figures.js.j2").render(dark=DARK)
+    return template("figures.js.j2").render(dark=DARK)
 
 
 def _packed(text: str) -> str:
@@ -130,7 +132,7 @@ def compact(figure: go.Figure) -> str:
 
 
 def render(
-    template: str, figures: Mapping[str, go.Figure], *, live: bool = False, **values: Any
+    page: str, figures: Mapping[str, go.Figure], *, live: bool = False, **values: Any
 ) -> str:
     """A page: a template with values, and its figures by id.
 
@@ -139,5 +141,14 @@ def render(
     """
     drawn = ",".join(f"{json.dumps(name)}:{compact(each)}" for name, each in figures.items())
     packed = {"figures": _packed(f"{{{drawn}}}")} | ({} if live else {"plotly": _plotly()})
-    values |= {"packed": packed, "live": live, "dark": DARK}
-    return _templates().get_template(template).render(values)
+    return template(page).render(values, packed=packed, live=live, dark=DARK)
+
+
+def summary(result: Result) -> str:
+    """A study for the cell of a notebook: what is known in words, and its best trials."""
+    named = result.confirmed.source if result.confirmed else None  # the verdict warns of it
+    lines = [verdict.progress(result), *caveats.warnings(result, but=named)]
+    lines += [f"Edge: {text}." for text in verdict.edges(result)]
+    table = Table("", ranking.table(result, ranking.first(result, _SUMMARY_ROWS)).columns)
+    facts = {"verdict": verdict.verdict(result), "lines": lines}
+    return template("summary.html.j2").render(result=result, table=table, **facts)

@@ -1,0 +1,280 @@
+"""The report of a study: one HTML file that needs no network, for reading, printing and archiving.
+
+Each section is data, made by a function of the result; ``report.html.j2`` makes HTML of them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from hpo.files import writing
+from hpo.study import file
+from hpo.study.result import Front, Result, Sweep
+from hpo.study.trials import SlotState
+from hpo.views import caveats, formatting, json_records, ranking
+from hpo.views import verdict as words
+from hpo.views.figures import convergence, declared, front, importance, networks, parameters
+from hpo.views.figures.networks import Confusion
+from hpo.views.page import Columns, Plot, Section, Table, code, plot, render
+from objectives.contract import Protocol
+from objectives.inspection import NetworkObjective
+
+BEST_ROWS, ENDED_ROWS = 10, 50
+
+
+def write(
+    result: Result, path: Path, others: Sequence[Result] = (), kept: Confusion | None = None
+) -> Path:
+    """Write the report, and return its path; see ``html``.
+
+    Raises:
+        HpoError: it cannot be written.
+    """
+    text = html(result, others, kept)
+    with writing(path) as draft:
+        draft.write_text(text, encoding="utf-8", errors="replace")
+    return path
+
+
+def html(
+    result: Result,
+    others: Sequence[Result] = (),
+    kept: Confusion | None = None,
+    *,
+    live: bool = False,
+) -> str:
+    """The report as one page: a pure function of the snapshots; ``live`` as in ``page.render``.
+
+    ``others`` are the studies that its figure is drawn with, as far as they are there, ``kept`` is
+    how its best network reads the test part.
+    """
+    spec, trained = result.spec, sum(trial.seconds for trial in result.every)
+    sections = [section for section in _sections(result, others, kept) if section]
+    plots = [part for section in sections for part in section.parts if isinstance(part, Plot)]
+    return render(
+        "report.html.j2",
+        {name: figure for part in plots for name, figure in part.figures.items()},
+        live=live,
+        result=result,
+        verdict=formatting.capital(words.verdict(result)),
+        facts=[
+            words.progress(result),
+            f"{formatting.networks_text(spec.budget.members)} per trial, "
+            f"{spec.budget.epochs} epochs each",
+            f"{formatting.duration_text(trained)} of training",
+            f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
+        ],
+        sections=sections,
+        name=shlex.quote(result.name),
+        network=result.best and isinstance(spec.objective_impl, NetworkObjective),
+        study_file=file.dumps(spec),
+        lineage={"spec hash": spec.hash, **json_records.lineage(result)},
+    )
+
+
+def _sections(
+    result: Result, others: Sequence[Result], kept: Confusion | None
+) -> Iterator[Section | None]:
+    """All sections in their order; None for those of which there is nothing to say."""
+    yield _figure(result, others)
+    if isinstance(result, Sweep):
+        yield _parameters(result) if result.spec.aim == "measurement" else None
+        yield _points(result)
+    else:
+        yield _front(result) if isinstance(result, Front) else _convergence(result)
+        for section in (_parameters, _importance, _learning_curves, _confirmation):
+            yield section(result)
+        yield _confusion(kept) if kept else None
+        yield _best(result)
+    for state in (SlotState.FAILED, SlotState.EXCLUDED):
+        yield _ended(result, state)
+
+
+def _named(what: str, names: Iterable[str]) -> str:
+    """A sentence that lists something; empty if there is nothing."""
+    listed = ", ".join(names)
+    return f"{what} {listed}." if listed else ""
+
+
+def _figure(result: Result, others: Sequence[Result]) -> Section | None:
+    spec, chart = result.spec, declared.chart(result, others)
+    if chart is None:
+        return None
+    how = [words.protocol_text(spec), words.hardware_text(spec)]
+    how += ["nothing was selected"] * (spec.protocol == Protocol.CONFIRM)
+    there, fitting = {other.name for other in others}, {other.name for other in chart.others}
+    missing = {*(spec.figure.overlay if spec.figure else ())} - there
+    drawn = [
+        other.name + f" ({words.protocol_text(other)})" * (other.protocol != spec.protocol)
+        for other in chart.others
+    ]
+    sentences = [
+        f"Medians of {formatting.networks_text(spec.budget.members)}, each from its own seed"
+        f"{', in a band from the 25th to the 75th percentile' * chart.joined}; "
+        f"{'; '.join(filter(None, how))}.",
+        caveats.SOLVED_MEANS * any(trial.checked for trial in result.search),
+        _named("Drawn with", drawn),
+        _named("Not there yet:", sorted(missing)),
+        _named("Without points on these axes:", sorted(there - fitting)),
+        f"{chart.homeless} of its complete trials have no place on the x axis."
+        * bool(chart.homeless),
+        _named(
+            "Stated elsewhere (in grey; ±: standard deviation):",
+            map(declared.stated, chart.references),
+        ),
+    ]
+    parts = [plot("figure", f"{chart.y_label} against {chart.x_label}", declared.figure(chart))]
+    warnings = [] if result.selects else caveats.warnings(result)
+    note = " ".join(filter(None, sentences))
+    return Section("figure", note, parts, title=chart.title, warnings=warnings)
+
+
+def _points(result: Result) -> Section | None:
+    """Every point of a sweep as a table."""
+    chart = declared.chart(result)
+    if chart is None:
+        return None
+    points = sorted(
+        ((group.label, point) for group in chart.groups for point in group.points),
+        key=lambda found: found[1].trial,
+    )
+    columns: Columns = {
+        "trial": [f"trial {point.trial}" for _, point in points],
+        "curve": [label for label, _ in points],
+        **{
+            name: [formatting.value_cell(point.params.get(name)) for _, point in points]
+            for name in result.spec.parameters
+        },
+        "median": [f"{point.median:.4g}" for _, point in points],
+        "quartiles": [f"{point.low:.4g} – {point.high:.4g}" for _, point in points],
+        "n": [point.n for _, point in points],
+    }
+    note = f"In the order of the study file: {chart.y_label}."
+    return Section("points", note, [Table("Every point", columns)])
+
+
+def _convergence(result: Result) -> Section:
+    spec = result.spec
+    where = "on validation data" if spec.protocol == Protocol.VALIDATION else "on the test set"
+    note = ", ".join(filter(None, (where, words.hardware_text(spec))))
+    note = f"Every trial of the search, scored {note}, and the best so far."
+    if any(item.scores for item in result.confirmations):
+        note += " At the right end, what the search claimed of the confirmed trials (ring), and "
+        note += "what fresh seeds gave on the test part, mean ± standard deviation (diamond)."
+    if begun := formatting.warm_start_text(spec):
+        note += f" {formatting.capital(begun)}."
+    label = f"Score of every trial; {words.verdict(result)}"
+    drawn = convergence.convergence(result)
+    return Section("convergence", note, [plot("convergence", label, drawn)])
+
+
+def _front(result: Front) -> Section:
+    drawn = (front.figure(result, only=name) for name in result.costs)
+    parts = [plot("front", f"Score against cost; {words.verdict(result)}", *drawn, least=430)]
+    return Section("front", front.note(result), parts)
+
+
+def _parameters(result: Result) -> Section:
+    star = f"A star marks the {words.named(result)}. " if result.selects else ""
+    note = (
+        "Each searched parameter against the score; early trials are grey, hollow points are "
+        f"trials that were ended early. {star}A dashed line is the reported value. Scores off the "
+        "scale sit on its edge."
+    )
+    label = f"Score against each of: {', '.join(result.spec.parameters)}"
+    figures = (parameters.parameters(result, only=name) for name in result.spec.dimensions)
+    warnings = [f"Edge: {text}." for text in words.edges(result)]
+    parts = [plot("parameters", label, *figures, least=170)]
+    return Section("parameters", note, parts, warnings=warnings)
+
+
+def _importance(result: Result) -> Section:
+    found = importance.measure(result)
+    label = "Importance of each parameter"
+    parts = [plot("importance", label, importance.bars(found))] if found else []
+    return Section("importance", importance.note(result, found), parts)
+
+
+def _learning_curves(result: Result) -> Section:
+    note = "Score after each epoch: of the best trials a thin line per network and a thick one "
+    note += f"for their mean; in grey others, at most {networks.MAX_CURVES} of them."
+    parts = [plot("curves", "Score after each epoch", networks.learning_curves(result))]
+    return Section("curves", note, parts, title="Learning curves")
+
+
+def _confirmation(result: Result) -> Section:
+    spec, found = result.spec, result.confirmations
+    if not found:
+        asked = "Nothing has been confirmed yet." if spec.confirm else "None was asked for."
+        return Section("confirmation", asked)
+    what = "The best of the search"
+    if result.costs:
+        what = "Of the front the most accurate ones"
+        if spec.reported is not None:
+            what = "Of the front the cheapest that reached the reported score (by each cost in "
+            what += "turn), and the most accurate one"
+    note = f"{what}, trained on the whole training part from fresh seeds "
+    note += f"({spec.confirm_epochs} epochs) and tested once on the test part."
+    if spec.protocol == Protocol.PAPER:
+        note += f" Their parameters were {words.PAPER_PROTOCOL}."
+    if any(item.checked for item in found):
+        note += f" Confirmed scores are those {caveats.SOLVED}."
+    note += f" {means}" if (means := caveats.meanings(found)) else ""
+    scored = [item for item in found if item.scores]
+    label = f"Fresh-seed scores of each configuration; {words.verdict(result)}"
+    parts = [plot("confirmed", label, networks.confirmed(result))] if scored else []
+    return Section("confirmation", note, parts, warnings=caveats.warnings(result))
+
+
+def _confusion(kept: Confusion) -> Section:
+    share = 100 * kept.right / kept.total
+    note = "How the network that is kept of the study, one of the best trial, reads the test part, "
+    note += "as its traces show it: on the solved equation, where there is one. "
+    note += f"{kept.right:,} of {kept.total:,} series rightly ({share:.1f} %)"
+    worst = [f"{a} as {b or 'nothing finite'} ({n})" for a, b, n in kept.errors(3)]
+    note += f"; most often wrong: {', '.join(worst)}." if worst else "."
+    parts = [plot("confusion", f"Confusion matrix; {note}", networks.confusion(kept))]
+    return Section("confusion", note, parts, title="Confusion matrix")
+
+
+def _best(result: Result) -> Section:
+    """The best trials with all that is known of them, also what was confirmed."""
+    trials, caption = result.front, "The front of the search, cheapest first"
+    if not result.costs:
+        confirm = result.spec.confirm
+        trials = result.ranking[: max(BEST_ROWS, confirm.top if confirm else 0)]
+        caption = f"The best {len(trials)} complete trials of the search"
+    table = Table(caption, ranking.table(result, trials).columns)
+    note = "What the search gave, means over the networks of a trial, and what fresh seeds did."
+    title = "Trials of the front" if result.costs else "Best trials"
+    return Section("best", note, [table], title=title)
+
+
+def _ended(result: Result, state: SlotState) -> Section | None:
+    """What failed, with its messages; or what was taken out of the search by hand, and why."""
+    found = result.ended(state)
+    if not found:
+        return None
+    shown = found[:ENDED_ROWS]
+    columns: Columns = {
+        "trial": [result.called(trial) for trial in shown],
+        "score": [formatting.score_cell(result.spec, trial) for trial in shown],
+        "worker": [trial.worker or ranking.NOTHING for trial in shown],
+        "message": [_message(trial.message or "") for trial in shown],
+    }
+    note = f"{len(found):,} {state}" + " by hand (hpo exclude)" * (state == SlotState.EXCLUDED)
+    note += f", of which {len(shown)} are listed." if found[ENDED_ROWS:] else "."
+    return Section(str(state), note, [Table(f"{state} trials".capitalize(), columns, css="")])
+
+
+def _message(message: str) -> Markup:
+    """Its last line, which unfolds to all of it if there is more."""
+    last = formatting.cut(formatting.last_line(message), 120)
+    if last == message.strip():
+        return code(last)
+    whole = Markup("<details><summary>{}</summary><pre>{}</pre></details>")
+    return whole.format(code(last), message)

@@ -1,3 +1,0 @@
-"""The report of a study: one HTML file."""
-
-__all__ = ["html", "page", "summary"]
