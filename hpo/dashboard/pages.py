@@ -216,12 +216,13 @@ class Pages:
 
     def _read(self, last: _Home | None) -> _Home:
         with connected(self._engine, QUERY_S) as connection:
-            studies = self._overview.read(connection)
-            ours = {study.number for study, _ in studies}
+            changes = self._overview.read(connection)
             names = snapshots.names(connection)
-            others = [(number, names[number]) for number in sorted(names) if number not in ours]
             workers = snapshots.seen_workers(connection)
             deeds = events.newest(connection, _EVENTS)
+        studies = self._overview.made(changes)
+        ours = {study.number for study, _ in studies}
+        others = [(number, names[number]) for number in sorted(names) if number not in ours]
         return _Home(studies, workers, Shown(overview.home(studies, others, workers, deeds)))
 
     def _report(self, name: str, last: _Report | None) -> _Report:

@@ -6,14 +6,13 @@ Of every study as it is now, trials are read of those alone that have changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, Unpack
 
 from sqlalchemy import Connection, Row
-from sqlalchemy.exc import SQLAlchemyError
 
 from hpo.ledger import events, snapshots
-from hpo.ledger.statements import LISTING
+from hpo.ledger.statements import LISTING, STUDIES
 from hpo.ledger.tables import ask, schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, transaction
@@ -22,6 +21,8 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Listed, StudySnapshot, StudyState
 
 T = TypeVar("T")
+_AT_ONCE = 50
+"""So many studies are read with one question."""
 
 
 def listed(connection: Connection) -> list[Listed]:
@@ -60,42 +61,54 @@ def marks(connection: Connection, study: str) -> dict[str, tuple[Any, ...]]:
     return {name: _mark(rows[name]) for name in wanted if name in rows}
 
 
+@dataclass(frozen=True)
+class Changes:
+    """A row of every study, and of those that have changed all that lists show."""
+
+    listing: Sequence[Row[Any]]
+    fetched: Sequence[snapshots.Fetched]
+
+
 class Overview(Generic[T]):
     """What is made of every study's snapshot, and kept until the study has changed."""
 
     def __init__(self, make: Callable[[StudySnapshot], T]) -> None:
         """Nothing is read yet."""
         self._make = make
-        self._kept: dict[str, tuple[tuple[Any, ...], T | str]] = {}
+        self._kept: dict[int, tuple[tuple[Any, ...], T | str]] = {}
 
-    def read(self, connection: Connection) -> list[tuple[Listed, T | None]]:
+    def read(self, connection: Connection) -> Changes:
+        """The rows of what has changed; ``made`` makes it, when the transaction is over."""
+        listing = ask(connection, LISTING).all()
+        changed = [row for row in listing if self._kept.get(row.id, ((),))[0] != _mark(row)]
+        fetched: list[snapshots.Fetched] = []
+        for briefly in (True, False):
+            ids = [row.id for row in changed if row.whole != briefly]
+            for start in range(0, len(ids), _AT_ONCE):
+                studies = ask(connection, STUDIES, ids=ids[start : start + _AT_ONCE]).all()
+                fetched += snapshots.fetched_studies(connection, studies, briefly=briefly)
+        return Changes(listing, fetched)
+
+    def made(self, changes: Changes) -> list[tuple[Listed, T | None]]:
         """Every study with what is made of it, oldest first.
 
         A study that cannot be read here has a ``problem``, and nothing is made of it.
         """
-        rows: Sequence[Row[Any]] = ask(connection, LISTING).all()
-        there = snapshots.names(connection)
-        self._kept = {row.name: self._kept[row.name] for row in rows if row.name in self._kept}
-        found: list[tuple[Listed, T | None]] = []
-        for row in rows:
-            mark, made = self._kept.get(row.name, ((), ""))
-            if mark != _mark(row):
-                made = self._made(connection, row.name)
-                self._kept[row.name] = _mark(row), made
-            one = _listed(row)
-            if one.number not in there:
-                one = replace(one, number=None)
-            known = (replace(one, problem=made), None) if isinstance(made, str) else (one, made)
-            found.append(known)
-        return found
+        made = {rows.study.id: self._made(rows) for rows in changes.fetched}
+        known = {number: kept[1] for number, kept in self._kept.items()} | made
+        there = [row for row in changes.listing if row.id in known]  # else just deleted
+        self._kept = {row.id: (_mark(row), known[row.id]) for row in there}
+        return [_told(_listed(row), known[row.id]) for row in there]
 
-    def _made(self, connection: Connection, name: str) -> T | str:
+    def _made(self, rows: snapshots.Fetched) -> T | str:
         try:
-            return self._make(snapshots.snapshot(connection, name))
-        except SQLAlchemyError:
-            raise
+            return self._make(snapshots.built(rows))
         except Exception as error:  # a bad row, or a spec of another version, harms its study alone
             return str(error) or type(error).__name__
+
+
+def _told(one: Listed, made: T | str) -> tuple[Listed, T | None]:
+    return (replace(one, problem=made), None) if isinstance(made, str) else (one, made)
 
 
 class LedgerReader(Transactional):
@@ -141,7 +154,7 @@ class LedgerReader(Transactional):
 
         Those that have not changed since the last time are not read again.
         """
-        return self._within(self._engine, self._overview.read)
+        return self._overview.made(self._within(self._engine, self._overview.read))
 
     def overlays(self, spec: StudySpec) -> list[Result]:
         """The other studies that a study's figure asks for, as far as they are there."""

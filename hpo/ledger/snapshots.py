@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row
@@ -39,7 +39,6 @@ from hpo.study.trials import (
 T = TypeVar("T")
 _RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
-_CURVES = ("curve", "loss_curve")
 
 
 def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
@@ -152,7 +151,8 @@ def past(row: Any) -> Past:
 
 def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     """The stored members of a slot, with their curves, in order."""
-    return tuple(by_slot(member_rows(connection, "slot_id = :id", id=slot_id))[slot_id])
+    rows = _member_rows(connection, statements.OF_SLOT, curves=True, slot_id=slot_id)
+    return tuple(map(_member, rows))
 
 
 def network(connection: Connection, name: str, confirmation: int) -> bytes | None:
@@ -162,24 +162,30 @@ def network(connection: Connection, name: str, confirmation: int) -> bytes | Non
     return data
 
 
-def member_rows(
-    connection: Connection, which: str, *, curves: bool = True, **values: Any
+def _member_rows(
+    connection: Connection, which: str, *, curves: bool = False, **values: Any
 ) -> Sequence[Row[Any]]:
-    """The members of some slots, in order."""
-    shown = ", curve, loss_curve" if curves else ""
-    query = f"""SELECT slot_id, member, seed, score, diverged, info, seconds{shown}
-    FROM hpo_ledger.members WHERE {which} ORDER BY slot_id, member"""
-    return ask(connection, query, **values).all()
+    query = statements.MEMBERS.format(which=which)
+    return ask(connection, query, curves=curves, **values).all()
 
 
-def by_slot(rows: Iterable[Row[Any]]) -> dict[int, list[Member]]:
-    """What such rows say, by slot."""
-    found: defaultdict[int, list[Member]] = defaultdict(list)
-    for row in rows:
-        facts = dict(row._mapping)
-        own = found[facts.pop("slot_id")]
-        own.append(Member(**facts | {name: tuple(facts.get(name, ())) for name in _CURVES}))
-    return found
+def _member(row: Row[Any]) -> Member:
+    return Member(
+        member=row.member,
+        seed=row.seed,
+        score=row.score,
+        curve=tuple(row.curve or ()),
+        loss_curve=tuple(row.loss_curve or ()),
+        diverged=row.diverged,
+        info=row.info,
+        seconds=row.seconds,
+    )
+
+
+_A_NETWORK = Member(
+    member=0, seed=0, score=0.0, curve=(), loss_curve=(), diverged=False, info={}, seconds=0.0
+)
+"""One of which nothing is told but that it is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +196,10 @@ class Fetched:
     study: Row[Any]
     slots: Sequence[Row[Any]]
     members: Sequence[Row[Any]]
-    workers: Sequence[Row[Any]]
-    foreign_trials: int
+    workers: Sequence[Row[Any]] = ()
+    foreign_trials: int = 0
+    briefly: bool = False
+    """Whether it tells what lists show; see ``fetched_studies``."""
 
 
 def fetched(connection: Connection, name: str, *, curves: bool = False) -> Fetched:
@@ -201,15 +209,40 @@ def fetched(connection: Connection, name: str, *, curves: bool = False) -> Fetch
         StudyError: there is no such study; the message lists those that exist.
     """
     row = study(connection, name)
-    own = "slot_id IN (SELECT id FROM hpo_ledger.slots WHERE study_id = :id)"
-    return Fetched(
-        study=row,
-        # slots first: members are stored before their slot is settled, so none can be missing
-        slots=ask(connection, statements.SLOTS, study_id=row.id).all(),
-        members=member_rows(connection, own, curves=curves, id=row.id),
-        workers=worker_rows(connection),
-        foreign_trials=n_foreign(connection, row.id, row.optuna_study_id),
-    )
+    (rows,) = fetched_studies(connection, [row], curves=curves)
+    foreign = n_foreign(connection, row.id, row.optuna_study_id)
+    return replace(rows, workers=worker_rows(connection), foreign_trials=foreign)
+
+
+def fetched_studies(
+    connection: Connection,
+    studies: Sequence[Row[Any]],
+    *,
+    briefly: bool = False,
+    curves: bool = False,
+) -> list[Fetched]:
+    """Several studies, given by their rows, with two questions; none of their workers.
+
+    What is told ``briefly`` is what lists show: of a trial, its state, parameters, score and costs;
+    of its steps and networks how many there are, but for the networks of confirmations.
+    """
+    ids = [row.id for row in studies]
+    which = statements.FRESH_OF_STUDIES if briefly else statements.OF_STUDIES
+    # slots first: members are stored before their slot is settled, so none can be missing
+    told = ask(connection, statements.BRIEFLY if briefly else statements.SLOTS, ids=ids)
+    slots = _by_study(told.all())
+    members = _by_study(_member_rows(connection, which, curves=curves, ids=ids))
+    return [
+        Fetched(study=row, slots=slots[row.id], members=members[row.id], briefly=briefly)
+        for row in studies
+    ]
+
+
+def _by_study(rows: Iterable[Row[Any]]) -> defaultdict[int, list[Row[Any]]]:
+    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        found[row.study_id].append(row)
+    return found
 
 
 def built(rows: Fetched) -> StudySnapshot:
@@ -219,10 +252,15 @@ def built(rows: Fetched) -> StudySnapshot:
         StudyError: the row of a trial does not hold what workers write.
     """
     row, spec = rows.study, file.restore(rows.study.spec, rows.study.name)
-    trained = by_slot(rows.members)
+    trained: defaultdict[int, list[Member]] = defaultdict(list)
+    for member in rows.members:
+        trained[member.slot_id].append(_member(member))
 
     def trial(slot: Row[Any]) -> Trial:
-        return _trial(slot, trained[slot.id])
+        if not rows.briefly:
+            return _trial(slot, trained[slot.id], slot.steps, **_told(slot))
+        members = trained[slot.id] or [_A_NETWORK] * slot.n_members
+        return _trial(slot, members, (0.0,) * slot.n_steps, message=None, lineage={})
 
     trials = [checked(slot, trial) for slot in rows.slots]
     return StudySnapshot(
@@ -263,7 +301,7 @@ def _expected(
     return expected(spec, search, n_scored)
 
 
-def _trial(row: Row[Any], trained: Iterable[Member]) -> Trial:
+def _trial(row: Row[Any], trained: Iterable[Member], steps: Sequence[float], **more: Any) -> Trial:
     return Trial(
         phase=Phase(row.phase),
         number=row.number,
@@ -272,7 +310,7 @@ def _trial(row: Row[Any], trained: Iterable[Member]) -> Trial:
         params=row.params or {},
         score=row.score,
         costs=tuple(row.costs),
-        steps=tuple(row.steps),
+        steps=tuple(steps),
         members=tuple(trained),
         attempts=row.attempts,
         losses=row.losses,
@@ -280,12 +318,19 @@ def _trial(row: Row[Any], trained: Iterable[Member]) -> Trial:
         worker=row.worker,
         started_at=row.started_at,
         settled_at=row.settled_at,
-        message=None if row.message is None else printable(row.message, "\n\t"),
-        lineage=row.lineage,
         held=row.held,
-        enqueued=Suggestion(params={}, attrs=row.attrs).enqueued,
-        amendments=tuple(map(Amendment.restored, row.amendments)),
+        **more,
     )
+
+
+def _told(row: Row[Any]) -> dict[str, Any]:
+    """What is told of a trial but in lists."""
+    return {
+        "message": None if row.message is None else printable(row.message, "\n\t"),
+        "lineage": row.lineage,
+        "enqueued": Suggestion(params={}, attrs=row.attrs).enqueued,
+        "amendments": tuple(map(Amendment.restored, row.amendments)),
+    }
 
 
 def open_studies(connection: Connection) -> list[tuple[str, int, int]]:

@@ -289,8 +289,11 @@ ORDER BY number"""
 """Trials whose objective has raised, before the first one that runs."""
 
 LISTING = """
-SELECT id, name, optuna_study_id, priority, created_at, spec ->> 'objective' AS objective,
+SELECT id, name, priority, created_at, spec ->> 'objective' AS objective,
+       (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
        spec #> '{figure,overlay}' AS overlay, settled, running,
+       spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
+         OR coalesce(spec #>> '{confirm,by}' = 'expected', false) AS whole,
        state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
        md5(CAST(code AS text)) AS code_hash, ended, latest
 FROM hpo_ledger.studies s, LATERAL (
@@ -300,7 +303,8 @@ FROM hpo_ledger.studies s, LATERAL (
          count(*) FILTER (WHERE state <> 'running') AS ended, max(settled_at) AS latest
   FROM hpo_ledger.slots WHERE study_id = s.id) AS counts
 ORDER BY created_at, id"""
-"""A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark."""
+"""A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark; ``whole`` says
+that no list can be made of its trials as ``BRIEFLY`` tells them."""
 
 LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtext(:name))"
 """One at a time makes a study of a name."""
@@ -348,9 +352,31 @@ WHERE study_id = :study_id AND state = 'failed'
 ORDER BY phase DESC, number FOR UPDATE"""
 """What failed of a trial and of its confirmation; of all trials, where it is null."""
 
+STUDIES = "SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE id = ANY(:ids)"
+
 SLOTS = """
 SELECT *, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held FROM hpo_ledger.slots
-WHERE study_id = :study_id ORDER BY phase, number"""
+WHERE study_id = ANY(:ids) ORDER BY phase, number"""
+
+BRIEFLY = """
+SELECT id, study_id, phase, number, source, state, params, score, costs, attempts, losses,
+       losses_in_a_row, worker, started_at, settled_at,
+       coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
+       cardinality(steps) AS n_steps,
+       (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members
+FROM hpo_ledger.slots WHERE study_id = ANY(:ids) ORDER BY phase, number"""
+"""As ``SLOTS``, what lists show; of steps and networks, how many there are."""
+
+MEMBERS = """
+SELECT study_id, slot_id, member, seed, m.score, diverged, info, seconds,
+       CASE WHEN :curves THEN curve END AS curve,
+       CASE WHEN :curves THEN loss_curve END AS loss_curve
+FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id
+WHERE {which} ORDER BY slot_id, member"""
+"""Without ``curves``, null is told of them; ``which`` is one of the conditions below."""
+OF_SLOT = "slot_id = :slot_id"
+OF_STUDIES = "study_id = ANY(:ids)"
+FRESH_OF_STUDIES = "study_id = ANY(:ids) AND phase = 'confirm'"
 
 WORKERS = """
 SELECT w.*, extract(epoch FROM hpo_ledger.clock() - seen_at) AS silent, s.name AS study,

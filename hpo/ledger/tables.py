@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import StorageError
 from hpo.postgres.connect import Schema
-from hpo.study.trials import FIXED_PARAMS, Phase, SlotState, StudyState, WorkerState
+from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
 from objectives.contract import MAX_SCORE
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
@@ -155,7 +155,6 @@ slots = Table(
     _one_of("state", SlotState),
     _json("params", "object"),
     _json("attrs", "object"),
-    _json(f"coalesce(attrs -> '{FIXED_PARAMS}', '{{}}')", "object"),
     _json("lineage", "object"),
     _json("amendments", "array"),
     _score("score"),

@@ -103,7 +103,6 @@ REFUSED = {
     "studies": ["state = 'x'", "spec = '[]'", "created_at = 'infinity'", "priority = 1001"],
     "slots": [
         *("state = 'x'", "phase = 'x'", "lineage = '5'", "params = '\"x\"'", "attrs = '[1]'"),
-        """attrs = '{"fixed_params": 5}'""",
         *("amendments = '{}'", "settled_at = '-infinity'", "lease_until = 'infinity'"),
         *("score = 'infinity'", "score = 'NaN'", "score = -1e101"),
     ],

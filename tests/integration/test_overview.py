@@ -31,7 +31,8 @@ def test_what_has_changed_is_read_again(
 
     def read() -> dict[str, Result | None]:
         with storage.engine.begin() as connection:
-            found = overview.read(connection)
+            changes = overview.read(connection)
+        found = overview.made(changes)
         assert [study.name for study, _ in found] == ["toy", "idle"]
         assert [study for study, _ in found] == ledger.studies()
         return {study.name: result for study, result in found}
