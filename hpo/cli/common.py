@@ -76,9 +76,9 @@ def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) 
 
 def next_step(arguments: argparse.Namespace, result: Result) -> list[str]:
     """A line that says what to do with the study now; none where there is nothing to do."""
-    from hpo.views.terminal import tables
+    from hpo.views.terminal import status
 
-    step = tables.next_step(result, storage_option(arguments.storage))
+    step = status.next_step(result, storage_option(arguments.storage))
     return [f"next: {step}"] if step else []
 
 

@@ -1,4 +1,4 @@
-"""``hpo doctor``: whether this machine is ready to run studies, and what to do if it is not."""
+"""This machine: ``hpo doctor``, whether it is ready for studies; ``hpo completion``, its shell."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from hpo.console import EXIT_ERROR, JSON, STORAGE, command
+from hpo.cli import main
+from hpo.console import ALIASES, COMMANDS, EXIT_ERROR, JSON, STORAGE, argument, command
 
 # In a fresh process, everything that a worker loads before it trains.
 _AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"
@@ -176,3 +178,59 @@ def _space() -> Finding:
     remedy = "Make room, or set HPO_HOME to another disk."
     found = f"{home}, {free / 1e9:.0f} GB free"
     return _checked("data directory", found, free > _LITTLE_BYTES, remedy)
+
+
+# --- hpo completion -------------------------------------------------------------------------------
+
+_STUDIES = "studies"
+"""What a shell that completes asks for."""
+
+
+@command(
+    argument("shell", choices=["bash", "zsh", "fish", _STUDIES], help="the shell"),
+)
+def completion(arguments: argparse.Namespace) -> int:
+    """Print what a shell needs to complete commands, options and names of studies.
+
+    Examples:
+        eval "$(hpo completion bash)"
+            in ~/.bashrc; in ~/.zshrc, after compinit: eval "$(hpo completion zsh)"
+        hpo completion fish > ~/.config/fish/completions/hpo.fish
+            for fish
+        hpo completion studies
+            names of study files and of studies launched here, which the three ask for
+    """
+    if arguments.shell == _STUDIES:
+        print("\n".join(_studies()))
+        return 0
+    import shtab
+
+    print(shtab.complete(_every_command(), arguments.shell))
+    return 0
+
+
+def _every_command() -> argparse.ArgumentParser:
+    """One parser of all commands, whose arguments know what a shell may offer for them."""
+    import shtab
+
+    every = argparse.ArgumentParser("hpo", add_help=False)
+    commands = every.add_subparsers(parser_class=argparse.ArgumentParser)
+    for name in [*COMMANDS, *ALIASES]:
+        parser = main.parser_of(ALIASES.get(name, name))
+        about = COMMANDS[ALIASES.get(name, name)][1]
+        commands.add_parser(name, help=about, parents=[parser], add_help=False)
+        for action in parser._actions:
+            if action.dest == "study":
+                action.complete = shtab.cmd(f"hpo completion {_STUDIES}")  # type: ignore[attr-defined]
+            elif action.type is Path:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    return every
+
+
+def _studies() -> list[str]:
+    """Study files, by name or here by path, and studies that were launched on this machine."""
+    from hpo import settings
+    from hpo.study import file
+
+    launched = [path.name for path in settings.home().glob("logs/*")]
+    return sorted({*file.available(), *launched, *map(str, Path().glob("*.toml"))})

@@ -1,4 +1,4 @@
-"""``hpo export``: trials as a table, a study as a backup, one network."""
+"""Studies as files: ``hpo report``, ``hpo export``, and back again ``hpo import``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hpo.cli import networks
-from hpo.cli.common import looking, opened_storage
-from hpo.console import STORAGE, STUDY, Parser, argument, command, one_of
+from hpo.cli.common import looking, next_step, opened_storage, show, tell
+from hpo.console import (
+    JSON,
+    OPEN,
+    STORAGE,
+    STUDY,
+    Parser,
+    argument,
+    command,
+    one_of,
+    storage_option,
+)
+from hpo.errors import HpoError
 from hpo.files import check_ending, writing
 
 if TYPE_CHECKING:
+    from hpo.ledger.backup import Backup
+    from hpo.study.result import Result
     from hpo.study.trials import StudySnapshot
-
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
 _TIMES = ("started_at", "settled_at", "message")
@@ -139,3 +151,138 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 def _cell(value: Any) -> Any:
     """A value of a column that may hold lists, which are JSON there."""
     return json.dumps(value) if isinstance(value, list) else value
+
+
+# --- hpo import -----------------------------------------------------------------------------------
+
+
+@command(
+    argument("file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`"),
+    argument("--name", metavar="NEW", help="another name for the study"),
+    argument("--dry-run", action="store_true", help="check the file, touch no database"),
+    STORAGE,
+    JSON,
+)
+def import_(arguments: argparse.Namespace) -> int:
+    """Bring a study from a backup file into the database, as `hpo export --backup` wrote it.
+
+    All of it is imported, or nothing: a file that was cut short or changed is refused. A study that
+    was not finished goes on there: its table ends as if it had never moved.
+
+    Examples:
+        hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
+            from your own machine to the shared database
+        hpo import seqdigits.jsonl.gz --name seqdigits-copy
+            under another name
+        hpo import seqdigits.jsonl.gz --dry-run
+            check that the file is whole and sound, without a database
+    """
+    from hpo.ledger import backup
+    from hpo.ledger.ledger import Ledger
+
+    if arguments.dry_run:
+        found = backup.check(arguments.file, arguments.name)
+        return tell(arguments, _record(found), f"{arguments.file} is sound: {_told(found)}")
+    with opened_storage(arguments) as storage:
+        found = backup.restore(storage, arguments.file, arguments.name)
+        result = Ledger(storage).result(found.spec.name)
+    return tell(
+        arguments,
+        _record(found),
+        f"imported {_told(found)}",
+        f"look at it: hpo status {found.spec.name}{storage_option(arguments.storage)}",
+        *next_step(arguments, result),
+    )
+
+
+def _record(found: Backup) -> dict[str, Any]:
+    from hpo.study.trials import SlotState
+
+    return {
+        "study": found.spec.name,
+        "state": found.header.study.state,
+        "trials": found.spec.budget.trials,
+        "settled": found.states.total() - found.states[SlotState.RUNNING],
+        **{str(state): found.states[state] for state in SlotState},
+    }
+
+
+def _told(found: Backup) -> str:
+    kinds = ", ".join(f"{count:,} {state}" for state, count in sorted(found.states.items()))
+    text = "{study}, {settled:,} of {trials:,} trials settled".format_map(_record(found))
+    return f"{text} ({kinds or 'none begun'})"
+
+
+# --- hpo report -----------------------------------------------------------------------------------
+
+
+@command(
+    STUDY,
+    one_of(
+        argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
+        argument(
+            "--picture",
+            type=Path,
+            metavar="FILE",
+            help="instead of the report, draw one figure as FILE.svg, .pdf or .png",
+        ),
+    ),
+    OPEN,
+    STORAGE,
+    JSON,
+)
+def report(arguments: argparse.Namespace) -> int:
+    """Write a study as one HTML file, or its figure as a picture, and print the path.
+
+    Studies that are running have reports, too. The figure is what the study's file declares in
+    [figure]; without one its convergence, with a [cost] its front.
+
+    Examples:
+        hpo report seqdigits --open
+            writes ./seqdigits-report.html, which needs no network, and opens it in the browser
+        hpo report seqdigits --picture seqdigits.svg
+            a figure for a paper
+    """
+    from hpo.views import pictures, verdict
+    from hpo.views.report import write
+    from hpo.worker import replay
+
+    picture: Path | None = arguments.picture
+    if picture is not None:
+        check_ending(picture, *pictures.ENDINGS)
+    with looking(arguments) as ledger:
+        result = ledger.result(arguments.study, curves=True)
+        others = ledger.overlays(result.spec)
+        matrix = None if picture else replay.confusion(ledger, result)
+    if picture is not None:
+        path = _draw(result, others, picture)
+        record = {"picture": str(path)}
+    else:
+        target = arguments.output or Path(f"{arguments.study}-report.html")
+        path = write(result, target, others, matrix)
+        record = {"report": str(path), "verdict": verdict.verdict(result)}
+    tell(arguments, record, path)
+    show(arguments, path)
+    return 0
+
+
+def _draw(result: Result, others: list[Result], path: Path) -> Path:
+    """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
+    from hpo.views import pictures, verdict
+    from hpo.views.figures import declared
+
+    if result.spec.drawn is None and (found := declared.of_study(result, others)):
+        return pictures.write(found, path)
+    chart = declared.chart(result, others)
+    if chart is None:
+        raise HpoError(
+            f"study {result.spec.name!r}: a [figure] in its file must say what to draw, but "
+            f"there is none. Add one and launch the study again: its trials are kept."
+        )
+    if not chart.groups:
+        raise HpoError(
+            f"study {result.spec.name!r}: a trial must have its place on the x axis "
+            f"({chart.x_label}), but got none: {verdict.progress(result)}. Wait for one, or "
+            f"change `x` of its [figure]."
+        )
+    return pictures.write(declared.figure(chart), path)

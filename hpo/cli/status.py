@@ -1,37 +1,40 @@
-"""``hpo status`` and ``hpo studies``: how far studies are, who works, and what can be launched."""
+"""``hpo status``, ``hpo studies``, ``hpo logs``: how far studies are, who works, what is told."""
 
 from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import looking, next_step, opened_storage, tell, terminal_width
+from hpo.cli.common import looking, opened_storage, tell, terminal_width
 from hpo.console import (
     JSON,
     STORAGE,
     Parser,
     argument,
+    at_least,
     command,
     one_of,
     seconds,
     storage_option,
     study_of,
 )
+from hpo.errors import HpoError
 
 _EVENTS = 5
 """So many are told of a study, the newest."""
+_ENDS = "Ctrl-C ends the watching; workers go on"
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from hpo.ledger.reader import LedgerReader
-    from hpo.study.result import Result
-    from hpo.views.terminal.progress import Tracker
 
 
 @command(
@@ -127,95 +130,91 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.watch is not None:
         return _watch(arguments)
     with looking(arguments) as ledger:
-        if arguments.study is not None:
-            result = ledger.result(arguments.study)
-            events = ledger.events(_EVENTS, arguments.study)
-            record = {**json_records.study(result), "workers": result.snapshot.workers}
-            record["events"] = events
-            deeds = ["", *views.event_lines(events)] if events else []
-            return tell(arguments, record, *_lines(arguments, result), *deeds)
-        found, workers = ledger.results(), ledger.workers()
-    record = {"studies": [json_records.summary(*known) for known in found], "workers": workers}
-    return tell(arguments, record, *views.overview(found, workers, width=terminal_width()))
-
-
-def _lines(arguments: argparse.Namespace, result: Result) -> list[str]:
-    from hpo.study.trials import StudyState
-    from hpo.views import verdict
-    from hpo.views.terminal import status, tables
-
-    told = result.state in (StudyState.FAILED, StudyState.STOPPED)  # by the verdict itself
-    state = "" if told else f"{result.state}, "
-    lines = [f"{result.spec.name}: {state}{verdict.verdict(result)}"]
-    if gap := status.gap(result):
-        lines.append(gap)
-    lines.append(verdict.progress(result))
-    if result.confirm:
-        settled = sum(len(c.scores) + c.failed for c in result.confirmations)
-        lines.append(f"{settled} of {result.wanted} confirmations settled")
-    lines += tables.edge_lines(result)
-    if result.best is not None:
-        lines += ["", *tables.best_table(result, 1)]
-    lines += ["", *status.worker_lines(result.snapshot.workers, width=terminal_width())]
-    if failures := tables.failures(result, storage_option(arguments.storage)):
-        lines += ["", *failures]
-    if (reason := result.snapshot.reason) and result.state == StudyState.FAILED:
-        lines += ["", "why it failed:", *(f"  {line}" for line in reason.splitlines())]
-    if step := next_step(arguments, result):
-        lines += ["", *step]
-    return lines
+        if arguments.study is None:
+            found, workers = ledger.results(), ledger.workers()
+            summaries = [json_records.summary(*known) for known in found]
+            lines = views.overview(found, workers, width=terminal_width())
+            return tell(arguments, {"studies": summaries, "workers": workers}, *lines)
+        result, events = ledger.result(arguments.study), ledger.events(_EVENTS, arguments.study)
+    own = {"workers": result.snapshot.workers, "events": events}
+    record = {**json_records.study(result), **own}
+    lines = views.of_study(result, storage_option(arguments.storage), terminal_width())
+    return tell(arguments, record, *lines, *[""] * bool(events), *views.event_lines(events))
 
 
 def _watch(arguments: argparse.Namespace) -> int:
     """Show a study, or all, until Ctrl-C, the usual end; a database that is away is waited for."""
-    from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
 
     from hpo.ledger.reader import LedgerReader
     from hpo.postgres.retry import retry
-    from hpo.views.terminal.progress import Tracker
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
-        console, ledger, study = Console(), LedgerReader(storage), arguments.study
-        tracker = Tracker(ledger.result(study)) if study is not None else None
-        shown: RenderableType = Text("")
-        with Live(console=console, auto_refresh=False, screen=True) as live:
-
-            def show(note: str, style: str) -> None:
-                live.update(Group(shown, Text(note, style)), refresh=True)
+        ledger, where = LedgerReader(storage), storage.place()
+        with Live(auto_refresh=False, screen=True) as live:
 
             def away(waited_s: float, _: Exception) -> None:
-                show(f"database unreachable for {waited_s:.0f} s, retrying", "bold yellow")
+                note = f"database unreachable for {waited_s:.0f} s, retrying"
+                live.update(Text(note, "bold yellow"), refresh=True)
 
             def draw() -> RenderableType:
-                return _drawn(ledger, study, tracker, storage.place(), console)
+                return _drawn(ledger, arguments.study, where, live.console)
 
             while True:
-                shown = retry(draw, patience_s=math.inf, on_wait=away)
-                show("Ctrl-C ends the watching; workers go on", "dim")
+                live.update(retry(draw, patience_s=math.inf, on_wait=away), refresh=True)
                 time.sleep(arguments.watch)
     return 0
 
 
-def _drawn(
-    ledger: LedgerReader, study: str | None, tracker: Tracker | None, where: str, console: Console
-) -> RenderableType:
+def _drawn(ledger: LedgerReader, study: str | None, where: str, console: Console) -> RenderableType:
     """The study as it is now, or all of the database that is ``where`` in words."""
     from rich.text import Text
 
     from hpo.views.terminal import live, status
 
-    if study is None or tracker is None:
-        room = {"width": console.width, "height": console.height - 3}
-        lines = status.overview(ledger.results(), ledger.workers(), **room)
-        return Text("\n".join([where, "", *lines]), no_wrap=True, overflow="ellipsis")
-    result = ledger.result(study)
-    return live.screen(
-        result,
-        storage=where,
-        notes=[],
-        seconds_left=tracker.seconds_left(result),
-        width=console.width,
-        height=console.height - 1,
-    )
+    if study is not None:
+        room = {"width": console.width, "height": console.height - 1}
+        return live.screen(ledger.result(study), storage=where, notes=[_ENDS], **room)
+    room = {"width": console.width, "height": console.height - 4}
+    lines = status.overview(ledger.results(), ledger.workers(), **room)
+    return Text("\n".join([where, "", *lines, _ENDS]), no_wrap=True, overflow="ellipsis")
+
+
+@command(
+    study_of("name (default: the one launched last)", required=False),
+    argument("--lines", type=at_least(1), default=5, metavar="N", help="of each (default: 5)"),
+)
+def logs(arguments: argparse.Namespace) -> int:
+    """Show the last lines that the workers of a study wrote.
+
+    Examples:
+        hpo logs seqdigits
+            of every worker that the last launch on this machine started, or its jobs
+        hpo logs
+            of the study that was launched last
+        hpo logs seqdigits --lines 50
+            more of them; `hpo status seqdigits` says who works, and where the files are
+    """
+    from hpo import settings
+
+    home = settings.home() / "logs"
+    files = list(home.glob(f"{arguments.study or '*'}/**/*.log"))
+    if not files:
+        what = "a study" if arguments.study is None else f"study {arguments.study!r}"
+        raise HpoError(
+            f"{home}: workers of {what} must have been started on this machine, but it holds no "
+            f"log of theirs. `hpo status` says where they work."
+        )
+    for path in _of_last_launch(files):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or ["(nothing yet)"]
+        print(f"== {path}", *lines[-arguments.lines :], sep="\n")
+    return 0
+
+
+def _of_last_launch(files: list[Path]) -> list[Path]:
+    """Those that begin as the newest does: with the time of the launch, or the number of a job."""
+    newest = max(files, key=lambda path: path.stat().st_mtime)
+    launch = re.match(r".*?_|.*-|", newest.name)
+    prefix = launch[0] if launch else ""
+    return sorted(path for path in newest.parent.glob("*.log") if path.name.startswith(prefix))

@@ -60,9 +60,8 @@ def trials(arguments: argparse.Namespace) -> int:
         "study": arguments.study,
         "trials": [json_records.trial(result.spec, slot) for slot in slots],
     }
-    lines = tables.columns(
-        _rows(result, slots), right=[2, 3, 4], width=terminal_width(), drop=[3, 4], keep=[0, 1]
-    )
+    rows, width = _rows(result, slots), terminal_width()
+    lines = tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4])
     return tell(arguments, record, *lines)
 
 
@@ -135,8 +134,8 @@ def best(arguments: argparse.Namespace) -> int:
         hpo best seqdigits --json | jq .best[0].params
             its parameters, for a program
     """
-    from hpo.views import caveats, json_records, verdict
-    from hpo.views.terminal import chart, tables
+    from hpo.views import json_records
+    from hpo.views.terminal import status
 
     with looking(arguments) as ledger:
         result = ledger.result(arguments.study)
@@ -146,15 +145,5 @@ def best(arguments: argparse.Namespace) -> int:
             f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
         )
     found = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]
-    lines = [f"{arguments.study}: {verdict.verdict(result)}"]
-    if result.best is not None:
-        named = result.confirmed  # of which the first line says it
-        for block in (
-            tables.front_table(result),
-            tables.best_table(result, arguments.top),
-            tables.edge_lines(result),
-            caveats.warnings(result, but=named.source if named else None),
-            chart.chart(result),
-        ):
-            lines += ["", *block] if block else []
-    return tell(arguments, {**json_records.study(result), "best": found}, *lines)
+    record = {**json_records.study(result), "best": found}
+    return tell(arguments, record, *status.best(result, arguments.top))

@@ -24,8 +24,7 @@ from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.views.terminal import live
-from hpo.views.terminal.live import LiveView
-from hpo.views.terminal.progress import View
+from hpo.views.terminal.live import LiveView, View
 
 
 def launch(

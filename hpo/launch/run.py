@@ -32,9 +32,8 @@ from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
 from hpo.views import json_records
-from hpo.views.terminal import tables
-from hpo.views.terminal.live import LiveView
-from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, View
+from hpo.views.terminal import status
+from hpo.views.terminal.live import QUIET_S, JsonView, LiveView, PlainView, View
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
@@ -295,7 +294,7 @@ class Launch:
                 f"{name}: stopped by {result.snapshot.reason}; nothing is lost. Go on with:\n"
                 f"  hpo resume {shlex.quote(name)}{self._option}\n{again}"
             )
-        step = tables.next_step(result, self._option)
+        step = status.next_step(result, self._option)
         raise HpoError(f"{name}: study failed: {result.snapshot.reason}\nnext: {step}")
 
     def show_result(self, result: Result, outcome: str, page: Path | None) -> None:
@@ -305,7 +304,7 @@ class Launch:
             return
         width = shutil.get_terminal_size().columns
         report = str(page) if page else None
-        lines = tables.result(result, report=report, storage=self._option, width=width)
+        lines = status.of_launch(result, report=report, storage=self._option, width=width)
         print("\n".join(lines), flush=True)
 
     def _print_record(self, result: Result, outcome: str, report: Path | None) -> None:

@@ -16,7 +16,7 @@ from users import User, workers_of
 from workers import kill, ledger_at, start_worker, table, wait_until
 
 from hpo.study.trials import StudyState
-from hpo.views.terminal.progress import QUIET_S
+from hpo.views.terminal.live import QUIET_S
 
 
 def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: User) -> None:

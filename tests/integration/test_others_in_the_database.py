@@ -91,9 +91,7 @@ def test_trials_that_others_have_added_are_told_apart_in_every_view(
     snapshot = ledger.snapshot("toy")
     assert snapshot.settled == 4
     assert theirs(storage).best_value == 1e9, "what is told apart"
-    shown = live.screen(
-        ledger.result("toy"), storage="", notes=[], seconds_left=1.0, width=200, height=40
-    )
+    shown = live.screen(ledger.result("toy"), storage="", notes=[], width=200, height=40)
     console = Console(width=200, file=io.StringIO())
     console.print(shown)
     assert said in console.file.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import accumulate
 
 from hpo.study.effort import Ending, ending
@@ -13,64 +12,7 @@ from hpo.views import formatting
 from hpo.views.scores import comparable
 
 _LABEL = 9
-
-
-class _Canvas:
-    """Rows of characters, on which scores have their height.
-
-    Args:
-        width: characters per line, with the labels.
-        rows: lines.
-        low: the score of the lowest row.
-        high: that of the highest; scores outside stand at the edge.
-    """
-
-    def __init__(self, width: int, rows: int, low: float, high: float) -> None:
-        self._low, self._high = low, high
-        self.columns = width - _LABEL - 2
-        self._cells = [[" "] * self.columns for _ in range(rows)]
-
-    def row(self, score: float) -> int:
-        last = len(self._cells) - 1
-        place = (self._high - score) / (self._high - self._low)
-        return min(last, max(0, round(place * last)))
-
-    def rule(self, score: float) -> None:
-        self._cells[self.row(score)] = ["╌"] * self.columns
-
-    def put(self, row: int, column: int, character: str) -> None:
-        self._cells[row][column] = character
-
-    def steps(self, corners: Sequence[tuple[int, int]]) -> None:
-        """A line that keeps its row from each column to the next one, and at last to the end."""
-        (column, row), *others = corners
-        for next_column, next_row in [*others, (self.columns, corners[-1][1])]:
-            for passed in range(column, next_column):
-                self.put(row, passed, "━")
-            column = next_column
-            if next_row != row:
-                up = next_row < row
-                for between in range(min(row, next_row) + 1, max(row, next_row)):
-                    self.put(between, column, "┃")
-                self.put(row, column, "┛" if up else "┓")
-                self.put(next_row, column, "┏" if up else "┗")
-                row = next_row
-                column += 1
-
-    def lines(self, spec: StudySpec, last_trial: int, legend: str) -> list[str]:
-        """All of it, with the scores at its left, the trials below, and the legend."""
-        last, found = len(self._cells) - 1, []
-        for index, cells in enumerate(self._cells):
-            label = ""
-            if index % 3 == 0 or index == last:
-                score = self._high - index * (self._high - self._low) / last
-                label = formatting.score_text(spec, score)
-            edge = "┤" if label else "│"
-            found.append(f"{label:>{_LABEL}} {edge}{''.join(cells)}".rstrip())
-        right, indent = str(last_trial), " " * (_LABEL + 1)
-        title = f"{'trial':^{max(1, self.columns - 1 - len(right))}}"
-        found.append(f"{indent}└{'─' * self.columns}")
-        return [*found, f"{indent} 0{title}{right}", f"{indent} {legend}".rstrip()]
+"""Characters of a score at the left."""
 
 
 def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
@@ -88,28 +30,42 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
     spec, found = result.spec, comparable(result)
     if width < 30 or type(result) is not Search or len(found) < 2:
         return []
-    better = max if spec.maximize else min
     whole = complete(result.search)  # none is complete at the start of a race
-    scores = [trial.score or 0.0 for trial in whole]
-    best = list(zip((t.number for t in whole), accumulate(scores, better), strict=True))
-    canvas = _Canvas(width, rows, *_range(spec, [t.score or 0.0 for t in found], scores[:1]))
-    if spec.reported is not None:
-        canvas.rule(spec.reported.score)
-    last = max(trial.number for trial in result.search)
+    best = list(accumulate((t.score or 0.0 for t in whole), max if spec.maximize else min))
+    low, high = _range(spec, [t.score or 0.0 for t in found], best[:1])
+    columns, last = width - _LABEL - 2, max(trial.number for trial in result.search)
+    cells = [[" "] * columns for _ in range(rows)]
+
+    def row(score: float) -> int:
+        return min(rows - 1, max(0, round((high - score) / (high - low) * (rows - 1))))
 
     def column(number: int) -> int:
-        return round(number / max(1, last) * (canvas.columns - 1))
+        return round(number / max(1, last) * (columns - 1))
 
-    early = [trial for trial in found if ending(spec, trial)]
-    for mark, some in (("∘", early), ("·", [t for t in found if t not in early])):
-        for trial in some:
-            canvas.put(canvas.row(trial.score or 0.0), column(trial.number), mark)
-    if best:
-        canvas.steps([(column(number), canvas.row(score)) for number, score in best])
-    legend = "· trial   " + f"∘ {Ending.NETWORKS}   " * bool(early) + "━ best so far"
+    if spec.reported is not None:
+        cells[row(spec.reported.score)] = ["╌"] * columns
+    for trial in sorted(found, key=lambda trial: not ending(spec, trial)):
+        mark = "∘" if ending(spec, trial) else "·"
+        cells[row(trial.score or 0.0)][column(trial.number)] = mark
+    ends = [*(column(trial.number) for trial in whole[1:]), columns]
+    for trial, score, end in zip(whole, best, ends, strict=False):
+        begin = column(trial.number)
+        cells[row(score)][begin:end] = "━" * (end - begin)
+    legend = "· trial   "
+    if any(ending(spec, trial) for trial in found):
+        legend += f"∘ {Ending.NETWORKS}   "
+    legend += "━ best so far"
     if text := formatting.reported_text(spec):
         legend += f"   ╌ {text}"
-    return canvas.lines(spec, last, legend)
+    lines = []
+    for index, line in enumerate(cells):
+        told = index % 3 == 0 or index == rows - 1
+        score = high - index * (high - low) / (rows - 1)
+        label = formatting.score_text(spec, score) if told else ""
+        lines.append(f"{label:>{_LABEL}} {'┤' if told else '│'}{''.join(line)}".rstrip())
+    indent = " " * (_LABEL + 1)
+    axis = f"0{'trial':^{columns - 1 - len(str(last))}}{last}"
+    return [*lines, f"{indent}└{'─' * columns}", f"{indent} {axis}", f"{indent} {legend}"]
 
 
 def _range(spec: StudySpec, scores: list[float], first: list[float]) -> tuple[float, float]:

@@ -1,23 +1,29 @@
-"""The live view of a study on a terminal, redrawn in place at every update."""
+"""What a launch shows while it follows a study: a view redrawn in place, plain or JSON lines."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import statistics
+import sys
+import textwrap
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from hpo.study import effort
 from hpo.study.result import Result, state_name
-from hpo.study.trials import SlotState, Trial, WorkerInfo
-from hpo.views import caveats, formatting, verdict
-from hpo.views.terminal import chart, tables
-from hpo.views.terminal.progress import Tracker, View, left_text, settled
+from hpo.study.trials import Phase, SlotState, Trial
+from hpo.views import formatting, json_records, verdict
+from hpo.views.terminal import chart, status, tables
 
+QUIET_S = 60.0
+"""After so long without news, plain output says that it is still there."""
 _COLOURS = {
     SlotState.COMPLETE: "green",
     SlotState.PRUNED: "yellow",
@@ -27,14 +33,150 @@ _COLOURS = {
 }
 _CHART_ROWS = (7, 12)
 """Fewest and most lines of the chart, without its axis."""
-_FIXED_LINES = 9
-"""Lines of the view without its two lists and its notes."""
+_LAST = 5
+"""So many trials are shown that were settled last."""
 _ECHO = 2
 """Columns left free on the right: a terminal writes ``^C`` behind the last line, and where that
 does not fit, the view is drawn again below its first line."""
 CELL = (100, 28)
 """Characters of the view in the cell of a notebook."""
 _HTML = '<pre style="white-space: pre; overflow-x: auto; line-height: 1.25">{code}</pre>'
+
+
+def settled(result: Result) -> list[Trial]:
+    """Trials of search and confirmation that are settled, in the order in which they were."""
+    found = [s for s in result.every if s.state != SlotState.RUNNING]
+    return sorted(found, key=lambda trial: (trial.settled_at or result.snapshot.now, _key(trial)))
+
+
+def _key(trial: Trial) -> tuple[Phase, int]:
+    return trial.phase, trial.number
+
+
+class View(ABC):
+    """Shows a study while it runs; ``close`` before anything else is printed."""
+
+    def __init__(self, first: Result) -> None:
+        """What is settled in the first result is no news."""
+        self.seen = {_key(trial) for trial in settled(first)}
+
+    def news(self, result: Result) -> Iterator[Trial]:
+        """Trials that were settled since the last call, in that order."""
+        for trial in settled(result):
+            if _key(trial) not in self.seen:
+                self.seen.add(_key(trial))
+                yield trial
+
+    @abstractmethod
+    def update(self, result: Result) -> None:
+        """Show the study as it is now; called a few times per second."""
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Say something besides, such as that a worker was started again."""
+
+    def close(self) -> None:  # noqa: B027 - most views have nothing to clear away
+        """Leave the terminal as it was."""
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+
+class PlainView(View):
+    """One line per settled trial, for logs and pipes."""
+
+    def __init__(self, first: Result) -> None:
+        """Begin with a line on what is there already."""
+        super().__init__(first)
+        self.note(f"{first.name}: {verdict.progress(first)}")
+
+    def update(self, result: Result) -> None:
+        """Print what is new."""
+        for trial in self.news(result):
+            count = sum(phase == trial.phase for phase, _ in self.seen)
+            self.note(settled_line(result, trial, count))
+        if time.monotonic() - self._last_s >= QUIET_S:
+            self.note(waiting_line(result))
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        print(text, flush=True)
+        self._last_s = time.monotonic()
+
+
+class JsonView(View):
+    """One JSON object per settled trial on stdout; notes go to stderr."""
+
+    def update(self, result: Result) -> None:
+        """Print what is new."""
+        at = result.progress
+        best = result.claimed(result.best) if result.best else None
+        counts = {"settled": at.settled, "trials": at.trials, "best": best}
+        for trial in self.news(result):
+            event = "trial" if trial.phase == Phase.SEARCH else "confirmation"
+            record = {"event": event, **json_records.trial(result.spec, trial), **counts}
+            print(json_records.dumps(record), flush=True)
+
+    def note(self, text: str) -> None:
+        """Print to stderr, out of the way of the program that reads stdout."""
+        print(text, file=sys.stderr, flush=True)
+
+
+def settled_line(result: Result, trial: Trial, count: int) -> str:
+    """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
+
+    What a trial reached that was ended early is not put beside the best:
+    ``[14/60] trial 13 curve cut short: 51.3 % after 5 of 60 epochs tau_ns=1.4 …``.
+    """
+    score = formatting.score_cell(result.spec, trial)
+    if trial.phase == Phase.CONFIRM:
+        head = f"[confirmation {count}/{result.wanted}] {result.called(trial)}"
+    else:
+        state = state_name(result.spec, trial)
+        head = f"[{count}/{result.progress.trials}] {result.called(trial)} {state}"
+    if trial.state == SlotState.FAILED:
+        return f"{head}: {formatting.last_line(trial.message)}"
+    if trial.phase == Phase.CONFIRM:
+        return f"{head}: {score}"
+    if effort.ending(result.spec, trial) is not None:
+        head += f": {score}"
+    else:
+        head += f" {score}" if trial.score is not None else ""
+        if result.best and (best := verdict.best_text(result)):
+            head += f" ({verdict.named(result)} {best} #{result.best.number})"
+    return f"{head} {tables.params_text(trial.params, result.spec)}"
+
+
+def waiting_line(result: Result) -> str:
+    """That the launch is alive, and what it waits for."""
+    alive, text = result.snapshot.helpers, f"waiting: {verdict.progress(result)}"
+    if not alive:
+        return f"{text}; no worker serves this study"
+    silent = f"{min(worker.seconds_silent for worker in alive):.0f}"
+    parts = [text, f"{len(alive)} workers alive, last heard of {silent} s ago", left_text(result)]
+    return "; ".join(filter(None, parts))
+
+
+def left_text(result: Result) -> str:
+    """``about 12 min 05 s left for 20 trials``, if they take as long as others did.
+
+    An honest word while that is unknown.
+    """
+    done = [
+        (trial.settled_at - trial.started_at).total_seconds()
+        for trial in result.search
+        if trial.settled_at is not None
+    ]
+    left, alive = result.progress.trials - result.progress.settled, len(result.snapshot.helpers)
+    if left <= 0:
+        return ""
+    if len(done) < 3 or not alive:
+        return "estimating the time left…"
+    duration = formatting.duration_text(left * statistics.fmean(done) / alive)
+    return f"about {duration} left for {left:,} trials"
+
+
+# --- a view that is redrawn -----------------------------------------------------------------------
 
 
 def cell_console() -> Console:
@@ -80,8 +222,8 @@ class LiveView(View):
 
         ``storage`` is where the study is, in words.
         """
+        super().__init__(first)
         self._storage, self._console, self._result = storage, console, first
-        self._tracker = Tracker(first)
         self._notes: list[str] = []
         self._live = cell or Live(console=console, auto_refresh=False, vertical_overflow="crop")
         if isinstance(self._live, Live):
@@ -91,18 +233,12 @@ class LiveView(View):
     def update(self, result: Result) -> None:
         """Redraw."""
         self._result = result
-        view = screen(
-            result,
-            storage=self._storage,
-            notes=self._notes,
-            seconds_left=self._tracker.seconds_left(result),
-            width=self._console.width,
-            height=self._console.height,
-        )
+        room = {"width": self._console.width, "height": self._console.height}
+        view = screen(result, storage=self._storage, notes=self._notes, **room)
         self._live.update(view, refresh=True)
 
     def note(self, text: str) -> None:
-        """Show a line below the view, with the two before it."""
+        """Show a line in the view, with the two before it."""
         self._notes = [*self._notes, text][-3:]
         self.update(self._result)
 
@@ -113,53 +249,25 @@ class LiveView(View):
 
 
 def screen(
-    result: Result,
-    *,
-    storage: str,
-    notes: list[str],
-    seconds_left: float | None,
-    width: int,
-    height: int,
+    result: Result, *, storage: str, notes: Sequence[str], width: int, height: int
 ) -> RenderableType:
     """The whole view for one moment, for a terminal of ``width`` by ``height`` characters."""
-    spec, last, width = result.spec, settled(result)[-5:], max(1, width - _ECHO)
-    title = Text.assemble((spec.name, "bold"), f"  {spec.objective}  ", (storage, "dim"))
-    parts: list[Text | Table] = [title, bar(result, width), counts(result, seconds_left)]
-    if result.confirm:
-        parts.append(confirming(result))
-    named = result.confirmed  # of which a line says its basis
-    wrong = caveats.of(spec, named).remark if named else caveats.warning(result)
-    remarks = [
-        *([wrong] if wrong else []),
-        *tables.edge_lines(result)[:2],
-        *verdict.remarks(result),
-    ]
-    parts += [Text(line, "yellow") for line in remarks]
-    room = height - _FIXED_LINES - len(notes) - len(remarks)
-    alive = result.snapshot.helpers
-    drawn = chart_lines(result, width, room - len(last) - len(alive) - 2)
-    room -= len(drawn)
-    if result.selects:
-        parts.append(best_line(result))
-    parts += drawn
-    if room > 2:
-        parts.append(worker_table(alive, max(1, min(len(alive), room - 2 - len(last)))))
-    if last and room > 4:
-        parts.append(trial_table(result, last[-max(1, room - 2 - len(alive)) :]))
+    width = max(12, width - _ECHO)
+    title = Text.assemble((result.name, "bold"), f"  {result.spec.objective}  ", (storage, "dim"))
+    said = [*status.said(result), left_text(result)]
+    wrapped = [line for text in said for line in textwrap.wrap(text, width)]
+    parts = [title, bar(result, width), *map(Text, wrapped)]
     parts += [Text(text, "yellow") for text in notes]
+    last = trial_lines(result, settled(result)[-_LAST:])
+    room = height - len(parts) - len(last) - 2
+    workers = status.worker_lines(result.snapshot.workers, width=width, height=max(3, room // 2))
+    rows = min(_CHART_ROWS[1], room - len(workers) - 4)
+    if rows >= _CHART_ROWS[0]:
+        parts += map(Text, ["", *chart.chart(result, width=min(width - 1, 100), rows=rows)])
+    parts += map(Text, ["", *workers, "", *last])
     for part in parts:
-        if isinstance(part, Text):
-            part.no_wrap, part.overflow = True, "ellipsis"
-    return Constrain(Group(*parts), width)
-
-
-def chart_lines(result: Result, width: int, room: int) -> list[Text]:
-    """The chart between two empty lines, if there is the room."""
-    rows = min(_CHART_ROWS[1], room - 6)
-    if rows < _CHART_ROWS[0]:
-        return []
-    lines = chart.chart(result, width=min(width - 1, 100), rows=rows)
-    return [Text(line) for line in ("", *lines, "")] if lines else []
+        part.no_wrap, part.overflow = True, "ellipsis"
+    return Constrain(Group(*parts[:height]), width)
 
 
 def bar(result: Result, width: int) -> Text:
@@ -177,67 +285,13 @@ def bar(result: Result, width: int) -> Text:
     return text.append("·" * (cells - drawn), "dim").append(numbers)
 
 
-def counts(result: Result, seconds_left: float | None) -> Text:
-    """How many trials are in which state, and the time left."""
-    text = Text()
-    for key, n in result.progress.ended.items():
-        text.append(verdict.counted(key, n), _COLOURS[key[0]]).append("  ")
-    if running := sum(trial.state == SlotState.RUNNING for trial in result.search):
-        text.append(f"{running:,} running", _COLOURS[SlotState.RUNNING]).append("  ")
-    text.append(f"{result.progress.epochs:,} epochs", "dim").append("  ")
-    return text.append(left_text(result, seconds_left), "dim")
-
-
-def confirming(result: Result) -> Text:
-    """Progress of the confirmation."""
-    done = sum(trial.state != SlotState.RUNNING for trial in result.confirm)
-    text = Text(f"confirming {done}/{result.wanted}")
-    first = result.confirmed
-    if first is not None:
-        mean = formatting.point_text(result.spec, first.mean, first.std, first.costs)
-        text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
-        text.append("".join(f", {said}" for said in caveats.beside(result.spec, first)))
-    return text
-
-
-def best_line(result: Result) -> Text:
-    """The incumbent held against the reported score."""
-    spec, best, found = result.spec, result.best, verdict.best_text(result)
-    if best is None or not found:
-        return Text(f"no complete trial yet  {formatting.reported_text(spec)}".rstrip(), "dim")
-    about = f" (trial {best.number}{verdict.scored(result, best)})"
-    text = Text.assemble(f"{verdict.named(result)} ", (found, "bold green"), about)
-    if spec.reported is not None:
-        gap = verdict.gap_text(spec, result.claimed(best) or 0.0)
-        text.append(f"  {gap} ({spec.reported.source})")
-    return text
-
-
-def worker_table(alive: list[WorkerInfo], rows: int) -> Table:
-    """Who works, on what, and how long it has been silent."""
-    shown = [(w.name, w.doing, f"{w.seconds_silent:.0f} s") for w in alive[:rows]]
-    shown += [(f"and {len(alive) - rows} more", "", "")] * (len(alive) > rows)
-    return _table({"worker": 2, "doing": 4, "silent": None}, shown or [("none yet", "", "")])
-
-
-def trial_table(result: Result, last: list[Trial]) -> Table:
-    """The trials that were settled last."""
-    rows = []
-    for trial in last:
-        failed = trial.state == SlotState.FAILED
-        params = tables.params_text(trial.params, result.spec)
-        state = Text(state_name(result.spec, trial), _COLOURS[trial.state])
-        what = formatting.last_line(trial.message) if failed else params
-        rows.append((result.called(trial), state, formatting.score_cell(result.spec, trial), what))
-    return _table({"settled": None, "": None, "score": None, "parameters": 1}, rows)
-
-
-def _table(heads: Mapping[str, int | None], rows: Sequence[Sequence[str | Text]]) -> Table:
-    """Cells as text; columns with a share of the width are cut where it is short."""
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=True)
-    for head, ratio in heads.items():
-        table.add_column(head, no_wrap=True, overflow="ellipsis", ratio=ratio)
-        table.columns[-1].justify = "right" if head in ("silent", "score") else "left"
-    for row in rows:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    return table
+def trial_lines(result: Result, trials: Sequence[Trial]) -> list[str]:
+    """A table of settled trials: what each ended as, its score, its parameters or its error."""
+    rows = [["settled", "", "score", "parameters"]] * bool(trials)
+    for trial in trials:
+        told = tables.params_text(trial.params, result.spec)
+        if trial.state == SlotState.FAILED:
+            told = formatting.last_line(trial.message)
+        score = formatting.score_cell(result.spec, trial)
+        rows.append([result.called(trial), state_name(result.spec, trial), score, told])
+    return tables.columns(rows)

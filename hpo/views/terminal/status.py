@@ -1,14 +1,24 @@
-"""What ``hpo status`` shows: a line per study and per worker, in the room that there is."""
+"""What is said of studies on a terminal: of one, of all, of their workers, and what to do next."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
 
 from hpo.study.result import Result
-from hpo.study.trials import Event, Listed, StudyState, WorkerInfo, WorkerState
+from hpo.study.trials import (
+    MAX_LOSSES,
+    Event,
+    Listed,
+    SlotState,
+    StudyState,
+    Trial,
+    WorkerInfo,
+    WorkerState,
+)
 from hpo.views import caveats, formatting, verdict
-from hpo.views.terminal import tables
+from hpo.views.terminal import chart, tables
 
 FINISHED = 10
 """So many finished studies are shown beside the others."""
@@ -16,6 +26,165 @@ _PROBLEM = 60
 """So many characters are told of why a study cannot be read here."""
 Known = tuple[Listed, Result | None]
 """A study in a list; no result of one that cannot be read here."""
+
+
+# --- one study ------------------------------------------------------------------------------------
+
+
+def said(result: Result) -> list[str]:
+    """A study in sentences: verdict, gap, progress, confirmations, edges of its space."""
+    told = result.state in (StudyState.FAILED, StudyState.STOPPED)  # by the verdict itself
+    state = "" if told else f"{result.state}, "
+    lines = [f"{result.name}: {state}{verdict.verdict(result)}", gap(result)]
+    lines.append(verdict.progress(result))
+    if result.confirm:
+        settled = sum(len(c.scores) + c.failed for c in result.confirmations)
+        lines.append(f"{settled} of {result.wanted} confirmations settled")
+    return [*filter(None, lines), *edge_lines(result)]
+
+
+def of_study(result: Result, storage: str = "", width: int | None = None) -> list[str]:
+    """All that ``hpo status`` shows of one study; ``storage`` as in ``next_step``."""
+    step, reason = next_step(result, storage), result.snapshot.reason or ""
+    failed = result.state == StudyState.FAILED
+    why = ["why it failed:", *(f"  {line}" for line in reason.splitlines())] if reason else []
+    return _blocks(
+        said(result),
+        tables.best_table(result, 1) if result.best else [],
+        worker_lines(result.snapshot.workers, width=width),
+        failures(result, storage),
+        why if failed else [],
+        [f"next: {step}"] if step else [],
+    )
+
+
+def of_launch(result: Result, *, report: str | None, storage: str, width: int) -> list[str]:
+    """What a launch ends with: chart, verdict, best beside reported, report, next commands.
+
+    Args:
+        result: the study.
+        report: path of the written report.
+        storage: options that lead the next commands to the same database, mostly empty.
+        width: characters per line of the chart.
+    """
+    name = shlex.quote(result.name)
+    best = f"hpo best {name}{storage}; " if result.selects else ""
+    return _blocks(
+        chart.chart(result, width=min(width - 1, 100)),
+        [
+            f"{result.name}: {verdict.verdict(result)}",
+            verdict.progress(result),
+            *edge_lines(result),
+            *failures(result, storage),
+        ],
+        tables.front_table(result) if result.front else [],
+        tables.best_table(result, 1) if result.best else [],
+        [
+            f"report     {report or f'hpo report {name}{storage} --open'}",
+            f"more       {best}hpo trials {name}{storage}",
+            f"dashboard  hpo dashboard{storage}",
+        ],
+    )
+
+
+def best(result: Result, top: int) -> list[str]:
+    """What ``hpo best`` shows: the verdict, so many trials beside the reported one, caveats."""
+    named = result.confirmed  # of which the first line says it
+    found = [[f"{result.name}: {verdict.verdict(result)}"]]
+    if result.best is not None:
+        found += [
+            tables.front_table(result),
+            tables.best_table(result, top),
+            edge_lines(result),
+            caveats.warnings(result, but=named.source if named else None),
+            chart.chart(result),
+        ]
+    return _blocks(*found)
+
+
+def _blocks(*found: list[str]) -> list[str]:
+    """Blocks of lines with an empty line between them; of an empty block none."""
+    return "\n\n".join("\n".join(block) for block in found if block).split("\n")
+
+
+def edge_lines(result: Result) -> list[str]:
+    """A line for each bound of the space at which the best trials lie; see ``study.edges``."""
+    return [f"edge  {text}" for text in verdict.edges(result)]
+
+
+def gap(result: Result) -> str:
+    """How far a study is from the reported optimum, in one sentence; empty without one."""
+    spec, best = result.spec, result.best
+    if spec.reported is None or not result.selects:
+        return ""
+    if result.confirmed is not None:
+        return f"the confirmed score is {verdict.gap_text(spec, result.confirmed.mean)}"
+    claimed = None if best is None else result.claimed(best)
+    if claimed is None:
+        return f"no score yet to hold against the reported {formatting.reported_number(spec)}"
+    what = "best search score"
+    if result.costs:
+        what = f"search score ({verdict.named(result)})"
+    elif result.snapshot.expected:
+        what = "score that is expected of the best trial"
+    return f"the {what} is {verdict.gap_text(spec, claimed)}"
+
+
+def failures(result: Result, storage: str = "") -> list[str]:
+    """A line about each of the last failed and excluded trials, and how to run them again."""
+    name, lines = shlex.quote(result.name), []
+    for state in (SlotState.FAILED, SlotState.EXCLUDED):
+        if found := result.ended(state):
+            lines.append(f"{len(found)} {state}; the last:")
+            last = [(result.called(t), formatting.last_line(t.message)) for t in found[-3:]]
+            lines += [f"  {called}: {message}" for called, message in last]
+        if found and state == SlotState.FAILED:
+            one = f" --trial {_searched(found[-1])}" if len(found) == 1 else ""
+            lines.append(f"  once the cause is mended: hpo retry {name}{one}{storage}")
+    return lines + [
+        f"{result.called(trial)} has lost {trial.losses} workers so far; if it is what kills "
+        f"them, set it aside: hpo exclude {name} --trial {trial.number}{storage}"
+        for trial in result.search
+        if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES
+    ]
+
+
+def next_step(result: Result, storage: str = "") -> str:
+    """What to do about a study that is not done; empty if there is nothing to do.
+
+    ``storage`` holds the options that lead the commands to the same database, mostly none.
+    """
+    name, failed = shlex.quote(result.name), result.state == StudyState.FAILED
+    resume = f"`hpo resume {name}{storage}`"
+    if failed and result.stuck:
+        return (
+            f"look at the worker's log, mend the cause and go on with {resume}, or set the trial "
+            f"aside first: `hpo exclude {name} --trial {_searched(result.stuck[0])}{storage}`"
+        )
+    if failed and result.ended(SlotState.FAILED):
+        return (
+            f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
+            f"run these trials again with `hpo retry {name}{storage}`, or accept their failures "
+            f"with {resume}; a changed study file needs another name: "
+            f"`hpo launch --study FILE{storage} --name NEW`"
+        )
+    if failed or result.state == StudyState.STOPPED:
+        return resume
+    if result.state == StudyState.OPEN and not result.snapshot.helpers:
+        # a launch needs the study's file, which an import or another directory does not have
+        return (
+            f"no worker serves this study; start some with `hpo worker --study {name}{storage}`, "
+            f"or launch it again"
+        )
+    return ""
+
+
+def _searched(trial: Trial) -> int:
+    """The number of a trial of the search, or of the one that a confirmation retrains."""
+    return trial.number if trial.source is None else trial.source
+
+
+# --- all studies ----------------------------------------------------------------------------------
 
 
 def overview(
@@ -33,23 +202,17 @@ def overview(
         width: characters that a line may have.
         height: lines that there may be; None for as many as it takes.
     """
+    rows = sum(item.state != StudyState.DONE for item, _ in studies) + FINISHED
+    if height is not None:
+        rows = min(rows, max(1, height - 4 - min(len(present(workers)), height // 2)))
+    newest = sorted(range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i))
+    lines = study_lines([studies[i] for i in sorted(newest[:rows])], width=width)
     if not studies:
         lines = ["The database holds no study yet. Start one with: hpo launch NAME"]
-    else:
-        rows = sum(item.state != StudyState.DONE for item, _ in studies) + FINISHED
-        if height is not None:
-            rows = min(rows, max(1, height - 4 - min(len(present(workers)), height // 2)))
-        lines = study_lines(_chosen(studies, rows), width=width)
-        if rows < len(studies):
-            lines.append(f"and {len(studies) - rows:,} more: hpo studies")
+    if rows < len(studies):
+        lines.append(f"and {len(studies) - rows:,} more: hpo studies")
     room = None if height is None else height - len(lines) - 1
     return [*lines, "", *worker_lines(workers, width=width, height=room)]
-
-
-def _chosen(studies: Sequence[Known], rows: int) -> list[Known]:
-    """So many of them, those that are not finished and those begun last first; in their order."""
-    newest = sorted(range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i))
-    return [studies[i] for i in sorted(newest[:rows])]
 
 
 def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[str]:
@@ -72,8 +235,7 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
                 *[str(item.priority)] * ranked,
             ]
         )
-    right = [2, 3, 4, 9] if ranked else [2, 3, 4]
-    return tables.columns(rows, right=right, width=width, drop=[7, 8, 3, 4])
+    return tables.columns(rows, right=[2, 3, 4, 9], width=width, drop=[7, 8, 3, 4])
 
 
 def _score(result: Result) -> tuple[str, str]:
@@ -85,37 +247,17 @@ def _score(result: Result) -> tuple[str, str]:
     return verdict.headline(result, aside), verdict.gap_text(result.spec, found.score, "")
 
 
-def gap(result: Result) -> str:
-    """How far a study is from the reported optimum, in one sentence; empty without one."""
-    spec, best = result.spec, result.best
-    if spec.reported is None or not result.selects:
-        return ""
-    confirmed = result.confirmed
-    if confirmed is not None:
-        return f"the confirmed score is {verdict.gap_text(spec, confirmed.mean)}"
-    claimed = None if best is None else result.claimed(best)
-    if claimed is None:
-        return f"no score yet to hold against the reported {formatting.reported_number(spec)}"
-    expected = "score that is expected of the best trial" if result.snapshot.expected else ""
-    what = (
-        expected or "best search score"
-        if not result.costs
-        else f"search score ({verdict.named(result)})"
+def event_lines(events: Sequence[Event]) -> list[str]:
+    """What people did to studies, and when: one line each."""
+    return tables.columns(
+        [[f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study] for e in events]
     )
-    return f"the {what} is {verdict.gap_text(spec, claimed)}"
 
 
 def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
     """Workers that live or were lost lately, the living first."""
     found = [worker for worker in workers if worker.alive or worker.state != WorkerState.ENDED]
     return sorted(found, key=lambda worker: not worker.alive)
-
-
-def event_lines(events: Sequence[Event]) -> list[str]:
-    """What people did to studies, and when: one line each."""
-    return tables.columns(
-        [[f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study] for e in events]
-    )
 
 
 def worker_lines(
@@ -132,8 +274,8 @@ def worker_lines(
     jobs = height is None and any(worker.job for worker in found)
     rows = [["worker", "host", "doing", "last seen", *["log"] * logs, *["job"] * jobs]]
     for worker in found:
-        said = worker.alive or worker.state == WorkerState.REFUSED
-        doing = worker.doing if said else f"lost: {worker.doing}"
+        told = worker.alive or worker.state == WorkerState.REFUSED
+        doing = worker.doing if told else f"lost: {worker.doing}"
         silent = f"{formatting.duration_text(worker.seconds_silent)} ago"
         row = [worker.name, worker.host, doing, silent]
         row += [PurePath(worker.log or "").name] * logs
@@ -146,5 +288,4 @@ def worker_lines(
         shown = max(1, height - 2)
         more = [f"and {len(found) - shown:,} more workers"]
         rows = rows[: shown + 1]
-    drop = [index for index in (1, 5) if index < len(rows[0])]
-    return [*tables.columns(rows, right=[3], width=width, drop=drop), *more]
+    return [*tables.columns(rows, right=[3], width=width, drop=[1, 5]), *more]

@@ -12,8 +12,8 @@ from hpo.study.trials import SlotState
 from hpo.views import json_records, verdict
 from hpo.views import report as page
 from hpo.views.figures import convergence, parameters
-from hpo.views.terminal import live, tables
-from hpo.views.terminal.progress import settled_line
+from hpo.views.terminal import live, status
+from hpo.views.terminal.live import settled_line
 
 SPEC = snapshots.spec(
     space={"k": {"low": 1, "high": 6}, "rate_per_ns": {"low": 0.01, "high": 1.0, "log": True}},
@@ -41,7 +41,7 @@ EDGES = [
 
 def test_an_edge_in_words_wherever_a_result_is_shown() -> None:
     assert verdict.edges(AT_EDGE) == EDGES
-    lines = tables.result(AT_EDGE, report=None, storage="", width=80)
+    lines = status.of_launch(AT_EDGE, report=None, storage="", width=80)
     assert [line for line in lines if line.startswith("edge  ")] == [f"edge  {e}" for e in EDGES]
     assert f"<strong>Edge: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
     found = json_records.study(AT_EDGE)["edges"][0]
@@ -50,9 +50,7 @@ def test_an_edge_in_words_wherever_a_result_is_shown() -> None:
 
 def test_the_live_view_shows_edges() -> None:
     console = Console(file=io.StringIO(), width=90, height=24, force_terminal=False)
-    console.print(
-        live.screen(AT_EDGE, storage="x", notes=[], seconds_left=None, width=90, height=24)
-    )
+    console.print(live.screen(AT_EDGE, storage="x", notes=[], width=90, height=24))
     assert "edge  k: 4 of the best 5 trials" in console.file.getvalue()
 
 
@@ -78,7 +76,6 @@ def test_progress_counts_them_apart() -> None:
     more = snapshots.changed(ENDED, search=(*ENDED.search, replace(CUT, number=27)))
     text = "25 complete, 2 curves cut short, 1 not replicated further"
     assert text in verdict.progress(more)
-    assert text.replace(", ", "  ") in live.counts(more, None).plain
 
 
 def test_figures_tell_them_apart() -> None:

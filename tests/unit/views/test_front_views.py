@@ -11,8 +11,7 @@ import pytest
 from hpo.notebook import frames
 from hpo.views import json_records, verdict
 from hpo.views.figures import front as figures_front
-from hpo.views.terminal import progress as terminal_lines
-from hpo.views.terminal import status
+from hpo.views.terminal import live, status
 
 
 def test_the_verdict_says_when_nothing_holds() -> None:
@@ -44,7 +43,7 @@ def test_before_anything_is_confirmed(trials: list[tuple[float, float]], text: s
 
 def test_lines_of_a_launch_and_of_the_status() -> None:
     snapshot = fronts.study()
-    line = terminal_lines.settled_line(snapshot, snapshot.search[2], 3)
+    line = live.settled_line(snapshot, snapshot.search[2], 3)
     assert line.startswith(
         "[3/6] trial 2 complete 91.0 % at 12.3 pJ (cheapest that reaches the reported score "
         "92.0 % at 14 pJ #3) x="

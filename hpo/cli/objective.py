@@ -1,22 +1,148 @@
-"""``hpo guide``: the paper's design rules for a given input time scale, with the numbers put in."""
+"""Objectives: ``hpo params`` (what one takes), ``hpo new`` (one of your own), ``hpo guide``."""
 
 from __future__ import annotations
 
 import argparse
+import keyword
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import tell
+from hpo.cli.common import tell, terminal_width
 from hpo.console import JSON, argument, command
-from hpo.errors import HpoError
+from hpo.errors import HpoError, near_miss
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from objectives.thermal import Device
+
+# --- hpo params -----------------------------------------------------------------------------------
+
+_RANGES = {"minimum": "≥ ", "exclusiveMinimum": "> ", "maximum": "≤ ", "exclusiveMaximum": "< "}
+_COLUMNS = ("name", "unit", "default", "bounds", "meaning")
+
+
+@command(
+    argument("objective", metavar="OBJECTIVE", help="spintronic, ctrnn, or package.module:Class"),
+    JSON,
+)
+def params(arguments: argparse.Namespace) -> int:
+    """Show the hyper-parameters of an objective: what [space] and [fixed] of a study may name.
+
+    Those of [variability] begin with its name.
+
+    Examples:
+        hpo params spintronic
+            name, unit, default, bounds and meaning of each
+        hpo params ctrnn --json | jq '.params[] | select(.unit == "ns").name'
+            for a program
+    """
+    import objectives
+
+    name = arguments.objective
+    try:
+        objective = objectives.load(name)
+    except LookupError as error:
+        raise HpoError(f"{error}. {near_miss(name, objectives.BUILT_IN)}".rstrip()) from None
+    found = _fields(objective.Params)
+    if objective.variability is not None:
+        found += _fields(objective.variability, "variability.")
+    if arguments.json:
+        return tell(arguments, {"objective": name, "params": found})
+    from rich import console, table
+
+    from hpo.views import formatting
+
+    shown = table.Table(*_COLUMNS, box=None, pad_edge=False)
+    for one in found:
+        meaning = one["meaning"] + "; or one for each layer" * one["per_layer"]
+        cells = [{**one, "meaning": meaning}[column] for column in _COLUMNS]
+        shown.add_row(*("–" if v in (None, "") else formatting.value_text(v) for v in cells))
+    console.Console(width=terminal_width() or 120, markup=False).print(shown)
+    return 0
+
+
+def _fields(model: Any, prefix: str = "") -> list[dict[str, Any]]:
+    """The fields of a model, as records."""
+    from hpo.views import formatting
+
+    found = []
+    for name, schema in model.model_json_schema()["properties"].items():
+        of_layers = schema.get("oneOf", ())  # of a value per layer: one, and a list of them
+        kinds = [schema, *schema.get("anyOf", ()), *of_layers]  # of ``int | None``, both
+        if name == "variability" and any("$ref" in kind for kind in kinds):  # a table of its own
+            continue
+        choices = next((kind["enum"] for kind in kinds if "enum" in kind), None)
+        bounds = {key: kind[key] for key in _RANGES for kind in kinds if key in kind}
+        words = [
+            f"{sign}{formatting.value_text(bounds[key])}"
+            for key, sign in _RANGES.items()
+            if key in bounds
+        ]
+        found.append(
+            {
+                "name": f"{prefix}{name}",
+                "unit": formatting.unit(name),
+                "bounds": ", ".join(choices or words),
+                **{key: bounds.get(key) for key in _RANGES},
+                "choices": choices,
+                "default": schema.get("default"),
+                "per_layer": bool(of_layers),
+                "meaning": schema.get("description", ""),
+            }
+        )
+    return found
+
+
+# --- hpo new --------------------------------------------------------------------------------------
+
+_FILES = {
+    "{}.py": "objective.py.j2",
+    "{}.toml": "objective.toml.j2",
+    "test_{}.py": "objective_test.py.j2",
+}
+_OURS = ("hpo", "objectives", "studies")
+
+
+@command(
+    argument("what", choices=["objective"], help="what to write"),
+    argument("name", metavar="NAME", help="of its module and study, such as gru"),
+)
+def new(arguments: argparse.Namespace) -> int:
+    """Write an objective of your own, its study and its test, into the working directory.
+
+    Examples:
+        hpo new objective gru
+            gru.py, gru.toml and test_gru.py: a convolutional network that reads digits, to be
+            changed
+        hpo launch gru.toml
+            it runs as it is; docs/how-to/own-objective.md explains each part
+    """
+    from jinja2 import Environment, PackageLoader
+
+    name = arguments.name
+    if not name.isidentifier() or keyword.iskeyword(name) or name in _OURS:
+        raise HpoError(
+            f"hpo new: NAME must be that of a Python module, and not {', '.join(_OURS)}, but got "
+            f"{name!r}. Take one of letters, digits and underscores, such as my_network."
+        )
+    paths = [Path(pattern.format(name)) for pattern in _FILES]
+    for path in paths:
+        if path.exists():
+            raise HpoError(f"{path}: no file of this name must be there, but one is. Move it.")
+    templates = Environment(loader=PackageLoader("hpo.cli"), keep_trailing_newline=True)
+    title = "".join(word.title() for word in name.split("_"))
+    for path, template in zip(paths, _FILES.values(), strict=True):
+        text = templates.get_template(template).render(name=name, title=title)
+        path.write_text(text, encoding="utf-8")
+    print(f"{', '.join(map(str, paths))}: run it with hpo launch {paths[1]}")
+    return 0
+
+
+# --- hpo guide ------------------------------------------------------------------------------------
 
 _NUMBERS: dict[str, tuple[float, str]] = {
     "dt_ns": (1.0, "time between two input points, in ns"),
