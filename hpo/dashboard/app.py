@@ -36,6 +36,7 @@ TURN_S = 5.0
 """So long a question waits for its turn."""
 _TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
 """The database's trouble and not ours: a password that was changed, tables that were dropped."""
+_NO_ANSWER = "503 Service Unavailable"
 _PAGES = (Kind.HOME, Kind.STUDY, Kind.OPTUNA_PAGE)
 _log = logging.getLogger(__name__)
 
@@ -43,8 +44,8 @@ _log = logging.getLogger(__name__)
 class _Opened:
     """What there is once the database was reached."""
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage, self.pages = storage, Pages(storage.engine)
+    def __init__(self, storage: Storage, option: str) -> None:
+        self.storage, self.pages = storage, Pages(storage.engine, option=option)
         self.optuna: WSGIApplication = optuna_dashboard.wsgi(storage.optuna(read_only=True))
         self.at_once = threading.BoundedSemaphore(AT_ONCE)
 
@@ -71,7 +72,6 @@ class DashboardApp:
         self._opened: _Opened | None = None
         self._lock, self._asking = threading.Lock(), threading.Lock()
         self._away: tuple[float, str] | None = None
-        self._empty = False
 
     def open(self) -> None:
         """Reach the database, so that the first page finds it open.
@@ -97,35 +97,32 @@ class DashboardApp:
         if kind is Kind.OPTUNA_FILE and self._opened is not None:  # there without the database
             return self._opened.optuna(environ, start_response)
         try:
-            opened, has_studies = self._reached()
-            if kind in (Kind.HOME, Kind.OPTUNA_PAGE) and not has_studies:
-                return _send(Reply(overview.no_study(self._option).encode()), start_response)
+            opened = self._reached()
             if kind in (Kind.OPTUNA, Kind.OPTUNA_PAGE, Kind.OPTUNA_FILE):
                 return opened.ask_optuna(environ, start_response)
             return _send(_answer(opened.pages, kind, environ), start_response)
         except StudyError as error:
-            return _send(
-                _notice(kind, "404 Not Found", "No such study", str(error)), start_response
-            )
+            status, title, text = "404 Not Found", "No such study", str(error)
         except (Away, HpoError) as error:
-            text = str(error)
+            status, title, text = _NO_ANSWER, "The database does not answer", str(error)
         except Exception as error:
             if not isinstance(error, _TROUBLE) and not is_passing(error):
                 raise
+            status, title = _NO_ANSWER, "The database does not answer"
             text = self._note_away(error)
-        return _send(self._unavailable(kind, text), start_response)
-
-    def _unavailable(self, kind: Kind, text: str) -> Reply:
-        if kind in _PAGES and self._empty:
-            return Reply(overview.no_study(self._option).encode())
-        return _notice(kind, "503 Service Unavailable", "The database does not answer", text)
+        if kind in _PAGES:
+            return _send(
+                Reply(overview.notice(title, text).encode(), status=status), start_response
+            )
+        body = json.dumps({"reason": f"{title}: {text}"}).encode()
+        return _send(Reply(body, "application/json", status), start_response)
 
     # --- the database -------------------------------------------------------------------
 
-    def _reached(self) -> tuple[_Opened, bool]:
-        """What is behind the site, and whether there is any study.
+    def _reached(self) -> _Opened:
+        """What is behind the site, where the database answers.
 
-        While the database is away, one request asks for it, which may take its time; all others
+        While it is away, one request asks for it, which may take its time; all others
         are answered at once, so that threads are left for whoever asks after our health.
 
         Raises:
@@ -134,32 +131,33 @@ class DashboardApp:
         """
         away = self._away
         if away is None:
-            opened = self._prepared()
-            return opened, _ask(opened.storage)
+            return self._asked()
         if time.monotonic() - away[0] < PAUSE_S or not self._asking.acquire(blocking=False):
             raise Away(away[1])
         try:
-            opened = self._prepared()
-            has_studies = _ask(opened.storage)
+            opened = self._asked()
             self._away = None
-            return opened, has_studies
+            return opened
         finally:
             self._asking.release()
 
+    def _asked(self) -> _Opened:
+        opened = self._prepared()
+        with connected(opened.storage.engine, LONG_S) as connection:
+            connection.execute(sa.select(models.StudyModel.study_id).limit(1))
+        return opened
+
     def _prepared(self) -> _Opened:
-        if self._opened is not None:
-            return self._opened
         with self._lock:
             if self._opened is None:
                 try:
-                    storage = self._open()
+                    self._opened = _Opened(self._open(), self._option)
                 except HpoError as error:
-                    said = getattr(error.__cause__, "orig", None)  # we may not make its tables
-                    self._empty = isinstance(said, psycopg.errors.InsufficientPrivilege)
-                    if not self._empty and not is_passing(error):
+                    said = getattr(error.__cause__, "orig", None)
+                    no_tables = isinstance(said, psycopg.errors.InsufficientPrivilege)
+                    if not no_tables and not is_passing(error):
                         raise
                     raise Away(self._note_away(error)) from error
-                self._opened, self._empty = _Opened(storage), False
             return self._opened
 
     def _note_away(self, error: Exception) -> str:
@@ -185,21 +183,6 @@ def _answer(pages: Pages, kind: Kind, environ: WSGIEnvironment) -> Reply:
 def _wants(environ: WSGIEnvironment) -> tuple[str, str]:
     """The encodings that a client accepts, and the ETag of what it has."""
     return environ["HTTP_ACCEPT_ENCODING"], environ.get("HTTP_IF_NONE_MATCH", "")
-
-
-def _ask(storage: Storage) -> bool:
-    """Whether there is any study: also the question whether the database is there at all."""
-    with connected(storage.engine, LONG_S) as connection:
-        table = models.StudyModel.__table__
-        return bool(connection.scalar(sa.select(sa.exists(sa.select(table.c.study_id)))))
-
-
-def _notice(kind: Kind, status: str, title: str, reason: str) -> Reply:
-    """Why there is nothing to show, for people or for programs."""
-    if kind in _PAGES:
-        return Reply(overview.notice(title, reason).encode(), status=status)
-    text = json.dumps({"reason": f"{title}: {reason}"})
-    return Reply(text.encode(), "application/json", status)
 
 
 def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:

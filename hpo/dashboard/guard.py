@@ -1,17 +1,27 @@
-"""The guard: a WSGI application around another, which sees harmless requests alone."""
+"""The guard: a WSGI application around another, which sees harmless requests alone.
+
+If there is a password, it asks for that: HTTP Basic under any user name, or a bearer token.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import ipaddress
 import json
 import logging
 import re
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.dashboard.passwords import Answer, PasswordCheck
+from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -56,6 +66,12 @@ _POLICIES = {
     "object-src 'none'",
 }
 _FILES = (Kind.FILE, Kind.OPTUNA_FILE)
+SHORTEST = 16
+HOW = "Make one: (umask 077; openssl rand -base64 24 > dashboard-password)"
+FREE_FAILURES = 10
+"""So many wrong passwords from one address get 401; of those that follow, one per pause."""
+PAUSE_S = 5.0
+_ADDRESSES = 4096
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
@@ -117,13 +133,13 @@ class Guard:
         if reads and kind is Kind.HEALTH:
             return kind
         if self.gate is not None:
-            _check_request(self.gate, environ)
+            address = environ.get("REMOTE_ADDR", "")
+            self.gate.check(address, environ.get("HTTP_AUTHORIZATION", ""))
         if reads:
             if kind is None:
                 raise Refused("404 Not Found", "There is no such page.")
             return kind
-        instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
-        raise Refused("403 Forbidden", f"This dashboard only shows. {instead}")
+        raise Refused("403 Forbidden", "This dashboard only shows. To change a study: hpo --help.")
 
     def _check_host(self, host: str) -> None:
         name = host_name(host)
@@ -166,25 +182,6 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _check_request(gate: PasswordCheck, environ: WSGIEnvironment) -> None:
-    address = environ.get("REMOTE_ADDR", "")
-    answer = gate.ask(address, environ.get("HTTP_AUTHORIZATION", ""))
-    if answer is Answer.LATER:
-        raise Refused(
-            "429 Too Many Requests",
-            "Too many wrong passwords came from this address. Wait a minute.",
-            ("Retry-After", "60"),
-        )
-    if answer is Answer.WRONG and environ.get("HTTP_AUTHORIZATION"):
-        _log.warning("a wrong password from %s", address)
-    if answer is Answer.WRONG:
-        raise Refused(
-            "401 Unauthorized",
-            "The dashboard's password is needed, under any user name (or as a bearer token).",
-            ("WWW-Authenticate", 'Basic realm="hpo dashboard", charset="UTF-8"'),
-        )
-
-
 def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResponse:
     """``start_response`` with the headers that every answer bears."""
 
@@ -209,11 +206,107 @@ def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
     return [body]
 
 
-_INSTEAD = (
-    (r"/note$", "What it is about stands in its study file (`description`)."),
-    (r"^/api/studies$", "Start a study with: hpo launch --study FILE."),
-    (r"/rename$", "A study keeps its name; `hpo import --name NEW` makes a copy of another."),
-    (r"^/api/studies/[0-9]+$", "Delete a study with: hpo delete NAME."),
-    (r"/tell$", "Trials are settled by workers alone; see `hpo exclude` and `hpo retry`."),
-)
-"""What to do instead of a request that would change something, by its path."""
+# --- the password ---------------------------------------------------------------------------------
+
+
+def read_password(path: Path) -> str:
+    """The password in a file: one line, a newline at its end does not count.
+
+    Raises:
+        HpoError: it cannot be read, or holds no password that would do.
+    """
+    try:
+        password = path.read_text(encoding="utf-8").removesuffix("\n")
+    except OSError as error:
+        found = str(error.strerror)
+    except UnicodeDecodeError:
+        found = "it is no UTF-8 text"
+    else:
+        if len(password) >= SHORTEST and password == password.strip() and "\n" not in password:
+            return password
+        found = f"another text of {len(password)} characters"
+    raise HpoError(
+        f"dashboard password: its file must hold one line of at least {SHORTEST} characters, "
+        f"without blanks around it, but got {path}: {found}. {HOW}"
+    )
+
+
+class PasswordCheck:
+    """Lets in who knows the password.
+
+    The right one always opens, so that nobody is locked out by others who guess, from the same
+    address (a proxy's, a tunnel's) either. Wrong ones are told to wait, by client; what keeps
+    a guesser out who does not wait is the length of the password.
+    """
+
+    def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """A gate with one password."""
+        self._digest = _digest(password)
+        self._clock = clock
+        self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def check(self, address: str, authorization: str) -> None:
+        """Judge a request by its client's address and its header.
+
+        Raises:
+            Refused: it does not know the password.
+        """
+        password = _presented(authorization)
+        if password is not None:
+            if hmac.compare_digest(_digest(password), self._digest):
+                return
+            if not self._counts(_network(address)):
+                raise Refused(
+                    "429 Too Many Requests",
+                    "Too many wrong passwords came from this address. Wait a minute.",
+                    ("Retry-After", "60"),
+                )
+            _log.warning("a wrong password from %s", address)
+        raise Refused(
+            "401 Unauthorized",
+            "The dashboard's password is needed, under any user name (or as a bearer token).",
+            ("WWW-Authenticate", 'Basic realm="hpo dashboard", charset="UTF-8"'),
+        )
+
+    def _counts(self, client: str) -> bool:
+        """Count a wrong password, of which one is forgiven per pause; False if it is one too many.
+
+        Those beyond the free ones do not count, so that who waits may try again.
+        """
+        with self._lock:
+            now = self._clock()
+            failures, at = self._failures.pop(client, (0.0, now))
+            left = max(0.0, failures - (now - at) / PAUSE_S)
+            is_free = left < FREE_FAILURES
+            self._failures[client] = (left + is_free, now)
+            if len(self._failures) > _ADDRESSES:
+                self._failures.popitem(last=False)
+            return is_free
+
+
+def _digest(password: str) -> bytes:
+    """Of one length, so that the comparison tells nothing about the password's."""
+    return hashlib.sha256(password.encode()).digest()
+
+
+def _presented(authorization: str) -> str | None:
+    """The password of an Authorization header; None without a header that could hold one."""
+    scheme, _, value = authorization.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        # WSGI hands the header's bytes on as Latin-1
+        return value.strip().encode("latin-1", "replace").decode("utf-8", "replace")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+    except ValueError:
+        return ""
+
+
+def _network(address: str) -> str:
+    """Who is slowed down together: an IPv4 address, or the IPv6 network of one line."""
+    try:
+        return str(ipaddress.ip_network((address, 64 if ":" in address else 32), strict=False))
+    except ValueError:
+        return address

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, text
@@ -74,15 +73,10 @@ class Shown:
         own = (("ETag", self._version), ("Vary", "Accept-Encoding"))
         if self._version == known:
             return Reply(b"", self._media, "304 Not Modified", own)
-        if not takes_gzip(accepted):
+        if "gzip" not in accepted:
             return Reply(self._plain, self._media, headers=own)
         zipped = (*own, ("Content-Encoding", "gzip"))
         return Reply(self._packed, self._media, headers=zipped)
-
-
-def takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding header lets answers be compressed."""
-    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
 
 
 def connected(engine: Engine, seconds: float) -> Connection:
@@ -95,7 +89,9 @@ def connected(engine: Engine, seconds: float) -> Connection:
 class Fresh(Generic[T]):
     """Something that is made anew, in a thread of its own, when somebody asks and it is too old."""
 
-    def __init__(self, make: Callable[[T | None], T], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, make: Callable[[T | None], T], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """``make`` is given the last one, and may give it back; nothing is made yet."""
         self._make, self._clock = make, clock
         self._lock = threading.Lock()
@@ -114,12 +110,8 @@ class Fresh(Generic[T]):
                 self._making = Future()
                 threading.Thread(target=self._run, args=(self._making,), daemon=True).start()
             making = self._making
-        try:
-            if making is not None:
-                making.result(wait_s)
-        except TimeoutError:
-            if making and making.done() and isinstance(making.exception(), TimeoutError):
-                raise  # of the making, and not of the waiting
+        if making is not None and wait([making], wait_s).done:
+            making.result()
         if self._known is None:
             return None
         made, at_s = self._known
@@ -161,16 +153,16 @@ class _Report:
 class Pages:
     """What there is to see of all studies of a database, read when somebody looks."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read through ``engine``; nothing is read yet."""
+    def __init__(self, engine: Engine, *, option: str = "") -> None:
+        """Read through ``engine``; nothing is read yet. ``option`` leads a command to it, too."""
         self._engine = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        self._clock = clock
+        self._option = option
         self._overview = Overview(lambda snapshot: overview.card(Result.of(snapshot)))
-        self._home = Fresh(self._read, clock)
-        self._studies: OrderedDict[str, tuple[Fresh[_Report], Fresh[Shown]]] = OrderedDict()
-        self._lock, self._drawing = threading.Lock(), threading.Lock()
+        self._home = Fresh(self._read)
+        self._of = lru_cache(_PAGES)(self._made)
+        self._drawing = threading.Lock()
 
     def home(self, accepted: str, known: str) -> Reply:
         """All studies, as a page."""
@@ -181,10 +173,7 @@ class Pages:
 
     def metrics(self) -> Reply:
         """All numbers for Prometheus, and how old they are."""
-        found = self._home.get(LONG_S)
-        if found is None:
-            raise Away(f"it has not answered for {LONG_S:.0f} s")
-        home, age_s = found
+        home, age_s = _soon(self._home)
         said = overview.metrics(home.studies, home.workers, age_s)
         return Reply(said.encode(), overview.MEDIA_TYPE)
 
@@ -197,22 +186,10 @@ class Pages:
 
     def now(self, name: str, accepted: str, known: str) -> Reply:
         """Who is at work on a study, and what happened to it lately: a part of its page."""
-        found = self._of(name)[1].get(LONG_S)
-        if found is None:
-            raise Away(f"it has not answered for {LONG_S:.0f} s")
-        return found[0].reply(accepted, known)
+        return _soon(self._of(name)[1])[0].reply(accepted, known)
 
-    def _of(self, name: str) -> tuple[Fresh[_Report], Fresh[Shown]]:
-        with self._lock:
-            if name not in self._studies:
-                self._studies[name] = (
-                    Fresh(lambda last: self._report(name, last), self._clock),
-                    Fresh(lambda _: self._now(name), self._clock),
-                )
-            self._studies.move_to_end(name)
-            while len(self._studies) > _PAGES:
-                self._studies.popitem(last=False)
-            return self._studies[name]
+    def _made(self, name: str) -> tuple[Fresh[_Report], Fresh[Shown]]:
+        return Fresh(partial(self._report, name)), Fresh(partial(self._now, name))
 
     def _read(self, last: _Home | None) -> _Home:
         with connected(self._engine, QUERY_S) as connection:
@@ -223,30 +200,45 @@ class Pages:
         studies = self._overview.made(changes)
         ours = {study.number for study, _ in studies}
         others = [(number, names[number]) for number in sorted(names) if number not in ours]
-        return _Home(studies, workers, Shown(overview.home(studies, others, workers, deeds)))
+        found = overview.home(studies, others, workers, deeds)
+        said = found if names else overview.no_study(self._option)
+        return _Home(studies, workers, Shown(said))
 
     def _report(self, name: str, last: _Report | None) -> _Report:
         with connected(self._engine, QUERY_S) as connection:
             mark = marks(connection, name)
             if last is not None and last.mark == mark:
                 return last
+            others, notices = list[Result](), list[str]()
             try:
                 result = Result.of(snapshots.snapshot(connection, name, curves=True))
-                others = [
-                    Result.of(snapshots.snapshot(connection, other))
-                    for other in mark
-                    if other != name
-                ]
             except (SpecError, StudyError) as error:
                 if name not in mark:
                     raise
                 return _Report(mark, Shown(overview.notice(name, str(error))))
+            for other in [other for other in mark if other != name]:
+                try:
+                    others.append(Result.of(snapshots.snapshot(connection, other)))
+                except (SpecError, StudyError) as error:  # it harms no page but its own
+                    notices.append(f"Not drawn, for it cannot be read: {other}: {error}")
         with self._drawing:  # one at a time: the others' pages are answered meanwhile
-            return _Report(mark, Shown(report.html(result, others, live=True)))
+            return _Report(mark, Shown(report.html(result, others, notices=notices, live=True)))
 
-    def _now(self, name: str) -> Shown:
+    def _now(self, name: str, last: Shown | None) -> Shown:
         with connected(self._engine, QUERY_S) as connection:
             number = snapshots.study(connection, name).optuna_study_id
             workers = snapshots.seen_workers(connection)
             deeds = events.newest(connection, _EVENTS, name)
         return Shown(overview.now(name, number, workers, deeds))
+
+
+def _soon(fresh: Fresh[T]) -> tuple[T, float]:
+    """A thing and its age in seconds.
+
+    Raises:
+        Away: there is none but too old ones.
+    """
+    found = fresh.get(LONG_S)
+    if found is None:
+        raise Away(f"it has not answered for {LONG_S:.0f} s")
+    return found

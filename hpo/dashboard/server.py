@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import signal
 import socket
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 THREADS = 16
-CONNECTIONS = 500
-"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly. Of
-more, those that have been idle the longest are closed: who keeps them open keeps nobody out."""
+CONNECTIONS = 800
+"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly."""
 SILENCE_S = 60
 """A connection is closed whose other end has asked nothing, or taken nothing, for so long."""
 LARGEST_HEADERS = 32 * 1024
@@ -50,23 +48,14 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server(address, family=family, backlog=128)
     except OSError as error:
-        rule, remedy = _unusable(error, port)
         said = (error.strerror or str(error)).partition(" (")[0]
-        raise HpoError(f"{where}: {rule}, but got: {said}. {remedy}") from error
+        raise HpoError(
+            f"{where}: the port must be free and open to this user, at an address of this machine, "
+            f"but got: {said}. Choose another one: --port {max(port, 1023) + 1}."
+        ) from error
     if sys.platform == "linux":  # connections inherit it; waitress waits for who takes nothing
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S)
     return listening
-
-
-def _unusable(error: OSError, port: int) -> tuple[str, str]:
-    """The rule that a socket breaks, and what to do."""
-    if error.errno == errno.EADDRINUSE:
-        remedy = f"Is another dashboard running there? Else choose one: --port {port + 1}."
-        return "the port must be free", remedy
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "this user must be allowed to open the port", "Choose one above 1023: --port 8080."
-    remedy = "127.0.0.1 serves this machine alone, 0.0.0.0 every one that reaches it."
-    return "--host must be an address of this machine", remedy
 
 
 def is_loopback(listening: socket.socket) -> bool:
@@ -103,15 +92,6 @@ class _Channel(HTTPChannel):
     Else eight clients that ask on and on, and take nothing, keep every thread for themselves.
     """
 
-    def __init__(self, server: BaseWSGIServer, *rest: Any, **options: Any) -> None:
-        """Make room for it if there are too many."""
-        super().__init__(server, *rest, **options)
-        channels = cast("dict[int, HTTPChannel]", server.active_channels).values()
-        others = [c for c in channels if c is not self and not c.will_close]
-        idle = [c for c in others if not (c.requests or c.total_outbufs_len)]
-        if len(others) >= CONNECTIONS and idle:
-            min(idle, key=lambda channel: float(channel.last_activity)).will_close = True
-
     def service(self) -> None:
         """Answer one request."""
         if len(self.requests) > 1:
@@ -136,7 +116,7 @@ class Server:
             sockets=[listening],
             threads=THREADS,
             ident=None,
-            connection_limit=CONNECTIONS + 100,  # of which nobody is in the middle of something
+            connection_limit=CONNECTIONS,
             channel_timeout=SILENCE_S,
             max_request_header_size=LARGEST_HEADERS,
             max_request_body_size=LARGEST_BODY,

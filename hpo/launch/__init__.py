@@ -45,9 +45,9 @@ def launch(
         StorageError: the database cannot be reached.
         HpoError: workers cannot be started, or the study has failed, or was stopped by somebody.
     """
-    from hpo.launch import python
+    from hpo.launch import run
 
-    return python.launch(study, workers=workers, storage=storage)
+    return run.from_python(study, workers=workers, storage=storage)
 
 
 class _Launch(ModuleType):
@@ -62,8 +62,6 @@ class _Launch(ModuleType):
     ) -> Study:
         """See ``launch``."""
         return launch(study, workers=workers, storage=storage)
-
-    __call__.__doc__ = launch.__doc__
 
 
 sys.modules[__name__].__class__ = _Launch

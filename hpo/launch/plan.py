@@ -6,7 +6,7 @@ import os
 
 from hpo.errors import SpecError
 from hpo.launch import executors
-from hpo.launch.options import LaunchOptions
+from hpo.launch.executors import LaunchOptions
 from hpo.ledger import warm_start as points
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import signal
@@ -9,19 +10,19 @@ import sys
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
+from hpo import config
 from hpo.console import EXIT_ERROR, Terminated, storage_option
-from hpo.errors import HpoError, StorageError
+from hpo.errors import HpoError, SpecError, StorageError
 from hpo.launch import executors, plan
-from hpo.launch.executors import GRACE_S
-from hpo.launch.options import LaunchOptions
+from hpo.launch.executors import GRACE_S, LaunchOptions
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
@@ -32,8 +33,11 @@ from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
 from hpo.views import json_records
-from hpo.views.terminal import status
+from hpo.views.terminal import live, status
 from hpo.views.terminal.live import QUIET_S, JsonView, LiveView, PlainView, View
+
+if TYPE_CHECKING:
+    from hpo.notebook import Study
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
@@ -66,6 +70,55 @@ def run(arguments: Namespace, command: str) -> int:
         return 0
     with sigterm_as_interrupt(), open_storage(options.storage) as storage:
         return Launch(options, spec, storage).run()
+
+
+def from_python(
+    study: str | Path | Mapping[str, Any], *, workers: int | None, storage: str | None
+) -> Study:
+    """Run a launch from a notebook, or a script; see ``hpo.launch.launch``."""
+    from hpo.notebook import load
+
+    if isinstance(study, Mapping):
+        where, again = "hpo.launch", "hpo.launch(…), with the same study"
+        spec = file.read(_plain(study), base=Path(), where=where)
+    else:
+        where, again = str(study), f"hpo.launch({str(study)!r})"
+        spec = file.load(where)
+    search_options.check(spec, where)
+    options = LaunchOptions(
+        command=again,
+        site=config.load({"workers": workers}),
+        storage=storage,
+        in_cell=Console().is_jupyter,
+        writes_report=False,
+    )
+    executors.check(options)
+    with sigterm_as_interrupt(), open_storage(storage) as opened:
+        try:
+            with redirect_stderr(sys.stdout) if options.in_cell else nullcontext():
+                Launch(options, spec, opened).run()
+        except Terminated:
+            raise
+        except KeyboardInterrupt:  # stopped in order, and told so
+            pass
+        return load(spec.name, storage)
+
+
+def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
+    """The dict as a study file would give it: numbers of NumPy and paths are plain ones."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Path):
+            return str(value)
+        if hasattr(value, "tolist"):
+            return value.tolist()
+        raise SpecError(
+            f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "
+            "Write what a study file would have there."
+        )
+
+    tables: dict[str, Any] = json.loads(json.dumps(study, default=plain))
+    return tables
 
 
 @contextmanager
@@ -133,7 +186,7 @@ class Launch:
             _say(self._executor.where(workers))
         elif not first.snapshot.helpers:
             _say(self._how_to_start_a_worker(first))
-        view = self.view(first)
+        view = self._view(first)
         try:
             try:
                 self._start(workers, how)
@@ -187,13 +240,15 @@ class Launch:
             what = f"{who} this study, such as {refusing[0]}\nmend that, or"
         return f"{what} start some, {where}hpo worker {self._spec.name}"
 
-    def view(self, first: Result) -> View:
+    def _view(self, first: Result) -> View:
         """What shows the study while it runs."""
         if self._options.json:
             return JsonView(first)
-        console = Console(file=sys.stdout)
+        place, console = self._storage.place(), Console(file=sys.stdout)
+        if self._options.in_cell:
+            return LiveView(first, storage=place, console=live.cell_console(), cell=live.Cell())
         if sys.stdout.isatty() and not console.is_dumb_terminal:
-            return LiveView(first, storage=self._storage.place(), console=console)
+            return LiveView(first, storage=place, console=console)
         return PlainView(first)
 
     def _follow(self, view: View, first: Result) -> str:
@@ -275,7 +330,7 @@ class Launch:
             self._leave()
         self._executor.stop()
         result = self._patient.result(name, curves=complete)
-        self.show_result(result, outcome, self._report(result) if complete else None)
+        self._show(result, outcome, self._report(result) if complete else None)
         if outcome == "timeout":
             _say(
                 f"error: {name}: stopped after {self._options.timeout_s:g} s, as --timeout says; "
@@ -297,10 +352,11 @@ class Launch:
         step = status.next_step(result, self._option)
         raise HpoError(f"{name}: study failed: {result.snapshot.reason}\nnext: {step}")
 
-    def show_result(self, result: Result, outcome: str, page: Path | None) -> None:
-        """Print what came out of it; ``page`` is the report."""
+    def _show(self, result: Result, outcome: str, page: Path | None) -> None:
+        """Print what came out of it; ``page`` is the report. In a cell, the study shows itself."""
         if self._options.json:
             self._print_record(result, outcome, page)
+        if self._options.json or self._options.in_cell:
             return
         width = shutil.get_terminal_size().columns
         report = str(page) if page else None

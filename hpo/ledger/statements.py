@@ -295,12 +295,14 @@ SELECT id, name, priority, created_at, spec ->> 'objective' AS objective,
        spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
          OR coalesce(spec #>> '{confirm,by}' = 'expected', false) AS whole,
        state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
-       md5(CAST(code AS text)) AS code_hash, ended, latest
+       md5(CAST(code AS text)) AS code_hash, ended, enqueued, latest
 FROM hpo_ledger.studies s, LATERAL (
   SELECT count(*) FILTER (WHERE state <> 'running' AND phase = 'search') AS settled,
          count(*) FILTER (WHERE phase = 'search' AND hpo_ledger.holds(lease_until, lease_s))
            AS running,
-         count(*) FILTER (WHERE state <> 'running') AS ended, max(settled_at) AS latest
+         count(*) FILTER (WHERE state <> 'running') AS ended, max(settled_at) AS latest,
+         count(*) FILTER (WHERE state = 'running' AND phase = 'search' AND attempts = 0)
+           AS enqueued
   FROM hpo_ledger.slots WHERE study_id = s.id) AS counts
 ORDER BY created_at, id"""
 """A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark; ``whole`` says

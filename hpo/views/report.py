@@ -45,12 +45,13 @@ def html(
     others: Sequence[Result] = (),
     kept: Confusion | None = None,
     *,
+    notices: Sequence[str] = (),
     live: bool = False,
 ) -> str:
     """The report as one page: a pure function of the snapshots; ``live`` as in ``page.render``.
 
     ``others`` are the studies that its figure is drawn with, as far as they are there, ``kept`` is
-    how its best network reads the test part.
+    how its best network reads the test part. ``notices`` stand at the top.
     """
     spec, trained = result.spec, sum(trial.seconds for trial in result.every)
     sections = [section for section in _sections(result, others, kept) if section]
@@ -68,6 +69,7 @@ def html(
             f"{formatting.duration_text(trained)} of training",
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
+        notices=notices,
         sections=sections,
         name=shlex.quote(result.name),
         network=result.best and isinstance(spec.objective_impl, NetworkObjective),

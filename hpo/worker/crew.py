@@ -50,6 +50,8 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 OOM_S = 5.0
 """So long a process may take to end that was killed for want of memory."""
+HUNG = os.EX_SOFTWARE
+"""Exit status of a worker that ended itself, since its objective hung: it was able to start."""
 _DEVICES = "CUDA_VISIBLE_DEVICES"
 _FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
 """Exit statuses that say nothing against the worker: it was told to stop, or killed."""
@@ -237,7 +239,7 @@ class Crew:
             how = kernel if out_of_memory else f"killed by {signal.Signals(-status).name}"
         is_own = out_of_memory or status not in _FROM_OUTSIDE
         held = self._release(place.name, how if is_own else None)
-        if lived_s >= HEALTHY_S:
+        if lived_s >= HEALTHY_S or status == HUNG:
             place.pause_s, place.deaths_at_start = PAUSE_S[0], 0
         elif is_own and held is not None:
             place.deaths_at_start = 0 if held else place.deaths_at_start + 1

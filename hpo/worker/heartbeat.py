@@ -20,6 +20,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
 from hpo.settings import LEASE_S
 from hpo.study.trials import WorkerState
+from hpo.worker.crew import HUNG
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0
@@ -126,7 +127,7 @@ class Heartbeat(threading.Thread):
         with self._mutex, suppress(Exception):  # else it is lost without a reason
             if self._claim is not None:
                 self._ledger.lose(self._claim, what)
-        os._exit(os.EX_SOFTWARE)
+        os._exit(HUNG)
 
     def _beat(self) -> None:
         with self._mutex:

@@ -16,8 +16,7 @@ from workers import ledger_at, table, toy_spec, undisturbed, wait_until
 
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
-from hpo.launch.executors import Executor, executor, slurm
-from hpo.launch.options import LaunchOptions
+from hpo.launch.executors import Executor, LaunchOptions, executor, slurm
 from hpo.ledger.ledger import Ledger
 from hpo.study.trials import StudyState, WorkerInfo
 
@@ -43,7 +42,7 @@ def make(
 ) -> Iterator[Make]:
     """Makes executors of one kind for the study ``toy``; what they left is ended after the test."""
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(slurm, "ASK_S", (0.5, 1.0))
+    monkeypatch.setattr(slurm, "ASK_S", 0.5)
     site: dict[str, Any] = {"launch": {"executor": request.param, "lease": 60}}
     if request.param == "slurm":
         request.getfixturevalue("slurm_conf")

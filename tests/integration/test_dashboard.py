@@ -92,6 +92,8 @@ def test_a_live_study_is_followed(running: Dashboard, shown: Storage) -> None:
     Ledger(shown).register(toy_spec("live", **tables))
     first = drawn(running, "/study/live")
     assert b"0 of 60 trials settled" in first.body
+    interventions.enqueue(Ledger(shown), "live", {"x": 0.5})
+    wait_until(lambda: drawn(running, "/study/live").headers["Etag"] != first.headers["Etag"], 60)
     worker = start_worker(shown.url, "--study", "live", "--name", "one")
     try:
         wait_until(lambda: b">one<" in running.get("/study/live/now", Accept_Encoding="").body, 60)
@@ -104,7 +106,6 @@ def test_a_live_study_is_followed(running: Dashboard, shown: Storage) -> None:
         )
     finally:
         kill(worker)
-    assert drawn(running, "/study/live").headers["Etag"] != first.headers["Etag"]
 
 
 def test_retried_excluded_and_deleted_trials_are_shown_as_they_are(
@@ -126,18 +127,34 @@ def test_retried_excluded_and_deleted_trials_are_shown_as_they_are(
     wait_until(lambda: b"No study yet" in running.get("/").body, 60)
 
 
+def unreadable(storage: Storage, study: str) -> None:
+    """Give a study a spec that nobody can read here."""
+    spec = '{"objective": "elsewhere:Elsewhere"}'
+    with storage.engine.begin() as connection:
+        query = "UPDATE hpo_ledger.studies SET spec = :spec WHERE name = :study"
+        connection.execute(sa.text(query), {"spec": spec, "study": study})
+
+
 def test_the_page_of_a_study_whose_spec_cannot_be_read_here_says_why(
     running: Dashboard, shown: Storage
 ) -> None:
     Ledger(shown).register(toy_spec("broken"))
-    elsewhere = '{"objective": "elsewhere:Elsewhere"}'
-    with shown.engine.begin() as connection:
-        query = "UPDATE hpo_ledger.studies SET spec = :spec WHERE name = 'broken'"
-        connection.execute(sa.text(query), {"spec": elsewhere})
+    unreadable(shown, "broken")
     page = drawn(running, "/study/broken").body.decode()
     assert "in the database: space: this key must be given." in page
     assert b'id="study-broken"' in drawn(running, "/").body
     assert "Traceback" not in running.errors
+
+
+def test_a_study_is_shown_though_one_that_its_figure_names_cannot_be_read(
+    running: Dashboard, shown: Storage
+) -> None:
+    figure = {"kind": "scatter", "x": "x", "overlay": ["toy"]}
+    Ledger(shown).register(toy_spec("healthy", figure=figure))
+    unreadable(shown, "toy")
+    page = drawn(running, "/study/healthy").body.decode()
+    assert "0 of 24 trials settled" in page
+    assert "Not drawn, for it cannot be read: toy: study &#39;toy&#39; in the database: " in page
 
 
 def test_metrics_of_a_slow_database_are_none(running: Dashboard, shown: Storage) -> None:

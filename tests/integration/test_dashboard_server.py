@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -128,19 +128,6 @@ def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(shared: Dashboard)
     assert shared.send(20 * ask).count(b"HTTP/1.1 200 OK") == 1
 
 
-def test_idle_connections_of_many_browsers_keep_nobody_out(shared: Dashboard) -> None:
-    with ExitStack() as stack:
-        for number in range(700):  # more than are held open
-            idle = socket.create_connection((shared.host, shared.port), timeout=60)
-            with suppress(ConnectionError):  # closed already, to make room
-                stack.enter_context(idle).sendall(b"GET /")
-            if number % 50 == 49:
-                began = time.monotonic()
-                assert shared.get("/healthz").status == 200
-                assert time.monotonic() - began < 1.0
-        assert shared.get("/api/studies").status == 200
-
-
 def test_connections_stay_open_for_who_asks_one_by_one(shared: Dashboard) -> None:
     connection = http.client.HTTPConnection(shared.host, shared.port, timeout=60)
     connection.connect()
@@ -164,7 +151,7 @@ def test_what_it_does_not_start_with(database_url: str, tmp_path: Path) -> None:
     )
     (tmp_path / "short").write_text("short")
     said = refused("--host", "0.0.0.0", "--port", "0", "--password-file", str(tmp_path / "short"))
-    assert "it must have at least 16 characters" in said
+    assert "its file must hold one line of at least 16 characters" in said
     wrong = re.sub(r"/\w+\?", "/nosuchdatabase?", database_url)
     said = refused("--port", "0", "--storage", wrong, PATH="/usr/bin:/bin", HPO_HOME="/tmp")
     assert "the database must exist" in said
@@ -231,10 +218,9 @@ def test_a_database_without_tables_or_the_right_to_make_them(
     try:
         with dashboard("--storage", text) as running:
             page = running.get("/")
-            assert page.status == 200
-            assert b"No study yet" in page.body
+            assert page.status == 503
+            assert b"must be allowed to create tables" in page.body
             assert b"n0t-told" not in page.body
-            assert b"looker:***@" in page.body
             assert "must be allowed to create tables" in running.get("/api/studies").reason
             assert running.get("/api/studies").status == 503
             with ledger_at(empty_database_url) as ledger:

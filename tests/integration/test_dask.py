@@ -17,8 +17,8 @@ from workers import table, wait_until
 
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
+from hpo.launch.executors import LaunchOptions
 from hpo.launch.executors.dask import DaskExecutor
-from hpo.launch.options import LaunchOptions
 from hpo.study.trials import WorkerInfo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -14,7 +14,7 @@ from settling import claim, decide, finish, run
 from workers import kill, start_worker, toy_spec, wait_until
 
 from hpo.errors import HpoError, SpecError, StudyError
-from hpo.launch.options import LaunchOptions
+from hpo.launch.executors import LaunchOptions
 from hpo.launch.run import Launch
 from hpo.ledger import interventions, tables
 from hpo.ledger.claims import End, LeaseLostError, Over

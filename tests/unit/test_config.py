@@ -12,7 +12,7 @@ from hpo import config
 from hpo.errors import HpoError
 from hpo.launch import executors
 from hpo.launch.__main__ import launch
-from hpo.launch.options import LaunchOptions
+from hpo.launch.executors import LaunchOptions
 
 
 @pytest.fixture(autouse=True)

@@ -29,8 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.config import DaskDefaults
 from hpo.errors import HpoError
-from hpo.launch.executors import GRACE_S, Executor
-from hpo.launch.options import LaunchOptions
+from hpo.launch.executors import GRACE_S, Executor, LaunchOptions
 from hpo.worker.crew import POLL_S, TERM_GRACE_S, Crew, remove_old_logs
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 A launch submits an array of jobs, each a crew of workers (``hpo worker --workers N``), and then
 follows the study in its database. SLURM supervises: it queues jobs again whose node failed or that
-were pre-empted, and a job queues itself again before its time limit, or when its crew was killed.
-The jobs need the launch no more: it may leave them, and the next launch of the same study finds
-them by their name and counts them.
+were pre-empted, and a job queues itself again before its time limit, or when its crew was killed,
+a few times. The jobs need the launch no more: it may leave them, and the next launch of the same
+study finds them by their name and counts them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hpo.errors import HpoError
-from hpo.launch.executors import GRACE_S, Executor
-from hpo.launch.options import LaunchOptions
+from hpo.launch.executors import GRACE_S, Executor, LaunchOptions
 from hpo.views import formatting
 from hpo.worker.crew import remove_old_logs, tail
 
@@ -36,17 +35,16 @@ FAULTS = {"BOOT_FAIL", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIME
 _FORMAT = "%i|%T|%r|%N|%M"
 _GONE = {*FAULTS, "CANCELLED", "COMPLETED", "PREEMPTED", "REVOKED", "VANISHED"}
 """States of jobs that will not run again. SLURM shows them for a few minutes, then they vanish."""
-ASK_S = (5.0, 30.0)
-"""Shortest and longest pause between two questions to squeue, which is everybody's."""
+ASK_S = 10.0
+"""Pause between two questions to squeue, which is everybody's."""
 PROBE_TIME = "5:00"
 """Minutes and seconds that the job may run that tries the database before the others."""
 LATE_S = 15.0
 """After the end of a job, its log may show up so late on another host."""
 LEAVING_S = 120.0
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
-_NO_LOG = (
-    f"  (nothing: do the nodes share the directory of its log, see HPO_HOME, and {sys.executable}?)"
-)
+RESTARTS = 5
+"""A job that has started again so often does not, once its crew is killed."""
 _SCRIPT = """\
 #!/bin/bash
 {options}
@@ -58,8 +56,12 @@ trap 'told=TERM; kill -TERM $crew' TERM  # cancelled, or pre-empted
 crew=$!
 wait $crew; status=$?
 while kill -0 $crew 2> /dev/null; do wait $crew; status=$?; done  # a signal ends a wait
-if [ "$told" = USR2 ] || {{ [ -z "$told" ] && [ $status -gt 128 ]; }}; then  # or it was killed
-  exec scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
+again() {{ exec scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; }}
+if [ "$told" = USR2 ]; then again; fi
+if [ -z "$told" ] && [ $status -gt 128 ]; then  # it was killed
+  if [ "${{SLURM_RESTART_COUNT:-0}}" -lt {restarts} ]; then again; fi
+  echo "slurm: the crew must live, but was killed (exit status $status), and the job has started" \
+    "again {restarts} times or more. If memory was short, give jobs more, or fewer workers."
 fi
 exit $status
 """
@@ -81,11 +83,6 @@ class Job:
     node: str = ""
     ran: str = "0:00"
     """How long it has run, or did, as in ``1-02:03:04``."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is in the queue."""
-        return self.state == "PENDING"
 
     @property
     def gone(self) -> bool:
@@ -118,9 +115,8 @@ class SlurmExecutor(Executor):
         self.name = f"hpo-{study}-{digest}"
         self._jobs: dict[str, Job] = {}
         self._events: list[str] = []
-        self._started, self._helpless, self._silent = False, False, False
-        self._told, self._failed_s = "", 0.0
-        self._ask_pause_s, self._ask_due_s = ASK_S[0], 0.0
+        self._started, self._silent, self._told = False, False, ""
+        self._failed_s = self._ask_due_s = 0.0
 
     @property
     def alive(self) -> int:
@@ -129,14 +125,10 @@ class SlurmExecutor(Executor):
 
     def where(self, n: int) -> str:
         """The jobs of the cluster, as a launch tells where its workers are."""
-        each, jobs = self._site.workers_per_job, self._jobs_for(n)
-        workers = "1 worker" if each == 1 else f"{each} workers"
-        partition = f" in partition {self._site.partition}" if self._site.partition else ""
-        limit_s = self._site.limit_s
-        limit = f", for {formatting.duration_text(limit_s)} at a time" if limit_s else ""
-        odd = "" if jobs * each == n else f" ({jobs * each} rather than {n})"
-        what = f"{_count(jobs)} of SLURM with {workers} each"
-        return f"{what}{odd}{partition}{limit}; logs in {self.logs}"
+        each, limit_s = self._site.workers_per_job, self._site.limit_s
+        what = f"{_count(self._jobs_for(n))} of SLURM with {each} worker{'s' * (each > 1)} each"
+        what += f", for {formatting.duration_text(limit_s)} at a time" if limit_s else ""
+        return f"{what}; logs in {self.logs}"
 
     def start(self, n: int) -> None:
         """Submit jobs for ``n`` workers, less those in the queue.
@@ -166,7 +158,7 @@ class SlurmExecutor(Executor):
         number = submit(self._script(missing, after), self._url)
         self._jobs |= {i: Job(id=i) for i in (f"{number}_{k}" for k in range(missing))}
         self._events.append(f"submitted {_count(missing)} to SLURM: {number}_[0-{missing - 1}]")
-        self._ask_due_s = time.monotonic() + ASK_S[0]
+        self._ask_due_s = time.monotonic() + ASK_S
 
     def poll(self) -> list[str]:
         """Ask squeue if it is time, and tell what is new.
@@ -187,19 +179,18 @@ class SlurmExecutor(Executor):
         """
         if not self._started:
             return
+        self._started = False
         ids = {job.id for job in self._jobs.values() if not job.gone}
-        with suppress(SlurmError):
-            ids |= self._queued().keys()
+        self._jobs = {}
         try:
+            with suppress(SlurmError):
+                ids |= self._queued().keys()
             if ids:
                 ask("scancel", "--quiet", *sorted(ids))
         except SlurmError as error:
-            if not self._helpless:
-                later = f"cancel them later: scancel --name={self.name}"
-                print(f"{error} {_count(len(ids))} may go on; {later}", file=sys.stderr)
-            self._helpless = True
+            later = f"cancel them later: scancel --name={self.name}"
+            print(f"{error} {_count(len(ids))} may go on; {later}", file=sys.stderr)
             return
-        self._started, self._jobs = False, {}
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
         while ids and time.monotonic() < deadline:
             with suppress(SlurmError):  # it was told to end them, and will
@@ -258,6 +249,7 @@ class SlurmExecutor(Executor):
             options="\n".join(f"#SBATCH {option}" for option in options),
             setup="".join(f"{line}\n" for line in site.setup),
             command=shlex.join(crew if jobs else [*python, "hpo", "storage", "status"]),
+            restarts=RESTARTS,
         )
 
     def _jobs_for(self, workers: int) -> int:
@@ -272,8 +264,7 @@ class SlurmExecutor(Executor):
 
     def _look(self) -> None:
         """Bring the jobs up to date, unless squeue is silent, and tell what has changed."""
-        self._ask_due_s = time.monotonic() + self._ask_pause_s
-        self._ask_pause_s = min(2 * self._ask_pause_s, ASK_S[1])
+        self._ask_due_s = time.monotonic() + ASK_S
         try:
             found = {job.id: job for job in queued(self.name)}
         except SlurmError as error:
@@ -282,30 +273,24 @@ class SlurmExecutor(Executor):
             return
         self._events += ["squeue answers again"] if self._silent else []
         self._silent = False
-        others = {i: job for i, job in found.items() if not job.gone}  # of a launch beside this one
-        before, self._jobs = (
-            self._jobs,
-            others
-            | {
-                i: found.get(i, job if job.gone else replace(job, state="VANISHED"))
-                for i, job in self._jobs.items()
-            },
-        )
-        for job in self._jobs.values():
-            if job.state in FAULTS | {"CANCELLED"} and not before.get(job.id, job).gone:
-                node = f" on {job.node}" if job.node else ""
-                told = f"job {job.id} ended after {job.ran}{node} ({job.state})"
-                self._events.append(f"{told}; log: {self._log(job)}")
+        before = self._jobs  # others, too, are of this study, if another launch has made them
+        self._jobs = {i: job for i, job in found.items() if i in before or not job.gone}
+        for i, job in before.items():
+            vanished = job if job.gone else replace(job, state="VANISHED")
+            now = self._jobs.setdefault(i, vanished)
+            if now.state in FAULTS | {"CANCELLED"} and not job.gone:
+                node = f" on {now.node}" if now.node else ""
+                told = f"job {i} ended after {now.ran}{node} ({now.state})"
+                self._events.append(f"{told}; log: {self._log(now)}")
         words = self._words()
-        if words != self._told:  # ask more often while things change
-            self._events.append(words)
-            self._told, self._ask_pause_s = words, ASK_S[0]
+        self._events += [words] if words != self._told else []
+        self._told = words
 
     def _words(self) -> str:
         """How many jobs run, and why the others wait."""
         living = self._living()
-        running = sum(not job.waits for job in living)
-        reasons = Counter(job.reason for job in living if job.waits)
+        reasons = Counter(job.reason for job in living if job.state == "PENDING")
+        running = len(living) - reasons.total()
         waiting = ", ".join(f"{n} ({reason})" for reason, n in sorted(reasons.items()))
         run = f"{_count(running)} of SLURM" + (" run" if running > 1 else " runs")
         return f"{run}; in the queue: {waiting}" if waiting else run
@@ -322,13 +307,14 @@ class SlurmExecutor(Executor):
         self._failed_s = self._failed_s or time.monotonic()
         if not said and time.monotonic() - self._failed_s < LATE_S:
             return
+        lost = f"  (nothing: do nodes share its directory, see HPO_HOME, and {sys.executable}?)"
         rule, todo = "jobs must live", "Mend that."
         if probes:
             rule = "the database must be reachable from a node"
             todo = "Mend that, or skip this job: --no-probe."
         raise SlurmError(
             f"slurm: {rule}, but got, from job {job.id} ({job.state} on {job.node or 'none'}):\n"
-            f"{said or _NO_LOG}\n{todo} Its log: {log}"
+            f"{said or lost}\n{todo} Its log: {log}"
         )
 
     def _log(self, job: Job) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import pytest
 
 from hpo.cli import main
-from hpo.dashboard.passwords import read_password
-from hpo.dashboard.server import _unusable, address_of, listen
+from hpo.dashboard.guard import read_password
+from hpo.dashboard.server import address_of, listen
 from hpo.errors import HpoError
 
 
@@ -21,26 +20,27 @@ def test_the_password_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "found"),
     [
-        (b"", "it must have at least 16 characters, but got FILE with 0."),
-        (b"\n", "it must have at least 16 characters, but got FILE with 0."),
-        (b"short\n", "it must have at least 16 characters, but got FILE with 5."),
-        (b"two lines of\ntext here\n", "its file must hold one line without blanks around it, but"),
-        (b"  blanks around  \n", "its file must hold one line without blanks around it, but got"),
-        (b"\xff\xfe bytes of no text", "its file must be readable, but got FILE: it is no UTF-8"),
-        (None, "its file must be readable, but got FILE: No such file or directory. Make one: "),
+        (b"\n", "another text of 0 characters"),
+        (b"short\n", "another text of 5 characters"),
+        (b"two lines of\ntext here\n", "another text of 22 characters"),
+        (b"  blanks around  \n", "another text of 17 characters"),
+        (b"\xff\xfe bytes of no text", "it is no UTF-8 text"),
+        (None, "No such file or directory"),
     ],
 )
-def test_a_file_without_a_password(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_file_without_a_password(tmp_path: Path, content: bytes | None, found: str) -> None:
     file = tmp_path / "password"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(HpoError) as caught:
         read_password(file)
-    said = str(caught.value)
-    assert said.startswith(f"dashboard password: {message}".replace("FILE", str(file)))
-    assert said.endswith("Make one: (umask 077; openssl rand -base64 24 > dashboard-password)")
+    assert str(caught.value) == (
+        "dashboard password: its file must hold one line of at least 16 characters, without blanks "
+        f"around it, but got {file}: {found}. "
+        "Make one: (umask 077; openssl rand -base64 24 > dashboard-password)"
+    )
 
 
 def test_a_port_that_is_taken() -> None:
@@ -50,29 +50,24 @@ def test_a_port_that_is_taken() -> None:
         with pytest.raises(HpoError) as caught:
             listen("127.0.0.1", port)
     assert str(caught.value) == (
-        f"dashboard at 127.0.0.1:{port}: the port must be free, but got: Address already in use. "
-        f"Is another dashboard running there? Else choose one: --port {port + 1}."
-    )
-
-
-def test_a_port_that_only_root_may_open() -> None:
-    assert _unusable(PermissionError(errno.EACCES, "Permission denied"), 80) == (
-        "this user must be allowed to open the port",
-        "Choose one above 1023: --port 8080.",
+        f"dashboard at 127.0.0.1:{port}: the port must be free and open to this user, at an "
+        "address of this machine, but got: Address already in use. Choose another one: "
+        f"--port {port + 1}."
     )
 
 
 @pytest.mark.parametrize(
     ("host", "text"),
     [
-        ("192.0.2.77", "an address of this machine, but got: Cannot assign requested address"),
+        ("192.0.2.77", "at an address of this machine, but got: Cannot assign requested address"),
         ("no such name", "a name or an address of this machine, but got host=no such name: "),
     ],
 )
 def test_a_host_that_is_not_this_machine(host: str, text: str) -> None:
     with pytest.raises(HpoError) as caught:
         listen(host, 8080)
-    assert str(caught.value).startswith(f"dashboard at {host}:8080: --host must be {text}")
+    assert str(caught.value).startswith(f"dashboard at {host}:8080: ")
+    assert text in str(caught.value)
 
 
 @pytest.mark.parametrize(

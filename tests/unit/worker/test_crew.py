@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forkserver import genuine
+from processes import script
 from workers import wait_until
 
 from hpo import settings
@@ -78,6 +80,26 @@ def test_a_worker_that_dies_with_a_trial_is_started_again(
     follow(several, lambda: len(deaths) > crew.DEATHS_AT_START)
     several.stop(grace_s=0)
     assert len(set(deaths)) == crew.DEATHS_AT_START + 1
+
+
+def test_workers_that_hang_are_able_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However low ``HPO_EPOCH_LIMIT`` is; the trial that hangs, if it is one, stops its study."""
+    monkeypatch.setattr(crew, "PAUSE_S", (0.01, 0.01))
+    script(tmp_path / "python", f"exit {crew.HUNG}")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    ended: list[str] = []
+
+    def freed_already(name: str, why: str | None) -> bool:
+        ended.append(name)
+        return False
+
+    several = Crew("toy", storage_url=AWAY_URL, logs=tmp_path, release=freed_already)
+    with genuine():
+        several.start(1)
+        follow(several, lambda: len(ended) > crew.DEATHS_AT_START)
+        several.stop(grace_s=0)
 
 
 def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_line(
