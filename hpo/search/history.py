@@ -7,27 +7,28 @@ A trial is opened unless what the window lets it see says that the search is ove
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from operator import is_
-from typing import Any, NoReturn
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
-from optuna.study._frozen import FrozenStudy
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from hpo.search.space import directions, distributions, values
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion, sampler_attrs
+
+
+STUDY = "history"
+"""Name of the one study that Optuna sees."""
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
@@ -61,7 +62,7 @@ def view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSample
     """A study in memory whose trials 0 .. number-1 are the past."""
     if len(past) != number:
         raise ValueError(f"trial {number} needs a history of {number} trials, got {len(past)}")
-    storage = HistoryStorage(_memory(spec.hash).frozen(spec, past), directions(spec))
+    storage = History(_memory(spec.hash).frozen(spec, past), directions(spec))
     pruner = optuna.pruners.NopPruner()
     return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner)
 
@@ -141,127 +142,23 @@ def quiet() -> Iterator[None]:
             optuna.logging.set_verbosity(level)
 
 
-STUDY = "history"
-"""Name of the one study."""
 EPOCH = datetime(2000, 1, 1)  # Optuna wants time stamps; decisions must not depend on them
-_STUDY_ID = 0
 
 
-class HistoryStorage(BaseStorage):
-    """One study, whose trials 0 .. n-1 are never changed; trial n can be created and written to."""
+class History(InMemoryStorage):
+    """One study that begins with past trials, as they are: Optuna copies what it is told."""
 
     def __init__(self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> None:
-        """Take the past as it is: ``trials`` with their numbers as ids, in order."""
-        self._past, self._directions = trials, list(directions)
-        self._attrs: dict[str, Any] = {}
-        self._open: FrozenTrial | None = None
-        self._of_state: dict[tuple[bool, ...], list[FrozenTrial]] = {}
+        """Take the past: ``trials`` with their numbers as ids, in order."""
+        super().__init__()
+        study_id = self.create_new_study(directions, STUDY)
+        self._studies[study_id].trials = [*trials]
+        self._trial_id_to_study_id_and_number = {k: (study_id, k) for k in range(len(trials))}
+        self._max_trial_id = len(trials) - 1
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        """A decision must not leave traces, and the open trial is never told."""
-        raise NotImplementedError
-
-    create_new_study = delete_study = set_study_user_attr = set_trial_state_values = _refuse
-
-    # --- the open trial --------------------------------------------------------------------
-
-    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """Open the one trial that can be written to."""
-        if self._open is not None:
-            raise RuntimeError("a history has one open trial")
-        number = len(self._past)
-        trial = copy.deepcopy(template_trial) or create_trial(state=TrialState.RUNNING)
-        trial.number = trial._trial_id = number
-        trial.datetime_start = EPOCH
-        self._open = trial
-        return number
-
-    def _written(self, trial_id: int) -> FrozenTrial:
-        """A new copy of the open trial: pruners rely on what they were given to stay as it was."""
-        if self._open is None or trial_id != self._open.number:
-            raise RuntimeError(f"trial {trial_id} is past, and cannot be changed")
-        trial = self._open = copy.copy(self._open)
-        for name in "params", "distributions", "intermediate_values", "user_attrs", "system_attrs":
-            setattr(trial, name, dict(getattr(trial, name)))
-        return trial
-
-    def set_trial_param(
-        self,
-        trial_id: int,
-        param_name: str,
-        param_value_internal: float,
-        distribution: BaseDistribution,
-    ) -> None:
-        """See ``BaseStorage``."""
-        trial = self._written(trial_id)
-        trial.params[param_name] = distribution.to_external_repr(param_value_internal)
-        trial.distributions[param_name] = distribution
-
-    def set_trial_intermediate_value(
-        self, trial_id: int, step: int, intermediate_value: float
-    ) -> None:
-        """See ``BaseStorage``."""
-        self._written(trial_id).intermediate_values[step] = intermediate_value
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """See ``BaseStorage``."""
-        self._written(trial_id).system_attrs[key] = value
-
-    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """See ``BaseStorage``."""
-        self._written(trial_id).user_attrs[key] = value
-
-    # --- reading ---------------------------------------------------------------------------
-
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        """See ``BaseStorage``."""
-        if self._open is not None and trial_id == self._open.number:
-            return self._open
-        return self._past[trial_id]
-
-    def get_all_trials(
-        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
-    ) -> list[FrozenTrial]:
-        """See ``BaseStorage``; which past trials are in which states is found out once."""
-        wanted = tuple(states is None or state in states for state in TrialState)
-        if wanted not in self._of_state:
-            self._of_state[wanted] = [t for t in self._past if wanted[t.state.value]]
-        found = self._of_state[wanted].copy()
-        if self._open is not None and wanted[self._open.state.value]:
-            found.append(self._open)
-        return copy.deepcopy(found) if deepcopy else found
-
-    def get_study_id_from_name(self, study_name: str) -> int:
-        """See ``BaseStorage``."""
-        return _STUDY_ID
-
-    def get_study_name_from_id(self, study_id: int) -> str:
-        """See ``BaseStorage``."""
-        return STUDY
-
-    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        """See ``BaseStorage``."""
-        return self._directions
-
-    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """None: a history is its trials."""
-        return {}
-
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """What was noted while this history is looked at: at first nothing."""
-        return dict(self._attrs)
-
-    def get_all_studies(self) -> list[FrozenStudy]:
-        """See ``BaseStorage``."""
-        attrs = dict(self._attrs)
-        return [FrozenStudy(STUDY, None, {}, attrs, _STUDY_ID, directions=self._directions)]
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Note what was worked out (NSGA-II: parents), for as long as this object lives.
-
-        It is forgotten with it: a decision leaves no trace for the next one.
-        """
-        self._attrs[key] = value
+    def get_best_trial(self, study_id: int) -> FrozenTrial:
+        """See ``BaseStorage``: looked for, where ``InMemoryStorage`` notes it trial by trial."""
+        return BaseStorage.get_best_trial(self, study_id)
 
 
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
