@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hpo.study import file
+from hpo.study.networks import Member
 from hpo.study.result import Result
-from hpo.study.trials import Expected, Member, Phase, SlotState, StudySnapshot, StudyState, Trial
+from hpo.study.trials import Expected, Phase, SlotState, StudySnapshot, StudyState, Trial
 from hpo.views import json_records
 
 FORMAT = 1

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from hpo.study.trials import Member, StudySnapshot, Trial, trained
+from hpo.study.networks import Member
+from hpo.study.trials import StudySnapshot, Trial, trained
 from hpo.views.figures.declared import quartiles
 from objectives import physics
 from reproduction import jobs, readings

@@ -124,7 +124,7 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """One row per member; a slot without any has one row without member."""
-    from hpo.study.thermal_power import CHIP_SCORES, STORED
+    from hpo.study.networks import CHIP_SCORES, THERMAL
     from hpo.views import json_records
 
     spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
@@ -132,7 +132,7 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     own = [f"member_{name}" if name == "score" else name for name in _MEMBER]
     kept = ("curve", "loss_curve") if curves else ()
     told = {name for slot in slots for member in slot.members for name in member.info}
-    thermal = [name for field, name in STORED.items() if field != "remedy"]
+    thermal = [name for field, name in THERMAL.items() if field != "remedy"]
     checked = [name for name in (*_SOLVED, *thermal, CHIP_SCORES) if name in told]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*_FACTS, *costs, *own, *spec.parameters, *kept, *_TIMES, *checked])

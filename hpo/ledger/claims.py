@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from hpo.errors import HpoError
+from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Member, Phase, SlotState, Suggestion, slot_name
+from hpo.study.trials import Phase, SlotState, Suggestion, slot_name
 
 
 @dataclass(frozen=True, kw_only=True)

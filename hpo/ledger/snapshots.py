@@ -17,12 +17,12 @@ from hpo.ledger import statements
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import ask
 from hpo.study import file
+from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     MAX_LOSSES,
     Amendment,
     Expected,
-    Member,
     Past,
     Phase,
     SlotState,

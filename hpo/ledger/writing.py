@@ -13,16 +13,9 @@ from sqlalchemy import Connection, Row, TextClause, update
 from hpo.ledger import optuna_tables, snapshots, statements
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.tables import NOW, ask, studies
+from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
-from hpo.study.trials import (
-    MAX_LOSSES,
-    Member,
-    SlotState,
-    StudyState,
-    Suggestion,
-    WorkerState,
-    slot_name,
-)
+from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Suggestion, WorkerState, slot_name
 
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""

@@ -12,9 +12,8 @@ from hpo.ledger.reader import LedgerReader
 from hpo.notebook import frames
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import answering
-from hpo.study.confirmation import Confirmation
+from hpo.study.networks import Confirmation, Yield, chip_yield
 from hpo.study.result import Front, Search, Sweep
-from hpo.study.thermal_power import Yield, chip_yield
 from hpo.study.trials import Trial
 from hpo.views import caveats, page
 

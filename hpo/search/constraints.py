@@ -19,9 +19,10 @@ from pydantic import ValidationError
 from hpo.errors import SpecError
 from hpo.search import seeds
 from hpo.search.space import Cube, distributions
+from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Member, SlotState
+from hpo.study.trials import SlotState
 from objectives.capabilities import KnowsCosts
 
 Params = Mapping[str, ParamValue]

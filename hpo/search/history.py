@@ -26,7 +26,6 @@ from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion, sampler_attrs
 
-
 STUDY = "history"
 """Name of the one study that Optuna sees."""
 

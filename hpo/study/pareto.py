@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from operator import le
 from typing import Protocol, TypeVar
 
-from hpo.study.confirmation import Confirmation
+from hpo.study.networks import Confirmation
 from hpo.study.spec import StudySpec
 
 

@@ -7,6 +7,7 @@ find here and derive nothing.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,9 @@ from typing import Any, ClassVar
 
 from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
-from hpo.study.confirmation import Confirmation
 from hpo.study.edges import Edge
 from hpo.study.effort import ending
+from hpo.study.networks import Confirmation
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
@@ -186,30 +187,43 @@ class Result:
         """Complete trials that no other beats in score and costs, cheapest first."""
         return ()
 
-    @property
+    @cached_property
     def best(self) -> Trial | None:
-        """The incumbent."""
-        return None
+        """The incumbent: the first of the ranking."""
+        return next(iter(self.ranking), None)
 
-    @property
+    @cached_property
     def confirmations(self) -> Sequence[Confirmation]:
-        """Confirmed configurations, the best first; of a front, the cheapest first."""
-        return ()
+        """Confirmed configurations among the best ``confirm.top``, in their order.
 
-    @property
+        A longer search, or an excluded trial, can put others there: what was confirmed before is
+        then no longer a result of the study.
+        """
+        confirm = self.spec.confirm
+        if confirm is None:
+            return ()
+        fresh: dict[int | None, list[Trial]] = {}
+        for trial in self.confirm:
+            fresh.setdefault(trial.source, []).append(trial)
+        chosen = [trial for trial in self.ranking[: confirm.top] if trial.number in fresh]
+        return [
+            _confirmation(self, trial, fresh[trial.number], confirm.members) for trial in chosen
+        ]
+
+    @cached_property
     def confirmed(self) -> Confirmation | None:
-        """The confirmed configuration that the study is named by."""
-        return None
+        """The confirmed configuration that the study is named by: the first that has a score."""
+        return next((item for item in self.confirmations if item.scores), None)
 
     @cached_property
     def trained(self) -> Sequence[Trial]:
         """Complete trials with their networks, in order of their numbers: the points of a sweep."""
         return trained(self.search)
 
-    @property
+    @cached_property
     def edges(self) -> Sequence[Edge]:
-        """The bounds of the space at which the best trials lie."""
-        return ()
+        """The bounds of the space at which the best trials lie; see ``hpo.study.edges``."""
+        return study_edges.edges(self.spec, self.ranking, self.search)
 
     def claimed(self, trial: Trial) -> float | None:
         """What the search claims of a trial: the score expected of it, else its score."""
@@ -251,43 +265,6 @@ class Search(Result):
         found = complete(self.search)
         return sorted(found, key=lambda trial: (sign * (self.claimed(trial) or 0.0), trial.number))
 
-    @cached_property
-    def best(self) -> Trial | None:
-        """The first of the ranking."""
-        return next(iter(self.ranking), None)
-
-    @cached_property
-    def edges(self) -> Sequence[Edge]:
-        """The bounds of the space at which the best trials lie; see ``hpo.study.edges``."""
-        return study_edges.edges(self.spec, self.ranking, self.search)
-
-    @cached_property
-    def confirmations(self) -> Sequence[Confirmation]:
-        """Confirmed configurations among the best ``confirm.top``, in their order.
-
-        A longer search, or an excluded trial, can put others there: what was confirmed before is
-        then no longer a result of the study.
-        """
-        confirm = self.spec.confirm
-        if confirm is None:
-            return ()
-        fresh: dict[int | None, list[Trial]] = {}
-        for trial in self.confirm:
-            fresh.setdefault(trial.source, []).append(trial)
-        chosen = [trial for trial in self.ranking[: confirm.top] if trial.number in fresh]
-        return [
-            _confirmation(self, trial, fresh[trial.number], confirm.members)
-            for trial in self._shown(chosen)
-        ]
-
-    def _shown(self, confirmed: list[Trial]) -> list[Trial]:
-        return confirmed
-
-    @cached_property
-    def confirmed(self) -> Confirmation | None:
-        """That of the best trial that has one."""
-        return next((item for item in self.confirmations if item.scores), None)
-
 
 @dataclass(frozen=True)
 class Front(Search):
@@ -297,11 +274,6 @@ class Front(Search):
     def front(self) -> Sequence[Trial]:
         """Complete trials that no other beats in score and costs, cheapest first."""
         return pareto.front(self.spec, complete(self.search))
-
-    @property
-    def edges(self) -> Sequence[Edge]:
-        """None: its best is a front."""
-        return ()
 
     @cached_property
     def ranking(self) -> Sequence[Trial]:
@@ -316,8 +288,11 @@ class Front(Search):
             return next(iter(self.ranking), None)
         return next(trial for trial in self.ranking if trial.number == item.source)
 
-    def _shown(self, confirmed: list[Trial]) -> list[Trial]:
-        return sorted(confirmed, key=lambda trial: (trial.costs, trial.number))
+    @cached_property
+    def confirmations(self) -> Sequence[Confirmation]:
+        """Confirmed configurations, the cheapest first."""
+        costs = {trial.number: (trial.costs, trial.number) for trial in self.ranking}
+        return sorted(super().confirmations, key=lambda item: costs[item.source])
 
     @cached_property
     def confirmed(self) -> Confirmation | None:
@@ -365,22 +340,17 @@ def _confirmation(
     result: Result, trial: Trial, fresh: Sequence[Trial], wanted: int
 ) -> Confirmation:
     spec, claimed = result.spec, result.claimed(trial)
-    scored = [(c, c.score) for c in fresh if c.score is not None]
-    known = told_costs(spec, *(c for c, _ in scored))
-    trained = [c.members[0] if c.members else None for c, _ in scored]
-    chips = [member.chips if member else () for member in trained]
+    scored = [own for own in fresh if own.score is not None]
+    known = told_costs(spec, *scored)
     return Confirmation(
         source=trial.number,
         params=trial.params,
-        search_score=claimed if claimed is not None else float("nan"),
+        search_score=claimed if claimed is not None else math.nan,
         costs=tuple(known.get(n, cost) for n, cost in spec.named_costs(trial.costs).items()),
         told=known,
-        step_scores=tuple(score for _, score in scored),
-        solved=tuple(member.solved if member else None for member in trained),
-        thermals=tuple(member.thermal if member else None for member in trained),
-        chips=tuple(score for own in chips for score in own) if all(chips) else (),
+        members=tuple(own.members[0] for own in scored),
         wanted=wanted,
-        failed=sum(c.state == SlotState.FAILED for c in fresh),
+        failed=sum(own.state == SlotState.FAILED for own in fresh),
     )
 
 

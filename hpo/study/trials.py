@@ -6,18 +6,15 @@ A trial has a state, networks, and what suggestions see of it; a snapshot is rea
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from hpo.study import thermal_power
-from hpo.study.confirmation import solved_of
+from hpo.study.networks import Member, Networks
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from objectives.contract import Solved, Thermal
 
 MAX_LOSSES = 10
 """A slot that loses so many workers in a row stops its study: it may be what kills them.
@@ -76,38 +73,6 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
-    """One trained network, as stored."""
-
-    member: int
-    """Index within the trial (search) or among the fresh seeds (confirmation), from 0."""
-    seed: int
-    score: float
-    curve: tuple[float, ...]
-    """Score after each epoch; empty in a confirmation."""
-    loss_curve: tuple[float, ...]
-    diverged: bool
-    info: Mapping[str, Any]
-    seconds: float
-    """Wall time of the training on its worker."""
-
-    @property
-    def solved(self) -> Solved | None:
-        """The check of its time step; None of a search, and of an objective that makes none."""
-        return solved_of(self.info)
-
-    @property
-    def thermal(self) -> Thermal | None:
-        """Its scores at other thermal powers; None where it was not scored at them."""
-        return thermal_power.thermal_of(self.info)
-
-    @property
-    def chips(self) -> tuple[float, ...]:
-        """Its scores on the chips of ``[variability]``; empty where they were not kept."""
-        return thermal_power.chips_of(self.info)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Amendment:
     """What somebody changed about a settled slot, by hand."""
 
@@ -151,7 +116,7 @@ class Amendment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class Trial(Networks):
     """One slot: a search trial with Optuna's number, or one confirmation training."""
 
     phase: Phase
@@ -194,33 +159,6 @@ class Trial:
     def seconds(self) -> float:
         """Wall time of all its trainings."""
         return math.fsum(member.seconds for member in self.members)
-
-    @property
-    def checks(self) -> list[Solved]:
-        """The checks of those networks whose time step was checked: see ``confirmation``."""
-        return [m.solved for m in self.members if m.solved is not None]
-
-    @property
-    def checked(self) -> bool:
-        """Whether the time step of every network was checked."""
-        return bool(self.members) and len(self.checks) == len(self.members)
-
-    @property
-    def claimed(self) -> tuple[float, ...]:
-        """Scores of the networks: on the solved equation if every one was checked."""
-        solved = tuple(s.score for s in self.checks)
-        return solved if self.checked else tuple(m.score for m in self.members)
-
-    @property
-    def compared(self) -> tuple[float, float]:
-        """Means of the checked networks, of which there are some: at the step, and solved."""
-        step_scores = [m.score for m in self.members if m.solved is not None]
-        return statistics.fmean(step_scores), statistics.fmean(s.score for s in self.checks)
-
-    @property
-    def thermal(self) -> Thermal | None:
-        """Scores at other thermal powers, means over the networks; None if one has none."""
-        return thermal_power.mean_of([member.thermal for member in self.members])
 
     @property
     def compares(self) -> bool:

@@ -9,11 +9,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.study import thermal_power
-from hpo.study.confirmation import Confirmation
+from hpo.study import networks as study_networks
+from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
-from hpo.study.thermal_power import Yield
 from hpo.study.trials import Trial
 from hpo.views.formatting import capital, score_text, shown
 from objectives.contract import Protocol, Solved, Thermal
@@ -61,12 +60,12 @@ class Caveats:
 def of(spec: StudySpec, item: Confirmation) -> Caveats:
     """What is to be said of a confirmed result."""
     step, warm = _of_step(spec, item), _of_thermal(spec, item.mean, item.thermal)
-    remedies = [item.remedy] * bool(step)
+    remedies = [solved.remedy for solved in item.checks[:1] if step]
     remedies += [item.thermal.remedy] if warm and item.thermal else []
-    tested = sum(map(bool, item.thermals))
+    tested = sum(member.thermal is not None for member in item.members)
     if partly := item.thermal is None and tested > 0:
-        warm = [f"{tested:,} of {len(item.thermals):,} networks tested at other thermal powers"]
-    remedies += [_TEST_ALL] * (item.partly or partly)
+        warm = [f"{tested:,} of {len(item.members):,} networks tested at other thermal powers"]
+    remedies += [_TEST_ALL] * (partly or (bool(item.checks) and not item.checked))
     return Caveats(
         basis=basis(spec, item), wrong=[*step, *warm], advice=" ".join(filter(None, remedies))
     )
@@ -177,9 +176,9 @@ def _unsettled(checks: Sequence[Solved]) -> list[str]:
 
 def assured(spec: StudySpec, item: Confirmation) -> list[str]:
     """What else is known of a confirmed score: that it holds for warm oscillators; its yield."""
-    thermal, found = item.thermal, thermal_power.chip_yield(spec, item.simulated)
+    thermal, found = item.thermal, study_networks.chip_yield(spec, item.simulated)
     texts = []
-    if thermal is not None and not thermal_power.others(spec, item.mean, thermal):
+    if thermal is not None and not study_networks.others(spec, item.mean, thermal):
         holds = f"holds from a third to three times the thermal power {_power(thermal)}"
         noise = f", and {_NOISE} ({_noise(spec, thermal)})" if thermal.noisy else ""
         texts.append(holds + noise)
@@ -249,7 +248,7 @@ def _cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
             known[f"at {where}"] = score_text(spec, getattr(thermal, name))
         known["without any"] = score_text(spec, thermal.none)
         known |= {_NOISE: _noise(spec, thermal)} if thermal.noisy else {}
-    if (found := thermal_power.chip_yield(spec, item.simulated)) is not None:
+    if (found := study_networks.chip_yield(spec, item.simulated)) is not None:
         share = f"{100 * found.share:.3g} % of {found.chips:,} chips"
         known[f"yield {_reach(spec, found)}"] = f"{share} ({_interval(found)})"
     return known
@@ -263,7 +262,7 @@ def meanings(items: Sequence[Confirmation]) -> str:
 
 def _wrong(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, str]:
     """The scores that are others than the claimed one, by field, the worst kind first."""
-    found = thermal_power.others(spec, mean, thermal)
+    found = study_networks.others(spec, mean, thermal)
     return {name: score_text(spec, score) for name, score in found.items()}
 
 

@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo.study import effort, thermal_power
-from hpo.study.confirmation import Confirmation
+from hpo.study import effort, networks
+from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Listed, SlotState, Trial
@@ -152,7 +152,7 @@ def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         "std": item.std if len(item.scores) > 1 else None,
         "n": len(item.scores),
         **_picked(item, "checked", "step_mean"),
-        "thermal": thermal_power.thermal_record(item.thermal),
+        "thermal": networks.thermal_record(item.thermal),
         "cost": spec.told_costs(item.costs),
     }
 
@@ -165,7 +165,7 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         **_picked(item, "source", "params", "search_score", "mean", "std"),
         "n": len(item.scores),
         **_picked(item, *_CONFIRMED),
-        "step_gap": item.step_gap if item.checked else None,
+        "step_gap": item.step_mean - item.mean if item.checked else None,
         **_picked(item, "unsettled", "steps_per_point", "trained_steps_per_point"),
         **_hardware(spec, item),
         "warning": caveats.of(spec, item).warning,
@@ -174,10 +174,10 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
 
 def _hardware(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     """Scores at other thermal powers and on chips; None where nothing is known."""
-    found = thermal_power.chip_yield(spec, item.simulated)
+    found = networks.chip_yield(spec, item.simulated)
     low, high = found.interval if found else (None, None)
     share = found and {**asdict(found), "share": found.share, "low": low, "high": high}
-    thermal = thermal_power.thermal_record(item.thermal)
+    thermal = networks.thermal_record(item.thermal)
     return {"thermal": thermal, "chips": item.chips or None, "yield": share}
 
 

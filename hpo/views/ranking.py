@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from hpo.study.confirmation import Confirmation
+from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, told_costs
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial

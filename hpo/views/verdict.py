@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hpo.study import edges as study_edges
 from hpo.study import pareto
-from hpo.study.confirmation import Confirmation
 from hpo.study.dimensions import split
+from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import SlotState, StudyState, Trial

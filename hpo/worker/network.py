@@ -24,9 +24,9 @@ from rich.progress import Progress
 from hpo.errors import StudyError
 from hpo.files import writing
 from hpo.ledger.reader import LedgerReader
-from hpo.study.confirmation import RESERVED
+from hpo.study.networks import RESERVED, Member
 from hpo.study.result import Result
-from hpo.study.trials import Member, Phase, SlotState, Trial
+from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views import caveats, formatting, json_records, verdict
 from hpo.worker import provenance
 from hpo.worker.crew import THREADS

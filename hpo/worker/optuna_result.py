@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.confirmation import Confirmation
+from hpo.study.networks import Confirmation
 from hpo.study.result import Result, Search
 from hpo.study.spec import StudySpec
 from hpo.views import json_records

@@ -21,8 +21,8 @@ from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints, seeds, suggest
 from hpo.search import history as search_history
 from hpo.search.pruning import EndedError, TrialProgress
-from hpo.study.confirmation import told_info
-from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
+from hpo.study.networks import Member, told_info
+from hpo.study.trials import Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat
 from objectives import source

@@ -24,7 +24,8 @@ from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
-from hpo.study.trials import Member, SlotState, StudyState
+from hpo.study.networks import Member
+from hpo.study.trials import SlotState, StudyState
 
 
 @pytest.fixture

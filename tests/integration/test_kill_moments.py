@@ -15,8 +15,9 @@ from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed,
 
 from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
+from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Member, SlotState, StudyState, Trial
+from hpo.study.trials import SlotState, StudyState, Trial
 
 LEASE_S = 2.0
 HEIR_S = 5.0

@@ -19,8 +19,9 @@ from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study import file
+from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Member, SlotState, Suggestion
+from hpo.study.trials import SlotState, Suggestion
 
 SPACE: dict[str, Any] = {
     "x": {"low": 0.0, "high": 1.0},

@@ -6,7 +6,8 @@ from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
-from hpo.study.trials import Member, Phase, SlotState, Suggestion
+from hpo.study.networks import Member
+from hpo.study.trials import Phase, SlotState, Suggestion
 from hpo.worker.trial import _filled
 
 

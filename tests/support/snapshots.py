@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hpo.study.file import validate
+from hpo.study.networks import Member, told_info
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Member, Phase, SlotState, StudySnapshot, StudyState, Trial, WorkerInfo
-from objectives.contract import Solved, Thermal
+from hpo.study.trials import Phase, SlotState, StudySnapshot, StudyState, Trial, WorkerInfo
+from objectives.contract import Outcome, Solved, Thermal
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 30
@@ -125,6 +126,11 @@ def solved(score: float, **changes: Any) -> Solved:
         "remedy": "Lower max_step_ns.",
     }
     return Solved(score=score, **{**facts, **changes})
+
+
+def solved_info(check: Solved) -> dict[str, Any]:
+    """What a member's ``info`` keeps of it."""
+    return told_info(Outcome(score=check.score, solved=check))
 
 
 def thermal(**changes: Any) -> Thermal:

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
-from hpo.study.confirmation import Confirmation
 from hpo.study.effort import Ending
+from hpo.study.networks import Confirmation
 from hpo.study.result import Result, state_name
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue

@@ -13,7 +13,6 @@ import pytest
 import snapshots
 from paper_studies import Accuracy, bell, everything_agrees, study
 
-from hpo.study.confirmation import solved_info
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from objectives.contract import Solved
 from reproduction import (
@@ -247,7 +246,9 @@ def test_a_map_is_scored_as_one() -> None:
     for name, expected in (("reading-map", 90.0), ("reading-start", 10.0)):
         made = study(name, lambda p: 0.9)
         slots = tuple(
-            replace(s, members=tuple(replace(m, info=solved_info(check)) for m in s.members))
+            replace(
+                s, members=tuple(replace(m, info=snapshots.solved_info(check)) for m in s.members)
+            )
             for s in made.search
         )
         (found,) = evidence.gather({name: replace(made, search=slots)}, {}).values()

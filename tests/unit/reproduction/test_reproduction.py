@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import snapshots
 from paper_studies import bell, study
 
 from hpo.errors import HpoError
-from hpo.study.confirmation import solved_info
 from objectives.contract import Solved
 from reproduction import (
     __main__,
@@ -45,7 +45,7 @@ def test_what_is_judged_is_the_solved_equation(tmp_path: Path) -> None:
         replace(
             slot,
             members=tuple(
-                replace(member, info={**member.info, **solved_info(check)})
+                replace(member, info={**member.info, **snapshots.solved_info(check)})
                 for member, check in zip(slot.members, checks, strict=True)
             ),
         )

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import snapshots
-from snapshots import solved, thermal
+from snapshots import member, solved, thermal
 
-from hpo.study.confirmation import Confirmation, told_info
-from hpo.study.thermal_power import Yield, chip_yield, thermal_info, thermal_of
-from objectives.contract import Outcome, Solved, Thermal
+from hpo.study.networks import Confirmation, Yield, chip_yield, told_info
+from objectives.contract import Outcome
 
 
-def confirmation(**facts: Any) -> Confirmation:
-    given: dict[str, Any] = {"source": 0, "params": {}, "search_score": 0.95, "failed": 0, **facts}
-    return Confirmation(wanted=len(facts["step_scores"]), **given)
+def confirmation(*outcomes: Outcome) -> Confirmation:
+    """Of networks that were trained with these outcomes."""
+    members = [replace(member(i, (o.score,)), info=told_info(o)) for i, o in enumerate(outcomes)]
+    given: dict[str, Any] = {"source": 0, "params": {}, "search_score": 0.95, "failed": 0}
+    return Confirmation(members=tuple(members), wanted=len(members), **given)
 
 
 def test_what_is_claimed_is_solved_if_every_network_is() -> None:
-    checks: list[Solved | None] = [solved(0.083), solved(0.093)] * 2
-    item = confirmation(step_scores=(0.944,) * 4, solved=tuple(checks))
+    checked = [Outcome(score=0.944, solved=solved(score)) for score in (0.083, 0.093)]
+    item = confirmation(*checked, *checked)
     assert item.scores == (0.083, 0.093) * 2
     assert item.mean == pytest.approx(0.088)
     assert item.step_mean == pytest.approx(0.944)
-    assert item.step_gap == pytest.approx(0.856)
     assert item.complete
     assert (item.steps_per_point, item.trained_steps_per_point) == (128, 1)
-    mixed = confirmation(step_scores=(0.944,) * 3, solved=(checks[0], None, checks[0]))
+    mixed = confirmation(checked[0], Outcome(score=0.944), checked[0])
     assert (mixed.checked, mixed.scores) == (False, (0.944,) * 3)
 
 
@@ -43,15 +44,14 @@ def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -
 
 def test_means_over_networks() -> None:
     first, second = thermal(third=0.9, holds_below=1e-4), thermal(third=0.8, noisy=(0.5,))
-    facts: dict[str, Any] = {"step_scores": (0.9, 0.9), "solved": (None, None)}
-    item = confirmation(**facts, thermals=(first, second))
+    item = confirmation(Outcome(score=0.9, thermal=first), Outcome(score=0.9, thermal=second))
     assert item.thermal is not None
     assert item.thermal.third == pytest.approx(0.85)
     assert (item.thermal.noisy, item.thermal.holds_below) == ((*first.noisy, 0.5), 1e-4)
     assert item.simulated == item.thermal.noisy
-    assert confirmation(**facts, thermals=(first, None)).thermal is None
-    own = confirmation(**facts, thermals=(first, second), chips=(0.9, 0.8))
-    assert own.simulated == (0.9, 0.8), "chips of [variability] come first"
+    assert confirmation(Outcome(score=0.9, thermal=first), Outcome(score=0.9)).thermal is None
+    own = confirmation(*[Outcome(score=0.9, thermal=first, chips=(0.9, 0.8))] * 2)
+    assert own.simulated == (0.9, 0.8) * 2, "chips of [variability] come first"
 
 
 @pytest.mark.parametrize(
@@ -99,30 +99,46 @@ def test_no_trial_depends_on_the_score_that_a_chip_must_reach() -> None:
 
 # --- what is stored -------------------------------------------------------------------------------
 
-CHECK: Thermal = thermal()
+CHECKED = Outcome(score=0.9, info={"n": 7}, solved=solved(0.5), thermal=thermal(), chips=(0.5, 1.0))
+STORED = {
+    "n": 7,
+    "solved_score": 0.5,
+    "solved_converged": True,
+    "solved_steps_per_point": 128,
+    "trained_steps_per_point": 1,
+    "solved_remedy": "Lower max_step_ns.",
+    "thermal_trained_power": 1e-3,
+    "thermal_device_power": 1e-3,
+    "thermal_score": 0.93,
+    "thermal_third": 0.931,
+    "thermal_triple": 0.929,
+    "thermal_none": 0.7,
+    "thermal_noisy": [0.925, 0.935] * 5,
+    "thermal_holds_below": 3e-3,
+    "thermal_remedy": "Train with thermal_power.",
+    "chip_scores": [0.5, 1.0],
+}
 
 
-def test_the_check_is_stored_under_flat_names_and_read_back() -> None:
-    told = told_info(Outcome(score=0.9, thermal=CHECK, chips=(0.5, 1)))
-    assert told == {
-        "thermal_trained_power": 1e-3,
-        "thermal_device_power": 1e-3,
-        "thermal_score": 0.93,
-        "thermal_third": 0.931,
-        "thermal_triple": 0.929,
-        "thermal_none": 0.7,
-        "thermal_noisy": [*CHECK.noisy],
-        "thermal_holds_below": 3e-3,
-        "thermal_remedy": "Train with thermal_power.",
-        "chip_scores": [0.5, 1.0],
-    }
-    assert thermal_of(json.loads(json.dumps(told))) == CHECK
-    assert thermal_of(told_info(Outcome(score=0.9))) is None
+def test_checks_are_stored_under_flat_names_and_read_back() -> None:
+    assert told_info(CHECKED) == STORED
+    read = replace(member(0, (0.9,)), info=json.loads(json.dumps(STORED)))
+    assert (read.solved, read.thermal, read.chips) == (
+        CHECKED.solved,
+        CHECKED.thermal,
+        CHECKED.chips,
+    )
+    plain = member(0, (0.9,))
+    assert (plain.solved, plain.thermal, plain.chips) == (None, None, ())
 
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("thermal_score", "check of the thermal power"), ("chip_scores", "scores of simulated chips")],
+    [
+        ("solved_score", "check of the time step"),
+        ("thermal_score", "check of the thermal power"),
+        ("chip_scores", "scores of simulated chips"),
+    ],
 )
 def test_an_objective_cannot_tell_of_the_checks_itself(name: str, what: str) -> None:
     with pytest.raises(ValueError, match=f"must not hold '{name}', a name of the {what}, but"):
@@ -130,14 +146,9 @@ def test_an_objective_cannot_tell_of_the_checks_itself(name: str, what: str) -> 
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"thermal_score": "high"},
-        {"thermal_third": True},
-        {"thermal_noisy": 0.5},
-        {"thermal_noisy": [0.5, None]},
-        {"thermal_remedy": None},
-    ],
+    "change", [{"solved_score": "yes"}, {"thermal_third": True}, {"thermal_noisy": [0.5, None]}]
 )
-def test_names_that_meant_something_else_before_are_no_check(change: dict[str, Any]) -> None:
-    assert thermal_of({**thermal_info(CHECK), **change}) is None
+def test_what_is_no_check_is_none(change: dict[str, Any]) -> None:
+    read = replace(member(0, (0.9,)), info={**STORED, **change})
+    assert (read.solved is None) == ("solved_score" in change)
+    assert (read.thermal is None) == ("solved_score" not in change)

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from searches import searched
+from snapshots import member
 from workers import toy_spec
 
 from hpo.search import history as search_history
 from hpo.search import options as search_options
 from hpo.search import suggest
 from hpo.study import pareto
-from hpo.study.confirmation import Confirmation
 from hpo.study.file import dumps, load, restore, validate
+from hpo.study.networks import Confirmation
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Past, SlotState
 
@@ -263,8 +264,7 @@ def fresh(source: int, mean: float, costs: tuple[float, ...]) -> Confirmation:
         params={},
         search_score=mean,
         costs=costs,
-        step_scores=(mean,),
-        solved=(None,),
+        members=(member(0, (mean,)),),
         wanted=1,
         failed=0,
     )

@@ -12,10 +12,10 @@ import pytest
 import snapshots
 from snapshots import solved, thermal
 
-from hpo.study.confirmation import told_info
 from hpo.study.file import validate
+from hpo.study.networks import Member, told_info
 from hpo.study.result import Result
-from hpo.study.trials import Member, SlotState, StudyState
+from hpo.study.trials import SlotState, StudyState
 from hpo.views import caveats, formatting, json_records, overview, scores
 from hpo.views import report as report_page
 from hpo.views import verdict as views_verdict

@@ -16,7 +16,6 @@ from pages import HOSTILE, names
 from toy_network import ToyMember
 
 from hpo.errors import HpoError
-from hpo.study.confirmation import solved_info
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.worker import network, replay, trace_page
@@ -136,7 +135,7 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     plain = shown()
     assert "solved" not in trace_page.page(plain, "hpo trace").split("</script>")[-1]
     solved = Solved(score=0.088, converged=True, steps_per_point=64, trained_steps_per_point=1)
-    checked = {"score": 0.944, "info": solved_info(solved)}
+    checked = {"score": 0.944, "info": snapshots.solved_info(solved)}
     replayed = with_trained(plain, {"steps_per_point": 64}, **checked)
     head, line = trace_page.heading(replayed)
     assert head.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")

@@ -1,0 +1,320 @@
+"""Trained networks: what is stored of each, what is claimed of several, and how it was checked.
+
+Checks are of the time step (``Solved``), of the thermal power of the oscillators (``Thermal``),
+which is that of an oscillator without a drive over that at which it saturates, and of simulated
+chips.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
+from objectives.contract import Outcome, Solved, Thermal
+
+SOLVED = {
+    "score": "solved_score",
+    "converged": "solved_converged",
+    "steps_per_point": "solved_steps_per_point",
+    "trained_steps_per_point": "trained_steps_per_point",
+    "remedy": "solved_remedy",
+}
+"""Fields of ``Solved``, each with its stored name in a member's ``info``."""
+THERMAL = {
+    "power": "thermal_trained_power",
+    "device_power": "thermal_device_power",
+    "at_device": "thermal_score",
+    "third": "thermal_third",
+    "triple": "thermal_triple",
+    "none": "thermal_none",
+    "noisy": "thermal_noisy",
+    "holds_below": "thermal_holds_below",
+    "remedy": "thermal_remedy",
+}
+"""Likewise of ``Thermal``."""
+CHIP_SCORES = "chip_scores"
+"""The stored name of the scores of the chips of ``[variability]``."""
+RESERVED = {
+    **dict.fromkeys(SOLVED.values(), ("check of the time step", "solved")),
+    **dict.fromkeys(THERMAL.values(), ("check of the thermal power", "thermal")),
+    CHIP_SCORES: ("scores of simulated chips", "chips"),
+}
+"""Stored names that an objective must not use, with what they are of and their ``Outcome``."""
+
+
+def told_info(outcome: Outcome) -> dict[str, Any]:
+    """What a member's ``info`` keeps of a training: what its objective tells, and the checks.
+
+    Raises:
+        ValueError: the objective uses names that are a check's.
+    """
+    for name in sorted(RESERVED.keys() & outcome.info.keys()):
+        what, given = RESERVED[name]
+        raise ValueError(
+            f"the objective's info must not hold {name!r}, a name of the {what}, "
+            f"but got {name}={outcome.info[name]!r}. Give it as `Outcome.{given}`."
+        )
+    info: dict[str, Any] = dict(outcome.info)
+    for check, names in ((outcome.solved, SOLVED), (outcome.thermal, THERMAL)):
+        told = check.model_dump(mode="json") if check else {}
+        info |= {names[field]: value for field, value in told.items()}
+    return info | ({CHIP_SCORES: [*outcome.chips]} if outcome.chips else {})
+
+
+Check = TypeVar("Check", bound=BaseModel)
+
+
+def check_of(model: type[Check], names: Mapping[str, str], info: Mapping[str, Any]) -> Check | None:
+    """A check of a member; None if there was none."""
+    try:
+        return model(**{field: info[stored] for field, stored in names.items()})
+    except (KeyError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One trained network, as stored."""
+
+    member: int
+    """Index within the trial (search) or among the fresh seeds (confirmation), from 0."""
+    seed: int
+    score: float
+    curve: tuple[float, ...]
+    """Score after each epoch; empty in a confirmation."""
+    loss_curve: tuple[float, ...]
+    diverged: bool
+    info: Mapping[str, Any]
+    seconds: float
+    """Wall time of the training on its worker."""
+
+    @property
+    def solved(self) -> Solved | None:
+        """The check of its time step; None of a search, and of an objective that makes none."""
+        return check_of(Solved, SOLVED, self.info)
+
+    @property
+    def thermal(self) -> Thermal | None:
+        """Its scores at other thermal powers; None where it was not scored at them."""
+        return check_of(Thermal, THERMAL, self.info)
+
+    @property
+    def chips(self) -> tuple[float, ...]:
+        """Its scores on the chips of ``[variability]``; empty where they were not kept."""
+        return tuple(self.info.get(CHIP_SCORES, ()))
+
+
+class Networks:
+    """Trained networks of one configuration: what is claimed of them, and how it was checked.
+
+    What is claimed is a property of the differential equation where every network was tested on it,
+    with a refined integration step; else it is the score at the study's own step.
+    """
+
+    members: tuple[Member, ...]
+
+    @property
+    def checks(self) -> list[Solved]:
+        """The checks of those networks whose time step was checked."""
+        return [m.solved for m in self.members if m.solved is not None]
+
+    @property
+    def checked(self) -> bool:
+        """Whether the time step of every network was checked."""
+        return bool(self.members) and len(self.checks) == len(self.members)
+
+    @property
+    def step_scores(self) -> tuple[float, ...]:
+        """Scores of the networks at the integration step of the study."""
+        return tuple(m.score for m in self.members)
+
+    @property
+    def claimed(self) -> tuple[float, ...]:
+        """Scores: on the solved equation if every network was checked, else at the step."""
+        return tuple(s.score for s in self.checks) if self.checked else self.step_scores
+
+    @property
+    def compared(self) -> tuple[float, float]:
+        """Means of the checked networks, at the study's step and solved; NaN if there is none."""
+        step_scores = [m.score for m in self.members if m.solved is not None]
+        return mean_of(step_scores), mean_of([s.score for s in self.checks])
+
+    @property
+    def thermal(self) -> Thermal | None:
+        """Their checks as one: mean scores, all chips; None if a network was not checked.
+
+        The score holds below the lowest power below which that of each network does.
+        """
+        known = [thermal for m in self.members if (thermal := m.thermal) is not None]
+        if not known or len(known) < len(self.members):
+            return None
+        means: dict[str, Any] = {
+            name: statistics.fmean(getattr(one, name) for one in known)
+            for name in ("at_device", "third", "triple", "none")
+        }
+        noisy = tuple(score for one in known for score in one.noisy)
+        return known[0].replace(**means, noisy=noisy, holds_below=min(t.holds_below for t in known))
+
+
+def mean_of(scores: Sequence[float]) -> float:
+    """The mean; NaN of none."""
+    return statistics.fmean(scores) if scores else math.nan
+
+
+def std_of(scores: Sequence[float]) -> float:
+    """The sample standard deviation (n - 1); NaN below two."""
+    return statistics.stdev(scores) if len(scores) > 1 else math.nan
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Confirmation(Networks):
+    """A configuration retrained from fresh seeds and tested once on the test part."""
+
+    source: int
+    """Number of the search trial."""
+    params: Mapping[str, ParamValue]
+    search_score: float
+    """What the search claims of it; see ``Result.claimed``."""
+    costs: tuple[float, ...] = ()
+    """Means over the fresh seeds of those that the study searches; before there are any, what the
+    trial of the search costs."""
+    told: Mapping[str, float] = field(default_factory=dict)
+    """Likewise of all that the objective tells of costs, by name."""
+    members: tuple[Member, ...]
+    """One per settled fresh seed."""
+    wanted: int
+    """How many fresh seeds there will be."""
+    failed: int
+
+    def __repr__(self) -> str:
+        """What a notebook shows: what is claimed, and of which parameters."""
+        n = f"on {len(self.scores)} fresh seeds" + ", solved" * self.checked
+        claim = f"{self.mean:.4g} ± {self.std:.2g} {n}"
+        return f"<Confirmation of trial {self.source}: {claim}, params={dict(self.params)}>"
+
+    @property
+    def chips(self) -> tuple[float, ...]:
+        """Scores of all its networks on the chips of ``[variability]``; empty if one has none."""
+        each = [member.chips for member in self.members]
+        return tuple(score for own in each for score in own) if all(each) else ()
+
+    @property
+    def simulated(self) -> tuple[float, ...]:
+        """Scores on simulated chips: those of ``[variability]``, else those with thermal noise."""
+        return self.chips or (self.thermal.noisy if self.thermal else ())
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """What is claimed."""
+        return self.claimed
+
+    @property
+    def mean(self) -> float:
+        """Mean score; NaN while there is none."""
+        return mean_of(self.scores)
+
+    @property
+    def std(self) -> float:
+        """Its sample standard deviation; NaN below two scores."""
+        return std_of(self.scores)
+
+    @property
+    def step_mean(self) -> float:
+        """Mean score at the study's step."""
+        return mean_of(self.step_scores)
+
+    @property
+    def step_std(self) -> float:
+        """Its sample standard deviation."""
+        return std_of(self.step_scores)
+
+    @property
+    def unsettled(self) -> int:
+        """How many networks' scores still change at the finest step that was tried."""
+        return sum(not solved.converged for solved in self.checks)
+
+    @property
+    def steps_per_point(self) -> int | None:
+        """Steps per input point at the finest step of any network; None if none is checked."""
+        return max((solved.steps_per_point for solved in self.checks), default=None)
+
+    @property
+    def trained_steps_per_point(self) -> int | None:
+        """Those of the training, and of ``step_scores``."""
+        return max((solved.trained_steps_per_point for solved in self.checks), default=None)
+
+    def told_of(self, spec: StudySpec) -> dict[str, Any]:
+        """What Optuna's user attribute ``hpo:confirmed`` says of it."""
+        facts: dict[str, Any] = {"trial": self.source, "mean": self.mean, "std": self.std}
+        facts |= {"scores": self.scores, "failed": self.failed}
+        facts |= {"cost": spec.told_costs(self.costs)} if self.costs else {}
+        facts |= {"step_scores": self.step_scores} if self.checked else {}
+        known = thermal_record(self.thermal)
+        return facts | ({"thermal": known} if known else {})
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fresh seed is settled."""
+        return len(self.members) + self.failed == self.wanted
+
+
+def others(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, float]:
+    """The scores that are other results than the claimed one, by field, the worst kind first.
+
+    A warm network may score otherwise without thermal power: there is no such oscillator.
+    """
+    if thermal is None:
+        return {}
+    found = {"at_device": thermal.at_device} if thermal.power == 0 else {}
+    found |= {"noisy": statistics.fmean(thermal.noisy)} if thermal.noisy else {}
+    found |= {"third": thermal.third, "triple": thermal.triple}
+    return {name: score for name, score in found.items() if spec.differs(score, mean)}
+
+
+def thermal_record(thermal: Thermal | None) -> dict[str, Any] | None:
+    """Scores at other thermal powers as records tell them, with mean and deviation of the chips."""
+    if thermal is None:
+        return None
+    noisy = thermal.noisy
+    mean = statistics.fmean(noisy) if noisy else None
+    std = statistics.stdev(noisy) if len(noisy) > 1 else None
+    return {**thermal.model_dump(), "noisy_mean": mean, "noisy_std": std}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yield:
+    """How many of the simulated chips reach a score."""
+
+    threshold: float
+    """That score."""
+    passed: int
+    chips: int
+
+    @property
+    def share(self) -> float:
+        """The yield."""
+        return self.passed / self.chips
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95 % interval (Wilson's), as if chips were independent of each other."""
+        n, p, z2 = self.chips, self.share, 1.959964**2
+        half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n**2)))
+        low, high = ((p + z2 / (2 * n) + side) / (1 + z2 / n) for side in (-half, half))
+        return max(0.0, low), min(1.0, high)
+
+
+def chip_yield(spec: StudySpec, chips: Sequence[float]) -> Yield | None:
+    """The yield of scores on chips; None without chips, or where no score is asked of them."""
+    least = spec.chip_threshold
+    if least is None or not chips:
+        return None
+    passed = sum(score >= least if spec.maximize else score <= least for score in chips)
+    return Yield(threshold=least, passed=passed, chips=len(chips))
