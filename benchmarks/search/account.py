@@ -11,9 +11,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from benchmarks.search.simulate import Params, Step, World
 from benchmarks.search.surrogate import Array
-from hpo.search import seeds
 from hpo.search.space import distributions
-from hpo.study.spec import StudySpec
+from hpo.study.spec import StudySpec, derived_seed
 
 Range = FloatDistribution | IntDistribution
 
@@ -39,7 +38,7 @@ class Account:
     @property
     def seed(self) -> int:
         """Of the library's own random state."""
-        return seeds.derive(self.spec.seed, "suggest", 0)
+        return derived_seed(self.spec.seed, "suggest", 0)
 
     @property
     def whole(self) -> int:
@@ -94,7 +93,7 @@ class Account:
 
         with suppress(_EnoughError):
             self.world.train(
-                self.spec, params, seeds.derive(self.spec.seed, "member", member), tell
+                self.spec, params, derived_seed(self.spec.seed, "member", member), tell
             )
         return last
 

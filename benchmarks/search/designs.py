@@ -32,8 +32,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from benchmarks.search.table import CONFIRMED, EPOCHS, MEMBERS, read, spec, to_params, to_unit
-from hpo.search import seeds
-from hpo.study.spec import StudySpec
+from hpo.study.spec import StudySpec, derived_seed
 from objectives.contract import Protocol
 
 KNOWN = {
@@ -123,7 +122,7 @@ def train_point(job: tuple[Design, int, tuple[float, ...]]) -> dict[str, Any]:
     for k in range(design.networks):
         member = (index * design.networks + k) % MEMBERS
         outcome = _train(
-            study, params, Protocol.VALIDATION, seeds.derive(0, "member", member), EPOCHS
+            study, params, Protocol.VALIDATION, derived_seed(0, "member", member), EPOCHS
         )
         n = int(outcome.info["n_scored"])
         search[member] = [round(score * n) for score in outcome.curve]
@@ -131,7 +130,7 @@ def train_point(job: tuple[Design, int, tuple[float, ...]]) -> dict[str, Any]:
             break
         fresh = index * design.networks + k
         outcome = _train(
-            study, params, Protocol.CONFIRM, seeds.derive(1, "confirm", fresh), CONFIRMED
+            study, params, Protocol.CONFIRM, derived_seed(1, "confirm", fresh), CONFIRMED
         )
         confirm[fresh] = round(outcome.score * int(outcome.info["n_scored"]))
     return {

@@ -21,8 +21,7 @@ from typing import Any
 from benchmarks.search import table
 from benchmarks.search.simulate import Params, Step
 from benchmarks.search.strategies import STRATEGIES
-from hpo.search import seeds
-from hpo.study.spec import StudySpec
+from hpo.study.spec import StudySpec, derived_seed
 from objectives.contract import Outcome, Protocol
 
 FOUND = Path(__file__).with_name("real.json")
@@ -64,7 +63,7 @@ def _train(
 def judge(spec: StudySpec, params: Params, networks: int) -> list[float]:
     """Test accuracies of networks that confirm a point; no search and no table used their seeds."""
     return [
-        _train(spec, params, Protocol.CONFIRM, seeds.derive(2, "confirm", k), table.CONFIRMED).score
+        _train(spec, params, Protocol.CONFIRM, derived_seed(2, "confirm", k), table.CONFIRMED).score
         for k in range(networks)
     ]
 

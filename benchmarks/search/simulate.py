@@ -16,11 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.search.surrogate import GOOD, Array
-from hpo.search import seeds
 from hpo.search.kriging_believer import expected
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
-from hpo.study.spec import StudySpec
+from hpo.study.spec import StudySpec, derived_seed
 from hpo.study.trials import Past, SlotState, Suggestion
 
 Params = Mapping[str, Any]
@@ -128,7 +127,7 @@ def _train(
 
     try:
         for index in range(spec.budget.members):
-            seed = seeds.derive(spec.seed, "member", index)
+            seed = derived_seed(spec.seed, "member", index)
             scores.append(world.train(spec, own.params, seed, tell))
             course.networks(scores)
         state, score = SlotState.COMPLETE, statistics.fmean(scores)

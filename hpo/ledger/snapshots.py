@@ -98,13 +98,13 @@ it again and again, and its trials do not change."""
 
 def best(connection: Connection, study: Row[Any], spec: StudySpec) -> list[tuple[int, Any]]:
     """Number and parameters of the trials of a study's ranking, by what is known now."""
-    from hpo.search import ranking  # which takes long to import
+    from hpo.search import kriging_believer  # which takes long to import
 
     settled = ask(connection, statements.SETTLED, study_id=study.id).one()
     made_of = (*settled, study.amendments, spec)
     if _orders.get(study.id, ((), []))[0] != made_of:
         trials = history(connection, study.id, range(opened(connection, study.id)))
-        order = ranking.order(spec, trials)
+        order = kriging_believer.order(spec, trials)
         _orders[study.id] = made_of, [(n, trials[n].suggestion.params) for n in order]
     return _orders[study.id][1]
 

@@ -6,8 +6,6 @@ __all__ = [
     "kriging_believer",
     "options",
     "pruning",
-    "ranking",
-    "seeds",
     "space",
     "suggest",
 ]

@@ -69,11 +69,7 @@ def logarithms(errors: Array) -> Array:
     return found
 
 
-def _same(scores: Array) -> Array:
-    return scores
-
-
-LINEAR = Scale(_same, _same)
+LINEAR = Scale(np.positive, np.positive)
 LOGIT = Scale(logits, shares, bounded=True)
 LOG = Scale(logarithms, np.exp)
 

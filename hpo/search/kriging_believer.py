@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from hpo.search.comparison import Scale
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.history import frozen
 from hpo.search.space import Axis, Cube, cube_of, distributions
+from hpo.study import pareto
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Past, SlotState
 
@@ -127,15 +129,7 @@ class KrigingBeliever(BaseSampler):
             scale: on which scores are modelled.
             fits: which parameters may be suggested, once the process is asked; without it, all.
             seed: of this suggestion.
-
-        Raises:
-            ValueError: ``n_startup_trials`` is no whole number of at least 1.
         """
-        if type(n_startup_trials) is not int or n_startup_trials < 1:
-            raise ValueError(
-                f"n_startup_trials must be a whole number of at least 1, but got "
-                f"{n_startup_trials!r}."
-            )
         self._n_startup, self._seed, self._cube = n_startup_trials, seed, cube
         self._scale, self._fits = scale, fits
 
@@ -293,3 +287,28 @@ def expected(
 
 def _is_complete(past: Past) -> bool:
     return past.state == SlotState.COMPLETE and past.score is not None
+
+
+@dataclass(frozen=True)
+class _Complete:
+    number: int
+    score: float
+    costs: tuple[float, ...]
+
+
+def order(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
+    """The numbers of complete trials, the best first, as ``Result.ranking``.
+
+    By score, or by what is expected of other networks; of several costs, those of the front.
+    """
+    complete = [
+        _Complete(number, past.score, past.costs)
+        for number, past in enumerate(trials)
+        if past.state == SlotState.COMPLETE and past.score is not None
+    ]
+    if spec.costs:
+        return [trial.number for trial in pareto.order(spec, complete)]
+    known = expected(spec, trials)
+    sign = -1.0 if spec.maximize else 1.0
+    score = {t.number: known[t.number].mean if known else t.score for t in complete}
+    return sorted(score, key=lambda number: (sign * score[number], number))

@@ -15,11 +15,11 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.search import comparison, constraints, seeds
+from hpo.search import comparison, constraints
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import cube_of, distributions, rounded
-from hpo.study.spec import StudySpec
+from hpo.study.spec import StudySpec, derived_seed
 from hpo.study.tables import ParamValue
 from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 
@@ -54,7 +54,7 @@ def suggest(
             if fits is None or fits(params):
                 break
         if fits is not None and not fits(params):
-            seed = seeds.derive(spec.seed, "again", number + 1)
+            seed = derived_seed(spec.seed, "again", number + 1)
             params = constraints.drawn(fits, spec, seed, told)
     if enqueued:
         attrs = {**attrs, FIXED_PARAMS: dict(enqueued)}
@@ -109,8 +109,8 @@ def sampler(
             return optuna.samplers.GridSampler(grid, seed=spec.seed)
         if name == "qmc":
             return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
-        seed = seeds.derive(spec.seed, "suggest", number)
-        seed = seeds.derive(seed, "again", attempt) if attempt else seed
+        seed = derived_seed(spec.seed, "suggest", number)
+        seed = derived_seed(seed, "again", attempt) if attempt else seed
         if name == "kriging-believer":
             cube, scale = cube_of(spec), comparison.modelled(spec)
             return KrigingBeliever(cube=cube, scale=scale, fits=fits, seed=seed, **options)

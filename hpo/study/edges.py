@@ -44,12 +44,11 @@ class Edge:
 def edges(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) -> list[Edge]:
     """The bounds at which the best trials of a search lie, in the order of the space.
 
-    None before ``LEAST`` trials are settled, of a front or a sweep, and where the objective allows
-    no wider range, as of a density of 1. ``ranking`` holds the complete ones of the trials of the
-    ``search``, the best first.
+    None before ``LEAST`` trials are settled; and none where the objective allows no wider range, as
+    of a density of 1. ``ranking`` holds the complete ones of the trials of the ``search``, the best
+    first.
     """
-    settled = sum(trial.state != SlotState.RUNNING for trial in search)
-    if settled < LEAST or spec.costs or not spec.selects:
+    if sum(trial.state != SlotState.RUNNING for trial in search) < LEAST:
         return []
     best = _best(spec, ranking, search)
     ranges = [name for name, dimension in spec.dimensions.items() if dimension.choices is None]

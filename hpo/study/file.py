@@ -300,14 +300,8 @@ def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str)
 def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path}: not valid TOML: {error}. Mend that line.") from None
-    except RecursionError:
-        raise SpecError(f"{path}: tables and lists must not be nested so deeply.") from None
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: must be UTF-8 text, but {error}. Save it as UTF-8.") from None
-    except ValueError as error:  # Python converts no number of thousands of digits
-        raise SpecError(f"{path}: not a readable number: {error}. Shorten it.") from None
+    except (ValueError, RecursionError) as error:  # also no UTF-8, or a number without an end
+        raise SpecError(f"{path}: not valid TOML: {error}. Mend it.") from None
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror}.") from None
 

@@ -21,7 +21,7 @@ class _Scored(Protocol):
     @property
     def score(self) -> float | None: ...
     @property
-    def costs(self) -> Sequence[float]: ...
+    def costs(self) -> tuple[float, ...]: ...
 
 
 S = TypeVar("S", bound=_Scored)
@@ -37,8 +37,8 @@ def front(spec: StudySpec, trials: Iterable[S]) -> list[S]:
     edge: list[tuple[float, ...]] = []
     # in this order no trial is beaten by a later one, and none is cheaper in its first cost than
     # those before it: ``edge`` is the best of these in all that is left to compare
-    for trial in sorted(trials, key=lambda t: (_costs(t), -_good(spec, t), t.number)):
-        own = (*_costs(trial)[1:], -_good(spec, trial))
+    for trial in sorted(trials, key=lambda t: (t.costs, -_good(spec, t), t.number)):
+        own = (*trial.costs[1:], -_good(spec, trial))
         if not any(_beats(other, own) for other in edge):
             found.append(trial)
             edge = [own, *(other for other in edge if not _beats(own, other))]
@@ -71,7 +71,7 @@ def order(spec: StudySpec, trials: Iterable[S]) -> list[S]:
 
 def _in_turn(trials: Sequence[S], n_costs: int) -> list[S]:
     """The cheapest by the first cost, that by the second, and so on; then the next by each."""
-    by_cost = [sorted(trials, key=lambda t: _costs(t)[k]) for k in range(n_costs)]
+    by_cost = [sorted(trials, key=lambda t: t.costs[k]) for k in range(n_costs)]
     turns = (trial for turn in zip(*by_cost, strict=True) for trial in turn)
     return list({trial.number: trial for trial in turns}.values())
 
@@ -86,7 +86,7 @@ def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | 
     sign = 1.0 if spec.maximize else -1.0
     holding = [item for item in tested if _reaches(spec, sign * item.mean)]
     if holding:
-        return min(holding, key=lambda item: (_costs(item), item.source))
+        return min(holding, key=lambda item: (item.costs, item.source))
     return min(tested, key=lambda item: (-sign * item.mean, item.source), default=None)
 
 
@@ -103,12 +103,5 @@ def _reaches(spec: StudySpec, good: float) -> bool:
 
 def _good(spec: StudySpec, trial: _Scored) -> float:
     """The score, more of which is better."""
-    if trial.score is None:
-        raise ValueError(f"trial {trial.number} has no score: it must be complete")
+    assert trial.score is not None, "a trial on the front is complete"
     return trial.score if spec.maximize else -trial.score
-
-
-def _costs(item: _Scored | Confirmation) -> tuple[float, ...]:
-    if not item.costs:
-        raise ValueError("a trial on the front must have its costs")
-    return tuple(item.costs)

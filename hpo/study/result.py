@@ -222,8 +222,8 @@ class Result:
 
     @cached_property
     def edges(self) -> Sequence[Edge]:
-        """The bounds of the space at which the best trials lie; see ``hpo.study.edges``."""
-        return study_edges.edges(self.spec, self.ranking, self.search)
+        """The bounds of the space at which the best trials lie; of a front none."""
+        return () if self.costs else study_edges.edges(self.spec, self.ranking, self.search)
 
     def claimed(self, trial: Trial) -> float | None:
         """What the search claims of a trial: the score expected of it, else its score."""

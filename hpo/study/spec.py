@@ -42,6 +42,19 @@ VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 
+def derived_seed(
+    seed: int, purpose: Literal["suggest", "again", "member", "confirm"], index: int
+) -> int:
+    """A seed in [0, 2**32) for one purpose and index, independent of all the others.
+
+    Nothing else is a source of randomness. ``member`` seeds depend on the member alone, not on the
+    trial: all trials of a study train their member 0 from the same random numbers, which makes
+    their scores comparable.
+    """
+    digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The values of a tree of tables by dotted keys: ``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
     flat: dict[str, Any] = {}

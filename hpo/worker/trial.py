@@ -18,10 +18,11 @@ from hpo.errors import HpoError
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DATABASE_ERRORS
-from hpo.search import constraints, seeds, suggest
+from hpo.search import constraints, suggest
 from hpo.search import history as search_history
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.networks import Member, told_info
+from hpo.study.spec import derived_seed
 from hpo.study.trials import Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat
@@ -108,7 +109,7 @@ class TrialRun:
         try:
             self._replay(course, members)
             for index in range(len(members), self._n_members):
-                seed = seeds.derive(self._spec.seed, "member", index)
+                seed = derived_seed(self._spec.seed, "member", index)
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
                 course.networks([m.score for m in members])
         except EndedError as why:
@@ -172,7 +173,7 @@ class TrialRun:
         assert self._claim.suggestion is not None
         members = self._members
         if not members:
-            seed = seeds.derive(self._spec.seed, "confirm", self._claim.fresh_seed)
+            seed = derived_seed(self._spec.seed, "confirm", self._claim.fresh_seed)
             members.append(self._train(0, seed, Protocol.CONFIRM, self._claim.suggestion))
         self._settle(SlotState.COMPLETE, score=members[0].score)
 

@@ -55,10 +55,10 @@ def test_a_record_can_be_trained_again() -> None:
         if len(told) == 2:
             raise Enough
 
-    from hpo.search import seeds
+    from hpo.study.spec import derived_seed
 
     with pytest.raises(Enough):
-        real.Real().train(spec, record["params"], seeds.derive(0, "member", int(member)), tell)
+        real.Real().train(spec, record["params"], derived_seed(0, "member", int(member)), tell)
     assert [round(accuracy * 269) for accuracy in told] == pytest.approx(curve[:2], abs=2)
 
 

@@ -98,10 +98,8 @@ def test_a_date_becomes_no_text(study: Path) -> None:
 def test_a_file_that_is_not_toml_is_refused_with_its_line(study: Path) -> None:
     study.write_text('objective = "x"\nseed = = 1\n')
     assert refusal(study) == (
-        f"{study}: not valid TOML: Invalid value (at line 2, column 8). Mend that line."
+        f"{study}: not valid TOML: Invalid value (at line 2, column 8). Mend it."
     )
-    study.write_bytes(b'description = "\xff"')
-    assert "must be UTF-8 text" in refusal(study)
 
 
 def test_an_unknown_study_lists_those_that_exist(
@@ -121,16 +119,10 @@ def test_an_unknown_study_lists_those_that_exist(
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (f"seed = {'9' * 5000}", "not a readable number"),
-        (f"seed = {'[' * 3000}{']' * 3000}", "must not be nested so deeply"),
-    ],
-)
-def test_what_python_cannot_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "odd.toml").write_text(text)
-    assert message in refusal(tmp_path / "odd.toml")
+@pytest.mark.parametrize("value", [b"9" * 5000, b"[" * 3000 + b"]" * 3000, b'"\xff"'])
+def test_what_python_cannot_read_is_refused(study: Path, value: bytes) -> None:
+    study.write_bytes(b"seed = " + value)
+    assert refusal(study).startswith(f"{study}: not valid TOML: ")
 
 
 # --- a user's own data: where paths begin, what is pinned, what is refused -----------------------

@@ -21,9 +21,9 @@ from hpo.errors import SpecError
 from hpo.ledger import backup
 from hpo.ledger.backup_file import BackupError, parsed
 from hpo.ledger.tables import checkpoints, members
-from hpo.search import seeds
 from hpo.study import file as study_file
 from hpo.study.file import validate
+from hpo.study.spec import derived_seed
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile(
@@ -188,10 +188,10 @@ def test_no_value_does_worse_than_being_refused(name: str, value: Any, member: A
 
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), st.integers(0, 10**6))
 def test_seeds_are_fixed_in_range_and_apart(seed: int, other: int, index: int) -> None:
-    own = [seeds.derive(seed, purpose, index) for purpose in ("suggest", "member", "confirm")]
-    assert own == [seeds.derive(seed, p, index) for p in ("suggest", "member", "confirm")]
+    own = [derived_seed(seed, purpose, index) for purpose in ("suggest", "member", "confirm")]
+    assert own == [derived_seed(seed, p, index) for p in ("suggest", "member", "confirm")]
     assert all(0 <= value < 2**32 for value in own)
     assert len(set(own)) == 3
     if other != seed:
-        assert seeds.derive(other, "member", index) != own[1]
+        assert derived_seed(other, "member", index) != own[1]
     assert not math.isnan(sum(own))

@@ -11,8 +11,8 @@ import pytest
 import snapshots
 
 from hpo.errors import StudyError
-from hpo.search import seeds
 from hpo.study.result import Result
+from hpo.study.spec import derived_seed
 from hpo.study.trials import SlotState
 from hpo.worker import network, provenance
 from hpo.worker.network import StudyNetwork
@@ -103,7 +103,7 @@ def test_what_is_not_there_is_refused(result: Result, wanted: dict[str, int], me
 def again(*, lineage: dict[str, Any] | None = None, **changes: Any) -> StudyNetwork:
     """Member 0 of trial 1, trained again; what its training gives is stored, but changed."""
     chosen = network.choose(study(), member=0)
-    chosen = replace(chosen, stored=replace(chosen.stored, seed=seeds.derive(7, "member", 0)))
+    chosen = replace(chosen, stored=replace(chosen.stored, seed=derived_seed(7, "member", 0)))
     loaded = network.load(chosen)
     assert loaded.trained is not None
     slot = replace(chosen.slot, lineage={**chosen.slot.lineage, **(lineage or {})})
