@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.study import networks as study_networks
+from hpo.study import networks
 from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
@@ -59,43 +59,35 @@ class Caveats:
 
 def of(spec: StudySpec, item: Confirmation) -> Caveats:
     """What is to be said of a confirmed result."""
-    step, warm = _of_step(spec, item), _of_thermal(spec, item.mean, item.thermal)
+    thermal, tested = item.thermal, sum(member.thermal is not None for member in item.members)
+    step, warm = _of_step(spec, item), _of_thermal(spec, item.mean, thermal)
     remedies = [solved.remedy for solved in item.checks[:1] if step]
-    remedies += [item.thermal.remedy] if warm and item.thermal else []
-    tested = sum(member.thermal is not None for member in item.members)
-    if partly := item.thermal is None and tested > 0:
+    remedies += [thermal.remedy for _ in warm[:1] if thermal]
+    if partly := thermal is None and tested > 0:
         warm = [f"{tested:,} of {len(item.members):,} networks tested at other thermal powers"]
     remedies += [_TEST_ALL] * (partly or (bool(item.checks) and not item.checked))
-    return Caveats(
-        basis=basis(spec, item), wrong=[*step, *warm], advice=" ".join(filter(None, remedies))
-    )
+    advice = " ".join(filter(None, remedies))
+    return Caveats(basis=basis(spec, item), wrong=[*step, *warm], advice=advice)
 
 
 def of_points(spec: StudySpec, points: Sequence[Trial]) -> Caveats:
     """What is to be said of the points of a sweep."""
     checked, checks = sum(p.checked for p in points), [c for p in points for c in p.checks]
-    if checked == len(points):
-        where = SOLVED
-    elif checks:
-        where = f"{checked:,} of {len(points):,} points tested {SOLVED}"
-    else:
-        tested = spec.integrates and spec.protocol == Protocol.CONFIRM
-        where = f"not tested {SOLVED}" if tested else ""
-    of_step = [p for p in points if p.checks and spec.differs(*p.compared)]
-    claimed = sum(p.checked for p in of_step)
+    expected = spec.integrates and spec.protocol == Protocol.CONFIRM
+    of_step = [p.checked for p in points if p.checks and spec.differs(*p.compared)]
     cold = [p.thermal for p in points if _of_thermal(spec, statistics.fmean(p.claimed), p.thermal)]
     step = [
-        *_count(claimed, "was another", "were others", "at the study's own step"),
-        *_count(len(of_step) - claimed, "is a result", "are results", "of the integration step"),
+        *_count(sum(of_step), "was another", "were others", "at the study's own step"),
+        *_count(of_step.count(False), "is a result", "are results", "of the integration step"),
         *_unsettled(checks),
     ]
-    there = f"at other thermal powers or {_NOISE}"
+    warm = f"at other thermal powers or {_NOISE}"
     remedies = [solved.remedy for solved in checks[:1] if step]
     remedies += [thermal.remedy for thermal in cold[:1] if thermal]
     remedies += [_TEST_ALL] * bool(checks and checked < len(points))
     return Caveats(
-        basis=where,
-        wrong=[*step, *_count(len(cold), "does not hold", "do not hold", there)],
+        basis=_basis(checked, len(points), " points", expected=expected),
+        wrong=[*step, *_count(len(cold), "does not hold", "do not hold", warm)],
         advice=" ".join(filter(None, remedies)),
     )
 
@@ -118,10 +110,10 @@ def warnings(result: Result, *, but: int | None = None) -> list[str]:
     Of a study that selects nothing, one for all its points.
     """
     if not result.selects:
-        return [text] if (text := warning(result)) else []
+        return [*filter(None, [warning(result)])]
     found = [c for c in result.confirmations if c.scores and c.source != but]
-    texts = [(c.source, of(result.spec, c).warning) for c in found]
-    return [f"trial {source}: {text}" for source, text in texts if text]
+    texts = {item.source: of(result.spec, item).warning for item in found}
+    return [f"trial {source}: {text}" for source, text in texts.items() if text]
 
 
 # --- the integration step -------------------------------------------------------------------------
@@ -129,11 +121,15 @@ def warnings(result: Result, *, but: int | None = None) -> list[str]:
 
 def basis(spec: StudySpec, item: Confirmation) -> str:
     """Whether a score is that of the equation; empty where the objective integrates none."""
-    if item.checked:
+    return _basis(len(item.checks), len(item.step_scores), "", expected=spec.integrates)
+
+
+def _basis(tested: int, n: int, what: str, *, expected: bool) -> str:
+    if tested and tested == n:
         return SOLVED
-    if item.checks:
-        return f"{len(item.checks):,} of {len(item.step_scores):,} tested {SOLVED}"
-    return f"not tested {SOLVED}" if spec.integrates else ""
+    if tested:
+        return f"{tested:,} of {n:,}{what} tested {SOLVED}"
+    return f"not tested {SOLVED}" if expected else ""
 
 
 def beside(spec: StudySpec, item: Confirmation) -> list[str]:
@@ -164,11 +160,9 @@ def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
 def _unsettled(checks: Sequence[Solved]) -> list[str]:
     """How many networks have no score of the equation, though it was looked for."""
     unsettled = sum(not solved.converged for solved in checks)
-    if not unsettled:
-        return []
-    finest = steps_text(max(solved.steps_per_point for solved in checks))
-    of = f"{unsettled:,} of {len(checks):,}"
-    return [f"{of} networks do not settle as the step is refined up to {finest}"]
+    finest = steps_text(max((solved.steps_per_point for solved in checks), default=1))
+    text = f"networks do not settle as the step is refined up to {finest}"
+    return [f"{unsettled:,} of {len(checks):,} {text}"] * bool(unsettled)
 
 
 # --- thermal power and chips ----------------------------------------------------------------------
@@ -176,16 +170,15 @@ def _unsettled(checks: Sequence[Solved]) -> list[str]:
 
 def assured(spec: StudySpec, item: Confirmation) -> list[str]:
     """What else is known of a confirmed score: that it holds for warm oscillators; its yield."""
-    thermal, found = item.thermal, study_networks.chip_yield(spec, item.simulated)
+    thermal, found = item.thermal, networks.chip_yield(spec, item.simulated)
     texts = []
-    if thermal is not None and not study_networks.others(spec, item.mean, thermal):
-        holds = f"holds from a third to three times the thermal power {_power(thermal)}"
+    if thermal is not None and not networks.others(spec, item.mean, thermal):
+        power = power_text(thermal.device_power)
         noise = f", and {_NOISE} ({_noise(spec, thermal)})" if thermal.noisy else ""
-        texts.append(holds + noise)
+        texts.append(f"holds from a third to three times the thermal power {power}{noise}")
     if found is not None:
         of = f"{found.passed:,} of {found.chips:,} chips {_reach(spec, found)}"
-        share = f"{100 * found.share:.3g} %"
-        texts.append(f"yield {share} ({of}; 95 % interval {_interval(found)})")
+        texts.append(f"yield {_share(found)} ({of}; 95 % interval {_interval(found)})")
     return texts
 
 
@@ -194,25 +187,26 @@ def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[s
 
     A warm network may score otherwise without thermal power: there is no such oscillator.
     """
-    wrong = _wrong(spec, mean, thermal)
+    wrong = networks.others(spec, mean, thermal)
     if thermal is None or not wrong:
         return []
-    at, chips = _power(thermal), f"{len(thermal.noisy):,} chips"
-    mean_noise = score_text(spec, statistics.fmean(thermal.noisy)) if thermal.noisy else ""
-    noise = f"{mean_noise} {_NOISE}"
-    cold = wrong.get("at_device")
-    if cold and thermal.holds_below < thermal.device_power:
+    at = power_text(thermal.device_power)
+    there, third, triple = (
+        score_text(spec, score) for score in (thermal.at_device, thermal.third, thermal.triple)
+    )
+    noise = score_text(spec, statistics.fmean(thermal.noisy)) if thermal.noisy else ""
+    noisy, chips = f"{noise} {_NOISE}" * bool(noise), f"{len(thermal.noisy):,} chips"
+    if "at_device" in wrong and thermal.holds_below < thermal.device_power:
         needs = "oscillators without thermal power; that of a warm oscillator is"
         if below := thermal.holds_below:
             needs = f"oscillator powers below {power_text(below)}; those of a warm oscillator are"
-        return [f"needs {needs} about {at}: {cold} there{f', {noise}' * bool(mean_noise)}"]
-    if cold:
-        return [f"depends on the thermal power: {cold} at {at}, {noise}"]
+        return [", ".join(filter(None, (f"needs {needs} about {at}: {there} there", noisy)))]
+    if "at_device" in wrong:
+        return [f"depends on the thermal power: {there} at {at}, {noisy}"]
     if "third" not in wrong and "triple" not in wrong:
-        return [f"changes with thermal noise: {mean_noise} on {chips}"]
-    third, triple = (score_text(spec, score) for score in (thermal.third, thermal.triple))
+        return [f"changes with thermal noise: {noise} on {chips}"]
     power = f"depends on the thermal power: {third} at a third of {at}, {triple} at three times"
-    return [power, *[f"{noise} ({chips})"] * bool(mean_noise)]
+    return [power, *[f"{noisy} ({chips})"] * bool(noise)]
 
 
 def aside(spec: StudySpec, item: Confirmation) -> str:
@@ -222,48 +216,35 @@ def aside(spec: StudySpec, item: Confirmation) -> str:
     """
     found = [f"{score_text(spec, item.step_mean)} {AT_STEP}"]
     found *= spec.differs(item.step_mean, item.mean)
-    for name, score in [*_wrong(spec, item.mean, item.thermal).items()][:1]:
+    power = power_text(item.thermal.device_power if item.thermal else 0.0)
+    for name, score in [*networks.others(spec, item.mean, item.thermal).items()][:1]:
         where = {"third": "a third of the", "triple": "three times the"}.get(name, "the")
-        at = f"at {where} thermal power {_power(item.thermal)}" if item.thermal else ""
-        found.append(f"{score} {_NOISE if name == 'noisy' else at}")
+        where = _NOISE if name == "noisy" else f"at {where} thermal power {power}"
+        found.append(f"{score_text(spec, score)} {where}")
     return ", ".join(found)
 
 
-def cells(spec: StudySpec, items: Sequence[Confirmation | None]) -> list[dict[str, str]]:
-    """All these scores for a table: of each item one by what it is, a dash where there is none."""
-    found = [{} if item is None else _cells(spec, item) for item in items]
-    names = dict.fromkeys(name for own in found for name in own)
-    return [{name: own.get(name, "–") for name in names} for own in found]
-
-
-def _cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
+def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
+    """All these scores for a table, by what they are."""
     known, thermal = {}, item.thermal
     if item.checked:
         known[AT_STEP] = score_text(spec, item.step_mean, item.step_std)
     if thermal is not None:
-        trained = thermal.power != thermal.device_power
-        known["thermal power"] = _power(thermal)
-        known["thermal power"] += f", trained with {power_text(thermal.power)}" if trained else ""
-        for name, where in (("third", "a third of it"), ("at_device", "it"), ("triple", "3 times")):
-            known[f"at {where}"] = score_text(spec, getattr(thermal, name))
-        known["without any"] = score_text(spec, thermal.none)
+        known["thermal power"] = power_text(thermal.device_power)
+        if thermal.power != thermal.device_power:
+            known["thermal power"] += f", trained with {power_text(thermal.power)}"
+        scores = {
+            "at a third of it": thermal.third,
+            "at it": thermal.at_device,
+            "at 3 times": thermal.triple,
+            "without any": thermal.none,
+        }
+        known |= {name: score_text(spec, score) for name, score in scores.items()}
         known |= {_NOISE: _noise(spec, thermal)} if thermal.noisy else {}
-    if (found := study_networks.chip_yield(spec, item.simulated)) is not None:
-        share = f"{100 * found.share:.3g} % of {found.chips:,} chips"
-        known[f"yield {_reach(spec, found)}"] = f"{share} ({_interval(found)})"
+    if (found := networks.chip_yield(spec, item.simulated)) is not None:
+        share = f"{_share(found)} of {found.chips:,} chips ({_interval(found)})"
+        known[f"yield {_reach(spec, found)}"] = share
     return known
-
-
-def meanings(items: Sequence[Confirmation]) -> str:
-    """What the words mean, in a sentence each, that stand beside confirmed scores."""
-    texts = [SOLVED_MEANS] * any(item.checks for item in items)
-    return " ".join(texts + [THERMAL_MEANS] * any(item.thermal for item in items))
-
-
-def _wrong(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, str]:
-    """The scores that are others than the claimed one, by field, the worst kind first."""
-    found = study_networks.others(spec, mean, thermal)
-    return {name: score_text(spec, score) for name, score in found.items()}
 
 
 def power_text(power: float) -> str:
@@ -277,10 +258,6 @@ def power_text(power: float) -> str:
     return f"{digits.removesuffix('.0')}e{int(exponent)}" if power else "none"
 
 
-def _power(thermal: Thermal) -> str:
-    return power_text(thermal.device_power)
-
-
 def _noise(spec: StudySpec, thermal: Thermal) -> str:
     """The score with thermal noise: ``93.0 ± 0.5 % on 40 chips``."""
     noisy = thermal.noisy
@@ -291,6 +268,10 @@ def _noise(spec: StudySpec, thermal: Thermal) -> str:
 def _reach(spec: StudySpec, found: Yield) -> str:
     least = f"{shown(spec, found.threshold):.4g}{' %' * spec.is_accuracy}"
     return f"at or {'above' if spec.maximize else 'below'} {least}"
+
+
+def _share(found: Yield) -> str:
+    return f"{100 * found.share:.3g} %"
 
 
 def _interval(found: Yield) -> str:

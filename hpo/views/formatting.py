@@ -116,27 +116,20 @@ def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence
     return f"{text} at {quantities(spec.named_costs(costs))}" if costs else text
 
 
-def partial_text(spec: StudySpec, trial: Trial, score: float) -> str:
-    """The score of a trial with its cost, and if it was ended early after how much training.
-
-    ``51.3 % after 5 of 60 epochs`` is the last value of a learning curve, and no score.
-    """
-    text = point_text(spec, score, None, trial.costs)
-    return f"{text} after {after}" if (after := effort.after(spec, trial)) else text
-
-
 def score_cell(spec: StudySpec, trial: Trial) -> str:
     """The score of a trial, with its cost where the study has one, or a dash.
 
-    Of a trial that was ended early with what it is of: ``51.3 % after 5 of 60 epochs``. Where the
-    time step of every network was checked, both scores: ``94.4 %, 8.8 % solved``.
+    Of a trial that was ended early with what it is of: ``51.3 % after 5 of 60 epochs``, the last
+    value of a learning curve. Where the time step of every network was checked, both scores:
+    ``94.4 %, 8.8 % solved``.
     """
     if trial.score is None:
         return "–"
-    text = partial_text(spec, trial, trial.score)
-    if not trial.checked:
-        return text
-    return f"{text}, {score_text(spec, statistics.fmean(trial.claimed))} solved"
+    text = point_text(spec, trial.score, None, trial.costs)
+    text += f" after {after}" if (after := effort.after(spec, trial)) else ""
+    if trial.checked:
+        text += f", {score_text(spec, statistics.fmean(trial.claimed))} solved"
+    return text
 
 
 def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:

@@ -6,12 +6,10 @@ Keys are stored names: programs read them, so they keep their meaning for ever.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from hpo.study import effort, networks
@@ -41,21 +39,16 @@ _SNAPSHOT = ("state", "reason", "created_at", "trials", "search_end_reason")
 
 def dumps(value: Any) -> str:
     """Strict JSON in one line: what is not finite becomes null."""
-    return json.dumps(_plain(value), allow_nan=False)
+    plain = json.loads(json.dumps(value, default=_plain), parse_constant=lambda _: None)
+    return json.dumps(plain)
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return asdict(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, Path) else value
+        return dict(value)
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _picked(item: object, *names: str) -> dict[str, Any]:
@@ -202,29 +195,25 @@ def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, An
 def lineage(result: Result) -> dict[str, str]:
     """What the trials ran on, a line per key: the value where all agree, else how often which.
 
-    Numbers that differ from trial to trial, such as seconds, are given by range and sum.
+    Durations, which are each trial's own, are left out.
     """
-    values: dict[str, list[Any]] = {}
+    values: dict[str, Counter[str]] = {}
     for trial in result.every:
         for key, value in _flat(trial.lineage):
-            values.setdefault(key, []).append(value)
-    return {key: _summed(found) for key, found in sorted(values.items())}
+            values.setdefault(key, Counter())[str(value)] += 1
+    return {key: _counted(found) for key, found in sorted(values.items())}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{key}.")
-        else:
+        elif not isinstance(value, float):
             yield f"{prefix}{key}", value
 
 
-def _summed(values: list[Any]) -> str:
-    counts = Counter(map(str, values))
+def _counted(counts: Counter[str]) -> str:
     if len(counts) == 1:
         return next(iter(counts))
-    if len(counts) > _VALUES and all(type(value) in (int, float) for value in values):
-        return f"{min(values):,.4g} – {max(values):,.4g}, in all {sum(values):,.0f}"
     common = [f"{value} ({n:,})" for value, n in counts.most_common(_VALUES)]
-    more = len(counts) - _VALUES
-    return ", ".join(common) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(common) + ", …" * (len(counts) > _VALUES)

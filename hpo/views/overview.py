@@ -10,15 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpo.study.result import Result, Search
-from hpo.study.trials import (
-    Event,
-    Listed,
-    SlotState,
-    StudyState,
-    WorkerInfo,
-    WorkerState,
-    complete,
-)
+from hpo.study.trials import Event, Listed, SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import caveats, formatting, verdict
 from hpo.views.page import template
 from hpo.views.scores import axis_score, clocks, incumbents, reported_score
@@ -105,8 +97,8 @@ def curve(result: Result) -> Curve | None:
     confirmed, known = None, reported_score(spec)
     if found is not None and found.confirmed:
         confirmed = formatting.shown(spec, found.score), formatting.shown(spec, found.std or 0.0)
-    shown = [statistics.median(axis_score(spec, trial) for trial in complete(result.search))]
-    shown.append(axis_score(spec, best[-1]))
+    complete = [axis_score(spec, t) for t in result.search if t.state == SlotState.COMPLETE]
+    shown = [statistics.median(complete), axis_score(spec, best[-1])]
     for pair in filter(None, (known, confirmed)):
         shown += [pair[0] - pair[1], pair[0] + pair[1]]
     margin = 0.08 * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0

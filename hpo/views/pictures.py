@@ -98,8 +98,7 @@ def save(figure: Figure, path: Path) -> None:
 def drawn(figure: go.Figure) -> Figure:
     """A plotly figure as one of Matplotlib: its panels in a row, one legend above them.
 
-    What is hidden is left out, and so is what plotly draws at the edge of a plot, on an axis that
-    overlays another.
+    What is hidden is left out.
     """
     layout = figure.layout
     names = sorted(key.replace("axis", "") for key in layout.to_plotly_json() if key[:5] == "xaxis")
@@ -107,8 +106,7 @@ def drawn(figure: go.Figure) -> Figure:
     (panels,) = drawing.subplots(1, len(names), sharey=True, squeeze=False)
     places = dict(zip(names, panels, strict=True))
     for trace in figure.data:
-        at_edge = layout[(trace.yaxis or "y").replace("y", "yaxis", 1)].overlaying
-        if trace.visible is not False and not at_edge:
+        if trace.visible is not False:
             _draw(places[trace.xaxis or "x"], trace)
     for shape in layout.shapes:
         _draw_shape(places[shape.xref.split()[0] if "x" in shape.xref else "x"], shape)

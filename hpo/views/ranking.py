@@ -64,8 +64,9 @@ def table(result: Result, trials: Sequence[Trial]) -> Ranking:
         tested = [item if item and item.scores else None for item in items]
         means = column(tested, lambda c: formatting.score_text(spec, c.mean, c.std), number)
         facts[CONFIRMED] = means
-        cells = caveats.cells(spec, tested)
-        facts |= {name: column([cell[name] for cell in cells], str) for name in cells[0]}
+        cells = [caveats.cells(spec, item) if item else {} for item in tested]
+        for name in dict.fromkeys(name for own in cells for name in own):
+            facts[name] = column([own.get(name) for own in cells], str)
         facts[SEEDS] = column(items, _seeds, str((reported and reported.n) or NOTHING))
     names = dict.fromkeys((*result.costs, *(spec.objective_impl.costs if result.costs else ())))
     pairs = zip(trials, items, strict=True)

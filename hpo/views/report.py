@@ -124,10 +124,7 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
         _named("Without points on these axes:", sorted(there - fitting)),
         f"{chart.homeless} of its complete trials have no place on the x axis."
         * bool(chart.homeless),
-        _named(
-            "Stated elsewhere (in grey; ±: standard deviation):",
-            map(declared.stated, chart.references),
-        ),
+        _named("Stated elsewhere, in grey:", (one.label for one in chart.references)),
     ]
     parts = [plot("figure", f"{chart.y_label} against {chart.x_label}", declared.figure(chart))]
     warnings = [] if result.selects else caveats.warnings(result)
@@ -163,7 +160,8 @@ def _convergence(result: Result) -> Section:
     spec = result.spec
     where = "on validation data" if spec.protocol == Protocol.VALIDATION else "on the test set"
     note = ", ".join(filter(None, (where, words.hardware_text(spec))))
-    note = f"Every trial of the search, scored {note}, and the best so far."
+    note = f"Every trial of the search, scored {note}, and the best so far. Failed trials, and "
+    note += "scores off the scale, sit on its edge."
     if any(item.scores for item in result.confirmations):
         note += " At the right end, what the search claimed of the confirmed trials (ring), and "
         note += "what fresh seeds gave on the test part, mean ± standard deviation (diamond)."
@@ -225,7 +223,8 @@ def _confirmation(result: Result) -> Section:
         note += f" Their parameters were {words.PAPER_PROTOCOL}."
     if any(item.checked for item in found):
         note += f" Confirmed scores are those {caveats.SOLVED}."
-    note += f" {means}" if (means := caveats.meanings(found)) else ""
+    note += f" {caveats.SOLVED_MEANS}" * any(item.checks for item in found)
+    note += f" {caveats.THERMAL_MEANS}" * any(item.thermal is not None for item in found)
     scored = [item for item in found if item.scores]
     label = f"Fresh-seed scores of each configuration; {words.verdict(result)}"
     parts = [plot("confirmed", label, networks.confirmed(result))] if scored else []
@@ -233,12 +232,10 @@ def _confirmation(result: Result) -> Section:
 
 
 def _confusion(kept: Confusion) -> Section:
-    share = 100 * kept.right / kept.total
+    right, total = sum(row[i] for i, row in enumerate(kept.counts)), sum(map(sum, kept.counts))
     note = "How the network that is kept of the study, one of the best trial, reads the test part, "
     note += "as its traces show it: on the solved equation, where there is one. "
-    note += f"{kept.right:,} of {kept.total:,} series rightly ({share:.1f} %)"
-    worst = [f"{a} as {b or 'nothing finite'} ({n})" for a, b, n in kept.errors(3)]
-    note += f"; most often wrong: {', '.join(worst)}." if worst else "."
+    note += f"{right:,} of {total:,} series rightly ({100 * right / total:.1f} %)."
     parts = [plot("confusion", f"Confusion matrix; {note}", networks.confusion(kept))]
     return Section("confusion", note, parts, title="Confusion matrix")
 

@@ -31,18 +31,14 @@ def comparable(result: Result) -> list[Trial]:
 
 
 def axis_score(spec: StudySpec, trial: Trial) -> float:
-    """What is claimed of a scored trial, in the unit of the axes."""
-    return formatting.shown(spec, claimed_score(spec, trial))
+    """What is claimed of a scored trial, in the unit of the axes.
 
-
-def claimed_score(spec: StudySpec, trial: Trial) -> float:
-    """The score of a trial; of a study that selects nothing, on the solved equation if there.
-
-    A search goes by the scores at its own step, whatever is known besides.
+    Of a study that selects nothing, it is on the solved equation if there. A search goes by the
+    scores at its own step, whatever is known besides.
     """
-    if trial.checked and spec.aim in ("measurement", "sweep"):
-        return statistics.fmean(trial.claimed)
-    return trial.score if trial.score is not None else math.nan
+    solved = trial.checked and spec.aim in ("measurement", "sweep")
+    claimed = statistics.fmean(trial.claimed) if solved else trial.score
+    return formatting.shown(spec, math.nan if claimed is None else claimed)
 
 
 def reported_score(spec: StudySpec) -> tuple[float, float] | None:
@@ -53,17 +49,12 @@ def reported_score(spec: StudySpec) -> tuple[float, float] | None:
     return formatting.shown(spec, reported.score), formatting.shown(spec, reported.std or 0.0)
 
 
-EPOCHS = "epochs of training"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Clock:
     """An x axis: search trials at their numbers, at the epochs spent, or when they settled."""
 
     name: str
     """What a button that chooses it is called."""
-    against: str
-    """What a heading calls it."""
     title: str
     """What the axis is called, with its unit."""
     at: Mapping[int, float]
@@ -90,9 +81,9 @@ def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
     unit, size = ("s", 1.0) if longest < 120 else ("min", 60.0) if longest < 7200 else ("h", 3600.0)
     elapsed = {number: s / size for number, s in seconds.items()}
     return (
-        Clock(name="by trial", against="trial number", title="trial", at=numbers),
-        Clock(name="by epochs", against=EPOCHS, title=f"{EPOCHS} in the search", at=epochs),
-        Clock(name="by time", against="time", title=f"time since start ({unit})", at=elapsed),
+        Clock(name="by trial", title="trial", at=numbers),
+        Clock(name="by epochs", title="epochs of training in the search", at=epochs),
+        Clock(name="by time", title=f"time since start ({unit})", at=elapsed),
     )
 
 

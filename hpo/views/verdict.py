@@ -15,19 +15,7 @@ from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import SlotState, StudyState, Trial
-from hpo.views import caveats
-from hpo.views.formatting import (
-    cost_word,
-    difference_text,
-    metric,
-    point_text,
-    quantities,
-    quantity,
-    reported_number,
-    reported_text,
-    score_text,
-    value_text,
-)
+from hpo.views import caveats, formatting
 from objectives.contract import Protocol
 
 _NAMED = 5
@@ -44,8 +32,8 @@ def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
     """
     if spec.reported is None:
         return ""
-    size = difference_text(spec, score).lstrip("+-")
-    reported = f"{what}{reported_number(spec)}"
+    size = formatting.difference_text(spec, score).lstrip("+-")
+    reported = f"{what}{formatting.reported_number(spec)}"
     where = "above" if score > spec.reported.score else "below"
     if float(size) == 0.0:
         text = f"level with {reported}"
@@ -64,7 +52,7 @@ def headline(result: Result, aside: str = "") -> str:
     found = result.headline
     if found is None:
         return ""
-    text = point_text(result.spec, found.score, found.std, [*found.costs.values()])
+    text = formatting.point_text(result.spec, found.score, found.std, [*found.costs.values()])
     text += f" ({aside})" if aside else ""
     return f"{text} confirmed" if found.confirmed else f"{text} in the search"
 
@@ -90,7 +78,7 @@ def remarks(result: Result) -> list[str]:
     found, numbers = [], list(map(str, result.enqueued))
     if numbers:
         more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
-        trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:_NAMED])}{more}"
+        trials = f"trial{'s' * (len(numbers) > 1)} {', '.join(numbers[:_NAMED])}{more}"
         found.append(f"enqueued by hand: {trials} (hpo enqueue)")
     if since := ", ".join(map(str, result.snapshot.code_changes)):
         found.append(f"another source of the objective from trial {since} on (hpo accept-code)")
@@ -101,12 +89,9 @@ def remarks(result: Result) -> list[str]:
             "with other packages or threads (lineage)"
         )
     if foreign := result.snapshot.foreign_trials:
-        trials = (
-            "1 trial that others have" if foreign == 1 else f"{foreign:,} trials that others have"
-        )
-        found.append(
-            f"not counted: {trials} added in Optuna's tables, whose best_trial may be one of them"
-        )
+        trials = f"{foreign:,} trial{'s' * (foreign > 1)} that others have added"
+        where = "in Optuna's tables, whose best_trial may be one of them"
+        found.append(f"not counted: {trials} {where}")
     return found
 
 
@@ -133,11 +118,11 @@ def edges(result: Result) -> list[str]:
     for edge in result.edges:
         name, which = edge.parameter, "lower" if edge.bound == "low" else "upper"
         near = f" (within {study_edges.WITHIN:.0%} of the range)".replace("%", " %")
-        near = "" if study_edges.discrete(result.spec, name) else near
+        near *= not study_edges.discrete(result.spec, name)
+        value, widen = map(formatting.value_text, (edge.value, edge.widen))
         lines.append(
-            f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which} bound "
-            f"{value_text(edge.value)}{near}: widen [space] {split(name)[0]}, {edge.bound} = "
-            f"{value_text(edge.widen)}"
+            f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which} bound {value}"
+            f"{near}: widen [space] {split(name)[0]}, {edge.bound} = {widen}"
         )
     return lines
 
@@ -169,7 +154,7 @@ def verdict(result: Result) -> str:
         return "; ".join([*parts, _swept(result)])
     confirmed = result.confirmed
     parts += [_confirmed(result, confirmed)] if confirmed else _searched(result)
-    parts.append(reported_text(result.spec))
+    parts.append(formatting.reported_text(result.spec))
     if confirmed is not None:
         parts += caveats.assured(result.spec, confirmed)
         parts.append(caveats.of(result.spec, confirmed).remark.rstrip("."))
@@ -183,7 +168,7 @@ def _swept(result: Sweep) -> str:
     points = f"{len(complete):,} of {spec.budget.trials:,} points measured"
     if not scores:
         return points
-    low, high = score_text(spec, min(scores)), score_text(spec, max(scores))
+    low, high = formatting.score_text(spec, min(scores)), formatting.score_text(spec, max(scores))
     n = spec.budget.members
     found = caveats.of_points(spec, complete)
     how = ", ".join(filter(None, (protocol_text(spec), found.basis)))
@@ -208,7 +193,7 @@ def hardware_text(spec: StudySpec) -> str:
     places: frozenset[str] = getattr(spec.hardware, "places", frozenset())
     hashes = {f"{place}_sha256" for place in places}
     table = " ".join(
-        f"{name}={Path(str(value)).name if name in places else value_text(value)}"
+        f"{name}={Path(str(value)).name if name in places else formatting.value_text(value)}"
         for name, value in (spec.variability or {}).items()
         if name not in hashes
     )
@@ -218,8 +203,8 @@ def hardware_text(spec: StudySpec) -> str:
 def _confirmed(result: Result, confirmed: Confirmation) -> str:
     spec = result.spec
     n = len(confirmed.scores)
-    name = "" if spec.is_accuracy else f"{metric(spec)} "
-    score = score_text(spec, confirmed.mean, confirmed.std)
+    name = "" if spec.is_accuracy else f"{formatting.metric(spec)} "
+    score = formatting.score_text(spec, confirmed.mean, confirmed.std)
     text = f"confirmed {name}{score}{_at_cost(spec, confirmed)} on {n}"
     if isinstance(result, Front) and spec.reported is not None:
         tested = sum(bool(item.scores) for item in result.confirmations)
@@ -245,9 +230,9 @@ def _at_cost(spec: StudySpec, item: Confirmation) -> str:
     if not item.costs:
         return ""
     named = spec.named_costs(item.costs)
-    text = f" at {quantities(named)}"
+    text = f" at {formatting.quantities(named)}"
     others = {name: value for name, value in item.told.items() if name not in named}
-    return f"{text} ({quantities(others)})" if others else text
+    return f"{text} ({formatting.quantities(others)})" if others else text
 
 
 def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
@@ -258,10 +243,13 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
     shares = []
     for name, cost in spec.named_costs(item.costs).items():
         if name in published:
-            share, known = 100.0 * cost / published[name], quantity(name, published[name])
+            share, known = (
+                100.0 * cost / published[name],
+                formatting.quantity(name, published[name]),
+            )
             shares.append(f"{share:.0f} % of the reported {known}")
         if name in here:
-            share, known = 100.0 * cost / here[name], quantity(name, here[name])
+            share, known = 100.0 * cost / here[name], formatting.quantity(name, here[name])
             shares.append(f"{share:.0f} % of the {known} that the reported network takes here")
     return f": {', '.join(shares)}" if shares else ""
 
@@ -272,7 +260,7 @@ def named(result: Result) -> str:
     if not isinstance(result, Front) or best is None or best.score is None:
         return "best"
     if pareto.holds(spec, best.score):
-        by = f" by {cost_word(result.costs[0])}" if len(result.costs) > 1 else ""
+        by = f" by {formatting.cost_word(result.costs[0])}" if len(result.costs) > 1 else ""
         return f"cheapest{by} that reaches the reported score"
     return "most accurate" if spec.is_accuracy else "best by score alone"
 
@@ -282,7 +270,7 @@ def scored(result: Result, trial: Trial) -> str:
     if trial.number not in result.snapshot.expected or trial.score is None:
         return ""
     its = "its network" if result.spec.budget.members == 1 else "its networks"
-    return f", expected; {its} scored {score_text(result.spec, trial.score)}"
+    return f", expected; {its} scored {formatting.score_text(result.spec, trial.score)}"
 
 
 def best_text(result: Result) -> str:
@@ -291,7 +279,7 @@ def best_text(result: Result) -> str:
     claimed = None if best is None else result.claimed(best)
     if best is None or claimed is None:
         return ""
-    return point_text(result.spec, claimed, None, best.costs)
+    return formatting.point_text(result.spec, claimed, None, best.costs)
 
 
 def _searched(result: Result) -> list[str]:
@@ -302,7 +290,7 @@ def _searched(result: Result) -> list[str]:
         return [f"no trial is complete: {ended(result)}"]
     members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
     how = protocol_text(spec)
-    name = "" if spec.is_accuracy else f"{metric(spec)} "
+    name = "" if spec.is_accuracy else f"{formatting.metric(spec)} "
     so_far = " so far" if result.state == StudyState.OPEN else ""
     text = f"{named(result)}{so_far} {name}{score} ({members}, {how}{scored(result, best)})"
     if isinstance(result, Front):

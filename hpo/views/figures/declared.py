@@ -119,7 +119,6 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
         if same and theirs and len(named | theirs) == 1:
             drawn.append(other)
             named |= theirs
-    specs = [other.spec for other in drawn]
     found = Chart(
         title=figure.title or spec.description,
         x_label=figure.x_label or _x_name(spec, figure),
@@ -128,50 +127,28 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
         marks=() if True in named else tuple(map(float, figure.marks)),
         joined=figure.kind == "curves",
         groups=_groups(drawn, figure),
-        references=() if True in named else _references(spec, figure, specs[1:]),
-        others=tuple(specs[1:]),
+        references=() if True in named else _references([study.spec for study in drawn]),
+        others=tuple(other.spec for other in drawn[1:]),
         homeless=len(result.trained) - sum(len(group.points) for group in own),
     )
     log_x = figure.log_x and True not in named and min(found.places, default=1) > 0
     return replace(found, log_x=log_x)
 
 
-def stated(reference: Reference) -> str:
-    """What a reference of a chart says, in a line.
-
-    Examples:
-        >>> stated(Reference(label="A", x=(1.0, 2.0), y=(89.83, 88.0), std=(2.91, 3.0)))
-        'A: 89.83 ± 2.91 at 1, 88 ± 3 at 2'
-        >>> stated(Reference(label="B", window=(0.4, 2.5))), stated(Reference(label="C", mark=1.0))
-        ('B: 0.4 to 2.5', 'C: at 1')
-    """
-    places = [f"{x:.4g}" for x in reference.places]
-    if reference.window is not None:
-        return f"{reference.label}: {' to '.join(places)}"
-    bars = [f" ± {std:.3g}" for std in reference.std or ()] or [""] * len(places)
-    scores = [f"{y:.4g}{bar} " for y, bar in zip(reference.y or (), bars, strict=False)] or [""]
-    parts = [f"{score}at {x}" for score, x in zip(scores, places, strict=True)]
-    return f"{reference.label}: {', '.join(parts)}"
-
-
-def _references(
-    spec: StudySpec, figure: Figure, others: Sequence[StudySpec]
-) -> tuple[Reference, ...]:
-    """Those of the figure, and those of other studies whose own figure has the same x."""
-    axis = _x_name(spec, figure)
-    found = [
-        reference
-        for study in (spec, *others)
-        if (own := study.drawn) and _x_name(study, own) == axis
-        for reference in own.reference or ()
-    ]
+def _references(specs: Sequence[StudySpec]) -> tuple[Reference, ...]:
+    """Those of the first study's figure, and those of others whose own figure has the same x."""
+    found: dict[Reference, None] = {}
+    for spec in specs:
+        figure = spec.drawn
+        if figure and _x_name(spec, figure) == _x_name(specs[0], specs[0].drawn or figure):
+            found |= dict.fromkeys(figure.reference or ())
 
     def shown(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        return values and tuple(formatting.shown(spec, value) for value in values)
+        return values and tuple(formatting.shown(specs[0], value) for value in values)
 
     return tuple(
         reference.model_copy(update={"y": shown(reference.y), "std": shown(reference.std)})
-        for reference in dict.fromkeys(found)
+        for reference in found
     )
 
 
@@ -183,35 +160,30 @@ def _at_names(groups: Sequence[Group]) -> set[bool]:
 def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
     """Curves study by study; clouds of one label from several studies as one."""
     found: dict[tuple[int, str], list[Point]] = {(0, label): [] for label in _labels(figure)}
+    curves = figure.kind == "curves"
     for index, result in enumerate(studies):
-        of_curves = result.curves.items() if isinstance(result, Sweep) else ()
-        placed = (
-            [(label, _at(x), trial) for label, points in of_curves for x, trial in points]
-            if figure.kind == "curves"
-            else _clouds(result, figure)
-        )
-        for label, x, trial in placed:
-            key = (index if figure.kind == "curves" else 0, label)
+        for label, x, trial in _curves(result) if curves else _clouds(result, figure):
             scores = [formatting.shown(result.spec, score) for score in trial.claimed]
             low, median, high = quartiles(scores)
-            facts = {"n": len(trial.members), "trial": trial.number, "params": trial.params}
-            point = Point(x=x, median=median, low=low, high=high, **facts)  # type: ignore[arg-type]
-            found.setdefault(key, []).append(point)
+            facts: dict[str, Any] = {"n": len(trial.members), "trial": trial.number}
+            point = Point(x=x, median=median, low=low, high=high, params=trial.params, **facts)
+            found.setdefault((index if curves else 0, label), []).append(point)
     return tuple(
         Group(label=label, points=tuple(points)) for (_, label), points in found.items() if points
     )
 
 
-def _x_name(spec: StudySpec, figure: Figure) -> str:
-    name = ", ".join(spec.swept) if figure.x is None else figure.x.removeprefix("info.")
-    return formatting.parameter_label(name) if name else ""
+_Placed = Iterator[tuple[str, float | str, Trial]]
 
 
-def _at(x: ParamValue) -> float | str:
-    return formatting.value_text(x) if isinstance(x, bool | str) else float(x)
+def _curves(result: Result) -> _Placed:
+    """The points of a sweep, each under the label of its curve."""
+    for label, points in result.curves.items() if isinstance(result, Sweep) else ():
+        for x, trial in points:
+            yield label, _at(x), trial
 
 
-def _clouds(result: Result, figure: Figure) -> Iterator[tuple[str, float | str, Trial]]:
+def _clouds(result: Result, figure: Figure) -> _Placed:
     """The trained trials of a scatter that have a place, each under its label."""
     rule, labels = figure.rule(), _labels(figure)
     for trial in result.trained:
@@ -222,6 +194,15 @@ def _clouds(result: Result, figure: Figure) -> Iterator[tuple[str, float | str, 
         if x is None or left is None or right is None:
             continue  # of another objective, which lacks the parameter
         yield labels[0 if left < right else 1], x, trial
+
+
+def _x_name(spec: StudySpec, figure: Figure) -> str:
+    name = ", ".join(spec.swept) if figure.x is None else figure.x.removeprefix("info.")
+    return formatting.parameter_label(name) if name else ""
+
+
+def _at(x: ParamValue) -> float | str:
+    return formatting.value_text(x) if isinstance(x, bool | str) else float(x)
 
 
 def _labels(figure: Figure) -> tuple[str, ...]:
@@ -235,8 +216,7 @@ def _labels(figure: Figure) -> tuple[str, ...]:
 
 def _place(trial: Trial, figure: Figure, values: Mapping[str, Any]) -> float | str | None:
     """Where a trial stands on the x axis; None if that is not known of it."""
-    assert figure.x is not None
-    name = figure.x.removeprefix("info.")
+    name = (figure.x or "").removeprefix("info.")
     if name == figure.x:
         value = values.get(name)
         return _at(value) if isinstance(value, bool | str | int | float) else None

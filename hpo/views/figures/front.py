@@ -10,19 +10,7 @@ from plotly.subplots import make_subplots
 from hpo.study.result import Front
 from hpo.study.trials import complete
 from hpo.views import formatting
-from hpo.views.figures.style import (
-    CONFIRMED,
-    DASHED,
-    Spot,
-    confirmed,
-    focus,
-    log_axis,
-    markers,
-    safe,
-    spot,
-    steps,
-    style,
-)
+from hpo.views.figures import style
 from hpo.views.palette import BAND, BLUE, INK, VERMILLION
 from hpo.views.scores import reported_score
 
@@ -37,58 +25,52 @@ def figure(result: Front, *, only: str | None = None) -> go.Figure:
     """
     costs = [name for name in result.costs if only in (None, name)]
     drawing = make_subplots(1, len(costs), shared_yaxes=True, horizontal_spacing=0.04)
-    style(drawing, height=520)
+    style.style(drawing, height=520)
     for column, name in enumerate(costs, start=1):
         _add_panel(drawing, result, name, {"row": 1, "col": column})
-    return drawing.update_yaxes(title_text=safe(formatting.metric(result.spec)), col=1)
+    return drawing.update_yaxes(title_text=style.safe(formatting.metric(result.spec)), col=1)
 
 
 def note(result: Front) -> str:
     """What the figure shows, in a paragraph."""
-    labels = [formatting.quantity_label(name) for name in result.costs]
-    front = "the line is the front: what no other trial beats in both"
-    if len(labels) > 1:
-        front = (
-            "rings are the front: what no other trial beats in the score and every cost at once, "
-            "the same trials in each panel; a line joins those that none beats in its own cost"
-        )
+    labels = " and its ".join(formatting.quantity_label(name) for name in result.costs)
     text = (
-        f"Every complete trial of the search, its score against its {' and its '.join(labels)}; "
-        f"{front}. With error bars: what the trials that were confirmed gave on fresh seeds and "
-        f"the test part, mean ± standard deviation."
+        f"Every complete trial of the search, its score against its {labels}; rings are the front: "
+        "what no other trial beats in the score and every cost at once; a line joins those that "
+        "none beats in its own cost. With error bars: what the trials that were confirmed gave on "
+        "fresh seeds and the test part, mean ± standard deviation."
     )
-    if result.spec.reported is not None:
-        text += f" Dashed, with its band: {formatting.reported_text(result.spec)}."
-    return text
+    reported = formatting.reported_text(result.spec)
+    return f"{text} Dashed, with its band: {reported}." if reported else text
 
 
-def trials(result: Front, cost: str, *, along: bool) -> list[Spot]:
+def trials(result: Front, cost: str, *, along: bool) -> list[style.Spot]:
     """The complete trials on the front (``along``), cheapest first, or the others, by number."""
     spec, on_front = result.spec, {trial.number for trial in result.front}
     found = [t for t in complete(result.search) if (t.number in on_front) == along]
-    spots = [spot(spec, trial, spec.named_costs(trial.costs)[cost]) for trial in found]
+    spots = [style.spot(spec, trial, spec.named_costs(trial.costs)[cost]) for trial in found]
     return sorted(spots, key=lambda spot: float(spot.x)) if along else spots
 
 
-def fresh(result: Front, cost: str) -> list[Spot]:
+def fresh(result: Front, cost: str) -> list[style.Spot]:
     """What fresh seeds gave, cheapest first by the first cost."""
     spec, found = result.spec, [item for item in result.confirmations if item.scores]
-    return [confirmed(spec, item, spec.named_costs(item.costs)[cost]) for item in found]
+    return [style.confirmed(spec, item, spec.named_costs(item.costs)[cost]) for item in found]
 
 
-def reported(result: Front, cost: str) -> list[Spot]:
+def reported(result: Front, cost: str) -> list[style.Spot]:
     """The reported score at its published cost, and at what it costs as measured here."""
     spec, known = result.spec, reported_score(result.spec)
     published, here = (spec.reported_costs(key).get(cost) for key in ("cost", "cost_here"))
     measured = f"reported network, {formatting.quantity(cost, here or 0.0)} as measured here"
     texts = ((published, formatting.reported_text(spec)), (here, measured))
-    return [Spot(at, known[0], safe(text)) for at, text in texts if known and at]
+    return [style.Spot(at, known[0], style.safe(text)) for at, text in texts if known and at]
 
 
-def line(result: Front, cost: str) -> list[Spot]:
+def line(result: Front, cost: str) -> list[style.Spot]:
     """Of the front, those that are better than all that cost no more of this cost."""
     sign = -1.0 if result.spec.maximize else 1.0
-    found: list[Spot] = []
+    found: list[style.Spot] = []
     for one in sorted(trials(result, cost, along=True), key=lambda one: (one.x, sign * one.y)):
         if not found or sign * one.y < sign * found[-1].y:
             found.append(one)
@@ -96,35 +78,36 @@ def line(result: Front, cost: str) -> list[Spot]:
 
 
 def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, int]) -> None:
-    low, high = focus(result, best=0.5)
+    low, high = style.focus(result)
     others, front = (trials(result, cost, along=along) for along in (False, True))
     tested, published, best = fresh(result, cost), reported(result, cost), line(result, cost)
-    edge, more = (low, "down") if result.spec.maximize else (high, "up")
-    inside = [one for one in others if low <= one.y <= high]
-    off = [replace(one, y=edge) for one in others if not low <= one.y <= high]
+    inside = [replace(one, y=min(max(one.y, low), high)) for one in others]
     dearest = max((one.x for one in (*others, *front)), default=0.0)
     name, x, y = "front of the search", [one.x for one in best], [one.y for one in best]
-    along = steps(x, y, dearest, line_color=INK, line_width=2, hoverinfo="skip", name=name)
+    along = style.steps(x, y, dearest, line_color=INK, line_width=2, hoverinfo="skip", name=name)
     ring = {"color": "white", "size": 8, "line": {"width": 2, "color": INK}}
     faint = {"color": BLUE, "size": 6, "opacity": 0.4}
     drawn = [
         (inside, "trial", faint),
-        (off, "off scale", {**faint, "symbol": f"triangle-{more}-open"}),
         (front, name, ring),
-        (tested, "confirmed on fresh seeds, mean ± std", CONFIRMED),
+        (tested, "confirmed on fresh seeds, mean ± std", style.CONFIRMED),
     ]
     for one, symbol in zip(published, ("cross", "cross-open"), strict=False):
         cross = {"color": VERMILLION, "size": 12, "symbol": symbol, "line": {"width": 1.5}}
         drawn.append(([one], one.text, cross))
-    traces = [markers(spots, name=n, marker=m, on_edge=True) for spots, n, m in drawn if spots]
+    traces = [
+        style.markers(spots, name=name, marker=marker, on_edge=True)
+        for spots, name, marker in drawn
+        if spots
+    ]
     for trace in [along, *traces] if best else traces:  # the panels share a legend
         new = trace.name not in {other.name for other in drawing.data}
         drawing.add_trace(trace.update(showlegend=new, legendgroup=trace.name), **place)
     if (score := reported_score(result.spec)) is not None:
         drawing.add_hrect(score[0] - score[1], score[0] + score[1], **BAND, **place)
-        drawing.add_hline(score[0], **DASHED, **place)
+        drawing.add_hline(score[0], **style.DASHED, **place)
     costs = [one.x for one in (*others, *front, *tested, *published)] or [0.0]
     if min(costs) > 0 and max(costs) > DECADE * min(costs):
-        drawing.update_xaxes(log_axis(costs), **place)
-    drawing.update_xaxes(title_text=safe(formatting.quantity_label(cost)), **place)
+        drawing.update_xaxes(style.log_axis(costs), **place)
+    drawing.update_xaxes(title_text=style.safe(formatting.quantity_label(cost)), **place)
     drawing.update_yaxes(range=[low, high], **place)

@@ -14,19 +14,9 @@ from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting, verdict
-from hpo.views.figures.style import (
-    DASHED,
-    Spot,
-    focus,
-    log_axis,
-    markers,
-    position,
-    safe,
-    spot,
-    style,
-)
+from hpo.views.figures import style
 from hpo.views.palette import BLUE, GREY, INK, ORANGE
-from hpo.views.scores import axis_score, claimed_score, scored
+from hpo.views.scores import axis_score, scored
 
 
 def parameters(result: Result, *, only: str | None = None) -> go.Figure:
@@ -34,13 +24,13 @@ def parameters(result: Result, *, only: str | None = None) -> go.Figure:
 
     ``only`` one of them, low and without a scale of its colours.
     """
-    spec, view, shown = result.spec, focus(result), scored(result)
+    spec, view, shown = result.spec, style.focus(result), scored(result)
     names = [name for name in spec.dimensions if only in (None, name)]
     columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
     rows = math.ceil(len(names) / columns)
     apart = {"horizontal_spacing": 0.035, "vertical_spacing": 0.24 / rows}
     figure = make_subplots(rows, columns, shared_yaxes=True, **apart)
-    style(figure, height=270 if only else 80 + 250 * rows)
+    style.style(figure, height=270 if only else 80 + 250 * rows)
     for i, name in enumerate(names):
         place = {"row": i // columns + 1, "col": i % columns + 1}
         for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
@@ -62,17 +52,17 @@ def _cloud(
 ) -> go.Scatter | go.Scattergl:
     """Trials along one parameter."""
     spots = [
-        Spot(
-            position(t.params[name]),
+        style.Spot(
+            style.position(t.params[name]),
             min(max(axis_score(spec, t), view[0]), view[1]),
-            f"trial {t.number}: {formatting.partial_text(spec, t, claimed_score(spec, t))}",
+            f"trial {t.number}: {formatting.score_cell(spec, t)}",
         )
         for t in trials
     ]
     marker: dict[str, Any] = {"color": [t.number for t in trials], "coloraxis": "coloraxis"}
     marker |= {"size": 6, "opacity": 0.8}
-    trace = markers(spots, name="", marker=marker, on_edge=True)
-    return trace.update(hovertemplate=f"%{{text}}<br>{safe(name)} = %{{x}}<extra></extra>")
+    trace = style.markers(spots, name="", marker=marker, on_edge=True)
+    return trace.update(hovertemplate=f"%{{text}}<br>{style.safe(name)} = %{{x}}<extra></extra>")
 
 
 def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scatter]:
@@ -82,28 +72,29 @@ def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scat
     if best is not None and name in best.params:
         line = {"width": 1, "color": INK}
         marker = {"color": ORANGE, "size": 15, "symbol": "star", "line": line}
-        star = spot(spec, best, position(best.params[name]))
+        star = style.spot(spec, best, style.position(best.params[name]))
         star = replace(star, text=f"{verdict.named(result)}, {star.text}")
-        traces.append(markers([star], name="best", marker=marker))
+        traces.append(style.markers([star], name="best", marker=marker))
     if spec.reported is not None and name in spec.reported_params:
         value = spec.reported_params[name]
-        across = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
-        said = safe(f"reported {name} = {formatting.value_text(value)}")
-        traces.append(across.update(**DASHED, hovertemplate=f"{said}<extra></extra>"))
+        x = [style.position(value)] * 2
+        across = go.Scatter(x=x, y=list(view), mode="lines", name="reported")
+        said = style.safe(f"reported {name} = {formatting.value_text(value)}")
+        traces.append(across.update(**style.DASHED, hovertemplate=f"{said}<extra></extra>"))
     return traces
 
 
 def _axis(spec: StudySpec, name: str, shown: Sequence[Trial]) -> dict[str, Any]:
     dimension = spec.dimensions[name]
-    title = {"text": safe(formatting.parameter_label(name)), "standoff": 4}
+    title = {"text": style.safe(formatting.parameter_label(name)), "standoff": 4}
     axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
     if dimension.choices is not None:
-        order = [position(choice) for choice in dimension.choices]
+        order = [style.position(choice) for choice in dimension.choices]
         axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
     elif dimension.log:
         drawn = [trial.params[name] for trial in shown if name in trial.params]
         if spec.reported is not None and name in spec.reported_params:
             drawn.append(spec.reported_params[name])
         numbers = [float(value) for value in drawn if float(value) > 0]
-        axis |= {**log_axis(numbers), "exponentformat": "power"}
+        axis |= {**style.log_axis(numbers), "exponentformat": "power"}
     return axis

@@ -23,7 +23,7 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
 from hpo.views import caveats, formatting
 from hpo.views.palette import BAND, BLUE, GREEN, GREY, GRID, INK, PAPER, VERMILLION
-from hpo.views.scores import axis_score, claimed_score, reported_score, scored
+from hpo.views.scores import axis_score, reported_score, scored
 
 T = TypeVar("T")
 
@@ -38,6 +38,8 @@ ENDINGS = {Ending.NETWORKS: "diamond-open", Ending.CURVE: "circle-open"}
 
 SVG_POINTS = 1000
 """Above so many points, markers are drawn by WebGL."""
+_DECADES = 100.0
+"""Above this factor, a logarithmic axis has ticks at powers of ten alone."""
 
 
 def safe(text: object) -> str:
@@ -77,9 +79,12 @@ class Spot:
     std: float = 0.0
 
 
-def spot(spec: StudySpec, trial: Trial, x: Any) -> Spot:
-    """A scored trial, with all that is known of it."""
-    return Spot(x, axis_score(spec, trial), hover(spec, trial))
+def spot(
+    spec: StudySpec, trial: Trial, x: Any, view: tuple[float, float] = (-math.inf, math.inf)
+) -> Spot:
+    """A scored trial, with all that is known of it; off the scale, at the edge of the ``view``."""
+    y = min(max(axis_score(spec, trial), view[0]), view[1])
+    return Spot(x, y, hover(spec, trial))
 
 
 def claimed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
@@ -136,20 +141,10 @@ def steps(x: Sequence[float], y: Sequence[float], end: float, **look: Any) -> go
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis for positive numbers, with ticks at powers of ten if two are in view.
-
-    Else they are at 1, 2 and 5 times a power, if two of these are, each written in full.
-    """
-    logs = [math.log10(value) for value in values]
-    low, high = (min(logs), max(logs)) if logs else (0.0, 0.0)
-    axis: dict[str, Any] = {"type": "log"}
-    if math.floor(high) - math.ceil(low) > 0:
-        return {**axis, "minor_ticks": "outside", "dtick": 1}
-    powers = range(math.floor(low), math.ceil(high) + 1)
-    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
-    if sum(low <= math.log10(tick) <= high for tick in ticks) > 1:
-        axis |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
-    return axis
+    """A logarithmic axis for positive numbers, with ticks at powers of ten if some are in view."""
+    known = [*values] or [1.0]
+    axis = {"type": "log", "minor_ticks": "outside"}
+    return {**axis, "dtick": 1} if max(known) > _DECADES * min(known) else axis
 
 
 def position(value: ParamValue) -> float | int | str:
@@ -159,15 +154,14 @@ def position(value: ParamValue) -> float | int | str:
 
 def hover(spec: StudySpec, trial: Trial) -> str:
     """What a scored trial says when pointed at: its score, and its parameters with units."""
-    score = claimed_score(spec, trial)
-    lines = [f"trial {trial.number}: {formatting.partial_text(spec, trial, score)}"]
+    lines = [f"trial {trial.number}: {formatting.score_cell(spec, trial)}"]
     if trial.state != SlotState.COMPLETE:
         lines[0] += f", {state_name(spec, trial)}"
     return "<br>".join([*lines, *map(safe, formatting.parameter_lines(trial.params))])
 
 
-def focus(result: Result, *, best: float | None = None) -> tuple[float, float]:
-    """The scores worth a look: all but outliers on the bad side, or the ``best`` part of them.
+def focus(result: Result) -> tuple[float, float]:
+    """The scores worth a look: all but outliers on the bad side.
 
     What is reported and what was confirmed is always in view.
     """
@@ -176,10 +170,7 @@ def focus(result: Result, *, best: float | None = None) -> tuple[float, float]:
     values = [sign * axis_score(spec, trial) for trial in scored(result)]
     if len(values) >= 8:
         quarter, _, upper = statistics.quantiles(values, n=4)
-        fence = quarter - (upper - quarter)
-        if best is not None:
-            fence = sorted(values)[-math.ceil(best * len(values))]
-        values = [value for value in values if value >= fence]
+        values = [value for value in values if value >= quarter - (upper - quarter)]
     if (known := reported_score(spec)) is not None:
         values += [sign * (known[0] - known[1]), sign * (known[0] + known[1])]
     values += [sign * formatting.shown(spec, s) for c in result.confirmations for s in c.scores]

@@ -257,7 +257,7 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
     spec, point = SWEPT.spec, SWEPT.search[0]
     assert formatting.score_cell(spec, point) == "94.4 %, 8.8 % solved"
     assert scores.axis_score(spec, point) == pytest.approx(8.8)
-    assert style.hover(spec, point).startswith("trial 0: 8.8 %<br>")
+    assert style.hover(spec, point).startswith("trial 0: 94.4 %, 8.8 % solved<br>")
     part = sweep([(LOW,), ()]).search[0]
     assert formatting.score_cell(spec, part) == "94.4 %"
 

@@ -198,7 +198,7 @@ def test_references_stand_beside_what_was_measured_in_every_drawing() -> None:
     assert axes.get_xlim()[1] > 10
     labels = axes.get_legend_handles_labels()[1]
     assert {*labels} == {"k = 2", "window", "place", r"paper <a> \$"}
-    note = "Stated elsewhere (in grey; ±: standard deviation): paper &lt;a&gt; $: 89.83 ± 2.91"
+    note = "Stated elsewhere, in grey: paper &lt;a&gt; $, window, place."
     assert note in report_page.html(study)
 
 

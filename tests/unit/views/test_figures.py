@@ -53,12 +53,13 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
     assert axis["xaxis.title.text"] == "epochs of training in the search"
 
 
-def test_one_outlier_does_not_squash_the_rest_and_is_marked() -> None:
+def test_one_outlier_does_not_squash_the_rest_and_stands_at_the_edge() -> None:
     figure = convergence.convergence(trials(*[0.9 + 0.001 * i for i in range(20)], 0.1))
-    assert figure.layout.yaxis.range[0] > 80
-    mark = trace(figure, "off scale")
-    assert list(mark.x) == [20]
-    assert "trial 20: 10.0 %" in mark.text[0]
+    edge = figure.layout.yaxis.range[0]
+    assert edge > 80
+    cloud = trace(figure, "complete trial")
+    assert (cloud.y[20], cloud.cliponaxis) == (edge, False)
+    assert "trial 20: 10.0 %" in cloud.text[20]
 
 
 def test_every_button_chooses_traces_that_exist() -> None:
@@ -69,11 +70,6 @@ def test_every_button_chooses_traces_that_exist() -> None:
     assert [t.visible for t in figure.data] == shown[0]
     assert [sum(of) for of in zip(*shown, strict=True)] == [1] * len(figure.data)
     assert [sum(s) for s in shown] == [len(figure.data) / 3] * 3
-    assert [b.label for b in figure.layout.updatemenus[1].buttons] == [
-        "overview",
-        "close-up",
-        "all scores",
-    ]
 
 
 def test_parameters_have_the_axes_of_the_space() -> None:
@@ -104,8 +100,6 @@ def test_steps_after_the_first_member_are_no_epochs() -> None:
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
     figure = networks.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     assert list(trace(figure, "other trials").y) == pytest.approx([50] * 30)
-    mark = trace(figure, "not replicated further")
-    assert mark.text[0] == "trial 0: not replicated further after 2 of 3 networks"
 
 
 def test_long_curves_are_thinned_and_keep_their_end() -> None:
@@ -156,16 +150,14 @@ def test_what_is_reported_stands_in_the_legend_and_on_no_data() -> None:
     assert not figure.layout.annotations
 
 
-def test_a_close_up_shows_the_best_tenth_and_what_was_claimed_and_confirmed() -> None:
-    slots = trials(*[i / 100 for i in range(100)])
-    fresh = (snapshots.confirmation(99, 0, 0.95), snapshots.confirmation(99, 1, 0.97))
-    figure = convergence.convergence(snapshots.changed(slots, confirm=fresh))
-    buttons = {b.label: b.args[1] for b in figure.layout.updatemenus[1].buttons}
-    low, high = buttons["close-up"]["yaxis.range"]
-    assert 85 < low < 87 < 99 < high, "the reported band, which is lower than the best tenth"
-    assert buttons["overview"]["yaxis.range"][0] < 0
+def test_beyond_the_last_trial_stands_what_was_claimed_and_confirmed() -> None:
+    fresh = (snapshots.confirmation(1, 0, 0.95), snapshots.confirmation(1, 1, 0.97))
+    figure = convergence.convergence(snapshots.changed(trials(0.9, 0.99), confirm=fresh))
     assert list(trace(figure, "claimed by the search").y) == pytest.approx([99])
     assert list(trace(figure, "confirmed on fresh seeds").y) == pytest.approx([96])
+    low, high = figure.layout.yaxis.range
+    assert low < 86.92, "the reported band is in view"
+    assert high > 99
 
 
 def test_many_points_are_drawn_by_webgl() -> None:
@@ -174,25 +166,13 @@ def test_many_points_are_drawn_by_webgl() -> None:
     assert (few.type, many.type) == ("scatter", "scattergl")
 
 
-def test_a_narrow_logarithmic_axis_has_ticks_too() -> None:
-    """At powers of ten alone, it would have one, or none."""
-    wide = {"type": "log", "minor_ticks": "outside", "dtick": 1}
-    assert style.log_axis([0.02, 0.5, 3.0]) == wide
-    for narrow in ([0.02, 0.08], [0.02, 0.5], [20.0, 240.0]):
-        axis = style.log_axis(narrow)
-        assert [float(text) for text in axis["ticktext"]] == axis["tickvals"]
-        assert sum(narrow[0] <= tick <= narrow[1] for tick in axis["tickvals"]) >= 2
-    assert style.log_axis([0.1, 1.0]) == wide
-    assert style.log_axis([0.03, 0.04]) == style.log_axis([]) == {"type": "log"}
+def test_a_wide_logarithmic_axis_has_ticks_at_powers_of_ten() -> None:
+    """Of a narrow one, they would be one, or none: plotly knows better."""
     plain = snapshots.slot(0, SlotState.COMPLETE).params
-    near, far = (
-        tuple(
+    for rates, dtick in (((0.02, 0.04), None), ((0.02, 8.0), 1)):
+        search = tuple(
             snapshots.slot(i, SlotState.COMPLETE, params={**plain, "rate_per_ns": rate})
             for i, rate in enumerate(rates)
         )
-        for rates in ((0.02, 0.04, 0.08), (0.02, 0.04, 8.0))
-    )
-    for search, dtick in ((near, None), (far, 1)):
-        axis = parameters.parameters(snapshots.snapshot(snapshots.spec(), search))
-        assert axis.layout.xaxis3.type == "log"
-        assert axis.layout.xaxis3.dtick == dtick
+        figure = parameters.parameters(snapshots.snapshot(snapshots.spec(), search))
+        assert (figure.layout.xaxis3.type, figure.layout.xaxis3.dtick) == ("log", dtick)
