@@ -79,13 +79,10 @@ def default_workers(spec: StudySpec) -> int:
     Per ``threads`` cores, where the networks of the study are trained by several.
     """
     confirm, threads = spec.confirm, spec.fixed.get("threads")
-    useful = max(_at_once(spec), confirm.top * confirm.members if confirm else 0)
+    useful = max(
+        min(spec.budget.window, spec.budget.trials), confirm.top * confirm.members if confirm else 0
+    )
     return min(max(1, cores() // threads if isinstance(threads, int) else cores()), useful)
-
-
-def _at_once(spec: StudySpec) -> int:
-    """Trials that the search has in flight at most."""
-    return min(spec.budget.window, spec.budget.trials)
 
 
 def cores() -> int:
@@ -141,7 +138,7 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         ("fixed", tables.params_text(spec.fixed) or "nothing"),
         ("score", verdict.hardware_text(spec)),
         ("storage", options.database),
-        ("workers", _workers(spec, workers)),
+        ("workers", str(workers)),
         ("jobs", executor.where(workers) if workers and launch.executor != "local" else ""),
     ]
     print("\n".join(tables.columns([[name, text] for name, text in facts if text])), end="\n\n")
@@ -240,14 +237,6 @@ def _confirm(spec: StudySpec) -> str:
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
     best += " by expected score" if confirm.by == "expected" else ""
     return f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
-
-
-def _workers(spec: StudySpec, workers: int) -> str:
-    at_once = _at_once(spec)
-    if workers <= at_once:
-        return str(workers)
-    bound = "window" if spec.budget.window == at_once else "trials"
-    return f"{workers}, of which the search keeps {at_once} at work (budget.{bound} = {at_once})"
 
 
 def _range(dimension: Dimension, kind: str) -> str:

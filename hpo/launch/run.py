@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from hpo import config
@@ -80,7 +80,8 @@ def from_python(
 
     if isinstance(study, Mapping):
         where, again = "hpo.launch", "hpo.launch(…), with the same study"
-        spec = file.read(_plain(study), base=Path(), where=where)
+        plain = to_jsonable_python(study, fallback=_plain)
+        spec = file.read(plain, base=Path(), where=where)
     else:
         where, again = str(study), f"hpo.launch({str(study)!r})"
         spec = file.load(where)
@@ -104,21 +105,14 @@ def from_python(
         return load(spec.name, storage)
 
 
-def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
-    """The dict as a study file would give it: numbers of NumPy and paths are plain ones."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Path):
-            return str(value)
-        if hasattr(value, "tolist"):
-            return value.tolist()
-        raise SpecError(
-            f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "
-            "Write what a study file would have there."
-        )
-
-    tables: dict[str, Any] = json.loads(json.dumps(study, default=plain))
-    return tables
+def _plain(value: Any) -> Any:
+    """A value of a dict as a study file would give it, such as a number of NumPy as a plain one."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise SpecError(
+        f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "
+        "Write what a study file would have there."
+    )
 
 
 @contextmanager
@@ -155,7 +149,7 @@ class Launch:
         )
         self._ledger = self._patient.impatient()
         self._began_s = time.monotonic()
-        self._executor = executors.executor(options, spec.name, storage.url, self._release)
+        self._executor = executors.executor(options, spec.name, storage.url)
 
     def run(self) -> int:
         """Run it to its end; returns the exit status.
@@ -172,10 +166,10 @@ class Launch:
             }.get(first.state, "finished already")
             _say(f"{self._spec.name}: {end}; nothing is left to run")
             if first.state == StudyState.DONE:  # should its last worker have died before
-                from hpo.worker import optuna_result
+                from hpo.worker import notifier
 
                 with suppress(Exception):
-                    optuna_result.write(self._storage, self._spec.name)
+                    notifier.show_in_optuna(self._storage, self._spec.name)
             return self._result(first.state)
         workers = self._workers(first)
         place = retry(self._storage.describe, patience_s=PATIENCE_S)
@@ -204,9 +198,6 @@ class Launch:
         finally:
             self._executor.stop()
 
-    def _release(self, worker: str, why: str | None) -> bool | None:
-        return _asked(lambda: self._ledger.release_lost(worker, why))
-
     def _start(self, workers: int, how: str) -> None:
         try:
             self._executor.start(workers)
@@ -226,8 +217,7 @@ class Launch:
             return wanted
         helpers = 0 if self._storage.embedded else len(first.snapshot.helpers)
         if helpers:
-            there = "1 worker serves" if helpers == 1 else f"{helpers} workers serve"
-            _say(f"{there} this study: starting none here (--workers)")
+            _say(f"workers serve this study already ({helpers}): starting none here (--workers)")
             return 0
         return plan.default_workers(self._spec)
 
@@ -236,8 +226,7 @@ class Launch:
         refusing = [f"{worker.name} {why}" for worker, why in result.snapshot.refusing.items()]
         what = "no worker serves this study;"
         if refusing:
-            who = f"{len(refusing)} workers refuse" if len(refusing) > 1 else "1 worker refuses"
-            what = f"{who} this study, such as {refusing[0]}\nmend that, or"
+            what = f"this study is refused by {refusing[0]}\nmend that, or"
         return f"{what} start some, {where}hpo worker {self._spec.name}"
 
     def _view(self, first: Result) -> View:
@@ -281,10 +270,8 @@ class Launch:
 
     def _interrupted(self, wish: KeyboardInterrupt) -> None:
         """Stop in order: Ctrl-C waits for the workers' epochs, SIGTERM must not wait for long."""
-        end = "stopped. Go on with"
-        if self._executor.outlives and not self._cancels(wish):
-            end = f"{self._executor.leave()}. Follow them again with"
-        else:
+        leaves = self._executor.outlives and not self._cancels(wish)
+        if not leaves:
             _say(
                 "stopping the workers: each ends its epoch and keeps it safe, nothing is lost … "
                 "(Ctrl-C again: at once)"
@@ -295,11 +282,14 @@ class Launch:
                 _say("killed; still nothing is lost")
         if self._options.json:
             self._print_record(self._patient.result(self._spec.name), "interrupted", None)
-        _say(f"{end}:\n  {self._options.command}")
+        if leaves:
+            self._leave()
+        else:
+            _say(f"stopped. Go on with:\n  {self._options.command}")
 
     def _leave(self) -> None:
         """Let workers go on that can."""
-        if self._executor.outlives and self._executor.alive:
+        if self._executor.outlives:
             left = self._executor.leave()
             _say(f"{left}. Follow them again with:\n  {self._options.command}")
 
@@ -339,11 +329,6 @@ class Launch:
             return EXIT_ERROR
         if complete:
             return 0
-        if result.state != outcome:
-            raise HpoError(
-                f"{name}: was {outcome}, and is {result.state} again: somebody resumed it "
-                f"meanwhile. Nothing is lost; go on with:\n{again}"
-            )
         if outcome == StudyState.STOPPED:
             raise HpoError(
                 f"{name}: stopped by {result.snapshot.reason}; nothing is lost. Go on with:\n"

@@ -6,7 +6,6 @@ __all__ = [
     "loop",
     "network",
     "notifier",
-    "optuna_result",
     "provenance",
     "replay",
     "trace_page",

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +27,6 @@ from types import FrameType
 
 from hpo import settings
 from hpo.errors import HpoError
-
-Release = Callable[[str, str | None], bool | None]
-"""Frees what a worker held that has ended. Gets its name, and what it died of (None: somebody
-killed it); returns whether it held a trial, None if that is unknown."""
 
 GRACE_S = 10.0
 """A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
@@ -99,7 +95,6 @@ class Crew:
         prefix: str | None = None,
         directory: Path | None = None,
         stays: bool = False,
-        release: Release | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -113,13 +108,12 @@ class Crew:
             directory: where workers start, if it is there; without it, where this process is.
             stays: whether a worker that ended in order is started again, too. Without it that is
                 the end of its place: the study is over, or it was told to stop.
-            release: told of every worker that ended, before another takes its place.
         """
         self._study, self.logs, self._options = study, logs, list(options)
         self._prefix = prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         self._directory = directory if directory and directory.is_dir() else None
         self._stays = stays
-        self._release = release or (lambda name, why: release_lost(name, why, storage_url))
+        self._url = storage_url
         self._environment = {
             **os.environ,
             **dict.fromkeys(THREADS, str(threads)),
@@ -203,7 +197,7 @@ class Crew:
                 process.wait()
             self._places.clear()
             for name in killed:
-                self._release(name, None)
+                release_lost(name, None, self._url)
 
     def end_within(self, seconds: float) -> None:
         """Let ``stop`` kill what is left so long from now; a signal may come first."""
@@ -238,7 +232,7 @@ class Crew:
             kernel = "out of memory: killed by the kernel"
             how = kernel if out_of_memory else f"killed by {signal.Signals(-status).name}"
         is_own = out_of_memory or status not in _FROM_OUTSIDE
-        held = self._release(place.name, how if is_own else None)
+        held = release_lost(place.name, how if is_own else None, self._url)
         if lived_s >= HEALTHY_S or status == HUNG:
             place.pause_s, place.deaths_at_start = PAUSE_S[0], 0
         elif is_own and held is not None:
@@ -292,7 +286,11 @@ def say(text: str) -> None:
 
 
 def release_lost(worker: str, why: str | None, storage_url: str | None) -> bool | None:
-    """Free the slot of a dead worker; see ``Release``."""
+    """Free the slot of a worker that has ended, before another takes its place.
+
+    ``why`` is what it died of, None if somebody killed it. Returns whether it held a trial; None if
+    that is unknown.
+    """
     from hpo.ledger.ledger import Ledger  # a crew stays small until it must
     from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import is_passing

@@ -18,7 +18,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
 from hpo.study.trials import WorkerState
-from hpo.worker import optuna_result, provenance
+from hpo.worker import notifier, provenance
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.notifier import Notifier
 from hpo.worker.trial import StoppedError, TrialRun
@@ -182,7 +182,7 @@ class Worker:
     def _show(self, study: str) -> None:
         """Show the result of a study that this worker has found finished to Optuna's tools."""
         try:
-            optuna_result.write(self._storage, study)
+            notifier.show_in_optuna(self._storage, study)
         except Exception as error:  # whatever it is, the result stands in the ledger
             said = " ".join(str(error).split())[:200]
             log.warning("%s: its result is not shown in Optuna's tables: %s", study, said)

@@ -8,16 +8,15 @@ the same kind of CPU the result is the same, bit for bit.
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
@@ -96,9 +95,9 @@ class StudyNetwork:
     @property
     def identical(self) -> bool:
         """Whether score and losses are those of the ledger, bit for bit."""
-        losses = zip(self.measured.loss_curve, self.stored.loss_curve, strict=False)
-        return self.measured.score == self.stored.score and all(
-            new == old or (math.isnan(new) and math.isnan(old)) for new, old in losses
+        new, old = self.measured, self.stored
+        return new.score == old.score and np.array_equal(
+            new.loss_curve, old.loss_curve, equal_nan=True
         )
 
     @property
@@ -117,26 +116,18 @@ class StudyNetwork:
             return f"{self.name}: the very network that was confirmed"
         if self.identical:
             return f"{self.name}: trained again, bit for bit the stored network"
-        spec, score, stored = self.result.spec, self.trained.score, self.stored.score
-        found = "the same score, but other losses than the stored ones"
-        if score != stored:
-            difference = formatting.shown(spec, score - stored)
-            now, before = formatting.score_text(spec, score), formatting.score_text(spec, stored)
-            found = f"{now}, where {before} is stored: a difference of {difference:+.3g}"
-            found += " points" if spec.is_accuracy else ""
-        return f"{self.name}: trained again, it has {found}. {_reason(self.slot.lineage)}"
-
-
-def _reason(stored: Mapping[str, Any]) -> str:
-    """Why two trainings of one network may differ: what they ran on."""
-    here = provenance.of_this_process()
-    differs = [
-        f"{name} {stored.get(name)} then, {here[name]} now"
-        for name in _RAN_ON
-        if stored.get(name) != here[name]
-    ]
-    what = "; ".join(differs) or "nothing that is recorded: please report this"
-    return f"What differs where they were trained: {what}."
+        found, stored = (
+            formatting.score_text(self.result.spec, member.score)
+            for member in (self.trained, self.stored)
+        )
+        here, then = provenance.of_this_process(), self.slot.lineage
+        differs = [
+            f"{name} ({then.get(name)} then)" for name in _RAN_ON if then.get(name) != here[name]
+        ]
+        return (
+            f"{self.name}: trained again, it is not the stored network bit for bit: {found}, where "
+            f"{stored} is stored. Its host differs in: {', '.join(differs) or 'nothing known'}"
+        )
 
 
 # --- which one ------------------------------------------------------------------------------------

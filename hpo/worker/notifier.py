@@ -1,16 +1,21 @@
-"""Tells people of studies, beside the training: what is to be told is told once, by one worker."""
+"""Tells of studies: people, once, by one worker, beside the training; and Optuna's tools.
+
+Those show of a finished study, beside its trials, what was confirmed, one figure, and the verdict.
+The last two are written by public functions of optuna-dashboard, which reads them.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from hpo import config
 from hpo.config import ConfigError, NotifyDefaults
@@ -18,7 +23,13 @@ from hpo.ledger.events import Notice, Notices
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
-from hpo.views import json_records
+from hpo.study.networks import Confirmation
+from hpo.study.result import Result, Search
+from hpo.study.spec import StudySpec
+from hpo.views import json_records, verdict
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +42,11 @@ PAUSES_S = (1.0, 5.0, 0.0)
 """After each attempt, if it failed."""
 _LONGEST = 300
 """Of a text, which may be the subject of a mail."""
+FIGURE = "hpo-result"
+"""Optuna's id of the figure, and so its place."""
+_MARK = "**By hpo:** "
+"""So begins our note. One that begins otherwise is somebody's, and stays."""
+_LINK = re.compile(r"://|www\.|@", re.IGNORECASE)
 _TEXTS = {Notice.DONE: "is done", Notice.FAILED: "has failed"}
 
 
@@ -100,7 +116,7 @@ class Notifier(threading.Thread):
         """Go a way, again if it fails; whether that has worked."""
         for pause_s in PAUSES_S:
             try:
-                _within(TIMEOUT_S + 1.0, way)
+                way()
             except Exception as error:  # whatever it is, training goes on
                 trouble = _why(error)
                 self._ended.wait(pause_s)
@@ -111,24 +127,11 @@ class Notifier(threading.Thread):
         return False
 
 
-def _within(seconds: float, way: Callable[[], object]) -> None:
-    """Go a way, and leave it if it hangs.
-
-    Raises:
-        TimeoutError: it has not ended by then.
-    """
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="notice")
-    try:
-        pool.submit(way).result(seconds)
-    finally:
-        pool.shutdown(wait=False)
-
-
 def _why(error: Exception) -> str:
     """What went wrong, without the command, which may hold what is secret."""
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"
-    if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
+    if isinstance(error, subprocess.TimeoutExpired):
         return f"no end within {TIMEOUT_S:g} s"
     return " ".join(str(error).split())[:200]
 
@@ -154,3 +157,67 @@ def _post(address: str, body: str) -> None:
     except urllib.error.HTTPError as refusal:  # an open connection, too
         refusal.close()
         raise
+
+
+# --- Optuna's tools -------------------------------------------------------------------------------
+
+
+def show_in_optuna(storage: Storage, study: str) -> None:
+    """Show the result of a study in Optuna's rows, in place of the one that was there.
+
+    Raises:
+        StudyError: it was deleted.
+    """
+    import optuna  # these take a second, and only the end of a study needs them
+    import optuna_dashboard
+
+    ledger = Ledger(storage)
+    result = ledger.result(study)
+    optuna_storage = storage.optuna()
+    try:
+        shown = optuna.load_study(study_name=study, storage=optuna_storage)
+        told = [_told(result.spec, one) for one in result.confirmations if len(one.scores) > 1]
+        shown.set_user_attr("hpo:confirmed", told)
+        figure = _figure(result, ledger.overlays(result.spec))
+        if figure is not None:
+            optuna_dashboard.save_plotly_graph_object(shown, figure, graph_object_id=FIGURE)
+        old = optuna_dashboard.get_note(shown)
+        new = f"{_MARK}{_escaped(verdict.verdict(result))}."
+        if old != new and (not old or old.startswith(_MARK)):
+            optuna_dashboard.save_note(shown, new)
+    finally:
+        optuna_storage.engine.dispose()  # a worker holds one connection
+
+
+def _told(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
+    """What ``hpo:confirmed`` says of a configuration: its scores, and what limits them."""
+    known = json_records.confirmation(spec, item)
+    more = {name: known[name] for name in ("chips", "yield", "warning") if known[name]}
+    return item.told_of(spec) | more
+
+
+def _escaped(text: str) -> str:
+    """Text in which nothing is Markdown, HTML or a link.
+
+    What could begin one is escaped; words that a renderer makes links of by itself become code.
+
+    Examples:
+        >>> print(_escaped("1. *b* <img src=x> https://x.y"))
+        1\\. \\*b\\* \\<img src\\=x\\> `https://x.y`
+    """
+    return " ".join(
+        "`{}`".format(word.replace("`", "'"))
+        if _LINK.search(word)
+        else re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", word)
+        for word in text.split()
+    )
+
+
+def _figure(result: Result, others: list[Result]) -> go.Figure | None:
+    """The convergence against the reported optimum; of a front that, of a sweep its figure."""
+    from hpo.views.figures import declared
+
+    if (drawn := declared.of_study(result, others)) is not None and type(result) is Search:
+        drawn.data = [t for t in drawn.data if t.visible]  # by trials: its buttons would need more
+        drawn.update_layout(updatemenus=(), title_text="Convergence", margin_t=60)
+    return drawn

@@ -53,32 +53,24 @@ def pick(
     Raises:
         HpoError: there is no such position, or no series of such a class.
     """
-    labels = member.test_labels.tolist()
-    if images is not None:
-        for image in images:
-            if not 0 <= image < len(labels):
-                raise HpoError(
-                    f"--images {image}: a position in the test part must hold, but got {image}. "
-                    f"Valid: 0 to {len(labels) - 1}."
-                )
-        return list(dict.fromkeys(images))
-    if not member.classes:
+    labels, option = member.test_labels.tolist(), "--images"
+    wanted: Sequence[int | str] = images or ()
+    places: dict[int | str, int] = {place: place for place in range(len(labels))}
+    valid = f"0 to {len(labels) - 1}"
+    if images is None:
+        named = sorted(set(labels)) if member.classes else []
+        places = {member.classes[label]: labels.index(label) for label in named}
         if classes is None:
-            return [0]
-        raise HpoError(
-            f"--classes {','.join(classes)}: a network that tells classes must hold, but got one "
-            f"that predicts. Choose windows of the test part: --images 0,1."
-        )
-    first = {member.classes[label]: labels.index(label) for label in sorted(set(labels))}
-    if classes is None:
-        return list(first.values())[:_DEFAULT_CLASSES]
-    for name in classes:
-        if name not in first:
+            return [*places.values()][:_DEFAULT_CLASSES] or [0]
+        option, wanted = "--classes", classes
+        valid = ", ".join(map(str, places)) or "none, since it predicts; choose --images"
+    for one in wanted:
+        if one not in places:
             raise HpoError(
-                f"--classes {name}: a class of the test part must hold, but got {name!r}. "
-                f"Valid: {', '.join(first)}."
+                f"{option} {one}: it must be there in the test part, but got {one!r}. "
+                f"Valid: {valid}."
             )
-    return [first[name] for name in dict.fromkeys(classes)]
+    return [places[one] for one in dict.fromkeys(wanted)]
 
 
 def telling_neuron(trace: Trace, layer: int) -> int:

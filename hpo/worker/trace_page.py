@@ -7,7 +7,6 @@ and what a network that predicts reads out. Colours are classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK, BROWN, "#7B3294",
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _DOTTED = {"color": INK, "width": 1, "dash": "dot"}
 _STATE = "state x"
+"""Axis of panels that have one scale, to be compared."""
 _MAX_CHANNELS = 8
 """So many channels of the input, and outputs, are drawn, each in a panel of its own."""
 _ROW, _HEAD, _FOOT, _LINE = 150, 30, 80, 20
@@ -70,7 +70,7 @@ def figure(replay: Replay) -> go.Figure:
     drawn.update_layout(margin={"t": _HEAD, "b": foot})
     drawn.update_xaxes(range=[0, trace.time_ns[-1]], showgrid=False)
     drawn.update_xaxes(title_text="time (ns)", row=len(panels))
-    scale = _scale([panel.values for panel in panels if panel.axis == _STATE])
+    states = [row for row, panel in enumerate(panels, start=1) if panel.axis == _STATE]
     for row, panel in enumerate(panels, start=1):
         place, times = {"row": row, "col": 1}, panel.times.tolist()
         drawn.update_yaxes(title_text=panel.axis, **place)
@@ -81,21 +81,12 @@ def figure(replay: Replay) -> go.Figure:
             if panel.target is not None:
                 own |= {"line": _DOTTED, "legendgroup": "target", "name": "target"}
                 drawn.add_scatter(x=times, y=panel.target[series].tolist(), **own, **place)
-        if panel.axis == _STATE:  # of one scale, to be compared; dotted where all are at rest
-            drawn.update_yaxes(range=scale, **place)
+        if panel.axis == _STATE:  # dotted where all are at rest
             rest = float(panel.values[0, 0])
             drawn.add_hline(y=rest, line={**_DOTTED, "color": GREY}, **place)
+    for row in states[1:]:
+        drawn.update_yaxes(matches=f"y{states[0]}", row=row)
     return drawn
-
-
-def _scale(values: Sequence[Any]) -> list[float] | None:
-    """The range of an axis on which all that is finite is in view."""
-    found = np.concatenate([each[np.isfinite(each)] for each in values])
-    if not found.size:
-        return None
-    low, high = float(found.min()), float(found.max())
-    margin = 0.05 * (high - low) or 0.5
-    return [low - margin, high + margin]
 
 
 def _panels(trace: Trace) -> list[_Panel]:
@@ -160,8 +151,7 @@ def heading(replay: Replay) -> tuple[str, str]:
     score += f" {chosen.score_at}" if chosen.score_at else ""
     if (solved := measured.solved) is not None:
         score = f"{formatting.score_text(spec, solved.score)} {caveats.SOLVED}, {score}"
-    alike = len(set(widths)) == 1
-    size = f"{len(widths)} × {widths[0]}" if alike else "+".join(map(str, widths))
+    size = "+".join(map(str, widths))
     drawn = "" if replay.trace.steps_per_point is None else f"; time series {caveats.SOLVED}"
     head = f"{spec.name}, {chosen.name}: {spec.objective_impl.metric} {score}"
     return head, f"{spec.objective}, {size} neurons, scored on {chosen.scored_on}{drawn}"
@@ -169,26 +159,19 @@ def heading(replay: Replay) -> tuple[str, str]:
 
 def _caption(replay: Replay) -> list[str]:
     """What is drawn, in sentences, for those who were not there."""
-    trace, chosen, n = replay.trace, replay.network, len(replay.trace.images)
-    wrong = int((trace.labels != trace.predicted).sum())
-    read = f"reads {wrong} of them wrongly" if wrong else "reads all of them rightly"
-    what = f"series of the test part ({n} in all); the network {read}"
-    end = "the class is read from the last layer at the end"
+    trace, chosen = replay.trace, replay.network
+    what, end = "series", "the class is read from the last layer at the end"
     if trace.target is not None:
-        what = (
-            f"window of the test part ({n} in all), and the points before it through which the "
-            "network runs from rest"
-        )
-        points = f"{trace.target.shape[1]:,}"
-        end = f"the prediction is read from the last layer after each of the last {points} points"
-    sentences = [
-        f"Each line is one {what}.",
+        what = "window, after the points through which the network runs from rest,"
+        end = "the prediction is read from the last layer after each of the last "
+        end += f"{trace.target.shape[1]:,} points"
+    steps = trace.steps_per_point
+    drawn = [] if steps is None else [f"Time series {caveats.SOLVED}: {caveats.steps_text(steps)}."]
+    return [
+        f"Each line is one {what} of the test part ({len(trace.images)} in all).",
         f"An input point lasts {trace.dt_ns:.4g} ns; {end}.",
+        *drawn,
         "The dotted grey line is the state of rest at the start.",
-        f"{formatting.capital(chosen.check).removesuffix('.')}.",
+        f"{formatting.capital(chosen.check)}.",
         f"Spec {chosen.result.spec.hash}, seed {chosen.stored.seed}.",
     ]
-    if trace.steps_per_point is not None:
-        steps = caveats.steps_text(trace.steps_per_point)
-        sentences.insert(2, f"The time series are those {caveats.SOLVED}: {steps}.")
-    return sentences

@@ -128,7 +128,7 @@ def test_a_study_survives_kills_a_stop_and_a_start(
         out, said = user.end(submitted)
     finally:
         user.leave()
-    assert f"{N_WORKERS} workers serve this study: starting none here" in said
+    assert f"workers serve this study already ({N_WORKERS}): starting none here" in said
     assert out.splitlines()[-1].startswith('{"event": "result", "outcome": "done", ')
     snapshot = user.snapshot("digits")
     assert (snapshot.state, len(snapshot.search)) == (StudyState.DONE, N_TRIALS)

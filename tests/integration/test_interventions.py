@@ -13,9 +13,7 @@ import sqlalchemy as sa
 from settling import claim, decide, finish, run
 from workers import kill, start_worker, toy_spec, wait_until
 
-from hpo.errors import HpoError, SpecError, StudyError
-from hpo.launch.executors import LaunchOptions
-from hpo.launch.run import Launch
+from hpo.errors import SpecError, StudyError
 from hpo.ledger import interventions, tables
 from hpo.ledger.claims import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
@@ -239,19 +237,6 @@ def test_resuming_a_failed_study_accepts_its_failures(
 
 
 # --- stop, resume, delete: with real workers --------------------------------------------------
-
-
-def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
-    ledger: Ledger, storage: Storage
-) -> None:
-    ledger.register(toy_spec())  # open again, when the launch comes to tell why it ended
-    options = LaunchOptions(command="hpo launch --study toy.toml", writes_report=False)
-    with pytest.raises(HpoError) as refused:
-        Launch(options, toy_spec(), storage)._result(StudyState.STOPPED)
-    assert str(refused.value) == (
-        "toy: was stopped, and is open again: somebody resumed it meanwhile. Nothing is lost; go "
-        "on with:\n  hpo launch --study toy.toml"
-    )
 
 
 def test_a_done_study_cannot_be_stopped(ledger: Ledger, hpo: Callable[..., str]) -> None:

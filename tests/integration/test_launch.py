@@ -159,7 +159,7 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: Us
     with ledger_at(user.url) as ledger:
         wait_until(lambda: any(w.alive for w in ledger.workers()))
     _, err = user.launched()
-    assert "1 worker serves this study: starting none here" in err
+    assert "workers serve this study already (1): starting none here" in err
     assert user.snapshot().state == StudyState.DONE
     kill(worker, signal.SIGTERM)
     _, err = user.launched("--name", "other", "--workers", "0", "--timeout", "3", status=1)
@@ -184,7 +184,7 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
         assert ledger.snapshot("mine").helpers == []
     assert launcher.stdout is not None
     lines = iter(launcher.stdout.readline, "")
-    out = next(line for line in lines if "refuses this study" in line)
+    out = next(line for line in lines if "this study is refused by " in line)
     assert time.monotonic() - refused_s < QUIET_S / 2, "at once"
     assert (
         "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
@@ -194,5 +194,5 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     assert advice in next(lines)
     launcher.send_signal(signal.SIGINT)
     _, err = user.end(launcher, 130)
-    assert "1 worker serves this study: starting none here (--workers)" in err
+    assert "workers serve this study already (1): starting none here (--workers)" in err
     kill(worker, signal.SIGTERM)

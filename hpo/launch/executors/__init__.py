@@ -18,7 +18,7 @@ from hpo import config, settings
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
 from hpo.postgres.connect import is_of_this_host, parse_url, place
-from hpo.worker.crew import GRACE_S, Crew, Release
+from hpo.worker.crew import GRACE_S, Crew
 
 __all__ = ["GRACE_S", "Executor", "LaunchOptions", "LocalExecutor", "check", "executor", "slurm"]
 
@@ -188,16 +188,13 @@ def check(options: LaunchOptions) -> None:
         dask.check(options.site.dask)
 
 
-def executor(
-    options: LaunchOptions, study: str, storage_url: str, release: Release | None = None
-) -> Executor:
+def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
     """Return the executor that the options ask for; nothing is started yet.
 
     Args:
         options: of the launch.
         study: its name.
         storage_url: the database, as workers reach it; only handed over.
-        release: frees what workers of this machine held, in an open database.
     """
     if options.site.launch.executor == "slurm":
         from hpo.launch.executors.slurm import SlurmExecutor
@@ -214,5 +211,4 @@ def executor(
         threads=options.site.launch.threads,
         options=options.of_workers,
         stays=True,
-        release=release,
     )

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import re
 import shlex
 import subprocess
 import sys
@@ -378,19 +377,14 @@ def submit(script: str, storage_url: str) -> str:
     lines = [line for line in script.splitlines() if line.startswith("#SBATCH ")]
     options = [part for line in lines for part in shlex.split(line.removeprefix("#SBATCH "))]
     environment = {**os.environ, "HPO_STORAGE": storage_url}
+    line = ("sbatch", "--parsable", "--export=ALL", *options)
     try:
-        said = ask("sbatch", "--export=ALL", *options, environment=environment, script=script)
+        said = ask(*line, environment=environment, script=script)
     except SlurmError as error:
         raise SlurmError(
             f"{error} Correct the options (--slurm-…, hpo.toml); --dry-run shows the script."
         ) from None
-    number = re.search(r"job (\d+)", said)
-    if number is None:
-        raise SlurmError(
-            f"slurm: sbatch must tell the number of the job, but got {said.strip()!r}. Look for "
-            "it with squeue --me, and cancel it."
-        )
-    return number[1]
+    return said.strip().partition(";")[0]  # the cluster's name may follow
 
 
 def ask(

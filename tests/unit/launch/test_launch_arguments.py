@@ -107,7 +107,6 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(dry_run: DryRun) -> No
 
 RACE = ["--set", "racing={rungs=[1], reduction_factor=2, keep=1}", "--set", "budget.window=1"]
 STOP = ["--set", "stop={target=0.9, patience=50}"]
-WINDOW = ["--workers", "6", "--set", "budget.window=4"]
 
 
 @pytest.mark.parametrize(
@@ -127,12 +126,6 @@ WINDOW = ["--workers", "6", "--set", "budget.window=4"]
             "at most 1,080 epochs in the search, at least 360 (a trial can end after 60 epochs)",
         ),
         (["--set", "confirm=false"], "confirm", "nothing"),
-        (WINDOW, "workers", "6, of which the search keeps 4 at work (budget.window = 4)"),
-        (
-            ["--workers", "6", "--trials", "5"],
-            "workers",
-            "6, of which the search keeps 5 at work (budget.trials = 5)",
-        ),
     ],
 )
 def test_a_dry_run_says_how_the_budget_is_spent(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic_core import to_jsonable_python
 
 import hpo
 import hpo.launch
@@ -32,7 +33,7 @@ def test_the_package_launch_is_called_as_its_function() -> None:
 
 def test_a_dict_may_hold_numbers_of_numpy_and_paths() -> None:
     study = {"budget": {"trials": np.int64(8)}, "task": {"path": Path("x.npz")}, "v": (1, 2.5)}
-    found = _plain({**study, "grid": np.array([1.0, 2.0])})
+    found = to_jsonable_python({**study, "grid": np.array([1.0, 2.0])}, fallback=_plain)
     assert found == {
         "budget": {"trials": 8},
         "task": {"path": "x.npz"},

@@ -25,8 +25,17 @@ WRONG_URL = "sqlite:///x.db"
 AWAY_URL = "postgresql://me@127.0.0.1:1/hpo"
 
 
-def nobody_held(worker: str, why: str | None) -> bool:
-    return False
+@pytest.fixture(autouse=True)
+def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """Workers that have ended, and whether they held a trial; ``""`` says it of the next ones."""
+    found = {"": False}
+
+    def release(name: str, why: str | None, url: str | None) -> bool:
+        found[name] = found[""]
+        return found[""]
+
+    monkeypatch.setattr(crew, "release_lost", release)
+    return found
 
 
 def follow(several: Crew, over: Callable[[], bool]) -> list[str]:
@@ -45,7 +54,7 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
 ) -> None:
     monkeypatch.setattr(crew, "PAUSE_S", (0.01, 1.0))
     logs = tmp_path / "logs"
-    several = Crew("toy", storage_url=WRONG_URL, logs=logs, release=nobody_held)
+    several = Crew("toy", storage_url=WRONG_URL, logs=logs)
     several.start(1)
     told: list[str] = []
     with pytest.raises(HpoError) as caught:
@@ -64,41 +73,25 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
     assert log.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_worker_that_dies_with_a_trial_is_started_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("status", "holds"), [(1, True), (crew.HUNG, False)], ids=["with a trial", "hung"]
+)
+def test_a_worker_that_was_able_to_start_is_started_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    held: dict[str, bool],
+    status: int,
+    holds: bool,
 ) -> None:
-    """The trial, if it is what kills them, stops its study: the crew must live on until then."""
+    """The trial, if it is what ends them, stops its study: the crew must live on until then."""
     monkeypatch.setattr(crew, "PAUSE_S", (0.01, 0.01))
-    deaths: list[str] = []
-
-    def held(name: str, why: str | None) -> bool:
-        deaths.append(name)
-        return True
-
-    several = Crew("toy", storage_url=WRONG_URL, logs=tmp_path, release=held)
-    several.start(1)
-    follow(several, lambda: len(deaths) > crew.DEATHS_AT_START)
-    several.stop(grace_s=0)
-    assert len(set(deaths)) == crew.DEATHS_AT_START + 1
-
-
-def test_workers_that_hang_are_able_to_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However low ``HPO_EPOCH_LIMIT`` is; the trial that hangs, if it is one, stops its study."""
-    monkeypatch.setattr(crew, "PAUSE_S", (0.01, 0.01))
-    script(tmp_path / "python", f"exit {crew.HUNG}")
+    script(tmp_path / "python", f"exit {status}")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    ended: list[str] = []
-
-    def freed_already(name: str, why: str | None) -> bool:
-        ended.append(name)
-        return False
-
-    several = Crew("toy", storage_url=AWAY_URL, logs=tmp_path, release=freed_already)
+    held[""] = holds
+    several = Crew("toy", storage_url=AWAY_URL, logs=tmp_path)
     with genuine():
         several.start(1)
-        follow(several, lambda: len(ended) > crew.DEATHS_AT_START)
+        follow(several, lambda: len(held) > 1 + crew.DEATHS_AT_START)
         several.stop(grace_s=0)
 
 
@@ -106,7 +99,7 @@ def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    several = Crew("toy", storage_url=AWAY_URL, logs=tmp_path, threads=3, release=nobody_held)
+    several = Crew("toy", storage_url=AWAY_URL, logs=tmp_path, threads=3)
     several.start(3)
     seen = []
     for pid in several.pids:

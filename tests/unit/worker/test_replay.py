@@ -32,9 +32,10 @@ def test_series_are_picked_by_position_by_class_or_one_of_each() -> None:
     assert replay.pick(NET, [5, 2, 5], None) == [5, 2]
     assert replay.pick(NET, None, ["square", "sine"]) == [1, 0]
     assert replay.pick(NET, None, None) == [0, 1, 2]
-    with pytest.raises(HpoError, match=r"^--images 12: a position .* got 12\. Valid: 0 to 11\.$"):
+    must = "it must be there in the test part, but got"
+    with pytest.raises(HpoError, match=rf"^--images 12: {must} 12\. Valid: 0 to 11\.$"):
         replay.pick(NET, [12], None)
-    with pytest.raises(HpoError, match=r"^--classes cosine: .*'cosine'\. Valid: sine, square, </"):
+    with pytest.raises(HpoError, match=rf"^--classes cosine: {must} 'cosine'\. Valid: sine, sq"):
         replay.pick(NET, None, ["cosine"])
 
 
@@ -80,9 +81,7 @@ def test_the_figure_has_a_panel_for_each_channel_and_the_telling_neuron_of_each_
     assert [line.showlegend for line in figure.data] == [True] * 3 + [False] * 9
     assert figure.data[0].line.shape == "hv"
     assert list(figure.data[0].x) == [0.5 * k for k in range(9)]
-    scale, other = (figure.get_subplot(row, 1).yaxis.range for row in (3, 4))
-    assert scale == other, "to be compared"
-    assert all(scale[0] < value < scale[1] for line in figure.data[6:] for value in line.y)
+    assert figure.layout.yaxis4.matches == "y3", "to be compared"
     assert len(figure.layout.shapes) == 2, "lines of rest"
     one = replay.telling_neuron(NET.trace([0]), 0)
     assert one == 2, "of one series, that which moves most"
@@ -139,11 +138,9 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     replayed = with_trained(plain, {"steps_per_point": 64}, **checked)
     head, line = trace_page.heading(replayed)
     assert head.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")
-    assert line.endswith(
-        "2 × 3 neurons, scored on the test part; time series on the solved equation"
-    )
+    assert line.endswith("3+3 neurons, scored on the test part; time series on the solved equation")
     page = trace_page.page(replayed, "hpo trace")
-    assert "The time series are those on the solved equation: 64 steps per point." in page
+    assert "Time series on the solved equation: 64 steps per point." in page
     scores = network.about(replayed.network)["scores"]
     assert (scores["solved_score"], scores["score_at"]) == (0.088, "at the study's step")
 
@@ -165,7 +162,6 @@ def test_no_text_of_a_user_becomes_html_and_a_browser_draws_it(
     assert HOSTILE not in page
     assert "<h1>toy-study, trial 1, fresh seed 1 of 10: accuracy " in page
     assert "the very network that was confirmed." in page
-    assert "reads 1 of them wrongly" in page
     (tmp_path / "trace.html").write_text(page, encoding="utf-8")
     watched.page.goto((tmp_path / "trace.html").as_uri())
     watched.page.wait_for_selector(".js-plotly-plot .main-svg")
