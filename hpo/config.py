@@ -83,9 +83,7 @@ def _must(pattern: str, rule: str) -> AfterValidator:
 
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), BeforeValidator(_text)]
 Limit = Annotated[
-    str,
-    _must(r"(\d+-)?\d+(:\d+){0,2}", "minutes, H:MM:SS or D-H:MM:SS"),
-    BeforeValidator(_text),
+    str, _must(r"(\d+-)?\d+(:\d+){0,2}", "minutes, H:MM:SS or D-H:MM:SS"), BeforeValidator(_text)
 ]
 Scheduler = Annotated[
     str,
@@ -243,13 +241,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line.") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
-    for table in (raw, *(value for value in raw.values() if isinstance(value, Mapping))):
-        if "storage" in table:
-            raise ConfigError(
-                f"{path}: storage: the database's address must not stand in this file, which "
-                "others may read. Set HPO_STORAGE, and keep its password in ~/.pgpass or in the "
-                "file that HPO_STORAGE_PASSWORD_FILE names."
-            )
     plain: dict[str, Any] = json.loads(json.dumps(raw, default=str))  # 04:00:00 is a time in TOML
     return plain
 

@@ -21,41 +21,24 @@ from typing import Any, NoReturn
 from hpo.errors import HpoError, near_miss
 
 EXIT_ERROR = 1
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
-EXIT_BROKEN_PIPE = 141
-
-
-COMMANDS = {
-    "launch": ("launch.__main__:launch", "run a study: search, confirm, report"),
-    "worker": ("worker.__main__:worker", "work for the studies of a database"),
-    "studies": ("cli.status:studies", "studies in the database, and study files to launch"),
-    "status": ("cli.status:status", "how far a study is, and who works"),
-    "trials": ("cli.trials:trials", "every trial of a study, as a table"),
-    "best": ("cli.trials:best", "the best configurations beside the reported one"),
-    "report": ("cli.export:report", "write a study as one HTML file"),
-    "dashboard": ("cli.dashboard:dashboard", "show the studies in the browser"),
-    "export": ("cli.export:export", "write trials as a table, a study as a backup"),
-    "import": ("cli.export:import_", "bring a study from a backup into the database"),
-    "retry": ("cli.interventions:retry", "run failed trials again"),
-    "exclude": ("cli.interventions:exclude", "take a bad trial out of a study"),
-    "stop": ("cli.interventions:stop", "stop a study everywhere, losing nothing"),
-    "resume": ("cli.interventions:resume", "let workers go on with a stopped or failed study"),
-    "extend": ("cli.interventions:extend", "more trials for a study"),
-    "enqueue": ("cli.interventions:enqueue", "give the next trial parameters of your own"),
-    "priority": ("cli.interventions:priority", "which study shared workers serve first"),
-    "accept-code": ("cli.interventions:accept_code", "go on with a changed objective"),
-    "delete": ("cli.interventions:delete", "delete a study"),
-    "trace": ("cli.networks:trace", "draw the time series of a trained network's neurons"),
-    "logs": ("cli.status:logs", "the last lines that workers wrote"),
-    "new": ("cli.objective:new", "write an objective of your own to begin with"),
-    "params": ("cli.objective:params", "the hyper-parameters of an objective: bounds, meaning"),
-    "guide": ("cli.objective:guide", "design rules of the paper, with your numbers"),
-    "doctor": ("cli.doctor:doctor", "is this machine ready: kernels, storage, versions"),
-    "completion": ("cli.doctor:completion", "complete commands, options and studies with TAB"),
-    "storage": ("cli.storage:storage", "the database: where it is, its URL, stop it"),
+_MODULES = {
+    "launch.__main__": ("launch",),
+    "worker.__main__": ("worker",),
+    "cli.status": ("studies", "status", "logs"),
+    "cli.trials": ("trials", "best"),
+    "cli.export": ("report", "export", "import"),
+    "cli.dashboard": ("dashboard",),
+    "cli.interventions": (
+        *("stop", "resume", "extend", "enqueue", "retry", "exclude"),
+        *("priority", "accept-code", "delete"),
+    ),
+    "cli.networks": ("trace",),
+    "cli.objective": ("new", "params", "guide"),
+    "cli.doctor": ("doctor", "completion"),
+    "cli.storage": ("storage",),
 }
-"""Command -> the function of ``hpo`` that does it, and what that is in one line."""
+COMMANDS = {name: module for module, names in _MODULES.items() for name in names}
+"""Command -> the module of ``hpo`` where a function is declared as that command."""
 ALIASES = {"run": "launch", "list": "studies", "show": "status"}
 """Other words that people try first -> the command."""
 
@@ -225,12 +208,12 @@ def answer(run: Callable[[], int]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_ERROR
     except Terminated:
-        return EXIT_TERMINATED
+        return 143
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return 130
     except BrokenPipeError:  # `hpo trials | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+        return 141
     return status
 
 
@@ -251,9 +234,14 @@ class Command:
         """What is typed: the name of the function."""
         return f"hpo {self.run.__name__.rstrip('_').replace('_', '-')}"
 
+    @property
+    def about(self) -> str:
+        """What it does, in one line."""
+        return str(getdoc(self.run)).partition("\n")[0].rstrip(".")
+
     def parser(self) -> Parser:
         """Its command line."""
-        about, _, examples = (getdoc(self.run) or "").partition("\n\nExamples:\n")
+        about, _, examples = str(getdoc(self.run)).partition("\n\nExamples:\n")
         parser = Parser(self.name, about, dedent(examples))
         for add in self.arguments:
             add(parser)

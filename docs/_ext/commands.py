@@ -12,7 +12,7 @@ from hpo.console import COMMANDS
 
 def summaries() -> dict[str, str]:
     """Command -> what it does in one line, in the order of ``hpo --help``."""
-    return {name: text for name, (_, text) in COMMANDS.items()}
+    return {name: main.run_of(name).about for name in COMMANDS}
 
 
 def parser_of(command: str) -> argparse.ArgumentParser:

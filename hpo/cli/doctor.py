@@ -36,12 +36,9 @@ class Finding:
     remedy: str = ""
 
 
-@command(
-    STORAGE,
-    JSON,
-)
+@command(STORAGE, JSON)
 def doctor(arguments: argparse.Namespace) -> int:
-    """Say whether this machine is ready to run studies.
+    """Say whether this machine is ready to run studies: kernels, storage, versions.
 
     Examples:
         hpo doctor --storage postgresql://me@server/hpo
@@ -186,9 +183,7 @@ _STUDIES = "studies"
 """What a shell that completes asks for."""
 
 
-@command(
-    argument("shell", choices=["bash", "zsh", "fish", _STUDIES], help="the shell"),
-)
+@command(argument("shell", choices=["bash", "zsh", "fish", _STUDIES], help="the shell"))
 def completion(arguments: argparse.Namespace) -> int:
     """Print what a shell needs to complete commands, options and names of studies.
 
@@ -217,7 +212,7 @@ def _every_command() -> argparse.ArgumentParser:
     commands = every.add_subparsers(parser_class=argparse.ArgumentParser)
     for name in [*COMMANDS, *ALIASES]:
         parser = main.parser_of(ALIASES.get(name, name))
-        about = COMMANDS[ALIASES.get(name, name)][1]
+        about = main.run_of(ALIASES.get(name, name)).about
         commands.add_parser(name, help=about, parents=[parser], add_help=False)
         for action in parser._actions:
             if action.dest == "study":

@@ -38,11 +38,7 @@ _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "traine
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    """Refuse options of one kind of file beside another."""
-    other = next((kind for kind in ("backup", "network") if getattr(arguments, kind)), None)
-    for option in ("format", "curves"):
-        if other and getattr(arguments, option):
-            parser.error(f"argument --{option}: not allowed with argument --{other}")
+    """Refuse options that choose a network where none is written."""
     for option in ("trial", "member", "fresh_seed"):
         if not arguments.network and getattr(arguments, option) is not None:
             parser.error(f"argument --{option.replace('_', '-')}: goes with argument --network")

@@ -55,9 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_of(command: str) -> Command:
     """What does a command."""
-    module, _, name = COMMANDS[command][0].partition(":")
-    found: Command = getattr(import_module(f"hpo.{module}"), name)
-    return found
+    declared = vars(import_module(f"hpo.{COMMANDS[command]}")).values()
+    return next(c for c in declared if isinstance(c, Command) and c.name == f"hpo {command}")
 
 
 def parser_of(command: str) -> Parser:
@@ -67,7 +66,7 @@ def parser_of(command: str) -> Parser:
 
 def _help() -> str:
     width = max(map(len, COMMANDS)) + 2
-    lines = (f"  {name:{width}}{help_}" for name, (_, help_) in COMMANDS.items())
+    lines = (f"  {name:{width}}{run_of(name).about}" for name in COMMANDS)
     aliases = ", ".join(f"{alias} is {command}" for alias, command in ALIASES.items())
     return _HELP.format(commands="\n".join(lines), aliases=aliases)
 

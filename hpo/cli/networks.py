@@ -103,7 +103,7 @@ def _names(text: str) -> list[str]:
     STORAGE,
 )
 def trace(arguments: argparse.Namespace) -> int:
-    """Replay a network on series of the test part, and draw its neurons as one HTML file.
+    """Draw the neurons of a network, replayed on series of the test part, as an HTML file.
 
     That of a confirmed trial is kept; another one is trained again, which takes seconds to a
     minute. What is drawn: every channel of the input (at most eight), and of every layer the neuron

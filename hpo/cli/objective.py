@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli.common import tell, terminal_width
-from hpo.console import JSON, argument, command
+from hpo.console import JSON, Add, argument, command
 from hpo.errors import HpoError, near_miss
 
 if TYPE_CHECKING:
@@ -169,17 +169,16 @@ _DEVICE = {
 """Option -> what it is of an oscillator; it replaces what the device's table says."""
 
 
+def _number(name: str, text: str, default: float | None = None) -> Add:
+    text += "" if default is None else f" (default: {default})"
+    kind = int if isinstance(default, int) else float
+    return argument(
+        f"--{name.replace('_', '-')}", type=kind, default=default, metavar="X", help=text
+    )
+
+
 @command(
-    *(
-        argument(
-            f"--{name.replace('_', '-')}",
-            type=type(default),
-            default=default,
-            metavar="X" if isinstance(default, float) else "N",
-            help=f"{text} (default: {default})",
-        )
-        for name, (default, text) in _NUMBERS.items()
-    ),
+    *(_number(name, text, default) for name, (default, text) in _NUMBERS.items()),
     argument(
         "--device",
         metavar="NAME",
@@ -188,10 +187,7 @@ _DEVICE = {
         "(default: nano-oscillator, 0.001)",
     ),
     argument("--devices", action="store_true", help="list the oscillators that have a name"),
-    *(
-        argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help=text)
-        for name, text in _DEVICE.items()
-    ),
+    *(_number(name, text) for name, text in _DEVICE.items()),
     JSON,
 )
 def guide(arguments: argparse.Namespace) -> int:
@@ -240,10 +236,7 @@ def _told(where: str, model: type[BaseModel]) -> Iterator[None]:
         yield
     except ValidationError as error:
         raise HpoError(explain(error, model, where)) from None
-    except OverflowError as error:
-        rule = f"numbers that a float can hold must be given, but got {error}. Give smaller ones."
-        raise HpoError(f"{where}: {rule}") from None
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         raise HpoError(f"{where}: {error}") from None
 
 

@@ -176,9 +176,9 @@ def _drawn(ledger: LedgerReader, study: str | None, where: str, console: Console
     if study is not None:
         room = {"width": console.width, "height": console.height - 1}
         return live.screen(ledger.result(study), storage=where, notes=[_ENDS], **room)
-    room = {"width": console.width, "height": console.height - 4}
-    lines = status.overview(ledger.results(), ledger.workers(), **room)
-    return Text("\n".join([where, "", *lines, _ENDS]), no_wrap=True, overflow="ellipsis")
+    lines = status.overview(ledger.results(), ledger.workers(), width=console.width)
+    shown = [f"{where}; {_ENDS}", "", *lines]
+    return Text("\n".join(shown), no_wrap=True, overflow="ellipsis")
 
 
 @command(

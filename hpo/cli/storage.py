@@ -7,18 +7,10 @@ import sys
 import threading
 
 from hpo.cli.common import tell
-from hpo.console import JSON, STORAGE, Parser, argument, command
+from hpo.console import JSON, STORAGE, argument, command
 
 _EVENTS = 1000
 """So many are told, the newest."""
-_GOES_WITH = {"force": "stop", "hold": "url"}
-"""Option -> the action that it belongs to."""
-
-
-def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    for option, action in _GOES_WITH.items():
-        if getattr(arguments, option) and arguments.action != action:
-            parser.error(f"--{option.replace('_', '-')} goes with `hpo storage {action}`")
 
 
 @command(
@@ -27,7 +19,6 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     argument("--hold", action="store_true", help="url: keep the server until Ctrl-C"),
     STORAGE,
     JSON,
-    check=_check,
 )
 def storage(arguments: argparse.Namespace) -> int:
     """Look at the database, print its URL, make its tables, stop the embedded server.
@@ -83,8 +74,6 @@ def _log(arguments: argparse.Namespace) -> int:
     with opened(arguments) as ledger:
         events = ledger.events(_EVENTS)
     lines = status.event_lines(events) or ["nothing is written down yet"]
-    if len(events) == _EVENTS:
-        lines.append(f"the newest {_EVENTS:,}; there may be older ones")
     return tell(arguments, {"events": events}, *lines)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli.common import looking, tell, terminal_width
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     STORAGE,
 )
 def trials(arguments: argparse.Namespace) -> int:
-    """List every trial of a study: search and confirmation, with parameters, scores and times.
+    """List every trial of a study, with parameters, scores and times.
 
     Examples:
         hpo trials seqdigits --top 10
@@ -65,10 +64,6 @@ def trials(arguments: argparse.Namespace) -> int:
     return tell(arguments, record, *lines)
 
 
-def _parameter(name: str, slot: Trial) -> Any:
-    return slot.params.get(name)
-
-
 def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
     """By a column; those that have nothing in it come last.
 
@@ -78,22 +73,23 @@ def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
 
     spec = result.spec
     sign = -1.0 if spec.maximize else 1.0
-    keys: dict[str, Callable[[Trial], Any]] = {
-        "score": lambda s: None if s.score is None else (not s.compares, sign * s.score),
-        "trial": lambda s: s.number,
-        "state": lambda s: s.state,
-        "members": lambda s: len(s.members),
-        "seconds": lambda s: s.seconds,
-        **{name: partial(_parameter, name) for name in spec.parameters},
-    }
-    if column not in keys:
+    if column not in (
+        columns := ("score", "trial", "state", "members", "seconds", *spec.parameters)
+    ):
         raise StudyError(
             f"--sort: a column of {spec.name} must be named, but got {column!r}. "
-            f"{did_you_mean(column, keys)}"
+            f"{did_you_mean(column, columns)}"
         )
-    key = keys[column]
-    known = sorted((slot for slot in slots if key(slot) is not None), key=key)
-    return known + [slot for slot in slots if key(slot) is None]
+
+    def cell(slot: Trial) -> Any:
+        facts = {"trial": slot.number, "state": slot.state, "members": len(slot.members)}
+        facts |= {"seconds": slot.seconds, **slot.params}
+        if slot.score is not None:
+            facts["score"] = (not slot.compares, sign * slot.score)
+        return facts.get(column)
+
+    known = [slot for slot in slots if cell(slot) is not None]
+    return sorted(known, key=cell) + [slot for slot in slots if cell(slot) is None]
 
 
 def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
@@ -122,7 +118,7 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
     JSON,
 )
 def best(arguments: argparse.Namespace) -> int:
-    """Show the best configurations, their confirmation, and the reported optimum beside them.
+    """Show the best configurations beside the reported optimum.
 
     Of a study with a [cost]: the front, the cheapest that holds the reported score, and others.
 

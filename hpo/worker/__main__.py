@@ -84,7 +84,7 @@ def _check(parser: Parser, arguments: Namespace) -> None:
     check=_check,
 )
 def worker(arguments: Namespace) -> int:
-    """One worker: claims trials, trains their networks, writes down the results.
+    """Work for studies: claim trials, train their networks, write down the results.
 
     It may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost.
 

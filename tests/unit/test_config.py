@@ -148,12 +148,7 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
             "slurm.options: partition is an option that jobs get already: see the keys of [slurm].",
         ),
         ("[slurm", "not valid TOML: "),
-        (
-            'storage = "postgresql://me:secret@host/hpo"',
-            "storage: the database's address must not stand in this file, which others may read. "
-            "Set HPO_STORAGE, and keep its password in ~/.pgpass or in the file that "
-            "HPO_STORAGE_PASSWORD_FILE names.",
-        ),
+        ('storage = "postgresql://me:secret@host/hpo"', "storage: unknown key. Valid: dask, "),
     ],
 )
 def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None:

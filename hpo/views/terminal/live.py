@@ -24,13 +24,6 @@ from hpo.views.terminal import chart, status, tables
 
 QUIET_S = 60.0
 """After so long without news, plain output says that it is still there."""
-_COLOURS = {
-    SlotState.COMPLETE: "green",
-    SlotState.PRUNED: "yellow",
-    SlotState.FAILED: "red",
-    SlotState.EXCLUDED: "magenta",
-    SlotState.RUNNING: "cyan",
-}
 _CHART_ROWS = (7, 12)
 """Fewest and most lines of the chart, without its axis."""
 _LAST = 5
@@ -194,22 +187,18 @@ class Cell:
 
     def __init__(self) -> None:
         """Nothing is shown before the first update."""
-        self._output: Any = None
+        from IPython import display  # there in every notebook
+
+        show: Any = display.display
+        self._output = show({"text/plain": ""}, raw=True, display_id=True)
 
     def update(self, view: RenderableType, *, refresh: bool = True) -> None:
         """Show it instead of what is there."""
-        from IPython import display  # there in every notebook
-
         drawn = cell_console()
         drawn.print(view)
         text = drawn.export_text(clear=False)
         html = drawn.export_html(inline_styles=True, code_format=_HTML)
-        bundle = {"text/plain": text, "text/html": html}
-        if self._output is None:
-            show: Any = display.display
-            self._output = show(bundle, raw=True, display_id=True)
-        else:
-            self._output.update(bundle, raw=True)
+        self._output.update({"text/plain": text, "text/html": html}, raw=True)
 
 
 class LiveView(View):
@@ -252,37 +241,26 @@ def screen(
     result: Result, *, storage: str, notes: Sequence[str], width: int, height: int
 ) -> RenderableType:
     """The whole view for one moment, for a terminal of ``width`` by ``height`` characters."""
-    width = max(12, width - _ECHO)
+    width, at = max(12, width - _ECHO), result.progress
     title = Text.assemble((result.name, "bold"), f"  {result.spec.objective}  ", (storage, "dim"))
+    cells = max(5, min(60, width - 16))
+    done = round(cells * at.settled / at.trials)
+    bar = Text("█" * done, "green").append("·" * (cells - done), "dim")
+    bar.append(f" {at.settled}/{at.trials}")
     said = [*status.said(result), left_text(result)]
-    wrapped = [line for text in said for line in textwrap.wrap(text, width)]
-    parts = [title, bar(result, width), *map(Text, wrapped)]
-    parts += [Text(text, "yellow") for text in notes]
+    lines = [title, bar]
+    lines += [Text(line) for text in said for line in textwrap.wrap(text, width)]
+    lines += [Text(text, "yellow") for text in notes]
     last = trial_lines(result, settled(result)[-_LAST:])
-    room = height - len(parts) - len(last) - 2
-    workers = status.worker_lines(result.snapshot.workers, width=width, height=max(3, room // 2))
+    room = height - len(lines) - len(last) - 2
+    workers = status.worker_lines(result.snapshot.workers, width=width)[: max(3, room // 2)]
     rows = min(_CHART_ROWS[1], room - len(workers) - 4)
     if rows >= _CHART_ROWS[0]:
-        parts += map(Text, ["", *chart.chart(result, width=min(width - 1, 100), rows=rows)])
-    parts += map(Text, ["", *workers, "", *last])
-    for part in parts:
-        part.no_wrap, part.overflow = True, "ellipsis"
-    return Constrain(Group(*parts[:height]), width)
-
-
-def bar(result: Result, width: int) -> Text:
-    """The budget as a bar: complete, early ended, failed and running trials in their colours."""
-    total = result.progress.trials
-    numbers = f" {result.progress.settled}/{total}"
-    cells = max(5, min(60, width - len(numbers) - 1))
-    text = Text()
-    done = drawn = 0
-    for state, colour in _COLOURS.items():
-        done += sum(trial.state == state for trial in result.search)
-        upto = min(cells, round(cells * done / total))
-        text.append(("░" if state == SlotState.RUNNING else "█") * (upto - drawn), colour)
-        drawn = upto
-    return text.append("·" * (cells - drawn), "dim").append(numbers)
+        lines += map(Text, ["", *chart.chart(result, width=min(width - 1, 100), rows=rows)])
+    lines += map(Text, ["", *workers, "", *last])
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Constrain(Group(*lines[:height]), width)
 
 
 def trial_lines(result: Result, trials: Sequence[Trial]) -> list[str]:

@@ -22,8 +22,6 @@ from hpo.views.terminal import chart, tables
 
 FINISHED = 10
 """So many finished studies are shown beside the others."""
-_PROBLEM = 60
-"""So many characters are told of why a study cannot be read here."""
 Known = tuple[Listed, Result | None]
 """A study in a list; no result of one that cannot be read here."""
 
@@ -188,11 +186,7 @@ def _searched(trial: Trial) -> int:
 
 
 def overview(
-    studies: Sequence[Known],
-    workers: Sequence[WorkerInfo],
-    *,
-    width: int | None = None,
-    height: int | None = None,
+    studies: Sequence[Known], workers: Sequence[WorkerInfo], *, width: int | None = None
 ) -> list[str]:
     """Studies that are not finished, some that are, and the workers.
 
@@ -200,19 +194,15 @@ def overview(
         studies: every study of the database, oldest first.
         workers: those seen lately.
         width: characters that a line may have.
-        height: lines that there may be; None for as many as it takes.
     """
     rows = sum(item.state != StudyState.DONE for item, _ in studies) + FINISHED
-    if height is not None:
-        rows = min(rows, max(1, height - 4 - min(len(present(workers)), height // 2)))
     newest = sorted(range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i))
     lines = study_lines([studies[i] for i in sorted(newest[:rows])], width=width)
     if not studies:
         lines = ["The database holds no study yet. Start one with: hpo launch NAME"]
     if rows < len(studies):
         lines.append(f"and {len(studies) - rows:,} more: hpo studies")
-    room = None if height is None else height - len(lines) - 1
-    return [*lines, "", *worker_lines(workers, width=width, height=room)]
+    return [*lines, "", *worker_lines(workers, width=width)]
 
 
 def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[str]:
@@ -229,7 +219,7 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
                 f"{item.settled}/{trials}",
                 f"{result.progress.epochs:,}" if result else "–",
                 str(item.running),
-                *(_score(result) if result else ("–", formatting.cut(item.problem, _PROBLEM))),
+                *(_score(result) if result else ("–", formatting.cut(item.problem, 60))),
                 item.objective,
                 f"{item.created_at:%Y-%m-%d %H:%M}",
                 *[str(item.priority)] * ranked,
@@ -254,24 +244,17 @@ def event_lines(events: Sequence[Event]) -> list[str]:
     )
 
 
-def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
-    """Workers that live or were lost lately, the living first."""
-    found = [worker for worker in workers if worker.alive or worker.state != WorkerState.ENDED]
-    return sorted(found, key=lambda worker: not worker.alive)
+def worker_lines(workers: Sequence[WorkerInfo], *, width: int | None = None) -> list[str]:
+    """A table of workers that live or were lost lately, the living first.
 
-
-def worker_lines(
-    workers: Sequence[WorkerInfo], *, width: int | None = None, height: int | None = None
-) -> list[str]:
-    """A table of workers: name, host, the slot they hold, seconds since their last sign of life.
-
-    Where lines are not counted (``height``), also the job and the log of those that have some.
+    Name, host, the slot they hold, seconds since their last sign of life, log and job of those that
+    have some.
     """
-    found = present(workers)
+    found = [worker for worker in workers if worker.alive or worker.state != WorkerState.ENDED]
+    found.sort(key=lambda worker: not worker.alive)
     if not found:
         return ["No worker is alive."]
-    logs = height is None and any(worker.log for worker in found)
-    jobs = height is None and any(worker.job for worker in found)
+    logs, jobs = any(worker.log for worker in found), any(worker.job for worker in found)
     rows = [["worker", "host", "doing", "last seen", *["log"] * logs, *["job"] * jobs]]
     for worker in found:
         told = worker.alive or worker.state == WorkerState.REFUSED
@@ -280,12 +263,6 @@ def worker_lines(
         row = [worker.name, worker.host, doing, silent]
         row += [PurePath(worker.log or "").name] * logs
         rows.append(row + [worker.job or ""] * jobs)
-    more = []
-    if height is None:
-        directories = {str(PurePath(worker.log).parent) for worker in found if worker.log}
-        more = [f"logs in {directory}" for directory in sorted(directories)]
-    elif len(rows) > max(2, height):
-        shown = max(1, height - 2)
-        more = [f"and {len(found) - shown:,} more workers"]
-        rows = rows[: shown + 1]
-    return [*tables.columns(rows, right=[3], width=width, drop=[1, 5]), *more]
+    directories = {str(PurePath(worker.log).parent) for worker in found if worker.log}
+    where = [f"logs in {directory}" for directory in sorted(directories)]
+    return [*tables.columns(rows, right=[3], width=width, drop=[1, 5]), *where]

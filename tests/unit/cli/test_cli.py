@@ -140,11 +140,8 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
         ),
         ("status a\udcff", r"every argument must be UTF-8 text, but got 'a\udcff'"),
         ("stop x --study y", "argument --study: not allowed with argument STUDY"),
-        ("storage url --force", "--force goes with `hpo storage stop`"),
         ("trace s --images 1,b", "argument --images: numbers as in 0,1,5 are needed, not '1,b'"),
         ("export s --trial 1", "argument --trial: goes with argument --network"),
-        ("export s --backup b.jsonl --curves", "--curves: not allowed with argument --backup"),
-        ("export s --network n --curves", "--curves: not allowed with argument --network"),
     ],
 )
 def test_a_mistyped_line_is_refused_in_words(

@@ -111,8 +111,7 @@ def test_a_device_may_be_of_a_file_of_ones_own(
         ("--dt-ns 5000", "dt_ns: less than or equal to 1000 must hold, but got dt_ns=5000.0."),
         (
             f"--width {'9' * 400}",
-            "numbers that a float can hold must be given, but got int too large to convert to "
-            "float. Give smaller ones.",
+            "int too large to convert to float",
         ),
     ],
 )

@@ -75,14 +75,7 @@ def test_a_host_that_is_not_this_machine(host: str, text: str) -> None:
     [
         (["--port", "70000"], "argument --port: must be at most 65535, but got 70000"),
         (["--port", "-1"], "argument --port: must be at least 0, but got -1"),
-        (
-            ["--allowed-host", "labserver:8080"],
-            "argument --allowed-host: must be a name without a port, but got 'labserver:8080'",
-        ),
-        (
-            ["--trusted-proxy", "10.0.0.0/8"],
-            "argument --trusted-proxy: must be an address in digits, but got '10.0.0.0/8'",
-        ),
+        (["--trusted-proxy", "10.0.0.0/8"], "argument --trusted-proxy: invalid ip_address value"),
     ],
 )
 def test_what_the_command_line_refuses(

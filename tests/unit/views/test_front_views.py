@@ -8,7 +8,7 @@ from pathlib import Path
 import fronts
 import pytest
 
-from hpo.notebook import frames
+from hpo import notebook
 from hpo.views import json_records, verdict
 from hpo.views.figures import front as figures_front
 from hpo.views.terminal import live, status
@@ -69,7 +69,7 @@ def test_records_hold_front_and_costs() -> None:
     costs = [(c["source"], c["cost"], c["costs"]["n_synapses"]) for c in record["confirmations"]]
     assert costs[0] == (2, pytest.approx(12.3), 1230)
     assert result.best is result.search[3], "views show the trial that the study is named by"
-    frame = frames.trials(fronts.both())
+    frame = notebook._trials(fronts.both())
     assert list(frame["cost.n_synapses"]) == [cost for *_, cost in fronts.TRIPLES]
 
 

@@ -1,25 +1,30 @@
-"""A study as a Python object: ``hpo.load``."""
+"""A study as a Python object: tables by pandas, the figures of the report, trained networks."""
 
 from __future__ import annotations
 
+import math
 import weakref
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import StudyError
+from hpo.errors import HpoError, StudyError
 from hpo.files import check_ending
 from hpo.ledger.reader import LedgerReader
-from hpo.notebook import frames
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import answering
 from hpo.study.networks import Confirmation, Yield, chip_yield
-from hpo.study.result import Front, Search, Sweep
-from hpo.study.trials import Trial
-from hpo.views import caveats, page
+from hpo.study.result import Front, Result, Search, Sweep
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Phase, Trial
+from hpo.views import caveats, json_records, page
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+__all__ = ["Study", "load"]
 
 
 def load(study: str, storage: str | None = None) -> Study:
@@ -123,7 +128,7 @@ class Study:
         Raises:
             HpoError: pandas is not installed.
         """
-        return frames.trials(self._result())
+        return _trials(self._result())
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -136,7 +141,7 @@ class Study:
         Raises:
             HpoError: pandas is not installed.
         """
-        return frames.curves(self._result(curves=True))
+        return _curves(self._result(curves=True))
 
     # --- figures ---------------------------------------------------------------------------------
 
@@ -309,3 +314,68 @@ class Study:
         return StudyError(
             f"{self.name}: {what}: {rule} must be there, but got {found}. See {instead}."
         )
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+_FIRST = ("state", "ended", "score")
+_LAST = ("epochs", "seconds", "attempts", "losses", "worker", "started_at", "settled_at", "message")
+_CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
+
+
+def _trials(result: Result) -> pd.DataFrame:
+    """A row per search trial; see ``Study.trials``."""
+    pandas, spec = _pandas("trials"), result.spec
+    first = [*_FIRST, *spec.cost_columns]
+    taken = {*first, *_LAST}
+    names = {name: f"params_{name}" if name in taken else name for name in spec.parameters}
+    rows = [
+        {
+            **(record := json_records.trial(spec, slot)),
+            **{"state": str(slot.state), "ended": record["ended"] and str(record["ended"])},
+            "seconds": slot.seconds,
+            **dict(zip(spec.cost_columns, slot.costs, strict=False)),
+            **{column: slot.params.get(name) for name, column in names.items()},
+        }
+        for slot in result.search
+    ]
+    index = pandas.Index([slot.number for slot in result.search], name="trial", dtype="int64")
+    columns = [*first, *names.values(), *_LAST]
+    frame: pd.DataFrame = pandas.DataFrame(rows, index=index, columns=columns)
+    for name in ("started_at", "settled_at"):
+        frame[name] = pandas.to_datetime(frame[name], utc=True)
+    return frame.astype(dict.fromkeys(["score", *spec.cost_columns], "float64"))
+
+
+def _curves(result: Result) -> pd.DataFrame:
+    """A row per epoch of every network; see ``Study.curves``."""
+    pandas = _pandas("curves")
+    rows = [row for slot in result.every for row in _epochs(result.spec, slot)]
+    frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(_CURVES))
+    return frame.astype({"score": "float64", "loss": "float64"} if rows else {})
+
+
+def _epochs(spec: StudySpec, slot: Trial) -> Iterator[tuple[str, int, int, int, float, float]]:
+    """Rows of one slot; of a curve that was cut short, what the network reported until then."""
+    trial, first = slot.number, 0
+    if slot.phase == Phase.CONFIRM and slot.source is not None and spec.confirm is not None:
+        trial, first = slot.source, slot.number % spec.confirm.members + 1
+    if not slot.members:
+        for epoch, score in enumerate(slot.steps[: spec.budget.epochs], 1):
+            yield str(slot.phase), trial, 0, epoch, score, math.nan
+    for member in slot.members:
+        network = first if slot.phase == Phase.CONFIRM else member.member
+        pairs = zip_longest(member.curve, member.loss_curve, fillvalue=math.nan)
+        for epoch, (score, loss) in enumerate(pairs, 1):
+            yield str(slot.phase), trial, network, epoch, score, loss
+
+
+def _pandas(what: str) -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise HpoError(
+            f"study.{what}: pandas must be installed, but got none ({error}). Install it: "
+            "pip install 'hpo-dynamics[notebook]'."
+        ) from None
+    return pandas
