@@ -124,10 +124,10 @@ def test_a_service_that_searches_otherwise_is_another_source(
     ledger.register(toy_spec())
     run(ledger, most=2)
     known = code._service()
-    assert {"hpo.search.seeds", "hpo.search.suggest", "hpo.study.spec"} <= known.keys()
-    edited = {**known, "hpo.search.seeds": "other"}
+    assert {"hpo.search.suggest", "hpo.search.space", "hpo.study.spec"} <= known.keys()
+    edited = {**known, "hpo.search.suggest": "other"}
     monkeypatch.setattr(code, "_service", lambda: edited)
-    with pytest.raises(StudyError, match=r"changes in hpo\.search\.seeds\. Launch"):
+    with pytest.raises(StudyError, match=r"changes in hpo\.search\.suggest\. Launch"):
         Ledger(storage).claim("toy", "w", lease_s=60)
     assert interventions.accept_code(ledger, "toy") == 2
     run(Ledger(storage), most=1)

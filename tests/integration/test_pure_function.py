@@ -28,8 +28,8 @@ from workers import (
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.search.seeds import derive
 from hpo.study.file import load
+from hpo.study.spec import derived_seed
 from hpo.study.trials import StudyState
 
 KINDS = [*STUDIES, "networks"]
@@ -241,7 +241,8 @@ def test_layers_have_values_of_their_own_and_trials_what_they_need(
 def test_networks_of_all_trials_begin_from_the_same_random_numbers(golden_url: str) -> None:
     with ledger_at(golden_url) as ledger:
         snapshot = ledger.snapshot("races")
-    seeds = [derive(snapshot.spec.seed, "member", k) for k in range(snapshot.spec.budget.members)]
+    spec = snapshot.spec
+    seeds = [derived_seed(spec.seed, "member", k) for k in range(spec.budget.members)]
     for slot in snapshot.search:
         assert [m.seed for m in slot.members] == seeds[: len(slot.members)]
 
