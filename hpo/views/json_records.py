@@ -34,6 +34,12 @@ _TRIAL = (
 _VALUES = 6
 """So many values of a key of the lineage are told apart."""
 
+_OF_RESULT = (
+    *("epochs", "best_score", "best_cost", "confirmed"),
+    *("reported", "metric", "gap", "gap_of"),
+)
+"""What an overview tells of a study's result."""
+
 _SNAPSHOT = ("state", "reason", "created_at", "trials", "search_end_reason")
 
 
@@ -118,25 +124,21 @@ def _gap(result: Result) -> dict[str, Any]:
 
 def summary(item: Listed, result: Result | None) -> dict[str, Any]:
     """A study in the record of an overview; without a result, of one that cannot be read here."""
-    best = next(iter(result.ranking), None) if result else None
-    confirmed = result.confirmed if result else None
-    known: dict[str, Any] = {"gap": None, "gap_of": None, "reported": None, "metric": None}
+    known: dict[str, Any] = dict.fromkeys(_OF_RESULT)
     if result is not None:
-        reported = result.spec.reported
-        known = _gap(result) | {"reported": reported and reported.model_dump(exclude_none=True)}
-        known["metric"] = result.spec.objective_impl.metric
-    return {
-        **_picked(item, "name", "objective", "state", "reason"),
-        "trials": result.progress.trials if result else item.settled,
-        **_picked(item, "settled", "running"),
-        "epochs": result.progress.epochs if result else None,
-        "best_score": result.claimed(best) if result and best else None,
-        "best_cost": result.spec.told_costs(best.costs) if result and best else None,
-        "confirmed": _tested(result.spec, confirmed) if result and confirmed else None,
-        "priority": item.priority,
-        **known,
-        "created_at": item.created_at,
-    }
+        spec, best, confirmed = result.spec, next(iter(result.ranking), None), result.confirmed
+        known = {
+            "epochs": result.progress.epochs,
+            "best_score": best and result.claimed(best),
+            "best_cost": best and spec.told_costs(best.costs),
+            "confirmed": confirmed and _tested(spec, confirmed),
+            "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
+            "metric": spec.objective_impl.metric,
+            **_gap(result),
+        }
+    trials = result.progress.trials if result else item.settled
+    names = ("name", "objective", "state", "reason", "settled", "running", "priority", "created_at")
+    return {**_picked(item, *names), "trials": trials, **known}
 
 
 def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:

@@ -9,7 +9,6 @@ alone: they hold no date and no random names.
 from __future__ import annotations
 
 import html
-import io
 import re
 import textwrap
 from pathlib import Path
@@ -72,24 +71,16 @@ def canvas(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def rendered(figure: Figure, ending: str) -> bytes:
-    """A figure as the content of a file with one of ``ENDINGS``."""
-    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(ending)
-    stream = io.BytesIO()
-    metadata = {dated: None} if dated else None
-    figure.savefig(stream, format=ending[1:], dpi=160, metadata=metadata)
-    return stream.getvalue()
-
-
 def save(figure: Figure, path: Path) -> None:
     """Write a figure, whole or not at all.
 
     Raises:
         HpoError: the file cannot be written.
     """
-    data = rendered(figure, path.suffix)
+    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix)
+    metadata = {dated: None} if dated else None
     with writing(path) as draft:
-        draft.write_bytes(data)
+        figure.savefig(draft, format=path.suffix[1:], dpi=160, metadata=metadata)
 
 
 # --- from plotly to Matplotlib --------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
@@ -18,7 +18,7 @@ from hpo.study.tables import Figure, ParamValue, Reference
 from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures import convergence, front
-from hpo.views.figures.style import DASHED, Spot, log_axis, markers, rgba, safe, style
+from hpo.views.figures.style import DASHED, LOG_AXIS, Spot, markers, rgba, safe, style
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, SLATE, VERMILLION
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
@@ -71,12 +71,6 @@ class Chart:
     homeless: int
     """How many trained trials are not drawn: nothing is known of them to stand at."""
 
-    @property
-    def places(self) -> list[float]:
-        """Every number on the x axis at which something stands."""
-        found = [x for reference in self.references for x in reference.places]
-        return found + [p.x for g in self.groups for p in g.points if not isinstance(p.x, str)]
-
 
 def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
     """The figure that stands for a study: a sweep's, a front, or the convergence of a search."""
@@ -119,20 +113,22 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
         if same and theirs and len(named | theirs) == 1:
             drawn.append(other)
             named |= theirs
-    found = Chart(
+    groups, numbers = _groups(drawn, figure), True not in named
+    references = _references([study.spec for study in drawn]) if numbers else ()
+    places = [x for reference in references for x in reference.places]
+    places += [float(point.x) for group in groups for point in group.points if numbers]
+    return Chart(
         title=figure.title or spec.description,
         x_label=figure.x_label or _x_name(spec, figure),
         y_label=figure.y_label or formatting.metric(spec),
-        log_x=False,
-        marks=() if True in named else tuple(map(float, figure.marks)),
+        log_x=figure.log_x and numbers and min(places, default=1) > 0,
+        marks=tuple(map(float, figure.marks)) if numbers else (),
         joined=figure.kind == "curves",
-        groups=_groups(drawn, figure),
-        references=() if True in named else _references([study.spec for study in drawn]),
+        groups=groups,
+        references=references,
         others=tuple(other.spec for other in drawn[1:]),
         homeless=len(result.trained) - sum(len(group.points) for group in own),
     )
-    log_x = figure.log_x and True not in named and min(found.places, default=1) > 0
-    return replace(found, log_x=log_x)
 
 
 def _references(specs: Sequence[StudySpec]) -> tuple[Reference, ...]:
@@ -237,7 +233,7 @@ def figure(chart: Chart) -> go.Figure:
     for index, reference in enumerate(chart.references):
         _add_reference(drawing, reference, index)
     if chart.log_x:
-        drawing.update_xaxes(log_axis(chart.places))
+        drawing.update_xaxes(LOG_AXIS)
     drawing.update_xaxes(title_text=safe(chart.x_label))
     drawing.update_yaxes(title_text=safe(chart.y_label))
     return drawing

@@ -108,6 +108,6 @@ def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, in
         drawing.add_hline(score[0], **style.DASHED, **place)
     costs = [one.x for one in (*others, *front, *tested, *published)] or [0.0]
     if min(costs) > 0 and max(costs) > DECADE * min(costs):
-        drawing.update_xaxes(style.log_axis(costs), **place)
+        drawing.update_xaxes(style.LOG_AXIS, **place)
     drawing.update_xaxes(title_text=style.safe(formatting.quantity_label(cost)), **place)
     drawing.update_yaxes(range=[low, high], **place)

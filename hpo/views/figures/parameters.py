@@ -39,7 +39,7 @@ def parameters(result: Result, *, only: str | None = None) -> go.Figure:
             figure.add_trace(cloud.update(name=f"{state} trial", marker_symbol=symbol), **place)
         for trace in _marks(result, name, view):
             figure.add_trace(trace, **place)
-        figure.update_xaxes(**_axis(spec, name, shown), **place)
+        figure.update_xaxes(**_axis(spec, name), **place)
     figure.update_yaxes(range=list(view)).update_yaxes(title_text=formatting.metric(spec), col=1)
     bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
     colours: dict[str, Any] = {"colorscale": [[0, GREY], [0.6, BLUE], [1, INK]], "colorbar": bar}
@@ -84,7 +84,7 @@ def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scat
     return traces
 
 
-def _axis(spec: StudySpec, name: str, shown: Sequence[Trial]) -> dict[str, Any]:
+def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
     dimension = spec.dimensions[name]
     title = {"text": style.safe(formatting.parameter_label(name)), "standoff": 4}
     axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
@@ -92,9 +92,5 @@ def _axis(spec: StudySpec, name: str, shown: Sequence[Trial]) -> dict[str, Any]:
         order = [style.position(choice) for choice in dimension.choices]
         axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
     elif dimension.log:
-        drawn = [trial.params[name] for trial in shown if name in trial.params]
-        if spec.reported is not None and name in spec.reported_params:
-            drawn.append(spec.reported_params[name])
-        numbers = [float(value) for value in drawn if float(value) > 0]
-        axis |= {**style.log_axis(numbers), "exponentformat": "power"}
+        axis |= {**style.LOG_AXIS, "exponentformat": "power"}
     return axis

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,8 +38,7 @@ ENDINGS = {Ending.NETWORKS: "diamond-open", Ending.CURVE: "circle-open"}
 
 SVG_POINTS = 1000
 """Above so many points, markers are drawn by WebGL."""
-_DECADES = 100.0
-"""Above this factor, a logarithmic axis has ticks at powers of ten alone."""
+LOG_AXIS = {"type": "log", "minor_ticks": "outside"}
 
 
 def safe(text: object) -> str:
@@ -138,13 +137,6 @@ def steps(x: Sequence[float], y: Sequence[float], end: float, **look: Any) -> go
     """A line that holds every value until the next one, and the last until ``end``."""
     at, held = ([*x, end], [*y, y[-1]]) if y else ([], [])
     return go.Scatter(x=at, y=held, mode="lines", line_shape="hv", **look)
-
-
-def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis for positive numbers, with ticks at powers of ten if some are in view."""
-    known = [*values] or [1.0]
-    axis = {"type": "log", "minor_ticks": "outside"}
-    return {**axis, "dtick": 1} if max(known) > _DECADES * min(known) else axis
 
 
 def position(value: ParamValue) -> float | int | str:

@@ -164,15 +164,3 @@ def test_many_points_are_drawn_by_webgl() -> None:
     spot = style.Spot(1, 1.0, "")
     few, many = (style.markers([spot] * n, name="a", marker={}) for n in (1, 2000))
     assert (few.type, many.type) == ("scatter", "scattergl")
-
-
-def test_a_wide_logarithmic_axis_has_ticks_at_powers_of_ten() -> None:
-    """Of a narrow one, they would be one, or none: plotly knows better."""
-    plain = snapshots.slot(0, SlotState.COMPLETE).params
-    for rates, dtick in (((0.02, 0.04), None), ((0.02, 8.0), 1)):
-        search = tuple(
-            snapshots.slot(i, SlotState.COMPLETE, params={**plain, "rate_per_ns": rate})
-            for i, rate in enumerate(rates)
-        )
-        figure = parameters.parameters(snapshots.snapshot(snapshots.spec(), search))
-        assert (figure.layout.xaxis3.type, figure.layout.xaxis3.dtick) == ("log", dtick)
