@@ -156,7 +156,7 @@ def _searching(spec: StudySpec) -> list[tuple[str, str]]:
         ("pruner", _choice(spec.pruner.name, spec.pruner.options)),
         ("cost", costs),
         ("constraints", _constraints(spec) if spec.constraints else ""),
-        ("racing", verdict.racing_text(spec).removeprefix("racing: ") if spec.racing else ""),
+        ("racing", tables.params_text(spec.racing.model_dump()) if spec.racing else ""),
         ("stop", _stop(spec.stop) if spec.stop else ""),
         ("confirm", _confirm(spec)),
     ]

@@ -41,14 +41,6 @@ def metric(spec: StudySpec) -> str:
     return "accuracy (%)" if spec.is_accuracy else spec.objective_impl.metric
 
 
-def difference_text(spec: StudySpec, score: float) -> str:
-    """A score minus the reported one, with its sign; empty where nothing is reported."""
-    if spec.reported is None:
-        return ""
-    difference = score - spec.reported.score
-    return f"{100.0 * difference:+.1f}" if spec.is_accuracy else f"{difference:+.3g}"
-
-
 def reported_text(spec: StudySpec) -> str:
     """``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty where nothing is reported."""
     if spec.reported is None:

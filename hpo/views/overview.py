@@ -4,7 +4,6 @@ what stands on a study's page beside its report.
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from hpo.study.result import Result, Search
 from hpo.study.trials import Event, Listed, SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import caveats, formatting, verdict
 from hpo.views.page import template
-from hpo.views.scores import axis_score, clocks, incumbents, reported_score
+from hpo.views.scores import axis_score, clocks, focus, incumbents, reported_score
 
 WIDTH, HEIGHT = 260.0, 84.0
 """Of a small picture's plot, in its unit; labels and what is confirmed stand beside it."""
@@ -87,8 +86,8 @@ def card(result: Result) -> Card:
 def curve(result: Result) -> Curve | None:
     """The picture of a search; None of others, and as long as no trial is complete.
 
-    The width stands for the whole budget. The scores shown begin at the median of the complete
-    trials: a line that is worse in the beginning comes into view later.
+    The width stands for the whole budget. A line that is far worse in the beginning comes into view
+    later.
     """
     spec, at, found = result.spec, result.progress, result.headline
     best = incumbents(result, clocks(result)[0]) if type(result) is Search else []
@@ -97,12 +96,7 @@ def curve(result: Result) -> Curve | None:
     confirmed, known = None, reported_score(spec)
     if found is not None and found.confirmed:
         confirmed = formatting.shown(spec, found.score), formatting.shown(spec, found.std or 0.0)
-    complete = [axis_score(spec, t) for t in result.search if t.state == SlotState.COMPLETE]
-    shown = [statistics.median(complete), axis_score(spec, best[-1])]
-    for pair in filter(None, (known, confirmed)):
-        shown += [pair[0] - pair[1], pair[0] + pair[1]]
-    margin = 0.08 * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0
-    low, high = min(shown) - margin, max(shown) + margin
+    low, high = focus(result)
 
     def y(score: float) -> float:
         share = (high - score) / (high - low)

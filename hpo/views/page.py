@@ -149,6 +149,6 @@ def summary(result: Result) -> str:
     named = result.confirmed.source if result.confirmed else None  # the verdict warns of it
     lines = [verdict.progress(result), *caveats.warnings(result, but=named)]
     lines += [f"Edge: {text}." for text in verdict.edges(result)]
-    table = Table("", ranking.table(result, ranking.first(result, _SUMMARY_ROWS)).columns)
+    table = Table("", ranking.table(result, ranking.first(result, _SUMMARY_ROWS)))
     facts = {"verdict": verdict.verdict(result), "lines": lines}
     return template("summary.html.j2").render(result=result, table=table, **facts)

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, told_costs
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
 from hpo.views import caveats, formatting
 
 TRIAL, SCORE, EXPECTED, CONFIRMED = "trial", "search score", "expected", "confirmed"
 SEEDS, REPORTED, NOTHING = "fresh seeds", "reported", "–"
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranking:
-    """Columns of a table, by their heads: a cell of each trial, and at last the reported one."""
-
-    facts: Mapping[str, list[str]]
-    """Trial, scores, what is known besides of confirmed ones, fresh seeds."""
-    costs: Mapping[str, list[str]]
-    """Over the fresh seeds where there are some; else of the search."""
-    parameters: Mapping[str, list[str]]
-
-    @property
-    def columns(self) -> Mapping[str, list[str]]:
-        """All of them."""
-        return {**self.facts, **self.costs, **self.parameters}
+_Cells = dict[str, str]
+_Row = tuple[_Cells, _Cells, _Cells]
+"""Facts, costs and parameters of a trial, each by the head of its column."""
 
 
 def first(result: Result, top: int) -> list[Trial]:
@@ -41,53 +27,58 @@ def first(result: Result, top: int) -> list[Trial]:
     return [best, *(trial for trial in result.ranking if trial.number != best.number)][:top]
 
 
-def table(result: Result, trials: Sequence[Trial]) -> Ranking:
-    """What is known of complete trials; without columns in which none has anything."""
-    spec, expected, reported = result.spec, result.snapshot.expected, result.spec.reported
+def costs(result: Result) -> list[str]:
+    """Names of the costs that a front is searched for, and of all others that are told."""
+    told = result.spec.objective_impl.costs if result.costs else ()
+    return [*dict.fromkeys((*result.costs, *told))]
 
-    def column(
-        values: Sequence[T | None], text: Callable[[T], str], last: str | None = None
-    ) -> list[str]:
-        cells = [NOTHING if value is None else text(value) for value in values]
-        return cells if reported is None else [*cells, last or NOTHING]
 
+def table(result: Result, trials: Sequence[Trial]) -> dict[str, list[str]]:
+    """What is known of complete trials, by the heads of columns; at last the reported one.
+
+    Costs are those over the fresh seeds where there are some, else those of the search.
+    """
     confirmed = {item.source: item for item in result.confirmations}
-    items = [confirmed.get(trial.number) for trial in trials]
-    number = formatting.reported_number(spec)
-    scores, last = [trial.score for trial in trials], None if any(items) else number
-    facts = {TRIAL: column(trials, lambda t: f"trial {t.number}", REPORTED)}
-    facts[SCORE] = column(scores, lambda score: formatting.score_text(spec, score), last)
-    if expected:
-        known = [expected[trial.number] for trial in trials]
-        facts[EXPECTED] = column(known, lambda e: formatting.score_text(spec, e.mean, e.std))
-    if any(items):
-        tested = [item if item and item.scores else None for item in items]
-        means = column(tested, lambda c: formatting.score_text(spec, c.mean, c.std), number)
-        facts[CONFIRMED] = means
-        cells = [caveats.cells(spec, item) if item else {} for item in tested]
-        for name in dict.fromkeys(name for own in cells for name in own):
-            facts[name] = column([own.get(name) for own in cells], str)
-        facts[SEEDS] = column(items, _seeds, str((reported and reported.n) or NOTHING))
-    names = dict.fromkeys((*result.costs, *(spec.objective_impl.costs if result.costs else ())))
-    pairs = zip(trials, items, strict=True)
-    told = [item.told if item and item.scores else told_costs(spec, t) for t, item in pairs]
-    return Ranking(
-        facts=facts,
-        costs={
-            formatting.quantity_label(name): column(
-                [own.get(name) for own in told], formatting.amount, _reported_cost(spec, name)
-            )
-            for name in names
-        },
-        parameters={
-            name: column(
-                [formatting.value_cell(trial.params.get(name)) for trial in trials],
-                str,
-                formatting.value_cell(spec.reported_params.get(name)),
-            )
-            for name in spec.parameters
-        },
-    )
+    rows = [_row(result, trial, confirmed.get(trial.number)) for trial in trials]
+    if result.spec.reported is not None:
+        rows.append(_reported(result.spec, confirmed=any(SEEDS in facts for facts, *_ in rows)))
+    return {
+        name: [cells.get(name, NOTHING) for cells in group]
+        for group in zip(*rows, strict=True)
+        for name in dict.fromkeys(chain.from_iterable(group))
+    }
+
+
+def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
+    spec, expected = result.spec, result.snapshot.expected.get(trial.number)
+    facts = {TRIAL: f"trial {trial.number}", SCORE: formatting.score_text(spec, trial.score or 0.0)}
+    if expected is not None:
+        facts[EXPECTED] = formatting.score_text(spec, expected.mean, expected.std)
+    if item is not None:
+        scored = formatting.score_text(spec, item.mean, item.std) if item.scores else NOTHING
+        facts |= {CONFIRMED: scored, SEEDS: _seeds(item), **caveats.cells(spec, item)}
+    told = item.told if item and item.scores else told_costs(spec, trial)
+    known = {name: formatting.amount(told[name]) for name in costs(result) if name in told}
+    return facts, _labelled(known), _parameters(spec, trial.params)
+
+
+def _reported(spec: StudySpec, *, confirmed: bool) -> _Row:
+    """What is published; of a cost also what it is here, ``40 (here 24.7)``."""
+    facts = {TRIAL: REPORTED, CONFIRMED if confirmed else SCORE: formatting.reported_number(spec)}
+    if confirmed and spec.reported is not None:
+        facts[SEEDS] = str(spec.reported.n or NOTHING)
+    known = {k: formatting.amount(v) for k, v in spec.reported_costs("cost").items()}
+    for name, here in spec.reported_costs("cost_here").items():
+        known[name] = f"{known.get(name, NOTHING)} (here {formatting.amount(here)})"
+    return facts, _labelled(known), _parameters(spec, spec.reported_params)
+
+
+def _labelled(known: _Cells) -> _Cells:
+    return {formatting.quantity_label(name): text for name, text in known.items()}
+
+
+def _parameters(spec: StudySpec, params: Mapping[str, ParamValue]) -> _Cells:
+    return {name: formatting.value_cell(params.get(name)) for name in spec.parameters}
 
 
 def _seeds(item: Confirmation) -> str:
@@ -95,10 +86,3 @@ def _seeds(item: Confirmation) -> str:
     n = str(len(item.scores))
     n += f" of {item.wanted}" if len(item.scores) < item.wanted else ""
     return n + (f", {item.failed} failed" if item.failed else "")
-
-
-def _reported_cost(spec: StudySpec, name: str) -> str:
-    """``40``, and where it is known what the reported network costs here: ``40 (here 24.7)``."""
-    published, here = (spec.reported_costs(key).get(name) for key in ("cost", "cost_here"))
-    text = NOTHING if published is None else formatting.amount(published)
-    return text if here is None else f"{text} (here {formatting.amount(here)})"

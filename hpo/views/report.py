@@ -108,8 +108,7 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
         return None
     how = [words.protocol_text(spec), words.hardware_text(spec)]
     how += ["nothing was selected"] * (spec.protocol == Protocol.CONFIRM)
-    there, fitting = {other.name for other in others}, {other.name for other in chart.others}
-    missing = {*(spec.figure.overlay if spec.figure else ())} - there
+    missing = {*(spec.figure.overlay if spec.figure else ())} - {o.name for o in chart.others}
     drawn = [
         other.name + f" ({words.protocol_text(other)})" * (other.protocol != spec.protocol)
         for other in chart.others
@@ -120,8 +119,7 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
         f"{'; '.join(filter(None, how))}.",
         caveats.SOLVED_MEANS * any(trial.checked for trial in result.search),
         _named("Drawn with", drawn),
-        _named("Not there yet:", sorted(missing)),
-        _named("Without points on these axes:", sorted(there - fitting)),
+        _named("Not there yet, or without points on these axes:", sorted(missing)),
         f"{chart.homeless} of its complete trials have no place on the x axis."
         * bool(chart.homeless),
         _named("Stated elsewhere, in grey:", (one.label for one in chart.references)),
@@ -139,18 +137,18 @@ def _points(result: Result) -> Section | None:
         return None
     points = sorted(
         ((group.label, point) for group in chart.groups for point in group.points),
-        key=lambda found: found[1].trial,
+        key=lambda found: found[1].trial.number,
     )
     columns: Columns = {
-        "trial": [f"trial {point.trial}" for _, point in points],
+        "trial": [f"trial {point.trial.number}" for _, point in points],
         "curve": [label for label, _ in points],
         **{
-            name: [formatting.value_cell(point.params.get(name)) for _, point in points]
+            name: [formatting.value_cell(point.trial.params.get(name)) for _, point in points]
             for name in result.spec.parameters
         },
         "median": [f"{point.median:.4g}" for _, point in points],
         "quartiles": [f"{point.low:.4g} – {point.high:.4g}" for _, point in points],
-        "n": [point.n for _, point in points],
+        "n": [len(point.trial.members) for _, point in points],
     }
     note = f"In the order of the study file: {chart.y_label}."
     return Section("points", note, [Table("Every point", columns)])
@@ -211,12 +209,7 @@ def _confirmation(result: Result) -> Section:
     if not found:
         asked = "Nothing has been confirmed yet." if spec.confirm else "None was asked for."
         return Section("confirmation", asked)
-    what = "The best of the search"
-    if result.costs:
-        what = "Of the front the most accurate ones"
-        if spec.reported is not None:
-            what = "Of the front the cheapest that reached the reported score (by each cost in "
-            what += "turn), and the most accurate one"
+    what = "Trials of the front" if result.costs else "The best of the search"
     note = f"{what}, trained on the whole training part from fresh seeds "
     note += f"({spec.confirm_epochs} epochs) and tested once on the test part."
     if spec.protocol == Protocol.PAPER:
@@ -247,7 +240,7 @@ def _best(result: Result) -> Section:
         confirm = result.spec.confirm
         trials = result.ranking[: max(BEST_ROWS, confirm.top if confirm else 0)]
         caption = f"The best {len(trials)} complete trials of the search"
-    table = Table(caption, ranking.table(result, trials).columns)
+    table = Table(caption, ranking.table(result, trials))
     note = "What the search gave, means over the networks of a trial, and what fresh seeds did."
     title = "Trials of the front" if result.costs else "Best trials"
     return Section("best", note, [table], title=title)

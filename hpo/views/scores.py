@@ -49,6 +49,27 @@ def reported_score(spec: StudySpec) -> tuple[float, float] | None:
     return formatting.shown(spec, reported.score), formatting.shown(spec, reported.std or 0.0)
 
 
+def focus(result: Result) -> tuple[float, float]:
+    """The scores worth a look: all but outliers on the bad side.
+
+    What is reported and what was confirmed is always in view.
+    """
+    spec = result.spec
+    sign = 1.0 if spec.maximize else -1.0
+    values = [sign * axis_score(spec, trial) for trial in scored(result)]
+    if len(values) >= 8:
+        quarter, _, upper = statistics.quantiles(values, n=4)
+        values = [value for value in values if value >= quarter - (upper - quarter)]
+    if (known := reported_score(spec)) is not None:
+        values += [sign * (known[0] - known[1]), sign * (known[0] + known[1])]
+    values += [sign * formatting.shown(spec, s) for c in result.confirmations for s in c.scores]
+    if not values:
+        return (0.0, 100.0) if spec.is_accuracy else (0.0, 1.0)
+    margin = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
+    low, high = sorted((sign * (min(values) - margin), sign * (max(values) + margin)))
+    return low, high
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clock:
     """An x axis: search trials at their numbers, at the epochs spent, or when they settled."""

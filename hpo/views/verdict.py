@@ -6,7 +6,6 @@ Plain text throughout: whoever puts it into HTML escapes it there.
 from __future__ import annotations
 
 import statistics
-from pathlib import Path
 
 from hpo.study import edges as study_edges
 from hpo.study import pareto
@@ -18,8 +17,6 @@ from hpo.study.trials import SlotState, StudyState, Trial
 from hpo.views import caveats, formatting
 from objectives.contract import Protocol
 
-_NAMED = 5
-"""Trials that a sentence names at most."""
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 CONFIRM_PROTOCOL = "trained on the whole training part, tested once on the test part"
 
@@ -32,15 +29,12 @@ def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
     """
     if spec.reported is None:
         return ""
-    size = formatting.difference_text(spec, score).lstrip("+-")
+    difference = formatting.shown(spec, score) - formatting.shown(spec, spec.reported.score)
+    size = f"{abs(difference):{'.1f' if spec.is_accuracy else '.3g'}}"
+    points = f" point{'s' * (size != '1.0')}" if spec.is_accuracy else ""
+    where = "above" if difference > 0 else "below"
     reported = f"{what}{formatting.reported_number(spec)}"
-    where = "above" if score > spec.reported.score else "below"
-    if float(size) == 0.0:
-        text = f"level with {reported}"
-    elif spec.is_accuracy:
-        text = f"{size} {'point' if size == '1.0' else 'points'} {where} {reported}"
-    else:
-        text = f"{size} {where} {reported}"
+    text = f"{size}{points} {where} {reported}" if float(size) else f"level with {reported}"
     return text if spec.maximize else f"{text} (less is better)"
 
 
@@ -75,11 +69,9 @@ def progress(result: Result) -> str:
 
 def remarks(result: Result) -> list[str]:
     """What is not as one would expect of a study's trials; mostly nothing."""
-    found, numbers = [], list(map(str, result.enqueued))
-    if numbers:
-        more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
-        trials = f"trial{'s' * (len(numbers) > 1)} {', '.join(numbers[:_NAMED])}{more}"
-        found.append(f"enqueued by hand: {trials} (hpo enqueue)")
+    found = []
+    if by_hand := len(result.enqueued):
+        found.append(f"{by_hand:,} enqueued by hand (hpo enqueue)")
     if since := ", ".join(map(str, result.snapshot.code_changes)):
         found.append(f"another source of the objective from trial {since} on (hpo accept-code)")
     n, known = result.other_numerics
@@ -125,17 +117,6 @@ def edges(result: Result) -> list[str]:
             f"{near}: widen [space] {split(name)[0]}, {edge.bound} = {widen}"
         )
     return lines
-
-
-def racing_text(spec: StudySpec) -> str:
-    """``racing: after 1 and 3 networks, the best 3 go on``; empty without racing."""
-    if spec.racing is None:
-        return ""
-    *first, last = map(str, spec.racing.rungs)
-    rungs = f"{', '.join(first)} and {last}" if first else last
-    networks = "network" if rungs == "1" else "networks"
-    keep = f"the best {spec.racing.keep} go on" if spec.racing.keep > 1 else "the best one goes on"
-    return f"racing: after {rungs} {networks}, {keep}"
 
 
 def verdict(result: Result) -> str:
@@ -188,16 +169,8 @@ def protocol_text(spec: StudySpec) -> str:
 
 def hardware_text(spec: StudySpec) -> str:
     """What scores are the mean over, if not of ideal networks; else empty."""
-    if not any(name.startswith(VARIABILITY) for name in (*spec.varied, *spec.parameters)):
-        return ""
-    places: frozenset[str] = getattr(spec.hardware, "places", frozenset())
-    hashes = {f"{place}_sha256" for place in places}
-    table = " ".join(
-        f"{name}={Path(str(value)).name if name in places else formatting.value_text(value)}"
-        for name, value in (spec.variability or {}).items()
-        if name not in hashes
-    )
-    return f"mean over simulated chips{f' ({table})' * bool(table)}"
+    varied = any(name.startswith(VARIABILITY) for name in (*spec.varied, *spec.parameters))
+    return "mean over simulated chips" * varied
 
 
 def _confirmed(result: Result, confirmed: Confirmation) -> str:
@@ -239,18 +212,16 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
     """``: 31 % of the reported 40 pJ, 50 % of the 24.7 pJ that it costs here``."""
     if not pareto.holds(spec, item.mean):
         return ""
-    published, here = (spec.reported_costs(key) for key in ("cost", "cost_here"))
-    shares = []
-    for name, cost in spec.named_costs(item.costs).items():
-        if name in published:
-            share, known = (
-                100.0 * cost / published[name],
-                formatting.quantity(name, published[name]),
-            )
-            shares.append(f"{share:.0f} % of the reported {known}")
-        if name in here:
-            share, known = 100.0 * cost / here[name], formatting.quantity(name, here[name])
-            shares.append(f"{share:.0f} % of the {known} that the reported network takes here")
+    whole = [
+        (spec.reported_costs("cost"), "the reported {}"),
+        (spec.reported_costs("cost_here"), "the {} that the reported network takes here"),
+    ]
+    shares = [
+        f"{100.0 * cost / known[name]:.0f} % of {of.format(formatting.quantity(name, known[name]))}"
+        for name, cost in spec.named_costs(item.costs).items()
+        for known, of in whole
+        if name in known
+    ]
     return f": {', '.join(shares)}" if shares else ""
 
 

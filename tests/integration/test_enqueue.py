@@ -149,7 +149,7 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
     assert "hpo worker --study toy" in said
     assert ledger.events(1)[0].what == "enqueued trial 1"
     assert "enqueued trial 1" in hpo("storage", "log")
-    assert "1 enqueued, not begun; enqueued by hand: trial 1 (hpo enqueue)" in hpo("status", "toy")
+    assert "1 enqueued, not begun; 1 enqueued by hand (hpo enqueue)" in hpo("status", "toy")
     (line,) = [text for text in hpo("trials", "toy").splitlines() if "enqueued" in text]
     assert line.split()[:2] == ["1", "waiting"]
     assert "0.25" in line
@@ -158,7 +158,7 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
     run(ledger)
     trials = json.loads(hpo("trials", "toy", "--json"))["trials"]
     assert [t["enqueued"] for t in trials][2:] == [{"x": 1.0}, {}]
-    said = "enqueued by hand: trials 1, 2 (hpo enqueue)"
+    said = "2 enqueued by hand (hpo enqueue)"
     assert said in page.html(ledger.result("toy"))
 
 

@@ -12,7 +12,7 @@ from hpo.study.result import Result
 from hpo.views import formatting
 from hpo.views.figures import style
 from hpo.views.palette import BLUE, INK
-from hpo.views.scores import Clock, axis_score, clocks, incumbents, scored
+from hpo.views.scores import Clock, axis_score, clocks, focus, incumbents, scored
 
 
 def convergence(result: Result) -> go.Figure:
@@ -20,7 +20,7 @@ def convergence(result: Result) -> go.Figure:
 
     All traces are there once for each clock, of which the first one is shown.
     """
-    axes, view = clocks(result), style.focus(result)
+    axes, view = clocks(result), focus(result)
     figure = style.style(go.Figure(), height=480)
     for clock in axes:
         for trace in _traces(result, clock, view):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from hpo.study.result import Front, Result, Search, Sweep
@@ -22,8 +23,6 @@ from hpo.views.figures.style import DASHED, LOG_AXIS, Spot, markers, rgba, safe,
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, SLATE, VERMILLION
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
-CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
-"""Of a scatter: where its rule holds, and where it does not."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 DASHES = ("dot", "dashdot", "longdash", "solid")
 """Of references: marks of the figure itself are dashed."""
@@ -39,9 +38,7 @@ class Point:
     """25th percentile over the networks."""
     high: float
     """75th percentile."""
-    n: int
-    trial: int
-    params: Mapping[str, ParamValue]
+    trial: Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,19 +77,6 @@ def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
         return convergence.convergence(result)
     found = chart(result, others)
     return None if found is None else figure(found)
-
-
-def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """25th percentile, median and 75th percentile, with linear interpolation (NumPy's default).
-
-    Examples:
-        >>> quartiles([4.0, 1.0, 2.0, 3.0]), quartiles([2.0])
-        ((1.75, 2.5, 3.25), (2.0, 2.0, 2.0))
-    """
-    if len(values) == 1:
-        return values[0], values[0], values[0]
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return low, middle, high
 
 
 def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
@@ -160,9 +144,8 @@ def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
     for index, result in enumerate(studies):
         for label, x, trial in _curves(result) if curves else _clouds(result, figure):
             scores = [formatting.shown(result.spec, score) for score in trial.claimed]
-            low, median, high = quartiles(scores)
-            facts: dict[str, Any] = {"n": len(trial.members), "trial": trial.number}
-            point = Point(x=x, median=median, low=low, high=high, params=trial.params, **facts)
+            low, median, high = np.percentile(scores, (25, 50, 75)).tolist()
+            point = Point(x=x, median=median, low=low, high=high, trial=trial)
             found.setdefault((index if curves else 0, label), []).append(point)
     return tuple(
         Group(label=label, points=tuple(points)) for (_, label), points in found.items() if points
@@ -224,9 +207,8 @@ def _place(trial: Trial, figure: Figure, values: Mapping[str, Any]) -> float | s
 def figure(chart: Chart) -> go.Figure:
     """The figure of a chart."""
     drawing = style(go.Figure(), height=520)
-    colours = COLOURS if chart.joined else CLOUD_COLOURS
     for index, group in enumerate(chart.groups):
-        colour, symbol = colours[index % len(colours)], SYMBOLS[index % len(SYMBOLS)]
+        colour, symbol = COLOURS[index % len(COLOURS)], SYMBOLS[index % len(SYMBOLS)]
         drawing.add_traces(_traces(group, colour, symbol, joined=chart.joined))
     for mark in chart.marks:
         drawing.add_vline(mark, **DASHED)
@@ -244,9 +226,10 @@ def _traces(group: Group, colour: str, symbol: str, *, joined: bool) -> list[go.
     name, spots = safe(group.label), []
     for p in group.points:
         lines = [
-            f"{group.label}, trial {p.trial}",
-            f"median {p.median:.4g}, quartiles {p.low:.4g} – {p.high:.4g}, n = {p.n}",
-            *formatting.parameter_lines(p.params),
+            f"{group.label}, trial {p.trial.number}",
+            f"median {p.median:.4g}, quartiles {p.low:.4g} – {p.high:.4g}, "
+            f"n = {len(p.trial.members)}",
+            *formatting.parameter_lines(p.trial.params),
         ]
         x = safe(p.x) if isinstance(p.x, str) else p.x
         spots.append(Spot(x, p.median, "<br>".join(map(safe, lines))))

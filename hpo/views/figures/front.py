@@ -12,7 +12,7 @@ from hpo.study.trials import complete
 from hpo.views import formatting
 from hpo.views.figures import style
 from hpo.views.palette import BAND, BLUE, INK, VERMILLION
-from hpo.views.scores import reported_score
+from hpo.views.scores import focus, reported_score
 
 DECADE = 10.0
 """Costs that span more than this factor stand on a logarithmic axis."""
@@ -34,14 +34,13 @@ def figure(result: Front, *, only: str | None = None) -> go.Figure:
 def note(result: Front) -> str:
     """What the figure shows, in a paragraph."""
     labels = " and its ".join(formatting.quantity_label(name) for name in result.costs)
-    text = (
+    return (
         f"Every complete trial of the search, its score against its {labels}; rings are the front: "
         "what no other trial beats in the score and every cost at once; a line joins those that "
         "none beats in its own cost. With error bars: what the trials that were confirmed gave on "
-        "fresh seeds and the test part, mean ± standard deviation."
+        "fresh seeds and the test part, mean ± standard deviation. Dashed, with its band: what is "
+        "reported."
     )
-    reported = formatting.reported_text(result.spec)
-    return f"{text} Dashed, with its band: {reported}." if reported else text
 
 
 def trials(result: Front, cost: str, *, along: bool) -> list[style.Spot]:
@@ -78,7 +77,7 @@ def line(result: Front, cost: str) -> list[style.Spot]:
 
 
 def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, int]) -> None:
-    low, high = style.focus(result)
+    low, high = focus(result)
     others, front = (trials(result, cost, along=along) for along in (False, True))
     tested, published, best = fresh(result, cost), reported(result, cost), line(result, cost)
     inside = [replace(one, y=min(max(one.y, low), high)) for one in others]

@@ -16,7 +16,7 @@ from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting, verdict
 from hpo.views.figures import style
 from hpo.views.palette import BLUE, GREY, INK, ORANGE
-from hpo.views.scores import axis_score, scored
+from hpo.views.scores import axis_score, focus, scored
 
 
 def parameters(result: Result, *, only: str | None = None) -> go.Figure:
@@ -24,7 +24,7 @@ def parameters(result: Result, *, only: str | None = None) -> go.Figure:
 
     ``only`` one of them, low and without a scale of its colours.
     """
-    spec, view, shown = result.spec, style.focus(result), scored(result)
+    spec, view, shown = result.spec, focus(result), scored(result)
     names = [name for name in spec.dimensions if only in (None, name)]
     columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
     rows = math.ceil(len(names) / columns)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,13 +16,13 @@ import plotly.graph_objects as go
 
 from hpo.study.effort import Ending
 from hpo.study.networks import Confirmation
-from hpo.study.result import Result, state_name
+from hpo.study.result import state_name
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
 from hpo.views import caveats, formatting
 from hpo.views.palette import BAND, BLUE, GREEN, GREY, GRID, INK, PAPER, VERMILLION
-from hpo.views.scores import axis_score, reported_score, scored
+from hpo.views.scores import axis_score, reported_score
 
 T = TypeVar("T")
 
@@ -150,27 +149,6 @@ def hover(spec: StudySpec, trial: Trial) -> str:
     if trial.state != SlotState.COMPLETE:
         lines[0] += f", {state_name(spec, trial)}"
     return "<br>".join([*lines, *map(safe, formatting.parameter_lines(trial.params))])
-
-
-def focus(result: Result) -> tuple[float, float]:
-    """The scores worth a look: all but outliers on the bad side.
-
-    What is reported and what was confirmed is always in view.
-    """
-    spec = result.spec
-    sign = 1.0 if spec.maximize else -1.0
-    values = [sign * axis_score(spec, trial) for trial in scored(result)]
-    if len(values) >= 8:
-        quarter, _, upper = statistics.quantiles(values, n=4)
-        values = [value for value in values if value >= quarter - (upper - quarter)]
-    if (known := reported_score(spec)) is not None:
-        values += [sign * (known[0] - known[1]), sign * (known[0] + known[1])]
-    values += [sign * formatting.shown(spec, s) for c in result.confirmations for s in c.scores]
-    if not values:
-        return (0.0, 100.0) if spec.is_accuracy else (0.0, 1.0)
-    margin = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
-    low, high = sorted((sign * (min(values) - margin), sign * (max(values) + margin)))
-    return low, high
 
 
 def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = False) -> None:

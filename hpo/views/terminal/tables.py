@@ -63,11 +63,9 @@ def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str
 def best_table(result: Result, top: int) -> list[str]:
     """The best configurations, a column each, beside the reported one; a row per parameter."""
     found = ranking.table(result, ranking.first(result, top))
-    head, *facts = found.facts.items()
-    main = (ranking.SCORE, ranking.CONFIRMED)
-    rows = [["", *head[1]], *([name if name in main else f"  {name}", *row] for name, row in facts)]
-    rows += [[f"  {name}", *row] for name, row in found.costs.items()]
-    rows += [[name, *row] for name, row in found.parameters.items()]
+    plain = (ranking.SCORE, ranking.CONFIRMED, *result.spec.parameters)
+    rows = [["", *found.pop(ranking.TRIAL)]]
+    rows += [[name if name in plain else f"  {name}", *cells] for name, cells in found.items()]
     return columns(rows, right=range(1, len(rows[0])))
 
 
@@ -82,10 +80,10 @@ def front_table(result: Result) -> list[str]:
     if not trials:
         return []
     found = ranking.table(result, trials)
-    names = [cell.removeprefix("trial ") for cell in found.facts[ranking.TRIAL]]
-    cells = {ranking.TRIAL: names, **found.costs}
-    for name in (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS):
-        if name in found.facts:
-            cells["n" if name == ranking.SEEDS else name] = found.facts[name]
+    cells = {ranking.TRIAL: [cell.removeprefix("trial ") for cell in found[ranking.TRIAL]]}
+    costs = map(formatting.quantity_label, ranking.costs(result))
+    for name in (*costs, ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS):
+        if name in found:
+            cells["n" if name == ranking.SEEDS else name] = found[name]
     rows = [list(cells), *zip(*cells.values(), strict=True)]
     return columns(rows, right=range(1, len(cells)))

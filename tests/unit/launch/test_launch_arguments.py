@@ -112,7 +112,7 @@ STOP = ["--set", "stop={target=0.9, patience=50}"]
 @pytest.mark.parametrize(
     ("options", "fact", "said"),
     [
-        (RACE, "racing", "after 1 network, the best one goes on"),
+        (RACE, "racing", "rungs=[1] reduction_factor=2 keep=1"),
         (STOP, "stop", "target = 0.9, or patience = 50"),
         (
             [*RACE, *STOP],

@@ -18,7 +18,6 @@ from hpo.search.suggest import suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
-from hpo.views import verdict
 
 EPOCHS = 4
 
@@ -166,13 +165,6 @@ def test_epochs_of_trials() -> None:
     assert effort.of_steps(spec, 0, complete=True) == 24 == effort.largest(spec) // 24
     one_by_one = toy_spec(pruner={"name": "wilcoxon"}, budget={"epochs": 4, "members": 6})
     assert effort.of_steps(one_by_one, 3) == 12
-
-
-def test_words() -> None:
-    assert verdict.racing_text(raced()) == "racing: after 1 and 3 networks, the best 2 go on"
-    one = raced(racing={"rungs": [1], "keep": 1})
-    assert verdict.racing_text(one) == "racing: after 1 network, the best one goes on"
-    assert verdict.racing_text(toy_spec()) == ""
 
 
 @pytest.mark.parametrize("sampler", ["gp", "cmaes", "kriging-believer"])

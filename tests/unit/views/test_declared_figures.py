@@ -64,14 +64,14 @@ def test_medians_and_quartiles_curve_by_curve() -> None:
     ]
     point = chart.groups[1].points[1]
     assert (point.low, point.median, point.high) == pytest.approx((64.0, 74.0, 79.0))
-    assert (point.n, chart.log_x, chart.marks) == (3, True, (0.3,))
+    assert (len(point.trial.members), chart.log_x, chart.marks) == (3, True, (0.3,))
     assert (chart.x_label, chart.y_label) == ("x", "accuracy (%)")
 
 
 def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
     study = sweep_spec([{"label": "a", "x": "x", "values": [0.5, 0.1, 1.0]}])
     chart = declared.chart(measured(study, 3))
-    assert [(p.x, p.trial) for p in chart.groups[0].points] == [(0.1, 1), (0.5, 0), (1.0, 2)]
+    assert [(p.x, p.trial.number) for p in chart.groups[0].points] == [(0.1, 1), (0.5, 0), (1.0, 2)]
     page = report_page.html(measured(study, 3))
     assert page.index("trial 0</th>") < page.index("trial 1</th>"), "a table in order of the file"
 
@@ -105,8 +105,8 @@ def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
     assert [other.name for other in chart.others] == ["same"]
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"] * 2
     page = report_page.html(study, others)
-    assert "Drawn with same. Not there yet: none." in page
-    assert "Without points on these axes: empty, names." in page
+    missing = "Not there yet, or without points on these axes: empty, names, none."
+    assert f"Drawn with same. {missing}" in page
     validated = same.model_copy(update={"protocol": Protocol.VALIDATION})
     page = report_page.html(study, [measured(validated, 6)])
     assert "Drawn with same (validation)." in page
@@ -159,7 +159,7 @@ def test_report_of_a_sweep_has_its_figure_and_no_search() -> None:
     study = sweep_spec(title="A <title>", overlay=["elsewhere"])
     page = report_page.html(measured(study, 6))
     assert "A &lt;title&gt;" in page
-    assert "Not there yet: elsewhere." in page
+    assert "Not there yet, or without points on these axes: elsewhere." in page
     assert "tested once on the test part; nothing was selected." in page
     assert 'id="points"' in page
     assert 'id="convergence"' not in page
