@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hpo.study.networks import Member
 from hpo.study.trials import StudySnapshot, Trial, trained
-from hpo.views.figures.declared import quartiles
 from objectives import physics
 from reproduction import jobs, readings
 from reproduction.readings import Reading
@@ -61,7 +62,9 @@ class Point:
     @cached_property
     def quartiles(self) -> tuple[float, float, float]:
         """25th percentile, median, 75th percentile of the accuracies, in per cent."""
-        return quartiles([network.accuracy for network in self.networks])
+        accuracies = [network.accuracy for network in self.networks]
+        low, median, high = np.percentile(accuracies, (25, 50, 75)).tolist()
+        return low, median, high
 
     @property
     def low(self) -> float:

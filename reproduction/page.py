@@ -237,7 +237,7 @@ def _medians(snapshots: Sequence[StudySnapshot]) -> str:
             p = next((p for p in group.points if float(p.x) == x), None)
             cells.append(f"{p.median:.1f} ({p.low:.1f} – {p.high:.1f})" if p else "–")
         rows.append([f"{x:g}", *cells])
-    n = {p.n for group in groups for p in group.points}
+    n = {len(p.trial.members) for group in groups for p in group.points}
     head = [charts[0].x_label if charts else "x", *(group.label for group in groups)]
     text = table(head, rows) if rows else ""
     return f"Medians and quartiles in per cent, n = {' or '.join(map(str, sorted(n)))}:\n\n{text}"

@@ -175,7 +175,7 @@ def _compare(path: Path, snapshot: StudySnapshot) -> None:
     old, new = ([p for g in c.groups for p in g.points] if c else [] for c in charts)
     pairs = list(zip(old, new, strict=False))
     within = sum(o.low <= n.median <= o.high for o, n in pairs)
-    same = sum(o == n for o, n in pairs)
+    same = sum((o.low, o.median, o.high) == (n.low, n.median, n.high) for o, n in pairs)
     _say(
         f"against the data in {path}: {within} of {len(old)} medians within the quartiles, "
         f"{same} points the same to the last bit"
