@@ -176,15 +176,15 @@ def values(spec: StudySpec) -> Broken:
     An end may be impossible together with some values of the other parameters, but not both with
     all of their low ends and with all of their high ones.
     """
-    for number in range(spec.sweep.size if spec.sweep else 0):
-        yield from _of_sweep_point(spec, number)
     if spec.sweep is not None:
+        for number in range(spec.sweep.size):
+            yield from _of_sweep_point(spec, number)
         return
     for name in spec.space:
         yield from _of_kind(spec, name)
     lows = {name: _ends(spec, name)[0][1] for name in spec.dimensions}
     highs = {name: _ends(spec, name)[-1][1] for name in spec.dimensions}
-    yield from _of_fixed(spec, _refused(spec, lows, highs), "[space]")
+    yield from _of_problem(spec, _refused(spec, lows, highs), {})
     for name in spec.dimensions:
         allowed = _conditions(spec, name)
         for never in (parent for parent, found in allowed.items() if not found):
@@ -193,21 +193,10 @@ def values(spec: StudySpec) -> Broken:
             yield must(key, rule, f"{got} that fits all of them", "Change one.")
         where = {parent: found[0] for parent, found in allowed.items()}
         for end, value in _ends(spec, name):
-            yield from _of_end(spec, name, end, value, ({**lows, **where}, {**highs, **where}))
-
-
-def _of_end(
-    spec: StudySpec, name: str, end: str, value: Any, others: tuple[dict[str, Any], ...]
-) -> Broken:
-    problem = _refused(spec, *({**those, name: value} for those in others))
-    if problem is None:
-        return
-    key, place = f"space.{name}.{end}", problem["loc"]
-    if not place:  # a rule between several parameters
-        yield f"{key}={value!r}: {broken_rule(problem)}"
-    elif place[0] != split(name)[0]:
-        yield from _of_fixed(spec, problem, "[space]")  # of one that is not there
-    yield _out_of_bounds(spec, key, end, {**problem, "input": value})
+            trials = ({**others, **where, name: value} for others in (lows, highs))
+            key = f"space.{name}.{end}"
+            places = {split(name)[0]: key, "": key}
+            yield from _of_problem(spec, _refused(spec, *trials), places, f"{key}={value!r}: ")
 
 
 def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
@@ -250,23 +239,31 @@ def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
     return [("low", cast(dimension.low or 0)), ("high", cast(dimension.high or 0))]
 
 
-def _of_fixed(spec: StudySpec, problem: ErrorDetails | None, other: str, key: str = "") -> Broken:
-    """What is wrong with fixed values, or with none of a parameter without a default.
+def _of_problem(
+    spec: StudySpec, problem: ErrorDetails | None, places: Mapping[str, str], before: str = ""
+) -> Broken:
+    """What is wrong with a value, or with none of a parameter without a default.
 
-    ``other`` is where else a parameter may be given; ``key`` stands before a rule between several
-    parameters, whose message names them.
+    Args:
+        spec: the study.
+        problem: what the objective has against it.
+        places: by parameter, the key of its value where that is not in [fixed]; "" of any other.
+        before: what stands before a rule between several parameters, whose message names them.
     """
     if problem is None:
         return
     if not problem["loc"]:
-        yield f"{key}{broken_rule(problem)}"
+        yield f"{before}{broken_rule(problem)}"
         return
     name = _named(problem)
+    parameter = split(name)[0]
     if problem["type"] == "missing":
         lacks = f"objective {spec.objective!r} has no default for this parameter"
-        yield f"fixed.{name}: {lacks}. Give it in [fixed] or {other}."
-    elif split(name)[0] in spec.fixed:
-        yield _out_of_bounds(spec, f"fixed.{name}", name, problem)
+        yield f"fixed.{name}: {lacks}. Give it in [fixed]."
+    fixed = f"fixed.{name}" if parameter in spec.fixed else places.get("")
+    if place := places.get(name) or places.get(parameter) or fixed:
+        do = f"Stay within the bounds of the objective {spec.objective!r}."
+        yield must(place, broken_rule(problem), f"{name}={problem['input']!r}", do)
 
 
 def _named(problem: ErrorDetails) -> str:
@@ -277,11 +274,6 @@ def _named(problem: ErrorDetails) -> str:
     return ".".join(map(str, problem["loc"])) if f"{first}." == VARIABILITY else first
 
 
-def _out_of_bounds(spec: StudySpec, key: str, name: str, problem: ErrorDetails) -> str:
-    do = f"Stay within the bounds of the objective {spec.objective!r}."
-    return must(key, broken_rule(problem), f"{name}={problem['input']!r}", do)
-
-
 def _of_sweep_point(spec: StudySpec, number: int) -> Broken:
     assert spec.sweep is not None
     index, _, params = spec.sweep.points[number]
@@ -290,13 +282,9 @@ def _of_sweep_point(spec: StudySpec, number: int) -> Broken:
         whole = not isinstance(value, bool | str) and spec.parameter(name).whole
         if whole and value != int(value):
             yield must(key, f"{name} must be a whole number", f"{name}={value}", "Give `values`.")
-    problem = first_error(spec, spec.point(number))
-    yield from _of_fixed(spec, problem, "on every curve", f"{key}: ")
-    if problem is not None:
-        name = _named(problem)
-        varied = "values" if curve.range is None else "range"
-        place = varied if name in curve.names else f"fixed.{name}"
-        yield _out_of_bounds(spec, f"{key}.{place}", name, problem)
+    places = dict.fromkeys(curve.names, f"{key}.{'values' if curve.range is None else 'range'}")
+    places |= {name: f"{key}.fixed.{name}" for name in curve.fixed}
+    yield from _of_problem(spec, first_error(spec, spec.point(number)), places, f"{key}: ")
 
 
 # --- points --------------------------------------------------------------------------------------
@@ -318,8 +306,7 @@ def points(spec: StudySpec) -> Broken:
     problem = first_error(spec, {**lows, **spec.reported_params})
     if problem is not None and problem["loc"] and problem["loc"][0] in spec.reported.params:
         name = _named(problem)
-        got = f"{name}={problem['input']!r}"
-        yield must(f"reported.params.{name}", broken_rule(problem), got, "Change it.")
+        yield from _of_problem(spec, problem, {name: f"reported.params.{name}"})
 
 
 def of_point(spec: StudySpec, given: Mapping[str, Any], key: str, todo: str) -> Broken:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hpo.study.messages import Broken, did_you_mean, must
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Figure, Racing, WarmStart
+from hpo.study.tables import Figure, Pruner, Racing, WarmStart
 from objectives.capabilities import KnowsCosts
 from objectives.contract import Protocol
 
@@ -16,108 +16,97 @@ MAX_GRID = 100_000
 
 _PLAIN_SAMPLERS = ("random", "qmc", "grid")
 _OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")
-_OF_ONE_OBJECTIVE = ("cmaes", "kriging-believer")
+_OF_COSTS = ("gp", "grid", "nsga2", "qmc", "random", "tpe")
+_UNSELECTED = 'a sweep or protocol = "confirm"'
+_APART = (
+    (["pruner"], 'protocol = "confirm"', "which scores nothing before the last epoch"),
+    (["confirm"], 'protocol = "confirm"', "which tests every trial on the test part already"),
+    (["cost", "racing", "stop", "warm_start"], _UNSELECTED, "where no trial is selected"),
+    (["racing", "stop"], "[cost]", "as it compares scores alone"),
+    (["racing"], 'pruner.name = "wilcoxon"', "which compares networks one by one itself"),
+    (["constraints"], "a sweep", "which visits points of its own"),
+    (["constraints", "warm_start"], 'sampler.name = "grid"', "which visits points of its own"),
+)
+"""Tables, what none of them may stand beside, and why."""
 
 
 def between_tables(spec: StudySpec) -> Broken:
     """What stands beside what it must not stand beside."""
-    if spec.protocol == Protocol.CONFIRM:
-        yield from _of_confirm(spec)
-    for table in ("cost", "racing", "stop", "warm_start"):
-        if getattr(spec, table) is not None and not spec.selects:
-            rule = "a study must look for a best trial to have this table"
-            got = "a sweep" if spec.sweep is not None else 'protocol="confirm"'
-            yield must(table, rule, got, f"Remove [{table}].")
+    yield from _apart(spec)
+    yield from _of_sampler(spec)
     if spec.confirm is not None:
-        if spec.confirm.by == "expected":
-            yield from _of_expectation(spec)
         yield from _of_accuracy(spec, "confirm.yield_above", spec.confirm.yield_above)
     if spec.racing is not None:
         yield from _of_racing(spec, spec.racing)
     if spec.warm_start is not None:
         yield from _of_warm_start(spec, spec.warm_start)
-    if spec.costs:
-        yield from _of_costs(spec)
-    if spec.constraints is not None:
-        yield from _of_constraints(spec, spec.constraints)
-    if spec.is_conditional and spec.sampler.name not in _OF_CONDITIONS:
-        yield must(
-            "sampler.name",
-            f"a space of which trials lack some must be searched by one of "
-            f"{', '.join(_OF_CONDITIONS)}",
-            f"name={spec.sampler.name!r}, which searches what all trials have alone",
-            "Choose another, remove `when`, or fix `layers`.",
-        )
+    for table in ("cost", "constraints"):
+        yield from _of_costs(spec, table)
     if spec.sampler.name == "grid":
         yield from _of_grid(spec)
     if spec.figure is not None:
         yield from _of_figure(spec, spec.figure)
     if spec.reported is not None:
-        for key in ("cost", "cost_here"):
-            yield from _of_reported_costs(spec, key, getattr(spec.reported, key))
         yield from _of_accuracy(spec, "reported.score", spec.reported.score)
+        yield from _of_reported_costs(spec, "cost", spec.reported.cost)
+        yield from _of_reported_costs(spec, "cost_here", spec.reported.cost_here)
+
+
+def _apart(spec: StudySpec) -> Broken:
+    there = {
+        'protocol = "confirm"': spec.protocol == Protocol.CONFIRM,
+        _UNSELECTED: not spec.selects,
+        "[cost]": bool(spec.costs),
+        'pruner.name = "wilcoxon"': spec.pruner.name == "wilcoxon",
+        "a sweep": spec.sweep is not None,
+        'sampler.name = "grid"': spec.sampler.name == "grid",
+    }
+    for tables, other, why in _APART:
+        for table in tables if there[other] else ():
+            if getattr(spec, table) not in (None, Pruner()):
+                rule = f"it must not stand beside {other}, {why}"
+                yield must(table, rule, do="Remove one of them.")
+
+
+def _of_sampler(spec: StudySpec) -> Broken:
+    """Which samplers a study cannot have, and why."""
+    for needs, valid, why in (
+        (spec.protocol == Protocol.CONFIRM, _PLAIN_SAMPLERS, "that learns nothing from tests"),
+        (bool(spec.costs), _OF_COSTS, "of several objectives, a score and costs,"),
+        (spec.is_conditional, _OF_CONDITIONS, "of parameters that some trials lack"),
+    ):
+        if needs and spec.sweep is None and spec.sampler.name not in valid:
+            rule, got = f"a sampler {why} must be given", f"name={spec.sampler.name!r}"
+            yield must("sampler.name", rule, got, f"Valid: {', '.join(valid)}.")
+    expects = spec.confirm is not None and spec.confirm.by == "expected"
+    if expects and spec.sampler.name != "kriging-believer":
+        yield (
+            'confirm.by: "expected" is what the process of the sampler "kriging-believer" expects, '
+            f"but got sampler.name={spec.sampler.name!r}. Take that sampler, or write "
+            'confirm.by = "score".'
+        )
 
 
 def _of_accuracy(spec: StudySpec, key: str, value: float | None) -> Broken:
-    if value is not None and spec.objective_impl.metric == "accuracy" and not 0 <= value <= 1:
+    if value is not None and spec.is_accuracy and not 0 <= value <= 1:
         got = f"{key.rpartition('.')[2]}={value}"
         yield must(key, "an accuracy must lie within 0 and 1", got, "Write 89.83 % as 0.8983.")
-
-
-def _of_confirm(spec: StudySpec) -> Broken:
-    """Under ``protocol = "confirm"`` a trial is tested once, and nothing may learn from it."""
-    confirms, name = 'protocol = "confirm" must have', spec.sampler.name
-    if spec.pruner.name != "none":
-        got = f"name={spec.pruner.name!r}: nothing is scored before the last epoch"
-        yield must("pruner", f"{confirms} no pruner", got, "Remove it.")
-    if spec.sweep is None and name not in _PLAIN_SAMPLERS:
-        rule = f"{confirms} a sampler that learns nothing from the test part"
-        yield must("sampler.name", rule, f"name={name!r}", f"Valid: {', '.join(_PLAIN_SAMPLERS)}.")
-    if spec.confirm is not None:
-        rule = f"{confirms} no [confirm]: every trial is tested on the test part already"
-        yield must("confirm", rule, do="Remove it.")
-
-
-def _of_expectation(spec: StudySpec) -> Broken:
-    known = 'confirm.by: "expected" is what the process of the sampler "kriging-believer" expects'
-    if spec.sweep is not None or spec.sampler.name != "kriging-believer":
-        yield (
-            f"{known}, but got sampler.name={spec.sampler.name!r}. Take that sampler, or write "
-            'confirm.by = "score".'
-        )
-    if spec.costs:
-        yield f"{known} of one objective, but got a [cost]. Remove one of them."
 
 
 def _of_racing(spec: StudySpec, racing: Racing) -> Broken:
     budget, rungs = spec.budget, list(racing.rungs)
     if rungs != sorted(set(rungs)) or rungs[-1] >= budget.members:
-        yield must(
-            "racing.rungs",
-            "numbers of networks must increase and stay below budget.members",
-            f"rungs={rungs}, members={budget.members}",
-            f"Whoever passes the last rung trains all {budget.members}.",
-        )
+        rule = "numbers of networks must increase and stay below budget.members"
+        do = f"Whoever passes the last rung trains all {budget.members}."
+        yield must("racing.rungs", rule, f"rungs={rungs}, members={budget.members}", do)
     if racing.reduction_factor > budget.trials - budget.window + 1:
-        yield must(
-            "racing.reduction_factor",
-            "budget.trials - budget.window + 1 must be at least as large",
-            f"reduction_factor={racing.reduction_factor}, trials={budget.trials}, "
-            f"window={budget.window}: nobody but trial 0 would go on",
-            "Lower it, or add trials.",
-        )
-    if spec.pruner.name == "wilcoxon":
-        yield (
-            'pruner.name: "wilcoxon" compares networks one by one, as [racing] does rung by rung. '
-            "Remove [racing], or choose another pruner, which then judges the learning curve of "
-            "the first network alone."
-        )
+        rule = "budget.trials - budget.window + 1 must be at least as large"
+        got = f"{racing.reduction_factor} and {budget.trials} - {budget.window} + 1"
+        do = "Only trial 0 would go on: lower it, or add trials."
+        yield must("racing.reduction_factor", rule, got, do)
 
 
 def _of_warm_start(spec: StudySpec, warm: WarmStart) -> Broken:
-    if spec.sampler.name == "grid":
-        rule, do = "a grid must visit its own points, each once", "Take another sampler, or remove"
-        yield must("warm_start", rule, 'sampler.name="grid"', f"{do} [warm_start].")
     if warm.points is None and warm.study == spec.name:
         rule = "a study must not begin with its own trials"
         do = "Name another study, or give this one another name: --name NEW."
@@ -128,47 +117,21 @@ def _of_warm_start(spec: StudySpec, warm: WarmStart) -> Broken:
         yield must(key, "there must be a trial for every point", got, "Take fewer points.")
 
 
-def _of_costs(spec: StudySpec) -> Broken:
-    yield from _of_unknown_costs(spec, {name: "cost.name" for name in spec.costs})
-    sampler, pruner = spec.sampler.name, spec.pruner.name
-    if sampler in _OF_ONE_OBJECTIVE:
-        rule = "a sampler for a score and a cost must be one of gp, grid, nsga2, qmc, random, tpe"
-        got = f'name="{sampler}", which knows one objective alone'
-        yield must("sampler.name", rule, got, "Choose another.")
-    if pruner != "none" and not isinstance(spec.objective_impl, KnowsCosts):
-        yield must(
-            "pruner.name",
-            'name = "none" must hold beside [cost]',
-            f'name="{pruner}": a pruner compares a trial with those that cost no more, and '
-            f"{spec.objective!r} does not tell costs before training",
-            "Give it `costs_of`, or remove [pruner].",
-        )
-    for table in ("racing", "stop"):
-        if getattr(spec, table) is not None:
-            rule = "[cost] must stand without this table, which compares scores alone"
-            yield must(table, rule, "both", f"Remove [{table}].")
-
-
-def _of_unknown_costs(spec: StudySpec, places: Mapping[str, str]) -> Broken:
-    """``places`` has the key of each name."""
+def _of_costs(spec: StudySpec, table: str) -> Broken:
+    """Of ``[cost]`` and ``[constraints]``, whose names are those of costs."""
+    places = {name: "cost.name" for name in spec.costs}
+    if table == "constraints":
+        places = {name: f"constraints.{name}" for name in spec.constraints or ()}
     known = spec.objective_impl.costs
     for name, key in places.items():
         if name not in known:
             hint = did_you_mean(name, known)
             yield f"{key}: objective {spec.objective!r} tells no cost {name!r}. {hint}"
-
-
-def _of_constraints(spec: StudySpec, constraints: Mapping[str, float]) -> Broken:
-    yield from _of_unknown_costs(spec, {name: f"constraints.{name}" for name in constraints})
-    if not isinstance(spec.objective_impl, KnowsCosts):
-        rule = "an objective must tell costs before training to have this table"
-        got = f"{spec.objective!r}, which does not"
-        yield must("constraints", rule, got, "Give it `costs_of`, or remove [constraints].")
-    if spec.sweep is not None or spec.sampler.name == "grid":
-        rule = "a study must not visit points of its own to have this table"
-        got = f"a {'sweep' if spec.sweep is not None else 'grid'}"
-        do = "Leave those out that cost too much, and remove [constraints]."
-        yield must("constraints", rule, got, do)
+    asked_before = table == "constraints" or spec.pruner.name != "none"
+    if places and asked_before and not isinstance(spec.objective_impl, KnowsCosts):
+        rule = "an objective must tell costs before training where they decide what is trained"
+        do = "Give it `costs_of`, or remove [constraints], or [pruner] beside [cost]."
+        yield must(table, rule, f"{spec.objective!r}, which does not", do)
 
 
 def _of_grid(spec: StudySpec) -> Broken:
@@ -194,19 +157,20 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
         yield must("figure.overlay", "other studies must be named", "this one", "Remove it.")
     known = sorted({*spec.searchable, *spec.parameters, "epochs"})
     x = figure.x or "info.x"
-    unknown = f"objective {spec.objective!r} has no parameter "
-    if not x.removeprefix("info.") or (not x.startswith("info.") and x not in known):
-        more = "Or info.NAME for what a training measured."
-        yield f"figure.x: {unknown}{x!r}. {did_you_mean(x, known)} {more}"
-    for side in figure.rule() or ():
-        if isinstance(side, str) and side not in known:
-            yield f"figure.colour: {unknown}{side!r}. {did_you_mean(side, known)}"
-        if isinstance(side, str) and not spec.parameter(side).is_number:
+    measured = x.startswith("info.") and x != "info."
+    sides = [("colour", side) for side in figure.rule() or () if isinstance(side, str)]
+    for key, name in [("x", x)] * (not measured) + sides:
+        if name not in known:
+            more = " Or info.NAME for what a training measured." * (key == "x")
+            lacks = f"objective {spec.objective!r} has no parameter {name!r}"
+            yield f"figure.{key}: {lacks}. {did_you_mean(name, known)}{more}"
+    for _, side in sides:
+        if not spec.parameter(side).is_number:
             got = f"the parameter {side!r}"
             yield must("figure.colour", "numbers must be compared", got, "Compare others.")
     named = spec.sweep is not None and spec.sweep.named
     if figure.kind == "scatter":
-        named = not x.startswith("info.") and not spec.parameter(x).is_number
+        named = not measured and not spec.parameter(x).is_number
     for index, reference in enumerate(figure.reference or ()):
         key = f"figure.reference.{index}"
         if named:
@@ -226,14 +190,11 @@ def _of_reported_costs(
     if not spec.costs:
         rule, do = "a study must have a [cost] to be held against one", "Add [cost], or remove"
         yield must(key, rule, f"{name}={value} without it", f"{do} the key.")
-    if len(spec.costs) > 1 and not by_name:
-        do = f"Write {name} = {{ {', '.join(f'{cost} = ...' for cost in spec.costs)} }}."
-        yield must(key, "of several costs each must be named", f"{name}={value}", do)
-    if len(spec.costs) == 1 and by_name:
-        rule = "of one cost a number must be given"
-        yield must(key, rule, f"{name}={value}", f"Write {name} = ...")
-    if value == {}:
-        yield must(key, "one cost at least must be named", "{}", "Remove the key.")
+    if by_name != (len(spec.costs) > 1) or value == {}:
+        rule = "one cost must be a number, several numbers by name"
+        several = f"{{ {', '.join(f'{cost} = ...' for cost in spec.costs)} }}"
+        do = f"Write {name} = {several if len(spec.costs) > 1 else '...'}"
+        yield must(key, rule, f"{name}={value}", do)
     for cost in value if isinstance(value, Mapping) else ():
         if cost not in spec.costs:
             hint = f"[cost] has no {cost!r}. {did_you_mean(cost, spec.costs)}"
