@@ -217,7 +217,7 @@ def _curves(spec: StudySpec) -> list[str]:
     for curve in spec.curves:
         ends = [formatting.value_text(curve.at[0]), formatting.value_text(curve.at[-1])]
         fixed = tables.params_text(curve.fixed) or "–"
-        rows.append([curve.label, " = ".join(curve.names), str(curve.size), *ends, fixed])
+        rows.append([curve.label, " = ".join(curve.names), str(len(curve.at)), *ends, fixed])
     return tables.columns(rows, right=[2])
 
 

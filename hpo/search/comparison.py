@@ -143,15 +143,15 @@ def levelled(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
         both = [(full, part) for full, part in pairs if full is not None and part is not None]
         gains = [_gain(spec, full, part) for full, part in both]
         ahead[members] = statistics.fmean(gains) if gains else 0.0
-    return [_levelled(spec, past, ahead) for past in seen]
-
-
-def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
-    members = len(past.steps) - spec.budget.epochs + 1
-    if past.state != SlotState.PRUNED or past.score is None or members not in ahead:
-        return past  # one that was pruned within its first network is none of the race's
-    score = _after(spec, past.score, ahead[members])
-    return replace(past, state=SlotState.COMPLETE, score=score)
+    told = []
+    for past in seen:
+        members = len(past.steps) - spec.budget.epochs + 1
+        # one that was pruned within its first network is none of the race's
+        if past.state == SlotState.PRUNED and past.score is not None and members in ahead:
+            score = _after(spec, past.score, ahead[members])
+            past = replace(past, state=SlotState.COMPLETE, score=score)
+        told.append(past)
+    return told
 
 
 def _gain(spec: StudySpec, end: float, before: float) -> float:

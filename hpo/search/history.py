@@ -57,10 +57,8 @@ def learns(spec: StudySpec) -> bool:
     return not drawn or spec.pruner.name != "none" or spec.racing is not None
 
 
-def view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
-    """A study in memory whose trials 0 .. number-1 are the past."""
-    if len(past) != number:
-        raise ValueError(f"trial {number} needs a history of {number} trials, got {len(past)}")
+def view(spec: StudySpec, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
+    """A study in memory whose first trials are the past."""
     storage = History(_memory(spec.hash).frozen(spec, past), directions(spec))
     pruner = optuna.pruners.NopPruner()
     return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner)
@@ -175,22 +173,7 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     )
     if stop.max_epochs is not None and spent >= stop.max_epochs:
         return f"stop.max_epochs = {stop.max_epochs}: {spent} epochs were trained"
-    best = _best(spec, seen)
-    if best is None:
-        return None
-    number, score = best
-    if stop.target is not None and (
-        score >= stop.target if spec.maximize else score <= stop.target
-    ):
-        return f"stop.target = {stop.target:g}: trial {number} has reached {score:.6g}"
-    if stop.patience is not None and len(seen) - 1 - number >= stop.patience:
-        return f"stop.patience = {stop.patience}: no trial was better than trial {number}"
-    return None
-
-
-def _best(spec: StudySpec, seen: Sequence[Past]) -> tuple[int, float] | None:
-    """Number and score of the best complete trial; of equals the earlier one."""
-    sign = -1.0 if spec.maximize else 1.0
+    sign = -1.0 if spec.maximize else 1.0  # of equals the earlier one is the best
     complete = [
         (sign * past.score, number)
         for number, past in enumerate(seen)
@@ -199,4 +182,11 @@ def _best(spec: StudySpec, seen: Sequence[Past]) -> tuple[int, float] | None:
     if not complete:
         return None
     score, number = min(complete)
-    return number, sign * score
+    score *= sign
+    if stop.target is not None and (
+        score >= stop.target if spec.maximize else score <= stop.target
+    ):
+        return f"stop.target = {stop.target:g}: trial {number} has reached {score:.6g}"
+    if stop.patience is not None and len(seen) - 1 - number >= stop.patience:
+        return f"stop.patience = {stop.patience}: no trial was better than trial {number}"
+    return None

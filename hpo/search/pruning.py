@@ -48,7 +48,7 @@ class TrialProgress:
             return
         with quiet():
             spec, seen = _comparable(spec, comparison.levelled(spec, self._seen), own)
-            self._study = view(spec, number, seen, optuna.samplers.RandomSampler(seed=0))
+            self._study = view(spec, seen, optuna.samplers.RandomSampler(seed=0))
             template = frozen(spec, distributions(spec), number, Past(suggestion=own))
             self._trial_id = self._study._storage.create_new_trial(
                 self._study._study_id, template_trial=template

@@ -50,16 +50,12 @@ def _swept(spec: StudySpec, name: str) -> BaseDistribution:
 
 def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
     dimension = spec.dimensions[name]
-    kind = spec.kind(name)
     if dimension.choices is not None:
         return CategoricalDistribution(dimension.choices)
-    low, high = dimension.low, dimension.high
-    if low is None or high is None:
-        raise ValueError(f"space.{name} was not validated")
-    if kind == "int":
-        step = 1 if dimension.step is None else int(dimension.step)
-        return IntDistribution(int(low), int(high), log=dimension.log, step=step)
-    return FloatDistribution(float(low), float(high), log=dimension.log, step=dimension.step)
+    if spec.kind(name) == "int":
+        low, high = int(dimension.low or 0), int(dimension.high or 0)
+        return IntDistribution(low, high, log=dimension.log, step=int(dimension.step or 1))
+    return FloatDistribution(*dimension.ends, log=dimension.log, step=dimension.step)
 
 
 def directions(spec: StudySpec) -> list[StudyDirection]:

@@ -65,7 +65,7 @@ def _asked(
     spec: StudySpec, seen: Sequence[Past], asked: BaseSampler, told: Mapping[str, ParamValue]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a sampler suggests beside what it is told, and what it wants to remember of it."""
-    study, space = view(spec, len(seen), seen, asked), distributions(spec)
+    study, space = view(spec, seen, asked), distributions(spec)
     trial, params = study.ask(), dict[str, ParamValue]()
     for name, distribution in space.items():  # what is told may decide what there is
         if spec.dimensions[name].is_there(params):

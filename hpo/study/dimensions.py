@@ -75,18 +75,14 @@ class Dimension(Table):
     choices: tuple[ParamValue, ...] | None = None
     per_layer: Annotated[bool | None, AfterValidator(_unless_true)] = None
     """Search a value for each layer: ``NAME.0`` of the layer that receives the input, and so on."""
-    when: dict[str, _Values] | None = None
+    when: Annotated[dict[str, _Values], Field(min_length=1)] | None = None
     """Search it only where every parameter named here has one of these values, which that of a
     parameter that a trial lacks is not."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.when is not None:
-            for name, values in self.when.items():
-                check_list(f"when.{name}", "value", values)
-            if not self.when:
-                do = "Add one, or remove `when`."
-                raise ValueError(must(".when", "a parameter must be named", do=do))
+        for name, values in (self.when or {}).items():
+            check_list(f"when.{name}", "value", values)
         if self.choices is not None:
             check_list("choices", "choice", self.choices)
             ends = ("low", "high", "step", "points")
@@ -117,20 +113,23 @@ class Dimension(Table):
             raise ValueError(must(".step", rule, f"{got}, step={step}", do))
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """``low`` and ``high``."""
+        return float(self.low or 0), float(self.high or 0)
+
+    @property
     def size(self) -> int:
         """How many values ``grid`` would make at most, without making them."""
         if self.choices is not None:
             return len(self.choices)
-        if self.points is not None:
-            return self.points
-        low, high = float(self.low or 0), float(self.high or 0)
-        return math.floor((high - low) / float(self.step or 1) + 1e-9) + 1
+        low, high = self.ends
+        return self.points or math.floor((high - low) / float(self.step or 1) + 1e-9) + 1
 
     def grid(self, *, whole: bool) -> list[ParamValue]:
         """Its choices, its steps, or ``points`` of its range; ``whole`` numbers or not."""
         if self.choices is not None:
             return list(self.choices)
-        low, high = float(self.low or 0), float(self.high or 0)
+        low, high = self.ends
         if self.points is None:
             step = float(self.step or 1)
             values = [low + i * step for i in range(self.size)]
@@ -286,10 +285,6 @@ class Range(Table):
         _check_range(self.low, self.high, log=self.log)
         return self
 
-    def values(self) -> list[float]:
-        """The values, from ``low`` to ``high``."""
-        return spaced(float(self.low), float(self.high), self.points, log=self.log)
-
 
 class Curve(Table):
     """One entry of ``[[sweep.curves]]``: parameters that vary, and those that stay."""
@@ -322,16 +317,12 @@ class Curve(Table):
         return (self.x,) if isinstance(self.x, str) else self.x
 
     @property
-    def size(self) -> int:
-        """How many points it has, without making them."""
-        if self.range is not None:
-            return self.range.points
-        return len(self.values or ())
-
-    @property
-    def at(self) -> list[ParamValue]:
+    def at(self) -> Sequence[ParamValue]:
         """The values that the varying parameters take, in order."""
-        return list(self.values or ()) if self.range is None else list(self.range.values())
+        own = self.range
+        if own is None:
+            return self.values or ()
+        return spaced(float(own.low), float(own.high), own.points, log=own.log)
 
 
 class Sweep(Table):
@@ -344,20 +335,13 @@ class Sweep(Table):
         if self.size > MAX_POINTS:
             rule = f"at most {MAX_POINTS:,} points"
             raise ValueError(must("", rule, f"{self.size:,}", "Take fewer values."))
-        labels: set[str] = set()
-        for index, curve in enumerate(self.curves):
-            if curve.label in labels:
-                rule, got = "every curve must have a label of its own", f"label={curve.label!r}"
-                raise ValueError(
-                    must(f".curves.{index}.label", rule, f"{got} twice", "Change one.")
-                )
-            labels.add(curve.label)
+        check_list("curves", "label", [curve.label for curve in self.curves])
         return self
 
     @property
     def size(self) -> int:
         """How many points, and so trials, there are."""
-        return sum(curve.size for curve in self.curves)
+        return sum(len(curve.at) for curve in self.curves)
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:

@@ -71,7 +71,6 @@ def _best(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) ->
 
 def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     dimension = spec.dimensions[name]
-    low, high = dimension.low or 0, dimension.high or 0
     places = [_place(spec, name, slot) for slot in best]
     at_low = sum(place <= WITHIN for place in places)
     at_high = sum(place >= 1.0 - WITHIN for place in places)
@@ -81,7 +80,7 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     by_chance = math.fsum(chances)
     if 2 * trials < n or by_chance > CHANCE:
         return None
-    value = low if bound == "low" else high
+    value = (dimension.low if bound == "low" else dimension.high) or 0
     widen = _next(spec, best[0], name, bound)
     if widen is None:
         return None
@@ -91,7 +90,7 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
 def _place(spec: StudySpec, name: str, slot: Trial) -> float:
     """Where a trial lies in a range: 0 at its low end, 1 at its high one; of a log range by it."""
     dimension = spec.dimensions[name]
-    low, high = float(dimension.low or 0), float(dimension.high or 0)
+    low, high = dimension.ends
     value = float(slot.params.get(name, math.nan))
     if dimension.log:
         return math.log(value / low) / math.log(high / low)
@@ -117,22 +116,19 @@ def _next(spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]) 
     None where the objective allows no farther one beside the parameters of the trial.
     """
     dimension, parameter = spec.dimensions[name], spec.parameter(name)
-    low, high = float(dimension.low or 0), float(dimension.high or 0)
+    low, high = dimension.ends
     old, other, sign = (low, high, -1.0) if bound == "low" else (high, low, 1.0)
     wanted = old * (old / other) ** 0.25 if dimension.log else old + (old - other) / 2
-    step = dimension.step or (1 if parameter.whole else 0)
-    wanted = old + sign * max(step, abs(wanted - old))
-    closed, open_ = (parameter.bounds.get(key) for key in _LIMITS[bound])
-    if closed is not None and sign * (closed - wanted) < 0:
-        wanted = closed
-    elif open_ is not None and sign * (open_ - wanted) <= 0:
-        wanted = (old + open_) / 2
-    if dimension.step is not None:
-        steps = math.floor(abs(wanted - old) / dimension.step + 1e-9)
-        wanted = old + sign * steps * dimension.step
-    for digits in (12,) if dimension.step is not None else (1, 2, 17):
-        value = float(f"{wanted:.{digits}g}")
-        value = round(value) if parameter.whole else value
+    least = dimension.step or (1 if parameter.whole else 0)
+    wanted = old + sign * max(least, abs(wanted - old))
+    limits = [own for key, own in parameter.bounds.items() if key in _LIMITS[bound]]
+    beyond = [wanted, *limits, *((old + own) / 2 for own in limits)]
+    if step := dimension.step:
+        steps = [math.floor(abs(far - old) / step + 1e-9) for far in beyond]
+        values = [float(f"{old + sign * n * step:.12g}") for n in steps]
+    else:
+        values = [float(f"{far:.{digits}g}") for far in beyond for digits in (1, 2, 17)]
+    for value in map(round, values) if parameter.whole else values:
         if sign * (value - old) > 0 and not _refused(spec, {**at.params, name: value}):
             return value
     return None

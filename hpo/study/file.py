@@ -232,8 +232,8 @@ def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _beside_a_sweep(tree: Mapping[str, Any]) -> Broken:
     for table in ("space", "sampler", "pruner", "confirm"):
         if table in tree and tree[table] is not False:
-            rule, got = f"a sweep must stand without [{table}]", "both: it measures every point"
-            yield must(table, rule, f"{got} and selects none", f"Remove [{table}] or [sweep].")
+            rule = "it must not stand beside [sweep], which measures every point"
+            yield must(table, rule, do="Remove one of them.")
     if not isinstance(tree["sweep"], Mapping):
         yield must("sweep", "a table", do="Write [[sweep.curves]].")
 

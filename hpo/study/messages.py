@@ -21,6 +21,7 @@ _RULES = {
     "float_parsing": "a number",
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
+    "string_pattern_mismatch": "a text of one line",
     "bool_type": "true or false",
     "tuple_type": "a list",
     "dict_type": "a table",

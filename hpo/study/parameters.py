@@ -97,22 +97,11 @@ def _of_space(spec: StudySpec) -> Broken:
             yield from _of_layers(spec, name)
         for parent, values in (dimension.when or {}).items():
             yield from _of_condition(spec, name, parent, values)
-        required = spec.objective_impl.Params.model_fields[name].is_required()
-        if dimension.when is not None and required and name not in spec.fixed:
-            yield (
-                f"space.{name}.when: a parameter must have a value where it is not searched, but "
-                f"objective {spec.objective!r} has no default for it. Give it in [fixed], too."
-            )
     try:
         ordered(spec.dimensions)
     except ValueError as error:
         got = f"a circle in those of {error}"
         yield must("space", "conditions must not depend on each other", got, "Remove a `when`.")
-    for name, value in spec.fixed.items():
-        if isinstance(value, tuple) and spec.parameter(name).per_layer and LAYERS in spec.space:
-            rule = "`layers` must be fixed where each layer is given a value"
-            do = "Move it to [fixed], or give one number."
-            yield must(f"fixed.{name}", rule, "it in [space]", do)
 
 
 def _of_layers(spec: StudySpec, name: str) -> Broken:

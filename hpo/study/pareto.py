@@ -60,8 +60,8 @@ def order(spec: StudySpec, trials: Iterable[S]) -> list[S]:
     """
     cheap_first = front(spec, trials)
     best_first = sorted(cheap_first, key=lambda t: -_good(spec, t))
-    missed = [t for t in best_first if not _reaches(spec, _good(spec, t))]
-    reached = _in_turn([t for t in cheap_first if _reaches(spec, _good(spec, t))], len(spec.costs))
+    missed = [t for t in best_first if not holds(spec, t.score or 0.0)]
+    reached = _in_turn([t for t in cheap_first if t not in missed], len(spec.costs))
     top = spec.confirm.top if spec.confirm else 1
     if top > 1 and best_first and best_first[0] in reached[top:]:
         reached.remove(best_first[0])
@@ -84,21 +84,16 @@ def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | 
     earlier trial.
     """
     sign = 1.0 if spec.maximize else -1.0
-    holding = [item for item in tested if _reaches(spec, sign * item.mean)]
-    if holding:
+    if holding := [item for item in tested if holds(spec, item.mean)]:
         return min(holding, key=lambda item: (item.costs, item.source))
     return min(tested, key=lambda item: (-sign * item.mean, item.source), default=None)
 
 
-def holds(spec: StudySpec, mean: float) -> bool:
-    """Whether a mean score reaches the reported one; False where none is reported."""
-    return _reaches(spec, mean if spec.maximize else -mean)
-
-
-def _reaches(spec: StudySpec, good: float) -> bool:
+def holds(spec: StudySpec, score: float) -> bool:
+    """Whether a score reaches the reported one; False where none is reported."""
     if spec.reported is None:
         return False
-    return good >= (spec.reported.score if spec.maximize else -spec.reported.score)
+    return score >= spec.reported.score if spec.maximize else score <= spec.reported.score
 
 
 def _good(spec: StudySpec, trial: _Scored) -> float:

@@ -107,10 +107,6 @@ def _of_racing(spec: StudySpec, racing: Racing) -> Broken:
 
 
 def _of_warm_start(spec: StudySpec, warm: WarmStart) -> Broken:
-    if warm.points is None and warm.study == spec.name:
-        rule = "a study must not begin with its own trials"
-        do = "Name another study, or give this one another name: --name NEW."
-        yield must("warm_start.study", rule, f"study={warm.study!r}", do)
     if warm.count > spec.budget.trials:
         key = f"warm_start.{'top' if warm.points is None else 'points'}"
         got = f"{warm.count} points where budget.trials={spec.budget.trials}"
@@ -153,8 +149,6 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
     if figure.kind == "curves" and spec.sweep is None:
         rule = 'kind = "curves" must have a [sweep]'
         yield must("figure.kind", rule, "a search", 'Use kind = "scatter".')
-    if spec.name in figure.overlay:
-        yield must("figure.overlay", "other studies must be named", "this one", "Remove it.")
     known = sorted({*spec.searchable, *spec.parameters, "epochs"})
     x = figure.x or "info.x"
     measured = x.startswith("info.") and x != "info."
@@ -171,14 +165,9 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
     named = spec.sweep is not None and spec.sweep.named
     if figure.kind == "scatter":
         named = not measured and not spec.parameter(x).is_number
-    for index, reference in enumerate(figure.reference or ()):
-        key = f"figure.reference.{index}"
-        if named:
-            rule = "a reference must stand on an axis of numbers"
-            yield must(key, rule, "one of names", "Remove it.")
-        for name in ("y", "std"):
-            for value in getattr(reference, name) or ():
-                yield from _of_accuracy(spec, f"{key}.{name}", value)
+    if named and figure.reference:
+        rule = "references must stand on an axis of numbers"
+        yield must("figure.reference", rule, "one of names", "Remove them.")
 
 
 def _of_reported_costs(

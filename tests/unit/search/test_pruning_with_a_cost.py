@@ -132,7 +132,7 @@ def test_samplers_learn_from_what_was_pruned(
     spec = two(sampler=sampler, pruner=pruner, cost=cost)
     past = after(spec, *DEAR, (8, 0.1), *CHEAP, (3, 0.2), (3, 0.25), (4, 0.1))
     assert {p.state for p in past} == {SlotState.COMPLETE, SlotState.PRUNED}
-    study = view(spec, len(past), extrapolated(spec, past), None)  # type: ignore[arg-type]
+    study = view(spec, extrapolated(spec, past), None)  # type: ignore[arg-type]
     seen = study.get_trials(deepcopy=False)
     assert {trial.state.name for trial in seen} == {"COMPLETE"}
     assert all(len(trial.values) == 1 + len(spec.costs) for trial in seen)
