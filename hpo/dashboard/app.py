@@ -36,7 +36,6 @@ TURN_S = 5.0
 """So long a question waits for its turn."""
 _TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
 """The database's trouble and not ours: a password that was changed, tables that were dropped."""
-_NO_ANSWER = "503 Service Unavailable"
 _PAGES = (Kind.HOME, Kind.STUDY, Kind.OPTUNA_PAGE)
 _log = logging.getLogger(__name__)
 
@@ -103,13 +102,14 @@ class DashboardApp:
             return _send(_answer(opened.pages, kind, environ), start_response)
         except StudyError as error:
             status, title, text = "404 Not Found", "No such study", str(error)
-        except (Away, HpoError) as error:
-            status, title, text = _NO_ANSWER, "The database does not answer", str(error)
         except Exception as error:
-            if not isinstance(error, _TROUBLE) and not is_passing(error):
+            status, title, text = "503 Service Unavailable", "The database cannot be read", ""
+            if isinstance(error, Away | HpoError):
+                text = str(error)
+            elif isinstance(error, _TROUBLE) or is_passing(error):
+                text = self._note_away(error)
+            else:
                 raise
-            status, title = _NO_ANSWER, "The database does not answer"
-            text = self._note_away(error)
         if kind in _PAGES:
             return _send(
                 Reply(overview.notice(title, text).encode(), status=status), start_response

@@ -209,18 +209,18 @@ class Pages:
             mark = marks(connection, name)
             if last is not None and last.mark == mark:
                 return last
-            others, notices = list[Result](), list[str]()
+            rows = snapshots.fetched(connection, name, curves=True)
+            other_rows = [snapshots.fetched(connection, one) for one in mark if one != name]
+        try:
+            result = Result.of(snapshots.built(rows))
+        except (SpecError, StudyError) as error:
+            return _Report(mark, Shown(overview.notice(name, str(error))))
+        others, notices = list[Result](), list[str]()
+        for one in other_rows:
             try:
-                result = Result.of(snapshots.snapshot(connection, name, curves=True))
-            except (SpecError, StudyError) as error:
-                if name not in mark:
-                    raise
-                return _Report(mark, Shown(overview.notice(name, str(error))))
-            for other in [other for other in mark if other != name]:
-                try:
-                    others.append(Result.of(snapshots.snapshot(connection, other)))
-                except (SpecError, StudyError) as error:  # it harms no page but its own
-                    notices.append(f"Not drawn, for it cannot be read: {other}: {error}")
+                others.append(Result.of(snapshots.built(one)))
+            except (SpecError, StudyError) as error:  # it harms no page but its own
+                notices.append(f"Not drawn, for it cannot be read: {one.study.name}: {error}")
         with self._drawing:  # one at a time: the others' pages are answered meanwhile
             return _Report(mark, Shown(report.html(result, others, notices=notices, live=True)))
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 THREADS = 16
 CONNECTIONS = 800
-"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly."""
+"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly. Of
+more, the one that has been idle the longest is closed: who keeps them open keeps nobody out."""
 SILENCE_S = 60
 """A connection is closed whose other end has asked nothing, or taken nothing, for so long."""
 LARGEST_HEADERS = 32 * 1024
@@ -36,22 +37,17 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         HpoError: it cannot be had.
     """
-    where = f"dashboard at {host}:{port}"
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (socket.gaierror, UnicodeError) as error:
-        raise HpoError(
-            f"{where}: --host must be a name or an address of this machine, but got host={host}: "
-            f"{error}. 127.0.0.1 serves this machine alone, 0.0.0.0 every one that reaches it."
-        ) from error
-    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    try:
+        family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
         listening = socket.create_server(address, family=family, backlog=128)
-    except OSError as error:
-        said = (error.strerror or str(error)).partition(" (")[0]
+    except (OSError, UnicodeError) as error:
+        said = str(getattr(error, "strerror", error)).partition(" (")[0]
         raise HpoError(
-            f"{where}: the port must be free and open to this user, at an address of this machine, "
-            f"but got: {said}. Choose another one: --port {max(port, 1023) + 1}."
+            f"dashboard at {host}:{port}: the port must be free and open to this user, at a name "
+            f"or an address of this machine, but got: {said}. Choose another one: "
+            f"--port {max(port, 1023) + 1}; or --host 127.0.0.1, which serves this machine alone, "
+            "or 0.0.0.0, which serves every one that reaches it."
         ) from error
     if sys.platform == "linux":  # connections inherit it; waitress waits for who takes nothing
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S)
@@ -92,6 +88,14 @@ class _Channel(HTTPChannel):
     Else eight clients that ask on and on, and take nothing, keep every thread for themselves.
     """
 
+    def __init__(self, server: BaseWSGIServer, *rest: Any, **options: Any) -> None:
+        """Make room for it if there are too many."""
+        super().__init__(server, *rest, **options)
+        channels = cast("dict[int, HTTPChannel]", server.active_channels).values()
+        idle = [c for c in channels if not (c.requests or c.total_outbufs_len or c.will_close)]
+        if len(idle) > CONNECTIONS:
+            min(idle, key=lambda channel: float(channel.last_activity)).will_close = True
+
     def service(self) -> None:
         """Answer one request."""
         if len(self.requests) > 1:
@@ -116,7 +120,7 @@ class Server:
             sockets=[listening],
             threads=THREADS,
             ident=None,
-            connection_limit=CONNECTIONS,
+            connection_limit=CONNECTIONS + 100,  # of which nobody is in the middle of something
             channel_timeout=SILENCE_S,
             max_request_header_size=LARGEST_HEADERS,
             max_request_body_size=LARGEST_BODY,

@@ -280,11 +280,6 @@ def built(rows: Fetched) -> StudySnapshot:
     )
 
 
-def snapshot(connection: Connection, name: str, *, curves: bool = False) -> StudySnapshot:
-    """Both in one transaction, for who cannot end it before."""
-    return built(fetched(connection, name, curves=curves))
-
-
 def _expected(
     spec: StudySpec, rows: Sequence[Row[Any]], built: Sequence[Trial]
 ) -> dict[int, Expected]:

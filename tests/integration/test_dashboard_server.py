@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from servers import connect, database
 from workers import ledger_at, toy_spec, wait_until
 
 from hpo.dashboard.app import PAUSE_S
-from hpo.dashboard.server import THREADS
+from hpo.dashboard.server import CONNECTIONS, SILENCE_S, THREADS
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import status
@@ -128,6 +128,17 @@ def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(shared: Dashboard)
     assert shared.send(20 * ask).count(b"HTTP/1.1 200 OK") == 1
 
 
+def test_idle_connections_of_many_browsers_keep_nobody_out(shared: Dashboard) -> None:
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS + 150):  # more than are held open
+            idle = socket.create_connection((shared.host, shared.port), timeout=60)
+            with suppress(ConnectionError):  # closed already, to make room
+                stack.enter_context(idle).sendall(b"GET /")
+        began_s = time.monotonic()
+        assert shared.get("/healthz").status == 200
+        assert time.monotonic() - began_s < SILENCE_S / 6
+
+
 def test_connections_stay_open_for_who_asks_one_by_one(shared: Dashboard) -> None:
     connection = http.client.HTTPConnection(shared.host, shared.port, timeout=60)
     connection.connect()
@@ -219,6 +230,7 @@ def test_a_database_without_tables_or_the_right_to_make_them(
         with dashboard("--storage", text) as running:
             page = running.get("/")
             assert page.status == 503
+            assert b"<h1>The database cannot be read</h1>" in page.body
             assert b"must be allowed to create tables" in page.body
             assert b"n0t-told" not in page.body
             assert "must be allowed to create tables" in running.get("/api/studies").reason
@@ -260,11 +272,11 @@ def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
             assert running.get("/api/studies/1").status == 200
             stop(hpo_home, force=True)
             wait_until(lambda: running.get("/api/studies/1").status == 503, 60)
-            assert running.get("/api/studies/1").reason.startswith("The database does not answer: ")
+            assert running.get("/api/studies/1").reason.startswith("The database cannot be read: ")
             for path in ("/", "/study/toy"):
                 page = running.get(path)
                 assert page.status == 503
-                assert b"The database does not answer" in page.body
+                assert b"The database cannot be read" in page.body
             assert running.get("/metrics").status == 503, "what Prometheus takes for `up == 0`"
             assert running.get("/healthz").status == 200
             with open_storage():  # it starts again with its next user

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from servers import press_ctrl_c
 from settling import claim, finish, member, set_clock
-from workers import toy_spec
+from workers import toy_spec, wait_until
 
+from hpo.dashboard.pages import Pages
 from hpo.ledger import interventions, snapshots
 from hpo.ledger.claiming import open_next
 from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
@@ -190,7 +191,7 @@ def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
     assert ledger.history(held) == after[:3]
 
 
-def test_a_snapshot_is_built_when_the_transaction_is_over(
+def test_what_changed_is_built_when_the_transaction_is_over(
     ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 20,000 trials on a busy host it takes longer than a transaction may be idle."""
@@ -203,7 +204,10 @@ def test_a_snapshot_is_built_when_the_transaction_is_over(
 
     monkeypatch.setattr(snapshots, "built", counted)
     assert ledger.snapshot("toy").search == ()
-    assert connections == [0]
+    assert len(ledger.results()) == 1
+    pages = Pages(storage.engine)
+    wait_until(lambda: b"0 of 24 trials settled" in pages.study("toy", "", "").body)
+    assert connections == [0, 0, 0]
 
 
 def test_no_text_of_an_objective_steers_a_terminal(ledger: Ledger, hpo: Callable[..., str]) -> None:
