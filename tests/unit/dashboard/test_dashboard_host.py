@@ -12,13 +12,6 @@ from hpo.dashboard.server import address_of, listen
 from hpo.errors import HpoError
 
 
-def test_the_password_is_one_line(tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    for end in ("", "\n", "\r\n"):
-        file.write_text("correct horse 123" + end, newline="")
-        assert read_password(file) == "correct horse 123"
-
-
 @pytest.mark.parametrize(
     ("content", "found"),
     [
@@ -30,8 +23,11 @@ def test_the_password_is_one_line(tmp_path: Path) -> None:
         (None, "No such file or directory"),
     ],
 )
-def test_a_file_without_a_password(tmp_path: Path, content: bytes | None, found: str) -> None:
+def test_the_password_is_one_line(tmp_path: Path, content: bytes | None, found: str) -> None:
     file = tmp_path / "password"
+    file.write_bytes(b"correct horse 123\r\n")
+    assert read_password(file) == "correct horse 123"
+    file.unlink()
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(HpoError) as caught:
@@ -73,17 +69,15 @@ def test_a_host_that_is_not_this_machine(host: str, found: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("option", "value", "message"),
     [
-        (["--port", "70000"], "argument --port: must be at most 65535, but got 70000"),
-        (["--port", "-1"], "argument --port: must be at least 0, but got -1"),
-        (["--trusted-proxy", "10.0.0.0/8"], "argument --trusted-proxy: invalid ip_address value"),
+        ("--port", "70000", "must be at most 65535, but got 70000"),
+        ("--trusted-proxy", "10.0.0.0/8", "invalid ip_address value"),
     ],
 )
 def test_what_the_command_line_refuses(
-    capsys: pytest.CaptureFixture[str], line: list[str], message: str
+    capsys: pytest.CaptureFixture[str], option: str, value: str, message: str
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main.main(["dashboard", *line])
-    assert caught.value.code == 2
-    assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main.main(["dashboard", option, value])
+    assert f"argument {option}: {message}" in capsys.readouterr().err

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,19 +46,6 @@ def test_an_installation_tells_what_it_was_made_from(tmp_path: Path) -> None:
     kept = {"revision": "0123", "dirty": True}
     (tmp_path / "hpo/revision.json").write_text(json.dumps(kept))
     assert provenance.source(tmp_path) == kept
-
-
-def test_the_program_prints_what_an_installation_keeps() -> None:
-    root = Path(provenance.__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    printed = subprocess.run(
-        [sys.executable, "-m", "hpo.worker.provenance"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(printed.stdout) == provenance.source(root)
 
 
 def test_what_decides_last_bits_has_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
