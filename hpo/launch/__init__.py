@@ -5,6 +5,7 @@ The package can be called: ``hpo.launch("seqdigits")`` is ``launch`` below.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,15 +54,11 @@ def launch(
 class _Launch(ModuleType):
     """The package itself: ``hpo.launch`` is its name, and that of the function, too."""
 
-    def __call__(
-        self,
-        study: str | Path | Mapping[str, Any],
-        *,
-        workers: int | None = None,
-        storage: str | None = None,
-    ) -> Study:
+    __signature__ = inspect.signature(launch)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Study:
         """See ``launch``."""
-        return launch(study, workers=workers, storage=storage)
+        return launch(*arguments, **options)
 
 
 sys.modules[__name__].__class__ = _Launch

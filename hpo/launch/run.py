@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 from rich.console import Console
@@ -43,7 +43,6 @@ POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
-T = TypeVar("T")
 
 
 def run(arguments: Namespace, command: str) -> int:
@@ -247,7 +246,7 @@ class Launch:
         latest, away, refused = first, False, False
         while True:
             looked_s = time.monotonic()
-            seen = _asked(lambda: self._ledger.result(self._spec.name))
+            seen = self._seen()
             if (seen is None) != away:
                 away = seen is None
                 view.note("database unreachable, retrying" if away else "the database is back")
@@ -267,6 +266,15 @@ class Launch:
                 view.note(self._how_to_start_a_worker(latest))
                 lonely_s, refused = now, bool(latest.snapshot.refusing)
             time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - looked_s))))
+
+    def _seen(self) -> Result | None:
+        """The study as it is now; None while the database is away."""
+        try:
+            return self._ledger.result(self._spec.name)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return None
 
     def _interrupted(self, wish: KeyboardInterrupt) -> None:
         """Stop in order: Ctrl-C waits for the workers' epochs, SIGTERM must not wait for long."""
@@ -372,16 +380,6 @@ class Launch:
         except HpoError as error:
             _say(f"the report: {error} See `hpo report --help`.")
             return None
-
-
-def _asked(question: Callable[[], T]) -> T | None:
-    """What the database answers; None while it is away."""
-    try:
-        return question()
-    except Exception as error:
-        if not is_passing(error):
-            raise
-        return None
 
 
 def _say(text: str) -> None:

@@ -49,12 +49,11 @@ _SCRIPT = """\
 {options}
 
 : "${{HPO_STORAGE:?set it to the address of the database, and give sbatch --export=ALL}}"
-{setup}trap 'told=${{told:-USR2}}; kill -USR2 $crew' USR2  # the time limit is near
-trap 'told=TERM; kill -TERM $crew' TERM  # cancelled, or pre-empted
+{setup}trap 'told=${{told:-USR2}}; kill -USR2 $!' USR2  # the time limit is near
+trap 'told=TERM; kill -TERM $!' TERM  # cancelled, or pre-empted
 {command} &
-crew=$!
-wait $crew; status=$?
-while kill -0 $crew 2> /dev/null; do wait $crew; status=$?; done  # a signal ends a wait
+wait $!; status=$?
+while kill -0 $! 2> /dev/null; do wait $!; status=$?; done  # a signal ends a wait
 again() {{ exec scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; }}
 if [ "$told" = USR2 ]; then again; fi
 if [ -z "$told" ] && [ $status -gt 128 ]; then  # it was killed

@@ -9,17 +9,8 @@ from pathlib import Path
 import pytest
 import snapshots
 
-from hpo import console
 from hpo.launch import __main__ as launch
 from hpo.launch import plan
-
-
-def test_the_command_to_go_on_with_hides_passwords() -> None:
-    line = "hpo launch --study x --storage 'postgresql://me:p%40ss@host:5432/hpo?a=b'"
-    assert console.without_password(line) == (
-        "hpo launch --study x --storage 'postgresql://me:***@host:5432/hpo?a=b'"
-    )
-    assert console.without_password("postgresql://me@host/hpo") == "postgresql://me@host/hpo"
 
 
 def test_default_workers_are_no_more_than_cores_or_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,20 +80,16 @@ def facts(said: str) -> dict[str, str]:
 def test_a_dry_run_shows_the_plan_and_touches_no_database(dry_run: DryRun) -> None:
     said = dry_run("--trials", "7", "--workers", "3", "--set", "seed=5")
     for words in (
-        "toy (from ",
         "7 trials × 3 networks × 60 epochs, 8 trials in flight at most",
         "training   1,260 epochs in the search; 600 in the confirmation",
         "tpe n_startup_trials=3",
         "the best trial, on 10 fresh seeds each, 60 epochs",
-        "90.00 % (toy)",
         "database nowhere at 127.0.0.1:1, user me",
     ):
         assert words in said
-    rows = [line.split() for line in said.splitlines()]
-    assert ["x", "0", "…", "1,", "step", "0.5", "0.5"] in rows
-    assert ["k", "1", "…", "8,", "whole", "numbers", "–"] in rows
-    assert ["colour", "red", "|", "green", "–"] in rows
-    assert ["workers", "3"] in rows
+    rows = [" ".join(line.split()) for line in said.splitlines()]
+    space = ["x 0 … 1, step 0.5 0.5", "k 1 … 8, whole numbers –", "colour red | green –"]
+    assert {*space, "workers 3"} <= {*rows}
 
 
 RACE = ["--set", "racing={rungs=[1], reduction_factor=2, keep=1}", "--set", "budget.window=1"]
@@ -125,7 +112,6 @@ STOP = ["--set", "stop={target=0.9, patience=50}"]
             "training",
             "at most 1,080 epochs in the search, at least 360 (a trial can end after 60 epochs)",
         ),
-        (["--set", "confirm=false"], "confirm", "nothing"),
     ],
 )
 def test_a_dry_run_says_how_the_budget_is_spent(

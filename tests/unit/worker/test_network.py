@@ -70,17 +70,9 @@ HOLD = "a trained network must hold for"
 @pytest.mark.parametrize(
     ("result", "wanted", "message"),
     [
-        (
-            study(),
-            {"trial": 9},
-            "a trial with a trained network must hold for --trial, but got tri",
-        ),
+        (study(), {"trial": 9}, "must hold for --trial, but got trial=9, none of that number."),
         (study(), {"trial": 0}, "but got trial=0, one that is pruned without any. See those that"),
-        (
-            study(),
-            {"member": 3},
-            f"toy-study, trial 1: {HOLD} --member, but got 3. Valid: 0, 1, 2.",
-        ),
+        (study(), {"member": 3}, f"{HOLD} --member, but got 3. Valid: 0, 1, 2."),
         (study(), {"fresh_seed": 1}, f"{HOLD} --fresh-seed, but got 1. Valid: 2, 3."),
         (study(), {"trial": 2, "fresh_seed": 1}, "but got 1. It has none; leave the option out."),
         (
@@ -117,31 +109,25 @@ def test_the_same_network_says_so_and_what_it_is(capsys: pytest.CaptureFixture[s
     assert "training trial 1, member 0 again: " in capsys.readouterr().err
     about = network.about(same)
     json.dumps(about, allow_nan=False)
-    assert about["parameter_units"]["rate_per_ns"] == "1/ns"
-    assert about["parameter_units"]["x"] == "1"
+    assert {"rate_per_ns": "1/ns", "x": "1"}.items() <= about["parameter_units"].items()
     assert "colour" not in about["parameter_units"]
-    assert about["scores"]["identical_to_stored"] is True
-    assert about["scores"]["scored_on"] == "validation data of the training part"
-    assert about["scores"]["trial_confirmed_scores"] == [0.7, 0.7]
-    lineage = about["lineage"]
-    assert (lineage["trial"], lineage["member"], lineage["fresh_seed"]) == (1, 0, None)
-    assert lineage["stored_by"]["cpu"] == lineage["trained_by"]["cpu"]
+    scores = {"identical_to_stored": True, "trial_confirmed_scores": [0.7, 0.7]}
+    scores["scored_on"] = "validation data of the training part"
+    assert scores.items() <= about["scores"].items()
+    assert {"trial": 1, "member": 0, "fresh_seed": None}.items() <= about["lineage"].items()
+    assert about["lineage"]["stored_by"]["cpu"] == about["lineage"]["trained_by"]["cpu"]
 
 
-@pytest.mark.parametrize(
-    ("lineage", "differs"), [({"cpu": "Z80"}, "cpu (Z80 then)"), ({}, "nothing known")]
-)
-def test_another_score_is_told_with_the_likely_reason(
-    lineage: dict[str, Any], differs: str
-) -> None:
-    other = again(score=0.5, lineage=lineage)
+def test_another_score_is_told_with_the_likely_reason() -> None:
+    other = again(score=0.5, lineage={"cpu": "Z80"})
     assert not other.identical
-    assert other.check.endswith(f", where 50.0 % is stored. Its host differs in: {differs}")
+    assert other.check.endswith("50.0 % is stored. Its host differs in: cpu (Z80 then)")
 
 
 def test_losses_tell_networks_of_one_score_apart() -> None:
     other = again(loss_curve=(0.1,) * snapshots.EPOCHS)
     assert not other.identical
+    assert other.check.endswith("Its host differs in: nothing known")
     nan = (float("nan"),)
     same = replace(other, stored=replace(other.stored, loss_curve=nan))
     same = replace(same, trained=replace(other.measured, loss_curve=nan))
@@ -164,9 +150,7 @@ def test_a_kept_network_is_not_trained_again(
 def test_what_cannot_be_built_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = network.choose(study())
     own = replace(chosen, result=snapshots.snapshot(snapshots.spec()))
-    with pytest.raises(
-        StudyError, match=r"but got objective='toy_objective:ToyObjective'\. Derive"
-    ):
+    with pytest.raises(StudyError, match="but got objective='toy_objective:ToyObjective'"):
         network.build(own)
 
     def gone(*_: object, **__: object) -> None:
