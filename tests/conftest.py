@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import forkserver
+import processes
 import pytest
 import slurm
 import sqlalchemy as sa
@@ -51,6 +52,12 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _processes_end_with_their_test() -> Iterator[None]:
+    yield
+    processes.kill_all()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -245,9 +245,6 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
         f"error: {tmp_path}/table.jsonl: line 1: a backup must begin with its header, but does "
         "not. `hpo export STUDY --backup FILE` writes one; a table of trials cannot be imported.\n"
     )
-    assert hpo("import", tmp_path / "none.jsonl", status=1) == (
-        f"error: {tmp_path}/none.jsonl: cannot be read: No such file or directory.\n"
-    )
     assert hpo("export", "toy", "--backup", tmp_path / "toy.zst", status=1) == (
         f"error: {tmp_path}/toy.zst: the name of a backup must end in .jsonl or .jsonl.gz, but "
         "got name=toy.zst. Choose one of them; any tool may compress a .jsonl further.\n"
@@ -255,7 +252,6 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     assert hpo("export", "toy", "--backup", "/proc/toy.jsonl", status=1).startswith(
         "error: /proc/toy.jsonl: cannot be written: "
     )
-    assert "error: study 'no': the database must" in hpo("export", "no", "--backup", file, status=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "stopped.jsonl",
         "table.jsonl",

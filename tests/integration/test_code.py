@@ -147,37 +147,20 @@ def test_a_study_without_a_known_source_is_pinned_by_whoever_works_on_it_next(
     assert (entry["since"], "toy_objective" in entry["modules"]) == (2, True)
 
 
-def test_a_study_may_refuse_hosts_that_round_otherwise(
+def test_a_worker_that_rounds_otherwise_is_refused_where_the_study_asks_for_it(
     ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def register(trials: int, strict: bool) -> None:
-        budget = {"trials": trials}
-        ledger.register(toy_spec(require_same_numerics=strict, budget=budget, confirm=None))
-
-    register(2, strict=False)
+    ledger.register(toy_spec(budget={"trials": 2}, confirm=None))
     run_workers(storage.url, "toy", 1)
     (own,) = {slot.lineage["numerics"] for slot in ledger.snapshot("toy").search}
-    register(4, strict=True)  # no trial depends on it: it may be asked for later
-    with monkeypatch.context() as patch:
-        patch.setenv("NUMBA_CPU_NAME", "generic")
-        other = start_worker(storage.url, "--study", "toy")
-        said = other.communicate(timeout=60)[1]
-        assert other.returncode == 1
-        refusal = (
-            "study 'toy': with require_same_numerics, processor, versions and threads must be "
-            f"those of its first trial (numerics={own}), but got numerics="
-        )
-        assert refusal in said
-        assert "Or launch it with require_same_numerics = false." in said
-        assert ledger.snapshot("toy").settled == 2
-    run_workers(storage.url, "toy", 1)
-    register(6, strict=False)
+    ledger.register(toy_spec(budget={"trials": 4}, confirm=None, require_same_numerics=True))
     monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
-    run_workers(storage.url, "toy", 1)
-    assert [slot.lineage["numerics"] == own for slot in ledger.snapshot("toy").search] == [
-        *[True] * 4,
-        *[False] * 2,
-    ]
+    other = start_worker(storage.url, "--study", "toy")
+    said = other.communicate(timeout=60)[1]
+    assert other.returncode == 1
+    assert f"those of its first trial (numerics={own}), but got numerics=" in said
+    assert "Or launch it with require_same_numerics = false." in said
+    assert ledger.snapshot("toy").settled == 2
 
 
 def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> None:
@@ -201,4 +184,5 @@ def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> No
     ledger.release(first)
     with pytest.raises(StudyError, match=r"\(numerics=1\)"):
         claim("b")
-    assert claim("a").checkpoint is not None
+    assert ledger.register(toy_spec()) == "continued", "no trial depends on it"
+    assert claim("b").checkpoint is not None

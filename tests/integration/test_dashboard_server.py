@@ -98,13 +98,11 @@ def test_clients_of_a_trusted_proxy_are_told_apart(database_url: str, tmp_path: 
     [
         (b"GET /static/%2e%2e/%2e%2e/_app.py HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (b"GET //evil.example/x HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-        (b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 33_000 + b"\r\n\r\n", 431),
         (b"nonsense\r\n\r\n", 400),
         (b"POST /api/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n", 413),
-        (b"GET /favicon.ico HTTP/1.0\r\nHost: localhost\r\n\r\n", 200),
     ],
 )
 def test_malformed_requests(shared: Dashboard, request_: bytes, status: int) -> None:
@@ -243,17 +241,6 @@ def test_a_database_without_tables_or_the_right_to_make_them(
                 connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker")
             wait_until(lambda: b"/study/toy" in running.get("/", Accept_Encoding="").body, 60)
             assert running.get("/api/studies/1").json["name"] == "toy"
-            with connect(empty_database_url) as connection:
-                connection.execute("ALTER ROLE looker PASSWORD 'changed'")
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE usename = 'looker'"
-                )
-                wait_until(lambda: running.get("/api/studies").status == 503, 60)
-                assert "password authentication failed" in running.get("/api/studies").reason
-                assert running.get("/static/bundle.js").status == 200
-                connection.execute("ALTER ROLE looker PASSWORD 'n0t-told'")
-            wait_until(lambda: running.get("/api/studies").status == 200, 60)
             assert running.end()[0] == 0
             assert "n0t-told" not in running.errors
     finally:

@@ -14,12 +14,14 @@ from stack import ROOT
 SMALL = ["--trials", "2", "--set", "budget.members=1", "--set", "budget.epochs=2"]
 
 
-@pytest.mark.parametrize("study", ["conv", "first"])
-def test_it_is_searched_and_confirmed(study: str, database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("study", "less"), [("conv", []), ("first", ["--set", "fixed.width=8"])])
+def test_it_is_searched_and_confirmed(
+    study: str, less: list[str], database_url: str, tmp_path: Path
+) -> None:
     shutil.copytree(ROOT / "docs/examples", tmp_path, dirs_exist_ok=True)
     command = [sys.executable, "-m", "hpo", "launch", "--study", f"{study}.toml", "--workers", "1"]
     done = subprocess.run(
-        [*command, *SMALL, "--set", "confirm.members=2"],
+        [*command, *SMALL, *less, "--set", "confirm.members=2"],
         cwd=tmp_path,
         env={**os.environ, "HPO_STORAGE": database_url, "HPO_HOME": str(tmp_path / "home")},
         capture_output=True,

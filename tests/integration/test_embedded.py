@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
-from processes import ENTER, HOLD, USER, finish, running, script, start
+from processes import ENTER, HOLD, USER, finish, running, start
 from servers import connect, gone, password_of, read, write
 from sqlalchemy import Connection
 from workers import wait_until
@@ -262,78 +261,34 @@ def test_a_server_that_does_not_answer_is_said_within_five_seconds(hpo_home: Pat
     assert "the server must accept connections within 10 s, but got: " in said
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "said"),
-    [
-        ("postgresql.conf", "work_mem = 'plenty'\n", 'value for parameter "work_mem": "plenty"'),
-        ("PG_VERSION", "12\n", "by PostgreSQL version 12, which is not compatible with"),
-    ],
-)
-def test_a_server_that_cannot_start_says_why(
-    hpo_home: Path, file: str, text: str, said: str
-) -> None:
-    (hpo_home / "postgres" / file).write_text(text)
+def test_a_server_that_cannot_start_says_why(hpo_home: Path) -> None:
+    (hpo_home / "postgres/postgresql.conf").write_text("work_mem = 'plenty'\n")
     refused = refusal(hpo_home)
-    assert said in refused
+    assert 'value for parameter "work_mem": "plenty"' in refused
     whole = f"Mend what it names; the whole log is {hpo_home}/server/postgres.log."
     assert refused.endswith(whole)
 
 
-def a_broken_keeper(home: Path, patch: pytest.MonkeyPatch) -> Path:
-    script(home / "python", "kill -KILL $$")
-    patch.setattr(sys, "executable", str(home / "python"))
-    return home
-
-
-def an_unreachable_home(home: Path, patch: pytest.MonkeyPatch) -> Path:
-    """The account is nobody, since none for this alone can be made."""
-    patch.setattr(server, "OWN_ACCOUNT", "hpo-no-such-account")
-    patch.setattr(server, "_USERADD", ("no-such-program",))
-    (home / "blocked").mkdir(mode=0o700)
-    return home / "blocked/home"
-
-
-def served_by(name: str) -> Callable[[Path, pytest.MonkeyPatch], Path]:
-    def prepare(home: Path, patch: pytest.MonkeyPatch) -> Path:
-        patch.setenv("HPO_SERVER_USER", name)
-        return home
-
-    return prepare
-
-
-ACCOUNT = (
-    "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
-    "HPO_SERVER_USER={}. Set it to an unprivileged account, such as nobody."
-)
-
-
-@pytest.mark.parametrize(
-    ("prepare", "said"),
-    [
-        (
-            a_broken_keeper,
-            "{home}: a keeper must start, which stops the embedded server in the end, but got "
-            "exit=-9. Look at {home}/server/keeper.log, and try again.",
-        ),
-        pytest.param(
-            an_unreachable_home,
-            "HPO_HOME: the account nobody, which runs PostgreSQL, must be able to reach {home}, "
-            "but got a directory on the way that it may not pass. Run `chmod o+x` on that, or set "
-            "HPO_HOME to a directory that it can reach, such as /var/lib/hpo.",
-            marks=as_root,
-        ),
-        pytest.param(served_by("nosuchuser"), ACCOUNT.format("nosuchuser"), marks=as_root),
-        pytest.param(served_by("root"), ACCOUNT.format("root"), marks=as_root),
-    ],
-)
-def test_a_server_that_cannot_be_made_is_said_in_words(
-    new_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    prepare: Callable[[Path, pytest.MonkeyPatch], Path],
-    said: str,
+@as_root
+def test_a_home_or_an_account_that_cannot_be_used_is_said_in_words(
+    new_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = prepare(new_home, monkeypatch)
-    assert refusal(home) == said.format(home=home)
+    for name in ("nosuchuser", "root"):
+        monkeypatch.setenv("HPO_SERVER_USER", name)
+        assert refusal(new_home) == (
+            "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
+            f"HPO_SERVER_USER={name}. Set it to an unprivileged account, such as nobody."
+        )
+    monkeypatch.delenv("HPO_SERVER_USER")
+    monkeypatch.setattr(server, "OWN_ACCOUNT", "hpo-no-such-account")
+    monkeypatch.setattr(server, "_USERADD", ("no-such-program",))  # the account is nobody then
+    (new_home / "blocked").mkdir(mode=0o700)
+    home = new_home / "blocked/home"
+    assert refusal(home) == (
+        f"HPO_HOME: the account nobody, which runs PostgreSQL, must be able to reach {home}, but "
+        "got a directory on the way that it may not pass. Run `chmod o+x` on that, or set HPO_HOME "
+        "to a directory that it can reach, such as /var/lib/hpo."
+    )
 
 
 def test_another_host_is_refused(hpo_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -394,7 +349,7 @@ def test_no_entrance_without_the_password_which_is_made_anew_if_it_is_lost(hpo_h
 
 
 @as_root
-@pytest.mark.parametrize("user", [OWN_ACCOUNT, "nobody", STRANGER])
+@pytest.mark.parametrize("user", [OWN_ACCOUNT, STRANGER])
 def test_another_user_is_refused(hpo_home: Path, user: str | int) -> None:
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire().replace("+psycopg", "")

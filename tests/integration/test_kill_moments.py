@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from gates import Gate
 from servers import connect
-from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
@@ -48,14 +48,11 @@ class Scene:
 
     def __init__(self, url: str, ledger: Ledger) -> None:
         self.url, self.ledger = url, ledger
-        self.workers: list[subprocess.Popen[str]] = []
         self.stored_at_death: tuple[Member, ...] = ()
 
     def start(self, name: str, *options: str, code: str = "") -> subprocess.Popen[str]:
         arguments = ["--study", "killed", "--name", name, f"--lease={LEASE_S}", *options]
-        worker = start_worker(self.url, *arguments, code=code)
-        self.workers.append(worker)
-        return worker
+        return start_worker(self.url, *arguments, code=code)
 
     def succeed(self, victim: subprocess.Popen[str], open_gate: Callable[[], object]) -> str:
         """Kill the victim while an heir waits; returns what the heir said, in the end."""
@@ -74,13 +71,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(database_url: str) -> Iterator[Scene]:
-    with ledger_at(database_url) as ledger:
-        scene = Scene(database_url, ledger)
-        yield scene
-    for worker in scene.workers:
-        if worker.poll() is None:
-            kill(worker)
+def scene(database_url: str, ledger: Ledger) -> Scene:
+    return Scene(database_url, ledger)
 
 
 @pytest.fixture(scope="module")

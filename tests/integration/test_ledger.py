@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import optuna
-import psycopg
 import pytest
-import sqlalchemy as sa
-from servers import press_ctrl_c
 from settling import claim, finish, member, set_clock
 from workers import toy_spec, wait_until
 
 from hpo.dashboard.pages import Pages
 from hpo.ledger import interventions, snapshots
-from hpo.ledger.claiming import open_next
-from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
+from hpo.ledger.claims import Claim, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
@@ -30,23 +26,6 @@ def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> Non
     assert waiting == Wait("toy: trial 3 waits for trial 0 (budget.window = 3)")
     finish(ledger, held[0])
     assert claim(ledger, "w3").number == 3
-
-
-def test_ctrl_c_while_a_trial_is_opened_is_not_lost(
-    storage: Storage, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ledger.register(toy_spec())
-    who = Claimant(worker="interrupted", token="1", lease_s=60.0, take_over=True)
-
-    def opened() -> None:
-        with storage.engine.begin() as connection:
-            connection.execute(sa.text("SELECT 1"))
-            open_next(connection, "toy", who, looked_after=True)
-
-    press_ctrl_c(monkeypatch, psycopg.ClientCursor)
-    with pytest.raises(KeyboardInterrupt):
-        opened()
-    assert claim(ledger, "next").number == 0
 
 
 def test_released_slot_is_next(ledger: Ledger) -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 
+pytestmark = pytest.mark.slow  # a hundred connections of a library as it comes
+
+
 @pytest.fixture(scope="module")
 def opened(server_url: str) -> Iterator[Storage]:
     """One database for the whole suite: creating the tables takes longer than a test."""

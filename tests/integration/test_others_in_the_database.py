@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 from settling import claim, finish, run
-from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import kill, start_worker, toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -52,24 +52,6 @@ def test_what_plain_optuna_tells_of_a_running_trial_is_written_over(
 
 def held_params(ledger: Ledger) -> dict[str, object]:
     return dict(ledger.snapshot("toy").search[0].params)
-
-
-def test_a_worker_survives_what_plain_optuna_does(
-    ledger: Ledger, storage: Storage, database_url: str
-) -> None:
-    spec = toy_spec(budget={"trials": 6}, fixed={"sleep_s": 0.03})
-    ledger.register(spec)
-    worker = start_worker(database_url, "--study", "toy")
-    wait_until(lambda: any(slot.held for slot in ledger.snapshot("toy").search), 60)
-    study = theirs(storage)
-    study.tell(study.trials[-1].number, 1e9, skip_if_finished=True)
-    study.optimize(lambda trial: 1e9 + trial.suggest_float("x", 0, 1), n_trials=2)
-    assert worker.poll() is None, "all that while it ran"
-    _, said = worker.communicate(timeout=120)
-    assert worker.returncode == 0, said
-    snapshot = ledger.snapshot("toy", curves=True)
-    calm = toy_spec("calm", budget={"trials": 6}, fixed={"sleep_s": 0.03})
-    assert table(snapshot) == undisturbed(database_url, calm)
 
 
 def test_trials_that_others_have_added_are_told_apart_in_every_view(
@@ -121,7 +103,6 @@ def test_the_database_takes_no_value_that_no_reader_knows(ledger: Ledger, storag
 
 
 BROKEN = [
-    "studies SET spec = '{}'",
     """studies SET spec = '{"name": "toy", "budget": {"trials": "many"}, "confirm": 7}'""",
     """slots SET amendments = '[{"a": 1}]'""",
 ]

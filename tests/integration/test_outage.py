@@ -92,19 +92,6 @@ def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str)
         assert time.monotonic() - back_s > 0.5  # the last beat that failed was a third lease ago
 
 
-def test_a_newcomer_takes_over_after_a_lease(database_url: str) -> None:
-    with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec(budget={"trials": 1}, confirm=None))
-        ledger.claim("toy", "gone", lease_s=0.1)
-        time.sleep(0.2)
-        heir = start(database_url, "heir")
-        wait_until(lambda: ledger.snapshot("toy").search[0].worker == "heir")
-        snapshot = ledger.snapshot("toy")
-        (worker,) = snapshot.workers
-        assert (snapshot.now - worker.started_at).total_seconds() > 0.9 * LEASE_S
-        ended(heir)
-
-
 def test_the_server_ends_while_a_trial_is_settled(ledger: Ledger, url: str, hpo_home: Path) -> None:
     ledger.register(toy_spec(budget=BUDGET, confirm=None))
     with Gate(url, "UPDATE OF datetime_complete ON trials") as gate:

@@ -50,10 +50,10 @@ def run(line: list[str], directory: Path, url: str) -> subprocess.CompletedProce
         )
 
 
-@pytest.mark.parametrize("line", [[*HPO, "launch"], [sys.executable, "-m", "hpo.launch"]])
 def test_a_launch_and_its_workers_find_ours_and_the_users(
-    line: list[str], directory: Path, database_url: str
+    directory: Path, database_url: str
 ) -> None:
+    line = [sys.executable, "-m", "hpo.launch"]  # which looks here first
     (directory / "studies" / "__init__.py").touch()
     done = run([*line, "--study", "mine", "--workers", "1", "--no-report"], directory, database_url)
     assert done.returncode == 0, done.stderr

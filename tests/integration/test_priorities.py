@@ -47,31 +47,6 @@ def test_a_priority_set_in_the_middle_counts_from_the_next_trial_on(
     assert table(b) == table(ledger.snapshot("alone", curves=True)), "scheduling alone"
 
 
-def test_workers_that_race_for_it_begin_nothing_below_as_long_as_there_is_work(
-    ledger: Ledger, database_url: str
-) -> None:
-    """Four at a time; once its window is full, or all are begun, the others' turn has come."""
-    wide = {"budget": {"trials": 16, "members": 1, "window": 16}, "confirm": None}
-    for name in ("low", "high"):
-        ledger.register(toy_spec(name, **wide, fixed={"sleep_s": 0.02}))
-    narrow = wide | {"budget": {"trials": 4, "members": 1, "window": 1}}
-    ledger.register(toy_spec("narrow", **narrow, fixed={"sleep_s": 0.1}))
-    for name, number in (("low", -1), ("high", 7), ("narrow", 8)):
-        interventions.prioritise(ledger, name, number)
-    assert [(name, p) for name, _, p in ledger.open_studies()] == [
-        *(("narrow", 8), ("high", 7), ("low", -1))
-    ]
-    workers = [start_worker(database_url) for _ in range(4)]
-    wait_until(lambda: all(s.state == StudyState.DONE for s in ledger.studies()), 120)
-    for worker in workers:
-        kill(worker, signal.SIGTERM)
-    snapshots = [ledger.snapshot(name) for name in ("low", "high", "narrow")]
-    order = [name for _, name in begun(*snapshots)]
-    assert order[0] == "narrow"
-    assert order.index("high") < 4, "narrow has room for one worker"
-    assert [name for name in order if name != "narrow"] == ["high"] * 16 + ["low"] * 16
-
-
 def test_it_is_shown_noted_and_travels_with_backups(
     ledger: Ledger, storage: Storage, hpo: Callable[..., str], tmp_path: Path
 ) -> None:

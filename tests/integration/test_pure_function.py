@@ -28,7 +28,6 @@ from workers import (
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.file import load
 from hpo.study.spec import derived_seed
 from hpo.study.trials import StudyState
 
@@ -71,7 +70,6 @@ class Scene:
         toy = kind in STUDIES
         self.spec = golden_spec(kind, "study", sleep_s=slowly) if toy else networks_spec("study")
         self.name, self.file = self.spec.name, folder / "study.jsonl"
-        self._workers: list[subprocess.Popen[str]] = []
 
     def register(self, **changes: Any) -> None:
         """Hand it in, maybe with fewer trials."""
@@ -80,9 +78,7 @@ class Scene:
 
     def start(self, url: str | None = None) -> subprocess.Popen[str]:
         """One worker more."""
-        worker = start_worker(url or self.url, "--study", self.name, f"--lease={LEASE_S}")
-        self._workers.append(worker)
-        return worker
+        return start_worker(url or self.url, "--study", self.name, f"--lease={LEASE_S}")
 
     def wait_for(self, trials: int) -> None:
         """Wait until so many have settled since."""
@@ -92,12 +88,6 @@ class Scene:
     def finish(self, workers: int = 2) -> None:
         """Run it to its end."""
         run_workers(self.url, self.name, workers, f"--lease={LEASE_S}")
-
-    def leave(self) -> None:
-        """Kill what still runs, of a test that failed."""
-        for worker in self._workers:
-            if worker.returncode is None:
-                kill(worker)
 
 
 def by_several_workers(scene: Scene) -> None:
@@ -195,11 +185,9 @@ DISTURBANCES = [
 
 
 @pytest.fixture
-def scene(storage: Storage, database_url: str, kind: str, tmp_path: Path) -> Iterator[Scene]:
+def scene(storage: Storage, database_url: str, kind: str, tmp_path: Path) -> Scene:
     """A study of this kind, which is there to be disturbed."""
-    scene = Scene(storage, database_url, kind, tmp_path)
-    yield scene
-    scene.leave()
+    return Scene(storage, database_url, kind, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -225,17 +213,6 @@ def test_a_disturbed_study_has_the_table_of_an_undisturbed_one(
     snapshot = scene.ledger.snapshot(scene.name, curves=True)
     assert snapshot.state == StudyState.DONE
     assert table(snapshot) == alone(kind)
-
-
-def test_layers_have_values_of_their_own_and_trials_what_they_need(
-    alone: Callable[[str], list[tuple[Any, ...]]],
-) -> None:
-    searched = [params for phase, _, params, *_ in alone("networks") if phase == "search"]
-    told = {"layers": 2, "tau_ns.0": 14.12, "tau_ns.1": 14.12, "width.0": 5, "width.1": 4}
-    assert told.items() <= searched[0].items(), "the point of the warm start"
-    shallow = [params for params in searched if params["layers"] == 1]
-    assert shallow
-    assert all(params.keys() == {"layers", "width.0", "tau_ns.0"} for params in shallow)
 
 
 def test_networks_of_all_trials_begin_from_the_same_random_numbers(golden_url: str) -> None:
@@ -277,55 +254,3 @@ def test_with_every_sampler_and_pruner(
         ledger.register(slow)
         run_workers(database_url, "many", 3)
         assert table(ledger.snapshot("many", curves=True)) == alone
-
-
-def test_exact_budget_with_more_workers_than_needed(database_url: str) -> None:
-    spec = toy_spec("forty", budget={"trials": 40, "window": 16, "members": 1, "epochs": 2})
-    with ledger_at(database_url) as ledger:
-        ledger.register(spec)
-        run_workers(database_url, spec.name, 5)
-        snapshot = ledger.snapshot(spec.name)
-    assert [slot.number for slot in snapshot.search] == list(range(40))
-    assert snapshot.settled == 40
-
-
-def test_grid_runs_each_point_once(database_url: str) -> None:
-    spec = toy_spec(
-        "grid",
-        budget={"trials": 30, "window": 16, "members": 1, "epochs": 1},
-        space={"x": {"low": 0.0, "high": 1.0, "points": 5}, "k": {"low": 1, "high": 6, "step": 1}},
-        sampler={"name": "grid"},
-        pruner={"name": "none"},
-        confirm={"top": 1, "members": 2},
-    )
-    with ledger_at(database_url) as ledger:
-        ledger.register(spec)
-        run_workers(database_url, spec.name, 3)
-        points = [(s.params["x"], s.params["k"]) for s in ledger.snapshot(spec.name).search]
-    assert len(points) == len(set(points)) == 30
-    assert set(points) == {(x / 4, k) for x in range(5) for k in range(1, 7)}
-
-
-RACED: dict[str, Any] = {
-    **{"fixed.width": 12, "fixed.layers": 2, "confirm.epochs": 3, "confirm.members": 3},
-    **{"budget.trials": 24, "budget.epochs": 6, "budget.members": 4, "pruner.min_resource": 2},
-    **{"racing.rungs": [1, 2], "racing.reduction_factor": 6},
-}
-PAPER: dict[str, Any] = {"budget.trials": 24, "budget.epochs": 20, "confirm.epochs": 20}
-
-
-@pytest.mark.slow  # seconds of chaos do the same to networks of another study
-@pytest.mark.parametrize("size", [RACED, PAPER], ids=["raced", "paper"])
-def test_the_shipped_study_by_one_worker_and_by_three_with_a_kill(
-    database_url: str, size: dict[str, Any]
-) -> None:
-    alone = undisturbed(database_url, load("seqdigits", values={"name": "alone", **size}))
-    with ledger_at(database_url) as ledger:
-        ledger.register(load("seqdigits", values={"name": "three", **size}))
-        victim = start_worker(database_url, "--study", "three", "--lease", "2")
-        wait_until(lambda: ledger.snapshot("three").settled >= 5, 120)
-        kill(victim, signal.SIGKILL)
-        run_workers(database_url, "three", 3, "--lease", "2", timeout_s=280)
-        snapshot = ledger.snapshot("three", curves=True)
-    assert table(snapshot) == alone
-    assert len({slot.worker for slot in snapshot.search}) > 2

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from slurm import NODE
+from terminal import Terminal
 from users import User
 from workers import table, wait_until
 
@@ -158,51 +157,27 @@ def test_a_node_that_cannot_work_is_found_out_by_a_probe(user: User, setup: str,
     wait_until(lambda: not states(), timeout_s=30)
 
 
-class Terminal:
-    """A launch at a terminal."""
-
-    def __init__(self, user: User) -> None:
-        self._ours, theirs = pty.openpty()
-        self.said = ""
-        options = ("--no-probe", "--set", "fixed.sleep_s=0.3", "--set", "budget.trials=60")
-        self.process = user.launch(*options, stdin=theirs, stdout=theirs, stderr=theirs)
-        os.close(theirs)
-
-    def read_until(self, text: str, timeout_s: float = 60) -> None:
-        deadline = time.monotonic() + timeout_s
-        while text not in self.said:
-            assert time.monotonic() < deadline, self.said
-            if select.select([self._ours], [], [], 0.5)[0]:
-                self.said += os.read(self._ours, 65536).decode(errors="replace")
-
-    def write(self, text: str) -> None:
-        os.write(self._ours, text.encode())
-
-    def end(self) -> int:
-        """Wait for its end, and return its exit status."""
-        status = self.process.wait(timeout=60)
-        os.close(self._ours)
-        return status
-
-
 def test_ctrl_c_at_a_terminal_asks_and_leaves_or_cancels_the_jobs(user: User) -> None:
-    one = Terminal(user)
+    launch = partial(user.launch, "--no-probe", "--set=fixed.sleep_s=0.3", "--set=budget.trials=60")
+    one = Terminal(launch)
     workers = user.wait_for_workers(4)
     one.process.send_signal(signal.SIGINT)
-    one.read_until("leave the 4 workers running, or cancel them? [L/c] ")
+    one.shows("leave the 4 workers running, or cancel them? [L/c] ")
     one.write("\n")
-    one.read_until("4 jobs left to SLURM; cancel with: scancel --name=hpo-toy-")
-    one.read_until("Follow them again with:")
-    assert one.end() == 130
+    one.shows("4 jobs left to SLURM; cancel with: scancel --name=hpo-toy-")
+    one.shows("Follow them again with:")
+    assert one.process.wait(timeout=60) == 130
     assert len(states()) == 4
 
-    two = Terminal(user)
-    two.read_until("4 jobs of this study in the queue already")
+    two = Terminal(launch)
+    two.shows("4 jobs of this study in the queue already")
     assert {job_of(w) for w in user.wait_for_workers(4)} == {job_of(w) for w in workers}
     two.process.send_signal(signal.SIGINT)
-    two.read_until("[L/c] ")
+    two.shows("[L/c] ")
     two.write("c\n")
-    two.read_until("stopped. Go on with:")
-    assert two.end() == 130
+    two.shows("stopped. Go on with:")
+    assert two.process.wait(timeout=60) == 130
     assert not states()
     assert not any(slot.held or slot.losses for slot in user.snapshot().search), "released"
+    for terminal in (one, two):
+        terminal.close()

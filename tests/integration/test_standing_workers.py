@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from workers import kill, start_worker, toy_spec, wait_until
@@ -45,29 +44,6 @@ def test_one_worker_serves_three_studies_in_turn(ledger: Ledger, storage: Storag
         wait_until(lambda: all(ledger.snapshot(n).state == StudyState.DONE for n in NAMES), 120)
     slots = [(slot.started_at, name) for name in NAMES for slot in ledger.snapshot(name).search]
     assert [name for _, name in sorted(slots)] == [*NAMES] * 5
-
-
-def test_four_workers_advance_three_studies_together(ledger: Ledger, database_url: str) -> None:
-    """Windows of 16, 4 and 1: the first could take all four workers, and must not."""
-    budget = {"trials": 16, "members": 1}
-    slow: dict[str, Any] = {"fixed": {"sleep_s": 0.05}, "confirm": None}
-    for name, window in zip(NAMES, (16, 4, 1), strict=True):
-        ledger.register(toy_spec(name, budget=budget | {"window": window}, **slow))
-    workers = [start_worker(database_url) for _ in range(4)]
-    settled = []
-
-    def one_is_done() -> bool:
-        snapshots = [ledger.snapshot(name) for name in NAMES]
-        held = [sum(slot.held for slot in s.search) for s in snapshots]
-        settled[:] = [s.settled for s in snapshots]
-        assert max(held) <= 3, "no study has all the workers while others wait"
-        return max(settled) == 16
-
-    wait_until(lambda: sum(worker.alive for worker in ledger.workers()) == 4, 60)
-    wait_until(one_is_done, 120)
-    assert min(settled) >= 16 // 4
-    for worker in workers:
-        kill(worker, signal.SIGTERM)
 
 
 def test_a_refused_study_is_tried_again(

@@ -139,14 +139,7 @@ OPTION = "Correct or remove the option in the URL."
     ("url", "rule", "end"),
     [
         (NOBODY, f"127.0.0.1:1, user me: {ACCEPT}", f"Connection refused. {CHECK}"),
-        (
-            NOBODY.replace("127.0.0.1:1", "nowhere.invalid"),
-            f"nowhere.invalid:5432, user me: {ACCEPT}",
-            "",
-        ),
         (f"{NOBODY}?colour=blue", OPTIONS, OPTION),
-        (f"{NOBODY}?sslmode=blue", OPTIONS, OPTION),
-        (f"{NOBODY}?connect_timeout=blue", OPTIONS, OPTION),
         (
             "hpo:geheim",
             f"user hpo: {RIGHT}",
@@ -154,7 +147,6 @@ OPTION = "Correct or remove the option in the URL."
             "characters as in %40 for @), or the password in the file that "
             "HPO_STORAGE_PASSWORD_FILE names.",
         ),
-        ("stranger:geheim", f"user stranger: {RIGHT}", "HPO_STORAGE_PASSWORD_FILE names."),
         (
             "?sslmode=require",
             "the server must offer TLS, since sslmode in the URL asks for it, but got: ",

@@ -85,11 +85,10 @@ def accuracy(spec: StudySpec, file: Path) -> float:
     return float((read == test.label).mean())
 
 
-@pytest.mark.parametrize("objective", ["spintronic", "ctrnn"])
 def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
-    objective: str, tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, database_url: str
 ) -> None:
-    user = User(tmp_path, request.getfixturevalue("database_url"), objective)
+    user = User(tmp_path, database_url)
     best = user.result.confirmations[0]
     name = f"trial {best.source}, fresh seed 1 of 2"
     out, err = user.run("export", "small", "--network", "kept/best.safetensors")

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workers import SUPPORT, toy_spec
+from settling import claim, member
+from workers import toy_spec
 
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import backup, interventions
-from hpo.ledger.claims import Claim, End
+from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study import file
-from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
@@ -43,21 +41,10 @@ def settle(ledger: Ledger, spec: StudySpec, trials: Sequence[Any]) -> None:
     """Register a study and settle trials with these parameters and scores."""
     ledger.register(spec)
     for *values, score in trials:
-        held = ledger.claim(spec.name, "w", lease_s=60.0)
-        assert isinstance(held, Claim), held
+        held = claim(ledger, study=spec.name)
         params = dict(zip(("x", "k", "colour"), values, strict=False))
         ledger.store_suggestion(held, Suggestion(params=params))
-        member = Member(
-            member=0,
-            seed=1,
-            score=score or 0.0,
-            curve=(score or 0.0,),
-            loss_curve=(1.0,),
-            diverged=False,
-            info={},
-            seconds=0.1,
-        )
-        ledger.store_member(held, member)
+        ledger.store_member(held, member(0, score or 0.0))
         state = SlotState.PRUNED if score is None else SlotState.COMPLETE
         ledger.settle(held, End(state=state, score=score or 0.05, steps=(score or 0.05,)))
 
@@ -144,9 +131,7 @@ def test_confirmations_do_not_rank(ledger: Ledger) -> None:
     spec = toy_spec("source", space=SPACE, budget={"trials": 6}, confirm={"top": 2, "members": 2})
     settle(ledger, spec, TRIALS)
     for score in (0.1, 0.1, 0.95, 0.95):
-        held = ledger.claim("source", "w", lease_s=60.0)
-        assert isinstance(held, Claim), held
-        ledger.settle(held, End(state=SlotState.COMPLETE, score=score))
+        ledger.settle(claim(ledger, study="source"), End(state=SlotState.COMPLETE, score=score))
     assert [c.mean for c in ledger.result("source").confirmations] == [0.1, 0.95]
     ledger.register(warm(top=1))
     assert points(ledger) == BEST[:1]
@@ -176,52 +161,59 @@ def test_no_complete_trial_yet(ledger: Ledger) -> None:
     )
 
 
-def test_another_metric(ledger: Ledger) -> None:
-    source(ledger, objective="toy_objective:ToyLossObjective")
-    assert refusal(ledger, warm()) == (
-        "both studies must maximize accuracy, but 'source' has minimize rmse_mv. Name a study of "
-        "the same metric."
-    )
+FAR: dict[str, Any] = {
+    **SPACE,
+    **{"x": {"low": 0.35, "high": 1.0}, "colour": {"choices": ["red", "blue"]}},
+}
 
 
-def test_a_study_that_was_searched_on_the_test_part(ledger: Ledger) -> None:
-    source(ledger, protocol="paper")
-    assert refusal(ledger, warm()) == (
-        "the other study must not have been scored on the test part, but 'source' has "
-        'protocol="paper". Name a study with protocol = "validation", or search on the test part '
-        'here, too: protocol = "paper".'
-    )
-    assert ledger.register(warm(protocol="paper")) == "created"
-
-
-def test_values_out_of_range(ledger: Ledger) -> None:
-    source(ledger)
-    space = {**SPACE, "x": {"low": 0.35, "high": 1.0}, "colour": {"choices": ["red", "blue"]}}
-    spec = StudySpec.model_validate_json(json.dumps({**warm().stored(), "space": space}))
-    assert refusal(ledger, spec) == (
-        "the best 3 trials of 'source' must lie in the space, but got colour='green' of trial 1 "
-        "(space.colour is red | blue), x=0.3 of trial 1 (space.x is 0.35 to 1), colour='green' of "
-        "trial 4 (space.colour is red | blue). Widen the range, take fewer trials "
-        "(warm_start.top), or write those that fit as warm_start.points."
-    )
-
-
-def test_nothing_in_common(ledger: Ledger) -> None:
-    source(ledger)
-    spec = warm(space={"rate_per_ns": {"low": 0.01, "high": 1.0}})
-    assert refusal(ledger, spec) == (
-        "both studies must have a parameter in common, but 'source' has none of rate_per_ns. Name "
-        "another study."
-    )
+@pytest.mark.parametrize(
+    ("there", "here", "text"),
+    [
+        (
+            {"objective": "toy_objective:ToyLossObjective"},
+            {},
+            "both studies must maximize accuracy, but 'source' has minimize rmse_mv. Name a study "
+            "of the same metric.",
+        ),
+        (
+            {"protocol": "paper"},
+            {},
+            "the other study must not have been scored on the test part, but 'source' has "
+            'protocol="paper". Name a study with protocol = "validation", or search on the test '
+            'part here, too: protocol = "paper".',
+        ),
+        (
+            {},
+            {"space": FAR},
+            "the best 3 trials of 'source' must lie in the space, but got colour='green' of trial "
+            "1 (space.colour is red | blue), x=0.3 of trial 1 (space.x is 0.35 to 1), "
+            "colour='green' of trial 4 (space.colour is red | blue). Widen the range, take fewer "
+            "trials (warm_start.top), or write those that fit as warm_start.points.",
+        ),
+        (
+            {},
+            {"space": {"rate_per_ns": {"low": 0.01, "high": 1.0}}},
+            "both studies must have a parameter in common, but 'source' has none of rate_per_ns. "
+            "Name another study.",
+        ),
+    ],
+)
+def test_a_study_that_does_not_fit(
+    ledger: Ledger, there: dict[str, Any], here: dict[str, Any], text: str
+) -> None:
+    source(ledger, **there)
+    tree = {**warm().stored(), **here}
+    assert refusal(ledger, StudySpec.model_validate_json(json.dumps(tree))) == text
 
 
 def test_a_dry_run_shows_the_points_and_writes_nothing(
-    ledger: Ledger, database_url: str, tmp_path: Path
+    ledger: Ledger, hpo: Callable[..., str], tmp_path: Path
 ) -> None:
     source(ledger)
-    (tmp_path / "warm.toml").write_text(file.dumps(warm()).replace('name = "warm"\n', ""))
-    line = ["--study", "warm.toml", "--storage", database_url, "--dry-run"]
-    shown = launch(tmp_path, *line)
+    study = tmp_path / "warm.toml"
+    study.write_text(file.dumps(warm()).replace('name = "warm"\n', ""))
+    shown = hpo("launch", "--study", study, "--dry-run")
     assert "warm start  trials 0 to 2 begin with the best of source\n" in shown
     assert shown.splitlines()[-4:] == [
         "trial     x  k  colour",
@@ -229,18 +221,8 @@ def test_a_dry_run_shows_the_points_and_writes_nothing(
         "1      0.35  6   green",
         "2       0.4  4     red",
     ]
-    record = json.loads(launch(tmp_path, *line, "--json"))
+    record = json.loads(hpo("launch", "--study", study, "--dry-run", "--json"))
     assert record["spec"]["warm_start"]["points"] == BEST
     assert [summary.name for summary in ledger.studies()] == ["source"]
     ledger.register(warm())
     assert ledger.snapshot("warm").spec.hash == record["spec_hash"]
-
-
-def launch(directory: Path, *line: str) -> str:
-    command = [sys.executable, "-m", "hpo.launch", *line]
-    environment = {"PYTHONPATH": str(SUPPORT), "PATH": "/usr/bin:/bin", "HOME": str(directory)}
-    done = subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -23,11 +23,10 @@ from networks import (
 from networks import inputs as doubles
 from torch import Tensor
 
-from objectives.networks.kernels import autograd, passes, simd, sizes
+from objectives.networks.kernels import passes, simd, sizes
 from objectives.networks.kernels.autograd import fused_series
 from objectives.networks.kernels.chips import IDEAL
 from objectives.networks.kernels.passes import CtrnnKernel
-from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.layered import LayeredNetwork
 
 EACH_KIND = pytest.mark.parametrize("kind", WITH_WARM)
@@ -299,10 +298,6 @@ def test_other_threads_run_meanwhile() -> None:
     assert sum(start + 0.01 < beat < end - 0.01 for beat in beats) >= 5
 
 
-def test_warm_up_returns_seconds() -> None:
-    assert 0 < autograd.warm_up() < 60
-
-
 def test_segments_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = network(width=6).kernel(0)
     monkeypatch.setattr(sizes, "MAX_TRAJECTORY", 60 * kernel.floats_per_step)
@@ -352,17 +347,6 @@ def test_refuses_an_integrator_without_a_kernel() -> None:
         CtrnnKernel(network("ctrnn").structures[0], integrator="rk4", **how)
 
 
-@pytest.mark.parametrize("noisy", [False, True])
-def test_refuses_a_chip_that_it_was_not_built_for(noisy: bool) -> None:
-    own = network()
-    chip = IDEAL if noisy else make_chip(own, 4, noise=0.1)
-    rule = (
-        rf"^SpintronicKernel: built with noisy={noisy} for a chip with {0 if noisy else 4} jumps. "
-    )
-    with pytest.raises(ValueError, match=rule + "Ask the network for the kernel of the chip"):
-        passes.Pass(own.kernel(0, noisy=noisy), 4, keep=False).begin(np.empty(0, np.float32), chip)
-
-
 @pytest.mark.parametrize("backend", ["fused", "reference"])
 @pytest.mark.parametrize(("steps", "jumps"), [(2, 3), (4, 3), (1, 2)])
 def test_refuses_jumps_that_steps_cannot_meet(backend: Any, steps: int, jumps: int) -> None:
@@ -372,14 +356,3 @@ def test_refuses_jumps_that_steps_cannot_meet(backend: Any, steps: int, jumps: i
     )
     with pytest.raises(ValueError, match=rule):
         own(inputs(3, 4), make_chip(own, 4, noise=0.1, jumps=jumps))
-
-
-def test_refuses_masks_that_do_not_fit() -> None:
-    good = [torch.ones(shape).bool() for shape in [(5, 1), (2, 5, 5), (3, 5, 5)]]
-    rule = "SparseStructure: `mask_in.dtype == torch.bool` must hold, but got mask_in.dtype="
-    with pytest.raises(TypeError, match=rule):
-        SparseStructure.from_masks(good[0].float(), *good[1:])
-    with pytest.raises(ValueError, match=r"mask_inter\.shape == \(2, 5, 5\)` must hold"):
-        SparseStructure.from_masks(good[0], good[1][:1], good[2])
-    with pytest.raises(ValueError, match=r"mask_intra\.shape == \(layers, width, width\)` must"):
-        SparseStructure.from_masks(good[0], good[1], good[2][0])

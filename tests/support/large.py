@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from workers import toy_spec
 
-from hpo.ledger.tables import SCHEMA, studies
+from hpo.ledger.tables import SCHEMA
 from hpo.postgres.connect import Storage
 from hpo.study.spec import StudySpec
 
@@ -15,16 +15,16 @@ SELECT k, :study, 'COMPLETE', now() + k * interval '1 s', now() + (k + 1) * inte
 FROM generate_series(0, :trials - 1) k;
 
 INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
-SELECT trial_id, :logarithmic, 1e-3 * 10 ^ (3 * random()),
+SELECT trial_id, 'rate_per_ns', 1e-3 * 10 ^ (3 * random()),
   '{"name": "FloatDistribution", '
   '"attributes": {"step": null, "low": 0.001, "high": 1.0, "log": true}}'
 FROM trials WHERE study_id = :study;
 
 INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
-SELECT trial_id, name, random(),
+SELECT trial_id, 'x', random(),
   '{"name": "FloatDistribution", '
   '"attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}'
-FROM trials, unnest(CAST(:names AS text[])) name WHERE study_id = :study;
+FROM trials WHERE study_id = :study;
 
 INSERT INTO trial_values (trial_id, objective, value, value_type)
 SELECT trial_id, 0, 0.5 + 0.5 * random(), 'FINITE' FROM trials WHERE study_id = :study;
@@ -75,9 +75,7 @@ def spec(trials: int, points: int) -> StudySpec:
 
 
 def fill(storage: Storage, study_id: int, *, trials: int, points: int) -> None:
-    """Give a study without trials complete ones with a curve.
-
-    A study of Optuna's own gets seven parameters; one of the ledger, from `spec`, its two.
+    """Give the study of ``spec`` complete trials with a curve.
 
     Args:
         storage: the database.
@@ -87,13 +85,6 @@ def fill(storage: Storage, study_id: int, *, trials: int, points: int) -> None:
     """
     values = {"study": study_id, "trials": trials, "points": points}
     with storage.engine.begin() as connection:
-        ours = studies.c.optuna_study_id == study_id
-        of_ledger = connection.scalar(sa.select(studies.c.id).where(ours)) is not None
-        names = ["x"] if of_ledger else list("abcdef")
-        values |= {"logarithmic": "rate_per_ns" if of_ledger else "rate", "names": names}
-        text = _STATEMENTS + (";" + _OF_LEDGER if of_ledger else "")
-        for statement in text.split(";\n"):
-            named = sa.text(statement).bindparams(
-                **{name: value for name, value in values.items() if f":{name}" in statement}
-            )
-            connection.execute(named)
+        for statement in f"{_STATEMENTS};{_OF_LEDGER}".split(";\n"):
+            used = {name: value for name, value in values.items() if f":{name}" in statement}
+            connection.execute(sa.text(statement).bindparams(**used))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from toy_objective import ToyObjective, ToyParams
@@ -30,15 +29,6 @@ class MuteObjective(ToyObjective):
     def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
         """See ``ToyObjective``."""
         return super().evaluate(*args, **kwargs).replace(info={})
-
-
-class InfiniteObjective(ToyObjective):
-    """One of its costs has no bound."""
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
-        """See ``ToyObjective``."""
-        outcome = super().evaluate(*args, **kwargs)
-        return outcome.replace(info={**outcome.info, "n_synapses": math.inf})
 
 
 class ThreadsObjective(ToyObjective):

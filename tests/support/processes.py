@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,40 @@ ENTER = (
 HOLD = "print('ready', flush=True); sys.stdin.read()\n"
 USER = ENTER + "url = Embedded(Path(sys.argv[1])).acquire()\n" + HOLD
 
+_started: list[subprocess.Popen[str]] = []
+
+
+def of_this_test(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """A process that is killed when the test is over, should it run then."""
+    _started.append(process)
+    return process
+
+
+def kill_all() -> None:
+    """Kill what runs of the test that is over: it failed, and a later one would be warned of it."""
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
 
 def start(
     code: str, *arguments: object, python: str = sys.executable, **options: Any
 ) -> subprocess.Popen[str]:
     """Start `code`; its streams are pipes."""
-    return subprocess.Popen(
-        [python, "-c", code, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
+    return of_this_test(
+        subprocess.Popen(
+            [python, "-c", code, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
     )
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from processes import of_this_test
+
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study.file import validate
@@ -62,11 +64,13 @@ def start_worker(url: str, *arguments: str, code: str = "") -> subprocess.Popen[
         code: what it does first, to be on another kind of host.
     """
     start = f"{code}\nimport runpy; runpy.run_module('hpo.worker', run_name='__main__')"
-    return subprocess.Popen(
-        [sys.executable, *(["-c", start] if code else ["-m", "hpo.worker"]), *arguments],
-        env={**os.environ, "HPO_STORAGE": url},
-        stderr=subprocess.PIPE,
-        text=True,
+    return of_this_test(
+        subprocess.Popen(
+            [sys.executable, *(["-c", start] if code else ["-m", "hpo.worker"]), *arguments],
+            env={**os.environ, "HPO_STORAGE": url},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     )
 
 

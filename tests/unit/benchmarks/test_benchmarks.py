@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psycopg
 import pytest
-import sqlalchemy as sa
 
-from benchmarks import __main__, integrators, networks, parts, results
+from benchmarks import __main__, integrators, networks, results
 from benchmarks import runners as benchmarks_runners
-from benchmarks.delay import delayed
 from benchmarks.service import Overhead
 from benchmarks.workers import Throughput
 
@@ -49,34 +43,6 @@ def test_implementations_that_disagree_are_refused() -> None:
     runners = {"ours": case.ours(), "a map": case.ours(networks.FIRST_ORDER)}
     with pytest.raises(RuntimeError, match=r"the implementations disagree: \{'ours': 0.0, 'a map'"):
         networks._check(runners, case.split)
-
-
-def test_solvers_take_as_many_steps_as_they_need() -> None:
-    case = small("ctrnn")
-    limit, _ = case.error(case.ours())
-
-    def build(n: int) -> benchmarks_runners.Runner:
-        return case.ours(("exponential-ab2", n))
-
-    found = networks.least(case, limit, "exponential-ab2", build, lambda n, u: build(n).logits(u))
-    assert found.error <= limit
-    _, steps, _ = found.scheme.split()
-    coarser, _ = case.error(case.ours(("exponential-ab2", int(steps) - 1)))
-    assert coarser > limit
-
-
-def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("jax", "diffrax", "torchdiffeq"):
-        monkeypatch.setitem(sys.modules, name, None)
-    for name in ("jax_scan", "jax_solvers", "torch_solvers"):
-        monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
-    said: list[str] = []
-    assert networks._others(small("ctrnn"), said.append) == {}
-    assert [text.split(" does not run: ")[0].strip() for text in said] == [
-        "JAX scan + jit",
-        "torchdiffeq",
-        "diffrax",
-    ]
 
 
 TIMING = networks.Timing(
@@ -118,34 +84,6 @@ def test_page() -> None:
     assert "- JAX does not run: ModuleNotFoundError" in page
     assert "| tpe, none | 1,000 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
     assert "100 with one worker, 195 with two: **1.95 x**" in page
-
-
-def test_a_network_delays_every_byte(database_url: str) -> None:
-    url = sa.make_url(database_url)
-    password = Path(str(url.query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
-    with delayed(f"{url.query['host']}/.s.PGSQL.5432", 0.05) as port:
-        there = f"postgresql://{url.username}:{password}@127.0.0.1:{port}/{url.database}"
-        with psycopg.connect(there, autocommit=True) as connection:
-            began_s = time.monotonic()
-            for _ in range(3):
-                connection.execute("SELECT 1")
-            assert 0.3 <= time.monotonic() - began_s < 3.0
-
-
-def test_parts_add_up_to_what_was_measured() -> None:
-    """Of a network with synapses, and of nothing but ours at the width that is taken apart."""
-    default = integrators.default_of("ctrnn")
-    name = integrators.name_of(default)
-
-    def timing(what: str, width: int, scheme: str = name) -> networks.Timing:
-        return replace(TIMING, kind="ctrnn", what=what, width=width, scheme=scheme)
-
-    others = timing("ours", 64), timing("eager", 32), timing("ours, one step", 32, "euler, 1 step")
-    [found] = parts.measure([timing("ours", 32), *others])
-    assert sum(found.neurons) + sum(found.synapses) + found.rest == pytest.approx(1.0)
-    assert found.multiply_adds == 3 * 898 * 64 * (default[1] * 2560 + 16)
-    assert all(seconds > 0 for seconds in (*found.neurons, *found.synapses))
-    assert 0 < found.bound < 1
 
 
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,14 +135,6 @@ def test_what_is_confirmed_is_the_score_on_the_solved_equation(kind: str, trains
     assert abs(outcome.solved.score - outcome.score) < 0.2
 
 
-def test_the_same_by_kernels_and_by_the_reference() -> None:
-    by_kernel, by_reference = member(epochs=1), member(epochs=1)
-    by_reference.network.backend = "reference"
-    found, wanted = (m.train(lambda progress: None) for m in (by_kernel, by_reference))
-    np.testing.assert_allclose(found.curve, wanted.curve, rtol=1e-4)
-    np.testing.assert_allclose(found.loss_curve, wanted.loss_curve, rtol=1e-4)
-
-
 # --- reservoirs -----------------------------------------------------------------------------------
 
 

@@ -161,9 +161,6 @@ def test_a_network_that_has_diverged_scores_0_on_every_chip() -> None:
     assert hardware.accuracies(network, nothing) == (0.0,) * VARIED["draws"]
 
 
-# --- training on chips, thermal power ------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_that_sees_chips_is_another_one(kind: str) -> None:
     apart, seen = (
@@ -187,6 +184,9 @@ def test_a_cold_network_is_trained_as_if_nothing_were_said_of_thermal_training()
     }
     assert len(losses) == 4
     assert plain.loss_curve not in losses
+
+
+# --- training on chips, thermal power ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("power", [0.0, 1e-3])

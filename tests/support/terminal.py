@@ -1,0 +1,46 @@
+"""A command at a terminal of 24 lines by 80 characters."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+class Terminal:
+    """What ``start`` starts, given its three streams."""
+
+    def __init__(self, start: Callable[..., subprocess.Popen[Any]]) -> None:
+        """It begins."""
+        self._end, its_end = pty.openpty()
+        fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = start(stdin=its_end, stdout=its_end, stderr=its_end)
+        os.close(its_end)
+        self.said, self._read = "", 0
+
+    def shows(self, text: str, timeout_s: float = 60.0) -> bool:
+        """Read on until a text appears behind the one that was waited for last."""
+        deadline = time.monotonic() + timeout_s
+        while (found := self.said.find(text, self._read)) < 0:
+            assert time.monotonic() < deadline, self.said[-3000:]
+            if select.select([self._end], [], [], 0.2)[0]:
+                self.said += os.read(self._end, 65536).decode(errors="replace")
+        self._read = found + len(text)
+        return True
+
+    def write(self, text: str) -> None:
+        """Type a text."""
+        os.write(self._end, text.encode())
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._end)
