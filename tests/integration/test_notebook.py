@@ -78,9 +78,10 @@ def shown(outputs: list[Any], kind: str) -> str:
 
 
 @pytest.fixture
-def in_kernel(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def in_kernel(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """The database that a kernel which is started now works on."""
     monkeypatch.setenv("HPO_STORAGE", database_url)
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
     return database_url
 
 
@@ -106,7 +107,7 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
     view = shown(launch, "text/plain")
     assert view.startswith("toy  toy_objective:ToyObjective  database test_")
     assert "8/8" in view
-    assert "confirming 3/3" in view
+    assert "3 of 3 confirmations settled" in view
     assert len([o for o in launch if o.output_type == "display_data"]) == 1, "one, written anew"
     assert not [o for o in launch if o.get("name") == "stderr"]
 
