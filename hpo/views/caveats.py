@@ -177,8 +177,9 @@ def assured(spec: StudySpec, item: Confirmation) -> list[str]:
         noise = f", and {_NOISE} ({_noise(spec, thermal)})" if thermal.noisy else ""
         texts.append(f"holds from a third to three times the thermal power {power}{noise}")
     if found is not None:
+        low, high = (f"{100 * end:.0f}" for end in found.interval)
         of = f"{found.passed:,} of {found.chips:,} chips {_reach(spec, found)}"
-        texts.append(f"yield {_share(found)} ({of}; 95 % interval {_interval(found)})")
+        texts.append(f"yield {_share(found)} ({of}; 95 % interval {low} to {high} %)")
     return texts
 
 
@@ -231,8 +232,6 @@ def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
         known[AT_STEP] = score_text(spec, item.step_mean, item.step_std)
     if thermal is not None:
         known["thermal power"] = power_text(thermal.device_power)
-        if thermal.power != thermal.device_power:
-            known["thermal power"] += f", trained with {power_text(thermal.power)}"
         scores = {
             "at a third of it": thermal.third,
             "at it": thermal.at_device,
@@ -242,8 +241,7 @@ def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
         known |= {name: score_text(spec, score) for name, score in scores.items()}
         known |= {_NOISE: _noise(spec, thermal)} if thermal.noisy else {}
     if (found := networks.chip_yield(spec, item.simulated)) is not None:
-        share = f"{_share(found)} of {found.chips:,} chips ({_interval(found)})"
-        known[f"yield {_reach(spec, found)}"] = share
+        known[f"yield {_reach(spec, found)}"] = f"{_share(found)} of {found.chips:,} chips"
     return known
 
 
@@ -272,8 +270,3 @@ def _reach(spec: StudySpec, found: Yield) -> str:
 
 def _share(found: Yield) -> str:
     return f"{100 * found.share:.3g} %"
-
-
-def _interval(found: Yield) -> str:
-    low, high = (f"{100 * end:.0f}" for end in found.interval)
-    return f"{low} to {high} %"

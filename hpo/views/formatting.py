@@ -97,11 +97,6 @@ def quantity_label(name: str) -> str:
     return f"{stem.replace('_', ' ')} ({found})" if found else name
 
 
-def cost_word(name: str) -> str:
-    """What a cost is called in a sentence: ``energy``."""
-    return quantity_label(name).partition(" (")[0]
-
-
 def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence[float]) -> str:
     """A score, and where there is something, what it costs: ``90.6 ± 0.9 % at 12.3 pJ``."""
     text = score_text(spec, score, std)

@@ -12,7 +12,7 @@ from hpo.study.result import Result, Search
 from hpo.study.trials import Event, Listed, SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import caveats, formatting, verdict
 from hpo.views.page import template
-from hpo.views.scores import axis_score, clocks, focus, incumbents, reported_score
+from hpo.views.scores import axis_score, clocks, incumbents, reported_score
 
 WIDTH, HEIGHT = 260.0, 84.0
 """Of a small picture's plot, in its unit; labels and what is confirmed stand beside it."""
@@ -66,6 +66,8 @@ def card(result: Result) -> Card:
     spec, found, item, at = result.spec, result.headline, result.confirmed, result.progress
     ended = f": {counts}" if (counts := verdict.ended(result)) else ""
     facts = {"Trials": f"{at.settled:,} of {at.trials:,} settled{ended}; {at.epochs:,} epochs"}
+    if not result.selects:
+        facts["Points"] = verdict.verdict(result)
     if item is not None and found is not None:
         aside = caveats.aside(spec, item)
         facts["Confirmed"] = f"trial {item.source}, on {found.n} fresh seeds"
@@ -86,8 +88,8 @@ def card(result: Result) -> Card:
 def curve(result: Result) -> Curve | None:
     """The picture of a search; None of others, and as long as no trial is complete.
 
-    The width stands for the whole budget. A line that is far worse in the beginning comes into view
-    later.
+    The width stands for the whole budget. The first half of the steps may lie below: the line then
+    comes into view later.
     """
     spec, at, found = result.spec, result.progress, result.headline
     best = incumbents(result, clocks(result)[0]) if type(result) is Search else []
@@ -96,7 +98,12 @@ def curve(result: Result) -> Curve | None:
     confirmed, known = None, reported_score(spec)
     if found is not None and found.confirmed:
         confirmed = formatting.shown(spec, found.score), formatting.shown(spec, found.std or 0.0)
-    low, high = focus(result)
+    scores = [axis_score(spec, trial) for trial in best]
+    shown = scores[len(scores) // 2 :]
+    for centre, spread in filter(None, (known, confirmed)):
+        shown += [centre - spread, centre + spread]
+    margin = 0.08 * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0
+    low, high = min(shown) - margin, max(shown) + margin
 
     def y(score: float) -> float:
         share = (high - score) / (high - low)
@@ -108,7 +115,7 @@ def curve(result: Result) -> Curve | None:
     def heights(pair: tuple[float, float] | None) -> _Heights | None:
         return pair and (y(pair[0]), y(pair[0] + pair[1]), y(pair[0] - pair[1]))
 
-    corners = [(x(trial.number + 1), y(axis_score(spec, trial))) for trial in best]
+    corners = [(x(trial.number + 1), y(score)) for trial, score in zip(best, scores, strict=True)]
     path = "".join(f"H{right}V{height}" for right, height in corners)
     end = x(max(at.settled, best[-1].number + 1))
     return Curve(

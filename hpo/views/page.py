@@ -25,28 +25,17 @@ from hpo.views.palette import DARK
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_DIGITS = 5
-_TOP = 14
-"""Pixels above a figure: its buttons are the page's."""
 _LEGEND, _NARROW_LEGEND = 44, 34
 """Characters in a line of a legend, which fit a telephone, and two of which fit a page of paper."""
-_SUMMARY_ROWS = 5
-
-Columns = Mapping[str, Sequence[object]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table, column by column, each under its head; the first cell of a row is its header."""
+    """A table, its rows by the heads of its columns; the first cell of a row is its header."""
 
     caption: str
-    columns: Columns
+    rows: Sequence[Mapping[str, object]]
     css: str = "numbers"
-
-    @property
-    def rows(self) -> list[tuple[object, ...]]:
-        """The cells row by row."""
-        return [*zip(*self.columns.values(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -81,7 +70,7 @@ def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
     """A figure as part of a section; with ``least``, several, as many in a row as fit."""
     width = _LEGEND if len(figures) == 1 else _NARROW_LEGEND
     for figure in figures:
-        figure.update_layout(margin_t=_TOP)
+        figure.update_layout(margin_t=14)  # its buttons are the page's
         for item in (*figure.data, *figure.layout.shapes):
             if item.name:  # in a legend, which does not break lines by itself
                 item.name = "<br>".join(textwrap.wrap(item.name, width, break_long_words=False))
@@ -124,7 +113,7 @@ def compact(figure: go.Figure) -> str:
     """A figure as JSON of plain lists, its numbers with five significant digits."""
 
     def shortened(digits: str) -> float | int:
-        value = float(f"{float(digits):.{_DIGITS}g}")
+        value = float(f"{float(digits):.5g}")
         return int(value) if value.is_integer() else value
 
     tree = json.loads(figure.to_json(), parse_float=shortened)
@@ -149,6 +138,6 @@ def summary(result: Result) -> str:
     named = result.confirmed.source if result.confirmed else None  # the verdict warns of it
     lines = [verdict.progress(result), *caveats.warnings(result, but=named)]
     lines += [f"Edge: {text}." for text in verdict.edges(result)]
-    table = Table("", ranking.table(result, ranking.first(result, _SUMMARY_ROWS)))
+    table = Table("", ranking.table(result, ranking.first(result, 5)))
     facts = {"verdict": verdict.verdict(result), "lines": lines}
     return template("summary.html.j2").render(result=result, table=table, **facts)

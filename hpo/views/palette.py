@@ -7,12 +7,7 @@ PURPLE, SKY, BROWN = "#CC79A7", "#56B4E9", "#8C6D31"
 INK, SLATE, GREY, GRID = "#1f2933", "#52606d", "#9aa5b1", "#e4e7eb"
 PAPER = "white"
 
-BAND_OPACITY = 0.10
-BAND = {
-    "fillcolor": f"rgba(213, 94, 0, {BAND_OPACITY:.2f})",  # VERMILLION
-    "line_width": 0,
-    "layer": "below",
-}
+BAND = {"fillcolor": VERMILLION, "opacity": 0.1, "line_width": 0, "layer": "below"}
 """The band of the reported result, for plotly."""
 
 DARK = {

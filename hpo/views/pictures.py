@@ -9,7 +9,6 @@ alone: they hold no date and no random names.
 from __future__ import annotations
 
 import html
-import re
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,8 +120,7 @@ def _draw(axes: Axes, trace: Any) -> None:
     named = trace.showlegend is not False
     label = wrapped(trace.name or "", 36) if named and trace.name else "_hidden"
     if trace.fill == "toself":
-        colour, opacity = _colour(trace.fillcolor)
-        axes.fill(x, y, color=colour, alpha=opacity, linewidth=0)
+        axes.fill(x, y, color=trace.fillcolor, alpha=trace.opacity, linewidth=0)
         return
     bars = {key: trace[name].array for key, name in (("xerr", "error_x"), ("yerr", "error_y"))}
     look = {key: value for key, value in bars.items() if value is not None}
@@ -156,15 +154,9 @@ def _draw_shape(axes: Axes, shape: Any) -> None:
         across = axes.axvline if upright else axes.axhline
         across(ends[0], color=shape.line.color, **line)
         return
-    colour, opacity = _colour(shape.fillcolor)
     span = axes.axvspan if upright else axes.axhspan
-    span(*ends, facecolor=(colour, opacity), edgecolor=shape.line.color or "none", **line)
-
-
-def _colour(rgba: str) -> tuple[tuple[float, ...], float]:
-    """``rgba(213, 94, 0, 0.10)`` as Matplotlib has it: colour and opacity."""
-    *rgb, opacity = map(float, re.findall(r"[\d.]+", rgba))
-    return tuple(value / 255 for value in rgb), opacity
+    face, edge = (shape.fillcolor, shape.opacity), shape.line.color or "none"
+    span(*ends, facecolor=face, edgecolor=edge, **line)
 
 
 def wrapped(text: str, width: int = 90) -> str:

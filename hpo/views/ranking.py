@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, told_costs
@@ -33,8 +33,8 @@ def costs(result: Result) -> list[str]:
     return [*dict.fromkeys((*result.costs, *told))]
 
 
-def table(result: Result, trials: Sequence[Trial]) -> dict[str, list[str]]:
-    """What is known of complete trials, by the heads of columns; at last the reported one.
+def table(result: Result, trials: Sequence[Trial]) -> list[_Cells]:
+    """What is known of complete trials, a row each by the heads of columns; last, what is reported.
 
     Costs are those over the fresh seeds where there are some, else those of the search.
     """
@@ -42,11 +42,9 @@ def table(result: Result, trials: Sequence[Trial]) -> dict[str, list[str]]:
     rows = [_row(result, trial, confirmed.get(trial.number)) for trial in trials]
     if result.spec.reported is not None:
         rows.append(_reported(result.spec, confirmed=any(SEEDS in facts for facts, *_ in rows)))
-    return {
-        name: [cells.get(name, NOTHING) for cells in group]
-        for group in zip(*rows, strict=True)
-        for name in dict.fromkeys(chain.from_iterable(group))
-    }
+    groups = zip(*rows, strict=True)
+    heads = dict.fromkeys(name for group in groups for cells in group for name in cells)
+    return [{name: ChainMap(*row).get(name, NOTHING) for name in heads} for row in rows]
 
 
 def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:

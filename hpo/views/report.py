@@ -19,7 +19,7 @@ from hpo.views import caveats, formatting, json_records, ranking
 from hpo.views import verdict as words
 from hpo.views.figures import convergence, declared, front, importance, networks, parameters
 from hpo.views.figures.networks import Confusion
-from hpo.views.page import Columns, Plot, Section, Table, code, plot, render
+from hpo.views.page import Plot, Section, Table, code, plot, render
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 
@@ -135,23 +135,20 @@ def _points(result: Result) -> Section | None:
     chart = declared.chart(result)
     if chart is None:
         return None
-    points = sorted(
-        ((group.label, point) for group in chart.groups for point in group.points),
-        key=lambda found: found[1].trial.number,
-    )
-    columns: Columns = {
-        "trial": [f"trial {point.trial.number}" for _, point in points],
-        "curve": [label for label, _ in points],
-        **{
-            name: [formatting.value_cell(point.trial.params.get(name)) for _, point in points]
-            for name in result.spec.parameters
-        },
-        "median": [f"{point.median:.4g}" for _, point in points],
-        "quartiles": [f"{point.low:.4g} – {point.high:.4g}" for _, point in points],
-        "n": [len(point.trial.members) for _, point in points],
-    }
+    points = [(group.label, point) for group in chart.groups for point in group.points]
+    rows = [
+        {
+            "trial": f"trial {point.trial.number}",
+            "curve": label,
+            **{n: formatting.value_cell(point.trial.params.get(n)) for n in result.spec.parameters},
+            "median": f"{point.median:.4g}",
+            "quartiles": f"{point.low:.4g} – {point.high:.4g}",
+            "n": len(point.trial.members),
+        }
+        for label, point in sorted(points, key=lambda found: found[1].trial.number)
+    ]
     note = f"In the order of the study file: {chart.y_label}."
-    return Section("points", note, [Table("Every point", columns)])
+    return Section("points", note, [Table("Every point", rows)])
 
 
 def _convergence(result: Result) -> Section:
@@ -214,8 +211,6 @@ def _confirmation(result: Result) -> Section:
     note += f"({spec.confirm_epochs} epochs) and tested once on the test part."
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {words.PAPER_PROTOCOL}."
-    if any(item.checked for item in found):
-        note += f" Confirmed scores are those {caveats.SOLVED}."
     note += f" {caveats.SOLVED_MEANS}" * any(item.checks for item in found)
     note += f" {caveats.THERMAL_MEANS}" * any(item.thermal is not None for item in found)
     scored = [item for item in found if item.scores]
@@ -251,16 +246,18 @@ def _ended(result: Result, state: SlotState) -> Section | None:
     found = result.ended(state)
     if not found:
         return None
-    shown = found[:ENDED_ROWS]
-    columns: Columns = {
-        "trial": [result.called(trial) for trial in shown],
-        "score": [formatting.score_cell(result.spec, trial) for trial in shown],
-        "worker": [trial.worker or ranking.NOTHING for trial in shown],
-        "message": [_message(trial.message or "") for trial in shown],
-    }
+    rows = [
+        {
+            "trial": result.called(trial),
+            "score": formatting.score_cell(result.spec, trial),
+            "worker": trial.worker or ranking.NOTHING,
+            "message": _message(trial.message or ""),
+        }
+        for trial in found[:ENDED_ROWS]
+    ]
     note = f"{len(found):,} {state}" + " by hand (hpo exclude)" * (state == SlotState.EXCLUDED)
-    note += f", of which {len(shown)} are listed." if found[ENDED_ROWS:] else "."
-    return Section(str(state), note, [Table(f"{state} trials".capitalize(), columns, css="")])
+    note += f", of which {ENDED_ROWS} are listed." if found[ENDED_ROWS:] else "."
+    return Section(str(state), note, [Table(f"{state} trials".capitalize(), rows, css="")])
 
 
 def _message(message: str) -> Markup:

@@ -13,7 +13,7 @@ from hpo.study.dimensions import split
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
-from hpo.study.trials import SlotState, StudyState, Trial
+from hpo.study.trials import StudyState
 from hpo.views import caveats, formatting
 from objectives.contract import Protocol
 
@@ -92,12 +92,10 @@ def ended(result: Result) -> str:
 
     ``41 complete, 10 curves cut short, 4 not replicated further, 2 failed``
     """
-    return ", ".join(counted(*item) for item in result.progress.ended.items())
-
-
-def counted(key: tuple[SlotState, str], n: int) -> str:
-    """``10 curves cut short``."""
-    return f"{n:,} {key[1].replace('curve', 'curves') if n > 1 else key[1]}"
+    return ", ".join(
+        f"{n:,} {name.replace('curve', 'curves') if n > 1 else name}"
+        for (_, name), n in result.progress.ended.items()
+    )
 
 
 def edges(result: Result) -> list[str]:
@@ -231,24 +229,16 @@ def named(result: Result) -> str:
     if not isinstance(result, Front) or best is None or best.score is None:
         return "best"
     if pareto.holds(spec, best.score):
-        by = f" by {formatting.cost_word(result.costs[0])}" if len(result.costs) > 1 else ""
+        first = formatting.quantity_label(result.costs[0]).partition(" (")[0]
+        by = f" by {first}" * (len(result.costs) > 1)
         return f"cheapest{by} that reaches the reported score"
     return "most accurate" if spec.is_accuracy else "best by score alone"
-
-
-def scored(result: Result, trial: Trial) -> str:
-    """``, expected; its network scored 94.1 %``: where what is claimed is no score; else empty."""
-    if trial.number not in result.snapshot.expected or trial.score is None:
-        return ""
-    its = "its network" if result.spec.budget.members == 1 else "its networks"
-    return f", expected; {its} scored {formatting.score_text(result.spec, trial.score)}"
 
 
 def best_text(result: Result) -> str:
     """What the search claims of its best trial: ``94.1 % at 12.3 pJ``; empty without one."""
     best = result.best
-    claimed = None if best is None else result.claimed(best)
-    if best is None or claimed is None:
+    if best is None or (claimed := result.claimed(best)) is None:
         return ""
     return formatting.point_text(result.spec, claimed, None, best.costs)
 
@@ -261,9 +251,12 @@ def _searched(result: Result) -> list[str]:
         return [f"no trial is complete: {ended(result)}"]
     members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
     how = protocol_text(spec)
+    if best.number in result.snapshot.expected and best.score is not None:
+        its = "its network" if spec.budget.members == 1 else "its networks"
+        how += f", expected; {its} scored {formatting.score_text(spec, best.score)}"
     name = "" if spec.is_accuracy else f"{formatting.metric(spec)} "
     so_far = " so far" if result.state == StudyState.OPEN else ""
-    text = f"{named(result)}{so_far} {name}{score} ({members}, {how}{scored(result, best)})"
+    text = f"{named(result)}{so_far} {name}{score} ({members}, {how})"
     if isinstance(result, Front):
         text += f", of {len(result.front)} trials on the front"
     failed = sum(c.failed for c in confirmations)

@@ -42,13 +42,13 @@ def _traces(result: Result, clock: Clock, view: tuple[float, float]) -> Iterator
     for how, symbol in ((None, "circle"), *style.ENDINGS.items()):
         some = [style.spot(spec, t, at[t.number], view) for t in found if ending(spec, t) == how]
         name, marker = how or "complete trial", {**look, "symbol": symbol}
-        yield style.markers(some, name=name, marker=marker, on_edge=True)
+        yield style.markers(some, name=name, marker=marker)
     crosses, worst = [], view[0] if spec.maximize else view[1]
     for trial in result.failed:
         why = style.safe(formatting.cut(formatting.last_line(trial.message), 120))
         crosses.append(style.Spot(at[trial.number], worst, f"trial {trial.number} failed<br>{why}"))
     cross = {"color": INK, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": INK}}
-    yield style.markers(crosses, name="failed", marker=cross, on_edge=True)
+    yield style.markers(crosses, name="failed", marker=cross)
     best = incumbents(result, clock)
     x, y = [at[trial.number] for trial in best], [axis_score(spec, trial) for trial in best]
     line = style.steps(x, y, clock.end, line_color=INK, line_width=2.2)

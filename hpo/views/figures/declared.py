@@ -15,12 +15,12 @@ import plotly.graph_objects as go
 
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Figure, ParamValue, Reference
+from hpo.study.tables import Figure, Reference
 from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures import convergence, front
-from hpo.views.figures.style import DASHED, LOG_AXIS, Spot, markers, rgba, safe, style
-from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, SLATE, VERMILLION
+from hpo.views.figures.style import DASHED, LOG_AXIS, Spot, markers, position, safe, style
+from hpo.views.palette import BLUE, BROWN, GREEN, GRID, INK, ORANGE, PURPLE, SKY, SLATE, VERMILLION
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
@@ -33,6 +33,7 @@ class Point:
     """The networks of one trial, at one place of the x axis; scores in the unit of the axes."""
 
     x: float | str
+    """A number, or a name that is ``safe``."""
     median: float
     low: float
     """25th percentile over the networks."""
@@ -159,7 +160,7 @@ def _curves(result: Result) -> _Placed:
     """The points of a sweep, each under the label of its curve."""
     for label, points in result.curves.items() if isinstance(result, Sweep) else ():
         for x, trial in points:
-            yield label, _at(x), trial
+            yield label, position(x), trial
 
 
 def _clouds(result: Result, figure: Figure) -> _Placed:
@@ -168,9 +169,8 @@ def _clouds(result: Result, figure: Figure) -> _Placed:
     for trial in result.trained:
         values = {**result.spec.params(trial.params).model_dump(), **trial.params}
         x = _place(trial, figure, values)
-        sides = [values.get(side) if isinstance(side, str) else side for side in rule or (0, 1)]
-        left, right = (side if isinstance(side, int | float) else None for side in sides)
-        if x is None or left is None or right is None:
+        left, right = (values.get(str(side), side) for side in rule or (0, 1))
+        if x is None or isinstance(left, str) or isinstance(right, str):
             continue  # of another objective, which lacks the parameter
         yield labels[0 if left < right else 1], x, trial
 
@@ -178,10 +178,6 @@ def _clouds(result: Result, figure: Figure) -> _Placed:
 def _x_name(spec: StudySpec, figure: Figure) -> str:
     name = ", ".join(spec.swept) if figure.x is None else figure.x.removeprefix("info.")
     return formatting.parameter_label(name) if name else ""
-
-
-def _at(x: ParamValue) -> float | str:
-    return formatting.value_text(x) if isinstance(x, bool | str) else float(x)
 
 
 def _labels(figure: Figure) -> tuple[str, ...]:
@@ -198,7 +194,7 @@ def _place(trial: Trial, figure: Figure, values: Mapping[str, Any]) -> float | s
     name = (figure.x or "").removeprefix("info.")
     if name == figure.x:
         value = values.get(name)
-        return _at(value) if isinstance(value, bool | str | int | float) else None
+        return position(value) if isinstance(value, bool | str | int | float) else None
     measured = [m.info.get(name) for m in trial.members]
     finite = [float(v) for v in measured if isinstance(v, int | float) and math.isfinite(v)]
     return statistics.median(finite) if finite else None
@@ -231,16 +227,15 @@ def _traces(group: Group, colour: str, symbol: str, *, joined: bool) -> list[go.
             f"n = {len(p.trial.members)}",
             *formatting.parameter_lines(p.trial.params),
         ]
-        x = safe(p.x) if isinstance(p.x, str) else p.x
-        spots.append(Spot(x, p.median, "<br>".join(map(safe, lines))))
+        spots.append(Spot(p.x, p.median, "<br>".join(map(safe, lines))))
     marker = {"color": colour, "size": 8, "symbol": symbol, "opacity": 1.0 if joined else 0.75}
-    points = markers(spots, name=name, marker=marker, on_edge=True)
+    points = markers(spots, name=name, marker=marker)
     if not joined:
         return [points]
     there = [spot.x for spot in spots]
     low, high = [p.low for p in group.points], [p.high for p in group.points]
     band = go.Scatter(x=[*there, *there[::-1]], y=[*high, *low[::-1]], fill="toself", name=name)
-    band.update(mode="lines", line_width=0, fillcolor=rgba(colour, 0.18), hoverinfo="skip")
+    band.update(mode="lines", line_width=0, fillcolor=colour, opacity=0.18, hoverinfo="skip")
     points.update(mode="lines+markers", line={"color": colour, "width": 2})
     return [trace.update(legendgroup=name) for trace in (band.update(showlegend=False), points)]
 
@@ -250,7 +245,7 @@ def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None
     line = {"color": SLATE, "width": 1.6, "dash": DASHES[index % len(DASHES)]}
     look = {"name": safe(reference.label), "showlegend": True}
     if reference.window is not None:
-        look |= {"fillcolor": rgba(SLATE, 0.12), "layer": "below", "line": {**line, "width": 0.8}}
+        look |= {"fillcolor": GRID, "opacity": 0.6, "layer": "below", "line": line}
         drawing.add_vrect(*reference.window, **look)
     elif reference.mark is not None:
         drawing.add_vline(reference.mark, line=line, **look)

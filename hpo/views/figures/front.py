@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -45,9 +43,9 @@ def note(result: Front) -> str:
 
 def trials(result: Front, cost: str, *, along: bool) -> list[style.Spot]:
     """The complete trials on the front (``along``), cheapest first, or the others, by number."""
-    spec, on_front = result.spec, {trial.number for trial in result.front}
+    spec, on_front, view = result.spec, {trial.number for trial in result.front}, focus(result)
     found = [t for t in complete(result.search) if (t.number in on_front) == along]
-    spots = [style.spot(spec, trial, spec.named_costs(trial.costs)[cost]) for trial in found]
+    spots = [style.spot(spec, t, spec.named_costs(t.costs)[cost], view) for t in found]
     return sorted(spots, key=lambda spot: float(spot.x)) if along else spots
 
 
@@ -80,26 +78,21 @@ def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, in
     low, high = focus(result)
     others, front = (trials(result, cost, along=along) for along in (False, True))
     tested, published, best = fresh(result, cost), reported(result, cost), line(result, cost)
-    inside = [replace(one, y=min(max(one.y, low), high)) for one in others]
     dearest = max((one.x for one in (*others, *front)), default=0.0)
     name, x, y = "front of the search", [one.x for one in best], [one.y for one in best]
     along = style.steps(x, y, dearest, line_color=INK, line_width=2, hoverinfo="skip", name=name)
     ring = {"color": "white", "size": 8, "line": {"width": 2, "color": INK}}
     faint = {"color": BLUE, "size": 6, "opacity": 0.4}
     drawn = [
-        (inside, "trial", faint),
+        (others, "trial", faint),
         (front, name, ring),
         (tested, "confirmed on fresh seeds, mean ± std", style.CONFIRMED),
     ]
     for one, symbol in zip(published, ("cross", "cross-open"), strict=False):
         cross = {"color": VERMILLION, "size": 12, "symbol": symbol, "line": {"width": 1.5}}
         drawn.append(([one], one.text, cross))
-    traces = [
-        style.markers(spots, name=name, marker=marker, on_edge=True)
-        for spots, name, marker in drawn
-        if spots
-    ]
-    for trace in [along, *traces] if best else traces:  # the panels share a legend
+    traces = [style.markers(spots, name=name, marker=marker) for spots, name, marker in drawn]
+    for trace in [trace for trace in (along, *traces) if trace.x]:  # the panels share a legend
         new = trace.name not in {other.name for other in drawing.data}
         drawing.add_trace(trace.update(showlegend=new, legendgroup=trace.name), **place)
     if (score := reported_score(result.spec)) is not None:

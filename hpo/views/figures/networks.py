@@ -31,7 +31,8 @@ def learning_curves(result: Result) -> go.Figure:
     numbers = {trial.number for trial in best}
     others = [s for s in result.search if s.number not in numbers and _curves(spec, s)]
     if others:
-        means = [_mean_curve(_curves(spec, trial)) for trial in style.sample(others, MAX_CURVES)]
+        some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
+        means = [_mean_curve(_curves(spec, trial)) for trial in some]
         grey = _thinned(means, GREY, 0.8, name="other trials", hoverinfo="skip", opacity=0.6)
         figure.add_trace(grey)
     for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
@@ -72,7 +73,7 @@ def _thinned(curves: list[list[float]], colour: str, width: float, **look: Any) 
     x: list[float | None] = []
     y: list[float | None] = []
     for curve in curves:
-        epochs = sorted({0, *style.sample(range(len(curve)), MAX_CURVE_POINTS)}) if curve else []
+        epochs = sorted({0, *style.sample(len(curve), MAX_CURVE_POINTS)})
         x += [*(epoch + 1 for epoch in epochs), None]
         y += [*(curve[epoch] for epoch in epochs), None]
     line = {"color": colour, "width": width}
@@ -103,9 +104,9 @@ def confirmed(result: Result) -> go.Figure:
         (claims, "claimed by the search", style.CLAIMED),
     ):
         figure.add_trace(style.markers(spots, name=name, marker=marker, across=True))
-    costs = [formatting.quantities(spec.named_costs(item.costs)) for item in found]
     labels = [
-        f"trial {c.source}, {cost}".rstrip(", ") for c, cost in zip(found, costs, strict=True)
+        f"trial {c.source}, {formatting.quantities(spec.named_costs(c.costs))}".rstrip(", ")
+        for c in found
     ]
     figure.update_yaxes(range=[len(found) - 0.4, -0.6], showgrid=False)
     figure.update_yaxes(tickvals=[*range(len(found))], ticktext=[*map(style.safe, labels)])

@@ -61,7 +61,7 @@ def _cloud(
     ]
     marker: dict[str, Any] = {"color": [t.number for t in trials], "coloraxis": "coloraxis"}
     marker |= {"size": 6, "opacity": 0.8}
-    trace = style.markers(spots, name="", marker=marker, on_edge=True)
+    trace = style.markers(spots, name="", marker=marker)
     return trace.update(hovertemplate=f"%{{text}}<br>{style.safe(name)} = %{{x}}<extra></extra>")
 
 

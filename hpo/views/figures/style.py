@@ -10,7 +10,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -23,8 +23,6 @@ from hpo.study.trials import SlotState, Trial
 from hpo.views import caveats, formatting
 from hpo.views.palette import BAND, BLUE, GREEN, GREY, GRID, INK, PAPER, VERMILLION
 from hpo.views.scores import axis_score, reported_score
-
-T = TypeVar("T")
 
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 """How what is reported is drawn: a dashed line on the band of its deviation."""
@@ -109,14 +107,13 @@ def markers(
     *,
     name: str,
     marker: Mapping[str, Any],
-    on_edge: bool = False,
     across: bool = False,
 ) -> go.Scatter | go.Scattergl:
     """Markers with their hover texts, and error bars if a spot has a deviation.
 
-    ``on_edge`` draws those on an axis in full; ``across`` has the scores run from left to right.
+    Those on an axis are drawn in full. ``across`` has the scores run from left to right.
     """
-    trace = go.Scatter(cliponaxis=not on_edge) if len(spots) <= SVG_POINTS else go.Scattergl()
+    trace = go.Scatter(cliponaxis=False) if len(spots) <= SVG_POINTS else go.Scattergl()
     x, y = [one.x for one in spots], [one.y for one in spots]
     if any(one.std for one in spots):
         bars = {"array": [one.std for one in spots], "color": marker["color"], "thickness": 2}
@@ -164,19 +161,7 @@ def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = Fa
     line(value, **DASHED, showlegend=True, name=name)
 
 
-def sample(items: Sequence[T], limit: int) -> list[T]:
-    """At most so many of some items, evenly spread, the last among them."""
-    if len(items) <= limit:
-        return list(items)
-    return [items[(i + 1) * len(items) // limit - 1] for i in range(limit)]
-
-
-def rgba(colour: str, opacity: float) -> str:
-    """A colour with an opacity.
-
-    Examples:
-        >>> rgba("#009E73", 0.25)
-        'rgba(0, 158, 115, 0.25)'
-    """
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {opacity:g})"
+def sample(n: int, limit: int) -> list[int]:
+    """At most so many of ``n`` indices, evenly spread, the last among them."""
+    limit = min(n, limit)
+    return [(i + 1) * n // limit - 1 for i in range(limit)]

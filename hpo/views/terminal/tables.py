@@ -64,8 +64,9 @@ def best_table(result: Result, top: int) -> list[str]:
     """The best configurations, a column each, beside the reported one; a row per parameter."""
     found = ranking.table(result, ranking.first(result, top))
     plain = (ranking.SCORE, ranking.CONFIRMED, *result.spec.parameters)
-    rows = [["", *found.pop(ranking.TRIAL)]]
-    rows += [[name if name in plain else f"  {name}", *cells] for name, cells in found.items()]
+    rows = [["", *(row.pop(ranking.TRIAL) for row in found)]]
+    for name in found[0]:
+        rows.append([name if name in plain else f"  {name}", *(row[name] for row in found)])
     return columns(rows, right=range(1, len(rows[0])))
 
 
@@ -80,10 +81,9 @@ def front_table(result: Result) -> list[str]:
     if not trials:
         return []
     found = ranking.table(result, trials)
-    cells = {ranking.TRIAL: [cell.removeprefix("trial ") for cell in found[ranking.TRIAL]]}
     costs = map(formatting.quantity_label, ranking.costs(result))
-    for name in (*costs, ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS):
-        if name in found:
-            cells["n" if name == ranking.SEEDS else name] = found[name]
-    rows = [list(cells), *zip(*cells.values(), strict=True)]
-    return columns(rows, right=range(1, len(cells)))
+    main = (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS)
+    names = [name for name in (ranking.TRIAL, *costs, *main) if name in found[0]]
+    rows = [["n" if name == ranking.SEEDS else name for name in names]]
+    rows += [[row[name].removeprefix("trial ") for name in names] for row in found]
+    return columns(rows, right=range(1, len(names)))
