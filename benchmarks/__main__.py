@@ -159,7 +159,7 @@ def _one_core() -> Iterator[None]:
 @contextlib.contextmanager
 def _temporary_home() -> Iterator[None]:
     """An embedded server of our own."""
-    from hpo.postgres.embedded.client import stop
+    from hpo.postgres.embedded import stop
 
     home = Path(tempfile.mkdtemp(prefix="hpo-bench-"))
     home.chmod(0o711)  # the server's account must reach it

@@ -32,8 +32,8 @@ from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import slots
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.embedded.client import read_password
-from hpo.postgres.embedded.layout import PORT, Layout
+from hpo.postgres.embedded import read_password
+from hpo.postgres.server import PORT, Layout
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState

@@ -21,8 +21,8 @@ from sqlalchemy import text
 from benchmarks import instant
 from hpo import settings
 from hpo.ledger.ledger import Ledger
+from hpo.postgres import embedded
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.embedded import client
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState
@@ -208,7 +208,7 @@ def _database() -> Iterator[Storage]:
 
 def _server_cpu_s() -> float:
     """CPU time of the embedded server's present processes."""
-    pid = client.status(settings.home()).pid
+    pid = embedded.status(settings.home()).pid
     if pid is None:
         return 0.0
     total = 0.0

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from hpo.errors import StorageError
 from hpo.postgres.connect import parse_url
-from hpo.postgres.embedded.client import Embedded, status, stop
+from hpo.postgres.embedded import Embedded, status, stop
 
 RESTART_S = 60.0
 

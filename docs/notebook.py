@@ -23,7 +23,7 @@ import plotly.io
 from nbclient import NotebookClient
 from playwright.sync_api import Browser
 
-from hpo.postgres.embedded.client import stop
+from hpo.postgres.embedded import stop
 
 BOOK = Path(__file__).parent / "tutorial" / "notebook.ipynb"
 FIGURE = "application/vnd.plotly.v1+json"

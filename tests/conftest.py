@@ -29,7 +29,7 @@ from tcp import forwarded
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.postgres.embedded.client import Embedded, stop
+from hpo.postgres.embedded import Embedded, stop
 
 if TYPE_CHECKING:
     from browsing import Watched

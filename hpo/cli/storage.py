@@ -50,9 +50,9 @@ def _status(arguments: argparse.Namespace) -> int:
         with open_storage(url) as storage:
             database = storage.describe()
         return tell(arguments, {"storage": "url", "database": database}, database)
-    from hpo.postgres.embedded import client
+    from hpo.postgres import embedded
 
-    server = client.status(settings.home())
+    server = embedded.status(settings.home())
     state = f"running, pid {server.pid}" if server.running else "not running; starts when needed"
     users = "unknown" if server.users is None else ", ".join(map(str, server.users)) or "none"
     rows = {
@@ -79,10 +79,10 @@ def _log(arguments: argparse.Namespace) -> int:
 
 def _stop(arguments: argparse.Namespace) -> int:
     from hpo import settings
-    from hpo.postgres.embedded import client
+    from hpo.postgres import embedded
 
     home = settings.home()
-    client.stop(home, force=arguments.force)
+    embedded.stop(home, force=arguments.force)
     record = {"stopped": True, "home": home}
     return tell(arguments, record, f"the embedded server in {home} is stopped")
 

@@ -25,7 +25,7 @@ from sqlalchemy import URL, Connection, event
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.postgres.embedded.client import Embedded, read_password, said_if_slow
+from hpo.postgres.embedded import Embedded, read_password, said_if_slow
 from hpo.postgres.retry import DATABASE_ERRORS, answering, explained, retry, said_by
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from hpo.dashboard.app import PAUSE_S
 from hpo.dashboard.server import CONNECTIONS, SILENCE_S, THREADS
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.postgres.embedded.client import status
+from hpo.postgres.embedded import status
 
 PASSWORD = "correct horse battery"
 
@@ -249,7 +249,7 @@ def test_a_database_without_tables_or_the_right_to_make_them(
 
 
 def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
-    from hpo.postgres.embedded.client import Embedded, stop
+    from hpo.postgres.embedded import Embedded, stop
 
     with Embedded(hpo_home) as server:
         url = server.acquire()

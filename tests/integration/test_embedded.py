@@ -25,14 +25,15 @@ from sqlalchemy import Connection
 from workers import wait_until
 
 from hpo.errors import StorageError
+from hpo.postgres import embedded as client
+from hpo.postgres import server
 from hpo.postgres.connect import Schema, open_storage
-from hpo.postgres.embedded import client, server
-from hpo.postgres.embedded.client import Embedded, EmbeddedStatus, status, stop
-from hpo.postgres.embedded.layout import Layout
-from hpo.postgres.embedded.server import (
+from hpo.postgres.embedded import Embedded, EmbeddedStatus, status, stop
+from hpo.postgres.server import (
     OWN_ACCOUNT,
     WHEEL,
     Account,
+    Layout,
     Postmaster,
     claim_socket_directory,
     shipped,

@@ -18,7 +18,7 @@ from workers import start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.postgres.embedded.client import Embedded
+from hpo.postgres.embedded import Embedded
 from hpo.study.trials import StudyState
 from hpo.worker.crew import Crew
 

@@ -23,7 +23,7 @@ import hpo
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.postgres.embedded.client import status
+from hpo.postgres.embedded import status
 from hpo.study.result import Search
 from hpo.study.trials import SlotState
 from hpo.views.figures import convergence, networks

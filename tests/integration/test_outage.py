@@ -17,7 +17,7 @@ from workers import kill, ledger_at, start_worker, toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.postgres.embedded.client import Embedded, status, stop
+from hpo.postgres.embedded import Embedded, status, stop
 from hpo.study.trials import StudyState
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 

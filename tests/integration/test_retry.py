@@ -15,7 +15,7 @@ from tables import SCHEMA, THINGS
 from hpo.errors import StorageError
 from hpo.postgres import connect
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.embedded.client import stop
+from hpo.postgres.embedded import stop
 from hpo.postgres.retry import is_passing, retry
 
 

@@ -17,7 +17,7 @@ from tables import SCHEMA, THINGS
 from hpo.errors import StorageError
 from hpo.postgres import connect as storage_module
 from hpo.postgres.connect import IDLE_S, PINNED, open_storage
-from hpo.postgres.embedded.client import status, stop
+from hpo.postgres.embedded import status, stop
 
 
 def refusal(url: str) -> str:

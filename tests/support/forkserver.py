@@ -54,7 +54,7 @@ def _program(line: Sequence[str]) -> tuple[str, str, list[str]] | None:
     if python != sys.executable or len(words) < 2:
         return None
     how, what, *arguments = words
-    ours = what.split(".")[0] in ("hpo", "chaos") and not what.endswith(".keeper")
+    ours = what.split(".")[0] in ("hpo", "chaos") and not what.endswith(".embedded")
     heavy = "runpy" in what or "open_storage" in what
     return (how, what, arguments) if (how == "-m" and ours) or (how == "-c" and heavy) else None
 

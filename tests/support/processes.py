@@ -12,7 +12,7 @@ from typing import Any
 
 ENTER = (
     "import sys; from pathlib import Path; "
-    "from hpo.postgres.embedded.client import Embedded, status, stop\n"
+    "from hpo.postgres.embedded import Embedded, status, stop\n"
 )
 HOLD = "print('ready', flush=True); sys.stdin.read()\n"
 USER = ENTER + "url = Embedded(Path(sys.argv[1])).acquire()\n" + HOLD

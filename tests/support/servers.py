@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from hpo.postgres.embedded.client import status, stop
+from hpo.postgres.embedded import status, stop
 
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 * 2**30
 _numbers = itertools.count()

@@ -1,9 +1,23 @@
-"""Using an embedded server: acquire it, look at it, stop it."""
+"""An embedded server: acquire it, look at it, stop it; and its keeper.
+
+The keeper is a small process that stops the server when nobody uses it any more. It belongs to no
+one. Every process that uses the server holds a shared lock on `users.lock`, which the kernel
+releases when that process dies, whatever the cause. While the keeper cannot get that lock for
+itself, somebody is there. When it could for some time, it keeps the lock (newcomers wait), shuts
+the server down and ends. It restarts a server that died. If the keeper itself dies, the server runs
+on, and the next user starts another keeper.
+
+    python -m hpo.postgres.embedded HOME    leaves a keeper behind, if there is none
+
+Standard library only: the keeper stays small.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,20 +30,21 @@ from typing import Self
 from urllib.parse import quote
 
 from hpo.errors import StorageError
-from hpo.postgres.embedded import server
-from hpo.postgres.embedded.layout import (
+from hpo.postgres import server
+from hpo.postgres.server import (
     DATABASE,
     POLL_S,
     PORT,
     ROLE,
     Layout,
-    holders,
-    locked,
     private,
 )
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 90.0
+GRACE_S = 2.0
+WATCH_S = 0.25
+LONGEST_PAUSE_S = 30.0
 
 SILENCE_S = 3.0
 """Who waits for longer is told for what."""
@@ -106,7 +121,7 @@ class Embedded:
                     f"{layout.home}: the embedded server must run, but got it stopped by "
                     "`hpo storage stop`. Start the study again; that starts the server."
                 )
-            keeper = layout.keeper()
+            keeper = keeper_of(layout)
             if keeper is not None and host not in (None, ours):
                 raise StorageError(
                     f"{layout.home}: an embedded server must be used on the host that runs it, but "
@@ -123,7 +138,7 @@ class Embedded:
         Raises:
             StorageError: it cannot run, or somebody stopped it on purpose.
         """
-        if self.layout.keeper() is None:
+        if keeper_of(self.layout) is None:
             self.start(anew=False)
 
     def release(self) -> None:
@@ -153,11 +168,11 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 @contextlib.contextmanager
 def _keeper(layout: Layout) -> Iterator[None]:
     """Start a keeper meanwhile."""
-    code = str(Path(__file__).parents[3])  # so that the keeper imports this very package
+    code = str(Path(__file__).parents[2])  # so that the keeper imports this very package
     path = os.pathsep.join(p for p in (code, os.environ.get("PYTHONPATH")) if p)
     with private(layout.keeper_log, "ab") as log:
         starter = subprocess.Popen(
-            [sys.executable, "-P", "-m", "hpo.postgres.embedded.keeper", str(layout.home)],
+            [sys.executable, "-P", "-m", "hpo.postgres.embedded", str(layout.home)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -227,7 +242,7 @@ def status(home: Path) -> EmbeddedStatus:
         log=layout.log,
         running=found is not None and found.ready,
         pid=found.pid if found else None,
-        keeper_pid=layout.keeper(),
+        keeper_pid=keeper_of(layout),
         version=version_file.read_text().strip() if version_file.exists() else None,
         users=holders(layout.users_lock),
     )
@@ -244,7 +259,7 @@ def stop(home: Path, force: bool = False) -> None:
     """
     layout = Layout(home)
     layout.check_owner()
-    if layout.keeper() is None and server.postmaster(layout) is None:
+    if keeper_of(layout) is None and server.postmaster(layout) is None:
         return
     with contextlib.ExitStack() as locks:
         try:  # the keeper itself holds it for instants
@@ -259,5 +274,137 @@ def stop(home: Path, force: bool = False) -> None:
         with locked(layout.start_lock, timeout_s=STOP_TIMEOUT_S):
             layout.host.unlink(missing_ok=True)
             server.stop(layout)
-        while layout.keeper() is not None and not layout.host.exists():
+        while keeper_of(layout) is not None and not layout.host.exists():
             time.sleep(POLL_S)
+
+
+# --- locks ---
+
+
+def try_lock(path: Path, *, shared: bool = False) -> int | None:
+    """Lock the file at `path` without waiting; return the descriptor that holds the lock, or None.
+
+    The lock ends when the descriptor is closed or the process dies. Programs that are started do
+    not inherit it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, shared: bool = False, timeout_s: float) -> Iterator[None]:
+    """Hold a lock for a `with` block, after waiting for it up to `timeout_s`.
+
+    Raises:
+        StorageError: other processes hold it for that long.
+    """
+    deadline = time.monotonic() + timeout_s
+    while (descriptor := try_lock(path, shared=shared)) is None:
+        if time.monotonic() >= deadline:
+            raise StorageError(
+                f"{path}: the lock must become free within {timeout_s:.0f} s, but got pids="
+                f"{holders(path)}. Look at the logs beside it; end those processes if they hang."
+            )
+        time.sleep(POLL_S)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the exclusive lock at `path`."""
+    if not path.exists():
+        return False
+    descriptor = try_lock(path, shared=True)
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+def holders(path: Path) -> tuple[int, ...] | None:
+    """Return the pids that hold a lock on `path`, or None where the system does not tell."""
+    if not path.exists():
+        return ()
+    try:
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return None
+    inode = str(path.stat().st_ino)
+    pids = set()
+    for fields in map(str.split, lines):  # "1: FLOCK ADVISORY READ 4711 00:2f:31337 0 EOF"
+        if fields[1] == "FLOCK" and fields[5].rsplit(":", 1)[-1] == inode:
+            pids.add(int(fields[4]))
+    return tuple(sorted(pids))
+
+
+# --- the keeper ---
+
+
+def keeper_of(layout: Layout) -> int | None:
+    """Return the pid of the keeper (0 in its first moment), None if there is none."""
+    lock = layout.keeper_lock
+    return int(lock.read_text() or 0) if is_locked(lock) else None
+
+
+def keep() -> int:
+    """Leave a keeper behind, which is nobody's child."""
+    if os.fork():
+        return 0
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    layout = Layout(Path(sys.argv[1]))
+    lock = try_lock(layout.keeper_lock)
+    if lock is None:
+        return 0  # another one was faster
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    try:
+        users = _until_unused(layout)
+    finally:
+        server.stop(layout)
+    os.close(lock)
+    if users is not None:
+        os.close(users)  # after the keeper's lock: whoever waits for this one finds that free
+    return 0
+
+
+def _until_unused(layout: Layout) -> int | None:
+    """Watch until nobody is there, and return the users' lock; None if the server was stopped.
+
+    A server that died is started again. What fails, as on a full disk, is tried for as long as
+    somebody waits, ever more slowly.
+    """
+    unused_since, pause_s = None, WATCH_S
+    while layout.host.exists():
+        users = try_lock(layout.users_lock)
+        if users is None:
+            unused_since = None
+        elif unused_since is not None and time.monotonic() - unused_since >= GRACE_S:
+            return users
+        else:
+            os.close(users)
+            unused_since = unused_since or time.monotonic()
+        try:
+            if users is None and server.postmaster(layout) is None:
+                _log("the server is not there; sees that it starts")
+                Embedded(layout.home).start(anew=False)
+            pause_s = WATCH_S
+        except (StorageError, OSError) as error:
+            _log(str(error))
+            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+        time.sleep(pause_s)
+    return None
+
+
+def _log(message: str) -> None:
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), os.getpid(), message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(keep())

