@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection, Engine, text
 
 from hpo.errors import SpecError, StudyError
-from hpo.ledger import events, snapshots
+from hpo.ledger import snapshots
 from hpo.ledger.reader import Overview, marks
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
@@ -196,7 +196,7 @@ class Pages:
             changes = self._overview.read(connection)
             names = snapshots.names(connection)
             workers = snapshots.seen_workers(connection)
-            deeds = events.newest(connection, _EVENTS)
+            deeds = snapshots.newest_events(connection, _EVENTS)
         studies = self._overview.made(changes)
         ours = {study.number for study, _ in studies}
         others = [(number, names[number]) for number in sorted(names) if number not in ours]
@@ -228,7 +228,7 @@ class Pages:
         with connected(self._engine, QUERY_S) as connection:
             number = snapshots.study(connection, name).optuna_study_id
             workers = snapshots.seen_workers(connection)
-            deeds = events.newest(connection, _EVENTS, name)
+            deeds = snapshots.newest_events(connection, _EVENTS, name)
         return Shown(overview.now(name, number, workers, deeds))
 
 

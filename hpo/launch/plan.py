@@ -7,7 +7,7 @@ import os
 from hpo.errors import SpecError
 from hpo.launch import executors
 from hpo.launch.executors import LaunchOptions
-from hpo.ledger import warm_start as points
+from hpo.ledger import pins
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
@@ -70,7 +70,7 @@ def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
     with open_storage(storage_url) as storage:
         Ledger(storage)
         with storage.engine.connect() as connection:
-            return points.pinned(connection, spec)
+            return pins.with_points(connection, spec)
 
 
 def default_workers(spec: StudySpec) -> int:

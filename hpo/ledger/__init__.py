@@ -4,12 +4,11 @@ __all__ = [
     "backup",
     "backup_file",
     "claims",
-    "events",
     "interventions",
     "ledger",
     "optuna_tables",
+    "pins",
     "reader",
     "snapshots",
     "tables",
-    "warm_start",
 ]

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.exc import DataError, IntegrityError
 
 from hpo.errors import StudyError
-from hpo.ledger import backup_file, events, optuna_tables, snapshots, statements, writing
+from hpo.ledger import backup_file, optuna_tables, snapshots, statements, writing
 from hpo.ledger.backup_file import CHANGED, BackupError, Line, parsed
 from hpo.ledger.claims import End
 from hpo.ledger.tables import (
@@ -331,7 +331,7 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
                 record: Any = parsed(Record, line, where)
                 _insert(connection, spec, record, study_id, optuna_id)
             _add(connection, optuna_id, header.additions)
-            events.note(connection, spec.name, "imported")
+            writing.note(connection, spec.name, "imported")
     except (DataError, IntegrityError) as error:
         raise BackupError(f"{where}: it must fit the database, but got: {error.orig}.") from error
     return backup

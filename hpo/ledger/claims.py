@@ -136,7 +136,7 @@ class Claimant:
     lease_s: float
     """Seconds for which the slot is its own without a sign of life."""
     code: str = ""
-    """The hash of the source of the study's objective on its host; see ``code.pin``."""
+    """The hash of the source of the study's objective on its host; see ``pins.pin``."""
     take_over: bool = True
     """Whether it may take slots whose lease has run out: only if it could reach the database for a
     whole lease. After an outage the others, who could not renew theirs, may still be at work."""

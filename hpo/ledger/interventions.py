@@ -20,7 +20,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, insert, null, update
 
 from hpo.errors import StudyError
-from hpo.ledger import code, events, optuna_tables, snapshots, statements, writing
+from hpo.ledger import optuna_tables, pins, snapshots, statements, writing
 from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import HIGHEST_PRIORITY, ask, slots
@@ -55,7 +55,7 @@ def stop(ledger: Ledger, name: str) -> int:
         reason = f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         if study.state == StudyState.OPEN:
             writing.turn(connection, study.id, StudyState.STOPPED, reason)
-            events.note(connection, name, "stopped")
+            writing.note(connection, name, "stopped")
         return len(_holders(connection, study.id))
 
 
@@ -80,7 +80,7 @@ def resume(ledger: Ledger, name: str) -> StudyState:
             writing.turn(connection, study.id, StudyState.OPEN)
             anew = f"UPDATE hpo_ledger.slots SET losses_in_a_row = 0 {own}"
             ask(connection, anew, id=study.id)
-            events.note(connection, name, "resumed")
+            writing.note(connection, name, "resumed")
         return state
 
 
@@ -131,7 +131,7 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         slot = {"study_id": study.id, "phase": Phase.SEARCH, "number": number, "attempts": 0}
         slot |= {"state": SlotState.RUNNING, "attrs": {FIXED_PARAMS: told}, "optuna_trial_id": own}
         connection.execute(insert(slots).values(slot))
-        events.note(connection, name, f"enqueued trial {number}")
+        writing.note(connection, name, f"enqueued trial {number}")
         return number
 
 
@@ -183,7 +183,7 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
         if found:
             _amended(connection, study, reopen=(StudyState.FAILED, StudyState.DONE))
             which = "what had failed" if trial is None else f"trial {trial}"
-            events.note(connection, name, f"retried {which}")
+            writing.note(connection, name, f"retried {which}")
         return [(Phase(slot.phase), slot.number) for slot in found]
 
 
@@ -245,7 +245,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         confirm = study.spec.get("confirm") or {}
         again = was_confirmed or confirm.get("by") == "expected"  # which depends on all trials
         _amended(connection, study, reopen=(StudyState.DONE,) if again else ())
-        events.note(connection, name, f"excluded trial {trial}")
+        writing.note(connection, name, f"excluded trial {trial}")
         return since
 
 
@@ -266,7 +266,7 @@ def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[
         if priority is None or priority == study.priority:
             return study.priority, study.priority
         writing.change(connection, study.id, priority=priority)
-        events.note(connection, name, f"priority {priority} (was {study.priority})")
+        writing.note(connection, name, f"priority {priority} (was {study.priority})")
         return study.priority, priority
 
 
@@ -281,9 +281,9 @@ def accept_code(ledger: Ledger, name: str) -> int | None:
         SpecError: it cannot be read here.
     """
     with ledger.locked(name) as (connection, study):
-        since = code.accept(connection, study, file.restore(study.spec, name))
+        since = pins.accept(connection, study, file.restore(study.spec, name))
         if since is not None:
-            events.note(connection, name, f"accepted code from trial {since} on")
+            writing.note(connection, name, f"accepted code from trial {since} on")
         return since
 
 
@@ -319,7 +319,7 @@ def withdraw(ledger: Ledger, name: str) -> bool:
 def _delete(connection: Connection, study: Row[Any], what: str) -> None:
     ask(connection, "DELETE FROM hpo_ledger.studies WHERE id = :id", id=study.id)
     optuna_tables.delete_study(connection, study.optuna_study_id)
-    events.note(connection, study.name, what)
+    writing.note(connection, study.name, what)
 
 
 def _holders(connection: Connection, study_id: int, slot_id: int | None = None) -> Sequence[str]:

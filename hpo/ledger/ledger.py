@@ -17,12 +17,10 @@ from sqlalchemy import Connection, Row, insert
 
 from hpo.ledger import (
     claiming,
-    code,
-    events,
     optuna_tables,
+    pins,
     snapshots,
     statements,
-    warm_start,
     writing,
 )
 from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
@@ -41,16 +39,16 @@ def _register(
     ask(connection, statements.LOCK_NAME, name=spec.name)
     row = ask(connection, f"{statements.STUDY} FOR UPDATE", name=spec.name).one_or_none()
     known = None if row is None else file.restore(row.spec)
-    spec = warm_start.pinned(connection, spec)
+    spec = pins.with_points(connection, spec)
     if row is None or known is None:
         new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
         optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
         created = insert(studies).values(**new, **optuna, state=StudyState.OPEN)
-        code.pin(connection, connection.execute(created.returning(studies)).one(), spec)
-        events.note(connection, spec.name, "submitted")
+        pins.pin(connection, connection.execute(created.returning(studies)).one(), spec)
+        writing.note(connection, spec.name, "submitted")
         return "created"
     optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
-    code.pin(connection, row, known)
+    pins.pin(connection, row, known)
     extended = file.extends(known, spec)
     if not extended and row.spec == spec.stored():
         return "continued"
@@ -59,7 +57,7 @@ def _register(
         writing.turn(connection, row.id, StudyState.OPEN)
     optuna_tables.publish_study(connection, row.optuna_study_id, spec)
     what = f"extended to {spec.budget.trials:,} trials" if extended else "changed words or views"
-    events.note(connection, spec.name, what)
+    writing.note(connection, spec.name, what)
     return "extended" if extended else "continued"
 
 
@@ -90,7 +88,7 @@ class Ledger(LedgerReader):
                 trials is accepted. The message names the keys that differ. Or its objective has
                 another source.
         """
-        code.modules(spec.objective)  # worked out while nobody waits
+        pins.modules(spec.objective)  # worked out while nobody waits
         return self._register(spec)
 
     _register = transaction(_register)
@@ -111,6 +109,9 @@ class Ledger(LedgerReader):
     renew = transaction(writing.renew)
     deregister_worker = transaction(writing.deregister_worker)
     release_lost = transaction(writing.release_lost)
+    due_notices = transaction(writing.due_notices)
+    claim_notice = transaction(writing.claim_notice)
+    settle_notice = transaction(writing.settle_notice)
 
     # --- slots ---------------------------------------------------------------------------
 
@@ -152,9 +153,9 @@ class Ledger(LedgerReader):
                 row = snapshots.study(connection, study, lock=True)
                 spec = self._spec(row.id, row.spec)
                 if row.state == StudyState.OPEN:
-                    self._codes[study] = code.pin(connection, row, spec)
+                    self._codes[study] = pins.pin(connection, row, spec)
                     if spec.require_same_numerics:
-                        code.check_numerics(connection, row, numerics)
+                        pins.check_numerics(connection, row, numerics)
                     who = replace(who, code=self._codes[study])
                 return claiming.claim(connection, row, spec, who, confirm=confirm)
 
@@ -167,7 +168,7 @@ class Ledger(LedgerReader):
                 check_version(connection)
                 row = snapshots.study(connection, study)
                 objective = self._spec(row.id, row.spec).objective
-            self._codes[study] = code.fingerprint(objective)
+            self._codes[study] = pins.fingerprint(objective)
         return self._codes[study]
 
     def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, Unpack
 
 from sqlalchemy import Connection, Row
 
-from hpo.ledger import events, snapshots
+from hpo.ledger import snapshots
 from hpo.ledger.statements import LISTING, STUDIES
 from hpo.ledger.tables import ask, schema
 from hpo.postgres.connect import Storage, prepare_database
@@ -130,7 +130,7 @@ class LedgerReader(Transactional):
     studies = transaction(listed)
     network = transaction(snapshots.network)
     open_studies = transaction(snapshots.open_studies)
-    events = transaction(events.newest)
+    events = transaction(snapshots.newest_events)
     workers = transaction(snapshots.seen_workers)
 
     def snapshot(self, name: str, *, curves: bool = False) -> StudySnapshot:

@@ -22,6 +22,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     MAX_LOSSES,
     Amendment,
+    Event,
     Expected,
     Past,
     Phase,
@@ -39,6 +40,8 @@ from hpo.study.trials import (
 T = TypeVar("T")
 _RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
+_LONGEST = 80
+"""Of what an event says of who did what."""
 
 
 def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
@@ -380,6 +383,14 @@ def _doing(row: Row[Any]) -> str:
         return said
     held = f"{row.study}: {slot_name(row.number, row.source, row.fresh_seeds)}"
     return said if said == held or said.startswith((f"{held},", f"{held};")) else held
+
+
+def newest_events(connection: Connection, n: int, study: str | None = None) -> list[Event]:
+    """The last ``n`` events, of all studies or of one that is there; the newest comes last."""
+    rows = ask(connection, statements.NEWEST, n=n, study=study).all()
+    named = ("who", "what", "study")
+    texts = [{name: printable(getattr(row, name))[:_LONGEST] for name in named} for row in rows]
+    return [Event(at=row.at, **own) for row, own in zip(rows, texts, strict=True)][::-1]
 
 
 def names(connection: Connection) -> dict[int, str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from types import MappingProxyType
@@ -19,6 +22,8 @@ from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Suggestion, Work
 
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""
+NOTICE_S = 120
+"""So long the claim of a notice lasts; to tell takes 70 s at most, where every way hangs."""
 
 # --- studies -----------------------------------------------------------------------------
 
@@ -45,6 +50,50 @@ def turn(
 ) -> None:
     """Write down that a study is in this state from now on."""
     change(connection, study_id, state=state, state_since=NOW, reason=reason)
+
+
+# --- what people did to studies, and what they are told of them ---
+
+
+def note(connection: Connection, study: str, what: str) -> None:
+    """Write down what the user of this process does to a study, in the transaction of the deed."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in a container
+        user = str(os.getuid())
+    who = f"{user}@{platform.node()}"
+    new = "INSERT INTO hpo_ledger.events (who, what, study) VALUES (:who, :what, :study)"
+    ask(connection, new, who=who, what=what, study=study)
+
+
+def due_notices(connection: Connection, study: str | None) -> list[tuple[str, StudyState]]:
+    """Study and notice of what nobody has been told yet, nor is being told: of one study, or all.
+
+    A study is told to be done, or to have failed, again when it was so again.
+    """
+    rows = ask(connection, statements.DUE, study=study, claim_s=NOTICE_S)
+    return [(row.name, StudyState(row.state)) for row in rows]
+
+
+def claim_notice(connection: Connection, study: str, notice: StudyState) -> bool:
+    """Whether this process is to tell it, and no other: ``settle`` it within ``NOTICE_S``."""
+    ask(connection, f"{statements.STUDY} FOR UPDATE", name=study)
+    if (study, notice) not in due_notices(connection, study):
+        return False
+    mine = """INSERT INTO hpo_ledger.notices (study_id, notice, claimed_at)
+    SELECT id, :notice, hpo_ledger.clock() FROM hpo_ledger.studies WHERE name = :study
+    ON CONFLICT (study_id, notice) DO UPDATE SET claimed_at = excluded.claimed_at"""
+    ask(connection, mine, study=study, notice=notice)
+    return True
+
+
+def settle_notice(connection: Connection, study: str, notice: StudyState, sent: bool) -> None:
+    """Write down that it was told, or could not be."""
+    told = """UPDATE hpo_ledger.notices SET told_at = hpo_ledger.clock(), claimed_at = NULL
+    WHERE notice = :notice
+      AND study_id = (SELECT id FROM hpo_ledger.studies WHERE name = :study)"""
+    ask(connection, told, study=study, notice=notice)
+    note(connection, study, f"{'notified' if sent else 'not notified'}: {notice}")
 
 
 # --- workers -----------------------------------------------------------------------------

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from hpo import config
 from hpo.config import ConfigError, NotifyDefaults
-from hpo.ledger.events import Notice, Notices
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
 from hpo.study.networks import Confirmation
 from hpo.study.result import Result, Search
 from hpo.study.spec import StudySpec
+from hpo.study.trials import StudyState
 from hpo.views import json_records, verdict
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ FIGURE = "hpo-result"
 _MARK = "**By hpo:** "
 """So begins our note. One that begins otherwise is somebody's, and stays."""
 _LINK = re.compile(r"://|www\.|@", re.IGNORECASE)
-_TEXTS = {Notice.DONE: "is done", Notice.FAILED: "has failed"}
+_TEXTS = {StudyState.DONE: "is done", StudyState.FAILED: "has failed"}
 
 
 def configured() -> NotifyDefaults | None:
@@ -69,7 +69,7 @@ class Notifier(threading.Thread):
         """A daemon thread; ``start`` begins. It tells of one study, or of all."""
         super().__init__(name="notifier", daemon=True)
         self._notify, self._study = notify, study
-        self._notices, self._ledger = Notices(storage.engine), ledger.impatient()
+        self._ledger = ledger.impatient()
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -87,14 +87,14 @@ class Notifier(threading.Thread):
     def look(self) -> None:
         """Tell what is to be told; trouble is a line in the log."""
         try:
-            for study, notice in self._notices.due(self._study):
-                if self._notices.claim(study, notice):
-                    self._notices.settle(study, notice, self._tell(study, notice))
+            for study, notice in self._ledger.due_notices(self._study):
+                if self._ledger.claim_notice(study, notice):
+                    self._ledger.settle_notice(study, notice, self._tell(study, notice))
         except Exception as error:
             if not is_passing(error):  # of a database that is away, the worker tells
                 log.warning("nobody could be notified: %s", _why(error))
 
-    def _tell(self, study: str, notice: Notice) -> bool:
+    def _tell(self, study: str, notice: StudyState) -> bool:
         """Tell by every way that there is, holding no connection; whether all went well."""
         try:
             record = json_records.study(self._ledger.result(study))

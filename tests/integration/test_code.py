@@ -15,7 +15,7 @@ from settling import run
 from workers import run_workers, start_worker, table, toy_spec
 
 from hpo.errors import StudyError
-from hpo.ledger import code, interventions
+from hpo.ledger import interventions, pins
 from hpo.ledger.claims import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -123,10 +123,10 @@ def test_a_service_that_searches_otherwise_is_another_source(
 ) -> None:
     ledger.register(toy_spec())
     run(ledger, most=2)
-    known = code._service()
+    known = pins._service()
     assert {"hpo.search.suggest", "hpo.search.space", "hpo.study.spec"} <= known.keys()
     edited = {**known, "hpo.search.suggest": "other"}
-    monkeypatch.setattr(code, "_service", lambda: edited)
+    monkeypatch.setattr(pins, "_service", lambda: edited)
     with pytest.raises(StudyError, match=r"changes in hpo\.search\.suggest\. Launch"):
         Ledger(storage).claim("toy", "w", lease_s=60)
     assert interventions.accept_code(ledger, "toy") == 2
