@@ -199,7 +199,7 @@ class Fetched:
     study: Row[Any]
     slots: Sequence[Row[Any]]
     members: Sequence[Row[Any]]
-    workers: Sequence[Row[Any]] = ()
+    workers: Sequence[WorkerInfo] = ()
     foreign_trials: int = 0
     briefly: bool = False
     """Whether it tells what lists show; see ``fetched_studies``."""
@@ -214,7 +214,7 @@ def fetched(connection: Connection, name: str, *, curves: bool = False) -> Fetch
     row = study(connection, name)
     (rows,) = fetched_studies(connection, [row], curves=curves)
     foreign = n_foreign(connection, row.id, row.optuna_study_id)
-    return replace(rows, workers=worker_rows(connection), foreign_trials=foreign)
+    return replace(rows, workers=seen_workers(connection), foreign_trials=foreign)
 
 
 def fetched_studies(
@@ -261,9 +261,9 @@ def built(rows: Fetched) -> StudySnapshot:
 
     def trial(slot: Row[Any]) -> Trial:
         if not rows.briefly:
-            return _trial(slot, trained[slot.id], slot.steps, **_told(slot))
+            return _trial(slot, slot.steps, trained[slot.id])
         members = trained[slot.id] or [_A_NETWORK] * slot.n_members
-        return _trial(slot, members, (0.0,) * slot.n_steps, message=None, lineage={})
+        return _trial(slot, (0.0,) * slot.n_steps, members)
 
     trials = [checked(slot, trial) for slot in rows.slots]
     return StudySnapshot(
@@ -279,7 +279,7 @@ def built(rows: Fetched) -> StudySnapshot:
         now=row.now,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
         confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),
-        workers=tuple(map(worker_info, rows.workers)),
+        workers=tuple(rows.workers),
     )
 
 
@@ -299,7 +299,7 @@ def _expected(
     return expected(spec, search, n_scored)
 
 
-def _trial(row: Row[Any], trained: Iterable[Member], steps: Sequence[float], **more: Any) -> Trial:
+def _trial(row: Row[Any], steps: Iterable[float], trained: Iterable[Member]) -> Trial:
     return Trial(
         phase=Phase(row.phase),
         number=row.number,
@@ -316,19 +316,12 @@ def _trial(row: Row[Any], trained: Iterable[Member], steps: Sequence[float], **m
         worker=row.worker,
         started_at=row.started_at,
         settled_at=row.settled_at,
+        message=None if row.message is None else printable(row.message, "\n\t"),
+        lineage=row.lineage or {},
         held=row.held,
-        **more,
+        enqueued=Suggestion(params={}, attrs=row.attrs or {}).enqueued,
+        amendments=tuple(map(Amendment.restored, row.amendments or ())),
     )
-
-
-def _told(row: Row[Any]) -> dict[str, Any]:
-    """What is told of a trial but in lists."""
-    return {
-        "message": None if row.message is None else printable(row.message, "\n\t"),
-        "lineage": row.lineage,
-        "enqueued": Suggestion(params={}, attrs=row.attrs).enqueued,
-        "amendments": tuple(map(Amendment.restored, row.amendments)),
-    }
 
 
 def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
@@ -344,16 +337,10 @@ def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
     """Workers that are at work, or were a few minutes ago, and what they hold just now."""
-    return list(map(worker_info, worker_rows(connection)))
+    return [_worker(row) for row in ask(connection, statements.WORKERS, recent_s=_RECENT_S)]
 
 
-def worker_rows(connection: Connection) -> Sequence[Row[Any]]:
-    """Likewise, as rows."""
-    return ask(connection, statements.WORKERS, recent_s=_RECENT_S).all()
-
-
-def worker_info(row: Row[Any]) -> WorkerInfo:
-    """What such a row says."""
+def _worker(row: Row[Any]) -> WorkerInfo:
     return WorkerInfo(
         name=row.name,
         host=row.host,

@@ -362,7 +362,8 @@ WHERE study_id = ANY(:ids) ORDER BY phase, number"""
 
 BRIEFLY = """
 SELECT id, study_id, phase, number, source, state, params, score, costs, attempts, losses,
-       losses_in_a_row, worker, started_at, settled_at,
+       losses_in_a_row, worker, started_at, settled_at, CAST(NULL AS text) AS message,
+       CAST(NULL AS json) AS lineage, CAST(NULL AS json) AS attrs, CAST(NULL AS json) AS amendments,
        coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
        cardinality(steps) AS n_steps,
        (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members

@@ -10,7 +10,6 @@ Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the emb
 
 from __future__ import annotations
 
-import atexit
 import re
 import time
 from collections.abc import Callable
@@ -157,8 +156,7 @@ class Storage:
             StorageError: Optuna's tables are of another version.
         """
         if read_only not in self._optuna:
-            found = self._rdb_storage(skip_table_creation=True, read_only=read_only)
-            self._optuna[read_only] = found
+            self._optuna[read_only] = self._rdb_storage(read_only=read_only)
         return self._optuna[read_only]
 
     def close(self) -> None:
@@ -224,22 +222,18 @@ class Storage:
             raise
         connection.autocommit = False
 
-    def _rdb_storage(self, *, skip_table_creation: bool, read_only: bool = False) -> RDBStorage:
+    def _rdb_storage(self, *, create: bool = False, read_only: bool = False) -> RDBStorage:
         from optuna.storages import RDBStorage
 
-        class OurRDBStorage(RDBStorage):
-            def __reduce__(self) -> tuple[Callable[[str], RDBStorage], tuple[str]]:
-                return _reopen, (self.url,)
-
-        pool = self.engine.pool.recreate()  # the same settings and events, connections of its own
+        # the same settings and events, connections of its own
+        options: dict[str, Any] = {"pool": self.engine.pool.recreate()}
+        if read_only:
+            options["execution_options"] = {"postgresql_readonly": True}
         try:
-            storage = OurRDBStorage(
+            storage = RDBStorage(
                 self.url,
-                engine_kwargs={
-                    "pool": pool,
-                    "execution_options": {"postgresql_readonly": True} if read_only else {},
-                },
-                skip_table_creation=skip_table_creation,
+                engine_kwargs=options,
+                skip_table_creation=not create,
                 skip_compatibility_check=True,  # ours says what to do
             )
             found, wanted = storage.get_current_version(), storage.get_head_version()
@@ -250,7 +244,7 @@ class Storage:
                     "storage upgrade --storage URL`; if it is newer, upgrade this project."
                 )
         except BaseException:
-            pool.dispose()
+            options["pool"].dispose()
             raise
         return storage
 
@@ -313,13 +307,6 @@ def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
         retry(work, on_wait=wait)
 
 
-def _reopen(url: str) -> RDBStorage:
-    """Return Optuna's view of a database, in the process that a pickle of it was sent to."""
-    storage = open_storage(url)
-    atexit.register(storage.close)
-    return storage.optuna()
-
-
 def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
     """Create what is missing of Optuna's tables and of `schema`, once, however many processes ask.
 
@@ -337,7 +324,7 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
         with storage.engine.begin() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
             if not _has_optuna(connection):
-                storage._rdb_storage(skip_table_creation=False).engine.dispose()
+                storage._rdb_storage(create=True).engine.dispose()
             if schema is not None and not schema.is_current(connection):
                 schema.create(connection)
     except sa.exc.DBAPIError as error:
@@ -357,9 +344,9 @@ def _has_optuna(connection: Connection) -> bool:
 
 
 def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
-    idle = {"idle_in_transaction_session_timeout": f"{IDLE_S}s"}
+    pinned = {**PINNED, "idle_in_transaction_session_timeout": f"{IDLE_S}s"}
     connection.autocommit = True
-    connection.execute(";".join(f"SET {name} = '{to}'" for name, to in (PINNED | idle).items()))
+    connection.execute(";".join(f"SET {name} = '{value}'" for name, value in pinned.items()))
     connection.autocommit = False
 
 
@@ -413,12 +400,9 @@ def parse_url(text: str, source: str = "storage URL") -> URL:
 
 def _with_whole_paths(url: URL) -> URL:
     """The URL with its files by absolute paths: workers may be started from another directory."""
-    paths = {name: url.query[name] for name in _FILES & url.query.keys()}
-    whole = {
-        name: str(Path(path).expanduser().absolute())
-        for name, path in paths.items()
-        if isinstance(path, str) and path not in ("", "system")
-    }
+    paths = {name: str(url.query[name]) for name in _FILES & url.query.keys()}
+    named = {name: path for name, path in paths.items() if path not in ("", "system")}
+    whole = {name: str(Path(path).expanduser().absolute()) for name, path in named.items()}
     return url.update_query_dict(whole)
 
 

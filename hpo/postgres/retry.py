@@ -234,24 +234,19 @@ class Transactional:
 
 
 def transaction(
-    work: Callable[Concatenate[Connection, P], T],
+    work: Callable[Concatenate[Connection, P], T], engine: str = "_engine"
 ) -> Callable[Concatenate[Transactional, P], T]:
     """A method that does this work in one transaction, and again while the database is away."""
 
     @wraps(work)
-    def transact(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._within(self._engine, lambda connection: work(connection, *args, **kwargs))
+    def method(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._within(getattr(self, engine), lambda each: work(each, *args, **kwargs))
 
-    return transact
+    return method
 
 
 def statement(
     work: Callable[Concatenate[Connection, P], T],
 ) -> Callable[Concatenate[Transactional, P], T]:
     """Likewise of work whose one statement is a transaction by itself: two round trips less."""
-
-    @wraps(work)
-    def execute(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._within(self._autocommit, lambda connection: work(connection, *args, **kwargs))
-
-    return execute
+    return transaction(work, "_autocommit")
