@@ -12,7 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, Literal
@@ -164,13 +164,13 @@ Header = create_model(
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """A backup file that was found sound."""
+    """A backup file whose header was found sound."""
 
     header: Any
     spec: StudySpec
     """Under its new name."""
-    states: Counter[str]
-    """How many search slots are in which state."""
+    states: Counter[str] = field(default_factory=Counter)
+    """How many search slots are in which state, of those that were read so far."""
 
 
 # --- out -------------------------------------------------------------------------------------
@@ -247,6 +247,14 @@ def check(path: Path, name: str | None = None) -> Backup:
         BackupError: it cannot be trusted; the message says at which line, and why.
         SpecError: the spec in it does not fit this version of the software.
     """
+    backup, records = _opened(path, name)
+    for _ in records:
+        pass
+    return backup
+
+
+def _opened(path: Path, name: str | None) -> tuple[Backup, Iterator[tuple[str, Any]]]:
+    """What the header says, and the records that follow, each checked, with its place."""
     lines = backup_file.read(path)
     where, line = next(lines)
     header: Any = parsed(Header, line, where)
@@ -257,45 +265,44 @@ def check(path: Path, name: str | None = None) -> Backup:
             f"spec.name={study.spec.get('name')!r}. {CHANGED}"
         )
     spec = validate({**study.spec, "name": name or study.name}, where=f"{where}: spec")
-    rules, states = _Rules(spec), Counter[str]()
+    backup = Backup(header=header, spec=spec)
+    return backup, _records_in(backup, lines)
+
+
+def _records_in(backup: Backup, lines: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, Any]]:
+    budget, confirm = backup.spec.budget, backup.spec.confirm
+    fresh, seen, last = confirm.members if confirm else 1, 0, -1
     for where, line in lines:
         record: Any = parsed(Record, line, where)
-        rules.check(record.slot, f"{where}: slot")
-        states[record.slot.state] += record.slot.phase == Phase.SEARCH
-    return Backup(header=header, spec=spec, states=+states)
-
-
-class _Rules:
-    """What must hold between the slots of a file, which come in order, and its spec."""
-
-    def __init__(self, spec: StudySpec) -> None:
-        self._spec = spec
-        self._seen, self._last = 0, -1
-
-    def check(self, slot: Any, where: str) -> None:
-        confirm, running = self._spec.confirm, slot.state == SlotState.RUNNING
+        slot = record.slot
         if slot.phase == Phase.SEARCH:
-            right = slot.number == self._seen < self._spec.budget.trials and self._last < 0
-            _must(right, f"{where}.number", "search slots count up", slot.number)
-            self._seen += 1
+            right = slot.number == seen < budget.trials and last < 0
+            _must(right, f"{where}: slot.number", "search slots count up", slot.number)
+            seen += 1
+            backup.states[slot.state] += 1
         else:
-            fresh = confirm.members if confirm else 1
-            right = confirm is not None and slot.number > self._last
-            right = right and slot.source == slot.number // fresh < self._seen
-            _must(right, f"{where}.number", "confirmations follow in order", slot.number)
-            self._last = slot.number
-        right = (slot.settled_at is None) == running
-        _must(right, f"{where}.settled_at", "settled slots alone have one", slot.settled_at)
-        right = slot.score is not None or slot.state not in (SlotState.COMPLETE, SlotState.PRUNED)
-        _must(right, f"{where}.score", f"{slot.state} slots have one", slot.score)
-        right = len(slot.costs) in space.n_costs(self._spec, slot.state)
-        _must(right, f"{where}.costs", "a number for each cost of the study", slot.costs)
-        told = slot.attrs.get(FIXED_PARAMS, {})
-        right = isinstance(told, dict) and space.contains(self._spec, told)
-        _must(right, f"{where}.attrs", f"{FIXED_PARAMS} lie in the study's space", told)
-        if slot.params or slot.score is not None:
-            right = space.contains(self._spec, slot.params or {}, whole=True)
-            _must(right, f"{where}.params", "they lie in the study's space", slot.params)
+            right = confirm is not None and slot.number > last
+            right = right and slot.source == slot.number // fresh < seen
+            _must(right, f"{where}: slot.number", "confirmations follow in order", slot.number)
+            last = slot.number
+        _check(backup.spec, slot, f"{where}: slot")
+        yield where, record
+
+
+def _check(spec: StudySpec, slot: Any, where: str) -> None:
+    """What must hold between the fields of a slot and the spec."""
+    right = (slot.settled_at is None) == (slot.state == SlotState.RUNNING)
+    _must(right, f"{where}.settled_at", "settled slots alone have one", slot.settled_at)
+    right = slot.score is not None or slot.state not in (SlotState.COMPLETE, SlotState.PRUNED)
+    _must(right, f"{where}.score", f"{slot.state} slots have one", slot.score)
+    right = len(slot.costs) in space.n_costs(spec, slot.state)
+    _must(right, f"{where}.costs", "a number for each cost of the study", slot.costs)
+    told = slot.attrs.get(FIXED_PARAMS, {})
+    right = isinstance(told, dict) and space.contains(spec, told)
+    _must(right, f"{where}.attrs", f"{FIXED_PARAMS} lie in the study's space", told)
+    if slot.params or slot.score is not None:
+        right = space.contains(spec, slot.params or {}, whole=True)
+        _must(right, f"{where}.params", "they lie in the study's space", slot.params)
 
 
 def _must(holds: bool, where: str, rule: str, got: Any) -> None:
@@ -311,24 +318,27 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
         SpecError: the spec in it does not fit this version of the software.
         StudyError: the database holds a study of this name.
     """
-    backup = check(path, name)
+    backup, records = _opened(path, name)
     spec, header = backup.spec, backup.header
     prepare_database(storage, schema)
-    lines = backup_file.read(path)
-    where, _ = next(lines)
+    where = f"{path}: line 1"
     try:
         with storage.engine.begin() as connection:
             ask(connection, statements.LOCK_NAME, name=spec.name)
             row = ask(connection, statements.STUDY, name=spec.name).one_or_none()
             if row is not None:
-                raise StudyError(_taken(row, backup, path))
+                same = row.spec_hash == header.study.spec_hash
+                raise StudyError(
+                    f"study {spec.name!r}: the name must be free for {path}, but the database "
+                    f"holds {'a study of the same spec' if same else 'another study'} under it. "
+                    "Keep both: --name NEW."
+                )
             optuna_id = optuna_tables.create_study(connection, spec)
             values = {**dict(header.study), "name": spec.name, "optuna_study_id": optuna_id}
             values["spec"] = {**header.study.spec, "name": spec.name}
             new = insert(studies).values(values).returning(studies.c.id)
             study_id = connection.execute(new).scalar_one()
-            for where, line in lines:
-                record: Any = parsed(Record, line, where)
+            for where, record in records:  # noqa: B007
                 _insert(connection, spec, record, study_id, optuna_id)
             _add(connection, optuna_id, header.additions)
             writing.note(connection, spec.name, "imported")
@@ -356,20 +366,6 @@ def _insert(
         named = ("state", "score", "costs", "steps", "attrs", "message", "lineage", "settled_at")
         end = End(**{name: getattr(own, name) for name in named})
         writing.restore(connection, spec, slot, end)
-
-
-def _taken(study: Row[Any], backup: Backup, path: Path) -> str:
-    """Why a name cannot be used: what is there already."""
-    theirs = backup.header.study.spec_hash
-    if study.spec_hash == theirs:
-        what, todo = "a study of the same spec", f"Look at it: `hpo status {study.name}`. Keep both"
-    else:
-        what = f"another study under it (spec {study.spec_hash}, in the file {theirs})"
-        todo = "Choose another"
-    return (
-        f"study {study.name!r}: the name must be free for {path}, but the database holds {what}. "
-        f"{todo}: --name NEW."
-    )
 
 
 def _add(connection: Connection, study_id: int, additions: list[Addition]) -> None:

@@ -9,7 +9,7 @@ on, and the next user starts another keeper.
 
     python -m hpo.postgres.embedded HOME    leaves a keeper behind, if there is none
 
-Standard library only: the keeper stays small.
+It stays small.
 """
 
 from __future__ import annotations
@@ -99,13 +99,14 @@ class Embedded:
                     users = locked(layout.users_lock, shared=True, timeout_s=STOP_TIMEOUT_S)
                     self._share.enter_context(users)
                     _acquired.add(self)
-                return server_url(layout, self.start(anew=True))
+                self.start(anew=True)
+                return server_url(layout)
         except BaseException:
             self.release()
             raise
 
-    def start(self, *, anew: bool) -> server.Postmaster:
-        """Return the server, ready, after starting it unless it runs. It may be gone at any time.
+    def start(self, *, anew: bool) -> None:
+        """Start the server unless it runs, and return when it is ready. It may be gone at any time.
 
         Args:
             anew: also if somebody stopped it on purpose.
@@ -130,7 +131,7 @@ class Embedded:
                 )
             layout.host.write_text(ours)
             with _keeper(layout) if keeper is None else contextlib.nullcontext():
-                return server.start(layout)
+                server.start(layout)
 
     def revive(self) -> None:
         """Start the server again if its keeper is gone, as before each new connection.
@@ -189,7 +190,7 @@ def _keeper(layout: Layout) -> Iterator[None]:
         )
 
 
-def server_url(layout: Layout, running: server.Postmaster) -> str:
+def server_url(layout: Layout) -> str:
     """Return the URL of the database on the running server, and on the next one of this home.
 
     Raises:
@@ -201,7 +202,7 @@ def server_url(layout: Layout, running: server.Postmaster) -> str:
             f"password file. Look at {layout.keeper_log}; `hpo storage stop` and a new start make "
             "a new password."
         )
-    host, passfile = (quote(str(p), safe="/") for p in (running.socket_directory, layout.password))
+    host, passfile = (quote(str(p), safe="/") for p in (layout.socket_directory, layout.password))
     return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
 
 

@@ -13,7 +13,7 @@
 
 Its programs are those of the wheel. PostgreSQL refuses to run as root: under root the server runs
 as an unprivileged account, which must be able to read the programs and to reach the data directory.
-Standard library only: the keeper imports this.
+The keeper imports this, and stays small.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+import psutil
 
 from hpo import settings
 from hpo.errors import StorageError
@@ -167,14 +169,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Installation:
-    """A PostgreSQL in a directory with `bin`, `lib` and `share`, and the account that runs it."""
+    """The programs of a PostgreSQL, and the account that runs them."""
 
-    directory: Path
+    programs: Path
     account: Account
-
-    def program(self, name: str) -> Path:
-        """Return the path of a program."""
-        return self.directory / "bin" / name
 
 
 @dataclass(frozen=True)
@@ -182,7 +180,6 @@ class Postmaster:
     """What a running server says about itself in `postmaster.pid`."""
 
     pid: int
-    socket_directory: Path | None  # None in the first moments of its start
     ready: bool
 
 
@@ -194,25 +191,18 @@ def postmaster(layout: Layout) -> Postmaster | None:
         return None
     if not lines or not _is_server(int(lines[0]), layout):
         return None
-    socket_directory = Path(lines[4]) if len(lines) > 4 else None
-    return Postmaster(int(lines[0]), socket_directory, lines[7:] == ["ready   "])
+    return Postmaster(int(lines[0]), lines[7:] == ["ready   "])
 
 
 def _is_server(pid: int, layout: Layout) -> bool:
     """Return whether process `pid` is this directory's server, not a later bearer of the pid."""
-    if Path("/proc/self/cmdline").exists():
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-    else:
-        ps = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
-        words = subprocess.run(ps, capture_output=True, check=False).stdout
-    return os.fsencode(layout.data) in words
+    with suppress(psutil.Error):
+        return str(layout.data) in psutil.Process(pid).cmdline()
+    return False
 
 
-def start(layout: Layout) -> Postmaster:
-    """Adopt the server that runs already, or start one; return it when it accepts connections.
+def start(layout: Layout) -> None:
+    """Adopt the server that runs already, or start one, and return when it accepts connections.
 
     Raises:
         StorageError: it cannot run; the message holds the end of its log.
@@ -220,7 +210,7 @@ def start(layout: Layout) -> Postmaster:
     deadline = time.monotonic() + START_TIMEOUT_S
     while (found := postmaster(layout)) is not None and time.monotonic() < deadline:
         if found.ready:
-            return found
+            return
         time.sleep(POLL_S)
     installed = installed_for(layout)
     _clear_stale(layout)
@@ -229,8 +219,8 @@ def start(layout: Layout) -> Postmaster:
     if layout.log.exists():
         layout.log.replace(layout.log.with_suffix(".log.1"))
     for patience in range(ORPHANS_S, -1, -1):
-        if _spawn(layout, installed) and (found := postmaster(layout)) is not None:
-            return found
+        if _spawn(layout, installed) and postmaster(layout) is not None:
+            return
         said = " | ".join(layout.log.read_text(errors="replace").splitlines()[-5:])
         # It was killed, and its own children have yet to notice.
         if patience == 0 or "shared memory block" not in said:
@@ -270,7 +260,7 @@ def _prepare(layout: Layout, installed: Installation) -> None:
         shutil.rmtree(partial, ignore_errors=True)  # of a start that was cut short
         partial.mkdir(mode=0o700)
         os.chown(partial, installed.account.uid, installed.account.gid)
-        command: list[str | Path] = [installed.program("initdb"), "-D", partial, "-U", ROLE]
+        command: list[str | Path] = [installed.programs / "initdb", "-D", partial, "-U", ROLE]
         command += ["--locale=C", "--encoding=UTF8", "--auth=reject", "--no-instructions"]
         for name, value in SETTINGS.items():
             command += ["--set", f"{name}={value}"]
@@ -286,7 +276,7 @@ def _prepare(layout: Layout, installed: Installation) -> None:
 def _set_password(layout: Layout, installed: Installation, data: Path, before: str = "") -> None:
     """Give our role a new password, with the server in single-user mode, and write it down."""
     password = secrets.token_urlsafe(24)
-    command: list[str | Path] = [installed.program("postgres"), "--single", "-D", data]
+    command: list[str | Path] = [installed.programs / "postgres", "--single", "-D", data]
     command += ["-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", "postgres"]
     _run(installed, command, f"{before}ALTER ROLE {ROLE} PASSWORD '{password}'")
     partial = layout.password.with_suffix(".partial")
@@ -313,7 +303,7 @@ def _spawn(layout: Layout, installed: Installation) -> bool:
     """Start the server in the background; return whether it accepts connections."""
     data = shlex.quote(str(layout.data))  # a shell reads the options
     options = f"-D {data} -p {PORT} -k {layout.socket_directory} -h ''"
-    command: list[str | Path] = [installed.program("pg_ctl"), "start", "--silent", "--wait"]
+    command: list[str | Path] = [installed.programs / "pg_ctl", "start", "--silent", "--wait"]
     command += [f"--timeout={START_TIMEOUT_S}", "-o", options]
     with private(layout.log, "ab") as log:  # the server writes all to stdout
         streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.DEVNULL}
@@ -389,7 +379,7 @@ def installed_for(layout: Layout) -> Installation:
         )
     if not account.reaches(directory / "bin" / "postgres"):
         directory = _copied(directory, layout.home)
-    return Installation(directory, account)
+    return Installation(directory / "bin", account)
 
 
 def server_account(data: Path) -> Account:

@@ -189,7 +189,7 @@ def refused(storage: Storage, file: Path, name: str | None = None) -> str:
 def test_a_name_that_is_taken(here: Storage, file: Path) -> None:
     taken = f"study 'toy': the name must be free for {file}, but the database holds "
     assert refused(here, file) == (
-        f"{taken}a study of the same spec. Look at it: `hpo status toy`. Keep both: --name NEW."
+        f"{taken}a study of the same spec under it. Keep both: --name NEW."
     )
     ledger = Ledger(here)
     backup.restore(here, file, "copy")
@@ -202,7 +202,6 @@ def test_a_name_that_is_taken(here: Storage, file: Path) -> None:
     ledger.register(toy_spec("third", seed=4))
     assert refused(here, file, "third").startswith(
         f"study 'third': the name must be free for {file}, but the database holds another study "
-        f"under it (spec "
     )
 
 

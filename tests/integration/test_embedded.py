@@ -34,7 +34,6 @@ from hpo.postgres.server import (
     WHEEL,
     Account,
     Layout,
-    Postmaster,
     claim_socket_directory,
     shipped,
 )
@@ -162,9 +161,9 @@ def test_a_server_that_dies_when_somebody_comes_is_waited_for(
             killed.append(status(hpo_home).pid)
             kill(killed[0])
 
-    def seen(layout: Layout, server: Postmaster) -> str:
+    def seen(layout: Layout) -> str:
         kill_once()
-        return url_of(layout, server)
+        return url_of(layout)
 
     def opened(connection: Connection) -> bool:
         kill_once()
