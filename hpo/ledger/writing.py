@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, update
 
+from hpo.errors import printable
 from hpo.ledger import optuna_tables, snapshots, statements
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.tables import NOW, ask, studies
@@ -61,7 +62,7 @@ def note(connection: Connection, study: str, what: str) -> None:
         user = getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container
         user = str(os.getuid())
-    who = f"{user}@{platform.node()}"
+    who = printable(f"{user}@{platform.node()}")
     new = "INSERT INTO hpo_ledger.events (who, what, study) VALUES (:who, :what, :study)"
     ask(connection, new, who=who, what=what, study=study)
 
