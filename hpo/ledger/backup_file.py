@@ -17,7 +17,7 @@ import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
@@ -96,7 +96,7 @@ def write(path: Path, header: Line, records: Iterable[Line]) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as raw:
-            with _compressed(raw, path) as stream:
+            with _packed(raw, "wb") if path.name.endswith(".gz") else nullcontext(raw) as stream:
                 _write_lines(stream, itertools.chain([header], records))
             raw.flush()
             os.fsync(raw.fileno())
@@ -108,13 +108,8 @@ def write(path: Path, header: Line, records: Iterable[Line]) -> None:
             partial.unlink()
 
 
-@contextmanager
-def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
-    if not path.name.endswith(".gz"):
-        yield raw
-        return
-    with gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as stream:
-        yield cast("IO[bytes]", stream)
+def _packed(raw: IO[bytes], mode: str) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.GzipFile("", mode, compresslevel=1, fileobj=raw, mtime=0))
 
 
 def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
@@ -145,13 +140,9 @@ def read(path: Path) -> Iterator[tuple[str, bytes]]:
         if not stat.S_ISREG(path.stat().st_mode):
             raise BackupError(f"{path}: a backup must be a regular file, but is not.")
         with path.open("rb") as raw:
-            magic = raw.read(2)
+            is_packed = raw.read(2) == _GZIP
             raw.seek(0)
-            if magic == _GZIP:
-                with gzip.GzipFile(fileobj=raw) as stream:
-                    yield from _lines(path, cast("IO[bytes]", stream))
-            else:
-                yield from _lines(path, raw)
+            yield from _lines(path, _packed(raw, "rb") if is_packed else raw)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BackupError(
             f"{path}: its compression must be sound, but got: {error}. It was cut short or "

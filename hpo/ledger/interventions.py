@@ -70,16 +70,13 @@ def resume(ledger: Ledger, name: str) -> StudyState:
     """
     with ledger.locked(name) as (connection, study):
         state = StudyState(study.state)
-        own = "WHERE study_id = :id AND state = 'running'"
-        stuck = f"SELECT max(losses_in_a_row) FROM hpo_ledger.slots {own}"
-        most = ask(connection, stuck, id=study.id).scalar() or 0
-        if state == StudyState.FAILED and most < MAX_LOSSES:
+        stuck = ask(connection, statements.STUCK, id=study.id, most=MAX_LOSSES).scalar()
+        if state == StudyState.FAILED and not stuck:
             since = snapshots.unbegun(connection, study.id)
             writing.change(connection, study.id, failures_from=since)
         if state in (StudyState.STOPPED, StudyState.FAILED):
             writing.turn(connection, study.id, StudyState.OPEN)
-            anew = f"UPDATE hpo_ledger.slots SET losses_in_a_row = 0 {own}"
-            ask(connection, anew, id=study.id)
+            ask(connection, statements.FORGET_LOSSES, id=study.id)
             writing.note(connection, name, "resumed")
         return state
 
@@ -212,11 +209,10 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         slot = _trial(connection, study, trial)
         if slot.state == SlotState.EXCLUDED:
             return int(slot.amendments[-1]["since"])
-        is_held = slot.worker in _holders(connection, study.id, slot.id)
-        if slot.state == SlotState.FAILED or is_held:
+        if slot.state == SlotState.FAILED or slot.held:
             must = "a complete or pruned trial must be given to be excluded, or one that nobody is"
             do = "It counts in no ranking as it is; to run it again: hpo retry"
-            do = "Wait until it is settled: hpo status" if is_held else do
+            do = "Wait until it is settled: hpo status" if slot.held else do
             got = f"it is {slot.state}"
             raise _refusal(name, f"{must} at work on", got, f"{do} {name}.", trial)
         since = snapshots.unbegun(connection, study.id, above=trial)
@@ -238,12 +234,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             )
             facts = end.shown(slot.attempts, amendments)
             optuna_tables.exclude_trial(connection, slot.optuna_trial_id, facts)
-        confirmed = (
-            "SELECT id FROM hpo_ledger.slots WHERE study_id = :id AND source = :trial LIMIT 1"
-        )
-        was_confirmed = ask(connection, confirmed, id=study.id, trial=trial).scalar() is not None
-        confirm = study.spec.get("confirm") or {}
-        again = was_confirmed or confirm.get("by") == "expected"  # which depends on all trials
+        again = ask(connection, statements.MAY_CONFIRM_OTHERS, id=study.id, trial=trial).scalar()
         _amended(connection, study, reopen=(StudyState.DONE,) if again else ())
         writing.note(connection, name, f"excluded trial {trial}")
         return since
@@ -322,12 +313,9 @@ def _delete(connection: Connection, study: Row[Any], what: str) -> None:
     writing.note(connection, study.name, what)
 
 
-def _holders(connection: Connection, study_id: int, slot_id: int | None = None) -> Sequence[str]:
-    """Workers with a lease on one of the study's slots, or on that one."""
-    held = """SELECT worker FROM hpo_ledger.slots
-    WHERE study_id = :study_id AND id = coalesce(:slot_id, id)
-      AND hpo_ledger.holds(lease_until, lease_s)"""
-    return ask(connection, held, study_id=study_id, slot_id=slot_id).scalars().all()
+def _holders(connection: Connection, study_id: int) -> Sequence[str]:
+    """Workers with a lease on one of the study's slots."""
+    return ask(connection, statements.HOLDERS, study_id=study_id).scalars().all()
 
 
 def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
@@ -336,9 +324,7 @@ def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
         there = f"0 to {opened - 1}" if opened else "none yet"
         got = f"got trial={number}"
         raise _refusal(study.name, "the trial must have begun", got, f"There are: {there}.")
-    one = """SELECT * FROM hpo_ledger.slots
-    WHERE study_id = :id AND phase = 'search' AND number = :number FOR UPDATE"""
-    return ask(connection, one, id=study.id, number=number).one()
+    return ask(connection, statements.TRIAL, study_id=study.id, number=number).one()
 
 
 def _refusal(name: str, must: str, got: str, do: str, trial: int | None = None) -> StudyError:

@@ -38,13 +38,10 @@ _MEMBER = """stored AS (
   ON CONFLICT DO NOTHING),
 """
 
-STORE_SUGGESTION = text("""
-WITH
+STORE_SUGGESTION = text(f"""{_HELD}
 suggested AS (
   UPDATE hpo_ledger.slots SET params = CAST(:params AS json), attrs = CAST(:attrs AS json)
-  WHERE id = :slot_id AND worker IS NOT DISTINCT FROM :worker AND attempts = :attempt
-    AND token IS NOT DISTINCT FROM :token AND state = 'running'
-  RETURNING id, optuna_trial_id),
+  WHERE id = (SELECT id FROM held) RETURNING id, optuna_trial_id),
 mirrored AS (
   SELECT trials.trial_id FROM trials JOIN suggested ON trials.trial_id = suggested.optuna_trial_id
   FOR KEY SHARE OF trials),
@@ -61,6 +58,11 @@ SELECT id FROM suggested""")
 Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params`` and ``attrs``
 of the suggestion; those of ``optuna_tables.params_of``.
 """
+
+RELEASE = text(f"""
+UPDATE hpo_ledger.slots SET lease_until = NULL WHERE {MINE} AND state = 'running' RETURNING id""")
+
+HELD = text(f"SELECT * FROM hpo_ledger.slots WHERE {MINE} AND state = 'running' FOR UPDATE")
 
 STORE_MEMBER = text(f"""{_HELD}{_PROGRESSED}{_MEMBER}
 needless AS (DELETE FROM hpo_ledger.checkpoints USING held WHERE slot_id = held.id)
@@ -346,6 +348,27 @@ UNSUGGESTED = """
 SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = 'search' AND state = 'running'
   AND number < :number AND params IS NULL"""
+
+TRIAL = """
+SELECT *, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND number = :number FOR UPDATE"""
+
+HOLDERS = """
+SELECT worker FROM hpo_ledger.slots
+WHERE study_id = :study_id AND hpo_ledger.holds(lease_until, lease_s)"""
+
+STUCK = """
+SELECT EXISTS (SELECT FROM hpo_ledger.slots
+               WHERE study_id = :id AND state = 'running' AND losses_in_a_row >= :most)"""
+
+FORGET_LOSSES = """
+UPDATE hpo_ledger.slots SET losses_in_a_row = 0 WHERE study_id = :id AND state = 'running'"""
+
+MAY_CONFIRM_OTHERS = """
+SELECT spec #>> '{confirm,by}' = 'expected' OR EXISTS (
+  SELECT FROM hpo_ledger.slots WHERE study_id = :id AND source = :trial)
+FROM hpo_ledger.studies WHERE id = :id"""
+"""Whether without a trial others may be the best: it was confirmed, or all trials tell of all."""
 
 FAILED = """
 SELECT * FROM hpo_ledger.slots

@@ -192,24 +192,13 @@ def lost(connection: Connection, claim: Claim) -> LeaseLostError:
     return LeaseLostError(f"{claim}: the lease of {claim.worker} has passed to another worker")
 
 
-def _locked(connection: Connection, claim: Claim) -> Row[Any]:
-    mine = (
-        f"SELECT * FROM hpo_ledger.slots WHERE {statements.MINE} AND state = 'running' FOR UPDATE"
-    )
-    slot = ask(connection, mine, **_owner(claim)).one_or_none()
-    if slot is None:
-        raise lost(connection, claim)
-    return slot
-
-
 def release(connection: Connection, claim: Claim) -> None:
     """Give a slot back, to be claimed by the next worker.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    slot = _locked(connection, claim)
-    ask(connection, "UPDATE hpo_ledger.slots SET lease_until = NULL WHERE id = :id", id=slot.id)
+    _write(connection, statements.RELEASE, claim)
 
 
 def _owner(claim: Claim) -> dict[str, Any]:
@@ -217,10 +206,12 @@ def _owner(claim: Claim) -> dict[str, Any]:
     return {name: getattr(claim, name) for name in ("slot_id", "worker", "attempt", "token")}
 
 
-def _write(connection: Connection, statement: TextClause, claim: Claim, **values: Any) -> None:
+def _write(connection: Connection, statement: TextClause, claim: Claim, **values: Any) -> Row[Any]:
     """Write something down for the holder of a running slot, and for nobody else."""
-    if connection.execute(statement, {**_owner(claim), **values}).first() is None:
+    row = connection.execute(statement, {**_owner(claim), **values}).first()
+    if row is None:
         raise lost(connection, claim)
+    return row
 
 
 def store_suggestion(connection: Connection, claim: Claim, suggestion: Suggestion) -> None:
@@ -272,7 +263,7 @@ def lose(connection: Connection, claim: Claim, why: str) -> None:
         LeaseLostError: the slot is another worker's by now.
     """
     lock_study(connection, claim.study_id)
-    slot = _locked(connection, claim)
+    slot = _write(connection, statements.HELD, claim)
     if slot.lease_until is not None:  # else it was given back: the answer was lost
         count_loss(connection, slot, why)
 
