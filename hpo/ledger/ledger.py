@@ -15,14 +15,7 @@ from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, insert
 
-from hpo.ledger import (
-    claiming,
-    optuna_tables,
-    pins,
-    snapshots,
-    statements,
-    writing,
-)
+from hpo.ledger import claiming, optuna_tables, pins, snapshots, statements, writing
 from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
 from hpo.ledger.reader import LedgerReader
 from hpo.ledger.tables import ask, check_version, studies

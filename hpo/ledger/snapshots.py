@@ -6,7 +6,7 @@ Nothing here imports Optuna: who only looks starts fast.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -130,24 +130,22 @@ def checked(row: Any, build: Callable[[Any], T]) -> T:
 
 def past(row: Any) -> Past:
     """A trial's row as suggestions see it."""
-    params = row.params or {}
-    before = []
+    params, before = row.params or {}, []
     for amendment in map(Amendment.restored, row.amendments):
         attrs = amendment.attrs or sampler_attrs(row.attrs)
-        outcome = Past(
-            suggestion=Suggestion(params=params, attrs=attrs),
-            state=amendment.state,
-            score=amendment.score,
-            costs=amendment.costs,
-            steps=amendment.steps,
-        )
-        before.append((amendment.since, outcome))
+        before.append((amendment.since, _outcome(amendment, params, attrs)))
+    return _outcome(row, params, row.attrs, before)
+
+
+def _outcome(
+    of: Any, params: Mapping[str, Any], attrs: Mapping[str, Any], before: Sequence[Any] = ()
+) -> Past:
     return Past(
-        suggestion=Suggestion(params=params, attrs=row.attrs),
-        state=SlotState(row.state),
-        score=row.score,
-        costs=tuple(row.costs),
-        steps=tuple(row.steps),
+        suggestion=Suggestion(params=params, attrs=attrs),
+        state=SlotState(of.state),
+        score=of.score,
+        costs=tuple(of.costs),
+        steps=tuple(of.steps),
         before=tuple(before),
     )
 

@@ -31,14 +31,7 @@ from urllib.parse import quote
 
 from hpo.errors import StorageError
 from hpo.postgres import server
-from hpo.postgres.server import (
-    DATABASE,
-    POLL_S,
-    PORT,
-    ROLE,
-    Layout,
-    private,
-)
+from hpo.postgres.server import DATABASE, POLL_S, PORT, ROLE, Layout, private
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 90.0
