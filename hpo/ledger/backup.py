@@ -1,8 +1,8 @@
 """Backups: a whole study in one file, and back again, in any database and under any name.
 
 A backup holds every column of the ledger but its keys and leases, and what others added to the
-study in Optuna's tables (notes of optuna-dashboard, say); our rows there are made anew. Trials that
-were running are released: who claims them next goes on from their checkpoints.
+study in Optuna's tables (notes of optuna-dashboard, of trials, too); our rows there are made anew.
+Trials that were running are released: who claims them next goes on from their checkpoints.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from objectives.contract import MAX_SCORE
 
 BATCH = 50
 """So many slots are in memory at a time."""
-_ADDED: dict[str, tuple[Any, str]] = {
-    "study_user": (models.StudyUserAttributeModel, r"^(?!hpo:(spec|spec_hash|reported)$)"),
-    "study_system": (models.StudySystemAttributeModel, rf"^(?!{optuna_tables.METRIC_NAMES}$)"),
-    "trial_user": (models.TrialUserAttributeModel, optuna_tables.TRIAL_USER_OF_OTHERS),
-    "trial_system": (models.TrialSystemAttributeModel, optuna_tables.TRIAL_SYSTEM_OF_OTHERS),
+_ADDED: dict[str, Any] = {
+    "user": models.StudyUserAttributeModel,
+    "system": models.StudySystemAttributeModel,
 }
-"""Where others add to a study, and the keys that are not ours."""
+"""Where others add to a study."""
+_OURS = rf"^(hpo:(spec|spec_hash|reported)|{optuna_tables.METRIC_NAMES})$"
+"""Keys there that are not theirs."""
 _OF_TRIAL = re.compile(r"^dashboard:(\d+):")
 """Where optuna-dashboard keeps what it knows of a trial, by Optuna's id: among the study's
 attributes. In a file, such keys name trials by number."""
@@ -142,10 +142,9 @@ Record = create_model("Record", __base__=Line, **_RECORD)
 
 
 class Addition(Line):
-    """A JSON text that others added in Optuna's tables, of the study or of a trial by number."""
+    """A JSON text that others added to the study in Optuna's tables."""
 
-    kind: Literal["study_user", "study_system", "trial_user", "trial_system"]
-    number: Count | None
+    kind: Literal["user", "system"]
     key: str
     text: Annotated[str, AfterValidator(_json_text)]
 
@@ -225,15 +224,10 @@ def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[R
 def _additions(connection: Connection, study_id: int) -> Iterator[Addition]:
     """What others added to a study, given by Optuna's id of it."""
     numbers = {trial_id: number for number, trial_id in _trial_ids(connection, study_id).items()}
-    for kind, (model, pattern) in _ADDED.items():
-        of_trial = kind.startswith("trial")
-        own = "trial_id IN (SELECT trial_id FROM trials WHERE study_id = :id)"
-        which = f"{own if of_trial else 'study_id = :id'} AND key ~ :pattern"
-        query = f"SELECT * FROM {model.__tablename__} WHERE {which} ORDER BY 2, key"
-        for row in ask(connection, query, id=study_id, pattern=pattern):
-            number = numbers[row.trial_id] if of_trial else None
-            key = _renamed(row.key, numbers)
-            found = {"kind": kind, "number": number, "key": key, "text": row.value_json}
+    for kind, model in _ADDED.items():
+        theirs = f"FROM {model.__tablename__} WHERE study_id = :id AND key !~ :ours ORDER BY key"
+        for row in ask(connection, f"SELECT key, value_json {theirs}", id=study_id, ours=_OURS):
+            found = {"kind": kind, "key": _renamed(row.key, numbers), "text": row.value_json}
             yield Addition.model_validate(found)
 
 
@@ -363,21 +357,17 @@ def _insert(
         if rows:
             connection.execute(insert(table), [{"slot_id": slot.id, **dict(row)} for row in rows])
     if own.phase == Phase.SEARCH:
-        named = ("state", "score", "costs", "steps", "attrs", "message", "lineage", "settled_at")
-        end = End(**{name: getattr(own, name) for name in named})
+        end = snapshots.filled(End, own, trained=None, last=None, network=None)
         writing.restore(connection, spec, slot, end)
 
 
 def _add(connection: Connection, study_id: int, additions: list[Addition]) -> None:
     """Add them to a study that has all its trials; keys that are ours are passed over."""
     ids = _trial_ids(connection, study_id)
-    owners: dict[Any, int] = {("trial", number): trial_id for number, trial_id in ids.items()}
-    owners["study", None] = study_id
     for one in additions:
-        model, pattern = _ADDED[one.kind]
-        owner = owners.get((one.kind.partition("_")[0], one.number))
-        if owner is not None and re.match(pattern, one.key):
-            optuna_tables.set_attrs(connection, model, owner, {_renamed(one.key, ids): one.text})
+        if not re.match(_OURS, one.key):
+            texts = {_renamed(one.key, ids): one.text}
+            optuna_tables.set_attrs(connection, _ADDED[one.kind], study_id, texts)
 
 
 def _trial_ids(connection: Connection, study_id: int) -> dict[int, int]:

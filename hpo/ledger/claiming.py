@@ -183,7 +183,7 @@ def _end_search(connection: Connection, study: Row[Any], spec: StudySpec) -> Non
     """Write down before which trial the search ends, if it is the next one."""
     if spec.stop is None or study.search_end is not None:
         return
-    number = snapshots.opened(connection, study.id)
+    number = snapshots.progress(connection, study.id).opened
     n_seen = number - spec.budget.window + 1
     if n_seen < 1 or number >= spec.budget.trials:
         return

@@ -72,7 +72,7 @@ def resume(ledger: Ledger, name: str) -> StudyState:
         state = StudyState(study.state)
         stuck = ask(connection, statements.STUCK, id=study.id, most=MAX_LOSSES).scalar()
         if state == StudyState.FAILED and not stuck:
-            since = snapshots.unbegun(connection, study.id)
+            since = snapshots.progress(connection, study.id).unbegun
             writing.change(connection, study.id, failures_from=since)
         if state in (StudyState.STOPPED, StudyState.FAILED):
             writing.turn(connection, study.id, StudyState.OPEN)
@@ -118,7 +118,7 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
     with ledger.locked(name) as (connection, study):
         optuna_tables.require_study(connection, study.optuna_study_id, name)
         spec = file.restore(study.spec, name)
-        number = snapshots.opened(connection, study.id)
+        number: int = snapshots.progress(connection, study.id).opened
         _refuse_enqueued(study, spec, number)
         where = f"study {name!r}: enqueued"
         refuse(parameters.of_point(spec, params, where, "Give another value."))
@@ -174,7 +174,7 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
             do = f"See those that failed: hpo trials {name} --state failed."
             must = "a failed trial must be given to be retried"
             raise _refusal(name, must, f"it is {own.state}", do, trial)
-        since = snapshots.unbegun(connection, study.id)
+        since = snapshots.progress(connection, study.id).unbegun
         for slot in found:
             _reopen(connection, slot, since)
         if found:
@@ -215,7 +215,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             do = "Wait until it is settled: hpo status" if slot.held else do
             got = f"it is {slot.state}"
             raise _refusal(name, f"{must} at work on", got, f"{do} {name}.", trial)
-        since = snapshots.unbegun(connection, study.id, above=trial)
+        since: int = snapshots.progress(connection, study.id, above=trial).unbegun
         why = " ".join(reason.split())  # one line, as every view shows it
         message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")
         settled = {"settled_at": slot.settled_at or study.now, "message": message}
@@ -301,7 +301,7 @@ def withdraw(ledger: Ledger, name: str) -> bool:
         StudyError: there is no such study.
     """
     with ledger.locked(name) as (connection, study):
-        if snapshots.opened(connection, study.id):
+        if snapshots.progress(connection, study.id).opened:
             return False
         _delete(connection, study, "withdrawn")
         return True
@@ -319,7 +319,7 @@ def _holders(connection: Connection, study_id: int) -> Sequence[str]:
 
 
 def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
-    opened = snapshots.opened(connection, study.id)
+    opened = snapshots.progress(connection, study.id).opened
     if not 0 <= number < opened:
         there = f"0 to {opened - 1}" if opened else "none yet"
         got = f"got trial={number}"
@@ -347,18 +347,10 @@ def _amend(
     **values: Any,
 ) -> list[dict[str, Any]]:
     """Replace the outcome of a slot, which is kept as an amendment; returns all of them."""
-    amendment = Amendment(
-        what=what,
-        since=since,
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
-        host=platform.node(),
-        state=SlotState(slot.state),
-        score=slot.score,
-        costs=tuple(slot.costs),
-        steps=tuple(slot.steps),
-        attrs=slot.attrs,
-        message=slot.message,
-    )
+    deed: dict[str, Any] = {"what": what, "since": since, "host": platform.node()}
+    deed["at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    old = {"state": SlotState(slot.state), "costs": tuple(slot.costs), "steps": tuple(slot.steps)}
+    amendment = snapshots.filled(Amendment, slot, **deed, **old)
     amendments = [*slot.amendments, amendment.stored()]
     values |= {"state": state, "amendments": amendments}
     values["attrs"] = sampler_attrs(slot.attrs)  # successive halving would go on comparing with it

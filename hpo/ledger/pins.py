@@ -32,8 +32,6 @@ from objectives import source
 from objectives.contract import Protocol
 
 _DECIDES = ("search/*.py", "study/spec.py", "study/dimensions.py")
-_NAMED = 5
-"""Values that a message lists at most."""
 
 
 # --- its source, and how sums round ---
@@ -116,7 +114,7 @@ def accept(connection: Connection, study: Row[Any], spec: StudySpec) -> int | No
 
 def _write(connection: Connection, study: Row[Any], spec: StudySpec) -> int:
     entry = {
-        "since": ask(connection, statements.OLDEST, study_id=study.id).scalar_one(),
+        "since": snapshots.progress(connection, study.id).oldest,
         "hash": fingerprint(spec.objective),
         "modules": modules(spec.objective),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -215,16 +213,12 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
 
 
 def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where: str) -> None:
-    outside = [
-        f"{name}={value!r} of trial {trial} (space.{name} is {spec.dimensions[name].allowed})"
-        for trial, params in best
-        for name, value in params.items()
-        if spec.inside(name, value) is None
-    ]
-    if outside:
-        more = f" and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""
-        raise StudyError(
-            f"{where}: the best {len(best)} trials of {warm.study!r} must lie in the space, but "
-            f"got {', '.join(outside[:_NAMED])}{more}. Widen the range, take fewer trials "
-            f"(warm_start.top), or write those that fit as warm_start.points."
-        )
+    for trial, params in best:
+        for name, value in params.items():
+            if spec.inside(name, value) is None:
+                raise StudyError(
+                    f"{where}: the best {len(best)} trials of {warm.study!r} must lie in the "
+                    f"space, but got {name}={value!r} of trial {trial} (space.{name} is "
+                    f"{spec.dimensions[name].allowed}). Widen the range, take fewer trials "
+                    f"(warm_start.top), or write those that fit as warm_start.points."
+                )

@@ -6,7 +6,7 @@ Of every study as it is now, trials are read of those alone that have changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, Unpack
 
 from sqlalchemy import Connection, Row
@@ -31,17 +31,8 @@ def listed(connection: Connection) -> list[Listed]:
 
 
 def _listed(row: Row[Any]) -> Listed:
-    return Listed(
-        name=row.name,
-        number=row.optuna_study_id,
-        objective=row.objective or "unknown",
-        state=StudyState(row.state),
-        reason=row.reason,
-        priority=row.priority,
-        settled=row.settled,
-        running=row.running,
-        created_at=row.created_at,
-    )
+    known = {"number": row.optuna_study_id, "objective": row.objective or "unknown"}
+    return snapshots.filled(Listed, row, **known, state=StudyState(row.state), problem="")
 
 
 def _mark(row: Row[Any]) -> tuple[Any, ...]:
@@ -61,12 +52,8 @@ def marks(connection: Connection, study: str) -> dict[str, tuple[Any, ...]]:
     return {name: _mark(rows[name]) for name in wanted if name in rows}
 
 
-@dataclass(frozen=True)
-class Changes:
-    """A row of every study, and of those that have changed all that lists show."""
-
-    listing: Sequence[Row[Any]]
-    fetched: Sequence[snapshots.Fetched]
+Changes = tuple[Sequence[Row[Any]], Sequence[snapshots.Fetched]]
+"""A row of every study, and of those that have changed all that lists show."""
 
 
 class Overview(Generic[T]):
@@ -87,16 +74,17 @@ class Overview(Generic[T]):
             for start in range(0, len(ids), _AT_ONCE):
                 studies = ask(connection, STUDIES, ids=ids[start : start + _AT_ONCE]).all()
                 fetched += snapshots.fetched_studies(connection, studies, briefly=briefly)
-        return Changes(listing, fetched)
+        return listing, fetched
 
     def made(self, changes: Changes) -> list[tuple[Listed, T | None]]:
         """Every study with what is made of it, oldest first.
 
         A study that cannot be read here has a ``problem``, and nothing is made of it.
         """
-        made = {rows.study.id: self._made(rows) for rows in changes.fetched}
+        listing, fetched = changes
+        made = {rows.study.id: self._made(rows) for rows in fetched}
         known = {number: kept[1] for number, kept in self._kept.items()} | made
-        there = [row for row in changes.listing if row.id in known]  # else just deleted
+        there = [row for row in listing if row.id in known]  # else just deleted
         self._kept = {row.id: (_mark(row), known[row.id]) for row in there}
         return [_told(_listed(row), known[row.id]) for row in there]
 

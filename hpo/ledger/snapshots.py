@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Row
 
@@ -37,11 +37,21 @@ from hpo.study.trials import (
     slot_name,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 T = TypeVar("T")
+D = TypeVar("D", bound="DataclassInstance")
 _RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
 _LONGEST = 80
 """Of what an event says of who did what."""
+
+
+def filled(kind: type[D], row: Any, **more: Any) -> D:
+    """An object of a dataclass: its fields are columns of a row, but those that are given."""
+    own = (field.name for field in fields(kind) if field.name not in more)
+    return kind(**{name: getattr(row, name) for name in own}, **more)
 
 
 def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
@@ -69,17 +79,9 @@ def history(connection: Connection, study_id: int, numbers: range) -> list[Past]
     return [checked(row, past) for row in ask(connection, statements.HISTORY, **asked)]
 
 
-def opened(connection: Connection, study_id: int) -> int:
-    """How many search slots were opened: the number of the next one."""
-    return int(ask(connection, statements.OPENED, study_id=study_id).scalar_one())
-
-
-def unbegun(connection: Connection, study_id: int, above: int = -1) -> int:
-    """The first search trial that nobody has begun, of those above one.
-
-    Mostly it is the next one; what was enqueued is there, but not begun.
-    """
-    return int(ask(connection, statements.UNBEGUN, study_id=study_id, above=above).scalar_one())
+def progress(connection: Connection, study_id: int, above: int = -1) -> Row[Any]:
+    """How far a search is, in numbers of trials: ``statements.PROGRESS`` says what is told."""
+    return ask(connection, statements.PROGRESS, study_id=study_id, above=above).one()
 
 
 def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
@@ -103,10 +105,10 @@ def best(connection: Connection, study: Row[Any], spec: StudySpec) -> list[tuple
     """Number and parameters of the trials of a study's ranking, by what is known now."""
     from hpo.search import kriging_believer  # which takes long to import
 
-    settled = ask(connection, statements.SETTLED, study_id=study.id).one()
-    made_of = (*settled, study.amendments, spec)
+    now = progress(connection, study.id)
+    made_of = (now.settled, now.latest, study.amendments, spec)
     if _orders.get(study.id, ((), []))[0] != made_of:
-        trials = history(connection, study.id, range(opened(connection, study.id)))
+        trials = history(connection, study.id, range(now.opened))
         order = kriging_believer.order(spec, trials)
         _orders[study.id] = made_of, [(n, trials[n].suggestion.params) for n in order]
     return _orders[study.id][1]
@@ -171,16 +173,8 @@ def _member_rows(
 
 
 def _member(row: Row[Any]) -> Member:
-    return Member(
-        member=row.member,
-        seed=row.seed,
-        score=row.score,
-        curve=tuple(row.curve or ()),
-        loss_curve=tuple(row.loss_curve or ()),
-        diverged=row.diverged,
-        info=row.info,
-        seconds=row.seconds,
-    )
+    curves = {"curve": tuple(row.curve or ()), "loss_curve": tuple(row.loss_curve or ())}
+    return filled(Member, row, **curves)
 
 
 _A_NETWORK = Member(
@@ -264,17 +258,15 @@ def built(rows: Fetched) -> StudySnapshot:
         return _trial(slot, (0.0,) * slot.n_steps, members)
 
     trials = [checked(slot, trial) for slot in rows.slots]
-    return StudySnapshot(
+    return filled(
+        StudySnapshot,
+        row,
         spec=spec,
         state=StudyState(row.state),
         reason=None if row.reason is None else printable(row.reason, "\n\t"),
-        search_end=row.search_end,
-        search_end_reason=row.search_end_reason,
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
         expected=_expected(spec, rows.slots, trials),
         foreign_trials=rows.foreign_trials,
-        created_at=row.created_at,
-        now=row.now,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
         confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),
         workers=tuple(rows.workers),
@@ -298,25 +290,18 @@ def _expected(
 
 
 def _trial(row: Row[Any], steps: Iterable[float], trained: Iterable[Member]) -> Trial:
-    return Trial(
+    return filled(
+        Trial,
+        row,
         phase=Phase(row.phase),
-        number=row.number,
-        source=row.source,
         state=SlotState(row.state),
         params=row.params or {},
-        score=row.score,
         costs=tuple(row.costs),
         steps=tuple(steps),
         members=tuple(trained),
-        attempts=row.attempts,
-        losses=row.losses,
         is_stuck=row.state == SlotState.RUNNING and row.losses_in_a_row >= MAX_LOSSES,
-        worker=row.worker,
-        started_at=row.started_at,
-        settled_at=row.settled_at,
         message=None if row.message is None else printable(row.message, "\n\t"),
         lineage=row.lineage or {},
-        held=row.held,
         enqueued=Suggestion(params={}, attrs=row.attrs or {}).enqueued,
         amendments=tuple(map(Amendment.restored, row.amendments or ())),
     )
@@ -339,20 +324,13 @@ def seen_workers(connection: Connection) -> list[WorkerInfo]:
 
 
 def _worker(row: Row[Any]) -> WorkerInfo:
-    return WorkerInfo(
-        name=row.name,
-        host=row.host,
-        pid=row.pid,
+    return filled(
+        WorkerInfo,
+        row,
         state=WorkerState(row.state),
         doing=_doing(row),
-        serves=row.serves,
-        refuses=row.refuses,
-        job=row.job,
-        log=row.log,
-        study=row.study,
         phase=None if row.phase is None else Phase(row.phase),
         trial=row.number if row.source is None else row.source,
-        started_at=row.started_at,
         seconds_silent=max(0.0, float(row.silent)),
         alive=row.ended_at is None and abs(float(row.silent)) < row.lease_s,
     )

@@ -108,10 +108,6 @@ mirrored_scores AS (
   FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)
   ON CONFLICT (trial_id, objective) DO UPDATE
   SET value = excluded.value, value_type = excluded.value_type),
-scores_of_others AS (
-  DELETE FROM trial_values USING mirrored
-  WHERE trial_values.trial_id = mirrored.trial_id
-    AND objective >= cardinality(CAST(:scores AS float8[]))),
 mirrored_steps AS (
   INSERT INTO trial_intermediate_values
     (trial_id, step, intermediate_value, intermediate_value_type)
@@ -252,15 +248,6 @@ SELECT EXISTS (SELECT FROM others WHERE seen_at > latest OR name = :who)
 """Whether a worker was lost alone: one that was there before is alive after, and none fell silent
 together with it. Parameters: ``worker`` and ``lease_until`` of its slot; ``who`` looks."""
 
-REGISTER = """
-INSERT INTO hpo_ledger.workers (name, host, pid, serves, state, doing, lease_s, job, log, numerics)
-VALUES (:worker, :host, :pid, :serves, 'idle', 'starting', :lease_s, :job, :log, :numerics)
-ON CONFLICT (name) DO UPDATE
-SET (host, pid, serves, state, doing, refuses, lease_s, job, log, started_at, seen_at, ended_at,
-     numerics) = ROW (excluded.host, excluded.pid, excluded.serves, excluded.state, excluded.doing,
-     excluded.refuses, excluded.lease_s, excluded.job, excluded.log, excluded.started_at,
-     excluded.seen_at, excluded.ended_at, excluded.numerics)"""
-
 RENEW = """
 WITH alive AS (
   UPDATE hpo_ledger.workers SET seen_at = hpo_ledger.clock(), ended_at = NULL, state = :state,
@@ -328,21 +315,16 @@ FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search' AND number
 ORDER BY number"""
 """As ``HISTORY``, of the first ``n``, but what was suggested; of steps, how many there are."""
 
-OPENED = "SELECT count(*) FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search'"
-
-OLDEST = """
-SELECT coalesce(min(number) FILTER (WHERE state = 'running'), count(*))
+PROGRESS = """
+SELECT count(*) AS opened, count(settled_at) AS settled, max(settled_at) AS latest,
+       coalesce(min(number) FILTER (WHERE state = 'running'), count(*)) AS oldest,
+       coalesce(min(number) FILTER (
+         WHERE state = 'running' AND attempts = 0 AND params IS NULL AND number > :above),
+         count(*)) AS unbegun
 FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search'"""
-"""The first search trial that is not settled."""
-
-SETTLED = """
-SELECT count(*), max(settled_at) FROM hpo_ledger.slots
-WHERE study_id = :study_id AND phase = 'search' AND state <> 'running'"""
-
-UNBEGUN = """
-SELECT coalesce(min(number) FILTER (
-  WHERE state = 'running' AND attempts = 0 AND params IS NULL AND number > :above), count(*))
-FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search'"""
+"""How many search trials were opened, which is the number of the next one; how many are settled,
+and when the latest one was; the ``oldest`` that is not settled; the first ``unbegun`` one ``above``
+another: mostly the next one, but what was enqueued is there already."""
 
 UNSUGGESTED = """
 SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots

@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import printable
 from hpo.ledger import optuna_tables, snapshots, statements
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
-from hpo.ledger.tables import NOW, ask, studies
+from hpo.ledger.tables import NOW, ask, studies, workers
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Suggestion, WorkerState, slot_name
@@ -114,7 +115,10 @@ def register_worker(
 ) -> None:
     """Write a worker down as alive; one of the same name is taken for its predecessor."""
     row = {"host": host, "pid": pid, "lease_s": lease_s, "serves": serves, "job": job, "log": log}
-    ask(connection, statements.REGISTER, worker=worker, numerics=numerics, **row)
+    row |= {"name": worker, "state": WorkerState.IDLE, "doing": "starting", "numerics": numerics}
+    new = upsert(workers).values(row)
+    whole = {column.name: new.excluded[column.name] for column in workers.c}
+    connection.execute(new.on_conflict_do_update(index_elements=[workers.c.name], set_=whole))
 
 
 def renew(

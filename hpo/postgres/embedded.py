@@ -311,16 +311,6 @@ def locked(path: Path, *, shared: bool = False, timeout_s: float) -> Iterator[No
         os.close(descriptor)
 
 
-def is_locked(path: Path) -> bool:
-    """Return whether a process holds the exclusive lock at `path`."""
-    if not path.exists():
-        return False
-    descriptor = try_lock(path, shared=True)
-    if descriptor is not None:
-        os.close(descriptor)
-    return descriptor is None
-
-
 def holders(path: Path) -> tuple[int, ...] | None:
     """Return the pids that hold a lock on `path`, or None where the system does not tell."""
     if not path.exists():
@@ -342,8 +332,13 @@ def holders(path: Path) -> tuple[int, ...] | None:
 
 def keeper_of(layout: Layout) -> int | None:
     """Return the pid of the keeper (0 in its first moment), None if there is none."""
-    lock = layout.keeper_lock
-    return int(lock.read_text() or 0) if is_locked(lock) else None
+    if not layout.keeper_lock.exists():
+        return None
+    free = try_lock(layout.keeper_lock, shared=True)
+    if free is not None:
+        os.close(free)
+        return None
+    return int(layout.keeper_lock.read_text() or 0)
 
 
 def keep() -> int:

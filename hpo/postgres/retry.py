@@ -62,13 +62,7 @@ _REFUSALS = (
         "lower sslmode: this may be another server.",
     ),
     (
-        r"support SSL|SSL was required",
-        "the server must offer TLS, since sslmode in the URL asks for it",
-        "Switch it on in its postgresql.conf (ssl = on, ssl_cert_file, ssl_key_file); nothing was "
-        "sent in plain text.",
-    ),
-    (
-        r"certificate|SSL error: (?!unexpected eof)",
+        r"certificate|support SSL|SSL was required|SSL error: (?!unexpected eof)",
         "an encrypted connection must be possible as asked for",
         "Check sslmode, sslrootcert and the like in the URL, or ask the server's administrator.",
     ),

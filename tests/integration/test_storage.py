@@ -149,10 +149,9 @@ OPTION = "Correct or remove the option in the URL."
         ),
         (
             "?sslmode=require",
-            "the server must offer TLS, since sslmode in the URL asks for it, but got: ",
-            "server does not support SSL, but SSL was required. Switch it on in its "
-            "postgresql.conf (ssl = on, ssl_cert_file, ssl_key_file); nothing was sent in plain "
-            "text.",
+            "an encrypted connection must be possible as asked for, but got: ",
+            "server does not support SSL, but SSL was required. Check sslmode, sslrootcert and the "
+            "like in the URL, or ask the server's administrator.",
         ),
     ],
 )

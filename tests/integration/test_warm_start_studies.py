@@ -184,9 +184,8 @@ FAR: dict[str, Any] = {
             {},
             {"space": FAR},
             "the best 3 trials of 'source' must lie in the space, but got colour='green' of trial "
-            "1 (space.colour is red | blue), x=0.3 of trial 1 (space.x is 0.35 to 1), "
-            "colour='green' of trial 4 (space.colour is red | blue). Widen the range, take fewer "
-            "trials (warm_start.top), or write those that fit as warm_start.points.",
+            "1 (space.colour is red | blue). Widen the range, take fewer trials (warm_start.top), "
+            "or write those that fit as warm_start.points.",
         ),
         (
             {},
