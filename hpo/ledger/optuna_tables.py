@@ -147,11 +147,12 @@ def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
 def outcome_of(end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of ``FINISH`` for Optuna's tables."""
     scored = end.state in (SlotState.COMPLETE, SlotState.PRUNED)
-    system_attrs = end.attrs or {}
+    gone = end.state == SlotState.EXCLUDED  # as ``exclude_trial`` leaves it
+    system_attrs, steps = ({}, ()) if gone else (end.attrs or {}, end.steps)
     return {
         "trial_state": _STATES[end.state].name,
         "scores": values(end.score, end.costs) if scored else [],
-        "mirrored_steps": [step if math.isfinite(step) else math.nan for step in end.steps],
+        "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
         "user_keys": list(user_attrs),
         "user_texts": [json.dumps(value) for value in user_attrs.values()],
         "own_keys": list(system_attrs),

