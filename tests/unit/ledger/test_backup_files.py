@@ -113,54 +113,36 @@ def test_slots_twice_or_left_out(tmp_path: Path) -> None:
     assert said(tmp_path, short) == seal
 
 
-def head(**changes: Any) -> tuple[int, tuple[str, ...], dict[str, Any]]:
-    """Changes of the header."""
-    return 0, (), changes
-
-
-def study(**changes: Any) -> tuple[int, tuple[str, ...], dict[str, Any]]:
-    """Changes of the study's row in it."""
-    return 0, ("study",), changes
-
-
-def slot(**changes: Any) -> tuple[int, tuple[str, ...], dict[str, Any]]:
-    """Changes of the first slot."""
-    return 1, ("slot",), changes
+def at(row: int, *way: str, **changes: Any) -> tuple[int, tuple[str, ...], dict[str, Any]]:
+    """Changes of what the header (row 0) or a slot's record holds there."""
+    return row, way, changes
 
 
 LEFT_OUT = object()
 WRONG = [
-    (head(hpo_backup=SCHEMA_VERSION + 1), "Update this installation: a newer one wrote the"),
-    (head(hpo_backup=1), "but got hpo_backup=1. Import it with the release that wrote it."),
-    (head(study=LEFT_OUT), "line 1: study: Field required, but got {"),
-    (head(additions=3), "line 1: additions: Input should be a valid array, but"),
-    (
-        head(additions=[{"kind": "user", "key": "k", "text": "no"}]),
-        "line 1: additions.0.text: Value error, Expecting",
-    ),
-    (study(state="asleep"), f"'done', 'failed' or 'stopped', but got 'asleep'. {COPY}"),
-    (study(spec=[]), "line 1: study.spec: Input should be an object"),
-    (study(name="other"), f"but got name='other' and spec.name='toy'. {COPY}"),
-    ((3, (), {"more": 1}), "line 4: more: Extra inputs are not permitted, but got 1."),
-    (slot(attempts=LEFT_OUT), "line 2: slot.attempts: Field required, but got {"),
-    (slot(attempts=2**31), "less than or equal to 2147483647, but got 2147483648"),
-    (slot(started_at="2025-01-01T00:00:00"), "slot.started_at: Input should have timezone info"),
-    (slot(score="NaN"), "line 2: slot.score: Input should be a valid number"),
-    (slot(score=1e101), "line 2: slot.score: Input should be less than or equal to"),
-    (slot(score=None), "line 2: slot.score: complete slots have one, but got None."),
-    (slot(settled_at=None), "line 2: slot.settled_at: settled slots alone have one, but got None"),
-    (slot(lineage={"a": float("nan")}), "line 2: slot.lineage: Value error, Out of range float"),
-    (slot(costs=[1.0]), "line 2: slot.costs: a number for each cost of the study, but got [1.0]."),
-    (slot(params={**PARAMS, "x": 1.01}), "line 2: slot.params: they lie in the study's space"),
-    (slot(attrs={"fixed_params": 1}), "line 2: slot.attrs: fixed_params lie in the study's space"),
-    (slot(amendments=[{"what": "retry"}]), "slot.amendments.0: Value error, it is no amendment: "),
-    ((2, ("slot",), {"number": 0}), "line 3: slot.number: search slots count up, but got 0."),
-    (
-        (3, ("slot",), {"phase": "confirm", "source": 99}),
-        f"line 4: slot.number: confirmations follow in order, but got 2. {COPY}",
-    ),
-    ((3, ("checkpoint",), {"data": "!"}), "line 4: checkpoint.data: Data should be valid base64"),
-    ((1, (), {"network": [1]}), "line 2: network: Input should be a valid bytes"),
+    (at(0, hpo_backup=SCHEMA_VERSION + 1), "Update this installation: a newer one wrote the"),
+    (at(0, hpo_backup=1), "but got hpo_backup=1. Import it with the release that wrote it."),
+    (at(0, study=LEFT_OUT), "line 1: study: Field required, but got {"),
+    (at(0, additions=[{"kind": "user", "key": "k", "text": "no"}]), "additions.0.text: Value err"),
+    (at(0, "study", state="asleep"), f"'done', 'failed' or 'stopped', but got 'asleep'. {COPY}"),
+    (at(0, "study", spec=[]), "line 1: study.spec: Input should be an object"),
+    (at(0, "study", name="other"), f"but got name='other' and spec.name='toy'. {COPY}"),
+    (at(3, more=1), "line 4: more: Extra inputs are not permitted, but got 1."),
+    (at(1, "slot", attempts=2**31), "less than or equal to 2147483647, but got 2147483648"),
+    (at(1, "slot", started_at="2025-01-01T00:00:00"), "started_at: Input should have timezone"),
+    (at(1, "slot", score="NaN"), "line 2: slot.score: Input should be a valid number"),
+    (at(1, "slot", score=1e101), "line 2: slot.score: Input should be less than or equal to"),
+    (at(1, "slot", score=None), "line 2: slot.score: complete slots have one, but got None."),
+    (at(1, "slot", settled_at=None), "settled_at: settled slots alone have one, but got None"),
+    (at(1, "slot", lineage={"a": float("nan")}), "slot.lineage: Value error, Out of range float"),
+    (at(1, "slot", costs=[1.0]), "a number for each cost of the study, but got [1.0]."),
+    (at(1, "slot", params={**PARAMS, "x": 1.01}), "slot.params: they lie in the study's space"),
+    (at(1, "slot", attrs={"fixed_params": 1}), "attrs: fixed_params lie in the study's space"),
+    (at(1, "slot", amendments=[{"what": "retry"}]), "amendments.0: Value error, it is no amendme"),
+    (at(2, "slot", number=0), "line 3: slot.number: search slots count up, but got 0."),
+    (at(3, "slot", phase="confirm", source=99), "confirmations follow in order, but got 2."),
+    (at(3, "checkpoint", data="!"), "line 4: checkpoint.data: Data should be valid base64"),
+    (at(1, network=[1]), "line 2: network: Input should be a valid bytes"),
 ]
 
 

@@ -22,11 +22,8 @@ def test_every_spelling_means_psycopg(scheme: str) -> None:
 @pytest.mark.parametrize(
     ("text", "got"),
     [
-        ("sqlite:///studies.db", "scheme=sqlite"),
         ("mysql+pymysql://me:geheim@host/db", "scheme=mysql+pymysql"),
-        ("postgresql+psycopg2://me:geheim@host/db", "scheme=postgresql+psycopg2"),
         ("/data/geheim.db", "no URL"),
-        ("geheim", "no URL"),
         ("host=localhost password=geheim", "no URL"),
         ("", "no URL"),
     ],
@@ -95,9 +92,8 @@ def test_a_password_is_read_from_its_file(file: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "readable, but got {}: No such file or directory. Correct the path, or let this"),
-        (b"\xff\xfegeheim", "readable, but got {}: not UTF-8 text. Correct the path, or let this"),
-        (b"", "hold the password and nothing else, on one line, but got {} with 0 lines."),
+        (None, "be readable, but got {}: No such file or directory. Correct the path, or let this"),
+        (b"\xff\xfegeheim", "be readable, but got {}: not UTF-8 text. Correct the path, or let"),
         (b" \n", "hold the password and nothing else, on one line, but got {} with an empty line."),
         (b"geheim\ngeheim\n", "and nothing else, on one line, but got {} with 2 lines."),
     ],
@@ -107,8 +103,7 @@ def test_a_file_that_is_no_password_is_refused(
 ) -> None:
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(StorageError) as caught:
+    with pytest.raises(StorageError, match=r"^HPO_STORAGE_PASSWORD_FILE: the file must ") as caught:
         password_from_file(parse_url("postgresql://me@host/db", "x"))
-    assert str(caught.value).startswith("HPO_STORAGE_PASSWORD_FILE: the file must ")
     assert said.format(file) in str(caught.value)
     assert "geheim" not in str(caught.value)
