@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from settling import claim, member
+from settling import claim, finish, member
 from workers import toy_spec
 
 from hpo.errors import SpecError, StudyError
@@ -131,7 +131,7 @@ def test_confirmations_do_not_rank(ledger: Ledger) -> None:
     spec = toy_spec("source", space=SPACE, budget={"trials": 6}, confirm={"top": 2, "members": 2})
     settle(ledger, spec, TRIALS)
     for score in (0.1, 0.1, 0.95, 0.95):
-        ledger.settle(claim(ledger, study="source"), End(state=SlotState.COMPLETE, score=score))
+        finish(ledger, claim(ledger, study="source"), score=score)
     assert [c.mean for c in ledger.result("source").confirmations] == [0.1, 0.95]
     ledger.register(warm(top=1))
     assert points(ledger) == BEST[:1]
