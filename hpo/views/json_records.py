@@ -40,8 +40,6 @@ _OF_RESULT = (
 )
 """What an overview tells of a study's result."""
 
-_SNAPSHOT = ("state", "reason", "created_at", "trials", "search_end_reason")
-
 
 def dumps(value: Any) -> str:
     """Strict JSON in one line: what is not finite becomes null."""
@@ -79,7 +77,7 @@ def study(result: Result) -> dict[str, Any]:
         "direction": spec.objective_impl.direction,
         "protocol": spec.protocol,
         "spec_hash": spec.hash,
-        **_picked(result.snapshot, *_SNAPSHOT),
+        **_picked(result.snapshot, "state", "reason", "created_at", "trials", "search_end_reason"),
         "epochs": at.epochs,
         "confirmation_epochs": at.confirmation_epochs,
         "settled": at.settled,
@@ -155,6 +153,9 @@ def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
 def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     """A confirmed configuration: ``scores`` are claimed, on the solved equation if ``checked``."""
     cost = {"cost": spec.told_costs(item.costs), "costs": item.told} if item.costs else {}
+    found = networks.chip_yield(spec, item.simulated)
+    low, high = found.interval if found else (None, None)
+    share = found and {**asdict(found), "share": found.share, "low": low, "high": high}
     return {
         **cost,
         **_picked(item, "source", "params", "search_score", "mean", "std"),
@@ -162,18 +163,11 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         **_picked(item, *_CONFIRMED),
         "step_gap": item.step_mean - item.mean if item.checked else None,
         **_picked(item, "unsettled", "steps_per_point", "trained_steps_per_point"),
-        **_hardware(spec, item),
+        "thermal": networks.thermal_record(item.thermal),
+        "chips": item.chips or None,
+        "yield": share,
         "warning": caveats.of(spec, item).warning,
     }
-
-
-def _hardware(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    """Scores at other thermal powers and on chips; None where nothing is known."""
-    found = networks.chip_yield(spec, item.simulated)
-    low, high = found.interval if found else (None, None)
-    share = found and {**asdict(found), "share": found.share, "low": low, "high": high}
-    thermal = networks.thermal_record(item.thermal)
-    return {"thermal": thermal, "chips": item.chips or None, "yield": share}
 
 
 def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, Any]:

@@ -247,10 +247,7 @@ def metrics(studies: Sequence[Study], workers: Sequence[WorkerInfo], age_s: floa
         ("trials", "Trials of the search by study and state."): _trials(studies),
         ("queue_length", "Trials of an open study that no worker has taken up."): queues,
         ("workers_alive", "Workers that live."): [({}, sum(w.alive for w in workers))],
-        (
-            "worker_heartbeat_age_seconds",
-            "Since the last sign of life of a worker that has not ended.",
-        ): silent,
+        ("worker_heartbeat_age_seconds", "Since a worker's last sign of life."): silent,
     }
     return "".join(_family(f"hpo_{name}", said, s) for (name, said), s in families.items())
 

@@ -201,11 +201,10 @@ def _learning_curves(result: Result) -> Section:
     return Section("curves", note, parts, title="Learning curves")
 
 
-def _confirmation(result: Result) -> Section:
+def _confirmation(result: Result) -> Section | None:
     spec, found = result.spec, result.confirmations
     if not found:
-        asked = "Nothing has been confirmed yet." if spec.confirm else "None was asked for."
-        return Section("confirmation", asked)
+        return Section("confirmation", "Nothing has been confirmed yet.") if spec.confirm else None
     what = "Trials of the front" if result.costs else "The best of the search"
     note = f"{what}, trained on the whole training part from fresh seeds "
     note += f"({spec.confirm_epochs} epochs) and tested once on the test part."

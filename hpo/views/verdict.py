@@ -18,7 +18,6 @@ from hpo.views import caveats, formatting
 from objectives.contract import Protocol
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
-CONFIRM_PROTOCOL = "trained on the whole training part, tested once on the test part"
 
 
 def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
@@ -160,7 +159,7 @@ def protocol_text(spec: StudySpec) -> str:
     """Which data trained and scored: ``trained on the whole training part, tested once …``."""
     return {
         Protocol.PAPER: PAPER_PROTOCOL if spec.aim != "sweep" else "scored on the test part",
-        Protocol.CONFIRM: CONFIRM_PROTOCOL,
+        Protocol.CONFIRM: "trained on the whole training part, tested once on the test part",
         Protocol.VALIDATION: "validation",
     }[spec.protocol]
 

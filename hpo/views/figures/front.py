@@ -12,14 +12,12 @@ from hpo.views.figures import style
 from hpo.views.palette import BAND, BLUE, INK, VERMILLION
 from hpo.views.scores import focus, reported_score
 
-DECADE = 10.0
-"""Costs that span more than this factor stand on a logarithmic axis."""
-
 
 def figure(result: Front, *, only: str | None = None) -> go.Figure:
     """Trials as faint points, the search's front as steps, what was confirmed with error bars.
 
-    A panel for each cost, or for ``only`` one of them.
+    A panel for each cost, or for ``only`` one of them. Costs that span more than a decade stand on
+    a logarithmic axis.
     """
     costs = [name for name in result.costs if only in (None, name)]
     drawing = make_subplots(1, len(costs), shared_yaxes=True, horizontal_spacing=0.04)
@@ -99,7 +97,7 @@ def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, in
         drawing.add_hrect(score[0] - score[1], score[0] + score[1], **BAND, **place)
         drawing.add_hline(score[0], **style.DASHED, **place)
     costs = [one.x for one in (*others, *front, *tested, *published)] or [0.0]
-    if min(costs) > 0 and max(costs) > DECADE * min(costs):
+    if min(costs) > 0 and max(costs) > 10 * min(costs):
         drawing.update_xaxes(style.LOG_AXIS, **place)
     drawing.update_xaxes(title_text=style.safe(formatting.quantity_label(cost)), **place)
     drawing.update_yaxes(range=[low, high], **place)

@@ -20,7 +20,6 @@ LEAST = 50
 """Trials that count, below which nothing is said: then five are the best tenth. Of a bowl of seven
 parameters whose weights halve one by one, the most important one came first in 9 of 20 searches of
 25 random trials, in 14 of 50, in 17 of 100; first or second in 16, 18 and 19."""
-MOST_BARS = 15
 
 
 def measure(result: Result) -> dict[str, float] | None:
@@ -74,8 +73,8 @@ def note(result: Result, found: Mapping[str, float] | None) -> str:
 
 
 def bars(found: Mapping[str, float]) -> go.Figure:
-    """A bar for each parameter, with its number."""
-    shown = [*found.items()][:MOST_BARS]
+    """A bar for each of the fifteen parameters that matter most, with its number."""
+    shown = [*found.items()][:15]
     shares = [100 * share for _, share in shown]
     figure = style(go.Figure(), height=110 + 30 * len(shown))
     bar = go.Bar(x=shares, y=[safe(formatting.cut(name, 24)) for name, _ in shown])

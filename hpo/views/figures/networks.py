@@ -19,8 +19,6 @@ from hpo.views.palette import BLUE, GREEN, GREY, ORANGE, PAPER
 
 MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
 BEST_COLOURS = (BLUE, ORANGE, GREEN)
-MAX_TEXT = 26
-"""Of more classes, cells of a confusion matrix have no numbers but where the pointer is."""
 
 
 def learning_curves(result: Result) -> go.Figure:
@@ -140,7 +138,7 @@ def confusion(found: Confusion) -> go.Figure:
     )
     cells.update(colorscale=[[0, PAPER], [1, BLUE]], customdata=found.counts)
     cells.update(hovertemplate="%{y} read as %{x}: %{customdata} (%{z:.3g} %)<extra></extra>")
-    if len(names) <= MAX_TEXT:
+    if len(names) <= 26:  # of more, there is room for numbers only where the pointer is
         cells.update(text=[[str(n or "") for n in row] for row in found.counts])
         cells.update(texttemplate="%{text}")
     figure.add_trace(cells).update_layout(margin_b=50)

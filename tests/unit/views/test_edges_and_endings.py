@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import snapshots
 from rich.console import Console
@@ -70,12 +69,6 @@ def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() ->
     assert left == (
         "[9/60] trial 26 not replicated further: 93.7 % after 1 of 3 networks k=3 rate_per_ns=0.02"
     )
-
-
-def test_progress_counts_them_apart() -> None:
-    more = snapshots.changed(ENDED, search=(*ENDED.search, replace(CUT, number=27)))
-    text = "25 complete, 2 curves cut short, 1 not replicated further"
-    assert text in verdict.progress(more)
 
 
 def test_figures_tell_them_apart() -> None:

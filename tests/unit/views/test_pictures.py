@@ -52,11 +52,8 @@ def test_a_front_has_a_panel_for_each_cost_and_one_legend() -> None:
     assert "front of the search" in labels
 
 
-def test_other_figures_can_be_drawn_too() -> None:
+def test_other_figures_can_be_drawn_too_also_before_any_trial_is_complete() -> None:
     for figure in (networks.confirmed(DONE), networks.learning_curves(DONE)):
         assert pictures.drawn(figure).axes
-
-
-def test_there_is_a_picture_before_any_trial_is_complete() -> None:
     empty = snapshots.changed(DONE, search=(), confirm=())
     assert len(pictures.drawn(convergence.convergence(empty)).axes) == 1

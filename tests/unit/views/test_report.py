@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ import snapshots
 from pages import HOSTILE, figures, names, shown
 from snapshots import FEW_TRIALS
 
-from hpo.study import file
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from hpo.views import formatting, json_records, verdict
 from hpo.views import report as report_page
 from hpo.views.figures import importance
+from hpo.views.figures.networks import Confusion
 
 REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
 
@@ -173,10 +172,10 @@ def test_5000_trials_fit_into_3_mb_and_10_s(tmp_path: Path) -> None:
     assert path.stat().st_size < 3_000_000
 
 
-def test_a_study_file_can_hold_options_of_any_kind() -> None:
-    options = {"a b": [1, 2.5, "x", True], "nested": {"k": {"v": 1e-7}}, "rows": [{"n": 1}, {}]}
-    spec = snapshots.unchecked(sampler={"name": "tpe", **options})
-    assert tomllib.loads(file.dumps(spec))["sampler"] == {"name": "tpe", **options}
+def test_how_the_kept_network_reads_the_test_part_is_said_in_words() -> None:
+    found = Confusion(classes=["a", "b"], read_as=["a", "b", ""], counts=[[8, 2, 0], [0, 9, 1]])
+    assert "17 of 20 series rightly (85.0 %)" in report_page.html(study(TEN), kept=found)
+    assert "confusion-plot" not in report_page.html(study(TEN))
 
 
 def test_lineage_groups_what_agrees_and_counts_what_differs() -> None:
