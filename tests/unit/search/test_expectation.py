@@ -10,7 +10,6 @@ import pytest
 from searches import ended
 from workers import toy_spec
 
-from hpo.errors import SpecError
 from hpo.search.comparison import LINEAR
 from hpo.search.history import frozen
 from hpo.search.kriging_believer import KNOWN, Known, expected
@@ -91,10 +90,3 @@ def test_a_score_that_is_minimised_is_expected_as_one_that_is_maximised() -> Non
     down = Known(cube, losses, maximize=False, scale=LINEAR).expected(where)
     assert down[0] == pytest.approx(-up[0])
     assert down[1] == pytest.approx(up[1])
-
-
-def test_another_sampler_expects_nothing_and_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"got sampler\.name='tpe'\. Take that sampler, or write"):
-        asking(sampler={"name": "tpe"})
-    with pytest.raises(SpecError, match=r"confirm\.by"):
-        asking(confirm={"by": "luck"})

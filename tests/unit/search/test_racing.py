@@ -195,14 +195,3 @@ def test_tpe_knows_of_pruned_trials_itself() -> None:
     spec = raced(sampler={"name": "tpe"}, pruner={"name": "median"}, racing=None)
     seen = [trial(spec, 0.5), stopped(0.1, 0.2)]
     assert comparison.extrapolated(spec, seen) == seen
-
-
-def test_gp_does_not_go_back_to_where_trials_were_pruned() -> None:
-    spec = raced(
-        sampler={"name": "gp", "n_startup_trials": 4}, pruner={"name": "median"}, racing=None
-    )
-    seen = [ended(0.1, 0.2, 0.3, 0.9 - abs(x - 0.5), x=x) for x in (0.1, 0.3, 0.5)]
-    seen += [stopped(0.05, x=x) for x in (0.7, 0.9)]
-    for seed in range(3):
-        own = spec.model_copy(update={"seed": seed})
-        assert float(suggest(own, 5, seen).params["x"]) < 0.65

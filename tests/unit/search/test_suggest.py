@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import itertools
 import re
 from dataclasses import replace
 from typing import Any
@@ -24,7 +23,7 @@ from workers import toy_spec
 from hpo.errors import SpecError
 from hpo.search.history import learns, visible
 from hpo.search.options import check
-from hpo.search.pruning import Timeline, TrialProgress
+from hpo.search.pruning import Timeline
 from hpo.search.space import rounded
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
@@ -137,57 +136,14 @@ def test_timeline_of_learning_curves_and_of_members() -> None:
     assert timeline.member([0.5, 0.75]) == 0.75
 
 
-def curves(count: int) -> list[Past]:
-    """Settled trials whose curves rise to their number's share of 0.9."""
-    tops = (0.9 * k / count for k in range(count))
-    return [ended(*(top * (e + 1) / 7 for e in range(7))) for top in tops]
-
-
-OWN = ended(0.0).suggestion
-
-
-@pytest.mark.parametrize("score", [0.0, 0.9])
-def test_median_pruner_judges_against_the_visible_median(score: float) -> None:
-    spec = toy_spec()
-    past = curves(12)
-    judge = TrialProgress(spec, 12, past, OWN)
-    verdicts = [judge.report(score * (e + 1) / 7) for e in range(7)]
-    assert verdicts[0] is False, "warm-up"
-    assert any(verdicts) == (score == 0.0)
-
-
-def test_judge_gives_the_same_verdicts_again() -> None:
-    spec = toy_spec(pruner={"name": "successive-halving", "min_resource": 2, "reduction_factor": 2})
-    past = curves(12)
-    values = [0.3, 0.31, 0.35, 0.4, 0.41, 0.5, 0.52]
-    first, second = (TrialProgress(spec, 12, past, OWN) for _ in range(2))
-    assert [first.report(v) for v in values] == [second.report(v) for v in values]
-    assert first.attrs == second.attrs
-    assert any(key.startswith("completed_rung_") for key in first.attrs)
-
-
 def test_rungs_within_the_window_are_hidden() -> None:
     """What a pruner noted about a running trial is an outcome, too."""
     spec = toy_spec(pruner={"name": "successive-halving", "min_resource": 1, "reduction_factor": 2})
-    past = curves(8)
-    rungs = [
-        replace(t, suggestion=replace(t.suggestion, attrs={"completed_rung_0": 1.0})) for t in past
-    ]
-    shown = visible(spec, 8, rungs)
+    past = ended(0.5)
+    noted = replace(past.suggestion, attrs={"completed_rung_0": 1.0})
+    shown = visible(spec, 8, [replace(past, suggestion=noted)] * 8)
     kept = ["completed_rung_0" in t.suggestion.attrs for t in shown]
     assert kept == [True] * 5 + [False] * 3
-
-
-def test_wilcoxon_prunes_a_clearly_worse_trial() -> None:
-    spec = toy_spec(
-        pruner={"name": "wilcoxon", "p_threshold": 0.2, "n_startup_steps": 2},
-        budget={"members": 6, "window": 1},
-    )
-    scores = tuple(0.9 + 0.001 * m for m in range(6))
-    judge = TrialProgress(spec, 1, [ended(*scores)], OWN)
-    verdicts = [judge.report(0.5 + 0.001 * m) for m in range(6)]
-    assert True in verdicts
-    assert list(itertools.takewhile(lambda v: not v, verdicts)), "not before its start-up"
 
 
 @pytest.mark.parametrize("options", [{}, {"group": True}, {"multivariate": False}])
@@ -212,19 +168,9 @@ def test_what_learns_nothing_needs_no_history() -> None:
     assert learns(toy_spec(sampler={"name": "random"})), "its pruner compares with others"
 
 
-def gp_spec() -> StudySpec:
-    return toy_spec(
-        sampler={"name": "gp"},
-        budget={"window": 1},
-        space={
-            "x": {"low": 0.0, "high": 1.0},
-            "rate_per_ns": {"low": 1e-3, "high": 10.0, "log": True},
-        },
-    )
-
-
 def test_gp_suggests_the_same_where_the_last_digits_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = gp_spec()
+    space = {"x": {"low": 0.0, "high": 1.0}, "noise": {"low": 1e-3, "high": 10.0, "log": True}}
+    spec = toy_spec(sampler={"name": "gp"}, budget={"window": 1}, space=space)
     trials = history(spec, 13)
     elsewhere = [
         replace(t, score=(t.score or 0.0) * (1 + 1e-14 * (-1) ** k)) for k, t in enumerate(trials)

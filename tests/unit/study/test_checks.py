@@ -89,14 +89,6 @@ def test_the_score_that_a_chip_must_reach(changes: dict[str, Any], threshold: fl
     assert chip_yield(spec, ()) is None
 
 
-def test_no_trial_depends_on_the_score_that_a_chip_must_reach() -> None:
-    confirm = snapshots.SPEC["confirm"]
-    plain, own = snapshots.spec(), snapshots.spec(confirm={**confirm, "yield_above": 0.9})
-    assert plain.hash == own.hash
-    assert plain.differences(own) == []
-    assert own.stored()["confirm"] == {**confirm, "yield_above": 0.9}
-
-
 # --- what is stored -------------------------------------------------------------------------------
 
 CHECKED = Outcome(score=0.9, info={"n": 7}, solved=solved(0.5), thermal=thermal(), chips=(0.5, 1.0))

@@ -53,12 +53,6 @@ def test_whole_numbers_do_for_float_parameters_and_whole_floats_for_integer_rang
     assert accepted.hash == toy_spec(fixed={"noise": 1.0}, space=space).hash
 
 
-def test_confirmation_can_be_left_out_and_stays_out_when_stored() -> None:
-    accepted = toy_spec(confirm=False)
-    assert accepted.confirm is None
-    assert file.restore(json.loads(json.dumps(accepted.stored()))) == accepted
-
-
 @pytest.mark.parametrize("name", sorted(file.available()))
 def test_every_study_file_of_ours_is_valid_and_survives_the_database(
     name: str, tmp_path: Path
@@ -73,13 +67,9 @@ def test_every_study_file_of_ours_is_valid_and_survives_the_database(
 def test_the_hash_covers_what_trials_depend_on_and_nothing_else() -> None:
     base = toy_spec()
     assert toy_spec("other", budget={"trials": 99}, description="words").hash == base.hash
+    confirm = {"top": 2, "members": 3}
+    chips = toy_spec(confirm={**confirm, "yield_above": 0.9})
+    assert chips.hash == toy_spec(confirm=confirm).hash
+    assert chips.differences(toy_spec(confirm=confirm)) == []
     for change in ({"seed": 1}, {"budget": {"window": 2}}, {"sampler": {"name": "random"}}):
         assert toy_spec(**change).hash != base.hash
-
-
-def test_the_grid_of_a_log_range_hits_both_ends() -> None:
-    rate = {"low": 0.001, "high": 10.0, "log": True, "points": 3}
-    sampler, budget = {"name": "grid"}, {"trials": 3}
-    grid = toy_spec(sampler=sampler, budget=budget, space={"rate_per_ns": rate}).grid("rate_per_ns")
-    assert grid == pytest.approx([0.001, 0.1, 10.0])
-    assert (grid[0], grid[-1]) == (0.001, 10.0)

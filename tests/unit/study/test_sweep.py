@@ -30,7 +30,7 @@ CURVES: list[dict[str, Any]] = [
 ]
 
 
-def raw(**changes: Any) -> dict[str, Any]:
+def spec(**changes: Any) -> StudySpec:
     tree: dict[str, Any] = {
         "name": "sweep",
         "objective": "toy_objective:ToyObjective",
@@ -38,11 +38,8 @@ def raw(**changes: Any) -> dict[str, Any]:
         "sweep": {"curves": CURVES},
         **changes,
     }
-    return {key: value for key, value in tree.items() if value is not None}
-
-
-def spec(**changes: Any) -> StudySpec:
-    return validate(raw(**changes), where="study.toml")
+    given = {key: value for key, value in tree.items() if value is not None}
+    return validate(given, where="s.toml")
 
 
 def curve(**changes: Any) -> dict[str, Any]:
@@ -111,21 +108,9 @@ def test_a_broad_set_is_a_search_that_selects_nothing() -> None:
     assert Timeline(study).member([0.5, 0.6]) is None
 
 
-def test_sweeps_of_too_much_are_refused() -> None:
-    """Of larger numbers and more points than ``test_refusals`` has room for."""
+def test_sweeps_of_too_many_points_are_refused() -> None:
+    """Of more than ``test_refusals`` has room for."""
     whole = {"label": "", "x": "x", "range": {"low": 0.0, "high": 1.0, "points": 10_000}}
     many = {"curves": [{**whole, "label": str(i)} for i in range(11)]}
-    for changes, message in (
-        (
-            curve(values=[10**400]),
-            "sweep.curves.0.values: a whole number must fit 64 bits, but got one of 1329 bits. "
-            "Write a larger number as 1e30.",
-        ),
-        (
-            {"sweep": many},
-            "sweep: at most 100,000 points must hold, but got 110,000. Take fewer values.",
-        ),
-    ):
-        with pytest.raises(SpecError) as caught:
-            spec(**changes)
-        assert str(caught.value) == f"study.toml: {message}"
+    with pytest.raises(SpecError, match=r"^s\.toml: sweep: at most 100,000 points .* 110,000\. "):
+        spec(sweep=many)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from searches import searched
 from snapshots import SPEC
 from workers import toy_spec
 
-from hpo.search import suggest
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past
@@ -53,19 +51,6 @@ def test_without_the_table_suggestions_are_as_before() -> None:
     first = dict(warm[0].suggestion.params)
     assert first.pop("k") == 7
     assert first == {k: v for k, v in cold[0].suggestion.params.items() if k != "k"}
-
-
-def test_the_sampler_learns_from_the_points() -> None:
-    """What trial 0 scored matters to TPE once its random trials are over."""
-    spec = toy_spec(warm_start={"points": POINTS})
-    trials = search(spec, 12)
-    first, *others = trials
-    found = [
-        suggest.suggest(spec, 12, [replace(first, score=score, steps=(score,)), *others])
-        for score in (0.0, 2.0)
-    ]
-    assert found[0] != found[1]
-    assert suggest.suggest(spec, 2, trials[:2]) == trials[2].suggestion
 
 
 def test_points_are_part_of_the_spec() -> None:
