@@ -10,7 +10,7 @@ from toy_objective import ToyObjective
 from workers import toy_spec
 
 from hpo.search import comparison
-from hpo.search.comparison import LINEAR, LOG, LOGIT, Scale
+from hpo.search.comparison import LINEAR, LOG, LOGIT
 from hpo.search.history import frozen
 from hpo.search.kriging_believer import Known, expected
 from hpo.search.space import Cube, distributions
@@ -36,24 +36,27 @@ def moved(spec: StudySpec, tau_ns: float) -> Suggestion:
     return Suggestion(params={**suggest(spec, 0, []).params, "tau_ns": float(tau_ns)})
 
 
-def test_accuracies_are_compared_by_their_logits() -> None:
+def test_accuracies_are_compared_by_their_logits_and_scales_have_inverses() -> None:
     low, low_too, high, high_too = LOGIT.forward(np.array([0.2, 0.286, 0.92, 0.95]))
     assert low_too - low == pytest.approx(high_too - high, rel=0.05)
     beyond = LOGIT.forward(np.array([-0.2, 0.0, 0.5, 1.0, 1.3]))
     assert list(beyond) == pytest.approx([-beyond[3], -beyond[3], 0.0, beyond[3], beyond[3]])
     assert 6.0 < beyond[3] < 7.0
+    for scale in (LINEAR, LOG, LOGIT):
+        scores = np.array([1e-6, 0.1, 0.5, 0.97, 1.0])
+        assert scale.inverse(scale.forward(scores)) == pytest.approx(scores)
 
 
-@pytest.mark.parametrize("scale", [LINEAR, LOG, LOGIT])
-def test_scales_have_inverses(scale: Scale) -> None:
-    scores = np.array([1e-6, 0.1, 0.5, 0.97, 1.0])
-    assert scale.inverse(scale.forward(scores)) == pytest.approx(scores)
+class Maximised(ToyObjective):
+    metric = "mse"
 
 
 def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None:
     accuracies = toy_spec()
     assert (comparison.modelled(accuracies), comparison.gained(accuracies)) == (LOGIT, LINEAR)
     assert (comparison.modelled(narma10), comparison.gained(narma10)) == (LOG, LOG)
+    vars(accuracies)["objective_impl"] = Maximised()
+    assert comparison.modelled(accuracies) is LINEAR, "what is maximised is no error"
 
 
 def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec) -> None:
@@ -114,12 +117,3 @@ def test_errors_are_compared_by_logarithms_and_zero_is_a_little_less_than_the_ot
     )
     assert np.isfinite(LOG.forward(np.zeros(2))).all()
     assert LOG.inverse(LOG.forward(np.zeros(2)) + 3.0) == pytest.approx(0.0)
-
-
-def test_what_is_maximised_is_no_error() -> None:
-    class Maximised(ToyObjective):
-        metric = "mse"
-
-    spec = toy_spec()
-    vars(spec)["objective_impl"] = Maximised()
-    assert comparison.modelled(spec) is LINEAR

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,7 @@ from hpo.search import history as search_history
 from hpo.search import options as search_options
 from hpo.search import suggest
 from hpo.study import pareto
-from hpo.study.file import dumps, load, restore, validate
+from hpo.study.file import load
 from hpo.study.networks import Confirmation
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Past, SlotState
@@ -65,10 +64,8 @@ def test_one_cost_is_written_and_hashed_as_before_there_were_several() -> None:
     assert (one.hash, load("seqdigits-energy").hash) == ONE_COST
     several = two(cost=BOTH)
     assert several.stored()["cost"] == BOTH
-    assert restore(several.stored()).hash == several.hash != one.hash
     assert two(cost={"name": BOTH["name"][::-1]}).hash != several.hash, "the order counts"
     assert several.costs == ("energy_pj", "n_synapses")
-    assert validate(tomllib.loads(dumps(several)), where="f.toml") == several
 
 
 def test_records_tell_one_cost_as_a_number_and_several_by_name() -> None:
@@ -103,13 +100,10 @@ def test_a_replaced_outcome_keeps_its_costs(costs: tuple[float, ...]) -> None:
 # --- suggestions ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cost", [COST, BOTH], ids=["one", "both"])
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: "-".join(map(str, s.values())))
-def test_suggestions_depend_on_the_visible_history_alone(
-    sampler: dict[str, Any], cost: dict[str, Any]
-) -> None:
+def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]) -> None:
     """Outcomes within the window, and what a process had worked out before, do not matter."""
-    spec, n = two(sampler=sampler, cost=cost, budget={"window": 4}), 22
+    spec, n = two(sampler=sampler, cost=BOTH, budget={"window": 4}), 22
     if sampler["name"] == "gp":  # which takes seconds for each of several parameters
         space = {name: spec.space[name] for name in ("x", "k")}
         spec, n = spec.model_copy(update={"space": space}), 7

@@ -49,15 +49,25 @@ def test_a_log_range_is_near_its_bound_by_its_logarithm() -> None:
     assert edges(searched(LOW)) == [
         Edge(parameter="rate_per_ns", bound="low", value=0.01, trials=4, of=5, widen=0.003)
     ]
-    assert edges(searched(rates(0.012, 0.012, 0.012, 0.012, 0.012))) == []
 
 
-def test_two_of_five_are_not_enough() -> None:
-    assert edges(searched(rates(0.01, 0.01, 0.1, 0.2, 0.3))) == []
+WHOLE = [{"k": 2, "x": 0.5 + 0.01 * i} for i in range(5)]
 
 
-def test_the_same_configuration_counts_once() -> None:
-    assert edges(searched([LOW[0]] * 5)) == []
+@pytest.mark.parametrize(
+    ("best", "space"),
+    [
+        (rates(0.012, 0.012, 0.012, 0.012, 0.012), {}),  # not near enough
+        (rates(0.01, 0.01, 0.1, 0.2, 0.3), {}),  # two of five are not enough
+        ([LOW[0]] * 5, {}),  # the same configuration counts once
+        ([{**point, "k": 3} for point in WHOLE], {}),  # a whole number lies at its end only
+        (WHOLE, {"k": {"low": 2, "high": 3}}),  # of two values one is the best by chance
+    ],
+)
+def test_no_bound_is_named_where_few_lie_at_it(
+    best: list[dict[str, Any]], space: dict[str, Any]
+) -> None:
+    assert edges(searched(best, space=SPACE | space)) == []
 
 
 def test_of_many_trials_the_best_tenth_is_looked_at() -> None:
@@ -81,16 +91,10 @@ def test_what_the_objective_forbids_is_not_proposed() -> None:
     assert edges(searched(low))[0].widen == 0.0, "half of the range below 0.2 would be below 0"
 
 
-def test_a_whole_number_lies_at_its_end_only() -> None:
-    assert edges(searched([{"k": 2, "x": 0.5 + 0.01 * i} for i in range(5)])) == [
+def test_a_whole_number_is_widened_to_the_next() -> None:
+    assert edges(searched(WHOLE)) == [
         Edge(parameter="k", bound="low", value=2, trials=5, of=5, widen=1)
     ]
-    assert edges(searched([{"k": 3, "x": 0.5 + 0.01 * i} for i in range(5)])) == []
-
-
-def test_of_two_values_one_is_the_best_by_chance() -> None:
-    space = SPACE | {"k": {"low": 4, "high": 5}}
-    assert edges(searched([{"k": 4, "x": 0.5 + 0.01 * i} for i in range(5)], space=space)) == []
 
 
 def test_steps_are_kept_up_to_what_the_objective_allows() -> None:

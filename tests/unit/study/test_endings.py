@@ -13,12 +13,14 @@ from hpo.study.effort import Ending
 from hpo.study.trials import Amendment, SlotState
 
 CURVE = (0.1,) * 30
+OTHERS = (SlotState.COMPLETE, SlotState.FAILED, SlotState.RUNNING)
 NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
 
 
 @pytest.mark.parametrize(
     ("changes", "facts", "ending", "after"),
     [
+        *[({}, {"state": s, "steps": CURVE[:5]}, None, "") for s in OTHERS],
         ({}, {"steps": CURVE[:5]}, Ending.CURVE, "5 of 30 epochs"),
         ({}, {"steps": CURVE, "members": NETWORKS[:1]}, Ending.NETWORKS, "1 of 3 networks"),
         ({}, {"steps": (*CURVE, 0.1), "members": NETWORKS}, Ending.NETWORKS, "2 of 3 networks"),
@@ -32,10 +34,11 @@ NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
         ({}, {}, Ending.CURVE, ""),
     ],
 )
-def test_a_pruned_trial(
-    changes: dict[str, Any], facts: dict[str, Any], ending: Ending, after: str
+def test_how_a_trial_ended_early(
+    changes: dict[str, Any], facts: dict[str, Any], ending: Ending | None, after: str
 ) -> None:
-    spec, slot = snapshots.spec(**changes), snapshots.slot(0, SlotState.PRUNED, score=0.1, **facts)
+    spec, state = snapshots.spec(**changes), facts.pop("state", SlotState.PRUNED)
+    slot = snapshots.slot(0, state, score=0.1, **facts)
     assert (effort.ending(spec, slot), effort.after(spec, slot)) == (ending, after)
 
 
@@ -56,10 +59,3 @@ def test_an_excluded_trial_keeps_how_it_had_ended() -> None:
     assert effort.ending(spec, excluded) == Ending.CURVE
     whole = replace(excluded, amendments=(replace(amendment, state=SlotState.COMPLETE),))
     assert effort.ending(spec, whole) is None
-
-
-@pytest.mark.parametrize("state", [SlotState.COMPLETE, SlotState.FAILED, SlotState.RUNNING])
-def test_others_did_not_end_early(state: SlotState) -> None:
-    slot = snapshots.slot(0, state, steps=CURVE[:5])
-    assert effort.ending(snapshots.spec(), slot) is None
-    assert effort.after(snapshots.spec(), slot) == ""
