@@ -92,7 +92,7 @@ def mean_after(spec: StudySpec, past: Past, members: int) -> float | None:
     """Mean score of an earlier trial over its first ``members`` networks; None if it has fewer."""
     if past.state not in _ENDED:
         return None
-    step = spec.budget.epochs + members - 2  # see ``pruning.Timeline``
+    step = spec.budget.epochs + members - 2  # see ``pruning.TrialProgress``
     return past.steps[step] if step < len(past.steps) else None
 
 

@@ -290,7 +290,7 @@ def _is_complete(past: Past) -> bool:
 @dataclass(frozen=True)
 class _Complete:
     number: int
-    score: float
+    score: float | None
     costs: tuple[float, ...]
 
 
@@ -302,11 +302,11 @@ def order(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
     complete = [
         _Complete(number, past.score, past.costs)
         for number, past in enumerate(trials)
-        if past.state == SlotState.COMPLETE and past.score is not None
+        if _is_complete(past)
     ]
     if spec.costs:
         return [trial.number for trial in pareto.order(spec, complete)]
     known = expected(spec, trials)
     sign = -1.0 if spec.maximize else 1.0
-    score = {t.number: known[t.number].mean if known else t.score for t in complete}
+    score = {t.number: known[t.number].mean if known else t.score or 0.0 for t in complete}
     return sorted(score, key=lambda number: (sign * score[number], number))

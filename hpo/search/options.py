@@ -116,10 +116,8 @@ def _rehearse_sampler(spec: StudySpec) -> None:
         warnings.simplefilter("ignore", FutureWarning)  # told once is enough
         for k in range(number + 1):
             own = suggest(_step_by_step(spec), k, trials)
-            score, costs = (
-                (7 * k % 11) / 11,
-                tuple(float(k % (5 + n)) for n in range(len(spec.costs))),
-            )
+            score = (7 * k % 11) / 11
+            costs = tuple(float(k % (5 + n)) for n in range(len(spec.costs)))
             trials += [Past(suggestion=own, state=SlotState.COMPLETE, score=score, costs=costs)]
 
 

@@ -29,6 +29,11 @@ class EndedError(Exception):
 class TrialProgress:
     """One trial on its way; tell it of every epoch and network in order, those of before too.
 
+    Pruners that compare learning curves see steps 1 .. epochs from the first network's curve, then
+    one step for every further network: the mean score so far. The Wilcoxon pruner compares network
+    by network (the same seeds in all trials): step m is the score of network m - 1. Under
+    ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
+
     The pruner compares steps, beside a cost with those of trials that cost no more; in a race,
     those of the first network's curve alone, and ``why_out`` decides after every network. A
     resumed trial is judged alike: its stored steps are fed again before the new ones.
@@ -39,7 +44,7 @@ class TrialProgress:
     ) -> None:
         """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own suggestion."""
         self._spec, self._number, self._pruner = spec, number, pruner(spec)
-        self._timeline = Timeline(spec)
+        self._by_network = spec.pruner.name == "wilcoxon"
         self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
         """What was reported."""
@@ -60,7 +65,8 @@ class TrialProgress:
         Raises:
             EndedError: the pruner has seen enough.
         """
-        self._judge(self._timeline.epoch(member, score))
+        if member == 0 and score is not None and not self._by_network:
+            self._judge(score)
 
     def networks(self, scores: Sequence[float]) -> None:
         """Networks of these scores are trained, another one than before.
@@ -68,24 +74,23 @@ class TrialProgress:
         Raises:
             EndedError: the pruner has seen enough, or the trial has left the race.
         """
-        self._judge(self._timeline.member(scores))
         mean = statistics.fmean(scores)
+        if self._spec.protocol != Protocol.CONFIRM and (self._by_network or len(scores) > 1):
+            self._judge(scores[-1] if self._by_network else mean)
         why = comparison.why_out(self._spec, self._number, self._seen, mean, len(scores))
         if why is not None:
             raise EndedError(f"{Ending.NETWORKS} {why}")
 
-    def _judge(self, value: float | None) -> None:
-        if value is None or not self.report(value):
+    def _judge(self, value: float) -> None:
+        if not self.report(value):
             return
-        if len(self.steps) < self._timeline.length:  # else nothing is left to save
-            raise EndedError(f"{self._ended()}: the pruner {self._spec.pruner.name} ended it")
-
-    def _ended(self) -> str:
-        """In which way the trial ends now; see ``study.effort``."""
-        whole = len(self.steps) - (0 if self._timeline.by_member else self._spec.budget.epochs - 1)
+        spec, whole = self._spec, len(self.steps)
+        whole -= 0 if self._by_network else spec.budget.epochs - 1
+        ended = f"{Ending.CURVE} after {effort.epochs_text(spec, len(self.steps))}"
         if whole > 0:
-            return f"{Ending.NETWORKS} after {effort.networks_text(self._spec, whole)}"
-        return f"{Ending.CURVE} after {effort.epochs_text(self._spec, len(self.steps))}"
+            ended = f"{Ending.NETWORKS} after {effort.networks_text(spec, whole)}"
+        if whole < spec.budget.members:  # else nothing is left to save
+            raise EndedError(f"{ended}: the pruner {spec.pruner.name} ended it")
 
     def report(self, value: float) -> bool:
         """Report the next step's value; True when the trial is to be pruned."""
@@ -99,7 +104,7 @@ class TrialProgress:
 
     def early_score(self, scores: Sequence[float]) -> float:
         """The score of a trial that has ended early after networks of these scores."""
-        return statistics.fmean(scores) if self._timeline.by_member else self.steps[-1]
+        return statistics.fmean(scores) if self._by_network else self.steps[-1]
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -155,33 +160,3 @@ def pruner(spec: StudySpec) -> BasePruner:
     build: Callable[..., BasePruner] = PRUNERS[spec.pruner.name]
     with quiet():
         return build(**spec.pruner.options)
-
-
-class Timeline:
-    """Which values a trial reports, and at which steps.
-
-    Pruners that compare learning curves see steps 1 .. epochs from the first member's curve, then
-    one step for every further member: the mean score so far. The Wilcoxon pruner compares member
-    by member (the same seeds in all trials): step m is the score of member m - 1. Under
-    ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
-    """
-
-    def __init__(self, spec: StudySpec) -> None:
-        """Take what matters from the spec."""
-        self.by_member = spec.pruner.name == "wilcoxon"
-        members, epochs = spec.budget.members, spec.budget.epochs
-        self.silent = spec.protocol == Protocol.CONFIRM
-        self.length = members if self.by_member else epochs + members - 1
-        """How many steps an unpruned trial reports."""
-
-    def epoch(self, member: int, score: float | None) -> float | None:
-        """The value to report after an epoch of a member, if this is a step."""
-        return None if self.by_member or member > 0 else score
-
-    def member(self, scores: Sequence[float]) -> float | None:
-        """The value to report when the last of ``scores`` is finished, if this is a step."""
-        if self.silent:
-            return None
-        if self.by_member:
-            return scores[-1]
-        return statistics.fmean(scores) if len(scores) > 1 else None

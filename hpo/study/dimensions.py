@@ -37,11 +37,10 @@ def _listed(value: Any) -> Any:
 _Values = Annotated[tuple[ParamValue, ...], BeforeValidator(_listed)]
 
 
-def _check_range(low: float, high: float, *, log: bool, equal: str = "Swap them.") -> None:
+def _check_range(low: float, high: float, *, log: bool) -> None:
     """Refuse a range that is none."""
     if not low < high:
-        do = equal if low == high else "Swap them."
-        raise ValueError(must("", "`low < high`", f"low={low}, high={high}", do))
+        raise ValueError(must("", "`low < high`", f"low={low}, high={high}", "Raise `high`."))
     if log and low <= 0:
         do = "Raise `low`, or remove `log`."
         raise ValueError(must("", "a log range must begin above 0", f"low={low}", do))
@@ -91,8 +90,7 @@ class Dimension(Table):
                 got = f"{', '.join(extra)} too"
                 raise ValueError(must("", "`choices` must stand alone", got, "Remove either."))
         elif self.low is not None and self.high is not None:
-            equal = "Give a fixed value under [fixed]."
-            _check_range(self.low, self.high, log=self.log, equal=equal)
+            _check_range(self.low, self.high, log=self.log)
             if self.step is not None:
                 self._check_step(self.step, self.low, self.high)
         return self

@@ -6,12 +6,11 @@ Where the best lie at a bound, better ones may lie beyond it, and the search may
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
+from hpo.study.parameters import first_error
 from hpo.study.spec import BOUNDS, StudySpec
 from hpo.study.trials import SlotState, Trial
 
@@ -75,7 +74,8 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     at_low = sum(place <= WITHIN for place in places)
     at_high = sum(place >= 1.0 - WITHIN for place in places)
     bound: Literal["low", "high"] = "low" if at_low >= at_high else "high"
-    trials, n, p = max(at_low, at_high), len(best), _share(spec, name)
+    trials, n = max(at_low, at_high), len(best)
+    p = 1 / dimension.size if discrete(spec, name) else WITHIN
     chances = (math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(trials, n + 1))
     by_chance = math.fsum(chances)
     if 2 * trials < n or by_chance > CHANCE:
@@ -105,11 +105,6 @@ def discrete(spec: StudySpec, name: str) -> bool:
     return spec.dimensions[name].size <= 1 / WITHIN
 
 
-def _share(spec: StudySpec, name: str) -> float:
-    """Which share of a range lies at one of its bounds."""
-    return 1 / spec.dimensions[name].size if discrete(spec, name) else WITHIN
-
-
 def _next(spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]) -> float | None:
     """A bound beyond this one by a quarter of a log range, or half of another one, of few digits.
 
@@ -129,17 +124,9 @@ def _next(spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]) 
     else:
         values = [float(f"{far:.{digits}g}") for far in beyond for digits in (1, 2, 17)]
     for value in map(round, values) if parameter.whole else values:
-        if sign * (value - old) > 0 and not _refused(spec, {**at.params, name: value}):
+        if sign * (value - old) > 0 and first_error(spec, {**at.params, name: value}) is None:
             return value
     return None
 
 
 _LIMITS = {"low": BOUNDS[:2], "high": BOUNDS[2:]}
-
-
-def _refused(spec: StudySpec, params: Mapping[str, Any]) -> bool:
-    try:
-        spec.params(params)
-    except ValidationError:
-        return True
-    return False

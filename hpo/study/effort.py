@@ -18,7 +18,7 @@ def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
 
     Complete ones have trained all that there is, even where nothing is reported on the way. Of the
     others, the curve of the first network gives one value per epoch, every further network one;
-    networks that are compared one by one (Wilcoxon) give one value each. See ``pruning.Timeline``.
+    networks that are compared one by one (Wilcoxon) give one value each. See ``search.pruning``.
 
     Examples:
         With 40 epochs per network, 12 values are 12 epochs, and 42 values three networks.

@@ -88,7 +88,8 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
         place = f"{where}: {key}" if key else where
         return f"{place}{message}" if message.startswith(".") else f"{place}: {message}"
     if kind == "extra_forbidden":
-        return f"{where}: {key}: unknown key. {did_you_mean(parts[-1], _valid(model, parts))}"
+        known = _model_at(model, parts[:-1]).model_fields
+        return f"{where}: {key}: unknown key. {did_you_mean(parts[-1], known)}"
     if kind == "missing":
         return f"{where}: {key}: this key must be given. Add it."
     found = problem["input"]
@@ -104,11 +105,6 @@ def broken_rule(problem: ErrorDetails) -> str:
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", message)  # a member of an enum
     return _RULES.get(problem["type"], message)
-
-
-def _valid(model: type[BaseModel], parts: list[str]) -> list[str]:
-    owner = _model_at(model, parts[:-1])
-    return [name for name in owner.model_fields if name not in getattr(owner, "elsewhere", ())]
 
 
 def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ _NUMBERED = 10_000
 
 def names(spec: StudySpec) -> Broken:
     """What names no parameter of the objective, or one in two places."""
-    objective, searchable = spec.objective_impl, spec.searchable
+    objective = spec.objective_impl
     fields = objective.Params.model_fields
     if spec.variability is not None and objective.variability is None:
         rule = "an objective that is scored on simulated hardware must be given"
@@ -36,16 +36,10 @@ def names(spec: StudySpec) -> Broken:
         key = f"{table}.{name}"
         varied = objective.variability and f"{name}.".startswith(VARIABILITY)
         if varied or (table == "space" and name in fields and spec.parameter(name).is_hardware):
-            yield must(
-                key,
-                "the hardware must be the same for the whole search, which would otherwise choose "
-                "the kindest",
-                do=f"Give it in [{'variability' if varied else 'fixed'}], or vary it in a [sweep].",
-            )
-        yield from _epochs(key, name)
-        if name not in searchable:
-            hint = did_you_mean(name, searchable)
-            yield f"{key}: objective {spec.objective!r} has no such parameter. {hint}"
+            rule = "a search must not choose the kindest hardware"
+            do = f"Give it in [{'variability' if varied else 'fixed'}], or vary it in a [sweep]."
+            yield must(key, rule, do=do)
+        yield from unknown(spec, key, name, spec.searchable)
     for name in sorted(spec.space.keys() & spec.fixed.keys()):
         if spec.space[name].when is None:  # else it is fixed where it is not searched
             rule = "a parameter must be either fixed or searched"
@@ -55,21 +49,22 @@ def names(spec: StudySpec) -> Broken:
         yield from _of_curve(spec, curve, f"sweep.curves.{index}")
 
 
-def _epochs(key: str, name: str) -> Broken:
-    if name == "epochs":
+def unknown(spec: StudySpec, key: str, name: str, known: Sequence[str], more: str = "") -> Broken:
+    """Refuse the name of a parameter that is not among the known ones; say ``more`` at the end."""
+    if name == "epochs" and name not in known:
         rule = "epochs must be one number for the whole study"
         yield must(key, rule, do="Give it as budget.epochs.")
+    if name not in known:
+        lacks = f"objective {spec.objective!r} has no parameter {name!r}"
+        yield f"{key}: {lacks}. {did_you_mean(name, known)}{more}"
 
 
 def _of_curve(spec: StudySpec, curve: Curve, key: str) -> Broken:
     assert spec.sweep is not None
-    known = spec.sweepable
     named = [("x", name) for name in curve.names] + [("fixed", name) for name in curve.fixed]
     for place, name in named:
-        yield from _epochs(f"{key}.{place}", name)
-        if name not in known and not _is_of_a_layer(spec, name):
-            hint = did_you_mean(name, known)
-            yield f"{key}.{place}: objective {spec.objective!r} has no parameter {name!r}. {hint}"
+        if not _is_of_a_layer(spec, name):
+            yield from unknown(spec, f"{key}.{place}", name, spec.sweepable)
         for table, kept in (("fixed", spec.fixed), ("variability", spec.varied)):
             if name in kept:
                 rule = "a parameter must be either set by the curves or the same for all"

@@ -61,7 +61,7 @@ def order(spec: StudySpec, trials: Iterable[S]) -> list[S]:
     cheap_first = front(spec, trials)
     best_first = sorted(cheap_first, key=lambda t: -_good(spec, t))
     missed = [t for t in best_first if not holds(spec, t.score or 0.0)]
-    reached = _in_turn([t for t in cheap_first if t not in missed], len(spec.costs))
+    reached = _in_turn([t for t in cheap_first if holds(spec, t.score or 0.0)], len(spec.costs))
     top = spec.confirm.top if spec.confirm else 1
     if top > 1 and best_first and best_first[0] in reached[top:]:
         reached.remove(best_first[0])

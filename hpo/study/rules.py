@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from hpo.study.messages import Broken, did_you_mean, must
+from hpo.study.parameters import unknown
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, Pruner, Racing, WarmStart
 from objectives.capabilities import KnowsCosts
@@ -152,16 +153,16 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
     known = sorted({*spec.searchable, *spec.parameters, "epochs"})
     x = figure.x or "info.x"
     measured = x.startswith("info.") and x != "info."
-    sides = [("colour", side) for side in figure.rule() or () if isinstance(side, str)]
-    for key, name in [("x", x)] * (not measured) + sides:
-        if name not in known:
-            more = " Or info.NAME for what a training measured." * (key == "x")
-            lacks = f"objective {spec.objective!r} has no parameter {name!r}"
-            yield f"figure.{key}: {lacks}. {did_you_mean(name, known)}{more}"
-    for _, side in sides:
-        if not spec.parameter(side).is_number:
-            got = f"the parameter {side!r}"
-            yield must("figure.colour", "numbers must be compared", got, "Compare others.")
+    if not measured:
+        yield from unknown(
+            spec, "figure.x", x, known, " Or info.NAME for what a training measured."
+        )
+    for side in figure.rule() or ():
+        if isinstance(side, str):
+            yield from unknown(spec, "figure.colour", side, known)
+            if not spec.parameter(side).is_number:
+                got = f"the parameter {side!r}"
+                yield must("figure.colour", "numbers must be compared", got, "Compare others.")
     named = spec.sweep is not None and spec.sweep.named
     if figure.kind == "scatter":
         named = not measured and not spec.parameter(x).is_number

@@ -130,8 +130,6 @@ def _described(model: type[BaseModel]) -> dict[str, Parameter]:
 class StudySpec(Table):
     """A whole study file, made by ``hpo.study.file.load`` or ``validate``."""
 
-    elsewhere = frozenset({"name"})  # that of the file, or --name
-
     name: Annotated[str, AfterValidator(_named)]
     description: str = ""
     objective: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -33,9 +33,6 @@ class Table(BaseModel):
     """One table of a study file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-    elsewhere: ClassVar[frozenset[str]] = frozenset()
-    """Keys that a file need not have, and no message proposes: they come from elsewhere."""
 
 
 def check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Add some") -> None:
@@ -284,13 +281,6 @@ class Figure(Table):
         if self.kind == "scatter" and self.x is None:
             do = "Name a parameter, or info.NAME."
             raise ValueError(must(".x", "this key must be given", do=do))
-        least = {".marks: a mark": ("marks", min(self.marks, default=1))}
-        for index, reference in enumerate(self.reference or ()):
-            least[f".reference.{index}: a reference"] = ("x", min(reference.places))
-        for what, (key, x) in least.items() if self.log_x else ():
-            if x <= 0:
-                rule, do = f"{what} on a log axis must be above 0", "Change it, or remove `log_x`."
-                raise ValueError(must("", rule, f"{key}={x}", do))
         self.rule()
         return self
 

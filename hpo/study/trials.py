@@ -348,10 +348,6 @@ class StudySnapshot:
         name = self.spec.name
         return {w: w.refuses[name] for w in self.workers if w.alive and name in w.refuses}
 
-    def count(self, state: SlotState) -> int:
-        """How many search slots are in a state."""
-        return sum(slot.state == state for slot in self.search)
-
     @property
     def settled(self) -> int:
         """How many search slots are finished, in whatever way."""

@@ -115,7 +115,7 @@ def test_a_worker_can_do_everything_to_studies(
         run_workers(url, "toy", 1)
         snapshot = ledger.snapshot("toy")
         assert (snapshot.state, snapshot.settled) == (StudyState.DONE, 5)
-        assert snapshot.count(SlotState.EXCLUDED) == 1
+        assert [trial.state for trial in snapshot.search].count(SlotState.EXCLUDED) == 1
         optuna.load_study(study_name="toy", storage=storage.optuna()).set_user_attr("note", "text")
         for line in (
             ["export", "toy", "--backup", backup],

@@ -55,7 +55,7 @@ def _of_best(spec: StudySpec, trial: Trial, colour: str) -> list[go.Scatter]:
 def _curves(spec: StudySpec, trial: Trial) -> list[list[float]]:
     """Curves of the finished members; of a trial that has none, what its first one reported.
 
-    See ``pruning.Timeline``: a trial's first steps are the epochs of its first member.
+    See ``pruning.TrialProgress``: a trial's first steps are the epochs of its first member.
     """
     found = [m.curve for m in trial.members if m.curve] or [trial.steps[: spec.budget.epochs]]
     finite = [[formatting.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]

@@ -23,7 +23,7 @@ from workers import toy_spec
 from hpo.errors import SpecError
 from hpo.search.history import learns, visible
 from hpo.search.options import check
-from hpo.search.pruning import Timeline
+from hpo.search.pruning import TrialProgress
 from hpo.search.space import rounded
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
@@ -121,19 +121,27 @@ def test_wrong_options_are_refused(
     assert str(caught.value).startswith(text.format(where, name))
 
 
-def test_timeline_of_learning_curves_and_of_members() -> None:
-    timeline = Timeline(toy_spec(budget={"members": 3, "epochs": 5}))
-    assert timeline.member([0.1, 0.2, 0.3]) == 0.6 / 3, "whatever sum() does on this Python"
-    assert timeline.length == 7
-    assert timeline.epoch(0, 0.5) == 0.5
-    assert timeline.epoch(1, 0.5) is None
-    assert timeline.member([0.5]) is None
-    assert timeline.member([0.5, 0.7]) == pytest.approx(0.6)
-    of_members = toy_spec(pruner={"name": "wilcoxon"}, budget={"members": 3, "epochs": 5})
-    timeline = Timeline(of_members)
-    assert timeline.length == 3
-    assert timeline.epoch(0, 0.5) is None
-    assert timeline.member([0.5, 0.75]) == 0.75
+RANDOM: dict[str, Any] = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
+
+
+@pytest.mark.parametrize(
+    ("tables", "steps"),
+    [
+        (RANDOM, [0.5, 0.75, pytest.approx(0.15), 0.6 / 3]),
+        ({"pruner": {"name": "wilcoxon"}}, [0.1, 0.2, 0.3]),
+        ({**RANDOM, "protocol": "confirm", "confirm": False}, []),
+    ],
+)
+def test_the_first_curve_and_means_are_reported_or_every_network(
+    tables: dict[str, Any], steps: list[float]
+) -> None:
+    budget = {"members": 3, "epochs": 2}
+    course = TrialProgress(toy_spec(budget=budget, **tables), 0, [], ended(0.0).suggestion)
+    for member in range(3):
+        for score in (0.5, 0.75):
+            course.epoch(member, score if steps else None)
+        course.networks([0.1, 0.2, 0.3][: member + 1])
+    assert course.steps == steps
 
 
 def test_rungs_within_the_window_are_hidden() -> None:
@@ -162,7 +170,7 @@ def test_tpe_that_knows_its_space_suggests_what_optunas_does(
 
 
 def test_what_learns_nothing_needs_no_history() -> None:
-    random = toy_spec(sampler={"name": "random"}, pruner={"name": "none"})
+    random = toy_spec(**RANDOM)
     assert suggest(random, 12, []) == suggest(random, 12, history(random, 12))
     assert [learns(toy_spec()), learns(random)] == [True, False]
     assert learns(toy_spec(sampler={"name": "random"})), "its pruner compares with others"

@@ -14,7 +14,6 @@ from toy_objective import ToyObjective, ToyParams
 
 from hpo.errors import SpecError
 from hpo.search import space, suggest
-from hpo.search.pruning import Timeline
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from objectives.contract import ObjectiveParams, Protocol
@@ -105,7 +104,6 @@ def test_a_broad_set_is_a_search_that_selects_nothing() -> None:
     tables = {"space": {"x": {"low": 0.0, "high": 1.0}}, "budget": {"trials": 4}, "sweep": None}
     study = spec(**tables, protocol="confirm", sampler={"name": "qmc", "scramble": True})
     assert study.confirm is None
-    assert Timeline(study).member([0.5, 0.6]) is None
 
 
 def test_sweeps_of_too_many_points_are_refused() -> None:

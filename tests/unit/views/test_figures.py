@@ -96,7 +96,7 @@ def test_learning_curves_draw_members_and_a_bounded_number_of_others() -> None:
 
 def test_steps_after_the_first_member_are_no_epochs() -> None:
     members = tuple(snapshots.member(i, (0.4 + 0.2 * i,) * 30) for i in range(2))
-    steps = (*members[0].curve, 0.5)  # the mean of two members, see timeline.Timeline
+    steps = (*members[0].curve, 0.5)  # the mean of two members, see TrialProgress
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
     figure = networks.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     assert list(trace(figure, "other trials").y) == pytest.approx([50] * 30)
