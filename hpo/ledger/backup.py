@@ -95,7 +95,7 @@ Finite = Annotated[float, AllowInfNan(False)]
 Number = Annotated[float, Strict(False)]
 """Of a curve; one that is not finite is spelt, as JSON has none."""
 _KEYS = {"id", "study_id", "slot_id", "lease_until", "lease_s", "optuna_study_id"}
-_KEYS |= {"optuna_trial_id", "cost"}
+_KEYS |= {"optuna_trial_id", "cost", "expected"}
 _OF_TYPE: dict[type[Any], Any] = {
     sa.Integer: Count,
     sa.BigInteger: int,
@@ -122,7 +122,7 @@ _OF_COLUMN: dict[Any, Any] = {
 
 
 def _line_of(table: Table) -> Any:
-    """What a file holds of a row, without its keys and its lease."""
+    """What a file holds of a row, without its keys, its lease, and what follows from others."""
     fields: dict[str, Any] = {}
     for column in table.c:
         kind = _OF_COLUMN.get(column, _OF_TYPE[type(column.type)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import psycopg
@@ -225,6 +226,9 @@ def _next_confirmation(
     if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
     ask(connection, f"DELETE {own} AND state = 'running'", id=study.id)  # those of others
+    if spec.confirm is not None and spec.confirm.by == "expected":
+        known = snapshots.built(snapshots.fetched(connection, spec.name)).expected
+        writing.change(connection, study.id, expected={n: asdict(known[n]) for n in known})
     writing.turn(connection, study.id, StudyState.DONE)
     return Over(f"{spec.name} is {StudyState.DONE}", ended=True)
 

@@ -270,7 +270,7 @@ def built(rows: Fetched) -> StudySnapshot:
         state=StudyState(row.state),
         reason=None if row.reason is None else printable(row.reason, "\n\t"),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
-        expected=_expected(spec, rows.slots, trials),
+        expected=_expected(row, spec, rows.slots, trials),
         foreign_trials=rows.foreign_trials,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
         confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),
@@ -279,11 +279,16 @@ def built(rows: Fetched) -> StudySnapshot:
 
 
 def _expected(
-    spec: StudySpec, rows: Sequence[Row[Any]], built: Sequence[Trial]
+    study: Row[Any], spec: StudySpec, rows: Sequence[Row[Any]], built: Sequence[Trial]
 ) -> dict[int, Expected]:
-    """What is expected of complete trials, from all slots of a study in order."""
+    """What is expected of complete trials, from all slots of a study in order.
+
+    The row of a study that is done tells it: whatever changes it opens the study again.
+    """
     if spec.confirm is None or spec.confirm.by != "expected":
         return {}
+    if study.state == StudyState.DONE and study.expected:
+        return {int(number): Expected(**told) for number, told in study.expected.items()}
     from hpo.search.kriging_believer import expected  # which takes long to import, and few need
 
     search = [past(row) for row in rows if row.phase == Phase.SEARCH]

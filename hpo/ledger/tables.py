@@ -92,10 +92,12 @@ studies = Table(
     Column("search_end", Integer),
     Column("search_end_reason", Text),
     Column("code", JSON, nullable=False, server_default=text("'[]'")),
+    Column("expected", JSON, nullable=False, server_default=text("'{}'")),
     Column("created_at", Time, nullable=False, server_default=NOW),
     _one_of("state", StudyState),
     _json("spec", "object"),
     _json("code", "array"),
+    _json("expected", "object"),
     _finite("state_since", "created_at"),
     sa.CheckConstraint(f"abs(priority) <= {HIGHEST_PRIORITY}"),
 )

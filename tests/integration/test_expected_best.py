@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+from servers import connect
 from workers import run_workers, toy_spec
 
+from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
+from hpo.study.trials import StudyState
 
 LUCKY: dict[str, Any] = {
     "objective": "toy_objective:ToyLuckyObjective",
@@ -20,7 +25,7 @@ LUCKY: dict[str, Any] = {
 
 
 def test_the_best_trial_is_that_of_the_highest_expected_score(
-    ledger: Ledger, database_url: str, hpo: Callable[..., str]
+    ledger: Ledger, database_url: str, hpo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.register(toy_spec("lucky", **LUCKY))
     run_workers(database_url, "lucky", 2)
@@ -40,3 +45,13 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
     (line,) = json.loads(hpo("status", "--json"))["studies"]
     assert line["confirmed"]["source"] == best.number
     assert line["best_score"] == known.mean, "not that of the luckiest"
+
+    with monkeypatch.context() as patch:  # a study that is done was told what is expected of it
+        patch.setitem(sys.modules, "hpo.search.kriging_believer", None)
+        assert ledger.snapshot("lucky").expected == expected
+    with connect(database_url) as connection:
+        connection.execute("UPDATE hpo_ledger.studies SET expected = '{}'")
+    assert ledger.snapshot("lucky").expected == expected
+    other = min(expected, key=lambda number: expected[number].mean)
+    interventions.exclude(ledger, "lucky", other)  # it may change what is expected of others
+    assert ledger.snapshot("lucky").state == StudyState.OPEN
