@@ -186,7 +186,8 @@ def test_what_changed_is_built_when_the_transaction_is_over(
     assert len(ledger.results()) == 1
     pages = Pages(storage.engine)
     wait_until(lambda: b"0 of 24 trials settled" in pages.study("toy", "", "").body)
-    assert connections == [0, 0, 0]
+    wait_until(lambda: b"/study/toy" in pages.home("", "").body)
+    assert connections == [0] * 4
 
 
 def test_no_text_of_an_objective_steers_a_terminal(ledger: Ledger, hpo: Callable[..., str]) -> None:
