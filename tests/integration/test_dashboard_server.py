@@ -66,15 +66,11 @@ def test_the_password(database_url: str, tmp_path: Path) -> None:
         wait_until(lambda: "put TLS before the dashboard" in running.errors)
         right = "Basic " + base64.b64encode(f"me:{PASSWORD}".encode()).decode()
         wrong = "Basic " + base64.b64encode(b"me:wrong").decode()
-        for path in ("/", "/api/studies", "/static/bundle.js", "/csv/1"):
+        for path in ("/", "/api/studies", "/static/bundle.js"):
             assert running.get(path).status == 401
-            assert running.get(path, Authorization=wrong).status in (401, 429)
-        assert running.get("/api/studies", "DELETE").status == 401
+            assert running.get(path, Authorization=wrong).status == 401
+            assert running.get(path, Authorization=right).status == 200
         assert running.get("/healthz").body == b"ok\n"
-    with dashboard("--storage", database_url, "--password-file", str(file)) as running:
-        assert running.get("/api/studies", Authorization=right).status == 200
-        assert running.get("/api/studies", Authorization=f"Bearer {PASSWORD}").status == 200
-        assert running.get("/api/studies", Authorization=wrong).status == 401
 
 
 def test_clients_of_a_trusted_proxy_are_told_apart(database_url: str, tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ class Dashboard:
         return "".join(self._said)
 
 
+class Clock:
+    """A clock that a test sets."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 @contextmanager
 def dashboard(*arguments: str, **environment: str) -> Iterator[Dashboard]:
     """A dashboard at a free port, killed at the end if it still runs.

@@ -8,18 +8,10 @@ from typing import Any
 
 import pages
 import pytest
+from dashboards import Clock
 
 from hpo.dashboard.pages import OLDEST_S, SHORTEST_S, Fresh, Shown
 from hpo.views import overview
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def test_what_is_made_is_shown_until_it_is_too_old_and_then_made_anew_once() -> None:
