@@ -144,7 +144,7 @@ def test_what_sbatch_refuses_leaves_no_study_behind(user: User) -> None:
         ),
         (
             "exec > /dev/null 2>&1; exit 3",
-            "(nothing: do the nodes share the directory of its log, see HPO_HOME, and /",
+            "(nothing: do nodes share its directory, see HPO_HOME, and /",
         ),
     ],
 )
