@@ -45,15 +45,7 @@ stopped = partial(ended, state=SlotState.PRUNED)
 """A trial that the pruner stopped within its first network."""
 
 
-def test_means_after_so_many_networks() -> None:
-    spec = raced()
-    past = trial(spec, 0.5, 0.7, 0.9)
-    found = [comparison.mean_after(spec, past, m) for m in (1, 2, 3, 4)]
-    assert found == [0.5, pytest.approx(0.6), pytest.approx(0.7), None]
-    for state in (SlotState.FAILED, SlotState.EXCLUDED, SlotState.RUNNING):
-        assert comparison.mean_after(spec, trial(spec, 0.5, state=state), 1) is None
-
-
+LOSS = {"objective": "toy_objective:ToyLossObjective", "reported": None}
 FEW = {"rungs": [1, 3], "reduction_factor": 4, "keep": 1}
 TOO_FEW = "after 1 of 6 networks: {} trials had ended, {} must have before one goes on"
 BETTER = "after {} of 6 networks: {} of {} earlier trials were better, 2 may go on"
@@ -80,6 +72,8 @@ FORTY = [(0.01 * k,) for k in range(40)]
         ({}, LATER, 0.6, 3, None),  # means over the same networks: 0.5 and 0.67
         ({}, LATER, 0.4, 3, BETTER.format(3, 2, 2)),
         ({}, [], 0.1, 3, None),  # the best so far goes on
+        (LOSS, THREE, 0.65, 1, None),  # less is better
+        (LOSS, THREE, 0.75, 1, BETTER.format(1, 2, 3)),
     ],
 )
 def test_the_best_share_goes_on_and_no_more_than_keep(
@@ -97,14 +91,6 @@ def test_the_best_share_goes_on_and_no_more_than_keep(
     ]
     number = 0 if seen is None else max(len(past), 1)
     assert comparison.why_out(spec, number, past, score, networks) == why
-
-
-def test_less_is_better_where_the_objective_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = raced()
-    seen = [trial(spec, 0.6), trial(spec, 0.7), trial(spec, 0.8)]
-    monkeypatch.setattr(type(spec.objective_impl), "direction", "minimize")
-    assert comparison.why_out(spec, 3, seen, 0.65, 1) is None
-    assert comparison.why_out(spec, 3, seen, 0.75, 1) is not None
 
 
 def test_levelled_scores_are_those_of_all_networks() -> None:

@@ -220,12 +220,6 @@ def test_each_cost_in_turn_has_its_cheapest_confirmed(top: int, expected: list[i
     spec = two(cost=BOTH, reported=REPORTED_BOTH, confirm={"top": top, "members": 3})
     assert numbers(pareto.front(spec, PAIRS)) == [5, 2, 4, 3, 1, 0]
     assert numbers(pareto.order(spec, PAIRS)) == expected
-    best_is_cheapest = [
-        Point(0, 0.95, (1.0, 100.0)),
-        Point(1, 0.92, (2.0, 50.0)),
-        Point(2, 0.91, (3.0, 20.0)),
-    ]
-    assert pareto.order(spec, best_is_cheapest)[0].number == 0
     tested = [fresh(1, 0.95, (30.0, 1.0)), fresh(2, 0.9, (20.0, 9.0)), fresh(3, 0.8, (9.0, 0.5))]
     assert pareto.headline(spec, tested) == tested[1], "the cheapest is so by the first cost"
 

@@ -168,7 +168,3 @@ def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None
         f"{own}: task: {data}: one label per series, `y.shape == (40,)`, must hold, but got "
         "y.shape=(39,). Give as many labels as series."
     )
-    data.unlink()
-    assert refusal(own).startswith(
-        f"{own}: task: {data}: a readable file must hold, but got No such file"
-    )

@@ -42,8 +42,7 @@ def spec(**changes: Any) -> StudySpec:
 
 
 def curve(**changes: Any) -> dict[str, Any]:
-    one = {**CURVES[0], **changes}
-    return {"sweep": {"curves": [{k: v for k, v in one.items() if v is not None}]}}
+    return {"sweep": {"curves": [{**CURVES[0], **changes}]}}
 
 
 def test_trials_are_the_points_in_order_and_need_no_history() -> None:
