@@ -100,7 +100,7 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
             named |= theirs
     groups, numbers = _groups(drawn, figure), True not in named
     references = _references([study.spec for study in drawn]) if numbers else ()
-    places = [x for reference in references for x in reference.places]
+    places = [*figure.marks, *(x for reference in references for x in reference.places)]
     places += [float(point.x) for group in groups for point in group.points if numbers]
     return Chart(
         title=figure.title or spec.description,
