@@ -99,7 +99,6 @@ WARM = warm(*[thermal()] * 4)
 SOLVED_STUDY = study([(LOW,), (HIGH,)] * 2)
 CONFIRMED: list[tuple[Result, str, list[str], str]] = [
     (study([(solved(0.942),), (solved(0.944),)] * 2), f"94.3 ± 0.1 % {EQUATION}", [], ""),
-    (SOLVED_STUDY, f"8.8 ± 0.6 % {EQUATION}", [], f"{OF_STEP}. Lower max_step_ns"),
     (
         study([(LOW,), (ADRIFT,)] * 2),
         f"8.8 ± 0.6 % {EQUATION}",
@@ -107,12 +106,6 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         f"{OF_STEP}; 2 {UNSETTLED.format(4)}. Lower max_step_ns",
     ),
     (study([()] * 4), f"94.4 ± 0.0 % {UNTESTED}", [], ""),
-    (
-        study([()] * 4, objective="toy_objective:ToyObjective"),
-        "94.4 ± 0.0 % on 4 fresh seeds",
-        [],
-        "",
-    ),
     (
         study([(solved(0.944),), ()] * 2),
         f"94.4 ± 0.0 % on 4 fresh seeds, {PARTLY}",
@@ -146,12 +139,6 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         [NONE_PASSES],
         "depends on the thermal power: 88.1 % at a third of 1e-3, 93.0 % at three times; 85.2 % "
         "with thermal noise (40 chips). Train on more powers",
-    ),
-    (
-        warm(*[thermal(triple=0.92, noisy=(), remedy="")] * 4),
-        f"93.0 ± 0.0 % {EQUATION}",
-        [],
-        "depends on the thermal power: 93.1 % at a third of 1e-3, 92.0 % at three times",
     ),
     (
         warm(*[thermal(noisy=(0.852,) * 10)] * 4),
@@ -225,12 +212,6 @@ SWEEPS: list[tuple[Result, str, str, str]] = [
         "93.0 % to 93.0 %",
         "",
         f"1 of the points does {NOT_HELD}",
-    ),
-    (
-        sweep(*[[(solved(0.93), COLD)] * 2] * 2, score=0.93),
-        "93.0 % to 93.0 %",
-        "",
-        f"2 of the points do {NOT_HELD}",
     ),
 ]
 

@@ -143,13 +143,6 @@ def test_tags_in_texts_are_shown_and_never_read(draw) -> None:  # type: ignore[n
     assert "\\u003cimg" not in text
 
 
-def test_what_is_reported_stands_in_the_legend_and_on_no_data() -> None:
-    figure = convergence.convergence(snapshots.realistic(snapshots.spec()))
-    named = [shape.name for shape in figure.layout.shapes if shape.showlegend]
-    assert named == ["reported 89.83 ± 2.91 % (arXiv:2408.02835)"]
-    assert not figure.layout.annotations
-
-
 def test_beyond_the_last_trial_stands_what_was_claimed_and_confirmed() -> None:
     fresh = (snapshots.confirmation(1, 0, 0.95), snapshots.confirmation(1, 1, 0.97))
     figure = convergence.convergence(snapshots.changed(trials(0.9, 0.99), confirm=fresh))

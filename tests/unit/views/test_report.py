@@ -37,7 +37,6 @@ TEN: list[float | None] = [0.942, 0.956] * 5
     ("snapshot", "sentence"),
     [
         (study(TEN), f"confirmed 94.9 ± 0.7 % on 10 fresh seeds; {REPORTED}"),
-        (study(TEN, reported=None), "confirmed 94.9 ± 0.7 % on 10 fresh seeds"),
         (study(TEN[:4]), f"confirmed 94.9 ± 0.8 % on 4 of 10 fresh seeds so far; {REPORTED}"),
         (study(TEN[:1]), f"confirmed 94.2 % on 1 of 10 fresh seeds so far; {REPORTED}"),
         (
