@@ -16,7 +16,8 @@ from pathlib import Path
 from users import User
 from workers import ledger_at
 
-HEAVY = {"matplotlib", "numba", "optuna", "pandas", "plotly", "scipy", "sklearn", "torch"}
+HEAVY = {"jinja2", "matplotlib", "numba", "optuna", "pandas", "plotly", "rich", "scipy", "sklearn"}
+HEAVY |= {"torch"}
 LOOKING = """
 import sys
 from hpo.cli.main import main

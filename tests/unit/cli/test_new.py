@@ -37,25 +37,25 @@ def test_it_runs_as_it_is(tmp_path: Path) -> None:
     assert "class MyNetObjective(Objective)" in (tmp_path / "my_net.py").read_text()
 
 
-@pytest.mark.parametrize("name", ["my-net", "class", "hpo", "objectives", "a.b"])
-def test_a_name_that_no_module_can_have(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main.main(["new", "objective", name]) == 1
-    said = capsys.readouterr().err
-    assert (
-        f"NAME must be that of a Python module, and not hpo, objectives, studies, but got {name!r}"
-        in said
-    )
-    assert not list(tmp_path.iterdir())
+NO_MODULE = "NAME must be that of a Python module, and not hpo, objectives, studies, but got "
 
 
-def test_it_overwrites_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        *((name, f"{NO_MODULE}{name!r}") for name in ("my-net", "class", "hpo", "a.b")),
+        ("gru", "test_gru.py: no file of this name must be there, but one is"),
+    ],
+)
+def test_it_writes_nothing_that_is_no_module_or_is_there(
+    name: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "test_gru.py").write_text("mine")
-    assert main.main(["new", "objective", "gru"]) == 1
-    assert "test_gru.py: no file of this name must be there, but one is" in capsys.readouterr().err
+    assert main.main(["new", "objective", name]) == 1
+    assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["test_gru.py"]

@@ -19,7 +19,7 @@ from markdown_it.token import Token
 from stack import ROOT
 
 import objectives
-from hpo.config import DaskDefaults, LaunchDefaults, NotifyDefaults, SlurmDefaults
+from hpo.config import SiteConfig
 from hpo.ledger import tables
 from hpo.study.file import load as load_study
 
@@ -217,12 +217,7 @@ def test_every_table_and_column_is_described() -> None:
 
 def test_every_setting_is_described() -> None:
     page = (DOCS / "reference/settings.md").read_text("utf-8")
-    tables_of = {
-        "launch": LaunchDefaults,
-        "slurm": SlurmDefaults,
-        "dask": DaskDefaults,
-        "notify": NotifyDefaults,
-    }
-    for table, model in tables_of.items():
+    for table, defaults in SiteConfig():
         rows = page.partition(f"### `[{table}]`")[2].partition("\n#")[0]
-        assert re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE) == [*model.model_fields]
+        described = re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)
+        assert described == [*type(defaults).model_fields]
