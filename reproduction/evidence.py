@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from hpo.study.networks import Member
 from hpo.study.trials import StudySnapshot, Trial, trained
 from objectives import physics
@@ -63,7 +61,9 @@ class Point:
     def quartiles(self) -> tuple[float, float, float]:
         """25th percentile, median, 75th percentile of the accuracies, in per cent."""
         accuracies = [network.accuracy for network in self.networks]
-        low, median, high = np.percentile(accuracies, (25, 50, 75)).tolist()
+        if len(accuracies) == 1:  # of a trial run: the standard library asks for two
+            return accuracies[0], accuracies[0], accuracies[0]
+        low, median, high = statistics.quantiles(accuracies, n=4, method="inclusive")
         return low, median, high
 
     @property
@@ -129,14 +129,18 @@ class Evidence:
         self.reading, self.layers = reading, layers
         self._splits = FIGURE_SPLITS if reading is readings.PLAIN else (0,)
         self._networks, self._broad = networks, broad
+        self._curves: dict[Any, Curve] = {}
+        """Those that were asked for: every claim asks again."""
 
     def time_scales(self, *, tau: float = 1.0, lr0: float = 1.0) -> Curve:
         """A curve of Fig. 2(b), 3(a) or 3(b): τ and lr0 times those of the optimum."""
         tau_ns, rate = _short(tau * self.reading.tau_ns), _short(lr0 * readings.LR0)
         wanted = (tau_ns, rate, readings.DENSITY, readings.DENSITY)
-        return self._along(
-            "dt_ns", lambda c: (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == wanted
-        )
+        if wanted not in self._curves:
+            self._curves[wanted] = self._along(
+                "dt_ns", lambda c: (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == wanted
+            )
+        return self._curves[wanted]
 
     def densities(self, which: str) -> Curve:
         """A curve of Fig. 4: of ``intra``, ``inter`` or ``all`` connections."""
@@ -147,7 +151,9 @@ class Evidence:
             "all": lambda c: c.density_inter == c.density_intra,
         }
         along = "density_intra" if which == "intra" else "density_inter"
-        return self._along(along, lambda c: c[:3] == optimum and rules[which](c))
+        if which not in self._curves:
+            self._curves[which] = self._along(along, lambda c: c[:3] == optimum and rules[which](c))
+        return self._curves[which]
 
     def at_optimum(self) -> Point | None:
         """The paper's point, at 1 ns, on all splits at which it was measured."""

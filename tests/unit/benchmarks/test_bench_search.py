@@ -72,6 +72,7 @@ def test_points_of_the_cube_are_parameters_and_back() -> None:
     assert table.to_unit(spec, params) == pytest.approx(unit)
 
 
+@pytest.mark.slow  # it is fitted anew to every part of the table but one
 def test_the_surrogate_does_as_well_on_points_held_back_as_it_says() -> None:
     stored = json.loads(surrogate.KERNELS.read_text())
     known = surrogate.data(table.spec(), table.read())

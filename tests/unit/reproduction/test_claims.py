@@ -135,7 +135,7 @@ def test_layers_are_those_of_the_optimum_trained_again(tmp_path: Path) -> None:
     reading = next(reading for reading in readings.OTHERS if reading.name == "start")
     for end in ("-shifts", ""):
         job = next(job for job in jobs.JOBS if job.name == f"reading-start{end}")
-        spec = job.spec(("budget.epochs=1", "budget.members=1"))
+        spec = job.spec(("budget.epochs=1", "budget.members=1", "fixed.width=8"))
         slots = tuple(
             snapshots.slot(
                 k,
