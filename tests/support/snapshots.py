@@ -15,7 +15,15 @@ from hpo.study.networks import Member, told_info
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Phase, SlotState, StudySnapshot, StudyState, Trial, WorkerInfo
+from hpo.study.trials import (
+    Amendment,
+    Phase,
+    SlotState,
+    StudySnapshot,
+    StudyState,
+    Trial,
+    WorkerInfo,
+)
 from objectives.contract import Outcome, Solved, Thermal
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
@@ -115,6 +123,13 @@ def confirmation(source: int, index: int, score: float | None, **changes: Any) -
         **changes,
     }
     return slot(source * 10 + index, state, **values)
+
+
+def amendment(state: SlotState, **changes: Any) -> Amendment:
+    """An exclusion of a trial that had ended so."""
+    facts: dict[str, Any] = {"what": "exclude", "since": 1, "at": "2025-03-01T09:00:00+00:00"}
+    facts |= {"host": "a", "score": 0.5, "steps": (), "attrs": {}, "message": None}
+    return Amendment(state=state, **{**facts, **changes})
 
 
 def solved(score: float, **changes: Any) -> Solved:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from searches import searched
-from snapshots import member
+from snapshots import amendment, member
 from workers import toy_spec
 
 from hpo.search import history as search_history
@@ -78,18 +78,7 @@ def test_records_tell_one_cost_as_a_number_and_several_by_name() -> None:
 
 @pytest.mark.parametrize("costs", [(2.5,), (2.5, 300.0)])
 def test_a_replaced_outcome_keeps_its_costs(costs: tuple[float, ...]) -> None:
-    before = Amendment(
-        what="exclude",
-        since=3,
-        at="2025-03-01T09:00:00+00:00",
-        host="a",
-        state=SlotState.COMPLETE,
-        score=0.5,
-        costs=costs,
-        steps=(),
-        attrs={},
-        message=None,
-    )
+    before = amendment(SlotState.COMPLETE, costs=costs)
     assert Amendment.restored(json.loads(json.dumps(before.stored()))) == before
     assert before.stored()["cost"] == (2.5 if len(costs) == 1 else [2.5, 300.0])
     without = replace(before, costs=())

@@ -10,7 +10,7 @@ import snapshots
 
 from hpo.study import effort
 from hpo.study.effort import Ending
-from hpo.study.trials import Amendment, SlotState
+from hpo.study.trials import SlotState
 
 CURVE = (0.1,) * 30
 OTHERS = (SlotState.COMPLETE, SlotState.FAILED, SlotState.RUNNING)
@@ -44,17 +44,7 @@ def test_how_a_trial_ended_early(
 
 def test_an_excluded_trial_keeps_how_it_had_ended() -> None:
     spec, pruned = snapshots.spec(), snapshots.slot(0, SlotState.PRUNED, steps=CURVE[:5])
-    amendment = Amendment(
-        what="exclude",
-        since=1,
-        at="2025-03-01T09:00:00+00:00",
-        host="a",
-        state=SlotState.PRUNED,
-        score=0.1,
-        steps=CURVE[:5],
-        attrs={},
-        message=None,
-    )
+    amendment = snapshots.amendment(SlotState.PRUNED, steps=CURVE[:5])
     excluded = replace(pruned, state=SlotState.EXCLUDED, amendments=(amendment,))
     assert effort.ending(spec, excluded) == Ending.CURVE
     whole = replace(excluded, amendments=(replace(amendment, state=SlotState.COMPLETE),))
