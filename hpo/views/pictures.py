@@ -156,7 +156,7 @@ def _draw_shape(axes: Axes, shape: Any) -> None:
         return
     span = axes.axvspan if upright else axes.axhspan
     face, edge = (shape.fillcolor, shape.opacity), shape.line.color or "none"
-    span(*ends, facecolor=face, edgecolor=edge, **line)
+    span(*ends, facecolor=face, edgecolor=edge, zorder=0.6, **line)
 
 
 def wrapped(text: str, width: int = 90) -> str:

@@ -34,8 +34,8 @@ def note(result: Front) -> str:
         f"Every complete trial of the search, its score against its {labels}; rings are the front: "
         "what no other trial beats in the score and every cost at once; a line joins those that "
         "none beats in its own cost. With error bars: what the trials that were confirmed gave on "
-        "fresh seeds and the test part, mean ± standard deviation. Dashed, with its band: what is "
-        "reported."
+        "fresh seeds and the test part, mean ± standard deviation. Dashed, with its band: the "
+        "reported score, if there is one."
     )
 
 
