@@ -1,9 +1,11 @@
-"""The objective that docs/how-to/own-objective.md shows keeps the contract."""
+"""The objective that docs/how-to/own-objective.md shows keeps the contract.
+
+Of a search, the test that ``hpo new`` writes says so: ``tests/unit/cli/test_new.py`` runs it.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from stack import ROOT
@@ -14,44 +16,30 @@ from objectives.contract import Outcome, Progress, Protocol
 EXAMPLES = ROOT / "docs/examples"
 
 
-@pytest.fixture
-def train(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Trains a small network for four epochs."""
+def test_a_confirmation_tells_no_score_and_resumes_bit_for_bit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.syspath_prepend(EXAMPLES)
     objective = objectives.load("conv:ConvObjective")
-    params = objective.Params(epochs=4, width=8)
-    task = objective.tasks["sequential-digits"]()
+    params, task = objective.Params(epochs=4, width=8), objective.tasks["sequential-digits"]()
+    scores: list[float | None] = []
+    saved: list[bytes] = []
 
-    def run(protocol: Protocol, resume: bytes | None = None) -> tuple[Outcome, list[Any]]:
-        told: list[Any] = []
+    def on_epoch(progress: Progress) -> None:
+        scores.append(progress.score)
+        saved.append(progress.checkpoint())
 
-        def on_epoch(progress: Progress) -> None:
-            told.append((progress.epoch, progress.score, progress.checkpoint()))
-
-        outcome = objective.evaluate(
+    def train(resume: bytes | None = None) -> Outcome:
+        protocol = Protocol.CONFIRM
+        return objective.evaluate(
             params, task=task, protocol=protocol, member_seed=3, on_epoch=on_epoch, resume=resume
         )
-        return outcome, told
 
-    return run
-
-
-@pytest.mark.parametrize("protocol", [Protocol.VALIDATION, Protocol.CONFIRM])
-def test_it_resumes_bit_for_bit(train: Any, protocol: Protocol) -> None:
-    outcome, told = train(protocol)
-    resumed, rest = train(protocol, resume=told[1][2])
-    assert resumed == outcome
-    assert [told[:2] for told in rest] == [told[:2] for told in told[2:]]
-
-
-def test_it_learns_and_tells_no_score_of_a_confirmation(train: Any) -> None:
-    outcome, told = train(Protocol.VALIDATION)
-    assert outcome.score > 0.5
-    assert tuple(score for _, score, _ in told) == outcome.curve
-    outcome, told = train(Protocol.CONFIRM)
-    assert [score for _, score, _ in told] == [None] * 4
-    assert outcome.curve == ()
-    assert outcome.score > 0.5
+    whole = train()
+    assert (scores, whole.curve) == ([None] * 4, ())
+    assert whole.score > 0.5
+    assert train(resume=saved[1]) == whole
+    assert len(saved) == 4 + 2
 
 
 def test_its_class_is_short() -> None:
