@@ -93,11 +93,6 @@ def test_other_shells_have_their_scripts(capsys: pytest.CaptureFixture[str]) -> 
         assert text in capsys.readouterr().out
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main(["--version"]) == 0
-    assert re.fullmatch(r"hpo \d+\.\d+\.\d+\n", capsys.readouterr().out)
-
-
 def test_an_unknown_command_is_refused_with_a_suggestion(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -45,17 +45,12 @@ def test_spikes_are_counted_per_bin_and_group() -> None:
 
 def test_heidelberg_digits_become_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     h5py: Any = pytest.importorskip("h5py")
-    chance = np.random.default_rng(0)
     for name, n in (("train", 40), ("test", 20)):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
-            for key, kind in (("times", "f2"), ("units", "u2")):
+            for key, kind, last in (("times", "f2", 1), ("units", "u2", 699)):
                 rows = file.create_dataset(f"spikes/{key}", n, h5py.vlen_dtype(np.dtype(kind)))
                 for k in range(n):
-                    size = 30 + k
-                    drawn = (
-                        chance.random(size) if key == "times" else chance.integers(700, size=size)
-                    )
-                    rows[k] = drawn.astype(kind)
+                    rows[k] = np.linspace(0, last, 30 + k).astype(kind)
             file["labels"] = np.arange(n, dtype="u2") % 2
     out = tmp_path / "shd.npz"
     run(example("convert_shd"), monkeypatch, tmp_path / "train.h5", tmp_path / "test.h5", out)
