@@ -30,7 +30,7 @@ from benchmarks.delay import delayed
 from hpo import settings
 from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import slots
+from hpo.ledger.schema import slots
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.embedded import read_password
 from hpo.postgres.server import PORT, Layout

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from chaos import objective
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import checkpoints, slots
+from hpo.ledger.schema import checkpoints, slots
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial

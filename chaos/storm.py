@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from chaos.crew import Crew, Hand
 from chaos.server import Given, Own
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import slots
+from hpo.ledger.schema import slots
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import retry
 from hpo.study.trials import SlotState

@@ -120,7 +120,7 @@ def _serve(
     from hpo.dashboard import server
     from hpo.dashboard.app import DashboardApp
     from hpo.dashboard.guard import Guard, PasswordCheck, host_name
-    from hpo.ledger.tables import schema
+    from hpo.ledger.schema import schema
     from hpo.postgres.connect import open_storage
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows

@@ -131,7 +131,7 @@ def _equation(about: dict[str, Any], cache: str) -> Finding:
 def of_storage(url: str | None) -> Iterator[Finding]:
     """What there is to say of the database at ``url``, else of the one that commands use."""
     from hpo.errors import StorageError
-    from hpo.ledger.tables import schema
+    from hpo.ledger.schema import schema
     from hpo.postgres.connect import open_storage
 
     try:

@@ -153,14 +153,14 @@ def enqueue(study: Study) -> Said:
     """
     from hpo.ledger import interventions
     from hpo.study import file
-    from hpo.views.terminal import tables
+    from hpo.views.terminal import text_tables
 
     params = dict(file.parse_override(text, "tau_ns=3") for text in study.given.params)
     trial = interventions.enqueue(study.ledger, study.name, params)
     result = study.result
     told = result.search[trial].enqueued
     record = {"trial": trial, "enqueued": told, "state": result.state}
-    return record, f"trial {trial} gets {tables.params_text(told, result.spec)}"
+    return record, f"trial {trial} gets {text_tables.params_text(told, result.spec)}"
 
 
 @change(argument("--trial", type=at_least(0), metavar="K", help="default: all that failed"))

@@ -73,11 +73,11 @@ def studies(arguments: argparse.Namespace) -> int:
 
 
 def _file_lines(files: Sequence[dict[str, object]]) -> list[str]:
-    from hpo.views.terminal import tables
+    from hpo.views.terminal import text_tables
 
     rows = [["study file", "path", "what it is"]]
     rows += [[str(f["name"]), str(f["file"]), str(f["description"])] for f in files]
-    return [*tables.columns(rows), "", "Launch one with: hpo launch NAME"]
+    return [*text_tables.columns(rows), "", "Launch one with: hpo launch NAME"]
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:

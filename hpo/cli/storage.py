@@ -102,7 +102,7 @@ def _url(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    from hpo.ledger.tables import SCHEMA_VERSION, schema
+    from hpo.ledger.schema import SCHEMA_VERSION, schema
     from hpo.postgres.connect import open_storage
 
     with open_storage(arguments.storage, prepare=schema) as storage:

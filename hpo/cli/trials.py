@@ -46,7 +46,7 @@ def trials(arguments: argparse.Namespace) -> int:
             everything that is known, for a program; `hpo export` writes a table for others
     """
     from hpo.views import json_records
-    from hpo.views.terminal import tables
+    from hpo.views.terminal import text_tables
 
     with looking(arguments) as ledger:
         result = ledger.result(arguments.study)
@@ -60,7 +60,7 @@ def trials(arguments: argparse.Namespace) -> int:
         "trials": [json_records.trial(result.spec, slot) for slot in slots],
     }
     rows, width = _rows(result, slots), terminal_width()
-    lines = tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4])
+    lines = text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4])
     return tell(arguments, record, *lines)
 
 

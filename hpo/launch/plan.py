@@ -16,7 +16,7 @@ from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Stop
 from hpo.views import formatting, json_records, verdict
-from hpo.views.terminal import tables
+from hpo.views.terminal import text_tables
 from objectives.contents import Contents, SeriesContents, contents
 from objectives.contract import Protocol
 
@@ -135,13 +135,15 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         ("training", _training(spec)),
         ("reported", formatting.reported_text(spec).removeprefix("reported ") or "nothing"),
         ("warm start", formatting.warm_start_text(spec) if spec.warm_start else ""),
-        ("fixed", tables.params_text(spec.fixed) or "nothing"),
+        ("fixed", text_tables.params_text(spec.fixed) or "nothing"),
         ("score", verdict.hardware_text(spec)),
         ("storage", options.database),
         ("workers", str(workers)),
         ("jobs", executor.where(workers) if workers and launch.executor != "local" else ""),
     ]
-    print("\n".join(tables.columns([[name, text] for name, text in facts if text])), end="\n\n")
+    print(
+        "\n".join(text_tables.columns([[name, text] for name, text in facts if text])), end="\n\n"
+    )
     print("\n".join(_curves(spec) if spec.curves else _space(spec)))
     if spec.warm_start is not None:
         print("\n" + "\n".join(_points(spec, spec.warm_start.count)))
@@ -156,7 +158,7 @@ def _searching(spec: StudySpec) -> list[tuple[str, str]]:
         ("pruner", _choice(spec.pruner.name, spec.pruner.options)),
         ("cost", costs),
         ("constraints", _constraints(spec) if spec.constraints else ""),
-        ("racing", tables.params_text(spec.racing.model_dump()) if spec.racing else ""),
+        ("racing", text_tables.params_text(spec.racing.model_dump()) if spec.racing else ""),
         ("stop", _stop(spec.stop) if spec.stop else ""),
         ("confirm", _confirm(spec)),
     ]
@@ -198,7 +200,7 @@ def _space(spec: StudySpec) -> list[str]:
         where = formatting.condition_text(dimension)
         searched = f"{_range(dimension, spec.kind(name))} {where}".rstrip()
         rows.append([name, searched, formatting.unit(name), value])
-    return tables.columns(rows, right=[3])
+    return text_tables.columns(rows, right=[3])
 
 
 def _points(spec: StudySpec, trials: int) -> list[str]:
@@ -209,16 +211,16 @@ def _points(spec: StudySpec, trials: int) -> list[str]:
         found = (told.get(name) for name in spec.dimensions)
         cells = ["–" if value is None else formatting.value_text(value) for value in found]
         rows.append([str(number), *cells])
-    return tables.columns(rows, right=range(1, len(rows[0])))
+    return text_tables.columns(rows, right=range(1, len(rows[0])))
 
 
 def _curves(spec: StudySpec) -> list[str]:
     rows = [["curve", "varies", "points", "from", "to", "fixed"]]
     for curve in spec.curves:
         ends = [formatting.value_text(curve.at[0]), formatting.value_text(curve.at[-1])]
-        fixed = tables.params_text(curve.fixed) or "–"
+        fixed = text_tables.params_text(curve.fixed) or "–"
         rows.append([curve.label, " = ".join(curve.names), str(len(curve.at)), *ends, fixed])
-    return tables.columns(rows, right=[2])
+    return text_tables.columns(rows, right=[2])
 
 
 def _choice(name: str, options: dict[str, object]) -> str:

@@ -9,6 +9,6 @@ __all__ = [
     "optuna_tables",
     "pins",
     "reader",
+    "schema",
     "snapshots",
-    "tables",
 ]

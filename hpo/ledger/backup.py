@@ -29,7 +29,7 @@ from hpo.errors import StudyError
 from hpo.ledger import backup_file, optuna_tables, snapshots, statements, writing
 from hpo.ledger.backup_file import CHANGED, BackupError, Line, parsed
 from hpo.ledger.claims import End
-from hpo.ledger.tables import (
+from hpo.ledger.schema import (
     SCHEMA_VERSION,
     ask,
     checkpoints,

@@ -24,7 +24,7 @@ from typing import IO, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hpo.errors import HpoError
-from hpo.ledger.tables import SCHEMA_VERSION
+from hpo.ledger.schema import SCHEMA_VERSION
 
 CHANGED = "It was changed; take another copy."
 

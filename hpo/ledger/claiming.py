@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, insert
 
 from hpo.ledger import optuna_tables, snapshots, statements, writing
 from hpo.ledger.claims import Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.tables import SCHEMA_VERSION, ask, slots
+from hpo.ledger.schema import SCHEMA_VERSION, ask, slots
 from hpo.postgres.connect import driver_of
 from hpo.search.history import why_over
 from hpo.study.spec import StudySpec

@@ -23,7 +23,7 @@ from hpo.errors import StudyError
 from hpo.ledger import optuna_tables, pins, snapshots, statements, writing
 from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import HIGHEST_PRIORITY, ask, slots
+from hpo.ledger.schema import HIGHEST_PRIORITY, ask, slots
 from hpo.search import constraints
 from hpo.study import file, parameters
 from hpo.study.messages import refuse

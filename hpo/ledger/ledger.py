@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, insert
 from hpo.ledger import claiming, optuna_tables, pins, snapshots, statements, writing
 from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
 from hpo.ledger.reader import LedgerReader
-from hpo.ledger.tables import ask, check_version, studies
+from hpo.ledger.schema import ask, check_version, studies
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study import file

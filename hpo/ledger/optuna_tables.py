@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from hpo.errors import StudyError
 from hpo.ledger import statements
 from hpo.ledger.claims import End
-from hpo.ledger.tables import ask
+from hpo.ledger.schema import ask
 from hpo.search import space as search_space
 from hpo.search.space import directions, names, values
 from hpo.study.spec import StudySpec

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Row
 import hpo.study
 from hpo.errors import StudyError
 from hpo.ledger import snapshots, statements, writing
-from hpo.ledger.tables import ask
+from hpo.ledger.schema import ask
 from hpo.search import constraints
 from hpo.study import file
 from hpo.study.dimensions import unfolded

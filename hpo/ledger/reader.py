@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar, Unpack
 from sqlalchemy import Connection, Row
 
 from hpo.ledger import snapshots
+from hpo.ledger.schema import ask, schema
 from hpo.ledger.statements import LISTING, STUDIES
-from hpo.ledger.tables import ask, schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, transaction
 from hpo.study.result import Front, Result, Search, Sweep

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row
 from hpo.errors import StudyError, near_miss, printable
 from hpo.ledger import statements
 from hpo.ledger.claims import Claim
-from hpo.ledger.tables import ask
+from hpo.ledger.schema import ask
 from hpo.study import file
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from hpo.errors import printable
 from hpo.ledger import optuna_tables, snapshots, statements
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
-from hpo.ledger.tables import NOW, ask, studies, workers
+from hpo.ledger.schema import NOW, ask, studies, workers
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Suggestion, WorkerState, slot_name

@@ -18,7 +18,7 @@ from hpo.views import caveats, formatting
 from hpo.views.figures.style import safe, style
 from hpo.views.page import render
 from hpo.views.palette import BLUE, BROWN, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILLION
-from hpo.views.terminal import tables
+from hpo.views.terminal import text_tables
 from hpo.worker.replay import Replay, telling_neuron
 from objectives.inspection import Trace
 
@@ -138,7 +138,7 @@ def page(replay: Replay, command: str) -> str:
         title=f"{chosen.result.spec.name}, {chosen.name}: state x",
         heading=heading(replay),
         sentences=_caption(replay),
-        parameters=tables.params_text(chosen.params.model_dump()),
+        parameters=text_tables.params_text(chosen.params.model_dump()),
         command=command,
     )
 

@@ -14,7 +14,7 @@ from settling import claim, decide, finish, run
 from workers import kill, start_worker, toy_spec, wait_until
 
 from hpo.errors import SpecError, StudyError
-from hpo.ledger import interventions, tables
+from hpo.ledger import interventions, schema
 from hpo.ledger.claims import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -226,7 +226,7 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
     assert hpo("delete", "toy", "--yes") == "toy: deleted\n"
     assert [study.name for study in ledger.studies()] == ["kept"]
     with storage.engine.connect() as connection:
-        for table_ in (tables.slots, tables.members, sa.table("trials"), sa.table("trial_params")):
+        for table_ in (schema.slots, schema.members, sa.table("trials"), sa.table("trial_params")):
             count = connection.scalar(sa.select(sa.func.count()).select_from(table_))
             assert count == 0, table_.name
     for late in (

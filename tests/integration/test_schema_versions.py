@@ -11,7 +11,7 @@ from workers import toy_spec
 
 from hpo.errors import StorageError
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import SCHEMA_VERSION
+from hpo.ledger.schema import SCHEMA_VERSION
 from hpo.postgres.connect import open_storage
 
 NEWER = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from workers import toy_spec
 
-from hpo.ledger.tables import SCHEMA
+from hpo.ledger.schema import SCHEMA
 from hpo.postgres.connect import Storage
 from hpo.study.spec import StudySpec
 

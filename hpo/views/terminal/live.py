@@ -20,7 +20,7 @@ from hpo.study import effort
 from hpo.study.result import Result, state_name
 from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views import formatting, json_records, verdict
-from hpo.views.terminal import chart, status, tables
+from hpo.views.terminal import chart, status, text_tables
 
 QUIET_S = 60.0
 """After so long without news, plain output says that it is still there."""
@@ -137,7 +137,7 @@ def settled_line(result: Result, trial: Trial, count: int) -> str:
         head += f" {score}" if trial.score is not None else ""
         if result.best and (best := verdict.best_text(result)):
             head += f" ({verdict.named(result)} {best} #{result.best.number})"
-    return f"{head} {tables.params_text(trial.params, result.spec)}"
+    return f"{head} {text_tables.params_text(trial.params, result.spec)}"
 
 
 def waiting_line(result: Result) -> str:
@@ -267,9 +267,9 @@ def trial_lines(result: Result, trials: Sequence[Trial]) -> list[str]:
     """A table of settled trials: what each ended as, its score, its parameters or its error."""
     rows = [["settled", "", "score", "parameters"]] * bool(trials)
     for trial in trials:
-        told = tables.params_text(trial.params, result.spec)
+        told = text_tables.params_text(trial.params, result.spec)
         if trial.state == SlotState.FAILED:
             told = formatting.last_line(trial.message)
         score = formatting.score_cell(result.spec, trial)
         rows.append([result.called(trial), state_name(result.spec, trial), score, told])
-    return tables.columns(rows)
+    return text_tables.columns(rows)

@@ -18,7 +18,7 @@ from hpo.study.trials import (
     WorkerState,
 )
 from hpo.views import caveats, formatting, verdict
-from hpo.views.terminal import chart, tables
+from hpo.views.terminal import chart, text_tables
 
 FINISHED = 10
 """So many finished studies are shown beside the others."""
@@ -48,7 +48,7 @@ def of_study(result: Result, storage: str = "", width: int | None = None) -> lis
     why = ["why it failed:", *(f"  {line}" for line in reason.splitlines())] if reason else []
     return _blocks(
         said(result),
-        tables.best_table(result, 1) if result.best else [],
+        text_tables.best_table(result, 1) if result.best else [],
         worker_lines(result.snapshot.workers, width=width),
         failures(result, storage),
         why if failed else [],
@@ -75,8 +75,8 @@ def of_launch(result: Result, *, report: str | None, storage: str, width: int) -
             *edge_lines(result),
             *failures(result, storage),
         ],
-        tables.front_table(result) if result.front else [],
-        tables.best_table(result, 1) if result.best else [],
+        text_tables.front_table(result) if result.front else [],
+        text_tables.best_table(result, 1) if result.best else [],
         [
             f"report     {report or f'hpo report {name}{storage} --open'}",
             f"more       {best}hpo trials {name}{storage}",
@@ -91,8 +91,8 @@ def best(result: Result, top: int) -> list[str]:
     found = [[f"{result.name}: {verdict.verdict(result)}"]]
     if result.best is not None:
         found += [
-            tables.front_table(result),
-            tables.best_table(result, top),
+            text_tables.front_table(result),
+            text_tables.best_table(result, top),
             edge_lines(result),
             caveats.warnings(result, but=named.source if named else None),
             chart.chart(result),
@@ -225,7 +225,7 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
                 *[str(item.priority)] * ranked,
             ]
         )
-    return tables.columns(rows, right=[2, 3, 4, 9], width=width, drop=[7, 8, 3, 4])
+    return text_tables.columns(rows, right=[2, 3, 4, 9], width=width, drop=[7, 8, 3, 4])
 
 
 def _score(result: Result) -> tuple[str, str]:
@@ -239,7 +239,7 @@ def _score(result: Result) -> tuple[str, str]:
 
 def event_lines(events: Sequence[Event]) -> list[str]:
     """What people did to studies, and when: one line each."""
-    return tables.columns(
+    return text_tables.columns(
         [[f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study] for e in events]
     )
 
@@ -265,4 +265,4 @@ def worker_lines(workers: Sequence[WorkerInfo], *, width: int | None = None) -> 
         rows.append(row + [worker.job or ""] * jobs)
     directories = {str(PurePath(worker.log).parent) for worker in found if worker.log}
     where = [f"logs in {directory}" for directory in sorted(directories)]
-    return [*tables.columns(rows, right=[3], width=width, drop=[1, 5]), *where]
+    return [*text_tables.columns(rows, right=[3], width=width, drop=[1, 5]), *where]

@@ -20,7 +20,7 @@ from stack import ROOT
 
 import objectives
 from hpo.config import SiteConfig
-from hpo.ledger import tables
+from hpo.ledger import schema
 from hpo.study.file import load as load_study
 
 DOCS = ROOT / "docs"
@@ -203,11 +203,11 @@ def test_every_meaning_is_of_a_key() -> None:
 
 def test_every_table_and_column_is_described() -> None:
     page = (DOCS / "reference/stored-names.md").read_text("utf-8")
-    for table in tables.metadata.tables.values():
+    for table in schema.metadata.tables.values():
         assert f"`{table.name}`" in page
         for column in table.columns:
             assert f"`{column.name}`" in page, f"{table.name}.{column.name}"
-    assert f"version {tables.SCHEMA_VERSION} of the schema" in page
+    assert f"version {schema.SCHEMA_VERSION} of the schema" in page
 
 
 def test_every_setting_is_described() -> None:

@@ -18,7 +18,7 @@ from hpo.errors import HpoError, SpecError
 from hpo.ledger import backup_file
 from hpo.ledger.backup import Header, Record, check
 from hpo.ledger.backup_file import BackupError
-from hpo.ledger.tables import SCHEMA_VERSION
+from hpo.ledger.schema import SCHEMA_VERSION
 
 COPY = "It was changed; take another copy."
 AT = datetime(2026, 11, 1, tzinfo=UTC).isoformat()

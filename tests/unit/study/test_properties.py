@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, TypeAdapter
 from hpo.errors import SpecError
 from hpo.ledger import backup
 from hpo.ledger.backup_file import BackupError, parsed
-from hpo.ledger.tables import checkpoints, members
+from hpo.ledger.schema import checkpoints, members
 from hpo.study import file as study_file
 from hpo.study.file import validate
 from hpo.study.spec import derived_seed

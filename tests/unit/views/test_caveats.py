@@ -20,7 +20,7 @@ from hpo.views import caveats, formatting, json_records, overview, scores
 from hpo.views import report as report_page
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import front, style
-from hpo.views.terminal import status, tables
+from hpo.views.terminal import status, text_tables
 from objectives.contract import Outcome, Solved, Thermal
 
 STEPPED = "stepped_objective:SteppedObjective"
@@ -270,7 +270,7 @@ def test_a_front_holds_the_solved_score() -> None:
     (spot,) = front.fresh(result, "energy_pj")
     assert spot.y == pytest.approx(8.3)
     assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's step")
-    head, row, *_ = tables.front_table(result)
+    head, row, *_ = text_tables.front_table(result)
     assert "at the study's step  " in head
     assert "94.4 ± 0.0 %  8.3 ± 0.0 %  2" in row
 

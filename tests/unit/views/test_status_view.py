@@ -10,7 +10,7 @@ from listing import known, listed
 
 from hpo.study.trials import SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import verdict
-from hpo.views.terminal import status, tables
+from hpo.views.terminal import status, text_tables
 
 DONE = snapshots.realistic(snapshots.spec())
 SEARCHED = snapshots.realistic(snapshots.spec(), confirmed=False)
@@ -120,9 +120,12 @@ def test_a_worker_is_listed_with_its_job_and_log_whose_name_stays_whole() -> Non
 
 def test_columns_that_find_no_room_are_dropped_and_then_the_widest_are_cut() -> None:
     rows = [["name", "n", "since"], ["a-long-example", "10", "Monday"]]
-    assert tables.columns(rows, width=24, drop=[2]) == ["name            n", "a-long-example  10"]
-    assert tables.columns(rows, width=12, drop=[2]) == ["name      n", "a-long-…  10"]
-    assert tables.columns(rows, width=1) == ["name  n   sin…", "a-l…  10  Mon…"]
+    assert text_tables.columns(rows, width=24, drop=[2]) == [
+        "name            n",
+        "a-long-example  10",
+    ]
+    assert text_tables.columns(rows, width=12, drop=[2]) == ["name      n", "a-long-…  10"]
+    assert text_tables.columns(rows, width=1) == ["name  n   sin…", "a-l…  10  Mon…"]
 
 
 def test_trials_that_were_computed_elsewhere_are_counted() -> None:
