@@ -1,0 +1,189 @@
+"""What the pages of docs/how-to show works: data and objectives of one's own, the converters."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+import tomllib
+import wave
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from stack import ROOT
+
+import objectives
+from hpo.study import file
+from objectives.contract import Outcome, Progress, Protocol, Solved
+from objectives.tasks import TASKS, load
+from objectives.tasks.arrays import ArraysParams
+
+EXAMPLES, HOW_TO = ROOT / "docs/examples", ROOT / "docs/how-to"
+
+
+@pytest.fixture(autouse=True)
+def examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (HOW_TO / f"{page}.md").read_text("utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def convert(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["convert", *map(str, arguments)])
+    import_module(name).main()
+
+
+# --- own-data.md ---------------------------------------------------------------------------------
+
+
+def test_the_example_gives_a_study_that_loads(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-c", blocks("own-data", "python")[0]], cwd=tmp_path, check=True
+    )
+    (tmp_path / "sines.toml").write_text(blocks("own-data", "toml")[0])
+    spec = file.load(str(tmp_path / "sines.toml"))
+    split = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=0)
+    assert (len(split.train), len(split.score)) == (150, 150)
+    assert (split.n_classes, split.n_channels) == (3, 2)
+
+
+def test_every_option_of_the_task_is_documented() -> None:
+    page = (HOW_TO / "own-data.md").read_text("utf-8")
+    for name in ArraysParams.model_fields:
+        assert f"| `{name}` |" in page
+
+
+# --- own-objective.md ----------------------------------------------------------------------------
+
+
+def check_of_the_page(scores: dict[int, float], protocol: Protocol) -> Outcome:
+    """What the page's ``evaluate`` gives of a network with these scores by steps per point."""
+    evaluate = "def evaluate(protocol, params, network, tested):\n"
+    names: dict[str, Any] = {"Protocol": Protocol, "Outcome": Outcome}
+    check, use = blocks("own-objective", "python")[:2]
+    exec(check + evaluate + textwrap.indent(use, "    "), names)
+    params = SimpleNamespace(steps_per_point=2)
+    found: Outcome = names["evaluate"](protocol, params, scores, lambda own, steps: own[steps])
+    return found
+
+
+def test_the_check_of_an_own_equation_is_right() -> None:
+    scores = {2: 0.9, 4: 0.8, 8: 0.75, 16: 0.7505}
+    outcome = check_of_the_page(scores, Protocol.CONFIRM)
+    assert outcome.score == 0.9
+    assert outcome.solved == Solved(
+        score=0.7505,
+        converged=True,
+        steps_per_point=16,
+        trained_steps_per_point=2,
+        remedy="Raise steps_per_point.",
+    )
+    assert check_of_the_page(scores, Protocol.VALIDATION).solved is None
+    unsettled = check_of_the_page({2**k: k / 10 for k in range(1, 10)}, Protocol.CONFIRM).solved
+    assert (unsettled.converged, unsettled.steps_per_point, unsettled.score) == (False, 256, 0.8)
+
+
+def test_a_confirmation_tells_no_score_and_resumes_bit_for_bit() -> None:
+    """Of a search, the test that ``hpo new`` writes says so: see test_new.py."""
+    objective = objectives.load("conv:ConvObjective")
+    params, task = objective.Params(epochs=4, width=8), objective.tasks["sequential-digits"]()
+    scores: list[float | None] = []
+    saved: list[bytes] = []
+
+    def on_epoch(progress: Progress) -> None:
+        scores.append(progress.score)
+        saved.append(progress.checkpoint())
+
+    def train(resume: bytes | None = None) -> Outcome:
+        protocol = Protocol.CONFIRM
+        return objective.evaluate(
+            params, task=task, protocol=protocol, member_seed=3, on_epoch=on_epoch, resume=resume
+        )
+
+    whole = train()
+    assert (scores, whole.curve) == ([None] * 4, ())
+    assert whole.score > 0.5
+    assert train(resume=saved[1]) == whole
+    assert len(saved) == 4 + 2
+
+
+def test_its_class_is_short() -> None:
+    source = (EXAMPLES / "conv.py").read_text(encoding="utf-8")
+    lines = source[source.index("class ConvObjective") :].splitlines()
+    assert len([line for line in lines if line.strip()]) < 40
+    assert not re.search(r"hpo\.", source)
+
+
+# --- tasks.md ------------------------------------------------------------------------------------
+
+
+def test_spikes_are_counted_per_bin_and_group() -> None:
+    shd = import_module("convert_shd")
+    found = shd.counts([0.001, 0.019, 0.021, 0.055], [0, 19, 19, 699], bin_s=0.02, per_group=20)
+    assert found.shape == (3, 35)
+    assert (found[0, 0], found[1, 0], found[2, 34], found.sum()) == (2, 1, 1, 4)
+    assert shd.counts([], [], bin_s=0.02, per_group=50).shape == (1, 14)
+
+
+def test_heidelberg_digits_become_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    h5py: Any = pytest.importorskip("h5py")
+    for name, n in (("train", 40), ("test", 20)):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            for key, kind, last in (("times", "f2", 1), ("units", "u2", 699)):
+                rows = file.create_dataset(f"spikes/{key}", n, h5py.vlen_dtype(np.dtype(kind)))
+                for k in range(n):
+                    rows[k] = np.linspace(0, last, 30 + k).astype(kind)
+            file["labels"] = np.arange(n, dtype="u2") % 2
+    out = tmp_path / "shd.npz"
+    convert("convert_shd", monkeypatch, tmp_path / "train.h5", tmp_path / "test.h5", out)
+    split = load(
+        ArraysParams(path=str(out), pad="before"), protocol=Protocol.CONFIRM, member_seed=0
+    )
+    assert (len(split.train), len(split.score), split.n_channels) == (40, 20, 35)
+    assert split.train.x.sum() == sum(30 + k for k in range(40))
+
+
+def test_a_tone_is_loudest_in_its_band() -> None:
+    rate, commands = 16_000, import_module("convert_speech_commands")
+    tone = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
+    log_mel = commands.features(tone, rate, n_mfcc=0)
+    assert log_mel.shape == (98, 40)
+    middle = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 42) / 2595) - 1)[1:-1]
+    assert log_mel[50].argmax() == np.abs(middle - 1000).argmin()
+    mfcc = commands.features(tone, rate)
+    assert mfcc.shape == (98, 13)
+    assert np.allclose(mfcc[:, 0], log_mel.sum(axis=1))
+    assert commands.features(tone[:10], rate).shape == (1, 13)
+
+
+def test_speech_commands_become_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance, tested = np.random.default_rng(0), []
+    for word in ("yes", "no", "other"):
+        (tmp_path / word).mkdir()
+        for k in range(12):
+            with wave.open(str(tmp_path / word / f"{k}.wav"), "wb") as file:
+                file.setparams((1, 2, 16_000, 0, "NONE", ""))
+                file.writeframes(chance.integers(-999, 999, 4000 + 160 * k, "<i2").tobytes())
+            tested += [f"{word}/{k}.wav"] if k % 3 == 0 else []
+    (tmp_path / "testing_list.txt").write_text("\n".join(tested))
+    out = tmp_path / "commands.npz"
+    convert("convert_speech_commands", monkeypatch, tmp_path, out, "--words", "yes", "no")
+    task = ArraysParams(path=str(out), pad="before", normalise="standard")
+    split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
+    assert split.classes == ("no", "yes")
+    assert (len(split.train), len(split.score), split.n_channels) == (16, 8, 13)
+
+
+def test_every_task_has_its_example_on_the_page() -> None:
+    shown = [tomllib.loads(block)["task"] for block in blocks("tasks", "toml")]
+    assert {task["name"] for task in shown} == set(TASKS) - {"sequential-digits"}
+    for task in shown:
+        TASKS[task["name"]](**task)

@@ -1,0 +1,100 @@
+"""What pages of docs/ say of measurements and studies is what those are."""
+
+from __future__ import annotations
+
+import re
+import statistics
+
+import pytest
+from stack import ROOT
+
+from benchmarks import integratorpage, integrators, window
+from benchmarks.networks import KINDS
+from hpo.study import file
+
+INTEGRATORS = (ROOT / "docs/explanation/integrators.md").read_text()
+WINDOW = (ROOT / "docs/explanation/window.md").read_text()
+ROBUST = (ROOT / "docs/how-to/robust.md").read_text()
+FOUND = integrators.Found.read()
+RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n")[2]
+
+
+# --- integrators ---------------------------------------------------------------------------------
+
+
+def test_its_tables_are_those_of_the_data() -> None:
+    for name, table in integratorpage.tables(FOUND).items():
+        assert f"<!-- {name} -->\n{table}\n<!-- end -->" in INTEGRATORS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_default_has_a_gap_of_half_a_point_at_most(kind: str) -> None:
+    default = integrators.default_of(kind)
+    here = [
+        training
+        for training in FOUND.trainings
+        if integrators.NETWORKS[training.network][0] == kind
+        and (training.integrator, training.steps) == default
+    ]
+    assert here
+    for training in here:
+        gaps = [own - solved for own, solved in zip(training.own, training.solved, strict=True)]
+        assert abs(statistics.fmean(gaps)) <= 0.005
+
+
+def test_two_solutions_agree() -> None:
+    assert set(FOUND.checks) == set(integrators.NETWORKS)
+    assert max(FOUND.checks.values()) < 1e-4
+
+
+# --- window --------------------------------------------------------------------------------------
+
+
+def test_its_tables_are_those_of_the_benchmarks() -> None:
+    rows = [line for line in WINDOW.splitlines() if line.startswith("|")]
+    assert rows
+    assert set(rows) <= set(RESULTS.splitlines())
+
+
+@pytest.mark.parametrize("workers", [2, 8, 16])
+def test_idle_shares_can_be_simulated_again(workers: int) -> None:
+    pool = window.durations()
+    shares = [window.steady(pool, workers, factor * workers) for factor in window.FACTORS]
+    cells = " | ".join(f"{100 * max(share, 0.0):.1f} %" for share in shares)
+    assert f"| {workers} | {cells} |" in RESULTS.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("function", "best"),
+    [
+        ("bowl", (0.3, 0.7, 0.5, 0.35, 0.65, 0.45, 0.6)),
+        ("Hartmann", (0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573, 0.5)),
+    ],
+)
+def test_the_functions_have_their_known_optima(function: str, best: tuple[float, ...]) -> None:
+    value = window.FUNCTIONS[function]
+    assert value(best) == pytest.approx(0.95, abs=1e-5)
+    assert all(value([*best[:k], best[k] + 0.1, *best[k + 1 :]]) < 0.95 for k in range(6))
+
+
+# --- robust --------------------------------------------------------------------------------------
+
+
+def test_its_table_has_the_points_and_the_curves_of_the_sweep() -> None:
+    part = ROBUST[ROBUST.index("(robust-spread.svg)") :]
+    head, _, *rows = [line for line in part.splitlines() if line.startswith("|")]
+    spec = file.load("robust-spread")
+    assert spec.sweep is not None
+    points = tuple(float(row.split("|")[1].rstrip("% ")) / 100 for row in rows)
+    assert {curve.values for curve in spec.sweep.curves} == {points}
+    assert len(head.split("|")[2:-1]) == len(spec.sweep.curves)
+
+
+def test_the_hardware_of_the_sweep_is_that_of_the_search_and_of_the_page() -> None:
+    robust, spec = file.load("seqdigits-robust"), file.load("robust-spread")
+    table, swept = robust.variability or {}, spec.variability or {}
+    assert swept == {k: v for k, v in table.items() if not k.endswith("_spread")}
+    assert spec.fixed["thermal_power"] == robust.fixed["thermal_power"]
+    block = ROBUST[ROBUST.index("\n[variability]\n") :].split("```")[0]
+    shown = dict(re.findall(r"^(\w+) = ([\d.]+)", block, re.MULTILINE))
+    assert {name: float(value) for name, value in shown.items()} == table
