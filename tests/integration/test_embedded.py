@@ -149,11 +149,11 @@ def test_who_comes_replaces_a_killed_keeper_and_the_keeper_a_killed_server(hpo_h
     assert gone(hpo_home)
 
 
-@pytest.mark.parametrize("when", ["seen", "opened", "opened, of another home"])
+@pytest.mark.parametrize("ours", [True, False])
 def test_a_server_that_dies_when_somebody_comes_is_waited_for(
-    when: str, hpo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ours: bool, hpo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That of another home is only an address, but it has answered once."""
+    """Ours, once it is seen; that of another home is only an address, but it has answered once."""
     url_of, killed = client.server_url, list[int | None]()
 
     def kill_once() -> None:
@@ -171,14 +171,14 @@ def test_a_server_that_dies_when_somebody_comes_is_waited_for(
 
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire()
-        if when == "seen":
+        if ours:
             monkeypatch.setattr(client, "server_url", seen)
-        elif when != "opened":
+            opening = open_storage()
+        else:
             monkeypatch.setenv("HPO_HOME", str(tmp_path))
-        schema = None if when == "seen" else Schema(opened, create=lambda connection: None)
-        given = None if when == "seen" else url
-        with open_storage(given, prepare=schema) as storage:
-            assert storage.embedded == (when != "opened, of another home")
+            opening = open_storage(url, prepare=Schema(opened, create=lambda connection: None))
+        with opening as storage:
+            assert storage.embedded == ours
             assert len(killed) == 1
             assert status(hpo_home).pid not in (None, *killed)
 

@@ -92,7 +92,7 @@ def test_the_check_of_an_own_equation_is_right() -> None:
 
 
 def test_a_confirmation_tells_no_score_and_resumes_bit_for_bit() -> None:
-    """Of a search, the test that ``hpo new`` writes says so: see test_new.py."""
+    """Of a search, the test that ``hpo new`` writes says so: ``test_it_runs_as_it_is``."""
     objective = objectives.load("conv:ConvObjective")
     params, task = objective.Params(epochs=4, width=8), objective.tasks["sequential-digits"]()
     scores: list[float | None] = []

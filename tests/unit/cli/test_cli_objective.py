@@ -1,26 +1,121 @@
-"""``hpo guide``: the rules with numbers, a study that validates, and refusals by text."""
+"""``hpo new``, ``hpo params`` and ``hpo guide``: what writes and explains objectives."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stack import ROOT
 
+import objectives
 from hpo.cli import main
 from hpo.study.file import validate
 
 
 def said(capsys: pytest.CaptureFixture[str], *line: str) -> str:
-    assert main.main(["guide", *line]) == 0
+    assert main.main([*line]) == 0
     return capsys.readouterr().out
 
 
+# --- hpo new -------------------------------------------------------------------------------------
+
+
+def test_it_writes_what_the_documentation_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = said(capsys, "new", "objective", "conv")
+    assert out == "conv.py, conv.toml, test_conv.py: run it with hpo launch conv.toml\n"
+    for name in ("conv.py", "conv.toml"):
+        assert (tmp_path / name).read_text() == (ROOT / "docs/examples" / name).read_text()
+
+
+def test_it_runs_as_it_is(tmp_path: Path) -> None:
+    for line in (
+        ["-m", "hpo", "new", "objective", "my_net"],
+        ["-m", "hpo", "launch", "my_net.toml", "--dry-run"],
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_net.py"],
+    ):
+        done = subprocess.run([sys.executable, *line], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert "class MyNetObjective(Objective)" in (tmp_path / "my_net.py").read_text()
+
+
+NO_MODULE = "NAME must be that of a Python module, and not hpo, objectives, studies, but got "
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        *((name, f"{NO_MODULE}{name!r}") for name in ("my-net", "class", "hpo", "a.b")),
+        ("gru", "test_gru.py: no file of this name must be there, but one is"),
+    ],
+)
+def test_it_writes_nothing_that_is_no_module_or_is_there(
+    name: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "test_gru.py").write_text("mine")
+    assert main.main(["new", "objective", name]) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["test_gru.py"]
+
+
+# --- hpo params ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*objectives.BUILT_IN, "toy_objective:ToyObjective"])
+def test_every_parameter_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(said(capsys, "params", name, "--json"))["params"]
+    objective = objectives.load(name)
+    hardware = objective.variability.model_fields if objective.variability else ()
+    names = [one for one in objective.Params.model_fields if one != "variability"]
+    assert [one["name"] for one in found] == [*names, *(f"variability.{one}" for one in hardware)]
+    assert all(one["meaning"] for one in found)
+    table = said(capsys, "params", name).splitlines()
+    assert table[0].split() == ["name", "unit", "default", "bounds", "meaning"]
+    assert max(map(len, table)) <= 120
+
+
+def test_numbers_have_their_unit_default_and_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = json.loads(said(capsys, "params", "spintronic", "--json"))["params"]
+    found = {one["name"]: one for one in listed}
+    tau = found["tau_ns"]
+    assert (tau["unit"], tau["default"], tau["bounds"]) == ("ns", 14.12, "> 0, ≤ 1e+06")
+    assert (tau["exclusiveMinimum"], tau["maximum"], tau["minimum"]) == (0, 1e6, None)
+    assert tau["meaning"] == "relaxation time of a neuron, in ns"
+    layered = [name for name, one in found.items() if one["per_layer"]]
+    own = ["tau_ns", "s", "density_inter", "density_intra", "width", "f_cut_per_ns"]
+    assert layered == own
+    assert found["readout"]["choices"] == ["y", "x"]
+    assert found["variability.weight_bits"]["bounds"] == "≥ 2, ≤ 16"
+
+
+def test_an_unknown_objective_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["params", "spintronik"]) == 1
+    assert capsys.readouterr().err == (
+        "error: unknown objective 'spintronik'. Built in: ctrnn, ctrnn-prediction, spintronic, "
+        'spintronic-prediction; your own is given as "package.module:Class". '
+        "Did you mean 'spintronic'?\n"
+    )
+
+
+# --- hpo guide -----------------------------------------------------------------------------------
+
+
 def test_every_rule_is_explained_with_its_equation(capsys: pytest.CaptureFixture[str]) -> None:
-    page = said(capsys, "--dt-ns", "0.5")
+    page = said(capsys, "guide", "--dt-ns", "0.5")
     for text in (
         "τ = 14.12 × 0.5 = 7.06 ns",
         "= 2.824 ns to 14.12 / 0.4 × 0.5 = 17.65 ns",
@@ -56,13 +151,13 @@ def test_every_rule_is_explained_with_its_equation(capsys: pytest.CaptureFixture
 def test_the_thermal_power_of_a_device_is_derived(
     line: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert text in said(capsys, *line)
+    assert text in said(capsys, "guide", *line)
 
 
 def test_devices_are_listed_with_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
-    page = said(capsys, "--devices")
+    page = said(capsys, "guide", "--devices")
     assert "vortex-mtj: 0.00045\n    FeB, 375 nm wide, 6 nm thick: Torrejon et al., Nature" in page
-    found = json.loads(said(capsys, "--devices", "--json"))
+    found = json.loads(said(capsys, "guide", "--devices", "--json"))
     assert found["mtj-pillar"]["thermal_power"] == pytest.approx(2.81e-4, rel=1e-2)
 
 
@@ -82,10 +177,11 @@ def mine(tmp_path: Path) -> Path:
 def test_a_device_may_be_of_a_file_of_ones_own(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = said(capsys, "--device", f"{mine}:mine")
+    page = said(capsys, "guide", "--device", f"{mine}:mine")
     assert "     our lab\n     x_th = 0.002\n" in page
     assert "thermal_power = 0.002\n" in page
-    assert json.loads(said(capsys, "--device", f"{mine}:mine", "--json"))["thermal_power"] == 0.002
+    found = json.loads(said(capsys, "guide", "--device", f"{mine}:mine", "--json"))
+    assert found["thermal_power"] == 0.002
 
 
 @pytest.mark.parametrize(
@@ -119,7 +215,7 @@ def test_what_cannot_be_is_refused(
 def test_it_ends_with_a_study_that_validates(
     dt_ns: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = said(capsys, "--dt-ns", dt_ns, "--width", "16", "--density-intra", "0")
+    page = said(capsys, "guide", "--dt-ns", dt_ns, "--width", "16", "--density-intra", "0")
     study: dict[str, Any] = tomllib.loads(page[page.index('objective = "spintronic"') :])
     spec = validate({"name": "guided", "budget": {"trials": 1}, **study}, where="guide")
     assert spec.fixed["dt_ns"] == float(dt_ns)
@@ -133,7 +229,7 @@ TABLES = ["racing", "stop", "warm_start", "variability", "cost", "constraints"]
 def test_every_further_table_that_it_shows_can_be_taken(
     table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = said(capsys)
+    page = said(capsys, "guide")
     text = page[page.index('objective = "spintronic"') :]
     shown = re.findall(r"^# \[(\w+)\]", text, re.MULTILINE)
     assert shown == TABLES
@@ -145,7 +241,7 @@ def test_every_further_table_that_it_shows_can_be_taken(
 
 
 def test_json_has_names_with_units(capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(said(capsys, "--json", "--channels", "2", "--classes", "3"))
+    found = json.loads(said(capsys, "guide", "--json", "--channels", "2", "--classes", "3"))
     assert found["tau_ns"] == {"low": 5.648, "best": 14.12, "high": pytest.approx(35.3)}
     assert found["n_synapses"] == 2896 + 16 - 7 * 32
     assert found["presentation_ns"] == 64.0
