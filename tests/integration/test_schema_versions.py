@@ -68,21 +68,3 @@ def test_a_newer_database_is_refused_at_the_start_and_by_the_next_claim(database
             Ledger(storage)
         assert str(caught.value).endswith(NEWER)
         assert content(database_url) == before
-
-
-def test_who_may_not_create_tables_is_told_so(empty_database_url: str) -> None:
-    with open_storage(empty_database_url), connect(empty_database_url) as connection:
-        connection.execute("DROP ROLE IF EXISTS plain")
-        connection.execute("CREATE ROLE plain LOGIN PASSWORD 'p'")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain")
-        url = sa.make_url(empty_database_url).set(username="plain", password="p")
-        with (
-            open_storage(url.render_as_string(hide_password=False)) as storage,
-            pytest.raises(StorageError) as caught,
-        ):
-            Ledger(storage)
-        connection.execute("DROP OWNED BY plain")
-        connection.execute("DROP ROLE plain")
-    assert "user plain: the user must be allowed to create tables the first time" in str(
-        caught.value
-    )
