@@ -9,6 +9,17 @@ from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
 
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "tpe": {"name": "tpe", "n_startup_trials": 4},
+    "random": {"name": "random"},
+    "qmc": {"name": "qmc"},
+    "cmaes": {"name": "cmaes", "n_startup_trials": 4},
+    "nsga2": {"name": "nsga2", "population_size": 6},
+    "gp": {"name": "gp", "n_startup_trials": 4},
+    "kriging-believer": {"name": "kriging-believer", "n_startup_trials": 4},
+}
+"""Samplers that soon learn."""
+
 
 def searched(
     spec: StudySpec,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hpo.study.file import validate
+from workers import toy_spec
+
 from hpo.study.networks import Member, told_info
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
@@ -30,18 +30,10 @@ START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 30
 
 SPEC: dict[str, Any] = {
-    "name": "toy-study",
     "description": "A toy reads digits.",
-    "objective": "toy_objective:ToyObjective",
     "seed": 7,
-    "budget": {"trials": 60, "window": 4, "members": 3, "epochs": EPOCHS},
+    "budget": {"trials": 60, "members": 3, "epochs": EPOCHS},
     "fixed": {"noise": 0.02},
-    "space": {
-        "x": {"low": 0.0, "high": 1.0},
-        "k": {"low": 1, "high": 8},
-        "rate_per_ns": {"low": 1e-3, "high": 10.0, "log": True},
-        "colour": {"choices": ["red", "green"]},
-    },
     "sampler": {"name": "tpe", "n_startup_trials": 12},
     "pruner": {"name": "median"},
     "confirm": {"top": 2, "members": 10, "epochs": 60},
@@ -57,13 +49,12 @@ SPEC: dict[str, Any] = {
 
 def spec(**changes: Any) -> StudySpec:
     """The toy study's spec with some top-level keys changed; a key given as None is left out."""
-    raw = {key: value for key, value in {**SPEC, **changes}.items() if value is not None}
-    return validate(raw, where="test")
+    return toy_spec("toy-study", **{**SPEC, **changes})
 
 
 def unchecked(**changes: Any) -> StudySpec:
     """The same without the rules of the objective: hostile texts, options of any kind."""
-    return StudySpec.model_validate_json(json.dumps({**SPEC, **changes}))
+    return StudySpec.model_validate_json(json.dumps({**spec().stored(), **changes}))
 
 
 def member(index: int, curve: tuple[float, ...], *, score: float | None = None) -> Member:
@@ -223,8 +214,10 @@ def changed(result: Result, **changes: Any) -> Result:
 
 def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:
     skill = min(1.0, number / study.budget.trials + 0.15)
-    params = {name: _suggest(study, name, skill, generator) for name in study.space}
-    lost = sum(_badness(study, name, value) for name, value in params.items())
+    spread = 0.5 * (1.05 - skill)
+    places = {n: min(1.0, max(0.0, generator.gauss(0.45, spread))) for n in study.space}
+    params = {name: _value(study, name, place) for name, place in places.items()}
+    lost = math.fsum(0.7 * abs(place - 0.45) ** 2.2 for place in places.values())
     reach = max(0.1, 0.955 - lost + generator.gauss(0.0, 0.004))
     started = START + timedelta(minutes=2 * number)
     times: dict[str, Any] = {"started_at": started, "params": params}
@@ -246,29 +239,14 @@ def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:
     )
 
 
-def _suggest(study: StudySpec, name: str, skill: float, generator: random.Random) -> ParamValue:
+def _value(study: StudySpec, name: str, place: float) -> ParamValue:
+    """The value of a parameter at a place, 0 to 1, of its range."""
     dimension = study.space[name]
     if dimension.choices is not None:
-        good = dimension.choices[-1]
-        return good if generator.random() < skill else generator.choice(dimension.choices)
-    target = 0.45
-    spread = 0.5 * (1.05 - skill)
-    place = min(1.0, max(0.0, generator.gauss(target, spread)))
+        return dimension.choices[round(place * (len(dimension.choices) - 1))]
     low, high = float(dimension.low or 0), float(dimension.high or 0)
     value = low * (high / low) ** place if dimension.log else low + (high - low) * place
     return round(value) if study.kind(name) == "int" else value
-
-
-def _badness(study: StudySpec, name: str, value: ParamValue) -> float:
-    dimension = study.space[name]
-    if dimension.choices is not None:
-        return 0.0 if value == dimension.choices[-1] else 0.01
-    low, high = float(dimension.low or 0), float(dimension.high or 0)
-    if dimension.log:
-        place = math.log(float(value) / low) / math.log(high / low)
-    else:
-        place = (float(value) - low) / (high - low)
-    return 0.7 * math.pow(abs(place - 0.45), 2.2)
 
 
 def _curve(reach: float, epochs: int, generator: random.Random) -> tuple[float, ...]:
@@ -281,12 +259,3 @@ def _curve(reach: float, epochs: int, generator: random.Random) -> tuple[float, 
         )
         for e in range(1, epochs + 1)
     )
-
-
-def hostile(text: str) -> Mapping[str, Any]:
-    """Keyword arguments that put a text into every free-text field of a slot."""
-    return {
-        "worker": text,
-        "message": f"{text}\n{text}",
-        "lineage": {text: text, "versions": {text: [text, {text: text}]}},
-    }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import searches
 from searches import searched
 from workers import toy_spec
 
@@ -17,15 +18,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import FIXED_PARAMS, Past, SlotState
 
 OBJECTIVE = "costly_objective:CostlyObjective"
-SAMPLERS: list[dict[str, Any]] = [
-    {"name": "tpe", "n_startup_trials": 4},
-    {"name": "random"},
-    {"name": "qmc"},
-    {"name": "cmaes", "n_startup_trials": 4},
-    {"name": "nsga2", "population_size": 6},
-    {"name": "gp", "n_startup_trials": 4},
-    {"name": "kriging-believer", "n_startup_trials": 4},
-]
+SAMPLERS = [*searches.SAMPLERS.values()]
 BEST = {"x": 0.3, "k": 5}
 """Costs 1.25 pJ."""
 

@@ -13,7 +13,7 @@ from workers import toy_spec
 
 from hpo.search import comparison
 from hpo.search.history import learns
-from hpo.search.pruning import EndedError, TrialProgress
+from hpo.search.pruning import TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
@@ -130,18 +130,6 @@ def test_a_pruner_judges_the_first_curve_alone() -> None:
     judge = TrialProgress(spec, 5, seen, seen[0].suggestion)
     assert [judge.report(v) for v in (0.2, 0.2, 0.2)] == [False] * 3
     assert not judge.report(0.0), "the network is trained: the race decides"
-
-
-def test_the_course_of_a_trial_that_leaves() -> None:
-    spec = raced()
-    seen = [trial(spec, 0.9), trial(spec, 0.8), trial(spec, 0.85)]
-    course = TrialProgress(spec, 3, seen, seen[0].suggestion)
-    for value in (0.1, 0.2, 0.3, 0.5):
-        course.epoch(0, value)
-    with pytest.raises(EndedError, match=r"^not replicated further after 1 of 6 networks: 3 of 3 "):
-        course.networks([0.5])
-    assert course.early_score([0.5]) == 0.5
-    assert effort.of_steps(spec, len(course.steps)) == EPOCHS
 
 
 def test_epochs_of_trials() -> None:

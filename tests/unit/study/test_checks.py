@@ -21,18 +21,6 @@ def confirmation(*outcomes: Outcome) -> Confirmation:
     return Confirmation(members=tuple(members), wanted=len(members), **given)
 
 
-def test_what_is_claimed_is_solved_if_every_network_is() -> None:
-    checked = [Outcome(score=0.944, solved=solved(score)) for score in (0.083, 0.093)]
-    item = confirmation(*checked, *checked)
-    assert item.scores == (0.083, 0.093) * 2
-    assert item.mean == pytest.approx(0.088)
-    assert item.step_mean == pytest.approx(0.944)
-    assert item.complete
-    assert (item.steps_per_point, item.trained_steps_per_point) == (128, 1)
-    mixed = confirmation(checked[0], Outcome(score=0.944), checked[0])
-    assert (mixed.checked, mixed.scores) == (False, (0.944,) * 3)
-
-
 def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
     spec = snapshots.spec()
     assert not spec.differs(0.205, 0.2)

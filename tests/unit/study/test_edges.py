@@ -45,12 +45,6 @@ def rates(*values: float) -> list[dict[str, Any]]:
 LOW = rates(0.01, 0.0105, 0.01, 0.3, 0.0109)
 
 
-def test_a_log_range_is_near_its_bound_by_its_logarithm() -> None:
-    assert edges(searched(LOW)) == [
-        Edge(parameter="rate_per_ns", bound="low", value=0.01, trials=4, of=5, widen=0.003)
-    ]
-
-
 WHOLE = [{"k": 2, "x": 0.5 + 0.01 * i} for i in range(5)]
 
 
@@ -89,12 +83,6 @@ def test_what_the_objective_forbids_is_not_proposed() -> None:
     assert edges(searched(high)) == []
     low = [{"x": 0.2 + 0.001 * i} for i in range(5)]
     assert edges(searched(low))[0].widen == 0.0, "half of the range below 0.2 would be below 0"
-
-
-def test_a_whole_number_is_widened_to_the_next() -> None:
-    assert edges(searched(WHOLE)) == [
-        Edge(parameter="k", bound="low", value=2, trials=5, of=5, widen=1)
-    ]
 
 
 def test_steps_are_kept_up_to_what_the_objective_allows() -> None:

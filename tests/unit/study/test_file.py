@@ -147,18 +147,12 @@ def test_the_path_begins_at_the_study_file_and_the_content_is_pinned(
     assert file.restore(spec.stored()) == spec
 
 
-def test_a_study_written_back_is_the_same_study_and_the_content_part_of_its_hash(
-    own: Path, tmp_path: Path
-) -> None:
+def test_a_study_written_back_is_the_same_study(own: Path, tmp_path: Path) -> None:
     spec = file.load(str(own))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "mine.toml").write_text(file.dumps(spec))
     assert file.load(str(elsewhere / "mine.toml")) == spec
-    np.savez(own.parent / "data" / "toy.npz", x=np.ones((40, 6)), y=np.arange(40) % 2)
-    after = file.load(str(own))
-    assert spec.differences(after) == ["task.sha256"]
-    assert spec.hash != after.hash
 
 
 def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from searches import searched
-from snapshots import SPEC
 from workers import toy_spec
 
 from hpo.study.spec import StudySpec
@@ -29,7 +28,8 @@ def search(spec: StudySpec, count: int) -> list[Past]:
 def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -> None:
     tables: dict[str, Any] = {"sampler": {"name": sampler}}
     if sampler == "cmaes":  # which takes no choices
-        tables["space"] = {name: SPEC["space"][name] for name in ("x", "k", "rate_per_ns")}
+        space = toy_spec().stored()["space"]
+        tables["space"] = {name: space[name] for name in ("x", "k", "rate_per_ns")}
     keys = toy_spec(**tables).space
     points = [{k: v for k, v in point.items() if k in keys} for point in POINTS]
     spec = toy_spec(**tables, warm_start={"points": points})

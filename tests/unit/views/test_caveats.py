@@ -80,7 +80,6 @@ UNTESTED = "on 4 fresh seeds, not tested on the solved equation"
 PARTLY = "2 of 4 tested on the solved equation"
 
 COLD = thermal(power=0.0, at_device=0.482, third=0.53, none=0.93, noisy=(0.41,) * 10)
-WRONG = thermal(third=0.881, triple=0.93, noisy=(0.852,) * 10, remedy="Train on more powers.")
 HOLDS = (
     "holds from a third to three times the thermal power 1e-3, and with thermal noise "
     "(93.0 ± 0.5 % on 40 chips)"
@@ -99,12 +98,6 @@ WARM = warm(*[thermal()] * 4)
 SOLVED_STUDY = study([(LOW,), (HIGH,)] * 2)
 CONFIRMED: list[tuple[Result, str, list[str], str]] = [
     (study([(solved(0.942),), (solved(0.944),)] * 2), f"94.3 ± 0.1 % {EQUATION}", [], ""),
-    (
-        study([(LOW,), (ADRIFT,)] * 2),
-        f"8.8 ± 0.6 % {EQUATION}",
-        [],
-        f"{OF_STEP}; 2 {UNSETTLED.format(4)}. Lower max_step_ns",
-    ),
     (study([()] * 4), f"94.4 ± 0.0 % {UNTESTED}", [], ""),
     (
         study([(solved(0.944),), ()] * 2),
@@ -132,13 +125,6 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         [NONE_PASSES],
         "needs oscillators without thermal power; that of a warm oscillator is about 1e-3: "
         "48.2 % there, 41.0 % with thermal noise. Train with thermal_power",
-    ),
-    (
-        warm(*[WRONG] * 4),
-        f"93.0 ± 0.0 % {EQUATION}",
-        [NONE_PASSES],
-        "depends on the thermal power: 88.1 % at a third of 1e-3, 93.0 % at three times; 85.2 % "
-        "with thermal noise (40 chips). Train on more powers",
     ),
     (
         warm(*[thermal(noisy=(0.852,) * 10)] * 4),
@@ -265,8 +251,6 @@ def test_a_front_holds_the_solved_score() -> None:
         for t in result.confirm
     )
     result = snapshots.changed(result, search=search, confirm=fresh)
-    said = views_verdict.verdict(result)
-    assert said.startswith("none of 1 confirmed trials holds the reported score")
     (spot,) = front.fresh(result, "energy_pj")
     assert spot.y == pytest.approx(8.3)
     assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's step")

@@ -7,17 +7,9 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 import snapshots
-from pages import HOSTILE
 
 from hpo.study.trials import SlotState, StudySnapshot
 from hpo.views.figures import convergence, networks, parameters, style
-
-ALL = [
-    convergence.convergence,
-    parameters.parameters,
-    networks.learning_curves,
-    networks.confirmed,
-]
 
 
 def trace(figure: go.Figure, name: str) -> go.Scatter:
@@ -120,27 +112,6 @@ def test_confirmed_shows_every_seed_mean_and_claim() -> None:
     assert trace(figure, "mean ± std").error_x.array[0] == pytest.approx(2.828, abs=1e-3)
     assert list(trace(figure, "claimed by the search").x) == pytest.approx([95])
     assert list(figure.layout.yaxis.ticktext) == ["trial 3"]
-
-
-@pytest.mark.parametrize("draw", ALL)
-def test_tags_in_texts_are_shown_and_never_read(draw) -> None:  # type: ignore[no-untyped-def]
-    reported = {"score": 0.9, "std": 0.01, "source": HOSTILE, "params": {"colour": HOSTILE}}
-    space = {"x": {"low": 0.0, "high": 1.0}, "colour": {"choices": (HOSTILE, "red")}}
-    spec = snapshots.unchecked(reported=reported, space=space)
-    search = tuple(
-        snapshots.slot(
-            i,
-            state,
-            score=0.9,
-            params={"x": 0.5, HOSTILE: HOSTILE, "colour": HOSTILE},
-            message=HOSTILE,
-        )
-        for i, state in enumerate((SlotState.COMPLETE,) * 2 + (SlotState.PRUNED, SlotState.FAILED))
-    )
-    snapshot = snapshots.snapshot(spec, search, (snapshots.confirmation(0, 0, 0.9),))
-    text = draw(snapshot).to_json()
-    assert "<img" not in text
-    assert "\\u003cimg" not in text
 
 
 def test_beyond_the_last_trial_stands_what_was_claimed_and_confirmed() -> None:
