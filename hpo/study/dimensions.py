@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hpo.study.messages import must
-from hpo.study.tables import Label, ParamValue, Table, check_list
+from hpo.study.tables import ASIDE, Label, ParamValue, Table, check_list
 
 LAYERS = "layers"
 """The parameter that says how many layers there are."""
@@ -287,7 +287,7 @@ class Range(Table):
 class Curve(Table):
     """One entry of ``[[sweep.curves]]``: parameters that vary, and those that stay."""
 
-    label: Label
+    label: Annotated[Label, ASIDE]
     x: str | tuple[str, ...]
     """The parameter that varies, or several that take the same value."""
     values: tuple[ParamValue, ...] | None = None

@@ -75,6 +75,20 @@ def _canonical(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _essential(table: Table, tree: dict[str, Any]) -> dict[str, Any]:
+    """What trials depend on in the stored form of a table; see ``tables.ASIDE``."""
+    fields = type(table).model_fields
+    aside = {name for name, field in fields.items() if field.json_schema_extra == {"aside": True}}
+    kept = {name: value for name, value in tree.items() if name not in aside}
+    for name in kept.keys() & fields.keys():
+        value = getattr(table, name)
+        if isinstance(value, Table):
+            kept[name] = _essential(value, kept[name])
+        elif isinstance(value, tuple) and all(isinstance(part, Table) for part in value):
+            kept[name] = [_essential(*pair) for pair in zip(value, kept[name], strict=True)]
+    return kept
+
+
 def _named(name: str) -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
         rule = (
@@ -130,8 +144,8 @@ def _described(model: type[BaseModel]) -> dict[str, Parameter]:
 class StudySpec(Table):
     """A whole study file, made by ``hpo.study.file.load`` or ``validate``."""
 
-    name: Annotated[str, AfterValidator(_named)]
-    description: str = ""
+    name: Annotated[str, AfterValidator(_named), tables.ASIDE]
+    description: Annotated[str, tables.ASIDE] = ""
     objective: str
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     protocol: Protocol = Protocol.VALIDATION
@@ -155,8 +169,8 @@ class StudySpec(Table):
     constraints: Annotated[dict[str, float] | None, BeforeValidator(_empty_is_none)] = None
     """Upper bounds of costs, by name: no network that breaks one is trained."""
     reported: tables.Reported | None = None
-    figure: tables.Figure | None = None
-    require_same_numerics: bool = False
+    figure: Annotated[tables.Figure | None, tables.ASIDE] = None
+    require_same_numerics: Annotated[bool, tables.ASIDE] = False
     """Refuse workers on which sums may round otherwise than for the study's first trial: another
     processor, other versions of packages that compute, other threads."""
 
@@ -354,16 +368,10 @@ class StudySpec(Table):
 
     def essential(self) -> dict[str, Any]:
         """The stored form without what no trial depends on: words, figures, places of data."""
-        tree = self.stored()
-        if self.confirm:
-            tree["confirm"].pop("yield_above", None)
+        tree = _essential(self, self.stored())
         for table, model in (("task", self.task_params), ("variability", self.hardware)):
             for place in getattr(model, "places", frozenset()) & tree.get(table, {}).keys():
                 tree[table].pop(place)
-        for key in ("name", "description", "figure", "require_same_numerics"):
-            tree.pop(key, None)
-        for curve in tree.get("sweep", {}).get("curves", ()):
-            curve.pop("label")
         return tree
 
     @cached_property

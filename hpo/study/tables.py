@@ -29,6 +29,10 @@ Values = dict[str, ParamValue | tuple[ParamValue, ...]]
 """Parameters as people write them: of one with a value per layer, one number or a list."""
 
 
+ASIDE = Field(json_schema_extra={"aside": True})
+"""Of a key on which no trial depends: it is no part of the hash, and may be changed later."""
+
+
 class Table(BaseModel):
     """One table of a study file."""
 
@@ -126,7 +130,7 @@ class Confirm(Table):
     by: Literal["score", "expected"] | None = None
     """What is best: the highest score, as without it, or what the sampler's process expects of
     another network of the same configuration."""
-    yield_above: float | None = None
+    yield_above: Annotated[float | None, ASIDE] = None
     """Score that a simulated chip must reach to count in the yield; without it, the reported score.
     No trial depends on it."""
 
