@@ -40,7 +40,7 @@ SPEC: dict[str, Any] = {
 
 MISTAKES = [
     ("trace small --fresh-seed 3", "must hold for --fresh-seed, but got 3. Valid: 1, 2."),
-    ("trace small --images 899", "--images 899: a position in the test part must hold"),
+    ("trace small --images 899", "--images 899: it must be there in the test part"),
     ("trace small -o t.png", "t.png: the ending must be .html or .csv, but got .png."),
     ("trace small -o /proc/t.html", "/proc/t.html: cannot be written: "),
     ("export small --network best", "best: the ending must be .safetensors, but got none."),
