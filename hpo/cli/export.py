@@ -38,7 +38,9 @@ _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "traine
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    """Refuse options that choose a network where none is written."""
+    """Refuse options of one kind of file where another is written."""
+    if (arguments.backup or arguments.network) and (arguments.format or arguments.curves):
+        parser.error("arguments --format and --curves: go with a table, not a backup or network")
     for option in ("trial", "member", "fresh_seed"):
         if not arguments.network and getattr(arguments, option) is not None:
             parser.error(f"argument --{option.replace('_', '-')}: goes with argument --network")

@@ -132,18 +132,23 @@ def status(arguments: argparse.Namespace) -> int:
     with looking(arguments) as ledger:
         if arguments.study is None:
             found, workers = ledger.results(), ledger.workers()
-            summaries = [json_records.summary(*known) for known in found]
-            lines = views.overview(found, workers, width=terminal_width())
-            return tell(arguments, {"studies": summaries, "workers": workers}, *lines)
+            if arguments.json:
+                summaries = [json_records.summary(*known) for known in found]
+                return tell(arguments, {"studies": summaries, "workers": workers})
+            print(*views.overview(found, workers, width=terminal_width()), sep="\n")
+            return 0
         result, events = ledger.result(arguments.study), ledger.events(_EVENTS, arguments.study)
-    own = {"workers": result.snapshot.workers, "events": events}
-    record = {**json_records.study(result), **own}
+    if arguments.json:
+        own = {"workers": result.snapshot.workers, "events": events}
+        return tell(arguments, {**json_records.study(result), **own})
     lines = views.of_study(result, storage_option(arguments.storage), terminal_width())
-    return tell(arguments, record, *lines, *[""] * bool(events), *views.event_lines(events))
+    print(*lines, *[""] * bool(events), *views.event_lines(events), sep="\n")
+    return 0
 
 
 def _watch(arguments: argparse.Namespace) -> int:
     """Show a study, or all, until Ctrl-C, the usual end; a database that is away is waited for."""
+    from rich.console import Group
     from rich.live import Live
     from rich.text import Text
 
@@ -152,23 +157,25 @@ def _watch(arguments: argparse.Namespace) -> int:
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
         ledger, where = LedgerReader(storage), storage.place()
+        shown: RenderableType = ""
         with Live(auto_refresh=False, screen=True) as live:
 
             def away(waited_s: float, _: Exception) -> None:
                 note = f"database unreachable for {waited_s:.0f} s, retrying"
-                live.update(Text(note, "bold yellow"), refresh=True)
+                live.update(Group(shown, Text(note, "bold yellow")), refresh=True)
 
             def draw() -> RenderableType:
                 return _drawn(ledger, arguments.study, where, live.console)
 
             while True:
-                live.update(retry(draw, patience_s=math.inf, on_wait=away), refresh=True)
+                shown = retry(draw, patience_s=math.inf, on_wait=away)
+                live.update(shown, refresh=True)
                 time.sleep(arguments.watch)
     return 0
 
 
 def _drawn(ledger: LedgerReader, study: str | None, where: str, console: Console) -> RenderableType:
-    """The study as it is now, or all of the database that is ``where`` in words."""
+    """The study as it is now, or all of the database that is ``where``; a line is left below."""
     from rich.text import Text
 
     from hpo.views.terminal import live, status
@@ -176,7 +183,8 @@ def _drawn(ledger: LedgerReader, study: str | None, where: str, console: Console
     if study is not None:
         room = {"width": console.width, "height": console.height - 1}
         return live.screen(ledger.result(study), storage=where, notes=[_ENDS], **room)
-    lines = status.overview(ledger.results(), ledger.workers(), width=console.width)
+    room = {"width": console.width, "height": console.height - 3}
+    lines = status.overview(ledger.results(), ledger.workers(), **room)
     shown = [f"{where}; {_ENDS}", "", *lines]
     return Text("\n".join(shown), no_wrap=True, overflow="ellipsis")
 

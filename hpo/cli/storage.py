@@ -7,10 +7,16 @@ import sys
 import threading
 
 from hpo.cli.common import tell
-from hpo.console import JSON, STORAGE, argument, command
+from hpo.console import JSON, STORAGE, Parser, argument, command
 
 _EVENTS = 1000
 """So many are told, the newest."""
+
+
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
+    for option, action in (("force", "stop"), ("hold", "url")):
+        if getattr(arguments, option) and arguments.action != action:
+            parser.error(f"argument --{option}: goes with `hpo storage {action}`")
 
 
 @command(
@@ -19,6 +25,7 @@ _EVENTS = 1000
     argument("--hold", action="store_true", help="url: keep the server until Ctrl-C"),
     STORAGE,
     JSON,
+    check=_check,
 )
 def storage(arguments: argparse.Namespace) -> int:
     """Look at the database, print its URL, make its tables, stop the embedded server.

@@ -140,6 +140,8 @@ def best(arguments: argparse.Namespace) -> int:
             f"study {arguments.study!r}: it must search for a best trial, but it measures every "
             f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
         )
-    found = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]
-    record = {**json_records.study(result), "best": found}
-    return tell(arguments, record, *status.best(result, arguments.top))
+    if arguments.json:
+        found = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]
+        return tell(arguments, {**json_records.study(result), "best": found})
+    print(*status.best(result, arguments.top), sep="\n")
+    return 0

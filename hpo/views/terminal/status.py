@@ -186,7 +186,11 @@ def _searched(trial: Trial) -> int:
 
 
 def overview(
-    studies: Sequence[Known], workers: Sequence[WorkerInfo], *, width: int | None = None
+    studies: Sequence[Known],
+    workers: Sequence[WorkerInfo],
+    *,
+    width: int | None = None,
+    height: int | None = None,
 ) -> list[str]:
     """Studies that are not finished, some that are, and the workers.
 
@@ -194,15 +198,22 @@ def overview(
         studies: every study of the database, oldest first.
         workers: those seen lately.
         width: characters that a line may have.
+        height: lines that there may be: studies that find no room are counted, the oldest first.
     """
-    rows = sum(item.state != StudyState.DONE for item, _ in studies) + FINISHED
+    unfinished = sum(item.state != StudyState.DONE for item, _ in studies)
+    rows, below = min(len(studies), unfinished + FINISHED), worker_lines(workers, width=width)
+    if height is not None:
+        room = max(height // 2, height - rows - 3)
+        if len(below) > room:
+            below = [*below[: room - 1], "and more: hpo status"]
+        rows = min(rows, max(1, height - len(below) - 3))
     newest = sorted(range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i))
     lines = study_lines([studies[i] for i in sorted(newest[:rows])], width=width)
     if not studies:
         lines = ["The database holds no study yet. Start one with: hpo launch NAME"]
     if rows < len(studies):
         lines.append(f"and {len(studies) - rows:,} more: hpo studies")
-    return [*lines, "", *worker_lines(workers, width=width)]
+    return [*lines, "", *below]
 
 
 def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[str]:

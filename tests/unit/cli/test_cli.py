@@ -13,7 +13,6 @@ from stack import ROOT
 
 from hpo.cli import main
 from hpo.console import ALIASES, COMMANDS, Terminated, answer
-from hpo.errors import HpoError
 
 HEAVY = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "plotly", "rich", "numpy", "psycopg"}
 EVERY_PARSER = """
@@ -115,6 +114,8 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
         ("stop x --study y", "argument --study: not allowed with argument STUDY"),
         ("trace s --images 1,b", "argument --images: numbers as in 0,1,5 are needed, not '1,b'"),
         ("export s --trial 1", "argument --trial: goes with argument --network"),
+        ("export s --backup b --curves", "arguments --format and --curves: go with a table"),
+        ("storage log --hold", "argument --hold: goes with `hpo storage url`"),
     ],
 )
 def test_a_mistyped_line_is_refused_in_words(
@@ -131,11 +132,6 @@ def test_a_mistyped_line_is_refused_in_words(
 
 def raising(error: BaseException) -> int:
     raise error
-
-
-def test_an_error_that_can_be_mended_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
-    assert answer(lambda: raising(HpoError("x: y must hold."))) == 1
-    assert capsys.readouterr() == ("", "error: x: y must hold.\n")
 
 
 def test_signals_have_their_own_exit_statuses() -> None:
