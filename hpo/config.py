@@ -21,19 +21,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hpo import settings
 from hpo.errors import HpoError
 from hpo.settings import LEASE_S
-from hpo.study.messages import explain, strictly
+from hpo.study.messages import ONE_LINE, explain, matching, strictly
 
 
 class ConfigError(HpoError):
@@ -72,28 +71,19 @@ def _options(value: Any) -> Any:
     return value
 
 
-def _must(pattern: str, rule: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(rule)
-        return text
-
-    return AfterValidator(check)
-
-
-Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), BeforeValidator(_text)]
+Text = Annotated[str, Field(min_length=1), ONE_LINE, BeforeValidator(_text)]
 Limit = Annotated[
-    str, _must(r"(\d+-)?\d+(:\d+){0,2}", "minutes, H:MM:SS or D-H:MM:SS"), BeforeValidator(_text)
+    str, matching(r"(\d+-)?\d+(:\d+){0,2}", "minutes, H:MM:SS or D-H:MM:SS"), BeforeValidator(_text)
 ]
 Scheduler = Annotated[
     str,
-    _must(
+    matching(
         r"((tcp|tls|ws|wss|ucx)://)?[^\s/]+:\d+",
         "an address as `dask scheduler` prints it, like tcp://HOST:8786,",
     ),
 ]
 Webhook = Annotated[
-    str, _must(r"https?://[^\s/]+\S*", "an address that begins with https:// or http://")
+    str, matching(r"https?://[^\s/]+\S*", "an address that begins with https:// or http://")
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

@@ -8,6 +8,7 @@ networks. This module is where the two meet, and it imports neither torch nor op
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -119,6 +121,12 @@ def _fact(value: Any) -> Any:
     return found
 
 
+def _hexadecimal(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("64 hexadecimal digits")
+    return text
+
+
 MAX_SCORE = 1e100
 """A score is no larger in size: samplers square it."""
 Number = Annotated[float, BeforeValidator(_number)]
@@ -126,6 +134,7 @@ Score = Annotated[FiniteFloat, BeforeValidator(_number)]
 Steps = Annotated[StrictInt, Field(ge=1), BeforeValidator(_plain)]
 Share = Annotated[FiniteFloat, Field(ge=0), BeforeValidator(_number)]
 Fact = Annotated[float | int | str | bool, PlainValidator(_fact)]
+Sha256 = Annotated[str, AfterValidator(_hexadecimal)]
 
 _RULES = {
     "finite_number": "finite",

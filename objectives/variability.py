@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from objectives import measured
-from objectives.contract import UnavailableError
+from objectives.contract import Sha256, UnavailableError
 from objectives.measured import Measured
 
 Spread = Annotated[float, Field(ge=0, le=1)]
@@ -105,9 +105,8 @@ class Variability(BaseModel):
         ),
     ] = None
     devices_sha256: Annotated[
-        str | None,
+        Sha256 | None,
         Field(
-            pattern="^[0-9a-f]{64}$",
             description="content of that file; filled in when the study file is read, and verified"
             " by every worker",
         ),

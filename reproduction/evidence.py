@@ -285,7 +285,7 @@ def _networks(
         for slot in trained(snapshot.search):
             values: dict[str, Any] = {**_DEFAULTS, **snapshot.spec.fixed, **slot.params}
             condition = Condition(*(_short(float(values[name])) for name in Condition._fields))
-            scores = [m.score for m in slot.members] if reading.as_a_map else slot.claimed
+            scores = [m.score for m in slot.members] if reading.as_a_map else slot.scores
             for member, score in zip(slot.members, scores, strict=True):
                 found[condition][job.split, member.seed] = Network(
                     split=job.split,

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from graphlib import CycleError
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -40,7 +41,8 @@ _Values = Annotated[tuple[ParamValue, ...], BeforeValidator(_listed)]
 def _check_range(low: float, high: float, *, log: bool) -> None:
     """Refuse a range that is none."""
     if not low < high:
-        raise ValueError(must("", "`low < high`", f"low={low}, high={high}", "Raise `high`."))
+        do = "Raise `high`." if low == high else "Swap them."
+        raise ValueError(must("", "`low < high`", f"low={low}, high={high}", do))
     if log and low <= 0:
         do = "Raise `low`, or remove `log`."
         raise ValueError(must("", "a log range must begin above 0", f"low={low}", do))
@@ -208,13 +210,13 @@ def ordered(dimensions: Mapping[str, Dimension]) -> list[str]:
     """Names in the order in which values are suggested: by name, after those it depends on.
 
     Raises:
-        ValueError: some depend on each other; the message is their names.
+        CycleError: some depend on each other; the message is their names.
     """
     left, found = sorted(dimensions), dict[str, None]()
     while left:
         free = [n for n in left if not (dimensions[n].when or {}).keys() - found.keys()]
         if not free:
-            raise ValueError(", ".join(left))
+            raise CycleError(", ".join(left))
         found |= dict.fromkeys(free)
         left = [name for name in left if name not in found]
     return [*found]
@@ -240,15 +242,16 @@ def folded(values: Mapping[str, Any], layers: Any, default: Mapping[str, Any]) -
 
     Args:
         values: parameters and dimensions by name.
-        layers: how many there are.
+        layers: how many there are; the objective refuses what is no whole number.
         default: what parameters are that are not among the values.
     """
     found = {name: value for name, value in values.items() if split(name)[1] is None}
+    depth = layers if isinstance(layers, int) else 1
     for name, value in values.items():
         parameter, layer = split(name)
         if layer is not None:
             whole = found.get(parameter, default.get(parameter))
-            each = [*whole] if isinstance(whole, list | tuple) else [whole] * int(layers)
+            each = [*whole] if isinstance(whole, list | tuple) else [whole] * depth
             found[parameter] = [*each[:layer], value, *each[layer + 1 :]][: len(each)]
     return found
 

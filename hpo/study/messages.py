@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hpo.errors import SpecError, near_miss
@@ -21,7 +21,6 @@ _RULES = {
     "float_parsing": "a number",
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
-    "string_pattern_mismatch": "a text of one line",
     "bool_type": "true or false",
     "tuple_type": "a list",
     "dict_type": "a table",
@@ -102,7 +101,8 @@ def broken_rule(problem: ErrorDetails) -> str:
     """The broken rule of one pydantic problem."""
     if problem["type"] == "too_short":
         return f"at least {problem['ctx']['min_length']} entry"
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    start = r"^(Value error, |Input should be |String should match )"
+    message = re.sub(start, "", problem["msg"])
     message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", message)  # a member of an enum
     return _RULES.get(problem["type"], message)
 
@@ -124,6 +124,20 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (Union, types.UnionType, dict, tuple):
         return [m for argument in get_args(annotation) for m in _models_in(argument)]
     return []
+
+
+def matching(pattern: str, rule: str) -> AfterValidator:
+    """Refuse a text that is not a ``pattern`` as a whole; ``rule`` says what it must be."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(rule)
+        return text
+
+    return AfterValidator(check)
+
+
+ONE_LINE = matching(r"[^\x00-\x1f]*", "a text of one line")
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -136,8 +136,8 @@ class Networks:
         return tuple(m.score for m in self.members)
 
     @property
-    def claimed(self) -> tuple[float, ...]:
-        """Scores: on the solved equation if every network was checked, else at the step."""
+    def scores(self) -> tuple[float, ...]:
+        """Those claimed: on the solved equation if every network was checked, else at the step."""
         return tuple(s.score for s in self.checks) if self.checked else self.step_scores
 
     @property
@@ -209,11 +209,6 @@ class Confirmation(Networks):
     def simulated(self) -> tuple[float, ...]:
         """Scores on simulated chips: those of ``[variability]``, else those with thermal noise."""
         return self.chips or (self.thermal.noisy if self.thermal else ())
-
-    @property
-    def scores(self) -> tuple[float, ...]:
-        """What is claimed."""
-        return self.claimed
 
     @property
     def mean(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError
 from typing import Any
 
 from pydantic import ValidationError
@@ -92,9 +93,14 @@ def _of_space(spec: StudySpec) -> Broken:
             yield from _of_layers(spec, name)
         for parent, values in (dimension.when or {}).items():
             yield from _of_condition(spec, name, parent, values)
+    for name, value in spec.fixed.items() if LAYERS in spec.space else ():
+        if isinstance(value, tuple) and spec.parameter(name).per_layer:
+            rule = "`layers` must be fixed where each layer is given a value"
+            do = "Move it to [fixed], or give one number."
+            yield must(f"fixed.{name}", rule, "it in [space]", do)
     try:
         ordered(spec.dimensions)
-    except ValueError as error:
+    except CycleError as error:
         got = f"a circle in those of {error}"
         yield must("space", "conditions must not depend on each other", got, "Remove a `when`.")
 
@@ -111,6 +117,10 @@ def _of_layers(spec: StudySpec, name: str) -> Broken:
     if layers.size > _DEEPEST:
         held = f"at most {_DEEPEST} values must hold where parameters are searched layer by layer"
         yield must(f"space.{LAYERS}", held, f"{layers.size}", "Narrow the range.")
+    for depth in layers.choices or ():
+        if not isinstance(depth, int):
+            got = f"layers={depth!r}"
+            yield must(f"space.{LAYERS}.choices", "a whole number", got, "Change it.")
     if layers.when is not None:
         rule, got = "`layers` must be known in every trial", f"`when` in space.{LAYERS}"
         yield must(key, rule, got, "Remove one of them.")

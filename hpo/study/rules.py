@@ -150,6 +150,8 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
     if figure.kind == "curves" and spec.sweep is None:
         rule = 'kind = "curves" must have a [sweep]'
         yield must("figure.kind", rule, "a search", 'Use kind = "scatter".')
+    if spec.name in figure.overlay:
+        yield must("figure.overlay", "other studies must be named", "this one", "Remove it.")
     known = sorted({*spec.searchable, *spec.parameters, "epochs"})
     x = figure.x or "info.x"
     measured = x.startswith("info.") and x != "info."
@@ -169,6 +171,10 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
     if named and figure.reference:
         rule = "references must stand on an axis of numbers"
         yield must("figure.reference", rule, "one of names", "Remove them.")
+    for index, reference in enumerate(figure.reference or ()):
+        for key, values in (("y", reference.y), ("std", reference.std)):
+            for value in values or ():
+                yield from _of_accuracy(spec, f"figure.reference.{index}.{key}", value)
 
 
 def _of_reported_costs(

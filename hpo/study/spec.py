@@ -275,7 +275,8 @@ class StudySpec(Table):
     def depths(self) -> list[int]:
         """How many layers networks may have; 1 of objectives that know none."""
         if LAYERS in self.space:
-            return [int(n) for n in self.space[LAYERS].grid(whole=True) if not isinstance(n, str)]
+            values = self.space[LAYERS].grid(whole=True)
+            return [int(n) for n in values if not isinstance(n, str)] or [1]
         found = self.fixed.get(LAYERS, self._defaults.get(LAYERS))
         return [found if isinstance(found, int) else 1]
 

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hpo.study.messages import must
+from hpo.study.messages import ONE_LINE, must
 
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
@@ -47,7 +47,7 @@ def check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Ad
         raise ValueError(f".{key}: every {what} must be given once. Remove the double.")
 
 
-Label = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*$")]
+Label = Annotated[str, Field(min_length=1), ONE_LINE]
 
 
 class Budget(Table):
@@ -243,6 +243,9 @@ class Reference(Table):
             rule, got = "one of `x` with `y`, `window` and `mark` must be given", ", ".join(given)
             do = "Give one; another is a reference of its own."
             raise ValueError(must("", rule, got or "none", do))
+        if self.window is not None and not self.window[0] < self.window[1]:
+            rule, got = "a range must begin below its end", f"window={list(self.window)}"
+            raise ValueError(must(".window", rule, got, "Swap them, or give a `mark`."))
         count, y = len(self.x or ()), self.y or ()
         for key, values in {"y": y, "std": y if self.std is None else self.std}.items():
             if len(values) != count:

@@ -75,7 +75,7 @@ def of_points(spec: StudySpec, points: Sequence[Trial]) -> Caveats:
     checked, checks = sum(p.checked for p in points), [c for p in points for c in p.checks]
     expected = spec.integrates and spec.protocol == Protocol.CONFIRM
     of_step = [p.checked for p in points if p.checks and spec.differs(*p.compared)]
-    cold = [p.thermal for p in points if _of_thermal(spec, statistics.fmean(p.claimed), p.thermal)]
+    cold = [p.thermal for p in points if _of_thermal(spec, statistics.fmean(p.scores), p.thermal)]
     step = [
         *_count(sum(of_step), "was another", "were others", "at the study's own step"),
         *_count(of_step.count(False), "is a result", "are results", "of the integration step"),

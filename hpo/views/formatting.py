@@ -115,7 +115,7 @@ def score_cell(spec: StudySpec, trial: Trial) -> str:
     text = point_text(spec, trial.score, None, trial.costs)
     text += f" after {after}" if (after := effort.after(spec, trial)) else ""
     if trial.checked:
-        text += f", {score_text(spec, statistics.fmean(trial.claimed))} solved"
+        text += f", {score_text(spec, statistics.fmean(trial.scores))} solved"
     return text
 
 

@@ -37,7 +37,7 @@ def axis_score(spec: StudySpec, trial: Trial) -> float:
     scores at its own step, whatever is known besides.
     """
     solved = trial.checked and spec.aim in ("measurement", "sweep")
-    claimed = statistics.fmean(trial.claimed) if solved else trial.score
+    claimed = statistics.fmean(trial.scores) if solved else trial.score
     return formatting.shown(spec, math.nan if claimed is None else claimed)
 
 

@@ -142,7 +142,7 @@ def verdict(result: Result) -> str:
 def _swept(result: Sweep) -> str:
     """A study that selects nothing in one sentence; no point of it is called the best."""
     spec, complete = result.spec, result.trained
-    scores = [statistics.median(s.claimed) for s in complete]
+    scores = [statistics.median(s.scores) for s in complete]
     points = f"{len(complete):,} of {spec.budget.trials:,} points measured"
     if not scores:
         return points

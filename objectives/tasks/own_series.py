@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from objectives.contract import UnavailableError
+from objectives.contract import Sha256, UnavailableError
 from objectives.tasks.series import Series, SeriesParams, parts
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
@@ -53,9 +53,8 @@ class OwnSeriesParams(SeriesParams):
         float, Field(ge=0.05, le=0.95, description="part of the points, the last ones, that tests")
     ] = 0.3
     sha256: Annotated[
-        str | None,
+        Sha256 | None,
         Field(
-            pattern="^[0-9a-f]{64}$",
             description="content of the data; filled in when the study file is read, and verified"
             " by every worker",
         ),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from objectives.contract import Protocol, TaskParams, UnavailableError
+from objectives.contract import Protocol, Sha256, TaskParams, UnavailableError
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     from objectives.tasks.data import Examples, Halves, Scaling, Split
@@ -101,9 +101,8 @@ class FileParams(RecordedParams):
 
     path: str | None = None
     sha256: Annotated[
-        str | None,
+        Sha256 | None,
         Field(
-            pattern="^[0-9a-f]{64}$",
             description="content of the data; filled in when the study file is read, and verified"
             " by every worker",
         ),

@@ -144,7 +144,7 @@ def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
     curves = figure.kind == "curves"
     for index, result in enumerate(studies):
         for label, x, trial in _curves(result) if curves else _clouds(result, figure):
-            scores = [formatting.shown(result.spec, score) for score in trial.claimed]
+            scores = [formatting.shown(result.spec, score) for score in trial.scores]
             low, median, high = np.percentile(scores, (25, 50, 75)).tolist()
             point = Point(x=x, median=median, low=low, high=high, trial=trial)
             found.setdefault((index if curves else 0, label), []).append(point)
