@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import forkserver
+
+# all compute as a worker does: of a busy processor, two threads take several times as long
+os.environ |= forkserver.ONE_THREAD
+
 import processes
 import pytest
 import slurm
@@ -44,14 +48,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join(map(str, [SUPPORT, SUPPORT.parents[1]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `make test &` in a script: what the tests
     signal.signal(signal.SIGINT, signal.default_int_handler)  # start would be deaf to Ctrl-C, too
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """PyTorch computes as in a worker: on a busy machine, two threads are six times as slow."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -82,7 +82,7 @@ def test_a_study_is_found_from_the_home_page_and_sent_once(running: Dashboard) -
     now = running.get("/study/toy/now", Accept_Encoding="").body.decode()
     assert "No worker is at work on this study now." in now
     assert "submitted" in now
-    missing = running.get("/study/other", Accept_Encoding="")
+    missing = drawn(running, "/study/other")
     assert missing.status == 404
     assert b"No such study" in missing.body
 

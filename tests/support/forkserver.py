@@ -1,9 +1,10 @@
 """Starts of Python programs in milliseconds: by fork from a process that has imported all already.
 
 ``running`` puts a server beside this process. Meanwhile ``subprocess`` has it start those lines
-that say ``python -m hpo...``, or ``python -c ...`` with what takes long to import; everything else
-is started as ever. What is started is a real process, and a child of this one: its pid, streams,
-session, signals, exit status, ``os.getppid()``, and its command line in /proc.
+that say ``python -m`` with one of ``PROGRAMS``, or ``python -c ...`` with what takes long to
+import; everything else is started as ever. What is started is a real process, and a child of this
+one: its pid, streams, session, signals, exit status, ``os.getppid()``, and its command line in
+/proc.
 
 What can differ: string hashes are the server's; what is read from the environment during imports is
 as if set when the server began. A line whose environment says otherwise is started as ever, and so
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT, SUPPORT = Path(__file__).parents[2], Path(__file__).parent
+PROGRAMS = ("hpo", "chaos", "reproduction", "pytest")
 READ_AT_START = ("LD_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
 _CLONE3, _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 435, 0x8000, 1 << 21, 1 << 24
@@ -54,7 +56,7 @@ def _program(line: Sequence[str]) -> tuple[str, str, list[str]] | None:
     if python != sys.executable or len(words) < 2:
         return None
     how, what, *arguments = words
-    ours = what.split(".")[0] in ("hpo", "chaos") and not what.endswith(".embedded")
+    ours = what.split(".")[0] in PROGRAMS and not what.endswith(".embedded")
     heavy = "runpy" in what or "open_storage" in what
     return (how, what, arguments) if (how == "-m" and ours) or (how == "-c" and heavy) else None
 
