@@ -55,13 +55,12 @@ def trials(arguments: argparse.Namespace) -> int:
     slots = [slot for slot in every if arguments.state in (None, slot.state)]
     if ordered:
         slots = _sorted(result, slots, arguments.sort or "score")[: arguments.top]
-    record = {
-        "study": arguments.study,
-        "trials": [json_records.trial(result.spec, slot) for slot in slots],
-    }
+    if arguments.json:
+        found = [json_records.trial(result.spec, slot) for slot in slots]
+        return tell(arguments, {"study": arguments.study, "trials": found})
     rows, width = _rows(result, slots), terminal_width()
-    lines = text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4])
-    return tell(arguments, record, *lines)
+    print(*text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4]), sep="\n")
+    return 0
 
 
 def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
@@ -73,9 +72,8 @@ def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
 
     spec = result.spec
     sign = -1.0 if spec.maximize else 1.0
-    if column not in (
-        columns := ("score", "trial", "state", "members", "seconds", *spec.parameters)
-    ):
+    columns = ("score", "trial", "state", "members", "seconds", *spec.parameters)
+    if column not in columns:
         raise StudyError(
             f"--sort: a column of {spec.name} must be named, but got {column!r}. "
             f"{did_you_mean(column, columns)}"

@@ -79,9 +79,8 @@ def default_workers(spec: StudySpec) -> int:
     Per ``threads`` cores, where the networks of the study are trained by several.
     """
     confirm, threads = spec.confirm, spec.fixed.get("threads")
-    useful = max(
-        min(spec.budget.window, spec.budget.trials), confirm.top * confirm.members if confirm else 0
-    )
+    at_once = min(spec.budget.window, spec.budget.trials)
+    useful = max(at_once, confirm.top * confirm.members if confirm else 0)
     return min(max(1, cores() // threads if isinstance(threads, int) else cores()), useful)
 
 
@@ -141,9 +140,8 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         ("workers", str(workers)),
         ("jobs", executor.where(workers) if workers and launch.executor != "local" else ""),
     ]
-    print(
-        "\n".join(text_tables.columns([[name, text] for name, text in facts if text])), end="\n\n"
-    )
+    rows = [[name, text] for name, text in facts if text]
+    print("\n".join(text_tables.columns(rows)), end="\n\n")
     print("\n".join(_curves(spec) if spec.curves else _space(spec)))
     if spec.warm_start is not None:
         print("\n" + "\n".join(_points(spec, spec.warm_start.count)))
