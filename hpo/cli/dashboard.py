@@ -29,6 +29,15 @@ _BEHIND_A_PROXY = (
 )
 
 
+def _host(text: str) -> str:
+    """An argparse type: a host name, or an address, as it stands in the address of a page."""
+    from hpo.dashboard.guard import host_name
+
+    if name := host_name(text):
+        return name
+    raise argparse.ArgumentTypeError(f"must be as in labserver or [::1], but got {text!r}")
+
+
 @command(
     STORAGE,
     argument(
@@ -50,6 +59,7 @@ _BEHIND_A_PROXY = (
     ),
     argument(
         "--allowed-host",
+        type=_host,
         action="append",
         default=[],
         metavar="NAME",
@@ -124,7 +134,7 @@ def _serve(
     from hpo.postgres.connect import open_storage
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
-    names = {host_name(name) for name in (*arguments.allowed_host, arguments.host)} - {""}
+    names = {*arguments.allowed_host, host_name(arguments.host)} - {""}
     gate = PasswordCheck(password) if password is not None else None
     site = DashboardApp(
         lambda: open_storage(arguments.storage, prepare=schema),

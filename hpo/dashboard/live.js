@@ -3,7 +3,7 @@
 "use strict";
 
 const EVERY_MS = 3000, NOTICE_MS = 1000;
-const SILENT = { database: "The database does not answer; this page tries again.",
+const SILENT = { database: "The database cannot be read; this page tries again.",
   dashboard: "The dashboard does not answer; this page tries again." };
 const trouble = document.querySelector("#trouble");
 const filter = document.querySelector("#filter input");

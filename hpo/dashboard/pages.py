@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ _PAGES = 16
 """The reports of so many studies are kept, of those that were looked at last."""
 _EVENTS = 10
 _HTML = "text/html; charset=utf-8"
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
+"""In an Accept-Encoding header: answers may be compressed."""
 T = TypeVar("T")
 
 
@@ -73,7 +76,7 @@ class Shown:
         own = (("ETag", self._version), ("Vary", "Accept-Encoding"))
         if self._version == known:
             return Reply(b"", self._media, "304 Not Modified", own)
-        if "gzip" not in accepted:
+        if not _GZIP.search(accepted):
             return Reply(self._plain, self._media, headers=own)
         zipped = (*own, ("Content-Encoding", "gzip"))
         return Reply(self._packed, self._media, headers=zipped)

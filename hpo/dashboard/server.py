@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import signal
 import socket
@@ -43,12 +44,13 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server(address, family=family, backlog=128)
     except (OSError, UnicodeError) as error:
         said = str(getattr(error, "strerror", error)).partition(" (")[0]
-        raise HpoError(
-            f"dashboard at {host}:{port}: the port must be free and open to this user, at a name "
-            f"or an address of this machine, but got: {said}. Choose another one: "
-            f"--port {max(port, 1023) + 1}; or --host 127.0.0.1, which serves this machine alone, "
-            "or 0.0.0.0, which serves every one that reaches it."
-        ) from error
+        rule, todo = "the port must be free and open to this user", "Say --port 0 for any free one."
+        if getattr(error, "errno", None) not in (errno.EADDRINUSE, errno.EACCES):
+            rule = "the host must be a name or an address of this machine"
+            todo = (
+                "Leave --host out for this machine alone; --host 0.0.0.0 is for all that reach it."
+            )
+        raise HpoError(f"dashboard at {host}:{port}: {rule}, but got: {said}. {todo}") from error
     if sys.platform == "linux":  # connections inherit it; waitress waits for who takes nothing
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S)
     return listening

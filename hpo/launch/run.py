@@ -15,7 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from hpo import config
@@ -79,8 +78,7 @@ def from_python(
 
     if isinstance(study, Mapping):
         where, again = "hpo.launch", "hpo.launch(…), with the same study"
-        plain = to_jsonable_python(study, fallback=_plain)
-        spec = file.read(plain, base=Path(), where=where)
+        spec = file.read(_plain(study), base=Path(), where=where)
     else:
         where, again = str(study), f"hpo.launch({str(study)!r})"
         spec = file.load(where)
@@ -105,9 +103,21 @@ def from_python(
 
 
 def _plain(value: Any) -> Any:
-    """A value of a dict as a study file would give it, such as a number of NumPy as a plain one."""
+    """A value of a dict as a study file would give it, such as a number of NumPy as a plain one.
+
+    Raises:
+        SpecError: no study file could give it.
+    """
     if hasattr(value, "tolist"):
-        return value.tolist()
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(own) for own in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str | int | float | None):  # none: the checks name its key
+        return value
     raise SpecError(
         f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "
         "Write what a study file would have there."

@@ -311,7 +311,7 @@ def remove_old_logs(directory: Path) -> None:
     before = time.time() - 86400 * KEPT_DAYS
     for path in directory.glob("*") if directory.is_dir() else ():
         with suppress(OSError):  # another launch was faster
-            if path.suffix in (".log", ".sh") and path.stat().st_mtime < before:
+            if path.suffix in (".log", ".sh", ".kills") and path.stat().st_mtime < before:
                 path.unlink()
 
 

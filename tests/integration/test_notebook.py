@@ -220,10 +220,7 @@ def test_mistakes_in_a_dict_are_found_before_anything_is_written(url: str) -> No
         ({"name": None}, "hpo.launch: name: a text must hold, but got name=None"),
         ({"space": {"y": {"low": 0, "high": 1}}}, "hpo.launch: space"),
         ({"name": "new", "budget": {"trails": 3}}, "hpo.launch: budget"),
-        (
-            {"seed": object},
-            "hpo.launch: values must be numbers, texts, lists or dicts, but got <cla",
-        ),
+        ({"seed": {3}}, "hpo.launch: values must be numbers, texts, lists or dicts, but got {3}."),
     ):
         with pytest.raises(SpecError) as refused:
             hpo.launch({**TOY, **change}, storage=url)

@@ -42,8 +42,8 @@ LATE_S = 15.0
 """After the end of a job, its log may show up so late on another host."""
 LEAVING_S = 120.0
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
-RESTARTS = 5
-"""A job that has started again so often does not, once its crew is killed."""
+KILLS = 5
+"""A job whose crew was killed so often does not queue again."""
 _SCRIPT = """\
 #!/bin/bash
 {options}
@@ -54,12 +54,14 @@ trap 'told=TERM; kill -TERM $!' TERM  # cancelled, or pre-empted
 {command} &
 wait $!; status=$?
 while kill -0 $! 2> /dev/null; do wait $!; status=$?; done  # a signal ends a wait
-again() {{ exec scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; }}
+job="${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
+again() {{ exec scontrol requeue "$job"; }}
 if [ "$told" = USR2 ]; then again; fi
 if [ -z "$told" ] && [ $status -gt 128 ]; then  # it was killed
-  if [ "${{SLURM_RESTART_COUNT:-0}}" -lt {restarts} ]; then again; fi
-  echo "slurm: the crew must live, but was killed (exit status $status), and the job has started" \
-    "again {restarts} times or more. If memory was short, give jobs more, or fewer workers."
+  echo $status >> {logs}/"$job.kills"
+  if [ "$(wc -l < {logs}/"$job.kills")" -lt {kills} ]; then again; fi
+  echo "slurm: the crew must live, but was killed {kills} times, now with exit status $status." \
+    "If memory was short, give jobs more, or fewer workers."
 fi
 exit $status
 """
@@ -247,7 +249,8 @@ class SlurmExecutor(Executor):
             options="\n".join(f"#SBATCH {option}" for option in options),
             setup="".join(f"{line}\n" for line in site.setup),
             command=shlex.join(crew if jobs else [*python, "hpo", "storage", "status"]),
-            restarts=RESTARTS,
+            logs=shlex.quote(str(self.logs.absolute())),
+            kills=KILLS,
         )
 
     def _jobs_for(self, workers: int) -> int:

@@ -73,7 +73,10 @@ def test_the_first_one_is_not_waited_for_and_trouble_is_told_and_tried_again() -
     assert fresh.get(60) == ("back", 0.0)
 
 
-@pytest.mark.parametrize(("accepted", "is_packed"), [("gzip, br", True), ("br", False)])
+@pytest.mark.parametrize(
+    ("accepted", "is_packed"),
+    [("gzip, br", True), ("br", False), ("gzip;q=0, br", False), ("br, gzip; q=0.5", True)],
+)
 def test_a_page_is_packed_for_who_accepts_that_and_not_sent_twice(
     accepted: str, is_packed: bool
 ) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydantic_core import to_jsonable_python
 
 import hpo
 import hpo.launch
-from hpo.errors import StudyError
+from hpo.errors import SpecError, StudyError
 from hpo.launch.run import _plain
 
 
@@ -33,13 +32,16 @@ def test_the_package_launch_is_called_as_its_function() -> None:
 
 def test_a_dict_may_hold_numbers_of_numpy_and_paths() -> None:
     study = {"budget": {"trials": np.int64(8)}, "task": {"path": Path("x.npz")}, "v": (1, 2.5)}
-    found = to_jsonable_python({**study, "grid": np.array([1.0, 2.0])}, fallback=_plain)
-    assert found == {
-        "budget": {"trials": 8},
-        "task": {"path": "x.npz"},
-        "v": [1, 2.5],
-        "grid": [1.0, 2.0],
-    }
+    plain = {"budget": {"trials": 8}, "task": {"path": "x.npz"}, "v": [1, 2.5], "grid": [1.0, 2.0]}
+    assert _plain({**study, "grid": np.array([1.0, 2.0])}) == plain
+
+
+@pytest.mark.parametrize(
+    "value", [{"a"}, b"\xff", 1j, np.complex64(1j), np.datetime64("2026-01-02")]
+)
+def test_a_dict_holds_nothing_else(value: object) -> None:
+    with pytest.raises(SpecError, match="values must be numbers, texts, lists or dicts, but got"):
+        _plain({"space": [value]})
 
 
 def test_a_notebook_shows_an_error_as_one_message() -> None:

@@ -115,7 +115,7 @@ def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_
 
 
 def test_old_logs_are_removed(tmp_path: Path) -> None:
-    for name, days in (("old.log", 31), ("new.log", 29), ("old.txt", 31)):
+    for name, days in (("old.log", 31), ("old.kills", 31), ("new.log", 29), ("old.txt", 31)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - 86400 * days,) * 2)
     crew.remove_old_logs(tmp_path)
