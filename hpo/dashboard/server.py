@@ -47,9 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
         rule, todo = "the port must be free and open to this user", "Say --port 0 for any free one."
         if getattr(error, "errno", None) not in (errno.EADDRINUSE, errno.EACCES):
             rule = "the host must be a name or an address of this machine"
-            todo = (
-                "Leave --host out for this machine alone; --host 0.0.0.0 is for all that reach it."
-            )
+            todo = "Leave --host out for this machine alone, or say --host 0.0.0.0 for all."
         raise HpoError(f"dashboard at {host}:{port}: {rule}, but got: {said}. {todo}") from error
     if sys.platform == "linux":  # connections inherit it; waitress waits for who takes nothing
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S)

@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
         return [_plain(own) for own in value]
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, str | int | float | None):  # none: the checks name its key
+    if isinstance(value, str | int | float | None):  # None is left to the checks
         return value
     raise SpecError(
         f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "

@@ -36,9 +36,7 @@ def test_a_dict_may_hold_numbers_of_numpy_and_paths() -> None:
     assert _plain({**study, "grid": np.array([1.0, 2.0])}) == plain
 
 
-@pytest.mark.parametrize(
-    "value", [{"a"}, b"\xff", 1j, np.complex64(1j), np.datetime64("2026-01-02")]
-)
+@pytest.mark.parametrize("value", [{"a"}, b"\xff", 1j, np.complex64(1j), np.datetime64(1, "D")])
 def test_a_dict_holds_nothing_else(value: object) -> None:
     with pytest.raises(SpecError, match="values must be numbers, texts, lists or dicts, but got"):
         _plain({"space": [value]})
