@@ -20,8 +20,8 @@ from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
 from objectives.contract import MAX_SCORE
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 300
-"""The release that last changed these tables, 0.3.0. Those of before have numbers below 10."""
+SCHEMA_VERSION = 301
+"""That of release 0.3.0, of which an earlier state had 300. Those of before are below 10."""
 HIGHEST_PRIORITY = 1000
 
 _FUNCTIONS = f"""

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from math import nan
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, Row
 
@@ -182,8 +183,20 @@ def _member(row: Row[Any]) -> Member:
     return filled(Member, row, **curves)
 
 
+class _Unread(Mapping[str, Any]):
+    """What lists are read without: it must not be taken for empty."""
+
+    def __getitem__(self, *_: object) -> NoReturn:
+        raise RuntimeError(
+            "lists are read without parameters and what networks tell: read the study as a whole"
+        )
+
+    __iter__ = __len__ = __getitem__
+
+
+_UNREAD = _Unread()
 _A_NETWORK = Member(
-    member=0, seed=0, score=0.0, curve=(), loss_curve=(), diverged=False, info={}, seconds=0.0
+    member=0, seed=-1, score=nan, curve=(), loss_curve=(), diverged=False, info=_UNREAD, seconds=nan
 )
 """One of which nothing is told but that it is there."""
 
@@ -260,7 +273,8 @@ def built(rows: Fetched) -> StudySnapshot:
         if not rows.briefly:
             return _trial(slot, slot.steps, trained[slot.id])
         members = trained[slot.id] or [_A_NETWORK] * slot.n_members
-        return _trial(slot, (0.0,) * slot.n_steps, members)
+        known = _trial(slot, (nan,) * slot.n_steps, members)
+        return replace(known, params=_UNREAD, lineage=_UNREAD, enqueued=_UNREAD)
 
     trials = [checked(slot, trial) for slot in rows.slots]
     return filled(

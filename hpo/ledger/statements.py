@@ -108,6 +108,10 @@ mirrored_scores AS (
   FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)
   ON CONFLICT (trial_id, objective) DO UPDATE
   SET value = excluded.value, value_type = excluded.value_type),
+scores_of_others AS (
+  DELETE FROM trial_values USING mirrored
+  WHERE trial_values.trial_id = mirrored.trial_id
+    AND objective >= cardinality(CAST(:scores AS float8[]))),
 mirrored_steps AS (
   INSERT INTO trial_intermediate_values
     (trial_id, step, intermediate_value, intermediate_value_type)

@@ -78,7 +78,7 @@ def due_notices(connection: Connection, study: str | None) -> list[tuple[str, St
 
 
 def claim_notice(connection: Connection, study: str, notice: StudyState) -> bool:
-    """Whether this process is to tell it, and no other: ``settle`` it within ``NOTICE_S``."""
+    """Whether this process is to tell it, and no other, with ``settle_notice`` in ``NOTICE_S``."""
     ask(connection, f"{statements.STUDY} FOR UPDATE", name=study)
     if (study, notice) not in due_notices(connection, study):
         return False

@@ -1,4 +1,4 @@
-"""The PostgreSQL process of an embedded server, its files and its locks.
+"""The PostgreSQL process of an embedded server, and its files.
 
     <home>/postgres/            the data directory (owned by the account that runs the server)
     <home>/postgresql-0.6.0/    copy of the programs, if that account cannot read the wheel's
@@ -61,7 +61,7 @@ OWN_ACCOUNT = "hpo-postgres"
 _USERADD = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin")
 
 
-# --- files and locks ---
+# --- files ---
 
 
 class Layout:

@@ -340,7 +340,7 @@ def _confirmation(
     result: Result, trial: Trial, fresh: Sequence[Trial], wanted: int
 ) -> Confirmation:
     spec, claimed = result.spec, result.claimed(trial)
-    scored = [own for own in fresh if own.score is not None]
+    scored = [own for own in fresh if own.score is not None and own.members]
     known = told_costs(spec, *scored)
     return Confirmation(
         source=trial.number,

@@ -36,7 +36,7 @@ def axis_score(spec: StudySpec, trial: Trial) -> float:
     Of a study that selects nothing, it is on the solved equation if there. A search goes by the
     scores at its own step, whatever is known besides.
     """
-    solved = trial.checked and spec.aim in ("measurement", "sweep")
+    solved = spec.aim in ("measurement", "sweep") and trial.checked
     claimed = statistics.fmean(trial.scores) if solved else trial.score
     return formatting.shown(spec, math.nan if claimed is None else claimed)
 

@@ -34,6 +34,7 @@ STOP_PATIENCE_S = 3.0
 RACES = 3
 """So often a worker that chose among studies looks again at once, because others were faster."""
 _POLL_S = (0.1, 2.0)
+_LONGEST_NAME = 200
 
 
 def _is_of_one_study(error: Exception) -> bool:
@@ -45,12 +46,21 @@ class Worker:
     """One worker: it holds one slot at a time."""
 
     def __init__(self, storage: Storage, options: WorkerOptions, name: str | None = None) -> None:
-        """Nothing happens before ``run``."""
+        """Nothing happens before ``run``.
+
+        Raises:
+            StudyError: it cannot be called so.
+        """
         self._options, self._storage = options, storage
         self._gave_up, self._told_s = False, 0.0
         whose = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        if not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
+            raise StudyError(
+                f"worker: its name must have at most {_LONGEST_NAME} characters, all of which can "
+                f"be printed, but got name={self.name[:80]!r}. Give it another one: --name NAME."
+            )
         self._heart = Heartbeat(self.name, options)
         self._numerics: str = provenance.of_this_process()["numerics"]
         patience: Patience = {

@@ -18,7 +18,7 @@ from workers import kill, start_worker, toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.trials import StudyState
+from hpo.study.trials import SlotState, StudyState
 from hpo.views.terminal import live
 
 
@@ -38,20 +38,19 @@ def test_what_plain_optuna_tells_of_a_running_trial_is_written_over(
     rdb.set_trial_user_attr(told._trial_id, "attempts", 17)
     study.tell(0, 123.0)
     finish(ledger, held, score=0.5)
-    (trial,) = theirs(storage).trials
+    (trial,), (known,) = theirs(storage).trials, ledger.snapshot("toy").search
     assert (trial.value, trial.intermediate_values) == (0.5, {1: 0.1, 2: 0.5})
-    assert (trial.state, trial.params) == (optuna.trial.TrialState.COMPLETE, held_params(ledger))
-    best = ledger.result("toy").best
-    assert best is not None
-    assert best.score == 0.5
+    assert (trial.state, trial.params) == (optuna.trial.TrialState.COMPLETE, known.params)
+    assert known.score == 0.5
     held = claim(ledger)
     theirs(storage).tell(1, state=optuna.trial.TrialState.FAIL)
     finish(ledger, held, score=0.25)
     assert theirs(storage).trials[1].value == 0.25
-
-
-def held_params(ledger: Ledger) -> dict[str, object]:
-    return dict(ledger.snapshot("toy").search[0].params)
+    held = claim(ledger)
+    theirs(storage).tell(2, 0.75)
+    finish(ledger, held, SlotState.FAILED)
+    trial = theirs(storage).trials[2]
+    assert (trial.state, trial.values) == (optuna.trial.TrialState.FAIL, None)
 
 
 def test_trials_that_others_have_added_are_told_apart_in_every_view(

@@ -142,6 +142,10 @@ def test_a_worker_told_to_stop_before_it_could_enlist_ends_quietly(
     ("arguments", "text"),
     [
         (["--study", "nope"], "error: study 'nope': the database must hold it, but it holds no"),
+        (
+            ["--name", "a\x1b[2J"],
+            r"200 characters, all of which can be printed, but got name='a\x1b",
+        ),
         (["--lease", "nan"], "must be above 0 and finite, but got nan"),
         (["--storage", "sqlite:///x.db"], "error: storage URL: the storage must be a PostgreSQL"),
     ],
