@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,6 +48,13 @@ def test_a_study_is_held_against_the_reported_score() -> None:
     assert line.split("  ")[0] == "toy-study"
     assert " % in the search" in line
     assert " points above 89.83 ± 2.91 %" in line
+
+
+def test_confirmations_whose_networks_are_gone_count_for_nothing() -> None:
+    """The study was deleted between two reads."""
+    lost = tuple(replace(trial, members=()) for trial in DONE.confirm)
+    line = status.study_lines([known(replace(DONE.snapshot, confirm=lost))])[1]
+    assert " % in the search" in line
 
 
 def test_a_study_that_cannot_be_read_here_says_why() -> None:
