@@ -111,11 +111,11 @@ class DashboardApp:
             else:
                 raise
         if kind in _PAGES:
-            return _send(
-                Reply(overview.notice(title, text).encode(), status=status), start_response
-            )
-        body = json.dumps({"reason": f"{title}: {text}"}).encode()
-        return _send(Reply(body, "application/json", status), start_response)
+            reply = Reply(overview.notice(title, text).encode(), status=status)
+        else:
+            body = json.dumps({"reason": f"{title}: {text}"}).encode()
+            reply = Reply(body, "application/json", status)
+        return _send(reply, start_response)
 
     # --- the database -------------------------------------------------------------------
 

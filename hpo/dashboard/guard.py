@@ -58,7 +58,7 @@ class Kind(Enum):
     memory, which ends the process."""
 
 
-_POLICIES = {
+_POLICIES: dict[Kind | None, str] = {
     Kind.HOME: f"{_OURS}script-src 'self'; style-src 'self'; img-src data:",
     Kind.STUDY: f"{_OURS}{_PLOTLY}img-src data: blob:",
     Kind.OPTUNA_PAGE: f"{_NOTHING}{_PLOTLY}img-src 'self' data: blob:; font-src 'self' data:; "
@@ -117,9 +117,8 @@ class Guard:
             failed = Refused("500 Internal Server Error", "The dashboard failed; see its log.")
             body = _refuse(failed, _with_headers(start_response, None))
         if head:
-            close: Callable[[], None] | None = getattr(body, "close", None)
-            if close is not None:
-                close()
+            if hasattr(body, "close"):
+                body.close()
             return []
         return body
 
@@ -128,17 +127,13 @@ class Guard:
         path = _checked_path(environ)
         self._check_host(environ.get("HTTP_HOST", ""))
         kind = next((kind for kind in Kind if re.fullmatch(kind.value, path)), None)
-        method = environ["REQUEST_METHOD"]
-        reads = method in ("GET", "HEAD")
-        if reads and kind is Kind.HEALTH:
+        reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        if self.gate is not None and not (reads and kind is Kind.HEALTH):
+            self.gate.check(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_AUTHORIZATION", ""))
+        if reads and kind is not None:
             return kind
-        if self.gate is not None:
-            address = environ.get("REMOTE_ADDR", "")
-            self.gate.check(address, environ.get("HTTP_AUTHORIZATION", ""))
         if reads:
-            if kind is None:
-                raise Refused("404 Not Found", "There is no such page.")
-            return kind
+            raise Refused("404 Not Found", "There is no such page.")
         raise Refused("403 Forbidden", "This dashboard only shows. To change a study: hpo --help.")
 
     def _check_host(self, host: str) -> None:
@@ -186,14 +181,12 @@ def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResp
     """``start_response`` with the headers that every answer bears."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
-        kept = [(name, value) for name, value in headers if not _DROPPED.fullmatch(name)]
-        ours = {**_HEADERS, "Content-Security-Policy": _NOTHING}
-        if kind in _POLICIES:
-            ours["Content-Security-Policy"] = _POLICIES[kind]
+        ours = {**_HEADERS, "Content-Security-Policy": _POLICIES.get(kind, _NOTHING)}
         # revalidated: an update of the package must not meet the script of the last one
         ours["Cache-Control"] = "no-cache" if kind in _FILES else "no-store"
-        names = {name.lower() for name in ours}
-        kept = [(name, value) for name, value in kept if name.lower() not in names]
+        replaced = {name.lower() for name in ours}
+        theirs = [own for own in headers if own[0].lower() not in replaced]
+        kept = [own for own in theirs if not _DROPPED.fullmatch(own[0])]
         return start_response(status, [*kept, *ours.items()], exc_info)
 
     return start

@@ -78,8 +78,7 @@ class Shown:
             return Reply(b"", self._media, "304 Not Modified", own)
         if not _GZIP.search(accepted):
             return Reply(self._plain, self._media, headers=own)
-        zipped = (*own, ("Content-Encoding", "gzip"))
-        return Reply(self._packed, self._media, headers=zipped)
+        return Reply(self._packed, self._media, headers=(*own, ("Content-Encoding", "gzip")))
 
 
 def connected(engine: Engine, seconds: float) -> Connection:
