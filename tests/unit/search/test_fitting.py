@@ -49,10 +49,12 @@ def test_nothing_is_suggested_that_costs_more(sampler: dict[str, Any]) -> None:
     if sampler["name"] == "gp":  # which takes seconds for each of several parameters
         space = {name: spec.space[name] for name in ("x", "k")}
         spec, n = spec.model_copy(update={"space": space}), 8
+    if sampler["name"] == "kriging-believer":
+        n = 12
     trials = history(spec, n)
     assert max(energy_pj(spec, past) for past in trials) <= 0.5
     free = spec.model_copy(update={"constraints": None})
-    assert max(energy_pj(spec, past) for past in history(free, n)) > 0.5, "no test"
+    assert max(energy_pj(spec, past) for past in history(free, 4)) > 0.5, "no test"
     search_history._memory.cache_clear()
     hidden = [*trials[: n - 2], *(replace(p, state=SlotState.RUNNING) for p in trials[n - 2 :])]
     assert suggest(spec, n, hidden) == suggest(spec, n, trials)
