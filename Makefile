@@ -17,7 +17,7 @@ run: $(VENV)/.ready ## run the study seqdigits (STUDY=... another) and show its 
 	@$(PY) -m hpo.launch --study $(STUDY)
 
 test: $(VENV)/.ready-dev ## all tests but the long ones, in seven to ten minutes on two cores
-	$(PY) -m pytest -m "not slow" -n 3 --dist worksteal
+	$(PY) -m pytest -m "not slow" -n 5 --dist worksteal
 
 test-all: $(VENV)/.ready-dev ## all tests, the long ones too
 	$(PY) -m pytest

@@ -54,7 +54,7 @@ def test_the_pages_follow_a_study_while_a_worker_runs(
             ledger.register(live(name))
         page.locator("#study-another").wait_for()
         page.locator("#study-live").get_by_text("waiting").wait_for()
-        worker = start_worker(database_url, "--study", "live", "--name", "ann")
+        worker = start_worker(database_url, "--study", "live", "--name", "ann", "--lease", "5")
         try:
             check_home(page)
             page.goto(f"{address}/study/live")

@@ -104,7 +104,7 @@ def test_stop_ends_all_workers_in_order_and_their_logs_are_known(
 ) -> None:
     executor = make(database_url)
     with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec(fixed=SLOW, budget={"epochs": 100}))
+        ledger.register(toy_spec(fixed=SLOW, budget={"epochs": 20}))
         with genuine():  # whose environment is in /proc
             executor.start(2)
         follow(executor, lambda: len(at_work(ledger)) == 2)
