@@ -72,7 +72,7 @@ def test_up_workers_brings_what_they_need(stack: Stack) -> None:
 def test_containers_have_no_more_rights_than_they_need(
     stack: Stack, running: list[dict[str, Any]]
 ) -> None:
-    assert len(running) == N_WORKERS + 3
+    assert len(running) == N_WORKERS + 4
     for container in running:
         host = container["HostConfig"]
         assert host["ReadonlyRootfs"]
