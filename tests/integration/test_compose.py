@@ -79,8 +79,8 @@ def test_containers_have_no_more_rights_than_they_need(
         assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], None)
         assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
         assert host["Init"]
-        is_postgres = container["Config"]["Image"].startswith("postgres:")
-        assert host["PidsLimit"] == (2048 if is_postgres else 256)
+        service = container["Config"]["Labels"]["com.docker.compose.service"]
+        assert host["PidsLimit"] == (2048 if service == "postgres" else 256)
         assert 2**30 <= host["Memory"] <= 2**31
         assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
         published = [p for ports in host["PortBindings"].values() for p in ports]
