@@ -23,13 +23,16 @@ consecutive float32. Blocks do not interact; each is taken through the whole of 
 ``learning``
     The rest of a weight update: readout, loss, clipping and Adam.
 ``elementary``, ``simd``
-    exp and tanh on lanes; lanes.
+    exp, log, sin, tanh, ... on lanes; lanes.
 ``work``
     Arrays to work in, and threads that share the blocks of a batch.
 ``compiling``
-    numba's options, and a cache that notices a change in any of these files.
+    numba's options, C functions that kernels call, and a cache that notices a change in any of
+    these files.
 
 The order of summation is fixed, for every number of threads: same input, same bits.
-Fast-math is contract and nsz only: a network that diverges says so with NaN or inf. In passes
-through time, subnormal numbers are 0 (``simd.flush_subnormals``).
+There is no fast-math: a network that diverges says so with NaN or inf, and where a product is not
+rounded, ``simd.fma`` says so. So the bits are the same on every x86 processor, with vectors of 128
+to 512 bits and any C library. In passes through time, subnormal numbers are 0
+(``simd.flush_subnormals``); on others they are kept, and nothing else differs.
 """

@@ -10,15 +10,17 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 
 F = TypeVar("F", bound=Callable[..., Any])
 _njit: Any = numba.njit
 _OPTIONS: dict[str, Any] = {
-    "fastmath": {"contract", "nsz"},
+    # no fast-math: what is fused says so (``simd.fma``), and bits do not depend on the processor
     "error_model": "numpy",
     # no kernel allocates; numba's counts of references would be calls within the loops, which
     # spill every vector: two chains in ``sparse.gather`` made a forward pass twice as slow
@@ -36,26 +38,69 @@ _SOURCES = digest(Path(__file__).parent)
 
 
 class _Cache(FunctionCache):
-    """numba's cache, with the sources of all kernels in its key."""
+    """numba's cache, with the sources of all kernels in its key, and ``text``.
+
+    A function that was made of a text is in no file. It is kept beside this one's.
+    """
+
+    def __init__(self, function: Callable[..., Any], text: str = "") -> None:
+        self._made_of = hashlib.sha256(text.encode()).hexdigest()
+        if text:
+            line = int(self._made_of[:7], 16)  # numba tells functions of a file apart by it
+            code = function.__code__.replace(co_filename=__file__, co_firstlineno=line)
+            function = FunctionType(code, {}, function.__name__, None, function.__closure__)
+        super().__init__(function)  # type: ignore[no-untyped-call]
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         key: tuple[Any, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
-        return (*key, _SOURCES)
+        return (*key, _SOURCES, self._made_of)
+
+
+def _cache_in(compiled: Any, function: Callable[..., Any], text: str = "") -> None:
+    """What numba's ``cache=True`` does, with a cache of ours."""
+    try:
+        compiled._cache = _Cache(function, text)
+    except RuntimeError as error:  # neither here nor in the user's cache directory
+        warnings.warn(
+            f"{__name__}: a writable cache directory must exist, but got: {error}. Every process "
+            "will compile its kernels anew, in seconds. Set NUMBA_CACHE_DIR to a writable one.",
+            stacklevel=3,
+        )
 
 
 def kernel(function: F) -> F:
     """Compile a kernel: cached on disk, and run without holding the interpreter lock."""
     compiled = _njit(nogil=True, **_OPTIONS)(function)
-    try:
-        # what numba's cache=True does
-        compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
-    except RuntimeError as error:  # neither here nor in the user's cache directory
-        warnings.warn(
-            f"{__name__}: a writable cache directory must exist, but got: {error}. Every process "
-            "will compile its kernels anew, in seconds. Set NUMBA_CACHE_DIR to a writable one.",
-            stacklevel=2,
-        )
+    _cache_in(compiled, function)
     return cast(F, compiled)
+
+
+_types: Any = numba.types
+POINTER: Any = _types.CPointer(_types.float32)
+"""To float32: ``simd.load``, ``store`` and ``element`` take it as they take an array."""
+NUMBER: Any = _types.float32
+INTEGER: Any = _types.intp
+
+
+def pointwise(*parameters: Any, text: str = "") -> Callable[[Callable[..., None]], CFunc]:
+    """Compile a function at once, for kernels that get its ``address``: see ``simd.call``.
+
+    Args:
+        parameters: ``POINTER``, ``NUMBER`` or ``INTEGER``, for each parameter of the function.
+        text: all that the function was made of, if it is in no file: constants, too.
+
+    Returns:
+        What gives a C function, with ``address`` and ``ctypes``. Keep it: with it goes its code.
+    """
+
+    def compile_(function: Callable[..., None]) -> CFunc:
+        of = (parameters, _types.void)
+        compiled: Any = CFunc(function, of, {}, _OPTIONS)
+        _cache_in(compiled, function, text)
+        compiled.compile()
+        return cast(CFunc, compiled)
+
+    return compile_
 
 
 def inlined(function: F) -> F:

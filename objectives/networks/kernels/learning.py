@@ -6,14 +6,13 @@ reference.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from objectives.networks.kernels.compiling import kernel
-from objectives.networks.kernels.elementary import ONE, TWO, ZERO
-from objectives.networks.kernels.simd import element, load, splat, store
+from objectives.networks.kernels.elementary import ONE, TWO, ZERO, exp, log
+from objectives.networks.kernels.simd import element, fma, load, maximum, splat, store
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.sparse import add_products_to
 
@@ -46,24 +45,28 @@ def read_out(
     for c in range(n_classes):
         total = splat(bias_out[c], LANES)
         for j in range(width):
-            total = element(w_out, c * width + j) * load(y, j * LANES, LANES) + total
+            total = fma(element(w_out, c * width + j), load(y, j * LANES, LANES), total)
         store(logits, c * LANES, total)
+    highest, whole = load(logits, 0, LANES), splat(ZERO, LANES)
+    for c in range(1, n_classes):
+        highest = maximum(highest, load(logits, c * LANES, LANES))
+    for c in range(n_classes):
+        below = load(logits, c * LANES, LANES) - highest
+        whole = whole + exp(below)
+        store(logits, c * LANES, below)
+    store(adjoint_y, 0, log(whole))  # until it is written
     loss = 0.0
+    for lane in range(len(labels)):
+        loss += np.float64(element(adjoint_y, lane) - logits[labels[lane] * LANES + lane])
+    share = scale / whole
+    for c in range(n_classes):
+        store(logits, c * LANES, share * exp(load(logits, c * LANES, LANES)))
     for lane in range(LANES):
-        if lane >= len(labels):
-            for c in range(n_classes):
-                logits[c * LANES + lane] = ZERO
+        if lane < len(labels):
+            logits[labels[lane] * LANES + lane] -= scale
             continue
-        highest = logits[lane]
-        for c in range(1, n_classes):
-            highest = max(highest, logits[c * LANES + lane])
-        whole = 0.0
         for c in range(n_classes):
-            whole += math.exp(np.float64(logits[c * LANES + lane] - highest))
-        loss += math.log(whole) + (highest - logits[labels[lane] * LANES + lane])
-        for c in range(n_classes):
-            p = math.exp(np.float64(logits[c * LANES + lane] - highest)) / whole
-            logits[c * LANES + lane] = scale * np.float32(p - (1.0 if c == labels[lane] else 0.0))
+            logits[c * LANES + lane] = ZERO
     one = splat(ONE, LANES)
     for c in range(n_classes):
         add_products_to(sums, n_classes * width + c, load(logits, c * LANES, LANES), one)
@@ -72,7 +75,7 @@ def read_out(
         here = load(y, j * LANES, LANES)
         for c in range(n_classes):
             adjoint = load(logits, c * LANES, LANES)
-            total = element(w_out, c * width + j) * adjoint + total
+            total = fma(element(w_out, c * width + j), adjoint, total)
             add_products_to(sums, c * width + j, adjoint, here)
         store(adjoint_y, j * LANES, total)
     return loss
@@ -114,7 +117,8 @@ def read_out_series(
         for c in range(n_outputs):
             total = splat(bias_out[c], LANES)
             for j in range(width):
-                total = element(w_out, c * width + j) * load(y, first + j * LANES, LANES) + total
+                here = load(y, first + j * LANES, LANES)
+                total = fma(element(w_out, c * width + j), here, total)
             store(errors, c * LANES, total - load(targets, (point * n_outputs + c) * LANES, LANES))
             for lane in range(LANES):
                 error = errors[c * LANES + lane] if lane < n_sequences else ZERO
@@ -126,7 +130,7 @@ def read_out_series(
             here = load(y, first + j * LANES, LANES)
             for c in range(n_outputs):
                 adjoint = load(errors, c * LANES, LANES)
-                total = element(w_out, c * width + j) * adjoint + total
+                total = fma(element(w_out, c * width + j), adjoint, total)
                 add_products_to(sums, c * width + j, adjoint, here)
             store(adjoint_y, first + j * LANES, total)
     return squares

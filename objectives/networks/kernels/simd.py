@@ -60,6 +60,16 @@ def _vector(element: Any, n: int) -> Any:
     return ir.VectorType(element, n)
 
 
+def _shaped(element: Any, of: Any) -> Any:
+    """As many elements as lanes of the type ``of``; one for a number."""
+    return _vector(element, of.n) if isinstance(of, Lanes) else element
+
+
+def _constant(value: float, of: Any, element: Any = _F32) -> Any:
+    """One number in every lane."""
+    return ir.Constant(_shaped(element, of), [value] * of.n if isinstance(of, Lanes) else value)
+
+
 def _splat(builder: Any, scalar: Any, n: int) -> Any:
     """One scalar in all ``n`` lanes."""
     one = builder.insert_element(
@@ -69,82 +79,147 @@ def _splat(builder: Any, scalar: Any, n: int) -> Any:
     return builder.shuffle_vector(one, one, zeros)
 
 
-def _constant(value: float, n: int) -> Any:
-    return ir.Constant(_vector(_F32, n), [value] * n)
-
-
-def _as_lanes(context: Any, builder: Any, value: Any, of: Any, lanes: Lanes) -> Any:
-    """``value`` itself if it is lanes, else the number cast to float32 in every lane."""
-    if isinstance(of, Lanes):
-        return value
-    return _splat(builder, context.cast(builder, value, of, types.float32), lanes.n)
-
-
-def _widest(args: tuple[Any, ...]) -> Lanes | None:
-    """The one Lanes type among ``args``, if all the others are it or numbers."""
+def _common(args: tuple[Any, ...]) -> Any:
+    """What arguments become together: lanes where some are, which must be as many; else float32."""
     found = {a for a in args if isinstance(a, Lanes)}
-    if len(found) != 1 or not all(isinstance(a, Lanes | types.Number) for a in args):
+    if len(found) > 1 or not all(isinstance(a, Lanes | types.Number) for a in args):
         return None
-    return found.pop()
+    return found.pop() if found else types.float32
 
 
-def _define_operator(function: Callable[..., Any], instruction: str) -> None:
+def _spread(context: Any, builder: Any, values: Any, sig: Any, of: Any) -> list[Any]:
+    """Values cast to ``of``: a number is float32, in every lane."""
+    spread = []
+    for value, own in zip(values, sig.args, strict=True):
+        if not isinstance(own, Lanes):
+            number = context.cast(builder, value, own, types.float32)
+            value = _splat(builder, number, of.n) if isinstance(of, Lanes) else number
+        spread.append(value)
+    return spread
+
+
+def _called(builder: Any, name: str, args: list[Any]) -> Any:
+    """An intrinsic of LLVM on vectors or numbers that are all alike."""
+    own = args[0].type
+    suffix = f"v{own.count}f32" if isinstance(own, ir.VectorType) else "f32"
+    of = ir.FunctionType(own, [own] * len(args))
+    function = building.get_or_insert_function(builder.module, of, f"llvm.{name}.{suffix}")
+    return builder.call(function, args)
+
+
+Build = Callable[[Any, list[Any]], Any]
+"""Of a builder and arguments that are all alike, the result."""
+
+
+def _lane_by_lane(args: tuple[Any, ...], build: Build) -> Any:
+    """What an intrinsic gives numba, of which arguments and result are lanes or numbers."""
+    of = _common(args)
+    if of is None:
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return build(builder, _spread(context, builder, args, sig, of))
+
+    return signature(of, *args), codegen
+
+
+def _define_operator(function: Callable[..., Any], instruction: str, n_args: int) -> None:
     """Let ``function`` (an operator) act lane by lane through an instruction of LLVM."""
 
     class Template(templates.AbstractTemplate):
         def generic(self, args: tuple[Any, ...], kws: Any) -> Any:
-            lanes = _widest(args)
-            return None if lanes is None else signature(lanes, *args)
+            of = _common(args)
+            return signature(of, *args) if isinstance(of, Lanes) else None
 
     register: Any = templates.infer_global
     register(function)(Template)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        a, b = (
-            _as_lanes(context, builder, value, of, sig.return_type)
-            for value, of in zip(args, sig.args, strict=True)
-        )
-        return getattr(builder, instruction)(a, b)
+        return getattr(builder, instruction)(*_spread(context, builder, args, sig, sig.return_type))
 
-    for left, right in [(Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)]:
-        extending.lower_builtin(function, left, right)(lower)
+    pairs = [(Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)]
+    for kinds in pairs if n_args == 2 else [(Lanes,)]:
+        extending.lower_builtin(function, *kinds)(lower)
 
 
-for _function, _instruction in [
-    (operator.add, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
-]:
-    _define_operator(_function, _instruction)
+_OPERATORS: list[tuple[Callable[..., Any], str, int]] = [
+    (operator.add, "fadd", 2),
+    (operator.sub, "fsub", 2),
+    (operator.mul, "fmul", 2),
+    (operator.truediv, "fdiv", 2),
+    (operator.neg, "fneg", 1),
+]
+for _function, _instruction, _n_args in _OPERATORS:
+    _define_operator(_function, _instruction, _n_args)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, start: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [start], inbounds=True, source_etype=_F32)
+def _address(context: Any, builder: Any, of: Any, array: Any, start: Any) -> Any:
+    """Of the element ``start`` of a flat array, or from a pointer on."""
+    if not isinstance(of, types.CPointer):
+        array = context.make_array(of)(context, builder, array).data
+    element = context.get_data_type(of.dtype)
+    return builder.gep(array, [start], inbounds=True, source_etype=element)
+
+
+@_intrinsic
+def pointer(typingctx: Any, array: Any, start: Any) -> Any:
+    """Where the element ``start`` of a flat array is, for a function that takes pointers."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _address(context, builder, sig.args[0], args[0], args[1])
+
+    return signature(types.CPointer(array.dtype), array, types.intp), codegen
+
+
+@_intrinsic
+def call(typingctx: Any, address: Any, *args: Any) -> Any:
+    """Call the function at ``address``, see ``compiling.pointwise``, with what it takes.
+
+    Pointers are passed as such, integers as intp, other numbers as float32. Nothing is checked.
+    """
+    kinds = [
+        a
+        if isinstance(a, types.CPointer)
+        else types.intp
+        if isinstance(a, types.Integer)
+        else types.float32
+        for a in args
+    ]
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        function = ir.FunctionType(ir.VoidType(), [context.get_value_type(kind) for kind in kinds])
+        given = building.unpack_tuple(builder, values[1], len(kinds))
+        cast = [
+            context.cast(builder, value, own, kind)
+            for value, own, kind in zip(given, args, kinds, strict=True)
+        ]
+        builder.call(builder.inttoptr(values[0], function.as_pointer()), cast)
+        return context.get_dummy_value()
+
+    return signature(types.void, types.intp, types.StarArgTuple(args)), codegen
 
 
 @_intrinsic
 def load(typingctx: Any, array: Any, start: Any, n: Any) -> Any:
-    """``n`` (a literal) consecutive elements of a flat float32 array, from ``start``."""
+    """``n`` (a literal) consecutive float32 of a flat array, or after a pointer, from ``start``."""
     lanes = Lanes(n.literal_value)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _address(context, builder, sig.args[0], args[0], args[1])
-        pointer = builder.bitcast(pointer, _vector(_F32, lanes.n).as_pointer())
-        return builder.load(pointer, align=4)
+        place = _address(context, builder, sig.args[0], args[0], args[1])
+        place = builder.bitcast(place, _vector(_F32, lanes.n).as_pointer())
+        return builder.load(place, align=4)
 
     return signature(lanes, array, types.intp, n), codegen
 
 
 @_intrinsic
 def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
-    """Write lanes to a flat float32 array, from ``start``."""
+    """Write lanes to a flat float32 array, or after a pointer, from ``start``."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _address(context, builder, sig.args[0], args[0], args[1])
-        pointer = builder.bitcast(pointer, args[2].type.as_pointer())
-        builder.store(args[2], pointer, align=4)
+        place = _address(context, builder, sig.args[0], args[0], args[1])
+        place = builder.bitcast(place, args[2].type.as_pointer())
+        builder.store(args[2], place, align=4)
         return context.get_dummy_value()
 
     return signature(types.void, array, types.intp, value), codegen
@@ -152,14 +227,13 @@ def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
 
 @_intrinsic
 def element(typingctx: Any, array: Any, k: Any) -> Any:
-    """``array[k]``, k >= 0.
+    """``array[k]``, or what is k after a pointer, k >= 0.
 
     numba's own looks whether k < 0 counts from the end: a quarter of the time of ``gather``.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return builder.load(builder.gep(data, [args[1]], inbounds=True))
+        return builder.load(_address(context, builder, sig.args[0], args[0], args[1]))
 
     return signature(array.dtype, array, types.intp), codegen
 
@@ -176,34 +250,75 @@ def splat(typingctx: Any, scalar: Any, n: Any) -> Any:
 
 
 @_intrinsic
+def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+    """``a * b + c``, rounded once: in every kernel it is said where a product is not rounded."""
+    return _lane_by_lane((a, b, c), lambda builder, args: _called(builder, "fma", args))
+
+
+@_intrinsic
 def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
-    """``then`` where ``a < b``, else (NaN too) ``otherwise``: numbers or lanes."""
-    lanes = _widest((a, b, then, otherwise))
-    if lanes is None:
-        return None
+    """``then`` where ``a < b``, else (NaN too) ``otherwise``."""
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        x, y, yes, no = (
-            _as_lanes(context, builder, value, of, lanes)
-            for value, of in zip(args, sig.args, strict=True)
-        )
-        return builder.select(builder.fcmp_ordered("<", x, y), yes, no)
+    def build(builder: Any, args: list[Any]) -> Any:
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
 
-    return signature(lanes, a, b, then, otherwise), codegen
+    return _lane_by_lane((a, b, then, otherwise), build)
+
+
+@_intrinsic
+def minimum(typingctx: Any, a: Any, b: Any) -> Any:
+    """The smaller one; NaN where either is, as in NumPy and PyTorch. Of equal ones, zeros: b."""
+    return _lane_by_lane((a, b), lambda builder, args: _first_where(builder, "<", *args))
+
+
+@_intrinsic
+def maximum(typingctx: Any, a: Any, b: Any) -> Any:
+    """The larger one; NaN where either is, as in NumPy and PyTorch. Of equal ones, zeros: b."""
+    return _lane_by_lane((a, b), lambda builder, args: _first_where(builder, ">", *args))
+
+
+def _first_where(builder: Any, relation: str, a: Any, b: Any) -> Any:
+    """``a`` where it is so related to b, or NaN; else ``b``."""
+    is_nan = builder.fcmp_unordered("uno", a, a)
+    return builder.select(builder.or_(builder.fcmp_ordered(relation, a, b), is_nan), a, b)
+
+
+@_intrinsic
+def absolute(typingctx: Any, x: Any) -> Any:
+    """x without its sign."""
+    return _lane_by_lane((x,), lambda builder, args: _called(builder, "fabs", args))
+
+
+@_intrinsic
+def copysign(typingctx: Any, size: Any, sign: Any) -> Any:
+    """The size of the first with the sign of the second."""
+    return _lane_by_lane((size, sign), lambda builder, args: _called(builder, "copysign", args))
 
 
 @_intrinsic
 def square_root(typingctx: Any, x: Any) -> Any:
-    """The square root of lanes; NaN below 0."""
+    """The square root, rounded as it should be; NaN below 0."""
+    return _lane_by_lane((x,), lambda builder, args: _called(builder, "sqrt", args))
+
+
+@_intrinsic
+def integer_power(typingctx: Any, x: Any, n: Any) -> Any:
+    """x to the power of ``n``, a literal, by multiplication; 1 / x^-n where n < 0."""
+    exponent, of = n.literal_value, _common((x,))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        vector = _vector(_F32, x.n)
-        of = ir.FunctionType(vector, [vector])
-        name = f"llvm.sqrt.v{x.n}f32"
-        function = building.get_or_insert_function(builder.module, of, name)
-        return builder.call(function, [args[0]])
+        one, left = _constant(1.0, of), abs(exponent)
+        square, product = context.cast(builder, args[0], x, of), None
+        while left:
+            if left % 2:
+                product = square if product is None else builder.fmul(product, square)
+            left //= 2
+            square = builder.fmul(square, square) if left else square
+        if product is None:
+            return one
+        return builder.fdiv(one, product) if exponent < 0 else product
 
-    return signature(x, x), codegen
+    return signature(of, x, n), codegen
 
 
 @_intrinsic
@@ -248,17 +363,13 @@ def _control(builder: Any, name: str, place: Any) -> None:
 
 @_intrinsic
 def round_by_shift(typingctx: Any, x: Any) -> Any:
-    """``x + M`` and the whole number ``(x + M) - M`` next to x, M = 1.5 * 2^23, abs(x) < 2^22.
-
-    The additions are given flags of their own, so that fast-math does not cancel them out.
-    """
+    """``x + M`` and the whole number ``(x + M) - M`` next to x, M = 1.5 * 2^23, abs(x) < 2^22."""
     both = types.UniTuple(x, 2)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        shift = _constant(1.5 * 2.0**23, x.n)
-        shifted = builder.fadd(args[0], shift, flags=("nsz",))
-        whole = builder.fsub(shifted, shift, flags=("nsz",))
-        return context.make_tuple(builder, both, (shifted, whole))
+        shift = _constant(1.5 * 2.0**23, x)
+        shifted = builder.fadd(args[0], shift)
+        return context.make_tuple(builder, both, (shifted, builder.fsub(shifted, shift)))
 
     return signature(both, x), codegen
 
@@ -267,13 +378,48 @@ def round_by_shift(typingctx: Any, x: Any) -> Any:
 def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
     """``x * 2^k``, ``shifted`` being k + 1.5 * 2^23: adds k to the exponent field of x."""
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        integers = _vector(_I32, shifted.n)
-        k = builder.shl(builder.bitcast(args[1], integers), ir.Constant(integers, [23] * shifted.n))
-        one = _as_lanes(context, builder, args[0], sig.args[0], shifted)
-        return builder.bitcast(builder.add(builder.bitcast(one, integers), k), args[1].type)
+    def build(builder: Any, args: list[Any]) -> Any:
+        integers = _shaped(_I32, shifted)
+        k = builder.shl(builder.bitcast(args[1], integers), _constant(23, shifted, _I32))
+        return builder.bitcast(builder.add(builder.bitcast(args[0], integers), k), args[1].type)
 
-    return signature(shifted, x, shifted), codegen
+    return _lane_by_lane((x, shifted), build)
+
+
+@_intrinsic
+def exponent_and_mantissa(typingctx: Any, x: Any) -> Any:
+    """e and m, with x = m 2^e and m between the roots of 1/2 and 2, of a normal number x > 0."""
+    both = types.UniTuple(x, 2)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], _shaped(_I32, x))
+        above = builder.sub(bits, _constant(0x3F3504F3, x, _I32))  # the root of 1/2
+        e = builder.ashr(above, _constant(23, x, _I32))
+        m = builder.sub(bits, builder.shl(e, _constant(23, x, _I32)))
+        parts = builder.sitofp(e, args[0].type), builder.bitcast(m, args[0].type)
+        return context.make_tuple(builder, both, parts)
+
+    return signature(both, x), codegen
+
+
+@_intrinsic
+def by_quadrant(typingctx: Any, sine: Any, cosine: Any, shifted: Any, further: Any) -> Any:
+    """The sine of an angle that is k + ``further`` (a literal) quarter turns further.
+
+    ``shifted`` is k + 1.5 * 2^23, see ``round_by_shift``.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        integers = _shaped(_I32, shifted)
+        turns = builder.bitcast(args[2], integers)
+        turns = builder.add(turns, _constant(further.literal_value, shifted, _I32))
+        odd = builder.trunc(turns, _shaped(ir.IntType(1), shifted))
+        sign = builder.and_(turns, _constant(2, shifted, _I32))
+        sign = builder.shl(sign, _constant(30, shifted, _I32))
+        found = builder.bitcast(builder.select(odd, args[1], args[0]), integers)
+        return builder.bitcast(builder.xor(found, sign), args[0].type)
+
+    return signature(sine, sine, cosine, shifted, further), codegen
 
 
 @_intrinsic
@@ -285,10 +431,8 @@ def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
         n = sig.args[0].n
         for first in range(0, sig.args[1].n, n):
             mask = ir.Constant(_vector(_I32, n), list(range(first, first + n)))
-            product = builder.fmul(
-                builder.shuffle_vector(x, x, mask), builder.shuffle_vector(y, y, mask)
-            )
-            result = builder.fadd(product, result)
+            parts = [builder.shuffle_vector(own, own, mask) for own in (x, y)]
+            result = _called(builder, "fma", [*parts, result])
         return result
 
     return signature(total, total, a, b), codegen
@@ -313,12 +457,6 @@ def _joined(builder: Any, parts: list[Any]) -> Any:
     return parts[0]
 
 
-def _added(builder: Any, total: Any, a: Any, b: Any) -> Any:
-    """total + a b, in one instruction where there is one."""
-    product = builder.fmul(a, b, flags=("contract",))
-    return builder.fadd(product, total, flags=("contract",))
-
-
 @_intrinsic
 def add_weighted(typingctx: Any, total: Any, weights: Any, k: Any, value: Any) -> Any:
     """Row by row of ``total`` (rows, lanes): total + weights[k + row] * value."""
@@ -330,7 +468,7 @@ def add_weighted(typingctx: Any, total: Any, weights: Any, k: Any, value: Any) -
             at = builder.add(args[2], ir.Constant(args[2].type, row))
             weight = builder.load(_address(context, builder, sig.args[1], args[1], at))
             own = _part(builder, args[0], row * n, n)
-            rows.append(_added(builder, own, _splat(builder, weight, n), args[3]))
+            rows.append(_called(builder, "fma", [_splat(builder, weight, n), args[3], own]))
         return _joined(builder, rows)
 
     return signature(total, total, weights, types.intp, value), codegen
@@ -357,7 +495,9 @@ def add_outer(
         rights = [row(3, 4, k) for k in range(n_rows)]
         pairs = [(a, b) for a in lefts for b in rights]
         own = [_part(builder, args[0], k * n, n) for k in range(len(pairs))]
-        sums = [_added(builder, part, a, b) for part, (a, b) in zip(own, pairs, strict=True)]
+        sums = [
+            _called(builder, "fma", [a, b, part]) for part, (a, b) in zip(own, pairs, strict=True)
+        ]
         return _joined(builder, sums)
 
     return signature(total, total, left, types.intp, right, types.intp, stride, side), codegen

@@ -9,7 +9,7 @@ from typing import Any
 
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import ONE, ZERO
-from objectives.networks.kernels.simd import add_products, element, load, splat, store
+from objectives.networks.kernels.simd import add_products, element, fma, load, splat, store
 from objectives.networks.kernels.sizes import LANES
 
 FOLD = 8  # lanes in which the gradient of one weight is summed
@@ -44,13 +44,13 @@ def gather(
     other = splat(ZERO, LANES)  # a second chain: one waits for itself
     middle = first + (last - first) // 2 * 2
     for k in range(first, middle, 2):
-        total = element(weights, k) * load(values, at + element(sources, k) * LANES, LANES) + total
-        other = (
-            element(weights, k + 1) * load(values, at + element(sources, k + 1) * LANES, LANES)
-            + other
-        )
+        source = at + element(sources, k) * LANES
+        total = fma(element(weights, k), load(values, source, LANES), total)
+        source = at + element(sources, k + 1) * LANES
+        other = fma(element(weights, k + 1), load(values, source, LANES), other)
     for k in range(middle, last):
-        total = element(weights, k) * load(values, at + element(sources, k) * LANES, LANES) + total
+        source = at + element(sources, k) * LANES
+        total = fma(element(weights, k), load(values, source, LANES), total)
     return total + other
 
 
@@ -73,7 +73,7 @@ def gather_adjoint(
     """
     for k in range(first, last):
         adjoint = load(adjoints, at + element(targets, k) * LANES, LANES)
-        total = element(weights, k) * adjoint + total
+        total = fma(element(weights, k), adjoint, total)
         add_products_to(sums, k, adjoint, value)
     return total
 

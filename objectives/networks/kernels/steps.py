@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from objectives.networks.kernels.compiling import inlined
-from objectives.networks.kernels.elementary import ONE, ZERO, clip, exponential_parts
-from objectives.networks.kernels.simd import square_root, where_less
+from objectives.networks.kernels.elementary import HALF, ONE, ZERO, clip, exponential_parts
+from objectives.networks.kernels.simd import absolute, fma, square_root, where_less
 
-_HALF = np.float32(0.5)
 _MAX_EXPONENT = np.float32(40.0)
 _MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
 _NEAR = np.float32(0.34)  # just within ln(2)/2: there k = 0 and r = z
@@ -43,33 +42,32 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
     result is good to 2e-6, whatever x and k.
     """
     z = drive - g
-    half_z = _HALF * z
-    w_squared = half_z * half_z + drive * k
-    w = square_root(w_squared)
-    large = w + where_less(z, ZERO, ZERO - half_z, half_z)
+    half_z = HALF * z
+    w = square_root(fma(half_z, half_z, drive * k))
+    large = w + absolute(half_z)
     inverse = ONE / (w * large)
-    half_w, rest = _HALF * (large * inverse), k * (w * inverse)
+    half_w, rest = HALF * (large * inverse), k * (w * inverse)
     small = drive * rest
     twice = where_less(w + w, _MAX_DECAY, w + w, _MAX_DECAY)
-    e, p, q = exponential_parts(ZERO - twice)
+    e, p, q = exponential_parts(-twice)
     p = where_less(twice, _NEAR, p, (ONE - e) * half_w)
     rising = where_less(twice, _NEAR, p - q, (p - e) * half_w)
     falling = where_less(twice, _NEAR, q, (ONE - p) * half_w)
     r_minus = where_less(z, ZERO, small, large)
     r_plus = where_less(z, ZERO, large, small)
-    free, gain = ONE - x, g * x - k
-    d_plus = (r_plus * free + x * (g + r_minus)) * half_w
-    n_plus = where_less(z, ZERO, rest * d_plus, (x * r_minus + k) * half_w)
-    n_minus = (x * r_plus - k) * half_w
-    m_plus = where_less(z, ZERO, r_plus * free + gain, (g - r_plus) * (x + rest)) * half_w
-    m_minus = (r_minus * free - gain) * half_w
-    near = x * (ONE - p * r_plus) + k * p
-    n = where_less(twice, _NEAR, near, n_plus + e * n_minus)
-    far = d_plus + e * ((r_minus - drive * x) * half_w)
-    d = where_less(twice, _NEAR, ONE + p * (drive * x - r_minus), far)
-    moved = n_plus * m_plus * rising - e * (n_minus * m_minus) * falling
+    free, gain = ONE - x, fma(g, x, -k)
+    d_plus = fma(r_plus, free, x * (g + r_minus)) * half_w
+    n_plus = where_less(z, ZERO, rest * d_plus, fma(x, r_minus, k) * half_w)
+    n_minus = fma(x, r_plus, -k) * half_w
+    m_plus = where_less(z, ZERO, fma(r_plus, free, gain), (g - r_plus) * (x + rest)) * half_w
+    m_minus = fma(r_minus, free, -gain) * half_w
+    near = fma(x, fma(-p, r_plus, ONE), k * p)
+    n = where_less(twice, _NEAR, near, fma(e, n_minus, n_plus))
+    excess = fma(drive, x, -r_minus)
+    d = where_less(twice, _NEAR, fma(p, excess, ONE), fma(-e, excess * half_w, d_plus))
+    moved = fma(n_plus * m_plus, rising, -(e * (n_minus * m_minus) * falling))
     ratio = ONE / (n * d)
-    return n * n * ratio, e * x * ratio, (e * (x * free) + (w + w) * moved) * ratio
+    return n * n * ratio, e * x * ratio, fma(w + w, moved, e * (x * free)) * ratio
 
 
 @inlined
@@ -93,10 +91,10 @@ def cold_step(x: Any, drive: Any, g: Any) -> Any:
     e, p, q = exponential_parts(clip(z, _MAX_EXPONENT))
     inverse = ONE / z
     p = where_less(z_squared, _NEAR_SQUARED, p, (e - ONE) * inverse)
-    ratio = ONE / ((ONE - x) + x * (e + g * p))
+    ratio = ONE / fma(x, fma(g, p, e), ONE - x)
     free = where_less(z_squared, _MAX_SQUARED, ONE, ZERO)
     q = where_less(z_squared, _NEAR_SQUARED, q, (p - free) * inverse)
-    return e * ratio, ratio, ratio * (free * (ONE - x) + g * x * q)
+    return e * ratio, ratio, ratio * fma(g * x, q, free * (ONE - x))
 
 
 @inlined
@@ -109,11 +107,11 @@ def renormalised(mantissa: Any, depth: Any) -> Any:
     An x below 2^-128 counts as 0 beside 1, which it is to 32 digits even after the largest growth.
     """
     low = where_less(mantissa, _SHALLOW, ONE, ZERO)
-    high = where_less(mantissa, ONE, ZERO, where_less(depth, _HALF, ZERO, ONE))
+    high = where_less(mantissa, ONE, ZERO, where_less(depth, HALF, ZERO, ONE))
     depth = depth + (low - high)
-    scale = where_less(_HALF, low, _DEEP, where_less(_HALF, high, _SHALLOW, ONE))
+    scale = where_less(HALF, low, _DEEP, where_less(HALF, high, _SHALLOW, ONE))
     mantissa = mantissa * scale
-    x = where_less(depth, _HALF, mantissa, mantissa * _SHALLOW)
+    x = where_less(depth, HALF, mantissa, mantissa * _SHALLOW)
     return mantissa, depth, where_less(depth, _DEEPEST, x, ZERO)
 
 
@@ -122,7 +120,7 @@ def after_noise_kick(x: Any, along: Any, across: Any) -> Any:
     """The power x = |c|^2 after a jump of c, at most 1, and d ln x'/d ln x; NaN stays NaN."""
     root = square_root(where_less(x, ZERO, ZERO, x))
     c = root + along
-    after = c * c + across * across
+    after = fma(c, c, across * across)
     after = where_less(after, _KICKED_MIN, _KICKED_MIN, after)
     slope = where_less(ONE, after, ZERO, root * c / after)
     return where_less(ONE, after, ONE, after), slope

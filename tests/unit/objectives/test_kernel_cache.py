@@ -14,19 +14,34 @@ from objectives.networks.kernels import compiling
 
 PROGRAM = """
 import numpy as np
-from objectives.networks.kernels.compiling import kernel
+from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, kernel, pointwise
 from objectives.networks.kernels.elementary import TWO
+from objectives.networks.kernels.simd import call, fma, load, pointer, store
+
+TEXT = '''
+def doubled(x, offset, n, found):
+    for i in range(0, n, 4):
+        store(found, i, fma(TWO, load(x, i, 4), offset))
+'''
+exec(TEXT)
+doubled = pointwise(POINTER, NUMBER, INTEGER, POINTER, text=TEXT)(doubled)
 
 @kernel
-def twice(x):
-    return TWO * x
+def second_half(address, x, found):
+    n = len(x) // 2
+    call(address, pointer(x, n), np.float32(0.5), n, pointer(found, n))
 
-print(float(twice(np.float32(1.0))), sum(twice.stats.cache_hits.values()))
+x, found = np.arange(16, dtype=np.float32), np.zeros(16, np.float32)
+second_half(doubled.address, x, found)
+print(found.tolist(), doubled.cache_hits, sum(second_half.stats.cache_hits.values()))
 """
 
 
 def test_a_helper_that_changed_is_compiled_anew(tmp_path: Path) -> None:
-    """The program's own file stays as it is: numba alone would run the old machine code."""
+    """The program's own file stays as it is: numba alone would run the old machine code.
+
+    A kernel calls a function that was made of a text; both are found again, and both are noticed.
+    """
     ours = Path(compiling.__file__).parents[2]
     shutil.copytree(ours, tmp_path / "objectives", ignore=shutil.ignore_patterns("__pycache__"))
     program = tmp_path / "program.py"
@@ -39,14 +54,20 @@ def test_a_helper_that_changed_is_compiled_anew(tmp_path: Path) -> None:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         return done.stdout
 
-    assert run() == "2.0 0\n"
-    assert run() == "2.0 1\n"
-    helper.write_text(helper.read_text().replace("(0.0, 1.0, 2.0)", "(0.0, 1.0, 3.0)"))
-    assert run() == "3.0 0\n"
+    def printed(factor: int, hits: int) -> str:
+        return f"{[0.0] * 8 + [factor * x + 0.5 for x in range(8, 16)]} {hits} {hits}\n"
+
+    assert run() == printed(2, hits=0)
+    assert run() == printed(2, hits=1)
+    helper.write_text(helper.read_text().replace("(0.0, 0.5, 1.0, 2.0)", "(0.0, 0.5, 1.0, 3.0)"))
+    assert run() == printed(3, hits=0)
+    program.write_text(program.read_text().replace("offset))", "offset + ZERO))"))
+    program.write_text(program.read_text().replace("import TWO", "import TWO, ZERO"))
+    assert run() == printed(3, hits=0), "another text"
 
 
 def test_without_a_cache_directory_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(function: object) -> None:
+    def refuse(*function_and_text: object) -> None:
         raise RuntimeError("no locator available")
 
     monkeypatch.setattr(compiling, "_Cache", refuse)
