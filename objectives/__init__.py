@@ -1,13 +1,15 @@
 """Objectives by name: what a study can optimise.
 
 A built-in objective is one line in ``BUILT_IN``; any importable class works too, as
-``objective = "my_package.my_module:MyObjective"`` in the study file.
+``objective = "my_package.my_module:MyObjective"`` in the study file: an objective, or a device, of
+which a network is trained, to predict if ``-prediction`` follows.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from functools import cache
 from typing import Any
 
 from objectives.contract import Objective
@@ -19,6 +21,8 @@ BUILT_IN = {
     "spintronic-prediction": "objectives.prediction:SpintronicPredictionObjective",
 }
 
+_PREDICTS = "-prediction"
+
 
 def load(name: str) -> Objective[Any, Any]:
     """The objective called ``name``, or the one at ``package.module:Class``.
@@ -27,6 +31,7 @@ def load(name: str) -> Objective[Any, Any]:
         LookupError: there is no such objective; the message lists those that exist.
     """
     target = BUILT_IN.get(name, name)
+    target, predicts = target.removesuffix(_PREDICTS), target.endswith(_PREDICTS)
     module_name, colon, class_name = target.partition(":")
     known = ", ".join(sorted(BUILT_IN))
     if not colon:
@@ -40,11 +45,39 @@ def load(name: str) -> Objective[Any, Any]:
         raise LookupError(
             f"objective {name!r} cannot be imported: {error}. Built in: {known}"
         ) from error
+    if isinstance(found, type) and issubclass(found, _imported("objectives.device:Device")):
+        return _of_device(found, name, predicts)
     concrete = isinstance(found, type) and not inspect.isabstract(found)
-    if not (concrete and issubclass(found, Objective)):
+    if predicts or not (concrete and issubclass(found, Objective)):
         raise LookupError(
             f"{name!r} is not an Objective: derive a class from objectives.contract.Objective "
-            f"and give it `evaluate`"
+            f"and give it `evaluate`, or a device from objectives.device.Device"
         )
     objective: Objective[Any, Any] = found()
     return objective
+
+
+@cache
+def _of_device(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
+    """The objective on networks of devices of a class."""
+    try:
+        _imported("objectives.device:checked")(device)
+    except ValueError as error:
+        raise LookupError(f"objective {name!r}: {error}") from error
+    own = {"name": name, "Params": device}
+    if not predicts:
+        base = _imported("objectives.device:DeviceObjective")
+        return _made(f"{device.__name__}Objective", (base,), own)
+    base = _imported("objectives.prediction:DevicePredictionObjective")
+    own["Params"] = _imported("objectives.prediction:predicting")(device)
+    return _made(f"{device.__name__}PredictionObjective", (base,), own)
+
+
+def _made(name: str, bases: tuple[type, ...], own: dict[str, Any]) -> Objective[Any, Any]:
+    objective: Objective[Any, Any] = type(name, bases, own)()
+    return objective
+
+
+def _imported(target: str) -> Any:
+    module_name, _, name = target.partition(":")
+    return getattr(importlib.import_module(module_name), name)

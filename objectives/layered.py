@@ -79,13 +79,25 @@ MaxStep = Annotated[
 ]
 
 
+Integrator = Annotated[
+    Literal["exponential", "exponential-ab2", "exponential-ab3", "ab3", "euler", "heun", "rk4"],
+    Field(
+        description="exponential: exact for a drive constant over a step, of order 1;"
+        " exponential-ab2, exponential-ab3: the drive extrapolated over the step from the last"
+        " two or three (Adams-Bashforth), of order 2, as cheap; amplitudes stay bounded in all"
+        " three. ab3: the drive likewise, the neurons under it by a Runge-Kutta step of order 4:"
+        " for devices without a solution in closed form. euler, heun, rk4: explicit, of order 1, 2"
+        " and 4, unstable for strong drives"
+    ),
+]
+
+
 class LayeredParams(ObjectiveParams):
     """Hyper-parameters of a layered network and of its training.
 
     The defaults are the architecture of arXiv:2408.02835; each network adds those of its optimum.
     """
 
-    tau_ns: RelaxationTime
     lr0: LearningRate
     lr_decay: LearningRateDecay
     s: Amplification
@@ -111,15 +123,7 @@ class LayeredParams(ObjectiveParams):
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 120
     ema_decay: EmaDecay = 0.0
-    integrator: Annotated[
-        Literal["exponential", "exponential-ab2", "exponential-ab3", "euler", "heun", "rk4"],
-        Field(
-            description="exponential: exact for a drive constant over a step, of order 1;"
-            " exponential-ab2, exponential-ab3: the drive extrapolated over the step from the last"
-            " two or three (Adams-Bashforth), of order 2, as cheap; amplitudes stay bounded in all"
-            " three. euler, heun, rk4: explicit, of order 1, 2 and 4, unstable for strong drives"
-        ),
-    ] = "exponential-ab3"
+    integrator: Integrator = "exponential-ab3"
     steps_per_point: Annotated[
         int,
         Field(ge=1, le=MAX_STEPS, description="equal steps into which dt_ns is divided, at least"),

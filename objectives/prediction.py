@@ -8,13 +8,14 @@ and the squared error, or, as in reservoir computing, its readout alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, Field, model_validator
 
 from objectives.contract import ObjectiveParams, Protocol, TaskParams
 from objectives.ctrnn import CtrnnObjective, CtrnnParams
+from objectives.device import Device, DeviceObjective
 from objectives.inspection import NetworkMember
 from objectives.layered import LayeredObjective, LayeredParams, recipe
 from objectives.spintronic import (
@@ -162,3 +163,15 @@ class CtrnnPredictionObjective(PredictionObjective[CtrnnPredictionParams], Ctrnn
 
     name: ClassVar[str] = "ctrnn-prediction"
     Params: ClassVar[type[ObjectiveParams]] = CtrnnPredictionParams
+
+
+class DevicePredictionObjective(PredictionObjective[Any], DeviceObjective):
+    """Trains a layered network of devices of one class to predict a series."""
+
+    costs: ClassVar[Mapping[str, str]] = SpintronicPredictionObjective.costs
+
+
+@cache
+def predicting(device: type[Device]) -> type[Device]:
+    """The hyper-parameters of a network of such devices that predicts."""
+    return type(device.__name__, (PredictionParams, device), {"__module__": device.__module__})

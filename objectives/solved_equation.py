@@ -19,11 +19,7 @@ import torch
 from torch import Tensor
 
 from objectives.contract import Solved
-from objectives.networks.integrators import IntegratorName
 from objectives.networks.layered import LayeredNetwork
-
-INTEGRATOR: IntegratorName = "exponential-ab3"
-"""By which the equation is solved, whatever the network was trained with."""
 
 AGREEMENT = 1e-3
 """Accuracies of two refinements agree within this: 0.1 points, no answer of fewer than 1,000."""
@@ -86,10 +82,10 @@ def solving_steps(network: LayeredNetwork, u: Tensor, n_read: int = 1) -> tuple[
 
 @contextmanager
 def refined(network: LayeredNetwork, n_steps: int) -> Iterator[None]:
-    """Within it, ``network`` takes so many steps per point, by ``INTEGRATOR``."""
+    """Within it, ``network`` takes so many steps per point, by the ``solver`` of its physics."""
     trained = network.physics
     network.physics = replace(
-        trained, integrator=INTEGRATOR, steps_per_point=n_steps, max_step_ns=math.inf
+        trained, integrator=trained.solver, steps_per_point=n_steps, max_step_ns=math.inf
     )
     try:
         yield
@@ -102,7 +98,7 @@ def _refine(
 ) -> tuple[T, int, bool]:
     """What is measured at the finest step, its steps per point, and whether the last two agree."""
     trained = network.physics
-    by_default = replace(trained, steps_per_point=1, max_step_ns=type(trained).max_step_ns)
+    by_default = replace(trained, steps_per_point=1, max_step_ns=trained.longest_step_ns)
     least = 2 * max(trained.n_steps, by_default.n_steps)
     steps = -(-least // trained.n_steps) * trained.n_steps  # noise jumps after the trained ones
     with refined(network, steps):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from objectives.contract import Thermal
@@ -47,7 +46,8 @@ def check(
         remedy: what helps a network that has thermal power already.
     """
     trained: Any = network.physics
-    power = float(trained.thermal_power)
+    own = trained.thermal_power
+    power = float(max(own) if isinstance(own, tuple) else own)
     device = power or DEVICE_POWER
 
     def at(other: float) -> float:
@@ -90,8 +90,8 @@ def _holds_below(device: float, same: Callable[[float], bool]) -> float:
 @contextmanager
 def at_power(network: LayeredNetwork, power: float) -> Iterator[None]:
     """Within it, the oscillators of ``network`` have another thermal power."""
-    trained: Any = network.physics
-    network.physics = replace(trained, thermal_power=power)
+    trained = network.physics
+    network.physics = trained.replaced(thermal_power=power)
     try:
         yield
     finally:

@@ -169,13 +169,19 @@ class Variability(BaseModel):
                     f"{column} and {key}={getattr(self, key)}. Remove one."
                 )
 
+    @classmethod
+    def spreads(cls) -> dict[str, str]:
+        """The key that has the spread of each parameter that may have one, besides S."""
+        return {"tau_ns": "tau_spread"}
+
     @property
     def is_random(self) -> bool:
         """Whether chips differ from each other: rounded weights alone are the same on all.
 
         Those of a network with thermal power do, whatever is asked for: see ``devices.is_noisy``.
         """
-        names = ("tau_spread", "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
+        spreads = self.spreads().values()
+        names = (*spreads, "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
         return self.devices is not None or any((getattr(self, name) or 0.0) > 0 for name in names)
 
 

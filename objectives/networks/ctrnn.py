@@ -65,7 +65,7 @@ class CtrnnDynamics:
     def gamma_per_ns(self) -> float | Tensor:
         """Leak, of each neuron its own if they differ."""
         gamma = beside(self.physics.gamma_per_ns, self.synapses.bias)
-        return gamma if self.neurons.tau is None else gamma / self.neurons.tau
+        return gamma / self.neurons.factors.get("tau_ns", 1.0)
 
     def rest(self, batch: int) -> State:
         """State without drive: x = 0."""

@@ -39,7 +39,7 @@ series of one chip, which is as good for a mean and does not take longer than th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -94,10 +94,14 @@ def drawn(
         factor: Array = np.exp(sigma * z - sigma**2 / 2)
         return factor
 
-    tau = factors("tau", "tau_ns", variability.tau_spread)
-    noise = noise_per_sqrt_ns(variability, network, measured, row, tau)
+    found = {
+        name: factors(name.removesuffix("_ns"), name, getattr(variability, key))
+        for name, key in variability.spreads().items()
+    }
+    varied = {name: own for name, own in found.items() if own is not None}
+    noise = noise_per_sqrt_ns(variability, network, measured, row, varied)
     return Chip(
-        tau=tau,
+        factors=varied,
         s=factors("s", "s", variability.s_spread),
         noise_per_sqrt_ns=None if normals is None else noise,
         normals=normals,
@@ -120,15 +124,14 @@ def noise_per_sqrt_ns(
     network: LayeredNetwork,
     measured: Measured | None,
     row: NDArray[np.int64] | None,
-    tau: Array | None = None,
+    factors: Mapping[str, Array] | None = None,
 ) -> Array:
     """Return the noise of each neuron, (neurons,): of its own τ, if that of a thermal power."""
     if measured is not None and (column := measured.columns.get("oscillator_noise_per_sqrt_ns")):
         return np.array(column)[row]
     if (given := variability.oscillator_noise_per_sqrt_ns) is not None:
         return np.full(network.n_neurons, given)
-    nominal = network.thermal_noise_per_sqrt_ns
-    return nominal if tau is None else nominal / np.sqrt(tau)
+    return network.noise_per_sqrt_ns(factors or {})
 
 
 def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:
@@ -230,7 +233,7 @@ class Training:
             yield (
                 replace(
                     chip,
-                    thermal=np.full(network.n_neurons, factor),
+                    factors={**chip.factors, "thermal_power": np.full(network.n_neurons, factor)},
                     noise_per_sqrt_ns=None if noise is None else noise * factor**0.5,
                 ),
                 random,

@@ -11,6 +11,9 @@ how they get it from the outputs ``y_n`` at the start of the step n and of those
     exponential-ab2     (3 y_n - y_(n-1)) / 2                        order 2
     exponential-ab3     (23 y_n - 16 y_(n-1) + 5 y_(n-2)) / 12       order 2
 
+``ab3`` takes the drive of the last one, and the neurons under it by a Runge-Kutta step of order 4:
+neurons that have no solution in closed form.
+
 These are the explicit Adams-Bashforth formulas, the mean over the coming step of the polynomial
 through the last outputs. The part of the drive that the input makes is not extrapolated: it is
 constant over a point and thus exact, and a jump of the input spoils nothing. Before the first step
@@ -28,10 +31,10 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, Self, cast
 
 import torch
 from torch import Tensor
@@ -48,7 +51,7 @@ Empty at the beginning: before it, the network was at rest.
 """
 
 IntegratorName = Literal[
-    "exponential", "exponential-ab2", "exponential-ab3", "euler", "heun", "rk4"
+    "exponential", "exponential-ab2", "exponential-ab3", "ab3", "euler", "heun", "rk4"
 ]
 
 EXTRAPOLATION: Mapping[str, tuple[float, float, float]] = {
@@ -100,10 +103,23 @@ def exponential(
     weights: Sequence[float],
 ) -> State:
     """The exact solution under the drive of the last outputs, so weighted."""
+    return dynamics.flow(state, _extrapolated(dynamics, state, past, u, weights), dt_ns)
+
+
+def ab3(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
+    """The same drive as ``exponential-ab3``, the neurons under it by a step of ``rk4``."""
+    drive = _extrapolated(dynamics, state, past, u, EXTRAPOLATION["exponential-ab3"])
+    return _runge_kutta(lambda own: dynamics.rate(own, drive), state, dt_ns)
+
+
+def _extrapolated(
+    dynamics: Dynamics, state: State, past: Past, u: Tensor, weights: Sequence[float]
+) -> Tensor:
+    """The mean drive over the next step."""
     outputs = (dynamics.output(state), *past)
     at_rest = outputs[-1:] * (len(weights) - len(outputs))
     y = sum(w * y for w, y in zip(weights, outputs + at_rest, strict=False) if w)
-    return dynamics.flow(state, dynamics.drive(cast(Tensor, y), u), dt_ns)
+    return dynamics.drive(cast(Tensor, y), u)
 
 
 def euler(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
@@ -120,16 +136,21 @@ def heun(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) 
 
 def rk4(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
     """Fourth order: the classical Runge-Kutta method."""
-    k1 = _slope(dynamics, state, u)
-    k2 = _slope(dynamics, _moved(state, dt_ns / 2, k1), u)
-    k3 = _slope(dynamics, _moved(state, dt_ns / 2, k2), u)
-    k4 = _slope(dynamics, _moved(state, dt_ns, k3), u)
+    return _runge_kutta(lambda own: _slope(dynamics, own, u), state, dt_ns)
+
+
+def _runge_kutta(slope: Callable[[State], State], state: State, dt_ns: float) -> State:
+    k1 = slope(state)
+    k2 = slope(_moved(state, dt_ns / 2, k1))
+    k3 = slope(_moved(state, dt_ns / 2, k2))
+    k4 = slope(_moved(state, dt_ns, k3))
     outer = _moved(_moved(state, dt_ns / 6, k1), dt_ns / 6, k4)
     return _moved(_moved(outer, dt_ns / 3, k2), dt_ns / 3, k3)
 
 
 INTEGRATORS: Mapping[str, Integrator] = {
     **{name: partial(exponential, weights=w) for name, w in EXTRAPOLATION.items()},
+    "ab3": ab3,
     "euler": euler,
     "heun": heun,
     "rk4": rk4,
@@ -147,6 +168,20 @@ class Stepping:
     """Equal steps into which ``dt_ns`` is divided, at least."""
     max_step_ns: float = 0.5
     """Longest step."""
+
+    @property
+    def solver(self) -> IntegratorName:
+        """By which its equation is solved, whatever it is integrated by."""
+        return "exponential-ab3"
+
+    @property
+    def longest_step_ns(self) -> float:
+        """The longest step by default."""
+        return type(self).max_step_ns
+
+    def replaced(self, **values: Any) -> Self:
+        """The same with other constants of the neurons."""
+        return replace(self, **values)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be integrated."""

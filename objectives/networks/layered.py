@@ -25,8 +25,8 @@ outputs at its start and before, so a signal needs one step per layer.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -78,10 +78,8 @@ class Synapses:
 class Neurons:
     """How neurons differ from the nominal one, (members, layers, 1, width); None: not at all."""
 
-    tau: Tensor | None = None
-    """Factor on the relaxation time."""
-    thermal: Tensor | None = None
-    """Factor on the thermal power."""
+    factors: Mapping[str, Tensor] = field(default_factory=dict)
+    """Factor on each parameter that differs, by its name."""
     noise_per_sqrt_ns: Tensor | None = None
     """What noise adds in 1 ns, its standard deviation: the dynamics are those between its jumps."""
 
@@ -227,9 +225,8 @@ class LayeredNetwork(nn.Module, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no kernel")
 
-    @property
-    def thermal_noise_per_sqrt_ns(self) -> NDArray[np.float64]:
-        """The noise of each neuron whose mean effect the equations have, (neurons,)."""
+    def noise_per_sqrt_ns(self, factors: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """The noise of each neuron that nobody gives, its parameters times factors, (neurons,)."""
         return np.zeros(self.n_neurons)
 
     def computes_fused(self, u: Tensor) -> bool:
@@ -348,9 +345,9 @@ class LayeredNetwork(nn.Module, ABC):
     def _neurons(self, chip: Chip) -> Neurons:
         if chip is IDEAL:
             return NOMINAL
+        factors = {name: self._beside(own) for name, own in chip.factors.items()}
         return Neurons(
-            tau=self._beside(chip.tau),
-            thermal=self._beside(chip.thermal),
+            factors={name: own for name, own in factors.items() if own is not None},
             noise_per_sqrt_ns=self._beside(chip.noise_per_sqrt_ns),
         )
 

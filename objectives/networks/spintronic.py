@@ -36,6 +36,7 @@ x0 = (2σ - 1) / (2σ + Q): one half in the paper's network, and none unless σ 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -136,7 +137,7 @@ class SpintronicDynamics:
     def _oscillator(self) -> dict[str, Any]:
         """The constants of the oscillators, each with its own γ if they differ."""
         gamma = beside(self.physics.gamma_per_ns, self.synapses.bias)
-        gamma = gamma if self.neurons.tau is None else gamma / self.neurons.tau
+        gamma = gamma / self.neurons.factors.get("tau_ns", 1.0)
         return {"gamma_per_ns": gamma, "q": self.physics.q, "sigma": self.physics.sigma}
 
     @property
@@ -145,8 +146,7 @@ class SpintronicDynamics:
         if (eta := self.neurons.noise_per_sqrt_ns) is not None:
             power: Tensor = eta**2 / (2.0 * self._oscillator["gamma_per_ns"])
             return power
-        factor = self.neurons.thermal
-        return self.physics.thermal_power * (1.0 if factor is None else factor)
+        return self.physics.thermal_power * self.neurons.factors.get("thermal_power", 1.0)
 
     @property
     def _cold(self) -> bool:
@@ -256,12 +256,11 @@ class SpintronicNetwork(LayeredNetwork):
             return f"q={self.physics.q}"
         return f"sigma={self.physics.sigma}" if self.physics.sigma != 1.0 else ""
 
-    @property
-    def thermal_noise_per_sqrt_ns(self) -> NDArray[np.float64]:
+    def noise_per_sqrt_ns(self, factors: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """See ``LayeredNetwork``: η = sqrt(2 γ x_th), see ``oscillator``."""
-        return np.sqrt(
-            2.0 * self.physics.thermal_power * self.per_neuron(self.physics.gamma_per_ns)
-        )
+        nominal = 2.0 * self.physics.thermal_power * self.per_neuron(self.physics.gamma_per_ns)
+        noise: NDArray[np.float64] = np.sqrt(nominal) / np.sqrt(factors.get("tau_ns", 1.0))
+        return noise
 
     def kernel(self, member: int, *, noisy: bool = False) -> SpintronicKernel:
         """See ``LayeredNetwork``."""

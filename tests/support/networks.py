@@ -78,10 +78,10 @@ def make_chip(
     random, n = np.random.default_rng(7), network.n_neurons
     tau, s, thermal, size = np.exp(spread * random.standard_normal((4, n)))
     if not noise:
-        return Chip(tau=tau, s=s, thermal=thermal)
+        return Chip(factors={"tau_ns": tau, "thermal_power": thermal}, s=s)
     normals = drawn_normals(7, 0, network=network, n_jumps=-(-n_points * jumps // again))
     own: dict[str, Any] = {"normals": normals, "jumps_per_point": jumps}
-    return Chip(tau=tau, s=s, noise_per_sqrt_ns=noise * size, **own)
+    return Chip(factors={"tau_ns": tau}, s=s, noise_per_sqrt_ns=noise * size, **own)
 
 
 def gradients(network: Any, u: Tensor, n_read: int = 1, chip: Chip = IDEAL) -> list[Tensor]:

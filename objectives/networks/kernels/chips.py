@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,10 @@ class Chip:
     and across its complex amplitude, a CTRNN's neuron in x: see ``networks.devices``.
     """
 
-    tau: NDArray[np.float64] | None = None
-    """Factor on the relaxation time, (neurons,)."""
+    factors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Factor on each parameter of the neurons that differs, by its name, (neurons,)."""
     s: NDArray[np.float64] | None = None
     """Factor on the amplification, (neurons,)."""
-    thermal: NDArray[np.float64] | None = None
-    """Factor on the thermal power, (neurons,)."""
     noise_per_sqrt_ns: NDArray[np.float64] | None = None
     """What noise adds to a neuron in 1 ns, its standard deviation, (neurons,)."""
     normals: Floats | None = None
@@ -31,6 +30,16 @@ class Chip:
     jumps_per_point: int | None = None
     """Jumps between two input points; where there are fewer normals they are taken again, from the
     first. None: as many as there are normals."""
+
+    @property
+    def tau(self) -> NDArray[np.float64] | None:
+        """Factor on the relaxation time."""
+        return self.factors.get("tau_ns")
+
+    @property
+    def thermal(self) -> NDArray[np.float64] | None:
+        """Factor on the thermal power."""
+        return self.factors.get("thermal_power")
 
 
 IDEAL = Chip()

@@ -1,0 +1,365 @@
+"""A device of one's own: its states, its parameters and their rate of change; the rest follows.
+
+    from objectives.device import Device, Parameter, parameter, tanh
+
+    class Cubic(Device):
+        tau_ns: Parameter = parameter(2.0, gt=0, description="relaxation time, in ns")
+        a: Parameter = parameter(0.3, ge=0, description="cubic damping")
+
+        def rate(self, x, drive):
+            return (tanh(self.tau_ns * drive) - x - self.a * x**3) / self.tau_ns
+
+Its methods are ordinary expressions: they take numbers, tensors of PyTorch, arrays of NumPy and
+symbols of SymPy alike, by the functions of this module. ``objective = "my_module:Cubic"`` trains a
+network of such devices, ``"my_module:Cubic-prediction"`` one that predicts. Light to import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
+
+from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic_core import CoreSchema
+
+from objectives import physics
+from objectives.contract import ObjectiveParams, TaskParams
+from objectives.layered import (
+    Amplification,
+    Integrator,
+    LayeredObjective,
+    LayeredParams,
+    LearningRate,
+    LearningRateDecay,
+    PerLayer,
+    architecture,
+    stepping,
+)
+
+if TYPE_CHECKING:
+    from objectives.networks.pointwise import DeviceNetwork
+
+Parameter: TypeAlias = Any
+"""One number for all layers, or one for each: of ``parameter``."""
+NeuronPower = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1e6,
+        description="power of a neuron, in µW, of which energy_pj is made: 1 µW is 100 fJ in"
+        " 100 ns, the paper's; training and score do not depend on it",
+        json_schema_extra={"hardware": True},
+    ),
+]
+SynapsePower = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1e6,
+        description="power of a synapse, in µW, likewise: the paper's is 10 fJ in 100 ns",
+        json_schema_extra={"hardware": True},
+    ),
+]
+
+
+@dataclass(frozen=True)
+class _Bounded:
+    """Metadata of a parameter: its schema is that of a number for all layers, or one for each."""
+
+    bounds: Mapping[str, float] = field(hash=False)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        number = Annotated[float, Field(**self.bounds)]  # type: ignore[arg-type]
+        return handler.generate_schema(PerLayer[number])  # type: ignore[valid-type]
+
+
+def parameter(default: float | tuple[float, ...], *, description: str, **bounds: float) -> Any:
+    """A parameter of a device: one number for all layers, or one for each.
+
+    Args:
+        default: its value where a study says nothing.
+        description: what it is, with its unit.
+        bounds: ``gt``, ``ge``, ``lt`` and ``le``, as pydantic has them.
+    """
+    declared: Any = Field(default=default, description=description)
+    declared.metadata.append(_Bounded(bounds))
+    return declared
+
+
+class Device(LayeredParams):
+    """What a neuron does with its drive, and the hyper-parameters of a network of such neurons.
+
+    A class that derives from it has its parameters for fields, and ``rate``; what else is here may
+    be overridden. Values are expressions of states, drive and parameters, by the functions of this
+    module: no ``if`` on a state.
+    """
+
+    states: ClassVar[tuple[str, ...]] = ("x",)
+    """Names of the state variables of a neuron."""
+    noise_parts: ClassVar[int] = 1
+    """Normal numbers that a jump of noise takes."""
+    parameters: ClassVar[tuple[str, ...]] = ()
+    """Names of its parameters."""
+
+    lr0: LearningRate = 0.1
+    lr_decay: LearningRateDecay = 15.0
+    s: Amplification = 0.5
+    integrator: Integrator = "ab3"
+    neuron_uw: NeuronPower = physics.NEURON_UW
+    synapse_uw: SynapsePower = physics.SYNAPSE_UW
+
+    flow: ClassVar[Callable[..., Any] | None] = None
+    """States after ``dt_ns`` of constant drive in closed form, if there is one:
+    ``flow(self, x, drive, dt_ns)``. It lets the exponential integrators in."""
+    noise_per_sqrt_ns: ClassVar[Callable[..., Any] | None] = None
+    """What noise adds to a neuron in 1 ns, its standard deviation, by its parameters."""
+
+    def rate(self, *states_and_drive: Any) -> Any:
+        """Time derivative of each state, per ns: ``rate(self, x, drive)``; several as a tuple."""
+        raise NotImplementedError(f"{type(self).__name__} has no rate")
+
+    def output(self, *states: Any) -> Any:
+        """What a neuron passes on: by default, its first state."""
+        return states[0]
+
+    def amplitude(self, *states: Any) -> Any:
+        """What a trace shows as x: by default, its first state."""
+        return states[0]
+
+    def rest(self) -> Any:
+        """Each state without input."""
+        return (0.0,) * len(self.states)
+
+    def fixed_drive(self) -> Any:
+        """What drives a neuron besides its synapses, per ns."""
+        return 0.0
+
+    def kick(self, *states: Any, noise: Any) -> Any:
+        """Each state after a jump of noise: by default, the first one moves by it."""
+        return (states[0] + noise, *states[1:])
+
+    def rest_under(self, drive: Any) -> Any:
+        """``rest``, on a chip whose neurons differ, under the fixed drive of the nominal device."""
+        return self.rest()
+
+    def between_jumps(self) -> Self:
+        """Itself where its noise is simulated: without the mean effect that its rate may have."""
+        return self
+
+    def with_values(self, **values: Any) -> Self:
+        """The same device with tensors, symbols or numbers in place of its parameters."""
+        return type(self).model_construct(**{**dict(self), **values})
+
+    def values(self) -> dict[str, float | tuple[float, ...]]:
+        """Its parameters by name."""
+        return {name: getattr(self, name) for name in self.parameters}
+
+    def every(self, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
+        """What ``rate``, ``flow``, ``rest`` or ``kick`` gives, one value for each state.
+
+        Raises:
+            ValueError: there is another number of them.
+        """
+        found = getattr(self, hook)(*states, **more)
+        values = found if isinstance(found, tuple | list) else (found,)
+        if len(values) != len(self.states):
+            names = ", ".join(self.states)
+            raise ValueError(
+                f"{type(self).__name__}.{hook}: one value for each state ({names}) must be "
+                f"returned, but got {len(values)}. Return {len(self.states)}, in this order."
+            )
+        return tuple(values)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Collect the parameters; a device with a ``flow`` is integrated by it.
+
+        Raises:
+            TypeError: a name is taken.
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.parameters = tuple(
+            name
+            for name, own in cls.model_fields.items()
+            if any(isinstance(one, _Bounded) for one in own.metadata)
+        )
+        for name in cls.parameters:
+            if name in {*Device.model_fields, *cls.states, *_HOOKS, "drive", "noise"}:
+                what = "a state" if name in cls.states else "what every device has"
+                raise TypeError(
+                    f"{cls.__name__}: a parameter must have a name of its own, but got {name}, "
+                    f"which is {what}. Give it another one."
+                )
+        if cls.flow is not None and (own := cls.model_fields["integrator"]).default == "ab3":
+            if "integrator" not in cls.__annotations__:
+                own.default = "exponential-ab3"
+                cls.model_rebuild(force=True)
+
+    @model_validator(mode="after")
+    def _has_a_flow(self) -> Self:
+        if self.flow is None and self.integrator.startswith("exponential"):
+            raise ValueError(
+                f"integrator: a device with `flow` must hold for {self.integrator}, but got "
+                f'{type(self).__name__} without. Take "ab3", "euler", "heun" or "rk4", or give it '
+                "its solution under a constant drive as `flow`."
+            )
+        return self
+
+
+_HOOKS = frozenset(
+    name for name in vars(Device) if not name.startswith("_") and name not in Device.model_fields
+)
+
+
+class DeviceObjective(LayeredObjective[Device]):
+    """Trains a layered network of devices of one class on a task of time-series classification."""
+
+    costs: ClassVar[Mapping[str, str]] = {
+        "energy_pj": "energy while one series is presented, see physics.energy_pj",
+        **LayeredObjective.costs,
+    }
+
+    def costs_of(self, params: Device, task: TaskParams) -> dict[str, float]:
+        """What a network costs, untrained, and the energy with the powers of ``params``."""
+        costs = super().costs_of(params, task)
+        energy_pj = physics.energy_pj(
+            n_neurons=int(costs["n_neurons"]),
+            n_synapses=int(costs["n_synapses"]),
+            presentation_ns=costs["presentation_ns"],
+            neuron_uw=params.neuron_uw,
+            synapse_uw=params.synapse_uw,
+        )
+        return {**costs, "energy_pj": energy_pj}
+
+    def network(
+        self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
+    ) -> DeviceNetwork:
+        """The network that ``params`` describe, one member per seed."""
+        from objectives.networks.pointwise import DeviceNetwork, DevicePhysics
+
+        devices = DevicePhysics(device=params, **stepping(params))
+        return DeviceNetwork(
+            seeds, physics=devices, channels=channels, outputs=outputs, **architecture(params)
+        )
+
+
+def checked(device: type[Device]) -> type[Device]:
+    """The class itself, once its methods give as many numbers as it has states.
+
+    Raises:
+        ValueError: they do not, or cannot be called.
+    """
+    name = device.__name__
+    try:
+        one = device()
+    except ValidationError:  # a parameter without a default
+        return device
+    number = {n: v[0] if isinstance(v, tuple) else v for n, v in one.values().items()}
+    one = one.with_values(**number)
+    hook = "rest"
+    try:
+        states = one.every("rest")
+        hook = "rate"
+        one.every("rate", *states, 0.0)
+        hook = "output"
+        one.output(*states)
+        hook = "kick"
+        one.every("kick", *states, noise=0.0 if one.noise_parts == 1 else (0.0,) * one.noise_parts)
+        if device.flow is not None:
+            hook = "flow"
+            one.every("flow", *states, drive=0.0, dt_ns=1.0)
+    except (ArithmeticError, AttributeError, NotImplementedError, TypeError) as error:
+        raise ValueError(
+            f"{name}.{hook}: expressions of states, drive and parameters must hold, but got "
+            f"{type(error).__name__}: {error}. Mend it; see `objectives.device.Device.{hook}`."
+        ) from error
+    return device
+
+
+# --- functions ------------------------------------------------------------------------------------
+
+
+def _library(*values: Any) -> Any:
+    """The module that knows such values: they were made by it, so it is there."""
+    names = [type(value).__module__.partition(".")[0] for value in values]
+    name = next((name for name in ("sympy", "torch", "numpy") if name in names), "math")
+    return sys.modules.get(name) or importlib.import_module(name)
+
+
+def _function(name: str, value: Any) -> Any:
+    return getattr(_library(value), name)(value)
+
+
+def tanh(x: Any) -> Any:
+    """Hyperbolic tangent."""
+    return _function("tanh", x)
+
+
+def exp(x: Any) -> Any:
+    """Exponential function."""
+    return _function("exp", x)
+
+
+def sin(x: Any) -> Any:
+    """Sine, of radians."""
+    return _function("sin", x)
+
+
+def cos(x: Any) -> Any:
+    """Cosine, of radians."""
+    return _function("cos", x)
+
+
+def log(x: Any) -> Any:
+    """Natural logarithm."""
+    return _function("log", x)
+
+
+def sqrt(x: Any) -> Any:
+    """Square root."""
+    return _function("sqrt", x)
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x))."""
+    library = _library(x)
+    if library.__name__ == "sympy":
+        return _sigmoid_of_symbols()(x)
+    return library.sigmoid(x) if library.__name__ == "torch" else 0.5 + 0.5 * tanh(0.5 * x)
+
+
+@cache
+def _sigmoid_of_symbols() -> Any:
+    import sympy
+
+    def fdiff(self: Any, argindex: int = 1) -> Any:
+        return self * (1 - self)
+
+    return type("sigmoid", (sympy.Function,), {"fdiff": fdiff})
+
+
+def where(condition: Any, then: Any, otherwise: Any) -> Any:
+    """``then`` where a comparison holds, else ``otherwise``."""
+    library = _library(condition, then, otherwise)
+    if library.__name__ == "sympy":
+        return library.Piecewise((then, condition), (otherwise, True))
+    if library.__name__ == "math":
+        return then if condition else otherwise
+    return library.where(condition, then, otherwise)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller one."""
+    return where(x < y, x, y)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger one."""
+    return where(x < y, y, x)

@@ -1,0 +1,160 @@
+"""Networks of any device: the reference, by the methods of the device itself.
+
+A device (``objectives.device.Device``) says what a neuron does with its drive I; the drive is that
+of every layered network, and a constant of the device::
+
+    d(states)/dt = rate(states, I)
+    I            = S (W_ext y_n + W_int y_{n+1} + b) + fixed_drive
+    y            = output(states)
+
+Its methods are called with tensors in place of its parameters: a number where all layers share
+one, (layers, 1, 1) where they differ, (1, layers, 1, width) on a chip whose neurons do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from objectives.networks.integrators import IntegratorName, State, Stepping
+from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
+from objectives.networks.per_layer import beside
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevicePhysics(Stepping):
+    """A device with the values of its parameters, and how it is integrated."""
+
+    device: Any
+    """An ``objectives.device.Device``."""
+
+    def __getattr__(self, name: str) -> Any:
+        """A parameter of the device."""
+        if name.startswith("_") or name == "device":
+            raise AttributeError(name)
+        return getattr(self.device, name)
+
+    @property
+    def solver(self) -> IntegratorName:
+        """See ``Stepping``."""
+        return "ab3" if self.device.flow is None else "exponential-ab3"
+
+    @property
+    def longest_step_ns(self) -> float:
+        """See ``Stepping``."""
+        found: float = type(self.device).model_fields["max_step_ns"].default
+        return found
+
+    def replaced(self, **values: Any) -> Self:
+        """See ``Stepping``."""
+        return replace(self, device=self.device.with_values(**values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceDynamics:
+    """The equations of the module as a pure vector field, with the weights of one forward pass."""
+
+    physics: DevicePhysics
+    synapses: Synapses
+    neurons: Neurons = NOMINAL
+
+    @cached_property
+    def _nominal(self) -> Any:
+        """The device with the values of every layer."""
+        values = self.physics.device.values()
+        return self.physics.device.with_values(
+            **{name: beside(value, self.synapses.bias) for name, value in values.items()}
+        )
+
+    @cached_property
+    def _warm(self) -> Any:
+        """The device with those of every neuron."""
+        own, factors = self._nominal.values(), self.neurons.factors
+        return self._nominal.with_values(**{n: own[n] * factors[n] for n in own & factors.keys()})
+
+    @cached_property
+    def _own(self) -> Any:
+        """The same as it is integrated."""
+        noisy = self.neurons.noise_per_sqrt_ns is not None
+        return self._warm.between_jumps() if noisy else self._warm
+
+    def _shaped(self, value: Any, batch: int) -> Tensor:
+        members, layers, width = self.synapses.bias.shape
+        return self.synapses.bias.new_zeros(members, layers, batch, width) + value
+
+    def rest(self, batch: int) -> State:
+        """See ``LayeredDynamics``."""
+        found = self._own.every("rest_under", self._nominal.fixed_drive())
+        return tuple(self._shaped(value, batch) for value in found)
+
+    def amplitude(self, state: State) -> Tensor:
+        """What a trace shows as x."""
+        found: Tensor = self._own.amplitude(*state)
+        return found
+
+    def output(self, state: State) -> Tensor:
+        """The outputs y."""
+        found: Tensor = self._own.output(*state)
+        return found
+
+    def read(self, state: State) -> Tensor:
+        """What is read out: the output."""
+        return self.output(state)
+
+    def drive(self, y: Tensor, u: Tensor) -> Tensor:
+        """Drive of every neuron, (members, layers, batch, width), per ns."""
+        weighted = self.synapses.weighted_sum(y, u)
+        return beside(self.physics.device.s, weighted) * weighted + self._nominal.fixed_drive()
+
+    def rate(self, state: State, drive: Tensor) -> State:
+        """Time derivative of the state, per ns."""
+        found: State = self._own.every("rate", *state, drive)
+        return found
+
+    def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
+        """State after ``dt_ns`` of constant drive, in closed form."""
+        found: State = self._own.every("flow", *state, drive=drive, dt_ns=dt_ns)
+        return found
+
+    def after_noise_kick(self, state: State, noise: Tensor) -> State:
+        """The state after a jump by ``noise``, (members, parts, layers, batch, width)."""
+        parts = noise.unbind(dim=1)
+        jump = parts[0] if len(parts) == 1 else parts
+        found: State = self._own.every("kick", *state, noise=jump)
+        return found
+
+
+class DeviceNetwork(LayeredNetwork):
+    """Members of a multilayer network of devices; arguments as for ``LayeredNetwork``."""
+
+    physics: DevicePhysics
+
+    def varied(self, synapses: Synapses, neurons: Neurons) -> DeviceDynamics:
+        """See ``LayeredNetwork``."""
+        return DeviceDynamics(physics=self.physics, synapses=synapses, neurons=neurons)
+
+    @property
+    def beyond_kernel(self) -> str:
+        """See ``LayeredNetwork``."""
+        return f"device={type(self.physics.device).__name__}"
+
+    @property
+    def noise_parts(self) -> int:  # type: ignore[override]
+        """See ``LayeredNetwork``."""
+        return int(self.physics.device.noise_parts)
+
+    def noise_per_sqrt_ns(self, factors: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """See ``LayeredNetwork``."""
+        device = self.physics.device
+        if device.noise_per_sqrt_ns is None:
+            return np.zeros(self.n_neurons)
+        values = {n: self.per_neuron(v) * factors.get(n, 1.0) for n, v in device.values().items()}
+        noise = device.with_values(**values).noise_per_sqrt_ns()
+        return np.zeros(self.n_neurons) + noise
