@@ -11,15 +11,17 @@ to one length as the task of the network did.
 ``best.safetensors`` holds everything: dense tensors named as in ``objectives.networks.layered``,
 the masks of the connections, and the description as text in its header. ``best.json`` is a copy of
 that description to read. No such file can run code: safetensors holds numbers only, and the class
-of the network is chosen by the name of a built-in objective.
+of the network is chosen by the name of a built-in objective, or of a device of your own in a module
+that you have imported before.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 import torch
@@ -179,15 +181,21 @@ def _build(
     Its sizes must be those of the tensors, so that it is no larger than the file.
     """
     name = description.get("objective")
-    if not isinstance(name, str) or name not in objectives.BUILT_IN:
+    module = name.partition(":")[0] if isinstance(name, str) else ""
+    known = name in objectives.BUILT_IN or (module != name and module in sys.modules)
+    try:
+        objective = objectives.load(cast(str, name)) if known else None
+    except LookupError:
+        objective = None
+    ours = name in objectives.BUILT_IN or hasattr(getattr(objective, "Params", None), "states")
+    if not (ours and isinstance(objective, NetworkObjective)):
         _refuse(
             path,
             f"`objective` in {', '.join(sorted(objectives.BUILT_IN))}",
             f"objective={name!r}",
-            "Of another objective's network, take the tensors: safetensors.torch.load_file(FILE).",
+            "Of another objective's network, take the tensors: safetensors.torch.load_file(FILE);"
+            " of a device of yours, import its module first.",
         )
-    objective = objectives.load(name)
-    assert isinstance(objective, NetworkObjective)
     try:
         params = objective.Params(**description["parameters"])
         described = {**description["architecture"]}

@@ -17,18 +17,17 @@ network of such devices, ``"my_module:Cubic-prediction"`` one that predicts. Lig
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
 
 from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema
 
 from objectives import physics
-from objectives.contract import ObjectiveParams, TaskParams
+from objectives.contract import TaskParams
 from objectives.layered import (
     Amplification,
     Integrator,
@@ -76,8 +75,10 @@ class _Bounded:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        number = Annotated[float, Field(**self.bounds)]  # type: ignore[arg-type]
-        return handler.generate_schema(PerLayer[number])  # type: ignore[valid-type]
+        bounds: Any = self.bounds
+        number: Any = Annotated[float, Field(**bounds)]
+        values: Any = PerLayer
+        return handler.generate_schema(values[number])
 
 
 def parameter(default: float | tuple[float, ...], *, description: str, **bounds: float) -> Any:
@@ -197,10 +198,10 @@ class Device(LayeredParams):
                     f"{cls.__name__}: a parameter must have a name of its own, but got {name}, "
                     f"which is {what}. Give it another one."
                 )
-        if cls.flow is not None and (own := cls.model_fields["integrator"]).default == "ab3":
-            if "integrator" not in cls.__annotations__:
-                own.default = "exponential-ab3"
-                cls.model_rebuild(force=True)
+        own = cls.model_fields["integrator"]
+        if cls.flow is not None and own.default == "ab3" and "integrator" not in vars(cls):
+            own.default = "exponential-ab3"
+            cls.model_rebuild(force=True)
 
     @model_validator(mode="after")
     def _has_a_flow(self) -> Self:
@@ -337,7 +338,7 @@ def sigmoid(x: Any) -> Any:
 
 @cache
 def _sigmoid_of_symbols() -> Any:
-    import sympy
+    import sympy  # type: ignore[import-untyped]
 
     def fdiff(self: Any, argindex: int = 1) -> Any:
         return self * (1 - self)

@@ -30,16 +30,18 @@ _INSTALLED = tuple(
 def modules(objective: str) -> Mapping[str, str]:
     """A hash of the source of each module that an objective, by its name, is made of.
 
-    These are the objective's own module, those of its base classes, and whatever these import, at
-    any place in them, and so on. Comments, docstrings and blank lines do not count. A module is
-    read once by a process, as Python does: what is computed with is what was read.
+    These are the objective's own module, those of its base classes and of its parameters' (which
+    are a device), and whatever these import, at any place in them, and so on. Comments, docstrings
+    and blank lines do not count. A module is read once by a process, as Python does: what is
+    computed with is what was read.
 
     Raises:
         LookupError: there is no such objective.
     """
     found: dict[str, str] = {}
     named = objectives.BUILT_IN.get(objective, objective).partition(":")[0]
-    classes = type(objectives.load(objective)).__mro__
+    loaded = objectives.load(objective)
+    classes = (*type(loaded).__mro__, *loaded.Params.__mro__)
     wanted = [named, *(cls.__module__ for cls in classes)]
     while wanted:
         name = wanted.pop()

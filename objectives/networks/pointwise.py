@@ -19,7 +19,6 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -87,7 +86,8 @@ class DeviceDynamics:
 
     def _shaped(self, value: Any, batch: int) -> Tensor:
         members, layers, width = self.synapses.bias.shape
-        return self.synapses.bias.new_zeros(members, layers, batch, width) + value
+        shaped: Tensor = self.synapses.bias.new_zeros(members, layers, batch, width) + value
+        return shaped
 
     def rest(self, batch: int) -> State:
         """See ``LayeredDynamics``."""
@@ -111,7 +111,8 @@ class DeviceDynamics:
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
         """Drive of every neuron, (members, layers, batch, width), per ns."""
         weighted = self.synapses.weighted_sum(y, u)
-        return beside(self.physics.device.s, weighted) * weighted + self._nominal.fixed_drive()
+        drive: Tensor = beside(self.physics.s, weighted) * weighted + self._nominal.fixed_drive()
+        return drive
 
     def rate(self, state: State, drive: Tensor) -> State:
         """Time derivative of the state, per ns."""
@@ -156,5 +157,5 @@ class DeviceNetwork(LayeredNetwork):
         if device.noise_per_sqrt_ns is None:
             return np.zeros(self.n_neurons)
         values = {n: self.per_neuron(v) * factors.get(n, 1.0) for n, v in device.values().items()}
-        noise = device.with_values(**values).noise_per_sqrt_ns()
+        noise: NDArray[np.float64] = device.with_values(**values).noise_per_sqrt_ns()
         return np.zeros(self.n_neurons) + noise

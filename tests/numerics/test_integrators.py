@@ -33,6 +33,7 @@ ORDERS: dict[IntegratorName, int] = {
     "exponential": 1,
     "exponential-ab2": 2,
     "exponential-ab3": 2,
+    "ab3": 2,
     "euler": 1,
     "heun": 2,
     "rk4": 4,

@@ -1,0 +1,222 @@
+"""A device of one's own: its class, its objective, what is refused, and what it is told by."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pointwise_devices
+import pytest
+import sympy
+import torch
+import trainings
+from pydantic import ValidationError
+
+import objectives
+from objectives import device, network_file, source
+from objectives.artifacts import load_network
+from objectives.contract import Protocol
+from objectives.device import Device, Parameter, parameter
+from objectives.networks.kernels.chips import Chip
+from objectives.networks.kernels.generating import of_device
+from objectives.tasks.narma10 import Narma10Params
+
+CUBIC = "pointwise_devices:Cubic"
+SMALL: dict[str, Any] = {"epochs": 1, "layers": 2, "width": 6, "max_step_ns": 1.0}
+
+
+def network(name: str = CUBIC, **changes: Any) -> Any:
+    """A small network of devices, float64."""
+    objective: Any = objectives.load(name)
+    params = objective.Params(**{**SMALL, **changes})
+    return objective.network(params, [0], channels=1, outputs=3).double()
+
+
+def test_a_class_is_an_objective_and_its_parameters_are_keys() -> None:
+    """One number, or one for each layer; without torch, SymPy, NumPy."""
+    program = f"""
+import sys, objectives
+own = objectives.load("{CUBIC}")
+assert own is objectives.load("{CUBIC}") and own.name == "{CUBIC}"
+assert own.Params(a=(0.1, 0.2, 0.3)).values() == {{"tau_ns": 2.0, "a": (0.1, 0.2, 0.3)}}
+print(*({{"torch", "sympy", "numpy", "numba"}} & sys.modules.keys()))
+"""
+    path = [str(Path(found.__file__ or "").parent) for found in (pointwise_devices, device)]
+    environment = {"PYTHONPATH": f"{path[0]}:{Path(path[1]).parent}"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_a_flow_lets_the_exponential_integrators_in() -> None:
+    leaky, cubic = pointwise_devices.Leaky, pointwise_devices.Cubic
+    assert (leaky().integrator, cubic().integrator) == ("exponential-ab3", "ab3")
+    assert leaky.model_fields["integrator"].default == "exponential-ab3", "as hpo params shows it"
+    with pytest.raises(ValidationError) as refused:
+        cubic(integrator="exponential")
+    assert (
+        "integrator: a device with `flow` must hold for exponential, but got Cubic without. Take "
+        '"ab3", "euler", "heun" or "rk4", or give it its solution under a constant drive as `flow`.'
+    ) in str(refused.value)
+
+
+def test_bounds_hold_for_every_layer() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        pointwise_devices.Cubic(a=(0.1, -0.1, 0.1))
+
+
+@pytest.mark.filterwarnings("ignore:Field name")
+@pytest.mark.parametrize("name", ["lr0", "v", "output", "drive", "dt_ns"])
+def test_a_name_that_is_taken_is_refused(name: str) -> None:
+    what = "a state" if name == "v" else "what every device has"
+    own = {"__annotations__": {name: Parameter}, name: parameter(1.0, description="")}
+    with pytest.raises(TypeError) as refused:
+        type("Taken", (Device,), {"__module__": __name__, "states": ("v",), **own})
+    assert str(refused.value) == (
+        f"Taken: a parameter must have a name of its own, but got {name}, which is {what}. "
+        "Give it another one."
+    )
+
+
+def _one_too_many(self: Any, x: Any, drive: Any) -> Any:
+    return -x, drive
+
+
+def _of_math(self: Any, x: Any, drive: Any) -> Any:
+    return math.tanh(drive) - x
+
+
+def _of_torch(self: Any, x: Any, drive: Any) -> Any:
+    return torch.tanh(drive) - x
+
+
+def _by_if(self: Any, x: Any, drive: Any) -> Any:
+    return drive if x > 0 else -x
+
+
+def _unknown(self: Any, x: Any, drive: Any) -> Any:
+    return self.lost * drive - x
+
+
+def _by_gamma(self: Any, x: Any, drive: Any) -> Any:
+    return (sympy.gamma(drive) if isinstance(drive, sympy.Basic) else drive) - x
+
+
+REMEDY = (
+    " Take tanh, exp, ... from objectives.device, not from math, numpy or torch, and in place of "
+    "`if` its where(condition, a, b)."
+)
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (_one_too_many, "one value for each state (x) must be returned, but got 2. Return 1,"),
+        (_unknown, "expressions of states, drive and parameters must hold, but got AttributeError"),
+        (_of_torch, "expressions of states, drive and parameters must hold, but got TypeError: "),
+    ],
+)
+def test_a_rate_that_no_number_goes_through_is_refused_at_launch(
+    rate: Any, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = type("Own", (Device,), {"__module__": __name__, "rate": rate})
+    monkeypatch.setitem(globals(), "Own", own)
+    with pytest.raises(LookupError) as refused:
+        objectives.load(f"{__name__}:Own")
+    assert f"objective '{__name__}:Own': Own.rate: {text}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (_of_math, "Own.rate: an expression that SymPy can differentiate must be returned, but"),
+        (_by_if, "but got TypeError: cannot determine truth value of Relational"),
+        (_by_gamma, "functions that kernels know (tanh, exp, log, sin, cos, sigmoid, absolute,"),
+    ],
+)
+def test_a_rate_that_no_symbol_goes_through_is_refused(rate: Any, text: str) -> None:
+    own: Any = type("Own", (Device,), {"__module__": __name__, "rate": rate})
+    with pytest.raises(ValueError, match=re.escape(text)) as refused:
+        of_device(own(), by_flow=False)
+    assert rate is _by_gamma or str(refused.value).endswith(REMEDY)
+
+
+@pytest.mark.parametrize("name", ["tanh", "exp", "sin", "cos", "log", "sqrt", "sigmoid"])
+def test_functions_take_numbers_arrays_tensors_and_symbols(name: str) -> None:
+    function, x = getattr(device, name), sympy.Symbol("x", real=True)
+    own = float(function(0.7))
+    assert isinstance(function(0.7), float)
+    assert function(np.array([0.7]))[0] == pytest.approx(own, rel=1e-15)
+    tensor = torch.tensor([0.7], dtype=torch.float64, requires_grad=True)
+    function(tensor).backward()
+    assert function(tensor).item() == pytest.approx(own, rel=1e-15)
+    slope = function(x).diff(x).subs({x: 0.7})
+    if name == "sigmoid":
+        slope = own * (1 - own)
+        assert function(x).diff(x) == function(x) * (1 - function(x))
+    assert float(slope) == pytest.approx(tensor.grad.item(), rel=1e-12)  # type: ignore[union-attr]
+
+
+def test_choices_are_made_number_by_number() -> None:
+    x = sympy.Symbol("x", real=True)
+    for chosen, expected in ((device.minimum, -1.0), (device.maximum, 2.0)):
+        assert chosen(-1.0, 2.0) == expected
+        assert chosen(np.array([-1.0]), 2.0) == [expected]
+        assert chosen(torch.tensor([2.0]), -1.0).item() == expected
+        assert chosen(x, -1.0).subs({x: 2.0}) == expected
+
+
+@pytest.mark.parametrize("name", ["Cubic", "Leaky", "Nagumo", "Phase"])
+def test_it_stays_at_rest_without_input(name: str) -> None:
+    """And its trace says so: the rest that a device tells is the fixed point of its rate."""
+    own = network(f"pointwise_devices:{name}")
+    for weights in own.parameters():
+        weights.data.zero_()
+    found = own.trajectories(torch.zeros(1, 3, 1, dtype=torch.float64))
+    if name != "Phase":
+        torch.testing.assert_close(found["x"], found["x"][..., :1, :].expand_as(found["x"]))
+    expected = 0.05 if name == "Phase" else 0.0
+    assert found["drive"].unique().tolist() == [expected]
+
+
+def test_a_layer_has_its_own_parameters_and_a_chip_its_neurons() -> None:
+    """A chip whose factors are those of the second layer is a network with that layer changed."""
+    nominal, changed = network(), network(a=(0.3, 0.6))
+    factors = {"a": np.repeat([1.0, 2.0], 6), "thermal_power": np.full(12, 3.0)}
+    u = torch.rand(2, 5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(nominal(u, Chip(factors=factors)), changed(u), rtol=1e-12, atol=0)
+    assert (changed(u) - nominal(u)).abs().max() > 1e-6
+
+
+def test_noise_follows_the_parameters() -> None:
+    own = network("pointwise_devices:Leaky")
+    noise = own.noise_per_sqrt_ns({"tau_ns": np.repeat([1.0, 4.0], 6)})
+    np.testing.assert_allclose(noise, np.repeat([0.02 / 3**0.5, 0.01 / 3**0.5], 6))
+    assert not network().noise_per_sqrt_ns({}).any()
+
+
+@pytest.mark.parametrize("name", [CUBIC, f"{CUBIC}-prediction"])
+def test_it_trains_is_solved_and_comes_back_from_its_file(name: str, tmp_path: Path) -> None:
+    """By its figures of power; the file is read where the module is imported."""
+    series = name.endswith("-prediction")
+    own = {"task": Narma10Params(washout=10, n_train=100, n_test=100), "trained": "readout"}
+    outcome = trainings.evaluate(
+        name, Protocol.CONFIRM, **SMALL, **(own if series else {}), neuron_uw=2.0, synapse_uw=0.0
+    )
+    assert (outcome.solved is None, outcome.thermal) == (False, None)
+    time_ns = outcome.info["presentation_ns"]
+    assert outcome.info["energy_pj"] == pytest.approx(2e-3 * 12 * time_ns)
+    path = tmp_path / "own.safetensors"
+    network_file.write(path, outcome.network, {})
+    read = load_network(path)
+    assert type(read.physics.device).__name__ == "Cubic"
+
+
+def test_its_module_counts_as_source() -> None:
+    found = source.modules(CUBIC)
+    assert {"pointwise_devices", "objectives.device", "objectives.networks.pointwise"} <= {*found}
