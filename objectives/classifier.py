@@ -36,7 +36,7 @@ from objectives.networks.devices import Training
 from objectives.networks.kernels.sizes import CHIPS
 from objectives.networks.kernels.updates import Updates
 from objectives.scoring import SCORING_BATCH, Accuracy, Hardware, ideal_accuracy, is_finite, score
-from objectives.solved_equation import close, refined, solve, solving_steps
+from objectives.solved_equation import close, refined, solve, solve_trial, solving_steps
 from objectives.tasks import load
 from objectives.tasks.data import Examples, Split
 from objectives.training import Recipe, train
@@ -155,10 +155,15 @@ class LayeredMember(NetworkMember):
         )
         self._finish()
         solved, thermal = None, None
+
+        def scored() -> float:
+            return score(self.network, self._split.score, how.score, how.worst)[0]
+
+        if self._protocol is Protocol.VALIDATION:
+            solved = solve_trial(self.network, scored, outcome.score, how.agree)
         if self._protocol is Protocol.CONFIRM:
-            scored = (self.network, self._split.score, how.score, how.worst)
-            solved = solve(self.network, lambda: score(*scored)[0], how.agree)
-            thermal = self._thermal(solved, lambda: score(*scored)[0], relative=how.relative)
+            solved = solve(self.network, scored, how.agree)
+            thermal = self._thermal(solved, scored, relative=how.relative)
         # beside what is claimed
         with refined(self.network, solved.steps_per_point) if solved else nullcontext():
             chips = () if self._variability is None else self._on_chips(self._variability)

@@ -35,7 +35,8 @@ class Protocol(StrEnum):
     """Which data trains a member, and which data scores it."""
 
     VALIDATION = "validation"
-    """Train on part of the training half, score on the rest of it: the test half stays unseen."""
+    """Train on part of the training half, score on the rest of it: the test half stays unseen.
+    A trial that is trained to its end counts by ``Outcome.solved``, where there is one."""
     PAPER = "paper"
     """Train on the whole training half, score every epoch on the test half, as the paper does."""
     CONFIRM = "confirm"
@@ -235,7 +236,8 @@ class Outcome(Told):
     """What one member's training gave."""
 
     score: Score
-    """Final score: for accuracies a fraction in [0, 1]. Always finite."""
+    """Final score: for accuracies a fraction in [0, 1]. Always finite. Of an objective that
+    integrates a differential equation, at the step that it was trained with; see ``solved``."""
     curve: tuple[Score, ...] = ()
     """Score after each epoch; empty under ``Protocol.CONFIRM``."""
     loss_curve: tuple[Number, ...] = ()
@@ -246,8 +248,9 @@ class Outcome(Told):
     """Facts worth showing, by name with unit: ``n_synapses``, ``n_train`` ..."""
     solved: Solved | None = None
     """Of an objective that integrates a differential equation: the check of its time step. It is
-    made under ``Protocol.CONFIRM``, and what is confirmed is then ``solved.score``. An objective
-    that integrates nothing has none; your own may give one."""
+    made under ``Protocol.CONFIRM``, and, shorter, under ``Protocol.VALIDATION``: what is confirmed,
+    and what a trial scores that is trained to its end, is then ``solved.score``. An objective that
+    integrates nothing has none; your own may give one."""
     thermal: Thermal | None = None
     """Of an objective whose neurons are oscillators with a thermal power: the check of it, made
     under ``Protocol.CONFIRM``."""

@@ -30,6 +30,9 @@ LOGITS_AGREEMENT = 1e-2
 MAX_REFINEMENTS = 7
 """How often the step is halved at most: 128 times as many steps."""
 
+MAX_SEARCH_REFINEMENTS = 3
+"""Likewise of a trial of a search, of which there are many: 8 times as many steps."""
+
 
 T = TypeVar("T")
 
@@ -54,7 +57,26 @@ def solve(
         score: measures it, with its present physics.
         agree: whether the scores of a coarse and a fine step are the same.
     """
-    found, steps, converged = _refine(network, score, agree)
+    return _solved(network, *_refine(network, score, agree))
+
+
+def solve_trial(
+    network: LayeredNetwork,
+    score: Callable[[], float],
+    own: float,
+    agree: Callable[[float, float], bool] = close,
+) -> Solved:
+    """The same of a trial of a search, for about the time of an epoch.
+
+    Its ``own`` score, at the step of training, is known: a score at half of that step is all that
+    is measured where the two agree. One that profits from its step does not agree, and its step is
+    halved again, ``MAX_SEARCH_REFINEMENTS`` times in all. What may still change then, or agree by
+    chance, no claim rests on: the best are confirmed by ``solve``.
+    """
+    return _solved(network, *_refine(network, score, agree, own, MAX_SEARCH_REFINEMENTS))
+
+
+def _solved(network: LayeredNetwork, found: float, steps: int, converged: bool) -> Solved:
     return Solved(
         score=found,
         converged=converged,
@@ -94,20 +116,25 @@ def refined(network: LayeredNetwork, n_steps: int) -> Iterator[None]:
 
 
 def _refine(
-    network: LayeredNetwork, measure: Callable[[], T], agree: Callable[[T, T], bool]
+    network: LayeredNetwork,
+    measure: Callable[[], T],
+    agree: Callable[[T, T], bool],
+    coarse: T | None = None,
+    refinements: int = MAX_REFINEMENTS,
 ) -> tuple[T, int, bool]:
-    """What is measured at the finest step, its steps per point, and whether the last two agree."""
+    """What is measured at the finest step, its steps per point, and whether the last two agree.
+
+    The first one is compared with what was measured ``coarse``, if that is known.
+    """
     trained = network.physics
     by_default = replace(trained, steps_per_point=1, max_step_ns=trained.longest_step_ns)
     least = 2 * max(trained.n_steps, by_default.n_steps)
     steps = -(-least // trained.n_steps) * trained.n_steps  # noise jumps after the trained ones
-    with refined(network, steps):
-        coarse = measure()
-    for _ in range(MAX_REFINEMENTS - 1):
-        steps *= 2
+    for refinement in range(refinements):
+        steps *= 2 if refinement else 1
         with refined(network, steps):
             fine = measure()
-        if agree(coarse, fine):
+        if coarse is not None and agree(coarse, fine):
             return fine, steps, True
         coarse = fine
-    return coarse, steps, False
+    return fine, steps, False

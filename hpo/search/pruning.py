@@ -29,10 +29,10 @@ class EndedError(Exception):
 class TrialProgress:
     """One trial on its way; tell it of every epoch and network in order, those of before too.
 
-    Pruners that compare learning curves see steps 1 .. epochs from the first network's curve, then
-    one step for every further network: the mean score so far. The Wilcoxon pruner compares network
-    by network (the same seeds in all trials): step m is the score of network m - 1. Under
-    ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
+    Pruners that compare learning curves see steps 1 .. epochs from the first network's curve, whose
+    last value is then its score, and one step for every further network: the mean score so far. The
+    Wilcoxon pruner compares network by network (the same seeds in all trials): step m is the score
+    of network m - 1. Under ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
 
     The pruner compares steps, beside a cost with those of trials that cost no more; in a race,
     those of the first network's curve alone, and ``why_out`` decides after every network. A
@@ -75,6 +75,8 @@ class TrialProgress:
             EndedError: the pruner has seen enough, or the trial has left the race.
         """
         mean = statistics.fmean(scores)
+        if self.steps and len(scores) == 1 and not self._by_network:
+            self.steps[-1] = mean  # on the solved equation; its curve was at the step of training
         if self._spec.protocol != Protocol.CONFIRM and (self._by_network or len(scores) > 1):
             self._judge(scores[-1] if self._by_network else mean)
         why = comparison.why_out(self._spec, self._number, self._seen, mean, len(scores))

@@ -97,8 +97,13 @@ class Member:
 
     @property
     def solved(self) -> Solved | None:
-        """The check of its time step; None of a search, and of an objective that makes none."""
+        """The check of its time step; None of an objective that makes none."""
         return check_of(Solved, SOLVED, self.info)
+
+    @property
+    def claimed(self) -> float:
+        """Its score on the solved equation, if that is known: what counts in a search."""
+        return self.score if self.solved is None else self.solved.score
 
     @property
     def thermal(self) -> Thermal | None:

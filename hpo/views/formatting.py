@@ -10,7 +10,8 @@ from hpo.study import effort
 from hpo.study.dimensions import Dimension, split
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Trial
+from hpo.study.trials import Phase, Trial
+from objectives.contract import Protocol
 
 _UNITS = {
     **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},
@@ -107,14 +108,15 @@ def score_cell(spec: StudySpec, trial: Trial) -> str:
     """The score of a trial, with its cost where the study has one, or a dash.
 
     Of a trial that was ended early with what it is of: ``51.3 % after 5 of 60 epochs``, the last
-    value of a learning curve. Where the time step of every network was checked, both scores:
-    ``94.4 %, 8.8 % solved``.
+    value of a learning curve. Of what is tested, both scores where the time step of every network
+    was checked: ``94.4 %, 8.8 % solved``. A trial that is validated has the latter alone.
     """
     if trial.score is None:
         return "–"
     text = point_text(spec, trial.score, None, trial.costs)
     text += f" after {after}" if (after := effort.after(spec, trial)) else ""
-    if trial.checked:
+    validated = trial.phase == Phase.SEARCH and spec.protocol == Protocol.VALIDATION
+    if trial.checked and not validated:
         text += f", {score_text(spec, statistics.fmean(trial.scores))} solved"
     return text
 

@@ -102,10 +102,7 @@ class StudyNetwork:
 
     @property
     def score_at(self) -> str:
-        """``at the study's step``: where the score was measured; empty if the equation has none.
-
-        A network of the search has no other score: its time step was not checked.
-        """
+        """``at the study's step``: where the score was measured; empty if the equation has none."""
         integrates = self.result.spec.integrates or self.measured.solved is not None
         return caveats.AT_STEP if integrates else ""
 

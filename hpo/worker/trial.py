@@ -111,12 +111,12 @@ class TrialRun:
             for index in range(len(members), self._n_members):
                 seed = derived_seed(self._spec.seed, "member", index)
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
-                course.networks([m.score for m in members])
+                course.networks(self._scores(members))
         except EndedError as why:
-            score = course.early_score([m.score for m in members])
+            score = course.early_score(self._scores(members))
             self._settle(SlotState.PRUNED, score=score, message=str(why))
             return
-        score = statistics.fmean(m.score for m in members)
+        score = statistics.fmean(self._scores(members))
         self._settle(SlotState.COMPLETE, score=score)
 
     def _history(self) -> list[Past]:
@@ -161,11 +161,16 @@ class TrialRun:
         for count, member in enumerate(members, start=1):
             for value in member.curve:
                 course.epoch(member.member, value)
-            course.networks([m.score for m in members[:count]])
+            course.networks(self._scores(members[:count]))
         checkpoint = self._claim.checkpoint
         if checkpoint is not None and checkpoint.member == len(members):
             for value in checkpoint.curve:
                 course.epoch(checkpoint.member, value)
+
+    def _scores(self, members: Sequence[Member]) -> list[float]:
+        """What trained networks score; a study that selects nothing claims nothing by it."""
+        validates = self._spec.protocol == Protocol.VALIDATION
+        return [m.claimed if validates else m.score for m in members]
 
     # --- confirmation --------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ STUDIES: dict[str, dict[str, Any]] = {
         "sampler": {"name": "random"},
         "fixed": {"noise_drop": 0.05, "drop": 0.02},
         "variability": {"spread": 0.2, "draws": 5},
-        "stop": {"target": 0.76},
+        "stop": {"target": 0.74},
         "confirm": {"top": 2, "members": 3, "yield_above": 0.7},
     },
 }

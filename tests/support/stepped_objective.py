@@ -30,7 +30,7 @@ class SteppedParams(ToyParams):
 
 
 class SteppedObjective(ToyObjective):
-    """The same scores; a confirmed network scores ``drop`` less on the solved equation."""
+    """The same scores; on the solved equation, a network scores ``drop`` less."""
 
     name: ClassVar[str] = "toy-stepped"
     Params: ClassVar[type[ObjectiveParams]] = SteppedParams
@@ -42,7 +42,7 @@ class SteppedObjective(ToyObjective):
         """Train as the toy does; the network of an odd seed does not settle if it drops much."""
         how |= {"protocol": protocol, "member_seed": member_seed}
         outcome = super().evaluate(params, **how)
-        if protocol != Protocol.CONFIRM:
+        if protocol == Protocol.PAPER:
             return outcome
         solved = Solved(
             score=max(0.0, outcome.score - params.drop),
@@ -51,7 +51,8 @@ class SteppedObjective(ToyObjective):
             trained_steps_per_point=1,
             remedy="Lower max_step_ns.",
         )
-        return outcome.replace(solved=solved, thermal=_thermal(solved.score, params.noise_drop))
+        drop = params.noise_drop if protocol == Protocol.CONFIRM else None
+        return outcome.replace(solved=solved, thermal=_thermal(solved.score, drop))
 
 
 def _thermal(score: float, noise_drop: float | None) -> Thermal | None:

@@ -11,7 +11,14 @@ from trainings import evaluate
 
 from objectives.contract import Protocol
 from objectives.networks.layered import LayeredNetwork
-from objectives.solved_equation import MAX_REFINEMENTS, refined, solve, solving_steps
+from objectives.solved_equation import (
+    MAX_REFINEMENTS,
+    MAX_SEARCH_REFINEMENTS,
+    refined,
+    solve,
+    solve_trial,
+    solving_steps,
+)
 
 
 @pytest.mark.parametrize(("kind", "epochs", "steps"), [("spintronic", 8, 2), ("ctrnn", 12, 3)])
@@ -20,11 +27,12 @@ def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation
 ) -> None:
     small = {"layers": 2, "batch_size": 60, "epochs": epochs}
     as_a_map = {"integrator": "exponential", "max_step_ns": 1e4}
-    outcome = evaluate(kind, Protocol.CONFIRM, seed=1, **small, **as_a_map)
-    assert outcome.score > 0.65
-    assert outcome.solved.score < outcome.score - 0.3
-    assert outcome.solved.trained_steps_per_point == 1
-    assert outcome.solved.remedy == "Lower max_step_ns."
+    for protocol in (Protocol.CONFIRM, Protocol.VALIDATION):
+        outcome = evaluate(kind, protocol, seed=1, **small, **as_a_map)
+        assert outcome.score > 0.65
+        assert outcome.solved.score < outcome.score - 0.3
+        assert outcome.solved.trained_steps_per_point == 1
+        assert outcome.solved.remedy == "Lower max_step_ns."
     by_default = evaluate(kind, Protocol.CONFIRM, seed=1, **small)
     assert by_default.solved.converged
     assert by_default.solved.trained_steps_per_point == steps
@@ -32,8 +40,13 @@ def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation
     assert by_default.solved.score == pytest.approx(by_default.score, abs=0.01)
 
 
-def solve_for(scores: dict[int, float], **physics: Any) -> tuple[Any, list[int]]:
-    """What is found where the accuracy with so many steps is given, and which were tried."""
+def solve_for(
+    scores: dict[int, float], own: float | None = None, **physics: Any
+) -> tuple[Any, list[int]]:
+    """What is found where the accuracy with so many steps is given, and which were tried.
+
+    With an ``own`` score, as of a trial of a search.
+    """
     network, tried = tiny(**physics), []
 
     def accuracy() -> float:
@@ -42,7 +55,7 @@ def solve_for(scores: dict[int, float], **physics: Any) -> tuple[Any, list[int]]
         return scores[tried[-1]]
 
     before = network.physics
-    found = solve(network, accuracy)
+    found = solve(network, accuracy) if own is None else solve_trial(network, accuracy, own)
     assert network.physics is before
     return found, tried
 
@@ -61,6 +74,20 @@ def test_a_network_that_never_settles_says_so() -> None:
     assert not found.converged
     assert found.steps_per_point == tried[-1] == 2 * 2**MAX_REFINEMENTS
     assert found.score == scores[tried[-1]]
+
+
+def test_a_trial_is_refined_until_it_agrees_with_the_step_before_and_no_more_than_three_times() -> (
+    None
+):
+    scores = {4: 0.9, 8: 0.6, 16: 0.5, 32: 0.4}
+    sound, tried = solve_for(scores, own=0.9, dt_ns=1.0)
+    assert (sound.score, sound.converged, tried) == (0.9, True, [4]), "one score more"
+    scores[8] = scores[16] = 0.88
+    found, tried = solve_for(scores, own=0.95, dt_ns=1.0)
+    assert (found.score, found.converged, tried) == (0.88, True, [4, 8, 16])
+    scores[16] = 0.5
+    found, tried = solve_for(scores, own=0.95, dt_ns=1.0)
+    assert (found.score, found.converged, len(tried)) == (0.5, False, MAX_SEARCH_REFINEMENTS)
 
 
 def test_a_tenth_of_a_point_is_near_enough() -> None:
