@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,8 +134,9 @@ class Study:
         """The learning curves as a table: a row per epoch of every network.
 
         Columns: ``phase`` (search, confirm), ``trial``, ``network`` (of the trial, from 0; in a
-        confirmation its fresh seed, from 1), ``epoch`` from 1, ``score`` and ``loss`` after it. A
-        confirmation is tested once: its scores are NaN.
+        confirmation its fresh seed, from 1), ``epoch`` from 1, ``score`` and ``loss`` after it.
+        Where a network was not scored, it is NaN: in a confirmation, which is tested once, and
+        between the epochs of ``budget.score_every``.
 
         Raises:
             HpoError: pandas is not installed.
@@ -360,14 +360,13 @@ def _epochs(spec: StudySpec, slot: Trial) -> Iterator[tuple[str, int, int, int, 
     trial, first = slot.number, 0
     if slot.phase == Phase.CONFIRM and slot.source is not None and spec.confirm is not None:
         trial, first = slot.source, slot.number % spec.confirm.members + 1
-    if not slot.members:
-        for epoch, score in enumerate(slot.steps[: spec.budget.epochs], 1):
-            yield str(slot.phase), trial, 0, epoch, score, math.nan
-    for member in slot.members:
-        network = first if slot.phase == Phase.CONFIRM else member.member
-        pairs = zip_longest(member.curve, member.loss_curve, fillvalue=math.nan)
-        for epoch, (score, loss) in enumerate(pairs, 1):
-            yield str(slot.phase), trial, network, epoch, score, loss
+    networks = [(m.member, m.curve, m.loss_curve) for m in slot.members]
+    for number, curve, losses in networks or [(0, slot.steps[: spec.budget.scores], ())]:
+        network = first if slot.phase == Phase.CONFIRM else number
+        scores = {spec.budget.epochs_at(n): score for n, score in enumerate(curve, 1)}
+        for epoch in range(1, max([len(losses), *scores]) + 1):
+            loss = losses[epoch - 1] if epoch <= len(losses) else math.nan
+            yield str(slot.phase), trial, network, epoch, scores.get(epoch, math.nan), loss
 
 
 def _pandas(what: str) -> Any:

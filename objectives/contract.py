@@ -96,7 +96,8 @@ class Progress:
     epoch: int
     """Epochs finished so far, from 1."""
     score: float | None
-    """Score on the scoring data after this epoch; None under ``Protocol.CONFIRM``."""
+    """Score on the scoring data after this epoch; None under ``Protocol.CONFIRM``, and after epochs
+    that the parameter ``score_every`` leaves out, if the objective has it."""
     checkpoint: Callable[[], bytes]
     """Everything needed to go on from here: given as ``resume``, training continues bit for bit."""
 
@@ -239,7 +240,7 @@ class Outcome(Told):
     """Final score: for accuracies a fraction in [0, 1]. Always finite. Of an objective that
     integrates a differential equation, at the step that it was trained with; see ``solved``."""
     curve: tuple[Score, ...] = ()
-    """Score after each epoch; empty under ``Protocol.CONFIRM``."""
+    """What ``on_epoch`` was told, where that was a score; empty under ``Protocol.CONFIRM``."""
     loss_curve: tuple[Number, ...] = ()
     """Mean training loss of each epoch (may hold non-finite values after a divergence)."""
     diverged: bool = False

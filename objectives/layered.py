@@ -60,6 +60,14 @@ EmaDecay = Annotated[
         " so many times what the next one counts; 0: those of the last epoch",
     ),
 ]
+ScoreEvery = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="epochs from one score to the next; the last epoch always has one",
+    ),
+]
 _Amplification = Annotated[float, Field(ge=0, le=100)]
 Amplification = Annotated[
     PerLayer[_Amplification], Field(description="amplification S of weights and trainable biases")
@@ -123,6 +131,7 @@ class LayeredParams(ObjectiveParams):
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 120
     ema_decay: EmaDecay = 0.0
+    score_every: ScoreEvery = 1
     integrator: Integrator = "exponential-ab3"
     steps_per_point: Annotated[
         int,
@@ -258,7 +267,7 @@ def recipe(params: LayeredParams) -> Recipe:
     """How ``params`` say to train."""
     from objectives.training import Recipe
 
-    names = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay")
+    names = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay", "score_every")
     return Recipe(**{name: getattr(params, name) for name in names})
 
 

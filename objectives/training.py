@@ -59,10 +59,16 @@ class Recipe:
     """Every element of every gradient is clipped to ± this."""
     ema_decay: float = 0.0
     """Weights of k epochs before count so much to the power of k in the average that is scored."""
+    score_every: int = 1
+    """Epochs from one score to the next, see ``scores``."""
 
     def learning_rate(self, epoch: int) -> float:
         """Learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay + 1)``."""
         return self.lr0 / (epoch / self.lr_decay + 1.0)
+
+    def scores(self, epoch: int) -> bool:
+        """Whether the network is scored after so many epochs: the last one always is."""
+        return epoch % self.score_every == 0 or epoch == self.epochs
 
 
 @dataclass(kw_only=True)
@@ -121,9 +127,8 @@ class _Run:
         self.diverged = self.diverged or not finite
         return found
 
-    def progress(self, identity: Identity) -> Progress:
-        last = self.curve[-1] if self.curve else None
-        return Progress(epoch=self.epoch, score=last, checkpoint=partial(self.save, identity))
+    def progress(self, score: float | None, identity: Identity) -> Progress:
+        return Progress(epoch=self.epoch, score=score, checkpoint=partial(self.save, identity))
 
     def save(self, identity: Identity) -> bytes:
         buffer = io.BytesIO()
@@ -188,14 +193,14 @@ def train(
         identity: what makes this training the one that it is; written into every checkpoint.
         on_epoch: told of every epoch; what it raises passes through.
         resume: a checkpoint to go on from.
-        accuracy: how it is scored, after every epoch and at the end.
+        accuracy: how it is scored, after epochs and at the end.
         worst: the score of a network with a weight that is not finite.
         updates: how a batch changes the weights; by default, along the gradient.
         devices: what training sees of them; None: the ideal network.
 
     Returns:
         The outcome; its ``info`` holds ``n_skipped_updates``, see ``Updates``. After a divergence
-        its curves keep their full length.
+        its curves keep their length.
 
     Raises:
         ValueError: the checkpoint is damaged or belongs to another training.
@@ -222,9 +227,11 @@ def train(
         run.n_skipped_updates += n_skipped
         run.diverged = run.diverged or not math.isfinite(loss)
         run.finish_epoch()
-        if protocol is not Protocol.CONFIRM:
-            run.curve.append(run.score(split.score))
-        on_epoch(run.progress(identity))
+        found = None
+        if protocol is not Protocol.CONFIRM and recipe.scores(run.epoch):
+            found = run.score(split.score)
+            run.curve.append(found)
+        on_epoch(run.progress(found, identity))
     run.take(run.average)
     return Outcome(
         score=run.curve[-1] if run.curve else run.score(split.score),

@@ -25,6 +25,7 @@ from hpo.ledger.claims import End
 from hpo.ledger.schema import ask
 from hpo.search import space as search_space
 from hpo.search.space import directions, names, values
+from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
@@ -144,7 +145,7 @@ def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     }
 
 
-def outcome_of(end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
+def outcome_of(spec: StudySpec, end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of ``FINISH`` for Optuna's tables."""
     scored = end.state in (SlotState.COMPLETE, SlotState.PRUNED)
     gone = end.state == SlotState.EXCLUDED  # as ``exclude_trial`` leaves it
@@ -152,6 +153,7 @@ def outcome_of(end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "trial_state": _STATES[end.state].name,
         "scores": values(end.score, end.costs) if scored else [],
+        "numbers": [effort.step_number(spec, n) for n in range(1, len(steps) + 1)],
         "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
         "user_keys": list(user_attrs),
         "user_texts": [json.dumps(value) for value in user_attrs.values()],

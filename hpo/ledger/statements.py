@@ -117,14 +117,15 @@ mirrored_steps AS (
     (trial_id, step, intermediate_value, intermediate_value_type)
   SELECT trial_id, step, nullif(value, 'NaN'),
          CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END AS trialintermediatevaluetype)
-  FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)
+  FROM mirrored,
+       unnest(CAST(:mirrored_steps AS float8[]), CAST(:numbers AS int[])) AS s (value, step)
   ON CONFLICT (trial_id, step) DO UPDATE
   SET intermediate_value = excluded.intermediate_value,
       intermediate_value_type = excluded.intermediate_value_type),
 steps_of_others AS (
   DELETE FROM trial_intermediate_values AS t USING mirrored
   WHERE t.trial_id = mirrored.trial_id
-    AND (step < 1 OR step > cardinality(CAST(:mirrored_steps AS float8[])))),
+    AND step <> ALL (CAST(:numbers AS int[]))),
 mirrored_user_attrs AS (
   INSERT INTO trial_user_attributes (trial_id, key, value_json)
   SELECT trial_id, key, value

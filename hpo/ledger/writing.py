@@ -307,7 +307,7 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
         end = replace(end, attrs=ask(connection, stored, id=claim.slot_id).scalar() or {})
     if end.trained is None:
         end = replace(end, trained=snapshots.members_of(connection, claim.slot_id))
-    row = _finish(connection, _owner(claim), end, claim.slot_amendments)
+    row = _finish(connection, claim.spec, _owner(claim), end, claim.slot_amendments)
     if row is None:
         mine = f"SELECT id FROM hpo_ledger.slots WHERE {statements.MINE}"
         if ask(connection, mine, **_owner(claim)).scalar() is None:
@@ -317,7 +317,11 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
 
 
 def _finish(
-    connection: Connection, who: Mapping[str, Any], end: End, amendments: Sequence[Any]
+    connection: Connection,
+    spec: StudySpec,
+    who: Mapping[str, Any],
+    end: End,
+    amendments: Sequence[Any],
 ) -> Row[Any] | None:
     values = {
         "state": end.state,
@@ -329,7 +333,7 @@ def _finish(
         "lineage": json.dumps(end.lineage),
         "settled_at": end.settled_at,
         "network": end.network,
-        **optuna_tables.outcome_of(end, end.shown(who["attempt"], amendments)),
+        **optuna_tables.outcome_of(spec, end, end.shown(who["attempt"], amendments)),
     }
     return connection.execute(statements.FINISH, {**who, **values, **_member_of(end.last)}).first()
 
@@ -342,7 +346,7 @@ def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
         connection.execute(statements.STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)})
     if end.state != SlotState.RUNNING:
-        _finish(connection, who, end, slot.amendments)
+        _finish(connection, spec, who, end, slot.amendments)
 
 
 def apply_failure_policy(connection: Connection, study_id: int) -> None:

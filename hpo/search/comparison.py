@@ -92,7 +92,7 @@ def mean_after(spec: StudySpec, past: Past, members: int) -> float | None:
     """Mean score of an earlier trial over its first ``members`` networks; None if it has fewer."""
     if past.state not in _ENDED:
         return None
-    step = spec.budget.epochs + members - 2  # see ``pruning.TrialProgress``
+    step = spec.budget.scores + members - 2  # see ``pruning.TrialProgress``
     return past.steps[step] if step < len(past.steps) else None
 
 
@@ -145,7 +145,7 @@ def levelled(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
         ahead[members] = statistics.fmean(gains) if gains else 0.0
     told = []
     for past in seen:
-        members = len(past.steps) - spec.budget.epochs + 1
+        members = len(past.steps) - spec.budget.scores + 1
         # one that was pruned within its first network is none of the race's
         if past.state == SlotState.PRUNED and past.score is not None and members in ahead:
             score = _after(spec, past.score, ahead[members])
@@ -187,7 +187,7 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     whole = [past for past in seen if past.state == SlotState.COMPLETE and past.steps]
     cut = [past for past in seen if past.state == SlotState.PRUNED]
     longest = max((len(past.steps) for past in cut), default=0)
-    furthest, last = spec.budget.epochs, spec.budget.epochs - 1
+    furthest, last = spec.budget.scores, spec.budget.scores - 1
     if not whole and longest < furthest:
         furthest = last = longest
         whole = [replace(p, score=p.steps[-1]) for p in cut if len(p.steps) == longest > 0]
@@ -200,7 +200,8 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
                 gains[step] = statistics.median(
                     _gain(spec, p.score or 0.0, p.steps[step - 1]) for p in whole
                 )
-            attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(furthest / step)}
+            ratio = spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step)
+            attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(ratio)}
             own = replace(past.suggestion, attrs=attrs)
             score = _after(spec, past.steps[-1], gains[step])
             past = replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)

@@ -119,7 +119,9 @@ def frozen(
         distributions={name: space[name] for name in sorted(params)},
         user_attrs={},
         system_attrs=dict(trial.suggestion.attrs),
-        intermediate_values=dict(enumerate(trial.steps, start=1)),
+        intermediate_values={
+            effort.step_number(spec, n): value for n, value in enumerate(trial.steps, start=1)
+        },
     )
 
 

@@ -29,8 +29,8 @@ class EndedError(Exception):
 class TrialProgress:
     """One trial on its way; tell it of every epoch and network in order, those of before too.
 
-    Pruners that compare learning curves see steps 1 .. epochs from the first network's curve, whose
-    last value is then its score, and one step for every further network: the mean score so far. The
+    Pruners that compare learning curves see the scores of the first network in training, whose last
+    value is then its score, and one step for every further network: the mean score so far. The
     Wilcoxon pruner compares network by network (the same seeds in all trials): step m is the score
     of network m - 1. Under ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
 
@@ -87,7 +87,7 @@ class TrialProgress:
         if not self.report(value):
             return
         spec, whole = self._spec, len(self.steps)
-        whole -= 0 if self._by_network else spec.budget.epochs - 1
+        whole -= 0 if self._by_network else spec.budget.scores - 1
         ended = f"{Ending.CURVE} after {effort.epochs_text(spec, len(self.steps))}"
         if whole > 0:
             ended = f"{Ending.NETWORKS} after {effort.networks_text(spec, whole)}"
@@ -97,11 +97,11 @@ class TrialProgress:
     def report(self, value: float) -> bool:
         """Report the next step's value; True when the trial is to be pruned."""
         self.steps.append(value)
-        if not self._prunes or (self._spec.racing and len(self.steps) >= self._spec.budget.epochs):
+        if not self._prunes or (self._spec.racing and len(self.steps) >= self._spec.budget.scores):
             return False
-        storage = self._study._storage
+        storage, step = self._study._storage, effort.step_number(self._spec, len(self.steps))
         with quiet():
-            storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
+            storage.set_trial_intermediate_value(self._trial_id, step, value)
             return bool(self._pruner.prune(self._study, storage.get_trial(self._trial_id)))
 
     def early_score(self, scores: Sequence[float]) -> float:

@@ -17,18 +17,27 @@ def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
     """Epochs that a search trial has trained, from how many values it reported.
 
     Complete ones have trained all that there is, even where nothing is reported on the way. Of the
-    others, the curve of the first network gives one value per epoch, every further network one;
+    others, the first network gives its scores in training, every further network one value;
     networks that are compared one by one (Wilcoxon) give one value each. See ``search.pruning``.
 
     Examples:
         With 40 epochs per network, 12 values are 12 epochs, and 42 values three networks.
     """
-    epochs = spec.budget.epochs
+    budget, networks = spec.budget, n_steps
     if complete:
-        return spec.budget.members * epochs
+        networks = budget.members
+    elif spec.pruner.name != "wilcoxon":
+        networks = n_steps - budget.scores + 1
+        if networks < 2:
+            return budget.epochs_at(n_steps)
+    return networks * budget.epochs
+
+
+def step_number(spec: StudySpec, n_steps: int) -> int:
+    """What Optuna calls the last of so many values: the epoch of a score, then one per network."""
     if spec.pruner.name == "wilcoxon":
-        return n_steps * epochs
-    return n_steps if n_steps <= epochs else (n_steps - epochs + 1) * epochs
+        return n_steps
+    return spec.budget.epochs_at(n_steps) + max(0, n_steps - spec.budget.scores)
 
 
 def of_slot(spec: StudySpec, slot: Trial) -> int:
@@ -64,7 +73,8 @@ def soonest(spec: StudySpec) -> int:
     if spec.pruner.name == "wilcoxon":
         return min(least, budget.epochs)
     warmup = options.get("min_resource", options.get("n_warmup_steps", 1))
-    return min(least, max(1, warmup if isinstance(warmup, int) else 1))
+    first = max(1, warmup if isinstance(warmup, int) else 1)
+    return min(least, budget.epochs_at(-(-first // (budget.score_every or 1))))
 
 
 def of_all_confirmations(spec: StudySpec) -> int:
@@ -96,7 +106,7 @@ def networks(spec: StudySpec, slot: Trial) -> int:
 
     A pruner that ends a trial at the last epoch of its first network ends it before that is stored.
     """
-    whole = spec.pruner.name != "wilcoxon" and len(slot.steps) >= spec.budget.epochs
+    whole = spec.pruner.name != "wilcoxon" and len(slot.steps) >= spec.budget.scores
     return max(len(slot.members), int(whole))
 
 
@@ -110,9 +120,9 @@ def after(spec: StudySpec, slot: Trial) -> str:
     return networks_text(spec, networks(spec, slot))
 
 
-def epochs_text(spec: StudySpec, n: int) -> str:
-    """``5 of 60 epochs``."""
-    return f"{n} of {spec.budget.epochs} epochs"
+def epochs_text(spec: StudySpec, n_steps: int) -> str:
+    """``5 of 60 epochs``: how far a curve of so many values goes."""
+    return f"{spec.budget.epochs_at(n_steps)} of {spec.budget.epochs} epochs"
 
 
 def networks_text(spec: StudySpec, n: int) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from hpo.study.dimensions import LAYERS, Curve, Dimension, has, ordered, split, unfolded
 from hpo.study.messages import Broken, broken_rule, did_you_mean, must, strictly
-from hpo.study.spec import VARIABILITY, StudySpec
+from hpo.study.spec import BUDGETED, VARIABILITY, StudySpec
 from hpo.study.tables import ParamValue
 
 _DEEPEST = 100
@@ -52,9 +52,9 @@ def names(spec: StudySpec) -> Broken:
 
 def unknown(spec: StudySpec, key: str, name: str, known: Sequence[str], more: str = "") -> Broken:
     """Refuse the name of a parameter that is not among the known ones; say ``more`` at the end."""
-    if name == "epochs" and name not in known:
-        rule = "epochs must be one number for the whole study"
-        yield must(key, rule, do="Give it as budget.epochs.")
+    if name in BUDGETED and name not in known:
+        rule = f"{name} must be one number for the whole study"
+        yield must(key, rule, do=f"Give it as budget.{name}.")
     if name not in known:
         lacks = f"objective {spec.objective!r} has no parameter {name!r}"
         yield f"{key}: {lacks}. {did_you_mean(name, known)}{more}"

@@ -38,6 +38,9 @@ LARGEST_GAP = 0.005
 """Between two scores of the same networks, in accuracy or as a share of another score: above it,
 they are two results."""
 
+BUDGETED = ("epochs", "score_every")
+"""Parameters of an objective that ``[budget]`` gives."""
+
 VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
@@ -217,6 +220,8 @@ class StudySpec(Table):
         """
         epochs = epochs or self.budget.epochs
         values: dict[str, Any] = {**self.fixed, **suggested, "epochs": epochs}
+        if self.budget.score_every is not None:
+            values["score_every"] = self.budget.score_every
         table = dict(self.variability or {})
         for name in [name for name in values if name.startswith(VARIABILITY)]:
             table[name.removeprefix(VARIABILITY)] = values.pop(name)
@@ -294,7 +299,7 @@ class StudySpec(Table):
     def searchable(self) -> list[str]:
         """The names that ``[space]`` and ``[fixed]`` know, in the order of the objective."""
         known = _described(self.objective_impl.Params).items()
-        return [name for name, own in known if name != "epochs" and not own.is_table]
+        return [name for name, own in known if name not in BUDGETED and not own.is_table]
 
     @property
     def sweepable(self) -> list[str]:

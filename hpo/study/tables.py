@@ -62,6 +62,18 @@ class Budget(Table):
     """Networks per trial, each from its own seed."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Passes over the training data per member."""
+    score_every: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Epochs from one score of a network in training to the next; without it, 1. The last epoch
+    has one always. The objective must have a parameter of this name."""
+
+    @property
+    def scores(self) -> int:
+        """How many scores a network has in training."""
+        return -(-self.epochs // (self.score_every or 1))
+
+    def epochs_at(self, n_scores: int) -> int:
+        """Epochs after which it has so many."""
+        return min(n_scores * (self.score_every or 1), self.epochs)
 
 
 class _Choice(BaseModel):

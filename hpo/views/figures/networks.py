@@ -22,7 +22,7 @@ BEST_COLOURS = (BLUE, ORANGE, GREEN)
 
 
 def learning_curves(result: Result) -> go.Figure:
-    """Score after each epoch: the best trials member by member, a sample of the others in grey."""
+    """Scores in training: the best trials member by member, a sample of the others in grey."""
     spec = result.spec
     figure = style.style(go.Figure(), height=460)
     best = [trial for trial in result.ranking if _curves(spec, trial)][: len(BEST_COLOURS)]
@@ -31,7 +31,7 @@ def learning_curves(result: Result) -> go.Figure:
     if others:
         some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
         means = [_mean_curve(_curves(spec, trial)) for trial in some]
-        grey = _thinned(means, GREY, 0.8, name="other trials", hoverinfo="skip", opacity=0.6)
+        grey = _thinned(spec, means, GREY, 0.8, name="other trials", hoverinfo="skip", opacity=0.6)
         figure.add_trace(grey)
     for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
         figure.add_traces(_of_best(spec, trial, colour))
@@ -45,9 +45,9 @@ def _of_best(spec: StudySpec, trial: Trial, colour: str) -> list[go.Scatter]:
     curves = _curves(spec, trial)
     score = formatting.point_text(spec, trial.score or 0.0, None, trial.costs)
     name = f"trial {trial.number}: {score}"
-    members = _thinned(curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name)
+    members = _thinned(spec, curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name)
     members.update(showlegend=False, opacity=0.6, hoverinfo="skip")
-    mean = _thinned([_mean_curve(curves)], colour, 3, name=name, legendgroup=name)
+    mean = _thinned(spec, [_mean_curve(curves)], colour, 3, name=name, legendgroup=name)
     mean.update(hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>")
     return [members, mean]
 
@@ -55,9 +55,9 @@ def _of_best(spec: StudySpec, trial: Trial, colour: str) -> list[go.Scatter]:
 def _curves(spec: StudySpec, trial: Trial) -> list[list[float]]:
     """Curves of the finished members; of a trial that has none, what its first one reported.
 
-    See ``pruning.TrialProgress``: a trial's first steps are the epochs of its first member.
+    See ``pruning.TrialProgress``: a trial's first steps are the scores of its first member.
     """
-    found = [m.curve for m in trial.members if m.curve] or [trial.steps[: spec.budget.epochs]]
+    found = [m.curve for m in trial.members if m.curve] or [trial.steps[: spec.budget.scores]]
     finite = [[formatting.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
     return [curve for curve in finite if curve]
 
@@ -66,14 +66,16 @@ def _mean_curve(curves: list[list[float]]) -> list[float]:
     return [statistics.fmean(values) for values in zip(*curves, strict=False)]
 
 
-def _thinned(curves: list[list[float]], colour: str, width: float, **look: Any) -> go.Scatter:
+def _thinned(
+    spec: StudySpec, curves: list[list[float]], colour: str, width: float, **look: Any
+) -> go.Scatter:
     """Curves as one line with gaps, thinned to a bounded number of points each."""
     x: list[float | None] = []
     y: list[float | None] = []
     for curve in curves:
-        epochs = sorted({0, *style.sample(len(curve), MAX_CURVE_POINTS)})
-        x += [*(epoch + 1 for epoch in epochs), None]
-        y += [*(curve[epoch] for epoch in epochs), None]
+        places = sorted({0, *style.sample(len(curve), MAX_CURVE_POINTS)})
+        x += [*(spec.budget.epochs_at(place + 1) for place in places), None]
+        y += [*(curve[place] for place in places), None]
     line = {"color": colour, "width": width}
     return go.Scatter(x=x[:-1], y=y[:-1], mode="lines", line=line, **look)
 
