@@ -29,6 +29,10 @@ def names(spec: StudySpec) -> Broken:
         rule = "an objective that is scored on simulated hardware must be given"
         got = f"objective={spec.objective!r}, which is not"
         yield must("variability", rule, got, "Remove [variability].")
+    if spec.budget.score_every is not None and "score_every" not in fields:
+        rule, got = "an objective must have a parameter of this name", repr(spec.objective)
+        do = "Remove the key, or add the parameter to its `Params`."
+        yield must("budget.score_every", rule, f"{got}, which has none", do)
     if spec.sweep is None and not spec.space:
         yield must("space", "at least 1 entry", "space={}", "Change it.")
     reported = spec.reported.params if spec.reported else {}

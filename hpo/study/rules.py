@@ -35,7 +35,7 @@ def between_tables(spec: StudySpec) -> Broken:
     """What stands beside what it must not stand beside."""
     yield from _apart(spec)
     yield from _of_sampler(spec)
-    yield from _of_scores(spec)
+    yield from _of_rungs(spec)
     if spec.confirm is not None:
         yield from _of_accuracy(spec, "confirm.yield_above", spec.confirm.yield_above)
     if spec.racing is not None:
@@ -89,16 +89,9 @@ def _of_sampler(spec: StudySpec) -> Broken:
         )
 
 
-def _of_scores(spec: StudySpec) -> Broken:
-    """Whether networks can be scored every so many epochs, and are where a pruner compares them."""
-    every = spec.budget.score_every
-    if every is None:
-        return
-    if "score_every" not in spec.objective_impl.Params.model_fields:
-        rule, got = "an objective must have a parameter of this name", repr(spec.objective)
-        do = "Remove the key, or add the parameter to its `Params`."
-        yield must("budget.score_every", rule, f"{got}, which has none", do)
-    rung = spec.pruner.options.get("min_resource")
+def _of_rungs(spec: StudySpec) -> Broken:
+    """Whether networks are scored where a pruner compares them; Optuna multiplies the first rung."""
+    every, rung = spec.budget.score_every or 1, spec.pruner.options.get("min_resource")
     if isinstance(rung, int) and rung % every:
         rule = "rungs must be epochs after which networks are scored, multiples of score_every"
         do = "Change one of them."

@@ -132,6 +132,16 @@ def test_an_average_over_epochs_is_scored_by_every_network(name: str) -> None:
     assert averaged.curve[1:] != last.curve[1:]
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_every_second_epoch_is_scored_and_the_last_one(name: str) -> None:
+    objective = objectives.load(name)
+    whole, seen, saved = train(objective, score_every=2)
+    every = train(objective)[0]
+    assert whole == every.replace(curve=every.curve[1:])
+    assert seen == [None, *whole.curve]
+    assert train(objective, score_every=2, resume=saved[0])[:2] == (whole, seen[1:])
+
+
 def test_a_training_that_is_stopped_raises_what_stops_it(objective: Objective[Any, Any]) -> None:
     whole, _, saved = train(objective)
     with pytest.raises(_StopError):

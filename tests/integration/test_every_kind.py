@@ -18,6 +18,7 @@ from hpo.errors import StudyError
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
+from hpo.study import effort
 
 Said = Callable[..., Any]
 IN_BOTH = ("state", "reason", "trials", "settled", "running", "epochs", "gap", "gap_of", "reported")
@@ -66,6 +67,8 @@ def test_optuna_shows_the_same_trials(golden_url: str, kind: str) -> None:
         assert trial.params == dict(slot.params)
         assert trial.state.name.lower() == slot.state
         assert trial.values == [slot.score, *slot.costs]
+        steps = [effort.step_number(snapshot.spec, n) for n in range(1, len(slot.steps) + 1)]
+        assert trial.intermediate_values == dict(zip(steps, slot.steps, strict=True))
 
 
 @pytest.mark.parametrize("kind", STUDIES)

@@ -66,7 +66,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     },
     "constrained": {
         "objective": COSTLY,
-        "budget": {"trials": 40},
+        "budget": {"trials": 40, "score_every": 2},
         "space": {
             **NUMBERS,
             "rate_per_ns": {**NUMBERS["rate_per_ns"], "when": {"colour": "green"}},

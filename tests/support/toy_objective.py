@@ -39,6 +39,7 @@ class ToyParams(ObjectiveParams):
     rate_per_ns: Annotated[float, Field(gt=0, le=10, description="best at 0.1")] = 0.1
     colour: Annotated[Literal["red", "green"], Field(description="best when green")] = "red"
     noise: Annotated[float, Field(ge=0, description="standard deviation of the score")] = 0.01
+    score_every: Annotated[int, Field(ge=1, description="epochs from one score to the next")] = 1
     sleep_s: Annotated[float, Field(ge=0, description="seconds that an epoch takes")] = 0.0
     memory_gib: Annotated[float, Field(ge=0, description="what a training asks for at once")] = 0.0
     fail: Annotated[
@@ -85,18 +86,19 @@ class ToyObjective(Objective[ToyParams, ToyTask]):
         if _fails_at_once(params):
             raise RuntimeError(f"the toy breaks, as fail={params.fail!r} asks of it")
         _room = np.empty(int(params.memory_gib * 2**30), dtype=np.uint8)
-        for epoch in range(len(curve) + 1, params.epochs + 1):
+        for epoch in range(len(loss_curve) + 1, params.epochs + 1):
             time.sleep(params.sleep_s)
             if params.fail == "late" and epoch > 1:
                 raise RuntimeError("the toy breaks after its first epoch, as fail='late' asks")
             score = _score(params, epoch, member_seed, protocol, task.test_gap)
-            curve.append(score)
+            scored = epoch % params.score_every == 0 or epoch == params.epochs
+            curve += [score] * scored
             loss_curve.append(math.inf if params.fail == "diverge" else 1.0 - score)
             state = json.dumps([curve, loss_curve]).encode()
             on_epoch(
                 Progress(
                     epoch=epoch,
-                    score=None if confirming else score,
+                    score=score if scored and not confirming else None,
                     checkpoint=lambda state=state: state,
                 )
             )

@@ -22,6 +22,12 @@ NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
     [
         *[({}, {"state": s, "steps": CURVE[:5]}, None, "") for s in OTHERS],
         ({}, {"steps": CURVE[:5]}, Ending.CURVE, "5 of 30 epochs"),
+        (
+            {"budget": {"trials": 60, "members": 3, "epochs": 30, "score_every": 4}},
+            {"steps": CURVE[:8]},
+            Ending.NETWORKS,
+            "1 of 3 networks",
+        ),
         ({}, {"steps": CURVE, "members": NETWORKS[:1]}, Ending.NETWORKS, "1 of 3 networks"),
         ({}, {"steps": (*CURVE, 0.1), "members": NETWORKS}, Ending.NETWORKS, "2 of 3 networks"),
         ({}, {"steps": CURVE}, Ending.NETWORKS, "1 of 3 networks"),

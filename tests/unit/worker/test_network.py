@@ -60,7 +60,7 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for(
     choice = network.choose(study(confirmed=confirmed), **wanted)
     assert (choice.name, choice.protocol) == (name, protocol)
     epochs = 60 if protocol == Protocol.CONFIRM else snapshots.EPOCHS
-    others = {"noise": 0.02, "sleep_s": 0.0, "fail": "no", "memory_gib": 0.0}
+    others = {"noise": 0.02, "sleep_s": 0.0, "fail": "no", "memory_gib": 0.0, "score_every": 1}
     assert choice.params.model_dump() == {**PARAMS, **others, "epochs": epochs}
 
 
