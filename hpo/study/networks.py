@@ -146,10 +146,14 @@ class Networks:
         return tuple(s.score for s in self.checks) if self.checked else self.step_scores
 
     @property
-    def compared(self) -> tuple[float, float]:
-        """Means of the checked networks, at the study's step and solved; NaN if there is none."""
-        step_scores = [m.score for m in self.members if m.solved is not None]
-        return mean_of(step_scores), mean_of([s.score for s in self.checks])
+    def mean(self) -> float:
+        """Mean score; NaN while there is none."""
+        return mean_of(self.scores)
+
+    @property
+    def step_mean(self) -> float:
+        """Mean score at the study's step."""
+        return mean_of(self.step_scores)
 
     @property
     def thermal(self) -> Thermal | None:
@@ -216,19 +220,9 @@ class Confirmation(Networks):
         return self.chips or (self.thermal.noisy if self.thermal else ())
 
     @property
-    def mean(self) -> float:
-        """Mean score; NaN while there is none."""
-        return mean_of(self.scores)
-
-    @property
     def std(self) -> float:
         """Its sample standard deviation; NaN below two scores."""
         return std_of(self.scores)
-
-    @property
-    def step_mean(self) -> float:
-        """Mean score at the study's step."""
-        return mean_of(self.step_scores)
 
     @property
     def step_std(self) -> float:

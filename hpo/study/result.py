@@ -23,6 +23,7 @@ from hpo.study.networks import Confirmation
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
+    Phase,
     SlotState,
     StudySnapshot,
     StudyState,
@@ -31,6 +32,7 @@ from hpo.study.trials import (
     slot_name,
     trained,
 )
+from hpo.study.utilisation import Utilisation, utilisation
 
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 
@@ -143,6 +145,11 @@ class Result:
             epochs=sum(effort.of_slot(spec, trial) for trial in self.search),
             confirmation_epochs=sum(effort.of_slot(spec, trial) for trial in self.confirm),
         )
+
+    @property
+    def utilisation(self) -> Mapping[Phase, Utilisation]:
+        """How busy workers were in search and confirmation, as far as it is known."""
+        return utilisation(self.every)
 
     @property
     def enqueued(self) -> list[int]:

@@ -90,7 +90,7 @@ def _of_sampler(spec: StudySpec) -> Broken:
 
 
 def _of_rungs(spec: StudySpec) -> Broken:
-    """Whether networks are scored where a pruner compares them; Optuna multiplies the first rung."""
+    """Whether networks are scored at a pruner's rungs, which are multiples of the first one."""
     every, rung = spec.budget.score_every or 1, spec.pruner.options.get("min_resource")
     if isinstance(rung, int) and rung % every:
         rule = "rungs must be epochs after which networks are scored, multiples of score_every"

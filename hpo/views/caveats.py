@@ -27,7 +27,6 @@ THERMAL_MEANS = (
     "Thermal power: the power at which an oscillator rests without a drive, over that at which it "
     "saturates."
 )
-_TEST_ALL = "To test them all, launch the study under another name: --name NEW."
 _NOISE = "with thermal noise"
 
 
@@ -59,34 +58,29 @@ class Caveats:
 
 def of(spec: StudySpec, item: Confirmation) -> Caveats:
     """What is to be said of a confirmed result."""
-    thermal, tested = item.thermal, sum(member.thermal is not None for member in item.members)
+    thermal = item.thermal
     step, warm = _of_step(spec, item), _of_thermal(spec, item.mean, thermal)
     remedies = [solved.remedy for solved in item.checks[:1] if step]
     remedies += [thermal.remedy for _ in warm[:1] if thermal]
-    if partly := thermal is None and tested > 0:
-        warm = [f"{tested:,} of {len(item.members):,} networks tested at other thermal powers"]
-    remedies += [_TEST_ALL] * (partly or (bool(item.checks) and not item.checked))
     advice = " ".join(filter(None, remedies))
     return Caveats(basis=basis(spec, item), wrong=[*step, *warm], advice=advice)
 
 
 def of_points(spec: StudySpec, points: Sequence[Trial]) -> Caveats:
     """What is to be said of the points of a sweep."""
-    checked, checks = sum(p.checked for p in points), [c for p in points for c in p.checks]
-    expected = spec.integrates and spec.protocol == Protocol.CONFIRM
-    of_step = [p.checked for p in points if p.checks and spec.differs(*p.compared)]
+    checks = [c for p in points for c in p.checks]
+    expected = (spec.integrates and spec.protocol == Protocol.CONFIRM) or bool(checks)
+    of_step = sum(spec.differs(p.step_mean, p.mean) for p in points)
     cold = [p.thermal for p in points if _of_thermal(spec, statistics.fmean(p.scores), p.thermal)]
     step = [
-        *_count(sum(of_step), "was another", "were others", "at the study's own step"),
-        *_count(of_step.count(False), "is a result", "are results", "of the integration step"),
+        *_count(of_step, "was another", "were others", "at the study's own step"),
         *_unsettled(checks),
     ]
     warm = f"at other thermal powers or {_NOISE}"
     remedies = [solved.remedy for solved in checks[:1] if step]
     remedies += [thermal.remedy for thermal in cold[:1] if thermal]
-    remedies += [_TEST_ALL] * bool(checks and checked < len(points))
     return Caveats(
-        basis=_basis(checked, len(points), " points", expected=expected),
+        basis=_basis(all(p.checked for p in points), expected=expected),
         wrong=[*step, *_count(len(cold), "does not hold", "do not hold", warm)],
         advice=" ".join(filter(None, remedies)),
     )
@@ -121,14 +115,12 @@ def warnings(result: Result, *, but: int | None = None) -> list[str]:
 
 def basis(spec: StudySpec, item: Confirmation) -> str:
     """Whether a score is that of the equation; empty where the objective integrates none."""
-    return _basis(len(item.checks), len(item.step_scores), "", expected=spec.integrates)
+    return _basis(item.checked, expected=spec.integrates or bool(item.checks))
 
 
-def _basis(tested: int, n: int, what: str, *, expected: bool) -> str:
-    if tested and tested == n:
+def _basis(checked: bool, *, expected: bool) -> str:
+    if checked:
         return SOLVED
-    if tested:
-        return f"{tested:,} of {n:,}{what} tested {SOLVED}"
     return f"not tested {SOLVED}" if expected else ""
 
 
@@ -148,10 +140,9 @@ def steps_text(steps: int | None) -> str:
 def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
     """Of the networks that were tested on the solved equation."""
     found = []
-    step_mean, mean = item.compared
-    if item.checks and spec.differs(step_mean, mean):
+    if spec.differs(item.step_mean, item.mean):
         what = "oscillator" if spec.objective_impl.name == "spintronic" else "equation"
-        step, solved = score_text(spec, step_mean), score_text(spec, mean)
+        step, solved = score_text(spec, item.step_mean), score_text(spec, item.mean)
         text = f"{step} with {steps_text(item.trained_steps_per_point)}, {solved} solved"
         found.append(f"a result of the integration step, not of the {what}: {text}")
     return [*found, *_unsettled(item.checks)]

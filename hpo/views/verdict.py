@@ -13,7 +13,7 @@ from hpo.study.dimensions import split
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
-from hpo.study.trials import StudyState
+from hpo.study.trials import Phase, StudyState
 from hpo.views import caveats, formatting
 from objectives.contract import Protocol
 
@@ -64,6 +64,24 @@ def progress(result: Result) -> str:
     text += f"; {at.begun} begun, waiting for a worker" if at.begun else ""
     text += f"; {at.enqueued} enqueued, not begun" if at.enqueued else ""
     return "; ".join(filter(None, (text, *remarks(result))))
+
+
+def utilisation(result: Result) -> str:
+    """How long search and confirmation took, and how busy their workers were; empty if unknown.
+
+    ``search 3 min 12 s on 2 workers, 99.4 % of their time training and scoring; confirmation ...``
+    """
+    search = "search" if result.selects else "measurement"
+    names = {Phase.SEARCH: search, Phase.CONFIRM: "confirmation"}
+    texts = [
+        f"{names[phase]} "
+        f"{formatting.duration_text(found.seconds)} on {found.workers} "
+        f"worker{'s' * (found.workers > 1)}, {100 * found.training:.1f} %"
+        for phase, found in result.utilisation.items()
+    ]
+    texts[:1] = [f"{text} of their time training and scoring" for text in texts[:1]]
+    rest = ["the rest is suggesting, writing and waiting (lineage)"]
+    return "; ".join(texts + rest * bool(texts))
 
 
 def remarks(result: Result) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import statistics
 import time
 import traceback
@@ -65,6 +66,7 @@ class TrialRun:
         self._network: bytes | None = None
         self._suggested = Suggestion(params={})
         self._started = time.monotonic()
+        self._began_training = math.inf
 
     def run(self) -> None:
         """Bring the slot to its end, and write that down.
@@ -193,6 +195,7 @@ class TrialRun:
         epochs = self._spec.confirm_epochs if confirming else self._spec.budget.epochs
         spent = saved.seconds if saved else 0.0
         begun = time.monotonic()
+        self._began_training = min(self._began_training, begun)
 
         def seconds() -> float:
             return spent + time.monotonic() - begun
@@ -284,6 +287,7 @@ class TrialRun:
                 "worker": self._claim.worker,
                 "attempts": self._claim.attempt,
                 "seconds": round(time.monotonic() - self._started, 3),
+                "training_seconds": round(max(0.0, time.monotonic() - self._began_training), 3),
             },
             trained=self._members,
             last=self._last,

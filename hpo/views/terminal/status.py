@@ -72,6 +72,7 @@ def of_launch(result: Result, *, report: str | None, storage: str, width: int) -
         [
             f"{result.name}: {verdict.verdict(result)}",
             verdict.progress(result),
+            *filter(None, [verdict.utilisation(result)]),
             *edge_lines(result),
             *failures(result, storage),
         ],
@@ -111,21 +112,12 @@ def edge_lines(result: Result) -> list[str]:
 
 
 def gap(result: Result) -> str:
-    """How far a study is from the reported optimum, in one sentence; empty without one."""
-    spec, best = result.spec, result.best
-    if spec.reported is None or not result.selects:
+    """How far a study is from the reported optimum, in one sentence; empty without a score."""
+    found = result.headline
+    if found is None or found.gap is None:
         return ""
-    if result.confirmed is not None:
-        return f"the confirmed score is {verdict.gap_text(spec, result.confirmed.mean)}"
-    claimed = None if best is None else result.claimed(best)
-    if claimed is None:
-        return f"no score yet to hold against the reported {formatting.reported_number(spec)}"
-    what = "best search score"
-    if result.costs:
-        what = f"search score ({verdict.named(result)})"
-    elif result.snapshot.expected:
-        what = "score that is expected of the best trial"
-    return f"the {what} is {verdict.gap_text(spec, claimed)}"
+    what = "confirmed" if found.confirmed else "search"
+    return f"the {what} score is {verdict.gap_text(result.spec, found.score)}"
 
 
 def failures(result: Result, storage: str = "") -> list[str]:

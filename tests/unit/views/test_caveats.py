@@ -74,10 +74,8 @@ OF_STEP = (
     "8.8 % solved"
 )
 UNSETTLED = "of {} networks do not settle as the step is refined up to 128 steps per point"
-TEST_ALL = "o test them all, launch the study under another name: --name NEW"
 EQUATION = "on 4 fresh seeds, on the solved equation"
 UNTESTED = "on 4 fresh seeds, not tested on the solved equation"
-PARTLY = "2 of 4 tested on the solved equation"
 
 COLD = thermal(power=0.0, at_device=0.482, third=0.53, none=0.93, noisy=(0.41,) * 10)
 HOLDS = (
@@ -99,17 +97,12 @@ SOLVED_STUDY = study([(LOW,), (HIGH,)] * 2)
 CONFIRMED: list[tuple[Result, str, list[str], str]] = [
     (study([(solved(0.942),), (solved(0.944),)] * 2), f"94.3 ± 0.1 % {EQUATION}", [], ""),
     (study([()] * 4), f"94.4 ± 0.0 % {UNTESTED}", [], ""),
+    (study([(LOW,), ()] * 2), f"94.4 ± 0.0 % {UNTESTED}", [], ""),
     (
-        study([(solved(0.944),), ()] * 2),
-        f"94.4 ± 0.0 % on 4 fresh seeds, {PARTLY}",
+        study([(LOW,), (ADRIFT,)] * 2),
+        f"8.8 ± 0.6 % {EQUATION}",
         [],
-        f"t{TEST_ALL}",
-    ),
-    (
-        study([(LOW,), (), (ADRIFT,), ()]),
-        f"94.4 ± 0.0 % on 4 fresh seeds, {PARTLY}",
-        [],
-        f"{OF_STEP}; 1 {UNSETTLED.format(2)}. Lower max_step_ns. T{TEST_ALL}",
+        f"{OF_STEP}; 2 {UNSETTLED.format(4)}. Lower max_step_ns",
     ),
     (WARM, f"93.0 ± 0.0 % {EQUATION}", [HOLDS, ALL_PASS], ""),
     (
@@ -133,12 +126,6 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         "changes with thermal noise: 85.2 % on 40 chips. Train with thermal_power",
     ),
     (
-        warm(COLD, None, COLD, None),
-        f"93.0 ± 0.0 % {EQUATION}",
-        [],
-        f"2 of 4 networks tested at other thermal powers. T{TEST_ALL}",
-    ),
-    (
         study([(solved(0.482), thermal(third=0.53, triple=0.929, noisy=(0.41,) * 10))] * 4),
         f"48.2 ± 0.0 % {EQUATION}",
         [NONE_PASSES],
@@ -157,9 +144,7 @@ def test_every_view_says_what_limits_a_confirmed_score(
     assert views_verdict.verdict(result) == "; ".join(said)
     basis = formatting.capital(claim.partition("seeds, ")[2])
     before = "" if basis in ("", "On the solved equation") else basis
-    after = formatting.capital(wrong) if wrong == f"t{TEST_ALL}" else wrong
-    between = ". " if after != wrong else "; "
-    warning = between.join(filter(None, (before, after)))
+    warning = "; ".join(filter(None, (before, wrong)))
     warning += "." * bool(warning)
     assert caveats.warning(result) == json_records.study(result)["warning"] == warning
     told = [f"trial 0: {warning}"] * bool(warning)
@@ -189,9 +174,8 @@ SWEEPS: list[tuple[Result, str, str, str]] = [
     (
         sweep([(LOW,), (LOW,)], [(LOW,), ()]),
         "8.3 % to 94.4 %",
-        "1 of 2 points tested on the solved equation",
-        "1 of the points was another at the study's own step; 1 of the points is a result of the "
-        f"integration step. Lower max_step_ns. T{TEST_ALL}",
+        "not tested on the solved equation",
+        "1 of the points was another at the study's own step. Lower max_step_ns",
     ),
     (
         sweep([(solved(0.93), COLD)] * 2, [(solved(0.93), thermal())] * 2, score=0.93),

@@ -151,7 +151,7 @@ def test_the_live_view_shows_progress_best_workers_and_trials() -> None:
     best = at(30).best
     gap = verdict.gap_text(DONE.spec, best.score)
     assert gap.endswith(" points above the reported 89.83 ± 2.91 %")
-    assert f"the best search score is {gap}" in text
+    assert f"the search score is {gap}" in text
     assert "waiting [for] trial 3" in text, "brackets are text, not markup"
     assert "trial 29 " in text, "the last that was settled"
 
