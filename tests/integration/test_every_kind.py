@@ -11,7 +11,6 @@ import optuna
 import pytest
 from golden_studies import STUDIES
 from optuna.study import StudyDirection
-from servers import connect
 from workers import ledger_at, table
 
 from hpo.errors import StudyError
@@ -130,31 +129,3 @@ def test_what_is_over_for_good_is_not_extended(golden_url: str, kind: str, said:
     with ledger_at(golden_url) as ledger, pytest.raises(StudyError) as refused:
         interventions.extend(ledger, kind, 200)
     assert str(refused.value) == said
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "info::jsonb - 'solved_remedy'",
-        "jsonb_set(info::jsonb, '{solved_score}', '\"high\"')",
-        "jsonb_set(info::jsonb, '{solved_converged}', '1')",
-        "jsonb_set(info::jsonb, '{trained_steps_per_point}', '2.5')",
-        "info::jsonb || '{\"solved_steps_per_point\": 0}'",
-    ],
-)
-def test_an_objective_may_have_used_the_names_of_the_check_for_something_else(
-    golden_copy: str, hpo: Callable[..., str], change: str
-) -> None:
-    """One network of a confirmation, or all: nothing is claimed of the equation then."""
-    query = f"UPDATE hpo_ledger.members SET info = ({change})::json WHERE slot_id IN "
-    for which in ("min(id)", "id"):
-        slots = f"(SELECT {which} FROM hpo_ledger.slots WHERE phase = 'confirm' AND source = 2)"
-        with connect(golden_copy) as connection:
-            connection.execute(query + slots)
-        with ledger_at(golden_copy) as ledger:
-            named = next(c for c in ledger.result("chips").confirmations if c.source == 2)
-        assert not named.checked
-        assert named.scores == named.step_scores
-        assert named.mean == pytest.approx(named.step_mean)
-        said = hpo("best", "chips", "--storage", golden_copy)
-        assert "fresh seeds, not tested on the solved equation" in said

@@ -126,9 +126,17 @@ def test_an_objective_cannot_tell_of_the_checks_itself(name: str, what: str) -> 
 
 
 @pytest.mark.parametrize(
-    "change", [{"solved_score": "yes"}, {"thermal_third": True}, {"thermal_noisy": [0.5, None]}]
+    ("name", "value"),
+    [
+        ("solved_score", "yes"),
+        ("solved_converged", 1),
+        ("trained_steps_per_point", 2.5),
+        ("thermal_third", True),
+        ("thermal_noisy", [0.5, None]),
+    ],
 )
-def test_what_is_no_check_is_none(change: dict[str, Any]) -> None:
-    read = replace(member(0, (0.9,)), info={**STORED, **change})
-    assert (read.solved is None) == ("solved_score" in change)
-    assert (read.thermal is None) == ("solved_score" not in change)
+def test_what_is_no_check_is_none(name: str, value: Any) -> None:
+    read = replace(member(0, (0.9,)), info={**STORED, name: value})
+    of_heat = name.startswith("thermal")
+    assert (read.solved is None, read.thermal is None) == (not of_heat, of_heat)
+    assert read.claimed == (0.5 if of_heat else 0.9)
