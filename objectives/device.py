@@ -39,6 +39,7 @@ from objectives.layered import (
     architecture,
     stepping,
 )
+from objectives.variability import Variability
 
 if TYPE_CHECKING:
     from objectives.networks.pointwise import DeviceNetwork
@@ -108,6 +109,8 @@ class Device(LayeredParams):
     """Normal numbers that a jump of noise takes."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Names of its parameters."""
+    Hardware: ClassVar[type[Variability]] = Variability
+    """Model of ``[variability]``: each parameter may have a spread."""
 
     lr0: LearningRate = 0.1
     lr_decay: LearningRateDecay = 15.0
@@ -198,10 +201,23 @@ class Device(LayeredParams):
                     f"{cls.__name__}: a parameter must have a name of its own, but got {name}, "
                     f"which is {what}. Give it another one."
                 )
+        cls.Hardware = Variability.of(cls.parameters)
+        hardware: Any = cls.Hardware | None
+        cls.model_fields["variability"].annotation = hardware
         own = cls.model_fields["integrator"]
-        if cls.flow is not None and own.default == "ab3" and "integrator" not in vars(cls):
+        if cls.flow is not None and own.default == "ab3":
             own.default = "exponential-ab3"
-            cls.model_rebuild(force=True)
+        cls.model_rebuild(force=True)
+
+    @model_validator(mode="after")
+    def _has_what_spreads(self) -> Self:
+        if self.variability and self.variability.tau_spread and "tau_ns" not in self.parameters:
+            raise ValueError(
+                "variability.tau_spread: a device with a parameter tau_ns must hold, but got "
+                f"{type(self).__name__} without. Give the spread of another one: "
+                f"{', '.join(self.Hardware.spreads[name] for name in self.parameters)}."
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_a_flow(self) -> Self:

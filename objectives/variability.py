@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -18,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    create_model,
     model_serializer,
     model_validator,
 )
@@ -48,6 +50,8 @@ class Variability(BaseModel):
 
     places: ClassVar[frozenset[str]] = frozenset({"devices"})
     """As ``TaskParams.places``."""
+    spreads: ClassVar[Mapping[str, str]] = {"tau_ns": "tau_spread"}
+    """The key that has the spread of each parameter that may have one, besides S."""
 
     tau_spread: Annotated[
         Spread, Field(description="relative standard deviation of tau_ns from neuron to neuron")
@@ -170,9 +174,20 @@ class Variability(BaseModel):
                 )
 
     @classmethod
-    def spreads(cls) -> dict[str, str]:
-        """The key that has the spread of each parameter that may have one, besides S."""
-        return {"tau_ns": "tau_spread"}
+    def of(cls, parameters: Sequence[str]) -> type[Self]:
+        """The same with a spread of each of these parameters."""
+        spreads = {name: cls.spreads.get(name, f"{name}_spread") for name in parameters}
+        own: Any = {
+            key: (
+                Spread,
+                Field(0.0, description=f"relative standard deviation of {name} between neurons"),
+            )
+            for name, key in spreads.items()
+            if key not in cls.model_fields
+        }
+        model: type[Self] = create_model(cls.__name__, __base__=cls, **own)
+        model.spreads = {**cls.spreads, **spreads}
+        return model
 
     @property
     def is_random(self) -> bool:
@@ -180,7 +195,7 @@ class Variability(BaseModel):
 
         Those of a network with thermal power do, whatever is asked for: see ``devices.is_noisy``.
         """
-        spreads = self.spreads().values()
+        spreads = self.spreads.values()
         names = (*spreads, "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
         return self.devices is not None or any((getattr(self, name) or 0.0) > 0 for name in names)
 

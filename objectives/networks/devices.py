@@ -96,7 +96,7 @@ def drawn(
 
     found = {
         name: factors(name.removesuffix("_ns"), name, getattr(variability, key))
-        for name, key in variability.spreads().items()
+        for name, key in variability.spreads.items()
     }
     varied = {name: own for name, own in found.items() if own is not None}
     noise = noise_per_sqrt_ns(variability, network, measured, row, varied)

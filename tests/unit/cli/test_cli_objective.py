@@ -96,7 +96,7 @@ def test_numbers_have_their_unit_default_and_bounds(capsys: pytest.CaptureFixtur
     assert (tau["exclusiveMinimum"], tau["maximum"], tau["minimum"]) == (0, 1e6, None)
     assert tau["meaning"] == "relaxation time of a neuron, in ns"
     layered = [name for name, one in found.items() if one["per_layer"]]
-    own = ["tau_ns", "s", "density_inter", "density_intra", "width", "f_cut_per_ns"]
+    own = ["s", "density_inter", "density_intra", "width", "tau_ns", "f_cut_per_ns"]
     assert layered == own
     assert found["readout"]["choices"] == ["y", "x"]
     assert found["variability.weight_bits"]["bounds"] == "≥ 2, ≤ 16"

@@ -22,6 +22,7 @@ from objectives import device, network_file, source
 from objectives.artifacts import load_network
 from objectives.contract import Protocol
 from objectives.device import Device, Parameter, parameter
+from objectives.networks.devices import drawn
 from objectives.networks.kernels.chips import Chip
 from objectives.networks.kernels.generating import of_device
 from objectives.tasks.narma10 import Narma10Params
@@ -191,6 +192,28 @@ def test_a_layer_has_its_own_parameters_and_a_chip_its_neurons() -> None:
     u = torch.rand(2, 5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(nominal(u, Chip(factors=factors)), changed(u), rtol=1e-12, atol=0)
     assert (changed(u) - nominal(u)).abs().max() > 1e-6
+
+
+def test_every_parameter_may_spread() -> None:
+    """By a key of [variability] of its own; tau_ns has the one that built-in objectives have."""
+    objective = objectives.load("pointwise_devices:Nagumo")
+    spread = {"tau_spread": 0.1, "slowness_spread": 0.5}
+    own = network("pointwise_devices:Nagumo", variability=spread)
+    hardware = own.physics.device.variability
+    assert type(hardware) is objective.variability
+    assert hardware.model_dump()["slowness_spread"] == 0.5
+    factors = drawn(hardware, 7, 0, network=own, normals=None).factors
+    assert {name: found.shape for name, found in factors.items()} == {
+        "tau_ns": (12,),
+        "slowness": (12,),
+    }
+    assert np.log(factors["slowness"]).std() > 2 * np.log(factors["tau_ns"]).std()
+    with pytest.raises(ValidationError) as refused:
+        pointwise_devices.Phase(variability={"tau_spread": 0.1})
+    assert (
+        "variability.tau_spread: a device with a parameter tau_ns must hold, but got Phase without."
+        " Give the spread of another one: detuning_per_ns_spread, lock_per_ns_spread."
+    ) in str(refused.value)
 
 
 def test_noise_follows_the_parameters() -> None:
