@@ -17,6 +17,9 @@ from objectives.contract import Objective
 BUILT_IN = {
     "ctrnn": "objectives.ctrnn:CtrnnObjective",
     "ctrnn-prediction": "objectives.prediction:CtrnnPredictionObjective",
+    "duffing": "objectives.devices.duffing:Duffing",
+    "microring": "objectives.devices.microring:Microring",
+    "phase-oscillator": "objectives.devices.phase_oscillator:PhaseOscillator",
     "spintronic": "objectives.spintronic:SpintronicObjective",
     "spintronic-prediction": "objectives.prediction:SpintronicPredictionObjective",
 }

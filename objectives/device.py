@@ -112,7 +112,7 @@ class Device(LayeredParams):
     Hardware: ClassVar[type[Variability]] = Variability
     """Model of ``[variability]``: each parameter may have a spread."""
 
-    lr0: LearningRate = 0.1
+    lr0: LearningRate = 0.02
     lr_decay: LearningRateDecay = 15.0
     s: Amplification = 0.5
     integrator: Integrator = "ab3"

@@ -176,8 +176,15 @@ def _default(field: FieldInfo) -> str:
 
 
 def _kind(field: FieldInfo) -> str:
+    for item in field.metadata:  # a parameter of a device
+        if own := getattr(item, "bounds", None):
+            return f"{_type(float)}{_of_bounds(own)}; or one for each layer"
     limits = [limit for item in field.metadata for limit in _limits(item)]
     return ", ".join([_type(field.annotation), *limits])
+
+
+def _of_bounds(own: dict[str, float]) -> str:
+    return "".join(f", {sign} {own[n.lower()]:,.10g}" for n, sign in LIMITS if n.lower() in own)
 
 
 def _limits(item: Any) -> Iterator[str]:

@@ -99,27 +99,28 @@ def _fields(model: Any, prefix: str = "") -> list[dict[str, Any]]:
 
 # --- hpo new --------------------------------------------------------------------------------------
 
-_FILES = {
-    "{}.py": "objective.py.j2",
-    "{}.toml": "objective.toml.j2",
-    "test_{}.py": "objective_test.py.j2",
-}
+_FILES = {"{}.py": "{}.py.j2", "{}.toml": "{}.toml.j2", "test_{}.py": "{}_test.py.j2"}
+"""What is written, by NAME -> its template, by what it is."""
 _OURS = ("hpo", "objectives", "studies")
 
 
 @command(
-    argument("what", choices=["objective"], help="what to write"),
+    argument("what", choices=["device", "objective"], help="what to write"),
     argument("name", metavar="NAME", help="of its module and study, such as gru"),
 )
 def new(arguments: argparse.Namespace) -> int:
-    """Write an objective of your own, its study and its test, into the working directory.
+    """Write a device or an objective of your own, its study and its test, to be changed.
+
+    They are three files in the working directory, which run as they are.
 
     Examples:
+        hpo new device my_node
+            my_node.py, my_node.toml and test_my_node.py: a neuron by its differential equation;
+            docs/how-to/own-device.md explains each part
         hpo new objective gru
-            gru.py, gru.toml and test_gru.py: a convolutional network that reads digits, to be
-            changed
-        hpo launch gru.toml
-            it runs as it is; docs/how-to/own-objective.md explains each part
+            the same of any other training, docs/how-to/own-objective.md
+        hpo launch my_node.toml
+            the search, with the kernel that was compiled of the equation
     """
     from jinja2 import Environment, PackageLoader
 
@@ -136,9 +137,11 @@ def new(arguments: argparse.Namespace) -> int:
     templates = Environment(loader=PackageLoader("hpo.cli"), keep_trailing_newline=True)
     title = "".join(word.title() for word in name.split("_"))
     for path, template in zip(paths, _FILES.values(), strict=True):
-        text = templates.get_template(template).render(name=name, title=title)
+        chosen = templates.get_template(template.format(arguments.what))
+        text = chosen.render(name=name, title=title)
         path.write_text(text, encoding="utf-8")
-    print(f"{', '.join(map(str, paths))}: run it with hpo launch {paths[1]}")
+    module, study, test = paths
+    print(f"{module}, {study}, {test}: run it with hpo launch {study}, test it with pytest {test}")
     return 0
 
 

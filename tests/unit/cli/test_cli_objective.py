@@ -31,21 +31,27 @@ def test_it_writes_what_the_documentation_shows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     out = said(capsys, "new", "objective", "conv")
-    assert out == "conv.py, conv.toml, test_conv.py: run it with hpo launch conv.toml\n"
+    assert out == (
+        "conv.py, conv.toml, test_conv.py: run it with hpo launch conv.toml, test it with pytest "
+        "test_conv.py\n"
+    )
     for name in ("conv.py", "conv.toml"):
         assert (tmp_path / name).read_text() == (ROOT / "docs/examples" / name).read_text()
 
 
-def test_it_runs_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("what", "base", "tests"), [("device", "Device", 2), ("objective", "Objective", 1)]
+)
+def test_it_runs_as_it_is(what: str, base: str, tests: int, tmp_path: Path) -> None:
     for line in (
-        ["-m", "hpo", "new", "objective", "my_net"],
+        ["-m", "hpo", "new", what, "my_net"],
         ["-m", "hpo", "launch", "my_net.toml", "--dry-run"],
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_net.py"],
     ):
         done = subprocess.run([sys.executable, *line], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
-    assert "class MyNetObjective(Objective)" in (tmp_path / "my_net.py").read_text()
+    assert f"{tests} passed" in done.stdout
+    assert f"({base}):" in (tmp_path / "my_net.py").read_text()
 
 
 NO_MODULE = "NAME must be that of a Python module, and not hpo, objectives, studies, but got "
@@ -105,8 +111,9 @@ def test_numbers_have_their_unit_default_and_bounds(capsys: pytest.CaptureFixtur
 def test_an_unknown_objective_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["params", "spintronik"]) == 1
     assert capsys.readouterr().err == (
-        "error: unknown objective 'spintronik'. Built in: ctrnn, ctrnn-prediction, spintronic, "
-        'spintronic-prediction; your own is given as "package.module:Class". '
+        "error: unknown objective 'spintronik'. Built in: ctrnn, ctrnn-prediction, duffing, "
+        "microring, phase-oscillator, spintronic, spintronic-prediction; your own is given as "
+        '"package.module:Class". '
         "Did you mean 'spintronic'?\n"
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from stack import ROOT
 
 import objectives
@@ -59,6 +60,22 @@ def test_every_option_of_the_task_is_documented() -> None:
     page = (HOW_TO / "own-data.md").read_text("utf-8")
     for name in ArraysParams.model_fields:
         assert f"| `{name}` |" in page
+
+
+# --- own-device.md -------------------------------------------------------------------------------
+
+
+def test_the_device_that_the_page_derives_is_the_one_that_comes_with_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_phase.py").write_text(blocks("own-device", "python")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    series, found = torch.rand(3, 9, 1), []
+    for name in ("my_phase:MyPhase", "phase-oscillator"):
+        objective = objectives.load(name)
+        network = objective.network(objective.Params(), [1], channels=1, outputs=2)
+        found.append(network(series).tolist())
+    assert found[0] == found[1]
 
 
 # --- own-objective.md ----------------------------------------------------------------------------
