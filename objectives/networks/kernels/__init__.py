@@ -32,7 +32,7 @@ consecutive float32. Blocks do not interact; each is taken through the whole of 
 
 The order of summation is fixed, for every number of threads: same input, same bits.
 There is no fast-math: a network that diverges says so with NaN or inf, and where a product is not
-rounded, ``simd.fma`` says so. So the bits are the same on every x86 processor, with vectors of 128
-to 512 bits and any C library. In passes through time, subnormal numbers are 0
-(``simd.flush_subnormals``); on others they are kept, and nothing else differs.
+rounded, ``simd.fma`` says so. So the bits are the same with vectors of 256 and of 512 bits and any
+C library; tests/contract/test_objectives.py compares both. In passes through time, subnormal
+numbers are 0 (``simd.flush_subnormals``), which processors other than x86 keep.
 """
