@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import pytest
 
 import objectives
@@ -143,6 +147,41 @@ def test_every_second_epoch_is_scored_and_the_last_one(name: str) -> None:
     assert whole == every.replace(curve=every.curve[1:])
     assert seen == [None, *whole.curve]
     assert train(objective, score_every=2, resume=saved[0])[:2] == (whole, seen[1:])
+
+
+FOR_A_TARGET = """
+import hashlib, numba, numpy, objectives
+from objectives.networks.kernels.simd import load, store
+from test_objectives import train
+
+@numba.njit
+def copy(x):
+    store(x, 16, load(x, 0, 16))
+
+copy(numpy.zeros(32, numpy.float32))
+print("zmm" in next(iter(copy.inspect_asm().values())))
+for name in sorted(objectives.BUILT_IN):
+    for density in (0.3, 1.0):
+        how = {"width": 64 if density == 1 else 6, "density_inter": density}
+        how |= {"density_intra": density, "epochs": 1}
+        outcome, _, saved = train(objectives.load(name), **how)
+        print(name, outcome.score, outcome.loss_curve, hashlib.sha256(saved[-1]).hexdigest())
+"""
+PROCESSOR: dict[str, bool] = llvm.get_host_cpu_features()
+
+
+@pytest.mark.skipif(not PROCESSOR.get("avx2"), reason="needs an x86 processor with AVX2")
+def test_vectors_of_256_and_of_512_bits_give_the_same_networks(tmp_path: Path) -> None:
+    """Without NUMBA_CPU_FEATURES the other processor would have the vectors of this one."""
+    path, running = os.pathsep.join([str(Path(__file__).parent), *sys.path]), []
+    for other in ({"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}, {}):
+        own = {"PYTHONPATH": path, "NUMBA_CACHE_DIR": str(tmp_path / f"{len(other)}"), **other}
+        command, env = [sys.executable, "-c", FOR_A_TARGET], {**os.environ, **own}
+        running.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True))
+    narrow, own = (process.communicate()[0].splitlines() for process in running)
+    assert (narrow[0], own[0]) == ("False", str(PROCESSOR["avx512f"]))
+    assert len(own) == 1 + 2 * len(objectives.BUILT_IN)
+    assert own[1:] == narrow[1:]
 
 
 def test_a_training_that_is_stopped_raises_what_stops_it(objective: Objective[Any, Any]) -> None:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from objectives.networks import oscillator
 from objectives.networks.kernels.compiling import kernel
-from objectives.networks.kernels.elementary import tanh
 from objectives.networks.kernels.simd import load, store
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.steps import cold_step, renormalised, warm_step
@@ -41,12 +40,6 @@ def _cold(mantissa: Any, depth: Any, drives: Any, g: Any, found: Any) -> None:
         m, d, power = renormalised(m * factor, d)
         for row, values in enumerate((m, d, power, slope_x, slope_drive)):
             store(found, (5 * n + row) * LANES, values)
-
-
-@kernel
-def _tanh(x: Any, found: Any) -> None:
-    for i in range(0, len(x), LANES):
-        store(found, i, tanh(load(x, i, LANES)))
 
 
 def warm(*arguments: Floats) -> tuple[list[Singles], Floats]:
@@ -102,18 +95,6 @@ def test_a_warm_step_is_good_to_2e_6(thermal_power: tuple[float, float]) -> None
     assert (np.abs(found)[~counts] < 1.1e-30).all()
 
 
-def test_a_warm_step_stays_within_0_and_1_whatever_the_drive() -> None:
-    x = np.array([1e-30, 1e-7, 0.2, 0.5, 0.9999, 1.0] * 16)
-    for size in np.logspace(-12, 6, 37):
-        for drive in (size, -size):
-            for power in (1e-6, 1e-3, 0.5):
-                g = np.full(len(x), 0.1)
-                _, (after, *slopes) = warm(x, g + drive, g, g * power)
-                assert (after > 0).all()
-                assert (after <= 1 + 1e-6).all()
-                assert np.isfinite(slopes).all()
-
-
 def test_without_thermal_power_x_may_have_any_size() -> None:
     """ln x down to -700 and up again, and its slopes, as a loop in float64 has them."""
     random = np.random.default_rng(2)
@@ -140,17 +121,3 @@ def test_without_thermal_power_x_may_have_any_size() -> None:
         least = min(least, float(log_x.min()))
     assert least < -690
     assert power[89].min() > 0.5, "up again"
-
-
-def test_tanh_is_good_to_three_ulp_odd_and_saturating() -> None:
-    size = np.concatenate([np.logspace(-37, 0, 700), np.linspace(0, 12, 516)]).astype(np.float32)
-    x = np.concatenate([-size, size])
-    found, wanted = np.empty_like(x), np.tanh(x.astype(float))
-    _tanh(x, found)
-    ulp = np.spacing(np.abs(wanted).astype(np.float32)).astype(float)
-    assert (np.abs(found - wanted) / ulp).max() < 3
-    assert np.array_equal(found[: len(size)], -found[len(size) :])
-    assert (np.abs(found) <= 1).all()
-    beyond = np.resize(np.float32([0.0, 1e3, -1e30, math.inf, -math.inf, math.nan]), LANES)
-    _tanh(beyond, found[:LANES])
-    np.testing.assert_array_equal(found[:6], np.float32([0, 1, -1, 1, -1, math.nan]))

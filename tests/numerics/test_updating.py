@@ -127,25 +127,6 @@ def test_an_infinite_gradient_is_clipped() -> None:
     np.testing.assert_allclose(weights, -0.1 * first / np.sqrt(second), rtol=1e-5)
 
 
-def test_another_takes_over_bit_for_bit() -> None:
-    """From the tensors of network and optimizer alone, as after a checkpoint."""
-    straight = network("spintronic")
-    update, _ = updates(straight, FusedUpdates)
-    for n in (64, 70, 3):
-        update.update(*batch(n), **HOW)
-    update.settle()
-    assert torch.equal(straight.w_intra != 0, straight.mask_intra), "masked weights stay"
-    interrupted = network("spintronic")
-    first, optimizer = updates(interrupted, FusedUpdates)
-    first.update(*batch(64), **HOW)
-    first.settle()
-    second = FusedUpdates(interrupted.kernel(0), list(interrupted.parameters()), optimizer)
-    for n in (70, 3):
-        second.update(*batch(n), **HOW)
-    second.settle()
-    assert all(map(torch.equal, straight.parameters(), interrupted.parameters()))
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("threads", [2, 3, 9])
 def test_cores_share_a_batch_and_find_the_same(kind: str, threads: int) -> None:

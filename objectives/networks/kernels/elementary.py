@@ -171,7 +171,7 @@ def _turned(x: Any) -> Any:
 def sin(x: Any) -> Any:
     """The sine of x in radians, good to 2 ulp up to abs(x) = 1e6.
 
-    Beyond, the nearest quarter turn is missed at times: good to 5e-6 up to 2^22 = 4.2e6. There
+    Beyond, the nearest quarter turn is missed at times: good to 100 ulp up to 2^22 = 4.2e6. There
     float32 are 0.5 apart: the sine of more is NaN.
     """
     shifted, sine, cosine = _turned(x)
