@@ -292,12 +292,30 @@ def checked(device: type[Device]) -> type[Device]:
         if device.flow is not None:
             hook = "flow"
             one.every("flow", *states, drive=0.0, dt_ns=1.0)
+            _solves(one, tuple(state + 0.1 for state in states))
     except (ArithmeticError, AttributeError, NotImplementedError, TypeError) as error:
         raise ValueError(
             f"{name}.{hook}: expressions of states, drive and parameters must hold, but got "
             f"{type(error).__name__}: {error}. Mend it; see `objectives.device.Device.{hook}`."
         ) from error
     return device
+
+
+def _solves(one: Device, states: tuple[Any, ...], dt_ns: float = 1e-6) -> None:
+    """Nothing, if ``flow`` begins with the slopes of ``rate``, under a drive.
+
+    Raises:
+        ValueError: it does not.
+    """
+    after = one.every("flow", *states, drive=0.1, dt_ns=dt_ns)
+    rates = one.every("rate", *states, 0.1)
+    for name, new, old, rate in zip(one.states, after, states, rates, strict=True):
+        if not abs(slope := (new - old) / dt_ns - rate) <= 1e-3 * max(1.0, abs(rate)):
+            raise ValueError(
+                f"{type(one).__name__}.flow: the solution of `rate` under a constant drive must be "
+                f"returned, but {name} changes by {slope + rate:.4g} per ns in place of "
+                f"{rate:.4g}, of states {states} and a drive of 0.1. Mend one of them."
+            )
 
 
 # --- functions ------------------------------------------------------------------------------------

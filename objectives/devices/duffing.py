@@ -29,19 +29,17 @@ from math import pi
 from typing import Any, ClassVar
 
 from objectives.device import Device, Parameter, parameter
-from objectives.layered import Amplification
 
 
 class Duffing(Device):
     """A network of Duffing oscillators; its defaults are a choice of ours, which trains."""
 
     states: ClassVar = ("x", "v")
-    s: Amplification = 0.2
     f0_per_ns: Parameter = parameter(
         0.1, gt=0, le=1e3, description="frequency of small oscillations, per ns"
     )
     tau_ns: Parameter = parameter(
-        20.0, gt=0, le=1e9, description="time in which a free oscillation decays by 1/e, in ns"
+        10.0, gt=0, le=1e9, description="time in which a free oscillation decays by 1/e, in ns"
     )
     cubic: Parameter = parameter(
         1.0, ge=0, le=1e3, description="stiffening β: the spring is (1 + β x²) times as stiff"

@@ -29,14 +29,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from objectives.device import Device, Parameter, exp, parameter
+from objectives.layered import Amplification
 
 
 class Microring(Device):
     """A network of photonic modulator neurons; its defaults are a choice of ours, which trains."""
 
     states: ClassVar = ("v",)
+    s: Amplification = 0.3
     tau_ns: Parameter = parameter(
-        3.0, gt=0, le=1e6, description="time constant of junction and photodetectors, in ns"
+        6.0, gt=0, le=1e6, description="time constant of junction and photodetectors, in ns"
     )
     detuning: Parameter = parameter(
         0.577, ge=-20, le=20, description="laser to resonance at rest, in half-widths of the ring"

@@ -27,14 +27,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from objectives.device import Device, Parameter, cos, parameter, sin
+from objectives.layered import Amplification
 
 
 class PhaseOscillator(Device):
     """A network of phase oscillators; its defaults are a choice of ours, which trains."""
 
     states: ClassVar = ("phi",)
+    s: Amplification = 0.2
     tau_ns: Parameter = parameter(
-        4.0, gt=0, le=1e6, description="relaxation time of a small phase, in ns"
+        6.0, gt=0, le=1e6, description="relaxation time of a small phase, in ns"
     )
 
     def rate(self, phi: Any, drive: Any) -> Any:

@@ -73,7 +73,7 @@ def test_the_device_that_the_page_derives_is_the_one_that_comes_with_the_project
     series, found = torch.rand(3, 9, 1), []
     for name in ("my_phase:MyPhase", "phase-oscillator"):
         objective = objectives.load(name)
-        network = objective.network(objective.Params(), [1], channels=1, outputs=2)
+        network = objective.network(objective.Params(s=0.2), [1], channels=1, outputs=2)
         found.append(network(series).tolist())
     assert found[0] == found[1]
 

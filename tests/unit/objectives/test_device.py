@@ -108,6 +108,20 @@ def _by_gamma(self: Any, x: Any, drive: Any) -> Any:
     return (sympy.gamma(drive) if isinstance(drive, sympy.Basic) else drive) - x
 
 
+def test_a_flow_that_does_not_solve_the_rate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flow(self: Any, x: Any, drive: Any, dt_ns: Any) -> Any:
+        return x + drive * dt_ns
+
+    own = type("Own", (pointwise_devices.Leaky,), {"__module__": __name__, "flow": flow})
+    monkeypatch.setitem(globals(), "Own", own)
+    text = (
+        "Own.flow: the solution of `rate` under a constant drive must be returned, but x changes "
+        "by 0.1 per ns in place of 0.06667, of states (0.1,) and a drive of 0.1. Mend one of them."
+    )
+    with pytest.raises(LookupError, match=re.escape(text)):
+        objectives.load(f"{__name__}:Own")
+
+
 REMEDY = (
     " Take tanh, exp, ... from objectives.device, not from math, numpy or torch, and in place of "
     "`if` its where(condition, a, b)."
