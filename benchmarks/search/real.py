@@ -36,7 +36,8 @@ class Real:
         self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float], None]
     ) -> float:
         """A network of a trial."""
-        return _train(spec, params, Protocol.VALIDATION, seed, spec.budget.epochs, tell).score
+        found = _train(spec, params, Protocol.VALIDATION, seed, spec.budget.epochs, tell)
+        return found.solved.score if found.solved else found.score
 
     def true(self, params: Params) -> float:
         """Not known yet: incumbents alone are judged, in the end."""

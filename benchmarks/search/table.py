@@ -43,9 +43,10 @@ def spec() -> StudySpec:
     """The study whose networks these are: the study file, with ``thermal_power`` 0.
 
     The benchmark compares searches: space, sampler, pruner and confirmation are those of the file.
-    The recorded trainings are of cold networks, from before the file had a thermal power.
+    The recorded trainings are of cold networks, from before the file had a thermal power, and were
+    scored after every epoch.
     """
-    return file.load(str(STUDY), values={"fixed.thermal_power": 0.0})
+    return file.load(str(STUDY), values={"fixed.thermal_power": 0.0, "budget.score_every": 1})
 
 
 def space(spec: StudySpec) -> list[str]:

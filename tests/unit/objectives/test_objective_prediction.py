@@ -120,7 +120,7 @@ def test_gradients_learn_to_predict(kind: str) -> None:
     assert outcome.loss_curve[-1] < 0.9 * outcome.loss_curve[0]
     assert outcome.info["n_train"] == 280
     assert outcome.info["n_scored"] == 120
-    assert 0.0 < float(outcome.info["smape_percent"]) < 25.0
+    assert 0.0 < float(outcome.info["smape_percent"]) < 40.0
 
 
 @pytest.mark.parametrize("kind", KINDS)
