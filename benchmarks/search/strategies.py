@@ -41,6 +41,7 @@ class Strategy:
         """The study file, with the networks of the table."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
         raw["fixed"] = dict(table.spec().fixed)  # with all that the file leaves to its defaults
+        del raw["budget"]["score_every"]  # see ``table.spec``
         budget = {**raw["budget"], **self.tables.get("budget", {}), "trials": 100_000}
         return {**raw, **self.tables, "budget": budget, "name": "search"}
 
