@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from objectives.networks.devices import drawn, drawn_normals, is_noisy, written
 from objectives.networks.kernels.chips import Chip
-from objectives.networks.kernels.sizes import LANES, MAX_CHIP_NOISE, MAX_KEPT_NOISE
-from objectives.networks.kernels.structure import Floats
+from objectives.networks.kernels.layout import Floats
+from objectives.networks.kernels.sizes import MAX_CHIP_NOISE, MAX_KEPT_NOISE
 from objectives.networks.layered import LayeredNetwork
 from objectives.randomness import stream
 from objectives.tasks.data import Examples
@@ -91,7 +91,7 @@ class Hardware:
         """They are the same in every epoch: to draw them takes longer than to score with them."""
         if number in self._normals:
             return self._normals[number]
-        per_jump = network.noise_parts * network.n_neurons * LANES
+        per_jump = network.floats_per_jump
         n_jumps = min(n_points * self._n_steps, max(1, MAX_CHIP_NOISE // per_jump))
         normals = drawn_normals(self._seed, number, network=network, n_jumps=n_jumps)
         if len(normals) <= self._n_left:

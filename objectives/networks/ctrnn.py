@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 
 from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
-from objectives.networks.kernels.passes import CtrnnKernel
+from typing import Any
 from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
 from objectives.networks.per_layer import PerLayer, beside, mapped
 
@@ -131,12 +131,8 @@ class CtrnnNetwork(LayeredNetwork):
         known = self.physics.integrator in EXTRAPOLATION
         return "" if known else f"integrator={self.physics.integrator!r}"
 
-    def kernel(self, member: int, *, noisy: bool = False) -> CtrnnKernel:
-        """See ``LayeredNetwork``."""
-        return CtrnnKernel(
-            self.structures[member],
-            gamma_per_ns=self.physics.gamma_per_ns,
-            s=self.physics.s,
-            noisy=noisy,
-            **self.kernel_stepping(),
-        )
+    def pointwise(self, noisy: bool) -> Any:
+        raise NotImplementedError
+
+    def neurons(self, chip: Any) -> Any:
+        raise NotImplementedError

@@ -51,8 +51,8 @@ from torch import Tensor
 
 from objectives.measured import Measured
 from objectives.networks.kernels.chips import Chip
-from objectives.networks.kernels.sizes import LANES, MAX_CHIP_NOISE, SHIFTS
-from objectives.networks.kernels.structure import Floats
+from objectives.networks.kernels.layout import Floats
+from objectives.networks.kernels.sizes import MAX_CHIP_NOISE, SHIFTS
 from objectives.networks.layered import LayeredNetwork
 from objectives.randomness import stream
 from objectives.variability import Variability, log_normal_sigma
@@ -145,11 +145,8 @@ def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:
 
 def drawn_normals(seed: int, number: int, *, network: LayeredNetwork, n_jumps: int) -> Floats:
     """Return the normal numbers of the jumps of a chip; see ``Chip``."""
-    shape = (n_jumps, network.noise_parts, network.n_neurons, LANES)
-    found = stream(seed, f"variability/oscillator/{number}").standard_normal(
-        shape, dtype=np.float32
-    )
-    return found.reshape(-1)
+    random = stream(seed, f"variability/oscillator/{number}")
+    return random.standard_normal(n_jumps * network.floats_per_jump, dtype=np.float32)
 
 
 def rounded(weights: Tensor, bits: int | None) -> Tensor:
@@ -218,7 +215,7 @@ class Training:
         somewhere else in them.
         """
         random = stream(self.seed, f"training/{epoch}")
-        network, per_jump = self.network, self.network.noise_parts * self.network.n_neurons * LANES
+        network, per_jump = self.network, self.network.floats_per_jump
         size = min(n_points, max(1, MAX_CHIP_NOISE // per_jump)) * per_jump
         pool = random.standard_normal(size + SHIFTS if self.noisy else 0, dtype=np.float32)
         number = 0

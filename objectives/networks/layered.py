@@ -39,9 +39,8 @@ from objectives.networks.drawing import Shape, check_sizes, draw, uniform_within
 from objectives.networks.integrators import Dynamics, Past, State, Stepping
 from objectives.networks.kernels.autograd import fused_series
 from objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
-from objectives.networks.kernels.passes import Kernel
-from objectives.networks.kernels.sizes import LANES
-from objectives.networks.kernels.structure import SparseStructure
+from objectives.networks.kernels.kernel import Kernel, OfNeurons, Pointwise
+from objectives.networks.kernels.layout import Layout
 from objectives.networks.per_layer import PerLayer, of_layers
 from objectives.networks.sparsity import random_mask
 
@@ -219,11 +218,30 @@ class LayeredNetwork(nn.Module, ABC):
         """What the network asks for that its kernel cannot do, as ``name=value``; else empty."""
 
     def kernel(self, member: int, *, noisy: bool = False) -> Kernel:
-        """What one member computes with on the CPU, ``noisy`` for chips with noise.
+        """What one member computes with on the CPU, ``noisy`` for chips with noise."""
+        return Kernel(
+            layout=self.layouts[member],
+            pointwise=self.pointwise(noisy),
+            neurons=self.neurons,
+            integrator=self.physics.integrator,
+            n_steps=self.physics.n_steps,
+            dt_ns=self.physics.dt_ns,
+            reads=self.reads,
+            noisy=noisy,
+        )
 
-        See ``kernels.passes``.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no kernel")
+    @abstractmethod
+    def pointwise(self, noisy: bool) -> Pointwise:
+        """The compiled steps of its neurons."""
+
+    @abstractmethod
+    def neurons(self, chip: Chip) -> OfNeurons:
+        """Its neurons on a chip, for ``pointwise``."""
+
+    @property
+    def reads(self) -> int:
+        """The state that is read, less its value at rest; -1: the output."""
+        return -1
 
     def noise_per_sqrt_ns(self, factors: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """The noise of each neuron that nobody gives, its parameters times factors, (neurons,)."""
@@ -236,10 +254,6 @@ class LayeredNetwork(nn.Module, ABC):
     def per_neuron(self, value: PerLayer) -> NDArray[np.float64]:
         """What each layer, or all, have, for each neuron, (neurons,)."""
         return np.repeat(of_layers(value, len(self.widths), "value"), self.widths)
-
-    def kernel_stepping(self) -> dict[str, Any]:
-        """How every kernel is told to step."""
-        return {n: getattr(self.physics, n) for n in ("dt_ns", "integrator", "n_steps")}
 
     @property
     def n_neurons(self) -> int:
@@ -321,7 +335,9 @@ class LayeredNetwork(nn.Module, ABC):
         dynamics = self.varied(self._amplified(chip), neurons)
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
         n_points, n_steps, read = u.shape[-2], self.physics.n_steps, []
-        normals = None if chip.normals is None else chip.normals.reshape(self._jump_shape)
+        normals = None
+        if chip.normals is not None:
+            normals = self.layouts[0].noise(chip.normals, self.noise_parts)
         every = 0 if normals is None else steps_between_jumps(chip, len(normals), n_points, n_steps)
         for t, point in enumerate(u.unbind(dim=-2)):
             for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
@@ -365,18 +381,19 @@ class LayeredNetwork(nn.Module, ABC):
         )
 
     @property
-    def _jump_shape(self) -> tuple[int, ...]:
-        return (-1, self.noise_parts, self.n_neurons, LANES)
+    def floats_per_jump(self) -> int:
+        """Normal numbers that a jump of a block takes."""
+        return self.noise_parts * self.layouts[0].row
 
     def _jump(
         self, normal: NDArray[np.float32], neurons: Neurons, u: Tensor, time_ns: float
     ) -> Tensor:
-        """A jump after so long, (1, parts, layers, batch, width): series k has that of its lane."""
+        """A jump after so long, (1, parts, layers, batch, width), of (parts, series, neurons)."""
         assert neurons.noise_per_sqrt_ns is not None
-        lanes = torch.arange(u.shape[-3]) % LANES
-        size = neurons.noise_per_sqrt_ns[:, None] * (time_ns**0.5 / self.noise_parts)
-        spread = size.new_zeros(1, self.noise_parts, *self.exists.shape, len(lanes))
-        spread[:, :, self.exists] = torch.from_numpy(normal)[..., lanes].to(size)
+        series = np.arange(u.shape[-3]) % normal.shape[1]
+        size = neurons.noise_per_sqrt_ns * (time_ns**0.5 / self.noise_parts)
+        spread = size.new_zeros(1, self.noise_parts, *self.exists.shape, len(series))
+        spread[:, :, self.exists] = torch.from_numpy(normal[:, series]).mT.to(size)
         jump: Tensor = spread.mT * size
         return jump
 
@@ -417,10 +434,10 @@ class LayeredNetwork(nn.Module, ABC):
         )
 
     @cached_property
-    def structures(self) -> list[SparseStructure]:
-        """Where the synapses of each member are, as the kernels want it."""
+    def layouts(self) -> list[Layout]:
+        """How the kernels see each member."""
         masks = zip(self.mask_in, self.mask_inter, self.mask_intra, strict=True)
-        return [SparseStructure.from_masks(*member, widths=self.widths) for member in masks]
+        return [Layout.of(*member, widths=self.widths) for member in masks]
 
     def _check_input(self, u: Tensor) -> None:
         members, _, channels = self.w_in.shape

@@ -47,7 +47,9 @@ from torch import Tensor
 
 from objectives.networks import highpass, oscillator
 from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
-from objectives.networks.kernels.passes import SpintronicKernel
+from objectives.networks.kernels.chips import Chip
+from objectives.networks.kernels.kernel import OfNeurons
+from objectives.networks.kernels.spintronic import SpintronicSteps
 from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
 from objectives.networks.per_layer import PerLayer, beside, mapped
 
@@ -262,16 +264,34 @@ class SpintronicNetwork(LayeredNetwork):
         noise: NDArray[np.float64] = np.sqrt(nominal) / np.sqrt(factors.get("tau_ns", 1.0))
         return noise
 
-    def kernel(self, member: int, *, noisy: bool = False) -> SpintronicKernel:
+    def pointwise(self, noisy: bool) -> SpintronicSteps:
         """See ``LayeredNetwork``."""
-        return SpintronicKernel(
-            self.structures[member],
-            gamma_per_ns=self.physics.gamma_per_ns,
-            s=self.physics.s,
-            f_cut_per_ns=self.physics.f_cut_per_ns,
-            thermal_power=self.physics.thermal_power,
-            start=self.physics.start,
-            reads_x=self.physics.readout == "x",
-            noisy=noisy,
-            **self.kernel_stepping(),
+        return SpintronicSteps(noisy=noisy, cold=self.physics.thermal_power == 0.0)
+
+    def neurons(self, chip: Chip) -> OfNeurons:
+        """See ``LayeredNetwork``: thermal noise takes the place of its mean effect."""
+        own = self.physics
+        gammas = self.per_neuron(own.gamma_per_ns)
+        fixed = 2.0 * gammas
+        gammas = gammas if chip.tau is None else gammas / chip.tau
+        power = own.thermal_power * (np.ones_like(gammas) if chip.thermal is None else chip.thermal)
+        noise = np.zeros_like(gammas)
+        if chip.noise_per_sqrt_ns is not None:
+            noise = np.broadcast_to(chip.noise_per_sqrt_ns, gammas.shape)
+            power = noise**2 / (2.0 * gammas)
+        rest = oscillator.fixed_point(
+            fixed, gamma_per_ns=gammas, q=0.0, sigma=1.0, thermal_power=power
         )
+        values = {
+            "gamma_per_ns": gammas,
+            "f_cut_per_ns": self.per_neuron(own.f_cut_per_ns),
+            "thermal_power": power,
+            "start": np.maximum(own.start * rest, oscillator.SILENT),
+        }
+        s = self.per_neuron(own.s) * (1.0 if chip.s is None else chip.s)
+        return OfNeurons(values, s, fixed, noise)
+
+    @property
+    def reads(self) -> int:
+        """See ``LayeredNetwork``."""
+        return 0 if self.physics.readout == "x" else -1

@@ -12,20 +12,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.kernels.passes import (
-    CtrnnKernel,
-    Kernel,
-    Pass,
-    SpintronicKernel,
-)
-from objectives.networks.kernels.sizes import LANES
-from objectives.networks.kernels.structure import (
+from objectives.networks.kernels.kernel import Kernel, Pass
+from objectives.networks.kernels.layout import (
     Floats,
-    SparseStructure,
+    Layout,
     check_tensor,
     message,
     weight_shapes,
@@ -69,21 +64,21 @@ def fused_series(
             gradient.
     """
     weights = {"w_in": w_in, "w_inter": w_inter, "w_intra": w_intra, "bias": bias}
-    _check(kernel.structure, u, weights)
+    _check(kernel.layout, u, weights)
     # autograd makes one gradient of the joined parameters, and takes it apart again
     parameters = torch.cat([tensor.reshape(-1) for tensor in weights.values()])
     if parameters.requires_grad:
         output: Tensor = _Fused.apply(parameters, u, kernel, n_read, chip)  # type: ignore[no-untyped-call]
         return output
-    blocks = kernel.lanes(u)
+    blocks = list(kernel.layout.blocks(len(u)))
     n_parts = min(threads, len(blocks))
     passes = [Pass(kernel, u.shape[1], keep=False, n_read=n_read) for _ in range(n_parts)]
     for pass_ in passes:
         pass_.begin(parameters.numpy(), chip)
-    return _through(blocks, passes, len(u), n_parts)
+    return _through(u, passes, n_parts)
 
 
-def _check(structure: SparseStructure, u: Tensor, weights: dict[str, Tensor]) -> None:
+def _check(structure: Layout, u: Tensor, weights: dict[str, Tensor]) -> None:
     """Refuse what the kernels cannot compute."""
     where = "fused_series"
     n_layers, width, n_channels = len(structure.widths), max(structure.widths), structure.n_channels
@@ -103,41 +98,47 @@ class _Fused(torch.autograd.Function):
     def forward(
         ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel, n_read: int, chip: Chip
     ) -> Tensor:
-        ctx.parameters, ctx.u, ctx.chip = parameters.detach(), kernel.lanes(u), chip
-        ctx.passes = [Pass(kernel, u.shape[1], keep=True, n_read=n_read) for _ in ctx.u]
+        ctx.parameters, ctx.u, ctx.chip = parameters.detach(), u, chip
+        n_blocks = len(list(kernel.layout.blocks(len(u))))
+        ctx.passes = [Pass(kernel, u.shape[1], keep=True, n_read=n_read) for _ in range(n_blocks)]
         for pass_ in ctx.passes:
             pass_.begin(ctx.parameters.numpy(), chip)
-        return _through(ctx.u, ctx.passes, len(u))
+        return _through(u, ctx.passes)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
-        adjoints = torch.split(output_grad.detach().flatten(1), LANES)
-        blocks = zip(ctx.passes, ctx.u, adjoints, strict=True)
-        for pass_, u, adjoint in blocks:
-            here = adjoint.mT.numpy()
+        layout = ctx.passes[0].kernel.layout
+        for pass_, (own, n_series) in zip(ctx.passes, layout.blocks(len(ctx.u)), strict=True):
+            adjoint = output_grad[own].detach().numpy()
             pass_.begin(ctx.parameters.numpy(), ctx.chip)
-            pass_.entering[:, : here.shape[1]] = here
-            pass_.entering[:, here.shape[1] :] = 0.0
-            pass_.backward(u)
+            entering = pass_.entering[: pass_.n_read * n_series * pass_.stride]
+            entering = entering.reshape(pass_.n_read, n_series, pass_.stride)
+            entering[:, len(adjoint) :] = 0.0
+            entering[:, : len(adjoint), : adjoint.shape[2]] = adjoint.swapaxes(0, 1)
+            pass_.backward(layout.filled(ctx.u[own].numpy(), n_series), n_series)
             pass_.deliver(gradient.numpy())
         return gradient, None, None, None, None
 
 
-def _through(blocks: Floats, passes: list[Pass], n_batch: int, threads: int = 1) -> Tensor:
-    """The output of every block, (batch, n_read, width), by a pass of its own or of its thread."""
-    n_read, width = passes[0].n_read, passes[0].kernel.structure.widths[-1]
-    output = torch.empty(n_batch, n_read * width)
-    parts = torch.split(output, LANES)
+def _through(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
+    """What is read of every block, (batch, n_read, width), by a pass of its own or of its thread."""
+    kernel, series = passes[0].kernel, u.numpy()
+    blocks = list(kernel.layout.blocks(len(u)))
+    n_read, width, stride = passes[0].n_read, kernel.n_features, passes[0].stride
+    output = np.empty((len(u), n_read, width), np.float32)
 
     def take(first: int) -> None:
         for k in range(first, len(blocks), threads):
-            found = passes[k % len(passes)].forward(blocks[k])[:, : len(parts[k])]
-            parts[k].copy_(torch.from_numpy(found).mT)
+            own, n_series = blocks[k]
+            block = kernel.layout.filled(series[own], n_series)
+            found = passes[k % len(passes)].forward(block, n_series)
+            found = found.reshape(n_read, n_series, stride)[:, : own.stop - own.start, :width]
+            output[own] = found.swapaxes(0, 1)
 
     in_threads(take, threads)
-    return output.view(n_batch, n_read, width)
+    return torch.from_numpy(output)
 
 
 def warm_up() -> float:

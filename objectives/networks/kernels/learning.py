@@ -10,130 +10,95 @@ from typing import Any
 
 import numpy as np
 
-from objectives.networks.kernels.compiling import kernel
+from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import ONE, TWO, ZERO, exp, log
-from objectives.networks.kernels.simd import element, fma, load, maximum, splat, store
-from objectives.networks.kernels.sizes import LANES
-from objectives.networks.kernels.sparse import add_products_to
+from objectives.networks.kernels.products import multiply
+from objectives.networks.kernels.simd import load, maximum, splat, store
+from objectives.networks.kernels.sizes import WIDTH
 
 
 @kernel
 def read_out(
     y: Any,
-    w_out: Any,
-    bias_out: Any,
+    readout: Any,
     labels: Any,
+    targets: Any,
     scale: Any,
-    logits: Any,
+    outputs: Any,
     adjoint_y: Any,
     sums: Any,
+    size: Any,
 ) -> float:
-    """Loss of one block, summed over its sequences, and its adjoint times ``scale``.
+    """Loss of one block, summed over its series, and its adjoint times ``scale``.
 
     Args:
-        y: output of the last layer, (width, LANES).
-        w_out: readout weights, (classes, width).
-        bias_out: biases, (classes,).
-        labels: class of each sequence of the block, at most LANES.
-        scale: factor of the adjoint, 1 / batch.
-        logits: scratch, logits and their adjoint, (classes, LANES).
-        adjoint_y: adjoint of y, written, (width, LANES).
-        sums: products for weights and biases over FOLD lanes, added to,
-            (classes width + classes, FOLD).
+        y: what is read, (points read, series, features).
+        readout: weights, (features, outputs), and (outputs, features); biases, (outputs,); zeros,
+            (features,).
+        labels: class of each series of the block; empty where series are predicted.
+        targets: what should be read out, (points read, own series, outputs); empty for classes.
+        scale: factor of the adjoint: 1 / numbers that the mean loss of the batch is over.
+        outputs: scratch, outputs and their adjoint, (points read, series, outputs).
+        adjoint_y: adjoint of y, written.
+        sums: gradients of weights, (features, outputs), and biases, (outputs,), added to.
+        size: points read, series that are computed, and those that are there; features and outputs,
+            both filled up to a multiple of WIDTH; outputs that exist.
     """
-    n_classes, width = len(bias_out), len(y)
-    for c in range(n_classes):
-        total = splat(bias_out[c], LANES)
-        for j in range(width):
-            total = fma(element(w_out, c * width + j), load(y, j * LANES, LANES), total)
-        store(logits, c * LANES, total)
-    highest, whole = load(logits, 0, LANES), splat(ZERO, LANES)
-    for c in range(1, n_classes):
-        highest = maximum(highest, load(logits, c * LANES, LANES))
-    for c in range(n_classes):
-        below = load(logits, c * LANES, LANES) - highest
-        whole = whole + exp(below)
-        store(logits, c * LANES, below)
-    store(adjoint_y, 0, log(whole))  # until it is written
+    forward, back, bias, zeros = readout
+    n_points, n_series, n_own, n_features, n_outputs, n_real = size
+    n_rows = n_points * n_series
+    along, none = (n_features, 1, 0), (n_outputs, 0)
+    shape = (n_rows, n_outputs, n_features, 1)
+    multiply(outputs, 0, n_outputs, bias, 0, 0, y, 0, along, forward, 0, none, shape)
     loss = 0.0
-    for lane in range(len(labels)):
-        loss += np.float64(element(adjoint_y, lane) - logits[labels[lane] * LANES + lane])
-    share = scale / whole
-    for c in range(n_classes):
-        store(logits, c * LANES, share * exp(load(logits, c * LANES, LANES)))
-    for lane in range(LANES):
-        if lane < len(labels):
-            logits[labels[lane] * LANES + lane] -= scale
-            continue
-        for c in range(n_classes):
-            logits[c * LANES + lane] = ZERO
-    one = splat(ONE, LANES)
-    for c in range(n_classes):
-        add_products_to(sums, n_classes * width + c, load(logits, c * LANES, LANES), one)
-    for j in range(width):
-        total = splat(ZERO, LANES)
-        here = load(y, j * LANES, LANES)
-        for c in range(n_classes):
-            adjoint = load(logits, c * LANES, LANES)
-            total = fma(element(w_out, c * width + j), adjoint, total)
-            add_products_to(sums, c * width + j, adjoint, here)
-        store(adjoint_y, j * LANES, total)
+    for row in range(n_rows):
+        at, series = row * n_outputs, row % n_series
+        if series >= n_own:
+            for k in range(0, n_outputs, WIDTH):
+                store(outputs, at + k, splat(ZERO, WIDTH))
+        elif len(labels) > 0:
+            loss += _cross_entropy(outputs, at, labels[series], n_outputs, n_real, scale)
+        else:
+            first = (row // n_series * n_own + series) * n_real
+            for c in range(n_real):
+                error = outputs[at + c] - targets[first + c]
+                loss += np.float64(error) * np.float64(error)
+                outputs[at + c] = TWO * scale * error
+    shape = (n_rows, n_features, n_outputs, 1)
+    along, across = (n_outputs, 1, 0), (n_features, 0)
+    multiply(adjoint_y, 0, n_features, zeros, 0, 0, outputs, 0, along, back, 0, across, shape)
+    shape = (n_features, n_outputs, n_rows, 1)
+    along = (1, n_features, 0)
+    multiply(sums, 0, n_outputs, sums, 0, n_outputs, y, 0, along, outputs, 0, none, shape)
+    for k in range(0, n_outputs, WIDTH):
+        total = load(sums, n_features * n_outputs + k, WIDTH)
+        for row in range(n_rows):
+            total = total + load(outputs, row * n_outputs + k, WIDTH)
+        store(sums, n_features * n_outputs + k, total)
     return loss
 
 
-@kernel
-def read_out_series(
-    y: Any,
-    w_out: Any,
-    bias_out: Any,
-    targets: Any,
-    n_sequences: Any,
-    scale: Any,
-    errors: Any,
-    adjoint_y: Any,
-    sums: Any,
-) -> float:
-    """Squared error of one block, summed over its sequences, points and outputs, and its adjoint.
-
-    Args:
-        y: what is read of the last layer, (points read width, LANES).
-        w_out: readout weights, (outputs, width).
-        bias_out: biases, (outputs,).
-        targets: what should be read out, (points read, outputs, LANES), flat.
-        n_sequences: lanes of the block that hold a sequence.
-        scale: factor of the adjoint, 1 / (batch points outputs).
-        errors: scratch, errors of a point and their adjoint, (outputs, LANES).
-        adjoint_y: adjoint of y, written, (points read width, LANES).
-        sums: products for weights and biases over FOLD lanes, added to,
-            (outputs width + outputs, FOLD).
-    """
-    n_outputs = len(bias_out)
-    n_read = len(targets) // (n_outputs * LANES)
-    width = len(y) // n_read
-    one, twice = splat(ONE, LANES), TWO * scale
-    squares = 0.0
-    for point in range(n_read):
-        first = point * width * LANES
-        for c in range(n_outputs):
-            total = splat(bias_out[c], LANES)
-            for j in range(width):
-                here = load(y, first + j * LANES, LANES)
-                total = fma(element(w_out, c * width + j), here, total)
-            store(errors, c * LANES, total - load(targets, (point * n_outputs + c) * LANES, LANES))
-            for lane in range(LANES):
-                error = errors[c * LANES + lane] if lane < n_sequences else ZERO
-                squares += np.float64(error) * np.float64(error)
-                errors[c * LANES + lane] = twice * error
-            add_products_to(sums, n_outputs * width + c, load(errors, c * LANES, LANES), one)
-        for j in range(width):
-            total = splat(ZERO, LANES)
-            here = load(y, first + j * LANES, LANES)
-            for c in range(n_outputs):
-                adjoint = load(errors, c * LANES, LANES)
-                total = fma(element(w_out, c * width + j), adjoint, total)
-                add_products_to(sums, c * width + j, adjoint, here)
-            store(adjoint_y, first + j * LANES, total)
-    return squares
+@inlined
+def _cross_entropy(
+    logits: Any, at: Any, label: Any, n_outputs: Any, n_real: Any, scale: Any
+) -> Any:
+    """Minus the logarithm of the probability of a class; its adjoint takes the place of logits."""
+    highest = logits[at]
+    for c in range(1, n_real):
+        highest = maximum(highest, logits[at + c])
+    own = logits[at + label] - highest
+    for k in range(0, n_outputs, WIDTH):
+        store(logits, at + k, exp(load(logits, at + k, WIDTH) - highest))
+    whole = ZERO
+    for c in range(n_real):
+        whole += logits[at + c]
+    share = scale / whole
+    for k in range(0, n_outputs, WIDTH):
+        store(logits, at + k, share * load(logits, at + k, WIDTH))
+    for c in range(n_real, n_outputs):
+        logits[at + c] = ZERO
+    logits[at + label] -= scale
+    return np.float64(log(whole) - own)
 
 
 @kernel

@@ -1,16 +1,22 @@
-"""How much of a trajectory is kept for the way back: known before anything is computed.
-
-Light to import: a launch tells the memory of its workers by the same numbers.
-"""
+"""Sizes that the kernels and their callers share; light to import."""
 
 from __future__ import annotations
 
-# sequences in a block: with 32, y of 96 neurons fits in half of L1, the sums of a row in the
-# registers of AVX2, and a trajectory of 128 steps in 5 MB; with 64, several steps per point took
-# twice as long
-LANES = 32
-SPINTRONIC_ROWS, JUMP_ROWS, CTRNN_ROWS = 3, 2, 1
-"""Floats of a neuron that are kept of a step, or of a jump of noise, in every lane."""
+WIDTH = 16
+"""Floats of a vector: a register of AVX-512, two of AVX2."""
+BLOCK = 24
+"""Series of a block of a dense network, at most: with more, rows of 96 neurons leave the first-level
+cache; it is a multiple of what a product takes at a time."""
+PADDING = 5 * WIDTH
+"""Floats between rows."""
+TILE = 4
+"""Rows that a product takes at a time, at least: a block is filled up to a multiple of it."""
+SERIES = 32
+"""Series of a block of a sparse network: the sums of a row fit in the registers of AVX2."""
+FOLD = 8
+"""Lanes in which the gradient of one weight of a sparse network is summed."""
+DENSE = 0.55
+"""Share of the possible weights between neurons from which on a network is dense."""
 MAX_TRAJECTORY = 2**27
 """Floats of a trajectory that are kept: 512 MB. Of a longer one, segments are computed again."""
 MAX_KEPT_NOISE = 2**24

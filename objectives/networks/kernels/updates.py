@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from objectives.networks.kernels import learning, sparse
+from objectives.networks.kernels import learning
 from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.kernels.passes import Kernel, Pass
-from objectives.networks.kernels.sizes import LANES
-from objectives.networks.kernels.sparse import FOLD
-from objectives.networks.kernels.structure import Floats, Integers
+from objectives.networks.kernels.kernel import Kernel, Pass
+from objectives.networks.kernels.layout import Floats
+from objectives.networks.kernels.sizes import WIDTH
 from objectives.networks.kernels.work import in_threads
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+_NO_LABELS, _NO_TARGETS = np.empty(0, np.int64), np.empty(0, np.float32)
 
 
 class Updates(ABC):
@@ -135,12 +135,12 @@ class FusedUpdates(Updates):
             _joined([state.get(name, torch.zeros_like(p)) for p, state in pairs])
             for name in _MOMENTS
         ]
-        *_, w_out, bias_out = (p.numel() for p in parameters)
-        self._network = slice(0, len(self._parameters) - w_out - bias_out)
-        self._readout = slice(self._network.stop, None)
-        self._w_out = self._parameters[-w_out - bias_out : -bias_out]
-        self._bias_out = self._parameters[-bias_out:]
-        self._parts = [_Part(kernel, w_out, bias_out) for _ in range(threads)]
+        *_, w_out, bias_out = parameters
+        n_readout = w_out.numel() + bias_out.numel()
+        self._network = slice(0, len(self._parameters) - n_readout)
+        readout = self._parameters[self._network.stop :]
+        self._readout = _Readout(readout, bias_out.numel(), kernel.n_features)
+        self._parts = [_Part(kernel, self._readout) for _ in range(threads)]
 
     def update(
         self,
@@ -152,44 +152,27 @@ class FusedUpdates(Updates):
         chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """See ``Updates``."""
-        blocks, loss_of = self._kernel.lanes(u), self._loss_of(label)
-        n_read = label.shape[1] if label.dim() > 1 else 1
+        series, layout = u.numpy(), self._kernel.layout
+        blocks = list(layout.blocks(len(u)))
+        n_read = label.shape[1] if label.is_floating_point() else 1
+        self._readout.begin()
 
         def take(first: int) -> float:
             part, loss = self._parts[first], 0.0
             pass_ = part.begin(self._parameters[self._network], u.shape[1], n_read, chip)
-            for k in range(first, len(blocks), len(self._parts)):
-                pass_.forward(blocks[k])
-                loss += loss_of(part, k)
-                pass_.backward(blocks[k])
+            for own, n_series in blocks[first :: len(self._parts)]:
+                block = layout.filled(series[own], n_series)
+                pass_.forward(block, n_series)
+                loss += part.read_out(label[own], n_series, label.numel())
+                pass_.backward(block, n_series)
             return loss
 
         losses = in_threads(take, min(len(self._parts), len(blocks)))
         self._gradient.fill(0.0)
         for part in self._parts[: len(losses)]:
-            part.deliver(self._gradient[self._network], self._gradient[self._readout])
+            part.own.deliver(self._gradient[self._network])
+            self._readout.deliver(part.sums, self._gradient[self._network.stop :])
         return sum(losses) / label.numel(), self._step(learning_rate, max_gradient)
-
-    def _loss_of(self, label: Tensor) -> Callable[[_Part, int], float]:
-        """What gives the loss of block k, summed, after its pass, and writes its adjoint."""
-        share, n_batch = np.float32(1.0 / label.numel()), len(label)
-        if not label.is_floating_point():
-            labels = label.numpy()
-
-            def of_classes(part: _Part, k: int) -> float:
-                here = labels[k * LANES : (k + 1) * LANES]
-                readout = (self._w_out, self._bias_out, here, share, part.logits)
-                return learning.read_out(part.own.read, *readout, part.own.entering, part.sums)
-
-            return of_classes
-        targets = self._kernel.lanes(label)
-
-        def of_series(part: _Part, k: int) -> float:
-            here = (targets[k].reshape(-1), min(LANES, n_batch - k * LANES))
-            readout = (self._w_out, self._bias_out, *here, share, part.logits)
-            return learning.read_out_series(part.own.read, *readout, part.own.entering, part.sums)
-
-        return of_series
 
     def _step(self, learning_rate: float, max_gradient: float) -> bool:
         group = self._optimizer.param_groups[0]
@@ -217,32 +200,75 @@ class FusedUpdates(Updates):
             _split(moment, [state[name] for state in states])
 
 
+class _Readout:
+    """Weights and biases of the readout, (outputs, features) and (outputs,), as the kernel wants them.
+
+    Outputs and features are filled up to a multiple of WIDTH.
+    """
+
+    def __init__(self, joined: Floats, n_outputs: int, n_features: int) -> None:
+        """Take the part of the joined parameters that they are."""
+        self.n_outputs, self._n_features = n_outputs, n_features
+        self._weights = joined[:-n_outputs].reshape(n_outputs, n_features)
+        self._biases = joined[-n_outputs:]
+        self.outputs, self.features = (-(-n // WIDTH) * WIDTH for n in (n_outputs, n_features))
+        self._forward = np.zeros((self.features, self.outputs), np.float32)
+        self._back = np.zeros((self.outputs, self.features), np.float32)
+        self._bias = np.zeros(self.outputs, np.float32)
+        flat, zeros = (self._forward.reshape(-1), self._back.reshape(-1)), np.zeros(self.features, np.float32)
+        self.arrays = (*flat, self._bias, zeros)
+
+    def begin(self) -> None:
+        """Take the present ones."""
+        self._forward[: self._n_features, : self.n_outputs] = self._weights.T
+        self._back[: self.n_outputs, : self._n_features] = self._weights
+        self._bias[: self.n_outputs] = self._biases
+
+    def deliver(self, sums: Floats, gradient: Floats) -> None:
+        """Add sums, (features + 1, outputs), to the gradient."""
+        by_feature = sums.reshape(-1, self.outputs)[:, : self.n_outputs]
+        own = gradient[: -self.n_outputs].reshape(self.n_outputs, self._n_features)
+        own += by_feature[: self._n_features].T
+        gradient[-self.n_outputs :] += by_feature[-1]
+
+
 class _Part:
     """What one core takes blocks through time with, and the sums of their gradients."""
 
     own: Pass
 
-    def __init__(self, kernel: Kernel, w_out: int, bias_out: int) -> None:
-        """Reserve the memory of the readout, with so many weights and biases."""
-        self._kernel = kernel
-        self.logits = np.empty(bias_out * LANES, np.float32)
-        self.sums = np.empty((w_out + bias_out) * FOLD, np.float32)
-        self._places: Integers = np.arange(w_out + bias_out, dtype=np.int32)
-        self._unscaled = np.ones(w_out + bias_out, np.float32)
+    def __init__(self, kernel: Kernel, readout: _Readout) -> None:
+        """Reserve the memory of the readout."""
+        self._kernel, self._readout = kernel, readout
+        self.sums = np.empty((readout.features + 1) * readout.outputs, np.float32)
 
     def begin(self, parameters: Floats, n_points: int, n_read: int, chip: Chip) -> Pass:
         """Clear the sums. One pass serves all batches and all blocks of as many points."""
         found = getattr(self, "own", None)
         if found is None or (found.n_points, found.n_read) != (n_points, n_read):
             self.own = found = Pass(self._kernel, n_points, keep=True, n_read=n_read)
+            n_rows = n_read * self._kernel.layout.block
+            self._outputs = np.empty(n_rows * self._readout.outputs, np.float32)
         found.begin(parameters, chip)
         self.sums.fill(0.0)
         return found
 
-    def deliver(self, of_network: Floats, of_readout: Floats) -> None:
-        """Add the sums to the gradients."""
-        self.own.deliver(of_network)
-        sparse.deliver(self.sums, self._places, self._unscaled, of_readout)
+    def read_out(self, label: Tensor, n_series: int, n_all: int) -> float:
+        """Return the loss of a block, summed, after its pass, and write its adjoint."""
+        labels, targets = _NO_LABELS, _NO_TARGETS
+        if label.is_floating_point():
+            targets = np.ascontiguousarray(label.numpy().swapaxes(0, 1)).reshape(-1)
+        else:
+            labels = label.numpy()
+        own, readout = self.own, self._readout
+        size = (own.n_read, n_series, len(label), readout.features, readout.outputs)
+        scale = np.float32(1.0 / n_all)
+        arrays = (self._outputs, own.entering, self.sums)
+        size = (*size, readout.n_outputs)
+        loss: float = learning.read_out(
+            own.read, readout.arrays, labels, targets, scale, *arrays, size
+        )
+        return loss
 
 
 def _joined(tensors: Sequence[Tensor]) -> Floats:

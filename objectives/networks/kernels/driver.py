@@ -1,0 +1,418 @@
+"""The pass of a block through time and its adjoint, whatever the device and the layout.
+
+A point is the time between two inputs, divided into ``n_steps`` steps; see ``integrators``. A step
+is a product, of the weights with the mean outputs v over the step, and a pointwise function of the
+device, which is called by its address::
+
+    I(n)             = W v(n) + held                    held: input, bias, and a fixed drive
+    s(n+1), y(n+1)   = advance(s(n), I(n))
+    v(n+1)           = a y(n+1) + b y(n) + c y(n-1)     extrapolated over the coming step
+
+and backwards, with J, P and A the adjoints of I, v and s::
+
+    G                = a P(n+1) + b P(n+2) + c P(n+3) + entering      the adjoint of y(n+1)
+    A(n), J(n)       = pull(A(n+1), G)
+    P(n)             = W^T J(n)
+    gradient        += J(n) v(n)^T
+
+=======  ===============  ======================================
+here     code             shape
+=======  ===============  ======================================
+s        states           (states, row)
+y        outputs          (2, row), the last two, in turn
+v        values           (steps + 1, row), or (2, row) in turn
+I        drive            (row,)
+slopes   kept             (steps, kept, row)
+J        drive_adjoints   (steps of a point, row)
+P        pulled           (4, row), in turn
+A        adjoints         (states, row)
+=======  ===============  ======================================
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from objectives.networks.kernels.compiling import inlined, kernel
+from objectives.networks.kernels.elementary import ONE, ZERO
+from objectives.networks.kernels.products import gather, gather_back, multiply
+from objectives.networks.kernels.simd import (
+    add_products,
+    call,
+    flush_subnormals,
+    load,
+    pointer,
+    restore_subnormals,
+    splat,
+    store,
+)
+from objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
+
+
+class Shape(NamedTuple):
+    """Numbers of a pass over a segment of a block."""
+
+    n_points: int
+    n_steps: int
+    """Of a point."""
+    n_channels: int
+    n_series: int
+    row: int
+    n_columns: int
+    """Of a series in a row: neurons."""
+    entry: int
+    """Neurons that the input reaches, the first ones."""
+    first_read: int
+    """Column of the first neuron that is read."""
+    n_read: int
+    """Neurons that are read."""
+    stride: int
+    """Floats of what is read of a series after a point."""
+    n_states: int
+    n_kept: int
+    groups: int
+    group_stride: int
+    repeats: int
+    repeat_stride: int
+
+
+@inlined
+def _fill(target: Any, at: Any, n: Any) -> None:
+    """Zeros, a multiple of WIDTH of them."""
+    for i in range(0, n, WIDTH):
+        store(target, at + i, splat(ZERO, WIDTH))
+
+
+@inlined
+def _constants(target: Any, at: Any, constants: Any, first: Any, shape: Any) -> None:
+    """One value of each neuron, all over a row."""
+    for group in range(shape.groups):
+        value = load(constants, first + group * WIDTH, WIDTH)
+        for k in range(shape.repeats):
+            store(target, at + group * shape.group_stride + k * shape.repeat_stride, value)
+
+
+@inlined
+def _hold(u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, held: Any) -> None:
+    """The drives that do not change over point t: bias, fixed drive and input."""
+    n, channels, series = shape.entry, shape.n_channels, shape.n_series
+    at = t * channels * series
+    if structure.dense:
+        for c in range(n, shape.n_columns, WIDTH):
+            for s in range(series):
+                store(held, s * shape.n_columns + c, load(biases, c, WIDTH))
+        size = (series, n, channels, 1)
+        steps, across = (channels, 1, 0), (n, 0)
+        multiply(held, 0, shape.n_columns, biases, 0, 0, u, at, steps, inputs, 0, across, size)
+    else:
+        for i in range(shape.n_columns):
+            for k in range(0, SERIES, WIDTH):
+                store(held, i * SERIES + k, splat(biases[i], WIDTH))
+        size = (n, SERIES, channels, 1)
+        steps, across = (channels, 1, 0), (SERIES, 0)
+        multiply(held, 0, SERIES, held, 0, SERIES, inputs, 0, steps, u, at, across, size)
+
+
+@inlined
+def _drive(values: Any, at: Any, weights: Any, held: Any, structure: Any, shape: Any, drive: Any) -> None:
+    """held + W v."""
+    n = shape.n_columns
+    if structure.dense:
+        spans = structure.spans
+        for k in range(0, len(spans), 8):
+            first, size = spans[k], (shape.n_series, spans[k + 1], spans[k + 3], 1)
+            left, right = at + spans[k + 2], spans[k + 4]
+            steps, across = (n, 1, 0), (spans[k + 1], 0)
+            multiply(drive, first, n, held, first, n, values, left, steps, weights, right, across, size)
+    else:
+        starts = structure.starts
+        for i in range(n):
+            total = load(held, i * SERIES, SERIES)
+            total = gather(total, weights, structure.sources, starts[i], starts[i + 1], values, at)
+            store(drive, i * SERIES, total)
+
+
+@kernel
+def forward(
+    u: Any,
+    shape: Any,
+    structure: Any,
+    advance: int,
+    parameters: Any,
+    extrapolation: Any,
+    work: Any,
+    read: Any,
+    noise: Any,
+    jumps: Any,
+    reads: int,
+    keep: bool,
+    fresh: bool,
+) -> None:
+    """Take one block through time, or a segment of it; write what is read.
+
+    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the
+    slopes of every step are kept for ``backward``. With ``fresh``, it begins at rest, else where
+    the last call without ``keep`` ended: after an even number of steps.
+
+    Args:
+        u: input, (points, series, channels) of a dense layout, else (points, channels, series).
+        shape: see ``Shape``.
+        structure: see ``layout.Structure``.
+        advance: address of the device's step.
+        parameters: weights between neurons and from the input, biases with the fixed drives, all
+            amplified; constants of the device, and states and output at rest, of each group.
+        extrapolation: weights of the last three outputs in the mean output over a step.
+        work: held, drive, outputs, values, states and kept: see the module.
+        read: what is asked for, (points read, series, stride).
+        noise: normal numbers of the jumps, (jumps, parts, row); empty without.
+        jumps: steps from jump to jump, 0 for none; jumps before the beginning; floats of a jump.
+        reads: the state that is read, less its value at rest; -1: the output.
+        keep, fresh: see above.
+    """
+    mode = flush_subnormals()
+    weights, inputs, biases, constants, rest = parameters
+    held, drive, outputs, values, states, kept = work
+    newest, older, oldest = extrapolation
+    every, before, jump_floats = jumps
+    row, n, n_series = shape.row, shape.n_columns, shape.n_series
+    per_group = shape.groups * WIDTH
+    available = len(noise) // jump_floats if every > 0 else 1
+    asked = len(read) // (n_series * shape.stride)
+    silent = shape.n_points - asked
+    y, previous, value = 0, row, 0
+    if fresh:
+        for k in range(shape.n_states):
+            _constants(states, k * row, rest, k * per_group, shape)
+        for at in (y, previous):
+            _constants(outputs, at, rest, shape.n_states * per_group, shape)
+        _constants(values, value, rest, shape.n_states * per_group, shape)
+    if keep and shape.n_kept > 0:  # a device may keep its first state after each step
+        for k in range(0, row, WIDTH):
+            store(kept, (shape.n_kept - 1) * row + k, load(states, k, WIDTH))
+    for t in range(shape.n_points):
+        _hold(u, t, inputs, biases, shape, structure, held)
+        for step in range(t * shape.n_steps + 1, (t + 1) * shape.n_steps + 1):
+            _drive(values, value, weights, held, structure, shape, drive)
+            jump, place = 0, 0
+            if every > 0 and step % every == 0:
+                jump, place = 1, (before + step // every - 1) % available * jump_floats
+            coming = value + row if keep else row - value
+            slopes = (step - 1) * shape.n_kept * row if keep else 0
+            call(
+                advance,
+                pointer(states, 0),
+                pointer(drive, 0),
+                pointer(constants, 0),
+                pointer(noise, place),
+                pointer(outputs, y),
+                pointer(outputs, previous),
+                pointer(values, coming),
+                pointer(kept, slopes),
+                newest,
+                older,
+                oldest,
+                shape.groups,
+                shape.group_stride,
+                shape.repeats,
+                shape.repeat_stride,
+                row,
+                jump,
+            )
+            y, previous, value = previous, y, coming
+        if t >= silent:
+            to = (t - silent) * n_series * shape.stride
+            for s in range(n_series):
+                for i in range(shape.n_read):
+                    column = shape.first_read + i
+                    at = s * n + column if structure.dense else column * SERIES + s
+                    found = outputs[y + at]
+                    if reads >= 0:
+                        group = column if structure.dense else column * WIDTH
+                        found = states[reads * row + at] - rest[reads * per_group + group]
+                    read[to + s * shape.stride + i] = found
+    restore_subnormals(mode)
+
+
+@inlined
+def _back(
+    values: Any,
+    value: Any,
+    weights: Any,
+    adjoints: Any,
+    at: Any,
+    structure: Any,
+    shape: Any,
+    zeros: Any,
+    pulled: Any,
+    to: Any,
+    sums: Any,
+) -> None:
+    """P = W^T J; of a sparse network, which goes through its weights once, the gradient, too."""
+    n = shape.n_columns
+    if structure.dense:
+        spans = structure.spans
+        for k in range(0, len(spans), 8):
+            first, size = spans[k], (shape.n_series, spans[k + 1], spans[k + 6], 1)
+            left, right = at + spans[k + 5], spans[k + 7]
+            steps, across = (n, 1, 0), (spans[k + 1], 0)
+            multiply(pulled, to + first, n, zeros, 0, 0, adjoints, left, steps, weights, right, across, size)
+    else:
+        starts, targets = structure.starts_back, structure.targets
+        for j in range(n):
+            own = load(values, value + j * SERIES, SERIES)
+            total = gather_back(weights, targets, starts[j], starts[j + 1], adjoints, at, own, sums)
+            store(pulled, to + j * SERIES, total)
+
+
+@inlined
+def _collect(
+    u: Any,
+    t: Any,
+    values: Any,
+    value: Any,
+    adjoints: Any,
+    held: Any,
+    structure: Any,
+    shape: Any,
+    sums: Any,
+) -> None:
+    """Add up the gradients of point t, of whose steps are the adjoints of drives and their sum."""
+    n, series, channels = shape.n_columns, shape.n_series, shape.n_channels
+    at = t * channels * series
+    if structure.dense:
+        spans, last = structure.spans, 0
+        for k in range(0, len(spans), 8):
+            columns, sources = spans[k + 1], spans[k + 3]
+            steps, across = (1, n, shape.row), (n, shape.row)
+            size = (sources, columns, series, shape.n_steps)
+            first, left, own = spans[k + 4], value + spans[k + 2], spans[k]
+            multiply(sums, first, columns, sums, first, columns, values, left, steps, adjoints, own, across, size)
+            last = first + sources * columns
+        entry = shape.entry
+        steps, across, size = (1, channels, 0), (n, 0), (channels, entry, series, 1)
+        multiply(sums, last, entry, sums, last, entry, u, at, steps, held, 0, across, size)
+        last += channels * entry
+        for c in range(0, n, WIDTH):
+            total = load(sums, last + c, WIDTH)
+            for s in range(series):
+                total = total + load(held, s * n + c, WIDTH)
+            store(sums, last + c, total)
+    else:
+        k = len(structure.targets) * FOLD
+        for i in range(shape.entry):
+            for c in range(channels):
+                value_of = load(u, at + c * SERIES, SERIES)
+                found = add_products(load(sums, k, FOLD), load(held, i * SERIES, SERIES), value_of)
+                store(sums, k, found)
+                k += FOLD
+        one = splat(ONE, SERIES)
+        for i in range(n):
+            found = add_products(load(sums, k, FOLD), load(held, i * SERIES, SERIES), one)
+            store(sums, k, found)
+            k += FOLD
+
+
+@kernel
+def backward(
+    u: Any,
+    shape: Any,
+    structure: Any,
+    pull: int,
+    parameters: Any,
+    extrapolation: Any,
+    work: Any,
+    sums: Any,
+    entering: Any,
+    every: int,
+    reads: int,
+    ring: Any,
+    fresh: bool,
+) -> None:
+    """The adjoint of ``forward``, from the last step to the first.
+
+    With ``fresh`` nothing follows, else the segment that the last call went through.
+
+    Args:
+        u, shape, structure, extrapolation, reads: as in ``forward``.
+        pull: address of the adjoint of the device's step.
+        parameters: weights between neurons, amplified, as pull-backs take them; constants.
+        work: values and kept, as ``forward`` left them; held, drive_adjoints, pulled, adjoints, a row
+            of zeros, and one for what enters.
+        sums: gradients of weights, inputs and biases, added to: see ``Layout.gradient``.
+        entering: adjoint of what was read, (points read, series, stride).
+        every: steps from jump to jump, 0 for none.
+        ring: where the pull-backs of the next three steps are, and where the coming one goes.
+        fresh: see above.
+    """
+    mode = flush_subnormals()
+    weights, constants = parameters
+    values, kept, held, drive_adjoints, pulled, adjoints, zeros, entered = work
+    newest, older, oldest = extrapolation
+    row, n, n_series, n_steps = shape.row, shape.n_columns, shape.n_series, shape.n_steps
+    silent = shape.n_points - len(entering) // (n_series * shape.stride)
+    if fresh:
+        _fill(pulled, 0, 4 * row)
+        _fill(adjoints, 0, shape.n_states * row)
+    _fill(entered, 0, row)
+    next_0, next_1, next_2, coming = ring[0], ring[1], ring[2], ring[3]
+    for t in range(shape.n_points - 1, -1, -1):
+        _fill(held, 0, row)
+        if t >= silent:
+            start = (t - silent) * n_series * shape.stride
+            for s in range(n_series):
+                for i in range(shape.n_read):
+                    column = shape.first_read + i
+                    at = s * n + column if structure.dense else column * SERIES + s
+                    entered[at] = entering[start + s * shape.stride + i]
+        for k in range(n_steps - 1, -1, -1):
+            step = t * n_steps + k
+            enters = 0
+            if t >= silent and k == n_steps - 1:
+                enters = 1 if reads < 0 else 2
+            jump = 1 if every > 0 and (step + 1) % every == 0 else 0
+            call(
+                pull,
+                pointer(kept, step * shape.n_kept * row),
+                pointer(adjoints, 0),
+                pointer(pulled, next_0),
+                pointer(pulled, next_1),
+                pointer(pulled, next_2),
+                pointer(entered, 0),
+                pointer(constants, 0),
+                pointer(drive_adjoints, k * row),
+                pointer(held, 0),
+                newest,
+                older,
+                oldest,
+                shape.groups,
+                shape.group_stride,
+                shape.repeats,
+                shape.repeat_stride,
+                row,
+                enters,
+                jump,
+            )
+            _back(values, step * row, weights, drive_adjoints, k * row, structure, shape, zeros, pulled, coming, sums)
+            next_0, next_1, next_2, coming = coming, next_0, next_1, next_2
+        _collect(u, t, values, t * n_steps * row, drive_adjoints, held, structure, shape, sums)
+    ring[0], ring[1], ring[2], ring[3] = next_0, next_1, next_2, coming
+    restore_subnormals(mode)
+
+
+@kernel
+def weigh(parameters: Any, index: Any, target: Any, scales: Any, added: Any, weights: Any) -> None:
+    """Parameters in the order of an array, each times the scale of its target, plus ``added``."""
+    for k in range(len(index)):
+        own = parameters[index[k]] if index[k] >= 0 else ZERO
+        weights[k] = scales[target[k]] * own + added[target[k]]
+
+
+@kernel
+def deliver(sums: Any, fold: int, index: Any, target: Any, scales: Any, gradient: Any) -> None:
+    """Add sums, over ``fold`` lanes, to the gradient, each times the scale of its target."""
+    for k in range(len(index)):
+        if index[k] >= 0:
+            total = sums[k * fold]
+            for i in range(1, fold):
+                total += sums[k * fold + i]
+            gradient[index[k]] += scales[target[k]] * total

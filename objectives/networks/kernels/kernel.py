@@ -1,0 +1,289 @@
+"""What one member computes with, and the memory that it works in.
+
+A ``Kernel`` is a layout, a device and its numbers. A ``Pass`` is the memory in which blocks go
+through time and back, one after the other; see ``driver``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from objectives.networks.integrators import EXTRAPOLATION
+from objectives.networks.kernels import driver, sizes
+from objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
+from objectives.networks.kernels.driver import Shape
+from objectives.networks.kernels.layout import Floats, Layout, message
+from objectives.networks.kernels.work import Work
+
+Array = NDArray[np.float64]
+_NONE: Floats = np.empty(0, np.float32)
+_UNUSED: Floats = np.zeros(1, np.float32)
+
+
+class Pointwise(Protocol):
+    """The compiled steps of a device: of one kind of neuron, one integrator, with noise or without.
+
+    ``advance`` and ``pull`` are addresses of C functions; ``driver`` tells what they are given.
+    """
+
+    n_states: int
+    n_kept: int
+    """Slopes that are kept of a step."""
+    parts: int
+    """Normal numbers that the noise of a neuron takes in a jump."""
+    advance: int
+    """The step, with slopes."""
+    advance_only: int
+    """The step without them."""
+    pull: int
+
+    def constants(self, neurons: OfNeurons, step_ns: float, deviation: float) -> Array:
+        """Numbers of a step, (constants, neurons); a jump is ``deviation`` times the noise."""
+
+    def rest(self, neurons: OfNeurons) -> Array:
+        """States at the beginning, and then the output, (states + 1, neurons)."""
+
+
+class OfNeurons(NamedTuple):
+    """The neurons of a chip, (neurons,) each."""
+
+    values: Mapping[str, Array]
+    """Parameters of the device by name."""
+    s: Array
+    """Amplification of weights and biases."""
+    fixed_drive: Array
+    """Drive without any input, per ns."""
+    noise_per_sqrt_ns: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """What a member computes with."""
+
+    layout: Layout
+    pointwise: Pointwise
+    neurons: Callable[[Chip], OfNeurons]
+    """Those of a chip."""
+    integrator: str
+    """A key of ``EXTRAPOLATION``."""
+    n_steps: int
+    """Equal steps from one input point to the next."""
+    dt_ns: float
+    reads: int = -1
+    """The state that is read, less its value at rest; -1: the output."""
+    noisy: bool = False
+    """Whether it is asked for chips with noise."""
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown integrator."""
+        if self.integrator not in EXTRAPOLATION:
+            rule = f"integrator in {list(EXTRAPOLATION)}"
+            remedy = "Name one of these."
+            raise ValueError(message("Kernel", rule, "integrator", self.integrator, remedy))
+
+    @property
+    def n_features(self) -> int:
+        """OfNeurons that are read, those of the last layer."""
+        return self.layout.widths[-1]
+
+    def every(self, chip: Chip, n_points: int) -> int:
+        """Steps from jump to jump; 0 without noise."""
+        parts = self.pointwise.parts * self.layout.row
+        n_jumps = 0 if chip.normals is None else len(chip.normals) // parts
+        if (n_jumps > 0) != self.noisy:
+            raise ValueError(
+                f"Kernel: built with noisy={self.noisy} for a chip with {n_jumps} "
+                "jumps. Ask the network for the kernel of the chip: kernel(member, noisy=...)."
+            )
+        return steps_between_jumps(chip, n_jumps, n_points, self.n_steps) if self.noisy else 0
+
+
+class Pass:
+    """Memory in which a block goes through time and, with ``keep``, back.
+
+    The last layer is read after each of the last ``n_read`` points: 1 for what is classified.
+
+    Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
+
+    A trajectory longer than ``sizes.MAX_TRAJECTORY`` is kept in segments, of which all but the last
+    are computed again on the way back, from the states between them.
+
+    Args:
+        kernel: what computes.
+        n_points: time points of the input.
+        keep: whether the trajectory is kept for ``backward``.
+        n_read: points after which the last layer is read, from 1 to ``n_points``.
+    """
+
+    def __init__(self, kernel: Kernel, n_points: int, *, keep: bool, n_read: int = 1) -> None:
+        """Reserve the memory; it goes back with the last reference."""
+        layout, own, n_steps = kernel.layout, kernel.pointwise, kernel.n_steps
+        row = layout.row
+        self.kernel, self.n_points, self.keep, self.n_read = kernel, n_points, keep, n_read
+        self.stride = -(-kernel.n_features // sizes.WIDTH) * sizes.WIDTH
+        """Floats of what is read of a series after a point."""
+        per_point = (own.n_kept + 1) * row * n_steps
+        per_segment = sizes.segment_points(n_points, per_point) if keep else n_points
+        self._starts = list(range(0, n_points, per_segment))
+        kept = min(n_points, per_segment) * n_steps if keep else 0
+        read = n_read * layout.block * self.stride
+        self.work = Work(
+            layout.pool,
+            read=read,
+            entering=read if keep else 0,
+            weights=len(layout.forward.index),
+            weights_back=len(layout.back.index) if keep else 0,
+            inputs=len(layout.inputs.index),
+            biases=layout.n_columns,
+            sums=len(layout.gradient.index) * layout.fold if keep else 0,
+            held=row,
+            drive=row,
+            outputs=2 * row,
+            values=(kept + 1 if keep else 2) * row,
+            states=own.n_states * row,
+            kept=(kept + 1) * own.n_kept * row if keep else 1,
+            drive_adjoints=n_steps * row if keep else 0,
+            pulled=4 * row if keep else 0,
+            adjoints=own.n_states * row if keep else 0,
+            zeros=layout.n_columns if keep else 0,
+            entered=row if keep else 0,
+        )
+        self.read, self.entering = self.work["read"], self.work["entering"]
+        """What is read in the present block, and its adjoint: (n_read, series, stride), flat."""
+        for name in ("read", "entering", "zeros"):
+            self.work[name].fill(0.0)
+        self._ring = np.arange(4, dtype=np.int64) * row
+        self._chip: Chip | None = None
+
+    def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
+        """Take the weights and biases of the network, joined, and a chip, and clear the sums."""
+        self._take(chip)
+        layout, work, none = self.kernel.layout, self.work, self._none
+        driver.weigh(parameters, *layout.forward, self._scales, none, work["weights"])
+        driver.weigh(parameters, *layout.inputs, self._scales, none, work["inputs"])
+        driver.weigh(parameters, *layout.bias, self._scales, self._fixed, work["biases"])
+        if self.keep:
+            driver.weigh(parameters, *layout.back, self._scales, none, work["weights_back"])
+            work["sums"].fill(0.0)
+
+    def _take(self, chip: Chip) -> None:
+        if chip is self._chip:
+            return
+        kernel, layout = self.kernel, self.kernel.layout
+        self._chip, self._every = chip, kernel.every(chip, self.n_points)
+        neurons, step_ns = kernel.neurons(chip), kernel.dt_ns / kernel.n_steps
+        deviation = math.sqrt(step_ns * self._every) / kernel.pointwise.parts
+        of_step = kernel.pointwise.constants(neurons, step_ns, deviation)
+        self._constants = layout.spread(of_step).reshape(-1)
+        self._rest = layout.spread(kernel.pointwise.rest(neurons)).reshape(-1)
+        self._scales = neurons.s.astype(np.float32)
+        self._fixed = neurons.fixed_drive.astype(np.float32)
+        self._none = np.zeros_like(self._fixed)
+        self._noise = _UNUSED if chip.normals is None else chip.normals
+
+    def forward(self, u: Floats, n_series: int) -> Floats:
+        """Take a block, see ``Layout.filled``, through time; return ``read``: (n_read, series, stride)."""
+        self._states: list[list[Floats]] = []
+        last = len(self._starts) - 1
+        for k in range(last + 1):
+            if k > 0:
+                self._states.append([part.copy() for part in self._carried()])
+            self._go(u, n_series, k, self.keep and k == last)
+        return self.read[: self.n_read * n_series * self.stride]
+
+    def backward(self, u: Floats, n_series: int) -> None:
+        """Add up the gradient over the block that ``forward`` took last."""
+        names = ("values", "kept", "held", "drive_adjoints", "pulled", "adjoints", "zeros", "entered")
+        work = self.work.parts(*names)
+        last = len(self._starts) - 1
+        for k in range(last, -1, -1):
+            if k < last:
+                states = self._states[k - 1] if k else []
+                for part, state in zip(self._carried(), states, strict=False):
+                    part[:] = state
+                self._go(u, n_series, k, True)
+            part, entering, shape = self._segment(u, n_series, k, self.entering)
+            driver.backward(
+                part,
+                shape,
+                self.kernel.layout.structure,
+                self.kernel.pointwise.pull,
+                (self.work["weights_back"], self._constants),
+                self._extrapolation,
+                work,
+                self.work["sums"],
+                entering,
+                self._every,
+                self.kernel.reads,
+                self._ring,
+                k == last,
+            )
+
+    @property
+    def _extrapolation(self) -> tuple[np.float32, ...]:
+        return tuple(map(np.float32, EXTRAPOLATION[self.kernel.integrator]))
+
+    def _go(self, u: Floats, n_series: int, k: int, keep: bool) -> None:
+        """Take segment k forward, with its jumps."""
+        kernel, own = self.kernel, self.kernel.pointwise
+        part, read, shape = self._segment(u, n_series, k, self.read)
+        before = self._starts[k] * kernel.n_steps // self._every if self._every else 0
+        names = ("weights", "inputs", "biases")
+        driver.forward(
+            part,
+            shape,
+            kernel.layout.structure,
+            own.advance if keep else own.advance_only,
+            (*self.work.parts(*names), self._constants, self._rest),
+            self._extrapolation,
+            self.work.parts("held", "drive", "outputs", "values", "states", "kept"),
+            read,
+            self._noise,
+            (self._every, before, own.parts * kernel.layout.row),
+            kernel.reads,
+            keep,
+            k == 0,
+        )
+
+    def _carried(self) -> list[Floats]:
+        """The state between two segments."""
+        return [*self.work.parts("outputs", "states"), self.work["values"][: self.kernel.layout.row]]
+
+    def _segment(
+        self, u: Floats, n_series: int, k: int, of_points: Floats
+    ) -> tuple[Floats, Floats, Shape]:
+        """Input of segment k, its part of ``read`` or ``entering``, and its shape."""
+        kernel, layout = self.kernel, self.kernel.layout
+        first, end = [*self._starts, self.n_points][k : k + 2]
+        silent, per_point = self.n_points - self.n_read, n_series * self.stride
+        rows = of_points[max(first - silent, 0) * per_point : max(end - silent, 0) * per_point]
+        dense = layout.dense
+        shape = Shape(
+            n_points=end - first,
+            n_steps=kernel.n_steps,
+            n_channels=layout.n_channels,
+            n_series=n_series,
+            row=layout.row,
+            n_columns=layout.n_columns,
+            entry=int(layout.structure.spans[1]) if dense else layout.widths[0],
+            first_read=int(layout.columns[-kernel.n_features]),
+            n_read=kernel.n_features,
+            stride=self.stride,
+            n_states=kernel.pointwise.n_states,
+            n_kept=kernel.pointwise.n_kept,
+            **layout.groups(n_series)._asdict(),
+        )
+        return u[first:end].reshape(-1), rows, shape
+
+    def deliver(self, gradient: Floats) -> None:
+        """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
+        layout = self.kernel.layout
+        sums = self.work["sums"]
+        driver.deliver(sums, layout.fold, *layout.gradient, self._scales, gradient)

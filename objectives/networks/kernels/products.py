@@ -1,0 +1,220 @@
+"""Products by which neurons drive each other: forward, back, and for the gradient of the weights.
+
+Dense ones have series in rows and vectors over neurons. One routine with different strides does all
+three::
+
+    out[r, c] = start[r, c] + sum over k of left[r, k] right[k, c]
+
+Every sum begins with ``start`` and goes on in the order of k, each term by one fused multiply-add:
+bits depend neither on the target nor on how many rows and columns are taken at a time.
+
+Sparse ones have neurons in rows and vectors over series, and take what exists, weight by weight.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
+import numba
+from llvmlite import ir
+
+from objectives.networks.kernels.compiling import inlined, kernel
+from objectives.networks.kernels.elementary import ZERO
+from objectives.networks.kernels.simd import (
+    _F32,
+    _address,
+    _called,
+    _intrinsic,
+    _splat,
+    _vector,
+    add_products,
+    element,
+    fma,
+    load,
+    signature,
+    splat,
+    store,
+    types,
+)
+from objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
+
+_FEATURES = str(numba.config.CPU_FEATURES or llvm.get_host_cpu_features().flatten())
+REGISTERS = 32 if "+avx512f" in _FEATURES.split(",") else 16
+"""Vector registers of the target: how much of a product is held in them. Bits do not depend on it."""
+
+
+@kernel
+def multiply(
+    out: Any,
+    out_at: int,
+    out_row: int,
+    start: Any,
+    start_at: int,
+    start_row: int,
+    left: Any,
+    left_at: int,
+    left_steps: Any,
+    right: Any,
+    right_at: int,
+    right_steps: Any,
+    size: Any,
+) -> None:
+    """The product of two matrices in flat arrays; see the module.
+
+    Args:
+        out, start: (rows, columns), their rows so many floats apart.
+        left: (rows, terms); floats from row to row, from term to term, and from group to group.
+        right: (terms, columns); floats from term to term, and from group to group.
+        size: rows, columns (a multiple of WIDTH), terms of a group, and groups of terms.
+    """
+    n_rows, n_columns, n_terms, n_groups = size
+    how = (out_row, start_row, *left_steps, *right_steps, n_terms, n_groups)
+    column = 0
+    while column < n_columns:
+        two = REGISTERS == 32 and n_columns - column >= 2 * WIDTH
+        row = 0
+        while row < n_rows:
+            at = (
+                out_at + row * out_row + column,
+                start_at + row * start_row + column,
+                left_at + row * left_steps[0],
+                right_at + column,
+            )
+            rest = n_rows - row
+            if two and rest >= 8:
+                _tile(out, start, left, right, at, how, 8, 2)
+                row += 8
+            elif two and rest >= 4:
+                _tile(out, start, left, right, at, how, 4, 2)
+                row += 4
+            elif two:
+                _tile(out, start, left, right, at, how, 1, 2)
+                row += 1
+            elif rest >= 4:
+                _tile(out, start, left, right, at, how, 4, 1)
+                row += 4
+            else:
+                _tile(out, start, left, right, at, how, 1, 1)
+                row += 1
+        column += 2 * WIDTH if two else WIDTH
+
+
+@_intrinsic
+def _tile(
+    typingctx: Any,
+    out: Any,
+    start: Any,
+    left: Any,
+    right: Any,
+    at: Any,
+    how: Any,
+    n_rows: Any,
+    n_vectors: Any,
+) -> Any:
+    """A part of ``multiply`` that is held in registers: literal rows, and vectors of columns."""
+    own = [(r, v) for r in range(n_rows.literal_value) for v in range(n_vectors.literal_value)]
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        places, numbers = (
+            [builder.extract_value(args[k], i) for i in range(sig.args[k].count)] for k in (4, 5)
+        )
+        out_row, start_row, left_row, left_term, left_group, right_term, right_group, *n = numbers
+        integer = out_row.type
+
+        def moved(place: Any, stride: Any, k: int) -> Any:
+            return builder.add(place, builder.mul(stride, ir.Constant(integer, k)))
+
+        def pointer(array: int, place: Any, v: int | None = None) -> Any:
+            if v is None:
+                return _address(context, builder, sig.args[array], args[array], place)
+            place = builder.add(place, ir.Constant(integer, v * WIDTH))
+            found = _address(context, builder, sig.args[array], args[array], place)
+            return builder.bitcast(found, _vector(_F32, WIDTH).as_pointer())
+
+        def loop(count: Any, places: list[Any], totals: list[Any], body: Any) -> list[Any]:
+            """Totals after ``count`` >= 1 rounds, each with places one stride on."""
+            before, inside = builder.block, builder.append_basic_block("sum")
+            builder.branch(inside)
+            builder.position_at_end(inside)
+            held = [(builder.phi(value.type), value) for value in [count, *places, *totals]]
+            for phi, value in held:
+                phi.add_incoming(value, before)
+            rest, *values = (phi for phi, _ in held)
+            there, found = body(values[: len(places)], values[len(places) :])
+            rest = builder.sub(rest, ir.Constant(integer, 1))
+            end, after = builder.block, builder.append_basic_block("summed")
+            for (phi, _), value in zip(held, [rest, *there, *found], strict=True):
+                phi.add_incoming(value, end)
+            more = builder.icmp_signed(">", rest, ir.Constant(integer, 0))
+            builder.cbranch(more, inside, after)
+            builder.position_at_end(after)
+            return found
+
+        def term(places: list[Any], totals: list[Any]) -> Any:
+            a, b = places
+            rights = [builder.load(pointer(3, b, v), align=4) for v in range(n_vectors.literal_value)]
+            lefts = [
+                _splat(builder, builder.load(pointer(2, moved(a, left_row, r))), WIDTH)
+                for r in range(n_rows.literal_value)
+            ]
+            found = [
+                _called(builder, "fma", [lefts[r], rights[v], total])
+                for (r, v), total in zip(own, totals, strict=True)
+            ]
+            return [builder.add(a, left_term), builder.add(b, right_term)], found
+
+        def group(places: list[Any], totals: list[Any]) -> Any:
+            found = loop(n[0], places, totals, term)
+            a, b = places
+            return [builder.add(a, left_group), builder.add(b, right_group)], found
+
+        totals = [
+            builder.load(pointer(1, moved(places[1], start_row, r), v), align=4) for r, v in own
+        ]
+        totals = loop(n[1], places[2:], totals, group)
+        for (r, v), total in zip(own, totals, strict=True):
+            builder.store(total, pointer(0, moved(places[0], out_row, r), v), align=4)
+        return context.get_dummy_value()
+
+    return signature(types.void, out, start, left, right, at, how, n_rows, n_vectors), codegen
+
+
+@inlined
+def gather(total: Any, weights: Any, sources: Any, first: Any, last: Any, values: Any, at: Any) -> Any:
+    """total + sum over k in [first, last) of weights[k] * values[row sources[k]]."""
+    other = splat(ZERO, SERIES)  # a second chain: one waits for itself
+    middle = first + (last - first) // 2 * 2
+    for k in range(first, middle, 2):
+        here = load(values, at + element(sources, k) * SERIES, SERIES)
+        there = load(values, at + element(sources, k + 1) * SERIES, SERIES)
+        total = fma(element(weights, k), here, total)
+        other = fma(element(weights, k + 1), there, other)
+    for k in range(middle, last):
+        here = load(values, at + element(sources, k) * SERIES, SERIES)
+        total = fma(element(weights, k), here, total)
+    return total + other
+
+
+@inlined
+def gather_back(
+    weights: Any,
+    targets: Any,
+    first: Any,
+    last: Any,
+    adjoints: Any,
+    at: Any,
+    value: Any,
+    sums: Any,
+) -> Any:
+    """Transposed pass over one source: its adjoint, and the gradients of its weights.
+
+    Returns the sum over k of weights[k] * adjoints[row targets[k]], and adds adjoints[row targets[k]]
+    * value to sums[k], which is still spread over FOLD lanes.
+    """
+    total = splat(ZERO, SERIES)
+    for k in range(first, last):
+        adjoint = load(adjoints, at + element(targets, k) * SERIES, SERIES)
+        total = fma(element(weights, k), adjoint, total)
+        store(sums, k * FOLD, add_products(load(sums, k * FOLD, FOLD), adjoint, value))
+    return total
