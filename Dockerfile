@@ -21,7 +21,7 @@ RUN python -m hpo.worker.provenance > /revision.json && mv /revision.json hpo/ \
  && install -m 755 docker/start.sh /opt/project/bin/
 WORKDIR /
 RUN PYTHONPATH=/opt/project NUMBA_CACHE_DIR=/opt/project/kernels \
-    python -m objectives.networks.kernels.autograd
+    python -m objectives.warm_up
 
 FROM ${PYTHON_IMAGE}
 COPY --from=dependencies /opt/hpo /opt/hpo

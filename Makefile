@@ -89,7 +89,7 @@ $(VENV)/.ready: pyproject.toml $(wildcard requirements/*) | $(PY)
 	@echo "the project itself ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@echo "compiling the kernels, a minute or so ..."
-	@$(PY) -m objectives.networks.kernels.autograd
+	@$(PY) -m objectives.warm_up
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready

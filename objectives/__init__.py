@@ -15,8 +15,8 @@ from typing import Any
 from objectives.contract import Objective
 
 BUILT_IN = {
-    "ctrnn": "objectives.ctrnn:CtrnnObjective",
-    "ctrnn-prediction": "objectives.prediction:CtrnnPredictionObjective",
+    "ctrnn": "objectives.ctrnn:Ctrnn",
+    "ctrnn-prediction": "objectives.ctrnn:Ctrnn-prediction",
     "duffing": "objectives.devices.duffing:Duffing",
     "microring": "objectives.devices.microring:Microring",
     "phase-oscillator": "objectives.devices.phase_oscillator:PhaseOscillator",

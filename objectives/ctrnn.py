@@ -1,31 +1,36 @@
-"""The objective ``ctrnn``: accuracy of a trained continuous-time recurrent network.
+"""The objective ``ctrnn``: a continuous-time recurrent network, the software yardstick.
 
-The software network against which arXiv:2408.02835 holds its spintronic one.
+K. Funahashi and Y. Nakamura, Approximation of dynamical systems by continuous time recurrent
+neural networks, Neural Networks 6, 801 (1993); held against spintronic networks in
+arXiv:2408.02835, Eq. (6) to (8)::
+
+    dx/dt = -γ x + I                                                            Eq. (6)
+    I     = S (W_ext y_n + W_int y_{n+1} + b)                                   Eq. (7)
+    y     = tanh(x)                                                             Eq. (8)
+
+It has the architecture of the spintronic network, no fixed bias and no filter; its state is not
+bounded, its output is. Layer 0 receives the input u in place of y_n.
+
+============  =========  ======  ==============================================
+paper symbol  code name  unit    meaning
+============  =========  ======  ==============================================
+x             x          1       state of a neuron, 0 at rest
+y             output     1       what it passes on, and what is read out
+I             drive      1/ns
+γ = 1/τ       tau_ns     ns      relaxation time τ
+S             s          1       amplification of weights and biases
+============  =========  ======  ==============================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any
 
-from objectives.contract import ObjectiveParams
-from objectives.layered import (
-    Amplification,
-    LayeredObjective,
-    LayeredParams,
-    LearningRate,
-    LearningRateDecay,
-    MaxStep,
-    RelaxationTime,
-    architecture,
-    stepping,
-)
-
-if TYPE_CHECKING:
-    from objectives.networks.ctrnn import CtrnnNetwork
+from objectives.device import Device, Parameter, exp, parameter, tanh
+from objectives.layered import Amplification, LearningRate, LearningRateDecay, MaxStep
 
 
-class CtrnnParams(LayeredParams):
+class Ctrnn(Device):
     """Hyper-parameters of a CTRNN and of its training.
 
     The architecture is that of arXiv:2408.02835, which gives no other hyper-parameter of its
@@ -34,26 +39,23 @@ class CtrnnParams(LayeredParams):
     some networks were others on the solved equation (docs/explanation/integrators.md).
     """
 
-    tau_ns: RelaxationTime = 3.0
+    tau_ns: Parameter = parameter(
+        3.0, gt=0, le=1e6, description="relaxation time of a neuron, in ns"
+    )
     lr0: LearningRate = 0.1
     lr_decay: LearningRateDecay = 15.0
     s: Amplification = 0.2
     max_step_ns: MaxStep = 0.35
 
+    def rate(self, x: Any, drive: Any) -> Any:
+        """Return dx/dt, per ns: Eq. (6)."""
+        return drive - x / self.tau_ns
 
-class CtrnnObjective(LayeredObjective[CtrnnParams]):
-    """Trains a multilayer CTRNN on a task of time-series classification."""
+    def flow(self, x: Any, drive: Any, dt_ns: Any) -> Any:
+        """Return x after ``dt_ns`` of constant drive: a linear relaxation towards I τ."""
+        decay = exp(-dt_ns / self.tau_ns)
+        return decay * x + self.tau_ns * (1.0 - decay) * drive
 
-    name: ClassVar[str] = "ctrnn"
-    Params: ClassVar[type[ObjectiveParams]] = CtrnnParams
-
-    def network(
-        self, params: CtrnnParams, seeds: Sequence[int], *, channels: int, outputs: int
-    ) -> CtrnnNetwork:
-        """The network that ``params`` describe, one member per seed."""
-        from objectives.networks.ctrnn import CtrnnNetwork, CtrnnPhysics
-
-        physics = CtrnnPhysics(tau_ns=params.tau_ns, s=params.s, **stepping(params))
-        return CtrnnNetwork(
-            seeds, physics=physics, channels=channels, outputs=outputs, **architecture(params)
-        )
+    def output(self, x: Any) -> Any:
+        """Return y: Eq. (8)."""
+        return tanh(x)

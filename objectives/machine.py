@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 import warnings
 from typing import Any
 
@@ -21,12 +20,11 @@ def about() -> dict[str, Any]:
 
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always", UserWarning)
-        from objectives.networks.kernels import autograd, spintronic
+        from objectives.networks.kernels import driver
+        from objectives.warm_up import warm_up
 
-    began = time.perf_counter()
-    autograd.warm_up()
-    kernels: Any = spintronic.forward
-    kernels_s = time.perf_counter() - began
+    kernels_s = warm_up()
+    kernels: Any = driver.forward
     features: dict[str, bool] = llvm.get_host_cpu_features()
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return {
@@ -49,13 +47,13 @@ def equation() -> dict[str, Any]:
     """
     import torch
 
-    from objectives.networks.kernels.sizes import LANES
+    from objectives.networks.kernels.sizes import SERIES
     from objectives.solved_equation import refined, solving_steps
     from objectives.spintronic import SpintronicObjective, SpintronicParams
 
     params = SpintronicParams(layers=2, width=8)
     network = SpintronicObjective().network(params, [0], channels=1, outputs=4)
-    frequencies = torch.linspace(0.2, 0.6, LANES + 1)  # two blocks, the second not full
+    frequencies = torch.linspace(0.2, 0.6, SERIES + 1)  # two blocks, the second not full
     u = (frequencies[:, None] * torch.arange(20.0)).sin().square().unsqueeze(2)
     with torch.no_grad():
         for weight in (network.w_in, network.w_inter, network.w_intra):

@@ -14,7 +14,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 from pydantic import BaseModel, Field, model_validator
 
 from objectives.contract import ObjectiveParams, Protocol, TaskParams
-from objectives.ctrnn import CtrnnObjective, CtrnnParams
 from objectives.device import Device, DeviceObjective
 from objectives.inspection import NetworkMember
 from objectives.layered import LayeredObjective, LayeredParams, recipe
@@ -88,10 +87,6 @@ class SpintronicPredictionParams(PredictionParams, SpintronicParams):
     thermal_span: ThermalSpan = 1.0
 
 
-class CtrnnPredictionParams(PredictionParams, CtrnnParams):
-    """Hyper-parameters of a CTRNN that predicts."""
-
-
 P = TypeVar("P", bound=LayeredParams)
 
 
@@ -156,13 +151,6 @@ class SpintronicPredictionObjective(
         "energy_pj": "energy in the time of one point, see physics.energy_pj",
         **PredictionObjective.costs,
     }
-
-
-class CtrnnPredictionObjective(PredictionObjective[CtrnnPredictionParams], CtrnnObjective):
-    """Trains a multilayer CTRNN to predict a series."""
-
-    name: ClassVar[str] = "ctrnn-prediction"
-    Params: ClassVar[type[ObjectiveParams]] = CtrnnPredictionParams
 
 
 class DevicePredictionObjective(PredictionObjective[Any], DeviceObjective):

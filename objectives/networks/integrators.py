@@ -58,6 +58,7 @@ EXTRAPOLATION: Mapping[str, tuple[float, float, float]] = {
     "exponential": (1.0, 0.0, 0.0),
     "exponential-ab2": (3 / 2, -1 / 2, 0.0),
     "exponential-ab3": (23 / 12, -16 / 12, 5 / 12),
+    "ab3": (23 / 12, -16 / 12, 5 / 12),
 }
 """What the mean output over a step is made of: see the module. Those that the kernels know."""
 
@@ -108,7 +109,7 @@ def exponential(
 
 def ab3(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
     """The same drive as ``exponential-ab3``, the neurons under it by a step of ``rk4``."""
-    drive = _extrapolated(dynamics, state, past, u, EXTRAPOLATION["exponential-ab3"])
+    drive = _extrapolated(dynamics, state, past, u, EXTRAPOLATION["ab3"])
     return _runge_kutta(lambda own: dynamics.rate(own, drive), state, dt_ns)
 
 

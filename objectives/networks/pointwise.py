@@ -22,7 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.integrators import IntegratorName, State, Stepping
+from objectives.networks.integrators import EXTRAPOLATION, IntegratorName, State, Stepping
+from objectives.networks.kernels.chips import Chip
+from objectives.networks.kernels.generating import of_device
+from objectives.networks.kernels.kernel import OfNeurons, Pointwise
 from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
 from objectives.networks.per_layer import beside
 
@@ -143,8 +146,31 @@ class DeviceNetwork(LayeredNetwork):
 
     @property
     def beyond_kernel(self) -> str:
+        """See ``LayeredNetwork``: the kernel has no Runge-Kutta steps of the whole network."""
+        known = self.physics.integrator in EXTRAPOLATION
+        return "" if known else f"integrator={self.physics.integrator!r}"
+
+    def pointwise(self, noisy: bool) -> Pointwise:
         """See ``LayeredNetwork``."""
-        return f"device={type(self.physics.device).__name__}"
+        device = self.physics.device
+        own = device.between_jumps() if noisy else device
+        return of_device(own, by_flow=self.physics.integrator != "ab3")
+
+    def neurons(self, chip: Chip) -> OfNeurons:
+        """See ``LayeredNetwork``."""
+        device, ones = self.physics.device, np.ones(self.n_neurons)
+        nominal = {name: self.per_neuron(value) for name, value in device.values().items()}
+        own = {name: value * chip.factors.get(name, ones) for name, value in nominal.items()}
+        found = device.with_values(**own)
+        noise = 0.0 * ones
+        if chip.noise_per_sqrt_ns is not None:
+            found, noise = found.between_jumps(), ones * chip.noise_per_sqrt_ns
+        return OfNeurons(
+            values={name: ones * value for name, value in found.values().items()},
+            s=self.per_neuron(self.physics.s) * (ones if chip.s is None else chip.s),
+            fixed_drive=ones * device.with_values(**nominal).fixed_drive(),
+            noise_per_sqrt_ns=noise,
+        )
 
     @property
     def noise_parts(self) -> int:  # type: ignore[override]

@@ -48,7 +48,7 @@ from torch import Tensor
 from objectives.networks import highpass, oscillator
 from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
 from objectives.networks.kernels.chips import Chip
-from objectives.networks.kernels.kernel import OfNeurons
+from objectives.networks.kernels.kernel import OfNeurons, Pointwise
 from objectives.networks.kernels.spintronic import SpintronicSteps
 from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
 from objectives.networks.per_layer import PerLayer, beside, mapped
@@ -252,7 +252,7 @@ class SpintronicNetwork(LayeredNetwork):
     @property
     def beyond_kernel(self) -> str:
         """See ``LayeredNetwork``: the kernel has exponential integrators, and neither Q nor σ."""
-        if self.physics.integrator not in EXTRAPOLATION:
+        if self.physics.integrator not in EXTRAPOLATION or self.physics.integrator == "ab3":
             return f"integrator={self.physics.integrator!r}"
         if self.physics.q != 0.0:
             return f"q={self.physics.q}"
@@ -264,7 +264,7 @@ class SpintronicNetwork(LayeredNetwork):
         noise: NDArray[np.float64] = np.sqrt(nominal) / np.sqrt(factors.get("tau_ns", 1.0))
         return noise
 
-    def pointwise(self, noisy: bool) -> SpintronicSteps:
+    def pointwise(self, noisy: bool) -> Pointwise:
         """See ``LayeredNetwork``."""
         return SpintronicSteps(noisy=noisy, cold=self.physics.thermal_power == 0.0)
 

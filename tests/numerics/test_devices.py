@@ -32,7 +32,6 @@ from objectives.networks.devices import (
     written,
 )
 from objectives.networks.kernels.chips import Chip
-from objectives.networks.kernels.sizes import LANES
 from objectives.scoring import noisy_input
 from objectives.solved_equation import refined, solving_steps
 from objectives.variability import Variability
@@ -206,7 +205,7 @@ def test_training_sees_a_chip_per_batch_of_another_thermal_power(noise: bool) ->
     for chip, other in itertools.pairwise(first[:5]):
         eta = np.sqrt(2 * THERMAL * chip.thermal * GAMMA)
         np.testing.assert_allclose(chip.noise_per_sqrt_ns, eta)
-        assert (chip.jumps_per_point, len(chip.normals)) == (1, 5 * 2 * 12 * LANES)
+        assert (chip.jumps_per_point, len(chip.normals)) == (1, 5 * warm.floats_per_jump)
         assert not np.array_equal(chip.normals, other.normals)
     assert not Training(network=warm, seed=SEED).varies
     assert not Training(network=tiny(), seed=SEED, noise=True).varies

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ from networks import (
 from networks import inputs as doubles
 from torch import Tensor
 
-from objectives.networks.kernels import passes, simd, sizes
+from objectives.networks.kernels import simd, sizes
 from objectives.networks.kernels.autograd import fused_series
 from objectives.networks.kernels.chips import IDEAL
-from objectives.networks.kernels.passes import CtrnnKernel
+from objectives.networks.kernels.kernel import Pass
 from objectives.networks.layered import LayeredNetwork
 
 EACH_KIND = pytest.mark.parametrize("kind", WITH_WARM)
@@ -93,24 +94,24 @@ def test_any_network_on_any_chip_agrees_with_the_reference(case: int) -> None:
     assert_kernel_agrees(own, u, n_read, one_of([IDEAL, on_chip]))
 
 
-@pytest.mark.parametrize("points", [1, 8, 21])
-@pytest.mark.parametrize("f_cut_per_ns", [0.1, (0.0, 0.1, 0.5)])
+@pytest.mark.parametrize("batch", [1, 24, 37])
 @EACH_NOISE
 @EACH_KIND
-def test_wide_dense_networks_agree_by_tiles(
-    kind: str, noise: float, f_cut_per_ns: Any, points: int
+def test_wide_dense_networks_agree(kind: str, noise: float, batch: int) -> None:
+    """Vectors over neurons, of layers that do not fill them, and any number of series in a row."""
+    size = {"width": (64, 100, 7), "density_inter": 0.9, "density_intra": (1.0, 0.6, 0.7)}
+    wide = network(kind, **size)
+    assert_kernel_agrees(wide, inputs(batch, 8), 1, make_chip(wide, 8, noise=noise))
+
+
+@pytest.mark.parametrize(
+    ("width", "density", "dense"), [(5, 1.0, True), (64, 0.6, True), (64, 0.5, False)]
+)
+def test_the_layout_follows_from_the_share_of_weights(
+    width: int, density: float, dense: bool
 ) -> None:
-    """Where filters differ there are none."""
-    own = {} if kind == "ctrnn" else {"f_cut_per_ns": f_cut_per_ns}
-    size = {"width": (64, 100, 68), "density_inter": 0.9, "density_intra": (1.0, 0.6, 0.7)}
-    wide = network(kind, **own, **size)
-    assert wide.kernel(0).dense == (own != {"f_cut_per_ns": (0.0, 0.1, 0.5)})
-    assert_kernel_agrees(wide, inputs(37, points), 1, make_chip(wide, points, noise=noise))
-
-
-@pytest.mark.parametrize(("width", "density"), [(32, 1.0), (66, 1.0), (64, 0.5)])
-def test_narrow_and_sparse_networks_have_no_tiles(width: int, density: float) -> None:
-    assert not network(width=width, density_inter=density, density_intra=density).kernel(0).dense
+    own = network(width=width, density_inter=density, density_intra=density)
+    assert own.layouts[0].dense == dense
 
 
 @pytest.mark.parametrize("kind", ["spintronic", "warm"])
@@ -213,7 +214,7 @@ def test_without_gradients_same_value_and_no_trajectory(kind: str, noise: float)
         output = afresh.outputs(u, 1, chip)
     assert torch.equal(output, wanted)
     assert not output.requires_grad
-    [work] = afresh.structures[0].pool
+    [work] = afresh.layouts[0].pool
     assert len(work) < 18 * 96 * 128
 
 
@@ -300,8 +301,9 @@ def test_other_threads_run_meanwhile() -> None:
 
 def test_segments_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = network(width=6).kernel(0)
-    monkeypatch.setattr(sizes, "MAX_TRAJECTORY", 60 * kernel.floats_per_step)
-    short, long = (passes.Pass(kernel, n, keep=True).work.size for n in (60, 6000))
+    per_step = kernel.layout.row * (1 + kernel.pointwise.n_kept)
+    monkeypatch.setattr(sizes, "MAX_TRAJECTORY", 60 * per_step)
+    short, long = (Pass(kernel, n, keep=True).work.size for n in (60, 6000))
     assert short == long
 
 
@@ -339,12 +341,11 @@ def test_refuses(name: str, change: Any, kind: type[Exception], message: str) ->
 
 def test_refuses_an_integrator_without_a_kernel() -> None:
     rule = (
-        r"^CtrnnKernel: `integrator in \['exponential', 'exponential-ab2', 'exponential-ab3'\]` "
+        r"^Kernel: `integrator in \['exponential', 'exponential-ab2', 'exponential-ab3', 'ab3'\]` "
         r"must hold, but got integrator=rk4. Name one of these.$"
     )
-    how: dict[str, Any] = {"gamma_per_ns": 1.0, "s": 1.0, "dt_ns": 1.0, "n_steps": 1}
     with pytest.raises(ValueError, match=rule):
-        CtrnnKernel(network("ctrnn").structures[0], integrator="rk4", **how)
+        replace(network("ctrnn").kernel(0), integrator="rk4")
 
 
 @pytest.mark.parametrize("backend", ["fused", "reference"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from objectives.networks import oscillator
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.simd import load, store
-from objectives.networks.kernels.sizes import LANES
+from objectives.networks.kernels.sizes import WIDTH
 from objectives.networks.kernels.steps import cold_step, renormalised, warm_step
 
 Singles = NDArray[np.float32]
@@ -23,8 +23,8 @@ Singles = NDArray[np.float32]
 
 @kernel
 def _warm(x: Any, drive: Any, g: Any, k: Any, found: Any) -> None:
-    for i in range(0, len(x), LANES):
-        lanes = load(x, i, LANES), load(drive, i, LANES), load(g, i, LANES), load(k, i, LANES)
+    for i in range(0, len(x), WIDTH):
+        lanes = load(x, i, WIDTH), load(drive, i, WIDTH), load(g, i, WIDTH), load(k, i, WIDTH)
         after, slope_x, slope_drive = warm_step(*lanes)
         store(found, i, after)
         store(found, len(x) + i, slope_x)
@@ -34,12 +34,12 @@ def _warm(x: Any, drive: Any, g: Any, k: Any, found: Any) -> None:
 @kernel
 def _cold(mantissa: Any, depth: Any, drives: Any, g: Any, found: Any) -> None:
     """Step by step, for each of the lanes; slopes of ln x, all but the last those of ln x alone."""
-    m, d, power = load(mantissa, 0, LANES), load(depth, 0, LANES), load(mantissa, 0, LANES)
-    for n in range(len(drives) // LANES):
-        factor, slope_x, slope_drive = cold_step(power, load(drives, n * LANES, LANES), g)
+    m, d, power = load(mantissa, 0, WIDTH), load(depth, 0, WIDTH), load(mantissa, 0, WIDTH)
+    for n in range(len(drives) // WIDTH):
+        factor, slope_x, slope_drive = cold_step(power, load(drives, n * WIDTH, WIDTH), g)
         m, d, power = renormalised(m * factor, d)
         for row, values in enumerate((m, d, power, slope_x, slope_drive)):
-            store(found, (5 * n + row) * LANES, values)
+            store(found, (5 * n + row) * WIDTH, values)
 
 
 def warm(*arguments: Floats) -> tuple[list[Singles], Floats]:
@@ -99,11 +99,11 @@ def test_without_thermal_power_x_may_have_any_size() -> None:
     """ln x down to -700 and up again, and its slopes, as a loop in float64 has them."""
     random = np.random.default_rng(2)
     course = [(30, -40, -10), (20, -9, 9), (40, 10, 39.9), (20, -9, 9)]
-    drives = np.concatenate([random.uniform(*ends, (n, LANES)) for n, *ends in course])
+    drives = np.concatenate([random.uniform(*ends, (n, WIDTH)) for n, *ends in course])
     drives = drives.astype(np.float32)
-    g, start = np.float32(0.3), random.uniform(0.01, 0.99, LANES).astype(np.float32)
-    found = np.empty((len(drives), 5, LANES), np.float32)
-    _cold(start, np.zeros(LANES, np.float32), drives.reshape(-1), g, found.reshape(-1))
+    g, start = np.float32(0.3), random.uniform(0.01, 0.99, WIDTH).astype(np.float32)
+    found = np.empty((len(drives), 5, WIDTH), np.float32)
+    _cold(start, np.zeros(WIDTH, np.float32), drives.reshape(-1), g, found.reshape(-1))
     mantissa, depth, power, slope_x, slope_drive = found.astype(float).swapaxes(0, 1)
     log_x, least = torch.from_numpy(start).double().log(), 0.0
     for n, drive in enumerate(torch.from_numpy(drives).double()):

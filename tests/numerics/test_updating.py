@@ -13,7 +13,6 @@ from torch import Tensor
 
 import objectives
 from objectives.networks.kernels import learning
-from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from objectives.networks.layered import LayeredNetwork
 from objectives.tasks.data import Examples
@@ -107,14 +106,20 @@ def test_a_gradient_with_a_nan_moves_nothing(how: type[Updates]) -> None:
     assert not any("exp_avg" in state for state in optimizer.state.values())
 
 
-def test_lanes_without_a_sequence_repeat_the_first_of_their_block() -> None:
-    """Zeros might diverge where no sequence does, and 0 times NaN is a NaN in the gradient."""
-    u, _ = batch(LANES + 3)
-    blocks = torch.from_numpy(network("spintronic").kernel(0).lanes(u))
-    assert blocks.shape == (2, *u.shape[1:], LANES)
-    assert torch.equal(blocks[0].permute(2, 0, 1), u[:LANES])
-    assert torch.equal(blocks[1, ..., :3].permute(2, 0, 1), u[LANES:])
-    assert (blocks[1, ..., 3:] == blocks[1, ..., :1]).all()
+@pytest.mark.parametrize("density", [0.5, 1.0])
+def test_series_beyond_a_block_repeat_its_first(density: float) -> None:
+    """Zeros might diverge where no series does, and 0 times NaN is a NaN in the gradient."""
+    net = network("spintronic", density_inter=density, density_intra=density)
+    layout, dense = net.layouts[0], density == 1.0
+    u = batch(layout.block + 3)[0].numpy()
+    blocks = list(layout.blocks(len(u)))
+    assert [n for _, n in blocks] == [layout.block, 4 if dense else layout.block]
+    for own, n in blocks:
+        found = layout.filled(u[own], n).reshape(6, *((n, 2) if dense else (2, n)))
+        found = found if dense else found.swapaxes(1, 2)
+        there = len(u[own])
+        assert np.array_equal(found[:, :there].swapaxes(0, 1), u[own])
+        assert (found[:, there:] == found[:, :1]).all()
 
 
 def test_an_infinite_gradient_is_clipped() -> None:

@@ -163,7 +163,7 @@ def _preload() -> None:
                 importlib.import_module(found.name)
     for name in ("optuna_dashboard", "sklearn.datasets", "matplotlib.backends.backend_agg"):
         importlib.import_module(name)
-    importlib.import_module("objectives.networks.kernels.autograd").warm_up()
+    importlib.import_module("objectives.warm_up").warm_up()
     sys.path.remove(str(ROOT))
     del sys.modules["pandas"]
     gc.collect()

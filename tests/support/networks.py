@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from objectives.networks.ctrnn import CtrnnNetwork, CtrnnPhysics
+from objectives.ctrnn import Ctrnn
 from objectives.networks.devices import drawn_normals
 from objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS
 from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.kernels.sizes import LANES
 from objectives.networks.layered import LayeredNetwork
+from objectives.networks.pointwise import DeviceNetwork, DevicePhysics
 from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,8 @@ Slope = Callable[[float, Floats], Floats]
 GAMMA, THERMAL = 0.25, 1e-3
 KINDS = ["spintronic", "ctrnn"]
 WITH_WARM = ["spintronic", "warm", "ctrnn"]
-METHODS, KERNEL_METHODS = list(INTEGRATORS), list(EXTRAPOLATION)
+METHODS = list(INTEGRATORS)
+KERNEL_METHODS = [name for name in EXTRAPOLATION if name != "ab3"]
 STEPPING = {"dt_ns", "integrator", "steps_per_point", "max_step_ns"}
 OSCILLATOR = {"q", "sigma", "thermal_power", "start", "readout"}
 
@@ -46,7 +47,9 @@ def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: 
     densities = {"density_inter": 0.6, "density_intra": 0.4}
     how: dict[str, Any] = {**sizes, **densities, "dtype": torch.float64, **changes}
     if kind == "ctrnn":
-        return CtrnnNetwork(seeds, physics=CtrnnPhysics(**physics), **how)
+        own = {n: physics.pop(n) for n in ("tau_ns", "s") if n in physics}
+        device = Ctrnn(layers=how["layers"], **own)
+        return DeviceNetwork(seeds, physics=DevicePhysics(device=device, **physics), **how)
     return SpintronicNetwork(seeds, physics=SpintronicPhysics(**physics), **how)
 
 
@@ -206,7 +209,7 @@ def solved_by_scipy(network: Any, u: Tensor, chip: Chip = IDEAL) -> tuple[Floats
 
     Args:
         network: its physics and weights.
-        u: (time, channels); of a chip with noise, that of lane 0.
+        u: (time, channels); of a chip with noise, that of its first series.
         chip: on which it is.
     """
     equations, physics = _Equations(network, chip), network.physics
@@ -215,6 +218,6 @@ def solved_by_scipy(network: Any, u: Tensor, chip: Chip = IDEAL) -> tuple[Floats
         time_ns = physics.dt_ns / per_point
         state = equations.flow(state, u[k // per_point].numpy(), time_ns)
         if chip.normals is not None:
-            normals = chip.normals.reshape(-1, network.noise_parts, network.n_neurons, LANES)
-            state = equations.jump(state, normals[k % len(normals), ..., 0].astype(float), time_ns)
+            normals = network.layouts[0].noise(chip.normals, network.noise_parts)[:, :, 0]
+            state = equations.jump(state, normals[k % len(normals)].astype(float), time_ns)
     return state[0], equations.outputs(state)

@@ -3,29 +3,24 @@
 The numba kernels of :mod:`objectives.networks.kernels`, each pair as one differentiable torch
 function. The PyTorch networks are the reference; these agree with them to rounding, at a cost that
 is proportional to the number of synapses.
-
-``python -m objectives.networks.kernels.autograd`` compiles the kernels into numba's cache.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.kernels.kernel import Kernel, Pass
 from objectives.networks.kernels.layout import (
-    Floats,
     Layout,
     check_tensor,
     message,
     weight_shapes,
 )
-from objectives.networks.kernels.updates import FusedUpdates
 from objectives.networks.kernels.work import in_threads
 
 
@@ -139,29 +134,3 @@ def _through(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
 
     in_threads(take, threads)
     return torch.from_numpy(output)
-
-
-def warm_up() -> float:
-    """Compile the kernels, or load them from numba's cache; returns the seconds it took."""
-    masks = [torch.ones(shape).bool() for shape in ((1, 1), (0, 1, 1), (1, 1, 1))]
-    structure = SparseStructure.from_masks(masks[0], masks[1], masks[2])
-    shapes = (*(mask.shape for mask in masks), (1, 1), (1, 1), (1,))
-    parameters = [nn.Parameter(torch.ones(shape)) for shape in shapes]
-    optimizer = torch.optim.Adam(parameters, fused=True)  # PyTorch's own first one: not measured
-    physics: dict[str, Any] = {"gamma_per_ns": 1.0, "s": 1.0, "dt_ns": 1.0, "n_steps": 1}
-    physics["integrator"] = "exponential"
-    u = torch.ones(1, 1, 1)
-    labels = torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1, 1)
-    start = time.perf_counter()
-    for kernel in (
-        SpintronicKernel(structure, f_cut_per_ns=0.1, **physics),
-        CtrnnKernel(structure, **physics),
-    ):
-        updates = FusedUpdates(kernel, parameters, optimizer)
-        for label in labels:
-            updates.update(u, label, learning_rate=1e-3, max_gradient=1.0)
-    return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    print(f"fused kernels ready after {warm_up():.1f} s")

@@ -114,7 +114,9 @@ def _hold(u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, 
 
 
 @inlined
-def _drive(values: Any, at: Any, weights: Any, held: Any, structure: Any, shape: Any, drive: Any) -> None:
+def _drive(
+    values: Any, at: Any, weights: Any, held: Any, structure: Any, shape: Any, drive: Any
+) -> None:
     """held + W v."""
     n = shape.n_columns
     if structure.dense:
@@ -123,7 +125,9 @@ def _drive(values: Any, at: Any, weights: Any, held: Any, structure: Any, shape:
             first, size = spans[k], (shape.n_series, spans[k + 1], spans[k + 3], 1)
             left, right = at + spans[k + 2], spans[k + 4]
             steps, across = (n, 1, 0), (spans[k + 1], 0)
-            multiply(drive, first, n, held, first, n, values, left, steps, weights, right, across, size)
+            multiply(
+                drive, first, n, held, first, n, values, left, steps, weights, right, across, size
+            )
     else:
         starts = structure.starts
         for i in range(n):
@@ -255,7 +259,21 @@ def _back(
             first, size = spans[k], (shape.n_series, spans[k + 1], spans[k + 6], 1)
             left, right = at + spans[k + 5], spans[k + 7]
             steps, across = (n, 1, 0), (spans[k + 1], 0)
-            multiply(pulled, to + first, n, zeros, 0, 0, adjoints, left, steps, weights, right, across, size)
+            multiply(
+                pulled,
+                to + first,
+                n,
+                zeros,
+                0,
+                0,
+                adjoints,
+                left,
+                steps,
+                weights,
+                right,
+                across,
+                size,
+            )
     else:
         starts, targets = structure.starts_back, structure.targets
         for j in range(n):
@@ -286,7 +304,21 @@ def _collect(
             steps, across = (1, n, shape.row), (n, shape.row)
             size = (sources, columns, series, shape.n_steps)
             first, left, own = spans[k + 4], value + spans[k + 2], spans[k]
-            multiply(sums, first, columns, sums, first, columns, values, left, steps, adjoints, own, across, size)
+            multiply(
+                sums,
+                first,
+                columns,
+                sums,
+                first,
+                columns,
+                values,
+                left,
+                steps,
+                adjoints,
+                own,
+                across,
+                size,
+            )
             last = first + sources * columns
         entry = shape.entry
         steps, across, size = (1, channels, 0), (n, 0), (channels, entry, series, 1)
@@ -392,7 +424,19 @@ def backward(
                 enters,
                 jump,
             )
-            _back(values, step * row, weights, drive_adjoints, k * row, structure, shape, zeros, pulled, coming, sums)
+            _back(
+                values,
+                step * row,
+                weights,
+                drive_adjoints,
+                k * row,
+                structure,
+                shape,
+                zeros,
+                pulled,
+                coming,
+                sums,
+            )
             next_0, next_1, next_2, coming = coming, next_0, next_1, next_2
         _collect(u, t, values, t * n_steps * row, drive_adjoints, held, structure, shape, sums)
     ring[0], ring[1], ring[2], ring[3] = next_0, next_1, next_2, coming

@@ -105,7 +105,7 @@ class Pointwise:
         return self._compiled("pull", _OF_PULL)
 
     def _compiled(self, name: str, parameters: tuple[Any, ...]) -> int:
-        made: dict[str, Any] = {**_NAMES}
+        made: dict[str, Any] = {"__name__": __name__, **_NAMES}
         exec(self.text, made)
         self._functions[name] = own = pointwise(*parameters, text=self.text)(made[name])
         return own.address or 0
@@ -385,9 +385,11 @@ class _Traced:
             *(f"{k} = load(kept, {n} * row + at, {WIDTH})" for n, k in enumerate(self.kept)),
             f"g = fma(older, load(pulled1, at, {WIDTH}), oldest * load(pulled2, at, {WIDTH}))",
             f"g = fma(newest, load(pulled0, at, {WIDTH}), g)",
-            "if enters != 0:",
-            f"    g = g + load(entering, at, {WIDTH})",
             *(f"m{i} = load(adjoints, {i} * row + at, {WIDTH})" for i in self._states),
+            "if enters == 1:",
+            f"    g = g + load(entering, at, {WIDTH})",
+            "elif enters == 2:",
+            f"    m0 = m0 + load(entering, at, {WIDTH})",
         ]
         own = {n: _symbol(n) if n in self.kept else one for n, one in self._slopes.items()}
         writer.assign(

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import driver, sizes
@@ -30,19 +29,32 @@ _UNUSED: Floats = np.zeros(1, np.float32)
 class Pointwise(Protocol):
     """The compiled steps of a device: of one kind of neuron, one integrator, with noise or without.
 
-    ``advance`` and ``pull`` are addresses of C functions; ``driver`` tells what they are given.
+    They are C functions; ``driver`` tells what they are given.
     """
 
-    n_states: int
-    n_kept: int
-    """Slopes that are kept of a step."""
-    parts: int
-    """Normal numbers that the noise of a neuron takes in a jump."""
-    advance: int
-    """The step, with slopes."""
-    advance_only: int
-    """The step without them."""
-    pull: int
+    @property
+    def n_states(self) -> int:
+        """State variables of a neuron."""
+
+    @property
+    def n_kept(self) -> int:
+        """Slopes that are kept of a step."""
+
+    @property
+    def parts(self) -> int:
+        """Normal numbers that the noise of a neuron takes in a jump."""
+
+    @property
+    def advance(self) -> int:
+        """Address of the step, with slopes."""
+
+    @property
+    def advance_only(self) -> int:
+        """Address of the step without them."""
+
+    @property
+    def pull(self) -> int:
+        """Address of the adjoint of the step."""
 
     def constants(self, neurons: OfNeurons, step_ns: float, deviation: float) -> Array:
         """Numbers of a step, (constants, neurons); a jump is ``deviation`` times the noise."""
@@ -138,11 +150,11 @@ class Pass:
             layout.pool,
             read=read,
             entering=read if keep else 0,
-            weights=len(layout.forward.index),
-            weights_back=len(layout.back.index) if keep else 0,
-            inputs=len(layout.inputs.index),
+            weights=len(layout.forward.place),
+            weights_back=len(layout.back.place) if keep else 0,
+            inputs=len(layout.inputs.place),
             biases=layout.n_columns,
-            sums=len(layout.gradient.index) * layout.fold if keep else 0,
+            sums=len(layout.gradient.place) * layout.fold if keep else 0,
             held=row,
             drive=row,
             outputs=2 * row,
@@ -200,7 +212,16 @@ class Pass:
 
     def backward(self, u: Floats, n_series: int) -> None:
         """Add up the gradient over the block that ``forward`` took last."""
-        names = ("values", "kept", "held", "drive_adjoints", "pulled", "adjoints", "zeros", "entered")
+        names = (
+            "values",
+            "kept",
+            "held",
+            "drive_adjoints",
+            "pulled",
+            "adjoints",
+            "zeros",
+            "entered",
+        )
         work = self.work.parts(*names)
         last = len(self._starts) - 1
         for k in range(last, -1, -1):
@@ -254,7 +275,10 @@ class Pass:
 
     def _carried(self) -> list[Floats]:
         """The state between two segments."""
-        return [*self.work.parts("outputs", "states"), self.work["values"][: self.kernel.layout.row]]
+        return [
+            *self.work.parts("outputs", "states"),
+            self.work["values"][: self.kernel.layout.row],
+        ]
 
     def _segment(
         self, u: Floats, n_series: int, k: int, of_points: Floats

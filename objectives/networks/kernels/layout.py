@@ -32,7 +32,7 @@ Integers = NDArray[np.int32]
 class Weights(NamedTuple):
     """Weights in the order of an array."""
 
-    index: Integers
+    place: Integers
     """Where each is among the joined parameters; -1: there is none, and 0 in its place."""
     target: Integers
     """The neuron that it drives, whose amplification it has."""
@@ -204,7 +204,9 @@ def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: I
         n_sources, n_targets = sources.stop - sources.start, targets.stop - targets.start
         spans.append([first, n, sources.start, n_sources, n_forward])
         spans[-1] += [targets.start, n_targets, n_back]
-        forward.append(_weights(places[own, sources].T, np.broadcast_to(neuron[own], (n_sources, n))))
+        forward.append(
+            _weights(places[own, sources].T, np.broadcast_to(neuron[own], (n_sources, n)))
+        )
         by_source = np.broadcast_to(neuron[targets, None], (n_targets, n))
         back.append(_weights(places[targets, own], by_source))
         n_forward, n_back = n_forward + n_sources * n, n_back + n_targets * n

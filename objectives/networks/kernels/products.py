@@ -13,7 +13,7 @@ Sparse ones have neurons in rows and vectors over series, and take what exists, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
@@ -39,7 +39,7 @@ from objectives.networks.kernels.simd import (
 )
 from objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
 
-_FEATURES = str(numba.config.CPU_FEATURES or llvm.get_host_cpu_features().flatten())
+_FEATURES = str(cast(Any, numba.config).CPU_FEATURES or llvm.get_host_cpu_features().flatten())
 REGISTERS = 32 if "+avx512f" in _FEATURES.split(",") else 16
 """Vector registers of the target: how much of a product is held in them. Bits do not depend on it."""
 
@@ -149,11 +149,13 @@ def _tile(
             more = builder.icmp_signed(">", rest, ir.Constant(integer, 0))
             builder.cbranch(more, inside, after)
             builder.position_at_end(after)
-            return found
+            return list(found)
 
         def term(places: list[Any], totals: list[Any]) -> Any:
             a, b = places
-            rights = [builder.load(pointer(3, b, v), align=4) for v in range(n_vectors.literal_value)]
+            rights = [
+                builder.load(pointer(3, b, v), align=4) for v in range(n_vectors.literal_value)
+            ]
             lefts = [
                 _splat(builder, builder.load(pointer(2, moved(a, left_row, r))), WIDTH)
                 for r in range(n_rows.literal_value)
@@ -181,7 +183,9 @@ def _tile(
 
 
 @inlined
-def gather(total: Any, weights: Any, sources: Any, first: Any, last: Any, values: Any, at: Any) -> Any:
+def gather(
+    total: Any, weights: Any, sources: Any, first: Any, last: Any, values: Any, at: Any
+) -> Any:
     """total + sum over k in [first, last) of weights[k] * values[row sources[k]]."""
     other = splat(ZERO, SERIES)  # a second chain: one waits for itself
     middle = first + (last - first) // 2 * 2

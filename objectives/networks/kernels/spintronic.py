@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numba.core.ccallback import CFunc
 
-from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, inlined, pointwise
+from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
 from objectives.networks.kernels.kernel import Array, OfNeurons
 from objectives.networks.kernels.simd import fma, load, store
 from objectives.networks.kernels.sizes import WIDTH
@@ -126,7 +126,10 @@ def _advance(variant: int, keep: bool) -> CFunc:
                     store(kept, 5 * row + at, after)  # that before the next step
                 y = fma(gain, after - x, decay * load(states, row + at, WIDTH))
                 if variant == NOISY and jump != 0:  # it passes the filter whole
-                    along, across = size * load(noise, at, WIDTH), size * load(noise, row + at, WIDTH)
+                    along, across = (
+                        size * load(noise, at, WIDTH),
+                        size * load(noise, row + at, WIDTH),
+                    )
                     kicked, slope = after_noise_kick(after, along, across)
                     y = y + (kicked - after)
                     after = kicked

@@ -21,11 +21,12 @@ _MAX_DECAY = np.float32(80.0)
 _DEEP, _SHALLOW = np.float32(2.0**64), np.float32(2.0**-64)
 _DEEPEST = np.float32(1.5)
 _KICKED_MIN = np.float32(1e-30)  # a jump ends at exactly 0 with probability 0
+_LEAST_ROOT = np.float32(1e-18)  # below, x has been forgotten
 
 
 @inlined
 def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
-    """A step of constant drive with thermal power: x', d ln x'/d ln x and d ln x'/d(drive).
+    """A step of constant drive with thermal power: x', d ln x'/dx and d ln x'/d(drive).
 
     A Riccati equation, dx/dt = k + z x - drive x^2 with z = drive - g, in units of the step. Its
     solution is a ratio, x(t) = n(t) / d(t). With w^2 = z^2/4 + drive k > 0, and
@@ -33,7 +34,7 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
 
         n(t) = n+ e^wt + n- e^-wt,   2 w n+ = x r- + k,                    2 w n- = x r+ - k
         d(t) = d+ e^wt + d- e^-wt,   2 w d+ = r+ (1 - x) + x (g + r-),     2 w d- = r- - drive x
-        d ln x'/d ln x   = x / (n d),         at t = 1
+        d ln x'/dx       = 1 / (n d),         at t = 1
         d ln x'/d(drive) = 1 / (n d) int_0^1 n (d - n) dt
 
     With E = e^-2w, p = (1 - E) / 2w and m+- = d+- - n+- the integral, over e^2w, is
@@ -67,7 +68,7 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
     d = where_less(twice, _NEAR, fma(p, excess, ONE), fma(-e, excess * half_w, d_plus))
     moved = fma(n_plus * m_plus, rising, -(e * (n_minus * m_minus) * falling))
     ratio = ONE / (n * d)
-    return n * n * ratio, e * x * ratio, fma(w + w, moved, e * (x * free)) * ratio
+    return n * n * ratio, e * ratio, fma(w + w, moved, e * (x * free)) * ratio
 
 
 @inlined
@@ -117,10 +118,10 @@ def renormalised(mantissa: Any, depth: Any) -> Any:
 
 @inlined
 def after_noise_kick(x: Any, along: Any, across: Any) -> Any:
-    """The power x = |c|^2 after a jump of c, at most 1, and d ln x'/d ln x; NaN stays NaN."""
+    """The power x' = |c|^2 after a jump of c, at most 1, and dx'/dx; NaN stays NaN."""
     root = square_root(where_less(x, ZERO, ZERO, x))
     c = root + along
     after = fma(c, c, across * across)
     after = where_less(after, _KICKED_MIN, _KICKED_MIN, after)
-    slope = where_less(ONE, after, ZERO, root * c / after)
+    slope = where_less(ONE, after, ZERO, where_less(_LEAST_ROOT, root, c / root, ZERO))
     return where_less(ONE, after, ONE, after), slope

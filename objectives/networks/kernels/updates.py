@@ -215,7 +215,10 @@ class _Readout:
         self._forward = np.zeros((self.features, self.outputs), np.float32)
         self._back = np.zeros((self.outputs, self.features), np.float32)
         self._bias = np.zeros(self.outputs, np.float32)
-        flat, zeros = (self._forward.reshape(-1), self._back.reshape(-1)), np.zeros(self.features, np.float32)
+        flat, zeros = (
+            (self._forward.reshape(-1), self._back.reshape(-1)),
+            np.zeros(self.features, np.float32),
+        )
         self.arrays = (*flat, self._bias, zeros)
 
     def begin(self) -> None:
@@ -261,12 +264,12 @@ class _Part:
         else:
             labels = label.numpy()
         own, readout = self.own, self._readout
-        size = (own.n_read, n_series, len(label), readout.features, readout.outputs)
+        size = (own.n_read, n_series, len(label))
+        size_of_readout = (readout.features, readout.outputs, readout.n_outputs)
         scale = np.float32(1.0 / n_all)
         arrays = (self._outputs, own.entering, self.sums)
-        size = (*size, readout.n_outputs)
         loss: float = learning.read_out(
-            own.read, readout.arrays, labels, targets, scale, *arrays, size
+            own.read, readout.arrays, labels, targets, scale, *arrays, (*size, *size_of_readout)
         )
         return loss
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from trainings import evaluate
 
 from objectives.contract import UnavailableError
-from objectives.ctrnn import CtrnnParams
+from objectives.ctrnn import Ctrnn
 from objectives.layered import LayeredParams
 from objectives.spintronic import SpintronicParams
 
@@ -33,7 +33,7 @@ print(costs["energy_pj"], heavy & set(sys.modules))
     assert heavy == "set()\n"
 
 
-@pytest.mark.parametrize("model", [CtrnnParams, SpintronicParams])
+@pytest.mark.parametrize("model", [Ctrnn, SpintronicParams])
 def test_defaults_are_those_of_the_paper(model: type[LayeredParams]) -> None:
     params = model()
     assert (params.density_inter, params.density_intra) == (0.5, 0.5)
@@ -45,13 +45,13 @@ def test_defaults_are_those_of_the_paper(model: type[LayeredParams]) -> None:
 
 
 def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
-    only = set(SpintronicParams.model_fields) - set(CtrnnParams.model_fields)
+    only = set(SpintronicParams.model_fields) - set(Ctrnn.model_fields)
     assert only == {
         *("f_cut_per_ns", "q", "sigma", "start", "readout"),
         *("thermal_power", "thermal_training", "thermal_span"),
         *("neuron_uw", "synapse_uw"),
     }
-    assert set(CtrnnParams.model_fields) < set(SpintronicParams.model_fields)
+    assert set(Ctrnn.model_fields) < set(SpintronicParams.model_fields)
 
 
 WRONG: dict[float | str, tuple[str, ...]] = {
