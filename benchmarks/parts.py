@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,8 @@ import torch
 from benchmarks import networks
 from benchmarks.runners import BATCH
 from objectives.networks.kernels.compiling import kernel
-from objectives.networks.kernels.passes import Pass
+from objectives.networks.kernels.kernel import Pass
 from objectives.networks.kernels.simd import load, splat, store
-from objectives.networks.kernels.sizes import LANES
 
 WIDTH = 32
 REPEATS = 100
@@ -77,19 +77,21 @@ def _kernels(kind: str, density: float | None) -> tuple[tuple[float, float], int
     if density is None:
         for mask in network.buffers():
             mask.zero_()
-    u = torch.from_numpy(split.train.x)
-    [block] = network.kernel(0).lanes(u[:LANES])
+    u, layout = torch.from_numpy(split.train.x), network.layouts[0]
     pass_ = Pass(network.kernel(0), u.shape[1], keep=True)
     weights = (network.w_in, network.w_inter, network.w_intra, network.bias)
     pass_.begin(torch.cat([w.detach().reshape(-1) for w in weights]).numpy())
     pass_.entering[:] = 1e-3
-    n_blocks = sum(-(-len(batch) // LANES) for batch in torch.split(u, BATCH))
-    there = _best(lambda: pass_.forward(block))
-    back = _best(lambda: pass_.backward(block))
+    there, back = {}, {}
+    blocks = [n for batch in torch.split(u, BATCH) for _, n in layout.blocks(len(batch))]
+    for n in set(blocks):
+        block = layout.filled(u[:n].numpy(), n)
+        there[n] = _best(partial(pass_.forward, block, n))
+        back[n] = _best(partial(pass_.backward, block, n))
+    inner = int(network.mask_inter.sum()) + int(network.mask_intra.sum())
     entering = int(network.mask_in.sum())  # the input is the same in all steps of a point
-    inner = len(network.structures[0].sources) - entering
     passes = (inner * network.physics.n_steps + entering) * u.shape[0] * u.shape[1]
-    return (n_blocks * there, n_blocks * back), passes
+    return (sum(there[n] for n in blocks), sum(back[n] for n in blocks)), passes
 
 
 def _best(run: Callable[[], Any]) -> float:

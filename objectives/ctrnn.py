@@ -54,7 +54,8 @@ class Ctrnn(Device):
     def flow(self, x: Any, drive: Any, dt_ns: Any) -> Any:
         """Return x after ``dt_ns`` of constant drive: a linear relaxation towards I τ."""
         decay = exp(-dt_ns / self.tau_ns)
-        return decay * x + self.tau_ns * (1.0 - decay) * drive
+        decayed = (1.0 + decay) * tanh(dt_ns / self.tau_ns / 2.0)  # 1 - decay, without its rounding
+        return decay * x + self.tau_ns * decayed * drive
 
     def output(self, x: Any) -> Any:
         """Return y: Eq. (8)."""

@@ -112,7 +112,7 @@ def test_the_reference_computes_in_any_float_type(
 )
 def test_sizes_that_make_no_network_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=r"must hold, but got") as caught:
-        tiny("ctrnn", **changes)
+        tiny("spintronic", **changes)
     assert message in str(caught.value)
 
 

@@ -10,17 +10,18 @@ import pytest
 from hpo.cli.doctor import _equation
 from objectives import machine, solved_equation
 from objectives.networks import layered
-from objectives.networks.kernels import passes
+from objectives.networks.kernels import spintronic
 
 
-def wrong_filter(right: Callable[[float, float], tuple[float, float]]) -> Any:
+def wrong_filter(right: Callable[..., Any]) -> Any:
     """A filter that forgets a thousandth faster."""
 
-    def high_pass(f_cut_per_ns: float, step_ns: float) -> tuple[float, float]:
-        decay, gain = right(f_cut_per_ns, step_ns)
-        return decay - 1e-3, gain
+    def constants(*arguments: Any) -> Any:
+        found = right(*arguments)
+        found[spintronic.DECAY] -= 1e-3
+        return found
 
-    return high_pass
+    return constants
 
 
 def wrong_output(right: Callable[..., Any]) -> Any:
@@ -45,7 +46,7 @@ def test_the_kernels_solve_the_equation_here() -> None:
 @pytest.mark.parametrize(
     ("where", "name", "spoil"),
     [
-        (passes, "high_pass", wrong_filter),
+        (spintronic.SpintronicSteps, "constants", wrong_filter),
         (layered, "fused_series", wrong_output),
         (layered, "fused_series", no_output),
     ],

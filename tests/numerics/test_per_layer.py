@@ -57,7 +57,7 @@ def test_neurons_that_do_not_exist_are_neither_counted_nor_read(kind: str) -> No
     network = tiny(kind, **OWN[kind], **WIDTHS[0])
     # 2 x 5 from the input; 0.5 x 15 and 0.8 x 6 between; 0.2 x 25, 9, 0.6 x 4 within; 3 x 2 read
     assert (network.n_neurons, network.n_synapses) == (10, 10 + 8 + 5 + 5 + 9 + 2 + 6)
-    assert network.structures[0].n_neurons == 10
+    assert network.layouts[0].n_neurons == 10
     assert network.exists.sum(dim=1).tolist() == [5, 3, 2]
     u = inputs()
     before = gradients(network, u)
@@ -86,13 +86,12 @@ def test_fan_in_is_that_of_the_real_layers() -> None:
         assert 0.75 * bound < weights.abs().max() <= bound
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["tau_ns", "s", "width", "density_intra"])
-def test_another_number_of_values_than_layers_is_refused(kind: str, name: str) -> None:
+def test_another_number_of_values_than_layers_is_refused(name: str) -> None:
     values = (1, 1) if name == "width" else (0.5, 0.5)
     with pytest.raises(
         ValueError,
         match=rf"^layered network: one {name}, or one for each of 3 layers, must hold, but got "
         rf"{name}=\[.*\]. Give 3 numbers.$",
     ):
-        tiny(kind, **{name: values})
+        tiny(**{name: values})

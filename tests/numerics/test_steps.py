@@ -27,7 +27,7 @@ def _warm(x: Any, drive: Any, g: Any, k: Any, found: Any) -> None:
         lanes = load(x, i, WIDTH), load(drive, i, WIDTH), load(g, i, WIDTH), load(k, i, WIDTH)
         after, slope_x, slope_drive = warm_step(*lanes)
         store(found, i, after)
-        store(found, len(x) + i, slope_x)
+        store(found, len(x) + i, lanes[0] * slope_x)
         store(found, 2 * len(x) + i, slope_drive)
 
 

@@ -49,7 +49,6 @@ def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
     assert only == {
         *("f_cut_per_ns", "q", "sigma", "start", "readout"),
         *("thermal_power", "thermal_training", "thermal_span"),
-        *("neuron_uw", "synapse_uw"),
     }
     assert set(Ctrnn.model_fields) < set(SpintronicParams.model_fields)
 
