@@ -1,4 +1,4 @@
-"""Compile the kernels of all that is built in, into numba's cache: ``python -m objectives.warm_up``."""
+"""Compile the kernels of what is built in, into numba's cache: ``python -m objectives.warm_up``."""
 
 from __future__ import annotations
 

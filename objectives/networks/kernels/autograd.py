@@ -118,7 +118,7 @@ class _Fused(torch.autograd.Function):
 
 
 def _through(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
-    """What is read of every block, (batch, n_read, width), by a pass of its own or of its thread."""
+    """What is read, (batch, n_read, width), each block by a pass of its own or of its thread."""
     kernel, series = passes[0].kernel, u.numpy()
     blocks = list(kernel.layout.blocks(len(u)))
     n_read, width, stride = passes[0].n_read, kernel.n_features, passes[0].stride

@@ -368,8 +368,8 @@ def backward(
         u, shape, structure, extrapolation, reads: as in ``forward``.
         pull: address of the adjoint of the device's step.
         parameters: weights between neurons, amplified, as pull-backs take them; constants.
-        work: values and kept, as ``forward`` left them; held, drive_adjoints, pulled, adjoints, a row
-            of zeros, and one for what enters.
+        work: values and kept, as ``forward`` left them; held, drive_adjoints, pulled, adjoints, a
+            row of zeros, and one for what enters.
         sums: gradients of weights, inputs and biases, added to: see ``Layout.gradient``.
         entering: adjoint of what was read, (points read, series, stride).
         every: steps from jump to jump, 0 for none.

@@ -201,7 +201,7 @@ class Pass:
         self._noise = _UNUSED if chip.normals is None else chip.normals
 
     def forward(self, u: Floats, n_series: int) -> Floats:
-        """Take a block, see ``Layout.filled``, through time; return ``read``: (n_read, series, stride)."""
+        """Take a block, see ``Layout.filled``, through time; return ``read``, as far as it goes."""
         self._states: list[list[Floats]] = []
         last = len(self._starts) - 1
         for k in range(last + 1):

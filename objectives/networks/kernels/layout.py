@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -181,7 +182,7 @@ class Layout:
         ends = np.cumsum([0, *widths])
         possible = sum(
             (end - first) * (end - ends[max(layer - 1, 0)])
-            for layer, (first, end) in enumerate(zip(ends, ends[1:], strict=False))
+            for layer, (first, end) in enumerate(pairwise(ends))
         )
         make = _dense if np.count_nonzero(between >= 0) >= DENSE * possible else _sparse
         return make(widths, between, inputs, bias)

@@ -41,7 +41,7 @@ from objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
 
 _FEATURES = str(cast(Any, numba.config).CPU_FEATURES or llvm.get_host_cpu_features().flatten())
 REGISTERS = 32 if "+avx512f" in _FEATURES.split(",") else 16
-"""Vector registers of the target: how much of a product is held in them. Bits do not depend on it."""
+"""Vector registers of the target: how much of a product is held in them. No bit depends on it."""
 
 
 @kernel
@@ -213,8 +213,8 @@ def gather_back(
 ) -> Any:
     """Transposed pass over one source: its adjoint, and the gradients of its weights.
 
-    Returns the sum over k of weights[k] * adjoints[row targets[k]], and adds adjoints[row targets[k]]
-    * value to sums[k], which is still spread over FOLD lanes.
+    Returns the sum over k of weights[k] * adjoints[row targets[k]], and adds
+    adjoints[row targets[k]] * value to sums[k], which is still spread over FOLD lanes.
     """
     total = splat(ZERO, SERIES)
     for k in range(first, last):

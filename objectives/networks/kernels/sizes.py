@@ -5,8 +5,8 @@ from __future__ import annotations
 WIDTH = 16
 """Floats of a vector: a register of AVX-512, two of AVX2."""
 BLOCK = 24
-"""Series of a block of a dense network, at most: with more, rows of 96 neurons leave the first-level
-cache; it is a multiple of what a product takes at a time."""
+"""Series of a block of a dense network, at most: with more, rows of 96 neurons leave the
+first-level cache. A multiple of what a product takes at a time."""
 PADDING = 5 * WIDTH
 """Floats between rows."""
 TILE = 4

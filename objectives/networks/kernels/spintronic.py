@@ -1,4 +1,4 @@
-"""Pointwise functions of the spintronic oscillator with its filter, by hand: ``advance`` and ``pull``.
+"""The compiled steps of the spintronic oscillator with its filter, by hand.
 
 arXiv:2408.02835, Eq. (2), (3) and (5), with thermal power; see ``steps`` for the closed forms. In a
 step of h, in which the drive I is constant, x goes to x' and
@@ -49,8 +49,10 @@ class SpintronicSteps:
         self._variant = variant = NOISY if noisy else COLD if cold else WARM
         self.n_kept = 2 if variant == WARM else 3
         self.n_states = 4 if variant == COLD else 2
-        self.advance, self.advance_only = (_advance(variant, k).address for k in (True, False))
-        self.pull = _pull(variant).address
+        self.advance, self.advance_only = (
+            int(_advance(variant, k).address or 0) for k in (True, False)
+        )
+        self.pull = int(_pull(variant).address or 0)
 
     def constants(self, neurons: OfNeurons, step_ns: float, deviation: float) -> Array:
         """See ``kernel.Pointwise``."""

@@ -201,7 +201,7 @@ class FusedUpdates(Updates):
 
 
 class _Readout:
-    """Weights and biases of the readout, (outputs, features) and (outputs,), as the kernel wants them.
+    """Weights of the readout, (outputs, features), and biases, as the kernel wants them.
 
     Outputs and features are filled up to a multiple of WIDTH.
     """
