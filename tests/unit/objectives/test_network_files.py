@@ -169,7 +169,7 @@ def test_what_is_no_network_is_refused(
             {},
             "`format = 1` must hold, but got format=2. Another version of hpo-dynam",
         ),
-        ({"objective": "os:system"}, {}, "`objective` in ctrnn, ctrnn-prediction, spintronic, spi"),
+        ({"objective": "os:system"}, {}, "`objective` in ctrnn, ctrnn-prediction, duffing, "),
         ({"parameters": {"tau_ns": -1}}, {}, "parameters of the objective spintronic must hold"),
         (
             {"architecture": []},
