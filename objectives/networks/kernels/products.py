@@ -22,24 +22,25 @@ from llvmlite import ir
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import ZERO
 from objectives.networks.kernels.simd import (
-    _F32,
-    _address,
-    _called,
-    _intrinsic,
-    _splat,
-    _vector,
+    F32,
     add_products,
+    called,
     element,
     fma,
+    intrinsic,
     load,
+    place_of,
     signature,
     splat,
+    splatted,
     store,
     types,
+    vector,
 )
 from objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
 
-_FEATURES = str(cast(Any, numba.config).CPU_FEATURES or llvm.get_host_cpu_features().flatten())
+_GIVEN: str | None = cast(Any, numba.config).CPU_FEATURES
+_FEATURES = llvm.get_host_cpu_features().flatten() if _GIVEN is None else _GIVEN
 REGISTERS = 32 if "+avx512f" in _FEATURES.split(",") else 16
 """Vector registers of the target: how much of a product is held in them. No bit depends on it."""
 
@@ -100,7 +101,7 @@ def multiply(
         column += 2 * WIDTH if two else WIDTH
 
 
-@_intrinsic
+@intrinsic
 def _tile(
     typingctx: Any,
     out: Any,
@@ -127,10 +128,10 @@ def _tile(
 
         def pointer(array: int, place: Any, v: int | None = None) -> Any:
             if v is None:
-                return _address(context, builder, sig.args[array], args[array], place)
+                return place_of(context, builder, sig.args[array], args[array], place)
             place = builder.add(place, ir.Constant(integer, v * WIDTH))
-            found = _address(context, builder, sig.args[array], args[array], place)
-            return builder.bitcast(found, _vector(_F32, WIDTH).as_pointer())
+            found = place_of(context, builder, sig.args[array], args[array], place)
+            return builder.bitcast(found, vector(F32, WIDTH).as_pointer())
 
         def loop(count: Any, places: list[Any], totals: list[Any], body: Any) -> list[Any]:
             """Totals after ``count`` >= 1 rounds, each with places one stride on."""
@@ -157,11 +158,11 @@ def _tile(
                 builder.load(pointer(3, b, v), align=4) for v in range(n_vectors.literal_value)
             ]
             lefts = [
-                _splat(builder, builder.load(pointer(2, moved(a, left_row, r))), WIDTH)
+                splatted(builder, builder.load(pointer(2, moved(a, left_row, r))), WIDTH)
                 for r in range(n_rows.literal_value)
             ]
             found = [
-                _called(builder, "fma", [lefts[r], rights[v], total])
+                called(builder, "fma", [lefts[r], rights[v], total])
                 for (r, v), total in zip(own, totals, strict=True)
             ]
             return [builder.add(a, left_term), builder.add(b, right_term)], found

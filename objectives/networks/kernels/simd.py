@@ -26,14 +26,14 @@ extending: Any = numba.extending
 signature: Any = templates.signature
 building: Any = cgutils
 
-_F32 = ir.FloatType()
+F32 = ir.FloatType()
 _I32 = ir.IntType(32)
 X86 = platform.machine() in ("x86_64", "AMD64")
 _FLUSH = 0x8040
 """Of its control register: results flush to zero, and subnormal operands count as zero."""
 
 
-def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
     """numba's decorator, with a type."""
     return cast(Callable[..., Any], extending.intrinsic(prefer_literal=True)(function))
 
@@ -50,32 +50,33 @@ class Lanes(numba.types.Type):
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: Lanes) -> None:
         initialise: Any = super().__init__
-        initialise(manager, lanes, _vector(_F32, lanes.n))
+        initialise(manager, lanes, vector(F32, lanes.n))
 
 
 extending.register_model(Lanes)(_LanesModel)
 
 
-def _vector(element: Any, n: int) -> Any:
+def vector(element: Any, n: int) -> Any:
+    """LLVM's type of so many elements."""
     return ir.VectorType(element, n)
 
 
 def _shaped(element: Any, of: Any) -> Any:
     """As many elements as lanes of the type ``of``; one for a number."""
-    return _vector(element, of.n) if isinstance(of, Lanes) else element
+    return vector(element, of.n) if isinstance(of, Lanes) else element
 
 
-def _constant(value: float, of: Any, element: Any = _F32) -> Any:
+def _constant(value: float, of: Any, element: Any = F32) -> Any:
     """One number in every lane."""
     return ir.Constant(_shaped(element, of), [value] * of.n if isinstance(of, Lanes) else value)
 
 
-def _splat(builder: Any, scalar: Any, n: int) -> Any:
+def splatted(builder: Any, scalar: Any, n: int) -> Any:
     """One scalar in all ``n`` lanes."""
     one = builder.insert_element(
-        ir.Constant(_vector(scalar.type, n), ir.Undefined), scalar, ir.Constant(_I32, 0)
+        ir.Constant(vector(scalar.type, n), ir.Undefined), scalar, ir.Constant(_I32, 0)
     )
-    zeros = ir.Constant(_vector(_I32, n), [0] * n)
+    zeros = ir.Constant(vector(_I32, n), [0] * n)
     return builder.shuffle_vector(one, one, zeros)
 
 
@@ -93,12 +94,12 @@ def _spread(context: Any, builder: Any, values: Any, sig: Any, of: Any) -> list[
     for value, own in zip(values, sig.args, strict=True):
         if not isinstance(own, Lanes):
             number = context.cast(builder, value, own, types.float32)
-            value = _splat(builder, number, of.n) if isinstance(of, Lanes) else number
+            value = splatted(builder, number, of.n) if isinstance(of, Lanes) else number
         spread.append(value)
     return spread
 
 
-def _called(builder: Any, name: str, args: list[Any]) -> Any:
+def called(builder: Any, name: str, args: list[Any]) -> Any:
     """An intrinsic of LLVM on vectors or numbers that are all alike."""
     own = args[0].type
     suffix = f"v{own.count}f32" if isinstance(own, ir.VectorType) else "f32"
@@ -153,7 +154,7 @@ for _function, _instruction, _n_args in _OPERATORS:
     _define_operator(_function, _instruction, _n_args)
 
 
-def _address(context: Any, builder: Any, of: Any, array: Any, start: Any) -> Any:
+def place_of(context: Any, builder: Any, of: Any, array: Any, start: Any) -> Any:
     """Of the element ``start`` of a flat array, or from a pointer on."""
     if not isinstance(of, types.CPointer):
         array = context.make_array(of)(context, builder, array).data
@@ -161,17 +162,17 @@ def _address(context: Any, builder: Any, of: Any, array: Any, start: Any) -> Any
     return builder.gep(array, [start], inbounds=True, source_etype=element)
 
 
-@_intrinsic
+@intrinsic
 def pointer(typingctx: Any, array: Any, start: Any) -> Any:
     """Where the element ``start`` of a flat array is, for a function that takes pointers."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _address(context, builder, sig.args[0], args[0], args[1])
+        return place_of(context, builder, sig.args[0], args[0], args[1])
 
     return signature(types.CPointer(array.dtype), array, types.intp), codegen
 
 
-@_intrinsic
+@intrinsic
 def call(typingctx: Any, address: Any, *args: Any) -> Any:
     """Call the function at ``address``, see ``compiling.pointwise``, with what it takes.
 
@@ -199,25 +200,25 @@ def call(typingctx: Any, address: Any, *args: Any) -> Any:
     return signature(types.void, types.intp, types.StarArgTuple(args)), codegen
 
 
-@_intrinsic
+@intrinsic
 def load(typingctx: Any, array: Any, start: Any, n: Any) -> Any:
     """``n`` (a literal) consecutive float32 of a flat array, or after a pointer, from ``start``."""
     lanes = Lanes(n.literal_value)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _address(context, builder, sig.args[0], args[0], args[1])
-        place = builder.bitcast(place, _vector(_F32, lanes.n).as_pointer())
+        place = place_of(context, builder, sig.args[0], args[0], args[1])
+        place = builder.bitcast(place, vector(F32, lanes.n).as_pointer())
         return builder.load(place, align=4)
 
     return signature(lanes, array, types.intp, n), codegen
 
 
-@_intrinsic
+@intrinsic
 def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
     """Write lanes to a flat float32 array, or after a pointer, from ``start``."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _address(context, builder, sig.args[0], args[0], args[1])
+        place = place_of(context, builder, sig.args[0], args[0], args[1])
         place = builder.bitcast(place, args[2].type.as_pointer())
         builder.store(args[2], place, align=4)
         return context.get_dummy_value()
@@ -225,7 +226,7 @@ def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
     return signature(types.void, array, types.intp, value), codegen
 
 
-@_intrinsic
+@intrinsic
 def element(typingctx: Any, array: Any, k: Any) -> Any:
     """``array[k]``, or what is k after a pointer, k >= 0.
 
@@ -233,29 +234,29 @@ def element(typingctx: Any, array: Any, k: Any) -> Any:
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_address(context, builder, sig.args[0], args[0], args[1]))
+        return builder.load(place_of(context, builder, sig.args[0], args[0], args[1]))
 
     return signature(array.dtype, array, types.intp), codegen
 
 
-@_intrinsic
+@intrinsic
 def splat(typingctx: Any, scalar: Any, n: Any) -> Any:
     """A number in each of ``n`` (a literal) lanes."""
     lanes = Lanes(n.literal_value)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _splat(builder, args[0], lanes.n)
+        return splatted(builder, args[0], lanes.n)
 
     return signature(lanes, types.float32, n), codegen
 
 
-@_intrinsic
+@intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """``a * b + c``, rounded once: in every kernel it is said where a product is not rounded."""
-    return _lane_by_lane((a, b, c), lambda builder, args: _called(builder, "fma", args))
+    return _lane_by_lane((a, b, c), lambda builder, args: called(builder, "fma", args))
 
 
-@_intrinsic
+@intrinsic
 def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
     """``then`` where ``a < b``, else (NaN too) ``otherwise``."""
 
@@ -265,13 +266,13 @@ def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any
     return _lane_by_lane((a, b, then, otherwise), build)
 
 
-@_intrinsic
+@intrinsic
 def minimum(typingctx: Any, a: Any, b: Any) -> Any:
     """The smaller one; NaN where either is, as in NumPy and PyTorch. Of equal ones, zeros: b."""
     return _lane_by_lane((a, b), lambda builder, args: _first_where(builder, "<", *args))
 
 
-@_intrinsic
+@intrinsic
 def maximum(typingctx: Any, a: Any, b: Any) -> Any:
     """The larger one; NaN where either is, as in NumPy and PyTorch. Of equal ones, zeros: b."""
     return _lane_by_lane((a, b), lambda builder, args: _first_where(builder, ">", *args))
@@ -283,25 +284,25 @@ def _first_where(builder: Any, relation: str, a: Any, b: Any) -> Any:
     return builder.select(builder.or_(builder.fcmp_ordered(relation, a, b), is_nan), a, b)
 
 
-@_intrinsic
+@intrinsic
 def absolute(typingctx: Any, x: Any) -> Any:
     """x without its sign."""
-    return _lane_by_lane((x,), lambda builder, args: _called(builder, "fabs", args))
+    return _lane_by_lane((x,), lambda builder, args: called(builder, "fabs", args))
 
 
-@_intrinsic
+@intrinsic
 def copysign(typingctx: Any, size: Any, sign: Any) -> Any:
     """The size of the first with the sign of the second."""
-    return _lane_by_lane((size, sign), lambda builder, args: _called(builder, "copysign", args))
+    return _lane_by_lane((size, sign), lambda builder, args: called(builder, "copysign", args))
 
 
-@_intrinsic
+@intrinsic
 def square_root(typingctx: Any, x: Any) -> Any:
     """The square root, rounded as it should be; NaN below 0."""
-    return _lane_by_lane((x,), lambda builder, args: _called(builder, "sqrt", args))
+    return _lane_by_lane((x,), lambda builder, args: called(builder, "sqrt", args))
 
 
-@_intrinsic
+@intrinsic
 def integer_power(typingctx: Any, x: Any, n: Any) -> Any:
     """x to the power of ``n``, a literal, by multiplication; 1 / x^-n where n < 0."""
     exponent, of = n.literal_value, _common((x,))
@@ -321,7 +322,7 @@ def integer_power(typingctx: Any, x: Any, n: Any) -> Any:
     return signature(of, x, n), codegen
 
 
-@_intrinsic
+@intrinsic
 def flush_subnormals(typingctx: Any) -> Any:
     """From here on, float32 within 1.2e-38 of 0 are 0; returns what ``restore_subnormals`` takes.
 
@@ -342,7 +343,7 @@ def flush_subnormals(typingctx: Any) -> Any:
     return signature(types.int32), codegen
 
 
-@_intrinsic
+@intrinsic
 def restore_subnormals(typingctx: Any, before: Any) -> Any:
     """Undo ``flush_subnormals``: the thread belongs to somebody else."""
 
@@ -361,7 +362,7 @@ def _control(builder: Any, name: str, place: Any) -> None:
     builder.call(function, [builder.bitcast(place, building.voidptr_t)])
 
 
-@_intrinsic
+@intrinsic
 def round_by_shift(typingctx: Any, x: Any) -> Any:
     """``x + M`` and the whole number ``(x + M) - M`` next to x, M = 1.5 * 2^23, abs(x) < 2^22."""
     both = types.UniTuple(x, 2)
@@ -374,7 +375,7 @@ def round_by_shift(typingctx: Any, x: Any) -> Any:
     return signature(both, x), codegen
 
 
-@_intrinsic
+@intrinsic
 def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
     """``x * 2^k``, ``shifted`` being k + 1.5 * 2^23: adds k to the exponent field of x."""
 
@@ -386,7 +387,7 @@ def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
     return _lane_by_lane((x, shifted), build)
 
 
-@_intrinsic
+@intrinsic
 def exponent_and_mantissa(typingctx: Any, x: Any) -> Any:
     """e and m, with x = m 2^e and m between the roots of 1/2 and 2, of a normal number x > 0."""
     both = types.UniTuple(x, 2)
@@ -402,7 +403,7 @@ def exponent_and_mantissa(typingctx: Any, x: Any) -> Any:
     return signature(both, x), codegen
 
 
-@_intrinsic
+@intrinsic
 def by_quadrant(typingctx: Any, sine: Any, cosine: Any, shifted: Any, further: Any) -> Any:
     """The sine of an angle that is k + ``further`` (a literal) quarter turns further.
 
@@ -422,7 +423,7 @@ def by_quadrant(typingctx: Any, sine: Any, cosine: Any, shifted: Any, further: A
     return signature(sine, sine, cosine, shifted, further), codegen
 
 
-@_intrinsic
+@intrinsic
 def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
     """``total + a * b`` folded onto the fewer lanes of ``total``: a dot product in the making."""
 
@@ -430,102 +431,9 @@ def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
         result, x, y = args
         n = sig.args[0].n
         for first in range(0, sig.args[1].n, n):
-            mask = ir.Constant(_vector(_I32, n), list(range(first, first + n)))
+            mask = ir.Constant(vector(_I32, n), list(range(first, first + n)))
             parts = [builder.shuffle_vector(own, own, mask) for own in (x, y)]
-            result = _called(builder, "fma", [*parts, result])
+            result = called(builder, "fma", [*parts, result])
         return result
 
     return signature(total, total, a, b), codegen
-
-
-def _part(builder: Any, lanes: Any, first: int, n: int) -> Any:
-    """``n`` lanes from ``first``."""
-    return builder.shuffle_vector(lanes, lanes, ir.Constant(_vector(_I32, n), _range(first, n)))
-
-
-def _range(first: int, n: int) -> list[int]:
-    return list(range(first, first + n))
-
-
-def _joined(builder: Any, parts: list[Any]) -> Any:
-    """Parts of as many lanes each, a power of two of them, side by side."""
-    while len(parts) > 1:
-        n = 2 * parts[0].type.count
-        mask = ir.Constant(_vector(_I32, n), _range(0, n))
-        pairs = zip(parts[::2], parts[1::2], strict=True)
-        parts = [builder.shuffle_vector(a, b, mask) for a, b in pairs]
-    return parts[0]
-
-
-@_intrinsic
-def add_weighted(typingctx: Any, total: Any, weights: Any, k: Any, value: Any) -> Any:
-    """Row by row of ``total`` (rows, lanes): total + weights[k + row] * value."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        n = sig.args[3].n
-        rows = []
-        for row in range(sig.args[0].n // n):
-            at = builder.add(args[2], ir.Constant(args[2].type, row))
-            weight = builder.load(_address(context, builder, sig.args[1], args[1], at))
-            own = _part(builder, args[0], row * n, n)
-            rows.append(_called(builder, "fma", [_splat(builder, weight, n), args[3], own]))
-        return _joined(builder, rows)
-
-    return signature(total, total, weights, types.intp, value), codegen
-
-
-@_intrinsic
-def add_outer(
-    typingctx: Any, total: Any, left: Any, i: Any, right: Any, j: Any, stride: Any, side: Any
-) -> Any:
-    """Tile of products, ``total`` (side, side, lanes): total + left row a * right row b.
-
-    Row a of an array is so many lanes from ``i + a stride``; ``stride`` and ``side`` are literals.
-    """
-    step, n_rows = stride.literal_value, side.literal_value
-    n = total.n // n_rows**2
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        def row(array: int, at: int, k: int) -> Any:
-            start = builder.add(args[at], ir.Constant(args[at].type, k * step))
-            pointer = _address(context, builder, sig.args[array], args[array], start)
-            return builder.load(builder.bitcast(pointer, _vector(_F32, n).as_pointer()), align=4)
-
-        lefts = [row(1, 2, k) for k in range(n_rows)]
-        rights = [row(3, 4, k) for k in range(n_rows)]
-        pairs = [(a, b) for a in lefts for b in rights]
-        own = [_part(builder, args[0], k * n, n) for k in range(len(pairs))]
-        sums = [
-            _called(builder, "fma", [a, b, part]) for part, (a, b) in zip(own, pairs, strict=True)
-        ]
-        return _joined(builder, sums)
-
-    return signature(total, total, left, types.intp, right, types.intp, stride, side), codegen
-
-
-@_intrinsic
-def row_sums(typingctx: Any, total: Any, lanes: Any) -> Any:
-    """The sum of each row of ``total``, (rows, lanes); as many rows as a literal number of lanes.
-
-    Neighbours are added up in pairs, all rows at once.
-    """
-    n = lanes.literal_value
-    result = Lanes(total.n // n)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        rows = [_part(builder, args[0], first, n) for first in range(0, total.n, n)]
-        groups = 1  # rows that share a vector: their halves are added
-        while n // groups > 1:
-            size = n // groups  # lanes of one row
-            firsts = [size * g + k for g in range(2 * groups) for k in range(size // 2)]
-            low = ir.Constant(_vector(_I32, n), firsts)
-            high = ir.Constant(_vector(_I32, n), [k + size // 2 for k in firsts])
-            pairs = zip(rows[::2], rows[1::2], strict=True)
-            rows = [
-                builder.fadd(builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high))
-                for a, b in pairs
-            ]
-            groups *= 2
-        return _joined(builder, rows)
-
-    return signature(result, total, lanes), codegen
