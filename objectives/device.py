@@ -72,6 +72,7 @@ class _Bounded:
     """Metadata of a parameter: its schema is that of a number for all layers, or one for each."""
 
     bounds: Mapping[str, float] = field(hash=False)
+    per_layer: bool = True
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -79,19 +80,26 @@ class _Bounded:
         bounds: Any = self.bounds
         number: Any = Annotated[float, Field(**bounds)]
         values: Any = PerLayer
-        return handler.generate_schema(values[number])
+        return handler.generate_schema(values[number] if self.per_layer else number)
 
 
-def parameter(default: float | tuple[float, ...], *, description: str, **bounds: float) -> Any:
+def parameter(
+    default: float | tuple[float, ...],
+    *,
+    description: str,
+    per_layer: bool = True,
+    **bounds: float,
+) -> Any:
     """A parameter of a device: one number for all layers, or one for each.
 
     Args:
         default: its value where a study says nothing.
         description: what it is, with its unit.
+        per_layer: whether layers may differ in it.
         bounds: ``gt``, ``ge``, ``lt`` and ``le``, as pydantic has them.
     """
     declared: Any = Field(default=default, description=description)
-    declared.metadata.append(_Bounded(bounds))
+    declared.metadata.append(_Bounded(bounds, per_layer))
     return declared
 
 
@@ -153,13 +161,18 @@ class Device(LayeredParams):
         """``rest``, on a chip whose neurons differ, under the fixed drive of the nominal device."""
         return self.rest()
 
-    def between_jumps(self) -> Self:
-        """Itself where its noise is simulated: without the mean effect that its rate may have."""
+    def between_jumps(self, noise_per_sqrt_ns: Any) -> Device:
+        """Itself where such noise is simulated: without the mean effect that its rate may have."""
         return self
 
     def with_values(self, **values: Any) -> Self:
         """The same device with tensors, symbols or numbers in place of its parameters."""
         return type(self).model_construct(**{**dict(self), **values})
+
+    @property
+    def reads(self) -> int:
+        """The state that is read out, by its change since the beginning; -1: the output."""
+        return -1
 
     def values(self) -> dict[str, float | tuple[float, ...]]:
         """Its parameters by name."""

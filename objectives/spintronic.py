@@ -1,29 +1,46 @@
-"""The objective ``spintronic``: accuracy of a trained network of spintronic oscillators."""
+"""The objective ``spintronic``: networks of spintronic oscillators, each behind a filter.
+
+E. Plouet et al., Training a multilayer dynamical spintronic network with standard machine learning
+tools to perform time series classification, arXiv:2408.02835 (2024).
+
+The amplitude x of a spintronic oscillator i of layer n+1, its drive I and its output y::
+
+    dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                              Eq. (1), (3)
+    I     = S (W_ext y_n + W_int y_{n+1} + b) + b_fixed,   b_fixed = 2 γ        Eq. (4)
+    dy/dt = -2π f_cut y + dx/dt                                                 Eq. (5)
+
+The paper's network, Eq. (3), has no non-linear damping, Q = 0, σ = 1, and no thermal power,
+x_th = 0; ``networks.oscillator`` tells how Eq. (1) and (3) agree and what the thermal power is,
+``networks.highpass`` holds Eq. (5), and ``networks.layered`` the synapses. Layer 0 receives the
+input u in place of y_n.
+
+============  =================  ======  ==============================================
+paper symbol  code name          unit    meaning
+============  =================  ======  ==============================================
+x             x                  1       amplitude; the state is ln x without thermal power
+y             y                  1       output: what passes the filter
+I             drive              1/ns
+γ = 1/τ       tau_ns             ns      relaxation time τ
+Q, σ          q, sigma           1       non-linear damping, material factor of the drive
+x_th          thermal_power      1       power without a drive
+S             s                  1       amplification of weights and biases
+b_fixed       fixed_drive        1/ns    that of the nominal device on every chip
+f_cut         f_cut_per_ns       1/ns    cut-off of the filter
+============  =================  ======  ==============================================
+
+The fixed bias is the paper's whatever Q and σ, so the amplitude without input and thermal power is
+x0 = (2σ - 1) / (2σ + Q): one half in the paper's network, and none unless σ > 1/2.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from objectives import physics
-from objectives.contract import ObjectiveParams, TaskParams
-from objectives.layered import (
-    Amplification,
-    LayeredObjective,
-    LayeredParams,
-    LearningRate,
-    LearningRateDecay,
-    PerLayer,
-    RelaxationTime,
-    architecture,
-    stepping,
-)
-
-if TYPE_CHECKING:
-    from objectives.networks.spintronic import SpintronicNetwork
-
+from objectives.device import Device, Parameter, exp, log, maximum, parameter, sqrt
+from objectives.layered import Amplification, LearningRate, LearningRateDecay
 
 ThermalTraining = Annotated[
     Literal["mean", "noise"],
@@ -43,23 +60,31 @@ ThermalSpan = Annotated[
 ]
 
 
-class SpintronicParams(LayeredParams):
-    """Hyper-parameters of a spintronic network and of its training.
+class Spintronic(Device):
+    """A spintronic oscillator and its filter, and hyper-parameters of a network of them.
 
     The defaults are the optimum and the architecture of arXiv:2408.02835.
     """
 
-    tau_ns: RelaxationTime = 14.12
+    states = ("x", "y")
+    noise_parts = 2
+    predicting: ClassVar[Mapping[str, Any]] = {"thermal_training": "mean", "thermal_span": 1.0}
+    """The readout of a network that predicts is fitted at last, in closed form, on the mean effect
+    of the thermal power, so that is what training sees by default."""
+
+    tau_ns: Parameter = parameter(
+        14.12, gt=0, le=1e6, description="relaxation time of a neuron, in ns"
+    )
     lr0: LearningRate = 0.149
     lr_decay: LearningRateDecay = 8.077
     s: Amplification = 0.5
-    f_cut_per_ns: Annotated[
-        PerLayer[Annotated[float, Field(ge=0, le=1e3)]],
-        Field(
-            description="cut-off frequency of the high-pass filter, per ns; not given in the paper:"
-            " 0.1 reproduces its accuracy",
-        ),
-    ] = 0.1
+    f_cut_per_ns: Parameter = parameter(
+        0.1,
+        ge=0,
+        le=1e3,
+        description="cut-off frequency of the high-pass filter, per ns; not given in the paper:"
+        " 0.1 reproduces its accuracy",
+    )
     q: Annotated[
         float, Field(ge=0, le=1e3, description="non-linear damping Q of Eq. (1); the paper's is 0")
     ] = 0.0
@@ -72,16 +97,15 @@ class SpintronicParams(LayeredParams):
             " 1/2 the fixed bias sustains no oscillation",
         ),
     ] = 1.0
-    thermal_power: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=0.1,
-            description="power of an oscillator that nothing drives, kT / E, over that at which it"
-            " saturates: about 1e-3 at 100 nm and room temperature (docs/how-to/thermal.md); 0: the"
-            " paper's, which no device has",
-        ),
-    ] = 0.0
+    thermal_power: Parameter = parameter(
+        0.0,
+        ge=0,
+        le=0.1,
+        per_layer=False,
+        description="power of an oscillator that nothing drives, kT / E, over that at which it"
+        " saturates: about 1e-3 at 100 nm and room temperature (docs/how-to/thermal.md); 0: the"
+        " paper's, which no device has",
+    )
     thermal_training: ThermalTraining = "noise"
     thermal_span: ThermalSpan = 10.0
     start: Annotated[
@@ -99,25 +123,6 @@ class SpintronicParams(LayeredParams):
             " which is y without its filter"
         ),
     ] = "y"
-    neuron_uw: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1e6,
-            description="power of a neuron, in µW, of which energy_pj is made: 1 µW is 100 fJ in"
-            " 100 ns, the paper's; training and score do not depend on it",
-            json_schema_extra={"hardware": True},
-        ),
-    ] = physics.NEURON_UW
-    synapse_uw: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1e6,
-            description="power of a synapse, in µW, likewise: the paper's is 10 fJ in 100 ns",
-            json_schema_extra={"hardware": True},
-        ),
-    ] = physics.SYNAPSE_UW
 
     @model_validator(mode="after")
     def _powers_are_below_saturation(self) -> Self:
@@ -129,46 +134,88 @@ class SpintronicParams(LayeredParams):
             )
         return self
 
+    @property
+    def _cold(self) -> bool:
+        """Whether the state is ln x: nothing keeps x from falling. See ``networks.oscillator``."""
+        return isinstance(self.thermal_power, float | int) and self.thermal_power == 0.0
 
-class SpintronicObjective(LayeredObjective[SpintronicParams]):
-    """Trains a multilayer spintronic network on a task of time-series classification."""
+    @property
+    def _material(self) -> dict[str, Any]:
+        """The constants of the oscillator."""
+        return {"gamma_per_ns": 1.0 / self.tau_ns, "q": self.q, "sigma": self.sigma}
 
-    name: ClassVar[str] = "spintronic"
-    Params: ClassVar[type[ObjectiveParams]] = SpintronicParams
-    costs: ClassVar[Mapping[str, str]] = {
-        "energy_pj": "energy while one series is presented, see physics.energy_pj",
-        **LayeredObjective.costs,
-    }
+    def amplitude(self, x: Any, y: Any) -> Any:
+        """Return the paper's x."""
+        return exp(x) if self._cold else x
 
-    def costs_of(self, params: SpintronicParams, task: TaskParams) -> dict[str, float]:
-        """What a network costs, untrained, and the energy with the powers of ``params``."""
-        costs = super().costs_of(params, task)
-        energy_pj = physics.energy_pj(
-            n_neurons=int(costs["n_neurons"]),
-            n_synapses=int(costs["n_synapses"]),
-            presentation_ns=costs["presentation_ns"],
-            neuron_uw=params.neuron_uw,
-            synapse_uw=params.synapse_uw,
-        )
-        return {**costs, "energy_pj": energy_pj}
+    def rate(self, x: Any, y: Any, drive: Any) -> Any:
+        """Return the time derivatives of x, or of ln x, and of y, per ns."""
+        from objectives.networks import highpass, oscillator
 
-    def network(
-        self, params: SpintronicParams, seeds: Sequence[int], *, channels: int, outputs: int
-    ) -> SpintronicNetwork:
-        """The network that ``params`` describe, one member per seed."""
-        from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
+        if self._cold:
+            change = oscillator.log_rate(x, drive, **self._material)  # Eq. (1), (3)
+            dx = exp(x) * change
+        else:
+            change = dx = oscillator.rate(
+                x, drive, **self._material, thermal_power=self.thermal_power
+            )
+        return change, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
 
-        oscillators = SpintronicPhysics(
-            tau_ns=params.tau_ns,
-            s=params.s,
-            f_cut_per_ns=params.f_cut_per_ns,
-            q=params.q,
-            sigma=params.sigma,
-            thermal_power=params.thermal_power,
-            start=params.start,
-            readout=params.readout,
-            **stepping(params),
-        )
-        return SpintronicNetwork(
-            seeds, physics=oscillators, channels=channels, outputs=outputs, **architecture(params)
-        )
+    def flow(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
+        """Return both after ``dt_ns`` of constant drive; y as if dx/dt were constant meanwhile."""
+        from objectives.networks import highpass, oscillator
+
+        if self._cold:
+            after = oscillator.log_flow(x, drive, dt_ns, **self._material)
+            dx = exp(after) - exp(x)
+        else:
+            power = self.thermal_power
+            after = oscillator.flow(x, drive, dt_ns, **self._material, thermal_power=power)
+            dx = after - x
+        return after, highpass.flow(y, dx, self.f_cut_per_ns, dt_ns)
+
+    def output(self, x: Any, y: Any) -> Any:
+        """Return the filtered amplitude."""
+        return y
+
+    @property
+    def reads(self) -> int:
+        """See ``Device``: y, or x."""
+        return 0 if self.readout == "x" else -1
+
+    def fixed_drive(self) -> Any:
+        """Return the fixed bias, 2γ: with Q = 0 and σ = 1, x rests at 1/2 without another drive."""
+        return 2.0 / self.tau_ns
+
+    def rest_under(self, drive: Any) -> Any:
+        """Return x, ``start`` times its fixed point without input, or ln x; and y."""
+        from objectives.networks import oscillator
+
+        rest = oscillator.fixed_point(drive, **self._material, thermal_power=self.thermal_power)
+        x = maximum(self.start * rest, oscillator.SILENT)
+        return (log(x) if self._cold else x), 0.0
+
+    def noise_per_sqrt_ns(self) -> Any:
+        """Return η = sqrt(2 γ x_th) of the complex amplitude, see ``networks.oscillator``."""
+        return sqrt(2.0 * self.thermal_power / self.tau_ns)
+
+    def kick(self, x: Any, y: Any, noise: Any) -> Any:
+        """Return ln x and y after a jump of the complex amplitude; Eq. (5) passes it on to y."""
+        from objectives.networks import oscillator
+
+        after = oscillator.after_noise_kick(x, *noise)
+        return log(after), y + (after - exp(x))
+
+    def between_jumps(self, noise_per_sqrt_ns: Any) -> Spintronic:
+        """Return it without the mean effect of a noise; it rests with the power of that noise."""
+        power = noise_per_sqrt_ns**2 * self.tau_ns / 2.0
+        return _Jumping.model_construct(**{**dict(self), "thermal_power": power})
+
+
+class _Jumping(Spintronic):
+    """An oscillator whose power is that of noise which is simulated."""
+
+    @property
+    def _cold(self) -> bool:
+        """It is Eq. (2) between the jumps."""
+        return True

@@ -59,6 +59,11 @@ class DevicePhysics(Stepping):
         return replace(self, device=self.device.with_values(**values))
 
 
+def _is_zero(value: Any) -> bool:
+    """Whether a parameter is 0 in all neurons: that may be another equation."""
+    return isinstance(value, float | int) and value == 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeviceDynamics:
     """The equations of the module as a pure vector field, with the weights of one forward pass."""
@@ -79,13 +84,14 @@ class DeviceDynamics:
     def _warm(self) -> Any:
         """The device with those of every neuron."""
         own, factors = self._nominal.values(), self.neurons.factors
-        return self._nominal.with_values(**{n: own[n] * factors[n] for n in own & factors.keys()})
+        varied = [name for name in own & factors.keys() if not _is_zero(own[name])]
+        return self._nominal.with_values(**{name: own[name] * factors[name] for name in varied})
 
     @cached_property
     def _own(self) -> Any:
         """The same as it is integrated."""
-        noisy = self.neurons.noise_per_sqrt_ns is not None
-        return self._warm.between_jumps() if noisy else self._warm
+        noise = self.neurons.noise_per_sqrt_ns
+        return self._warm if noise is None else self._warm.between_jumps(noise)
 
     def _shaped(self, value: Any, batch: int) -> Tensor:
         members, layers, width = self.synapses.bias.shape
@@ -108,8 +114,11 @@ class DeviceDynamics:
         return found
 
     def read(self, state: State) -> Tensor:
-        """What is read out: the output."""
-        return self.output(state)
+        """What is read out: the output, or how far a state has moved."""
+        if self.physics.device.reads < 0:
+            return self.output(state)
+        found: Tensor = self.amplitude(state) - self.amplitude(self.rest(state[0].shape[-2]))
+        return found
 
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
         """Drive of every neuron, (members, layers, batch, width), per ns."""
