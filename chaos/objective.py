@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from objectives.contract import OnEpoch, Outcome, Progress, Protocol, TaskParams
-from objectives.spintronic import SpintronicObjective, SpintronicParams
+from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Progress, Protocol, TaskParams
+from objectives.device import Device, DeviceObjective
+from objectives.spintronic import Spintronic
 
 JOURNAL = "CHAOS_JOURNAL"
 CHECKPOINT_S = 0.5
@@ -47,14 +48,15 @@ def read(journal: Path) -> Iterator[Entry]:
             yield Entry(**json.loads(line))
 
 
-class JournalledSpintronic(SpintronicObjective):
+class JournalledSpintronic(DeviceObjective):
     """Trains exactly as ``spintronic`` does."""
 
     name: ClassVar[str] = "spintronic"
+    Params: ClassVar[type[ObjectiveParams]] = Spintronic
 
     def evaluate(
         self,
-        params: SpintronicParams,
+        params: Device,
         *,
         task: TaskParams,
         protocol: Protocol,

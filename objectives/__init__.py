@@ -70,7 +70,6 @@ def _of_device(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
         raise LookupError(f"objective {name!r}: {error}") from error
     own = {"name": name, "Params": device}
     if not predicts:
-        own["variability"] = device.Hardware
         base = _imported("objectives.device:DeviceObjective")
         return _made(f"{device.__name__}Objective", (base,), own)
     base = _imported("objectives.prediction:DevicePredictionObjective")

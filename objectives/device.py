@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, cast
 
 from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema
@@ -117,6 +117,8 @@ class Device(LayeredParams):
     """Normal numbers that a jump of noise takes."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Names of its parameters."""
+    predicting: ClassVar[Mapping[str, Any]] = {}
+    """Defaults that are others in a network that predicts."""
     Hardware: ClassVar[type[Variability]] = Variability
     """Model of ``[variability]``: each parameter may have a spread."""
 
@@ -168,6 +170,14 @@ class Device(LayeredParams):
     def with_values(self, **values: Any) -> Self:
         """The same device with tensors, symbols or numbers in place of its parameters."""
         return type(self).model_construct(**{**dict(self), **values})
+
+    def by_hand(self, noisy: bool) -> Any:
+        """Its compiled steps, a ``kernels.kernel.Pointwise``, where they are written by hand."""
+        return None
+
+    def beyond_kernel(self, integrator: str) -> str:
+        """What of it compiled steps lack, as ``name=value``; else empty."""
+        return ""
 
     @property
     def reads(self) -> int:
@@ -255,6 +265,11 @@ class DeviceObjective(LayeredObjective[Device]):
         "energy_pj": "energy while one series is presented, see physics.energy_pj",
         **LayeredObjective.costs,
     }
+
+    def __init_subclass__(cls) -> None:
+        """Score on chips whose devices differ in every parameter, if it scores on any."""
+        if cls.variability is not None and "Params" in vars(cls):
+            cls.variability = cast(type[Device], cls.Params).Hardware
 
     def costs_of(self, params: Device, task: TaskParams) -> dict[str, float]:
         """What a network costs, untrained, and the energy with the powers of ``params``."""

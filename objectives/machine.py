@@ -47,12 +47,13 @@ def equation() -> dict[str, Any]:
     """
     import torch
 
+    import objectives
     from objectives.networks.kernels.sizes import SERIES
     from objectives.solved_equation import refined, solving_steps
-    from objectives.spintronic import SpintronicObjective, SpintronicParams
 
-    params = SpintronicParams(layers=2, width=8)
-    network = SpintronicObjective().network(params, [0], channels=1, outputs=4)
+    objective: Any = objectives.load("spintronic")
+    params = objective.Params(layers=2, width=8)
+    network = objective.network(params, [0], channels=1, outputs=4)
     frequencies = torch.linspace(0.2, 0.6, SERIES + 1)  # two blocks, the second not full
     u = (frequencies[:, None] * torch.arange(20.0)).sin().square().unsqueeze(2)
     with torch.no_grad():

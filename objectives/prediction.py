@@ -13,16 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, Field, model_validator
 
-from objectives.contract import ObjectiveParams, Protocol, TaskParams
+from objectives.contract import Protocol, TaskParams
 from objectives.device import Device, DeviceObjective
 from objectives.inspection import NetworkMember
 from objectives.layered import LayeredObjective, LayeredParams, recipe
-from objectives.spintronic import (
-    SpintronicObjective,
-    SpintronicParams,
-    ThermalSpan,
-    ThermalTraining,
-)
 from objectives.tasks import Shape
 from objectives.tasks.mackey_glass import MackeyGlassParams
 from objectives.tasks.narma10 import Narma10Params
@@ -74,17 +68,6 @@ class PredictionParams(BaseModel):
                 "Remove it: predictions are scored on ideal devices."
             )
         return self
-
-
-class SpintronicPredictionParams(PredictionParams, SpintronicParams):
-    """Hyper-parameters of a spintronic network that predicts.
-
-    Its readout is fitted at last, in closed form, on the mean effect of the thermal power, so that
-    is what training sees by default.
-    """
-
-    thermal_training: ThermalTraining = "mean"
-    thermal_span: ThermalSpan = 1.0
 
 
 P = TypeVar("P", bound=LayeredParams)
@@ -140,26 +123,21 @@ def _sizes(task: SeriesParams) -> tuple[Shape, tuple[int, int]]:
     return Shape(1, series.u.shape[1], series.target.shape[1]), parts(task, series)
 
 
-class SpintronicPredictionObjective(
-    PredictionObjective[SpintronicPredictionParams], SpintronicObjective
-):
-    """Trains a multilayer spintronic network to predict a series."""
+class DevicePredictionObjective(PredictionObjective[Any], DeviceObjective):
+    """Trains a layered network of devices of one class to predict a series."""
 
-    name: ClassVar[str] = "spintronic-prediction"
-    Params: ClassVar[type[ObjectiveParams]] = SpintronicPredictionParams
     costs: ClassVar[Mapping[str, str]] = {
         "energy_pj": "energy in the time of one point, see physics.energy_pj",
         **PredictionObjective.costs,
     }
 
 
-class DevicePredictionObjective(PredictionObjective[Any], DeviceObjective):
-    """Trains a layered network of devices of one class to predict a series."""
-
-    costs: ClassVar[Mapping[str, str]] = SpintronicPredictionObjective.costs
-
-
 @cache
 def predicting(device: type[Device]) -> type[Device]:
     """The hyper-parameters of a network of such devices that predicts."""
-    return type(device.__name__, (PredictionParams, device), {"__module__": device.__module__})
+    own = {"__module__": device.__module__}
+    params: type[Device] = type(device.__name__, (PredictionParams, device), own)
+    for name, value in device.predicting.items():
+        params.model_fields[name].default = value
+    params.model_rebuild(force=True)
+    return params

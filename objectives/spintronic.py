@@ -206,6 +206,20 @@ class Spintronic(Device):
         after = oscillator.after_noise_kick(x, *noise)
         return log(after), y + (after - exp(x))
 
+    def by_hand(self, noisy: bool) -> Any:
+        """Return the steps of ``kernels.spintronic``, which says why they are not generated."""
+        from objectives.networks.kernels.spintronic import SpintronicSteps
+
+        return SpintronicSteps(self, noisy=noisy)
+
+    def beyond_kernel(self, integrator: str) -> str:
+        """Return what these lack: Q, σ, and steps without a closed form."""
+        if integrator == "ab3":
+            return f"integrator={integrator!r}"
+        if self.q != 0.0:
+            return f"q={self.q}"
+        return f"sigma={self.sigma}" if self.sigma != 1.0 else ""
+
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Spintronic:
         """Return it without the mean effect of a noise; it rests with the power of that noise."""
         power = noise_per_sqrt_ns**2 * self.tau_ns / 2.0

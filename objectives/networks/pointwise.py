@@ -156,14 +156,24 @@ class DeviceNetwork(LayeredNetwork):
     @property
     def beyond_kernel(self) -> str:
         """See ``LayeredNetwork``: the kernel has no Runge-Kutta steps of the whole network."""
-        known = self.physics.integrator in EXTRAPOLATION
-        return "" if known else f"integrator={self.physics.integrator!r}"
+        integrator = self.physics.integrator
+        if integrator not in EXTRAPOLATION:
+            return f"integrator={integrator!r}"
+        return str(self.physics.device.beyond_kernel(integrator))
 
     def pointwise(self, noisy: bool) -> Pointwise:
         """See ``LayeredNetwork``."""
         device = self.physics.device
-        own = device.between_jumps() if noisy else device
+        by_hand: Pointwise | None = device.by_hand(noisy)
+        if by_hand is not None:
+            return by_hand
+        own = device.between_jumps(0.0) if noisy else device
         return of_device(own, by_flow=self.physics.integrator != "ab3")
+
+    @property
+    def reads(self) -> int:
+        """See ``LayeredNetwork``."""
+        return int(self.physics.device.reads)
 
     def neurons(self, chip: Chip) -> OfNeurons:
         """See ``LayeredNetwork``."""
@@ -173,7 +183,8 @@ class DeviceNetwork(LayeredNetwork):
         found = device.with_values(**own)
         noise = 0.0 * ones
         if chip.noise_per_sqrt_ns is not None:
-            found, noise = found.between_jumps(), ones * chip.noise_per_sqrt_ns
+            noise = ones * chip.noise_per_sqrt_ns
+            found = found.between_jumps(noise)
         return OfNeurons(
             values={name: ones * value for name, value in found.values().items()},
             s=self.per_neuron(self.physics.s) * (ones if chip.s is None else chip.s),

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from objectives.networks import oscillator
 from objectives.networks.layered import Backend, Neurons
-from objectives.networks.spintronic import SpintronicPhysics
 
 DRIVES = {
     "I > gamma": 3.0,
@@ -217,25 +216,3 @@ def test_where_the_common_bias_cannot_overcome_the_damping_heat_alone_is_left(
     assert x[0, 0, 0].tolist() == pytest.approx(rest, rel=1e-5)
     later, _ = network.physics.advance(dynamics, state, (), inputs()[:, 0])
     torch.testing.assert_close(dynamics.amplitude(later), x)  # each is at its own fixed point
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("sigma", 0.5, "`sigma > 0.5` must hold, but got sigma=0.5. Raise it: the fixed bias"),
-        ("sigma", math.nan, "`sigma > 0.5` must hold, but got sigma=nan."),
-        ("q", -0.1, "`q >= 0` must hold, but got q=-0.1. Give 0 for a damping that does not"),
-        ("start", 0.0, "`0 < start <= 1` must hold, but got start=0.0. Give a share of the"),
-        *(
-            ("thermal_power", value, f"but got thermal_power={value}. Give kT / E")
-            for value in (-0.1, 1.0, math.nan)
-        ),
-    ],
-)
-def test_a_material_without_an_amplitude_at_rest_is_refused(
-    name: str, value: float, message: str
-) -> None:
-    constants: dict[str, Any] = {"tau_ns": 1.0, "s": 1.0, "f_cut_per_ns": 0.0, name: value}
-    with pytest.raises(ValueError, match=r"^spintronic physics: ") as caught:
-        SpintronicPhysics(**constants)
-    assert message in str(caught.value)

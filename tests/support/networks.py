@@ -18,7 +18,7 @@ from objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS
 from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.layered import LayeredNetwork
 from objectives.networks.pointwise import DeviceNetwork, DevicePhysics
-from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
+from objectives.spintronic import Spintronic
 
 Floats = NDArray[np.float64]
 Slope = Callable[[float, Floats], Floats]
@@ -46,11 +46,9 @@ def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: 
     sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": 4}
     densities = {"density_inter": 0.6, "density_intra": 0.4}
     how: dict[str, Any] = {**sizes, **densities, "dtype": torch.float64, **changes}
-    if kind == "ctrnn":
-        own = {n: physics.pop(n) for n in ("tau_ns", "s") if n in physics}
-        device = Ctrnn(layers=how["layers"], **own)
-        return DeviceNetwork(seeds, physics=DevicePhysics(device=device, **physics), **how)
-    return SpintronicNetwork(seeds, physics=SpintronicPhysics(**physics), **how)
+    own = {name: physics.pop(name) for name in physics.keys() - STEPPING}
+    device = (Ctrnn if kind == "ctrnn" else Spintronic)(layers=how["layers"], **own)
+    return DeviceNetwork(seeds, physics=DevicePhysics(device=device, **physics), **how)
 
 
 def inputs(batch: int = 3, time: int = 5, channels: int = 2) -> Tensor:
@@ -138,7 +136,7 @@ class _Equations:
     def __init__(self, network: Any, chip: Chip) -> None:
         self.weights = {n: p.detach().double().numpy()[0] for n, p in network.named_parameters()}
         self.physics, self.shape = network.physics, self.weights["bias"].shape
-        self.chip, self.spintronic = chip, isinstance(network, SpintronicNetwork)
+        self.chip, self.spintronic = chip, isinstance(network.physics.device, Spintronic)
         self.nominal = 1 / of_layers(self.physics.tau_ns)
         self.gamma = self.nominal / self._of(chip.tau)
         self.s = of_layers(self.physics.s) * self._of(chip.s)

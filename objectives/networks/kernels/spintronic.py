@@ -44,8 +44,9 @@ class SpintronicSteps:
 
     parts = 2
 
-    def __init__(self, *, noisy: bool, cold: bool) -> None:
-        """Compile them, or take them from numba's cache."""
+    def __init__(self, device: Any, *, noisy: bool) -> None:
+        """Compile those of an ``objectives.spintronic.Spintronic``, or take them from the cache."""
+        self._device, cold = device, device.thermal_power == 0.0
         self._variant = variant = NOISY if noisy else COLD if cold else WARM
         self.n_kept = 2 if variant == WARM else 3
         self.n_states = 4 if variant == COLD else 2
@@ -57,7 +58,7 @@ class SpintronicSteps:
     def constants(self, neurons: OfNeurons, step_ns: float, deviation: float) -> Array:
         """See ``kernel.Pointwise``."""
         own, h = neurons.values, np.full_like(neurons.s, step_ns)
-        g, c = own["gamma_per_ns"] * h, 2.0 * math.pi * own["f_cut_per_ns"] * h
+        g, c = h / own["tau_ns"], 2.0 * math.pi * own["f_cut_per_ns"] * h
         gain = -np.expm1(-c) / np.where(c > 0.0, c, -1.0)
         gain = np.where(c > 0.0, gain, 1.0)
         kick = deviation * neurons.noise_per_sqrt_ns
@@ -65,9 +66,9 @@ class SpintronicSteps:
 
     def rest(self, neurons: OfNeurons) -> Array:
         """See ``kernel.Pointwise``."""
-        start = neurons.values["start"]
-        none = np.zeros_like(start)
-        states = [start, none, start, none]
+        x, _ = self._device.with_values(**neurons.values).rest_under(neurons.fixed_drive)
+        none = np.zeros_like(x)
+        states = [x, none, x, none]
         return np.stack([*states[: self.n_states], none])
 
 

@@ -79,7 +79,7 @@ def test_the_description_says_what_the_network_is(saved: Path) -> None:
     wanted = {
         "format": FORMAT,
         "objective": "spintronic",
-        "network": "objectives.networks.spintronic.SpintronicNetwork",
+        "network": "objectives.networks.pointwise.DeviceNetwork",
         "architecture": SIZES,
         "input_scaling": None,
         "classes": [str(digit) for digit in range(10)],

@@ -14,7 +14,7 @@ from trainings import evaluate
 from objectives.contract import UnavailableError
 from objectives.ctrnn import Ctrnn
 from objectives.layered import LayeredParams
-from objectives.spintronic import SpintronicParams
+from objectives.spintronic import Spintronic
 
 
 def test_parameters_and_costs_are_told_without_what_computes() -> None:
@@ -33,24 +33,24 @@ print(costs["energy_pj"], heavy & set(sys.modules))
     assert heavy == "set()\n"
 
 
-@pytest.mark.parametrize("model", [Ctrnn, SpintronicParams])
+@pytest.mark.parametrize("model", [Ctrnn, Spintronic])
 def test_defaults_are_those_of_the_paper(model: type[LayeredParams]) -> None:
     params = model()
     assert (params.density_inter, params.density_intra) == (0.5, 0.5)
     assert (params.layers, params.width, params.batch_size, params.dt_ns) == (3, 32, 120, 1.0)
     assert (params.integrator, params.steps_per_point) == ("exponential-ab3", 1)
-    if isinstance(params, SpintronicParams):
+    if isinstance(params, Spintronic):
         assert (params.tau_ns, params.lr0, params.lr_decay) == (14.12, 0.149, 8.077)
         assert (params.s, params.q, params.sigma) == (0.5, 0.0, 1.0)
 
 
 def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
-    only = set(SpintronicParams.model_fields) - set(Ctrnn.model_fields)
+    only = set(Spintronic.model_fields) - set(Ctrnn.model_fields)
     assert only == {
         *("f_cut_per_ns", "q", "sigma", "start", "readout"),
         *("thermal_power", "thermal_training", "thermal_span"),
     }
-    assert set(Ctrnn.model_fields) < set(SpintronicParams.model_fields)
+    assert set(Ctrnn.model_fields) < set(Spintronic.model_fields)
 
 
 WRONG: dict[float | str, tuple[str, ...]] = {
@@ -75,7 +75,7 @@ def test_values_outside_their_bounds_are_refused(
 ) -> None:
     for name in names:
         with pytest.raises(ValidationError, match=name):
-            SpintronicParams.model_validate({name: value})
+            Spintronic.model_validate({name: value})
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_values_outside_their_bounds_are_refused(
 def test_values_that_do_not_go_together_are_refused(
     fits: dict[str, float], change: dict[str, float], text: str
 ) -> None:
-    SpintronicParams.model_validate(fits)
+    Spintronic.model_validate(fits)
     with pytest.raises(ValidationError, match=re.escape(text)):
-        SpintronicParams.model_validate(fits | change)
+        Spintronic.model_validate(fits | change)
 
 
 @pytest.mark.parametrize("name", ["ctrnn", "spintronic"])

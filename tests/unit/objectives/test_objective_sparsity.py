@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+import objectives
 from objectives.networks.sparsity import n_connections, random_mask
-from objectives.networks.spintronic import SpintronicNetwork
 from objectives.randomness import stream
-from objectives.spintronic import SpintronicObjective, SpintronicParams
 
 
-def network(seeds: list[int], **params: float) -> SpintronicNetwork:
-    validated = SpintronicParams.model_validate(params)
-    return SpintronicObjective().network(validated, seeds, channels=1, outputs=10)
+def network(seeds: list[int], **params: float) -> Any:
+    objective: Any = objectives.load("spintronic")
+    return objective.network(objective.Params(**params), seeds, channels=1, outputs=10)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.03, 0.5, 0.997, 1.0])

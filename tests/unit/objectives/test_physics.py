@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+import objectives
 from objectives import physics
-from objectives.spintronic import SpintronicObjective, SpintronicParams
 
 PAPER: dict[str, Any] = {"layers": 3, "width": 32, "density_inter": 0.5, "density_intra": 0.5}
 
@@ -44,9 +44,9 @@ def test_counts_are_those_of_the_network(
     change: dict[str, Any], channels: int, classes: int
 ) -> None:
     sizes = {**PAPER, **change}
-    network = SpintronicObjective().network(
-        SpintronicParams(**sizes), [0], channels=channels, outputs=classes
-    )
+    objective: Any = objectives.load("spintronic")
+    params = objective.Params(**sizes)
+    network = objective.network(params, [0], channels=channels, outputs=classes)
     assert network.n_synapses == physics.n_synapses(**sizes, channels=channels, classes=classes)
     assert network.n_neurons == physics.n_neurons(layers=sizes["layers"], width=sizes["width"])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -21,9 +20,10 @@ from hpo.study.spec import StudySpec
 from hpo.views import verdict
 from objectives import thermal_check
 from objectives.contract import Protocol
-from objectives.networks.spintronic import SpintronicPhysics
+from objectives.networks.pointwise import DevicePhysics
 from objectives.scoring import Hardware, ideal_accuracy
 from objectives.solved_equation import refined
+from objectives.spintronic import Spintronic
 from objectives.tasks.narma10 import Narma10Params
 from objectives.variability import Variability
 
@@ -203,12 +203,12 @@ def test_a_confirmed_network_is_scored_at_other_thermal_powers(power: float) -> 
         (3e-3, found.triple),
         (0.0, found.none),
     ):
-        member.network.physics = replace(physics, thermal_power=other)
+        member.network.physics = physics.replaced(thermal_power=other)
         with refined(member.network, steps):
             expected = ideal_accuracy(member.network, examples)[0]
         agree = 2e-3 if other == power else 0.0  # the claim itself is that of a finer step
         assert score == pytest.approx(expected, abs=agree)
-    member.network.physics = replace(physics, thermal_power=1e-3)
+    member.network.physics = physics.replaced(thermal_power=1e-3)
     chips = Hardware(Variability(draws=4), 7, physics.n_steps)
     with refined(member.network, steps):
         assert chips.accuracies(member.network, examples) == found.noisy
@@ -216,7 +216,7 @@ def test_a_confirmed_network_is_scored_at_other_thermal_powers(power: float) -> 
 
 @pytest.mark.parametrize("exponent", range(2, 13))
 def test_the_highest_power_is_told_at_which_a_score_is_the_claimed_one(exponent: int) -> None:
-    network: Any = SimpleNamespace(physics=SpintronicPhysics(tau_ns=1.0, s=1.0, f_cut_per_ns=0.0))
+    network: Any = SimpleNamespace(physics=DevicePhysics(device=Spintronic()))
 
     def score() -> float:
         return 0.9 - 0.1 * (network.physics.thermal_power > 1.5 * 10.0**-exponent)
