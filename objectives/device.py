@@ -155,9 +155,9 @@ class Device(LayeredParams):
         """What drives a neuron besides its synapses, per ns."""
         return 0.0
 
-    def kick(self, *states: Any, noise: Any) -> Any:
-        """Each state after a jump of noise: by default, the first one moves by it."""
-        return (states[0] + noise, *states[1:])
+    def kick(self, *states: Any, **named: Any) -> Any:
+        """Each state after a jump of noise, ``kick(self, x, noise)``: by default, x moves by it."""
+        return (states[0] + named["noise"], *states[1:])
 
     def rest_under(self, drive: Any) -> Any:
         """``rest``, on a chip whose neurons differ, under the fixed drive of the nominal device."""

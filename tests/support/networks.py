@@ -47,7 +47,7 @@ def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: 
     densities = {"density_inter": 0.6, "density_intra": 0.4}
     how: dict[str, Any] = {**sizes, **densities, "dtype": torch.float64, **changes}
     own = {name: physics.pop(name) for name in physics.keys() - STEPPING}
-    device = (Ctrnn if kind == "ctrnn" else Spintronic)(layers=how["layers"], **own)
+    device = (Ctrnn() if kind == "ctrnn" else Spintronic()).with_values(**own)
     return DeviceNetwork(seeds, physics=DevicePhysics(device=device, **physics), **how)
 
 
