@@ -169,7 +169,7 @@ class Device(LayeredParams):
 
     def with_values(self, **values: Any) -> Self:
         """The same device with tensors, symbols or numbers in place of its parameters."""
-        return type(self).model_construct(**{**dict(self), **values})
+        return self.model_copy(update=values)
 
     def by_hand(self, noisy: bool) -> Any:
         """Its compiled steps, a ``kernels.kernel.Pointwise``, where they are written by hand."""
@@ -187,6 +187,13 @@ class Device(LayeredParams):
     def values(self) -> dict[str, float | tuple[float, ...]]:
         """Its parameters by name."""
         return {name: getattr(self, name) for name in self.parameters}
+
+    def choices(self) -> dict[str, Any]:
+        """Its own fields that are no parameters: what else its methods may depend on."""
+        classes = [cls for cls in type(self).__mro__ if issubclass(cls, Device)]
+        named = {name for cls in classes for name in vars(cls).get("__annotations__", ())}
+        others = named & type(self).model_fields.keys() - Device.model_fields.keys()
+        return {name: getattr(self, name) for name in others - {*self.parameters}}
 
     def every(self, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
         """What ``rate``, ``flow``, ``rest`` or ``kick`` gives, one value for each state.

@@ -26,23 +26,10 @@ Array = NDArray[np.float64]
 WIDTH = 16
 """Neurons of a vector."""
 
-_FUNCTIONS = {
-    "tanh": "tanh",
-    "exp": "exp",
-    "log": "log",
-    "sin": "sin",
-    "cos": "cos",
-    "sigmoid": "sigmoid",
-    "Abs": "absolute",
-}
+_FUNCTIONS = {name: name for name in ("tanh", "exp", "log", "sin", "cos", "sigmoid")}
+_FUNCTIONS["Abs"] = "absolute"
 """SymPy's name of a function, and ours."""
-_NAMES: dict[str, Any] = {
-    **{name: getattr(elementary, name) for name in ("tanh", "exp", "log", "sin", "cos", "sigmoid")},
-    **{name: getattr(simd, name) for name in ("absolute", "copysign", "fma", "load", "store")},
-    "power": elementary.power,
-    "square_root": simd.square_root,
-    "where_less": simd.where_less,
-}
+_NAMES = {**vars(simd), **vars(elementary), "__name__": __name__}
 _PLACES = "groups, group_stride, repeats, repeat_stride, row"
 _ADVANCE = f"""\
 def advance(states, drive, constants, noise, now, before, value, kept, newest, older, oldest,
@@ -105,7 +92,7 @@ class Pointwise:
         return self._compiled("pull", _OF_PULL)
 
     def _compiled(self, name: str, parameters: tuple[Any, ...]) -> int:
-        made: dict[str, Any] = {"__name__": __name__, **_NAMES}
+        made: dict[str, Any] = {**_NAMES}
         exec(self.text, made)
         self._functions[name] = own = pointwise(*parameters, text=self.text)(made[name])
         return own.address or 0
@@ -145,26 +132,19 @@ def of_device(device: Any, *, by_flow: bool) -> Pointwise:
     Raises:
         ValueError: a method of the device is no expression.
     """
-    choices = {n: v for n, v in device if n not in device.parameters and _may_matter(v)}
     kind: Any = type(device)
-    return _generated(kind, by_flow, tuple(sorted(choices.items())))
-
-
-def _may_matter(value: Any) -> bool:
-    return isinstance(value, bool | int | float | str)
+    return _generated(kind, by_flow, tuple(sorted(device.choices().items())))
 
 
 @cache
 def _generated(kind: Any, by_flow: bool, choices: tuple[tuple[str, Any], ...]) -> Pointwise:
     device = kind.model_construct(**dict(choices))
+    for name in vars(device).keys() - dict(choices).keys():
+        del vars(device)[name]  # of the training: steps do not depend on it
     traced = _Traced(device, by_flow)
-    text = "\n".join(
-        [
-            _ADVANCE + traced.advance(keep=True),
-            _ADVANCE.replace("advance(", "advance_only(") + traced.advance(keep=False),
-            _PULL + traced.pull(),
-        ]
-    )
+    parts = [_ADVANCE + traced.advance(keep=True), _PULL + traced.pull()]
+    only = _ADVANCE.replace("advance(", "advance_only(")
+    text = "\n".join([*parts, only + traced.advance(keep=False)])
     return Pointwise(
         device=device, text=text, n_kept=len(traced.kept), expressions=traced.constants.expressions
     )
@@ -234,124 +214,83 @@ class _Traced:
         self._own = device.with_values(**named)
         self.constants = _Constants({*named.values(), _STEP, _DEVIATION})
         self._defined: dict[Any, Any] = {}
-        before = [_symbol(f"x{i}") for i in self._states]
+        before = sympy.Matrix([_symbol(f"x{i}") for i in self._states])
         after, slopes = (self._by_flow if by_flow else self._by_rate)(before)
         kicked, kicked_slopes = self._kick(after, slopes)
         # a name for each: the same after a step and after a step with a jump
         self._step = {f"after{i}": one for i, one in enumerate(after)}
         self._jump = {f"after{i}": one for i, one in enumerate(kicked)}
-        final = [_symbol(name) for name in self._step]
+        final = sympy.Matrix([_symbol(name) for name in self._step])
         output = self._called("output", *final)
-        self._output = self._let("y", output)
-        outward = [self._let(f"o{i}", output.diff(one)) for i, one in enumerate(final)]
-        entries: dict[str, tuple[Any, Any]] = {}
-        for i in self._states:
-            entries |= {f"j{i}{j}": (slopes[i][j], kicked_slopes[i][j]) for j in self._states}
-            entries[f"d{i}"] = (slopes[i][-1], kicked_slopes[i][-1])
-        self._entries = entries
-        self.kept = [name for name, (one, other) in entries.items() if not self._same(one, other)]
+        self._output = self._all("y", output)[0]
+        outward = self._all("o", output.jacobian(final))
+        names = [f"j{i}{v}" for i in self._states for v in [*self._states, "d"]]
+        self._entries = dict(zip(names, zip(slopes, kicked_slopes, strict=True), strict=True))
         outputs = {f"o{i}": one for i, one in enumerate(outward)}
-        self.kept += [name for name, one in outputs.items() if not self._is_constant(one)]
-        self._slopes = {name: one for name, (one, _) in entries.items()} | outputs
-
-    def _is_constant(self, expression: Any) -> bool:
-        return not expression.free_symbols or expression in self.constants.meaning
+        self.kept = [name for name, pair in self._entries.items() if not self._same(*pair)]
+        self.kept += [name for name, one in outputs.items() if not self._same(one, one)]
+        self._slopes = {name: one for name, (one, _) in self._entries.items()} | outputs
 
     def _same(self, one: Any, other: Any) -> bool:
-        return self._is_constant(one) and bool(one == other)
+        """Whether they are one constant."""
+        return bool(one == other) and (not one.free_symbols or one in self.constants.meaning)
 
     def _called(self, hook: str, *states: Any, **more: Any) -> Any:
-        """What a method gives of symbols."""
-        where = f"{type(self._device).__name__}.{hook}"
+        """What a method gives of symbols, a column."""
         try:
             if hook == "output":
-                return sympy.sympify(self._own.output(*states))
-            found = [sympy.sympify(one) for one in self._own.every(hook, *states, **more)]
+                return sympy.Matrix([sympy.sympify(self._own.output(*states))])
+            return sympy.Matrix([*map(sympy.sympify, self._own.every(hook, *states, **more))])
         except (AttributeError, TypeError, sympy.SympifyError) as error:
             text = " ".join(str(error).split())
             raise ValueError(
-                f"{where}: an expression that SymPy can differentiate must be returned, but got "
-                f"{type(error).__name__}: {text}. Take tanh, exp, ... from objectives.device, not "
-                "from math, numpy or torch, and in place of `if` its where(condition, a, b)."
+                f"{type(self._device).__name__}.{hook}: an expression that SymPy can differentiate "
+                f"must be returned, but got {type(error).__name__}: {text}. Take tanh, exp, ... "
+                "from objectives.device, not from math, numpy or torch, and in place of `if` its "
+                "where(condition, a, b)."
             ) from error
-        return found
+
+    def _all(self, name: str, found: Any) -> Any:
+        """A matrix with a symbol for each entry, or what that is if it is constant."""
+        return sympy.Matrix(*found.shape, lambda i, v: self._let(f"{name}{i}_{v}", found[i, v]))
 
     def _let(self, name: str, expression: Any) -> Any:
-        """A symbol for an expression, or what it is if it is constant."""
-        found = self.constants.hoisted(sympy.sympify(expression))
-        if self._is_constant(found) or found.is_Symbol:
+        found = self.constants.hoisted(expression)
+        if self._same(found, found) or found.is_Symbol:
             return found
         symbol = _symbol(name)
         self._defined[symbol] = found
         return symbol
 
-    def _by_flow(self, x: list[Any]) -> tuple[list[Any], list[list[Any]]]:
+    def _by_flow(self, x: Any) -> tuple[Any, Any]:
         found = self._called("flow", *x, drive=_DRIVE, dt_ns=_STEP)
-        after = [self._let(f"a{i}", one) for i, one in enumerate(found)]
-        slopes = [
-            [self._let(f"s{i}{j}", one.diff(by)) for j, by in enumerate([*x, _DRIVE])]
-            for i, one in enumerate(found)
-        ]
-        return after, slopes
+        return self._all("a", found), self._all("s", found.jacobian([*x, _DRIVE]))
 
-    def _by_rate(self, x: list[Any]) -> tuple[list[Any], list[list[Any]]]:
+    def _by_rate(self, x: Any) -> tuple[Any, Any]:
         """Runge-Kutta, in units of a step; tangents are those along each state and the drive."""
-        here = [_symbol(f"at{i}") for i in self._states]
-        rates = [_STEP * one for one in self._called("rate", *here, _DRIVE)]
-        partial = [[one.diff(by) for by in [*here, _DRIVE]] for one in rates]
-        identity = [[sympy.Integer(i == j) for j in range(len(x) + 1)] for i in self._states]
-        at, tangents = list(x), identity
-        total = [sympy.Integer(0)] * len(x)
-        totals = [[sympy.Integer(0)] * (len(x) + 1) for _ in x]
+        here = sympy.Matrix([_symbol(f"at{i}") for i in self._states])
+        rate = _STEP * self._called("rate", *here, _DRIVE)
+        by_state, by_drive = rate.jacobian(here), rate.diff(_DRIVE)
+        start = sympy.eye(len(x)).row_join(sympy.zeros(len(x), 1))
+        at, tangent, moved, turned = x, start, 0 * x, 0 * start
         for stage, (weight, reach) in enumerate(_STAGES):
             places = dict(zip(here, at, strict=True))
-            k = [self._let(f"r{stage}_{i}", r.xreplace(places)) for i, r in enumerate(rates)]
-            p = [
-                [self._let(f"p{stage}_{i}{j}", one.xreplace(places)) for j, one in enumerate(row)]
-                for i, row in enumerate(partial)
-            ]
-            slopes = []
-            for i in self._states:
-                own = [sum(p[i][n] * tangents[n][v] for n in self._states) for v in range(len(x))]
-                own += [sum((p[i][n] * tangents[n][-1] for n in self._states), p[i][-1])]
-                slopes.append([self._let(f"q{stage}_{i}{v}", o) for v, o in enumerate(own)])
-            total = [t + weight * one for t, one in zip(total, k, strict=True)]
-            totals = [
-                [t + weight * one for t, one in zip(row, own, strict=True)]
-                for row, own in zip(totals, slopes, strict=True)
-            ]
-            if reach is not None:
-                at = [self._let(f"x{stage}_{i}", x[i] + reach * k[i]) for i in self._states]
-                tangents = [
-                    [
-                        self._let(f"t{stage}_{i}{v}", identity[i][v] + reach * one)
-                        for v, one in enumerate(slopes[i])
-                    ]
-                    for i in self._states
-                ]
-        after = [self._let(f"a{i}", x[i] + total[i]) for i in self._states]
-        whole = [
-            [self._let(f"s{i}{v}", identity[i][v] + one) for v, one in enumerate(row)]
-            for i, row in enumerate(totals)
-        ]
-        return after, whole
+            k = self._all(f"r{stage}_", rate.xreplace(places))
+            slopes = self._all(f"p{stage}_", by_state.xreplace(places)) * tangent
+            slopes[:, -1] += self._all(f"d{stage}_", by_drive.xreplace(places))
+            slopes = self._all(f"q{stage}_", slopes)
+            moved, turned = moved + weight * k, turned + weight * slopes
+            at = self._all(f"x{stage}_", x + reach * k)
+            tangent = self._all(f"t{stage}_", start + reach * slopes)
+        return self._all("a", x + moved), self._all("s", start + turned)
 
-    def _kick(self, after: list[Any], slopes: list[list[Any]]) -> tuple[list[Any], list[list[Any]]]:
-        here = [_symbol(f"at{i}") for i in self._states]
-        parts = [_DEVIATION * _symbol(f"n{p}") for p in range(self._device.noise_parts)]
-        noise = parts[0] if len(parts) == 1 else tuple(parts)
-        found = self._called("kick", *here, noise=noise)
+    def _kick(self, after: Any, slopes: Any) -> tuple[Any, Any]:
+        here = sympy.Matrix([_symbol(f"at{i}") for i in self._states])
+        parts = tuple(_DEVIATION * _symbol(f"n{p}") for p in range(self._device.noise_parts))
+        found = self._called("kick", *here, noise=parts if len(parts) > 1 else parts[0])
         places = dict(zip(here, after, strict=True))
-        kicked = [self._let(f"b{i}", one.xreplace(places)) for i, one in enumerate(found)]
-        own = [[one.diff(by).xreplace(places) for by in here] for one in found]
-        whole = [
-            [
-                self._let(f"u{i}{v}", sum(own[i][n] * slopes[n][v] for n in self._states))
-                for v in range(len(here) + 1)
-            ]
-            for i in self._states
-        ]
-        return kicked, whole
+        turned = found.jacobian(here).xreplace(places) * slopes
+        return self._all("b", found.xreplace(places)), self._all("u", turned)
 
     # --- as text ---
 
@@ -396,17 +335,14 @@ class _Traced:
             {f"t{i}": _symbol(f"m{i}") + own[f"o{i}"] * _symbol("g") for i in self._states}
         )
         sums = {
-            f"{whole}": sum(_symbol(f"t{i}") * own[f"{entry}"] for i, entry in enumerate(entries))
-            for whole, entries in (
-                *((f"w{j}", [f"j{i}{j}" for i in self._states]) for j in self._states),
-                ("w", [f"d{i}" for i in self._states]),
-            )
+            f"w{v}": sum(_symbol(f"t{i}") * own[f"j{i}{v}"] for i in self._states)
+            for v in [*self._states, "d"]
         }
         writer.assign(self._lanes(sums))
         writer.lines += [
             *(f"store(adjoints, {j} * row + at, w{j})" for j in self._states),
-            "store(drive_adjoint, at, w)",
-            f"store(held, at, load(held, at, {WIDTH}) + w)",
+            "store(drive_adjoint, at, wd)",
+            f"store(held, at, load(held, at, {WIDTH}) + wd)",
         ]
         return self._looped(writer.lines)
 
@@ -435,7 +371,7 @@ _STAGES = [
     (sympy.Rational(1, 6), sympy.Rational(1, 2)),
     (sympy.Rational(1, 3), sympy.Rational(1, 2)),
     (sympy.Rational(1, 3), sympy.Integer(1)),
-    (sympy.Rational(1, 6), None),
+    (sympy.Rational(1, 6), sympy.Integer(0)),
 ]
 """Weight of a slope in the step, and how far it is followed to the next one."""
 
