@@ -118,11 +118,15 @@ class Variability(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_absent_devices(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A table without measured devices is written as it was before there were some."""
+        """A table without measured devices is written as it was before there were some.
+
+        So is one without a spread of other parameters than were known then.
+        """
         return {
             name: value
             for name, value in write(self).items()
             if name == "weight_bits" or (value is not None and value is not False)
+            if value or name in Variability.model_fields
         }
 
     @model_validator(mode="after")
