@@ -9,11 +9,13 @@ import numpy as np
 import pointwise_devices
 import pytest
 import torch
+from networks import assert_kernel_agrees, inputs, make_chip
 from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.networks.integrators import _runge_kutta
 from objectives.networks.kernels.generating import Pointwise, of_device
+from objectives.networks.pointwise import DeviceNetwork, DevicePhysics
 
 
 class OfNeurons(NamedTuple):
@@ -143,6 +145,19 @@ def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) 
         assert error <= 1e-5 * exact.abs().max(), part
     for part, same in step.found(keep=False).items():
         assert np.array_equal(same, found[part]), part
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("name", ["Cubic", "Leaky", "Nagumo", "Phase", "Odd"])
+def test_a_network_of_devices_is_compiled(name: str, noise: float) -> None:
+    """It agrees with the reference, and so do its gradients, on a chip whose neurons differ."""
+    device = getattr(pointwise_devices, name)()
+    physics = DevicePhysics(device=device, integrator=device.integrator, max_step_ns=0.35)
+    sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": (5, 7, 4)}
+    how: Any = {**sizes, "density_inter": 0.6, "density_intra": 0.4}
+    network = DeviceNetwork([0], physics=physics, **how)
+    chip = make_chip(network, 9, noise=noise, jumps=3)
+    assert_kernel_agrees(network, inputs(batch=7, time=9), 2, chip)
 
 
 def test_slopes_are_kept_where_they_are_not_constant() -> None:
