@@ -39,6 +39,7 @@ series of one chip, which is as good for a mean and does not take longer than th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -215,24 +216,24 @@ class Training:
         somewhere else in them.
         """
         random = stream(self.seed, f"training/{epoch}")
-        network, per_jump = self.network, self.network.floats_per_jump
+        network, per_jump, noisy = self.network, self.network.floats_per_jump, self.noisy
         size = min(n_points, max(1, MAX_CHIP_NOISE // per_jump)) * per_jump
-        pool = random.standard_normal(size + SHIFTS if self.noisy else 0, dtype=np.float32)
-        number = 0
-        while True:
+        pool = random.standard_normal(size + SHIFTS if noisy else 0, dtype=np.float32)
+        how: Any = {"network": network, "normals": pool if noisy else None, "jumps_per_point": 1}
+        alike = drawn(self._devices, self.seed, f"training/{epoch}/0", **how)
+        for number in itertools.count():
             factor = self.span ** random.uniform(-1.0, 1.0)
             first = int(random.integers(SHIFTS // 16)) * 16
-            normals = pool[first : first + size] if self.noisy else None
-            name = f"training/{epoch}/{number}"
-            how: Any = {"network": network, "normals": normals, "jumps_per_point": 1}
-            chip = drawn(self._devices, self.seed, name, **how)
+            chip = alike
+            if self.variability is not None:
+                chip = drawn(self._devices, self.seed, f"training/{epoch}/{number}", **how)
             noise = chip.noise_per_sqrt_ns
             yield (
                 replace(
                     chip,
                     factors={**chip.factors, "thermal_power": np.full(network.n_neurons, factor)},
                     noise_per_sqrt_ns=None if noise is None else noise * factor**0.5,
+                    normals=pool[first : first + size] if noisy else None,
                 ),
                 random,
             )
-            number += 1
