@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
 
 from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema
@@ -128,6 +128,13 @@ class Device(LayeredParams):
     integrator: Integrator = "ab3"
     neuron_uw: NeuronPower = physics.NEURON_UW
     synapse_uw: SynapsePower = physics.SYNAPSE_UW
+    readout: Annotated[
+        Literal["y", "x"],
+        Field(
+            description="what is read of a neuron: its output y, or the change of its first state x"
+            " since the beginning; of an oscillator that is y without its filter"
+        ),
+    ] = "y"
 
     flow: ClassVar[Callable[..., Any] | None] = None
     """States after ``dt_ns`` of constant drive in closed form, if there is one:
@@ -182,7 +189,7 @@ class Device(LayeredParams):
     @property
     def reads(self) -> int:
         """The state that is read out, by its change since the beginning; -1: the output."""
-        return -1
+        return 0 if self.readout == "x" else -1
 
     def values(self) -> dict[str, float | tuple[float, ...]]:
         """Its parameters by name."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 from objectives import physics, thermal
 
@@ -55,7 +56,7 @@ def guide(
         ValueError: a number lies outside what the rules allow.
         OverflowError: a number is larger than a float.
     """
-    densities = {"density_inter": density_inter, "density_intra": density_intra}
+    densities: Any = {"density_inter": density_inter, "density_intra": density_intra}
     tau_ns = physics.recommended_tau_ns(dt_ns)
     fan_in = physics.fan_in(width=width, **densities)
     weight = physics.recommended_weight_per_ns(dt_ns=dt_ns, s=s, fan_in=fan_in)

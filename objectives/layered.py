@@ -23,6 +23,8 @@ from pydantic import (
 from objectives import physics
 from objectives.contract import ObjectiveParams, Protocol, TaskParams
 from objectives.inspection import NetworkMember, NetworkObjective
+from objectives.networks.per_layer import of_layers
+from objectives.networks.readout import Features
 from objectives.tasks import TASKS, Shape, shape
 from objectives.variability import Variability
 
@@ -120,6 +122,36 @@ class LayeredParams(ObjectiveParams):
         float,
         Field(gt=0, le=1e3, description="factor on the initial weights between and within layers"),
     ] = 1.0
+    coupling: Annotated[
+        Literal["random", "antisymmetric"],
+        Field(
+            description="initial weights within a layer, trained freely: random; or antisymmetric,"
+            " whose modes turn and do not decay, so that a reservoir remembers for longer"
+        ),
+    ] = "random"
+    rotation: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1e3,
+            description="radians by which the fastest mode of S W of an antisymmetric coupling"
+            " turns from point to point, where a neuron passes on all of its drive; an oscillator"
+            " at x = 1/2 passes on a quarter",
+        ),
+    ] = 10.0
+    readout_points: Annotated[
+        Literal["last", "mean", "last+mean"],
+        Field(
+            description="what is weighed of the neurons that are read: what they are after the last"
+            " point, their mean over all points, or both side by side"
+        ),
+    ] = "last"
+    readout_powers: Annotated[
+        Literal[1, 2], Field(description="2: the squares of all that is weighed, too")
+    ] = 1
+    readout_layers: Annotated[
+        Literal["last", "all"], Field(description="layers whose neurons are read")
+    ] = "last"
     dt_ns: Annotated[
         float, Field(gt=0, le=1e3, description="time between two input points, in ns")
     ] = 1.0
@@ -246,6 +278,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
             density_intra=params.density_intra,
             channels=size.channels,
             classes=size.classes,
+            features=features(params).n(of_layers(params.width, params.layers, "width")),
         )
         return {
             "n_synapses": n_synapses,
@@ -274,7 +307,16 @@ def recipe(params: LayeredParams) -> Recipe:
 def architecture(params: LayeredParams) -> dict[str, Any]:
     """The arguments of every ``LayeredNetwork`` that ``params`` set."""
     names = ("layers", "width", "density_inter", "density_intra", "weight_gain", "threads")
-    return {name: getattr(params, name) for name in names}
+    own: dict[str, Any] = {name: getattr(params, name) for name in names}
+    own["rotation"] = params.rotation if params.coupling == "antisymmetric" else None
+    return {**own, "features": features(params)}
+
+
+def features(params: LayeredParams) -> Features:
+    """What the readout of a network weighs."""
+    return Features(
+        points=params.readout_points, powers=params.readout_powers, layers=params.readout_layers
+    )
 
 
 def stepping(params: LayeredParams) -> dict[str, Any]:

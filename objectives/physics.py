@@ -153,10 +153,12 @@ def n_synapses(
     density_intra: float | tuple[float, ...],
     channels: int = 1,
     classes: int = 10,
+    features: int | None = None,
 ) -> int:
     """Connections of a network: into and between layers, within layers, and the full readout.
 
-    Layers may have numbers of their own.
+    Layers may have numbers of their own. The readout weighs ``features``, by default those of the
+    last layer.
 
     >>> n_synapses(layers=3, width=32, density_inter=0.5, density_intra=0.5)
     2896
@@ -168,7 +170,7 @@ def n_synapses(
     _check("synapses", classes >= 1, "classes >= 1", classes=classes)
     widths, inter = _each(width, layers), _each(density_inter, layers)
     intra, sources = _each(density_intra, layers), [channels, *_each(width, layers)]
-    total = widths[-1] * classes
+    total = (features or widths[-1]) * classes
     for n, below, outer, inner in zip(widths, sources, inter, intra, strict=False):
         fan_in(width=n, density_inter=outer, density_intra=inner)  # checks
         total += round(outer * (n * below)) + round(inner * (n * n))

@@ -61,6 +61,15 @@ class PredictionParams(BaseModel):
     ] = 32
 
     @model_validator(mode="after")
+    def _reads_every_point(self) -> Self:
+        if (found := getattr(self, "readout_points", "last")) != "last":
+            raise ValueError(
+                'readout_points: "last" must hold where every point is predicted, but got '
+                f"readout_points={found!r}. Remove it: no point knows the mean over all of them."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _is_ideal(self) -> Self:
         if (found := getattr(self, "variability", None)) is not None:
             raise ValueError(

@@ -63,7 +63,7 @@ class RidgeUpdates(Updates):
             finite fit nothing.
         """
         with torch.no_grad():
-            read = self._network.outputs(u, label.shape[1], chip)[0].flatten(0, 1)
+            read = self._network.read(u, label.shape[1], chip)[0].flatten(0, 1)
         states, targets = (t.cpu().double().numpy() for t in (read, label.flatten(0, 1)))
         if not np.isfinite(states).all():
             return math.nan, False

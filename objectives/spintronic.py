@@ -116,13 +116,6 @@ class Spintronic(Device):
             description="amplitude at the beginning of a series, over that at rest without input",
         ),
     ] = 1.0
-    readout: Annotated[
-        Literal["y", "x"],
-        Field(
-            description="what is read of the last layer: y, or the change of x since the beginning,"
-            " which is y without its filter"
-        ),
-    ] = "y"
 
     @model_validator(mode="after")
     def _powers_are_below_saturation(self) -> Self:
@@ -131,6 +124,18 @@ class Spintronic(Device):
                 "thermal_span: thermal_power times thermal_span, the largest power in training, "
                 f"must be at most 1, but got thermal_power={self.thermal_power}, "
                 f"thermal_span={self.thermal_span}. Lower one of them."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_mean_is_not_that_of_the_filter(self) -> Self:
+        cut = self.f_cut_per_ns if isinstance(self.f_cut_per_ns, tuple) else (self.f_cut_per_ns,)
+        if self.readout == "y" and self.readout_points != "last" and any(cut):
+            raise ValueError(
+                'readout_points: readout = "x", or f_cut_per_ns = 0, must hold for a mean over the '
+                f"points, but got readout_points={self.readout_points!r}, readout='y', "
+                f'f_cut_per_ns={self.f_cut_per_ns}. Add readout = "x": by Eq. (5) the mean of the '
+                "filtered y is (x_end - x_0 - y_end) / (2 pi f_cut T), the last x once more."
             )
         return self
 
@@ -177,11 +182,6 @@ class Spintronic(Device):
     def output(self, x: Any, y: Any) -> Any:
         """Return the filtered amplitude."""
         return y
-
-    @property
-    def reads(self) -> int:
-        """See ``Device``: y, or x."""
-        return 0 if self.readout == "x" else -1
 
     def fixed_drive(self) -> Any:
         """Return the fixed bias, 2γ: with Q = 0 and σ = 1, x rests at 1/2 without another drive."""

@@ -41,6 +41,19 @@ def uniform_within(
     return generator.uniform(-bound, bound, shape)
 
 
+def antisymmetric(weights: Tensor, fastest: Sequence[float]) -> Tensor:
+    """W - W^T of what is above the diagonal of square matrices, (members, layers, width, width).
+
+    Its eigenvalues are imaginary: modes turn, and neither grow nor decay. ``fastest``: the largest
+    in each layer. B. Chang et al., AntisymmetricRNN, ICLR 2019, arXiv:1902.09689.
+    """
+    above = weights.triu(1)
+    whole = above - above.mT
+    found = torch.linalg.matrix_norm(whole.double(), 2)  # rounded: last bits are of a host
+    factor = torch.where(found > 0, found.new_tensor(fastest) / found, 0.0).float()
+    return whole * factor.to(whole)[..., None, None]
+
+
 def check_sizes(**sizes: int) -> None:
     """Refuse a size below 1."""
     for name, size in sizes.items():

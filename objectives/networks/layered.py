@@ -12,7 +12,7 @@ W_ext         w_in               1/ns    (members, width, channels)
 W_ext         w_inter            1/ns    (members, layers - 1, width, width)
 W_int         w_intra            1/ns    (members, layers, width, width)
 b             bias               1/ns    (members, layers, width)
-W_out         w_out              1       (members, outputs, last width)
+W_out         w_out              1       (members, outputs, features)
 b_out         bias_out           1       (members, outputs)
 ============  =================  ======  =======================================
 
@@ -25,24 +25,25 @@ outputs at its start and before, so a signal needs one step per layer.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objectives.networks.drawing import Shape, check_sizes, draw, uniform_within
+from objectives.networks.drawing import Shape, antisymmetric, check_sizes, draw, uniform_within
 from objectives.networks.integrators import Dynamics, Past, State, Stepping
 from objectives.networks.kernels.autograd import fused_series
 from objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
 from objectives.networks.kernels.kernel import Kernel, OfNeurons, Pointwise
 from objectives.networks.kernels.layout import Layout
 from objectives.networks.per_layer import PerLayer, of_layers
-from objectives.networks.sparsity import random_mask
+from objectives.networks.readout import LAST, Features
+from objectives.networks.sparsity import mirrored_mask, random_mask
 
 Backend = Literal["auto", "reference", "fused"]
 
@@ -120,6 +121,9 @@ class LayeredNetwork(nn.Module, ABC):
         density_inter: fraction of connections kept into a layer, from the input or from below.
         density_intra: fraction of connections kept within each layer.
         weight_gain: factor on the initial weights between and within layers.
+        rotation: weights within a layer begin antisymmetric, S W turning so many radians per
+            point at most; None: at random, see ``drawing.antisymmetric``.
+        features: what the readout weighs.
         dtype: type of the parameters.
         backend: "reference" computes by the equations of the module, "fused" by the CPU
             kernel, "auto" by the kernel where it can.
@@ -154,6 +158,8 @@ class LayeredNetwork(nn.Module, ABC):
         density_inter: float | tuple[float, ...] = 0.5,
         density_intra: float | tuple[float, ...] = 0.5,
         weight_gain: float = 1.0,
+        rotation: float | None = None,
+        features: Features = LAST,
         dtype: torch.dtype = torch.float32,
         backend: Backend = "auto",
         threads: int = 1,
@@ -166,6 +172,7 @@ class LayeredNetwork(nn.Module, ABC):
         for name, value in vars(physics).items():
             of_layers(value, layers, name)
         self.physics = physics
+        self.features = features
         self.backend: Backend = backend
         self.threads = threads
         inter = of_layers(density_inter, layers, "density_inter")
@@ -174,9 +181,13 @@ class LayeredNetwork(nn.Module, ABC):
         within = [(n, n) for n in widths]
 
         def mask(
-            name: str, shapes: Sequence[Shape], whole: Shape, densities: Sequence[float]
+            name: str,
+            shapes: Sequence[Shape],
+            whole: Shape,
+            densities: Sequence[float],
+            how: Callable[..., Any] = random_mask,
         ) -> Tensor:
-            samples = [partial(random_mask, density=density) for density in densities]
+            samples = [partial(how, density=density) for density in densities]
             return draw(seeds, name, shapes, whole, samples).bool()
 
         def uniform(
@@ -185,24 +196,28 @@ class LayeredNetwork(nn.Module, ABC):
             samples = [partial(uniform_within, bound=fan_in**-0.5) for fan_in in fan_ins]
             return draw(seeds, name, shapes, whole, samples).to(dtype)
 
-        widest, last = max(widths), widths[-1]
+        widest, n_features = max(widths), features.n(widths)
         entry, square = [(widths[0], channels)], (widest, widest)
         mask_in = mask("mask_in", entry, (widest, channels), inter[:1])[:, 0]
         mask_inter = mask("mask_inter", into, square, inter[1:])
-        mask_intra = mask("mask_intra", within, square, intra)
+        how = random_mask if rotation is None else mirrored_mask
+        mask_intra = mask("mask_intra", within, square, intra, how)
         self.register_buffer("mask_in", mask_in)
         self.register_buffer("mask_inter", mask_inter)
         self.register_buffer("mask_intra", mask_intra)
         w_in = uniform("w_in", entry, (widest, channels), [channels])[:, 0]
         w_inter = uniform("w_inter", into, square, widths)
-        w_intra = uniform("w_intra", within, square, widths)
+        w_intra = uniform("w_intra", within, square, widths) * weight_gain * mask_intra
+        if rotation is not None:
+            per_point = [s * physics.dt_ns for s in of_layers(cast(Any, physics).s, layers, "s")]
+            w_intra = antisymmetric(w_intra, [rotation / t if t else 0.0 for t in per_point])
         self.w_in = nn.Parameter(w_in * mask_in)
         self.w_inter = nn.Parameter(w_inter * weight_gain * mask_inter)
-        self.w_intra = nn.Parameter(w_intra * weight_gain * mask_intra)
-        alone, out = [(n,) for n in widths], (outputs, last)
+        self.w_intra = nn.Parameter(w_intra)
+        alone, out = [(n,) for n in widths], (outputs, n_features)
         self.bias = nn.Parameter(uniform("bias", alone, (widest,), widths))
-        self.w_out = nn.Parameter(uniform("w_out", [out], out, [last])[:, 0])
-        self.bias_out = nn.Parameter(uniform("bias_out", [out[:1]], out[:1], [last])[:, 0])
+        self.w_out = nn.Parameter(uniform("w_out", [out], out, [n_features])[:, 0])
+        self.bias_out = nn.Parameter(uniform("bias_out", [out[:1]], out[:1], [n_features])[:, 0])
 
     def dynamics(self) -> LayeredDynamics:
         """The vector field with the present weights; no gradient reaches a masked weight."""
@@ -227,6 +242,7 @@ class LayeredNetwork(nn.Module, ABC):
             n_steps=self.physics.n_steps,
             dt_ns=self.physics.dt_ns,
             reads=self.reads,
+            features=self.features,
             noisy=noisy,
         )
 
@@ -272,7 +288,7 @@ class LayeredNetwork(nn.Module, ABC):
         return sum(int(mask[0].sum()) for mask in masks) + self.w_out[0].numel()
 
     def forward(self, u: Tensor, chip: Chip = IDEAL) -> Tensor:
-        """Linear readout of the last layer after the last time point.
+        """Linear readout of the features of a series.
 
         Args:
             u: input, (batch, time, channels), the same for all members, or
@@ -285,11 +301,11 @@ class LayeredNetwork(nn.Module, ABC):
         Raises:
             ValueError: ``u`` has another shape, or no time point.
         """
-        read = self.outputs(u, 1, chip)[:, :, 0]
+        read = self.read(u, 1, chip)[:, :, 0]
         return read @ self.w_out.mT + self.bias_out.unsqueeze(1)
 
     def series(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
-        """Linear readout of the last layer after each of the last ``n_read`` points.
+        """Linear readout of the features after each of the last ``n_read`` points.
 
         Args:
             u, chip: as for ``forward``.
@@ -301,15 +317,23 @@ class LayeredNetwork(nn.Module, ABC):
         Raises:
             ValueError: ``u`` has another shape, or fewer points.
         """
-        read = self.outputs(u, n_read, chip)
+        read = self.read(u, n_read, chip)
         return read @ self.w_out.mT.unsqueeze(1) + self.bias_out[:, None, None]
 
+    def read(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
+        """The features after each of the last points, (members, batch, n_read, features).
+
+        Averaged features are those of all points, once.
+        """
+        n_points = u.shape[-2] if self.features.averaged else n_read
+        return self.features.of(self.outputs(u, n_points, chip))
+
     def output(self, u: Tensor) -> Tensor:
-        """What is read of the last layer after the last point: y or x, (members, batch, width)."""
+        """What is read of neurons after the last point: y or x, (members, batch, neurons)."""
         return self.outputs(u, 1)[:, :, 0]
 
     def outputs(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
-        """What is read of it after each of the last points, (members, batch, n_read, width)."""
+        """What is read of them after each of the last points, (members, batch, n_read, neurons)."""
         self._check_input(u)
         if not 1 <= n_read <= u.shape[-2]:
             raise ValueError(
@@ -331,7 +355,7 @@ class LayeredNetwork(nn.Module, ABC):
 
     def _by_reference(self, u: Tensor, n_read: int, chip: Chip) -> Tensor:
         """The same by the equations."""
-        neurons = self._neurons(chip)
+        neurons, widths = self._neurons(chip), self.features.widths(self.widths)
         dynamics = self.varied(self._amplified(chip), neurons)
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
         n_points, n_steps, read = u.shape[-2], self.physics.n_steps, []
@@ -347,7 +371,9 @@ class LayeredNetwork(nn.Module, ABC):
                     time_ns = self.physics.step_ns * every
                     state = dynamics.after_noise_kick(state, self._jump(own, neurons, u, time_ns))
             if t >= n_points - n_read:
-                read.append(dynamics.read(state)[:, -1, :, : self.widths[-1]])
+                last = dynamics.read(state)[:, -len(widths) :].unbind(dim=1)
+                own = [layer[..., :n] for layer, n in zip(last, widths, strict=True)]
+                read.append(torch.cat(own, dim=-1))
         return torch.stack(read, dim=2)
 
     def _beside(self, of_neurons: NDArray[np.float64] | None) -> Tensor | None:

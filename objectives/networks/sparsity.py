@@ -35,3 +35,20 @@ def random_mask(
     mask = np.zeros(size, dtype=np.bool_)
     mask[generator.permutation(size)[: n_connections(size, density)]] = True
     return mask.reshape(shape)
+
+
+def mirrored_mask(
+    generator: np.random.Generator, shape: tuple[int, ...], density: float
+) -> NDArray[np.bool_]:
+    """A mask of a square ``shape`` with as many entries True, each beside its mirror image.
+
+    What the pairs leave over, one entry or those of a dense mask, is on the diagonal.
+    """
+    n, (rows, columns) = shape[0], np.triu_indices(shape[0], 1)
+    count, chosen = n_connections(n * n, density), generator.permutation(len(rows))
+    chosen = chosen[: count // 2]
+    mask = np.zeros(shape, dtype=np.bool_)
+    mask[rows[chosen], columns[chosen]] = mask[columns[chosen], rows[chosen]] = True
+    alone = generator.permutation(n)[: count - 2 * len(chosen)]
+    mask[alone, alone] = True
+    return mask

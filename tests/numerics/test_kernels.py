@@ -29,6 +29,7 @@ from objectives.networks.kernels.autograd import fused_series
 from objectives.networks.kernels.chips import IDEAL
 from objectives.networks.kernels.kernel import Pass
 from objectives.networks.layered import LayeredNetwork
+from objectives.networks.readout import LAST, Features
 
 EACH_KIND = pytest.mark.parametrize("kind", WITH_WARM)
 EACH_NOISE = pytest.mark.parametrize("noise", [0.0, 0.05])
@@ -62,6 +63,7 @@ CHOICES: dict[str, list[Any]] = {
     "f_cut_per_ns": [0.0, 0.1, "each"],
     "readout": ["y", "x"],
     "start": [1.0, 0.2],
+    "features": [LAST, Features(layers="all")],
 }
 EACH: dict[str, tuple[float, ...]] = {
     "width": (5, 3, 7),
@@ -86,7 +88,7 @@ def test_any_network_on_any_chip_agrees_with_the_reference(case: int) -> None:
     how = {name: one_of(choices) for name, choices in CHOICES.items()}
     how = {name: EACH[name][: how["layers"]] if v == "each" else v for name, v in how.items()}
     if kind == "ctrnn":
-        how = {k: v for k, v in how.items() if k not in ("f_cut_per_ns", "readout", "start")}
+        how = {k: v for k, v in how.items() if k not in ("f_cut_per_ns", "start")}
     own, batch, points = network(kind, **how), one_of([1, 58, 100]), one_of([1, 2, 16])
     jumps = one_of([j for j in (1, 2, 3) if own.physics.n_steps % j == 0])
     on_chip = make_chip(own, points, noise=one_of([0.0, 0.05]), jumps=jumps, again=one_of([1, 3]))

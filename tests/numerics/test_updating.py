@@ -18,6 +18,7 @@ from objectives.networks.layered import LayeredNetwork
 from objectives.tasks.data import Examples
 from objectives.training import updates_of
 
+DENSE = {"density_inter": 1.0, "density_intra": 1.0}
 HOW = {"learning_rate": 0.01, "max_gradient": 1e-3}
 
 
@@ -57,6 +58,19 @@ def batch(n: int, points: int = 6, n_read: int = 0) -> tuple[Tensor, Tensor]:
         *((kind, {"steps_per_point": 3}, 0, 0.1) for kind in KINDS),
         *((kind, {"integrator": "exponential"}, 0, 0.0) for kind in KINDS),
         ("spintronic", {"thermal_power": 1e-3}, 4, 0.0),
+        *(
+            (
+                "ctrnn",
+                {"readout_points": points, "readout_powers": p, "readout_layers": where},
+                0,
+                0.0,
+            )
+            for points in ("last", "mean", "last+mean")
+            for p in (1, 2)
+            for where in ("last", "all")
+        ),
+        ("ctrnn", {"readout_powers": 2, "readout_layers": "all", "density_intra": 1.0}, 4, 0.1),
+        ("spintronic", {"readout_points": "last+mean", "readout": "x", **DENSE}, 0, 0.1),
     ],
 )
 def test_losses_moments_and_weights_are_those_of_torch(

@@ -36,7 +36,7 @@ def fused_series(
     threads: int = 1,
     chip: Chip = IDEAL,
 ) -> Tensor:
-    """What is read of the last layer after each of the last points: (batch, n_read, width).
+    """What is read of neurons after each of the last points: (batch, n_read, neurons).
 
     Differentiable once with respect to the weights and the bias; where the masks are false, the
     weights count as zero and their gradients are zero. Where no gradient is asked for, no
@@ -111,26 +111,26 @@ class _Fused(torch.autograd.Function):
             entering = pass_.entering[: pass_.n_read * n_series * pass_.stride]
             entering = entering.reshape(pass_.n_read, n_series, pass_.stride)
             entering[:, len(adjoint) :] = 0.0
-            entering[:, : len(adjoint), : adjoint.shape[2]] = adjoint.swapaxes(0, 1)
+            entering[:, : len(adjoint), pass_.places] = adjoint.swapaxes(0, 1)
             pass_.backward(layout.filled(ctx.u[own].numpy(), n_series), n_series)
             pass_.deliver(gradient.numpy())
         return gradient, None, None, None, None
 
 
 def _through(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
-    """What is read, (batch, n_read, width), each block by a pass of its own or of its thread."""
+    """What is read, (batch, n_read, neurons), each block by a pass of its own or of its thread."""
     kernel, series = passes[0].kernel, u.numpy()
     blocks = list(kernel.layout.blocks(len(u)))
-    n_read, width, stride = passes[0].n_read, kernel.n_features, passes[0].stride
-    output = np.empty((len(u), n_read, width), np.float32)
+    n_read, places, stride = passes[0].n_read, passes[0].places, passes[0].stride
+    output = np.empty((len(u), n_read, len(places)), np.float32)
 
     def take(first: int) -> None:
         for k in range(first, len(blocks), threads):
             own, n_series = blocks[k]
             block = kernel.layout.filled(series[own], n_series)
             found = passes[k % len(passes)].forward(block, n_series)
-            found = found.reshape(n_read, n_series, stride)[:, : own.stop - own.start, :width]
-            output[own] = found.swapaxes(0, 1)
+            found = found.reshape(n_read, n_series, stride)[:, : own.stop - own.start]
+            output[own] = found.swapaxes(0, 1)[..., places]
 
     in_threads(take, threads)
     return torch.from_numpy(output)

@@ -20,6 +20,7 @@ from objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
 from objectives.networks.kernels.driver import Shape
 from objectives.networks.kernels.layout import Floats, Layout, message
 from objectives.networks.kernels.work import Work
+from objectives.networks.readout import LAST, Features
 
 Array = NDArray[np.float64]
 _NONE: Floats = np.empty(0, np.float32)
@@ -90,6 +91,8 @@ class Kernel:
     dt_ns: float
     reads: int = -1
     """The state that is read, less its value at rest; -1: the output."""
+    features: Features = LAST
+    """What is read, and weighed."""
     noisy: bool = False
     """Whether it is asked for chips with noise."""
 
@@ -101,9 +104,9 @@ class Kernel:
             raise ValueError(message("Kernel", rule, "integrator", self.integrator, remedy))
 
     @property
-    def n_features(self) -> int:
-        """OfNeurons that are read, those of the last layer."""
-        return self.layout.widths[-1]
+    def columns(self) -> NDArray[np.intp]:
+        """Where the neurons that are read are in a row of one series."""
+        return self.layout.columns[-sum(self.features.widths(self.layout.widths)) :]
 
     def every(self, chip: Chip, n_points: int) -> int:
         """Steps from jump to jump; 0 without noise."""
@@ -120,7 +123,7 @@ class Kernel:
 class Pass:
     """Memory in which a block goes through time and, with ``keep``, back.
 
-    The last layer is read after each of the last ``n_read`` points: 1 for what is classified.
+    Neurons are read after each of the last ``n_read`` points: 1 for what is classified.
 
     Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
 
@@ -131,7 +134,7 @@ class Pass:
         kernel: what computes.
         n_points: time points of the input.
         keep: whether the trajectory is kept for ``backward``.
-        n_read: points after which the last layer is read, from 1 to ``n_points``.
+        n_read: points after which neurons are read, from 1 to ``n_points``.
     """
 
     def __init__(self, kernel: Kernel, n_points: int, *, keep: bool, n_read: int = 1) -> None:
@@ -139,8 +142,10 @@ class Pass:
         layout, own, n_steps = kernel.layout, kernel.pointwise, kernel.n_steps
         row = layout.row
         self.kernel, self.n_points, self.keep, self.n_read = kernel, n_points, keep, n_read
-        self.stride = -(-kernel.n_features // sizes.WIDTH) * sizes.WIDTH
-        """Floats of what is read of a series after a point."""
+        self.places = kernel.columns - kernel.columns[0]
+        """Where the neurons that are read are in what is read of a series after a point."""
+        self.stride = -(-(int(self.places[-1]) + 1) // sizes.WIDTH) * sizes.WIDTH
+        """Floats of that."""
         per_point = (own.n_kept + 1) * row * n_steps
         per_segment = sizes.segment_points(n_points, per_point) if keep else n_points
         self._starts = list(range(0, n_points, per_segment))
@@ -297,8 +302,8 @@ class Pass:
             row=layout.row,
             n_columns=layout.n_columns,
             entry=int(layout.structure.spans[1]) if dense else layout.widths[0],
-            first_read=int(layout.columns[-kernel.n_features]),
-            n_read=kernel.n_features,
+            first_read=int(kernel.columns[0]),
+            n_read=int(self.places[-1]) + 1,
             stride=self.stride,
             n_states=kernel.pointwise.n_states,
             n_kept=kernel.pointwise.n_kept,

@@ -18,30 +18,87 @@ from objectives.networks.kernels.sizes import WIDTH
 
 
 @kernel
+def gather_features(read: Any, places: Any, parts: Any, size: Any, found: Any) -> None:
+    """What the readout weighs, see ``networks.readout``.
+
+    Args:
+        read: what is read, (points, rows, stride).
+        places: where the neurons are in a row of it.
+        parts: see ``Features.parts``.
+        size: points, rows, stride; floats of a row of ``found``.
+        found: features, (rows, features).
+    """
+    last, mean, squares = parts
+    n_points, n_rows, stride, n_features = size
+    n, share = len(places), ONE / np.float32(n_points)
+    for row in range(n_rows):
+        at = row * n_features
+        end = at
+        if last:
+            for i in range(n):
+                found[end + i] = read[((n_points - 1) * n_rows + row) * stride + places[i]]
+            end += n
+        if mean:
+            for i in range(n):
+                found[end + i] = ZERO
+            for t in range(n_points):
+                for i in range(n):
+                    found[end + i] += read[(t * n_rows + row) * stride + places[i]]
+            for i in range(n):
+                found[end + i] *= share
+            end += n
+        if squares:
+            for i in range(end - at):
+                found[end + i] = found[at + i] * found[at + i]
+
+
+@kernel
+def spread_adjoint(
+    found: Any, adjoint: Any, places: Any, parts: Any, size: Any, entering: Any
+) -> None:
+    """The adjoint of ``gather_features``, from that of the features, which it changes."""
+    last, mean, squares = parts
+    n_points, n_rows, stride, n_features = size
+    n, share = len(places), ONE / np.float32(n_points)
+    for row in range(n_rows):
+        at = row * n_features
+        end = at + n if last and mean else at
+        if squares:
+            for k in range(at, end + n):
+                adjoint[k] += TWO * found[k] * adjoint[k + end + n - at]
+        for t in range(n_points):
+            for i in range(n):
+                own = share * adjoint[end + i] if mean else ZERO
+                if last and t == n_points - 1:
+                    own += adjoint[at + i]
+                entering[(t * n_rows + row) * stride + places[i]] = own
+
+
+@kernel
 def read_out(
-    y: Any,
+    features: Any,
     readout: Any,
     labels: Any,
     targets: Any,
     scale: Any,
     outputs: Any,
-    adjoint_y: Any,
+    adjoint: Any,
     sums: Any,
     size: Any,
 ) -> float:
     """Loss of one block, summed over its series, and its adjoint times ``scale``.
 
     Args:
-        y: what is read, (points read, series, features).
+        features: what is weighed, (points, series, features).
         readout: weights, (features, outputs), and (outputs, features); biases, (outputs,); zeros,
             (features,).
         labels: class of each series of the block; empty where series are predicted.
-        targets: what should be read out, (points read, own series, outputs); empty for classes.
+        targets: what should be read out, (points, own series, outputs); empty for classes.
         scale: factor of the adjoint: 1 / numbers that the mean loss of the batch is over.
-        outputs: scratch, outputs and their adjoint, (points read, series, outputs).
-        adjoint_y: adjoint of y, written.
+        outputs: scratch, outputs and their adjoint, (points, series, outputs).
+        adjoint: that of the features, written.
         sums: gradients of weights, (features, outputs), and biases, (outputs,), added to.
-        size: points read, series that are computed, and those that are there; features and outputs,
+        size: points, series that are computed, and those that are there; features and outputs,
             both filled up to a multiple of WIDTH; outputs that exist.
     """
     forward, back, bias, zeros = readout
@@ -49,7 +106,7 @@ def read_out(
     n_rows = n_points * n_series
     along, none = (n_features, 1, 0), (n_outputs, 0)
     shape = (n_rows, n_outputs, n_features, 1)
-    multiply(outputs, 0, n_outputs, bias, 0, 0, y, 0, along, forward, 0, none, shape)
+    multiply(outputs, 0, n_outputs, bias, 0, 0, features, 0, along, forward, 0, none, shape)
     loss = 0.0
     for row in range(n_rows):
         at, series = row * n_outputs, row % n_series
@@ -66,10 +123,10 @@ def read_out(
                 outputs[at + c] = TWO * scale * error
     shape = (n_rows, n_features, n_outputs, 1)
     along, across = (n_outputs, 1, 0), (n_features, 0)
-    multiply(adjoint_y, 0, n_features, zeros, 0, 0, outputs, 0, along, back, 0, across, shape)
+    multiply(adjoint, 0, n_features, zeros, 0, 0, outputs, 0, along, back, 0, across, shape)
     shape = (n_features, n_outputs, n_rows, 1)
     along = (1, n_features, 0)
-    multiply(sums, 0, n_outputs, sums, 0, n_outputs, y, 0, along, outputs, 0, none, shape)
+    multiply(sums, 0, n_outputs, sums, 0, n_outputs, features, 0, along, outputs, 0, none, shape)
     for k in range(0, n_outputs, WIDTH):
         total = load(sums, n_features * n_outputs + k, WIDTH)
         for row in range(n_rows):

@@ -139,7 +139,7 @@ class FusedUpdates(Updates):
         n_readout = w_out.numel() + bias_out.numel()
         self._network = slice(0, len(self._parameters) - n_readout)
         readout = self._parameters[self._network.stop :]
-        self._readout = _Readout(readout, bias_out.numel(), kernel.n_features)
+        self._readout = _Readout(readout, bias_out.numel(), w_out.shape[-1])
         self._parts = [_Part(kernel, self._readout) for _ in range(threads)]
 
     def update(
@@ -155,6 +155,8 @@ class FusedUpdates(Updates):
         series, layout = u.numpy(), self._kernel.layout
         blocks = list(layout.blocks(len(u)))
         n_read = label.shape[1] if label.is_floating_point() else 1
+        if self._kernel.features.averaged:
+            n_read = u.shape[1]
         self._readout.begin()
 
         def take(first: int) -> float:
@@ -250,8 +252,10 @@ class _Part:
         found = getattr(self, "own", None)
         if found is None or (found.n_points, found.n_read) != (n_points, n_read):
             self.own = found = Pass(self._kernel, n_points, keep=True, n_read=n_read)
-            n_rows = n_read * self._kernel.layout.block
-            self._outputs = np.empty(n_rows * self._readout.outputs, np.float32)
+            n_points = 1 if self._kernel.features.averaged else n_read
+            n_rows, readout = n_points * self._kernel.layout.block, self._readout
+            self._outputs = np.empty(n_rows * readout.outputs, np.float32)
+            self._features, self._adjoint = np.zeros((2, n_rows * readout.features), np.float32)
         found.begin(parameters, chip)
         self.sums.fill(0.0)
         return found
@@ -263,13 +267,21 @@ class _Part:
             targets = np.ascontiguousarray(label.numpy().swapaxes(0, 1)).reshape(-1)
         else:
             labels = label.numpy()
-        own, readout = self.own, self._readout
-        size = (own.n_read, n_series, len(label))
+        own, readout, features = self.own, self._readout, self._kernel.features
+        n_points = 1 if features.averaged else own.n_read
+        rows = (own.n_read // n_points, n_points * n_series, own.stride, readout.features)
+        learning.gather_features(own.read, own.places, features.parts, rows, self._features)
+        size = (n_points, n_series, len(label))
         size_of_readout = (readout.features, readout.outputs, readout.n_outputs)
         scale = np.float32(1.0 / n_all)
-        arrays = (self._outputs, own.entering, self.sums)
+        arrays = (self._outputs, self._adjoint, self.sums)
         loss: float = learning.read_out(
-            own.read, readout.arrays, labels, targets, scale, *arrays, (*size, *size_of_readout)
+            *(self._features, readout.arrays, labels, targets, scale),
+            *arrays,
+            (*size, *size_of_readout),
+        )
+        learning.spread_adjoint(
+            self._features, self._adjoint, own.places, features.parts, rows, own.entering
         )
         return loss
 

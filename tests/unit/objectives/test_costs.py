@@ -44,7 +44,13 @@ def some(objective: LayeredObjective[Any], chance: np.random.Generator) -> Any:
         "density_intra": float(chance.choice([*DENSITIES, chance.random()])),
         "dt_ns": float(chance.choice([0.1, 1.0, 3.0, chance.random() + 0.01])),
         "epochs": 1,
+        "coupling": str(chance.choice(["random", "antisymmetric"])),
+        "readout": "x",
+        "readout_powers": int(chance.integers(1, 3)),
+        "readout_layers": str(chance.choice(["last", "all"])),
     }
+    if objective.direction == "maximize":
+        values["readout_points"] = str(chance.choice(["last", "last+mean"]))
     if "neuron_uw" in objective.Params.model_fields:
         values |= {"neuron_uw": chance.random(), "synapse_uw": float(chance.choice([0.0, 0.1]))}
     return objective.Params(**values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -47,7 +48,7 @@ def test_defaults_are_those_of_the_paper(model: type[LayeredParams]) -> None:
 def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
     only = set(Spintronic.model_fields) - set(Ctrnn.model_fields)
     assert only == {
-        *("f_cut_per_ns", "q", "sigma", "start", "readout"),
+        *("f_cut_per_ns", "q", "sigma", "start"),
         *("thermal_power", "thermal_training", "thermal_span"),
     }
     assert set(Ctrnn.model_fields) < set(Spintronic.model_fields)
@@ -93,11 +94,22 @@ def test_values_outside_their_bounds_are_refused(
             "`round(density_inter * width) >= 1` must hold, but got density_inter=0.01, width=32. "
             "Raise density_inter",
         ),
+        *(
+            (
+                {"readout_points": "last+mean", **own},
+                {"readout": "y", "f_cut_per_ns": 0.1},
+                'readout_points: readout = "x", or f_cut_per_ns = 0, must hold for a mean over the '
+                "points, but got readout_points='last+mean', readout='y', f_cut_per_ns=0.1. Add "
+                'readout = "x": by Eq. (5) the mean of the filtered y is (x_end - x_0 - y_end) / '
+                "(2 pi f_cut T), the last x once more.",
+            )
+            for own in ({"readout": "x"}, {"f_cut_per_ns": 0.0})
+        ),
     ],
-    ids=["more steps than any network needs", "an input without connections"],
+    ids=["more steps than any network needs", "an input without connections", "x", "no filter"],
 )
 def test_values_that_do_not_go_together_are_refused(
-    fits: dict[str, float], change: dict[str, float], text: str
+    fits: dict[str, Any], change: dict[str, Any], text: str
 ) -> None:
     Spintronic.model_validate(fits)
     with pytest.raises(ValidationError, match=re.escape(text)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -236,8 +237,14 @@ def test_own_series_are_pinned_and_predicted(waves: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_simulated_hardware_is_refused(kind: str) -> None:
+def test_simulated_hardware_and_means_over_points_are_refused(kind: str) -> None:
     objective: Any = objectives.load(kind)
     assert objective.variability is None
     with pytest.raises(ValidationError, match="a network that classifies must hold, but got vari"):
         objective.Params(variability={"tau_spread": 0.1})
+    text = (
+        'readout_points: "last" must hold where every point is predicted, but got readout_points='
+        "'mean'. Remove it: no point knows the mean over all of them."
+    )
+    with pytest.raises(ValidationError, match=re.escape(text)):
+        objective.Params(readout_points="mean", readout="x")

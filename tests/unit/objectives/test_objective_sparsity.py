@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import objectives
-from objectives.networks.sparsity import n_connections, random_mask
+from objectives.networks.sparsity import mirrored_mask, n_connections, random_mask
 from objectives.randomness import stream
 
 
-def network(seeds: list[int], **params: float) -> Any:
+def network(seeds: list[int], **params: Any) -> Any:
     objective: Any = objectives.load("spintronic")
     return objective.network(objective.Params(**params), seeds, channels=1, outputs=10)
 
@@ -26,6 +26,24 @@ def test_mask_has_exactly_the_asked_number_of_connections(density: float) -> Non
     assert mask.sum() == n_connections(17 * 23, density) == round(density * 17 * 23)
     sparse, dense = (mask, half) if density < 0.5 else (half, mask)
     assert not (sparse & ~dense).any()
+
+
+@pytest.mark.parametrize("density", [0.0, 0.1, 0.5, 0.98, 1.0])
+def test_an_antisymmetric_coupling_turns_as_asked(density: float) -> None:
+    """All its eigenvalues are imaginary; every connection has its mirror image."""
+    own = {"coupling": "antisymmetric", "rotation": 2.5, "dt_ns": 0.5, "s": (0.3, 0.4, 0.5)}
+    found = network([0, 1], width=(9, 17, 8), density_intra=density, **own)
+    for layer, (s, n) in enumerate(zip((0.3, 0.4, 0.5), (9, 17, 8), strict=True)):
+        mask = mirrored_mask(stream(3, "masks"), (n, n), density)
+        assert np.array_equal(mask, mask.T)
+        assert mask.sum() == n_connections(n * n, density)
+        for member in (0, 1):
+            assert found.mask_intra[member, layer].sum() == n_connections(n * n, density)
+            weights = found.w_intra[member, layer].detach().double().numpy()
+            values = np.linalg.eigvals(0.5 * s * weights)
+            assert np.abs(values.real).max() < 1e-6
+            if density:
+                assert values.imag.max() == pytest.approx(2.5, rel=1e-6)
 
 
 def test_streams_differ_by_name_and_seed_and_repeat() -> None:
