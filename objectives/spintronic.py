@@ -223,7 +223,9 @@ class Spintronic(Device):
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Spintronic:
         """Return it without the mean effect of a noise; it rests with the power of that noise."""
         power = noise_per_sqrt_ns**2 * self.tau_ns / 2.0
-        return _Jumping.model_construct(**{**dict(self), "thermal_power": power})
+        found = self.with_values(thermal_power=power)
+        object.__setattr__(found, "__class__", _Jumping)
+        return found
 
 
 class _Jumping(Spintronic):

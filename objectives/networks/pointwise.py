@@ -148,6 +148,8 @@ class DeviceNetwork(LayeredNetwork):
     """Members of a multilayer network of devices; arguments as for ``LayeredNetwork``."""
 
     physics: DevicePhysics
+    _ideal: tuple[Any, ...] = ()
+    """For which physics ``_nominal`` is, and it."""
 
     def varied(self, synapses: Synapses, neurons: Neurons) -> DeviceDynamics:
         """See ``LayeredNetwork``."""
@@ -175,22 +177,28 @@ class DeviceNetwork(LayeredNetwork):
         """See ``LayeredNetwork``."""
         return int(self.physics.device.reads)
 
+    @property
+    def _nominal(self) -> OfNeurons:
+        """The neurons of the ideal chip; a batch of training has a chip of its own, but the same."""
+        if not self._ideal or self._ideal[0] is not self.physics:
+            device, ones = self.physics.device, np.ones(self.n_neurons)
+            values = {name: self.per_neuron(value) for name, value in device.values().items()}
+            drive = ones * device.with_values(**values).fixed_drive()
+            own = OfNeurons(values, self.per_neuron(self.physics.s), drive, 0.0 * ones)
+            self._ideal = (self.physics, own)
+        return self._ideal[1]
+
     def neurons(self, chip: Chip) -> OfNeurons:
         """See ``LayeredNetwork``."""
-        device, ones = self.physics.device, np.ones(self.n_neurons)
-        nominal = {name: self.per_neuron(value) for name, value in device.values().items()}
-        own = {name: value * chip.factors.get(name, ones) for name, value in nominal.items()}
-        found = device.with_values(**own)
-        noise = 0.0 * ones
-        if chip.noise_per_sqrt_ns is not None:
-            noise = ones * chip.noise_per_sqrt_ns
-            found = found.between_jumps(noise)
-        return OfNeurons(
-            values={name: ones * value for name, value in found.values().items()},
-            s=self.per_neuron(self.physics.s) * (ones if chip.s is None else chip.s),
-            fixed_drive=ones * device.with_values(**nominal).fixed_drive(),
-            noise_per_sqrt_ns=noise,
-        )
+        found, factors = self._nominal, chip.factors
+        values = {n: v * factors[n] if n in factors else v for n, v in found.values.items()}
+        found = found._replace(values=values)
+        if chip.s is not None:
+            found = found._replace(s=found.s * chip.s)
+        if (noise := chip.noise_per_sqrt_ns) is not None:
+            device = self.physics.device.with_values(**values).between_jumps(noise)
+            found = found._replace(values=device.values(), noise_per_sqrt_ns=noise)
+        return found
 
     @property
     def noise_parts(self) -> int:  # type: ignore[override]

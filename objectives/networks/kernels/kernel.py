@@ -198,8 +198,9 @@ class Pass:
         neurons, step_ns = kernel.neurons(chip), kernel.dt_ns / kernel.n_steps
         deviation = math.sqrt(step_ns * self._every) / kernel.pointwise.parts
         of_step = kernel.pointwise.constants(neurons, step_ns, deviation)
-        self._constants = layout.spread(of_step).reshape(-1)
-        self._rest = layout.spread(kernel.pointwise.rest(neurons)).reshape(-1)
+        n, rest = len(of_step), kernel.pointwise.rest(neurons)
+        spread = layout.spread(np.concatenate([of_step, rest]))
+        self._constants, self._rest = spread[:n].reshape(-1), spread[n:].reshape(-1)
         self._scales = neurons.s.astype(np.float32)
         self._fixed = neurons.fixed_drive.astype(np.float32)
         self._none = np.zeros_like(self._fixed)
