@@ -179,7 +179,7 @@ class DeviceNetwork(LayeredNetwork):
 
     @property
     def _nominal(self) -> OfNeurons:
-        """The neurons of the ideal chip; a batch of training has a chip of its own, but the same."""
+        """The neurons of the ideal chip, made once: every batch of training has a chip."""
         if not self._ideal or self._ideal[0] is not self.physics:
             device, ones = self.physics.device, np.ones(self.n_neurons)
             values = {name: self.per_neuron(value) for name, value in device.values().items()}
