@@ -186,7 +186,8 @@ class DeviceNetwork(LayeredNetwork):
             drive = ones * device.with_values(**values).fixed_drive()
             own = OfNeurons(values, self.per_neuron(self.physics.s), drive, 0.0 * ones)
             self._ideal = (self.physics, own)
-        return self._ideal[1]
+        found: OfNeurons = self._ideal[1]
+        return found
 
     def neurons(self, chip: Chip) -> OfNeurons:
         """See ``LayeredNetwork``."""
