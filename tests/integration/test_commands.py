@@ -73,22 +73,6 @@ def test_export_holds_every_member(owner: User) -> None:
     assert "the ending must be .csv or .jsonl, but got .xls." in err
 
 
-def test_an_unknown_study_lists_those_that_exist(user: User, owner: User) -> None:
-    _, err = user.run("status", "toy", status=1)
-    assert "study 'toy': the database must hold it, but it holds no study yet." in err
-    for command in ("status", "trials", "best", "report", "export"):
-        _, err = owner.run(command, "toi", status=1)
-        assert err.startswith("error: study 'toi': the database must hold it, but it holds toy.")
-
-
-def test_a_database_that_is_not_there_is_one_message(user: User) -> None:
-    user.url = "postgresql://me:secret@127.0.0.1:1/nowhere"
-    for line in (["status"], ["launch", "--study", "toy.toml"], ["storage", "url"]):
-        _, err = user.run(*line, status=1)
-        assert err.startswith("error: database nowhere at 127.0.0.1:1, user me: ")
-        assert "secret" not in err
-
-
 def test_storage_of_a_url(user: User) -> None:
     assert user.run("storage", "status")[0].startswith("PostgreSQL ")
     url = user.run("storage", "url")[0].strip()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from golden_studies import STUDIES
 from optuna.study import StudyDirection
-from workers import ledger_at, table
+from workers import ledger_at
 
 from hpo.errors import StudyError
-from hpo.ledger import backup, interventions
+from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study import effort
@@ -68,22 +67,6 @@ def test_optuna_shows_the_same_trials(golden_url: str, kind: str) -> None:
         assert trial.values == [slot.score, *slot.costs]
         steps = [effort.step_number(snapshot.spec, n) for n in range(1, len(slot.steps) + 1)]
         assert trial.intermediate_values == dict(zip(steps, slot.steps, strict=True))
-
-
-@pytest.mark.parametrize("kind", STUDIES)
-def test_a_backup_brings_everything_back(golden_copy: str, kind: str, tmp_path: Path) -> None:
-    with open_storage(golden_copy) as storage:
-        backup.export(storage, kind, tmp_path / "file.jsonl")
-        backup.restore(storage, tmp_path / "file.jsonl", "again")
-        old, new = (Ledger(storage).result(name, curves=True) for name in (kind, "again"))
-        seen, again = (
-            optuna.load_study(study_name=name, storage=storage.optuna()) for name in (kind, "again")
-        )
-        assert [trial.values for trial in again.trials] == [trial.values for trial in seen.trials]
-        assert (again.directions, again.metric_names) == (seen.directions, seen.metric_names)
-    assert table(old.snapshot) == table(new.snapshot)
-    assert old.snapshot.search_end_reason == new.snapshot.search_end_reason
-    assert old.confirmations == new.confirmations
 
 
 def test_a_search_ends_before_the_first_trial_that_sees_why(golden_url: str) -> None:

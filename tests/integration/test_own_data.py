@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from workers import ledger_at, start_worker
+from workers import ledger_at
 
-from hpo.study import file
-from hpo.study.trials import SlotState, StudyState
-from hpo.views.terminal.status import worker_lines
+from hpo.study.trials import StudyState
 
 STUDY = """
 objective = "spintronic"
@@ -82,35 +80,3 @@ def test_a_file_of_ones_own_is_searched_and_confirmed(directory: Path, database_
     assert again.returncode == 1
     assert "task.sha256: " in again.stderr
     assert "Traceback" not in again.stderr
-
-
-def test_a_host_without_the_data_leaves_the_study_to_others(
-    directory: Path, database_url: str
-) -> None:
-    spec = file.load(str(directory / "sines.toml"), overrides=["budget.trials=4"])
-    with ledger_at(database_url) as ledger:
-        ledger.register(spec)
-        write_sines(directory / "sines.npz", phase=1.0)
-        worker = start_worker(database_url, "--study", "sines", "--name", "elsewhere")
-        _, said = worker.communicate(timeout=200)
-        assert worker.returncode == 1
-        assert f"error: refuses sines: {directory}/sines.npz: `sha256 == " in said
-        assert "the data changed since the study began" in said
-        snapshot = ledger.snapshot("sines")
-        assert snapshot.state == StudyState.OPEN
-        assert [(slot.state, slot.held, slot.losses) for slot in snapshot.search] == [
-            (SlotState.RUNNING, False, 0)
-        ]
-        (worker_info,) = snapshot.workers
-        assert worker_info.doing.startswith("refuses sines: ")
-        assert worker_lines(snapshot.workers)[1].startswith("elsewhere  ")
-
-        (directory / "sines.npz").rename(directory / "moved.npz")
-        write_sines(directory / "moved.npz")
-        moved = file.load(
-            str(directory / "sines.toml"),
-            overrides=["budget.trials=4", "task.path=moved.npz"],
-        )
-        assert moved.hash == spec.hash
-        assert ledger.register(moved) == "continued", "the content is the same"
-        assert ledger.snapshot("sines").spec.task["path"] == str(directory / "moved.npz")

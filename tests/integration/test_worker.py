@@ -9,11 +9,10 @@ import time
 import pytest
 import sqlalchemy as sa
 from servers import connect
-from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.study.trials import SlotState, StudyState
 from hpo.worker import loop
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
@@ -88,37 +87,6 @@ def test_a_worker_whose_objective_hangs_says_where_and_ends(
         "error: HPO_EPOCH_LIMIT: it must be a number of seconds above 0, but got '4h'. Set it to "
         "several times what the longest epoch takes.\n"
     )
-
-
-def test_raising_objective_stops_the_study_with_its_traceback(
-    ledger: Ledger, database_url: str
-) -> None:
-    ledger.register(toy_spec(fixed={"fail": "late"}))
-    run_workers(database_url, "toy", 1)
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.state == StudyState.FAILED
-    assert [s.state for s in snapshot.search] == [SlotState.FAILED] * 3
-    assert snapshot.reason is not None
-    assert snapshot.reason.startswith("3 slots in a row failed; the last one:\nTraceback")
-    assert "RuntimeError: the toy breaks after its first epoch" in snapshot.reason
-
-
-def test_diverging_training_is_a_score(ledger: Ledger, database_url: str) -> None:
-    ledger.register(toy_spec(fixed={"fail": "diverge"}, budget={"trials": 3}))
-    run_workers(database_url, "toy", 1)
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.state == StudyState.DONE
-    assert all(m.diverged for slot in snapshot.search for m in slot.members)
-
-
-def test_orphan_stops_by_itself(ledger: Ledger, database_url: str) -> None:
-    ledger.register(toy_spec(fixed={"sleep_s": 0.05}, budget={"trials": 1000}))
-    worker = start_worker(
-        database_url, "--study", "toy", "--lease", "1", "--parent", str(os.getpid() + 1)
-    )
-    _, said = worker.communicate(timeout=30)
-    assert worker.returncode == 0
-    assert "the launcher is gone: stopping" in said
 
 
 def test_a_worker_told_to_stop_before_it_could_enlist_ends_quietly(

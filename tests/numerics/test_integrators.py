@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from networks import (
-    GAMMA,
     KINDS,
     METHODS,
     WITH_WARM,
@@ -26,7 +25,7 @@ from networks import (
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from objectives.networks.integrators import EXTRAPOLATION, IntegratorName, Stepping, phi1
+from objectives.networks.integrators import EXTRAPOLATION, IntegratorName, Stepping
 from objectives.solved_equation import refined
 
 ORDERS: dict[IntegratorName, int] = {
@@ -128,19 +127,6 @@ def test_gradients_are_those_of_finite_differences(
     assert torch.autograd.gradcheck(loss, [u, *values], fast_mode=True)
 
 
-@pytest.mark.parametrize("z", [0.0, 1e-12, -0.0499999, 0.0499999, 0.0500001, 3.0, -30.0])
-def test_phi1_and_its_derivative_are_exact_on_both_sides_of_the_series(z: float) -> None:
-    at = torch.tensor(z, dtype=torch.float64, requires_grad=True)
-    value = phi1(at)
-    (slope,) = torch.autograd.grad(value, at)
-    terms = [z**k / math.factorial(k + 1) for k in range(60)]
-    slopes = [(k + 1) * z**k / math.factorial(k + 2) for k in range(60)]
-    exact = math.expm1(z) / z if abs(z) > 1 else math.fsum(terms)
-    exact_slope = (math.exp(z) - exact) / z if abs(z) > 1 else math.fsum(slopes)
-    assert value.item() == pytest.approx(exact, rel=1e-15)
-    assert slope.item() == pytest.approx(exact_slope, rel=1e-12)
-
-
 @pytest.mark.parametrize(
     ("name", "value", "rule"),
     [
@@ -173,15 +159,6 @@ def test_no_step_is_longer_than_the_longest_nor_are_there_more_than_it_takes(
     stepping = Stepping(dt_ns=dt_ns, steps_per_point=steps_per_point, max_step_ns=max_step_ns)
     assert stepping.n_steps == n_steps
     assert stepping.step_ns * n_steps == pytest.approx(dt_ns)
-
-
-def test_explicit_integrators_blow_up_where_the_exponential_ones_cannot() -> None:
-    """Why one is the default: a strong drive makes the step of Euler a chaotic logistic map."""
-    u = inputs(time=40)
-    for method in METHODS:
-        network = scaled(tiny(integrator=method, tau_ns=1 / GAMMA), 300.0)
-        bounded = bool((network.trajectories(u)["x"] <= 1.0).all())
-        assert bounded == method.startswith("exponential")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What layered networks share: members, masks, sizes at the edge, backends, trajectories."""
+"""What layered networks share: members, sizes, backends, trajectories."""
 
 from __future__ import annotations
 
@@ -30,73 +30,6 @@ def test_members_at_once_compute_what_each_computes_alone(
         for name, parameter in alone.named_parameters():
             gradient = together.get_parameter(name).grad
             torch.testing.assert_close(gradient[index], parameter.grad[0], rtol=1e-11, atol=1e-15)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_masked_weights_are_zero_and_get_no_gradient_and_the_others_do(kind: str) -> None:
-    network = tiny(kind, seeds=(0, 1))
-    network(inputs(time=8)).square().sum().backward()
-    for name in ("in", "inter", "intra"):
-        weights = getattr(network, f"w_{name}")
-        for values in (weights, weights.grad):
-            assert torch.equal(values != 0, getattr(network, f"mask_{name}")), name
-
-
-EDGES: dict[str, dict[str, Any]] = {
-    "no connection at all": {"density_inter": 0.0, "density_intra": 0.0},
-    "every connection": {"density_inter": 1.0, "density_intra": 1.0},
-    "one layer": {"layers": 1},
-    "one neuron": {"layers": 1, "width": 1, "density_inter": 1.0},
-    "one neuron per layer": {"width": 1, "density_inter": 1.0, "density_intra": 1.0},
-    "one channel": {"channels": 1},
-    "one class": {"outputs": 1},
-}
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(3, 5), (1, 1), (200, 1)], ids=["usual", "one point", "wide"])
-@pytest.mark.parametrize("changes", EDGES.values(), ids=EDGES.keys())
-@pytest.mark.parametrize("kind", KINDS)
-def test_networks_at_the_edge_work(
-    kind: str, changes: dict[str, Any], shape: tuple[int, int], dtype: torch.dtype
-) -> None:
-    """Forward, backward and trajectories; by the kernel, too, where there is one for float32."""
-    network = tiny(kind, **changes).to(dtype)
-    u = inputs(*shape, channels=changes.get("channels", 2)).to(dtype)
-    logits = network(u)
-    assert logits.shape == (1, shape[0], changes.get("outputs", 3))
-    logits.square().sum().backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-    series = network.trajectories(u)
-    layers, width = network.bias.shape[1:]
-    assert series["x"].shape == series["y"].shape == (1, layers, shape[0], shape[1] + 1, width)
-    assert series["drive"].shape == (1, layers, shape[0], shape[1], width)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("factor", [1.0, 30.0])
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_reference_computes_in_any_float_type(
-    kind: str, factor: float, dtype: torch.dtype
-) -> None:
-    """As float64 does, to the rounding of the type.
-
-    A strong drive multiplies that, and so does the extrapolation, (23 + 16 + 5) / 12 at most.
-    """
-    exact, u = scaled(tiny(kind), factor), inputs(time=20)
-    network = scaled(tiny(kind), factor).to(dtype)
-    network.backend = "reference"
-    found = network.output(u.to(dtype))
-    assert found.dtype == dtype
-    rounding = 8 * factor * torch.finfo(dtype).eps
-    torch.testing.assert_close(found.double(), exact.output(u), rtol=0, atol=rounding)
-    found.sum().backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is None or parameter.grad.isfinite().all(), name
-    x = network.trajectories(u.to(dtype))["x"]
-    assert kind == "ctrnn" or ((x >= 0) & (x <= 1 + rounding)).all()
 
 
 @pytest.mark.parametrize(

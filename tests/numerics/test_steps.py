@@ -8,15 +8,13 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-import torch
 from networks import Floats
 from numpy.typing import NDArray
 
-from objectives.networks import oscillator
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.simd import load, store
 from objectives.networks.kernels.sizes import WIDTH
-from objectives.networks.kernels.steps import cold_step, renormalised, warm_step
+from objectives.networks.kernels.steps import warm_step
 
 Singles = NDArray[np.float32]
 
@@ -29,17 +27,6 @@ def _warm(x: Any, drive: Any, g: Any, k: Any, found: Any) -> None:
         store(found, i, after)
         store(found, len(x) + i, lanes[0] * slope_x)
         store(found, 2 * len(x) + i, slope_drive)
-
-
-@kernel
-def _cold(mantissa: Any, depth: Any, drives: Any, g: Any, found: Any) -> None:
-    """Step by step, for each of the lanes; slopes of ln x, all but the last those of ln x alone."""
-    m, d, power = load(mantissa, 0, WIDTH), load(depth, 0, WIDTH), load(mantissa, 0, WIDTH)
-    for n in range(len(drives) // WIDTH):
-        factor, slope_x, slope_drive = cold_step(power, load(drives, n * WIDTH, WIDTH), g)
-        m, d, power = renormalised(m * factor, d)
-        for row, values in enumerate((m, d, power, slope_x, slope_drive)):
-            store(found, (5 * n + row) * WIDTH, values)
 
 
 def warm(*arguments: Floats) -> tuple[list[Singles], Floats]:
@@ -93,31 +80,3 @@ def test_a_warm_step_is_good_to_2e_6(thermal_power: tuple[float, float]) -> None
     assert counts.mean() > 0.99
     assert np.abs(found / wanted - 1)[counts].max() < 2.5e-6
     assert (np.abs(found)[~counts] < 1.1e-30).all()
-
-
-def test_without_thermal_power_x_may_have_any_size() -> None:
-    """ln x down to -700 and up again, and its slopes, as a loop in float64 has them."""
-    random = np.random.default_rng(2)
-    course = [(30, -40, -10), (20, -9, 9), (40, 10, 39.9), (20, -9, 9)]
-    drives = np.concatenate([random.uniform(*ends, (n, WIDTH)) for n, *ends in course])
-    drives = drives.astype(np.float32)
-    g, start = np.float32(0.3), random.uniform(0.01, 0.99, WIDTH).astype(np.float32)
-    found = np.empty((len(drives), 5, WIDTH), np.float32)
-    _cold(start, np.zeros(WIDTH, np.float32), drives.reshape(-1), g, found.reshape(-1))
-    mantissa, depth, power, slope_x, slope_drive = found.astype(float).swapaxes(0, 1)
-    log_x, least = torch.from_numpy(start).double().log(), 0.0
-    for n, drive in enumerate(torch.from_numpy(drives).double()):
-        before, force = log_x.clone().requires_grad_(), drive.clone().requires_grad_()
-        material: Any = {"gamma_per_ns": float(g), "q": 0.0, "sigma": 1.0}
-        after = oscillator.log_flow(before, force, 1.0, **material)
-        slopes = torch.autograd.grad(after.sum(), (before, force))
-        log_x = after.detach()
-        own = np.log(mantissa[n]) - depth[n] * 64 * math.log(2)
-        np.testing.assert_allclose(own, log_x, rtol=0, atol=1e-4)
-        x = log_x.exp().numpy()
-        np.testing.assert_allclose(power[n], np.where(x < 2.0**-128, 0, x), rtol=1e-4, atol=1e-37)
-        for mine, exact_slope in zip((slope_x[n], slope_drive[n]), slopes, strict=True):
-            np.testing.assert_allclose(mine, exact_slope, rtol=1e-4, atol=1e-13)
-        least = min(least, float(log_x.min()))
-    assert least < -690
-    assert power[89].min() > 0.5, "up again"

@@ -45,15 +45,6 @@ def test_defaults_are_those_of_the_paper(model: type[LayeredParams]) -> None:
         assert (params.s, params.q, params.sigma) == (0.5, 0.0, 1.0)
 
 
-def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
-    only = set(Spintronic.model_fields) - set(Ctrnn.model_fields)
-    assert only == {
-        *("f_cut_per_ns", "q", "sigma", "start"),
-        *("thermal_power", "thermal_training", "thermal_span"),
-    }
-    assert set(Ctrnn.model_fields) < set(Spintronic.model_fields)
-
-
 WRONG: dict[float | str, tuple[str, ...]] = {
     0: (
         *("tau_ns", "lr0", "lr_decay", "dt_ns", "layers", "width", "batch_size", "epochs"),

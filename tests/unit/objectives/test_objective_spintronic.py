@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import pytest
@@ -44,16 +43,6 @@ def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
         spintronic(resume=checkpoint, epochs=2, seed=1, protocol=Protocol.PAPER)
     with pytest.raises(ValueError, match=r"`variability.draws == 3` must hold, but got .*=None"):
         spintronic(resume=checkpoint, epochs=2, seed=1, variability={"draws": 3})
-
-
-def test_euler_diverges_where_the_default_does_not_and_scores_zero() -> None:
-    strong = SMALL | {"s": 100.0, "lr0": 9.0, "epochs": 2}
-    outcome = spintronic(**strong, integrator="euler")
-    assert outcome.diverged
-    assert outcome.score == outcome.curve[-1] == 0.0
-    assert len(outcome.curve) == len(outcome.loss_curve) == 2
-    assert math.isnan(outcome.loss_curve[-1])
-    assert not spintronic(**strong).diverged
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import objectives
 from objectives import physics
 
 PAPER: dict[str, Any] = {"layers": 3, "width": 32, "density_inter": 0.5, "density_intra": 0.5}
@@ -27,28 +26,6 @@ def test_the_paper_consumes_about_40_pj_in_about_100_ns() -> None:
     image_ns = physics.presentation_ns(points=64, dt_ns=1.0)
     assert image_ns == 64.0
     assert physics.energy_pj(**counts, presentation_ns=image_ns) == pytest.approx(0.64 * in_100_ns)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {},
-        {"layers": 1},
-        {"width": 7, "density_intra": 0.3},
-        {"density_inter": 0.8, "density_intra": 0.35},
-        {"width": 5, "density_inter": 0.94},  # 0.94 × 25 = 23.5, but 0.94 × 5 × 5 is below it
-    ],
-)
-@pytest.mark.parametrize(("channels", "classes"), [(1, 10), (5, 2)])
-def test_counts_are_those_of_the_network(
-    change: dict[str, Any], channels: int, classes: int
-) -> None:
-    sizes = {**PAPER, **change}
-    objective: Any = objectives.load("spintronic")
-    params = objective.Params(**sizes)
-    network = objective.network(params, [0], channels=channels, outputs=classes)
-    assert network.n_synapses == physics.n_synapses(**sizes, channels=channels, classes=classes)
-    assert network.n_neurons == physics.n_neurons(layers=sizes["layers"], width=sizes["width"])
 
 
 def test_recommended_weights_give_a_cumulative_drive_of_one() -> None:

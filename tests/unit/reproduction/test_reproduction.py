@@ -15,7 +15,6 @@ from paper_studies import bell, study
 from hpo.errors import HpoError
 from objectives.contract import Solved
 from reproduction import (
-    __main__,
     data,
     evidence,
     jobs,
@@ -102,14 +101,6 @@ def test_unknown_figure_and_missing_data_are_refused(tmp_path: Path) -> None:
         runs.draw(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}/reproduction: data must be there, but there are none. Run: make reproduce"
-    )
-
-
-def test_draw_takes_no_options_of_run(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        __main__.main(["draw", "--fig", "fig4"])
-    assert (
-        "draw takes --docs alone: it draws all that there are data for" in capsys.readouterr().err
     )
 
 
