@@ -301,9 +301,10 @@ class DeviceObjective(LayeredObjective[Device]):
         self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> DeviceNetwork:
         """The network that ``params`` describe, one member per seed."""
-        from objectives.networks.pointwise import DeviceNetwork, DevicePhysics
+        from objectives.networks.integrators import Stepping
+        from objectives.networks.pointwise import DeviceNetwork
 
-        devices = DevicePhysics(device=params, **stepping(params))
+        devices = Stepping(device=params, **stepping(params))
         return DeviceNetwork(
             seeds, physics=devices, channels=channels, outputs=outputs, **architecture(params)
         )

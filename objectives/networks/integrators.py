@@ -160,7 +160,7 @@ INTEGRATORS: Mapping[str, Integrator] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Stepping:
-    """How a network is taken from one input point to the next."""
+    """A device, and how a network of them is taken from one input point to the next."""
 
     dt_ns: float = 1.0
     """Time between two input points; each is held constant for as long."""
@@ -170,37 +170,29 @@ class Stepping:
     max_step_ns: float = 0.5
     """Longest step."""
 
+    device: Any = None
+    """The ``objectives.device.Device`` that the neurons are, with the values of its parameters."""
+
+    def __getattr__(self, name: str) -> Any:
+        """A parameter of the device."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.device, name)
+
     @property
     def solver(self) -> IntegratorName:
         """By which its equation is solved, whatever it is integrated by."""
-        return "exponential-ab3"
+        return "ab3" if self.device.flow is None else "exponential-ab3"
 
     @property
     def longest_step_ns(self) -> float:
         """The longest step by default."""
-        return type(self).max_step_ns
+        found: float = type(self.device).model_fields["max_step_ns"].default
+        return found
 
     def replaced(self, **values: Any) -> Self:
-        """The same with other constants of the neurons."""
-        return replace(self, **values)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be integrated."""
-        if self.integrator not in INTEGRATORS:
-            raise ValueError(
-                f"integrator: `integrator in {list(INTEGRATORS)}` must hold, but got "
-                f"integrator={self.integrator!r}. Name one of these."
-            )
-        if self.steps_per_point < 1:
-            raise ValueError(
-                "integrator: `steps_per_point >= 1` must hold, but got "
-                f"steps_per_point={self.steps_per_point}. Give a whole number from 1."
-            )
-        if not self.max_step_ns > 0.0:
-            raise ValueError(
-                f"integrator: `max_step_ns > 0` must hold, but got max_step_ns={self.max_step_ns}. "
-                "Give a time in ns."
-            )
+        """The same with other parameters of the device."""
+        return replace(self, device=self.device.with_values(**values))
 
     @property
     def n_steps(self) -> int:

@@ -169,7 +169,7 @@ class LayeredNetwork(nn.Module, ABC):
         check_sizes(members=len(seeds), channels=channels, outputs=outputs, layers=layers)
         self.widths = widths = of_layers(width, layers, "width")
         check_sizes(width=min(widths))
-        for name, value in vars(physics).items():
+        for name, value in {**physics.device.values(), "s": physics.device.s}.items():
             of_layers(value, layers, name)
         self.physics = physics
         self.features = features

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -30,15 +29,6 @@ def of_layers(value: Value | tuple[Value, ...], layers: int, name: str) -> tuple
             f"{name}={list(values)}. Give {layers} numbers."
         )
     return values
-
-
-def mapped(function: Callable[[float], float], value: PerLayer) -> PerLayer:
-    """``function`` of the one number, or of each.
-
-    >>> mapped(abs, -1.0), mapped(abs, (-1.0, 2.0))
-    (1.0, (1.0, 2.0))
-    """
-    return tuple(map(function, value)) if isinstance(value, tuple) else function(value)
 
 
 def beside(value: PerLayer, state: Tensor) -> float | Tensor:

@@ -14,49 +14,20 @@ one, (layers, 1, 1) where they differ, (1, layers, 1, width) on a chip whose neu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.integrators import EXTRAPOLATION, IntegratorName, State, Stepping
+from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
 from objectives.networks.kernels.chips import Chip
 from objectives.networks.kernels.generating import of_device
 from objectives.networks.kernels.kernel import OfNeurons, Pointwise
 from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
 from objectives.networks.per_layer import beside
-
-
-@dataclass(frozen=True, kw_only=True)
-class DevicePhysics(Stepping):
-    """A device with the values of its parameters, and how it is integrated."""
-
-    device: Any
-    """An ``objectives.device.Device``."""
-
-    def __getattr__(self, name: str) -> Any:
-        """A parameter of the device."""
-        if name.startswith("_") or name == "device":
-            raise AttributeError(name)
-        return getattr(self.device, name)
-
-    @property
-    def solver(self) -> IntegratorName:
-        """See ``Stepping``."""
-        return "ab3" if self.device.flow is None else "exponential-ab3"
-
-    @property
-    def longest_step_ns(self) -> float:
-        """See ``Stepping``."""
-        found: float = type(self.device).model_fields["max_step_ns"].default
-        return found
-
-    def replaced(self, **values: Any) -> Self:
-        """See ``Stepping``."""
-        return replace(self, device=self.device.with_values(**values))
 
 
 def _is_zero(value: Any) -> bool:
@@ -68,7 +39,7 @@ def _is_zero(value: Any) -> bool:
 class DeviceDynamics:
     """The equations of the module as a pure vector field, with the weights of one forward pass."""
 
-    physics: DevicePhysics
+    physics: Stepping
     synapses: Synapses
     neurons: Neurons = NOMINAL
 
@@ -147,7 +118,6 @@ class DeviceDynamics:
 class DeviceNetwork(LayeredNetwork):
     """Members of a multilayer network of devices; arguments as for ``LayeredNetwork``."""
 
-    physics: DevicePhysics
     _ideal: tuple[Any, ...] = ()
     """For which physics ``_nominal`` is, and it."""
 

@@ -13,9 +13,9 @@ from networks import assert_kernel_agrees, inputs, make_chip
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.integrators import _runge_kutta
+from objectives.networks.integrators import Stepping, _runge_kutta
 from objectives.networks.kernels.generating import Pointwise, of_device
-from objectives.networks.pointwise import DeviceNetwork, DevicePhysics
+from objectives.networks.pointwise import DeviceNetwork
 
 
 class OfNeurons(NamedTuple):
@@ -152,7 +152,7 @@ def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) 
 def test_a_network_of_devices_is_compiled(name: str, noise: float) -> None:
     """It agrees with the reference, and so do its gradients, on a chip whose neurons differ."""
     device = getattr(pointwise_devices, name)()
-    physics = DevicePhysics(device=device, integrator=device.integrator, max_step_ns=0.35)
+    physics = Stepping(device=device, integrator=device.integrator, max_step_ns=0.35)
     sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": (5, 7, 4)}
     how: Any = {**sizes, "density_inter": 0.6, "density_intra": 0.4}
     network = DeviceNetwork([0], physics=physics, **how)

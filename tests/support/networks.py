@@ -14,10 +14,10 @@ from torch import Tensor
 
 from objectives.ctrnn import Ctrnn
 from objectives.networks.devices import drawn_normals
-from objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS
+from objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS, Stepping
 from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.layered import LayeredNetwork
-from objectives.networks.pointwise import DeviceNetwork, DevicePhysics
+from objectives.networks.pointwise import DeviceNetwork
 from objectives.spintronic import Spintronic
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,7 @@ def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: 
     how: dict[str, Any] = {**sizes, **densities, "dtype": torch.float64, **changes}
     own = {name: physics.pop(name) for name in physics.keys() - STEPPING}
     device = (Ctrnn() if kind == "ctrnn" else Spintronic()).with_values(**own)
-    return DeviceNetwork(seeds, physics=DevicePhysics(device=device, **physics), **how)
+    return DeviceNetwork(seeds, physics=Stepping(device=device, **physics), **how)
 
 
 def inputs(batch: int = 3, time: int = 5, channels: int = 2) -> Tensor:

@@ -20,7 +20,7 @@ from hpo.study.spec import StudySpec
 from hpo.views import verdict
 from objectives import thermal_check
 from objectives.contract import Protocol
-from objectives.networks.pointwise import DevicePhysics
+from objectives.networks.integrators import Stepping
 from objectives.scoring import Hardware, ideal_accuracy
 from objectives.solved_equation import refined
 from objectives.spintronic import Spintronic
@@ -216,7 +216,7 @@ def test_a_confirmed_network_is_scored_at_other_thermal_powers(power: float) -> 
 
 @pytest.mark.parametrize("exponent", range(2, 13))
 def test_the_highest_power_is_told_at_which_a_score_is_the_claimed_one(exponent: int) -> None:
-    network: Any = SimpleNamespace(physics=DevicePhysics(device=Spintronic()))
+    network: Any = SimpleNamespace(physics=Stepping(device=Spintronic()))
 
     def score() -> float:
         return 0.9 - 0.1 * (network.physics.thermal_power > 1.5 * 10.0**-exponent)
