@@ -147,7 +147,7 @@ class LayeredParams(ObjectiveParams):
         ),
     ] = "last"
     readout_powers: Annotated[
-        Literal[1, 2], Field(description="2: the squares of all that is weighed, too")
+        int, Field(ge=1, le=2, description="2: the squares of all that is weighed, too")
     ] = 1
     readout_layers: Annotated[
         Literal["last", "all"], Field(description="layers whose neurons are read")
