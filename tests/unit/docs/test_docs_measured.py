@@ -8,7 +8,7 @@ import statistics
 import pytest
 from stack import ROOT
 
-from benchmarks import integratorpage, integrators, window
+from benchmarks import devices, integratorpage, integrators, window
 from benchmarks.networks import KINDS
 from hpo.study import file
 
@@ -45,6 +45,12 @@ def test_the_default_has_a_gap_of_half_a_point_at_most(kind: str) -> None:
 def test_two_solutions_agree() -> None:
     assert set(FOUND.checks) == set(integrators.NETWORKS)
     assert max(FOUND.checks.values()) < 1e-4
+
+
+def test_the_table_of_devices_is_that_of_the_results() -> None:
+    assert f"<!-- devices -->\n{devices.table(devices.found())}\n<!-- end -->" in (
+        devices.PAGE.read_text("utf-8")
+    )
 
 
 # --- window --------------------------------------------------------------------------------------
