@@ -36,16 +36,15 @@ def found() -> dict[str, Any]:
 
 def table(results: Mapping[str, Any]) -> str:
     """A row per device."""
-    head = ["", "confirmed", "at the step of the training", "connections", "energy (pJ)"]
-    rows = [head, ["---", *["---:"] * 4]]
+    head = ["", "confirmed", "at the step of the training", "connections"]
+    rows = [head, ["---", *["---:"] * 3]]
     for name, result in results.items():
         own = result["confirmations"][0]
-        info = result["best"][0]["members"][0]["info"]
-        energy = f"{info['energy_pj']:.1f}" if "energy_pj" in info else "–"
+        connections = result["best"][0]["members"][0]["info"]["n_synapses"]
         scores = [f"{100 * own[m]:.1f} ± {100 * own[s]:.1f} %" for m, s in _MEANS]
-        rows.append([f"{STUDIES[name]}, `{name}`", *scores, f"{info['n_synapses']:,}", energy])
+        rows.append([f"{STUDIES[name]}, `{name}`", *scores, f"{connections:,}"])
     reported = [
-        [name, f"{100 * mean:.1f} ± {100 * std:.1f} %", "–", "–", "–"]
+        [name, f"{100 * mean:.1f} ± {100 * std:.1f} %", "–", "–"]
         for name, (mean, std) in REPORTED.items()
     ]
     return "\n".join(map(row, rows + reported))
