@@ -86,7 +86,7 @@ def _fields(model: Any, prefix: str = "") -> list[dict[str, Any]]:
             {
                 "name": f"{prefix}{name}",
                 "unit": formatting.unit(name),
-                "bounds": ", ".join(choices or words),
+                "bounds": ", ".join(map(str, choices or words)),
                 **{key: bounds.get(key) for key in _RANGES},
                 "choices": choices,
                 "default": schema.get("default"),
