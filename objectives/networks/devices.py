@@ -43,6 +43,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -177,6 +178,11 @@ def written(network: LayeredNetwork, bits: int | None) -> Iterator[None]:
                 parameter.copy_(before)
 
 
+@lru_cache(maxsize=1)
+def _noise_table(seed: int, n: int) -> Floats:
+    return stream(seed, "training/noise").standard_normal(n, dtype=np.float32)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """What training sees of devices: batch by batch, another chip.
@@ -212,13 +218,13 @@ class Training:
     def chips(self, epoch: int, n_points: int) -> Iterator[tuple[Chip, np.random.Generator]]:
         """Yield the chips of an epoch, each with what the noise of its input comes from.
 
-        Jumps come once per point, from numbers that are drawn once per epoch: every chip begins
-        somewhere else in them.
+        Jumps come once per point, from numbers that are drawn once: every chip begins somewhere
+        else in them, a noise table as in T. Salimans et al., arXiv:1703.03864, section 2.
         """
         random = stream(self.seed, f"training/{epoch}")
         network, per_jump, noisy = self.network, self.network.floats_per_jump, self.noisy
         size = min(n_points, max(1, MAX_CHIP_NOISE // per_jump)) * per_jump
-        pool = random.standard_normal(size + SHIFTS if noisy else 0, dtype=np.float32)
+        pool = _noise_table(self.seed, size + SHIFTS) if noisy else np.empty(0, np.float32)
         how: Any = {"network": network, "normals": pool if noisy else None, "jumps_per_point": 1}
         alike = drawn(self._devices, self.seed, f"training/{epoch}/0", **how)
         for number in itertools.count():

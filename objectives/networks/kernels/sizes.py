@@ -23,7 +23,7 @@ MAX_KEPT_NOISE = 2**24
 """Random numbers kept from epoch to epoch, at most: 64 MB; the digits need 25 for 8 chips."""
 MAX_CHIP_NOISE = 2**23
 """Of one chip: in longer series its noise begins again."""
-SHIFTS = 2**18
+SHIFTS = 2**20
 """Numbers among which the noise of a batch of training may begin."""
 CHIPS = 4
 """Simulated chips of a confirmed network, where the study asks for none."""
