@@ -134,7 +134,9 @@ class Step:
 
 
 @pytest.mark.parametrize("jump", [False, True])
-@pytest.mark.parametrize("name", ["Cubic", "Leaky", "Leaky by rate", "Nagumo", "Phase", "Odd"])
+@pytest.mark.parametrize(
+    "name", ["Cubic", "Leaky", "Leaky by rate", "Duffing", "PhaseOscillator", "Odd"]
+)
 def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) -> None:
     """Within 1e-5 of the largest, whatever each neuron's parameters; the same without slopes."""
     device = getattr(pointwise_devices, name.partition(" ")[0])()
@@ -148,7 +150,7 @@ def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) 
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
-@pytest.mark.parametrize("name", ["Cubic", "Leaky", "Nagumo", "Phase", "Odd"])
+@pytest.mark.parametrize("name", ["Cubic", "Leaky", "Duffing", "PhaseOscillator", "Odd"])
 def test_a_network_of_devices_is_compiled(name: str, noise: float) -> None:
     """It agrees with the reference, and so do its gradients, on a chip whose neurons differ."""
     device = getattr(pointwise_devices, name)()
@@ -164,6 +166,6 @@ def test_slopes_are_kept_where_they_are_not_constant() -> None:
     """A leaky node has those of its output alone; a step that is linear keeps none."""
     n_kept = {
         name: of_device(getattr(pointwise_devices, name)(), by_flow=name == "Leaky").n_kept
-        for name in ("Leaky", "Cubic", "Phase")
+        for name in ("Leaky", "Cubic", "PhaseOscillator")
     }
-    assert n_kept == {"Leaky": 1, "Cubic": 2, "Phase": 3}
+    assert n_kept == {"Leaky": 1, "Cubic": 2, "PhaseOscillator": 3}

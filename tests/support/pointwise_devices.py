@@ -1,4 +1,4 @@
-"""Devices of a few lines: with one state and two, by rate and by flow, with noise of two parts."""
+"""Devices of a few lines: by rate, by flow, and with all that an expression may have."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 from objectives.device import (
     Device,
     Parameter,
-    cos,
     exp,
     log,
     maximum,
     parameter,
     sigmoid,
-    sin,
     sqrt,
     tanh,
     where,
 )
+from objectives.devices.duffing import Duffing
+from objectives.devices.phase_oscillator import PhaseOscillator
+
+__all__ = ["Cubic", "Duffing", "Leaky", "Odd", "PhaseOscillator"]
 
 
 class Cubic(Device):
@@ -55,47 +57,6 @@ class Leaky(Device):
         return self.noise / sqrt(self.tau_ns)
 
 
-class Nagumo(Device):
-    """FitzHugh and Nagumo's neuron, at rest without a drive."""
-
-    states = ("v", "w")
-    tau_ns: Parameter = parameter(1.0, gt=0, description="time of v, in ns")
-    slowness: Parameter = parameter(0.08, gt=0, description="that of w over that of v")
-
-    def rate(self, v: Any, w: Any, drive: Any) -> Any:
-        """Per ns."""
-        fast = (v - v**3 / 3 - w) / self.tau_ns + drive
-        return fast, self.slowness * (v + 0.7 - 0.8 * w) / self.tau_ns
-
-    def rest(self) -> Any:
-        """The fixed point."""
-        return -1.199408035244035, -0.624260044055044
-
-    def output(self, v: Any, w: Any) -> Any:
-        """From 0."""
-        return sigmoid(v + 1.0) - 0.2 * w
-
-
-class Phase(Device):
-    """A phase that its drive turns, locked to a reference."""
-
-    states = ("phi",)
-    detuning_per_ns: Parameter = parameter(0.3, description="from the reference")
-    lock_per_ns: Parameter = parameter(0.5, gt=0, description="strength of it")
-
-    def rate(self, phi: Any, drive: Any) -> Any:
-        """Per ns."""
-        return self.detuning_per_ns - self.lock_per_ns * sin(phi) + drive * cos(phi)
-
-    def fixed_drive(self) -> Any:
-        """A bias."""
-        return 0.1 * self.lock_per_ns
-
-    def output(self, phi: Any) -> Any:
-        """What couples."""
-        return sin(phi)
-
-
 class Odd(Device):
     """Every function and comparison, powers, and noise of two parts that acts on both states."""
 
@@ -113,6 +74,10 @@ class Odd(Device):
     def rest(self) -> Any:
         """By its parameters."""
         return 0.3 * self.a, 0.0
+
+    def fixed_drive(self) -> Any:
+        """A bias."""
+        return 0.1 * self.a
 
     def kick(self, x: Any, z: Any, noise: Any) -> Any:
         """Along and across."""

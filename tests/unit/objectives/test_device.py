@@ -186,19 +186,6 @@ def test_choices_are_made_number_by_number() -> None:
         assert chosen(x, -1.0).subs({x: 2.0}) == expected
 
 
-@pytest.mark.parametrize("name", ["Cubic", "Leaky", "Nagumo", "Phase"])
-def test_it_stays_at_rest_without_input(name: str) -> None:
-    """And its trace says so: the rest that a device tells is the fixed point of its rate."""
-    own = network(f"pointwise_devices:{name}")
-    for weights in own.parameters():
-        weights.data.zero_()
-    found = own.trajectories(torch.zeros(1, 3, 1, dtype=torch.float64))
-    if name != "Phase":
-        torch.testing.assert_close(found["x"], found["x"][..., :1, :].expand_as(found["x"]))
-    expected = 0.05 if name == "Phase" else 0.0
-    assert found["drive"].unique().tolist() == [expected]
-
-
 def test_a_layer_has_its_own_parameters_and_a_chip_its_neurons() -> None:
     """A chip whose factors are those of the second layer is a network with that layer changed."""
     nominal, changed = network(), network(a=(0.3, 0.6))
@@ -210,23 +197,23 @@ def test_a_layer_has_its_own_parameters_and_a_chip_its_neurons() -> None:
 
 def test_every_parameter_may_spread() -> None:
     """By a key of [variability] of its own; tau_ns has the one that built-in objectives have."""
-    objective = objectives.load("pointwise_devices:Nagumo")
-    spread = {"tau_spread": 0.1, "slowness_spread": 0.5}
-    own = network("pointwise_devices:Nagumo", variability=spread)
+    objective = objectives.load(CUBIC)
+    spread = {"tau_spread": 0.1, "a_spread": 0.5}
+    own = network(variability=spread)
     hardware = own.physics.device.variability
     assert type(hardware) is objective.variability
-    assert hardware.model_dump()["slowness_spread"] == 0.5
+    assert hardware.model_dump()["a_spread"] == 0.5
     factors = drawn(hardware, 7, 0, network=own, normals=None).factors
     assert {name: found.shape for name, found in factors.items()} == {
         "tau_ns": (12,),
-        "slowness": (12,),
+        "a": (12,),
     }
-    assert np.log(factors["slowness"]).std() > 2 * np.log(factors["tau_ns"]).std()
+    assert np.log(factors["a"]).std() > 2 * np.log(factors["tau_ns"]).std()
     with pytest.raises(ValidationError) as refused:
-        pointwise_devices.Phase(variability={"tau_spread": 0.1})
+        pointwise_devices.Odd(variability={"tau_spread": 0.1})
     assert (
-        "variability.tau_spread: a device with a parameter tau_ns must hold, but got Phase without."
-        " Give the spread of another one: detuning_per_ns_spread, lock_per_ns_spread."
+        "variability.tau_spread: a device with a parameter tau_ns must hold, but got Odd without."
+        " Give the spread of another one: a_spread, b_spread."
     ) in str(refused.value)
 
 
