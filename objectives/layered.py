@@ -175,8 +175,8 @@ class LayeredParams(ObjectiveParams):
         Field(
             ge=1,
             le=256,
-            description="cores that train one network, a block of 32 series each, where trials are"
-            " few; the last bits depend on how many",
+            description="cores that train one network, some series each, where trials are few; the"
+            " last bits depend on how many",
         ),
     ] = 1
     device: Annotated[

@@ -26,15 +26,15 @@ paper symbol  code name           unit      shape
 f             tau                 1         (neurons,)
 g             s                   1         (neurons,)
 η             noise_per_sqrt_ns   1/√ns     (neurons,)
-ξ             normals             1         (jumps, parts, neurons, LANES)
+ξ             normals             1         (jumps, parts, series, neurons)
 n             input_noise         1         (batch, time, channels)
 ============  ==================  ========  =======================================
 
 A jump is no part of the polynomial that ``integrators`` extrapolates: with noise, a step has an
 error of first order, as small as the noise is.
 
-Series k of a chip gets the noise of lane k modulo LANES: chips differ in all of it, and LANES
-series of one chip, which is as good for a mean and does not take longer than the network itself.
+The series of a block get noise of their own, those of the next block the same (``layout.block`` of
+them): as good for a mean, and it does not take longer than the network itself.
 """
 
 from __future__ import annotations
