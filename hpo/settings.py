@@ -47,17 +47,12 @@ def config_files() -> list[Path]:
     import platformdirs
 
     own = platformdirs.user_config_path("hpo") / "hpo.toml"
-    return [Path("hpo.toml"), _file("HPO_CONFIG") or own]
+    return [Path("hpo.toml"), file("HPO_CONFIG") or own]
 
 
 def storage_url() -> str | None:
     """Return the PostgreSQL URL in `HPO_STORAGE`, or None where it is unset or empty."""
     return os.environ.get("HPO_STORAGE") or None
-
-
-def storage_password_file() -> Path | None:
-    """Return the file named by `HPO_STORAGE_PASSWORD_FILE`, or None where it is unset or empty."""
-    return _file("HPO_STORAGE_PASSWORD_FILE")
 
 
 def job() -> str | None:
@@ -91,11 +86,7 @@ def epoch_limit_s() -> float:
     return limit_s
 
 
-def dashboard_password_file() -> Path | None:
-    """Return the file in `HPO_DASHBOARD_PASSWORD_FILE`, or None where it is unset or empty."""
-    return _file("HPO_DASHBOARD_PASSWORD_FILE")
-
-
-def _file(variable: str) -> Path | None:
+def file(variable: str) -> Path | None:
+    """Return the file that a variable names, or None where it is unset or empty."""
     chosen = os.environ.get(variable)
     return Path(chosen).expanduser() if chosen else None

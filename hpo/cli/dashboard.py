@@ -103,7 +103,7 @@ def dashboard(arguments: argparse.Namespace) -> int:
     server.end_at_signals()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    file = arguments.password_file or settings.dashboard_password_file()
+    file = arguments.password_file or settings.file("HPO_DASHBOARD_PASSWORD_FILE")
     password = read_password(file) if file is not None else None
     with server.listen(arguments.host, arguments.port) as listening:
         note = ""

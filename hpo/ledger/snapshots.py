@@ -223,7 +223,8 @@ def fetched(connection: Connection, name: str, *, curves: bool = False) -> Fetch
     """
     row = study(connection, name)
     (rows,) = fetched_studies(connection, [row], curves=curves)
-    foreign = n_foreign(connection, row.id, row.optuna_study_id)
+    asked = {"study_id": row.id, "optuna_study_id": row.optuna_study_id}
+    foreign = ask(connection, statements.FOREIGN, **asked).scalar_one()
     return replace(rows, workers=seen_workers(connection), foreign_trials=foreign)
 
 
@@ -384,9 +385,3 @@ def names(connection: Connection) -> dict[int, str]:
     """Every study of Optuna's tables by its number, whoever made it."""
     named = "SELECT study_id, study_name FROM studies"
     return {row.study_id: row.study_name for row in ask(connection, named)}
-
-
-def n_foreign(connection: Connection, study_id: int, optuna_study_id: int) -> int:
-    """How many trials of a study's Optuna study are not its own: ``study.optimize`` adds such."""
-    asked = {"study_id": study_id, "optuna_study_id": optuna_study_id}
-    return int(ask(connection, statements.FOREIGN, **asked).scalar_one())

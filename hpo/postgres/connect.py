@@ -414,7 +414,7 @@ def password_from_file(url: URL) -> str | None:
     Raises:
         StorageError: it cannot be read, or is not one line of text.
     """
-    path = settings.storage_password_file()
+    path = settings.file("HPO_STORAGE_PASSWORD_FILE")
     if path is None or url.password or {"password", "passfile"} & set(url.query):
         return None
     where = "HPO_STORAGE_PASSWORD_FILE: the file must"

@@ -307,7 +307,8 @@ class Yield:
 
 def chip_yield(spec: StudySpec, chips: Sequence[float]) -> Yield | None:
     """The yield of scores on chips; None without chips, or where no score is asked of them."""
-    least = spec.chip_threshold
+    own = spec.confirm.yield_above if spec.confirm else None
+    least = spec.reported.score if own is None and spec.reported else own
     if least is None or not chips:
         return None
     passed = sum(score >= least if spec.maximize else score <= least for score in chips)

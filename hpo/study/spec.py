@@ -356,12 +356,6 @@ class StudySpec(Table):
         """Epochs of a confirmation training."""
         return (self.confirm and self.confirm.epochs) or self.budget.epochs
 
-    @property
-    def chip_threshold(self) -> float | None:
-        """The score that a simulated chip must reach; None where nobody says one."""
-        own = self.confirm.yield_above if self.confirm else None
-        return self.reported.score if own is None and self.reported else own
-
     def stored(self) -> dict[str, Any]:
         """JSON-ready form, for database, report and hash; ``file.restore`` inverts it."""
         tree = self.model_dump(mode="json", exclude_none=True)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from settling import run
 from workers import run_workers, start_worker, table, toy_spec
 
@@ -132,19 +131,6 @@ def test_a_service_that_searches_otherwise_is_another_source(
     assert interventions.accept_code(ledger, "toy") == 2
     run(Ledger(storage), most=1)
     assert ledger.snapshot("toy").code_changes == (2,)
-
-
-def test_a_study_without_a_known_source_is_pinned_by_whoever_works_on_it_next(
-    ledger: Ledger, storage: Storage
-) -> None:
-    ledger.register(toy_spec())
-    run(ledger, most=2)
-    with storage.engine.begin() as connection:
-        connection.execute(sa.text("UPDATE hpo_ledger.studies SET code = '[]'"))
-    run(Ledger(storage), most=1)
-    with storage.engine.begin() as connection:
-        (entry,) = connection.scalar(sa.text("SELECT code FROM hpo_ledger.studies"))
-    assert (entry["since"], "toy_objective" in entry["modules"]) == (2, True)
 
 
 def test_a_worker_that_rounds_otherwise_is_refused_where_the_study_asks_for_it(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import re
 import signal
 import socket
@@ -131,17 +130,6 @@ def test_idle_connections_of_many_browsers_keep_nobody_out(shared: Dashboard) ->
         began_s = time.monotonic()
         assert shared.get("/healthz").status == 200
         assert time.monotonic() - began_s < SILENCE_S / 6
-
-
-def test_connections_stay_open_for_who_asks_one_by_one(shared: Dashboard) -> None:
-    connection = http.client.HTTPConnection(shared.host, shared.port, timeout=60)
-    connection.connect()
-    first = connection.sock
-    for _ in range(3):
-        connection.request("GET", "/healthz")
-        assert connection.getresponse().read() == b"ok\n"
-    assert connection.sock is first
-    connection.close()
 
 
 # --- its beginning and its end ----------------------------------------------------------------

@@ -18,16 +18,12 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-import sqlalchemy as sa
 from processes import ENTER, HOLD, USER, finish, running, start
 from servers import connect, gone, password_of, read, write
-from sqlalchemy import Connection
 from workers import wait_until
 
 from hpo.errors import StorageError
-from hpo.postgres import embedded as client
 from hpo.postgres import server
-from hpo.postgres.connect import Schema, open_storage
 from hpo.postgres.embedded import Embedded, EmbeddedStatus, status, stop
 from hpo.postgres.server import (
     OWN_ACCOUNT,
@@ -147,40 +143,6 @@ def test_who_comes_replaces_a_killed_keeper_and_the_keeper_a_killed_server(hpo_h
         kill(kept(hpo_home).keeper_pid)
     stop(hpo_home)
     assert gone(hpo_home)
-
-
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_server_that_dies_when_somebody_comes_is_waited_for(
-    ours: bool, hpo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ours, once it is seen; that of another home is only an address, but it has answered once."""
-    url_of, killed = client.server_url, list[int | None]()
-
-    def kill_once() -> None:
-        if not killed:
-            killed.append(status(hpo_home).pid)
-            kill(killed[0])
-
-    def seen(layout: Layout) -> str:
-        kill_once()
-        return url_of(layout)
-
-    def opened(connection: Connection) -> bool:
-        kill_once()
-        return connection.scalar(sa.text("SELECT 1")) == 1
-
-    with Embedded(hpo_home) as embedded:
-        url = embedded.acquire()
-        if ours:
-            monkeypatch.setattr(client, "server_url", seen)
-            opening = open_storage()
-        else:
-            monkeypatch.setenv("HPO_HOME", str(tmp_path))
-            opening = open_storage(url, prepare=Schema(opened, create=lambda connection: None))
-        with opening as storage:
-            assert storage.embedded == ours
-            assert len(killed) == 1
-            assert status(hpo_home).pid not in (None, *killed)
 
 
 def test_what_a_crash_left_behind_is_seen_through(new_home: Path) -> None:

@@ -122,20 +122,6 @@ def test_a_failed_one_is_retried_and_one_that_waits_is_set_aside(ledger: Ledger)
     assert not snapshot.search[1].members
 
 
-def test_what_waits_sees_that_a_trial_before_it_was_set_aside(ledger: Ledger) -> None:
-    """A trial of the window's past that is excluded before an enqueued one begins."""
-    ledger.register(toy_spec(budget={"window": 2}))
-    for params in (HUNCH, OTHER, OTHER):
-        interventions.enqueue(ledger, "toy", params)
-    assert interventions.exclude(ledger, "toy", 0) == 1
-    run(ledger)
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.state == StudyState.DONE
-    states = [slot.state for slot in snapshot.search]
-    assert states[0] == SlotState.EXCLUDED
-    assert SlotState.FAILED not in states
-
-
 def test_who_did_it_and_which_trial_it_is_are_shown(
     ledger: Ledger, hpo: Callable[..., str]
 ) -> None:

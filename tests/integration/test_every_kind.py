@@ -69,29 +69,6 @@ def test_optuna_shows_the_same_trials(golden_url: str, kind: str) -> None:
         assert trial.intermediate_values == dict(zip(steps, slot.steps, strict=True))
 
 
-def test_a_search_ends_before_the_first_trial_that_sees_why(golden_url: str) -> None:
-    """With a window of 4, trial k is not opened if trials 0 .. k-4 have reached the target."""
-    with ledger_at(golden_url) as ledger:
-        snapshot = ledger.snapshot("chips")
-    stop, window = snapshot.spec.stop, snapshot.spec.budget.window
-    assert stop is not None
-    first = next(s.number for s in snapshot.search if (s.score or 0.0) >= (stop.target or 1.0))
-    assert len(snapshot.search) == snapshot.search_end == first + window
-
-
-def test_what_is_confirmed_of_a_front_is_what_the_study_ranks_first(golden_url: str) -> None:
-    with ledger_at(golden_url) as ledger:
-        snapshot = ledger.result("front")
-    wanted = [slot.number for slot in snapshot.ranking[:3]]
-    reached = [s for s in snapshot.front if s.score is not None and s.score >= 0.68]
-    best = max(reached, key=lambda slot: slot.score or 0.0)
-    assert {slot.source for slot in snapshot.confirm} == set(wanted)
-    assert wanted[0] == min(reached, key=lambda slot: slot.costs).number
-    assert best.number in wanted
-    for item in snapshot.confirmations:
-        assert item.costs == pytest.approx(snapshot.search[item.source].costs)
-
-
 @pytest.mark.parametrize(
     ("kind", "said"),
     [

@@ -17,7 +17,7 @@ from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState, StudyState, Trial
+from hpo.study.trials import StudyState, Trial
 
 LEASE_S = 2.0
 HEIR_S = 5.0
@@ -114,23 +114,6 @@ def test_at_a_statement(
         gate.wait()
         scene.succeed(victim, lambda: (gate.cut(), gate.open()))
     check(scene, alone, trained_by_victim=trained)
-
-
-def test_what_has_reached_the_database_counts(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
-    """A result is one statement: it is written down though its worker is dead by then."""
-    scene.ledger.register(one_trial("killed"))
-    with Gate(scene.url, "UPDATE OF settled_at ON hpo_ledger.slots") as gate:
-        victim = scene.start("victim")
-        gate.wait()
-        kill(victim, signal.SIGKILL)
-    wait_until(lambda: slot(scene.ledger).state == SlotState.COMPLETE)
-    heir = scene.start("heir")
-    _, said = heir.communicate(timeout=60)
-    assert heir.returncode == 0, said
-    snapshot = scene.ledger.snapshot("killed", curves=True)
-    assert (snapshot.state, table(snapshot)) == (StudyState.DONE, alone)
-    only = snapshot.search[0]
-    assert (only.worker, only.attempts, only.losses) == ("victim", 1, 0)
 
 
 def test_between_a_failed_trial_and_the_verdict_on_its_study(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -11,13 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from gates import Gate
 from servers import cut_off
 from workers import kill, ledger_at, start_worker, toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.postgres.embedded import Embedded, status, stop
+from hpo.postgres.embedded import Embedded, stop
 from hpo.study.trials import StudyState
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 
@@ -90,18 +88,6 @@ def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str)
         assert not heart.in_touch(), "the others could not renew their leases"
         wait_until(heart.in_touch)
         assert time.monotonic() - back_s > 0.5  # the last beat that failed was a third lease ago
-
-
-def test_the_server_ends_while_a_trial_is_settled(ledger: Ledger, url: str, hpo_home: Path) -> None:
-    ledger.register(toy_spec(budget=BUDGET, confirm=None))
-    with Gate(url, "UPDATE OF datetime_complete ON trials") as gate:
-        worker = start(url, "one")
-        gate.wait()
-        before = status(hpo_home).pid
-        os.kill(before or 0, signal.SIGQUIT)  # ``pg_ctl stop -m immediate``
-        wait_until(lambda: (now := status(hpo_home)).running and now.pid != before, 60)
-    ended(worker)
-    check_untouched(ledger)
 
 
 def test_sigterm_ends_a_worker_within_seconds_though_the_database_is_away(

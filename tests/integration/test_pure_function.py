@@ -20,7 +20,6 @@ from workers import (
     run_workers,
     start_worker,
     table,
-    toy_spec,
     undisturbed,
     wait_until,
 )
@@ -222,35 +221,3 @@ def test_networks_of_all_trials_begin_from_the_same_random_numbers(golden_url: s
     seeds = [derived_seed(spec.seed, "member", k) for k in range(spec.budget.members)]
     for slot in snapshot.search:
         assert [m.seed for m in slot.members] == seeds[: len(slot.members)]
-
-
-SAMPLERS = [
-    {"name": "tpe", "n_startup_trials": 4},
-    {"name": "random"},
-    {"name": "qmc", "scramble": True},
-    {"name": "gp", "n_startup_trials": 4},
-    {"name": "cmaes", "n_startup_trials": 4},
-    {"name": "kriging-believer", "n_startup_trials": 4},
-]
-PRUNERS = [
-    {"name": "none"},
-    {"name": "median", "n_startup_trials": 4, "n_warmup_steps": 2},
-    {"name": "percentile", "percentile": 60.0, "n_startup_trials": 4},
-    {"name": "wilcoxon", "p_threshold": 0.3, "n_startup_steps": 2},
-    {"name": "successive-halving", "min_resource": 2, "reduction_factor": 2},
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: str(s["name"]))
-def test_with_every_sampler_and_pruner(
-    database_url: str, sampler: dict[str, object], pruner: dict[str, object]
-) -> None:
-    tables = {"sampler": sampler, "pruner": pruner, "budget": {"members": 4}}
-    alone = undisturbed(database_url, toy_spec("alone", **tables))
-    slow = toy_spec("many", **tables, fixed={"sleep_s": 0.002})
-    with ledger_at(database_url) as ledger:
-        ledger.register(slow)
-        run_workers(database_url, "many", 3)
-        assert table(ledger.snapshot("many", curves=True)) == alone

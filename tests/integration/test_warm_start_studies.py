@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from settling import claim, finish, member
 from workers import toy_spec
 
 from hpo.errors import SpecError, StudyError
-from hpo.ledger import backup, interventions
+from hpo.ledger import interventions
 from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -89,23 +88,6 @@ def test_the_best_trials_are_the_points_and_stay_so(ledger: Ledger, storage: Sto
     with pytest.raises(StudyError) as caught:
         ledger.register(warm(top=2, budget={"trials": 40}))
     assert "it differs in warm_start.top: 3 -> 2. Only a larger budget" in str(caught.value)
-
-
-def test_another_database_needs_the_stored_spec_alone(
-    ledger: Ledger, storage: Storage, tmp_path: Path
-) -> None:
-    source(ledger)
-    ledger.register(warm())
-    spec = ledger.snapshot("warm").spec
-    path = tmp_path / "warm.jsonl.gz"
-    backup.export(storage, "warm", path)
-    interventions.delete_study(ledger, "warm")
-    interventions.delete_study(ledger, "source")
-    backup.restore(storage, path)
-    assert ledger.snapshot("warm").spec == spec
-    assert ledger.register(warm()) == "continued"
-    again = file.validate(tomllib.loads(file.dumps(spec)), where="warm.toml")
-    assert ledger.register(again) == "continued", "the study file of a report is the study"
 
 
 def test_spaces_that_differ(ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""A real worker process in trouble: signals, pauses, failures, a database that goes away."""
+"""A real worker process in trouble: a signal, an objective that hangs, options that are wrong."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ import signal
 import time
 
 import pytest
-import sqlalchemy as sa
-from servers import connect
-from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import kill, start_worker, toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import open_storage
-from hpo.worker import loop
-from hpo.worker.heartbeat import WorkerOptions
-from hpo.worker.loop import Worker
 
 
 def test_sigterm_stops_within_seconds_and_keeps_the_training(
@@ -38,38 +32,6 @@ def test_sigterm_stops_within_seconds_and_keeps_the_training(
     assert ledger.snapshot("toy").search[0].losses == 0
 
 
-def test_paused_worker_finds_its_slot_taken_and_goes_on(ledger: Ledger, database_url: str) -> None:
-    alone = undisturbed(database_url, toy_spec("alone", budget={"trials": 6}))
-    spec = toy_spec("toy", fixed={"sleep_s": 0.05}, budget={"trials": 6})
-    ledger.register(spec)
-    paused = start_worker(database_url, "--study", "toy", "--lease", "1", "--name", "paused")
-    wait_until(lambda: any(s.worker == "paused" for s in ledger.snapshot("toy").search))
-
-    held = "SELECT FROM hpo_ledger.slots WHERE worker = 'paused' AND settled_at IS NULL"
-
-    def count(query: str) -> int:
-        with connect(database_url) as connection:
-            return len(connection.execute(query).fetchall())
-
-    def caught_at_work() -> bool:
-        os.kill(paused.pid, signal.SIGSTOP)
-        if count(f"{held} FOR UPDATE SKIP LOCKED"):  # not in a transaction of its own
-            return True
-        os.kill(paused.pid, signal.SIGCONT)  # between two trials: try again
-        return False
-
-    wait_until(caught_at_work)
-    heir = start_worker(database_url, "--study", "toy", "--lease", "1", "--name", "heir")
-    wait_until(lambda: not count(held))
-    os.kill(paused.pid, signal.SIGCONT)
-    _, said = paused.communicate(timeout=60)
-    _, heard = heir.communicate(timeout=60)
-    assert (paused.returncode, heir.returncode) == (0, 0), said + heard
-    assert "the lease of paused has passed to another worker" in said
-    assert "taking other work" in said
-    assert table(ledger.snapshot("toy", curves=True)) == alone
-
-
 def test_a_worker_whose_objective_hangs_says_where_and_ends(
     ledger: Ledger, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,23 +49,6 @@ def test_a_worker_whose_objective_hangs_says_where_and_ends(
         "error: HPO_EPOCH_LIMIT: it must be a number of seconds above 0, but got '4h'. Set it to "
         "several times what the longest epoch takes.\n"
     )
-
-
-def test_a_worker_told_to_stop_before_it_could_enlist_ends_quietly(
-    ledger: Ledger, database_url: str, server_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop, "STOP_PATIENCE_S", 0.2)
-    name = sa.make_url(database_url).database
-    with open_storage(database_url) as storage, connect(server_url) as admin:
-        worker = Worker(storage, WorkerOptions())
-        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        admin.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        )
-        worker.stop()
-        worker.run()
-        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    assert ledger.workers() == []
 
 
 @pytest.mark.parametrize(

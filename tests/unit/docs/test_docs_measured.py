@@ -70,19 +70,6 @@ def test_idle_shares_can_be_simulated_again(workers: int) -> None:
     assert f"| {workers} | {cells} |" in RESULTS.splitlines()
 
 
-@pytest.mark.parametrize(
-    ("function", "best"),
-    [
-        ("bowl", (0.3, 0.7, 0.5, 0.35, 0.65, 0.45, 0.6)),
-        ("Hartmann", (0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573, 0.5)),
-    ],
-)
-def test_the_functions_have_their_known_optima(function: str, best: tuple[float, ...]) -> None:
-    value = window.FUNCTIONS[function]
-    assert value(best) == pytest.approx(0.95, abs=1e-5)
-    assert all(value([*best[:k], best[k] + 0.1, *best[k + 1 :]]) < 0.95 for k in range(6))
-
-
 # --- robust --------------------------------------------------------------------------------------
 
 

@@ -105,19 +105,6 @@ def test_the_training_is_the_ideal_one_and_the_ideal_accuracy_is_told(
     assert ideal.info.keys() == varied.info.keys() - {"ideal_accuracy", "worst_draw_accuracy"}
 
 
-@pytest.mark.parametrize(
-    "integrator", ["exponential", "euler", pytest.param("heun", marks=pytest.mark.slow)]
-)
-@pytest.mark.parametrize("kind", KINDS)
-def test_devices_without_a_deviation_score_as_the_ideal_bit_for_bit(
-    kind: str, integrator: str
-) -> None:
-    ideal = outcome_of(kind, integrator=integrator, epochs=1)
-    same = outcome_of(kind, integrator=integrator, epochs=1, variability={"draws": 2})
-    assert (same.score, same.curve) == (ideal.score, ideal.curve)
-    assert same.info["ideal_accuracy"] == same.info["worst_draw_accuracy"] == ideal.score
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(kind: str) -> None:
     member = trainings.member(kind, Protocol.CONFIRM, seed=7, **SMALL, variability=NOISY)

@@ -109,16 +109,3 @@ def test_trial_runs_leave_the_committed_data_alone() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--set: needs --docs, so that the committed data stay as they are" in done.stderr
-
-
-def test_an_epoch_costs_as_many_steps_as_the_study_takes() -> None:
-    job = next(job for job in jobs.JOBS if job.name == "fig2b-split3")  # 1 ns alone
-    for overrides, factor in {
-        (): 1.0,
-        ("fixed.max_step_ns=0.25",): 2.0,
-        ("fixed.steps_per_point=6",): 3.0,
-        ("fixed.max_step_ns=1e4",): 0.5,
-        ("fixed.density_inter=1.0", "fixed.density_intra=1.0"): 0.4 + 0.6 * 5472 / 2896,
-    }.items():
-        found = jobs.epochs_of(job.spec(overrides), None)
-        assert found == pytest.approx(factor * 10 * 60), overrides

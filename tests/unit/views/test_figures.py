@@ -9,7 +9,7 @@ import pytest
 import snapshots
 
 from hpo.study.trials import SlotState, StudySnapshot
-from hpo.views.figures import convergence, networks, parameters, style
+from hpo.views.figures import convergence, networks, parameters
 
 
 def trace(figure: go.Figure, name: str) -> go.Scatter:
@@ -124,9 +124,3 @@ def test_beyond_the_last_trial_stands_what_was_claimed_and_confirmed() -> None:
     low, high = figure.layout.yaxis.range
     assert low < 86.92, "the reported band is in view"
     assert high > 99
-
-
-def test_many_points_are_drawn_by_webgl() -> None:
-    spot = style.Spot(1, 1.0, "")
-    few, many = (style.markers([spot] * n, name="a", marker={}) for n in (1, 2000))
-    assert (few.type, many.type) == ("scatter", "scattergl")
