@@ -71,18 +71,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _networks(say: Callable[[str], None]) -> str:
-    from benchmarks import networks, parts, results
-
-    notes = []
-
-    def note(text: str) -> None:
-        say(text)
-        if "does not run" in text:
-            notes.append(text.strip())
+    from benchmarks import results, targets
 
     with _one_core():
-        timings = list(networks.measure(note))
-        return results.networks(timings, list(parts.measure(timings)), notes)
+        say("  with vectors of 256 bits")
+        narrow = targets.narrow()
+        return results.networks(targets.measure(say), narrow)
 
 
 def _integrators(say: Callable[[str], None]) -> None:

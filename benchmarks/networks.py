@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,11 +30,13 @@ KINDS = ("spintronic", "ctrnn")
 WIDTHS = (32, 64, 128)
 DENSITIES = (0.1, 0.5, 1.0)
 FIRST_ORDER: Scheme = "exponential", 1
-FINE: Scheme = "exponential-ab3", 64
-"""What takes the place of the exact solution."""
+FINE_STEPS = 64
+"""Per point, by the default: what takes the place of the exact solution."""
 MEMBERS = 10
 EPOCHS = 20
 SEED = 0
+OWN = "benchmarks.cubic:Cubic"
+"""A device that has a rate, and nothing else."""
 MOST_STEPS = 50
 ROUNDS = {32: 5, 64: 3, 128: 2}
 TURN_S = 0.1
@@ -59,11 +61,6 @@ class Timing:
     """Norm of the error of the logits by that of the logits; None: not measured."""
     gap: float | None = None
     """Accuracy minus that on the solved equation, in points."""
-
-    @property
-    def default(self) -> bool:
-        """Whether it is ours, as studies run it."""
-        return self.what.startswith("ours") and self.scheme == name_of(default_of(self.kind))
 
 
 @dataclass(kw_only=True)
@@ -107,7 +104,8 @@ class Case:
     @cached_property
     def exact(self) -> Tensor:
         """Logits of the test half on the solved equation."""
-        return integrators.logits(self.network, FINE, torch.from_numpy(self.split.score.x))
+        fine = self.network.physics.integrator, FINE_STEPS
+        return integrators.logits(self.network, fine, torch.from_numpy(self.split.score.x))
 
     def error(self, runner: Runner) -> tuple[float, float]:
         """Of the logits, and of the accuracy in points: see ``Timing``."""
@@ -151,10 +149,10 @@ class Entry:
     gap: float | None = None
 
 
-def measure(say: Callable[[str], None]) -> Iterator[Timing]:
+def measure(say: Callable[[str], None], widths: Iterable[int] = WIDTHS) -> Iterator[Timing]:
     """All implementations, in turn, round by round."""
-    for kind in KINDS:
-        for width in WIDTHS:
+    for width in widths:
+        for kind in KINDS:
             say(f"{kind}, width {width}")
             case = Case.trained(kind, width)
             entries = same_scheme(case) | _others(case, say)
@@ -206,7 +204,23 @@ def same_scheme(case: Case) -> dict[str, Entry]:
             apart[f"ours, density {density}"] = Entry(
                 runner=OurRunner(network, split.train), density=density
             )
+    if kind == "spintronic":
+        apart["ours, an own device"] = _own_device(width)
     return {"ours": entries.pop("ours"), **apart, **entries}
+
+
+def _own_device(width: int) -> Entry:
+    """One that has a rate alone, trained as the others are.
+
+    Raises:
+        RuntimeError: its kernel and its reference differ by more than 1e-5.
+    """
+    case = Case.trained(OWN, width)
+    entry = Entry(runner=case.ours(), scheme=name_of(default_of(OWN)))
+    entry.error, entry.gap = case.error(entry.runner)
+    reference = case.ours(backend="reference")
+    _check({"kernel": entry.runner, "reference": reference}, case.split, tolerance=1e-5)
+    return entry
 
 
 def _others(case: Case, say: Callable[[str], None]) -> dict[str, Entry]:
@@ -305,7 +319,7 @@ def _turn(runner: Runner, series: int) -> float:
     return (time.process_time() - began) / n * series
 
 
-def _check(runners: Mapping[str, Runner], split: Split) -> None:
+def _check(runners: Mapping[str, Runner], split: Split, tolerance: float = 1e-3) -> None:
     """All must read out the same of a batch, or they are not the same network.
 
     Raises:
@@ -315,13 +329,13 @@ def _check(runners: Mapping[str, Runner], split: Split) -> None:
     found = {name: runner.logits(batch) for name, runner in runners.items()}
     first = next(iter(found.values()))
     largest = {name: float(abs(logits - first).max()) for name, logits in found.items()}
-    if not max(largest.values()) <= 1e-3 * float(abs(first).max()):
+    if not max(largest.values()) <= tolerance * float(abs(first).max()):
         raise RuntimeError(f"the implementations disagree: {largest}")
 
 
 def drawn(kind: str, width: int, density: float, epochs: int = EPOCHS) -> tuple[Any, Split, Recipe]:
     """A network that is not trained yet, the data, and how to train it."""
-    objective, point = integrators.NETWORKS[_POINTS[kind]]
+    objective, point = integrators.NETWORKS[_POINTS[kind]] if kind in _POINTS else (kind, {})
     changes = {"width": width, "density_inter": density, "density_intra": density}
     return integrators.drawn(
         objective, {**point, **changes}, default_of(kind), seed=SEED, epochs=epochs

@@ -5,17 +5,21 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
+from benchmarks.layouts import BATCHES, Crossing
 from benchmarks.networks import EPOCHS as TRAINED_FOR
-from benchmarks.networks import FINE, MEMBERS, TURN_S, Timing
-from benchmarks.parts import REPEATS, WIDTH, Parts
+from benchmarks.networks import FINE_STEPS, MEMBERS, TURN_S, Timing
+from benchmarks.parts import EPOCHS as EPOCHS_APART
+from benchmarks.parts import WIDTH
 from benchmarks.scale import ROUND_TRIP_S, Begin, Load
 from benchmarks.service import EPOCHS, REPORTS, Overhead
 from benchmarks.service import MEMBERS as TRAINED
+from benchmarks.targets import Found
 from benchmarks.workers import Throughput
+from objectives.networks.kernels.sizes import DENSE
 
 _PACKAGES = ("torch", "torchdiffeq", "numba", "numpy", "jax", "diffrax", "optuna", "psycopg")
 _HEAD = """\
@@ -59,12 +63,18 @@ They took turns of at least {turn_s} s in one process on one core; a time is the
 Other work on the machine shows all the same, in caches and clock: repeat before you believe a few
 per cent.
 
-"one step" is what was trained before: a map, no solution of the equation. "eager" is the loop of
+"one step" is what was trained before: a map, no solution of the equation. "an own device" is a
+leaky node with cubic damping, dx/dt = [tanh(tau I) - x - a x^3] / tau, of as many neurons and
+steps: one that has a `rate` and nothing else (`cubic.py`); its logits are those of its PyTorch
+reference within 1e-5, or there would be no such row. "eager" is the loop of
 the equations by our own scheme, layer by layer, as a user would write it; "layers stacked" has one
 batched product for all layers, and "{members} members" trains so many networks at once.
 torchdiffeq and diffrax are told the equations, and hold the input constant over each point; of
 their explicit solvers and ways to the gradient, these were the fastest (`torch_solvers.py`,
 `jax_solvers.py`).
+
+**AVX2**: the same in a process whose numba, PyTorch and XLA compile for vectors of 256 bits, as on
+a processor without AVX-512. The networks are the same, to the last bit.
 """
 _PRICE = """\
 
@@ -76,11 +86,22 @@ _PARTS = """\
 
 ### Where our time goes, width {width}
 
-Milliseconds of the epochs above. "neurons" is what the kernels take for the same network without a
-synapse, "synapses" what synapses add to that; each is forward + adjoint, the best of {repeats}
-repeats. "rest" is what is left: readout, loss, clipping, Adam, batches, and what the caches lose to
-it. "bound": the multiply-adds on the non-zeros of an epoch, three per synapse, series and step, at
-the peak of this core, which was measured too: {peak:.0f} billion a second.
+Milliseconds of CPU time of the quickest of {epochs} epochs of one process, batches of 120.
+"neurons" is what the kernels take for the same network without a synapse, "synapses" what synapses
+add to that; each is forward + adjoint, over and over on one block, the best of many. What they take
+longer within an epoch is "caches". "weights": putting them in the order of the kernels, and their
+gradients back; "batches": putting the series of a block in order; "readout" with its loss and
+adjoint; "Python": all that is left. "bound": the multiply-adds on the non-zeros of an epoch, three
+per synapse, series and step, at the peak of this core, which was measured too: {peaks}.
+"""
+_LAYOUTS = """\
+
+### Dense or sparse
+
+Microseconds per series, forward and back, of a spintronic network in the dense layout / in the
+sparse one, alone, the best of many. From a share of {dense} of the possible weights on,
+`sizes.DENSE`, a network is laid out densely: that must follow from the masks alone, since last bits
+depend on it. (Sparse blocks have 32 series: of a batch of 20, 12 are empty.)
 """
 _SERVICE = """\
 CPU milliseconds of the worker's process per trial, training aside, once the study holds so many
@@ -111,12 +132,15 @@ further trials; and for the first one of a fresh process, from the start of that
 """
 
 
-def networks(timings: Sequence[Timing], parts: Sequence[Parts], notes: Sequence[str]) -> str:
-    """The body of the section."""
-    about = {"members": MEMBERS, "turn_s": TURN_S, "epochs": TRAINED_FOR, "fine": FINE[1]}
-    price = _PRICE.format(ratios=_price(timings))
-    lines = [_NETWORKS.format(**about) + price, *_networks(timings)]
-    return "\n".join([*lines, *(f"- {note}" for note in notes), *_parts(parts)])
+def networks(found: Found, narrow: Found | None = None) -> str:
+    """The body of the section, with what was found with vectors of 256 bits, if they are longer."""
+    about = {"members": MEMBERS, "turn_s": TURN_S, "epochs": TRAINED_FOR, "fine": FINE_STEPS}
+    price = _PRICE.format(ratios=_price(found.timings))
+    apart = narrow or Found()
+    lines = [_NETWORKS.format(**about) + price, *_networks(found.timings, apart.timings)]
+    lines += [f"- {note}" for note in found.notes]
+    targets = {"": found} if narrow is None else {"AVX-512": found, "AVX2": narrow}
+    return "\n".join([*lines, *_parts(targets), *_layouts(targets)])
 
 
 def service(overheads: Sequence[Overhead]) -> str:
@@ -193,20 +217,30 @@ def _versions() -> str:
     return ", ".join(found)
 
 
-def _networks(timings: Iterable[Timing]) -> list[str]:
+def _networks(timings: Sequence[Timing], narrow: Sequence[Timing]) -> list[str]:
     lines: list[str] = []
+    also = {(t.kind, t.width, t.what): t for t in narrow}
     for (kind, width), group in groupby(timings, key=lambda t: (t.kind, t.width)):
         found = list(group)
-        [ours] = [t.seconds for t in found if t.what == "ours"]
+        of_both = (kind, width, "ours") in also
         titles = ["", "integrator, per point", "error", "gap", "ms", "ratio"]
+        titles += ["AVX2: ms", "ratio"] if of_both else []
         lines += ["", f"### {kind}, width {width}", "", _row(titles)]
-        lines.append(_row(["---", "---", *["---:"] * 4]))
+        lines.append(_row(["---", "---", *["---:"] * (len(titles) - 2)]))
         for t in found:
-            low, high = (1e3 * seconds for seconds in t.spread)
             cells = [t.what, t.scheme, _or_dash(t.error, ".3f"), _or_dash(t.gap, "+.1f")]
-            cells.append(f"{1e3 * t.seconds:.1f} ({low:.1f} – {high:.1f})")
-            lines.append(_row([*cells, f"{t.seconds / ours:.{1 if t.seconds > ours else 2}f}"]))
+            cells += _times(t, found[0])
+            own = also.get((kind, width, t.what))
+            if of_both:
+                cells += _times(own, also[kind, width, "ours"]) if own else ["–", "–"]
+            lines.append(_row(cells))
     return [*lines, ""]
+
+
+def _times(t: Timing, ours: Timing) -> list[str]:
+    low, high = (1e3 * seconds for seconds in t.spread)
+    ratio = t.seconds / ours.seconds
+    return [f"{1e3 * t.seconds:.1f} ({low:.1f} – {high:.1f})", f"{ratio:.{1 if ratio > 1 else 2}f}"]
 
 
 def _price(timings: Sequence[Timing]) -> str:
@@ -223,19 +257,48 @@ def _or_dash(value: float | None, form: str) -> str:
     return "–" if value is None else f"{value:{form}}"
 
 
-def _parts(parts: Sequence[Parts]) -> list[str]:
-    if not parts:
+def _parts(targets: Mapping[str, Found]) -> list[str]:
+    found = [(name, part) for name, of in targets.items() for part in of.parts]
+    if not found:
         return []
-    titles = ["", "ours", "synapses", "neurons", "rest", "bound", "bound / ours"]
-    lines = [_PARTS.format(width=WIDTH, repeats=REPEATS, peak=parts[0].peak / 1e9), _row(titles)]
-    lines.append(_row(["---", *["---:"] * (len(titles) - 1)]))
-    for part in parts:
-        cells = [f"{part.kind}, density {part.density}", f"{1e3 * part.whole:.1f}"]
+    peaks = {name: part.peak for name, part in found}
+    text = ", ".join(
+        f"{peak / 1e9:.0f} billion a second {name and f'by {name}'}".strip()
+        for name, peak in peaks.items()
+    )
+    inside = ["readout", "weights", "Adam", "batches"]
+    titles = ["", "ours", "synapses", "neurons", "caches", *inside, "Python", "bound"]
+    lines = [_PARTS.format(width=WIDTH, epochs=EPOCHS_APART, peaks=text)]
+    lines += [_row([*titles, "bound / ours"]), _row(["---", *["---:"] * len(titles)])]
+    for name, part in found:
+        what = f"{part.kind}, density {part.density}{name and f', {name}'}"
+        cells = [what, f"{1e3 * part.whole:.1f}"]
         for there, back in (part.synapses, part.neurons):
             cells.append(f"{1e3 * there:.1f} + {1e3 * back:.1f}")
-        cells += [f"{1e3 * part.rest:.1f}", f"{1e3 * part.bound:.1f}"]
+        for own in (part.caches, *(part.inside[n] for n in inside), part.python, part.bound):
+            cells.append(f"{1e3 * own:.1f}")
         lines.append(_row([*cells, f"{part.bound / part.whole:.2f}"]))
     return lines
+
+
+def _layouts(targets: Mapping[str, Found]) -> list[str]:
+    found = {
+        (c.width, c.density, name, c.batch): c for name, of in targets.items() for c in of.crossings
+    }
+    if not found:
+        return []
+    columns = [(name, batch) for name in targets for batch in BATCHES]
+    titles = [f"{name and f'{name}, '}batch {batch}" for name, batch in columns]
+    lines = [_LAYOUTS.format(dense=DENSE), _row(["width", "density", *titles])]
+    lines.append(_row(["---:"] * (2 + len(columns))))
+    for width, density in dict.fromkeys(key[:2] for key in found):
+        own = [found.get((width, density, *column)) for column in columns]
+        lines.append(_row([str(width), str(density), *map(_both, own)]))
+    return lines
+
+
+def _both(c: Crossing | None) -> str:
+    return f"{1e6 * c.dense:.0f} / {1e6 * c.sparse:.0f}" if c else "–"
 
 
 def _service(overheads: Sequence[Overhead]) -> list[str]:

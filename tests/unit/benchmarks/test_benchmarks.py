@@ -10,7 +10,10 @@ import pytest
 
 from benchmarks import __main__, integrators, networks, results
 from benchmarks import runners as benchmarks_runners
+from benchmarks.layouts import Crossing
+from benchmarks.parts import Parts
 from benchmarks.service import Overhead
+from benchmarks.targets import Found
 from benchmarks.workers import Throughput
 
 DEFAULT = integrators.name_of(integrators.default_of("spintronic"))
@@ -67,10 +70,23 @@ def test_page() -> None:
 
     timings = [timing("ours", 0.01, 0.05), timing("ours, one step", 0.005, 1.0)]
     notes = ["JAX does not run: ModuleNotFoundError: No module named 'jax'"]
+    parts = Parts(
+        kind="spintronic",
+        density=0.5,
+        whole=0.06,
+        neurons=(0.01, 0.01),
+        synapses=(0.01, 0.015),
+        inside={"passes": 0.05, "readout": 2e-3, "weights": 1e-3, "Adam": 1e-3, "batches": 1e-3},
+        multiply_adds=10**9,
+        peak=5e10,
+    )
+    crossing = Crossing(width=32, batch=20, density=0.5, dense=76e-6, sparse=91e-6)
+    found = Found(timings=timings, parts=[parts], crossings=[crossing], notes=notes)
+    narrow = Found(timings=[timing("ours", 0.02)])
     bodies = {
         "workers": results.workers(Throughput(one=100.0, two=195.0)),
         "service": results.service([overhead("ours", 20.0), overhead("Optuna", 100.0)]),
-        "networks": results.networks(timings, [], notes),
+        "networks": results.networks(found, narrow),
     }
     page = ""
     for name, body in bodies.items():
@@ -79,7 +95,12 @@ def test_page() -> None:
     assert page.count("a processor, 2 cores, load 0.1 at the start") == 3
     places = [page.index(f"## {name}\n") for name in ("Networks", "Service", "Workers")]
     assert places == sorted(places)
-    assert f"| ours | {DEFAULT} | 0.050 | +0.1 | 10.0 (9.0 – 11.0) | 1.00 |" in page
+    times = "10.0 (9.0 – 11.0) | 1.00 | 20.0 (18.0 – 22.0) | 1.00"
+    assert f"| ours | {DEFAULT} | 0.050 | +0.1 | {times} |" in page
+    assert "5.0 (4.5 – 5.5) | 0.50 | – | – |" in page
+    assert "50 billion a second by AVX-512" in page
+    own = "60.0 | 10.0 + 15.0 | 10.0 + 10.0 | 5.0 | 2.0 | 1.0 | 1.0 | 1.0 | 5.0 | 20.0 | 0.33"
+    assert f"| spintronic, density 0.5, AVX-512 | {own} |" in page
     assert "density 0.5: 2.0 (spintronic, width 32)." in page
     assert "- JAX does not run: ModuleNotFoundError" in page
     assert "| tpe, none | 1,000 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
