@@ -84,7 +84,7 @@ class Case:
         """As the others want it."""
         physics = self.network.physics
         return loops.Physics(
-            gamma_per_ns=physics.gamma_per_ns,
+            gamma_per_ns=1 / physics.tau_ns,
             s=physics.s,
             f_cut_per_ns=getattr(physics, "f_cut_per_ns", 0.0),
             integrator=physics.integrator,
