@@ -38,6 +38,8 @@ SEED = 0
 OWN = "benchmarks.cubic:Cubic"
 """A device that has a rate, and nothing else."""
 MOST_STEPS = 50
+WIDEST_SOLVED = 64
+"""Of wider networks, the solvers of other libraries are left out: they would take the most time."""
 ROUNDS = {32: 5, 64: 3, 128: 2}
 TURN_S = 0.1
 _POINTS = {"spintronic": "paper's point", "ctrnn": "CTRNN"}
@@ -226,12 +228,11 @@ def _own_device(width: int) -> Entry:
 def _others(case: Case, say: Callable[[str], None]) -> dict[str, Entry]:
     """Those whose libraries may be missing, in as many steps as they need."""
     limit, _ = case.error(case.ours())
-    entries = {}
-    for name, build in {
-        "JAX scan + jit": _scan,
-        "torchdiffeq": _torchdiffeq,
-        "diffrax": _diffrax,
-    }.items():
+    entries: dict[str, Entry] = {}
+    builders = {"JAX scan + jit": _scan}
+    if case.network.bias.shape[-1] <= WIDEST_SOLVED:
+        builders |= {"torchdiffeq": _torchdiffeq, "diffrax": _diffrax}
+    for name, build in builders.items():
         try:
             entry = build(case, limit)
             entry.runner.advance()

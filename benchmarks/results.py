@@ -11,7 +11,7 @@ from itertools import groupby
 
 from benchmarks.layouts import BATCHES, Crossing
 from benchmarks.networks import EPOCHS as TRAINED_FOR
-from benchmarks.networks import FINE_STEPS, MEMBERS, TURN_S, Timing
+from benchmarks.networks import FINE_STEPS, MEMBERS, TURN_S, WIDEST_SOLVED, Timing
 from benchmarks.parts import EPOCHS as EPOCHS_APART
 from benchmarks.parts import WIDTH
 from benchmarks.scale import ROUND_TRIP_S, Begin, Load
@@ -49,6 +49,11 @@ TITLES = {
     "window": "Window",
 }
 """Sections of the page, in their order."""
+_SUMMARY = """\
+**Times of ours that others take for an epoch, width {width}, density 0.5: {peers}.**
+
+"""
+_PEERS = ("eager", "JAX scan + jit", "torchdiffeq", "diffrax", "ours, an own device")
 _NETWORKS = """\
 One epoch of training: sequential digits, 898 series of 64 points in batches of 120, forward,
 backward, clipping and Adam, float32; three layers; milliseconds per member, median (least – most)
@@ -71,7 +76,7 @@ the equations by our own scheme, layer by layer, as a user would write it; "laye
 batched product for all layers, and "{members} members" trains so many networks at once.
 torchdiffeq and diffrax are told the equations, and hold the input constant over each point; of
 their explicit solvers and ways to the gradient, these were the fastest (`torch_solvers.py`,
-`jax_solvers.py`).
+`jax_solvers.py`); networks wider than {widest} go without them.
 
 **AVX2**: the same in a process whose numba, PyTorch and XLA compile for vectors of 256 bits, as on
 a processor without AVX-512. The networks are the same, to the last bit.
@@ -135,11 +140,13 @@ further trials; and for the first one of a fresh process, from the start of that
 def networks(found: Found, narrow: Found | None = None) -> str:
     """The body of the section, with what was found with vectors of 256 bits, if they are longer."""
     about = {"members": MEMBERS, "turn_s": TURN_S, "epochs": TRAINED_FOR, "fine": FINE_STEPS}
+    about["widest"] = WIDEST_SOLVED
     price = _PRICE.format(ratios=_price(found.timings))
     apart = narrow or Found()
-    lines = [_NETWORKS.format(**about) + price, *_networks(found.timings, apart.timings)]
-    lines += [f"- {note}" for note in found.notes]
     targets = {"": found} if narrow is None else {"AVX-512": found, "AVX2": narrow}
+    head = _summary(targets) + _NETWORKS.format(**about) + price
+    lines = [head, *_networks(found.timings, apart.timings)]
+    lines += [f"- {note}" for note in found.notes]
     return "\n".join([*lines, *_parts(targets), *_layouts(targets)])
 
 
@@ -241,6 +248,20 @@ def _times(t: Timing, ours: Timing) -> list[str]:
     low, high = (1e3 * seconds for seconds in t.spread)
     ratio = t.seconds / ours.seconds
     return [f"{1e3 * t.seconds:.1f} ({low:.1f} – {high:.1f})", f"{ratio:.{1 if ratio > 1 else 2}f}"]
+
+
+def _summary(targets: Mapping[str, Found]) -> str:
+    """Ratios at width 32: of each peer, those of all kinds and targets."""
+    ratios: dict[str, list[str]] = {}
+    for name, of in targets.items():
+        seconds = {(t.kind, t.what): t.seconds for t in of.timings if t.width == WIDTH}
+        for (kind, what), own in seconds.items():
+            if what in _PEERS:
+                where = ", ".join(part for part in (kind, name) if part)
+                ratio = own / seconds[kind, "ours"]
+                ratios.setdefault(what, []).append(f"{ratio:.{1 if ratio < 10 else 0}f} ({where})")
+    peers = "; ".join(f"{what} {', '.join(own)}" for what, own in ratios.items())
+    return _SUMMARY.format(width=WIDTH, peers=peers) if peers else ""
 
 
 def _price(timings: Sequence[Timing]) -> str:

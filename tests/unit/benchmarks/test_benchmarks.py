@@ -70,16 +70,10 @@ def test_page() -> None:
 
     timings = [timing("ours", 0.01, 0.05), timing("ours, one step", 0.005, 1.0)]
     notes = ["JAX does not run: ModuleNotFoundError: No module named 'jax'"]
-    parts = Parts(
-        kind="spintronic",
-        density=0.5,
-        whole=0.06,
-        neurons=(0.01, 0.01),
-        synapses=(0.01, 0.015),
-        inside={"passes": 0.05, "readout": 2e-3, "weights": 1e-3, "Adam": 1e-3, "batches": 1e-3},
-        multiply_adds=10**9,
-        peak=5e10,
-    )
+    seconds = {"whole": 0.06, "neurons": (0.01, 0.01), "synapses": (0.01, 0.015)}
+    inside = {"passes": 0.05, "readout": 2e-3, "weights": 1e-3, "Adam": 1e-3, "batches": 1e-3}
+    peak: dict[str, Any] = {"multiply_adds": 10**9, "peak": 5e10, "inside": inside, **seconds}
+    parts = Parts(kind="spintronic", density=0.5, **peak)
     crossing = Crossing(width=32, batch=20, density=0.5, dense=76e-6, sparse=91e-6)
     found = Found(timings=timings, parts=[parts], crossings=[crossing], notes=notes)
     narrow = Found(timings=[timing("ours", 0.02)])
