@@ -106,7 +106,8 @@ _LAYOUTS = """\
 Microseconds per series, forward and back, of a spintronic network in the dense layout / in the
 sparse one, alone, the best of many. From a share of {dense} of the possible weights on,
 `sizes.DENSE`, a network is laid out densely: that must follow from the masks alone, since last bits
-depend on it. (Sparse blocks have 32 series: of a batch of 20, 12 are empty.)
+depend on it. (Sparse blocks have 32 series: of a batch of 20, 12 are empty.) `layouts.py` measures
+this with the rest of this section.
 """
 _SERVICE = """\
 CPU milliseconds of the worker's process per trial, training aside, once the study holds so many
