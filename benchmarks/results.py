@@ -50,7 +50,9 @@ TITLES = {
 }
 """Sections of the page, in their order."""
 _SUMMARY = """\
-**Times of ours that others take for an epoch, width {width}, density 0.5: {peers}.**
+**How many times as long as ours an epoch takes, width {width}, density 0.5:**
+
+{peers}
 
 """
 _PEERS = ("eager", "JAX scan + jit", "torchdiffeq", "diffrax", "ours, an own device")
@@ -252,17 +254,16 @@ def _times(t: Timing, ours: Timing) -> list[str]:
 
 
 def _summary(targets: Mapping[str, Found]) -> str:
-    """Ratios at width 32: of each peer, those of all kinds and targets."""
-    ratios: dict[str, list[str]] = {}
+    """A line for each kind and target: the ratios at width 32."""
+    lines = []
     for name, of in targets.items():
-        seconds = {(t.kind, t.what): t.seconds for t in of.timings if t.width == WIDTH}
-        for (kind, what), own in seconds.items():
-            if what in _PEERS:
-                where = ", ".join(part for part in (kind, name) if part)
-                ratio = own / seconds[kind, "ours"]
-                ratios.setdefault(what, []).append(f"{ratio:.{1 if ratio < 10 else 0}f} ({where})")
-    peers = "; ".join(f"{what} {', '.join(own)}" for what, own in ratios.items())
-    return _SUMMARY.format(width=WIDTH, peers=peers) if peers else ""
+        for kind, group in groupby(of.timings, key=lambda t: t.kind if t.width == WIDTH else ""):
+            seconds = {t.what: t.seconds for t in group}
+            ratios = {what: seconds[what] / seconds["ours"] for what in _PEERS if what in seconds}
+            peers = (f"{what} {r:.{1 if r < 10 else 0}f}" for what, r in ratios.items())
+            if kind and ratios:
+                lines.append(f"- {kind}{name and f', {name}'}: {', '.join(peers)}")
+    return _SUMMARY.format(width=WIDTH, peers="\n".join(lines)) if lines else ""
 
 
 def _price(timings: Sequence[Timing]) -> str:
