@@ -128,7 +128,7 @@ def test_the_default_is_the_study_file_with_cold_networks() -> None:
     spec, own = file.load("seqdigits"), STRATEGIES[DEFAULT].spec(0)
     alike = ("space", "sampler", "pruner", "racing", "task")
     assert all(getattr(own, name) == getattr(spec, name) for name in alike)
-    assert own.fixed == {**spec.fixed, "thermal_power": 0.0}
+    assert own.fixed == {**spec.fixed, "thermal_power": 0.0, "max_step_ns": 0.35}
     as_recorded = {"trials": own.budget.trials, "score_every": None}
     assert own.budget == spec.budget.model_copy(update=as_recorded)
 
