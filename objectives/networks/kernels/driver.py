@@ -277,9 +277,20 @@ def _back(
     else:
         starts, targets = structure.starts_back, structure.targets
         for j in range(n):
-            own = load(values, value + j * SERIES, SERIES)
-            total = gather_back(weights, targets, starts[j], starts[j + 1], adjoints, at, own, sums)
-            store(pulled, to + j * SERIES, total)
+            row = j * SERIES
+            gather_back(
+                weights,
+                targets,
+                starts[j],
+                starts[j + 1],
+                adjoints,
+                at,
+                values,
+                value + row,
+                sums,
+                pulled,
+                to + row,
+            )
 
 
 @inlined

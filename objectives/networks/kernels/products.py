@@ -23,7 +23,6 @@ from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import ZERO
 from objectives.networks.kernels.simd import (
     F32,
-    add_products,
     called,
     element,
     fma,
@@ -209,17 +208,39 @@ def gather_back(
     last: Any,
     adjoints: Any,
     at: Any,
-    value: Any,
+    values: Any,
+    place: Any,
     sums: Any,
-) -> Any:
+    pulled: Any,
+    to: Any,
+) -> None:
     """Transposed pass over one source: its adjoint, and the gradients of its weights.
 
-    Returns the sum over k of weights[k] * adjoints[row targets[k]], and adds
-    adjoints[row targets[k]] * value to sums[k], which is still spread over FOLD lanes.
+    Writes the sum over k of weights[k] * adjoints[row targets[k]], and adds
+    adjoints[row targets[k]] * values[place:] to sums[k], which is still spread over FOLD lanes.
+    All by FOLD lanes: to take longer vectors apart costs more than they save.
     """
-    total = splat(ZERO, SERIES)
+    value_0, value_1 = load(values, place, FOLD), load(values, place + FOLD, FOLD)
+    value_2, value_3 = load(values, place + 2 * FOLD, FOLD), load(values, place + 3 * FOLD, FOLD)
+    total_0, total_1, total_2, total_3 = (
+        splat(ZERO, FOLD),
+        splat(ZERO, FOLD),
+        splat(ZERO, FOLD),
+        splat(ZERO, FOLD),
+    )
     for k in range(first, last):
-        adjoint = load(adjoints, at + element(targets, k) * SERIES, SERIES)
-        total = fma(element(weights, k), adjoint, total)
-        store(sums, k * FOLD, add_products(load(sums, k * FOLD, FOLD), adjoint, value))
-    return total
+        row, weight = at + element(targets, k) * SERIES, element(weights, k)
+        own = load(sums, k * FOLD, FOLD)
+        adjoint = load(adjoints, row, FOLD)
+        total_0, own = fma(weight, adjoint, total_0), fma(adjoint, value_0, own)
+        adjoint = load(adjoints, row + FOLD, FOLD)
+        total_1, own = fma(weight, adjoint, total_1), fma(adjoint, value_1, own)
+        adjoint = load(adjoints, row + 2 * FOLD, FOLD)
+        total_2, own = fma(weight, adjoint, total_2), fma(adjoint, value_2, own)
+        adjoint = load(adjoints, row + 3 * FOLD, FOLD)
+        total_3, own = fma(weight, adjoint, total_3), fma(adjoint, value_3, own)
+        store(sums, k * FOLD, own)
+    store(pulled, to, total_0)
+    store(pulled, to + FOLD, total_1)
+    store(pulled, to + 2 * FOLD, total_2)
+    store(pulled, to + 3 * FOLD, total_3)
