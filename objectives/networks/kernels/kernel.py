@@ -177,6 +177,8 @@ class Pass:
         for name in ("read", "entering", "zeros"):
             self.work[name].fill(0.0)
         self._ring = np.arange(4, dtype=np.int64) * row
+        self._extrapolation = tuple(map(np.float32, EXTRAPOLATION[kernel.integrator]))
+        self._shapes: dict[tuple[int, int], Shape] = {}
         self._chip: Chip | None = None
 
     def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
@@ -253,10 +255,6 @@ class Pass:
                 k == last,
             )
 
-    @property
-    def _extrapolation(self) -> tuple[np.float32, ...]:
-        return tuple(map(np.float32, EXTRAPOLATION[self.kernel.integrator]))
-
     def _go(self, u: Floats, n_series: int, k: int, keep: bool) -> None:
         """Take segment k forward, with its jumps."""
         kernel, own = self.kernel, self.kernel.pointwise
@@ -290,27 +288,34 @@ class Pass:
         self, u: Floats, n_series: int, k: int, of_points: Floats
     ) -> tuple[Floats, Floats, Shape]:
         """Input of segment k, its part of ``read`` or ``entering``, and its shape."""
-        kernel, layout = self.kernel, self.kernel.layout
         first, end = [*self._starts, self.n_points][k : k + 2]
         silent, per_point = self.n_points - self.n_read, n_series * self.stride
         rows = of_points[max(first - silent, 0) * per_point : max(end - silent, 0) * per_point]
-        dense = layout.dense
-        shape = Shape(
-            n_points=end - first,
-            n_steps=kernel.n_steps,
-            n_channels=layout.n_channels,
-            n_series=n_series,
-            row=layout.row,
-            n_columns=layout.n_columns,
-            entry=int(layout.structure.spans[1]) if dense else layout.widths[0],
-            first_read=int(kernel.columns[0]),
-            n_read=int(self.places[-1]) + 1,
-            stride=self.stride,
-            n_states=kernel.pointwise.n_states,
-            n_kept=kernel.pointwise.n_kept,
-            **layout.groups(n_series)._asdict(),
-        )
+        shape = self._shape(end - first, n_series)
         return u[first:end].reshape(-1), rows, shape
+
+    def _shape(self, n_points: int, n_series: int) -> Shape:
+        """The numbers of a pass over so many points of a block of so many series."""
+        key = n_points, n_series
+        if key not in self._shapes:
+            kernel, layout = self.kernel, self.kernel.layout
+            dense = layout.dense
+            self._shapes[key] = Shape(
+                n_points=n_points,
+                n_steps=kernel.n_steps,
+                n_channels=layout.n_channels,
+                n_series=n_series,
+                row=layout.row,
+                n_columns=layout.n_columns,
+                entry=int(layout.structure.spans[1]) if dense else layout.widths[0],
+                first_read=int(kernel.columns[0]),
+                n_read=int(self.places[-1]) + 1,
+                stride=self.stride,
+                n_states=kernel.pointwise.n_states,
+                n_kept=kernel.pointwise.n_kept,
+                **layout.groups(n_series)._asdict(),
+            )
+        return self._shapes[key]
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
