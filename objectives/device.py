@@ -114,7 +114,8 @@ class Device(LayeredParams):
     states: ClassVar[tuple[str, ...]] = ("x",)
     """Names of the state variables of a neuron."""
     noise_parts: ClassVar[int] = 1
-    """Normal numbers that a jump of noise takes."""
+    """Normal numbers that a jump of noise takes, a tuple if several. Each has the standard
+    deviation ``noise_per_sqrt_ns / noise_parts`` in 1 ns."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Names of its parameters."""
     predicting: ClassVar[Mapping[str, Any]] = {}
@@ -140,7 +141,8 @@ class Device(LayeredParams):
     """States after ``dt_ns`` of constant drive in closed form, if there is one:
     ``flow(self, x, drive, dt_ns)``. It lets the exponential integrators in."""
     noise_per_sqrt_ns: ClassVar[Callable[..., Any] | None] = None
-    """What noise adds to a neuron in 1 ns, its standard deviation, by its parameters."""
+    """What noise adds to a neuron in 1 ns, its standard deviation, by its parameters. With 2
+    ``noise_parts``, a state that gets one of them has half of it."""
 
     def rate(self, *states_and_drive: Any) -> Any:
         """Time derivative of each state, per ns: ``rate(self, x, drive)``; several as a tuple."""

@@ -73,11 +73,12 @@ class Variability(BaseModel):
         Field(
             ge=0,
             le=10,
-            description="white noise of every neuron: the standard deviation that x gets in 1 ns,"
-            " and sqrt(t) times that in t ns, however many steps that takes. It is thermal noise of"
-            " the complex amplitude of an oscillator: sqrt(x) times as much where its power x is"
-            " below 1; of a CTRNN it is the same at every x. Without it, that which belongs to"
-            " thermal_power, sqrt(2 thermal_power / tau_ns)",
+            description="white noise of every neuron, of any device: the standard deviation of what"
+            " its kick gets in 1 ns (by default, what its first state moves by), and sqrt(t) times"
+            " that in t ns, however many steps that takes. Of spintronic it is thermal noise of the"
+            " complex amplitude: the power x gets sqrt(x) times as much. Without it, the device's"
+            " own noise_per_sqrt_ns: sqrt(2 thermal_power / tau_ns) of spintronic, else none unless"
+            " the device says so",
         ),
     ] = None
     weight_bits: Annotated[

@@ -1,4 +1,4 @@
-"""How busy the workers of a study were, by the lineage of its trials."""
+"""How busy the workers that had trials of a study were, by the lineage of these."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class Utilisation:
     seconds: float
     """From the first claim to the last result."""
     workers: int
+    """Those that had trials; others do not show."""
     training: float
-    """Share of the workers' time in which they trained and scored networks."""
+    """Share of their time in which they trained and scored networks."""
 
 
 def utilisation(trials: Sequence[Trial]) -> dict[Phase, Utilisation]:

@@ -67,16 +67,16 @@ def progress(result: Result) -> str:
 
 
 def utilisation(result: Result) -> str:
-    """How long search and confirmation took, and how busy their workers were; empty if unknown.
+    """How long search and confirmation took, and how busy workers with trials were; else empty.
 
-    ``search 3 min 12 s on 2 workers, 99.4 % of their time training and scoring; confirmation ...``
+    ``search 3 min 12 s on 2 workers that had trials, 99.4 % of their time training and scoring``
     """
     search = "search" if result.selects else "measurement"
     names = {Phase.SEARCH: search, Phase.CONFIRM: "confirmation"}
     texts = [
         f"{names[phase]} "
         f"{formatting.duration_text(found.seconds)} on {found.workers} "
-        f"worker{'s' * (found.workers > 1)}, {100 * found.training:.1f} %"
+        f"worker{'s' * (found.workers > 1)} that had trials, {100 * found.training:.1f} %"
         for phase, found in result.utilisation.items()
     ]
     texts[:1] = [f"{text} of their time training and scoring" for text in texts[:1]]

@@ -62,10 +62,9 @@ def test_a_launch_ends_with_what_its_workers_did_with_their_time() -> None:
     fresh = (busy("b", 32, 10, 1, phase=Phase.CONFIRM, source=0),)
     result = snapshots.changed(AT_EDGE, search=search, confirm=fresh)
     lines = status.of_launch(result, report=None, storage="", width=80)
-    said = (
-        "search 1 min 25 s on 3 workers, 66.7 % of their time training and scoring; confirmation "
-    )
-    said += "10 s on 1 worker, 100.0 %; the rest is suggesting, writing and waiting (lineage)"
+    said = "search 1 min 25 s on 3 workers that had trials, 66.7 % of their time training and "
+    said += "scoring; confirmation 10 s on 1 worker that had trials, 100.0 %; the rest is "
+    said += "suggesting, writing and waiting (lineage)"
     assert said in lines
     assert verdict.utilisation(AT_EDGE) == "", "as of a study that was run before this was known"
 
