@@ -46,7 +46,7 @@ def load(name: str) -> Objective[Any, Any]:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # a user's module may do anything as it is imported
         raise LookupError(
-            f"objective {name!r} cannot be imported: {error}. Built in: {known}"
+            f"objective {name!r} cannot be imported: {str(error).rstrip('.')}. Built in: {known}"
         ) from error
     if isinstance(found, type) and issubclass(found, _imported("objectives.device:Device")):
         return _of_device(found, name, predicts)
@@ -66,14 +66,14 @@ def _of_device(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
     try:
         if name not in BUILT_IN:
             _imported("objectives.device:checked")(device)
+        params = _imported("objectives.prediction:predicting")(device) if predicts else device
     except ValueError as error:
         raise LookupError(f"objective {name!r}: {error}") from error
-    own = {"name": name, "Params": device}
+    own = {"name": name, "Params": params}
     if not predicts:
         base = _imported("objectives.device:DeviceObjective")
         return _made(f"{device.__name__}Objective", (base,), own)
     base = _imported("objectives.prediction:DevicePredictionObjective")
-    own["Params"] = _imported("objectives.prediction:predicting")(device)
     return _made(f"{device.__name__}PredictionObjective", (base,), own)
 
 

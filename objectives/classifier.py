@@ -181,7 +181,7 @@ class LayeredMember(NetworkMember):
         self, solved: Solved, score: Callable[[], float], *, relative: bool
     ) -> Thermal | None:
         """Its thermal check; with half the steps of the solved equation, which agree with it."""
-        if not hasattr(self._params, "thermal_power"):
+        if not hasattr(self._params, "thermal_span"):
             return None
         given = self._variability
         chips = Variability(draws=CHIPS)
@@ -213,12 +213,14 @@ class LayeredMember(NetworkMember):
         """What its training sees of devices."""
         variability, params = self._variability, cast(Any, self._params)
         seen = variability if variability and variability.in_training else None
+        power = getattr(params, "thermal_power", 0.0)
+        has_power = any(power) if isinstance(power, tuple) else bool(power)
         return Training(
             network=self.network,
             seed=self._member_seed,
             variability=seen,
             noise=seen is not None or getattr(params, "thermal_training", "mean") == "noise",
-            span=params.thermal_span if getattr(params, "thermal_power", 0.0) else 1.0,
+            span=getattr(params, "thermal_span", 1.0) if has_power else 1.0,
         )
 
     @property

@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
 
 from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
@@ -156,6 +157,10 @@ class Device(LayeredParams):
         """What a trace shows as x: by default, its first state."""
         return states[0]
 
+    def moving(self, *states: Any) -> Any:
+        """What is read by its change, of ``readout = "x"``: a state, as kernels have it."""
+        return states[self.reads]
+
     def rest(self) -> Any:
         """Each state without input."""
         return (0.0,) * len(self.states)
@@ -204,13 +209,23 @@ class Device(LayeredParams):
         others = named & type(self).model_fields.keys() - Device.model_fields.keys()
         return {name: getattr(self, name) for name in others - {*self.parameters}}
 
+    def bare(self) -> Any:
+        """The same without what is of the network and its training: methods do not see it."""
+        own = type(self).model_construct(**self.choices())
+        for name in vars(own).keys() - self.choices().keys():
+            del vars(own)[name]
+        return own
+
     def every(self, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
         """What ``rate``, ``flow``, ``rest`` or ``kick`` gives, one value for each state.
 
         Raises:
             ValueError: there is another number of them.
         """
-        found = getattr(self, hook)(*states, **more)
+        return self.in_order(hook, getattr(self, hook)(*states, **more))
+
+    def in_order(self, hook: str, found: Any) -> tuple[Any, ...]:
+        """What a method gave, one value for each state; else a ``ValueError``, as ``every``."""
         values = found if isinstance(found, tuple | list) else (found,)
         if len(values) != len(self.states):
             names = ", ".join(self.states)
@@ -233,6 +248,17 @@ class Device(LayeredParams):
             for name, own in cls.model_fields.items()
             if any(isinstance(one, _Bounded) for one in own.metadata)
         )
+        names = () if isinstance(cls.states, str) else tuple(cls.states)
+        if not names or len({*names, "drive", "noise", "dt_ns"}) < len(names) + 3:
+            raise TypeError(
+                f"{cls.__name__}.states: a tuple of different names must hold, none of them drive, "
+                f"noise or dt_ns, but got {cls.states!r}. Name each state variable once."
+            )
+        if "tau" in cls.parameters:
+            raise TypeError(
+                f"{cls.__name__}: a time must have its unit in its name, but got tau. Call it "
+                "tau_ns: its spread is tau_spread."
+            )
         for name in cls.parameters:
             if name in {*Device.model_fields, *cls.states, *_HOOKS, "drive", "noise"}:
                 what = "a state" if name in cls.states else "what every device has"
@@ -319,31 +345,80 @@ def checked(device: type[Device]) -> type[Device]:
         ValueError: they do not, or cannot be called.
     """
     name = device.__name__
+    fields = {own: device.model_fields[own] for own in device.parameters}
     try:
-        one = device()
-    except ValidationError:  # a parameter without a default
-        return device
+        one = device(**{n: own.default for n, own in fields.items() if not own.is_required()})
+    except ValidationError as error:
+        for found in error.errors():
+            if found["type"] != "missing":
+                raise ValueError(
+                    f"{name}.{found['loc'][0]}: a default within its bounds must "
+                    f"hold, but got {found['input']}: {found['msg']}. Mend one of them."
+                ) from error
+        return device  # a parameter without a default
     number = {n: v[0] if isinstance(v, tuple) else v for n, v in one.values().items()}
     one = one.with_values(**number)
-    hook = "rest"
-    try:
-        states = one.every("rest")
-        hook = "rate"
-        one.every("rate", *states, 0.0)
-        hook = "output"
-        one.output(*states)
-        hook = "kick"
-        one.every("kick", *states, noise=0.0 if one.noise_parts == 1 else (0.0,) * one.noise_parts)
-        if device.flow is not None:
-            hook = "flow"
-            one.every("flow", *states, drive=0.0, dt_ns=1.0)
-            _solves(one, tuple(state + 0.1 for state in states))
-    except (ArithmeticError, AttributeError, NotImplementedError, TypeError) as error:
-        raise ValueError(
-            f"{name}.{hook}: expressions of states, drive and parameters must hold, but got "
-            f"{type(error).__name__}: {error}. Mend it; see `objectives.device.Device.{hook}`."
-        ) from error
+    states = _given(one, "rest")
+    noise: Any = 0.0 if one.noise_parts == 1 else (0.0,) * one.noise_parts
+    _given(one, "rate", *states, 0.0)
+    _given(one, "output", *states)
+    _given(one, "fixed_drive")
+    _given(one, "kick", *states, noise=noise)
+    if device.flow is not None:
+        _given(one, "flow", *states, drive=0.0, dt_ns=1.0)
+        _solves(one, tuple(state + 0.1 for state in states))
+    if device.by_hand is Device.by_hand:
+        _trace(one)
     return device
+
+
+def _given(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
+    """What a method gives, all of them numbers or all symbols.
+
+    Raises:
+        ValueError: it gives something else, or fails.
+    """
+    name = f"{type(one).__name__}.{hook}"
+    try:
+        found = getattr(one, hook)(*states, **more)
+    except Exception as error:  # a user's method may do anything
+        remedy = f"Mend it; see `objectives.device.Device.{hook}`."
+        if isinstance(error, AttributeError):
+            remedy = "Take states, drive, parameters and fields of its own class alone."
+        elif any(isinstance(state, _Symbol) for state in states):
+            remedy = FUNCTIONS
+        raise ValueError(
+            f"{name}: expressions of states, drive and parameters must hold, but got "
+            f"{type(error).__name__}: {error}. {remedy}"
+        ) from error
+    single = hook in ("output", "fixed_drive", "noise_per_sqrt_ns")
+    values = (found,) if single else one.in_order(hook, found)
+    for value in values:
+        if not isinstance(value, Real | _Symbol):
+            raise ValueError(
+                f"{name}: a number must be returned{'' if single else ' for each state'}, but got "
+                f"{value!r}. Return an expression."
+            )
+    return values
+
+
+def _trace(one: Device) -> None:
+    """Call the methods as kernels are made of them, with symbols in place of all numbers."""
+    symbol = _Symbol()
+    own = one.bare().with_values(**dict.fromkeys(one.parameters, symbol))
+    states = (symbol,) * len(one.states)
+    noise: Any = symbol if one.noise_parts == 1 else (symbol,) * one.noise_parts
+    _given(own, "rest")
+    _given(own, "rate", *states, symbol)
+    _given(own, "kick", *states, noise=noise)
+    if one.flow is not None:
+        _given(own, "flow", *states, drive=symbol, dt_ns=symbol)
+    (output,) = _given(own, "output", *states)
+    if not isinstance(output, _Symbol):
+        raise ValueError(
+            f"{type(one).__name__}.output: an expression of states must be returned, but got "
+            f"{output!r}, whatever they are. Return one."
+        )
 
 
 def _solves(one: Device, states: tuple[Any, ...], dt_ns: float = 1e-6) -> None:
@@ -352,8 +427,8 @@ def _solves(one: Device, states: tuple[Any, ...], dt_ns: float = 1e-6) -> None:
     Raises:
         ValueError: it does not.
     """
-    after = one.every("flow", *states, drive=0.1, dt_ns=dt_ns)
-    rates = one.every("rate", *states, 0.1)
+    after = _given(one, "flow", *states, drive=0.1, dt_ns=dt_ns)
+    rates = _given(one, "rate", *states, 0.1)
     for name, new, old, rate in zip(one.states, after, states, rates, strict=True):
         if not abs(slope := (new - old) / dt_ns - rate) <= 1e-3 * max(1.0, abs(rate)):
             raise ValueError(
@@ -365,9 +440,40 @@ def _solves(one: Device, states: tuple[Any, ...], dt_ns: float = 1e-6) -> None:
 
 # --- functions ------------------------------------------------------------------------------------
 
+FUNCTIONS = (
+    "Take tanh, exp, ... from objectives.device, not from math, numpy or torch, and in place of"
+    " `if` its where(condition, a, b)."
+)
+
+
+class _Symbol:
+    """What stands for any number: it goes through expressions alone, without SymPy."""
+
+    __name__ = "anything"
+    __array_ufunc__ = None
+
+    def __getattr__(self, name: str) -> Any:
+        """A function of this module."""
+        if name not in ("tanh", "exp", "sin", "cos", "log", "sqrt", "where"):
+            raise AttributeError(f"a number has no {name}")
+        return self._same
+
+    def _same(self, *_: Any) -> _Symbol:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("a condition on it has no truth value")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __rpow__ = _same
+    __truediv__ = __rtruediv__ = __neg__ = __pos__ = __abs__ = __invert__ = _same
+    __lt__ = __le__ = __gt__ = __ge__ = __and__ = __rand__ = __or__ = __ror__ = _same
+
 
 def _library(*values: Any) -> Any:
     """The module that knows such values: they were made by it, so it is there."""
+    for value in values:
+        if isinstance(value, _Symbol):
+            return value
     names = [type(value).__module__.partition(".")[0] for value in values]
     name = next((name for name in ("sympy", "torch", "numpy") if name in names), "math")
     return sys.modules.get(name) or importlib.import_module(name)
@@ -427,11 +533,11 @@ def _sigmoid_of_symbols() -> Any:
 
 def where(condition: Any, then: Any, otherwise: Any) -> Any:
     """``then`` where a comparison holds, else ``otherwise``."""
+    if isinstance(condition, bool):  # of parameters that all neurons share
+        return then if condition else otherwise
     library = _library(condition, then, otherwise)
     if library.__name__ == "sympy":
         return library.Piecewise((then, condition), (otherwise, True))
-    if library.__name__ == "math":
-        return then if condition else otherwise
     return library.where(condition, then, otherwise)
 
 

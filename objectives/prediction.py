@@ -143,8 +143,18 @@ class DevicePredictionObjective(PredictionObjective[Any], DeviceObjective):
 
 @cache
 def predicting(device: type[Device]) -> type[Device]:
-    """The hyper-parameters of a network of such devices that predicts."""
+    """The hyper-parameters of a network of such devices that predicts.
+
+    Raises:
+        ValueError: the device has a field of a name that they need.
+    """
     own = {"__module__": device.__module__}
+    fields = device.model_fields.keys() - Device.model_fields.keys()
+    for name in sorted(fields & PredictionParams.model_fields.keys()):
+        raise ValueError(
+            f"{device.__name__}: a device that predicts must leave {name} to the training, but got "
+            "a field of this name. Give it another one."
+        )
     params: type[Device] = type(device.__name__, (PredictionParams, device), own)
     for name, value in device.predicting.items():
         params.model_fields[name].default = value

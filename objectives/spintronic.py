@@ -153,6 +153,10 @@ class Spintronic(Device):
         """Return the paper's x."""
         return exp(x) if self._cold else x
 
+    def moving(self, x: Any, y: Any) -> Any:
+        """Return what is read by its change: x, not its logarithm."""
+        return self.amplitude(x, y)
+
     def rate(self, x: Any, y: Any, drive: Any) -> Any:
         """Return the time derivatives of x, or of ln x, and of y, per ns."""
         from objectives.networks import highpass, oscillator

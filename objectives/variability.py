@@ -171,6 +171,11 @@ class Variability(BaseModel):
         return found
 
     def _check_doubles(self, found: Measured) -> None:
+        if "tau_ns" in found.columns and "tau_ns" not in self.spreads:
+            raise ValueError(
+                f"{self.devices}: columns of what the device has must hold, but got tau_ns, which "
+                "is none of its parameters. Remove the column."
+            )
         for column, key in REPLACED.items():
             if column in found.columns and (getattr(self, key) or 0.0) > 0:
                 raise ValueError(
@@ -191,7 +196,7 @@ class Variability(BaseModel):
             if key not in cls.model_fields
         }
         model: type[Self] = create_model(cls.__name__, __base__=cls, **own)
-        model.spreads = {**cls.spreads, **spreads}
+        model.spreads = spreads
         return model
 
     @property

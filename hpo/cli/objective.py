@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import keyword
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -125,9 +126,10 @@ def new(arguments: argparse.Namespace) -> int:
     from jinja2 import Environment, PackageLoader
 
     name = arguments.name
-    if not name.isidentifier() or keyword.iskeyword(name) or name in _OURS:
+    is_one = name.isidentifier() and not keyword.iskeyword(name) and name not in _OURS
+    if not is_one or (not Path(f"{name}.py").exists() and importlib.util.find_spec(name)):
         raise HpoError(
-            f"hpo new: NAME must be that of a Python module, and not {', '.join(_OURS)}, but got "
+            "hpo new: NAME must be that of a Python module that there is not yet, but got "
             f"{name!r}. Take one of letters, digits and underscores, such as my_network."
         )
     paths = [Path(pattern.format(name)) for pattern in _FILES]

@@ -88,7 +88,8 @@ class DeviceDynamics:
         """What is read out: the output, or how far a state has moved."""
         if self.physics.device.reads < 0:
             return self.output(state)
-        found: Tensor = self.amplitude(state) - self.amplitude(self.rest(state[0].shape[-2]))
+        rest = self.rest(state[0].shape[-2])
+        found: Tensor = self._own.moving(*state) - self._own.moving(*rest)
         return found
 
     def drive(self, y: Tensor, u: Tensor) -> Tensor:

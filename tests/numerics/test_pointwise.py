@@ -135,7 +135,7 @@ class Step:
 
 @pytest.mark.parametrize("jump", [False, True])
 @pytest.mark.parametrize(
-    "name", ["Cubic", "Leaky", "Leaky by rate", "Duffing", "PhaseOscillator", "Odd"]
+    "name", ["Clamped", "Cubic", "Leaky", "Leaky by rate", "Duffing", "PhaseOscillator", "Odd"]
 )
 def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) -> None:
     """Within 1e-5 of the largest, whatever each neuron's parameters; the same without slopes."""
@@ -150,7 +150,7 @@ def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) 
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
-@pytest.mark.parametrize("name", ["Cubic", "Leaky", "Duffing", "PhaseOscillator", "Odd"])
+@pytest.mark.parametrize("name", ["Clamped", "Cubic", "Leaky", "Duffing", "PhaseOscillator", "Odd"])
 def test_a_network_of_devices_is_compiled(name: str, noise: float) -> None:
     """It agrees with the reference, and so do its gradients, on a chip whose neurons differ."""
     device = getattr(pointwise_devices, name)()

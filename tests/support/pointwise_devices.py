@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from objectives.device import (
     Device,
@@ -10,6 +12,7 @@ from objectives.device import (
     exp,
     log,
     maximum,
+    minimum,
     parameter,
     sigmoid,
     sqrt,
@@ -19,7 +22,7 @@ from objectives.device import (
 from objectives.devices.duffing import Duffing
 from objectives.devices.phase_oscillator import PhaseOscillator
 
-__all__ = ["Cubic", "Duffing", "Leaky", "Odd", "PhaseOscillator"]
+__all__ = ["Clamped", "Cubic", "Duffing", "Leaky", "Odd", "PhaseOscillator"]
 
 
 class Cubic(Device):
@@ -31,6 +34,25 @@ class Cubic(Device):
     def rate(self, x: Any, drive: Any) -> Any:
         """Per ns."""
         return (tanh(self.tau_ns * drive) - x - self.a * x**3) / self.tau_ns
+
+
+class Clamped(Cubic):
+    """It jumps between values by its state and by a parameter, of a list besides."""
+
+    weights: list[float] = Field(default=[1.0, 0.5])
+    readout: Literal["y", "x"] = "x"
+
+    def rate(self, x: Any, drive: Any) -> Any:
+        """Per ns."""
+        return where(self.a > 0.1, self.weights[0] * drive, x) - self.weights[1] * x
+
+    def output(self, x: Any) -> Any:
+        """Between its bounds."""
+        return minimum(maximum(x, -0.5), 0.5)
+
+    def amplitude(self, x: Any) -> Any:
+        """For traces alone."""
+        return x**2
 
 
 class Leaky(Device):

@@ -9,9 +9,10 @@ depends on parameters alone is a constant of every neuron, computed in float64. 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -25,6 +26,8 @@ from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, poin
 Array = NDArray[np.float64]
 WIDTH = 16
 """Neurons of a vector."""
+_COMPILES = threading.Lock()
+_GENERATED: dict[Any, Pointwise] = {}
 
 _FUNCTIONS = {name: name for name in ("tanh", "exp", "log", "sin", "cos", "sigmoid")}
 _FUNCTIONS["Abs"] = "absolute"
@@ -92,10 +95,12 @@ class Pointwise:
         return self._compiled("pull", _OF_PULL)
 
     def _compiled(self, name: str, parameters: tuple[Any, ...]) -> int:
-        made: dict[str, Any] = {**_NAMES}
-        exec(self.text, made)
-        self._functions[name] = own = pointwise(*parameters, text=self.text)(made[name])
-        return own.address or 0
+        with _COMPILES:  # of the threads that need it, the first one compiles it
+            if name not in self._functions:
+                made: dict[str, Any] = {**_NAMES}
+                exec(self.text, made)
+                self._functions[name] = pointwise(*parameters, text=self.text)(made[name])
+            return self._functions[name].address or 0
 
     @cached_property
     def _evaluate(self) -> Callable[..., Any]:
@@ -132,15 +137,13 @@ def of_device(device: Any, *, by_flow: bool) -> Pointwise:
     Raises:
         ValueError: a method of the device is no expression.
     """
-    kind: Any = type(device)
-    return _generated(kind, by_flow, tuple(sorted(device.choices().items())))
+    key = (type(device), by_flow, repr(sorted(device.choices().items())))
+    if key not in _GENERATED:
+        _GENERATED.setdefault(key, _generated(device.bare(), by_flow))
+    return _GENERATED[key]
 
 
-@cache
-def _generated(kind: Any, by_flow: bool, choices: tuple[tuple[str, Any], ...]) -> Pointwise:
-    device = kind.model_construct(**dict(choices))
-    for name in vars(device).keys() - dict(choices).keys():
-        del vars(device)[name]  # of the training: steps do not depend on it
+def _generated(device: Any, by_flow: bool) -> Pointwise:
     traced = _Traced(device, by_flow)
     parts = [_ADVANCE + traced.advance(keep=True), _PULL + traced.pull()]
     only = _ADVANCE.replace("advance(", "advance_only(")
@@ -194,7 +197,7 @@ class _Constants:
         if not free:
             is_exact = expression.is_Rational or not expression.is_number
             return expression if is_exact else sympy.Float(expression, 17)
-        if free <= self.fixed:
+        if free <= self.fixed and isinstance(expression, sympy.Expr):
             return expression if expression in self.meaning else self.constant(expression)
         if not expression.args:
             return expression
@@ -493,6 +496,12 @@ class _Writer:
         return self._select(condition, self._of(value), self._choice(others))
 
     def _select(self, condition: Any, then: str, otherwise: str) -> str:
+        if condition in (sympy.true, sympy.false):
+            return then if condition else otherwise
+        if isinstance(condition, sympy.ITE):
+            which, one, other = condition.args
+            chosen = (self._select(own, then, otherwise) for own in (one, other))
+            return self._select(which, *chosen)
         if isinstance(condition, sympy.And | sympy.Or):
             first, *others = condition.args
             rest = self._select(condition.func(*others), then, otherwise) if others else then

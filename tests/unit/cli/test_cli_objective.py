@@ -54,13 +54,13 @@ def test_it_runs_as_it_is(what: str, base: str, tests: int, tmp_path: Path) -> N
     assert f"({base}):" in (tmp_path / "my_net.py").read_text()
 
 
-NO_MODULE = "NAME must be that of a Python module, and not hpo, objectives, studies, but got "
+NO_MODULE = "NAME must be that of a Python module that there is not yet, but got "
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        *((name, f"{NO_MODULE}{name!r}") for name in ("my-net", "class", "hpo", "a.b")),
+        *((name, f"{NO_MODULE}{name!r}") for name in ("my-net", "class", "hpo", "torch", "a.b")),
         ("gru", "test_gru.py: no file of this name must be there, but one is"),
     ],
 )

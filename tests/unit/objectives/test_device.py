@@ -84,6 +84,33 @@ def test_a_name_that_is_taken_is_refused(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("states", [(), "x", ("x", "x"), ("drive",)])
+def test_states_have_names_of_their_own(states: Any) -> None:
+    with pytest.raises(TypeError, match="states: a tuple of different names must hold"):
+        type("Own", (Device,), {"__module__": __name__, "states": states})
+
+
+def _tau(name: str, default: float = 1.0) -> dict[str, Any]:
+    return {"__annotations__": {name: Parameter}, name: parameter(default, gt=0, description="")}
+
+
+def test_a_time_has_its_unit() -> None:
+    with pytest.raises(TypeError, match="Call it tau_ns: its spread is tau_spread"):
+        type("Own", (Device,), {"__module__": __name__, **_tau("tau")})
+
+
+def _nothing(self: Any, x: Any, drive: Any) -> None:
+    pass
+
+
+def _by_error(self: Any, x: Any, drive: Any) -> Any:
+    return x + math.log(0)
+
+
+def _by_step(self: Any, x: Any, drive: Any) -> Any:
+    return -x / self.dt_ns
+
+
 def _one_too_many(self: Any, x: Any, drive: Any) -> Any:
     return -x, drive
 
@@ -102,6 +129,10 @@ def _by_if(self: Any, x: Any, drive: Any) -> Any:
 
 def _unknown(self: Any, x: Any, drive: Any) -> Any:
     return self.lost * drive - x
+
+
+def _leak(self: Any, x: Any, drive: Any) -> Any:
+    return drive - x
 
 
 def _by_gamma(self: Any, x: Any, drive: Any) -> Any:
@@ -134,6 +165,11 @@ REMEDY = (
         (_one_too_many, "one value for each state (x) must be returned, but got 2. Return 1,"),
         (_unknown, "expressions of states, drive and parameters must hold, but got AttributeError"),
         (_of_torch, "expressions of states, drive and parameters must hold, but got TypeError: "),
+        (_nothing, "a number must be returned for each state, but got None"),
+        (_by_error, "expressions of states, drive and parameters must hold, but got ValueError"),
+        (_by_step, "expressions of states, drive and parameters must hold, but got AttributeError"),
+        (_of_math, "expressions of states, drive and parameters must hold, but got TypeError: "),
+        (_by_if, "expressions of states, drive and parameters must hold, but got TypeError: a co"),
     ],
 )
 def test_a_rate_that_no_number_goes_through_is_refused_at_launch(
@@ -144,6 +180,35 @@ def test_a_rate_that_no_number_goes_through_is_refused_at_launch(
     with pytest.raises(LookupError) as refused:
         objectives.load(f"{__name__}:Own")
     assert f"objective '{__name__}:Own': Own.rate: {text}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "name", "text"),
+    [
+        ({"output": lambda self, x: (x, x)}, "", "Own.output: a number must be returned, but got"),
+        ({"output": lambda self, x: 1.0}, "", "Own.output: an expression of states must be return"),
+        (_tau("b", -1.0), "", "Own.b: a default within its bounds must hold, but got -1.0: Input"),
+        (_tau("window"), "-prediction", "Own: a device that predicts must leave window to the"),
+    ],
+)
+def test_what_cannot_train_is_refused_at_launch(
+    own: Any, name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = type("Own", (Device,), {"__module__": __name__, "rate": _leak, **own})
+    monkeypatch.setitem(globals(), "Own", made)
+    with pytest.raises(LookupError, match=re.escape(text)):
+        objectives.load(f"{__name__}:Own{name}")
+
+
+def test_a_thermal_power_of_its_own_is_a_parameter_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "Warm", _WARM)
+    outcome = trainings.evaluate(f"{__name__}:Warm", Protocol.CONFIRM, **SMALL)
+    assert outcome.thermal is None
+
+
+_WARM = type(
+    "Warm", (Device,), {"__module__": __name__, "rate": _leak, **_tau("thermal_power", 0.5)}
+)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +260,7 @@ def test_a_layer_has_its_own_parameters_and_a_chip_its_neurons() -> None:
     assert (changed(u) - nominal(u)).abs().max() > 1e-6
 
 
-def test_every_parameter_may_spread() -> None:
+def test_every_parameter_may_spread(tmp_path: Path) -> None:
     """By a key of [variability] of its own; tau_ns has the one that built-in objectives have."""
     objective = objectives.load(CUBIC)
     spread = {"tau_spread": 0.1, "a_spread": 0.5}
@@ -209,6 +274,10 @@ def test_every_parameter_may_spread() -> None:
         "a": (12,),
     }
     assert np.log(factors["a"]).std() > 2 * np.log(factors["tau_ns"]).std()
+    measured = pointwise_devices.Odd(variability={"devices": "devices.csv"}).variability
+    (tmp_path / "devices.csv").write_text("tau_ns\n1.0\n2.0\n")
+    with pytest.raises(ValueError, match="columns of what the device has must hold, but got tau_n"):
+        measured.resolved(tmp_path)
     with pytest.raises(ValidationError) as refused:
         pointwise_devices.Odd(variability={"tau_spread": 0.1})
     assert (
