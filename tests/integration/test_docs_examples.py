@@ -32,5 +32,5 @@ def test_it_is_searched_and_confirmed(
     assert done.returncode == 0, done.stderr
     assert f"{study}: confirmed " in done.stdout
     assert "on 2 fresh seeds" in done.stdout
-    assert " on 1 worker, " in done.stdout
+    assert " on 1 worker that had trials, " in done.stdout
     assert (tmp_path / f"{study}-report.html").exists()
