@@ -67,7 +67,7 @@ class Step:
         count, parts = self.made.n_states, self.made.parts
         self.states, self.adjoints = 0.7 * normal(count), normal(count)
         self.drive, self.noise = 0.5 * normal(), normal(parts)
-        self.now, self.before, self.held = normal(), normal(), normal()
+        self.now, self.before = normal(), normal()
         self.pulled, self.entering = normal(3), normal()
         fixed = np.zeros(n)
         self.neurons = OfNeurons(self.values, np.ones(n), fixed, self.deviation / 0.7)
@@ -101,7 +101,6 @@ class Step:
             "value": (AB3[0] * y + AB3[1] * past[0] + AB3[2] * past[1]).detach(),
             "adjoints": torch.stack(back),
             "drive_adjoint": of_drive,
-            "held": torch.from_numpy(self.held) + of_drive,
         }
 
     def found(self, keep: bool = True) -> dict[str, Floats]:
@@ -121,16 +120,16 @@ class Step:
         if not keep:
             assert np.isnan(kept).all()
             return found
-        adjoints, held = self.adjoints.copy(), self.held.copy()
+        adjoints = self.adjoints.copy()
         passed(
             made.pull,
-            *(kept, adjoints, *self.pulled, self.entering, self.constants, drive_adjoint, held),
+            *(kept, adjoints, *self.pulled, self.entering, self.constants, drive_adjoint),
             *AB3,
             *places,
             1,
             int(self.jump),
         )
-        return {**found, "adjoints": adjoints, "drive_adjoint": drive_adjoint, "held": held}
+        return {**found, "adjoints": adjoints, "drive_adjoint": drive_adjoint}
 
 
 @pytest.mark.parametrize("jump", [False, True])

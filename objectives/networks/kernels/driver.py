@@ -393,13 +393,13 @@ def backward(
     newest, older, oldest = extrapolation
     row, n, n_series, n_steps = shape.row, shape.n_columns, shape.n_series, shape.n_steps
     silent = shape.n_points - len(entering) // (n_series * shape.stride)
+    used = n * n_series if structure.dense else n * SERIES
     if fresh:
         _fill(pulled, 0, 4 * row)
         _fill(adjoints, 0, shape.n_states * row)
     _fill(entered, 0, row)
     next_0, next_1, next_2, coming = ring[0], ring[1], ring[2], ring[3]
     for t in range(shape.n_points - 1, -1, -1):
-        _fill(held, 0, row)
         if t >= silent:
             start = (t - silent) * n_series * shape.stride
             for s in range(n_series):
@@ -423,7 +423,6 @@ def backward(
                 pointer(entered, 0),
                 pointer(constants, 0),
                 pointer(drive_adjoints, k * row),
-                pointer(held, 0),
                 newest,
                 older,
                 oldest,
@@ -449,6 +448,11 @@ def backward(
                 sums,
             )
             next_0, next_1, next_2, coming = coming, next_0, next_1, next_2
+        for i in range(0, used, WIDTH):
+            total = load(drive_adjoints, (n_steps - 1) * row + i, WIDTH)
+            for k in range(n_steps - 2, -1, -1):
+                total = total + load(drive_adjoints, k * row + i, WIDTH)
+            store(held, i, total)
         _collect(u, t, values, t * n_steps * row, drive_adjoints, held, structure, shape, sums)
     ring[0], ring[1], ring[2], ring[3] = next_0, next_1, next_2, coming
     restore_subnormals(mode)

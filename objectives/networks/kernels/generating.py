@@ -39,11 +39,11 @@ def advance(states, drive, constants, noise, now, before, value, kept, newest, o
             {_PLACES}, jump):
 """
 _PULL = f"""\
-def pull(kept, adjoints, pulled0, pulled1, pulled2, entering, constants, drive_adjoint, held,
+def pull(kept, adjoints, pulled0, pulled1, pulled2, entering, constants, drive_adjoint,
          newest, older, oldest, {_PLACES}, enters, jump):
 """
 _OF_ADVANCE = (*[POINTER] * 8, *[NUMBER] * 3, *[INTEGER] * 6)
-_OF_PULL = (*[POINTER] * 9, *[NUMBER] * 3, *[INTEGER] * 7)
+_OF_PULL = (*[POINTER] * 8, *[NUMBER] * 3, *[INTEGER] * 7)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,8 +56,8 @@ class Pointwise:
     jump of noise; it leaves the outputs after it in ``before``, which held those one step before,
     their mean over the next step in ``value``, and the slopes that ``pull`` needs in ``kept``;
     ``advance_only`` keeps none. ``pull`` takes the adjoints of the states from after the step to
-    before it, the outputs having that of ``entering`` and of three ``pulled``, weighted; it adds
-    that of the drive to ``held``. Constants are those of ``constants``, in vectors of 16 neurons.
+    before it, the outputs having that of ``entering`` and of three ``pulled``, weighted; it
+    writes that of the drive. Constants are those of ``constants``, in vectors of 16 neurons.
     """
 
     device: Any
@@ -345,7 +345,6 @@ class _Traced:
         writer.lines += [
             *(f"store(adjoints, {j} * row + at, w{j})" for j in self._states),
             "store(drive_adjoint, at, wd)",
-            f"store(held, at, load(held, at, {WIDTH}) + wd)",
         ]
         return self._looped(writer.lines)
 

@@ -127,7 +127,8 @@ def _advance(variant: int, keep: bool) -> CFunc:
                     store(kept, row + at, h * slope_drive)
                 if keep and variant == COLD:
                     store(kept, 5 * row + at, after)  # that before the next step
-                y = fma(gain, after - x, decay * load(states, row + at, WIDTH))
+                y_now = load(states, row + at, WIDTH)
+                y = fma(gain, after - x, decay * y_now)
                 if variant == NOISY and jump != 0:  # it passes the filter whole
                     along, across = (
                         size * load(noise, at, WIDTH),
@@ -140,7 +141,7 @@ def _advance(variant: int, keep: bool) -> CFunc:
                         store(kept, 2 * row + at, slope)
                 store(states, at, after)
                 store(states, row + at, y)
-                mean = fma(older, load(now, at, WIDTH), oldest * load(before, at, WIDTH))
+                mean = fma(older, y_now, oldest * load(before, at, WIDTH))
                 store(before, at, y)
                 store(value, at, fma(newest, y, mean))
 
@@ -160,7 +161,6 @@ def _pull(variant: int) -> CFunc:
         entering: Any,
         constants: Any,
         drive_adjoint: Any,
-        held: Any,
         newest: Any,
         older: Any,
         oldest: Any,
@@ -200,6 +200,5 @@ def _pull(variant: int) -> CFunc:
                 store(adjoints, at, fma(x, load(kept, at, WIDTH), -before))
                 store(adjoints, row + at, decay * total)
                 store(drive_adjoint, at, drive)
-                store(held, at, load(held, at, WIDTH) + drive)
 
-    return pointwise(*(POINTER,) * 9, *(NUMBER,) * 3, *(INTEGER,) * 7)(pull)
+    return pointwise(*(POINTER,) * 8, *(NUMBER,) * 3, *(INTEGER,) * 7)(pull)
