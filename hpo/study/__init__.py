@@ -5,6 +5,7 @@ __all__ = [
     "edges",
     "effort",
     "file",
+    "intervals",
     "messages",
     "networks",
     "parameters",

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from hpo.study import intervals
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from objectives.contract import Outcome, Solved, Thermal
@@ -299,10 +300,7 @@ class Yield:
     @property
     def interval(self) -> tuple[float, float]:
         """Its 95 % interval (Wilson's), as if chips were independent of each other."""
-        n, p, z2 = self.chips, self.share, 1.959964**2
-        half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n**2)))
-        low, high = ((p + z2 / (2 * n) + side) / (1 + z2 / n) for side in (-half, half))
-        return max(0.0, low), min(1.0, high)
+        return intervals.estimate([self.share], self.chips).interval or (0.0, 1.0)
 
 
 def chip_yield(spec: StudySpec, chips: Sequence[float]) -> Yield | None:

@@ -1,0 +1,146 @@
+"""How well a score is known, by what varies, and which of two scores is ahead.
+
+Two things vary: the networks, each from a seed of its own, and the series that score them, as other
+series could have been recorded. What another split of the data would change is not measured.
+
+Two scores differ if Welch's t test says so (two-sided, at 5 %). Its variances are those of the mean
+over networks, and of accuracies the sampling of the scored series besides. Both sampling errors
+count in full, as if other series had scored each: predictions of single series are not stored, and
+on a common test set the test errs towards "level". Views say *above* and *below* by it alone.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+TEST = "Welch's t test"
+SIGNIFICANCE = 0.05
+_Z = 1.959964
+_PANELS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean score with its standard errors, by what varies; None: not known."""
+
+    mean: float
+    seeds: float | None = None
+    """Standard error of the mean over networks."""
+    n_seeds: float = math.inf
+    """Networks that it was estimated from."""
+    sampling: float | None = None
+    """Standard error by the choice of the series that scored it, of an accuracy."""
+    n_series: float | None = None
+    """How many series these are, or as many as which they tell; see ``effective``."""
+
+    @property
+    def error(self) -> float | None:
+        """Both together; None if neither is known."""
+        known = [error for error in (self.seeds, self.sampling) if error is not None]
+        return math.hypot(*known) if known else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Its 95 % interval, of accuracies Wilson's, wider by the scatter of networks.
+
+        None if no error is known.
+        """
+        if self.error is None:
+            return None
+        half = critical(_freedom(self)) * self.error
+        if self.n_series is None:
+            return self.mean - half, self.mean + half
+        pulled = _Z**2 / self.n_series
+        centre = (self.mean + pulled / 2.0) / (1.0 + pulled)
+        return max(0.0, centre - half), min(1.0, centre + half)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Which of two scores is ahead."""
+
+    relation: Literal["ahead", "level", "behind"] | None
+    """Of the first one; None where no error of it is known, so that nothing can be said."""
+    p: float | None
+    test: str = TEST
+
+
+def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate:
+    """What scores of networks tell, one at least.
+
+    Args:
+        scores: one for each network.
+        n_series: of accuracies, how many series scored them, if that is known.
+    """
+    mean, n = statistics.fmean(scores), len(scores)
+    seeds = statistics.stdev(scores) / math.sqrt(n) if n > 1 else None
+    sampling = None if n_series is None else sampling_error(mean, n_series)
+    return Estimate(mean=mean, seeds=seeds, n_seeds=n, sampling=sampling, n_series=n_series)
+
+
+def sampling_error(share: float, n_series: float) -> float:
+    """The standard error of an accuracy on a number of series: binomial, by Wilson.
+
+    It is that of Wilson's interval: so 100 % on few series is not without error.
+    """
+    pulled = _Z**2 / n_series
+    return math.sqrt(share * (1.0 - share) / n_series + pulled / (4.0 * n_series)) / (1.0 + pulled)
+
+
+def effective(scored: int, pool: int, members: int, *, folds: int = 1) -> float:
+    """As many different series tell as much as the networks of a trial do together.
+
+    Args:
+        scored: series that score one network.
+        pool: series that they are drawn from; those of a test part are all of it.
+        members: networks of the trial, each scored on a drawing of its own.
+        folds: above 1, networks are scored on other series as long as there are some.
+    """
+    drawn = members * scored
+    if folds > 1:
+        return min(drawn, pool)
+    return 1.0 / (1.0 / pool + (1.0 - scored / pool) / drawn)
+
+
+def compare(own: Estimate, other: Estimate, *, maximize: bool) -> Comparison:
+    """Whether one score is ahead of another, or of a number without an error, by ``TEST``."""
+    if own.error is None:
+        return Comparison(relation=None, p=None)
+    difference, error = own.mean - other.mean, math.hypot(own.error, other.error or 0.0)
+    p = float(difference == 0.0)
+    if error > 0.0:
+        p = p_value(abs(difference) / error, _freedom(own, other))
+    if p >= SIGNIFICANCE:
+        return Comparison(relation="level", p=p)
+    return Comparison(relation="ahead" if (difference > 0.0) == maximize else "behind", p=p)
+
+
+def p_value(t: float, freedom: float) -> float:
+    """The two-sided p-value of Student's t (t >= 0), without loading SciPy."""
+    freedom = min(freedom, 1e5)  # as good as normal
+    root = math.sqrt(freedom)
+    step = min(math.atan(t / root), 15.0 / root) / _PANELS
+    y: list[float] = [math.cos(step * k) ** (freedom - 1.0) for k in range(_PANELS + 1)]
+    inside = y[0] + y[-1] + 4.0 * sum(y[1::2]) + 2.0 * sum(y[2:-1:2])  # Simpson's rule
+    scale = math.exp(math.lgamma((freedom + 1.0) / 2.0) - math.lgamma(freedom / 2.0))
+    return max(0.0, 1.0 - 2.0 * scale / math.sqrt(math.pi) * inside * step / 3.0)
+
+
+def critical(freedom: float) -> float:
+    """The t whose two-sided p-value is ``SIGNIFICANCE``."""
+    low, high = 0.0, 100.0
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if p_value(middle, freedom) > SIGNIFICANCE else (low, middle)
+    return high
+
+
+def _freedom(*estimates: Estimate) -> float:
+    """Degrees of freedom by Welch and Satterthwaite; sampling errors have no end of them."""
+    total = sum((own.error or 0.0) ** 2 for own in estimates)
+    uncertain = sum(own.seeds**4 / (own.n_seeds - 1.0) for own in estimates if own.seeds)
+    return total**2 / uncertain if uncertain else math.inf
