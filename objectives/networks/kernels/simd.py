@@ -267,6 +267,19 @@ def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any
 
 
 @intrinsic
+def any_less(typingctx: Any, a: Any, b: Any) -> Any:
+    """Whether ``a < b`` in any lane; NaN is not."""
+    of = _common((a, b))
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        found = builder.fcmp_ordered("<", *_spread(context, builder, args, sig, of))
+        bits = builder.bitcast(found, ir.IntType(of.n))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return signature(types.boolean, a, b), codegen
+
+
+@intrinsic
 def minimum(typingctx: Any, a: Any, b: Any) -> Any:
     """The smaller one; NaN where either is, as in NumPy and PyTorch. Of equal ones, zeros: b."""
     return _lane_by_lane((a, b), lambda builder, args: _first_where(builder, "<", *args))

@@ -29,9 +29,15 @@ from numba.core.ccallback import CFunc
 
 from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
 from objectives.networks.kernels.kernel import Array, OfNeurons
-from objectives.networks.kernels.simd import fma, load, store
+from objectives.networks.kernels.simd import any_less, fma, load, store, where_less
 from objectives.networks.kernels.sizes import WIDTH
-from objectives.networks.kernels.steps import after_noise_kick, cold_step, renormalised, warm_step
+from objectives.networks.kernels.steps import (
+    SHALLOW,
+    after_noise_kick,
+    cold_step,
+    renormalised,
+    warm_step,
+)
 
 WARM, NOISY, COLD = range(3)
 H, G, SOURCE, DECAY, GAIN, KICK = range(6)
@@ -116,10 +122,10 @@ def _advance(variant: int, keep: bool) -> CFunc:
                     after = x * factor
                 if variant == NOISY:
                     slope_x, slope_drive = factor * slope_x, after * slope_drive
-                if variant == COLD:
-                    mantissa = factor * load(states, 2 * row + at, WIDTH)
+                if variant == COLD and any_less(where_less(x, after, x, after), SHALLOW):
+                    mantissa = where_less(x, SHALLOW, load(states, 2 * row + at, WIDTH), x)
                     depth = load(states, 3 * row + at, WIDTH)
-                    mantissa, depth, after = renormalised(mantissa, depth)
+                    mantissa, depth, after = renormalised(factor * mantissa, depth)
                     store(states, 2 * row + at, mantissa)
                     store(states, 3 * row + at, depth)
                 if keep:
@@ -127,7 +133,7 @@ def _advance(variant: int, keep: bool) -> CFunc:
                     store(kept, row + at, h * slope_drive)
                 if keep and variant == COLD:
                     store(kept, 5 * row + at, after)  # that before the next step
-                y_now = load(states, row + at, WIDTH)
+                y_now = load(now, at, WIDTH)
                 y = fma(gain, after - x, decay * y_now)
                 if variant == NOISY and jump != 0:  # it passes the filter whole
                     along, across = (
@@ -140,7 +146,6 @@ def _advance(variant: int, keep: bool) -> CFunc:
                     if keep:
                         store(kept, 2 * row + at, slope)
                 store(states, at, after)
-                store(states, row + at, y)
                 mean = fma(older, y_now, oldest * load(before, at, WIDTH))
                 store(before, at, y)
                 store(value, at, fma(newest, y, mean))

@@ -18,7 +18,7 @@ _MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
 _NEAR = np.float32(0.34)  # just within ln(2)/2: there k = 0 and r = z
 _NEAR_SQUARED = _NEAR * _NEAR
 _MAX_DECAY = np.float32(80.0)
-_DEEP, _SHALLOW = np.float32(2.0**64), np.float32(2.0**-64)
+_DEEP, SHALLOW = np.float32(2.0**64), np.float32(2.0**-64)
 _DEEPEST = np.float32(1.5)
 _KICKED_MIN = np.float32(1e-30)  # a jump ends at exactly 0 with probability 0
 _LEAST_ROOT = np.float32(1e-18)  # below, x has been forgotten
@@ -95,7 +95,8 @@ def cold_step(x: Any, drive: Any, g: Any) -> Any:
     ratio = ONE / fma(x, fma(g, p, e), ONE - x)
     free = where_less(z_squared, _MAX_SQUARED, ONE, ZERO)
     q = where_less(z_squared, _NEAR_SQUARED, q, (p - free) * inverse)
-    return e * ratio, ratio, ratio * fma(g * x, q, free * (ONE - x))
+    rest = where_less(z_squared, _MAX_SQUARED, ONE - x, ZERO)
+    return e * ratio, ratio, ratio * fma(g * x, q, rest)
 
 
 @inlined
@@ -107,12 +108,12 @@ def renormalised(mantissa: Any, depth: Any) -> Any:
     leaves it a normal number, and the product is as exact as that of numbers which need no depth.
     An x below 2^-128 counts as 0 beside 1, which it is to 32 digits even after the largest growth.
     """
-    low = where_less(mantissa, _SHALLOW, ONE, ZERO)
+    low = where_less(mantissa, SHALLOW, ONE, ZERO)
     high = where_less(mantissa, ONE, ZERO, where_less(depth, HALF, ZERO, ONE))
     depth = depth + (low - high)
-    scale = where_less(HALF, low, _DEEP, where_less(HALF, high, _SHALLOW, ONE))
+    scale = where_less(HALF, low, _DEEP, where_less(HALF, high, SHALLOW, ONE))
     mantissa = mantissa * scale
-    x = where_less(depth, HALF, mantissa, mantissa * _SHALLOW)
+    x = where_less(depth, HALF, mantissa, mantissa * SHALLOW)
     return mantissa, depth, where_less(depth, _DEEPEST, x, ZERO)
 
 
