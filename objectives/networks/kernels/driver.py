@@ -39,6 +39,7 @@ from objectives.networks.kernels.products import gather, gather_back, multiply
 from objectives.networks.kernels.simd import (
     add_products,
     call,
+    element,
     flush_subnormals,
     load,
     pointer,
@@ -462,16 +463,18 @@ def backward(
 def weigh(parameters: Any, index: Any, target: Any, scales: Any, added: Any, weights: Any) -> None:
     """Parameters in the order of an array, each times the scale of its target, plus ``added``."""
     for k in range(len(index)):
-        own = parameters[index[k]] if index[k] >= 0 else ZERO
-        weights[k] = scales[target[k]] * own + added[target[k]]
+        place, of = element(index, k), element(target, k)
+        own = element(parameters, max(place, 0))
+        weights[k] = element(scales, of) * (own if place >= 0 else ZERO) + element(added, of)
 
 
 @kernel
 def deliver(sums: Any, fold: int, index: Any, target: Any, scales: Any, gradient: Any) -> None:
     """Add sums, over ``fold`` lanes, to the gradient, each times the scale of its target."""
     for k in range(len(index)):
-        if index[k] >= 0:
-            total = sums[k * fold]
+        place = element(index, k)
+        if place >= 0:
+            total = element(sums, k * fold)
             for i in range(1, fold):
-                total += sums[k * fold + i]
-            gradient[index[k]] += scales[target[k]] * total
+                total += element(sums, k * fold + i)
+            gradient[place] += element(scales, element(target, k)) * total

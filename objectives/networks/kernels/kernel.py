@@ -155,10 +155,7 @@ class Pass:
             layout.pool,
             read=read,
             entering=read if keep else 0,
-            weights=len(layout.forward.place),
-            weights_back=len(layout.back.place) if keep else 0,
-            inputs=len(layout.inputs.place),
-            biases=layout.n_columns,
+            weights=len(layout.weights.place),
             sums=len(layout.gradient.place) * layout.fold if keep else 0,
             held=row,
             drive=row,
@@ -176,6 +173,14 @@ class Pass:
         """What is read in the present block, and its adjoint: (n_read, series, stride), flat."""
         for name in ("read", "entering", "zeros"):
             self.work[name].fill(0.0)
+        places = layout.parts
+        self._weights = {name: self.work["weights"][own] for name, own in places.items()}
+        n_weights = places["back" if keep else "biases"].stop
+        self._weighed = (*(own[:n_weights] for own in layout.weights),)
+        self._forward = self.work.parts("held", "drive", "outputs", "values", "states", "kept")
+        self._backward = self.work.parts(
+            "values", "kept", "held", "drive_adjoints", "pulled", "adjoints", "zeros", "entered"
+        )
         self._ring = np.arange(4, dtype=np.int64) * row
         self._extrapolation = tuple(map(np.float32, EXTRAPOLATION[kernel.integrator]))
         self._shapes: dict[tuple[int, int], Shape] = {}
@@ -184,13 +189,9 @@ class Pass:
     def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
         """Take the weights and biases of the network, joined, and a chip, and clear the sums."""
         self._take(chip)
-        layout, work, none = self.kernel.layout, self.work, self._none
-        driver.weigh(parameters, *layout.forward, self._scales, none, work["weights"])
-        driver.weigh(parameters, *layout.inputs, self._scales, none, work["inputs"])
-        driver.weigh(parameters, *layout.bias, self._scales, self._fixed, work["biases"])
+        driver.weigh(parameters, *self._weighed, self._scales, self._added, self.work["weights"])
         if self.keep:
-            driver.weigh(parameters, *layout.back, self._scales, none, work["weights_back"])
-            work["sums"].fill(0.0)
+            self.work["sums"].fill(0.0)
 
     def _take(self, chip: Chip) -> None:
         if chip is self._chip:
@@ -203,9 +204,10 @@ class Pass:
         n, rest = len(of_step), kernel.pointwise.rest(neurons)
         spread = layout.spread(np.concatenate([of_step, rest]))
         self._constants, self._rest = spread[:n].reshape(-1), spread[n:].reshape(-1)
-        self._scales = neurons.s.astype(np.float32)
-        self._fixed = neurons.fixed_drive.astype(np.float32)
-        self._none = np.zeros_like(self._fixed)
+        s, fixed = neurons.s.astype(np.float32), neurons.fixed_drive.astype(np.float32)
+        self._scales = np.concatenate([s, s])
+        self._added = np.concatenate([np.zeros_like(fixed), fixed])
+        """Of weights to each neuron, and then of its bias."""
         self._noise = _UNUSED if chip.normals is None else chip.normals
 
     def forward(self, u: Floats, n_series: int) -> Floats:
@@ -220,17 +222,6 @@ class Pass:
 
     def backward(self, u: Floats, n_series: int) -> None:
         """Add up the gradient over the block that ``forward`` took last."""
-        names = (
-            "values",
-            "kept",
-            "held",
-            "drive_adjoints",
-            "pulled",
-            "adjoints",
-            "zeros",
-            "entered",
-        )
-        work = self.work.parts(*names)
         last = len(self._starts) - 1
         for k in range(last, -1, -1):
             if k < last:
@@ -244,9 +235,9 @@ class Pass:
                 shape,
                 self.kernel.layout.structure,
                 self.kernel.pointwise.pull,
-                (self.work["weights_back"], self._constants),
+                (self._weights["back"], self._constants),
                 self._extrapolation,
-                work,
+                self._backward,
                 self.work["sums"],
                 entering,
                 self._every,
@@ -260,15 +251,21 @@ class Pass:
         kernel, own = self.kernel, self.kernel.pointwise
         part, read, shape = self._segment(u, n_series, k, self.read)
         before = self._starts[k] * kernel.n_steps // self._every if self._every else 0
-        names = ("weights", "inputs", "biases")
+        weights = self._weights
         driver.forward(
             part,
             shape,
             kernel.layout.structure,
             own.advance if keep else own.advance_only,
-            (*self.work.parts(*names), self._constants, self._rest),
+            (
+                weights["forward"],
+                weights["inputs"],
+                weights["biases"],
+                self._constants,
+                self._rest,
+            ),
             self._extrapolation,
-            self.work.parts("held", "drive", "outputs", "values", "states", "kept"),
+            self._forward,
             read,
             self._noise,
             (self._every, before, own.parts * kernel.layout.row),

@@ -14,7 +14,7 @@ Which one follows from the masks alone, never from the host: last bits depend on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -77,12 +77,12 @@ class Layout:
     """Where each neuron is in a row of one series, (neurons,)."""
     n_columns: int
     """Neurons of a row of one series, filled up."""
-    forward: Weights
-    """Weights between neurons, as drives take them."""
-    back: Weights
-    """The same as pull-backs take them."""
-    inputs: Weights
-    bias: Weights
+    weights: Weights
+    """In the order of ``parts``: weights between neurons, as drives take them; those from the
+    input; biases, as of targets beyond the neurons; those between neurons, as pull-backs take them.
+    """
+    parts: Mapping[str, slice]
+    """Where each part is: "forward", "inputs", "biases" and "back"."""
     gradient: Weights
     """All weights in the order of the sums of their gradients."""
     pool: list[Floats] = field(default_factory=list, repr=False)
@@ -218,17 +218,17 @@ def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: I
     none = np.empty(0, np.int32)
     drives = _joined(forward)
     entries = _weights(entry, np.broadcast_to(neuron[: filled[0]], entry.shape))
+    bias_of = Weights(biases, neuron + np.int32(len(columns)))
+    weights, parts = in_order(forward=drives, inputs=entries, biases=bias_of, back=_joined(back))
     return Layout(
         widths=widths,
         n_channels=inputs.shape[1],
         structure=Structure(True, np.array(spans).reshape(-1), none, none, none, none),
         columns=columns,
         n_columns=int(ends[-1]),
-        forward=drives,
-        back=_joined(back),
-        inputs=entries,
-        bias=Weights(biases, neuron),
-        gradient=_joined([drives, entries, Weights(biases, neuron)]),
+        weights=weights,
+        parts=parts,
+        gradient=_joined([drives, entries, bias_of]),
     )
 
 
@@ -239,7 +239,10 @@ def _sparse(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: 
     source_back, target_back = np.nonzero(between.T >= 0)
     back = _weights(between[target_back, source_back], target_back)
     entries = _weights(inputs, np.broadcast_to(neurons[: widths[0], None], inputs.shape))
-    biases = Weights(bias, neurons)
+    biases = Weights(bias, neurons + np.int32(n))
+    weights, parts = in_order(
+        forward=_weights(between[target, source], target), inputs=entries, biases=biases, back=back
+    )
     return Layout(
         widths=widths,
         n_channels=inputs.shape[1],
@@ -253,10 +256,8 @@ def _sparse(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: 
         ),
         columns=np.arange(n),
         n_columns=n,
-        forward=_weights(between[target, source], target),
-        back=back,
-        inputs=entries,
-        bias=biases,
+        weights=weights,
+        parts=parts,
         gradient=_joined([back, entries, biases]),
     )
 
@@ -267,6 +268,19 @@ def _weights(index: NDArray[np.int32], target: NDArray[np.integer]) -> Weights:
 
 def _joined(parts: list[Weights]) -> Weights:
     return Weights(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def in_order(**parts: Weights) -> tuple[Weights, dict[str, slice]]:
+    """The parts one after the other, each from a cache line on, and where each is."""
+    places: dict[str, slice] = {}
+    filled, first = [], 0
+    for name, own in parts.items():
+        n = len(own.place)
+        places[name] = slice(first, first + n)
+        none = np.full(-n % WIDTH, -1, np.int32)
+        filled += [own, Weights(none, np.zeros_like(none))]
+        first += n + len(none)
+    return _joined(filled), places
 
 
 def _places(

@@ -17,17 +17,9 @@ from objectives.networks.kernels.simd import load, maximum, splat, store
 from objectives.networks.kernels.sizes import WIDTH
 
 
-@kernel
-def gather_features(read: Any, places: Any, parts: Any, size: Any, found: Any) -> None:
-    """What the readout weighs, see ``networks.readout``.
-
-    Args:
-        read: what is read, (points, rows, stride).
-        places: where the neurons are in a row of it.
-        parts: see ``Features.parts``.
-        size: points, rows, stride; floats of a row of ``found``.
-        found: features, (rows, features).
-    """
+@inlined
+def _gather_features(read: Any, places: Any, parts: Any, size: Any, found: Any) -> None:
+    """What the readout weighs, see ``networks.readout``: (points, rows) to (rows, features)."""
     last, mean, squares = parts
     n_points, n_rows, stride, n_features = size
     n, share = len(places), ONE / np.float32(n_points)
@@ -52,11 +44,11 @@ def gather_features(read: Any, places: Any, parts: Any, size: Any, found: Any) -
                 found[end + i] = found[at + i] * found[at + i]
 
 
-@kernel
-def spread_adjoint(
+@inlined
+def _spread_adjoint(
     found: Any, adjoint: Any, places: Any, parts: Any, size: Any, entering: Any
 ) -> None:
-    """The adjoint of ``gather_features``, from that of the features, which it changes."""
+    """The adjoint of ``_gather_features``, from that of the features, which it changes."""
     last, mean, squares = parts
     n_points, n_rows, stride, n_features = size
     n, share = len(places), ONE / np.float32(n_points)
@@ -76,34 +68,42 @@ def spread_adjoint(
 
 @kernel
 def read_out(
-    features: Any,
+    read: Any,
+    entering: Any,
+    places: Any,
+    parts: Any,
     readout: Any,
     labels: Any,
     targets: Any,
     scale: Any,
-    outputs: Any,
-    adjoint: Any,
-    sums: Any,
+    work: Any,
     size: Any,
 ) -> float:
     """Loss of one block, summed over its series, and its adjoint times ``scale``.
 
     Args:
-        features: what is weighed, (points, series, features).
+        read: what is read of neurons, (points read, series, stride).
+        entering: the adjoint of that, written.
+        places: where the neurons are in a row of it.
+        parts: see ``Features.parts``.
         readout: weights, (features, outputs), and (outputs, features); biases, (outputs,); zeros,
             (features,).
         labels: class of each series of the block; empty where series are predicted.
         targets: what should be read out, (points, own series, outputs); empty for classes.
         scale: factor of the adjoint: 1 / numbers that the mean loss of the batch is over.
-        outputs: scratch, outputs and their adjoint, (points, series, outputs).
-        adjoint: that of the features, written.
-        sums: gradients of weights, (features, outputs), and biases, (outputs,), added to.
-        size: points, series that are computed, and those that are there; features and outputs,
-            both filled up to a multiple of WIDTH; outputs that exist.
+        work: scratch for features and their adjoint, (points, series, features), and for outputs
+            and their adjoint, (points, series, outputs); gradients of weights, (features, outputs),
+            and biases, (outputs,), added to.
+        size: points, series that are computed, and those that are there; points that make one of
+            these, and stride; features and outputs, both filled up to a multiple of WIDTH; outputs
+            that exist.
     """
     forward, back, bias, zeros = readout
-    n_points, n_series, n_own, n_features, n_outputs, n_real = size
+    features, adjoint, outputs, sums = work
+    n_points, n_series, n_own, n_averaged, stride, n_features, n_outputs, n_real = size
     n_rows = n_points * n_series
+    taken = (n_averaged, n_rows, stride, n_features)
+    _gather_features(read, places, parts, taken, features)
     along, none = (n_features, 1, 0), (n_outputs, 0)
     shape = (n_rows, n_outputs, n_features, 1)
     multiply(outputs, 0, n_outputs, bias, 0, 0, features, 0, along, forward, 0, none, shape)
@@ -132,6 +132,7 @@ def read_out(
         for row in range(n_rows):
             total = total + load(outputs, row * n_outputs + k, WIDTH)
         store(sums, n_features * n_outputs + k, total)
+    _spread_adjoint(features, adjoint, places, parts, taken, entering)
     return loss
 
 

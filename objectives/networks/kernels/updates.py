@@ -9,18 +9,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from objectives.networks.kernels import learning
+from objectives.networks.kernels import driver, learning
 from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.kernels.kernel import Kernel, Pass
-from objectives.networks.kernels.layout import Floats
+from objectives.networks.kernels.layout import Floats, Integers, Weights, in_order
 from objectives.networks.kernels.sizes import WIDTH
 from objectives.networks.kernels.work import in_threads
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _NO_LABELS, _NO_TARGETS = np.empty(0, np.int64), np.empty(0, np.float32)
+_ONE, _NONE = np.ones(1, np.float32), np.zeros(1, np.float32)
 
 
 class Updates(ABC):
@@ -152,20 +154,20 @@ class FusedUpdates(Updates):
         chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """See ``Updates``."""
-        series, layout = u.numpy(), self._kernel.layout
-        blocks = list(layout.blocks(len(u)))
-        n_read = label.shape[1] if label.is_floating_point() else 1
+        series, labels, layout = u.numpy(), label.numpy(), self._kernel.layout
+        blocks = list(layout.blocks(len(series)))
+        n_points, n_read = series.shape[1], labels.shape[1] if labels.ndim > 1 else 1
         if self._kernel.features.averaged:
-            n_read = u.shape[1]
+            n_read = n_points
         self._readout.begin()
 
         def take(first: int) -> float:
             part, loss = self._parts[first], 0.0
-            pass_ = part.begin(self._parameters[self._network], u.shape[1], n_read, chip)
+            pass_ = part.begin(self._parameters[self._network], n_points, n_read, chip)
             for own, n_series in blocks[first :: len(self._parts)]:
                 block = layout.filled(series[own], n_series)
                 pass_.forward(block, n_series)
-                loss += part.read_out(label[own], n_series, label.numel())
+                loss += part.read_out(labels[own], n_series, labels.size)
                 pass_.backward(block, n_series)
             return loss
 
@@ -174,7 +176,7 @@ class FusedUpdates(Updates):
         for part in self._parts[: len(losses)]:
             part.own.deliver(self._gradient[self._network])
             self._readout.deliver(part.sums, self._gradient[self._network.stop :])
-        return sum(losses) / label.numel(), self._step(learning_rate, max_gradient)
+        return sum(losses) / labels.size, self._step(learning_rate, max_gradient)
 
     def _step(self, learning_rate: float, max_gradient: float) -> bool:
         group = self._optimizer.param_groups[0]
@@ -210,31 +212,33 @@ class _Readout:
 
     def __init__(self, joined: Floats, n_outputs: int, n_features: int) -> None:
         """Take the part of the joined parameters that they are."""
-        self.n_outputs, self._n_features = n_outputs, n_features
-        self._weights = joined[:-n_outputs].reshape(n_outputs, n_features)
-        self._biases = joined[-n_outputs:]
+        self._joined, self.n_outputs = joined, n_outputs
         self.outputs, self.features = (-(-n // WIDTH) * WIDTH for n in (n_outputs, n_features))
-        self._forward = np.zeros((self.features, self.outputs), np.float32)
-        self._back = np.zeros((self.outputs, self.features), np.float32)
-        self._bias = np.zeros(self.outputs, np.float32)
-        flat, zeros = (
-            (self._forward.reshape(-1), self._back.reshape(-1)),
-            np.zeros(self.features, np.float32),
-        )
-        self.arrays = (*flat, self._bias, zeros)
+        forward = np.full((self.features, self.outputs), -1, np.int32)
+        own = np.arange(n_outputs * n_features, dtype=np.int32).reshape(n_outputs, n_features)
+        forward[:n_features, :n_outputs] = own.T
+        bias = np.full(self.outputs, -1, np.int32)
+        bias[:n_outputs] = own.size + np.arange(n_outputs)
+        parts = {"forward": forward, "back": forward.T, "bias": bias}
+        parts["zeros"] = np.full(self.features, -1, np.int32)
+        self._weights, places = in_order(**{name: _alike(own) for name, own in parts.items()})
+        self._gradient = _alike(np.concatenate([forward.reshape(-1), bias]))
+        weighed = np.empty(len(self._weights.place), np.float32)
+        self._weighed = weighed
+        self.arrays = tuple(weighed[own] for own in places.values())
 
     def begin(self) -> None:
         """Take the present ones."""
-        self._forward[: self._n_features, : self.n_outputs] = self._weights.T
-        self._back[: self.n_outputs, : self._n_features] = self._weights
-        self._bias[: self.n_outputs] = self._biases
+        driver.weigh(self._joined, *self._weights, _ONE, _NONE, self._weighed)
 
     def deliver(self, sums: Floats, gradient: Floats) -> None:
         """Add sums, (features + 1, outputs), to the gradient."""
-        by_feature = sums.reshape(-1, self.outputs)[:, : self.n_outputs]
-        own = gradient[: -self.n_outputs].reshape(self.n_outputs, self._n_features)
-        own += by_feature[: self._n_features].T
-        gradient[-self.n_outputs :] += by_feature[-1]
+        driver.deliver(sums, 1, *self._gradient, _ONE, gradient)
+
+
+def _alike(place: Integers) -> Weights:
+    """Parameters that all have the same factor."""
+    return Weights(place.reshape(-1), np.zeros(place.size, np.int32))
 
 
 class _Part:
@@ -252,36 +256,31 @@ class _Part:
         found = getattr(self, "own", None)
         if found is None or (found.n_points, found.n_read) != (n_points, n_read):
             self.own = found = Pass(self._kernel, n_points, keep=True, n_read=n_read)
-            n_points = 1 if self._kernel.features.averaged else n_read
-            n_rows, readout = n_points * self._kernel.layout.block, self._readout
-            self._outputs = np.empty(n_rows * readout.outputs, np.float32)
-            self._features, self._adjoint = np.zeros((2, n_rows * readout.features), np.float32)
+            self._n_points = 1 if self._kernel.features.averaged else n_read
+            n_rows, readout = self._n_points * self._kernel.layout.block, self._readout
+            features, adjoint = np.zeros((2, n_rows * readout.features), np.float32)
+            outputs = np.empty(n_rows * readout.outputs, np.float32)
+            self._work = (features, adjoint, outputs, self.sums)
         found.begin(parameters, chip)
         self.sums.fill(0.0)
         return found
 
-    def read_out(self, label: Tensor, n_series: int, n_all: int) -> float:
+    def read_out(self, label: NDArray[Any], n_series: int, n_all: int) -> float:
         """Return the loss of a block, summed, after its pass, and write its adjoint."""
-        labels, targets = _NO_LABELS, _NO_TARGETS
-        if label.is_floating_point():
-            targets = np.ascontiguousarray(label.numpy().swapaxes(0, 1)).reshape(-1)
-        else:
-            labels = label.numpy()
-        own, readout, features = self.own, self._readout, self._kernel.features
-        n_points = 1 if features.averaged else own.n_read
-        rows = (own.n_read // n_points, n_points * n_series, own.stride, readout.features)
-        learning.gather_features(own.read, own.places, features.parts, rows, self._features)
-        size = (n_points, n_series, len(label))
-        size_of_readout = (readout.features, readout.outputs, readout.n_outputs)
-        scale = np.float32(1.0 / n_all)
-        arrays = (self._outputs, self._adjoint, self.sums)
+        labels, targets = label, _NO_TARGETS
+        if label.dtype.kind == "f":
+            labels, targets = _NO_LABELS, np.ascontiguousarray(label.swapaxes(0, 1)).reshape(-1)
+        own, readout = self.own, self._readout
+        size = (self._n_points, n_series, len(label), own.n_read // self._n_points, own.stride)
+        arguments = (own.read, own.entering, own.places, self._kernel.features.parts)
         loss: float = learning.read_out(
-            *(self._features, readout.arrays, labels, targets, scale),
-            *arrays,
-            (*size, *size_of_readout),
-        )
-        learning.spread_adjoint(
-            self._features, self._adjoint, own.places, features.parts, rows, own.entering
+            *arguments,
+            readout.arrays,
+            labels,
+            targets,
+            np.float32(1.0 / n_all),
+            self._work,
+            (*size, readout.features, readout.outputs, readout.n_outputs),
         )
         return loss
 
