@@ -108,11 +108,11 @@ def renormalised(mantissa: Any, depth: Any) -> Any:
     leaves it a normal number, and the product is as exact as that of numbers which need no depth.
     An x below 2^-128 counts as 0 beside 1, which it is to 32 digits even after the largest growth.
     """
-    low = where_less(mantissa, SHALLOW, ONE, ZERO)
-    high = where_less(mantissa, ONE, ZERO, where_less(depth, HALF, ZERO, ONE))
-    depth = depth + (low - high)
-    scale = where_less(HALF, low, _DEEP, where_less(HALF, high, SHALLOW, ONE))
-    mantissa = mantissa * scale
+    both = where_less(mantissa, depth, mantissa, depth)  # at least 1: up, to where x is larger
+    raised, higher = where_less(both, ONE, depth, depth - ONE), mantissa * SHALLOW
+    higher = where_less(both, ONE, mantissa, higher)
+    depth = where_less(mantissa, SHALLOW, depth + ONE, raised)
+    mantissa = where_less(mantissa, SHALLOW, mantissa * _DEEP, higher)
     x = where_less(depth, HALF, mantissa, mantissa * SHALLOW)
     return mantissa, depth, where_less(depth, _DEEPEST, x, ZERO)
 
