@@ -60,6 +60,8 @@ class Pointwise:
     writes that of the drive. Constants are those of ``constants``, in vectors of 16 neurons.
     """
 
+    per_step = False
+
     device: Any
     text: str
     """Of all three functions."""

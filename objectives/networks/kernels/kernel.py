@@ -18,7 +18,7 @@ from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import driver, sizes
 from objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
 from objectives.networks.kernels.driver import Shape
-from objectives.networks.kernels.layout import Floats, Layout, message
+from objectives.networks.kernels.layout import Floats, Layout, Weights, message
 from objectives.networks.kernels.work import Work
 from objectives.networks.readout import LAST, Features
 
@@ -44,6 +44,10 @@ class Pointwise(Protocol):
     @property
     def parts(self) -> int:
         """Normal numbers that the noise of a neuron takes in a jump."""
+
+    @property
+    def per_step(self) -> bool:
+        """Whether drives are multiplied by the step; else they are per ns."""
 
     @property
     def advance(self) -> int:
@@ -176,7 +180,7 @@ class Pass:
         places = layout.parts
         self._weights = {name: self.work["weights"][own] for name, own in places.items()}
         n_weights = places["back" if keep else "biases"].stop
-        self._weighed = (*(own[:n_weights] for own in layout.weights),)
+        self._weighed = Weights(*(own[:n_weights] for own in layout.weights))
         self._forward = self.work.parts("held", "drive", "outputs", "values", "states", "kept")
         self._backward = self.work.parts(
             "values", "kept", "held", "drive_adjoints", "pulled", "adjoints", "zeros", "entered"
@@ -204,7 +208,9 @@ class Pass:
         n, rest = len(of_step), kernel.pointwise.rest(neurons)
         spread = layout.spread(np.concatenate([of_step, rest]))
         self._constants, self._rest = spread[:n].reshape(-1), spread[n:].reshape(-1)
-        s, fixed = neurons.s.astype(np.float32), neurons.fixed_drive.astype(np.float32)
+        drives = np.stack([neurons.s, neurons.fixed_drive])
+        drives = drives * step_ns if kernel.pointwise.per_step else drives
+        s, fixed = drives.astype(np.float32)
         self._scales = np.concatenate([s, s])
         self._added = np.concatenate([np.zeros_like(fixed), fixed])
         """Of weights to each neuron, and then of its bias."""

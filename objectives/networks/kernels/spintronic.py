@@ -14,7 +14,7 @@ variant  states                                              kept
 =======  ==================================================  =====================================
 warm     x, y                                                dx'/dx, dx'/dI
 noisy    x, y; thermal noise in place of its mean effect     the same, and the slope of the jump
-cold     x, y, mantissa and depth: see ``renormalised``      dlnx'/dlnx, dlnx'/dI, and x
+cold     x, y, and ln x in two parts: see ``deep_step``      dlnx'/dlnx, dlnx'/dI, and x
 =======  ==================================================  =====================================
 """
 
@@ -29,26 +29,26 @@ from numba.core.ccallback import CFunc
 
 from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
 from objectives.networks.kernels.kernel import Array, OfNeurons
-from objectives.networks.kernels.simd import any_less, fma, load, store, where_less
+from objectives.networks.kernels.simd import any_less, fma, load, store
 from objectives.networks.kernels.sizes import WIDTH
 from objectives.networks.kernels.steps import (
-    SHALLOW,
+    LEAST,
     after_noise_kick,
     cold_step,
-    renormalised,
+    deep_step,
     warm_step,
 )
 
 WARM, NOISY, COLD = range(3)
-H, G, SOURCE, DECAY, GAIN, KICK = range(6)
-"""Constants: the step in ns; gamma, and gamma times thermal power, times it; decay and gain of the
-filter; size of the jumps."""
+G, SOURCE, DECAY, GAIN, KICK = range(5)
+"""Constants: gamma, and gamma times thermal power, times the step; decay and gain of the filter;
+size of the jumps."""
 
 
 class SpintronicSteps:
     """See ``kernel.Pointwise``."""
 
-    parts = 2
+    parts, per_step = 2, True
 
     def __init__(self, device: Any, *, noisy: bool) -> None:
         """Compile those of an ``objectives.spintronic.Spintronic``, or take them from the cache."""
@@ -63,18 +63,18 @@ class SpintronicSteps:
 
     def constants(self, neurons: OfNeurons, step_ns: float, deviation: float) -> Array:
         """See ``kernel.Pointwise``."""
-        own, h = neurons.values, np.full_like(neurons.s, step_ns)
-        g, c = h / own["tau_ns"], 2.0 * math.pi * own["f_cut_per_ns"] * h
+        own = neurons.values
+        g, c = step_ns / own["tau_ns"], 2.0 * math.pi * own["f_cut_per_ns"] * step_ns
         gain = -np.expm1(-c) / np.where(c > 0.0, c, -1.0)
         gain = np.where(c > 0.0, gain, 1.0)
         kick = deviation * neurons.noise_per_sqrt_ns
-        return np.stack([h, g, g * own["thermal_power"], np.exp(-c), gain, kick])
+        return np.stack([g, g * own["thermal_power"], np.exp(-c), gain, kick])
 
     def rest(self, neurons: OfNeurons) -> Array:
         """See ``kernel.Pointwise``."""
         x, _ = self._device.with_values(**neurons.values).rest_under(neurons.fixed_drive)
         none = np.zeros_like(x)
-        states = [x, none, x, none]
+        states = [x, none, none, none]
         return np.stack([*states[: self.n_states], none])
 
 
@@ -104,7 +104,6 @@ def _advance(variant: int, keep: bool) -> CFunc:
         each = groups * WIDTH
         for group in range(groups):
             of = group * WIDTH
-            h = load(constants, of, WIDTH)
             g = load(constants, G * each + of, WIDTH)
             source = load(constants, SOURCE * each + of, WIDTH)
             decay = load(constants, DECAY * each + of, WIDTH)
@@ -113,7 +112,7 @@ def _advance(variant: int, keep: bool) -> CFunc:
             for k in range(repeats):
                 at = group * group_stride + k * repeat_stride
                 x = load(states, at, WIDTH)
-                force = h * load(drive, at, WIDTH)
+                force = load(drive, at, WIDTH)
                 if variant == WARM:
                     after, slope_x, slope_drive = warm_step(x, force, g, source)
                     slope_x, slope_drive = after * slope_x, after * slope_drive
@@ -122,15 +121,17 @@ def _advance(variant: int, keep: bool) -> CFunc:
                     after = x * factor
                 if variant == NOISY:
                     slope_x, slope_drive = factor * slope_x, after * slope_drive
-                if variant == COLD and any_less(where_less(x, after, x, after), SHALLOW):
-                    mantissa = where_less(x, SHALLOW, load(states, 2 * row + at, WIDTH), x)
-                    depth = load(states, 3 * row + at, WIDTH)
-                    mantissa, depth, after = renormalised(factor * mantissa, depth)
-                    store(states, 2 * row + at, mantissa)
-                    store(states, 3 * row + at, depth)
+                if variant == COLD and any_less(after, LEAST):
+                    own, rest = (
+                        load(states, 2 * row + at, WIDTH),
+                        load(states, 3 * row + at, WIDTH),
+                    )
+                    after, own, rest = deep_step(x, after, force - g, own, rest)
+                    store(states, 2 * row + at, own)
+                    store(states, 3 * row + at, rest)
                 if keep:
                     store(kept, at, slope_x)
-                    store(kept, row + at, h * slope_drive)
+                    store(kept, row + at, slope_drive)
                 if keep and variant == COLD:
                     store(kept, 5 * row + at, after)  # that before the next step
                 y_now = load(now, at, WIDTH)

@@ -5,21 +5,30 @@ The equations are those of ``networks.oscillator``; x' is x at the end of a step
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from objectives.networks.kernels.compiling import inlined
-from objectives.networks.kernels.elementary import HALF, ONE, ZERO, clip, exponential_parts
-from objectives.networks.kernels.simd import absolute, fma, square_root, where_less
+from objectives.networks.kernels.elementary import (
+    HALF,
+    ONE,
+    ZERO,
+    clip,
+    exp,
+    exponential_parts,
+    log,
+)
+from objectives.networks.kernels.simd import absolute, any_less, fma, square_root, where_less
 
 _MAX_EXPONENT = np.float32(40.0)
-_MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
 _NEAR = np.float32(0.34)  # just within ln(2)/2: there k = 0 and r = z
-_NEAR_SQUARED = _NEAR * _NEAR
 _MAX_DECAY = np.float32(80.0)
-_DEEP, SHALLOW = np.float32(2.0**64), np.float32(2.0**-64)
-_DEEPEST = np.float32(1.5)
+LEAST = np.float32(2.0**-100)
+"""Power below which its logarithm is what moves."""
+_LOG_LEAST = np.float32(-100.0 * math.log(2.0))
+_TINY = np.float32(2.0**-126)  # the least normal number: x is above, or 0
 _KICKED_MIN = np.float32(1e-30)  # a jump ends at exactly 0 with probability 0
 _LEAST_ROOT = np.float32(1e-18)  # below, x has been forgotten
 
@@ -88,33 +97,42 @@ def cold_step(x: Any, drive: Any, g: Any) -> Any:
     The exponent is clipped to +-40: beyond, E is constant and each 1 in the last line and Q is 0.
     """
     z = drive - g
-    z_squared = z * z
+    size = absolute(z)
     e, p, q = exponential_parts(clip(z, _MAX_EXPONENT))
     inverse = ONE / z
-    p = where_less(z_squared, _NEAR_SQUARED, p, (e - ONE) * inverse)
+    p = where_less(size, _NEAR, p, (e - ONE) * inverse)
     ratio = ONE / fma(x, fma(g, p, e), ONE - x)
-    free = where_less(z_squared, _MAX_SQUARED, ONE, ZERO)
-    q = where_less(z_squared, _NEAR_SQUARED, q, (p - free) * inverse)
-    rest = where_less(z_squared, _MAX_SQUARED, ONE - x, ZERO)
+    free = where_less(size, _MAX_EXPONENT, ONE, ZERO)
+    q = where_less(size, _NEAR, q, (p - free) * inverse)
+    rest = where_less(size, _MAX_EXPONENT, ONE - x, ZERO)
     return e * ratio, ratio, ratio * fma(g * x, q, rest)
 
 
 @inlined
-def renormalised(mantissa: Any, depth: Any) -> Any:
-    """x of any size as mantissa 2^(-64 depth): mantissa, depth, and x as float32, or 0.
+def deep_step(x: Any, after: Any, z: Any, logarithm: Any, rest: Any) -> Any:
+    """A step of lanes of which some fall below ``LEAST``, or are there already: x' and ln x'.
 
-    Without thermal power nothing keeps x from falling: by e^40 in a step, step after step. The
-    mantissa stays within 2^-64 and 1, but for depth 0: then every factor of a step, e^-40 to e^40,
-    leaves it a normal number, and the product is as exact as that of numbers which need no depth.
-    An x below 2^-128 counts as 0 beside 1, which it is to 32 digits even after the largest growth.
+    Without thermal power nothing keeps x from falling: by e^40 in a step, step after step. Below
+    LEAST x is 0, and its logarithm is what moves, by z = drive - g: beside 1 such an x is 0 to six
+    digits more than float32 has, even after the largest growth. ``rest`` is what rounding takes
+    from the logarithm: a power that rises again is as exact as one that has never fallen.
     """
-    both = where_less(mantissa, depth, mantissa, depth)  # at least 1: up, to where x is larger
-    raised, higher = where_less(both, ONE, depth, depth - ONE), mantissa * SHALLOW
-    higher = where_less(both, ONE, mantissa, higher)
-    depth = where_less(mantissa, SHALLOW, depth + ONE, raised)
-    mantissa = where_less(mantissa, SHALLOW, mantissa * _DEEP, higher)
-    x = where_less(depth, HALF, mantissa, mantissa * SHALLOW)
-    return mantissa, depth, where_less(depth, _DEEPEST, x, ZERO)
+    z = clip(z, _MAX_EXPONENT)
+    moved = logarithm + z
+    rest = rest + (z - (moved - logarithm))
+    falling = where_less(x, _TINY, ONE, after)
+    if any_less(falling, LEAST):
+        own = log(x)
+        first = own + z
+        lost = fma(x, exp(-own), -ONE) + (z - (first - own))
+        moved = where_less(falling, LEAST, first, moved)
+        rest = where_less(falling, LEAST, lost, rest)
+        after = where_less(falling, LEAST, ZERO, after)
+    rising = where_less(x, _TINY, moved, _LOG_LEAST)
+    if any_less(_LOG_LEAST, rising):
+        risen = exp(moved)
+        after = where_less(_LOG_LEAST, rising, fma(risen, rest, risen), after)
+    return after, moved, rest
 
 
 @inlined
