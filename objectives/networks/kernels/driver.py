@@ -102,16 +102,15 @@ def _hold(u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, 
         for c in range(n, shape.n_columns, WIDTH):
             for s in range(series):
                 store(held, s * shape.n_columns + c, load(biases, c, WIDTH))
+        out, left = (held, 0, shape.n_columns), (u, at, channels, 1, 0)
         size = (series, n, channels, 1)
-        steps, across = (channels, 1, 0), (n, 0)
-        multiply(held, 0, shape.n_columns, biases, 0, 0, u, at, steps, inputs, 0, across, size)
+        multiply(out, (biases, 0, 0), left, (inputs, 0, n, 0), size)
     else:
         for i in range(shape.n_columns):
             for k in range(0, SERIES, WIDTH):
                 store(held, i * SERIES + k, splat(biases[i], WIDTH))
-        size = (n, SERIES, channels, 1)
-        steps, across = (channels, 1, 0), (SERIES, 0)
-        multiply(held, 0, SERIES, held, 0, SERIES, inputs, 0, steps, u, at, across, size)
+        out, left = (held, 0, SERIES), (inputs, 0, channels, 1, 0)
+        multiply(out, out, left, (u, at, SERIES, 0), (n, SERIES, channels, 1))
 
 
 @inlined
@@ -123,12 +122,11 @@ def _drive(
     if structure.dense:
         spans = structure.spans
         for k in range(0, len(spans), 8):
-            first, size = spans[k], (shape.n_series, spans[k + 1], spans[k + 3], 1)
-            left, right = at + spans[k + 2], spans[k + 4]
-            steps, across = (n, 1, 0), (spans[k + 1], 0)
-            multiply(
-                drive, first, n, held, first, n, values, left, steps, weights, right, across, size
-            )
+            first, columns = spans[k], spans[k + 1]
+            left = (values, at + spans[k + 2], n, 1, 0)
+            right = (weights, spans[k + 4], columns, 0)
+            size = (shape.n_series, columns, spans[k + 3], 1)
+            multiply((drive, first, n), (held, first, n), left, right, size)
     else:
         starts = structure.starts
         for i in range(n):
@@ -257,24 +255,11 @@ def _back(
     if structure.dense:
         spans = structure.spans
         for k in range(0, len(spans), 8):
-            first, size = spans[k], (shape.n_series, spans[k + 1], spans[k + 6], 1)
-            left, right = at + spans[k + 5], spans[k + 7]
-            steps, across = (n, 1, 0), (spans[k + 1], 0)
-            multiply(
-                pulled,
-                to + first,
-                n,
-                zeros,
-                0,
-                0,
-                adjoints,
-                left,
-                steps,
-                weights,
-                right,
-                across,
-                size,
-            )
+            columns = spans[k + 1]
+            left = (adjoints, at + spans[k + 5], n, 1, 0)
+            right = (weights, spans[k + 7], columns, 0)
+            size = (shape.n_series, columns, spans[k + 6], 1)
+            multiply((pulled, to + spans[k], n), (zeros, 0, 0), left, right, size)
     else:
         starts, targets = structure.starts_back, structure.targets
         for j in range(n):
@@ -313,28 +298,14 @@ def _collect(
         spans, last = structure.spans, 0
         for k in range(0, len(spans), 8):
             columns, sources = spans[k + 1], spans[k + 3]
-            steps, across = (1, n, shape.row), (n, shape.row)
-            size = (sources, columns, series, shape.n_steps)
-            first, left, own = spans[k + 4], value + spans[k + 2], spans[k]
-            multiply(
-                sums,
-                first,
-                columns,
-                sums,
-                first,
-                columns,
-                values,
-                left,
-                steps,
-                adjoints,
-                own,
-                across,
-                size,
-            )
-            last = first + sources * columns
+            out = (sums, spans[k + 4], columns)
+            left = (values, value + spans[k + 2], 1, n, shape.row)
+            right = (adjoints, spans[k], n, shape.row)
+            multiply(out, out, left, right, (sources, columns, series, shape.n_steps))
+            last = spans[k + 4] + sources * columns
         entry = shape.entry
-        steps, across, size = (1, channels, 0), (n, 0), (channels, entry, series, 1)
-        multiply(sums, last, entry, sums, last, entry, u, at, steps, held, 0, across, size)
+        out, left = (sums, last, entry), (u, at, 1, channels, 0)
+        multiply(out, out, left, (held, 0, n, 0), (channels, entry, series, 1))
         last += channels * entry
         for c in range(0, n, WIDTH):
             total = load(sums, last + c, WIDTH)

@@ -104,9 +104,9 @@ def read_out(
     n_rows = n_points * n_series
     taken = (n_averaged, n_rows, stride, n_features)
     _gather_features(read, places, parts, taken, features)
-    along, none = (n_features, 1, 0), (n_outputs, 0)
-    shape = (n_rows, n_outputs, n_features, 1)
-    multiply(outputs, 0, n_outputs, bias, 0, 0, features, 0, along, forward, 0, none, shape)
+    out, left = (outputs, 0, n_outputs), (features, 0, n_features, 1, 0)
+    size_of = (n_rows, n_outputs, n_features, 1)
+    multiply(out, (bias, 0, 0), left, (forward, 0, n_outputs, 0), size_of)
     loss = 0.0
     for row in range(n_rows):
         at, series = row * n_outputs, row % n_series
@@ -121,12 +121,12 @@ def read_out(
                 error = outputs[at + c] - targets[first + c]
                 loss += np.float64(error) * np.float64(error)
                 outputs[at + c] = TWO * scale * error
-    shape = (n_rows, n_features, n_outputs, 1)
-    along, across = (n_outputs, 1, 0), (n_features, 0)
-    multiply(adjoint, 0, n_features, zeros, 0, 0, outputs, 0, along, back, 0, across, shape)
-    shape = (n_features, n_outputs, n_rows, 1)
-    along = (1, n_features, 0)
-    multiply(sums, 0, n_outputs, sums, 0, n_outputs, features, 0, along, outputs, 0, none, shape)
+    out, left = (adjoint, 0, n_features), (outputs, 0, n_outputs, 1, 0)
+    size_of = (n_rows, n_features, n_outputs, 1)
+    multiply(out, (zeros, 0, 0), left, (back, 0, n_features, 0), size_of)
+    out, left = (sums, 0, n_outputs), (features, 0, 1, n_features, 0)
+    size_of = (n_features, n_outputs, n_rows, 1)
+    multiply(out, out, left, (outputs, 0, n_outputs, 0), size_of)
     for k in range(0, n_outputs, WIDTH):
         total = load(sums, n_features * n_outputs + k, WIDTH)
         for row in range(n_rows):

@@ -45,57 +45,48 @@ REGISTERS = 32 if "+avx512f" in _FEATURES.split(",") else 16
 
 
 @kernel
-def multiply(
-    out: Any,
-    out_at: int,
-    out_row: int,
-    start: Any,
-    start_at: int,
-    start_row: int,
-    left: Any,
-    left_at: int,
-    left_steps: Any,
-    right: Any,
-    right_at: int,
-    right_steps: Any,
-    size: Any,
-) -> None:
+def multiply(out: Any, start: Any, left: Any, right: Any, size: Any) -> None:
     """The product of two matrices in flat arrays; see the module.
 
     Args:
-        out, start: (rows, columns), their rows so many floats apart.
-        left: (rows, terms); floats from row to row, from term to term, and from group to group.
-        right: (terms, columns); floats from term to term, and from group to group.
+        out, start: (rows, columns): the array, where it begins, and floats from row to row.
+        left: (rows, terms): the same, and floats from term to term, and from group to group.
+        right: (terms, columns): the array, where it begins, and floats from term to term, and from
+            group to group.
         size: rows, columns (a multiple of WIDTH), terms of a group, and groups of terms.
     """
+    to, to_at, to_row = out
+    first, first_at, first_row = start
+    own, own_at, own_row = left[:3]
+    other, other_at = right[:2]
     n_rows, n_columns, n_terms, n_groups = size
-    how = (out_row, start_row, *left_steps, *right_steps, n_terms, n_groups)
+    how = (to_row, first_row, *left[2:], *right[2:], n_terms, n_groups)
     column = 0
     while column < n_columns:
         two = REGISTERS == 32 and n_columns - column >= 2 * WIDTH
         row = 0
         while row < n_rows:
             at = (
-                out_at + row * out_row + column,
-                start_at + row * start_row + column,
-                left_at + row * left_steps[0],
-                right_at + column,
+                to_at + row * to_row + column,
+                first_at + row * first_row + column,
+                own_at + row * own_row,
+                other_at + column,
             )
             rest = n_rows - row
             if two and rest >= 8:
-                _tile(out, start, left, right, at, how, 8, 2)
+                _tile(to, first, own, other, at, how, 8, 2)
                 row += 8
             elif two and rest >= 4:
-                _tile(out, start, left, right, at, how, 4, 2)
+                _tile(to, first, own, other, at, how, 4, 2)
                 row += 4
             elif two:
-                _tile(out, start, left, right, at, how, 1, 2)
+                _tile(to, first, own, other, at, how, 1, 2)
                 row += 1
             elif rest >= 4:
-                _tile(out, start, left, right, at, how, 4, 1)
+                _tile(to, first, own, other, at, how, 4, 1)
                 row += 4
             else:
-                _tile(out, start, left, right, at, how, 1, 1)
+                _tile(to, first, own, other, at, how, 1, 1)
                 row += 1
         column += 2 * WIDTH if two else WIDTH
 
