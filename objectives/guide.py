@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from objectives import physics, thermal
+from objectives import advice, physics, thermal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,9 @@ Rules from arXiv:2408.02835; ns and 1/ns throughout.
 {thermal}
    No network can use powers below x_th: train it with thermal_power (docs/how-to/thermal.md).
 
-A study to begin with; lines to paste into its file (see studies/seqdigits.toml for the rest):
+A study to begin with. The ranges contain what the rules say and are wider: searches that are told
+to begin at the paper's point end lower. hpo new study NAME --data PATH writes a whole file for your
+data, with the same ranges:
 
 {toml}"""
 
@@ -229,12 +231,8 @@ def _derivation(device: thermal.Device, x_th: str) -> list[str]:
 
 def _toml(found: Guide) -> str:
     """``[fixed]`` and ``[space]`` for a study: the recommended ranges, on logarithmic axes."""
-    tau_ns, f_cut = found.tau_ns, found.f_cut_per_ns
-    ranges = {
-        "tau_ns": (tau_ns["low"], tau_ns["high"]),
-        "lr0": _within(10.0, found.learning_rate, found.weight_per_ns),
-        "f_cut_per_ns": _within(1e3, f_cut / 10, f_cut * 10),
-    }
+    ranges = advice.space(dt_ns=found.dt_ns, points=found.points)
+    del ranges["s"]  # which is given
     return "\n".join(
         [
             'objective = "spintronic"',
@@ -249,21 +247,12 @@ def _toml(found: Guide) -> str:
             f"thermal_power = {found.thermal_power:.3g}",
             "",
             "[space]",
-            *(
-                f"{name} = {{ low = {low:.3g}, high = {high:.3g}, log = true }}"
-                for name, (low, high) in ranges.items()
-            ),
+            *(f"{name} = {span}" for name, span in ranges.items()),
             "lr_decay = { low = 1.0, high = 100.0, log = true }",
             "",
             _FURTHER,
         ]
     )
-
-
-def _within(bound: float, low: float, high: float) -> tuple[float, float]:
-    """A range over two decades, below what the objective accepts: matters for extreme Δt only."""
-    high = min(high, bound)
-    return min(low, high / 100), high
 
 
 def _text(value: float) -> str:

@@ -1,10 +1,11 @@
-"""Objectives: ``hpo params`` (what one takes), ``hpo new`` (one of your own), ``hpo guide``."""
+"""Objectives: ``hpo params`` (what one takes), ``hpo new`` (one, or a study), ``hpo guide``."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
 import keyword
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,13 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli.common import tell, terminal_width
-from hpo.console import JSON, Add, argument, command
+from hpo.console import JSON, Add, Parser, argument, at_least, command, group
 from hpo.errors import HpoError, near_miss
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from objectives.thermal import Device
+
+
+def _number(name: str, text: str, default: float | None = None) -> Add:
+    text += "" if default is None else f" (default: {default})"
+    kind = int if isinstance(default, int) else float
+    return argument(
+        f"--{name.replace('_', '-')}", type=kind, default=default, metavar="X", help=text
+    )
+
 
 # --- hpo params -----------------------------------------------------------------------------------
 
@@ -105,26 +115,79 @@ _FILES = {"{}.py": "{}.py.j2", "{}.toml": "{}.toml.j2", "test_{}.py": "{}_test.p
 _OURS = ("hpo", "objectives", "studies")
 
 
+def _of_a_study(parser: Parser, arguments: argparse.Namespace) -> None:
+    if (arguments.what == "study") != (arguments.data is not None):
+        parser.error("a study is written for data: hpo new study NAME --data PATH")
+
+
 @command(
-    argument("what", choices=["device", "objective"], help="what to write"),
-    argument("name", metavar="NAME", help="of its module and study, such as gru"),
+    argument("what", choices=["study", "device", "objective"], help="what to write"),
+    argument("name", metavar="NAME", help="of the study, or of a Python module, such as gru"),
+    group(
+        "of a study",
+        argument(
+            "--data",
+            metavar="PATH",
+            help="labelled series: an .npz file, a .ts file or the name of a pair of them, a "
+            "directory of CSV or IDX files; or a series to predict: an .npz or a CSV file",
+        ),
+        argument(
+            "--task",
+            choices=["classify", "predict"],
+            help="what to learn (default: what the data are for)",
+        ),
+        _number("dt_ns", "ns from point to point on the device (default: the data's, or 1)"),
+        argument("--inputs", metavar="A,B", default="", help="input columns of a CSV file"),
+        argument("--targets", metavar="C", default="", help="columns of it that are predicted"),
+        argument("--horizon", type=at_least(0), default=0, metavar="N", help="points ahead"),
+    ),
+    check=_of_a_study,
 )
 def new(arguments: argparse.Namespace) -> int:
-    """Write a device or an objective of your own, its study and its test, to be changed.
+    """Write a study for your data, or a device or an objective of your own, to be changed.
 
-    They are three files in the working directory, which run as they are.
+    What is written runs as it is. A study of data is one file, NAME.toml, in the working directory:
+    ranges, batches, epochs and budget follow from the number of series, their length and their
+    channels, and comments say why. docs/how-to/own-data.md has the formats.
 
     Examples:
+        hpo new study gunpoint --data sets/GunPoint
+            reads sets/GunPoint_TRAIN.ts and _TEST.ts, says what they are, writes gunpoint.toml
+        hpo launch gunpoint.toml
+            searches, confirms the best on the test part, and sets simple baselines beside it
+        hpo new study plant --data plant.csv --inputs power,valve --targets temperature --horizon 5
+            a series to predict, five rows ahead
         hpo new device my_node
             my_node.py, my_node.toml and test_my_node.py: a neuron by its differential equation;
             docs/how-to/own-device.md explains each part
         hpo new objective gru
             the same of any other training, docs/how-to/own-objective.md
-        hpo launch my_node.toml
-            the search, with the kernel that was compiled of the equation
     """
-    from jinja2 import Environment, PackageLoader
+    return _new_study(arguments) if arguments.what == "study" else _new_module(arguments)
 
+
+def _new_study(arguments: argparse.Namespace) -> int:
+    """Look at the data, write the study, and check it as a launch does."""
+    from hpo.study import file
+    from hpo.views.terminal import text_tables
+    from objectives import advice, look
+    from objectives.tasks.own_series import OwnSeriesParams
+
+    path = Path(f"{arguments.name}.toml")
+    columns = {name: getattr(arguments, name) for name in ("inputs", "targets", "horizon")}
+    with _told("hpo new study", OwnSeriesParams):
+        data = look.look(Path(arguments.data), arguments.task, **columns)
+        study = advice.study(data, dt_ns=arguments.dt_ns)
+    text = _rendered(f"{data.what}.toml.j2", name=arguments.name, data=data, study=study)
+    raw = {"name": arguments.name, **tomllib.loads(text)}
+    file.read(raw, base=Path(), where=f"hpo new study {arguments.name}")
+    _write({path: text})
+    print("\n".join(text_tables.columns(data.rows)))
+    print(f"\n{path}: run it with hpo launch {path}, about {study.minutes} min on two cores")
+    return 0
+
+
+def _new_module(arguments: argparse.Namespace) -> int:
     name = arguments.name
     is_one = name.isidentifier() and not keyword.iskeyword(name) and name not in _OURS
     if not is_one or (not Path(f"{name}.py").exists() and importlib.util.find_spec(name)):
@@ -132,19 +195,27 @@ def new(arguments: argparse.Namespace) -> int:
             "hpo new: NAME must be that of a Python module that there is not yet, but got "
             f"{name!r}. Take one of letters, digits and underscores, such as my_network."
         )
-    paths = [Path(pattern.format(name)) for pattern in _FILES]
-    for path in paths:
-        if path.exists():
-            raise HpoError(f"{path}: no file of this name must be there, but one is. Move it.")
-    templates = Environment(loader=PackageLoader("hpo.cli"), keep_trailing_newline=True)
     title = "".join(word.title() for word in name.split("_"))
-    for path, template in zip(paths, _FILES.values(), strict=True):
-        chosen = templates.get_template(template.format(arguments.what))
-        text = chosen.render(name=name, title=title)
-        path.write_text(text, encoding="utf-8")
-    module, study, test = paths
+    chosen = {Path(to.format(name)): of.format(arguments.what) for to, of in _FILES.items()}
+    _write({path: _rendered(of, name=name, title=title) for path, of in chosen.items()})
+    module, study, test = chosen
     print(f"{module}, {study}, {test}: run it with hpo launch {study}, test it with pytest {test}")
     return 0
+
+
+def _rendered(template: str, **values: Any) -> str:
+    from jinja2 import Environment, PackageLoader
+
+    templates = Environment(loader=PackageLoader("hpo.cli"), keep_trailing_newline=True)
+    return templates.get_template(template).render(**values)
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    for path in texts:
+        if path.exists():
+            raise HpoError(f"{path}: no file of this name must be there, but one is. Move it.")
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
 
 
 # --- hpo guide ------------------------------------------------------------------------------------
@@ -172,14 +243,6 @@ _DEVICE = {
     "nu": "non-linear frequency shift ν of that line (default: 0, the cautious one)",
 }
 """Option -> what it is of an oscillator; it replaces what the device's table says."""
-
-
-def _number(name: str, text: str, default: float | None = None) -> Add:
-    text += "" if default is None else f" (default: {default})"
-    kind = int if isinstance(default, int) else float
-    return argument(
-        f"--{name.replace('_', '-')}", type=kind, default=default, metavar="X", help=text
-    )
 
 
 @command(

@@ -1,4 +1,4 @@
-"""Your own data: labelled time series from an ``.npz`` file or a directory of CSV files.
+"""Your own data: labelled time series from an ``.npz`` or ``.ts`` file, from CSV or IDX files.
 
 ``.npz``: an array ``x``, (n, time) or (n, time, channels), of numbers, NaN at the end of series
 that are shorter than the longest; an array ``y``, (n,), of
@@ -8,6 +8,9 @@ true or false.
 Directory: one CSV file per series (a row per time point, a column per channel, a line of names on
 top if you like), and ``labels.csv`` with the columns ``file,label`` and, if you split the data
 yourself, ``test`` (0 or 1).
+
+A ``.ts`` file of the UCR archive that is no pair is split as the others are; ``ucr`` reads pairs.
+``idx`` says which IDX files are read.
 
 Series of unequal lengths are refused unless ``pad`` says how they become as long as the longest.
 
@@ -38,16 +41,20 @@ class ArraysParams(SplitParams):
         str,
         Field(
             min_length=1,
-            description="an .npz file, or a directory of CSV files with labels.csv; a relative"
-            " path begins at the directory of the study file",
+            description="an .npz or .ts file, or a directory of CSV files with labels.csv or of"
+            " IDX files; a relative path begins at the directory of the study file",
         ),
     ]
     pad: Padding = None
 
     @property
     def files(self) -> Sequence[Path]:
-        """The .npz file; those of a directory are read by every process."""
-        return (self.source,) if self.source.suffix == ".npz" else ()
+        """The file, or the IDX files; those of a directory of CSV are read by every process."""
+        if self.source.suffix in (".npz", ".ts"):
+            return (self.source,)
+        from objectives.tasks import idx
+
+        return idx.files(self.source) if idx.are_in(self.source) else ()
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""

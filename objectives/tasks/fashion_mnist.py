@@ -8,11 +8,7 @@ are read as well.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import math
-import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +36,6 @@ CLASSES = (
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 SIDE = 28
-MAX_PIXEL = 255
 _REMEDY = (
     "Install Fashion-MNIST, `apt install dataset-fashion-mnist`, or download the four files of "
     'data/fashion from github.com/zalandoresearch/fashion-mnist and write path = "DIRECTORY" in '
@@ -99,16 +94,19 @@ class FashionMnistParams(FileParams):
 
     def digest(self) -> str:
         """The hash of their contents, the same whether they are compressed or not."""
-        return _digest(_content(path) for path in self.files)
+        from objectives.tasks import idx
+
+        return _digest(idx.unpacked(path, _REMEDY) for path in self.files)
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""
         import numpy as np
 
+        from objectives.tasks import idx
         from objectives.tasks.raw import Raw, refuse
         from objectives.tasks.recording import checked
 
-        contents = [_content(path) for path in self.files]
+        contents = [idx.unpacked(path, _REMEDY) for path in self.files]
         ranks = (3, 1, 3, 1)
         images, labels, test_images, test_labels = (
             _idx(path, content, rank)
@@ -158,6 +156,7 @@ class FashionMnistParams(FileParams):
         import numpy as np
 
         from objectives.randomness import stream
+        from objectives.tasks import idx
 
         block = SIDE // self.side
         n = len(images)
@@ -166,7 +165,7 @@ class FashionMnistParams(FileParams):
         if self.permutation_seed is not None:
             order = stream(self.permutation_seed, "order of points").permutation(self.side**2)
             sums = sums[:, order]
-        x: NDArray[np.float32] = sums.astype(np.float32) / np.float32(MAX_PIXEL * block**2)
+        x: NDArray[np.float32] = sums.astype(np.float32) / np.float32(idx.MAX_BYTE * block**2)
         return x
 
 
@@ -180,22 +179,6 @@ def _file(directory: Path, name: str) -> Path:
     refuse(directory, f"a file {name} or {name}.gz", "none", _REMEDY)
 
 
-def _content(path: Path) -> bytes:
-    """What is in it, unpacked."""
-    from objectives.tasks.raw import LARGEST_BYTES, content, refuse, too_large
-
-    if path.suffix != ".gz":
-        return content(path)
-    try:
-        with gzip.open(path) as file:
-            unpacked = file.read(LARGEST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        refuse(path, "a file compressed by gzip", str(error), _REMEDY)
-    if len(unpacked) > LARGEST_BYTES:
-        too_large(path, len(unpacked))
-    return unpacked
-
-
 def _digest(contents: Iterable[bytes]) -> str:
     from objectives.tasks.raw import joined
 
@@ -203,18 +186,14 @@ def _digest(contents: Iterable[bytes]) -> str:
 
 
 def _idx(path: Path, content: bytes, rank: int) -> NDArray[np.uint8]:
-    """The array of an IDX file: two zeros, type 8, rank, sizes as big-endian integers, bytes."""
+    """The array of an IDX file of bytes: images, or labels."""
     import numpy as np
 
+    from objectives.tasks import idx
     from objectives.tasks.raw import refuse
 
-    start = 4 + 4 * rank
-    of_images = (SIDE, SIDE) if rank == 3 else ()
-    shape = "(n, 28, 28)" if rank == 3 else "(n,)"
-    wanted = f"an IDX file of bytes, {shape},"
-    if len(content) < start or content[:4] != bytes([0, 0, 8, rank]):
-        refuse(path, wanted, f"a file that begins with {content[:4].hex(' ')!r}", _REMEDY)
-    sizes = struct.unpack(f">{rank}I", content[4:start])
-    if sizes[1:] != of_images or math.prod(sizes) != len(content) - start:
-        refuse(path, wanted, f"shape={sizes} and {len(content) - start} bytes", _REMEDY)
-    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)
+    wanted = f"an IDX file of bytes, {'(n, 28, 28)' if rank == 3 else '(n,)'},"
+    found = idx.array(path, content, wanted, _REMEDY)
+    if found.dtype != np.uint8 or found.shape[1:] != ((SIDE, SIDE) if rank == 3 else ()):
+        refuse(path, wanted, f"shape={found.shape}, dtype={found.dtype}", _REMEDY)
+    return found

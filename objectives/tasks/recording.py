@@ -1,7 +1,7 @@
-"""A user's recording: labelled series read from an ``.npz`` file or a directory of CSV files.
+"""A user's recording: labelled series read from an ``.npz``, CSV, ``.ts`` or IDX file.
 
 Every rule that the data must keep is checked here, once it is in memory; how files look is in
-``npz`` and ``csvs``. No file can run code: pickles are refused.
+``npz``, ``csvs``, ``ts`` and ``idx``. No file can run code: pickles are refused.
 """
 
 from __future__ import annotations
@@ -40,26 +40,30 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
     """Read and check the data at ``path``.
 
     Args:
-        path: an ``.npz`` file, or a directory.
+        path: an ``.npz`` or ``.ts`` file, or a directory.
         unequal: whether series may differ in length.
 
     Raises:
         ValueError: it is not there, or breaks a rule; the message says where and what to do.
     """
-    from objectives.tasks import csvs, npz
+    from objectives.tasks import csvs, idx, npz, ts
 
     try:
         is_directory = path.is_dir()
     except OSError as error:  # a name that is too long, a directory that is not ours
         refuse(path, "a path that can be read", f"{error.strerror}", "Correct it.")
-    if is_directory:
+    if is_directory and idx.are_in(path):
+        raw = idx.read(path)
+    elif is_directory:
         raw = csvs.read(path, unequal=unequal)
+    elif path.suffix == ".ts":
+        raw = ts.read([path], unequal=unequal)
     elif path.suffix == ".npz":
         raw = npz.read(path)
     else:
         refuse(
             path,
-            "an .npz file, or a directory of CSV files with labels.csv,",
+            "an .npz or .ts file, or a directory of CSV files with labels.csv or of IDX files,",
             f"path={str(path)!r}" if path.exists() else "nothing there",
             "Correct the path; workers on other hosts need the data at the same place.",
         )

@@ -1,4 +1,4 @@
-"""Reading a set of the UCR/UEA archives: a ``.ts`` file that trains and one that tests.
+"""Reading a set of the UCR/UEA archives: a ``.ts`` file that trains, and one that tests or none.
 
 Lines of a header, ``@key value``, then ``@data`` and a line per series: its channels separated by
 colons, their points by commas, and the label behind the last colon. Lines that begin with # or %
@@ -19,12 +19,11 @@ from objectives.tasks.raw import UNEQUAL, Raw, content, joined, labels, refuse, 
 _FALSE, _TRUE = "false", "true"
 
 
-def read(train: Path, test: Path, *, unequal: bool) -> Raw:
-    """The series of both files, those that train first, and the hash of what was read.
+def read(paths: Sequence[Path], *, unequal: bool) -> Raw:
+    """The series of all files, in their order, and the hash of what was read.
 
     Args:
-        train: the file of the training part.
-        test: that of the test part.
+        paths: the file that trains, and the one that tests; or a file alone.
         unequal: whether series may differ in length.
 
     Raises:
@@ -33,7 +32,7 @@ def read(train: Path, test: Path, *, unequal: bool) -> Raw:
     """
     digests, texts, n_train = [], [], 0
     series: list[NDArray[np.float64]] = []
-    for path in (train, test):
+    for path in paths:
         bytes_ = content(path)
         digests.append(hashlib.sha256(bytes_))
         for line, one, label in _series(path, bytes_):
@@ -42,8 +41,8 @@ def read(train: Path, test: Path, *, unequal: bool) -> Raw:
             series.append(one)
             texts.append(label)
         n_train = n_train or len(series)
-    of_test = np.arange(len(series)) >= n_train
-    return Raw(x=stacked(train, series), y=labels(texts), test=of_test, sha256=joined(digests))
+    test = np.arange(len(series)) >= n_train if len(paths) > 1 else None
+    return Raw(x=stacked(paths[0], series), y=labels(texts), test=test, sha256=joined(digests))
 
 
 def _series(path: Path, bytes_: bytes) -> Iterator[tuple[int, NDArray[np.float64], str]]:

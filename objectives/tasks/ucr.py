@@ -65,4 +65,4 @@ class UcrParams(FileParams):
             if not path.exists():
                 refuse(path, "a file", "nothing there", _REMEDY)
         unequal = self.pad is not None
-        return checked(self.source, ts.read(*self.files, unequal=unequal), unequal=unequal)
+        return checked(self.source, ts.read(self.files, unequal=unequal), unequal=unequal)

@@ -8,34 +8,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from workers import ledger_at
 
 from hpo.study.trials import StudyState
-
-STUDY = """
-objective = "spintronic"
-[budget]
-trials = 2
-window = 1
-members = 1
-epochs = 3
-[task]
-name = "arrays"
-path = "sines.npz"
-normalise = "standard"
-[fixed]
-layers = 1
-width = 8
-batch_size = 20
-[space]
-tau_ns = { low = 2.0, high = 20.0, log = true }
-[sampler]
-name = "random"
-[confirm]
-top = 1
-members = 2
-"""
 
 
 def write_sines(path: Path, phase: float = 0.0) -> None:
@@ -46,9 +21,9 @@ def write_sines(path: Path, phase: float = 0.0) -> None:
     np.savez(path, x=x + 0.1 * np.random.default_rng(0).normal(size=x.shape), y=y)
 
 
-def launch(directory: Path, url: str) -> subprocess.CompletedProcess[str]:
+def hpo(line: str, directory: Path, url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "hpo", "launch", "--study", "sines.toml", "--workers", "1"],
+        [sys.executable, "-m", "hpo", *line.split()],
         cwd=directory,
         env={**os.environ, "HPO_STORAGE": url, "HPO_HOME": str(directory / "home")},
         capture_output=True,
@@ -58,25 +33,24 @@ def launch(directory: Path, url: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
+LAUNCH = "launch sines.toml --quick --workers 1"
+
+
+def test_two_commands_lead_from_a_file_to_a_confirmed_result(
+    tmp_path: Path, database_url: str
+) -> None:
     write_sines(tmp_path / "sines.npz")
-    (tmp_path / "sines.toml").write_text(STUDY)
-    return tmp_path
-
-
-def test_a_file_of_ones_own_is_searched_and_confirmed(directory: Path, database_url: str) -> None:
-    done = launch(directory, database_url)
-    assert done.returncode == 0, done.stderr
+    for line in ("new study sines --data sines.npz", LAUNCH):
+        done = hpo(line, tmp_path, database_url)
+        assert done.returncode == 0, done.stderr
     with ledger_at(database_url) as ledger:
-        snapshot = ledger.snapshot("sines")
+        snapshot = ledger.snapshot("sines-quick")
     assert snapshot.state == StudyState.DONE
-    assert [slot.state for slot in snapshot.search] == ["complete", "complete"]
-    assert snapshot.spec.task["path"] == str(directory / "sines.npz")
-    assert "sines: confirmed " in done.stdout
+    assert snapshot.spec.task["path"] == str(tmp_path / "sines.npz")
+    assert "sines-quick: confirmed " in done.stdout
 
-    write_sines(directory / "sines.npz", phase=1.0)
-    again = launch(directory, database_url)
+    write_sines(tmp_path / "sines.npz", phase=1.0)
+    again = hpo(LAUNCH, tmp_path, database_url)
     assert again.returncode == 1
     assert "task.sha256: " in again.stderr
     assert "Traceback" not in again.stderr

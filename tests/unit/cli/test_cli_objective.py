@@ -10,12 +10,15 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import datasets
+import numpy as np
 import pytest
+import recordings
 from stack import ROOT
 
 import objectives
 from hpo.cli import main
-from hpo.study.file import validate
+from hpo.study import file
 
 
 def said(capsys: pytest.CaptureFixture[str], *line: str) -> str:
@@ -52,6 +55,73 @@ def test_it_runs_as_it_is(what: str, base: str, tests: int, tmp_path: Path) -> N
         assert done.returncode == 0, done.stdout + done.stderr
     assert f"{tests} passed" in done.stdout
     assert f"({base}):" in (tmp_path / "my_net.py").read_text()
+
+
+PLANT = "time_ns,power,heat\n" + "".join(f"{5 * t},{t % 7},{t % 9}\n" for t in range(400))
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with data of every kind."""
+    monkeypatch.chdir(tmp_path)
+    recordings.save(tmp_path / "own.npz", x=recordings.ending_in_nan())
+    recordings.save_csv(tmp_path / "files", recordings.series(), recordings.labels(), "left,right")
+    datasets.save_images(datasets.save_ts(tmp_path / "sets"))
+    (tmp_path / "small").mkdir()
+    for kind, array in zip(("images-idx3", "labels-idx1"), datasets.images(60, 0), strict=True):
+        small = datasets.idx(array[:, :4, :4] if array.ndim > 1 else array)
+        (tmp_path / "small" / f"my-{kind}-ubyte").write_bytes(small)
+    (tmp_path / "plant.csv").write_text(PLANT)
+    np.savez(tmp_path / "all.npz", x=np.ones((9, 5)), y=np.arange(9), u=np.ones(9), target=[1])
+    return tmp_path
+
+
+HALF = {"test_fraction": 0.5, "normalise": "standard"}
+
+
+@pytest.mark.parametrize(
+    ("line", "task", "told"),
+    [
+        ("own.npz", {"path": "own.npz", **HALF, "pad": "before"}, "2 to 5 points; 0 is put before"),
+        ("files", {"path": "files", **HALF}, "3: 0 (20), 1 (20), 2 (20)"),
+        ("sets/Made_TRAIN.ts", {"path": "sets/Made"}, "48: 30 train, 18 test (as the files say)"),
+        ("sets", {"path": "sets", "side": 14}, "90: 60 train, 30 test (as the files say)"),
+        ("small", {"path": "small", "test_fraction": 0.5}, "length     16 points"),
+        ("plant.csv", {"inputs": "power", "targets": "heat", "horizon": 0}, "5 by the column time"),
+        ("plant.csv --inputs heat,power", {"horizon": 1, "washout": 39}, "heat: 0 to 8; power: 0"),
+    ],
+)
+def test_a_study_fits_the_data(
+    line: str, task: dict[str, Any], told: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = said(capsys, "new", "study", "mine", "--data", *line.split())
+    spec, text = file.load("mine.toml"), Path("mine.toml").read_text()
+    assert told in out
+    assert told in text
+    assert task.items() <= tomllib.loads(text)["task"].items()
+    assert spec.fixed["dt_ns"] == (5.0 if line.startswith("plant") else 1.0)
+    assert spec.confirm
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("none", "none: expected a file or a directory, got nothing there. Correct the path."),
+        (".", ".: expected data that a task reads, got a directory of all.npz, files, own."),
+        ("small --task predict", "small: expected a series to predict, got series with labels. G"),
+        ("plant.csv --task classify", "plant.csv: expected series with labels, got one series"),
+        ("all.npz", "all.npz: expected one kind of data, got the arrays x, y, u and target. Add"),
+        ("own.npz --horizon 2", "own.npz: expected a series to predict, got series with labels."),
+        ("plant.csv --targets hot", "plant.csv: `targets`, columns of the file, must hold, but "),
+        ("own.npz --dt-ns 0", "presentation: `dt_ns > 0` must hold, but got dt_ns=0.0. Give an"),
+    ],
+)
+def test_data_that_make_no_study_are_refused(
+    line: str, text: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["new", "study", "mine", "--data", *line.split()]) == 1
+    assert capsys.readouterr().err.startswith(f"error: hpo new study: {text}")
+    assert not Path("mine.toml").exists()
 
 
 NO_MODULE = "NAME must be that of a Python module that there is not yet, but got "
@@ -224,7 +294,7 @@ def test_it_ends_with_a_study_that_validates(
 ) -> None:
     page = said(capsys, "guide", "--dt-ns", dt_ns, "--width", "16", "--density-intra", "0")
     study: dict[str, Any] = tomllib.loads(page[page.index('objective = "spintronic"') :])
-    spec = validate({"name": "guided", "budget": {"trials": 1}, **study}, where="guide")
+    spec = file.validate({"name": "guided", "budget": {"trials": 1}, **study}, where="guide")
     assert spec.fixed["dt_ns"] == float(dt_ns)
     assert set(spec.space) == {"tau_ns", "lr0", "f_cut_per_ns", "lr_decay"}
 
@@ -243,7 +313,7 @@ def test_every_further_table_that_it_shows_can_be_taken(
     block = next(b for b in text.split("\n\n") if b.startswith(f"# [{table}]"))
     study = tomllib.loads(text.replace(block, re.sub("^# ", "", block, flags=re.MULTILINE)))
     budget = {"trials": 200, "members": 4}
-    spec = validate({"name": "guided", "budget": budget, **study}, where="guide")
+    spec = file.validate({"name": "guided", "budget": budget, **study}, where="guide")
     assert getattr(spec, table)
 
 

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -29,6 +30,15 @@ REMEDY = 'Write pad = "before" in [task], or cut the series to one length.'
 
 def rows(examples: Examples) -> set[bytes]:
     return {one.tobytes() for one in examples.x}
+
+
+def test_ts_and_idx_files_are_read_and_pinned(tmp_path: Path) -> None:
+    datasets.save_ts(datasets.save_images(tmp_path))
+    for path, shape in (("Made_TRAIN.ts", (30, 5, 2)), (".", (90, 784, 1))):
+        task = ArraysParams(path=path).resolved(tmp_path)
+        assert task.digest() == task.sha256
+        assert task.read().examples.shape == shape
+    assert task.read().examples.x.max() == 1.0
 
 
 def test_seeds_choose_the_split_and_fractions_the_sizes(tmp_path: Path) -> None:

@@ -106,6 +106,11 @@ def of_images(folder: Path, n_train: int | None = None, **files: Any) -> Recorde
     return FashionMnistParams(path=str(folder), n_train=n_train)
 
 
+def of_idx(folder: Path, **files: Any) -> RecordedParams:
+    write(datasets.save_images(folder, packed=False), files)
+    return ArraysParams(path=str(folder))
+
+
 def of_digits(folder: Path, **changes: Any) -> RecordedParams:
     path = datasets.save_recordings(folder / "d.npz")
     whole = {**np.load(path), **changes}
@@ -131,7 +136,7 @@ def of_devices(folder: Path, text: str | None = "tau_ns\n1\n", **changes: Any) -
     return Variability(devices="devices.csv", **changes)
 
 
-WRITERS = (of_arrays, of_npz, of_csv, of_images, of_digits, of_ts, of_series, of_devices)
+WRITERS = (of_arrays, of_npz, of_csv, of_images, of_idx, of_digits, of_ts, of_series, of_devices)
 KINDS: dict[str, Callable[..., Any]] = {kind.__name__.removeprefix("of_"): kind for kind in WRITERS}
 LINE = f"{datasets.HEADER}1,2:3,4:1\n"
 NAMES = {**vars(recordings), **vars(datasets), **globals(), "nan": np.nan, "inf": np.inf}

@@ -1,0 +1,259 @@
+"""Sizes and ranges of a study that fit its data: ``hpo new study`` and ``hpo guide`` follow them.
+
+Each rule is a function of numbers and says where it is from. The ranges contain what the design
+rules of the paper recommend (``physics``), and are wider. No search is told to begin there: on the
+digits that costs 0.8 points (medians of 40 seeds, docs/explanation/search-tried.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from objectives import physics
+
+if TYPE_CHECKING:
+    from objectives.look import Data
+
+AMPLIFICATIONS = (0.01, 1.0)
+"""Of ``s``, as in the shipped studies: the search of the digits ends at 0.16, the paper has 0.5."""
+ROTATIONS = (1.0, 30.0)
+"""Radians per point, about the 8 to 12 at which antisymmetric reservoirs remember longest."""
+RIDGES = (1e-8, 1e-2)
+"""A smaller penalty lets the readout live on errors of the integration."""
+STEPS_PER_POINT = 3
+"""Integration steps of a network that classifies; its trials count by the solved equation."""
+PREDICTION_STEPS_PER_POINT = 14
+"""A readout with a small penalty uses what fewer steps do wrong; as in ``studies/narma10.toml``."""
+MOST_BATCH = 120
+"""Series per update, at most: the paper's. The search of the digits prefers 20."""
+LEAST_UPDATES = 16
+"""Updates per epoch, where there are enough series for batches of ``LEAST_BATCH``."""
+LEAST_BATCH = 4
+"""Series that a product of the kernels takes at a time."""
+UPDATES = 2500
+"""Of a training. The digits take 4,500 to be confirmed with 93.9 %."""
+TRIAL_S = 30.0
+"""A trial that no pruner ends takes no longer than this, if that leaves ``LEAST_EPOCHS``."""
+LEAST_EPOCHS, MOST_EPOCHS, EPOCHS = 20, 200, 20
+"""Of a training; a multiple of the last one, so that the pruner can compare at a quarter."""
+LEAST_TRIALS, MOST_TRIALS = 24, 48
+"""Ten are drawn at random first; four ranges are searched."""
+SEARCH_S = 360.0
+"""Of two cores, for the whole search, if that leaves ``LEAST_TRIALS``."""
+SEEDS = 10
+"""Fresh seeds of a confirmation."""
+VALIDATION = 0.3
+"""Share of the training part that scores the search: the default of the tasks."""
+
+
+class Span(NamedTuple):
+    """A range that is searched on a logarithmic axis."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """As a study file has it."""
+        return f"{{ low = {self.low:.3g}, high = {self.high:.3g}, log = true }}"
+
+
+def _span(low: float, high: float, bound: float) -> Span:
+    """A range below what the objective accepts, over at least two decades."""
+    high = min(high, bound)
+    return Span(min(low, high / 100), high)
+
+
+def relaxation_times_ns(*, dt_ns: float, points: int) -> Span:
+    """Relaxation times for series of so many points, ``dt_ns`` apart: two decades.
+
+    From about a point to the length of a series, as in the shipped studies of 28 to 784 points.
+    The paper's range, ``physics.recommended_tau_ns``, lies within.
+
+    >>> relaxation_times_ns(dt_ns=1.0, points=150)
+    Span(low=2.0, high=200.0)
+    """
+    low = float(f"{dt_ns * min(5.0, max(0.5, points / 80)):.1g}")
+    return _span(low, 100 * low, 1e6)
+
+
+def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
+    """Cut-off frequencies: from one that passes a whole series to one that passes a point.
+
+    >>> cut_offs_per_ns(dt_ns=1.0, points=64)
+    Span(low=0.001, high=1.0)
+    """
+    low = float(f"{min(1e-3, 0.064 / points) / dt_ns:.1g}")
+    return _span(low, 1 / dt_ns, 1e3)
+
+
+def learning_rates(*, dt_ns: float) -> Span:
+    """Learning rates: they go as the weights, and so as 1 / (S dt).
+
+    From a hundredth of the paper's weights for S = 1, Eq. (11), to those of S = 0.01.
+
+    >>> learning_rates(dt_ns=1.0)
+    Span(low=0.01, high=10.0)
+    """
+    return _span(0.01 / dt_ns, 10 / dt_ns, 10.0)
+
+
+def space(*, dt_ns: float, points: int) -> dict[str, Span]:
+    """What is searched of a network that classifies: the four that matter most."""
+    return {
+        "tau_ns": relaxation_times_ns(dt_ns=dt_ns, points=points),
+        "s": Span(*AMPLIFICATIONS),
+        "lr0": learning_rates(dt_ns=dt_ns),
+        "f_cut_per_ns": cut_offs_per_ns(dt_ns=dt_ns, points=points),
+    }
+
+
+def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
+    """What is searched of a reservoir that predicts, as in ``studies/narma10-reservoir.toml``."""
+    return {
+        "tau_ns": _span(dt_ns, 30 * dt_ns, 1e6),
+        "s": Span(0.03, 3.0),
+        "rotation": Span(*ROTATIONS),
+        "f_cut_per_ns": _span(1e-4 / dt_ns, 1 / dt_ns, 1e3),
+        "ridge": Span(*RIDGES),
+    }
+
+
+def test_fraction(n: int) -> float:
+    """Share of the series that tests: half of few, a fifth of many, 100 series in between.
+
+    >>> [test_fraction(n) for n in (60, 300, 5000)]
+    [0.5, 0.33, 0.2]
+    """
+    return round(min(0.5, max(0.2, 100 / n)), 2)
+
+
+def batch_size(n: int) -> int:
+    """Series per update, of ``n`` to train on.
+
+    >>> [batch_size(n) for n in (35, 629, 5000)]
+    [4, 39, 120]
+    """
+    return max(LEAST_BATCH, min(MOST_BATCH, n // LEAST_UPDATES))
+
+
+def members(n: int) -> int:
+    """Networks of a trial, each with a validation part of its own: more where that is small.
+
+    >>> [members(n) for n in (15, 80, 1000)]
+    [4, 2, 1]
+    """
+    return 4 if n < 40 else 2 if n < 200 else 1
+
+
+def architecture(n: int) -> tuple[int, int]:
+    """Layers and width, of ``n`` series to train on: the paper's, smaller where they are few."""
+    return (3, 32) if n >= 300 else (2, 24)
+
+
+def seconds_per_epoch(*, n: int, points: int, channels: int, layers: int, width: int) -> float:
+    """Of one core, for ``n`` series, with thermal noise and scores: measured, a factor of two.
+
+    >>> round(seconds_per_epoch(n=898, points=64, channels=1, layers=3, width=32), 2)
+    0.2
+    """
+    n_synapses = physics.n_synapses(
+        layers=layers, width=width, density_inter=1.0, density_intra=1.0, channels=channels
+    )
+    step_s = 1.4 * (3e-9 * layers * width + 1e-10 * n_synapses)
+    return n * points * STEPS_PER_POINT * step_s + 1e-3 * n / batch_size(n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification:
+    """A study of a network that classifies."""
+
+    dt_ns: float
+    layers: int
+    width: int
+    max_step_ns: float
+    batch_size: int
+    updates: int
+    epochs: int
+    trials: int
+    members: int
+    minutes: int
+    """Of two cores, for search and confirmation."""
+    space: dict[str, Span]
+
+
+def classification(*, n_train: int, points: int, channels: int, dt_ns: float) -> Classification:
+    """The study that fits so many series of the training part, ``dt_ns`` from point to point."""
+    n_validation = round(VALIDATION * n_train)
+    n_search, networks = n_train - n_validation, members(n_validation)
+    layers, width = architecture(n_train)
+    batch = batch_size(n_search)
+    updates = -(-n_search // batch)
+    sizes = {"points": points, "channels": channels, "layers": layers, "width": width}
+    epoch_s = networks * seconds_per_epoch(n=n_search, **sizes)
+    wanted = min(UPDATES / updates, TRIAL_S / epoch_s)
+    epochs = EPOCHS * round(min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)) / EPOCHS)
+    trial_s = 0.5 * epochs * epoch_s  # of successive halving: 1/2 ends at 1/4, 1/4 at 1/2
+    trials = int(min(MOST_TRIALS, max(LEAST_TRIALS, 2 * SEARCH_S / trial_s)))
+    confirming_s = 1.3 * SEEDS * epochs * seconds_per_epoch(n=n_train, **sizes)
+    return Classification(
+        dt_ns=dt_ns,
+        layers=layers,
+        width=width,
+        max_step_ns=float(f"{dt_ns / STEPS_PER_POINT * 1.05:.2g}"),
+        batch_size=batch,
+        updates=updates,
+        epochs=epochs,
+        trials=trials,
+        members=networks,
+        minutes=round((trials * trial_s + confirming_s) / 120 + 0.5) or 1,
+        space=space(dt_ns=dt_ns, points=points),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A study of a reservoir that predicts."""
+
+    dt_ns: float
+    width: int
+    max_step_ns: float
+    washout: int
+    trials: int
+    minutes: int
+    space: dict[str, Span]
+
+
+def prediction(*, points: int, dt_ns: float) -> Prediction:
+    """The study that fits a series of so many points."""
+    width = max(10, min(100, points // 10))  # ten points for a weight of the readout
+    run_s = points * PREDICTION_STEPS_PER_POINT * (3e-9 * width + 1e-10 * width**2) + 0.1
+    trials = int(min(100, max(LEAST_TRIALS, 2 * SEARCH_S / run_s)))
+    return Prediction(
+        dt_ns=dt_ns,
+        width=width,
+        max_step_ns=float(f"{dt_ns / PREDICTION_STEPS_PER_POINT * 1.05:.2g}"),
+        washout=min(100, points // 10),
+        trials=trials,
+        minutes=round((trials + 3 * SEEDS) * run_s / 120 + 0.5) or 1,
+        space=reservoir_space(dt_ns=dt_ns),
+    )
+
+
+def study(data: Data, *, dt_ns: float | None = None) -> Classification | Prediction:
+    """The study that fits what was seen.
+
+    Args:
+        data: what was seen.
+        dt_ns: time between two points on the device; without it, that of the data, or 1.
+
+    Raises:
+        ValueError: no time passes from point to point.
+    """
+    if dt_ns is None:
+        dt_ns = data.dt_ns or 1.0
+    physics.presentation_ns(points=data.points, dt_ns=dt_ns)
+    if data.what == "predict":
+        return prediction(points=data.points, dt_ns=dt_ns)
+    sizes = {"points": data.points, "channels": data.channels}
+    return classification(n_train=data.train, dt_ns=dt_ns, **sizes)

@@ -1,0 +1,316 @@
+"""Look at a user's data: which task reads them, what is in them, and what should be known of them.
+
+``hpo new study`` prints it. Whether the data keep all rules, the task says that reads them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives import advice
+from objectives.contract import TaskParams
+from objectives.tasks import TASKS, csvs, fashion_mnist, idx, npz
+from objectives.tasks.own_series import OwnSeriesParams
+from objectives.tasks.raw import content
+from objectives.tasks.recorded import RecordedParams, check_shares, n_test_of
+from objectives.tasks.recording import Recording
+from objectives.tasks.series import parts
+
+What = Literal["classify", "predict"]
+MOST_SHOWN = 8
+"""Classes, or channels, that are shown one by one."""
+MOST_IMAGES = 6000
+"""Of large images to train on, as in ``studies/fashion-mnist.toml``."""
+_TIME = re.compile(r"(t|time)([_\W].*)?", re.IGNORECASE)
+_FORMATS = (
+    "Give an .npz file (arrays x, y; or u, target), a .ts file, a CSV file with a line of names (a "
+    "series to predict), or a directory of CSV files with labels.csv or of IDX files: "
+    "docs/how-to/own-data.md."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What was seen."""
+
+    what: What
+    table: dict[str, Any]
+    """Keys of ``[task]`` that read the data."""
+    rows: list[tuple[str, str]]
+    """What a person should know, by what it is about."""
+    train: int
+    """Series of the training part; of one that is predicted, its points."""
+    test: int
+    points: int
+    """Of a series."""
+    channels: int
+    outputs: int
+    """Classes, or targets."""
+    dt_ns: float | None = None
+    """Time between two points, where the data tell it in ns."""
+
+
+def look(
+    path: Path, what: What | None = None, *, inputs: str = "", targets: str = "", horizon: int = 0
+) -> Data:
+    """Read the data at ``path`` and say what they are.
+
+    Args:
+        path: a file, a directory, or the name of a pair of ``.ts`` files.
+        what: what to learn of them; without it, what they are for.
+        inputs: of a series to predict in a CSV file, its input columns.
+        targets: its target columns.
+        horizon: points ahead that are predicted.
+
+    Raises:
+        ValueError: nothing reads them, or they break a rule; the message says where.
+    """
+    table = _table(path, what)
+    if table["name"] == "series":
+        return _predicted(path, {**table, "horizon": horizon}, inputs, targets)
+    if inputs or targets or horizon:
+        do = "Leave --inputs, --targets and --horizon out."
+        _refuse(path, "a series to predict", "series with labels", do)
+    return _classified(table)
+
+
+def _refuse(path: Path, expected: str, got: str, do: str) -> NoReturn:
+    raise ValueError(f"{path}: expected {expected}, got {got}. {do}")
+
+
+# --- which task ----------------------------------------------------------------------------------
+
+
+def _table(path: Path, what: What | None) -> dict[str, Any]:
+    """The task that reads what is at ``path``, and its path."""
+    found = _of_npz(path, what) if path.suffix == ".npz" and path.is_file() else _by_name(path)
+    if found is None and not path.exists():
+        _refuse(path, "a file or a directory", "nothing there", "Correct the path.")
+    if found is None:
+        names = sorted(file.name for file in path.iterdir()) if path.is_dir() else []
+        held = f"a directory of {', '.join(names[:4]) or 'nothing'}{', …' * (len(names) > 4)}"
+        got = held if path.is_dir() else f"a file of another kind ({path.suffix or 'no suffix'})"
+        _refuse(path, "data that a task reads", got, _FORMATS)
+    if what == "predict" and found["name"] != "series":
+        do = "Give an .npz file with the arrays u and target, or a CSV file with a line of names."
+        _refuse(path, "a series to predict", "series with labels", do)
+    if what == "classify" and found["name"] == "series":
+        do = "Give a directory of CSV files, one for each series, with labels.csv; or an .npz file."
+        _refuse(path, "series with labels", "one series to predict", do)
+    return found
+
+
+def _of_npz(path: Path, what: What | None) -> dict[str, Any]:
+    names = npz.arrays(path, content(path), (), "").keys()
+    labelled, predicted = {"x", "y"} <= names, {"u", "target"} <= names
+    if labelled and predicted and what is None:
+        do = "Add --task classify or --task predict."
+        _refuse(path, "one kind of data", "the arrays x, y, u and target", do)
+    if not labelled and not predicted:
+        rule = "arrays x and y (series and their labels), or u and target (a series to predict)"
+        do = "Save it so: numpy.savez(…, x=x, y=y)."
+        _refuse(path, rule, f"the arrays {', '.join(sorted(names)) or '(none)'}", do)
+    is_series = predicted and (what == "predict" or not labelled)
+    return {"name": "series" if is_series else "arrays", "path": str(path)}
+
+
+def _by_name(path: Path) -> dict[str, Any] | None:
+    """The task by names of files; None where no task reads such."""
+    stem = re.sub(r"_(TRAIN|TEST)\.ts$", "", str(path))
+    if Path(f"{stem}_TRAIN.ts").is_file():
+        return {"name": "ucr", "path": stem}
+    if path.suffix in (".ts", ".csv") and path.is_file():
+        return {"name": "arrays" if path.suffix == ".ts" else "series", "path": str(path)}
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() and (path / csvs.LABELS).is_file():
+        return {"name": "arrays", "path": str(path)}
+    if idx.are_in(folder) and (path.is_dir() or "-ubyte" in path.name):
+        return _of_images(folder)
+    return {"name": "ucr", "path": str(path)} if [*path.glob("*_TRAIN.ts")] else None
+
+
+def _of_images(folder: Path) -> dict[str, Any]:
+    """Those of MNIST and its like with fewer points and fewer images; others as they are."""
+    found = {path.name.removesuffix(".gz"): path for path in idx.files(folder)}
+    if set(found) == set(fashion_mnist.NAMES):
+        first = found[fashion_mnist.NAMES[0]]
+        shape = idx.array(first, idx.unpacked(first, _FORMATS), "an IDX file", _FORMATS).shape
+        if shape[1:] == (fashion_mnist.SIDE, fashion_mnist.SIDE):
+            fewer = {"n_train": MOST_IMAGES} if shape[0] > MOST_IMAGES + 1000 else {}
+            return {"name": "fashion-mnist", "path": str(folder), "side": 14, **fewer}
+    return {"name": "arrays", "path": str(folder)}
+
+
+# --- series with labels --------------------------------------------------------------------------
+
+
+def _classified(table: dict[str, Any]) -> Data:
+    kind = TASKS[table["name"]]
+    padding = {"pad": "before"} if "pad" in kind.model_fields else {}
+    recording = _recorded(kind, {**table, **padding}).read()
+    x, lengths = recording.examples.x, recording.lengths
+    n, points, channels = x.shape
+    table = dict(table)
+    if recording.test is None:
+        table["test_fraction"] = advice.test_fraction(n)
+    low, high = np.nanmin(x, axis=(0, 1)), np.nanmax(x, axis=(0, 1))
+    if low.min() < 0 or high.max() > 1:
+        table["normalise"] = "standard"
+    if lengths.min() < points:
+        table |= padding
+    task = _recorded(kind, table)
+    check_shares(task, recording)
+    test = n_test_of(task, recording)
+    how = "as the files say" if recording.test is not None else "drawn, in the shares of classes"
+    shorter = f"{lengths.min():,} to " if lengths.min() < points else ""
+    rows = [
+        ("data", f"{table['path']}, read by the task {table['name']}"),
+        ("series", f"{n:,}: {n - test:,} train, {test:,} test ({how})"),
+        (
+            "length",
+            f"{shorter}{points:,} points{'; 0 is put before shorter ones' if shorter else ''}",
+        ),
+        ("channels", f"{channels:,}"),
+        ("classes", _classes(recording)),
+        ("values", _ranges([str(c) for c in range(channels)], low, high)),
+        ("missing", "none"),
+        ("time step", "not in the data"),
+        *(("note", text) for text in _notes(recording, test, low, high)),
+    ]
+    return Data(
+        what="classify",
+        table=table,
+        rows=rows,
+        train=n - test,
+        test=test,
+        points=points,
+        channels=channels,
+        outputs=len(recording.classes),
+    )
+
+
+def _recorded(kind: type[TaskParams], table: dict[str, Any]) -> RecordedParams:
+    task = kind(**table)
+    assert isinstance(task, RecordedParams)
+    return task
+
+
+def _classes(recording: Recording) -> str:
+    counts = np.bincount(recording.examples.label, minlength=len(recording.classes))
+    if len(counts) > MOST_SHOWN:
+        return f"{len(counts)}, of {counts.min():,} to {counts.max():,} series each"
+    own = ", ".join(f"{name} ({n:,})" for name, n in zip(recording.classes, counts, strict=True))
+    return f"{len(counts)}: {own}"
+
+
+def _ranges(names: list[str], low: NDArray[Any], high: NDArray[Any]) -> str:
+    """Smallest and largest value of each channel, or of all where they are many."""
+    if len(names) == 1 or len(names) > MOST_SHOWN:
+        over = f" in {len(names)} channels" * (len(names) > 1)
+        return f"{low.min():.4g} to {high.max():.4g}{over}"
+    each = zip(names, low, high, strict=True)
+    return "; ".join(f"{name}: {a:.3g} to {b:.3g}" for name, a, b in each)
+
+
+def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
+    """What makes a result uncertain, or is hardly meant."""
+    x, label = recording.examples.x, recording.examples.label
+    points, channels = x.shape[1:]
+    interval = 196 * math.sqrt(0.09 / test)
+    notes = [
+        f"{test:,} test series tell an accuracy of 90 % to ± {interval:.2g} points (95 % interval)"
+    ]
+    counts = np.bincount(label)
+    if counts.max() > 3 * counts.min():
+        share = 100 * counts.max() / len(label)
+        notes.append(f"the largest class has {share:.0f} % of the series: guessing it scores that")
+    if channels > points:
+        notes.append(
+            f"{channels:,} channels exceed {points:,} points. If these are the time points, x must "
+            "be (n, time, channels): x.transpose(0, 2, 1)"
+        )
+    for channel in np.flatnonzero(low == high):
+        notes.append(f"channel {channel} is constant: it tells nothing")
+    for channel in range(channels):
+        steps = np.diff(x[:, :, channel], axis=1)
+        steps = steps[~np.isnan(steps)]
+        if steps.size and 0 < steps.max() <= 1.01 * steps.min():
+            notes.append(f"channel {channel} grows evenly. If it is the time, leave it out")
+    return notes
+
+
+# --- a series to predict -------------------------------------------------------------------------
+
+
+def _predicted(path: Path, table: dict[str, Any], inputs: str, targets: str) -> Data:
+    step, dt_ns, names = "not in the file", None, ["u"]
+    if path.suffix == ".csv":
+        columns = csvs.table(path, content(path))
+        clock = next((name for name in columns if _is_time(name, columns[name])), None)
+        others = [name for name in columns if name != clock] or list(columns)
+        targets = targets or others[-1]
+        inputs = inputs or ", ".join(others[:-1] or others)
+        table |= {"inputs": inputs, "targets": targets}
+        names = [name.strip() for name in inputs.split(",")]
+        if not table["horizon"] and set(names) & {name.strip() for name in targets.split(",")}:
+            table["horizon"] = 1  # of itself
+        if clock is not None:
+            steps = np.diff(columns[clock])
+            even = steps.max() <= 1.01 * steps.min()
+            step = f"{steps.mean():.4g} by the column {clock}{'' if even else ': uneven, resample'}"
+            dt_ns = float(f"{steps.mean():.6g}") if clock.endswith("ns") else None
+    probe = OwnSeriesParams(**table, washout=0).series()
+    if not table["horizon"] and np.array_equal(probe.u, probe.target):
+        table["horizon"] = 1
+    table["washout"] = advice.prediction(points=len(probe.u), dt_ns=1.0).washout
+    task = OwnSeriesParams(**table)
+    series = task.series()
+    train, validation = parts(task, series)
+    ahead = (
+        f"{task.horizon:,} point{'s' * (task.horizon > 1)} ahead"
+        if task.horizon
+        else "of the same point"
+    )
+    n_channels, n_targets = series.u.shape[1], series.target.shape[1]
+    whom = f" ({targets})" if targets else ""
+    rows = [
+        ("data", f"{path}, read by the task series"),
+        (
+            "points",
+            f"{len(series.u):,}: {task.washout:,} to warm up, {train + validation:,} train, "
+            f"{series.n_test:,} test, the last ones",
+        ),
+        ("inputs", f"{n_channels:,}: {_spread(names, series.u)}"),
+        ("targets", f"{n_targets:,}{whom}, {ahead}: {_spread([], series.target)}"),
+        ("time step", step),
+        ("missing", "none"),
+    ]
+    return Data(
+        what="predict",
+        table=table,
+        rows=rows,
+        train=train + validation,
+        test=series.n_test,
+        points=len(series.u),
+        channels=n_channels,
+        outputs=n_targets,
+        dt_ns=dt_ns,
+    )
+
+
+def _is_time(name: str, values: NDArray[np.float64]) -> bool:
+    return bool(_TIME.fullmatch(name) and len(values) > 1 and (np.diff(values) > 0).all())
+
+
+def _spread(names: list[str], values: NDArray[np.float64]) -> str:
+    low, high = values.min(axis=0), values.max(axis=0)
+    return _ranges(
+        names if len(names) == len(low) else [str(c) for c in range(len(low))], low, high
+    )
