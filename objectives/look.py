@@ -236,8 +236,8 @@ def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
             f"{channels:,} channels exceed {points:,} points. If these are the time points, x must "
             "be (n, time, channels): x.transpose(0, 2, 1)"
         )
-    for channel in np.flatnonzero(low == high):
-        notes.append(f"channel {channel} is constant: it tells nothing")
+    for constant in np.flatnonzero(low == high):
+        notes.append(f"channel {constant} is constant: it tells nothing")
     for channel in range(channels):
         steps = np.diff(x[:, :, channel], axis=1)
         steps = steps[~np.isnan(steps)]

@@ -19,9 +19,9 @@ import torch
 from stack import ROOT
 
 import objectives
-from hpo.study import file
 from objectives.contract import Outcome, Progress, Protocol, Solved
-from objectives.tasks import TASKS, load
+from objectives.look import look
+from objectives.tasks import TASKS
 from objectives.tasks.arrays import ArraysParams
 
 EXAMPLES, HOW_TO = ROOT / "docs/examples", ROOT / "docs/how-to"
@@ -49,11 +49,8 @@ def test_the_example_gives_a_study_that_loads(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", blocks("own-data", "python")[0]], cwd=tmp_path, check=True
     )
-    (tmp_path / "sines.toml").write_text(blocks("own-data", "toml")[0])
-    spec = file.load(str(tmp_path / "sines.toml"))
-    split = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=0)
-    assert (len(split.train), len(split.score)) == (150, 150)
-    assert (split.n_classes, split.n_channels) == (3, 2)
+    data = look(tmp_path / "sines.npz")
+    assert (data.train, data.test, data.outputs, data.channels) == (201, 99, 3, 2)
 
 
 def test_every_option_of_the_task_is_documented() -> None:
