@@ -21,7 +21,7 @@ from stack import ROOT
 import objectives
 from objectives.contract import Outcome, Progress, Protocol, Solved
 from objectives.look import look
-from objectives.tasks import TASKS
+from objectives.tasks import TASKS, load
 from objectives.tasks.arrays import ArraysParams
 
 EXAMPLES, HOW_TO = ROOT / "docs/examples", ROOT / "docs/how-to"
