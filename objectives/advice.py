@@ -119,10 +119,10 @@ def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
     }
 
 
-def test_fraction(n: int) -> float:
+def tested_share(n: int) -> float:
     """Share of the series that tests: half of few, a fifth of many, 100 series in between.
 
-    >>> [test_fraction(n) for n in (60, 300, 5000)]
+    >>> [tested_share(n) for n in (60, 300, 5000)]
     [0.5, 0.33, 0.2]
     """
     return round(min(0.5, max(0.2, 100 / n)), 2)
@@ -155,7 +155,7 @@ def seconds_per_epoch(*, n: int, points: int, channels: int, layers: int, width:
     """Of one core, for ``n`` series, with thermal noise and scores: measured, a factor of two.
 
     >>> round(seconds_per_epoch(n=898, points=64, channels=1, layers=3, width=32), 2)
-    0.2
+    0.22
     """
     n_synapses = physics.n_synapses(
         layers=layers, width=width, density_inter=1.0, density_intra=1.0, channels=channels
