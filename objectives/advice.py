@@ -119,10 +119,10 @@ def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
     }
 
 
-def tested_share(n: int) -> float:
+def share_to_test(n: int) -> float:
     """Share of the series that tests: half of few, a fifth of many, 100 series in between.
 
-    >>> [tested_share(n) for n in (60, 300, 5000)]
+    >>> [share_to_test(n) for n in (60, 300, 5000)]
     [0.5, 0.33, 0.2]
     """
     return round(min(0.5, max(0.2, 100 / n)), 2)

@@ -159,7 +159,7 @@ def _classified(table: dict[str, Any]) -> Data:
     n, points, channels = x.shape
     table = dict(table)
     if recording.test is None:
-        table["test_fraction"] = advice.tested_share(n)
+        table["test_fraction"] = advice.share_to_test(n)
     low, high = np.nanmin(x, axis=(0, 1)), np.nanmax(x, axis=(0, 1))
     if low.min() < 0 or high.max() > 1:
         table["normalise"] = "standard"
