@@ -8,12 +8,9 @@ digits that costs 0.8 points (medians of 40 seeds, docs/explanation/search-tried
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from objectives import physics
-
-if TYPE_CHECKING:
-    from objectives.look import Data
 
 AMPLIFICATIONS = (0.01, 1.0)
 """Of ``s``, as in the shipped studies: the search of the digits ends at 0.16, the paper has 0.5."""
@@ -238,22 +235,3 @@ def prediction(*, points: int, dt_ns: float) -> Prediction:
         minutes=round((trials + 3 * SEEDS) * run_s / 120 + 0.5) or 1,
         space=reservoir_space(dt_ns=dt_ns),
     )
-
-
-def study(data: Data, *, dt_ns: float | None = None) -> Classification | Prediction:
-    """The study that fits what was seen.
-
-    Args:
-        data: what was seen.
-        dt_ns: time between two points on the device; without it, that of the data, or 1.
-
-    Raises:
-        ValueError: no time passes from point to point.
-    """
-    if dt_ns is None:
-        dt_ns = data.dt_ns or 1.0
-    physics.presentation_ns(points=data.points, dt_ns=dt_ns)
-    if data.what == "predict":
-        return prediction(points=data.points, dt_ns=dt_ns)
-    sizes = {"points": data.points, "channels": data.channels}
-    return classification(n_train=data.train, dt_ns=dt_ns, **sizes)

@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives import advice
+from objectives import advice, physics
 from objectives.contract import TaskParams
 from objectives.tasks import TASKS, csvs, fashion_mnist, idx, npz
 from objectives.tasks.own_series import OwnSeriesParams
@@ -79,6 +79,25 @@ def look(
         do = "Leave --inputs, --targets and --horizon out."
         _refuse(path, "a series to predict", "series with labels", do)
     return _classified(table)
+
+
+def study(data: Data, *, dt_ns: float | None = None) -> advice.Classification | advice.Prediction:
+    """The study that fits what was seen.
+
+    Args:
+        data: what was seen.
+        dt_ns: time between two points on the device; without it, that of the data, or 1.
+
+    Raises:
+        ValueError: no time passes from point to point.
+    """
+    if dt_ns is None:
+        dt_ns = data.dt_ns or 1.0
+    physics.presentation_ns(points=data.points, dt_ns=dt_ns)
+    if data.what == "predict":
+        return advice.prediction(points=data.points, dt_ns=dt_ns)
+    sizes = {"points": data.points, "channels": data.channels}
+    return advice.classification(n_train=data.train, dt_ns=dt_ns, **sizes)
 
 
 def _refuse(path: Path, expected: str, got: str, do: str) -> NoReturn:

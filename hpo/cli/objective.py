@@ -170,14 +170,14 @@ def _new_study(arguments: argparse.Namespace) -> int:
     """Look at the data, write the study, and check it as a launch does."""
     from hpo.study import file
     from hpo.views.terminal import text_tables
-    from objectives import advice, look
+    from objectives import look
     from objectives.tasks.own_series import OwnSeriesParams
 
     path = Path(f"{arguments.name}.toml")
     columns = {name: getattr(arguments, name) for name in ("inputs", "targets", "horizon")}
     with _told("hpo new study", OwnSeriesParams):
         data = look.look(Path(arguments.data), arguments.task, **columns)
-        study = advice.study(data, dt_ns=arguments.dt_ns)
+        study = look.study(data, dt_ns=arguments.dt_ns)
     text = _rendered(f"{data.what}.toml.j2", name=arguments.name, data=data, study=study)
     raw = {"name": arguments.name, **tomllib.loads(text)}
     file.read(raw, base=Path(), where=f"hpo new study {arguments.name}")
