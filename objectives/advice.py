@@ -40,6 +40,9 @@ SEARCH_S = 360.0
 """Of two cores, for the whole search, if that leaves ``LEAST_TRIALS``."""
 SEEDS = 10
 """Fresh seeds of a confirmation."""
+FEW = 200
+"""Series to train on; below so many, a search scores on folds of them."""
+FOLDS = 5
 VALIDATION = 0.3
 """Share of the training part that scores the search: the default of the tasks."""
 
@@ -134,13 +137,25 @@ def batch_size(n: int) -> int:
     return max(LEAST_BATCH, min(MOST_BATCH, n // LEAST_UPDATES))
 
 
-def members(n: int) -> int:
-    """Networks of a trial, each with a validation part of its own: more where that is small.
+def validation_folds(n: int, rarest: int) -> int:
+    """Folds of ``n`` series to train on, which score a trial in turn, a network each; 1: none.
 
-    >>> [members(n) for n in (15, 80, 1000)]
-    [4, 2, 1]
+    Where series are few, one part of them tells little of a trial; docs/explanation/scores.md has
+    what was measured. ``rarest`` is how many of them the rarest class has.
+
+    >>> [validation_folds(n, n // 10) for n in (30, 50, 150, 250)]
+    [3, 5, 5, 1]
     """
-    return 4 if n < 40 else 2 if n < 200 else 1
+    return max(1, min(FOLDS, rarest)) if n < FEW else 1
+
+
+def members(n: int) -> int:
+    """Networks of a trial without folds, each with a validation part of ``n`` series of its own.
+
+    >>> [members(n) for n in (80, 1000)]
+    [2, 1]
+    """
+    return 2 if n < 200 else 1
 
 
 def architecture(n: int) -> tuple[int, int]:
@@ -179,10 +194,12 @@ class Classification:
     space: dict[str, Span]
 
 
-def classification(*, n_train: int, points: int, channels: int, dt_ns: float) -> Classification:
+def classification(
+    *, n_train: int, points: int, channels: int, dt_ns: float, folds: int = 1
+) -> Classification:
     """The study that fits so many series of the training part, ``dt_ns`` from point to point."""
-    n_validation = round(VALIDATION * n_train)
-    n_search, networks = n_train - n_validation, members(n_validation)
+    n_validation = round(n_train / folds if folds > 1 else VALIDATION * n_train)
+    n_search, networks = n_train - n_validation, folds if folds > 1 else members(n_validation)
     layers, width = architecture(n_train)
     batch = batch_size(n_search)
     updates = -(-n_search // batch)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from objectives.contract import TaskParams
-from objectives.tasks.recorded import RecordedParams, n_test_of
+from objectives.advice import validation_folds
+from objectives.contract import Protocol, TaskParams
+from objectives.intervals import effective, sampling_error
+from objectives.tasks.recorded import RecordedParams, least_shares, n_test_of
 from objectives.tasks.sequential_digits import (
     N_CLASSES,
     N_PIXELS,
@@ -33,7 +35,33 @@ class Contents:
     classes: int
     train: int
     validation: int
+    rarest: int
+    """Of the training part, series of the rarest class, at least."""
+    folds: int
+    """Of the training part, that validate in turn; 1: each network has a part drawn for it."""
     test: int
+
+    def advice(self, share: float, members: int, protocol: Protocol) -> list[str]:
+        """How well an accuracy of about ``share`` will be known, and what helps.
+
+        Args:
+            share: that accuracy.
+            members: networks of a trial.
+            protocol: of the study.
+        """
+        scored = pool = self.test
+        if protocol == Protocol.VALIDATION:
+            scored, pool = self.validation, self.train + self.validation
+        n = effective(scored, pool, members, folds=self.folds)
+        known = f"{100 * share:.1f} % is known to ± {100 * sampling_error(share, n):.1f} points"
+        lines = [f"a trial is scored on {n:,.0f} series: {known} (one standard error)"]
+        folds = validation_folds(pool, self.rarest)
+        if protocol == Protocol.VALIDATION and self.folds == 1 < folds:
+            lines.append(
+                f"few series: validation_folds = {folds} in [task] and members = {folds} in "
+                "[budget] score a trial on all that train, in turn"
+            )
+        return lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +98,17 @@ def contents(task: TaskParams) -> Contents | SeriesContents | None:
         )
     if isinstance(task, SequentialDigitsParams):
         n_test, n_classes, shape = N_IMAGES - N_TRAIN, N_CLASSES, (N_IMAGES, N_PIXELS, 1)
-        shortest = N_PIXELS
+        shortest, rarest = N_PIXELS, N_TRAIN // N_CLASSES
     elif isinstance(task, RecordedParams):
         recording = task.read()
         n_test, n_classes = n_test_of(task, recording), len(recording.classes)
         shape = recording.examples.shape
         shortest = int(recording.lengths.min())
+        rarest = int(least_shares(task, recording)[0].min())
     else:
         return None
     n_series, points, channels = shape
-    validation = round(task.validation_fraction * (n_series - n_test))
+    validation = task.validates(n_series - n_test)
     return Contents(
         series=n_series,
         points=points,
@@ -88,5 +117,7 @@ def contents(task: TaskParams) -> Contents | SeriesContents | None:
         classes=n_classes,
         train=n_series - n_test - validation,
         validation=validation,
+        rarest=rarest,
+        folds=task.folds,
         test=n_test,
     )

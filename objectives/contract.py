@@ -74,6 +74,16 @@ class TaskParams(BaseModel):
 
     name: str
 
+    @property
+    def folds(self) -> int:
+        """Parts of the training half that score the networks of a trial in turn; 1: each network is
+        scored on a part that is drawn for it."""
+        return 1
+
+    def of_member(self, number: int) -> Self:
+        """The task as network ``number`` of a trial gets it in a search, where there are folds."""
+        return self
+
     def resolved(self, base: Path) -> Self:
         """The task as a study stores it, so that the study stays a pure function of its spec.
 

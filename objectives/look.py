@@ -19,7 +19,7 @@ from objectives.contract import TaskParams
 from objectives.tasks import TASKS, csvs, fashion_mnist, idx, npz
 from objectives.tasks.own_series import OwnSeriesParams
 from objectives.tasks.raw import content
-from objectives.tasks.recorded import RecordedParams, check_shares, n_test_of
+from objectives.tasks.recorded import RecordedParams, check_shares, least_shares, n_test_of
 from objectives.tasks.recording import Recording
 from objectives.tasks.series import parts
 
@@ -97,7 +97,8 @@ def study(data: Data, *, dt_ns: float | None = None) -> advice.Classification | 
     if data.what == "predict":
         return advice.prediction(points=data.points, dt_ns=dt_ns)
     sizes = {"points": data.points, "channels": data.channels}
-    return advice.classification(n_train=data.train, dt_ns=dt_ns, **sizes)
+    folds = data.table.get("validation_folds", 1)
+    return advice.classification(n_train=data.train, dt_ns=dt_ns, folds=folds, **sizes)
 
 
 def _refuse(path: Path, expected: str, got: str, do: str) -> NoReturn:
@@ -187,6 +188,9 @@ def _classified(table: dict[str, Any]) -> Data:
     task = _recorded(kind, table)
     check_shares(task, recording)
     test = n_test_of(task, recording)
+    rarest = int(least_shares(task, recording)[0].min())
+    if (folds := advice.validation_folds(n - test, rarest)) > 1:
+        table["validation_folds"] = folds
     how = "as the files say" if recording.test is not None else "drawn, in the shares of classes"
     shorter = f"{lengths.min():,} to " if lengths.min() < points else ""
     rows = [

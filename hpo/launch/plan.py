@@ -60,6 +60,9 @@ def data(spec: StudySpec, found: Contents | SeriesContents | None) -> list[str]:
             f"warning: {found.channels:,} channels exceed {found.points:,} points. If these are "
             "the time points, x must be (n, time, channels): x.transpose(0, 2, 1)"
         )
+    if spec.is_accuracy:
+        share = spec.reported.score if spec.reported else 0.9
+        lines += found.advice(share, spec.budget.members, spec.protocol)
     return lines
 
 

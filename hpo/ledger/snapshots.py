@@ -307,11 +307,9 @@ def _expected(
     from hpo.search.kriging_believer import expected  # which takes long to import, and few need
 
     search = [past(row) for row in rows if row.phase == Phase.SEARCH]
-    trained = (slot.members for slot in built if slot.phase == Phase.SEARCH)
-    sizes = ([member.info.get("n_scored", 0) for member in own] for own in trained)
-    whole = (own for own in sizes if len(own) == spec.budget.members)
-    n_scored = next((sum(own) for own in whole if all(type(n) is int and n > 0 for n in own)), None)
-    return expected(spec, search, n_scored)
+    whole = (s for s in built if s.phase == Phase.SEARCH and len(s.members) == spec.budget.members)
+    told = (trial.n_series(spec, spec.protocol) for trial in whole)
+    return expected(spec, search, next(filter(None, told), None))
 
 
 def _trial(row: Row[Any], steps: Iterable[float], trained: Iterable[Member]) -> Trial:

@@ -38,6 +38,7 @@ from hpo.search.space import Axis, Cube, cube_of, distributions
 from hpo.study import pareto
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Past, SlotState
+from objectives import intervals
 
 KNOWN = 400
 """Trials, at most, that suggestions are made from."""
@@ -253,16 +254,15 @@ def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, floa
 
 
 def expected(
-    spec: StudySpec, trials: Sequence[Past], n_scored: int | None = None
+    spec: StudySpec, trials: Sequence[Past], n_series: float | None = None
 ) -> dict[int, Expected]:
     """Of every complete trial by number, where ``confirm.by`` asks for it; else of none.
 
     Args:
         spec: the study.
         trials: 0 .. n-1; those that run are passed over.
-        n_scored: how many examples score a trial, over all its networks, where that is known. They
-            are the same ones for all trials, so that no number of trials averages their choice out:
-            a share p of them has its binomial deviation √(p (1 − p) / n), too.
+        n_series: as many examples as which score a trial, where that is known. They are the same
+            ones for all trials, so that no number of trials averages their choice out.
     """
     complete = [number for number, past in enumerate(trials) if _is_complete(past)]
     if spec.confirm is None or spec.confirm.by != "expected" or not complete:
@@ -274,9 +274,9 @@ def expected(
     cube = cube_of(spec)
     known = Known(cube, told, maximize=spec.maximize, scale=comparison.modelled(spec))
     means, stds = known.expected(cube.points([made[number] for number in complete]))
-    if n_scored and spec.is_accuracy:
-        share = np.clip(means, 0.0, 1.0)
-        stds = np.hypot(stds, np.sqrt(share * (1.0 - share) / n_scored))
+    if n_series and spec.is_accuracy:
+        shares = np.clip(means, 0.0, 1.0)
+        stds = np.hypot(stds, [intervals.sampling_error(share, n_series) for share in shares])
     return {
         number: Expected(mean=float(mean), std=float(std))
         for number, mean, std in zip(complete, means, stds, strict=True)

@@ -5,7 +5,6 @@ __all__ = [
     "edges",
     "effort",
     "file",
-    "intervals",
     "messages",
     "networks",
     "parameters",

@@ -274,7 +274,8 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
     budget that were ``given`` stay. A race and a pruner would have too little to go by.
     """
     budget = spec.budget.model_dump()
-    least = {key: min(budget[key], most) for key, most in QUICK.items()}
+    few = {**QUICK, "members": spec.task_params.folds}
+    least = {key: min(budget[key], most) for key, most in few.items()}
     least |= {key: budget[key] for key in QUICK if f"budget.{key}" in given}
     if spec.sweep is not None:
         del least["trials"]  # it measures every point

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from hpo.study import intervals
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from objectives.contract import Outcome, Solved, Thermal
+from objectives import intervals
+from objectives.contract import Outcome, Protocol, Solved, Thermal
+from objectives.intervals import Estimate
 
 SOLVED = {
     "score": "solved_score",
@@ -156,6 +157,12 @@ class Networks:
         """Mean score at the study's step."""
         return mean_of(self.step_scores)
 
+    def n_series(self, spec: StudySpec, protocol: Protocol) -> float | None:
+        """How many series scored them, of an accuracy; None if that is not told."""
+        infos = [member.info for member in self.members] if spec.is_accuracy else []
+        validated = protocol == Protocol.VALIDATION
+        return intervals.n_series(infos, validated=validated, folds=spec.task_params.folds)
+
     @property
     def thermal(self) -> Thermal | None:
         """Their checks as one: mean scores, all chips; None if a network was not checked.
@@ -229,6 +236,10 @@ class Confirmation(Networks):
     def step_std(self) -> float:
         """Its sample standard deviation."""
         return std_of(self.step_scores)
+
+    def estimate(self, spec: StudySpec) -> Estimate:
+        """What is claimed, once there is a score, and how well it is known."""
+        return intervals.estimate(self.scores, self.n_series(spec, Protocol.CONFIRM))
 
     @property
     def unsettled(self) -> int:

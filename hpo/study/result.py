@@ -11,7 +11,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -33,6 +33,8 @@ from hpo.study.trials import (
     trained,
 )
 from hpo.study.utilisation import Utilisation, utilisation
+from objectives import intervals
+from objectives.intervals import Estimate
 
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 
@@ -62,14 +64,25 @@ class Headline:
     """The score that a study is named by: the confirmed one, else what the search claims."""
 
     trial: int
-    score: float
+    estimate: Estimate
+    """The score, with how well it is known; the best score of a search, a lucky one, is not."""
     std: float | None
     """Sample standard deviation over the fresh seeds; None of a search, and below two scores."""
     n: int
     """Fresh seeds; 0 of a search."""
     costs: Mapping[str, float]
-    gap: float | None
-    """The score minus the reported one; None where nothing is reported."""
+    reported: Estimate | None
+    """The reported score, as far as it is known."""
+
+    @property
+    def score(self) -> float:
+        """Its mean."""
+        return self.estimate.mean
+
+    @property
+    def gap(self) -> float | None:
+        """The score minus the reported one; None where nothing is reported."""
+        return None if self.reported is None else self.score - self.reported.mean
 
     @property
     def confirmed(self) -> bool:
@@ -237,22 +250,34 @@ class Result:
         known = self.snapshot.expected.get(trial.number)
         return trial.score if known is None else known.mean
 
+    def claim(self, trial: Trial) -> Estimate | None:
+        """The same, with how well it is known."""
+        known = self.snapshot.expected.get(trial.number)
+        n_series = trial.n_series(self.spec, self.spec.protocol)
+        if known is not None:
+            return Estimate(mean=known.mean, seeds=known.std, n_series=n_series)
+        if trial.score is None:
+            return None
+        scores = trial.scores or (trial.score,)
+        return replace(intervals.estimate(scores, n_series), mean=trial.score)
+
     @cached_property
     def headline(self) -> Headline | None:
         """The score that the study is named by; None while there is none."""
-        item, best = self.confirmed, self.best
+        spec, item, best, reported = self.spec, self.confirmed, self.best, self.spec.reported
+        facts: dict[str, Any] = {"reported": None}
+        if reported is not None:
+            facts["reported"] = intervals.published(reported.score, reported.std, reported.n)
         if item is not None:
-            costs, std = item.costs, item.std if len(item.scores) > 1 else None
-            facts: dict[str, Any] = {"trial": item.source, "score": item.mean, "std": std}
-            return self._headline(costs, **facts, n=len(item.scores))
+            known, n = item.estimate(spec), len(item.scores)
+            facts |= {"trial": item.source, "std": item.std if n > 1 else None, "n": n}
+            return Headline(estimate=known, costs=spec.named_costs(item.costs), **facts)
         if best is None or (score := self.claimed(best)) is None:
             return None
-        return self._headline(best.costs, trial=best.number, score=score, std=None, n=0)
-
-    def _headline(self, costs: Sequence[float], score: float, **facts: Any) -> Headline:
-        reported = self.spec.reported
-        gap = None if reported is None else score - reported.score
-        return Headline(score=score, costs=self.spec.named_costs(costs), gap=gap, **facts)
+        expected = self.snapshot.expected.get(best.number)
+        claim = Estimate(mean=score, seeds=expected.std if expected else None)
+        facts |= {"trial": best.number, "std": None, "n": 0}
+        return Headline(estimate=claim, costs=spec.named_costs(best.costs), **facts)
 
     @property
     def wanted(self) -> int:

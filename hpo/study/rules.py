@@ -36,6 +36,10 @@ def between_tables(spec: StudySpec) -> Broken:
     yield from _apart(spec)
     yield from _of_sampler(spec)
     yield from _of_rungs(spec)
+    if spec.budget.members % (folds := spec.task_params.folds):
+        rule = f"every fold of task.validation_folds = {folds} must score as many networks"
+        do = f"Set members = {folds}, or a multiple of it."
+        yield must("budget.members", rule, f"members={spec.budget.members}", do)
     if spec.confirm is not None:
         yield from _of_accuracy(spec, "confirm.yield_above", spec.confirm.yield_above)
     if spec.racing is not None:

@@ -18,6 +18,7 @@ from hpo.study.result import Front, Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Listed, SlotState, Trial
 from hpo.views import caveats, verdict
+from objectives import intervals
 
 _POINT = ("number", "score", "cost", "params")
 
@@ -36,7 +37,7 @@ _VALUES = 6
 
 _OF_RESULT = (
     *("epochs", "best_score", "best_cost", "confirmed"),
-    *("reported", "metric", "gap", "gap_of"),
+    *("reported", "metric", "gap", "gap_of", "gap_test"),
 )
 """What an overview tells of a study's result."""
 
@@ -84,6 +85,7 @@ def study(result: Result) -> dict[str, Any]:
         **counts,
         "verdict": verdict.verdict(result),
         "best": best and {**_picked(best, "number", "score", "params"), **expected(result, best)},
+        "estimate": result.headline and result.headline.estimate.record(),
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(result),
         "warning": caveats.warning(result),
@@ -115,9 +117,11 @@ def _of_front(result: Front) -> dict[str, Any]:
 def _gap(result: Result) -> dict[str, Any]:
     """The confirmed mean, else the best search score, minus the reported score."""
     found = result.headline
-    if found is None or found.gap is None:
-        return {"gap": None, "gap_of": None}
-    return {"gap": found.gap, "gap_of": "confirmed" if found.confirmed else "search"}
+    if found is None or found.reported is None:
+        return {"gap": None, "gap_of": None, "gap_test": None}
+    of = "confirmed" if found.confirmed else "search"
+    test = intervals.compare(found.estimate, found.reported, maximize=result.spec.maximize)
+    return {"gap": found.gap, "gap_of": of, "gap_test": test}
 
 
 def summary(item: Listed, result: Result | None) -> dict[str, Any]:
@@ -160,6 +164,7 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         **cost,
         **_picked(item, "source", "params", "search_score", "mean", "std"),
         "n": len(item.scores),
+        "estimate": item.estimate(spec).record() if item.scores else None,
         **_picked(item, *_CONFIRMED),
         "step_gap": item.step_mean - item.mean if item.checked else None,
         **_picked(item, "unsettled", "steps_per_point", "trained_steps_per_point"),

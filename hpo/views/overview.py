@@ -77,7 +77,7 @@ def card(result: Result) -> Card:
     return Card(
         description=spec.description,
         claim=verdict.headline(result),
-        gap=verdict.gap_text(spec, found.score) if found else "",
+        gap=verdict.gap_text(result),
         facts=facts,
         curve=curve(result),
         trials=at.trials,

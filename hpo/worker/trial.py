@@ -202,7 +202,7 @@ class TrialRun:
 
         outcome = self._spec.objective_impl.evaluate(
             self._spec.params(suggestion.params, epochs=epochs),
-            task=self._spec.task_params,
+            task=self._spec.task_params.of_member(index),
             protocol=protocol,
             member_seed=seed,
             on_epoch=self._on_epoch(index, epochs, saved, seconds),

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from objectives.contract import Protocol, Sha256, TaskParams, UnavailableError
+from objectives.contract import Protocol, Sha256, UnavailableError
+from objectives.tasks.splitting import SplitTaskParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
     from objectives.tasks.data import Examples, Halves, Scaling, Split
     from objectives.tasks.recording import Recording
 
@@ -39,20 +43,12 @@ SERIES_AT_ONCE = 4096
 """So many are normalised together: memory for the numbers in between."""
 
 
-class RecordedParams(TaskParams):
+class RecordedParams(SplitTaskParams):
     """What the ``[task]`` table of every such task has, and what is asked of the task."""
 
     scarce: ClassVar[str] = "Change validation_fraction, or choose another set."
     """What to do where a class has too few series for the split that the data come with."""
 
-    validation_fraction: Annotated[
-        float,
-        Field(
-            ge=0.05,
-            le=0.95,
-            description="share of the training part that scores under the validation protocol",
-        ),
-    ] = 0.3
     normalise: Normalise = "none"
 
     @property
@@ -205,12 +201,12 @@ def load(task: RecordedParams, *, protocol: Protocol, member_seed: int) -> Split
     from objectives.tasks.data import Split
     from objectives.tasks.splitting import for_member
 
-    found = _once(task) if task.pinned else halves(task, task.verified())
+    found = _once(task.of_member(0)) if task.pinned else halves(task, task.verified())
     train, score = for_member(
         found.train,
         found.test,
+        task=task,
         protocol=protocol,
-        validation_fraction=task.validation_fraction,
         member_seed=member_seed,
     )
     classes = found.classes
@@ -230,7 +226,7 @@ def _once(task: RecordedParams) -> Halves:
     try:
         if not shared.are_large(task.files):
             return make()
-        told = task.model_dump_json(exclude={"path", "validation_fraction"})
+        told = task.model_dump_json(exclude={"path", "validation_fraction", "validation_folds"})
         return shared.once_per_host(told, make, task.verify)
     except (ValueError, OSError) as error:
         raise UnavailableError(str(error)) from error
@@ -303,6 +299,21 @@ def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
     return Scaling(shift=tuple(shift.tolist()), scale=tuple(scale.tolist()))
 
 
+def least_shares(
+    task: RecordedParams, recording: Recording
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How many series of each class train and test, at least."""
+    import numpy as np
+
+    label, n_classes = recording.examples.label, len(recording.classes)
+    count = np.bincount(label, minlength=n_classes).astype(np.float64)
+    if recording.test is None:
+        test = count * n_test_of(task, recording) / count.sum()
+        return count - np.ceil(test), np.floor(test)
+    own = np.bincount(label[recording.test], minlength=n_classes).astype(np.float64)
+    return count - own, own
+
+
 def check_shares(task: RecordedParams, recording: Recording) -> None:
     """Every class has at least one series to train on, to validate on and to test on.
 
@@ -312,21 +323,20 @@ def check_shares(task: RecordedParams, recording: Recording) -> None:
 
     from objectives.tasks.raw import refuse
 
-    n_classes = len(recording.classes)
-    count = np.bincount(recording.examples.label, minlength=n_classes)
+    count = np.bincount(recording.examples.label, minlength=len(recording.classes))
+    least_train, least_test = least_shares(task, recording)
     if recording.test is None:
         assert isinstance(task, SplitParams)
-        test = count * n_test_of(task, recording) / count.sum()
-        least_test, least_train = np.floor(test), count - np.ceil(test)
         fractions = f"test_fraction={task.test_fraction}, "
         remedy = "Record more of it, or change the fractions."
     else:
-        own = np.bincount(recording.examples.label[recording.test], minlength=n_classes)
-        least_test, least_train = own, count - own
-        fractions = f"{int(own.sum())} series marked as test, "
+        fractions = f"{int(least_test.sum())} series marked as test, "
         remedy = task.scarce
     n_train = max(least_train.sum(), 1)
-    validation = least_train * round(task.validation_fraction * n_train) / n_train
+    validation = least_train * task.validates(n_train) / n_train
+    how = "validation_fraction"
+    if task.folds > 1:
+        how, validation = "validation_folds", least_train / task.folds
     least = np.minimum(least_test, np.floor(validation))
     least = np.minimum(least, least_train - np.ceil(validation))
     if least.min() < 1:
@@ -335,6 +345,6 @@ def check_shares(task: RecordedParams, recording: Recording) -> None:
             task.source,
             "enough series of every class to train, to validate and to test",
             f"{count[worst]} of the class {recording.classes[worst]!r} with {fractions}"
-            f"validation_fraction={task.validation_fraction}",
+            f"{how}={getattr(task, how)}",
             remedy,
         )

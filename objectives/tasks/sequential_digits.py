@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from objectives.contract import Protocol, TaskParams
+from objectives.contract import Protocol
+from objectives.tasks.splitting import SplitTaskParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading scikit-learn
     from objectives.tasks.data import Examples, Split
@@ -21,7 +22,7 @@ N_TRAIN = 898
 MAX_PIXEL = 16.0
 
 
-class SequentialDigitsParams(TaskParams):
+class SequentialDigitsParams(SplitTaskParams):
     """The ``[task]`` table of a study on sequential digits."""
 
     name: Literal["sequential-digits"] = "sequential-digits"
@@ -29,14 +30,6 @@ class SequentialDigitsParams(TaskParams):
         int,
         Field(ge=0, lt=2**32, description="chooses which half of the images trains, which tests"),
     ] = 0
-    validation_fraction: Annotated[
-        float,
-        Field(
-            ge=0.05,
-            le=0.95,
-            description="part of the training half that scores under the validation protocol",
-        ),
-    ] = 0.3
 
 
 def load(task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int) -> Split:
@@ -50,8 +43,8 @@ def load(task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int) 
 
     train, score = for_member(
         *halves(task.split_seed),
+        task=task,
         protocol=protocol,
-        validation_fraction=task.validation_fraction,
         member_seed=member_seed,
     )
     return Split(train=train, score=score, n_classes=N_CLASSES)

@@ -2,8 +2,56 @@
 
 from __future__ import annotations
 
-from objectives.contract import Protocol
-from objectives.tasks.data import Examples
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field, PrivateAttr
+
+from objectives.contract import Protocol, TaskParams
+
+if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
+    from objectives.tasks.data import Examples
+
+
+class SplitTaskParams(TaskParams):
+    """What the ``[task]`` tables share whose training part is split again to validate."""
+
+    validation_fraction: Annotated[
+        float,
+        Field(
+            ge=0.05,
+            le=0.95,
+            description="share of the training part that scores under the validation protocol,"
+            " drawn anew for each member",
+        ),
+    ] = 0.3
+    validation_folds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100,
+            description="above 1, in place of `validation_fraction`: the training part is cut into"
+            " so many folds, and the members of a trial are scored on them in turn",
+        ),
+    ] = 1
+    _number: int = PrivateAttr(0)
+
+    @property
+    def folds(self) -> int:
+        """See ``TaskParams``."""
+        return self.validation_folds
+
+    def of_member(self, number: int) -> Self:
+        """See ``TaskParams``."""
+        if self.folds == 1:
+            return self
+        own = self.model_copy()
+        own._number = number
+        return own
+
+    def validates(self, n_train: int) -> int:
+        """How many of the series of the training part score a network, but for rounding."""
+        share = 1.0 / self.folds if self.folds > 1 else self.validation_fraction
+        return round(share * n_train)
 
 
 def stratified_split(examples: Examples, *, n_second: int, seed: int) -> tuple[Examples, Examples]:
@@ -21,8 +69,8 @@ def for_member(
     train: Examples,
     test: Examples,
     *,
+    task: SplitTaskParams,
     protocol: Protocol,
-    validation_fraction: float,
     member_seed: int,
 ) -> tuple[Examples, Examples]:
     """The examples that train and those that score the member ``member_seed``.
@@ -35,5 +83,20 @@ def for_member(
 
     if protocol is not Protocol.VALIDATION:
         return train, test
+    if task.folds > 1:
+        return _fold(train, task)
     seed = int(stream(member_seed, "validation split").integers(2**32))
-    return stratified_split(train, n_second=round(validation_fraction * len(train)), seed=seed)
+    return stratified_split(train, n_second=task.validates(len(train)), seed=seed)
+
+
+def _fold(train: Examples, task: SplitTaskParams) -> tuple[Examples, Examples]:
+    """The fold of a member, and the others before it; every round of members has folds anew."""
+    from sklearn.model_selection import StratifiedKFold
+
+    from objectives.randomness import stream
+
+    turn, number = divmod(task._number, task.folds)
+    drawn = stream(getattr(task, "split_seed", 0), f"validation folds/{turn}")
+    folds = StratifiedKFold(task.folds, shuffle=True, random_state=int(drawn.integers(2**32)))
+    first, second = list(folds.split(train.label, train.label))[number]
+    return train.take(first), train.take(second)

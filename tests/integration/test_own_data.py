@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,10 +45,19 @@ def test_two_commands_lead_from_a_file_to_a_confirmed_result(
         done = hpo(line, tmp_path, database_url)
         assert done.returncode == 0, done.stderr
     with ledger_at(database_url) as ledger:
-        snapshot = ledger.snapshot("sines-quick")
+        snapshot = ledger.snapshot("sines-quick", curves=True)
     assert snapshot.state == StudyState.DONE
     assert snapshot.spec.task["path"] == str(tmp_path / "sines.npz")
-    assert "sines-quick: confirmed " in done.stdout
+    assert re.search("sines-quick: confirmed .*; 95 % interval .* 30 series ", done.stdout)
+    spec, trial = snapshot.spec, snapshot.search[0]
+    own = spec.objective_impl.evaluate(
+        spec.params(trial.params),
+        task=spec.task_params.of_member(4),
+        protocol=spec.protocol,
+        member_seed=trial.members[4].seed,
+        on_epoch=lambda progress: None,
+    )
+    assert trial.members[4].loss_curve == own.loss_curve, "it trained without the last fold"
 
     write_sines(tmp_path / "sines.npz", phase=1.0)
     again = hpo(LAUNCH, tmp_path, database_url)

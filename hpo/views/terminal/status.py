@@ -117,7 +117,7 @@ def gap(result: Result) -> str:
     if found is None or found.gap is None:
         return ""
     what = "confirmed" if found.confirmed else "search"
-    return f"the {what} score is {verdict.gap_text(result.spec, found.score)}"
+    return f"the {what} score is {verdict.gap_text(result)}"
 
 
 def failures(result: Result, storage: str = "") -> list[str]:
@@ -237,7 +237,7 @@ def _score(result: Result) -> tuple[str, str]:
     if found is None:
         return "–", ""
     aside = caveats.aside(result.spec, item) if item else ""
-    return verdict.headline(result, aside), verdict.gap_text(result.spec, found.score, "")
+    return verdict.headline(result, aside), verdict.gap_text(result, "")
 
 
 def event_lines(events: Sequence[Event]) -> list[str]:

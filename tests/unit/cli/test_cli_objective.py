@@ -76,7 +76,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-HALF = {"test_fraction": 0.5, "normalise": "standard"}
+HALF = {"test_fraction": 0.5, "normalise": "standard", "validation_folds": 5}
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,11 @@ def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
             (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def of_arrays(folder: Path, pad: Any = None, **changes: Any) -> RecordedParams:
+def of_arrays(
+    folder: Path, pad: Any = None, validation_folds: int = 1, **changes: Any
+) -> RecordedParams:
     recordings.save(folder / "data.npz", **changes)
-    return ArraysParams(path="data.npz", pad=pad)
+    return ArraysParams(path="data.npz", pad=pad, validation_folds=validation_folds)
 
 
 def of_npz(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from workers import toy_spec
 from hpo.search.kriging_believer import KNOWN, expected
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
+from objectives.intervals import sampling_error
 
 
 def asking(**tables: Any) -> StudySpec:
@@ -62,8 +64,8 @@ def test_the_choice_of_scored_examples_counts_for_accuracies_alone() -> None:
     without, with_269 = expected(asking(), trials), expected(asking(), trials, 269)
     for number, known in without.items():
         assert with_269[number].mean == known.mean
-        sampling = known.mean * (1.0 - known.mean) / 269
-        assert with_269[number].std ** 2 == pytest.approx(known.std**2 + sampling)
+        sampling = sampling_error(known.mean, 269)
+        assert with_269[number].std == pytest.approx(math.hypot(known.std, sampling))
     errors = asking(objective="toy_objective:ToyLossObjective")
     found = expected(errors, trials)
     assert expected(errors, trials, 269) == found

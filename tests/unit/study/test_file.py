@@ -60,6 +60,8 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
     assert quick.hash != whole.hash
     named = file.load(str(study), values={"name": "look", "budget.trials": 9}, quick=True)
     assert (named.name, named.budget.trials) == ("look", 9)
+    folded = ["task.validation_folds=5", "budget.members=5"]
+    assert file.load("seqdigits", overrides=folded, quick=True).budget.members == 5
     with pytest.raises(SpecError, match=r"budget\.trails: unknown key") as caught:
         file.load(str(study), overrides=["budget.trails=3"], quick=True)
     assert "mine.toml" in str(caught.value)

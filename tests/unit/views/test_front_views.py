@@ -45,8 +45,8 @@ def test_lines_of_a_launch_and_of_the_status() -> None:
         "[3/6] trial 2 complete 91.0 % at 12.3 pJ (cheapest that reaches the reported score "
         "92.0 % at 14 pJ #3) x="
     )
-    above = "the search score is 1.2 points above the reported 89.83 ± 2.91 %"
-    assert status.gap(fronts.study(confirmed={})) == above
+    more = "the search score is 1.2 points more than the reported 89.83 ± 2.91 %"
+    assert status.gap(fronts.study(confirmed={})) == more
 
 
 def test_records_hold_front_and_costs() -> None:

@@ -40,7 +40,7 @@ def test_a_study_is_held_against_what_is_reported_by_what_was_confirmed() -> Non
     found = OPEN.headline
     assert found is not None
     assert f"{100 * found.score:.1f} % in the search" in searched
-    assert "points above the reported 89.83 ± 2.91 %" in searched
+    assert "points more than the reported 89.83 ± 2.91 %" in searched
     assert "In progress toy-study waiting A toy reads digits." in searched
     assert "41 of 60 settled: " in searched
     assert re.search(r"curves? cut short", searched)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import snapshots
 from pages import HOSTILE, figures, names, shown
 from snapshots import FEW_TRIALS
 
-from hpo.study.trials import SlotState, StudySnapshot, StudyState
+from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 from hpo.views import formatting, json_records, verdict
 from hpo.views import report as report_page
 from hpo.views.figures import importance
@@ -83,6 +84,23 @@ TEN: list[float | None] = [0.942, 0.956] * 5
 )
 def test_verdict(snapshot: StudySnapshot, sentence: str) -> None:
     assert verdict.verdict(snapshot) == sentence
+
+
+def test_where_the_series_are_told_a_verdict_says_how_well_scores_are_known() -> None:
+    def told(*trials: Trial, **info: int) -> tuple[Trial, ...]:
+        known = (tuple(replace(member, info=info) for member in t.members) for t in trials)
+        return tuple(replace(t, members=own) for t, own in zip(trials, known, strict=True))
+
+    found = study([0.61, 0.63] * 5)
+    search = told(*found.search, n_train=35, n_scored=15)
+    fresh = told(*found.confirm, n_train=50, n_scored=150)
+    before = verdict.verdict(snapshots.changed(found, search=search, confirm=()))
+    assert "3 members, validation; standard error 5.2 points on 28 series)" in before
+    assert verdict.verdict(snapshots.changed(found, search=search, confirm=fresh)) == (
+        "confirmed 62.0 ± 1.1 % on 10 fresh seeds; 95 % interval 54.0 to 69.4 % (standard errors: "
+        "seeds 0.3 points, 150 series 3.9 points); 31.1 points below what the search claimed; "
+        + REPORTED
+    )
 
 
 def test_verdict_names_a_confirmed_trial_that_is_no_longer_the_best() -> None:

@@ -12,6 +12,7 @@ from listing import known, listed
 from hpo.study.trials import SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import verdict
 from hpo.views.terminal import status, text_tables
+from objectives.intervals import Estimate, estimate, published
 
 DONE = snapshots.realistic(snapshots.spec())
 SEARCHED = snapshots.realistic(snapshots.spec(), confirmed=False)
@@ -26,28 +27,40 @@ def worker(number: int, **changes: Any) -> WorkerInfo:
 @pytest.mark.parametrize(
     ("score", "text"),
     [
-        (0.8913, "0.7 points below the reported 89.83 ± 2.91 %"),
+        (0.8913, "level with the reported 89.83 ± 2.91 % (0.7 points less)"),
         (0.9363, "3.8 points above the reported 89.83 ± 2.91 %"),
-        (0.9083, "1.0 point above the reported 89.83 ± 2.91 %"),
+        (0.8063, "9.2 points below the reported 89.83 ± 2.91 %"),
+        (0.9083, "level with the reported 89.83 ± 2.91 % (1.0 point more)"),
         (0.89834, "level with the reported 89.83 ± 2.91 %"),
     ],
 )
 def test_the_gap_of_an_accuracy_is_told_in_points(score: float, text: str) -> None:
-    assert verdict.gap_text(snapshots.spec(), score) == text
+    spec, own = snapshots.spec(), estimate([score - 0.005, score + 0.005] * 5, 899)
+    reported = published(0.8983, 0.0291, 10)
+    assert verdict.against(spec, own, reported, "the reported 89.83 ± 2.91 %") == text
+
+
+def test_without_a_known_error_no_score_is_called_above_or_below() -> None:
+    own, text = estimate([0.93]), "3.2 points more than the reported 89.83 %"
+    assert verdict.against(snapshots.spec(), own, Estimate(mean=0.8983), text[21:]) == text
 
 
 def test_the_gap_of_another_metric_says_which_way_is_better() -> None:
     reported = {"score": 0.03, "source": "us"}
     spec = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=reported)
-    assert verdict.gap_text(spec, 0.0312) == "0.0012 above the reported 0.03 (less is better)"
-    assert verdict.gap_text(snapshots.spec(reported=None), 0.9) == ""
+    own, text = (
+        estimate([0.0311, 0.0312, 0.0313]),
+        "0.0012 above the reported 0.03 (less is better)",
+    )
+    assert verdict.against(spec, own, Estimate(mean=0.03), "the reported 0.03") == text
+    assert verdict.gap_text(snapshots.realistic(snapshots.spec(reported=None))) == ""
 
 
 def test_a_study_is_held_against_the_reported_score() -> None:
     line = status.study_lines([known(SEARCHED.snapshot)])[1]
     assert line.split("  ")[0] == "toy-study"
     assert " % in the search" in line
-    assert " points above 89.83 ± 2.91 %" in line
+    assert " points more than 89.83 ± 2.91 %" in line
 
 
 def test_confirmations_whose_networks_are_gone_count_for_nothing() -> None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeGuard
 
 TEST = "Welch's t test"
 SIGNIFICANCE = 0.05
@@ -58,6 +58,11 @@ class Estimate:
         centre = (self.mean + pulled / 2.0) / (1.0 + pulled)
         return max(0.0, centre - half), min(1.0, centre + half)
 
+    def record(self) -> dict[str, Any]:
+        """What records tell of it."""
+        low, high = self.interval or (None, None)
+        return {**asdict(self), "error": self.error, "low": low, "high": high}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -67,6 +72,13 @@ class Comparison:
     """Of the first one; None where no error of it is known, so that nothing can be said."""
     p: float | None
     test: str = TEST
+
+
+def published(score: float, std: float | None, n_seeds: int | None) -> Estimate:
+    """A score with its standard deviation over networks, as far as they are published."""
+    n = n_seeds or 1
+    seeds = std / math.sqrt(n) if n > 1 and std is not None else None
+    return Estimate(mean=score, seeds=seeds, n_seeds=n)
 
 
 def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate:
@@ -89,6 +101,29 @@ def sampling_error(share: float, n_series: float) -> float:
     """
     pulled = _Z**2 / n_series
     return math.sqrt(share * (1.0 - share) / n_series + pulled / (4.0 * n_series)) / (1.0 + pulled)
+
+
+def n_series(
+    infos: Sequence[Mapping[str, Any]], *, validated: bool, folds: int = 1
+) -> float | None:
+    """How many series scored the networks of a configuration; None if that is not told.
+
+    Args:
+        infos: ``Outcome.info`` of each, which tells ``n_scored``, and ``n_train`` besides.
+        validated: whether each is scored on a part of its own of the training part, else all are
+            scored on the test part.
+        folds: see ``effective``.
+    """
+    scored = [info["n_scored"] for info in infos if _is_count(info.get("n_scored"))]
+    if not scored or len(scored) < len(infos):
+        return None
+    trained = infos[0].get("n_train") if validated else None
+    pool = scored[0] + (trained if _is_count(trained) else 0)
+    return effective(scored[0], pool, len(scored), folds=folds)
+
+
+def _is_count(told: Any) -> TypeGuard[int]:
+    return type(told) is int and told > 0
 
 
 def effective(scored: int, pool: int, members: int, *, folds: int = 1) -> float:
@@ -121,7 +156,8 @@ def compare(own: Estimate, other: Estimate, *, maximize: bool) -> Comparison:
 
 def p_value(t: float, freedom: float) -> float:
     """The two-sided p-value of Student's t (t >= 0), without loading SciPy."""
-    freedom = min(freedom, 1e5)  # as good as normal
+    if freedom > 1e5:
+        return math.erfc(t / math.sqrt(2.0))
     root = math.sqrt(freedom)
     step = min(math.atan(t / root), 15.0 / root) / _PANELS
     y: list[float] = [math.cos(step * k) ** (freedom - 1.0) for k in range(_PANELS + 1)]
