@@ -183,7 +183,7 @@ def _new_study(arguments: argparse.Namespace) -> int:
     file.read(raw, base=Path(), where=f"hpo new study {arguments.name}")
     _write({path: text})
     print("\n".join(text_tables.columns(data.rows)))
-    print(f"\n{path}: run it with hpo launch {path}, about {study.minutes} min on two cores")
+    print(f"\n{path}: run it with hpo launch {path}, about {study.time} on two cores")
     return 0
 
 
