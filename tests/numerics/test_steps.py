@@ -12,9 +12,9 @@ from networks import Floats
 from numpy.typing import NDArray
 
 from objectives.networks.kernels.compiling import kernel
-from objectives.networks.kernels.simd import load, store
+from objectives.networks.kernels.simd import load, splat, store
 from objectives.networks.kernels.sizes import WIDTH
-from objectives.networks.kernels.steps import warm_step
+from objectives.networks.kernels.steps import cold_step, deep_step, warm_step
 
 Singles = NDArray[np.float32]
 
@@ -80,3 +80,39 @@ def test_a_warm_step_is_good_to_2e_6(thermal_power: tuple[float, float]) -> None
     assert counts.mean() > 0.99
     assert np.abs(found / wanted - 1)[counts].max() < 2.5e-6
     assert (np.abs(found)[~counts] < 1.1e-30).all()
+
+
+@kernel
+def _cold(drive: Any, g: Any, x: Any, found: Any) -> None:
+    power, logarithm, rest = load(x, 0, WIDTH), splat(g, WIDTH), splat(g, WIDTH)
+    for i in range(0, len(drive), WIDTH):
+        own = load(drive, i, WIDTH)
+        factor, _, _ = cold_step(power, own, g)
+        power, logarithm, rest = deep_step(power, power * factor, own - g, logarithm, rest)
+        store(found, i, power)
+
+
+def test_a_cold_power_rises_as_exactly_as_it_fell_however_deep() -> None:
+    """Lanes fall for up to 1500 steps, by up to e^40 in one, and rise; twice. A NaN stays NaN."""
+    random, g = np.random.default_rng(2), np.float32(0.0625)
+    turn, n, size = random.integers(60, 1500, WIDTH), np.arange(6400)[:, None], np.arange(WIDTH)
+    signs = np.where((n < turn) | ((n >= 3200) & (n < 3200 + turn)), -1.0, 1.05)
+    drive = (signs * 40.0 ** (size / 15) + random.normal(0, 1e-3, signs.shape)).astype(np.float32)
+    x = np.full(WIDTH, 0.5, np.float32)
+    logarithm, wanted = np.log(x.astype(float)), np.empty(drive.shape)
+    for own, to in zip((drive - g).astype(float), wanted, strict=True):
+        z, power = own.clip(-40.0, 40.0), np.exp(logarithm)
+        logarithm += z - np.log1p((own + g) * power * np.expm1(z) / own)
+        to[:] = logarithm
+    seen, deep = wanted > -69.0, wanted < -69.4
+    rises = int(np.argmax(deep[:-1, 15] & seen[1:, 15])) + 1
+    found, spoilt = np.empty((2, *drive.shape), np.float32)
+    _cold(drive.reshape(-1), g, x, found.reshape(-1))
+    drive[rises, 15] = math.nan
+    _cold(drive.reshape(-1), g, x, spoilt.reshape(-1))
+    assert deep.any(axis=0).all()
+    assert seen[-1].all()
+    np.testing.assert_allclose(found[seen], np.exp(wanted[seen]), rtol=5e-5)
+    assert not found[deep].any()
+    assert np.isnan(spoilt[rises:, 15]).all()
+    assert np.array_equal(spoilt[:, :15], found[:, :15])

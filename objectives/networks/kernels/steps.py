@@ -28,7 +28,6 @@ _MAX_DECAY = np.float32(80.0)
 LEAST = np.float32(2.0**-100)
 """Power below which its logarithm is what moves."""
 _LOG_LEAST = np.float32(-100.0 * math.log(2.0))
-_TINY = np.float32(2.0**-126)  # the least normal number: x is above, or 0
 _KICKED_MIN = np.float32(1e-30)  # a jump ends at exactly 0 with probability 0
 _LEAST_ROOT = np.float32(1e-18)  # below, x has been forgotten
 
@@ -110,17 +109,19 @@ def cold_step(x: Any, drive: Any, g: Any) -> Any:
 
 @inlined
 def deep_step(x: Any, after: Any, z: Any, logarithm: Any, rest: Any) -> Any:
-    """A step of lanes of which some fall below ``LEAST``, or are there already: x' and ln x'.
+    """A step of lanes of which some fall below ``LEAST``, or are there already: x', and ln x'.
 
     Without thermal power nothing keeps x from falling: by e^40 in a step, step after step. Below
     LEAST x is 0, and its logarithm is what moves, by z = drive - g: beside 1 such an x is 0 to six
-    digits more than float32 has, even after the largest growth. ``rest`` is what rounding takes
-    from the logarithm: a power that rises again is as exact as one that has never fallen.
+    digits more than float32 has, even after the largest growth. ``rest`` is what rounding took from
+    the logarithm, and goes into the next step: a power that rises again is as exact as one that has
+    never fallen, however deep it was.
     """
     z = clip(z, _MAX_EXPONENT)
-    moved = logarithm + z
-    rest = rest + (z - (moved - logarithm))
-    falling = where_less(x, _TINY, ONE, after)
+    change = z + rest
+    moved = logarithm + change
+    rest = change - (moved - logarithm)
+    falling = where_less(ZERO, x, after, ONE)
     if any_less(falling, LEAST):
         own = log(x)
         first = own + z
@@ -128,7 +129,7 @@ def deep_step(x: Any, after: Any, z: Any, logarithm: Any, rest: Any) -> Any:
         moved = where_less(falling, LEAST, first, moved)
         rest = where_less(falling, LEAST, lost, rest)
         after = where_less(falling, LEAST, ZERO, after)
-    rising = where_less(x, _TINY, moved, _LOG_LEAST)
+    rising = where_less(ZERO, x, _LOG_LEAST, moved + after)  # NaN stays NaN
     if any_less(_LOG_LEAST, rising):
         risen = exp(moved)
         after = where_less(_LOG_LEAST, rising, fma(risen, rest, risen), after)
