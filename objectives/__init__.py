@@ -12,7 +12,7 @@ import inspect
 from functools import cache
 from typing import Any
 
-from objectives.contract import Objective
+from objectives.contract import Baseline, Objective
 
 BUILT_IN = {
     "ctrnn": "objectives.ctrnn:Ctrnn",
@@ -75,6 +75,12 @@ def _of_device(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
         return _made(f"{device.__name__}Objective", (base,), own)
     base = _imported("objectives.prediction:DevicePredictionObjective")
     return _made(f"{device.__name__}PredictionObjective", (base,), own)
+
+
+def attempt_baselines(*about: Any) -> list[Baseline] | None:
+    """The baselines of a study; see ``objectives.baselines.attempt``, which loads scikit-learn."""
+    found: list[Baseline] | None = _imported("objectives.baselines:attempt")(*about)
+    return found
 
 
 def _made(name: str, bases: tuple[type, ...], own: dict[str, Any]) -> Objective[Any, Any]:

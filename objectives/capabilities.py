@@ -1,8 +1,8 @@
-"""What an objective may tell before training: costs of a network, and that data are too few."""
+"""What an objective may tell beside training: costs, that data are too few, and baselines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from objectives import contract
@@ -46,4 +46,20 @@ class ChecksTask(Protocol):
 
         Raises:
             ValueError: they are such ones, or the data is not there.
+        """
+
+
+@runtime_checkable
+class GivesBaselines(Protocol):
+    """An objective with this method has baselines of its own, in place of those of its task."""
+
+    def baselines(self, params: Any, task: Any, seed: int) -> Iterable[contract.Baseline]:
+        """What simple things score on the task, measured as a confirmation is.
+
+        A worker asks once per study. What is raised is a warning in its log.
+
+        Args:
+            params: validated hyper-parameters of the largest network of the study.
+            task: the validated ``[task]`` table.
+            seed: the study's, from which all that is random follows.
         """

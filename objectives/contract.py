@@ -11,7 +11,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
@@ -29,6 +29,8 @@ from pydantic import (
     StrictInt,
     ValidationError,
 )
+
+from objectives import intervals
 
 
 class Protocol(StrEnum):
@@ -272,6 +274,44 @@ class Outcome(Told):
     """Under ``Protocol.CONFIRM``, the trained network as safetensors, its description in the header
     (``objectives.network_file``): what is confirmed is what is kept. The worker keeps that of the
     first fresh seed, if it has at most 16 MB."""
+
+
+class Baseline(Told):
+    """What something simple scores on the task of a study, measured as a confirmation is.
+
+    It is fitted to the whole training part and tested once on the test part. What is chosen for
+    it, such as a penalty, is chosen on the validation part.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    """What it is, as in ``ESN of 96 units, last state``."""
+    score: Score
+    """In the metric of the objective; of several seeds the mean."""
+    std: Share | None = None
+    """Sample standard deviation over its seeds; None of what no seed changes."""
+    n: Steps = 1
+    """Seeds that it was fitted from."""
+    tried: Steps = 1
+    """Settings that were compared on the validation part."""
+    n_scored: Steps | None = None
+    """Series of the test part, by which the sampling error of an accuracy is known."""
+    is_chance: StrictBool = False
+    """Whether it does not look at the series at all."""
+
+    @property
+    def estimate(self) -> intervals.Estimate:
+        """The score, with how well it is known."""
+        known, n = intervals.published(self.score, self.std, self.n), self.n_scored
+        error = None if n is None else intervals.sampling_error(self.score, n)
+        return replace(known, sampling=error, n_series=n)
+
+
+def restored_baselines(stored: Any) -> tuple[Baseline, ...]:
+    """Baselines from a database; nothing of what holds none, where anybody may have written."""
+    try:
+        return tuple(Baseline(**one) for one in stored or ())
+    except (TypeError, ValueError):
+        return ()
 
 
 OnEpoch = Callable[[Progress], None]

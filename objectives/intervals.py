@@ -71,6 +71,11 @@ class Comparison:
     relation: Literal["ahead", "level", "behind"] | None
     """Of the first one; None where no error of it is known, so that nothing can be said."""
     p: float | None
+    difference: float
+    """The first one minus the other."""
+    low: float | None = None
+    """Ends of its 95 % interval, where an error is known."""
+    high: float | None = None
     test: str = TEST
 
 
@@ -143,15 +148,19 @@ def effective(scored: int, pool: int, members: int, *, folds: int = 1) -> float:
 
 def compare(own: Estimate, other: Estimate, *, maximize: bool) -> Comparison:
     """Whether one score is ahead of another, or of a number without an error, by ``TEST``."""
+    difference = own.mean - other.mean
     if own.error is None:
-        return Comparison(relation=None, p=None)
-    difference, error = own.mean - other.mean, math.hypot(own.error, other.error or 0.0)
+        return Comparison(relation=None, p=None, difference=difference)
+    error = math.hypot(own.error, other.error or 0.0)
+    half = error * critical(_freedom(own, other)) if error > 0.0 else 0.0
+    facts: Any = {"difference": difference, "low": difference - half, "high": difference + half}
     p = float(difference == 0.0)
     if error > 0.0:
         p = p_value(abs(difference) / error, _freedom(own, other))
     if p >= SIGNIFICANCE:
-        return Comparison(relation="level", p=p)
-    return Comparison(relation="ahead" if (difference > 0.0) == maximize else "behind", p=p)
+        return Comparison(relation="level", p=p, **facts)
+    ahead = (difference > 0.0) == maximize
+    return Comparison(relation="ahead" if ahead else "behind", p=p, **facts)
 
 
 def p_value(t: float, freedom: float) -> float:

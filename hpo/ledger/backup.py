@@ -111,6 +111,7 @@ _OF_COLUMN: dict[Any, Any] = {
     studies.c.state: StudyState,
     studies.c.priority: int,
     studies.c.code: list[Annotated[Json, AfterValidator(_source)]],
+    studies.c.baselines: list[Json],
     slots.c.phase: Phase,
     slots.c.state: SlotState,
     slots.c.score: Score,

@@ -105,6 +105,8 @@ class Ledger(LedgerReader):
     due_notices = transaction(writing.due_notices)
     claim_notice = transaction(writing.claim_notice)
     settle_notice = transaction(writing.settle_notice)
+    lacks_baselines = transaction(writing.lacks_baselines)
+    store_baselines = transaction(writing.store_baselines)
 
     # --- slots ---------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
 from objectives.contract import MAX_SCORE
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 301
-"""That of release 0.3.0, of which an earlier state had 300. Those of before are below 10."""
+SCHEMA_VERSION = 302
+"""That of release 0.3.0, of which earlier states had 300 and 301. Those of before are below 10."""
 HIGHEST_PRIORITY = 1000
 
 _FUNCTIONS = f"""
@@ -93,11 +93,13 @@ studies = Table(
     Column("search_end_reason", Text),
     Column("code", JSON, nullable=False, server_default=text("'[]'")),
     Column("expected", JSON, nullable=False, server_default=text("'{}'")),
+    Column("baselines", JSON(none_as_null=True)),
     Column("created_at", Time, nullable=False, server_default=NOW),
     _one_of("state", StudyState),
     _json("spec", "object"),
     _json("code", "array"),
     _json("expected", "object"),
+    _json("baselines", "array"),
     _finite("state_since", "created_at"),
     sa.CheckConstraint(f"abs(priority) <= {HIGHEST_PRIORITY}"),
 )

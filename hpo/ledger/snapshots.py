@@ -38,6 +38,7 @@ from hpo.study.trials import (
     sampler_attrs,
     slot_name,
 )
+from objectives.contract import restored_baselines
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -286,6 +287,7 @@ def built(rows: Fetched) -> StudySnapshot:
         reason=None if row.reason is None else printable(row.reason, "\n\t"),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
         expected=_expected(row, spec, rows.slots, trials),
+        baselines=restored_baselines(row.baselines),
         foreign_trials=rows.foreign_trials,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
         confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),

@@ -289,7 +289,7 @@ SELECT id, name, priority, created_at, spec ->> 'objective' AS objective,
        spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
          OR coalesce(spec #>> '{confirm,by}' = 'expected', false) AS whole,
        state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
-       md5(CAST(code AS text)) AS code_hash, ended, enqueued, latest
+       md5(CAST(code AS text)) AS code_hash, baselines IS NULL AS bare, ended, enqueued, latest
 FROM hpo_ledger.studies s, LATERAL (
   SELECT count(*) FILTER (WHERE state <> 'running' AND phase = 'search') AS settled,
          count(*) FILTER (WHERE phase = 'search' AND hpo_ledger.holds(lease_until, lease_s))

@@ -21,6 +21,7 @@ from hpo.ledger.schema import NOW, ask, studies, workers
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Suggestion, WorkerState, slot_name
+from objectives.contract import Baseline
 
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""
@@ -52,6 +53,18 @@ def turn(
 ) -> None:
     """Write down that a study is in this state from now on."""
     change(connection, study_id, state=state, state_since=NOW, reason=reason)
+
+
+def lacks_baselines(connection: Connection, study_id: int) -> bool:
+    """Whether nobody has stored the baselines of a study yet."""
+    query = "SELECT baselines IS NULL FROM hpo_ledger.studies WHERE id = :id"
+    return bool(ask(connection, query, id=study_id).scalar())
+
+
+def store_baselines(connection: Connection, study_id: int, found: Sequence[Baseline]) -> None:
+    """Write down the baselines of a study; those that are there first stay."""
+    lacking = update(studies).where(studies.c.id == study_id, studies.c.baselines.is_(None))
+    connection.execute(lacking.values(baselines=[one.model_dump() for one in found]))
 
 
 # --- what people did to studies, and what they are told of them ---

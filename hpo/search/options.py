@@ -68,7 +68,7 @@ def _check_data(spec: StudySpec, where: str) -> None:
     objective = spec.objective_impl
     if not isinstance(objective, ChecksTask):
         return
-    for params in _extremes(spec):
+    for params in extremes(spec):
         try:
             objective.check_task(spec.params(params), spec.task_params, spec.protocol)
         except ValidationError:
@@ -77,7 +77,7 @@ def _check_data(spec: StudySpec, where: str) -> None:
             raise SpecError(f"{where}: {error}") from None
 
 
-def _extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
+def extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
     """The points of a sweep; of a search, draws in which every range is at its upper end."""
     if spec.sweep is not None:
         yield from map(spec.point, range(spec.sweep.size))

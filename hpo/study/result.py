@@ -34,7 +34,8 @@ from hpo.study.trials import (
 )
 from hpo.study.utilisation import Utilisation, utilisation
 from objectives import intervals
-from objectives.intervals import Estimate
+from objectives.contract import Baseline
+from objectives.intervals import Comparison, Estimate
 
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 
@@ -234,6 +235,19 @@ class Result:
     def confirmed(self) -> Confirmation | None:
         """The confirmed configuration that the study is named by: the first that has a score."""
         return next((item for item in self.confirmations if item.scores), None)
+
+    @cached_property
+    def baselines(self) -> Sequence[Baseline]:
+        """What the simplest things score on its task, the best first; see ``objectives``."""
+        sign = -1.0 if self.spec.maximize else 1.0
+        return sorted(self.snapshot.baselines, key=lambda one: sign * one.score)
+
+    def beside(self, baseline: Baseline) -> Comparison | None:
+        """Whether the confirmed score is ahead of a baseline; None while there is none."""
+        if (item := self.confirmed) is None:
+            return None
+        own, maximize = item.estimate(self.spec), self.spec.maximize
+        return intervals.compare(own, baseline.estimate, maximize=maximize)
 
     @cached_property
     def trained(self) -> Sequence[Trial]:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 from hpo.study.networks import Member, Networks
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
+from objectives.contract import Baseline
 
 MAX_LOSSES = 10
 """A slot that loses so many workers in a row stops its study: it may be what kills them.
@@ -324,6 +325,8 @@ class StudySnapshot:
     """The trials from which on another source of the objective was accepted."""
     expected: Mapping[int, Expected] = field(default_factory=dict)
     """Of complete trials by number, where ``confirm.by`` asks for it: ``kriging_believer``."""
+    baselines: tuple[Baseline, ...] = ()
+    """What the simplest things score on the task; empty as long as nobody has worked it out."""
     foreign_trials: int = 0
     """Trials that others have added to the study in Optuna's tables; they count for nothing."""
 

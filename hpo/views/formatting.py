@@ -11,7 +11,7 @@ from hpo.study.dimensions import Dimension, split
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
-from objectives.contract import Protocol
+from objectives.contract import Baseline, Protocol
 
 _UNITS = {
     **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},
@@ -96,6 +96,11 @@ def quantity_label(name: str) -> str:
     found = unit(name)
     stem = name.rpartition("_")[0] if found else name
     return f"{stem.replace('_', ' ')} ({found})" if found else name
+
+
+def baseline_text(spec: StudySpec, one: Baseline) -> str:
+    """``ESN of 96 units, last state (85.0 ± 0.7 %)``."""
+    return f"{one.name} ({score_text(spec, one.score, one.std)})"
 
 
 def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence[float]) -> str:

@@ -19,6 +19,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Listed, SlotState, Trial
 from hpo.views import caveats, verdict
 from objectives import intervals
+from objectives.contract import Baseline
 
 _POINT = ("number", "score", "cost", "params")
 
@@ -88,6 +89,7 @@ def study(result: Result) -> dict[str, Any]:
         "estimate": result.headline and result.headline.estimate.record(),
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(result),
+        "baselines": [_beside(result, one) for one in result.baselines],
         "warning": caveats.warning(result),
         "edges": result.edges,
         "foreign_trials": result.snapshot.foreign_trials,
@@ -95,6 +97,12 @@ def study(result: Result) -> dict[str, Any]:
         "confirmations": [confirmation(spec, item) for item in result.confirmations],
         **(_of_front(result) if isinstance(result, Front) else {}),
     }
+
+
+def _beside(result: Result, baseline: Baseline) -> dict[str, Any]:
+    """A baseline, and how the confirmed score stands beside it."""
+    found = result.beside(baseline)
+    return baseline.model_dump() | (asdict(found) if found else {})
 
 
 def expected(result: Result, slot: Trial) -> dict[str, float]:

@@ -37,6 +37,8 @@ class Curve:
     """Heights of the reported score, and of the ends of its band; None if nothing is reported."""
     confirmed: _Heights | None
     """Likewise of what was confirmed."""
+    baseline: _Heights | None
+    """Likewise of the best baseline."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,7 @@ def card(result: Result) -> Card:
         facts["Confirmed"] = f"trial {item.source}, on {found.n} fresh seeds"
         facts["Confirmed"] += f"; {aside}" if aside else ""
         facts["Search"] = f"claimed {formatting.score_text(spec, item.search_score)}"
+    facts["Baseline"] = verdict.beside(result)
     facts["Reported"] = formatting.reported_text(spec).removeprefix("reported ")
     return Card(
         description=spec.description,
@@ -100,7 +103,8 @@ def curve(result: Result) -> Curve | None:
         confirmed = formatting.shown(spec, found.score), formatting.shown(spec, found.std or 0.0)
     scores = [axis_score(spec, trial) for trial in best]
     shown = scores[len(scores) // 2 :]
-    for centre, spread in filter(None, (known, confirmed)):
+    simplest = next(((formatting.shown(spec, one.score), 0.0) for one in result.baselines), None)
+    for centre, spread in filter(None, (known, confirmed, simplest)):
         shown += [centre - spread, centre + spread]
     margin = 0.08 * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0
     low, high = min(shown) - margin, max(shown) + margin
@@ -124,6 +128,7 @@ def curve(result: Result) -> Curve | None:
         best=f"M{corners[0][0]} {corners[0][1]}{path}H{end}",
         reported=heights(known),
         confirmed=heights(confirmed),
+        baseline=heights(simplest),
     )
 
 

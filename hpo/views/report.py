@@ -20,6 +20,7 @@ from hpo.views import verdict as words
 from hpo.views.figures import convergence, declared, front, importance, networks, parameters
 from hpo.views.figures.networks import Confusion
 from hpo.views.page import Plot, Section, Table, code, plot, render
+from objectives import intervals
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 
@@ -88,7 +89,7 @@ def _sections(
         yield _points(result)
     else:
         yield _front(result) if isinstance(result, Front) else _convergence(result)
-        for section in (_parameters, _importance, _learning_curves, _confirmation):
+        for section in (_beside, _parameters, _importance, _learning_curves, _confirmation):
             yield section(result)
         yield _confusion(kept) if kept else None
         yield _best(result)
@@ -216,6 +217,26 @@ def _confirmation(result: Result) -> Section | None:
     label = f"Fresh-seed scores of each configuration; {words.verdict(result)}"
     parts = [plot("confirmed", label, networks.confirmed(result))] if scored else []
     return Section("confirmation", note, parts, warnings=caveats.warnings(result))
+
+
+def _beside(result: Result) -> Section | None:
+    """All baselines, and how the confirmed score stands beside each."""
+    spec = result.spec
+    rows = [
+        {
+            "baseline": one.name,
+            "score": formatting.score_text(spec, one.score, one.std),
+            "seeds": one.n,
+            "settings tried": one.tried,
+            "confirmed minus baseline": words.difference(result, one),
+        }
+        for one in result.baselines
+    ]
+    note = "Fitted to the whole training part and tested once on the test part, as a confirmation "
+    note += "is; settings were chosen on validation parts. Differences have 95 % intervals; ahead "
+    note += f"and behind are told by {intervals.TEST} at 5 %."
+    parts = [Table("Baselines, the best first", rows)]
+    return Section("beside", note, parts, title="Beside the simplest things") if rows else None
 
 
 def _confusion(kept: Confusion) -> Section:

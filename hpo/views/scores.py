@@ -52,7 +52,7 @@ def reported_score(spec: StudySpec) -> tuple[float, float] | None:
 def focus(result: Result) -> tuple[float, float]:
     """The scores worth a look: all but outliers on the bad side.
 
-    What is reported and what was confirmed is always in view.
+    What is reported, what was confirmed and the best baseline are always in view.
     """
     spec = result.spec
     sign = 1.0 if spec.maximize else -1.0
@@ -62,7 +62,9 @@ def focus(result: Result) -> tuple[float, float]:
         values = [value for value in values if value >= quarter - (upper - quarter)]
     if (known := reported_score(spec)) is not None:
         values += [sign * (known[0] - known[1]), sign * (known[0] + known[1])]
-    values += [sign * formatting.shown(spec, s) for c in result.confirmations for s in c.scores]
+    scores = [s for c in result.confirmations for s in c.scores]
+    scores += [one.score for one in result.baselines[:1]]
+    values += [sign * formatting.shown(spec, score) for score in scores]
     if not values:
         return (0.0, 100.0) if spec.is_accuracy else (0.0, 1.0)
     margin = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0

@@ -16,7 +16,7 @@ from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import Phase, StudyState
 from hpo.views import caveats, formatting
 from objectives import intervals
-from objectives.contract import Protocol
+from objectives.contract import Baseline, Protocol
 from objectives.intervals import Estimate
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
@@ -160,16 +160,45 @@ def verdict(result: Result) -> str:
     if result.state == StudyState.STOPPED:
         parts.append(f"stopped by {reason or 'somebody'}")
     if isinstance(result, Sweep):
-        return "; ".join([*parts, _swept(result)])
+        return "; ".join(filter(None, [*parts, _swept(result), beside(result)]))
     confirmed = result.confirmed
     parts += [_confirmed(result, confirmed)] if confirmed else _searched(result)
     if confirmed is not None:
         parts += _known(result, confirmed)
-    parts.append(formatting.reported_text(result.spec))
+    parts += [formatting.reported_text(result.spec), beside(result)]
     if confirmed is not None:
         parts += caveats.assured(result.spec, confirmed)
         parts.append(caveats.of(result.spec, confirmed).remark.rstrip("."))
     return "; ".join(part for part in parts if part)
+
+
+def beside(result: Result) -> str:
+    """The confirmed score held against the best baseline; without one, what that scores.
+
+    ``2.1 points above the best baseline, ESN of 96 units (91.0 ± 0.7 %)``; or ``no better than
+    chance, majority class (10.1 %)``.
+    """
+    spec, item = result.spec, result.confirmed
+    best = next(iter(result.baselines), None)
+    if best is None or item is None:
+        return f"best baseline {formatting.baseline_text(spec, best)}" if best else ""
+    chance = next((one for one in result.baselines if one.is_chance), best)
+    known = result.beside(chance)
+    if chance.is_chance and known and known.relation in ("level", "behind"):
+        return f"no better than chance, {formatting.baseline_text(spec, chance)}"
+    what = f"the best baseline, {formatting.baseline_text(spec, best)}"
+    return against(spec, item.estimate(spec), best.estimate, what)
+
+
+def difference(result: Result, baseline: Baseline) -> str:
+    """The confirmed score minus a baseline's: ``3.7 (2.4 to 5.0), ahead``; a dash without."""
+    found, spec = result.beside(baseline), result.spec
+    if found is None:
+        return "–"
+    numbers = [x for x in (found.difference, found.low, found.high) if x is not None]
+    digits = ".1f" if spec.is_accuracy else ".3g"
+    own, *ends = (f"{formatting.shown(spec, x):+{digits}}" for x in numbers)
+    return f"{own} ({' to '.join(ends)}), {found.relation}" if ends else own
 
 
 def _swept(result: Sweep) -> str:

@@ -11,13 +11,15 @@ from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 
+import objectives
 from hpo import settings
 from hpo.errors import HpoError, StorageError, StudyError, printable
 from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
-from hpo.study.trials import WorkerState
+from hpo.search import options
+from hpo.study.trials import Phase, WorkerState
 from hpo.worker import notifier, provenance
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.notifier import Notifier
@@ -33,6 +35,8 @@ STOP_PATIENCE_S = 3.0
 
 RACES = 3
 """So often a worker that chose among studies looks again at once, because others were faster."""
+TRIES = 3
+"""So often workers that hold the same slot try to work out baselines: these may kill them."""
 _POLL_S = (0.1, 2.0)
 _LONGEST_NAME = 200
 
@@ -199,9 +203,10 @@ class Worker:
 
     def _work(self, claim: Claim) -> None:
         self._heart.hold(claim)
-        self._heart.say(str(claim))
         begun, pause_s = time.monotonic(), 0.0
         try:
+            self._look_after_baselines(claim)
+            self._heart.say(str(claim))
             TrialRun(self._ledger, claim, self._heart).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
         except StoppedError:
@@ -223,6 +228,21 @@ class Worker:
         finally:
             self._heart.hold(None)
         self._heart.stop_requested.wait(pause_s)
+
+    def _look_after_baselines(self, claim: Claim) -> None:
+        """Work out the baselines of a study before its first trial, on which none depends.
+
+        If that failed, the first fresh seed of a confirmation is the next chance.
+        """
+        number = claim.number if claim.phase == Phase.SEARCH else claim.fresh_seed
+        if number > 0 or claim.attempt > TRIES or not self._ledger.lacks_baselines(claim.study_id):
+            return
+        self._heart.say(f"{claim}; the baselines of its study come first")
+        spec, stops = claim.spec, lambda: self._heart.stopping
+        networks = map(spec.params, options.extremes(spec))
+        about = spec.objective_impl, networks, spec.task_params, spec.seed
+        if (found := objectives.attempt_baselines(*about, stops)) is not None:
+            self._ledger.store_baselines(claim.study_id, found)
 
     def _database_away(self, seconds: float, error: Exception) -> None:
         away = f"waits: database unreachable for {seconds:.0f} s"

@@ -36,6 +36,7 @@ CURVES = [
 STUDIES: dict[str, dict[str, Any]] = {
     "search": {
         "description": "A toy learns to tell nothing from nothing.",
+        "objective": "toy_objective:ToyBesideObjective",
         "space": NUMBERS,
         "reported": REPORTED,
     },

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from objectives.contract import (
+    Baseline,
     Objective,
     ObjectiveParams,
     OnEpoch,
@@ -132,6 +133,21 @@ class ToyLossObjective(ToyObjective):
         outcome = super().evaluate(params, on_epoch=flipped, **how)
         curve = tuple(1.0 - s for s in outcome.curve)
         return outcome.replace(score=1.0 - outcome.score, curve=curve)
+
+
+class ToyBesideObjective(ToyObjective):
+    """The same toy, with baselines of its own."""
+
+    name: ClassVar[str] = "toy-beside"
+
+    def baselines(self, params: ToyParams, task: ToyTask, seed: int) -> list[Baseline]:
+        """Three that anybody could guess."""
+        linear = {"score": 0.68, "std": 0.01, "n": 5, "tried": 12, "n_scored": 500}
+        return [
+            Baseline(name="chance", score=0.5, is_chance=True),
+            Baseline(name="linear model of toys", **linear),
+            Baseline(name=f"k = {params.k}", score=0.61, n_scored=500),
+        ]
 
 
 class ToyLuckyObjective(ToyObjective):

@@ -28,7 +28,7 @@ def convergence(result: Result) -> go.Figure:
                 figure.add_trace(trace.update(meta=clock.name, visible=clock is axes[0]))
     figure.update_xaxes(title_text=axes[0].title)
     figure.update_yaxes(title_text=formatting.metric(result.spec), range=list(view))
-    style.add_reported_band(figure, result.spec)
+    style.add_references(figure, result)
     return figure.update_layout(updatemenus=[_menu(figure, axes)] if figure.data else [])
 
 

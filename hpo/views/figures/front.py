@@ -9,7 +9,7 @@ from hpo.study.result import Front
 from hpo.study.trials import complete
 from hpo.views import formatting
 from hpo.views.figures import style
-from hpo.views.palette import BAND, BLUE, INK, VERMILLION
+from hpo.views.palette import BLUE, INK, VERMILLION
 from hpo.views.scores import focus, reported_score
 
 
@@ -35,7 +35,7 @@ def note(result: Front) -> str:
         "what no other trial beats in the score and every cost at once; a line joins those that "
         "none beats in its own cost. With error bars: what the trials that were confirmed gave on "
         "fresh seeds and the test part, mean ± standard deviation. Dashed, with its band: the "
-        "reported score, if there is one."
+        "reported score, if there is one; dotted: the best baselines."
     )
 
 
@@ -93,9 +93,7 @@ def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, in
     for trace in [trace for trace in (along, *traces) if trace.x]:  # the panels share a legend
         new = trace.name not in {other.name for other in drawing.data}
         drawing.add_trace(trace.update(showlegend=new, legendgroup=trace.name), **place)
-    if (score := reported_score(result.spec)) is not None:
-        drawing.add_hrect(score[0] - score[1], score[0] + score[1], **BAND, **place)
-        drawing.add_hline(score[0], **style.DASHED, **place)
+    style.add_references(drawing, result, row=1, col=place["col"])
     costs = [one.x for one in (*others, *front, *tested, *published)] or [0.0]
     if min(costs) > 0 and max(costs) > 10 * min(costs):
         drawing.update_xaxes(style.LOG_AXIS, **place)

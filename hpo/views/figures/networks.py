@@ -35,7 +35,7 @@ def learning_curves(result: Result) -> go.Figure:
         figure.add_trace(grey)
     for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
         figure.add_traces(_of_best(spec, trial, colour))
-    style.add_reported_band(figure, spec)
+    style.add_references(figure, result)
     figure.update_layout(xaxis_title_text="epoch", yaxis_title_text=formatting.metric(spec))
     return figure.update_layout(legend_traceorder="reversed")
 
@@ -111,7 +111,7 @@ def confirmed(result: Result) -> go.Figure:
     figure.update_yaxes(range=[len(found) - 0.4, -0.6], showgrid=False)
     figure.update_yaxes(tickvals=[*range(len(found))], ticktext=[*map(style.safe, labels)])
     figure.update_xaxes(title_text=formatting.metric(spec))
-    style.add_reported_band(figure, spec, vertical=True)
+    style.add_references(figure, result, vertical=True)
     return figure
 
 

@@ -16,18 +16,20 @@ import plotly.graph_objects as go
 
 from hpo.study.effort import Ending
 from hpo.study.networks import Confirmation
-from hpo.study.result import state_name
+from hpo.study.result import Result, state_name
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
 from hpo.views import caveats, formatting
 from hpo.views.palette import BAND, BLUE, GREEN, GREY, GRID, INK, PAPER, VERMILLION
-from hpo.views.scores import axis_score, reported_score
+from hpo.views.scores import axis_score, focus, reported_score
 
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 """How what is reported is drawn: a dashed line on the band of its deviation."""
 
 
+DOTS = ("dot", "dashdot", "longdash")
+"""How the best baselines are drawn."""
 CLAIMED = {"color": BLUE, "size": 12, "symbol": "circle-open", "line": {"width": 2}}
 CONFIRMED = {"color": GREEN, "size": 11, "symbol": "diamond"}
 ENDINGS = {Ending.NETWORKS: "diamond-open", Ending.CURVE: "circle-open"}
@@ -148,17 +150,28 @@ def hover(spec: StudySpec, trial: Trial) -> str:
     return "<br>".join([*lines, *map(safe, formatting.parameter_lines(trial.params))])
 
 
-def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = False) -> None:
-    """The reported score as a dashed line with its ± std band; if ``vertical``, on the x axis."""
-    if (known := reported_score(spec)) is None:
-        return
-    value, std = known
-    band, line = figure.add_hrect, figure.add_hline
-    if vertical:
-        band, line = figure.add_vrect, figure.add_vline
-    band(value - std, value + std, **BAND)
-    name = safe(formatting.cut(formatting.reported_text(spec), 60))
-    line(value, **DASHED, showlegend=True, name=name)
+def add_references(
+    figure: go.Figure, result: Result, *, vertical: bool = False, **place: int
+) -> None:
+    """What a study is held against, as lines; if ``vertical``, on the x axis.
+
+    With the ``place`` of a panel, those of the first one are in the legend.
+    The reported score is dashed, on the band of its deviation; the best baselines that are in view
+    are dotted.
+    """
+    spec, (low, high), new = result.spec, focus(result), place.get("col", 1) == 1
+    across, along = (figure.add_hrect, figure.add_hline), (figure.add_vrect, figure.add_vline)
+    band, line = along if vertical else across
+    if (known := reported_score(spec)) is not None:
+        value, std = known
+        band(value - std, value + std, **BAND, **place)
+        name = safe(formatting.cut(formatting.reported_text(spec), 60))
+        line(value, **DASHED, showlegend=new, name=name, **place)
+    for one, dash in zip(result.baselines, DOTS, strict=False):
+        value, name = formatting.shown(spec, one.score), formatting.baseline_text(spec, one)
+        if low <= value <= high:
+            look = {"color": GREY, "dash": dash, "width": 1.4}
+            line(value, line=look, showlegend=new, name=safe(name), **place)
 
 
 def sample(n: int, limit: int) -> list[int]:

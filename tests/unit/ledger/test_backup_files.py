@@ -31,6 +31,7 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     study: dict[str, Any] = {"name": "toy", "spec": spec.stored(), "spec_hash": spec.hash}
     study |= {"state": "open", "state_since": AT, "reason": None, "priority": 3, "amendments": 0}
     study |= {"failures_from": 0, "search_end": None, "search_end_reason": None, "code": []}
+    study |= {"baselines": [{"name": "chance", "score": 0.1}]}
     header = {"hpo_backup": SCHEMA_VERSION, "software": "0.3.0", "written_at": AT}
     header |= {"study": {**study, "created_at": AT}, "additions": []}
     records: list[dict[str, Any]] = []

@@ -19,6 +19,7 @@ from hpo.views import formatting, json_records, verdict
 from hpo.views import report as report_page
 from hpo.views.figures import importance
 from hpo.views.figures.networks import Confusion
+from objectives.contract import Baseline
 
 REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
 
@@ -101,6 +102,26 @@ def test_where_the_series_are_told_a_verdict_says_how_well_scores_are_known() ->
         "seeds 0.3 points, 150 series 3.9 points); 31.1 points below what the search claimed; "
         + REPORTED
     )
+
+
+@pytest.mark.parametrize(
+    ("score", "chance", "clause"),
+    [
+        (0.91, 0.1, "3.9 points above the best baseline, ESN (91.0 ± 1.0 %)"),
+        (0.99, 0.1, "4.1 points below the best baseline, ESN (99.0 ± 1.0 %)"),
+        (0.95, 0.1, "level with the best baseline, ESN (95.0 ± 1.0 %) (0.1 points less)"),
+        (0.97, 0.948, "no better than chance, majority class (94.8 %)"),
+    ],
+)
+def test_a_verdict_holds_what_is_confirmed_against_the_best_baseline(
+    score: float, chance: float, clause: str
+) -> None:
+    esn = Baseline(name="ESN", score=score, std=0.01, n=5)
+    known = esn, Baseline(name="majority class", score=chance, is_chance=True)
+    found = snapshots.changed(study(TEN), baselines=known)
+    assert verdict.verdict(found).endswith(f"; {clause}")
+    before = verdict.verdict(snapshots.changed(found, confirm=()))
+    assert before.endswith(f"; best baseline ESN ({100 * score:.1f} ± 1.0 %)")
 
 
 def test_verdict_names_a_confirmed_trial_that_is_no_longer_the_best() -> None:

@@ -1,0 +1,67 @@
+"""What the simplest things score: values that are known, and what they may depend on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import objectives
+from objectives import baselines, ridge
+from objectives.contract import Baseline
+from objectives.tasks.narma10 import Narma10Params
+from objectives.tasks.sequential_digits import SequentialDigitsParams
+
+DIGITS = SequentialDigitsParams()
+
+
+def found(name: str, task: Any, **params: Any) -> dict[str, Baseline]:
+    objective = objectives.load(name)
+    own = baselines.of(objective, iter([objective.Params(**params)]), task, seed=3)
+    return {one.name: one for one in own}
+
+
+@pytest.fixture(scope="module")
+def digits() -> dict[str, Baseline]:
+    return found("ctrnn", DIGITS, layers=2, width=8)
+
+
+def test_of_digits(digits: dict[str, Baseline]) -> None:
+    assert digits["chance"] == Baseline(name="chance", score=0.1, is_chance=True)
+    assert 0.1 < digits["majority class"].score < 0.11
+    assert 0.95 < digits["linear model of the raw series"].score < 0.98
+    assert 0.97 < digits["nearest neighbour"].score < 0.995
+    last = digits["ESN of 16 units, last state"]
+    assert last.std
+    assert (last.n, last.n_scored) == (5, 899)
+    assert 0.3 < last.score < digits["ESN of 16 units, last and mean state"].score < 0.9
+
+
+def test_they_are_a_pure_function(digits: dict[str, Baseline]) -> None:
+    again = found("objectives.gru:GruObjective", DIGITS, layers=1, width=16)
+    assert again == digits
+
+
+def test_of_narma10_with_squares_where_the_readout_has_them() -> None:
+    task = Narma10Params(n_train=1000, n_test=500)
+    own = found("spintronic-prediction", task, layers=1, width=30, readout_powers=2)
+    assert own["mean of the target"].score == pytest.approx(1.0, abs=0.05)
+    lines = [one.score for name, one in own.items() if "delay line" in name]
+    assert [round(score, 1) for score in lines] == [0.4, 0.4]
+    assert {"ESN of 30 units", "ESN of 30 units, with squares"} <= own.keys()
+
+
+@pytest.mark.parametrize("shape", [(30, 4), (6, 20)])  # by either Gram matrix
+def test_all_penalties_at_once_fit_what_ridge_does(shape: tuple[int, int]) -> None:
+    x, d, z = (np.random.default_rng(0).normal(size=size) for size in (shape, shape, (3, shape[1])))
+    for found, penalty in zip(
+        baselines._ridge(x - x.mean(0), d, z, [0.1, 2]), [0.1, 2], strict=True
+    ):
+        weights, bias = ridge.fit(x - x.mean(0), d, penalty)
+        np.testing.assert_allclose(found, z @ weights.T + bias, atol=1e-10)
+
+
+def test_another_metric_has_none_but_its_own() -> None:
+    assert not found("toy_objective:ToyObjective", None)
+    assert len(found("toy_objective:ToyBesideObjective", None)) == 3
