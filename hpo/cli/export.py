@@ -122,8 +122,8 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """One row per member; a slot without any has one row without member."""
-    from hpo.study.networks import CHIP_SCORES, THERMAL
     from hpo.views import json_records
+    from objectives.facts import CHIP_SCORES, THERMAL
 
     spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
     costs = spec.cost_columns

@@ -11,74 +11,13 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from objectives import intervals
-from objectives.contract import Outcome, Protocol, Solved, Thermal
+from objectives import facts, intervals
+from objectives.contract import Protocol, Solved, Thermal
 from objectives.intervals import Estimate
-
-SOLVED = {
-    "score": "solved_score",
-    "converged": "solved_converged",
-    "steps_per_point": "solved_steps_per_point",
-    "trained_steps_per_point": "trained_steps_per_point",
-    "remedy": "solved_remedy",
-}
-"""Fields of ``Solved``, each with its stored name in a member's ``info``."""
-THERMAL = {
-    "power": "thermal_trained_power",
-    "device_power": "thermal_device_power",
-    "at_device": "thermal_score",
-    "third": "thermal_third",
-    "triple": "thermal_triple",
-    "none": "thermal_none",
-    "noisy": "thermal_noisy",
-    "holds_below": "thermal_holds_below",
-    "remedy": "thermal_remedy",
-}
-"""Likewise of ``Thermal``."""
-CHIP_SCORES = "chip_scores"
-"""The stored name of the scores of the chips of ``[variability]``."""
-RESERVED = {
-    **dict.fromkeys(SOLVED.values(), ("check of the time step", "solved")),
-    **dict.fromkeys(THERMAL.values(), ("check of the thermal power", "thermal")),
-    CHIP_SCORES: ("scores of simulated chips", "chips"),
-}
-"""Stored names that an objective must not use, with what they are of and their ``Outcome``."""
-
-
-def told_info(outcome: Outcome) -> dict[str, Any]:
-    """What a member's ``info`` keeps of a training: what its objective tells, and the checks.
-
-    Raises:
-        ValueError: the objective uses names that are a check's.
-    """
-    for name in sorted(RESERVED.keys() & outcome.info.keys()):
-        what, given = RESERVED[name]
-        raise ValueError(
-            f"the objective's info must not hold {name!r}, a name of the {what}, "
-            f"but got {name}={outcome.info[name]!r}. Give it as `Outcome.{given}`."
-        )
-    info: dict[str, Any] = dict(outcome.info)
-    for check, names in ((outcome.solved, SOLVED), (outcome.thermal, THERMAL)):
-        told = check.model_dump(mode="json") if check else {}
-        info |= {names[field]: value for field, value in told.items()}
-    return info | ({CHIP_SCORES: [*outcome.chips]} if outcome.chips else {})
-
-
-Check = TypeVar("Check", bound=BaseModel)
-
-
-def check_of(model: type[Check], names: Mapping[str, str], info: Mapping[str, Any]) -> Check | None:
-    """A check of a member; None if there was none."""
-    try:
-        return model(**{field: info[stored] for field, stored in names.items()})
-    except (KeyError, ValueError):
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +39,7 @@ class Member:
     @property
     def solved(self) -> Solved | None:
         """The check of its time step; None of an objective that makes none."""
-        return check_of(Solved, SOLVED, self.info)
+        return facts.check_of(Solved, facts.SOLVED, self.info)
 
     @property
     def claimed(self) -> float:
@@ -110,12 +49,12 @@ class Member:
     @property
     def thermal(self) -> Thermal | None:
         """Its scores at other thermal powers; None where it was not scored at them."""
-        return check_of(Thermal, THERMAL, self.info)
+        return facts.check_of(Thermal, facts.THERMAL, self.info)
 
     @property
     def chips(self) -> tuple[float, ...]:
         """Its scores on the chips of ``[variability]``; empty where they were not kept."""
-        return tuple(self.info.get(CHIP_SCORES, ()))
+        return tuple(self.info.get(facts.CHIP_SCORES, ()))
 
 
 class Networks:

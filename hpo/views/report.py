@@ -232,9 +232,8 @@ def _beside(result: Result) -> Section | None:
         }
         for one in result.baselines
     ]
-    note = "Fitted to the whole training part and tested once on the test part, as a confirmation "
-    note += "is; settings were chosen on validation parts. Differences have 95 % intervals; ahead "
-    note += f"and behind are told by {intervals.TEST} at 5 %."
+    note = "Fitted to the whole training part and tested once, as a confirmation is. Differences "
+    note += f"have 95 % intervals; ahead and behind are told by {intervals.TEST} at 5 %."
     parts = [Table("Baselines, the best first", rows)]
     return Section("beside", note, parts, title="Beside the simplest things") if rows else None
 

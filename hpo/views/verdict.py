@@ -195,9 +195,8 @@ def difference(result: Result, baseline: Baseline) -> str:
     found, spec = result.beside(baseline), result.spec
     if found is None:
         return "–"
-    numbers = [x for x in (found.difference, found.low, found.high) if x is not None]
-    digits = ".1f" if spec.is_accuracy else ".3g"
-    own, *ends = (f"{formatting.shown(spec, x):+{digits}}" for x in numbers)
+    known, digits = (found.difference, found.low, found.high), "1f" if spec.is_accuracy else "3g"
+    own, *ends = (f"{formatting.shown(spec, x):+.{digits}}" for x in known if x is not None)
     return f"{own} ({' to '.join(ends)}), {found.relation}" if ends else own
 
 

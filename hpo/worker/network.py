@@ -23,13 +23,13 @@ from rich.progress import Progress
 from hpo.errors import StudyError
 from hpo.files import writing
 from hpo.ledger.reader import LedgerReader
-from hpo.study.networks import RESERVED, Member
+from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views import caveats, formatting, json_records, verdict
 from hpo.worker import provenance
 from hpo.worker.crew import THREADS
-from objectives import network_file
+from objectives import facts, network_file
 from objectives.contract import ObjectiveParams, Protocol
 from objectives.inspection import NetworkMember, NetworkObjective
 
@@ -299,7 +299,7 @@ def _scores(loaded: StudyNetwork) -> dict[str, Any]:
     measured, spec = loaded.measured, loaded.result.spec
     of_trial = [c for c in loaded.result.confirmations if c.source == loaded.trial.number]
     item = of_trial[0] if of_trial and of_trial[0].scores else None
-    checks = {name: value for name, value in measured.info.items() if name in RESERVED}
+    checks = {name: value for name, value in measured.info.items() if name in facts.RESERVED}
     return {
         "metric": spec.objective_impl.metric,
         "score": measured.score,

@@ -22,12 +22,12 @@ from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints, suggest
 from hpo.search import history as search_history
 from hpo.search.pruning import EndedError, TrialProgress
-from hpo.study.networks import Member, told_info
+from hpo.study.networks import Member
 from hpo.study.spec import derived_seed
 from hpo.study.trials import Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat
-from objectives import source
+from objectives import facts, source
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -302,7 +302,7 @@ def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member
     Raises:
         ValueError: it gave something that nobody can score, or store.
     """
-    info = json.loads(json.dumps(told_info(outcome), allow_nan=False))
+    info = json.loads(json.dumps(facts.told_info(outcome), allow_nan=False))
     return Member(
         member=index,
         seed=seed,

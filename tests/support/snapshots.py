@@ -11,7 +11,7 @@ from typing import Any
 
 from workers import toy_spec
 
-from hpo.study.networks import Member, told_info
+from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -25,6 +25,7 @@ from hpo.study.trials import (
     WorkerInfo,
 )
 from objectives.contract import Outcome, Solved, Thermal
+from objectives.facts import told_info
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 30

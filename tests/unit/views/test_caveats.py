@@ -13,7 +13,7 @@ import snapshots
 from snapshots import solved, thermal
 
 from hpo.study.file import validate
-from hpo.study.networks import Member, told_info
+from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, StudyState
 from hpo.views import caveats, formatting, json_records, overview, scores
@@ -22,6 +22,7 @@ from hpo.views import verdict as views_verdict
 from hpo.views.figures import front, style
 from hpo.views.terminal import status, text_tables
 from objectives.contract import Outcome, Solved, Thermal
+from objectives.facts import told_info
 
 STEPPED = "stepped_objective:SteppedObjective"
 REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
