@@ -29,7 +29,10 @@ def main(arguments: Sequence[str]) -> int:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     measures: dict[str, Callable[[Callable[[str], None]], str]]
-    pages = {"integrators": _integrators}  # of their own; only when named
+    pages = {
+        "integrators": _integrators,
+        "prediction": _prediction,
+    }  # of their own; only when named
     measures = {
         "networks": _networks,
         "workers": _workers,
@@ -88,6 +91,14 @@ def _integrators(say: Callable[[str], None]) -> None:
     found = integrators.measure(say, about)
     found.write()
     integratorpage.write(found)
+
+
+def _prediction(say: Callable[[str], None]) -> None:
+    from benchmarks import prediction, predictionpage
+
+    with _one_core():
+        prediction.measure(say)
+    predictionpage.write()
 
 
 def _workers(say: Callable[[str], None]) -> str:

@@ -65,6 +65,8 @@ class Measure:
     """How a batch changes the weights; by default, along the gradient."""
     relative: bool = False
     """Whether scores are compared by their ratio."""
+    before_epoch: Callable[[], None] | None = None
+    """What is done with the network before each epoch, by its weights alone."""
 
 
 class LayeredMember(NetworkMember):
@@ -151,6 +153,7 @@ class LayeredMember(NetworkMember):
             accuracy=how.score,
             worst=how.worst,
             updates=how.updates,
+            before_epoch=how.before_epoch,
             devices=self._training,
         )
         self._finish()

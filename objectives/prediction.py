@@ -44,6 +44,16 @@ class PredictionParams(BaseModel):
             " the standardised target",
         ),
     ] = 1e-8
+    readout_noise_db: Annotated[
+        float | None,
+        Field(
+            ge=-200,
+            le=20,
+            description="white noise that is added to what is read of every neuron, when the"
+            " readout is fitted and when it is scored, in dB of the mean power of all that is read:"
+            " -40 is a hundredth of its root mean square; without it, none",
+        ),
+    ] = None
     window: Annotated[
         int,
         Field(ge=1, le=10_000, description="points of a training window whose error counts"),

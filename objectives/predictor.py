@@ -13,18 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from objectives.classifier import LayeredMember, Measure, traced
 from objectives.contract import Protocol
 from objectives.inspection import Trace
 from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.layered import LayeredNetwork
+from objectives.networks.layered import LayeredNetwork, Noise
+from objectives.randomness import stream
 from objectives.ridge import RidgeUpdates
 from objectives.scoring import Hardware, device_of, is_finite
 from objectives.solved_equation import refined, solving_steps
@@ -71,23 +73,24 @@ def smape_percent(predicted: Array, target: Array) -> float:
     return 200.0 if np.isnan(error) else float(error)
 
 
-def predicted(network: LayeredNetwork, part: Examples, chip: Chip = IDEAL) -> Array:
+def predicted(
+    network: LayeredNetwork, part: Examples, chip: Chip = IDEAL, noise: Noise | None = None
+) -> Array:
     """What a network of one member reads out at the points of a part, (points, outputs)."""
     with torch.no_grad():
         u = torch.from_numpy(part.x).to(device_of(network))
-        return network.series(u, part.label.shape[1], chip)[0, 0].cpu().double().numpy()
+        return network.series(u, part.label.shape[1], chip, noise)[0, 0].cpu().double().numpy()
 
 
-def on_chip(network: Any, part: Examples, chip: Chip, noisy: object) -> tuple[float, bool]:
-    """The NRMSE on a simulated chip, whose input is exact; see ``scoring.Measured``."""
-    found = predicted(network, part, chip)
-    return nrmse(found, part.label[0].astype(np.float64)), bool(np.isfinite(found).all())
+def readout_noise(values: Tensor, *, noise_db: float, seed: int, name: str) -> Tensor:
+    """Add white noise to what is read: so many dB of the mean power over neurons and points.
 
-
-def score(network: Any, part: Examples) -> tuple[float, bool]:
-    """The NRMSE of a network of one member, and whether all that it reads out is finite."""
-    found = predicted(network, part)
-    return nrmse(found, part.label[0].astype(np.float64)), bool(np.isfinite(found).all())
+    One noise level for all neurons, as of one amplifier and converter; squares are of the sum.
+    The numbers come from the stream ``name`` of ``seed``, the same for every network.
+    """
+    drawn = stream(seed, f"readout/{name}").standard_normal(values.shape, dtype=np.float32)
+    size = values.square().mean().sqrt() * 10.0 ** (noise_db / 20.0)
+    return values + size * torch.from_numpy(drawn).to(values)
 
 
 def agree(coarse: float, fine: float) -> bool:
@@ -120,26 +123,44 @@ class Predictor(LayeredMember):
     def _measure(self) -> Measure:
         how: Any = {"worst": WORST, "agree": agree, "relative": True}
         if self._reservoir:
-            updates = RidgeUpdates(self.network, self._ridge)
-            return Measure(examples=self._split.train, score=score, updates=updates, **how)
+            updates = RidgeUpdates(self.network, self._ridge, self._noise("train"))
+            return Measure(examples=self._split.train, score=self._score, updates=updates, **how)
         length, washout = self._own.window, self._own.window_washout
         examples = series.windows(self._split.train, length=length, washout=washout)
-        return Measure(examples=examples, score=self._fitted_score, **how)
+        fit = partial(self._fit, examples)
+        return Measure(examples=examples, score=self._fitted_score, before_epoch=fit, **how)
 
-    def _fit(self) -> None:
+    def _fit(self, part: Examples) -> None:
         """Set the readout of a network trained by gradients: it is linear, its optimum is known."""
         how: Any = {"learning_rate": 0.0, "max_gradient": 0.0}
-        part, device = self._split.train, device_of(self.network)
+        device = device_of(self.network)
         u, target = (torch.from_numpy(a).to(device) for a in (part.x, part.label))
-        RidgeUpdates(self.network, self._ridge).update(u, target, **how)
+        RidgeUpdates(self.network, self._ridge, self._noise("train")).update(u, target, **how)
+
+    def _noise(self, name: str) -> Noise | None:
+        """The noise of what is read in the part that trains or scores; None: none."""
+        if (own := self._own.readout_noise_db) is None:
+            return None
+        return partial(readout_noise, noise_db=own, seed=self._member_seed, name=name)
+
+    def _score(self, network: Any, part: Examples, chip: Chip = IDEAL) -> tuple[float, bool]:
+        """The NRMSE of a network of one member, and whether all that it reads out is finite."""
+        found = predicted(network, part, chip, self._noise("score"))
+        return nrmse(found, part.label[0].astype(np.float64)), bool(np.isfinite(found).all())
+
+    def _on_chip(
+        self, network: Any, part: Examples, chip: Chip, noisy: object
+    ) -> tuple[float, bool]:
+        """The same on a simulated chip, whose input is exact; see ``scoring.Measured``."""
+        return self._score(network, part, chip)
 
     def _fitted_score(self, network: Any, part: Examples) -> tuple[float, bool]:
-        """The score with a fitted readout, which the gradients do not see until the end."""
+        """The score with the readout that is the best in one run through the training part."""
         if self._finished:
-            return score(network, part)
+            return self._score(network, part)
         readout = [p.detach().clone() for p in (network.w_out, network.bias_out)]
-        self._fit()
-        found = score(network, part)
+        self._fit(self._split.train)
+        found = self._score(network, part)
         with torch.no_grad():
             network.w_out.copy_(readout[0])
             network.bias_out.copy_(readout[1])
@@ -147,7 +168,7 @@ class Predictor(LayeredMember):
 
     def _finish(self) -> None:
         if not self._reservoir:
-            self._fit()
+            self._fit(self._split.train)
         self._finished = True
 
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
@@ -155,7 +176,7 @@ class Predictor(LayeredMember):
         hardware = Hardware(variability, self._member_seed, n_steps=1, n_kept=0)
         if not is_finite(self.network):
             return (WORST,) * variability.draws
-        return tuple(hardware.chips(self.network, self._split.score, on_chip)[0])
+        return tuple(hardware.chips(self.network, self._split.score, self._on_chip)[0])
 
     def _points(self) -> int:
         return 1
@@ -169,7 +190,7 @@ class Predictor(LayeredMember):
 
     def _told(self, chips: tuple[float, ...]) -> dict[str, float]:
         own = self._split.score
-        found, target = predicted(self.network, own), own.label[0]
+        found, target = predicted(self.network, own, noise=self._noise("score")), own.label[0]
         smape = smape_percent(self._scaling.unscaled(found), self._scaling.unscaled(target))
         sizes = {"n_train": self._split.train.label.shape[1], "n_scored": len(target)}
         return {**sizes, "smape_percent": smape}

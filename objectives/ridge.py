@@ -12,6 +12,7 @@ the Trade (2012), section 4.2 (ridge regression); the bias is not penalised here
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.kernels.updates import Updates
-from objectives.networks.layered import LayeredNetwork
+from objectives.networks.layered import LayeredNetwork, Noise
 
 Array = NDArray[np.float64]
 
@@ -33,19 +34,25 @@ def fit(states: Array, targets: Array, ridge: float) -> tuple[Array, Array]:
         targets: (points, outputs).
         ridge: above 0, in the units of the states squared over those of the targets squared.
     """
+    return next(fits(states, targets, (ridge,)))
+
+
+def fits(states: Array, targets: Array, ridges: Iterable[float]) -> Iterator[tuple[Array, Array]]:
+    """Yield what ``fit`` gives, for one penalty after the other."""
     mean, level = states.mean(axis=0), targets.mean(axis=0)
     x, d = states - mean, targets - level
-    gram = x.T @ x / len(x) + ridge * np.eye(x.shape[1])
-    weights: Array = np.linalg.solve(gram, x.T @ d / len(x)).T
-    return weights, level - weights @ mean
+    gram, wanted = x.T @ x / len(x), x.T @ d / len(x)
+    for ridge in ridges:
+        weights: Array = np.linalg.solve(gram + ridge * np.eye(x.shape[1]), wanted).T
+        yield weights, level - weights @ mean
 
 
 class RidgeUpdates(Updates):
     """Sets the readout of a network of one member at once; the network stays as it was drawn."""
 
-    def __init__(self, network: LayeredNetwork, ridge: float) -> None:
-        """Take both as they are."""
-        self._network, self._ridge = network, ridge
+    def __init__(self, network: LayeredNetwork, ridge: float, noise: Noise | None = None) -> None:
+        """Take them as they are; ``noise`` is that of what is read."""
+        self._network, self._ridge, self._noise = network, ridge, noise
 
     def update(
         self,
@@ -63,7 +70,7 @@ class RidgeUpdates(Updates):
             finite fit nothing.
         """
         with torch.no_grad():
-            read = self._network.read(u, label.shape[1], chip)[0].flatten(0, 1)
+            read = self._network.read(u, label.shape[1], chip, self._noise)[0].flatten(0, 1)
         states, targets = (t.cpu().double().numpy() for t in (read, label.flatten(0, 1)))
         if not np.isfinite(states).all():
             return math.nan, False

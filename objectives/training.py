@@ -12,7 +12,7 @@ import io
 import itertools
 import math
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -179,6 +179,7 @@ def train(
     accuracy: Accuracy = ideal_accuracy,
     worst: float = 0.0,
     updates: Updates | None = None,
+    before_epoch: Callable[[], None] | None = None,
     devices: Training | None = None,
 ) -> Outcome:
     """Train and score ``network``, a single member, in place.
@@ -196,6 +197,8 @@ def train(
         accuracy: how it is scored, after epochs and at the end.
         worst: the score of a network with a weight that is not finite.
         updates: how a batch changes the weights; by default, along the gradient.
+        before_epoch: changes the weights before each epoch, by what they are alone; gradients
+            change them then.
         devices: what training sees of them; None: the ideal network.
 
     Returns:
@@ -214,6 +217,9 @@ def train(
     noisy = devices is not None and devices.noisy
     updates = updates or updates_of(network, optimizer, split.train, noisy=noisy)
     while run.epoch < recipe.epochs:
+        if before_epoch is not None:
+            before_epoch()
+            updates = updates_of(network, optimizer, split.train, noisy=noisy)
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
         loss, n_skipped = train_epoch(
             network,

@@ -46,6 +46,8 @@ from objectives.networks.readout import LAST, Features
 from objectives.networks.sparsity import mirrored_mask, random_mask
 
 Backend = Literal["auto", "reference", "fused"]
+Noise = Callable[[Tensor], Tensor]
+"""Of what is read of the neurons: the same with noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,12 +306,15 @@ class LayeredNetwork(nn.Module, ABC):
         read = self.read(u, 1, chip)[:, :, 0]
         return read @ self.w_out.mT + self.bias_out.unsqueeze(1)
 
-    def series(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
+    def series(
+        self, u: Tensor, n_read: int, chip: Chip = IDEAL, noise: Noise | None = None
+    ) -> Tensor:
         """Linear readout of the features after each of the last ``n_read`` points.
 
         Args:
             u, chip: as for ``forward``.
             n_read: from 1 to ``time``.
+            noise: as for ``read``.
 
         Returns:
             What is predicted, (members, batch, n_read, outputs).
@@ -317,16 +322,19 @@ class LayeredNetwork(nn.Module, ABC):
         Raises:
             ValueError: ``u`` has another shape, or fewer points.
         """
-        read = self.read(u, n_read, chip)
+        read = self.read(u, n_read, chip, noise)
         return read @ self.w_out.mT.unsqueeze(1) + self.bias_out[:, None, None]
 
-    def read(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
+    def read(
+        self, u: Tensor, n_read: int, chip: Chip = IDEAL, noise: Noise | None = None
+    ) -> Tensor:
         """The features after each of the last points, (members, batch, n_read, features).
 
-        Averaged features are those of all points, once.
+        Averaged features are those of all points, once. ``noise`` adds to what is read.
         """
         n_points = u.shape[-2] if self.features.averaged else n_read
-        return self.features.of(self.outputs(u, n_points, chip))
+        values = self.outputs(u, n_points, chip)
+        return self.features.of(noise(values) if noise else values)
 
     def output(self, u: Tensor) -> Tensor:
         """What is read of neurons after the last point: y or x, (members, batch, neurons)."""

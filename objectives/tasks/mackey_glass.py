@@ -8,7 +8,8 @@ first ``TRANSIENT`` time units are left out.
 M. C. Mackey and L. Glass, Oscillation and chaos in physiological control systems, Science 197, 287
 (1977). NeuroBench (J. Yik et al., The NeuroBench framework for benchmarking neuromorphic computing
 algorithms and systems, Nat. Commun. 16, 1545 (2025)) trains networks to predict one point ahead
-and then feeds them with their own predictions; here, every prediction is made from the true past.
+and then feeds them with their own predictions (``benchmarks/closedloop.py`` does); here, every
+prediction is made from the true past.
 """
 
 from __future__ import annotations
@@ -25,14 +26,19 @@ if TYPE_CHECKING:
 
 BETA, GAMMA = 0.2, 0.1
 PAST = 0.9
-"""x before the beginning, as NeuroBench has it."""
+"""x before the beginning."""
 STEPS = 20
 """Integration steps in a time unit: over 500 units, x is exact to 1e-8."""
 TRANSIENT = 1000
 
 
 def mackey_glass(n: int, *, delay: int) -> NDArray[np.float64]:
-    """x(0) to x(n) at whole time units.
+    """x(0) to x(n) at whole time units."""
+    return solution(n, delay=delay)[::STEPS]
+
+
+def solution(n: int, *, delay: int, past: float = PAST) -> NDArray[np.float64]:
+    """x(0) to x(n), ``STEPS`` values in a time unit; ``past``: x before the beginning.
 
     By the classical Runge-Kutta method. The delayed value in the middle of a step is that of the
     cubic through values and slopes at its ends (Hermite), so that all is of fourth order. Plain
@@ -41,13 +47,13 @@ def mackey_glass(n: int, *, delay: int) -> NDArray[np.float64]:
     import numpy as np
 
     h, lag = 1.0 / STEPS, delay * STEPS
-    xs, slopes = [PAST], [0.0]
-    x = PAST
+    xs, slopes = [past], [0.0]
+    x = past
     for k in range(n * STEPS):
         at = k - lag
-        start = xs[at] if at >= 0 else PAST
-        end = xs[at + 1] if at + 1 >= 0 else PAST
-        middle = PAST
+        start = xs[at] if at >= 0 else past
+        end = xs[at + 1] if at + 1 >= 0 else past
+        middle = past
         if at >= 0:
             middle = 0.5 * (start + end) + 0.125 * h * (slopes[at] - slopes[at + 1])
         push, push_middle, push_end = _push(start), _push(middle), _push(end)
@@ -59,7 +65,7 @@ def mackey_glass(n: int, *, delay: int) -> NDArray[np.float64]:
         x += h / 6.0 * (k1 + 2.0 * (k2 + k3) + k4)
         xs.append(x)
         slopes.append(push_end - GAMMA * x)
-    return np.array(xs[::STEPS])
+    return np.array(xs)
 
 
 def _push(x: float) -> float:

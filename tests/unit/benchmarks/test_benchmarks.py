@@ -104,6 +104,6 @@ def test_page() -> None:
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["netwroks"]) == 2
     assert capsys.readouterr().err == (
-        "benchmarks: sections of networks, workers, service, scale, window, integrators must be "
-        "named, but got netwroks. Name some, or none for all.\n"
+        "benchmarks: sections of networks, workers, service, scale, window, integrators, "
+        "prediction must be named, but got netwroks. Name some, or none for all.\n"
     )

@@ -172,6 +172,22 @@ def test_a_reservoir_trains_its_readout_alone(kind: str, readout: str) -> None:
     assert more.curve == outcome.curve * 2, "whatever the epochs and the learning rate"
 
 
+def test_noise_of_what_is_read_is_there_in_fit_and_score() -> None:
+    one = member(trained="readout", ridge=1e-6, epochs=1, readout_powers=2, readout_noise_db=-20.0)
+    outcome = one.train(lambda progress: None)
+    split, features = load(TASK, protocol=Protocol.VALIDATION), {}
+    for name, part in (("train", split.train), ("score", split.score)):
+        with torch.no_grad():
+            clean = one.network.outputs(torch.from_numpy(part.x), part.label.shape[1])
+        v = predictor.readout_noise(clean, noise_db=-20.0, seed=1, name=name)
+        ratio = (v - clean).square().mean() / clean.square().mean()
+        assert float(ratio) == pytest.approx(0.01, rel=0.1)
+        features[name] = torch.cat((v, v * v), dim=-1)[0, 0].double().numpy()
+    weights, bias = ridge.fit(features["train"], split.train.label[0].astype(np.float64), 1e-6)
+    found = features["score"] @ weights.T + bias
+    assert outcome.score == pytest.approx(predictor.nrmse(found, split.score.label[0]), rel=1e-4)
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 

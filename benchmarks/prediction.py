@@ -1,0 +1,439 @@
+"""Predicting a series: oscillators beside a delay line and echo state networks.
+
+Every model has 100 units, or as many taps, and gets the same: as many trials, each a random setting
+of its hyper-parameters that two networks are scored for on the validation part; the features that
+are read, alone and with their squares; a readout by ridge regression, whose penalty is the best of
+``RIDGES`` on the validation part; and the same noise of what is read. The best setting of each
+column is then scored on the test part, by networks of fresh seeds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import objectives
+from objectives import contract
+from objectives.networks.readout import Features
+from objectives.predictor import nrmse, readout_noise
+from objectives.randomness import stream
+from objectives.ridge import fit, fits
+from objectives.solved_equation import refined
+from objectives.tasks import series
+from objectives.tasks.data import Examples, SeriesSplit
+from objectives.tasks.mackey_glass import MackeyGlassParams
+from objectives.tasks.narma10 import Narma10Params
+
+Array = NDArray[np.float64]
+Setting = Mapping[str, float]
+
+RESULTS = Path(__file__).with_name("prediction.json")
+UNITS = 100
+TRIALS = 40
+SEARCHED = (0, 1)
+"""Seeds of the networks of a trial."""
+FRESH = tuple(range(1000, 1010))
+"""Seeds of those that the best setting is tested by."""
+TRAINED_TRIALS = 6
+TRAINED_FRESH = FRESH[:5]
+RIDGES = tuple(10.0**power for power in range(-12, -1))
+NOISES_DB = (None, -60.0, -40.0)
+POWERS = (1, 2)
+COLUMNS = tuple((powers, noise) for powers in POWERS for noise in NOISES_DB)
+"""Powers of what is read, and its noise."""
+TASKS: Mapping[str, series.GeneratedParams] = {
+    "narma10": Narma10Params(n_train=10_000),
+    "mackey-glass": MackeyGlassParams(n_train=10_000, horizon=20),
+}
+MAX_STEP_NS = 0.075
+DELAYS = tuple(range(1, 151))
+"""Delays whose capacities are summed."""
+
+
+@dataclass(frozen=True)
+class States:
+    """What a network reads of its units in the part that trains, and in the one that scores."""
+
+    train: Array
+    score: Array
+
+
+class Model(Protocol):
+    """What is searched and tested."""
+
+    seeded: bool
+    """Whether networks of one setting differ."""
+
+    def draw(self, random: np.random.Generator) -> Setting:
+        """A setting at random."""
+
+    def states(self, setting: Setting, seed: int, split: SeriesSplit) -> States:
+        """Those of a network of that setting, (points, units) each."""
+
+
+def _log(random: np.random.Generator, low: float, high: float) -> float:
+    return float(math.exp(random.uniform(math.log(low), math.log(high))))
+
+
+class DelayLine:
+    """The last inputs: no network at all."""
+
+    seeded = False
+
+    def draw(self, random: np.random.Generator) -> Setting:
+        """So many of them, at most as many as a network has units."""
+        return {"taps": round(_log(random, 2, UNITS))}
+
+    def states(self, setting: Setting, seed: int, split: SeriesSplit) -> States:
+        """See ``Model``."""
+        taps = int(setting["taps"])
+
+        def of(part: Examples) -> Array:
+            u, n = part.x[0, :, 0].astype(np.float64), part.label.shape[1]
+            u = np.concatenate((np.zeros(taps), u))
+            return np.stack([u[len(u) - n - k : len(u) - k] for k in range(taps)], axis=1)
+
+        return States(of(split.train), of(split.score))
+
+
+@dataclass(frozen=True)
+class EchoState:
+    """Leaky tanh units, H. Jaeger, GMD report 148 (2001); ``orthogonal``: W is r times a rotation.
+
+    x(t) = (1 - a) x(t - 1) + a tanh(W x(t - 1) + s w u(t) + b)
+    """
+
+    orthogonal: bool = False
+    seeded = True
+
+    def draw(self, random: np.random.Generator) -> Setting:
+        """Spectral radius r, leak a, and the scales of input and bias."""
+        return {
+            "radius": float(random.uniform(0.3, 1.0 if self.orthogonal else 1.3)),
+            "leak": _log(random, 0.1, 1.0),
+            "input_scale": _log(random, 0.01, 3.0),
+            "bias": _log(random, 0.01, 1.0),
+        }
+
+    def states(self, setting: Setting, seed: int, split: SeriesSplit) -> States:
+        """See ``Model``."""
+        random = stream(seed, "echo-state")
+        w = random.uniform(-1.0, 1.0, (UNITS, UNITS))
+        if self.orthogonal:
+            w = np.linalg.qr(w)[0]
+        w *= setting["radius"] / np.abs(np.linalg.eigvals(w)).max()
+        w_in = setting["input_scale"] * random.uniform(-1.0, 1.0, UNITS)
+        bias, leak = setting["bias"] * random.uniform(-1.0, 1.0, UNITS), setting["leak"]
+
+        def of(part: Examples) -> Array:
+            drive = part.x[0].astype(np.float64) * w_in + bias
+            x, found = np.zeros(UNITS), np.empty_like(drive)
+            for t, own in enumerate(drive):
+                x = found[t] = (1.0 - leak) * x + leak * np.tanh(w @ x + own)
+            return found[len(found) - part.label.shape[1] :]
+
+        return States(of(split.train), of(split.score))
+
+
+@dataclass(frozen=True)
+class Oscillators:
+    """Spintronic oscillators in one layer, untrained, with the coupling ``coupling``.
+
+    Their states in the part that scores are those with half the step: a readout that lives on
+    errors of the integration fails.
+    """
+
+    coupling: str
+    seeded = True
+
+    def draw(self, random: np.random.Generator) -> Setting:
+        """The space of the study ``narma10-reservoir``, without the penalty."""
+        own = {
+            "tau_ns": _log(random, 3.0, 30.0),
+            "s": _log(random, 0.03, 3.0),
+            "density_inter": float(random.uniform(0.05, 1.0)),
+            "density_intra": _log(random, 0.1, 1.0),
+            "f_cut_per_ns": _log(random, 1e-4, 0.1),
+        }
+        if self.coupling == "antisymmetric":
+            return {**own, "rotation": _log(random, 3.0, 20.0)}
+        return {**own, "weight_gain": _log(random, 0.1, 30.0)}
+
+    def params(self, setting: Setting, **more: Any) -> Any:
+        """Those of a network."""
+        fixed: Any = {"trained": "readout", "layers": 1, "width": UNITS, "thermal_power": 1e-3}
+        fixed |= {"max_step_ns": MAX_STEP_NS, "coupling": self.coupling, "readout_powers": 2}
+        return _objective().Params(**{**fixed, **setting, **more})
+
+    def states(self, setting: Setting, seed: int, split: SeriesSplit) -> States:
+        """See ``Model``."""
+        return states(self.network(setting, seed), split)
+
+    def network(self, setting: Setting, seed: int) -> Any:
+        """One member."""
+        return _objective().network(self.params(setting), [seed], channels=1, outputs=1)
+
+
+@cache
+def _objective() -> Any:
+    return objectives.load("spintronic-prediction")
+
+
+def states(network: Any, split: SeriesSplit) -> States:
+    """What is read of the oscillators of a network; see ``Oscillators``."""
+
+    def of(part: Examples) -> Array:
+        with torch.no_grad():
+            read = network.outputs(torch.from_numpy(part.x), part.label.shape[1])
+        found: Array = read[0, 0].double().numpy()
+        return found
+
+    train = of(split.train)
+    with refined(network, 2 * network.physics.n_steps):
+        return States(train, of(split.score))
+
+
+MODELS: Mapping[str, Model] = {
+    "delay line": DelayLine(),
+    "ESN": EchoState(),
+    "ESN, orthogonal": EchoState(orthogonal=True),
+    "oscillators, random": Oscillators("random"),
+    "oscillators, antisymmetric": Oscillators("antisymmetric"),
+}
+
+
+# --- readouts ------------------------------------------------------------------------------
+
+
+def features(read: Array, powers: int, noise_db: float | None, seed: int, name: str) -> Array:
+    """The features of what is read, with its noise."""
+    values = torch.from_numpy(read)
+    if noise_db is not None:
+        values = readout_noise(values, noise_db=noise_db, seed=seed, name=name)
+    found: Array = Features(powers=powers).of(values).numpy()
+    return found
+
+
+def errors(
+    own: States, split: SeriesSplit, column: tuple[int, float | None], seed: int
+) -> Iterator[float]:
+    """The NRMSE with each of ``RIDGES``."""
+    train, score = (
+        features(read, *column, seed, name)
+        for read, name in ((own.train, "train"), (own.score, "score"))
+    )
+    d_train, d_score = (p.label[0].astype(np.float64) for p in (split.train, split.score))
+    for weights, bias in fits(train, d_train, RIDGES):
+        yield nrmse(score @ weights.T + bias, d_score)
+
+
+@dataclass
+class Best:
+    """The best of the trials in one column, and its test."""
+
+    validation: float = math.inf
+    setting: dict[str, float] = field(default_factory=dict)
+    ridge: float = math.nan
+    test: list[float] = field(default_factory=list)
+
+    @property
+    def mean(self) -> float:
+        """Of the networks of the test."""
+        return statistics.fmean(self.test)
+
+    @property
+    def deviation(self) -> float | None:
+        """Between them."""
+        return statistics.stdev(self.test) if len(self.test) > 1 else None
+
+
+Row = dict[str, Best]
+"""The best of each column, by ``named``."""
+
+
+def named(column: tuple[int, float | None]) -> str:
+    """A column as it is kept."""
+    powers, noise_db = column
+    return f"{powers}, {'none' if noise_db is None else f'{noise_db:.0f} dB'}"
+
+
+StatesOf = Callable[[Setting, int, SeriesSplit], States]
+
+
+def row(model: Model, task: str, say: Callable[[str], None]) -> Row:
+    """Search and test one model on one task."""
+    random = stream(0, f"benchmark/{task}")
+    settings = [model.draw(random) for _ in range(TRIALS)]
+    seeds = (SEARCHED, FRESH) if model.seeded else (SEARCHED[:1], FRESH[:1])
+    return tested(model.states, settings, task, *seeds, say)
+
+
+def tested(
+    own: StatesOf,
+    settings: list[Setting],
+    task: str,
+    searched: tuple[int, ...],
+    fresh: tuple[int, ...],
+    say: Callable[[str], None],
+) -> Row:
+    """The best of some settings by seeds that are searched, tested by fresh ones."""
+    load = partial(series.load, TASKS[task])
+    split = load(protocol=contract.Protocol.VALIDATION)
+    found = {named(column): Best() for column in COLUMNS}
+    for setting in settings:
+        every = [own(setting, seed, split) for seed in searched]
+        for column in COLUMNS:
+            scores = [
+                list(errors(o, split, column, s)) for o, s in zip(every, searched, strict=True)
+            ]
+            means = [statistics.fmean(own) for own in zip(*scores, strict=True)]
+            best, error = found[named(column)], min(means)
+            if error < best.validation:
+                ridge = RIDGES[means.index(error)]
+                found[named(column)] = Best(error, dict(setting), ridge)
+        say(f"    {task}: " + ", ".join(f"{best.validation:.3f}" for best in found.values()))
+    split = load(protocol=contract.Protocol.CONFIRM)
+    for setting in {json.dumps(best.setting): best.setting for best in found.values()}.values():
+        for seed in fresh:
+            read = own(setting, seed, split)
+            for column in COLUMNS:
+                if (best := found[named(column)]).setting == setting:
+                    scores = list(errors(read, split, column, seed))
+                    best.test.append(scores[RIDGES.index(best.ridge)])
+    return found
+
+
+def trained_row(start: Setting, task: str, say: Callable[[str], None]) -> Row:
+    """The same of networks trained by backpropagation through time from a reservoir's setting."""
+    model = Oscillators("antisymmetric")
+    how = {"trained": "all", "epochs": 60, "lr_decay": 20.0, "batch_size": 8, "score_every": 60}
+
+    def own(setting: Setting, seed: int, split: SeriesSplit) -> States:
+        params = model.params(setting, **how)
+        whole = len(split.train.label[0]) == TASKS[task].n_train
+        protocol = contract.Protocol.PAPER if whole else contract.Protocol.VALIDATION
+        member = _objective().member(params, task=TASKS[task], protocol=protocol, member_seed=seed)
+        member.train(lambda progress: None)
+        return states(member.network, split)
+
+    rates = [1e-3 * 10.0 ** (k / 3) for k in range(TRAINED_TRIALS)]
+    settings: list[Setting] = [{**start, "lr0": rate} for rate in rates]
+    return tested(own, settings, task, SEARCHED[:1], TRAINED_FRESH, say)
+
+
+# --- linear memory -------------------------------------------------------------------------
+
+
+def memory_capacity(read: States, u_train: Array, u_score: Array, ridge: float) -> float:
+    """Linear memory capacity: the sum over delays k of r_k², H. Jaeger, GMD report 152 (2001).
+
+    r_k is the correlation between u(t - k) and the best linear readout of the state after u(t), by
+    ridge regression on the part that trains, for points of the part that scores. The input must be
+    independent from point to point; at most as many delays count as there are units.
+
+    Args:
+        read: of the last points of ``u_train`` and ``u_score``, (points, units).
+        u_train, u_score: the input, (points,), at least ``DELAYS`` points longer.
+        ridge: see ``ridge.fit``.
+    """
+
+    def delayed(u: Array, n: int) -> Array:
+        return np.stack([u[len(u) - n - k : len(u) - k] for k in DELAYS], axis=1)
+
+    weights, bias = fit(read.train, delayed(u_train, len(read.train)), ridge)
+    wanted = delayed(u_score, len(read.score))
+    found = read.score @ weights.T + bias
+    with np.errstate(invalid="ignore"):
+        covariance = ((found - found.mean(0)) * (wanted - wanted.mean(0))).mean(0)
+        squared = (covariance / (found.std(0) * wanted.std(0))) ** 2
+    return float(np.nan_to_num(squared).sum())
+
+
+def capacity(model: Model, setting: Setting, seed: int, noise_db: float | None) -> float:
+    """The linear memory capacity of a network: with the penalty that gives the largest one."""
+    task = Narma10Params(n_train=7_000, n_test=3_000, washout=200)
+    split = series.load(task, protocol=contract.Protocol.CONFIRM)
+    own = model.states(setting, seed, split)
+    read = States(
+        features(own.train, 1, noise_db, seed, "train"),
+        features(own.score, 1, noise_db, seed, "score"),
+    )
+    u_train, u_score = (p.x[0, :, 0].astype(np.float64) for p in (split.train, split.score))
+    return max(memory_capacity(read, u_train, u_score, ridge) for ridge in RIDGES[::2])
+
+
+ROTATIONS = (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 24.0)
+GAINS = (0.3, 1.0, 3.0, 10.0, 30.0)
+TAUS_NS = (10.0, 30.0)
+MEMORY = {"s": 0.1, "density_inter": 1.0, "density_intra": 0.5, "f_cut_per_ns": 1e-3}
+MEMORY_SEEDS = FRESH[:3]
+
+
+def memory(say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Capacities against rotation; of a random coupling against its gain; of the best settings."""
+    antisymmetric, random = "oscillators, antisymmetric", "oscillators, random"
+    grid: list[tuple[str, str, Setting]] = []
+    for tau in TAUS_NS:
+        own = {**MEMORY, "tau_ns": tau}
+        grid += [(antisymmetric, "rotation", {**own, "rotation": value}) for value in ROTATIONS]
+        grid += [(random, "weight_gain", {**own, "weight_gain": value}) for value in GAINS]
+    kept = read()["narma10"]
+    grid += [(name, "", kept[name]["1, none"]["setting"]) for name in MODELS]
+    found = []
+    for name, varied, setting in grid:
+        for noise_db in (None, -40.0):
+            seeds = MEMORY_SEEDS if MODELS[name].seeded else MEMORY_SEEDS[:1]
+            values = [capacity(MODELS[name], setting, seed, noise_db) for seed in seeds]
+            told: dict[str, Any] = {"model": name, "varied": varied, "noise_db": noise_db}
+            told |= {"setting": dict(setting), "capacity": values}
+            found.append(told)
+        say(f"    {name}: {varied} {setting.get(varied)}: {values}")
+    return found
+
+
+# --- all of it -----------------------------------------------------------------------------
+
+
+def read() -> dict[str, Any]:
+    """What was measured."""
+    kept: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return kept
+
+
+def keep(section: str, value: Any) -> None:
+    """Write a part of it."""
+    kept = read() if RESULTS.exists() else {}
+    text = json.dumps({**kept, section: value}, indent=1) + "\n"
+    RESULTS.write_text(text, encoding="utf-8")
+
+
+def measure(say: Callable[[str], None], sections: tuple[str, ...] = ()) -> None:
+    """Measure all, or some sections: a task, a task and ``-trained``, memory, closed-loop."""
+    from benchmarks import closedloop
+
+    for task in TASKS:
+        if not sections or task in sections:
+            rows = {}
+            for name, model in MODELS.items():
+                say(f"  {task}: {name}")
+                rows[name] = row(model, task, say)
+                keep(task, {n: {c: asdict(b) for c, b in r.items()} for n, r in rows.items()})
+        if not sections or f"{task}-trained" in sections:
+            for noise in ("none", "-40 dB"):
+                start = read()[task]["oscillators, antisymmetric"][f"2, {noise}"]["setting"]
+                own = trained_row(start, task, say)
+                keep(f"{task}-trained, {noise}", {c: asdict(b) for c, b in own.items()})
+    if not sections or "memory" in sections:
+        keep("memory", memory(say))
+    if not sections or "closed-loop" in sections:
+        keep("closed-loop", closedloop.measure(say))

@@ -1,0 +1,94 @@
+"""``docs/explanation/beyond-digits.md``: the tables of predictions, and the figure of memory."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import prediction
+from benchmarks.results import _row as row
+from hpo.views import pictures
+from hpo.views.palette import BLUE, GREY, VERMILLION
+
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "beyond-digits.md"
+PICTURE = PAGE.with_name("memory.svg")
+NAMES = {
+    "delay line": "delay line, at most 100 taps",
+    "ESN": "ESN, random W",
+    "ESN, orthogonal": "ESN, orthogonal W",
+    "oscillators, random": "oscillators, random W, untrained",
+    "oscillators, antisymmetric": "oscillators, antisymmetric W, untrained",
+    "trained": "the same, all trained",
+}
+COLOURS = dict(zip(prediction.TAUS_NS, (BLUE, VERMILLION), strict=True))
+
+
+def write() -> None:
+    """Write the tables into the page, and draw the figure."""
+    found, text = prediction.read(), PAGE.read_text(encoding="utf-8")
+    for task in prediction.TASKS:
+        before, mark, rest = text.partition(f"<!-- {task} -->\n")
+        text = (
+            f"{before}{mark}{table(found, task)}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
+        )
+    PAGE.write_text(text, encoding="utf-8")
+    draw(found["memory"])
+
+
+def table(found: Mapping[str, Any], task: str) -> str:
+    """A row for each model, a column for each noise, without and with squares."""
+    columns = [prediction.named(column) for column in prediction.COLUMNS]
+    rows = {**found[task]}
+    trained = [own for name, own in found.items() if name.startswith(f"{task}-trained")]
+    if trained:
+        least = {c: min(trained, key=lambda own: float(own[c]["validation"]))[c] for c in columns}
+        rows["trained"] = least
+    head = ["y read:", *(c.partition(", ")[2].replace("none", "no noise") for c in columns[:3])]
+    head += [f"y, y² read: {name}" for name in head[1:]]
+    lines = [row(head), row(["---", *["---:"] * len(columns)])]
+    for name, own in rows.items():
+        lines.append(row([NAMES[name], *(_cell(own[column]["test"]) for column in columns)]))
+    return "\n".join(lines)
+
+
+def _cell(scores: list[float]) -> str:
+    digits = 3 if statistics.fmean(scores) > 0.1 else 4
+    text = f"{statistics.fmean(scores):.{digits}f}"
+    return text if len(scores) == 1 else f"{text} ± {statistics.stdev(scores):.{digits}f}"
+
+
+def draw(found: list[dict[str, Any]]) -> None:
+    """Capacity against rotation, noise-free and at -40 dB, beside a random coupling and an ESN."""
+    with pictures.style():
+        figure = pictures.canvas(7.2, 3.2)
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, noise_db in zip(panels, (None, -40.0), strict=True):
+            here = [own for own in found if own["noise_db"] == noise_db]
+            for tau, colour in COLOURS.items():
+                own = [o for o in here if o["varied"] and o["setting"]["tau_ns"] == tau]
+                turning = [o for o in own if o["varied"] == "rotation"]
+                x = [o["setting"]["rotation"] / 4.0 for o in turning]
+                y = [statistics.fmean(o["capacity"]) for o in turning]
+                error = [statistics.stdev(o["capacity"]) for o in turning]
+                axes.errorbar(
+                    x,
+                    y,
+                    error,
+                    color=colour,
+                    marker="o",
+                    ms=3.5,
+                    label=f"antisymmetric, τ {tau:g} ns",
+                )
+                most = max(statistics.fmean(o["capacity"]) for o in own if o not in turning)
+                axes.axhline(most, color=colour, ls="--", label=f"random, best gain, τ {tau:g} ns")
+            [esn] = [o for o in here if o["model"] == "ESN"]
+            level = statistics.fmean(esn["capacity"])
+            axes.axhline(level, color=GREY, ls=":", label="ESN, as tuned for NARMA10")
+            axes.set_title("no readout noise" if noise_db is None else "readout noise -40 dB")
+        panels[0].set_ylabel("linear memory capacity")
+        figure.supxlabel("rotation of the fastest mode at x = 1/2, radians per point", fontsize=9)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        pictures.save(figure, PICTURE)
