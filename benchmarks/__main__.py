@@ -94,10 +94,10 @@ def _integrators(say: Callable[[str], None]) -> None:
 
 
 def _prediction(say: Callable[[str], None]) -> None:
-    from benchmarks import prediction, predictionpage
+    from benchmarks import predictionpage
 
     with _one_core():
-        prediction.measure(say)
+        predictionpage.measure(say)
     predictionpage.write()
 
 

@@ -5,6 +5,9 @@ of its hyper-parameters that two networks are scored for on the validation part;
 are read, alone and with their squares; a readout by ridge regression, whose penalty is the best of
 ``RIDGES`` on the validation part; and the same noise of what is read. The best setting of each
 column is then scored on the test part, by networks of fresh seeds.
+
+The oscillators of a search run through 32 windows of a part side by side, which is faster; those of
+a test in one run through all of it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import json
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,10 +45,10 @@ UNITS = 100
 TRIALS = 40
 SEARCHED = (0, 1)
 """Seeds of the networks of a trial."""
-FRESH = tuple(range(1000, 1010))
+FRESH = tuple(range(1000, 1005))
 """Seeds of those that the best setting is tested by."""
-TRAINED_TRIALS = 6
-TRAINED_FRESH = FRESH[:5]
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+TRAINING = {"trained": "all", "epochs": 60, "lr_decay": 20.0, "batch_size": 8, "score_every": 60}
 RIDGES = tuple(10.0**power for power in range(-12, -1))
 NOISES_DB = (None, -60.0, -40.0)
 POWERS = (1, 2)
@@ -56,6 +59,8 @@ TASKS: Mapping[str, series.GeneratedParams] = {
     "mackey-glass": MackeyGlassParams(n_train=10_000, horizon=20),
 }
 MAX_STEP_NS = 0.075
+WINDOWS, WASHOUT = 32, 250
+"""Windows of a part that oscillators run through side by side in a search, and points before."""
 DELAYS = tuple(range(1, 151))
 """Delays whose capacities are summed."""
 
@@ -66,6 +71,15 @@ class States:
 
     train: Array
     score: Array
+    d_train: Array
+    """The target there, (points, 1)."""
+    d_score: Array
+
+    @classmethod
+    def of(cls, split: SeriesSplit, states: Callable[[Examples], Array]) -> States:
+        """Those of both parts."""
+        d_train, d_score = (p.label[0].astype(np.float64) for p in (split.train, split.score))
+        return cls(states(split.train), states(split.score), d_train, d_score)
 
 
 class Model(Protocol):
@@ -77,8 +91,10 @@ class Model(Protocol):
     def draw(self, random: np.random.Generator) -> Setting:
         """A setting at random."""
 
-    def states(self, setting: Setting, seed: int, split: SeriesSplit) -> States:
-        """Those of a network of that setting, (points, units) each."""
+    def states(
+        self, setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False
+    ) -> States:
+        """Those of a network of that setting, (points, units) each; faster for the ``search``."""
 
 
 def _log(random: np.random.Generator, low: float, high: float) -> float:
@@ -94,7 +110,9 @@ class DelayLine:
         """So many of them, at most as many as a network has units."""
         return {"taps": round(_log(random, 2, UNITS))}
 
-    def states(self, setting: Setting, seed: int, split: SeriesSplit) -> States:
+    def states(
+        self, setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False
+    ) -> States:
         """See ``Model``."""
         taps = int(setting["taps"])
 
@@ -103,7 +121,7 @@ class DelayLine:
             u = np.concatenate((np.zeros(taps), u))
             return np.stack([u[len(u) - n - k : len(u) - k] for k in range(taps)], axis=1)
 
-        return States(of(split.train), of(split.score))
+        return States.of(split, of)
 
 
 @dataclass(frozen=True)
@@ -125,7 +143,9 @@ class EchoState:
             "bias": _log(random, 0.01, 1.0),
         }
 
-    def states(self, setting: Setting, seed: int, split: SeriesSplit) -> States:
+    def states(
+        self, setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False
+    ) -> States:
         """See ``Model``."""
         random = stream(seed, "echo-state")
         w = random.uniform(-1.0, 1.0, (UNITS, UNITS))
@@ -142,7 +162,7 @@ class EchoState:
                 x = found[t] = (1.0 - leak) * x + leak * np.tanh(w @ x + own)
             return found[len(found) - part.label.shape[1] :]
 
-        return States(of(split.train), of(split.score))
+        return States.of(split, of)
 
 
 @dataclass(frozen=True)
@@ -162,8 +182,7 @@ class Oscillators:
             "tau_ns": _log(random, 3.0, 30.0),
             "s": _log(random, 0.03, 3.0),
             "density_inter": float(random.uniform(0.05, 1.0)),
-            "density_intra": _log(random, 0.1, 1.0),
-            "f_cut_per_ns": _log(random, 1e-4, 0.1),
+            "density_intra": _log(random, 0.1, 0.5),  # others take longer
         }
         if self.coupling == "antisymmetric":
             return {**own, "rotation": _log(random, 3.0, 20.0)}
@@ -172,12 +191,15 @@ class Oscillators:
     def params(self, setting: Setting, **more: Any) -> Any:
         """Those of a network."""
         fixed: Any = {"trained": "readout", "layers": 1, "width": UNITS, "thermal_power": 1e-3}
+        fixed |= {"f_cut_per_ns": 0.0}  # a filter slower than the memory; its mean drifts for long
         fixed |= {"max_step_ns": MAX_STEP_NS, "coupling": self.coupling, "readout_powers": 2}
         return _objective().Params(**{**fixed, **setting, **more})
 
-    def states(self, setting: Setting, seed: int, split: SeriesSplit) -> States:
+    def states(
+        self, setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False
+    ) -> States:
         """See ``Model``."""
-        return states(self.network(setting, seed), split)
+        return states(self.network(setting, seed), split, WINDOWS if search else 1)
 
     def network(self, setting: Setting, seed: int) -> Any:
         """One member."""
@@ -189,18 +211,25 @@ def _objective() -> Any:
     return objectives.load("spintronic-prediction")
 
 
-def states(network: Any, split: SeriesSplit) -> States:
-    """What is read of the oscillators of a network; see ``Oscillators``."""
+def states(network: Any, split: SeriesSplit, n_windows: int = 1) -> States:
+    """What is read of the oscillators of a network; see ``Oscillators``.
 
-    def of(part: Examples) -> Array:
+    Several windows of each part run side by side, each from rest through ``WASHOUT`` points.
+    """
+
+    def of(part: Examples) -> tuple[Array, Array]:
+        if n_windows > 1:
+            length = (part.x.shape[1] - WASHOUT) // n_windows
+            part = series.windows(part, length=length, washout=WASHOUT)
         with torch.no_grad():
             read = network.outputs(torch.from_numpy(part.x), part.label.shape[1])
-        found: Array = read[0, 0].double().numpy()
-        return found
+        found: Array = read[0].flatten(0, 1).double().numpy()
+        return found, part.label.reshape(-1, 1).astype(np.float64)
 
-    train = of(split.train)
+    train, d_train = of(split.train)
     with refined(network, 2 * network.physics.n_steps):
-        return States(train, of(split.score))
+        score, d_score = of(split.score)
+    return States(train, score, d_train, d_score)
 
 
 MODELS: Mapping[str, Model] = {
@@ -224,17 +253,14 @@ def features(read: Array, powers: int, noise_db: float | None, seed: int, name: 
     return found
 
 
-def errors(
-    own: States, split: SeriesSplit, column: tuple[int, float | None], seed: int
-) -> Iterator[float]:
+def errors(own: States, column: tuple[int, float | None], seed: int) -> Iterator[float]:
     """The NRMSE with each of ``RIDGES``."""
     train, score = (
         features(read, *column, seed, name)
         for read, name in ((own.train, "train"), (own.score, "score"))
     )
-    d_train, d_score = (p.label[0].astype(np.float64) for p in (split.train, split.score))
-    for weights, bias in fits(train, d_train, RIDGES):
-        yield nrmse(score @ weights.T + bias, d_score)
+    for weights, bias in fits(train, own.d_train, RIDGES):
+        yield nrmse(score @ weights.T + bias, own.d_score)
 
 
 @dataclass
@@ -267,7 +293,13 @@ def named(column: tuple[int, float | None]) -> str:
     return f"{powers}, {'none' if noise_db is None else f'{noise_db:.0f} dB'}"
 
 
-StatesOf = Callable[[Setting, int, SeriesSplit], States]
+class StatesOf(Protocol):
+    """As ``Model.states``."""
+
+    def __call__(
+        self, setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False
+    ) -> States:
+        """Those of a network."""
 
 
 def row(model: Model, task: str, say: Callable[[str], None]) -> Row:
@@ -291,58 +323,71 @@ def tested(
     split = load(protocol=contract.Protocol.VALIDATION)
     found = {named(column): Best() for column in COLUMNS}
     for setting in settings:
-        every = [own(setting, seed, split) for seed in searched]
+        every = [own(setting, seed, split, search=True) for seed in searched]
         for column in COLUMNS:
-            scores = [
-                list(errors(o, split, column, s)) for o, s in zip(every, searched, strict=True)
-            ]
+            scores = [list(errors(o, column, s)) for o, s in zip(every, searched, strict=True)]
             means = [statistics.fmean(own) for own in zip(*scores, strict=True)]
             best, error = found[named(column)], min(means)
             if error < best.validation:
-                ridge = RIDGES[means.index(error)]
-                found[named(column)] = Best(error, dict(setting), ridge)
+                found[named(column)] = Best(error, dict(setting))
         say(f"    {task}: " + ", ".join(f"{best.validation:.3f}" for best in found.values()))
-    split = load(protocol=contract.Protocol.CONFIRM)
+    whole = load(protocol=contract.Protocol.CONFIRM)
     for setting in {json.dumps(best.setting): best.setting for best in found.values()}.values():
+        read = own(setting, searched[0], split)
+        for column in COLUMNS:
+            if (best := found[named(column)]).setting == setting:
+                scores = list(errors(read, column, searched[0]))
+                best.ridge = RIDGES[scores.index(min(scores))]
         for seed in fresh:
-            read = own(setting, seed, split)
+            read = own(setting, seed, whole)
             for column in COLUMNS:
                 if (best := found[named(column)]).setting == setting:
-                    scores = list(errors(read, split, column, seed))
+                    scores = list(errors(read, column, seed))
                     best.test.append(scores[RIDGES.index(best.ridge)])
     return found
 
 
-def trained_row(start: Setting, task: str, say: Callable[[str], None]) -> Row:
-    """The same of networks trained by backpropagation through time from a reservoir's setting."""
+def trained_row(start: Best, task: str, say: Callable[[str], None]) -> Row:
+    """Networks trained by backpropagation through time from a reservoir's setting and penalty.
+
+    Of ``RATES`` the best one is taken for every column, by the error with squares and no noise.
+    """
     model = Oscillators("antisymmetric")
-    how = {"trained": "all", "epochs": 60, "lr_decay": 20.0, "batch_size": 8, "score_every": 60}
+    kept: dict[tuple[str, int], States] = {}
 
-    def own(setting: Setting, seed: int, split: SeriesSplit) -> States:
-        params = model.params(setting, **how)
-        whole = len(split.train.label[0]) == TASKS[task].n_train
-        protocol = contract.Protocol.PAPER if whole else contract.Protocol.VALIDATION
+    def own(setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False) -> States:
+        if (found := kept.get((json.dumps(setting), seed))) is not None:
+            return found
+        params = model.params(setting, ridge=max(start.ridge, 1e-7), **TRAINING)
+        protocol = contract.Protocol.PAPER if seed in FRESH else contract.Protocol.VALIDATION
         member = _objective().member(params, task=TASKS[task], protocol=protocol, member_seed=seed)
-        member.train(lambda progress: None)
-        return states(member.network, split)
+        outcome = member.train(lambda progress: None)
+        losses = outcome.loss_curve
+        say(f"    lr0 {setting['lr0']:.2g}, seed {seed}: loss {losses[0]:.4f} ... {losses[-1]:.4f}")
+        found = kept[json.dumps(setting), seed] = states(member.network, split)
+        return found
 
-    rates = [1e-3 * 10.0 ** (k / 3) for k in range(TRAINED_TRIALS)]
-    settings: list[Setting] = [{**start, "lr0": rate} for rate in rates]
-    return tested(own, settings, task, SEARCHED[:1], TRAINED_FRESH, say)
+    split = series.load(TASKS[task], protocol=contract.Protocol.VALIDATION)
+    settings: list[Setting] = [{**start.setting, "lr0": rate} for rate in RATES]
+    by_rate = [min(errors(own(one, 0, split), (2, None), 0)) for one in settings]
+    say(f"    {task}: {by_rate}")
+    return tested(own, [settings[int(np.argmin(by_rate))]], task, SEARCHED[:1], FRESH, say)
 
 
 # --- linear memory -------------------------------------------------------------------------
 
 
-def memory_capacity(read: States, u_train: Array, u_score: Array, ridge: float) -> float:
+def memory_capacity(
+    train: Array, score: Array, u_train: Array, u_score: Array, ridge: float
+) -> float:
     """Linear memory capacity: the sum over delays k of r_k², H. Jaeger, GMD report 152 (2001).
 
     r_k is the correlation between u(t - k) and the best linear readout of the state after u(t), by
     ridge regression on the part that trains, for points of the part that scores. The input must be
-    independent from point to point; at most as many delays count as there are units.
+    independent from point to point.
 
     Args:
-        read: of the last points of ``u_train`` and ``u_score``, (points, units).
+        train, score: states after the last points of ``u_train`` and ``u_score``, (points, units).
         u_train, u_score: the input, (points,), at least ``DELAYS`` points longer.
         ridge: see ``ridge.fit``.
     """
@@ -350,9 +395,9 @@ def memory_capacity(read: States, u_train: Array, u_score: Array, ridge: float) 
     def delayed(u: Array, n: int) -> Array:
         return np.stack([u[len(u) - n - k : len(u) - k] for k in DELAYS], axis=1)
 
-    weights, bias = fit(read.train, delayed(u_train, len(read.train)), ridge)
-    wanted = delayed(u_score, len(read.score))
-    found = read.score @ weights.T + bias
+    weights, bias = fit(train, delayed(u_train, len(train)), ridge)
+    wanted = delayed(u_score, len(score))
+    found = score @ weights.T + bias
     with np.errstate(invalid="ignore"):
         covariance = ((found - found.mean(0)) * (wanted - wanted.mean(0))).mean(0)
         squared = (covariance / (found.std(0) * wanted.std(0))) ** 2
@@ -364,18 +409,16 @@ def capacity(model: Model, setting: Setting, seed: int, noise_db: float | None) 
     task = Narma10Params(n_train=7_000, n_test=3_000, washout=200)
     split = series.load(task, protocol=contract.Protocol.CONFIRM)
     own = model.states(setting, seed, split)
-    read = States(
-        features(own.train, 1, noise_db, seed, "train"),
-        features(own.score, 1, noise_db, seed, "score"),
-    )
+    train = features(own.train, 1, noise_db, seed, "train")
+    score = features(own.score, 1, noise_db, seed, "score")
     u_train, u_score = (p.x[0, :, 0].astype(np.float64) for p in (split.train, split.score))
-    return max(memory_capacity(read, u_train, u_score, ridge) for ridge in RIDGES[::2])
+    return max(memory_capacity(train, score, u_train, u_score, ridge) for ridge in RIDGES[::2])
 
 
 ROTATIONS = (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 24.0)
 GAINS = (0.3, 1.0, 3.0, 10.0, 30.0)
 TAUS_NS = (10.0, 30.0)
-MEMORY = {"s": 0.1, "density_inter": 1.0, "density_intra": 0.5, "f_cut_per_ns": 1e-3}
+MEMORY = {"s": 0.1, "density_inter": 1.0, "density_intra": 0.5}
 MEMORY_SEEDS = FRESH[:3]
 
 
@@ -415,25 +458,3 @@ def keep(section: str, value: Any) -> None:
     kept = read() if RESULTS.exists() else {}
     text = json.dumps({**kept, section: value}, indent=1) + "\n"
     RESULTS.write_text(text, encoding="utf-8")
-
-
-def measure(say: Callable[[str], None], sections: tuple[str, ...] = ()) -> None:
-    """Measure all, or some sections: a task, a task and ``-trained``, memory, closed-loop."""
-    from benchmarks import closedloop
-
-    for task in TASKS:
-        if not sections or task in sections:
-            rows = {}
-            for name, model in MODELS.items():
-                say(f"  {task}: {name}")
-                rows[name] = row(model, task, say)
-                keep(task, {n: {c: asdict(b) for c, b in r.items()} for n, r in rows.items()})
-        if not sections or f"{task}-trained" in sections:
-            for noise in ("none", "-40 dB"):
-                start = read()[task]["oscillators, antisymmetric"][f"2, {noise}"]["setting"]
-                own = trained_row(start, task, say)
-                keep(f"{task}-trained, {noise}", {c: asdict(b) for c, b in own.items()})
-    if not sections or "memory" in sections:
-        keep("memory", memory(say))
-    if not sections or "closed-loop" in sections:
-        keep("closed-loop", closedloop.measure(say))

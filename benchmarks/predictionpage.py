@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import prediction
+from benchmarks import closedloop, prediction
 from benchmarks.results import _row as row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREY, VERMILLION
@@ -23,6 +24,29 @@ NAMES = {
     "trained": "the same, all trained",
 }
 COLOURS = dict(zip(prediction.TAUS_NS, (BLUE, VERMILLION), strict=True))
+
+
+def measure(say: Callable[[str], None], sections: tuple[str, ...] = ()) -> None:
+    """Measure all, or some sections: a task, a task and ``-trained``, memory, closed-loop."""
+    for task in prediction.TASKS:
+        if not sections or task in sections:
+            rows = {}
+            for name, model in prediction.MODELS.items():
+                say(f"  {task}: {name}")
+                rows[name] = prediction.row(model, task, say)
+                prediction.keep(
+                    task, {n: {c: asdict(b) for c, b in r.items()} for n, r in rows.items()}
+                )
+        if not sections or f"{task}-trained" in sections:
+            start = prediction.Best(
+                **prediction.read()[task]["oscillators, antisymmetric"]["2, none"]
+            )
+            own = prediction.trained_row(start, task, say)
+            prediction.keep(f"{task}-trained", {c: asdict(b) for c, b in own.items()})
+    if not sections or "memory" in sections:
+        prediction.keep("memory", prediction.memory(say))
+    if not sections or "closed-loop" in sections:
+        prediction.keep("closed-loop", closedloop.measure(say))
 
 
 def write() -> None:
@@ -41,10 +65,8 @@ def table(found: Mapping[str, Any], task: str) -> str:
     """A row for each model, a column for each noise, without and with squares."""
     columns = [prediction.named(column) for column in prediction.COLUMNS]
     rows = {**found[task]}
-    trained = [own for name, own in found.items() if name.startswith(f"{task}-trained")]
-    if trained:
-        least = {c: min(trained, key=lambda own: float(own[c]["validation"]))[c] for c in columns}
-        rows["trained"] = least
+    if (trained := found.get(f"{task}-trained")) is not None:
+        rows["trained"] = trained
     head = ["y read:", *(c.partition(", ")[2].replace("none", "no noise") for c in columns[:3])]
     head += [f"y, y² read: {name}" for name in head[1:]]
     lines = [row(head), row(["---", *["---:"] * len(columns)])]

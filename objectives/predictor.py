@@ -90,7 +90,8 @@ def readout_noise(values: Tensor, *, noise_db: float, seed: int, name: str) -> T
     """
     drawn = stream(seed, f"readout/{name}").standard_normal(values.shape, dtype=np.float32)
     size = values.square().mean().sqrt() * 10.0 ** (noise_db / 20.0)
-    return values + size * torch.from_numpy(drawn).to(values)
+    noisy: Tensor = values + size * torch.from_numpy(drawn).to(values)
+    return noisy
 
 
 def agree(coarse: float, fine: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import __main__, integrators, networks, results
+from benchmarks import __main__, integrators, networks, prediction, results
 from benchmarks import runners as benchmarks_runners
 from benchmarks.layouts import Crossing
 from benchmarks.parts import Parts
@@ -107,3 +107,8 @@ def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> No
         "benchmarks: sections of networks, workers, service, scale, window, integrators, "
         "prediction must be named, but got netwroks. Name some, or none for all.\n"
     )
+
+
+def test_a_delay_line_remembers_what_it_holds() -> None:
+    line = prediction.MODELS["delay line"]
+    assert prediction.capacity(line, {"taps": 6}, 0, None) == pytest.approx(5.0, abs=0.15)
