@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeGuard
 
 TEST = "Welch's t test"
@@ -108,23 +108,35 @@ def sampling_error(share: float, n_series: float) -> float:
     return math.sqrt(share * (1.0 - share) / n_series + pulled / (4.0 * n_series)) / (1.0 + pulled)
 
 
-def n_series(
-    infos: Sequence[Mapping[str, Any]], *, validated: bool, folds: int = 1
-) -> float | None:
-    """How many series scored the networks of a configuration; None if that is not told.
+def of_networks(
+    scores: Sequence[float],
+    infos: Sequence[Mapping[str, Any]],
+    *,
+    validated: bool,
+    folds: int = 1,
+) -> Estimate:
+    """What networks of a configuration tell, as far as they say how many series scored them.
 
     Args:
-        infos: ``Outcome.info`` of each, which tells ``n_scored``, and ``n_train`` besides.
+        scores: one for each network.
+        infos: of accuracies, ``Outcome.info`` of each, with ``n_scored`` and ``n_train``.
         validated: whether each is scored on a part of its own of the training part, else all are
             scored on the test part.
         folds: see ``effective``.
     """
     scored = [info["n_scored"] for info in infos if _is_count(info.get("n_scored"))]
     if not scored or len(scored) < len(infos):
-        return None
+        return estimate(scores)
     trained = infos[0].get("n_train") if validated else None
     pool = scored[0] + (trained if _is_count(trained) else 0)
-    return effective(scored[0], pool, len(scored), folds=folds)
+    n_series = effective(scored[0], pool, len(scored), folds=folds)
+    known = estimate(scores, n_series)
+    if known.seeds is None:
+        return known
+    # the scatter of networks that are scored on different parts is partly one of these
+    apart = 1.0 / n_series - (0.0 if folds > 1 and trained else 1.0 / pool)
+    drawn = known.mean * (1.0 - known.mean) * apart
+    return replace(known, seeds=math.sqrt(max(0.0, known.seeds**2 - drawn)))
 
 
 def _is_count(told: Any) -> TypeGuard[int]:

@@ -310,7 +310,7 @@ def _expected(
 
     search = [past(row) for row in rows if row.phase == Phase.SEARCH]
     whole = (s for s in built if s.phase == Phase.SEARCH and len(s.members) == spec.budget.members)
-    told = (trial.n_series(spec, spec.protocol) for trial in whole)
+    told = (trial.estimate(spec, spec.protocol).n_series for trial in whole)
     return expected(spec, search, next(filter(None, told), None))
 
 

@@ -96,11 +96,11 @@ class Networks:
         """Mean score at the study's step."""
         return mean_of(self.step_scores)
 
-    def n_series(self, spec: StudySpec, protocol: Protocol) -> float | None:
-        """How many series scored them, of an accuracy; None if that is not told."""
+    def estimate(self, spec: StudySpec, protocol: Protocol = Protocol.CONFIRM) -> Estimate:
+        """What is claimed, once there is a score, and how well it is known."""
         infos = [member.info for member in self.members] if spec.is_accuracy else []
-        validated = protocol == Protocol.VALIDATION
-        return intervals.n_series(infos, validated=validated, folds=spec.task_params.folds)
+        how: Any = {"validated": protocol == Protocol.VALIDATION, "folds": spec.task_params.folds}
+        return intervals.of_networks(self.scores, infos, **how)
 
     @property
     def thermal(self) -> Thermal | None:
@@ -175,10 +175,6 @@ class Confirmation(Networks):
     def step_std(self) -> float:
         """Its sample standard deviation."""
         return std_of(self.step_scores)
-
-    def estimate(self, spec: StudySpec) -> Estimate:
-        """What is claimed, once there is a score, and how well it is known."""
-        return intervals.estimate(self.scores, self.n_series(spec, Protocol.CONFIRM))
 
     @property
     def unsettled(self) -> int:

@@ -266,14 +266,13 @@ class Result:
 
     def claim(self, trial: Trial) -> Estimate | None:
         """The same, with how well it is known."""
-        known = self.snapshot.expected.get(trial.number)
-        n_series = trial.n_series(self.spec, self.spec.protocol)
-        if known is not None:
-            return Estimate(mean=known.mean, seeds=known.std, n_series=n_series)
-        if trial.score is None:
+        if trial.score is None or not trial.members:
             return None
-        scores = trial.scores or (trial.score,)
-        return replace(intervals.estimate(scores, n_series), mean=trial.score)
+        known = self.snapshot.expected.get(trial.number)
+        own = trial.estimate(self.spec, self.spec.protocol)
+        if known is not None:
+            return Estimate(mean=known.mean, seeds=known.std, n_series=own.n_series)
+        return replace(own, mean=trial.score)
 
     @cached_property
     def headline(self) -> Headline | None:
