@@ -79,7 +79,7 @@ class Comparison:
     test: str = TEST
 
 
-def published(score: float, std: float | None, n_seeds: int | None) -> Estimate:
+def published(score: float, std: float | None = None, n_seeds: int | None = None) -> Estimate:
     """A score with its standard deviation over networks, as far as they are published."""
     n = n_seeds or 1
     seeds = std / math.sqrt(n) if n > 1 and std is not None else None

@@ -81,11 +81,6 @@ class Headline:
         return self.estimate.mean
 
     @property
-    def gap(self) -> float | None:
-        """The score minus the reported one; None where nothing is reported."""
-        return None if self.reported is None else self.score - self.reported.mean
-
-    @property
     def confirmed(self) -> bool:
         """Whether it is a confirmed score."""
         return self.n > 0
@@ -277,14 +272,14 @@ class Result:
     @cached_property
     def headline(self) -> Headline | None:
         """The score that the study is named by; None while there is none."""
-        spec, item, best, reported = self.spec, self.confirmed, self.best, self.spec.reported
-        facts: dict[str, Any] = {"reported": None}
-        if reported is not None:
-            facts["reported"] = intervals.published(reported.score, reported.std, reported.n)
+        spec, item, best, known = self.spec, self.confirmed, self.best, self.spec.reported
+        reported = known and intervals.published(known.score, known.std, known.n)
+        facts: dict[str, Any] = {"reported": reported}
         if item is not None:
-            known, n = item.estimate(spec), len(item.scores)
+            n = len(item.scores)
             facts |= {"trial": item.source, "std": item.std if n > 1 else None, "n": n}
-            return Headline(estimate=known, costs=spec.named_costs(item.costs), **facts)
+            costs = spec.named_costs(item.costs)
+            return Headline(estimate=item.estimate(spec), costs=costs, **facts)
         if best is None or (score := self.claimed(best)) is None:
             return None
         expected = self.snapshot.expected.get(best.number)

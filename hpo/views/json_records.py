@@ -129,7 +129,7 @@ def _gap(result: Result) -> dict[str, Any]:
         return {"gap": None, "gap_of": None, "gap_test": None}
     of = "confirmed" if found.confirmed else "search"
     test = intervals.compare(found.estimate, found.reported, maximize=result.spec.maximize)
-    return {"gap": found.gap, "gap_of": of, "gap_test": test}
+    return {"gap": found.score - found.reported.mean, "gap_of": of, "gap_test": test}
 
 
 def summary(item: Listed, result: Result | None) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def edge_lines(result: Result) -> list[str]:
 def gap(result: Result) -> str:
     """How far a study is from the reported optimum, in one sentence; empty without a score."""
     found = result.headline
-    if found is None or found.gap is None:
+    if found is None or found.reported is None:
         return ""
     what = "confirmed" if found.confirmed else "search"
     return f"the {what} score is {verdict.gap_text(result)}"
