@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import textwrap
 import tomllib
@@ -20,7 +19,6 @@ from stack import ROOT
 
 import objectives
 from objectives.contract import Outcome, Progress, Protocol, Solved
-from objectives.look import look
 from objectives.tasks import TASKS, load
 from objectives.tasks.arrays import ArraysParams
 
@@ -43,14 +41,6 @@ def convert(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> N
 
 
 # --- own-data.md ---------------------------------------------------------------------------------
-
-
-def test_the_example_gives_a_study_that_loads(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-c", blocks("own-data", "python")[0]], cwd=tmp_path, check=True
-    )
-    data = look(tmp_path / "sines.npz")
-    assert (data.train, data.test, data.outputs, data.channels) == (201, 99, 3, 2)
 
 
 def test_every_option_of_the_task_is_documented() -> None:
