@@ -33,9 +33,9 @@ UPDATES = 2500
 """Of a training, if ``MOST_EPOCHS`` allow. The digits take 4,500 to be confirmed with 93.9 %."""
 TRIAL_S = 30.0
 """A trial that no pruner ends takes no longer than this, if that leaves ``LEAST_EPOCHS``."""
-LEAST_EPOCHS, MOST_EPOCHS, EPOCHS = 20, 120, 20
+LEAST_EPOCHS, MOST_EPOCHS, EPOCHS = 20, 100, 20
 """Of a training; a multiple of the last one, so that the pruner can compare at a quarter."""
-LEAST_TRIALS, MOST_TRIALS = 24, 40
+LEAST_TRIALS, MOST_TRIALS = 24, 32
 """Ten are drawn at random first; four ranges are searched."""
 SEARCH_S = 300.0
 """On two cores, for the whole search, if that leaves ``LEAST_TRIALS``."""
@@ -198,6 +198,8 @@ class Classification:
     epochs: int
     trials: int
     members: int
+    pruned: bool
+    """Whether learning curves are cut short; those on a fold of few series are chance."""
     time: str
     """Of two cores, for search and confirmation."""
     space: dict[str, Span]
@@ -216,7 +218,8 @@ def classification(
     epoch_s = networks * seconds_per_epoch(n=n_search, **sizes)
     wanted = min(UPDATES / updates, TRIAL_S / epoch_s)
     epochs = EPOCHS * round(min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)) / EPOCHS)
-    trial_s = 0.5 * epochs * epoch_s  # of successive halving: 1/2 ends at 1/4, 1/4 at 1/2
+    pruned = folds == 1
+    trial_s = (0.5 if pruned else 1.0) * epochs * epoch_s  # 1/2 end at 1/4, 1/4 at 1/2
     trials = int(min(MOST_TRIALS, max(LEAST_TRIALS, 2 * SEARCH_S / trial_s)))
     confirming_s = 1.3 * SEEDS * epochs * seconds_per_epoch(n=n_train, **sizes)
     return Classification(
@@ -229,6 +232,7 @@ def classification(
         epochs=epochs,
         trials=trials,
         members=networks,
+        pruned=pruned,
         time=_time(trials * trial_s + confirming_s),
         space=space(dt_ns=dt_ns, points=points),
     )
