@@ -52,7 +52,7 @@ def chips(network: Any, how: Variability, *, draws: int = 4, n_jumps: int = 5) -
 
 
 def values(drawn: list[Chip], name: str) -> Floats:
-    return np.stack([getattr(chip, name) for chip in drawn])
+    return np.stack([{**vars(chip), **chip.factors}[name] for chip in drawn])
 
 
 def measured(
@@ -140,7 +140,7 @@ def test_without_variability_a_chip_is_ideal() -> None:
 def test_factors_are_positive_with_mean_1_and_the_spread_that_was_asked_for(spread: float) -> None:
     how = Variability(tau_spread=spread, s_spread=spread)
     drawn = chips(tiny(width=40), how, draws=400)
-    factors = [values(drawn, name) for name in ("tau", "s")]
+    factors = [values(drawn, name) for name in ("tau_ns", "s")]
     for factor in factors:
         assert factor.min() > 0
         assert factor.mean() == pytest.approx(1.0, abs=0.02)
@@ -158,12 +158,16 @@ def test_a_chip_is_the_same_whatever_is_drawn_beside_it_and_scales_with_the_spre
     own, other = chips(network, wide, draws=3)[2], chips(network, narrow, draws=4)[2]
     assert np.array_equal(own.s, other.s)
     assert np.array_equal(own.normals, other.normals)
-    assert np.array_equal(own.tau, chips(network, alone, draws=3)[2].tau)
+    assert np.array_equal(
+        own.factors["tau_ns"], chips(network, alone, draws=3)[2].factors["tau_ns"]
+    )
     sigma = [math.sqrt(math.log1p(spread**2)) for spread in (0.2, 0.1)]
-    z, same = (np.log(c.tau) / w + w / 2 for c, w in zip((own, other), sigma, strict=True))
+    z, same = (
+        np.log(c.factors["tau_ns"]) / w + w / 2 for c, w in zip((own, other), sigma, strict=True)
+    )
     np.testing.assert_allclose(same, z)
     different = chips(network, wide, draws=2)
-    assert not np.array_equal(values(different, "tau")[0], values(different, "tau")[1])
+    assert not np.array_equal(values(different, "tau_ns")[0], values(different, "tau_ns")[1])
     assert not np.array_equal(values(different, "normals")[0], values(different, "normals")[1])
 
 
@@ -171,7 +175,7 @@ def test_thermal_noise_is_that_of_the_thermal_power_unless_one_is_given() -> Non
     """η² = 2 x_th / τ, of each oscillator its own τ."""
     warm = tiny("warm", tau_ns=(2.0, 4.0, 9.0))
     [chip] = chips(warm, Variability(tau_spread=0.4), draws=1)
-    tau_ns = np.repeat([2.0, 4.0, 9.0], 4) * chip.tau
+    tau_ns = np.repeat([2.0, 4.0, 9.0], 4) * chip.factors["tau_ns"]
     np.testing.assert_allclose(chip.noise_per_sqrt_ns, np.sqrt(2 * THERMAL / tau_ns))
     [chip] = chips(warm, Variability(tau_spread=0.4, **{NOISE: 0.03}), draws=1)
     assert (chip.noise_per_sqrt_ns == 0.03).all()
@@ -194,16 +198,16 @@ def test_training_sees_a_chip_per_batch_of_another_thermal_power(noise: bool) ->
     first, again, later = (
         [chip for chip, _ in itertools.islice(training.chips(epoch, 5), 200)] for epoch in (1, 1, 2)
     )
-    factors = np.log(values(first, "thermal")[:, 0]) / math.log(3.0)
+    factors = np.log(values(first, "thermal_power")[:, 0]) / math.log(3.0)
     assert np.abs(factors).max() <= 1.0
     assert np.quantile(factors, [0.25, 0.5, 0.75]) == pytest.approx([-0.5, 0.0, 0.5], abs=0.15)
-    assert np.array_equal(values(again, "thermal"), values(first, "thermal"))
-    assert not np.array_equal(values(later, "thermal"), values(first, "thermal"))
+    assert np.array_equal(values(again, "thermal_power"), values(first, "thermal_power"))
+    assert not np.array_equal(values(later, "thermal_power"), values(first, "thermal_power"))
     if not noise:
         assert first[0].normals is first[0].noise_per_sqrt_ns is None
         return
     for chip, other in itertools.pairwise(first[:5]):
-        eta = np.sqrt(2 * THERMAL * chip.thermal * GAMMA)
+        eta = np.sqrt(2 * THERMAL * chip.factors["thermal_power"] * GAMMA)
         np.testing.assert_allclose(chip.noise_per_sqrt_ns, eta)
         assert (chip.jumps_per_point, len(chip.normals)) == (1, 5 * warm.floats_per_jump)
         assert not np.array_equal(chip.normals, other.normals)
@@ -226,19 +230,19 @@ def test_inputs_are_as_noisy_as_they_should_be() -> None:
 def test_every_neuron_is_one_row_of_the_file(kind: str, tmp_path: Path) -> None:
     network = tiny(kind, width=(8, 12, 5))
     drawn = chips(network, measured(tmp_path), draws=3)
-    found = [values(drawn, name) for name in ("tau", "s", "noise_per_sqrt_ns")]
+    found = [values(drawn, name) for name in ("tau_ns", "s", "noise_per_sqrt_ns")]
     means = *np.mean(ROWS, axis=0)[:2], 1.0
     own = np.stack([value * mean for value, mean in zip(found, means, strict=True)], axis=-1)
     assert own.shape == (3, network.n_neurons, 3)
     assert {tuple(row) for row in own.reshape(-1, 3).round(12).tolist()} == set(ROWS)
     assert len({of_chip.tobytes() for of_chip in found[0]}) == 3, "chips differ"
     again = chips(network, measured(tmp_path), draws=2)
-    assert np.array_equal(values(again, "tau"), found[0][:2])
+    assert np.array_equal(values(again, "tau_ns"), found[0][:2])
 
 
 def test_equal_rows_are_the_ideal_and_one_noise_for_all_is_that_of_the_key(tmp_path: Path) -> None:
     [equal] = chips(tiny(), measured(tmp_path, 3 * ((0.1, 0.3, 0.0),)), draws=1)
-    assert equal.tau is equal.s is equal.normals is None
+    assert equal.factors.get("tau_ns") is equal.s is equal.normals is None
     [one] = chips(tiny(), measured(tmp_path, 2 * ((0.02,),), NAMES[2:]), draws=1)
     [key] = chips(tiny(), Variability(**{NOISE: 0.02}), draws=1)
     assert np.array_equal(one.noise_per_sqrt_ns, key.noise_per_sqrt_ns)

@@ -33,8 +33,6 @@ FAR = [linear(1e6, 2**22 - 1)]
 BY_HAND = {
     "sigmoid": (elementary.sigmoid, lambda x: 1 / (1 + np.exp(-x))),
     "x^2.25": (lambda x: elementary.power(x, np.float32(2.25)), lambda x: x**2.25),
-    "x^5": (lambda x: simd.integer_power(x, 5), lambda x: x**5),
-    "x^-3": (lambda x: simd.integer_power(x, -3), lambda x: x**-3),
 }
 ENDS = {
     "exp": {-INF: 0, -1e9: 0, -87.34: 0, 0: 1, 88.73: INF, 1e9: INF, INF: INF},
@@ -44,8 +42,6 @@ ENDS = {
     "tanh": {-INF: -1, -1e30: -1, 0: 0, 1e3: 1, INF: 1},
     "sigmoid": {-INF: 0, -1e9: 0, 0: 0.5, 1e9: 1, INF: 1},
     "x^2.25": {-1: NAN, 0: 0, INF: INF},
-    "x^5": {-INF: -INF},
-    "x^-3": {-INF: 0, 0: INF},
 }
 
 
@@ -61,8 +57,6 @@ ENDS = {
         ("tanh", 3, [linear(-12, 12), geometric(1e-37, 1)]),
         ("sigmoid", 2.5, [linear(-87, 20), linear(-1, 1)]),
         ("x^2.25", 54, [geometric(1e-6, 1e6)]),
-        ("x^5", 4, [geometric(1e-6, 1e6)]),
-        ("x^-3", 4, [-geometric(1e-6, 1e6)]),
     ],
 )
 def test_functions_are_good_to_a_few_ulp_and_sane_at_their_ends(
@@ -99,13 +93,12 @@ def test_comparisons_signs_and_fused_products_are_as_in_numpy() -> None:
     def own(a: Any, b: Any, found: Any) -> None:
         x, y = load(a, 0, 64), load(b, 0, 64)
         signs = simd.copysign(x, y), simd.absolute(x), -x
-        for row, values in enumerate((*signs, simd.minimum(x, y), simd.maximum(x, y))):
+        for row, values in enumerate((*signs, simd.maximum(x, y), simd.fma(x, x, y))):
             store(found, row * 64, values)
-        store(found, 5 * 64, simd.fma(x, x, y))
 
-    found = np.empty((6, 64), np.float32)
+    found = np.empty((5, 64), np.float32)
     own(a, b, found.reshape(-1))
     once = (a.astype(float) ** 2 + b).astype(np.float32)
     signs = np.array([np.copysign(a, b), np.abs(a), -a])
-    np.testing.assert_array_equal(found, [*signs, np.minimum(a, b), np.maximum(a, b), once])
+    np.testing.assert_array_equal(found, [*signs, np.maximum(a, b), once])
     np.testing.assert_array_equal(np.signbit(found[:3]), np.signbit(signs))

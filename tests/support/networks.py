@@ -138,10 +138,10 @@ class _Equations:
         self.physics, self.shape = network.physics, self.weights["bias"].shape
         self.chip, self.spintronic = chip, isinstance(network.physics.device, Spintronic)
         self.nominal = 1 / of_layers(self.physics.tau_ns)
-        self.gamma = self.nominal / self._of(chip.tau)
+        self.gamma = self.nominal / self._of(chip.factors.get("tau_ns"))
         self.s = of_layers(self.physics.s) * self._of(chip.s)
         if self.spintronic:
-            self.power = self.physics.thermal_power * self._of(chip.thermal)
+            self.power = self.physics.thermal_power * self._of(chip.factors.get("thermal_power"))
             self.cold = self.physics.thermal_power == 0.0 or chip.normals is not None
 
     def _of(self, factor: Floats | None) -> Floats:

@@ -31,16 +31,6 @@ class Chip:
     """Jumps between two input points; where there are fewer normals they are taken again, from the
     first. None: as many as there are normals."""
 
-    @property
-    def tau(self) -> NDArray[np.float64] | None:
-        """Factor on the relaxation time."""
-        return self.factors.get("tau_ns")
-
-    @property
-    def thermal(self) -> NDArray[np.float64] | None:
-        """Factor on the thermal power."""
-        return self.factors.get("thermal_power")
-
 
 IDEAL = Chip()
 

@@ -177,10 +177,9 @@ class Pass:
         """What is read in the present block, and its adjoint: (n_read, series, stride), flat."""
         for name in ("read", "entering", "zeros"):
             self.work[name].fill(0.0)
-        places = layout.parts
-        self._weights = {name: self.work["weights"][own] for name, own in places.items()}
-        n_weights = places["back" if keep else "biases"].stop
+        n_weights = layout.parts["back" if keep else "biases"].stop
         self._weighed = Weights(*(own[:n_weights] for own in layout.weights))
+        *self._weights, self._back = (self.work["weights"][own] for own in layout.parts.values())
         self._forward = self.work.parts("held", "drive", "outputs", "values", "states", "kept")
         self._backward = self.work.parts(
             "values", "kept", "held", "drive_adjoints", "pulled", "adjoints", "zeros", "entered"
@@ -241,7 +240,7 @@ class Pass:
                 shape,
                 self.kernel.layout.structure,
                 self.kernel.pointwise.pull,
-                (self._weights["back"], self._constants),
+                (self._back, self._constants),
                 self._extrapolation,
                 self._backward,
                 self.work["sums"],
@@ -257,19 +256,12 @@ class Pass:
         kernel, own = self.kernel, self.kernel.pointwise
         part, read, shape = self._segment(u, n_series, k, self.read)
         before = self._starts[k] * kernel.n_steps // self._every if self._every else 0
-        weights = self._weights
         driver.forward(
             part,
             shape,
             kernel.layout.structure,
             own.advance if keep else own.advance_only,
-            (
-                weights["forward"],
-                weights["inputs"],
-                weights["biases"],
-                self._constants,
-                self._rest,
-            ),
+            (*self._weights, self._constants, self._rest),
             self._extrapolation,
             self._forward,
             read,

@@ -280,21 +280,15 @@ def any_less(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def minimum(typingctx: Any, a: Any, b: Any) -> Any:
-    """The smaller one; NaN where either is, as in NumPy and PyTorch. Of equal ones, zeros: b."""
-    return _lane_by_lane((a, b), lambda builder, args: _first_where(builder, "<", *args))
-
-
-@intrinsic
 def maximum(typingctx: Any, a: Any, b: Any) -> Any:
     """The larger one; NaN where either is, as in NumPy and PyTorch. Of equal ones, zeros: b."""
-    return _lane_by_lane((a, b), lambda builder, args: _first_where(builder, ">", *args))
 
+    def build(builder: Any, args: list[Any]) -> Any:
+        is_nan = builder.fcmp_unordered("uno", args[0], args[0])
+        larger = builder.fcmp_ordered(">", *args)
+        return builder.select(builder.or_(larger, is_nan), *args)
 
-def _first_where(builder: Any, relation: str, a: Any, b: Any) -> Any:
-    """``a`` where it is so related to b, or NaN; else ``b``."""
-    is_nan = builder.fcmp_unordered("uno", a, a)
-    return builder.select(builder.or_(builder.fcmp_ordered(relation, a, b), is_nan), a, b)
+    return _lane_by_lane((a, b), build)
 
 
 @intrinsic
@@ -313,26 +307,6 @@ def copysign(typingctx: Any, size: Any, sign: Any) -> Any:
 def square_root(typingctx: Any, x: Any) -> Any:
     """The square root, rounded as it should be; NaN below 0."""
     return _lane_by_lane((x,), lambda builder, args: called(builder, "sqrt", args))
-
-
-@intrinsic
-def integer_power(typingctx: Any, x: Any, n: Any) -> Any:
-    """x to the power of ``n``, a literal, by multiplication; 1 / x^-n where n < 0."""
-    exponent, of = n.literal_value, _common((x,))
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        one, left = _constant(1.0, of), abs(exponent)
-        square, product = context.cast(builder, args[0], x, of), None
-        while left:
-            if left % 2:
-                product = square if product is None else builder.fmul(product, square)
-            left //= 2
-            square = builder.fmul(square, square) if left else square
-        if product is None:
-            return one
-        return builder.fdiv(one, product) if exponent < 0 else product
-
-    return signature(of, x, n), codegen
 
 
 @intrinsic

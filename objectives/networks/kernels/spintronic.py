@@ -12,10 +12,12 @@ moderate where those of x span the range of float32.
 =======  ==================================================  =====================================
 variant  states                                              kept
 =======  ==================================================  =====================================
-warm     x, y                                                dx'/dx, dx'/dI
-noisy    x, y; thermal noise in place of its mean effect     the same, and the slope of the jump
-cold     x, y, and ln x in two parts: see ``deep_step``      dlnx'/dlnx, dlnx'/dI, and x
+warm     x                                                   dx'/dx, dx'/dI
+noisy    x; thermal noise in place of its mean effect        the same, and the slope of the jump
+cold     x, and ln x in two parts: see ``deep_step``         dlnx'/dlnx, dlnx'/dI, and x
 =======  ==================================================  =====================================
+
+y is the output; the second row of the adjoints of states is its own.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class SpintronicSteps:
         self._device, cold = device, device.thermal_power == 0.0
         self._variant = variant = NOISY if noisy else COLD if cold else WARM
         self.n_kept = 2 if variant == WARM else 3
-        self.n_states = 4 if variant == COLD else 2
+        self.n_states = 3 if variant == COLD else 2
         self.advance, self.advance_only = (
             int(_advance(variant, k).address or 0) for k in (True, False)
         )
@@ -74,8 +76,7 @@ class SpintronicSteps:
         """See ``kernel.Pointwise``."""
         x, _ = self._device.with_values(**neurons.values).rest_under(neurons.fixed_drive)
         none = np.zeros_like(x)
-        states = [x, none, none, none]
-        return np.stack([*states[: self.n_states], none])
+        return np.stack([x, *[none] * self.n_states])
 
 
 @cache
@@ -122,13 +123,11 @@ def _advance(variant: int, keep: bool) -> CFunc:
                 if variant == NOISY:
                     slope_x, slope_drive = factor * slope_x, after * slope_drive
                 if variant == COLD and any_less(after, LEAST):
-                    own, rest = (
-                        load(states, 2 * row + at, WIDTH),
-                        load(states, 3 * row + at, WIDTH),
-                    )
+                    own = load(states, row + at, WIDTH)
+                    rest = load(states, 2 * row + at, WIDTH)
                     after, own, rest = deep_step(x, after, force - g, own, rest)
-                    store(states, 2 * row + at, own)
-                    store(states, 3 * row + at, rest)
+                    store(states, row + at, own)
+                    store(states, 2 * row + at, rest)
                 if keep:
                     store(kept, at, slope_x)
                     store(kept, row + at, slope_drive)
@@ -137,10 +136,8 @@ def _advance(variant: int, keep: bool) -> CFunc:
                 y_now = load(now, at, WIDTH)
                 y = fma(gain, after - x, decay * y_now)
                 if variant == NOISY and jump != 0:  # it passes the filter whole
-                    along, across = (
-                        size * load(noise, at, WIDTH),
-                        size * load(noise, row + at, WIDTH),
-                    )
+                    along = size * load(noise, at, WIDTH)
+                    across = size * load(noise, row + at, WIDTH)
                     kicked, slope = after_noise_kick(after, along, across)
                     y = y + (kicked - after)
                     after = kicked

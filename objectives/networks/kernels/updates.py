@@ -223,9 +223,8 @@ class _Readout:
         parts["zeros"] = np.full(self.features, -1, np.int32)
         self._weights, places = in_order(**{name: _alike(own) for name, own in parts.items()})
         self._gradient = _alike(np.concatenate([forward.reshape(-1), bias]))
-        weighed = np.empty(len(self._weights.place), np.float32)
-        self._weighed = weighed
-        self.arrays = tuple(weighed[own] for own in places.values())
+        self._weighed = np.empty(len(self._weights.place), np.float32)
+        self.arrays = tuple(self._weighed[own] for own in places.values())
 
     def begin(self) -> None:
         """Take the present ones."""
@@ -268,13 +267,15 @@ class _Part:
     def read_out(self, label: NDArray[Any], n_series: int, n_all: int) -> float:
         """Return the loss of a block, summed, after its pass, and write its adjoint."""
         labels, targets = label, _NO_TARGETS
-        if label.dtype.kind == "f":
+        if label.ndim > 1:
             labels, targets = _NO_LABELS, np.ascontiguousarray(label.swapaxes(0, 1)).reshape(-1)
         own, readout = self.own, self._readout
         size = (self._n_points, n_series, len(label), own.n_read // self._n_points, own.stride)
-        arguments = (own.read, own.entering, own.places, self._kernel.features.parts)
         loss: float = learning.read_out(
-            *arguments,
+            own.read,
+            own.entering,
+            own.places,
+            self._kernel.features.parts,
             readout.arrays,
             labels,
             targets,
