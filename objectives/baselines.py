@@ -110,7 +110,13 @@ def of(
         squares = getattr(params, "readout_powers", 1) > 1
         yield from prediction(task, seed, units(params), squares=squares, stops=stops)
     elif isinstance(task, tuple(TASKS.values())) and objective.metric == "accuracy":
-        yield from classification(task, seed, units(params), stops=stops)
+        yield from classification(task, seed, units(params), stops, readout=_readout(params))
+
+
+def _readout(params: ObjectiveParams) -> str | None:
+    """Which points the readout of a network sees; None where its neurons are not known."""
+    known = hasattr(params, "layers") and hasattr(params, "width")
+    return getattr(params, "readout_points", "last") if known else None
 
 
 def _accepted(networks: Iterator[ObjectiveParams]) -> Iterator[ObjectiveParams]:
@@ -140,9 +146,17 @@ def units(params: ObjectiveParams) -> int:
 
 
 def classification(
-    task: TaskParams, seed: int, n_units: int, stops: Stops = lambda: False
+    task: TaskParams,
+    seed: int,
+    n_units: int,
+    stops: Stops = lambda: False,
+    readout: str | None = None,
 ) -> Iterator[Baseline]:
-    """Baselines of a task of ``TASKS``, whose score is an accuracy."""
+    """Baselines of a task of ``TASKS``, whose score is an accuracy.
+
+    With ``readout``, the ESN that is read at these points (``last``, ``mean`` ...) is most like a
+    network of the study.
+    """
     split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
     x, y, z, truth = split.train.x, split.train.label, split.score.x, split.score.label
 
@@ -158,7 +172,9 @@ def classification(
         yield scored(f"linear model of {name}", read, tried=tried)
     _go_on(stops)
     yield scored("nearest neighbour", _nearest(_flat(x), y, _flat(z)))
-    yield from _echo_states(x, y, z, truth, parts, seed, n_units, stops)
+    last, mean = _echo_states(x, y, z, truth, parts, seed, n_units, stops)
+    yield last.replace(is_like=readout == "last")
+    yield mean.replace(is_like=readout in ("mean", "last+mean"))
 
 
 Parts = Sequence[tuple[Array, Array]]
@@ -436,7 +452,9 @@ def prediction(
         best, penalty = divmod(int(scores.argmin()), len(PENALTIES))
         drawn = [_echoes(settings[best], n_units, seed, f"fresh/{k}") for k in range(FRESH_SEEDS)]
         fresh = [errors(whole, _squared(one, squared), PENALTIES[penalty]) for one in drawn]
-        yield _drawn(f"ESN of {n_units} units{with_squares}", np.ravel(fresh).tolist(), scores.size)
+        name = f"ESN of {n_units} units{with_squares}"
+        found = _drawn(name, np.ravel(fresh).tolist(), scores.size)
+        yield found.replace(is_like=squared == squares)
 
 
 def _last_input(split: SeriesSplit) -> Array:

@@ -297,6 +297,8 @@ class Baseline(Told):
     """Series of the test part, by which the sampling error of an accuracy is known."""
     is_chance: StrictBool = False
     """Whether it does not look at the series at all."""
+    is_like: StrictBool = False
+    """Whether it is a reservoir of as many neurons, read as the study's networks are."""
 
     @property
     def estimate(self) -> intervals.Estimate:

@@ -237,6 +237,11 @@ class Result:
         sign = -1.0 if self.spec.maximize else 1.0
         return sorted(self.snapshot.baselines, key=lambda one: sign * one.score)
 
+    @property
+    def rivals(self) -> Sequence[Baseline]:
+        """Those that views name: the best one, and the one that is most like a network of it."""
+        return [one for k, one in enumerate(self.baselines) if k == 0 or one.is_like]
+
     def beside(self, baseline: Baseline) -> Comparison | None:
         """Whether the confirmed score is ahead of a baseline; None while there is none."""
         if (item := self.confirmed) is None:

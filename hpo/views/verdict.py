@@ -173,7 +173,7 @@ def verdict(result: Result) -> str:
 
 
 def beside(result: Result) -> str:
-    """The confirmed score held against the best baseline; without one, what that scores.
+    """The confirmed score held against ``Result.rivals``; without one, what the best scores.
 
     ``2.1 points above the best baseline, ESN of 96 units (91.0 ± 0.7 %)``; or ``no better than
     chance, majority class (10.1 %)``.
@@ -186,8 +186,11 @@ def beside(result: Result) -> str:
     known = result.beside(chance)
     if chance.is_chance and known and known.relation in ("level", "behind"):
         return f"no better than chance, {formatting.baseline_text(spec, chance)}"
-    what = f"the best baseline, {formatting.baseline_text(spec, best)}"
-    return against(spec, item.estimate(spec), best.estimate, what)
+    names = [formatting.baseline_text(spec, one) for one in result.rivals]
+    names[0] = f"the best baseline, {names[0]}"
+    own, others = item.estimate(spec), [one.estimate for one in result.rivals]
+    held = zip(others, names, strict=True)
+    return ", ".join(against(spec, own, other, name) for other, name in held)
 
 
 def difference(result: Result, baseline: Baseline) -> str:

@@ -146,7 +146,7 @@ class ToyBesideObjective(ToyObjective):
         return [
             Baseline(name="chance", score=0.5, is_chance=True),
             Baseline(name="linear model of toys", **linear),
-            Baseline(name=f"k = {params.k}", score=0.61, n_scored=500),
+            Baseline(name=f"k = {params.k}", score=0.61, n_scored=500, is_like=True),
         ]
 
 

@@ -28,8 +28,8 @@ DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 """How what is reported is drawn: a dashed line on the band of its deviation."""
 
 
-DOTS = ("dot", "dashdot", "longdash")
-"""How the best baselines are drawn."""
+DOTS = ("dot", "dashdot")
+"""How baselines are drawn."""
 CLAIMED = {"color": BLUE, "size": 12, "symbol": "circle-open", "line": {"width": 2}}
 CONFIRMED = {"color": GREEN, "size": 11, "symbol": "diamond"}
 ENDINGS = {Ending.NETWORKS: "diamond-open", Ending.CURVE: "circle-open"}
@@ -156,8 +156,8 @@ def add_references(
     """What a study is held against, as lines; if ``vertical``, on the x axis.
 
     With the ``place`` of a panel, those of the first one are in the legend.
-    The reported score is dashed, on the band of its deviation; the best baselines that are in view
-    are dotted.
+    The reported score is dashed, on the band of its deviation; the best baseline, and the one that
+    is most like a network of the study, are dotted.
     """
     spec, (low, high), new = result.spec, focus(result), place.get("col", 1) == 1
     across, along = (figure.add_hrect, figure.add_hline), (figure.add_vrect, figure.add_vline)
@@ -167,7 +167,7 @@ def add_references(
         band(value - std, value + std, **BAND, **place)
         name = safe(formatting.cut(formatting.reported_text(spec), 60))
         line(value, **DASHED, showlegend=new, name=name, **place)
-    for one, dash in zip(result.baselines, DOTS, strict=False):
+    for one, dash in zip(result.rivals, DOTS, strict=False):
         value, name = formatting.shown(spec, one.score), formatting.baseline_text(spec, one)
         if low <= value <= high:
             look = {"color": GREY, "dash": dash, "width": 1.4}

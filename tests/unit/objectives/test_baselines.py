@@ -34,7 +34,7 @@ def test_of_digits(digits: dict[str, Baseline]) -> None:
     assert 0.97 < digits["nearest neighbour"].score < 0.995
     last = digits["ESN of 16 units, last state"]
     assert last.std
-    assert (last.n, last.n_scored) == (5, 899)
+    assert (last.n, last.n_scored, last.is_like) == (5, 899, True)
     assert 0.3 < last.score < digits["ESN of 16 units, last and mean state"].score < 0.9
 
 
