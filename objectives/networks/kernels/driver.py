@@ -35,6 +35,7 @@ from typing import Any, NamedTuple
 
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import ONE, ZERO
+from objectives.networks.kernels.layout import Groups
 from objectives.networks.kernels.products import gather, gather_back, multiply
 from objectives.networks.kernels.simd import (
     add_products,
@@ -71,10 +72,7 @@ class Shape(NamedTuple):
     """Floats of what is read of a series after a point."""
     n_states: int
     n_kept: int
-    groups: int
-    group_stride: int
-    repeats: int
-    repeat_stride: int
+    walk: Groups
 
 
 @inlined
@@ -87,10 +85,11 @@ def _fill(target: Any, at: Any, n: Any) -> None:
 @inlined
 def _constants(target: Any, at: Any, constants: Any, first: Any, shape: Any) -> None:
     """One value of each neuron, all over a row."""
-    for group in range(shape.groups):
+    groups, group_stride, repeats, repeat_stride = shape.walk
+    for group in range(groups):
         value = load(constants, first + group * WIDTH, WIDTH)
-        for k in range(shape.repeats):
-            store(target, at + group * shape.group_stride + k * shape.repeat_stride, value)
+        for k in range(repeats):
+            store(target, at + group * group_stride + k * repeat_stride, value)
 
 
 @inlined
@@ -175,10 +174,11 @@ def forward(
     mode = flush_subnormals()
     weights, inputs, biases, constants, rest = parameters
     held, drive, outputs, values, states, kept = work
-    newest, older, oldest = extrapolation
     every, before, jump_floats = jumps
     row, n, n_series = shape.row, shape.n_columns, shape.n_series
-    per_group = shape.groups * WIDTH
+    groups, group_stride, repeats, repeat_stride = shape.walk
+    how = (*extrapolation, groups, group_stride, repeats, repeat_stride, row)
+    per_group = groups * WIDTH
     available = len(noise) // jump_floats if every > 0 else 1
     asked = len(read) // (n_series * shape.stride)
     silent = shape.n_points - asked
@@ -211,14 +211,7 @@ def forward(
                 pointer(outputs, previous),
                 pointer(values, coming),
                 pointer(kept, slopes),
-                newest,
-                older,
-                oldest,
-                shape.groups,
-                shape.group_stride,
-                shape.repeats,
-                shape.repeat_stride,
-                row,
+                *how,
                 jump,
             )
             y, previous, value = previous, y, coming
@@ -362,8 +355,9 @@ def backward(
     mode = flush_subnormals()
     weights, constants = parameters
     values, kept, held, drive_adjoints, pulled, adjoints, zeros, entered = work
-    newest, older, oldest = extrapolation
     row, n, n_series, n_steps = shape.row, shape.n_columns, shape.n_series, shape.n_steps
+    groups, group_stride, repeats, repeat_stride = shape.walk
+    how = (*extrapolation, groups, group_stride, repeats, repeat_stride, row)
     silent = shape.n_points - len(entering) // (n_series * shape.stride)
     used = n * n_series if structure.dense else n * SERIES
     if fresh:
@@ -395,14 +389,7 @@ def backward(
                 pointer(entered, 0),
                 pointer(constants, 0),
                 pointer(drive_adjoints, k * row),
-                newest,
-                older,
-                oldest,
-                shape.groups,
-                shape.group_stride,
-                shape.repeats,
-                shape.repeat_stride,
-                row,
+                *how,
                 enters,
                 jump,
             )

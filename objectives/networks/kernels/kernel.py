@@ -308,7 +308,7 @@ class Pass:
                 stride=self.stride,
                 n_states=kernel.pointwise.n_states,
                 n_kept=kernel.pointwise.n_kept,
-                **layout.groups(n_series)._asdict(),
+                walk=layout.groups(n_series),
             )
         return self._shapes[key]
 
