@@ -22,12 +22,9 @@ def found(name: str, task: Any, **params: Any) -> dict[str, Baseline]:
     return {one.name: one for one in own}
 
 
-@pytest.fixture(scope="module")
-def digits() -> dict[str, Baseline]:
-    return found("ctrnn", DIGITS, layers=2, width=8)
-
-
-def test_of_digits(digits: dict[str, Baseline]) -> None:
+def test_of_digits_a_pure_function_of_task_seed_and_neurons() -> None:
+    digits = found("ctrnn", DIGITS, layers=2, width=8)
+    assert found("objectives.gru:GruObjective", DIGITS, layers=1, width=16) == digits
     assert digits["chance"] == Baseline(name="chance", score=0.1, is_chance=True)
     assert 0.1 < digits["majority class"].score < 0.11
     assert 0.95 < digits["linear model of the raw series"].score < 0.98
@@ -36,11 +33,6 @@ def test_of_digits(digits: dict[str, Baseline]) -> None:
     assert last.std
     assert (last.n, last.n_scored, last.is_like) == (5, 899, True)
     assert 0.3 < last.score < digits["ESN of 16 units, last and mean state"].score < 0.9
-
-
-def test_they_are_a_pure_function(digits: dict[str, Baseline]) -> None:
-    again = found("objectives.gru:GruObjective", DIGITS, layers=1, width=16)
-    assert again == digits
 
 
 def test_of_narma10_with_squares_where_the_readout_has_them() -> None:
