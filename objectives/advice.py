@@ -92,7 +92,7 @@ def learning_rates(*, dt_ns: float) -> Span:
     """Learning rates: they go as the weights, and so as 1 / (S dt).
 
     The paper's rule, a hundredth of the weights of Eq. (11), is 0.002 for S = 1 and 0.2 for
-    S = 0.01. The best networks of GunPoint and of the digits have S lr0 = 0.005 to 0.03.
+    S = 0.01. The best networks of GunPoint and of the digits have S lr0 = 0.005 to 0.06.
 
     >>> learning_rates(dt_ns=1.0)
     Span(low=0.003, high=3.0)

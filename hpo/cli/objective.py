@@ -179,8 +179,7 @@ def _new_study(arguments: argparse.Namespace) -> int:
         data = look.look(Path(arguments.data), arguments.task, **columns)
         study = look.study(data, dt_ns=arguments.dt_ns)
     text = _rendered(f"{data.what}.toml.j2", name=arguments.name, data=data, study=study)
-    raw = {"name": arguments.name, **tomllib.loads(text)}
-    file.read(raw, base=Path(), where=f"hpo new study {arguments.name}")
+    file.read({"name": arguments.name, **tomllib.loads(text)}, base=Path(), where=str(path))
     _write({path: text})
     print("\n".join(text_tables.columns(data.rows)))
     print(f"\n{path}: run it with hpo launch {path}, about {study.time} on two cores")
