@@ -125,17 +125,8 @@ def _of_a_study(parser: Parser, arguments: argparse.Namespace) -> None:
     argument("name", metavar="NAME", help="of the study, or of a Python module, such as gru"),
     group(
         "of a study",
-        argument(
-            "--data",
-            metavar="PATH",
-            help="labelled series: an .npz file, a .ts file or the name of a pair of them, a "
-            "directory of CSV or IDX files; or a series to predict: an .npz or a CSV file",
-        ),
-        argument(
-            "--task",
-            choices=["classify", "predict"],
-            help="what to learn (default: what the data are for)",
-        ),
+        argument("--data", metavar="PATH", help="an .npz, CSV or .ts file, or a directory"),
+        argument("--task", choices=["classify", "predict"], help="default: what the data are for"),
         _number("dt_ns", "ns from point to point on the device (default: the data's, or 1)"),
         argument("--inputs", metavar="A,B", default="", help="input columns of a CSV file"),
         argument("--targets", metavar="C", default="", help="columns of it that are predicted"),
@@ -148,7 +139,8 @@ def new(arguments: argparse.Namespace) -> int:
 
     What is written runs as it is. A study of data is one file, NAME.toml, in the working directory:
     ranges, batches, epochs and budget follow from the number of series, their length and their
-    channels, and comments say why. docs/how-to/own-data.md has the formats.
+    channels, and comments say why. Data are labelled series (.npz, .ts, directories of CSV or of
+    IDX files), or a series to predict (.npz, CSV): docs/how-to/own-data.md.
 
     Examples:
         hpo new study gunpoint --data sets/GunPoint
