@@ -6,8 +6,8 @@ are read, alone and with their squares; a readout by ridge regression, whose pen
 ``RIDGES`` on the validation part; and the same noise of what is read. The best setting of each
 column is then scored on the test part, by networks of fresh seeds.
 
-The oscillators of a search run through 32 windows of a part side by side, which is faster; those of
-a test in one run through all of it.
+Oscillators run through 32 windows of the part that trains side by side, which is faster, and in a
+test in one run through the part that scores.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,8 +47,9 @@ SEARCHED = (0, 1)
 """Seeds of the networks of a trial."""
 FRESH = tuple(range(1000, 1005))
 """Seeds of those that the best setting is tested by."""
-RATES = (1e-3, 3e-3, 1e-2, 3e-2)
-TRAINING = {"trained": "all", "epochs": 60, "lr_decay": 20.0, "batch_size": 8, "score_every": 60}
+RATES = (3e-3, 1e-2)
+TRAINED_FRESH = FRESH[:3]
+TRAINING = {"trained": "all", "epochs": 30, "lr_decay": 10.0, "batch_size": 8, "score_every": 30}
 RIDGES = tuple(10.0**power for power in range(-12, -1))
 NOISES_DB = (None, -60.0, -40.0)
 POWERS = (1, 2)
@@ -199,7 +200,7 @@ class Oscillators:
         self, setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False
     ) -> States:
         """See ``Model``."""
-        return states(self.network(setting, seed), split, WINDOWS if search else 1)
+        return states(self.network(setting, seed), split, search=search)
 
     def network(self, setting: Setting, seed: int) -> Any:
         """One member."""
@@ -211,24 +212,25 @@ def _objective() -> Any:
     return objectives.load("spintronic-prediction")
 
 
-def states(network: Any, split: SeriesSplit, n_windows: int = 1) -> States:
+def states(network: Any, split: SeriesSplit, *, search: bool = False) -> States:
     """What is read of the oscillators of a network; see ``Oscillators``.
 
-    Several windows of each part run side by side, each from rest through ``WASHOUT`` points.
+    Windows of the part that trains run side by side, each from rest through ``WASHOUT`` points,
+    which is faster; in a ``search``, those of the part that scores, too.
     """
 
-    def of(part: Examples) -> tuple[Array, Array]:
-        if n_windows > 1:
-            length = (part.x.shape[1] - WASHOUT) // n_windows
+    def of(part: Examples, windows: bool) -> tuple[Array, Array]:
+        if windows:
+            length = (part.x.shape[1] - WASHOUT) // WINDOWS
             part = series.windows(part, length=length, washout=WASHOUT)
         with torch.no_grad():
             read = network.outputs(torch.from_numpy(part.x), part.label.shape[1])
         found: Array = read[0].flatten(0, 1).double().numpy()
-        return found, part.label.reshape(-1, 1).astype(np.float64)
+        return found, part.label.reshape(-1, part.label.shape[-1]).astype(np.float64)
 
-    train, d_train = of(split.train)
+    train, d_train = of(split.train, True)
     with refined(network, 2 * network.physics.n_steps):
-        score, d_score = of(split.score)
+        score, d_score = of(split.score, search)
     return States(train, score, d_train, d_score)
 
 
@@ -329,17 +331,13 @@ def tested(
             means = [statistics.fmean(own) for own in zip(*scores, strict=True)]
             best, error = found[named(column)], min(means)
             if error < best.validation:
-                found[named(column)] = Best(error, dict(setting))
+                ridge = RIDGES[means.index(error)]
+                found[named(column)] = Best(error, dict(setting), ridge)
         say(f"    {task}: " + ", ".join(f"{best.validation:.3f}" for best in found.values()))
-    whole = load(protocol=contract.Protocol.CONFIRM)
+    split = load(protocol=contract.Protocol.CONFIRM)
     for setting in {json.dumps(best.setting): best.setting for best in found.values()}.values():
-        read = own(setting, searched[0], split)
-        for column in COLUMNS:
-            if (best := found[named(column)]).setting == setting:
-                scores = list(errors(read, column, searched[0]))
-                best.ridge = RIDGES[scores.index(min(scores))]
         for seed in fresh:
-            read = own(setting, seed, whole)
+            read = own(setting, seed, split)
             for column in COLUMNS:
                 if (best := found[named(column)]).setting == setting:
                     scores = list(errors(read, column, seed))
@@ -371,33 +369,21 @@ def trained_row(start: Best, task: str, say: Callable[[str], None]) -> Row:
     settings: list[Setting] = [{**start.setting, "lr0": rate} for rate in RATES]
     by_rate = [min(errors(own(one, 0, split), (2, None), 0)) for one in settings]
     say(f"    {task}: {by_rate}")
-    return tested(own, [settings[int(np.argmin(by_rate))]], task, SEARCHED[:1], FRESH, say)
+    return tested(own, [settings[int(np.argmin(by_rate))]], task, SEARCHED[:1], TRAINED_FRESH, say)
 
 
 # --- linear memory -------------------------------------------------------------------------
 
 
-def memory_capacity(
-    train: Array, score: Array, u_train: Array, u_score: Array, ridge: float
-) -> float:
+def memory_capacity(own: States, ridge: float) -> float:
     """Linear memory capacity: the sum over delays k of r_k², H. Jaeger, GMD report 152 (2001).
 
     r_k is the correlation between u(t - k) and the best linear readout of the state after u(t), by
     ridge regression on the part that trains, for points of the part that scores. The input must be
-    independent from point to point.
-
-    Args:
-        train, score: states after the last points of ``u_train`` and ``u_score``, (points, units).
-        u_train, u_score: the input, (points,), at least ``DELAYS`` points longer.
-        ridge: see ``ridge.fit``.
+    independent from point to point; the targets are u(t - k), (points, delays).
     """
-
-    def delayed(u: Array, n: int) -> Array:
-        return np.stack([u[len(u) - n - k : len(u) - k] for k in DELAYS], axis=1)
-
-    weights, bias = fit(train, delayed(u_train, len(train)), ridge)
-    wanted = delayed(u_score, len(score))
-    found = score @ weights.T + bias
+    weights, bias = fit(own.train, own.d_train, ridge)
+    found, wanted = own.score @ weights.T + bias, own.d_score
     with np.errstate(invalid="ignore"):
         covariance = ((found - found.mean(0)) * (wanted - wanted.mean(0))).mean(0)
         squared = (covariance / (found.std(0) * wanted.std(0))) ** 2
@@ -408,11 +394,18 @@ def capacity(model: Model, setting: Setting, seed: int, noise_db: float | None) 
     """The linear memory capacity of a network: with the penalty that gives the largest one."""
     task = Narma10Params(n_train=7_000, n_test=3_000, washout=200)
     split = series.load(task, protocol=contract.Protocol.CONFIRM)
-    own = model.states(setting, seed, split)
+
+    def delayed(part: Examples) -> Examples:
+        u, n = part.x[0, :, 0], part.label.shape[1]
+        label = np.stack([u[len(u) - n - k : len(u) - k] for k in DELAYS], axis=1)
+        return Examples(x=part.x, label=label[None])
+
+    split = replace(split, train=delayed(split.train), score=delayed(split.score))
+    own = model.states(setting, seed, split, search=True)
     train = features(own.train, 1, noise_db, seed, "train")
     score = features(own.score, 1, noise_db, seed, "score")
-    u_train, u_score = (p.x[0, :, 0].astype(np.float64) for p in (split.train, split.score))
-    return max(memory_capacity(train, score, u_train, u_score, ridge) for ridge in RIDGES[::2])
+    own = replace(own, train=train, score=score)
+    return max(memory_capacity(own, ridge) for ridge in RIDGES[::2])
 
 
 ROTATIONS = (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 24.0)
