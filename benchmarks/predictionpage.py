@@ -21,7 +21,8 @@ NAMES = {
     "ESN, orthogonal": "ESN, orthogonal W",
     "oscillators, random": "oscillators, random W, untrained",
     "oscillators, antisymmetric": "oscillators, antisymmetric W, untrained",
-    "trained": "the same, all trained",
+    "trained": "oscillators, antisymmetric W, all trained",
+    "oscillators, thermal noise": "oscillators, antisymmetric W, **with thermal noise**",
 }
 COLOURS = dict(zip(prediction.TAUS_NS, (BLUE, VERMILLION), strict=True))
 
@@ -104,13 +105,14 @@ def draw(found: list[dict[str, Any]]) -> None:
                     label=f"antisymmetric, τ {tau:g} ns",
                 )
                 most = max(statistics.fmean(o["capacity"]) for o in own if o not in turning)
-                axes.axhline(most, color=colour, ls="--", label=f"random, best gain, τ {tau:g} ns")
+                axes.axhline(most, color=colour, ls="--", label=f"random, τ {tau:g} ns")
             [esn] = [o for o in here if o["model"] == "ESN"]
             level = statistics.fmean(esn["capacity"])
             axes.axhline(level, color=GREY, ls=":", label="ESN, as tuned for NARMA10")
+            axes.set_xlabel("rotation of the fastest mode (rad / point)")
+            axes.set_ylim(0.0, 100.0)
             axes.set_title("no readout noise" if noise_db is None else "readout noise -40 dB")
         panels[0].set_ylabel("linear memory capacity")
-        figure.supxlabel("rotation of the fastest mode at x = 1/2, radians per point", fontsize=9)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
         pictures.save(figure, PICTURE)
