@@ -21,7 +21,7 @@ NAMES = {
     "ESN, orthogonal": "ESN, orthogonal W",
     "oscillators, random": "oscillators, random W, untrained",
     "oscillators, antisymmetric": "oscillators, antisymmetric W, untrained",
-    "trained": "oscillators, antisymmetric W, all trained",
+    "trained": "oscillators, antisymmetric W, all trained (3 networks)",
     "oscillators, thermal noise": "oscillators, antisymmetric W, **with thermal noise**",
 }
 COLOURS = dict(zip(prediction.TAUS_NS, (BLUE, VERMILLION), strict=True))
@@ -71,7 +71,8 @@ def table(found: Mapping[str, Any], task: str) -> str:
     head = ["y read:", *(c.partition(", ")[2].replace("none", "no noise") for c in columns[:3])]
     head += [f"y, y² read: {name}" for name in head[1:]]
     lines = [row(head), row(["---", *["---:"] * len(columns)])]
-    for name, own in rows.items():
+    for name in (name for name in NAMES if name in rows):
+        own = rows[name]
         lines.append(row([NAMES[name], *(_cell(own[column]["test"]) for column in columns)]))
     return "\n".join(lines)
 

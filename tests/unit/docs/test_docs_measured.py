@@ -8,7 +8,7 @@ import statistics
 import pytest
 from stack import ROOT
 
-from benchmarks import devices, integratorpage, integrators, window
+from benchmarks import devices, integratorpage, integrators, prediction, predictionpage, window
 from benchmarks.networks import KINDS
 from hpo.study import file
 
@@ -51,6 +51,12 @@ def test_the_table_of_devices_is_that_of_the_results() -> None:
     assert f"<!-- devices -->\n{devices.table(devices.found())}\n<!-- end -->" in (
         devices.PAGE.read_text("utf-8")
     )
+
+
+def test_the_tables_of_predictions_are_those_of_the_data() -> None:
+    page, found = predictionpage.PAGE.read_text("utf-8"), prediction.read()
+    for task in prediction.TASKS:
+        assert f"<!-- {task} -->\n{predictionpage.table(found, task)}\n<!-- end -->" in page
 
 
 # --- window --------------------------------------------------------------------------------------
