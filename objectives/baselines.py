@@ -78,7 +78,7 @@ def attempt(
         return [*of(objective, networks, task, seed, stops)]
     except InterruptedError:
         return None
-    except Exception as error:  # whatever it is, the study goes on without
+    except (Exception, SystemExit) as error:  # whatever it is, the study goes on without
         why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         log.warning("no baselines of a study of %s: %s", objective.name, why)
         return None
@@ -105,7 +105,7 @@ def of(
     if isinstance(objective, GivesBaselines):
         for one in objective.baselines(params, task, seed):
             objective.checked(one.score, f"baseline {one.name!r}")
-            yield one
+            yield one if objective.metric == "accuracy" else one.replace(n_scored=None)
     elif isinstance(task, SeriesParams) and objective.metric == "nrmse":
         squares = getattr(params, "readout_powers", 1) > 1
         yield from prediction(task, seed, units(params), squares=squares, stops=stops)

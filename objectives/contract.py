@@ -28,6 +28,8 @@ from pydantic import (
     StrictBytes,
     StrictInt,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from objectives import intervals
@@ -133,6 +135,12 @@ def _fact(value: Any) -> Any:
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError("finite")
     return found
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a line without control characters")
+    return text
 
 
 def _hexadecimal(text: str) -> str:
@@ -283,7 +291,7 @@ class Baseline(Told):
     it, such as a penalty, is chosen on the validation part.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_line)]
     """What it is, as in ``ESN of 96 units, last state``."""
     score: Score
     """In the metric of the objective; of several seeds the mean."""
@@ -299,6 +307,13 @@ class Baseline(Told):
     """Whether it does not look at the series at all."""
     is_like: StrictBool = False
     """Whether it is a reservoir of as many neurons, read as the study's networks are."""
+
+    @field_validator("n_scored")
+    @classmethod
+    def _of_an_accuracy(cls, n_scored: int | None, info: ValidationInfo) -> int | None:
+        if n_scored is not None and not 0.0 <= info.data.get("score", 0.0) <= 1.0:
+            raise ValueError("left out where the score is no accuracy")
+        return n_scored
 
     @property
     def estimate(self) -> intervals.Estimate:

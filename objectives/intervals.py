@@ -198,6 +198,7 @@ def critical(freedom: float) -> float:
 
 def _freedom(*estimates: Estimate) -> float:
     """Degrees of freedom by Welch and Satterthwaite; sampling errors have no end of them."""
-    total = sum((own.error or 0.0) ** 2 for own in estimates)
-    uncertain = sum(own.seeds**4 / (own.n_seeds - 1.0) for own in estimates if own.seeds)
-    return total**2 / uncertain if uncertain else math.inf
+    total = math.hypot(*(own.error or 0.0 for own in estimates))
+    seeds = ((own.seeds or 0.0, own.n_seeds) for own in estimates)
+    uncertain = sum((error / total) ** 4 / (n - 1.0) for error, n in seeds if error)
+    return 1.0 / uncertain if uncertain else math.inf

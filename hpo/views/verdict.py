@@ -28,7 +28,7 @@ def gap_text(result: Result, what: str = "the reported ") -> str:
     if found is None or found.reported is None:
         return ""
     what += formatting.reported_number(result.spec)
-    return against(result.spec, found.estimate, found.reported, what)
+    return against(result.spec, found.estimate, found.reported, what) + _direction(result.spec)
 
 
 def against(spec: StudySpec, own: Estimate, other: Estimate, what: str) -> str:
@@ -47,7 +47,11 @@ def against(spec: StudySpec, own: Estimate, other: Estimate, what: str) -> str:
         text = f"level with {what}" + f" ({size}{points} {more})" * (not same)
     elif relation is None:
         text = f"{size}{points} {more} than {what}"
-    return text if spec.maximize else f"{text} (less is better)"
+    return text
+
+
+def _direction(spec: StudySpec) -> str:
+    return "" if spec.maximize else "; less is better"
 
 
 def headline(result: Result, aside: str = "") -> str:
@@ -183,14 +187,17 @@ def beside(result: Result) -> str:
     if best is None or item is None:
         return f"best baseline {formatting.baseline_text(spec, best)}" if best else ""
     chance = next((one for one in result.baselines if one.is_chance), best)
+    own, rivals, what = item.estimate(spec), result.rivals, "the best baseline"
     known = result.beside(chance)
     if chance.is_chance and known and known.relation in ("level", "behind"):
-        return f"no better than chance, {formatting.baseline_text(spec, chance)}"
-    names = [formatting.baseline_text(spec, one) for one in result.rivals]
-    names[0] = f"the best baseline, {names[0]}"
-    own, others = item.estimate(spec), [one.estimate for one in result.rivals]
-    held = zip(others, names, strict=True)
-    return ", ".join(against(spec, own, other, name) for other, name in held)
+        if (known.difference > 0.0) != spec.maximize or not known.difference:
+            return f"no better than chance, {formatting.baseline_text(spec, chance)}"
+        rivals, what = [chance], "chance"
+    names = [formatting.baseline_text(spec, one) for one in rivals]
+    names[0] = f"{what}, {names[0]}"
+    held = zip(rivals, names, strict=True)
+    texts = [against(spec, own, one.estimate, name) for one, name in held]
+    return ", ".join(texts) + _direction(spec)
 
 
 def difference(result: Result, baseline: Baseline) -> str:

@@ -35,6 +35,8 @@ def test_two_scores_are_compared_by_welch_and_sampling_makes_them_level() -> Non
     assert compare(estimate(OURS, 899), estimate(THEIRS, 899), maximize=True).relation == "level"
     assert compare(estimate(OURS), Estimate(mean=0.9), maximize=True).relation == "ahead"
     assert compare(estimate([0.9]), estimate(THEIRS), maximize=True).relation is None
+    huge, more = estimate([1e100, 1.1e100]), estimate([2e100, 2.1e100])
+    assert compare(huge, more, maximize=True).relation == "behind"
     for freedom in (1.0, 2.5, 37.0, 1e9):
         for t in (0.0, 0.3, 2.0, 20.0):
             assert intervals.p_value(t, freedom) == pytest.approx(2 * stdtr(freedom, -t), abs=1e-5)

@@ -11,7 +11,7 @@ import pytest
 import snapshots
 
 import objectives
-from objectives.contract import Outcome, Solved, Thermal
+from objectives.contract import Baseline, Outcome, Solved, Thermal
 
 SOLVED: dict[str, Any] = {
     "score": 0.9,
@@ -43,8 +43,13 @@ WRONG: list[tuple[type, dict[str, Any], str]] = [
     (Thermal, {"third": math.nan}, "Thermal.third` must be finite, but got nan."),
     (Thermal, {"noisy": (0.5, math.inf)}, "Thermal.noisy` must be finite, but got inf."),
     (Thermal, {"holds_below": -1.0}, "Thermal.holds_below` must be at least 0, but got -1.0."),
+    (Baseline, {"name": "E\n"}, "Baseline.name` must be a line without control characters, but"),
+    (Baseline, {"n_scored": 9}, "Baseline.n_scored` must be left out where the score is no accu"),
 ]
-GOOD: dict[type, dict[str, Any]] = {Outcome: {"score": 0.9}, Solved: SOLVED, Thermal: THERMAL}
+GOOD: dict[type, dict[str, Any]] = {
+    **{Outcome: {"score": 0.9}, Solved: SOLVED, Thermal: THERMAL},
+    Baseline: {"name": "ESN", "score": 1.5},
+}
 
 
 @pytest.mark.parametrize(("model", "change", "said"), WRONG)

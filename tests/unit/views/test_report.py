@@ -110,7 +110,8 @@ def test_where_the_series_are_told_a_verdict_says_how_well_scores_are_known() ->
         (0.91, 0.1, "3.9 points above the best baseline, ESN (91.0 ± 1.0 %)"),
         (0.99, 0.1, "4.1 points below the best baseline, ESN (99.0 ± 1.0 %)"),
         (0.95, 0.1, "level with the best baseline, ESN (95.0 ± 1.0 %) (0.1 points less)"),
-        (0.97, 0.948, "no better than chance, majority class (94.8 %)"),
+        (0.97, 0.948, "level with chance, majority class (94.8 %) (0.1 points more)"),
+        (0.97, 0.95, "no better than chance, majority class (95.0 %)"),
     ],
 )
 def test_a_verdict_holds_what_is_confirmed_against_the_best_baseline(
@@ -122,6 +123,16 @@ def test_a_verdict_holds_what_is_confirmed_against_the_best_baseline(
     assert verdict.verdict(found).endswith(f"; {clause}")
     before = verdict.verdict(snapshots.changed(found, confirm=()))
     assert before.endswith(f"; best baseline ESN ({100 * score:.1f} ± 1.0 %)")
+
+
+def test_two_baselines_of_an_error_are_rivals_of_which_less_is_better() -> None:
+    own = Baseline(name="ESN", score=0.05, std=0.001, n=5, is_like=True)
+    known = own, Baseline(name="delay line", score=0.02)
+    errors = study([0.03, 0.032], objective="toy_objective:ToyLossObjective", reported=None)
+    assert verdict.verdict(snapshots.changed(errors, baselines=known)).endswith(
+        "; level with the best baseline, delay line (0.02) (0.011 more), "
+        "0.019 below ESN (0.05 ± 0.001); less is better"
+    )
 
 
 def test_verdict_names_a_confirmed_trial_that_is_no_longer_the_best() -> None:

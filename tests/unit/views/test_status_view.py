@@ -38,7 +38,7 @@ def test_a_score_is_above_or_below_another_one_by_a_test_alone() -> None:
     one, more = estimate([0.93]), "3.2 points more than it"
     assert verdict.against(spec, one, published(0.8983), "it") == more, "no error is known"
     errors = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
-    own, text = estimate([0.0311, 0.0312, 0.0313]), "0.0012 above it (less is better)"
+    own, text = estimate([0.0311, 0.0312, 0.0313]), "0.0012 above it"
     assert verdict.against(errors, own, published(0.03), "it") == text
 
 
