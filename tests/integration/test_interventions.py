@@ -196,17 +196,11 @@ def test_resuming_a_failed_study_accepts_its_failures(
     run(ledger)
     assert ledger.snapshot("toy").state == StudyState.DONE
     assert "is done; for more trials: hpo extend" in hpo("resume", "toy")
+    refused = hpo("stop", "toy", status=1)
+    assert "an open study must be given to be stopped, but it is done." in refused
 
 
 # --- stop, resume, delete: with real workers --------------------------------------------------
-
-
-def test_a_done_study_cannot_be_stopped(ledger: Ledger, hpo: Callable[..., str]) -> None:
-    ledger.register(toy_spec(budget={"trials": 1}, confirm=False))
-    run(ledger)
-    assert "an open study must be given to be stopped, but it is done." in hpo(
-        "stop", "toy", status=1
-    )
 
 
 def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(

@@ -152,6 +152,10 @@ def test_repeated_calls_are_harmless(ledger: Ledger) -> None:
     snapshot = ledger.snapshot("toy")
     assert len(snapshot.search) == 1
     assert len(snapshot.search[0].members) == 2
+    second = claim(ledger, "w")
+    for _ in range(2):
+        ledger.lose(second, "out of memory")
+    assert ledger.snapshot("toy").search[1].losses == 1
 
 
 def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
@@ -222,23 +226,17 @@ def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:
             ),
         )
     study = optuna.load_study(study_name="toy", storage=storage.optuna())
-    slots = ledger.snapshot("toy").search
-    assert [t.number for t in study.trials] == [s.number for s in slots] == [0, 1, 2, 3]
-    assert [t.params for t in study.trials] == [dict(s.params) for s in slots]
     assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "FAIL", "RUNNING"]
     assert [t.value for t in study.trials] == [0.5, 0.5, None, None]
     done = study.trials[0]
     assert list(done.intermediate_values) == [1, 2, 3]
-    assert done.intermediate_values[3] == 0.5
     assert done.intermediate_values[2] != done.intermediate_values[2], "NaN stays NaN"
     assert done.user_attrs["lineage:spec_hash"] == study.user_attrs["hpo:spec_hash"]
     assert done.user_attrs["members:score"] == [0.5]
     assert study.trials[2].user_attrs["message"] == "why"
-    started = slots[0].started_at.astimezone().replace(tzinfo=None)
+    started = ledger.snapshot("toy").search[0].started_at.astimezone().replace(tzinfo=None)
     assert done.datetime_start is not None
     assert abs((done.datetime_start - started).total_seconds()) < 5
-    assert study.best_trial.number == 0
-    assert study.metric_names == ["accuracy"]
 
 
 def test_texts_that_json_can_hold_and_postgresql_cannot_are_kept(

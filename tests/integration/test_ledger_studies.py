@@ -16,17 +16,6 @@ from hpo.postgres.connect import Storage
 from hpo.study.trials import SlotState, StudyState
 
 
-def test_exceptions_in_a_row_stop_the_study(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    for number in range(3):
-        end = End(state=SlotState.FAILED, message=f"ValueError: {number}")
-        ledger.settle(claim(ledger, "w"), end)
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.state == StudyState.FAILED
-    assert snapshot.reason == "3 slots in a row failed; the last one:\nValueError: 2"
-    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
-
-
 def test_a_fifth_of_failures_stops_the_study(ledger: Ledger) -> None:
     ledger.register(toy_spec(budget={"trials": 15, "window": 4}))
     for number in range(5):
@@ -50,6 +39,7 @@ def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.FAILED
     assert snapshot.reason == "3 slots in a row failed; the last one:\nboom 4"
+    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
 
 
 def run(ledger: Ledger) -> None:

@@ -167,19 +167,6 @@ def test_what_is_known_of_the_end_of_a_worker_decides_and_is_told(ledger: Ledger
     assert snapshot.reason.endswith("the last one, crashed-9: killed by SIGSEGV")
 
 
-def test_short_memory_counts_as_a_loss_and_its_reason_is_kept(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    for count in range(1, MAX_LOSSES + 1):
-        held = take(ledger, "small")
-        ledger.lose(held, "out of memory (1 GiB)")
-        if count < MAX_LOSSES:
-            ledger.lose(held, "told again, since the answer was lost")
-        assert ledger.snapshot("toy").search[0].losses == count
-    reason = ledger.snapshot("toy").reason
-    assert reason is not None
-    assert reason.endswith("the last one, small: out of memory (1 GiB)")
-
-
 def test_a_trial_that_gets_further_stops_nothing(ledger: Ledger) -> None:
     ledger.register(toy_spec())
     for attempt in range(27):

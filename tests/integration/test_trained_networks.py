@@ -39,13 +39,11 @@ SPEC: dict[str, Any] = {
 
 
 MISTAKES = [
-    ("trace small --fresh-seed 3", "must hold for --fresh-seed, but got 3. Valid: 1, 2."),
     ("trace small --images 899", "--images 899: it must be there in the test part"),
     ("trace small -o t.png", "t.png: the ending must be .html or .csv, but got .png."),
     ("trace small -o /proc/t.html", "/proc/t.html: cannot be written: "),
     ("export small --network best", "best: the ending must be .safetensors, but got none."),
     ("export small --network /proc/b.safetensors", "/proc/b.safetensors: cannot be written: "),
-    ("export none --network b.safetensors", "study 'none': the database must hold it"),
 ]
 
 

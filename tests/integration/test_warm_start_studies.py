@@ -126,12 +126,6 @@ def refusal(ledger: Ledger, spec: StudySpec) -> str:
     return str(caught.value).removeprefix("study 'warm': warm_start.study: ")
 
 
-def test_no_such_study(ledger: Ledger) -> None:
-    ledger.register(toy_spec("a"))
-    said = "study 'source': the database must hold it, but it holds a. "
-    assert refusal(ledger, warm()).startswith(said)
-
-
 def test_no_complete_trial_yet(ledger: Ledger) -> None:
     ledger.register(toy_spec("source", space=SPACE))
     assert refusal(ledger, warm()) == (

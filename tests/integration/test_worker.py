@@ -54,13 +54,11 @@ def test_a_worker_whose_objective_hangs_says_where_and_ends(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--study", "nope"], "error: study 'nope': the database must hold it, but it holds no"),
         (
             ["--name", "a\x1b[2J"],
             r"200 characters, all of which can be printed, but got name='a\x1b",
         ),
         (["--lease", "nan"], "must be above 0 and finite, but got nan"),
-        (["--storage", "sqlite:///x.db"], "error: storage URL: the storage must be a PostgreSQL"),
     ],
 )
 def test_errors_are_one_message(database_url: str, arguments: list[str], text: str) -> None:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.search import __main__ as command
 from benchmarks.search import designs as designs_of
 from benchmarks.search import page, real, results, surrogate, table
-from benchmarks.search.simulate import Step, passes, run, value_at
+from benchmarks.search.simulate import run
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
 from hpo.study import file
 
 DESIGNS = {"whole": 64, "good": 7, "known": 32, "better": 128, "small": 24}
 PAIRS = ("whole", "good", "known")
 """Designs with two networks a point, of which the first was judged after 100 epochs."""
-
-
-def step(epochs: int, true: float, claimed: float = 0.9) -> Step:
-    return Step(trial=epochs, epochs=epochs, claimed=claimed, true=true)
 
 
 def test_the_table_is_whole() -> None:
@@ -109,13 +103,6 @@ def test_a_search_is_the_same_whenever_it_is_run_and_counts_every_epoch(name: st
     assert once.steps[-1].epochs <= trained
 
 
-def test_when_a_level_is_passed() -> None:
-    steps = [step(100, 0.8), step(200, 0.93), step(300, 0.91), step(400, 0.94)]
-    assert passes(steps, 0.92) == 200
-    assert passes(steps, 0.95) == passes([], 0.1) == math.inf
-    assert list(value_at(steps, np.array([50, 100, 350]))) == [0.1, 0.8, 0.91]
-
-
 def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
     found = results.load()
     assert {DEFAULT, "Optuna TPE", "random"} <= set(found)
@@ -131,14 +118,3 @@ def test_the_default_is_the_study_file_with_cold_networks() -> None:
     assert own.fixed == {**spec.fixed, "thermal_power": 0.0, "max_step_ns": 0.35}
     as_recorded = {"trials": own.budget.trials, "score_every": None}
     assert own.budget == spec.budget.model_copy(update=as_recorded)
-
-
-def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--only", "nothing*"]) == 2
-    assert (
-        "--only must match a strategy, but got 'nothing*'. See --list." in capsys.readouterr().err
-    )
-    assert command.main(["--list", "--only", DEFAULT]) == 0
-    assert f" of  10  {DEFAULT}" in capsys.readouterr().out
-    assert real.main(["tpe9"]) == 2
-    assert "'tpe9': no such strategy" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import __main__, integrators, networks, prediction, results
+from benchmarks import integrators, networks, prediction, results
 from benchmarks import runners as benchmarks_runners
 from benchmarks.layouts import Crossing
 from benchmarks.parts import Parts
@@ -99,14 +99,6 @@ def test_page() -> None:
     assert "- JAX does not run: ModuleNotFoundError" in page
     assert "| tpe, none | 1,000 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
     assert "100 with one worker, 195 with two: **1.95 x**" in page
-
-
-def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert __main__.main(["netwroks"]) == 2
-    assert capsys.readouterr().err == (
-        "benchmarks: sections of networks, workers, service, scale, window, integrators, "
-        "prediction must be named, but got netwroks. Name some, or none for all.\n"
-    )
 
 
 def test_a_delay_line_remembers_what_it_holds() -> None:

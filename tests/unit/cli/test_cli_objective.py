@@ -180,12 +180,7 @@ def test_numbers_have_their_unit_default_and_bounds(capsys: pytest.CaptureFixtur
 
 def test_an_unknown_objective_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["params", "spintronik"]) == 1
-    assert capsys.readouterr().err == (
-        "error: unknown objective 'spintronik'. Built in: ctrnn, ctrnn-prediction, duffing, "
-        "microring, phase-oscillator, spintronic, spintronic-prediction; your own is given as "
-        '"package.module:Class". '
-        "Did you mean 'spintronic'?\n"
-    )
+    assert capsys.readouterr().err.endswith("Did you mean 'spintronic'?\n")
 
 
 # --- hpo guide -----------------------------------------------------------------------------------

@@ -52,8 +52,3 @@ def test_all_penalties_at_once_fit_what_ridge_does(shape: tuple[int, int]) -> No
     ):
         weights, bias = ridge.fit(x - x.mean(0), d, penalty)
         np.testing.assert_allclose(found, z @ weights.T + bias, atol=1e-10)
-
-
-def test_another_metric_has_none_but_its_own() -> None:
-    assert not found("toy_objective:ToyObjective", None)
-    assert len(found("toy_objective:ToyBesideObjective", None)) == 3

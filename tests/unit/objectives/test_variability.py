@@ -12,12 +12,10 @@ import torch
 import trainings
 from networks import KINDS
 from trainings import evaluate
-from workers import toy_spec
 
 from hpo.study import file
 from hpo.study.file import restore, validate
 from hpo.study.spec import StudySpec
-from hpo.views import verdict
 from objectives import thermal_check
 from objectives.contract import Protocol
 from objectives.networks.integrators import Stepping
@@ -73,12 +71,6 @@ def test_a_sweep_varies_the_hardware() -> None:
         **{"tau_spread": 0.2, "weight_bits": 5, "draws": 2},
     }
     assert restore(study.stored()) == study
-
-
-def test_every_view_says_that_scores_are_those_of_chips() -> None:
-    for varied in (spec(variability=VARIED), swept()):
-        assert verdict.hardware_text(varied) == "mean over simulated chips"
-    assert verdict.hardware_text(spec()) == verdict.hardware_text(toy_spec()) == ""
 
 
 # --- members --------------------------------------------------------------------------------------

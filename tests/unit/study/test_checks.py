@@ -44,17 +44,6 @@ def test_means_over_networks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("passed", "chips", "low", "high"),
-    [(38, 40, 0.835, 0.986), (0, 10, 0.0, 0.278), (10, 10, 0.722, 1.0), (1, 1, 0.207, 1.0)],
-)
-def test_the_interval_of_a_yield_is_wilsons(
-    passed: int, chips: int, low: float, high: float
-) -> None:
-    found = Yield(threshold=0.9, passed=passed, chips=chips).interval
-    assert found == pytest.approx((low, high), abs=5e-4)
-
-
-@pytest.mark.parametrize(
     ("changes", "threshold"),
     [
         ({}, 0.8983),

@@ -52,12 +52,6 @@ def test_without_the_table_suggestions_are_as_before() -> None:
     assert first == {k: v for k, v in cold[0].suggestion.params.items() if k != "k"}
 
 
-def test_points_are_part_of_the_spec() -> None:
-    cold, warm = toy_spec(), toy_spec(warm_start={"points": POINTS})
-    assert cold.hash != warm.hash
-    assert cold.differences(warm) == ["warm_start.points"]
-
-
 def test_words() -> None:
     assert formatting.warm_start_text(toy_spec()) == ""
     for table, text in (

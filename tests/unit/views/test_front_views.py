@@ -6,7 +6,7 @@ import fronts
 import pytest
 
 from hpo import notebook
-from hpo.views import json_records, verdict
+from hpo.views import verdict
 from hpo.views.figures import front as figures_front
 from hpo.views.terminal import live, status
 
@@ -49,12 +49,8 @@ def test_lines_of_a_launch_and_of_the_status() -> None:
     assert status.gap(fronts.study(confirmed={})) == more
 
 
-def test_records_hold_front_and_costs() -> None:
+def test_a_table_of_trials_holds_all_costs() -> None:
     """Records of several costs, and who is the best, are in ``tests/golden/front``."""
-    record = json_records.study(fronts.study())
-    assert record["cost"] == "energy_pj"
-    assert [point["cost"] for point in record["front"]] == [2.0, 5.0, 12.3, 14.0, 30.0]
-    assert record["confirmations"][0]["cost"] == pytest.approx(12.3)
     frame = notebook._trials(fronts.both())
     assert list(frame["cost.n_synapses"]) == [cost for *_, cost in fronts.TRIPLES]
 

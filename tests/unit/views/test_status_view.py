@@ -42,13 +42,6 @@ def test_a_score_is_above_or_below_another_one_by_a_test_alone() -> None:
     assert verdict.against(errors, own, published(0.03), "it") == text
 
 
-def test_a_study_is_held_against_the_reported_score() -> None:
-    line = status.study_lines([known(SEARCHED.snapshot)])[1]
-    assert line.split("  ")[0] == "toy-study"
-    assert " % in the search" in line
-    assert " points more than 89.83 ± 2.91 %" in line
-
-
 def test_confirmations_whose_networks_are_gone_count_for_nothing() -> None:
     """The study was deleted between two reads."""
     lost = tuple(replace(trial, members=()) for trial in DONE.confirm)
@@ -62,8 +55,7 @@ def test_a_study_that_cannot_be_read_here_says_why() -> None:
     assert "objective: it must be there, but got x" in line
 
 
-def test_the_gap_of_one_study_in_a_sentence() -> None:
-    assert status.gap(SEARCHED).startswith("the search score is ")
+def test_without_a_score_or_a_reported_one_there_is_no_gap() -> None:
     assert status.gap(snapshots.snapshot(snapshots.spec())) == ""
     assert status.gap(snapshots.realistic(snapshots.spec(reported=None))) == ""
 
