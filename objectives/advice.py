@@ -18,11 +18,11 @@ AMPLIFICATIONS = (0.01, 1.0)
 ROTATIONS = (1.0, 30.0)
 """Radians per point, about the 8 to 12 at which antisymmetric reservoirs remember longest."""
 RIDGES = (1e-8, 1e-2)
-"""A smaller penalty lets the readout live on errors of the integration."""
+"""With a smaller penalty the readout learns the errors of the integration."""
 STEPS_PER_POINT = 3
 """Integration steps of a network that classifies; its trials count by the solved equation."""
 PREDICTION_STEPS_PER_POINT = 14
-"""A readout with a small penalty uses what fewer steps do wrong; as in ``studies/narma10.toml``."""
+"""As in ``studies/narma10.toml``: with fewer, the readout learns the errors of the integration."""
 MOST_BATCH = 120
 """Series per update, at most: the paper's. The search of the digits prefers 20."""
 LEAST_UPDATES = 32
@@ -42,8 +42,10 @@ SEARCH_S = 300.0
 SEEDS = 10
 """Fresh seeds of a confirmation."""
 FEW = 200
-"""Series to train on; below so many, a search scores on folds of them."""
+"""Series to train on; below this number, a search scores on folds of them."""
 FOLDS = 5
+FEW_POINTS = 200
+"""Points to train on: about ten for each of the 21 weights of the smallest readout."""
 VALIDATION = 0.3
 """Share of the training part that scores the search: the default of the tasks."""
 

@@ -58,8 +58,8 @@ class Contents:
         folds = validation_folds(pool, self.rarest)
         if protocol == Protocol.VALIDATION and self.folds == 1 < folds:
             lines.append(
-                f"few series: validation_folds = {folds} in [task] and members = {folds} in "
-                "[budget] score a trial on all that train, in turn"
+                f"few series: with validation_folds = {folds} in [task] and members = {folds} in "
+                "[budget], a trial is scored on every training series"
             )
         return lines
 

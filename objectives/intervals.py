@@ -1,7 +1,7 @@
 """How well a score is known, by what varies, and which of two scores is ahead.
 
-Two things vary: the networks, each from a seed of its own, and the series that score them, as other
-series could have been recorded. What another split of the data would change is not measured.
+Two things vary: the seeds of the networks, and the series that score them, since others could have
+been recorded. What another split of the data would change is not measured.
 
 Two scores differ if Welch's t test says so (two-sided, at 5 %). Its variances are those of the mean
 over networks, and of accuracies the sampling of the scored series besides. Both sampling errors
@@ -35,7 +35,7 @@ class Estimate:
     sampling: float | None = None
     """Standard error by the choice of the series that scored it, of an accuracy."""
     n_series: float | None = None
-    """How many series these are, or as many as which they tell; see ``effective``."""
+    """How many series these are, or how many different ones tell as much; see ``effective``."""
 
     @property
     def error(self) -> float | None:
@@ -115,7 +115,7 @@ def of_networks(
     validated: bool,
     folds: int = 1,
 ) -> Estimate:
-    """What networks of a configuration tell, as far as they say how many series scored them.
+    """Estimate the score of a configuration from its networks; sampling counts if they tell it.
 
     Args:
         scores: one for each network.
@@ -144,13 +144,13 @@ def _is_count(told: Any) -> TypeGuard[int]:
 
 
 def effective(scored: int, pool: int, members: int, *, folds: int = 1) -> float:
-    """As many different series tell as much as the networks of a trial do together.
+    """Return how many different series tell as much as the networks of a trial.
 
     Args:
         scored: series that score one network.
         pool: series that they are drawn from; those of a test part are all of it.
         members: networks of the trial, each scored on a drawing of its own.
-        folds: above 1, networks are scored on other series as long as there are some.
+        folds: above 1, so many networks have no scored series in common.
     """
     drawn = members * scored
     if folds > 1:

@@ -198,7 +198,8 @@ def _classified(table: dict[str, Any]) -> Data:
         ("series", f"{n:,}: {n - test:,} train, {test:,} test ({how})"),
         (
             "length",
-            f"{shorter}{points:,} points{'; 0 is put before shorter ones' if shorter else ''}",
+            f"{shorter}{points:,} point{'s' * (points > 1)}"
+            + "; 0 is put before shorter ones" * bool(shorter),
         ),
         ("channels", f"{channels:,}"),
         ("classes", _classes(recording)),
@@ -248,7 +249,8 @@ def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
     points, channels = x.shape[1:]
     interval = 196 * math.sqrt(0.09 / test)
     notes = [
-        f"{test:,} test series tell an accuracy of 90 % to ± {interval:.2g} points (95 % interval)"
+        f"{test:,} test series: an accuracy of 90 % is known to ± {interval:.2g} points "
+        "(95 % interval)"
     ]
     counts = np.bincount(label)
     if counts.max() > 3 * counts.min():
@@ -315,6 +317,9 @@ def _predicted(path: Path, table: dict[str, Any], inputs: str, targets: str) -> 
         ("time step", step),
         ("missing", "none"),
     ]
+    if train + validation < advice.FEW_POINTS:
+        few = f"{train + validation:,} points train hardly any readout: record more of them"
+        rows.append(("note", few))
     return Data(
         what="predict",
         table=table,

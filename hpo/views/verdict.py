@@ -187,14 +187,14 @@ def beside(result: Result) -> str:
     if best is None or item is None:
         return f"best baseline {formatting.baseline_text(spec, best)}" if best else ""
     chance = next((one for one in result.baselines if one.is_chance), best)
-    own, rivals, what = item.estimate(spec), result.rivals, "the best baseline"
+    own, rivals, what = item.estimate(spec), result.rivals, "the best baseline, "
     known = result.beside(chance)
     if chance.is_chance and known and known.relation in ("level", "behind"):
+        rivals, what = [chance], "chance, " * (chance.name != "chance")
         if (known.difference > 0.0) != spec.maximize or not known.difference:
-            return f"no better than chance, {formatting.baseline_text(spec, chance)}"
-        rivals, what = [chance], "chance"
+            return f"no better than {what}{formatting.baseline_text(spec, chance)}"
     names = [formatting.baseline_text(spec, one) for one in rivals]
-    names[0] = f"{what}, {names[0]}"
+    names[0] = what + names[0]
     held = zip(rivals, names, strict=True)
     texts = [against(spec, own, one.estimate, name) for one, name in held]
     return ", ".join(texts) + _direction(spec)

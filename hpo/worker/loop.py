@@ -36,7 +36,7 @@ STOP_PATIENCE_S = 3.0
 RACES = 3
 """So often a worker that chose among studies looks again at once, because others were faster."""
 TRIES = 3
-"""So often workers that hold the same slot try to work out baselines: these may kill them."""
+"""Attempts at the baselines of a study by workers of one slot: these may kill a worker."""
 _POLL_S = (0.1, 2.0)
 _LONGEST_NAME = 200
 

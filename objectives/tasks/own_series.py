@@ -112,7 +112,7 @@ def _checked(task: OwnSeriesParams) -> tuple[Series, str]:
     series = Series(u=u, target=target, n_test=round(task.test_fraction * n))
     if min(series.n_test, *parts(task, series)) < 2:
         got = f"{n} points, washout={task.washout}, horizon={task.horizon}"
-        remedy = "Record more of them, or lower `washout`."
+        remedy = "Record more of them, or lower `washout` or `horizon`."
         refuse(path, "points to train, to validate and to test", got, remedy)
     constant = np.flatnonzero(target[-series.n_test :].std(axis=0) == 0.0)
     if len(constant):

@@ -35,8 +35,8 @@ def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(tmp_pa
         "60 series × 5 points × 2 channels; 3 classes; 21 train / 9 validation / 30 test; "
         "lengths 2–5, padded before",
         "a trial is scored on 17 series: 90.0 % is known to ± 7.6 points (one standard error)",
-        "few series: validation_folds = 5 in [task] and members = 5 in [budget] score a trial on "
-        "all that train, in turn",
+        "few series: with validation_folds = 5 in [task] and members = 5 in [budget], a trial is "
+        "scored on every training series",
     ]
     save(tmp_path / "swapped.npz", x=np.swapaxes(series(), 1, 2))
     said, warning, *_ = told(tmp_path, name="arrays", path="swapped.npz")
