@@ -44,8 +44,8 @@ SEEDS = 10
 FEW = 200
 """Series to train on; below this number, a search scores on folds of them."""
 FOLDS = 5
-FEW_POINTS = 200
-"""Points to train on: about ten for each of the 21 weights of the smallest readout."""
+FEW_POINTS = 100
+"""Points to train on: five for each of the 20 weights of the smallest readout."""
 VALIDATION = 0.3
 """Share of the training part that scores the search: the default of the tasks."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -74,11 +74,13 @@ def look(
     """
     table = _table(path, what)
     if table["name"] == "series":
-        return _predicted(path, {**table, "horizon": horizon}, inputs, targets)
-    if inputs or targets or horizon:
+        found = _predicted(path, {**table, "horizon": horizon}, inputs, targets)
+    elif inputs or targets or horizon:
         do = "Leave --inputs, --targets and --horizon out."
         _refuse(path, "a series to predict", "series with labels", do)
-    return _classified(table)
+    else:
+        found = _classified(table)
+    return replace(found, rows=[(name, _line(text)) for name, text in found.rows])
 
 
 def study(data: Data, *, dt_ns: float | None = None) -> advice.Classification | advice.Prediction:
@@ -103,6 +105,11 @@ def study(data: Data, *, dt_ns: float | None = None) -> advice.Classification | 
 
 def _refuse(path: Path, expected: str, got: str, do: str) -> NoReturn:
     raise ValueError(f"{path}: expected {expected}, got {got}. {do}")
+
+
+def _line(text: str) -> str:
+    """The text without control characters: names of classes and files may have some."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 # --- which task ----------------------------------------------------------------------------------
@@ -318,7 +325,7 @@ def _predicted(path: Path, table: dict[str, Any], inputs: str, targets: str) -> 
         ("missing", "none"),
     ]
     if train + validation < advice.FEW_POINTS:
-        few = f"{train + validation:,} points train hardly any readout: record more of them"
+        few = f"{train + validation:,} points to train on are few for a readout: record more"
         rows.append(("note", few))
     return Data(
         what="predict",

@@ -279,7 +279,8 @@ def _known(result: Result, item: Confirmation) -> list[str]:
     known = {"seeds": own.seeds, f"{own.n_series:,.0f} series": own.sampling}
     errors = [f"{what} {100 * e:.1f} points" for what, e in known.items() if e is not None]
     texts = [f"95 % interval {low:.1f} to {high:.1f} % (standard errors: {', '.join(errors)})"]
-    claim = next(result.claim(trial) for trial in result.search if trial.number == item.source)
+    own_trials = (trial for trial in result.search if trial.number == item.source)
+    claim = next(map(result.claim, own_trials), None)
     if claim is None or claim.n_series is None:
         return texts
     told = against(spec, own, claim, "what the search claimed")
