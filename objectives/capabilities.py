@@ -56,7 +56,8 @@ class GivesBaselines(Protocol):
     def baselines(self, params: Any, task: Any, seed: int) -> Iterable[contract.Baseline]:
         """What simple things score on the task, measured as a confirmation is.
 
-        A worker asks once per study. What is raised is a warning in its log.
+        A worker asks once per study, before the first trial; told to stop, it waits until this
+        returns, so take seconds. An exception is a warning in its log, and the study goes on.
 
         Args:
             params: validated hyper-parameters of the largest network of the study.
