@@ -11,7 +11,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
@@ -31,8 +31,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-
-from objectives import intervals
 
 
 class Protocol(StrEnum):
@@ -314,13 +312,6 @@ class Baseline(Told):
         if n_scored is not None and not 0.0 <= info.data.get("score", 0.0) <= 1.0:
             raise ValueError("left out where the score is no accuracy")
         return n_scored
-
-    @property
-    def estimate(self) -> intervals.Estimate:
-        """The score, with how well it is known."""
-        known, n = intervals.published(self.score, self.std, self.n), self.n_scored
-        error = None if n is None else intervals.sampling_error(self.score, n)
-        return replace(known, sampling=error, n_series=n)
 
 
 def restored_baselines(stored: Any) -> tuple[Baseline, ...]:

@@ -15,7 +15,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+
+if TYPE_CHECKING:
+    from objectives.contract import Baseline
 
 TEST = "Welch's t test"
 SIGNIFICANCE = 0.05
@@ -77,6 +80,13 @@ class Comparison:
     """Ends of its 95 % interval, where an error is known."""
     high: float | None = None
     test: str = TEST
+
+
+def of_baseline(one: Baseline) -> Estimate:
+    """The score of a baseline, with how well it is known."""
+    known, n = published(one.score, one.std, one.n), one.n_scored
+    error = None if n is None else sampling_error(one.score, n)
+    return replace(known, sampling=error, n_series=n)
 
 
 def published(score: float, std: float | None = None, n_seeds: int | None = None) -> Estimate:
