@@ -313,6 +313,11 @@ class Baseline(Told):
             raise ValueError("left out where the score is no accuracy")
         return n_scored
 
+    @property
+    def published(self) -> tuple[float, float | None, int, int | None]:
+        """What ``intervals.published`` takes: no objective depends on that module."""
+        return self.score, self.std, self.n, self.n_scored
+
 
 def restored_baselines(stored: Any) -> tuple[Baseline, ...]:
     """Baselines from a database; nothing of what holds none, where anybody may have written."""

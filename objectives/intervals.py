@@ -15,10 +15,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
-
-if TYPE_CHECKING:
-    from objectives.contract import Baseline
+from typing import Any, Literal, TypeGuard
 
 TEST = "Welch's t test"
 SIGNIFICANCE = 0.05
@@ -82,18 +79,23 @@ class Comparison:
     test: str = TEST
 
 
-def of_baseline(one: Baseline) -> Estimate:
-    """The score of a baseline, with how well it is known."""
-    known, n = published(one.score, one.std, one.n), one.n_scored
-    error = None if n is None else sampling_error(one.score, n)
-    return replace(known, sampling=error, n_series=n)
+def published(
+    score: float,
+    std: float | None = None,
+    n_seeds: int | None = None,
+    n_series: int | None = None,
+) -> Estimate:
+    """A score with its standard deviation over networks, as far as they are published.
 
-
-def published(score: float, std: float | None = None, n_seeds: int | None = None) -> Estimate:
-    """A score with its standard deviation over networks, as far as they are published."""
+    Args:
+        score: the mean; with ``n_series``, an accuracy.
+        std, n_seeds: over so many networks.
+        n_series: how many series scored them.
+    """
     n = n_seeds or 1
     seeds = std / math.sqrt(n) if n > 1 and std is not None else None
-    return Estimate(mean=score, seeds=seeds, n_seeds=n)
+    sampling = None if n_series is None else sampling_error(score, n_series)
+    return Estimate(mean=score, seeds=seeds, n_seeds=n, sampling=sampling, n_series=n_series)
 
 
 def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate:

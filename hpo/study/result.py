@@ -247,7 +247,7 @@ class Result:
         if (item := self.confirmed) is None:
             return None
         own, maximize = item.estimate(self.spec), self.spec.maximize
-        return intervals.compare(own, intervals.of_baseline(baseline), maximize=maximize)
+        return intervals.compare(own, intervals.published(*baseline.published), maximize=maximize)
 
     @cached_property
     def trained(self) -> Sequence[Trial]:

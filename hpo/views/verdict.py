@@ -196,7 +196,7 @@ def beside(result: Result) -> str:
     names = [formatting.baseline_text(spec, one) for one in rivals]
     names[0] = what + names[0]
     held = zip(rivals, names, strict=True)
-    texts = [against(spec, own, intervals.of_baseline(one), name) for one, name in held]
+    texts = [against(spec, own, intervals.published(*one.published), name) for one, name in held]
     return ", ".join(texts) + _direction(spec)
 
 
