@@ -46,7 +46,10 @@ nitpick_ignore_regex = [  # names of other projects, whose inventories would hav
     ),
     ("py:.*", r"(NDArray|BaseModel|LayeredNetwork|Path|Exception|\w+Error)"),
     ("py:.*", r"(.*\.)?[PT]"),  # type variables
-    ("py:.*", r"Score|Share|Steps|Number|Fact|Strict\w+|PydanticUndefined"),  # bounds of an Outcome
+    (
+        "py:.*",
+        r"Score|Share|Steps|Line|Number|Fact|Field|FieldInfo|NoneType|Ge|Strict\w+|PydanticUndefined",
+    ),  # bounds of an Outcome
     ("py:.*", r"objectives\.contract\._\w+"),
     ("py:.*", r"(bool|int|float|str|bytes|dict|list|tuple|type|object|None|Any)(\[.*)?"),
     (

@@ -153,6 +153,7 @@ Number = Annotated[float, BeforeValidator(_number)]
 Score = Annotated[FiniteFloat, BeforeValidator(_number)]
 Steps = Annotated[StrictInt, Field(ge=1), BeforeValidator(_plain)]
 Share = Annotated[FiniteFloat, Field(ge=0), BeforeValidator(_number)]
+Line = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_line)]
 Fact = Annotated[float | int | str | bool, PlainValidator(_fact)]
 Sha256 = Annotated[str, AfterValidator(_hexadecimal)]
 
@@ -289,7 +290,7 @@ class Baseline(Told):
     it, such as a penalty, is chosen on the validation part.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_line)]
+    name: Line
     """What it is, as in ``ESN of 96 units, last state``."""
     score: Score
     """In the metric of the objective; of several seeds the mean."""
