@@ -129,11 +129,10 @@ class Layout:
         Those beyond repeat the first: zeros might diverge where no series does, and 0 times NaN is
         a NaN in the gradient.
         """
-        index = np.arange(n)
-        index[len(series) :] = 0
+        if len(series) < n:
+            series = np.concatenate([series, np.repeat(series[:1], n - len(series), axis=0)])
         points = series.transpose(1, 0, 2) if self.dense else series.transpose(1, 2, 0)
-        found = points.take(index, axis=1 if self.dense else 2)
-        return found.reshape(len(found), -1)
+        return np.ascontiguousarray(points).reshape(len(points), -1)
 
     def groups(self, n_series: int) -> Groups:
         """How a row of so many series is walked over."""
