@@ -75,7 +75,7 @@ def card(result: Result) -> Card:
         facts["Confirmed"] = f"trial {item.source}, on {found.n} fresh seeds"
         facts["Confirmed"] += f"; {aside}" if aside else ""
         facts["Search"] = f"claimed {formatting.score_text(spec, item.search_score)}"
-    facts["Baseline"] = verdict.beside(result)
+    facts["Baseline"] = verdict.beside(result).removeprefix("best baseline ")
     facts["Reported"] = formatting.reported_text(spec).removeprefix("reported ")
     return Card(
         description=spec.description,
@@ -108,6 +108,7 @@ def curve(result: Result) -> Curve | None:
         shown += [centre - spread, centre + spread]
     margin = 0.08 * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0
     low, high = min(shown) - margin, max(shown) + margin
+    high = min(high, 100.0) if spec.is_accuracy else high
 
     def y(score: float) -> float:
         share = (high - score) / (high - low)
