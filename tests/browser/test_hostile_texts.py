@@ -90,3 +90,4 @@ def test_hostile_texts_on_the_dashboard(study: str, watched: Watched) -> None:
         plot = page.locator("#convergence-plot")
         plot.get_by_text(re.compile(r"reported 90\.00 % \(<img src=x")).first.wait_for()
         check_harmless(watched)
+        page.goto("about:blank")  # it asks the server again and again, which ends here
