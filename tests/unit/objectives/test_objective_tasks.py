@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from datasets import images, recordings, save_images, save_recordings, save_ts, 
 from sklearn.datasets import load_digits
 
 from objectives.contract import Protocol
-from objectives.tasks import load
+from objectives.tasks import load, speakers
 from objectives.tasks.data import Examples
 from objectives.tasks.fashion_mnist import CLASSES, FashionMnistParams
 from objectives.tasks.mnist1d import Mnist1dParams
@@ -53,8 +53,7 @@ def test_mnist1d_is_what_its_authors_published() -> None:
     split = load(Mnist1dParams(), protocol=Protocol.CONFIRM, member_seed=0)
     first = [-0.33200567, -0.47191037, -0.77869708, -1.00974083, -0.88235257, 0.10393481]
     last = [-0.39591055, -0.09864609, 0.44723289, 0.65987565, 0.87773435, 1.19315184]
-    assert split.train.shape == (4000, 40, 1)
-    assert split.score.shape == (1000, 40, 1)
+    assert (split.train.shape, split.score.shape) == ((4000, 40, 1), (1000, 40, 1))
     assert np.allclose(split.train.x[0, :6, 0], first, atol=1e-7)
     assert np.allclose(split.score.x[-1, -6:, 0], last, atol=1e-7)
     assert split.train.label[:12].tolist() == [2, 6, 4, 5, 6, 6, 6, 0, 3, 1, 6, 9]
@@ -92,31 +91,25 @@ def test_a_side_of_14_is_the_mean_of_2_by_2_and_a_permutation_one_for_all(tmp_pa
     assert np.isclose(in_rows[60 + 5].reshape(14, 14)[3, 4], own[6:8, 8:10].mean())
     mixed = np.concatenate(fashion(tmp_path, side=14, permutation_seed=5))
     order = [int(np.flatnonzero((in_rows == column[:, None]).all(axis=0))[0]) for column in mixed.T]
-    assert sorted(order) == list(range(196))
-    assert order != sorted(order)
-    again = np.concatenate(fashion(tmp_path, side=14, permutation_seed=5))
-    assert np.array_equal(mixed, again)
+    assert order != sorted(order) == list(range(196))
+    assert np.array_equal(mixed, np.concatenate(fashion(tmp_path, side=14, permutation_seed=5)))
     assert not np.array_equal(mixed, np.concatenate(fashion(tmp_path, side=14, permutation_seed=6)))
 
 
 def test_a_part_of_the_training_half_keeps_the_shares_of_the_classes(tmp_path: Path) -> None:
     task = FashionMnistParams(path=str(save_images(tmp_path)), n_train=21)
     split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
-    assert np.bincount(split.train.label).tolist() == [7, 7, 7]
-    assert len(split.score) == 30
-    other = load(
-        task.model_copy(update={"split_seed": 1}), protocol=Protocol.CONFIRM, member_seed=0
-    )
+    assert [*np.bincount(split.train.label), len(split.score)] == [7, 7, 7, 30]
+    task = task.model_copy(update={"split_seed": 1})
+    other = load(task, protocol=Protocol.CONFIRM, member_seed=0)
     assert not np.array_equal(split.train.x, other.train.x)
 
 
 def test_the_published_images_have_names(tmp_path: Path) -> None:
-    place = FashionMnistParams().usual_place()
-    if not place.is_dir():
+    if not FashionMnistParams().usual_place().is_dir():
         pytest.skip("dataset-fashion-mnist is not installed")
     recording = FashionMnistParams(side=14, n_train=100).read()
-    assert recording.classes == CLASSES
-    assert recording.examples.shape == (10_100, 196, 1)
+    assert (recording.classes, recording.examples.shape) == (CLASSES, (10_100, 196, 1))
 
 
 # --- spoken digits -------------------------------------------------------------------------------
@@ -129,13 +122,22 @@ def test_recordings_end_together_and_are_scaled(tmp_path: Path) -> None:
     split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
     label_of = {one.astype("f4").tobytes(): digit for one, digit in zip(own, digits, strict=True)}
     for series, label in zip(split.train.x, split.train.label, strict=True):
-        frames = series[np.flatnonzero(series.any(axis=1))[0] :]
-        assert label_of[frames.tobytes()] == label
+        assert label_of[series[np.flatnonzero(series.any(axis=1))[0] :].tobytes()] == label
     assert split.train.shape == (30, 6, 13)
     scaled = load(SpokenDigitsParams(path=str(path)), protocol=Protocol.CONFIRM, member_seed=0)
     real = scaled.train.x[scaled.train.x.any(axis=2)]
-    assert np.allclose(real.mean(axis=0), 0, atol=1e-6)
-    assert np.allclose(real.std(axis=0), 1, atol=1e-6)
+    assert np.allclose([real.mean(axis=0), real.std(axis=0) - 1], 0, atol=1e-6)
+
+
+def test_some_speakers_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, path = get_args(speakers.Speaker), save_recordings(tmp_path / "digits.npz")
+    assert list(map(speakers.of_recordings().count, names)) == 6 * [500]
+    monkeypatch.setattr(speakers, "SHA256", SpokenDigitsParams(path=str(path)).digest())
+    monkeypatch.setattr(speakers, "of_recordings", lambda: np.repeat(names, 10))
+    task = SpokenDigitsParams(path=str(path), normalise="none", test_speakers=("theo", "lucas"))
+    own = {one.astype("f4").tobytes() for k, one in enumerate(recordings()[0]) if k // 10 in (2, 4)}
+    test = load(task, protocol=Protocol.CONFIRM, member_seed=0).score
+    assert own == {series[series.any(axis=1)].tobytes() for series in test.x}
 
 
 def test_the_installed_package_is_found_and_not_imported(
@@ -147,8 +149,8 @@ def test_the_installed_package_is_found_and_not_imported(
     save_recordings(package / "datasets" / "data" / "digits.npz")
     monkeypatch.syspath_prepend(tmp_path)
     task = SpokenDigitsParams().resolved(Path("/"))
-    assert task.path is None
-    assert len(load(task, protocol=Protocol.CONFIRM, member_seed=0).train) == 30
+    train = load(task, protocol=Protocol.CONFIRM, member_seed=0).train
+    assert (task.path, len(train)) == (None, 30)
     importlib.invalidate_caches()
 
 

@@ -113,11 +113,11 @@ def of_idx(folder: Path, **files: Any) -> RecordedParams:
     return ArraysParams(path=str(folder))
 
 
-def of_digits(folder: Path, **changes: Any) -> RecordedParams:
+def of_digits(folder: Path, test_speakers: Any = (), **changes: Any) -> RecordedParams:
     path = datasets.save_recordings(folder / "d.npz")
     whole = {**np.load(path), **changes}
     np.savez(path, **{name: array for name, array in whole.items() if array is not None})
-    return SpokenDigitsParams(path=str(path))
+    return SpokenDigitsParams(path=str(path), test_speakers=test_speakers)
 
 
 def of_ts(folder: Path, **files: Any) -> RecordedParams:
