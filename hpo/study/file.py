@@ -66,14 +66,13 @@ def find(study: str) -> Path:
                 f"{study}: the study file must exist, but there is none. Check the path."
             )
         return path
-    files = available()
+    files, beside = available(), Path(f"{study}.toml")
+    hint = f"For the file in the working directory, give {beside}" * beside.is_file()
     if study not in files:
-        beside = f"{study}.toml"
-        hint = f"For the file in the working directory, give {beside}. "
-        raise SpecError(
-            f"unknown study {study!r}. {hint if Path(beside).is_file() else ''}"
-            f"{did_you_mean(study, files)}"
-        )
+        what = f"{hint}. " if hint else ""
+        raise SpecError(f"unknown study {study!r}. {what}{did_you_mean(study, files)}")
+    if hint:
+        raise SpecError(f"two studies are called {study!r}. {hint}, else {files[study]}.")
     return files[study]
 
 

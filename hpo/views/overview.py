@@ -76,11 +76,10 @@ def card(result: Result) -> Card:
         facts["Confirmed"] += f"; {aside}" if aside else ""
         facts["Search"] = f"claimed {formatting.score_text(spec, item.search_score)}"
     facts["Baseline"] = verdict.beside(result).removeprefix("best baseline ")
-    facts["Reported"] = formatting.reported_text(spec).removeprefix("reported ")
     return Card(
         description=spec.description,
         claim=verdict.headline(result),
-        gap=verdict.gap_text(result),
+        gap=verdict.gap_text(result) or formatting.reported_text(spec),
         facts=facts,
         curve=curve(result),
         trials=at.trials,

@@ -62,7 +62,7 @@ def html(
         {name: figure for part in plots for name, figure in part.figures.items()},
         live=live,
         result=result,
-        verdict=formatting.capital(words.verdict(result)),
+        verdict=[formatting.capital(clause) for clause in words.clauses(result)],
         facts=[
             words.progress(result),
             f"{formatting.networks_text(spec.budget.members)} per trial, "

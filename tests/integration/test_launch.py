@@ -29,7 +29,7 @@ def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: Use
     assert "1 worker starts here; logs in " in err
     assert len(re.findall(r"^\[\d+/12\] trial \d+ complete [\d.]+ %", out, re.MULTILINE)) == 12
     assert len(re.findall(r"^\[confirmation \d/3\] trial \d+, fresh seed", out, re.MULTILINE)) == 3
-    assert re.search(r"toy: confirmed [\d.]+ ± [\d.]+ % on 3 fresh seeds; reported 60.00", out)
+    assert re.search(r"toy: confirmed [\d.]+ ± [\d.]+ % on 3 fresh seeds\n.* reported 60.00", out)
     assert "report     toy-report.html" in out
     assert (user.directory / "toy-report.html").read_text().startswith("<!DOCTYPE html>")
     assert len(list((user.directory / "home" / "logs" / "toy").iterdir())) == 1

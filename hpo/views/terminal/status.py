@@ -30,15 +30,14 @@ Known = tuple[Listed, Result | None]
 
 
 def said(result: Result) -> list[str]:
-    """A study in sentences: verdict, gap, progress, confirmations, edges of its space."""
+    """A study in sentences: verdict, progress, confirmations, edges of its space."""
     told = result.state in (StudyState.FAILED, StudyState.STOPPED)  # by the verdict itself
-    state = "" if told else f"{result.state}, "
-    lines = [f"{result.name}: {state}{verdict.verdict(result)}", gap(result)]
+    lines = _verdict(result, "" if told else f"{result.state}, ")
     lines.append(verdict.progress(result))
     if result.confirm:
         settled = sum(len(c.scores) + c.failed for c in result.confirmations)
         lines.append(f"{settled} of {result.wanted} confirmations settled")
-    return [*filter(None, lines), *edge_lines(result)]
+    return [*lines, *edge_lines(result)]
 
 
 def of_study(result: Result, storage: str = "", width: int | None = None) -> list[str]:
@@ -70,7 +69,7 @@ def of_launch(result: Result, *, report: str | None, storage: str, width: int) -
     return _blocks(
         chart.chart(result, width=min(width - 1, 100)),
         [
-            f"{result.name}: {verdict.verdict(result)}",
+            *_verdict(result),
             verdict.progress(result),
             *filter(None, [verdict.utilisation(result)]),
             *edge_lines(result),
@@ -89,7 +88,7 @@ def of_launch(result: Result, *, report: str | None, storage: str, width: int) -
 def best(result: Result, top: int) -> list[str]:
     """What ``hpo best`` shows: the verdict, so many trials beside the reported one, caveats."""
     named = result.confirmed  # of which the first line says it
-    found = [[f"{result.name}: {verdict.verdict(result)}"]]
+    found = [_verdict(result)]
     if result.best is not None:
         found += [
             text_tables.front_table(result),
@@ -101,6 +100,12 @@ def best(result: Result, top: int) -> list[str]:
     return _blocks(*found)
 
 
+def _verdict(result: Result, state: str = "") -> list[str]:
+    """The verdict with its key number on the first line, and a line for each further clause."""
+    first, *more = verdict.clauses(result)
+    return [f"{result.name}: {state}{first}", *(f"  {clause}" for clause in more)]
+
+
 def _blocks(*found: list[str]) -> list[str]:
     """Blocks of lines with an empty line between them; of an empty block none."""
     return "\n\n".join("\n".join(block) for block in found if block).split("\n")
@@ -109,15 +114,6 @@ def _blocks(*found: list[str]) -> list[str]:
 def edge_lines(result: Result) -> list[str]:
     """A line for each bound of the space at which the best trials lie; see ``study.edges``."""
     return [f"edge  {text}" for text in verdict.edges(result)]
-
-
-def gap(result: Result) -> str:
-    """How far a study is from the reported optimum, in one sentence; empty without a score."""
-    found = result.headline
-    if found is None or found.reported is None:
-        return ""
-    what = "confirmed" if found.confirmed else "search"
-    return f"the {what} score is {verdict.gap_text(result)}"
 
 
 def failures(result: Result, storage: str = "") -> list[str]:
@@ -233,11 +229,11 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
 
 def _score(result: Result) -> tuple[str, str]:
     """The confirmed score, else the best of the search, and how far it is from the reported one."""
-    found, item = result.headline, result.confirmed
-    if found is None:
+    spec, item = result.spec, result.confirmed
+    if result.headline is None:
         return "–", ""
-    aside = caveats.aside(result.spec, item) if item else ""
-    return verdict.headline(result, aside), verdict.gap_text(result, "")
+    gap = verdict.gap_text(result, formatting.reported_number(spec))
+    return verdict.headline(result, caveats.aside(spec, item) if item else ""), gap
 
 
 def event_lines(events: Sequence[Event]) -> list[str]:

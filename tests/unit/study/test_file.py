@@ -95,10 +95,11 @@ def test_an_unknown_study_lists_those_that_exist(
         "unknown study 'seqdigit'. Did you mean 'seqdigits'? Valid: "
     )
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.toml").touch()
-    assert refusal("mine").startswith(
-        "unknown study 'mine'. For the file in the working directory, give mine.toml. Valid: "
-    )
+    named = "unknown study 'mine'. ", "two studies are called 'seqdigits'. "
+    for name, what in zip(("mine", "seqdigits"), named, strict=True):
+        hint = f"{what}For the file in the working directory, give {name}.toml"
+        (tmp_path / f"{name}.toml").touch()
+        assert refusal(name).startswith(hint)
     missing = tmp_path / "none.toml"
     assert refusal(missing) == (
         f"{missing}: the study file must exist, but there is none. Check the path."

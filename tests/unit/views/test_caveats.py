@@ -141,8 +141,9 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
 def test_every_view_says_what_limits_a_confirmed_score(
     result: Result, claim: str, assured: list[str], wrong: str
 ) -> None:
-    said = [f"confirmed {claim}", REPORTED, *assured, *([wrong] if wrong else [])]
-    assert views_verdict.verdict(result) == "; ".join(said)
+    first, reported, *more = views_verdict.clauses(result)
+    assert (first, more) == (f"confirmed {claim}", [*assured, *([wrong] if wrong else [])])
+    assert reported.endswith(REPORTED)
     basis = formatting.capital(claim.partition("seeds, ")[2])
     before = "" if basis in ("", "On the solved equation") else basis
     warning = "; ".join(filter(None, (before, wrong)))

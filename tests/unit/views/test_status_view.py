@@ -52,11 +52,6 @@ def test_a_study_that_cannot_be_read_here_says_why() -> None:
     assert "objective: it must be there, but got x" in line
 
 
-def test_without_a_score_or_a_reported_one_there_is_no_gap() -> None:
-    assert status.gap(snapshots.snapshot(snapshots.spec())) == ""
-    assert status.gap(snapshots.realistic(snapshots.spec(reported=None))) == ""
-
-
 def test_every_unfinished_study_is_shown_and_ten_finished_ones() -> None:
     done = [(listed(f"done-{i:03}", state=StudyState.DONE), None) for i in range(150)]
     others = [(listed(state, state=state), None) for state in ("failed", "stopped")]
