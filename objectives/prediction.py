@@ -79,15 +79,6 @@ class PredictionParams(BaseModel):
             )
         return self
 
-    @model_validator(mode="after")
-    def _is_ideal(self) -> Self:
-        if (found := getattr(self, "variability", None)) is not None:
-            raise ValueError(
-                f"variability: a network that classifies must hold, but got variability={found}. "
-                "Remove it: predictions are scored on ideal devices."
-            )
-        return self
-
 
 P = TypeVar("P", bound=LayeredParams)
 
@@ -102,7 +93,6 @@ class PredictionObjective(LayeredObjective[P]):
     }
     metric: ClassVar[str] = "nrmse"
     direction: ClassVar[Literal["maximize", "minimize"]] = "minimize"
-    variability: ClassVar[type[BaseModel] | None] = None
     costs: ClassVar[Mapping[str, str]] = {
         **LayeredObjective.costs,
         "presentation_ns": "time that one point takes",

@@ -11,7 +11,8 @@ finite, or worse than ``WORST``, scores ``WORST``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
 from typing import Any, cast
@@ -28,7 +29,7 @@ from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.layered import LayeredNetwork, Noise
 from objectives.randomness import stream
 from objectives.ridge import RidgeUpdates
-from objectives.scoring import Hardware, device_of, is_finite
+from objectives.scoring import Hardware, Measured, device_of, is_finite, noisy_input
 from objectives.solved_equation import refined, solving_steps
 from objectives.tasks import series
 from objectives.tasks.data import Examples, SeriesSplit
@@ -74,11 +75,15 @@ def smape_percent(predicted: Array, target: Array) -> float:
 
 
 def predicted(
-    network: LayeredNetwork, part: Examples, chip: Chip = IDEAL, noise: Noise | None = None
+    network: LayeredNetwork,
+    part: Examples,
+    chip: Chip = IDEAL,
+    noise: Noise | None = None,
+    noisy: Callable[[Tensor], Tensor] = Tensor.clone,
 ) -> Array:
     """What a network of one member reads out at the points of a part, (points, outputs)."""
     with torch.no_grad():
-        u = torch.from_numpy(part.x).to(device_of(network))
+        u = noisy(torch.from_numpy(part.x)).to(device_of(network))
         return network.series(u, part.label.shape[1], chip, noise)[0, 0].cpu().double().numpy()
 
 
@@ -134,8 +139,12 @@ class Predictor(LayeredMember):
     def _fit(self, part: Examples) -> None:
         """Set the readout of a network trained by gradients: it is linear, its optimum is known."""
         how: Any = {"learning_rate": 0.0, "max_gradient": 0.0}
-        device = device_of(self.network)
+        device, seen = device_of(self.network), self._training
         u, target = (torch.from_numpy(a).to(device) for a in (part.x, part.label))
+        if seen.varies:
+            how["chip"], inputs = next(seen.chips(0, part.shape[1]))
+            size = seen.variability.input_noise if seen.variability else 0.0
+            u = noisy_input(u, size, inputs)
         RidgeUpdates(self.network, self._ridge, self._noise("train")).update(u, target, **how)
 
     def _noise(self, name: str) -> Noise | None:
@@ -144,16 +153,30 @@ class Predictor(LayeredMember):
             return None
         return partial(readout_noise, noise_db=own, seed=self._member_seed, name=name)
 
-    def _score(self, network: Any, part: Examples, chip: Chip = IDEAL) -> tuple[float, bool]:
+    def _score(self, network: Any, part: Examples) -> tuple[float, bool]:
         """The NRMSE of a network of one member, and whether all that it reads out is finite."""
-        found = predicted(network, part, chip, self._noise("score"))
+        return self._mean(self._nrmse, network, part)
+
+    def _mean(self, measure: Measured, network: Any, part: Examples) -> tuple[float, bool]:
+        """What is measured as ideal, or its mean on the chips of ``[variability]``."""
+        if (variability := self._variability) is None:
+            return measure(network, part, IDEAL, Tensor.clone)
+        found, finite = self._hardware(variability).chips(network, part, measure)
+        return statistics.fmean(found), finite
+
+    def _nrmse(
+        self, network: Any, part: Examples, chip: Chip, noisy: Callable[[Tensor], Tensor]
+    ) -> tuple[float, bool]:
+        """See ``scoring.Measured``."""
+        found = predicted(network, part, chip, self._noise("score"), noisy)
         return nrmse(found, part.label[0].astype(np.float64)), bool(np.isfinite(found).all())
 
-    def _on_chip(
-        self, network: Any, part: Examples, chip: Chip, noisy: object
+    def _smape(
+        self, network: Any, part: Examples, chip: Chip, noisy: Callable[[Tensor], Tensor]
     ) -> tuple[float, bool]:
-        """The same on a simulated chip, whose input is exact; see ``scoring.Measured``."""
-        return self._score(network, part, chip)
+        found = predicted(network, part, chip, self._noise("score"), noisy)
+        both = (self._scaling.unscaled(values) for values in (found, part.label[0]))
+        return smape_percent(*both), True
 
     def _fitted_score(self, network: Any, part: Examples) -> tuple[float, bool]:
         """The score with the readout that is the best in one run through the training part."""
@@ -173,11 +196,14 @@ class Predictor(LayeredMember):
         self._finished = True
 
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
-        """See ``LayeredMember``; a long series jumps once per point: noise takes memory."""
-        hardware = Hardware(variability, self._member_seed, n_steps=1, n_kept=0)
         if not is_finite(self.network):
             return (WORST,) * variability.draws
-        return tuple(hardware.chips(self.network, self._split.score, self._on_chip)[0])
+        chips = self._hardware(variability).chips(self.network, self._split.score, self._nrmse)
+        return tuple(chips[0])
+
+    def _hardware(self, variability: Variability) -> Hardware:
+        """Chips whose neurons jump once per point: noise of a long series takes memory."""
+        return Hardware(variability, self._member_seed, n_steps=1, n_kept=0)
 
     def _points(self) -> int:
         return 1
@@ -191,10 +217,8 @@ class Predictor(LayeredMember):
 
     def _told(self, chips: tuple[float, ...]) -> dict[str, float]:
         own = self._split.score
-        found, target = predicted(self.network, own, noise=self._noise("score")), own.label[0]
-        smape = smape_percent(self._scaling.unscaled(found), self._scaling.unscaled(target))
-        sizes = {"n_train": self._split.train.label.shape[1], "n_scored": len(target)}
-        return {**sizes, "smape_percent": smape}
+        sizes = {"n_train": self._split.train.label.shape[1], "n_scored": own.label.shape[1]}
+        return {**sizes, "smape_percent": self._mean(self._smape, self.network, own)[0]}
 
     @property
     def test_labels(self) -> NDArray[np.int64]:

@@ -252,12 +252,21 @@ def test_own_series_are_pinned_and_predicted(waves: Path) -> None:
         task.series()
 
 
+def test_a_readout_that_was_fitted_with_thermal_noise_is_scored_with_it() -> None:
+    noisy = {"thermal_power": 0.01, "variability": {"draws": 2, "input_noise": 0.01}}
+    how: Any = {"trained": "readout", "epochs": 1, "tau_ns": 2.0, **noisy}
+    mean, fitted = (trained(**how, thermal_training=one) for one in ("mean", "noise"))
+    assert len(set(fitted.chips)) == 2
+    assert fitted.solved is not None
+    assert fitted.solved.score == pytest.approx(sum(fitted.chips) / 2)
+    assert fitted.score < mean.score
+    both = trained(**{**how, "trained": "all", "thermal_training": "noise"})
+    assert both.score < mean.score, "the readout of a trained network is fitted with it, too"
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_simulated_hardware_and_means_over_points_are_refused(kind: str) -> None:
+def test_means_over_points_are_refused(kind: str) -> None:
     objective: Any = objectives.load(kind)
-    assert objective.variability is None
-    with pytest.raises(ValidationError, match="a network that classifies must hold, but got vari"):
-        objective.Params(variability={"tau_spread": 0.1})
     text = (
         'readout_points: "last" must hold where every point is predicted, but got readout_points='
         "'mean'. Remove it: no point knows the mean over all of them."
