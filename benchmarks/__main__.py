@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     pages = {
         "integrators": _integrators,
         "prediction": _prediction,
+        "folds": _folds,
     }  # of their own; only when named
     measures = {
         "networks": _networks,
@@ -91,6 +92,12 @@ def _integrators(say: Callable[[str], None]) -> None:
     found = integrators.measure(say, about)
     found.write()
     integratorpage.write(found)
+
+
+def _folds(say: Callable[[str], None]) -> None:
+    from benchmarks import folds
+
+    folds.run(say)
 
 
 def _prediction(say: Callable[[str], None]) -> None:

@@ -425,36 +425,45 @@ def prediction(
     if last < constant:
         yield Baseline(name="last input", score=last)
 
-    def errors(split: SeriesSplit, features: Callable[[Examples], Array], *own: float) -> Array:
-        """Of ridge regressions of these features, with each penalty."""
-        x, z = _standardised(features(split.train), features(split.score))
+    variants = (False, True)[: 1 + squares]
+
+    def errors(split: SeriesSplit, read: Sequence[Array], squared: bool, *own: float) -> Array:
+        """Of ridge regressions of what is read of both parts, with each penalty."""
+        x, z = _standardised(*(np.hstack((u, u**2)) if squared else u for u in read))
         d, target = (part.label[0].astype(np.float64) for part in (split.train, split.score))
         return np.array([nrmse(found, target) for found in _ridge(x, d, z, own)])
 
-    for squared in (False, True)[: 1 + squares]:
-        with_squares = ", with squares" * squared
-        _go_on(stops)
-        size = whole.train.x.size
-        taps = [n for n in TAPS if n == 1 or (n <= task.washout + 1 and n * size <= MOST_DELAYED)]
-        lines = [_squared(_delayed(n), squared) for n in taps]
-        scores = np.array([errors(validation, line, *PENALTIES) for line in lines])
-        best, penalty = divmod(int(scores.argmin()), len(PENALTIES))
-        (score,) = errors(whole, lines[best], PENALTIES[penalty])
-        name = f"linear delay line of {taps[best]} points{with_squares}"
-        yield Baseline(name=name, score=score, tried=scores.size)
-        n_points = whole.train.shape[1]
-        settings = _settings(seed, min(SETTINGS, max(FEWEST_SETTINGS, 400_000 // n_points)))
-        scores = np.zeros((len(settings), len(PENALTIES)))
-        for k, setting in enumerate(settings):
+    def tuned(models: Sequence[_Reads]) -> Array:
+        """The errors of each, (variants, models, penalties)."""
+        found = []
+        for model in models:
             _go_on(stops)
-            network = _echoes(setting, n_units, seed, f"esn/{k}")
-            scores[k] = errors(validation, _squared(network, squared), *PENALTIES)
-        best, penalty = divmod(int(scores.argmin()), len(PENALTIES))
+            read = model(validation)
+            found.append([errors(validation, read, one, *PENALTIES) for one in variants])
+        return np.swapaxes(found, 0, 1)
+
+    size, n_points = whole.train.x.size, whole.train.shape[1]
+    taps = [n for n in TAPS if n == 1 or (n <= task.washout + 1 and n * size <= MOST_DELAYED)]
+    lines = [_delayed(n) for n in taps]
+    settings = _settings(seed, min(SETTINGS, max(FEWEST_SETTINGS, 400_000 // n_points)))
+    networks = [_echoes(one, n_units, seed, f"esn/{k}") for k, one in enumerate(settings)]
+    for squared, of_lines, of_networks in zip(variants, tuned(lines), tuned(networks), strict=True):
+        with_squares = ", with squares" * squared
+        best, penalty = divmod(int(of_lines.argmin()), len(PENALTIES))
+        (score,) = errors(whole, lines[best](whole), squared, PENALTIES[penalty])
+        name = f"linear delay line of {taps[best]} points{with_squares}"
+        yield Baseline(name=name, score=score, tried=of_lines.size)
+        best, penalty = divmod(int(of_networks.argmin()), len(PENALTIES))
+        _go_on(stops)
         drawn = [_echoes(settings[best], n_units, seed, f"fresh/{k}") for k in range(FRESH_SEEDS)]
-        fresh = [errors(whole, _squared(one, squared), PENALTIES[penalty]) for one in drawn]
+        fresh = [errors(whole, one(whole), squared, PENALTIES[penalty]) for one in drawn]
         name = f"ESN of {n_units} units{with_squares}"
-        found = _drawn(name, np.ravel(fresh).tolist(), scores.size)
+        found = _drawn(name, np.ravel(fresh).tolist(), of_networks.size)
         yield found.replace(is_like=squared == squares)
+
+
+_Reads = Callable[[SeriesSplit], Sequence[Array]]
+"""What is read of both parts, at each point that has a target, (points, features)."""
 
 
 def _last_input(split: SeriesSplit) -> Array:
@@ -464,32 +473,22 @@ def _last_input(split: SeriesSplit) -> Array:
     return split.target_scaling.scaled(scaling.unscaled(u).astype(np.float32)).astype(np.float64)
 
 
-def _delayed(taps: int) -> Callable[[Examples], Array]:
-    """The last inputs before each point that has a target, (points, taps * channels)."""
+def _delayed(taps: int) -> _Reads:
+    """The last inputs before each point."""
 
     def features(part: Examples) -> Array:
         u, n = part.x[0].astype(np.float64), part.label.shape[1]
         return np.hstack([u[len(u) - n - k : len(u) - k] for k in range(taps)])
 
-    return features
+    return lambda split: [features(part) for part in (split.train, split.score)]
 
 
-def _echoes(setting: _Setting, n_units: int, seed: int, name: str) -> Callable[[Examples], Array]:
-    """The states of an ESN after each point that has a target, (points, units)."""
+def _echoes(setting: _Setting, n_units: int, seed: int, name: str) -> _Reads:
+    """The states of an ESN after each point."""
 
     def features(part: Examples) -> Array:
         u, rng = part.x.astype(np.float64), stream(seed, f"baselines/{name}")
         states = np.concatenate([*_states(setting, n_units, u, rng)])
         return states[-part.label.shape[1] :]
 
-    return features
-
-
-def _squared(features: Callable[[Examples], Array], also: bool) -> Callable[[Examples], Array]:
-    """The features, and ``also`` their squares."""
-
-    def both(part: Examples) -> Array:
-        found = features(part)
-        return np.hstack((found, found**2)) if also else found
-
-    return both
+    return lambda split: [features(part) for part in (split.train, split.score)]

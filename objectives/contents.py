@@ -41,27 +41,46 @@ class Contents:
     """Of the training part, that validate in turn; 1: each network has a part drawn for it."""
     test: int
 
-    def advice(self, share: float, members: int, protocol: Protocol) -> list[str]:
-        """How well an accuracy of about ``share`` will be known, and what helps.
+    def sampled(self, share: float | None, members: int, protocol: Protocol) -> Sampled:
+        """How well an accuracy of about ``share`` will be known.
 
         Args:
-            share: that accuracy.
+            share: that accuracy; 90 % where none is known.
             members: networks of a trial.
             protocol: of the study.
         """
         scored = pool = self.test
-        if protocol == Protocol.VALIDATION:
+        if validated := protocol == Protocol.VALIDATION:
             scored, pool = self.validation, self.train + self.validation
         n = effective(scored, pool, members, folds=self.folds)
-        known = f"{100 * share:.1f} % is known to ± {100 * sampling_error(share, n):.1f} points"
-        lines = [f"a trial is scored on {n:,.0f} series: {known} (one standard error)"]
-        folds = validation_folds(pool, self.rarest)
-        if protocol == Protocol.VALIDATION and self.folds == 1 < folds:
-            lines.append(
-                f"few series: with validation_folds = {folds} in [task] and members = {folds} in "
-                "[budget], a trial is scored on every training series"
-            )
-        return lines
+        folds = validation_folds(pool, self.rarest) if validated and self.folds == 1 else 1
+        share = 0.9 if share is None else share
+        return Sampled(share=share, n_series=n, error=sampling_error(share, n), advised_folds=folds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """How well the score of a trial is known, but for the scatter of networks."""
+
+    share: float
+    """An accuracy."""
+    n_series: float
+    """As many different series as score it, see ``intervals.effective``."""
+    error: float
+    """Its standard error."""
+    advised_folds: int
+    """``validation_folds`` that a study without any should have; 1: none."""
+
+    def lines(self) -> list[str]:
+        """In words, with what helps."""
+        known = f"{100 * self.share:.1f} % is known to ± {100 * self.error:.1f} points"
+        text = f"a trial is scored on {self.n_series:,.0f} series: {known} (one standard error)"
+        folds = self.advised_folds
+        few = (
+            f"few series: with validation_folds = {folds} in [task] and members = {folds} in "
+            "[budget], a trial is scored on every training series"
+        )
+        return [text, few] if folds > 1 else [text]
 
 
 @dataclass(frozen=True, kw_only=True)

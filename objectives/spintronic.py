@@ -69,8 +69,8 @@ class Spintronic(Device):
     states = ("x", "y")
     noise_parts = 2
     predicting: ClassVar[Mapping[str, Any]] = {"thermal_training": "mean", "thermal_span": 1.0}
-    """The readout of a network that predicts is fitted at last, in closed form, on the mean effect
-    of the thermal power, so that is what training sees by default."""
+    """Without ``[variability]``, predictions are scored on the mean effect of the thermal power: so
+    it is what training sees by default, and what the readout is fitted to at last."""
 
     tau_ns: Parameter = parameter(
         14.12, gt=0, le=1e6, description="relaxation time of a neuron, in ns"

@@ -17,7 +17,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import Stop
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import text_tables
-from objectives.contents import Contents, SeriesContents, contents
+from objectives.contents import Contents, Sampled, SeriesContents, contents
 from objectives.contract import Protocol
 
 
@@ -56,14 +56,18 @@ def data(spec: StudySpec, found: Contents | SeriesContents | None) -> list[str]:
         f"{found.classes:,} classes; {split}{lengths}"
     ]
     if found.channels > found.points:
-        lines.append(
-            f"warning: {found.channels:,} channels exceed {found.points:,} points. If these are "
-            "the time points, x must be (n, time, channels): x.transpose(0, 2, 1)"
-        )
-    if spec.is_accuracy:
-        share = spec.reported.score if spec.reported else 0.9
-        lines += found.advice(share, spec.budget.members, spec.protocol)
-    return lines
+        warning = f"warning: {found.channels:,} channels exceed {found.points:,} points. If these "
+        lines += [
+            warning + "are the time points, x must be (n, time, channels): x.transpose(0, 2, 1)"
+        ]
+    return lines + (known.lines() if (known := sampled(spec, found)) else [])
+
+
+def sampled(spec: StudySpec, found: Contents | SeriesContents | None) -> Sampled | None:
+    """How well the score of a trial will be known, if that is an accuracy."""
+    if not spec.is_accuracy or not isinstance(found, Contents):
+        return None
+    return found.sampled(spec.reported and spec.reported.score, spec.budget.members, spec.protocol)
 
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
@@ -113,6 +117,7 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
             "spec_hash": spec.hash,
             "spec": spec.stored(),
             "data": found,
+            "sampled": sampled(spec, found),
             "constraints": constraints.fit(spec) if spec.constraints else None,
             "storage": options.database,
             "workers": workers,
@@ -208,8 +213,7 @@ def _points(spec: StudySpec, trials: int) -> list[str]:
     """The warm start, a line for each of its trials; what the sampler draws is left open."""
     rows = [["trial", *spec.dimensions]]
     for number in range(trials):
-        told = spec.told(number)
-        found = (told.get(name) for name in spec.dimensions)
+        found = map(spec.told(number).get, spec.dimensions)
         cells = ["–" if value is None else formatting.value_text(value) for value in found]
         rows.append([str(number), *cells])
     return text_tables.columns(rows, right=range(1, len(rows[0])))
@@ -234,8 +238,7 @@ def _stop(stop: Stop) -> str:
 
 
 def _confirm(spec: StudySpec) -> str:
-    confirm = spec.confirm
-    if confirm is None:
+    if (confirm := spec.confirm) is None:
         return "nothing"
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
     best += " by expected score" if confirm.by == "expected" else ""

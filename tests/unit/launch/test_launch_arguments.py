@@ -124,7 +124,7 @@ def test_a_dry_run_for_programs_and_of_jobs(dry_run: DryRun) -> None:
     found = json.loads(dry_run("--json", "--name", "other", "--seed", "9"))
     assert (found["event"], found["study"], found["spec"]["seed"]) == ("dry-run", "other", 9)
     assert (found["epochs_at_most"], found["epochs_at_least"]) == (1080, 1080)
-    assert found["script"] is None
+    assert found["script"] is found["sampled"] is None
     line = ("--executor", "slurm", "--workers", "6", "--workers-per-job", "2", "--slurm-time", "5")
     said = dry_run(*line)
     jobs = "3 jobs of SLURM with 2 workers each, for 5 min 00 s at a time; logs in "
