@@ -67,7 +67,8 @@ def sampled(spec: StudySpec, found: Contents | SeriesContents | None) -> Sampled
     """How well the score of a trial will be known, if that is an accuracy."""
     if not spec.is_accuracy or not isinstance(found, Contents):
         return None
-    return found.sampled(spec.reported and spec.reported.score, spec.budget.members, spec.protocol)
+    share = spec.reported.score if spec.reported else None
+    return found.sampled(share, spec.budget.members, spec.protocol)
 
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
