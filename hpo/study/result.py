@@ -239,8 +239,13 @@ class Result:
 
     @property
     def rivals(self) -> Sequence[Baseline]:
-        """Those that views name: the best one, and the one that is most like a network of it."""
-        return [one for k, one in enumerate(self.baselines) if k == 0 or one.is_like]
+        """Those that views name: the best one, and the one that is most like a network of it.
+
+        Also the best one that the confirmed score is behind: the very best may scatter too much.
+        """
+        known = [(one, self.beside(one)) for one in self.baselines]
+        above = next((one for one, its in known if its and its.relation == "behind"), None)
+        return [one for one, _ in known if one.is_like or one in (known[0][0], above)]
 
     def beside(self, baseline: Baseline) -> Comparison | None:
         """Whether the confirmed score is ahead of a baseline; None while there is none."""

@@ -113,24 +113,26 @@ def test_where_the_series_are_told_a_verdict_says_how_well_scores_are_known() ->
 
 
 @pytest.mark.parametrize(
-    ("score", "chance", "clause"),
+    ("score", "std", "chance", "clause"),
     [
-        (0.91, 0.1, "3.9 points above the best baseline, ESN (91.0 ± 1.0 %)"),
-        (0.99, 0.1, "4.1 points below the best baseline, ESN (99.0 ± 1.0 %)"),
-        (0.95, 0.1, "level with the best baseline, ESN (95.0 ± 1.0 %) (0.1 points less)"),
-        (0.97, 0.948, "level with chance, majority class (94.8 %) (0.1 points more)"),
-        (0.97, 0.95, "no better than chance, majority class (95.0 %)"),
+        (0.91, 0.01, 0.1, "3.9 points above the best baseline, ESN (91.0 ± 1.0 %)"),
+        (0.99, 0.01, 0.1, "4.1 points below the best baseline, ESN (99.0 ± 1.0 %)"),
+        (0.95, 0.01, 0.1, "level with the best baseline, ESN (95.0 ± 1.0 %) (0.1 points less)"),
+        (0.97, 0.01, 0.948, "level with chance, majority class (94.8 %) (0.1 points more)"),
+        (0.97, 0.01, 0.95, "no better than chance, majority class (95.0 %)"),
+        (0.98, 0.1, 0.1, "(3.1 points less), 1.1 points below ridge (96.0 %)"),
     ],
 )
 def test_a_verdict_holds_what_is_confirmed_against_the_best_baseline(
-    score: float, chance: float, clause: str
+    score: float, std: float, chance: float, clause: str
 ) -> None:
-    esn = Baseline(name="ESN", score=score, std=0.01, n=5)
-    known = esn, Baseline(name="majority class", score=chance, is_chance=True)
+    esn = Baseline(name="ESN", score=score, std=std, n=5)
+    ridge = Baseline(name="ridge", score=score - 0.02)
+    known = esn, ridge, Baseline(name="majority class", score=chance, is_chance=True)
     found = snapshots.changed(study(TEN), baselines=known)
-    assert verdict.verdict(found).endswith(f"; {clause}")
+    assert verdict.verdict(found).endswith(clause)
     before = verdict.verdict(snapshots.changed(found, confirm=()))
-    assert before.endswith(f"; best baseline ESN ({100 * score:.1f} ± 1.0 %)")
+    assert before.endswith(f"; best baseline ESN ({100 * score:.1f} ± {100 * std:.1f} %)")
 
 
 def test_two_baselines_of_an_error_are_rivals_of_which_less_is_better() -> None:
