@@ -21,7 +21,7 @@ DEVICE_POWER = 1e-3
 """Thermal power that networks without any are compared with: about that of an oscillator of 100 nm
 at room temperature (docs/how-to/thermal.md)."""
 SAME = 0.005
-"""Scores differ above it: in accuracy, or as a share of another score."""
+"""Scores differ above it: in accuracy, or above twice that as a share of another score."""
 _DECADES = 10
 """How far below that of a device a power is looked for at which the score is the claimed one."""
 
@@ -55,7 +55,7 @@ def check(
             return score()
 
     triple, at_device, third = (at(device * factor) for factor in (3.0, 1.0, 1.0 / 3.0))
-    largest = SAME * (abs(claimed) if relative else 1.0) + 1e-9
+    largest = SAME * (2.0 * abs(claimed) if relative else 1.0) + 1e-9
 
     def same(score: float) -> bool:
         return abs(score - claimed) <= largest

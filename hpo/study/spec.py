@@ -35,8 +35,8 @@ from hpo.study.tables import ParamValue, Table, Values
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 LARGEST_GAP = 0.005
-"""Between two scores of the same networks, in accuracy or as a share of another score: above it,
-they are two results."""
+"""Between two scores of the same networks, in accuracy, or twice that as a share of another score,
+to which solvers agree: above it, they are two results."""
 
 BUDGETED = ("epochs", "score_every")
 """Parameters of an objective that ``[budget]`` gives."""
@@ -191,7 +191,7 @@ class StudySpec(Table):
 
     def differs(self, score: float, claimed: float) -> bool:
         """Whether a score of the same networks is another result than the claimed one."""
-        unit = 1.0 if self.is_accuracy else abs(claimed)
+        unit = 1.0 if self.is_accuracy else 2.0 * abs(claimed)
         return abs(score - claimed) > LARGEST_GAP * unit + 1e-9
 
     @property

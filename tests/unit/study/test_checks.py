@@ -22,13 +22,13 @@ def confirmation(*outcomes: Outcome) -> Confirmation:
     return Confirmation(members=tuple(members), wanted=len(members), **given)
 
 
-def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
+def test_a_gap_counts_above_half_a_point_and_a_per_cent_of_other_scores() -> None:
     spec = snapshots.spec()
     assert not spec.differs(0.205, 0.2)
     assert spec.differs(0.8949, 0.9)
     loss = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
-    assert not loss.differs(0.03014, 0.03)
-    assert loss.differs(0.03016, 0.03)
+    assert not loss.differs(0.03029, 0.03)
+    assert loss.differs(0.03031, 0.03)
 
 
 def test_means_over_networks() -> None:
