@@ -15,7 +15,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from objectives.contract import Objective, ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
-from objectives.layered import EmaDecay, LearningRate, LearningRateDecay, ScoreEvery
+from objectives.layered import (
+    EmaDecay,
+    LabelSmoothing,
+    LearningRate,
+    LearningRateDecay,
+    ScoreEvery,
+)
 from objectives.tasks import TASKS, load
 
 
@@ -30,6 +36,7 @@ class GruParams(ObjectiveParams):
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 60
     ema_decay: EmaDecay = 0.0
+    label_smoothing: LabelSmoothing = 0.0
     score_every: ScoreEvery = 1
 
 
@@ -106,4 +113,4 @@ class GruObjective(Objective[GruParams, TaskParams]):
         return outcome.replace(network=network_file.packed(network.state_dict(), description))
 
 
-_RECIPE = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay", "score_every")
+_RECIPE = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay", "score_every", "label_smoothing")

@@ -62,6 +62,15 @@ EmaDecay = Annotated[
         " so many times what the next one counts; 0: those of the last epoch",
     ),
 ]
+LabelSmoothing = Annotated[
+    float,
+    Field(
+        ge=0,
+        lt=1,
+        description="share of the training loss that is the mean loss over all classes, against"
+        " overfitting: about 0.1 where there are few series; classes only",
+    ),
+]
 ScoreEvery = Annotated[
     int,
     Field(
@@ -163,6 +172,7 @@ class LayeredParams(ObjectiveParams):
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 120
     ema_decay: EmaDecay = 0.0
+    label_smoothing: LabelSmoothing = 0.0
     score_every: ScoreEvery = 1
     integrator: Integrator = "exponential-ab3"
     steps_per_point: Annotated[
@@ -300,7 +310,15 @@ def recipe(params: LayeredParams) -> Recipe:
     """How ``params`` say to train."""
     from objectives.training import Recipe
 
-    names = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay", "score_every")
+    names = (
+        "epochs",
+        "batch_size",
+        "lr0",
+        "lr_decay",
+        "ema_decay",
+        "score_every",
+        "label_smoothing",
+    )
     return Recipe(**{name: getattr(params, name) for name in names})
 
 

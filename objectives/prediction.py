@@ -79,6 +79,15 @@ class PredictionParams(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_no_labels(self) -> Self:
+        if found := getattr(self, "label_smoothing", 0.0):
+            raise ValueError(
+                f"label_smoothing: a network that classifies must hold, but got "
+                f"label_smoothing={found}. Remove it: a prediction has no labels."
+            )
+        return self
+
 
 P = TypeVar("P", bound=LayeredParams)
 

@@ -61,6 +61,7 @@ class RidgeUpdates(Updates):
         *,
         learning_rate: float,
         max_gradient: float,
+        label_smoothing: float = 0.0,
         chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """Fit all points of ``label``, whatever the learning rate; see ``Updates``.

@@ -59,6 +59,8 @@ class Recipe:
     """Every element of every gradient is clipped to ± this."""
     ema_decay: float = 0.0
     """Weights of k epochs before count so much to the power of k in the average that is scored."""
+    label_smoothing: float = 0.0
+    """Part of the loss that is the mean loss over all classes, of tasks that have some."""
     score_every: int = 1
     """Epochs from one score to the next, see ``scores``."""
 
@@ -292,6 +294,7 @@ def train_epoch(
             label,
             learning_rate=learning_rate,
             max_gradient=recipe.max_gradient,
+            label_smoothing=recipe.label_smoothing,
             chip=chip,
         )
         total += loss * len(label)

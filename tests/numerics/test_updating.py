@@ -78,16 +78,16 @@ def test_losses_moments_and_weights_are_those_of_torch(
 ) -> None:
     """Over batches of one block, of several and of part of one, and of another length in time.
 
-    Each batch is on a chip of its own.
+    Each batch is on a chip of its own; where there is noise, labels are smoothed.
     """
-    results = []
+    results, smooth = [], {"label_smoothing": noise}
     for how in (FusedUpdates, TorchUpdates):
         net = network(kind, **changes)
         update, optimizer = updates(net, how, noisy=noise > 0)
         losses = []
         for n, points in [(64, 6), (150, 6), (3, 6), (70, 9)]:
             chip = make_chip(net, points, spread=n / 1000, noise=noise)
-            losses.append(update.update(*batch(n, points, n_read), **HOW, chip=chip))
+            losses.append(update.update(*batch(n, points, n_read), **HOW, **smooth, chip=chip))
         update.settle()
         states = [optimizer.state[p] for p in net.parameters()]
         assert all(float(state["step"]) == 4.0 for state in states)

@@ -90,7 +90,8 @@ def read_out(
             (features,).
         labels: class of each series of the block; empty where series are predicted.
         targets: what should be read out, (points, own series, outputs); empty for classes.
-        scale: factor of the adjoint: 1 / numbers that the mean loss of the batch is over.
+        scale: factor of the adjoint: 1 / numbers that the mean loss of the batch is over; and the
+            label smoothing of classes.
         work: scratch for features and their adjoint, (points, series, features), and for outputs
             and their adjoint, (points, series, outputs); gradients of weights, (features, outputs),
             and biases, (outputs,), added to.
@@ -102,6 +103,7 @@ def read_out(
     features, adjoint, outputs, sums = work
     n_points, n_series, n_own, n_averaged, stride, n_features, n_outputs, n_real = size
     n_rows = n_points * n_series
+    share, _ = scale
     taken = (n_averaged, n_rows, stride, n_features)
     _gather_features(read, places, parts, taken, features)
     out, left = (outputs, 0, n_outputs), (features, 0, n_features, 1, 0)
@@ -120,7 +122,7 @@ def read_out(
             for c in range(n_real):
                 error = outputs[at + c] - targets[first + c]
                 loss += np.float64(error) * np.float64(error)
-                outputs[at + c] = TWO * scale * error
+                outputs[at + c] = TWO * share * error
     out, left = (adjoint, 0, n_features), (outputs, 0, n_outputs, 1, 0)
     size_of = (n_rows, n_features, n_outputs, 1)
     multiply(out, (zeros, 0, 0), left, (back, 0, n_features, 0), size_of)
@@ -140,11 +142,20 @@ def read_out(
 def _cross_entropy(
     logits: Any, at: Any, label: Any, n_outputs: Any, n_real: Any, scale: Any
 ) -> Any:
-    """Minus the logarithm of the probability of a class; its adjoint takes the place of logits."""
+    """Minus the logarithm of the probability of a class; its adjoint takes the place of logits.
+
+    With smoothing, so much of that is the mean over all classes.
+    """
+    scale, smoothing = scale
     highest = logits[at]
     for c in range(1, n_real):
         highest = maximum(highest, logits[at + c])
     own = logits[at + label] - highest
+    each = smoothing / np.float32(n_real)
+    if smoothing > ZERO:
+        own *= ONE - smoothing
+        for c in range(n_real):
+            own += each * (logits[at + c] - highest)
     for k in range(0, n_outputs, WIDTH):
         store(logits, at + k, exp(load(logits, at + k, WIDTH) - highest))
     whole = ZERO
@@ -155,7 +166,9 @@ def _cross_entropy(
         store(logits, at + k, share * load(logits, at + k, WIDTH))
     for c in range(n_real, n_outputs):
         logits[at + c] = ZERO
-    logits[at + label] -= scale
+    for c in range(n_real):
+        logits[at + c] -= scale * each
+    logits[at + label] -= scale * (ONE - smoothing)
     return np.float64(log(whole) - own)
 
 

@@ -36,6 +36,7 @@ class Updates(ABC):
         *,
         learning_rate: float,
         max_gradient: float,
+        label_smoothing: float = 0.0,
         chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """Follow the gradient of the mean loss, every element clipped to ± ``max_gradient``.
@@ -53,6 +54,7 @@ class Updates(ABC):
             label: see above.
             learning_rate: of Adam.
             max_gradient: see above.
+            label_smoothing: part of the loss of classes that is the mean loss over all of them.
             chip: how the neurons that are trained differ from the ideal.
 
         Returns:
@@ -79,11 +81,12 @@ class TorchUpdates(Updates):
         *,
         learning_rate: float,
         max_gradient: float,
+        label_smoothing: float = 0.0,
         chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         self._optimizer.zero_grad()
-        loss = self._loss(u, label, chip)
+        loss = self._loss(u, label, chip, label_smoothing)
         torch.autograd.backward(loss)
         gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
         if any(bool(gradient.isnan().any()) for gradient in gradients):
@@ -94,13 +97,13 @@ class TorchUpdates(Updates):
         self._optimizer.step()
         return loss.item(), True
 
-    def _loss(self, u: Tensor, label: Tensor, chip: Chip) -> Tensor:
+    def _loss(self, u: Tensor, label: Tensor, chip: Chip, smoothing: float) -> Tensor:
         on_chip = {} if chip is IDEAL else {"chip": chip}
         if label.is_floating_point():
             found = self._network.series(u, label.shape[1], **on_chip)[0]
             return functional.mse_loss(found, label)
         found = self._network(u, **on_chip)[0]
-        return functional.cross_entropy(found, label)  # log-softmax, then NLL
+        return functional.cross_entropy(found, label, label_smoothing=smoothing)
 
     def settle(self) -> None:
         """They are."""
@@ -151,6 +154,7 @@ class FusedUpdates(Updates):
         *,
         learning_rate: float,
         max_gradient: float,
+        label_smoothing: float = 0.0,
         chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """See ``Updates``."""
@@ -167,7 +171,7 @@ class FusedUpdates(Updates):
             for own, n_series in blocks[first :: len(self._parts)]:
                 block = layout.filled(series[own], n_series)
                 pass_.forward(block, n_series)
-                loss += part.read_out(labels[own], n_series, labels.size)
+                loss += part.read_out(labels[own], n_series, labels.size, label_smoothing)
                 pass_.backward(block, n_series)
             return loss
 
@@ -264,7 +268,9 @@ class _Part:
         self.sums.fill(0.0)
         return found
 
-    def read_out(self, label: NDArray[Any], n_series: int, n_all: int) -> float:
+    def read_out(
+        self, label: NDArray[Any], n_series: int, n_all: int, smoothing: float = 0.0
+    ) -> float:
         """Return the loss of a block, summed, after its pass, and write its adjoint."""
         labels, targets = label, _NO_TARGETS
         if label.ndim > 1:
@@ -279,7 +285,7 @@ class _Part:
             readout.arrays,
             labels,
             targets,
-            np.float32(1.0 / n_all),
+            (np.float32(1.0 / n_all), np.float32(smoothing)),
             self._work,
             (*size, readout.features, readout.outputs, readout.n_outputs),
         )
