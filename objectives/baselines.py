@@ -60,6 +60,9 @@ TUNING_FLOPS, FITTING_FLOPS = 1e10, 1e11
 """Floating-point operations for the states of one ESN: beyond that, fewer series are taken."""
 MOST_LOGISTIC = 1_000_000
 """Numbers in the features up to which logistic regressions are compared, too."""
+MOST_DOUBLE, LEAST_SINGLE = 20_000_000, 1e-5
+"""Numbers in the features that are kept in double precision; in single precision, smaller
+eigenvalues of their Gram matrix are rounding errors."""
 MOST_FEATURES, MOST_NEIGHBOURS = 1024, 10_000
 """Of a raw series: a longer one is averaged over neighbouring points. Series to be near to."""
 FEW_SERIES, SPLITS = 2000, 3
@@ -253,7 +256,7 @@ def _one_hot(y: Array) -> Array:
 
 def _standardised(x: Array, z: Array) -> tuple[Array, Array]:
     """Both, each column shifted and scaled by the statistics of ``x``; a constant one becomes 0."""
-    kind = np.float64 if x.size <= MOST_LOGISTIC else np.float32
+    kind = np.float64 if x.size <= MOST_DOUBLE else np.float32
     mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
     scale = np.where(scale > 1e-9 * (1 + np.abs(mean)), scale, np.inf)
     return ((x - mean) / scale).astype(kind), ((z - mean) / scale).astype(kind)
@@ -268,10 +271,11 @@ def _ridge(x: Array, d: Array, z: Array, penalties: Sequence[float]) -> Iterator
     level, primal = d.mean(axis=0), x.shape[1] <= len(x)
     gram = ((x.T @ x if primal else x @ x.T) / len(x)).astype(np.float64)
     values, vectors = np.linalg.eigh(gram)
+    values = np.maximum(values, LEAST_SINGLE if x.dtype == np.float32 else 0.0)
     inner = vectors.T @ (x.T @ (d - level) if primal else d - level) / len(x)
     outer = (z if primal else z @ x.T) @ vectors
     for penalty in penalties:
-        yield outer @ (inner / (np.maximum(values, 0.0) + penalty)[:, np.newaxis]) + level
+        yield outer @ (inner / (values + penalty)[:, np.newaxis]) + level
 
 
 # --- echo state networks --------------------------------------------------------------------------
