@@ -59,7 +59,8 @@ _PEERS = ("eager", "JAX scan + jit", "torchdiffeq", "diffrax", "ours, an own dev
 _NETWORKS = """\
 One epoch of training: sequential digits, 898 series of 64 points in batches of 120, forward,
 backward, clipping and Adam, float32; three layers; milliseconds per member, median (least – most)
-of the rounds. All begin from the same weights, of networks trained for {epochs} epochs with our
+of 5, 3 and 2 rounds (width 32, 64, 128).
+All begin from the same weights, of networks trained for {epochs} epochs with our
 default, and integrate the same equations **at equal exactness**: in as few equal steps per input
 point as leave an error of the logits no larger than ours. "error" is its norm by that of the
 logits, on the test half, against {fine} steps; "gap" is the accuracy less that on the solved
@@ -164,7 +165,7 @@ def workers(throughput: Throughput) -> str:
     one, two = throughput.one, throughput.two
     return (
         f"Trials per minute of a small spintronic study: {one:.0f} with one worker, "
-        f"{two:.0f} with two: **{two / one:.2f} x** (best of a few runs)."
+        f"{two:.0f} with two: **{two / one:.2f} x** (best of three runs each)."
     )
 
 
