@@ -41,8 +41,9 @@ SEARCH_S = 300.0
 """On two cores, for the whole search, if that leaves ``LEAST_TRIALS``."""
 SEEDS = 10
 """Fresh seeds of a confirmation."""
-FEW = 200
-"""Series to train on; below this number, a search scores on folds of them."""
+FEW = 100
+"""Series to train on; below this number, a search scores on folds of them: with more, as many
+networks find better ones without folds (``python -m benchmarks folds``)."""
 FOLDS = 5
 FEW_POINTS = 100
 """Points to train on: five for each of the 20 weights of the smallest readout."""
@@ -149,7 +150,7 @@ def validation_folds(n: int, rarest: int) -> int:
     Where series are few, one part of them tells little of a trial; docs/explanation/scores.md has
     what was measured. ``rarest`` is how many of them the rarest class has.
 
-    >>> [validation_folds(n, n // 10) for n in (30, 50, 150, 250)]
+    >>> [validation_folds(n, n // 10) for n in (30, 50, 90, 150)]
     [3, 5, 5, 1]
     """
     return max(1, min(FOLDS, rarest)) if n < FEW else 1
