@@ -47,6 +47,8 @@ UNITS, MOST_UNITS = 100, 400
 """Of an ESN, where the parameters do not say how many neurons a network has; and at most."""
 PENALTIES = tuple(10.0**k for k in range(2, -9, -1))
 """Of ridge regressions of standardised features, the strongest first."""
+FINE_PENALTIES = tuple(10.0**k for k in range(2, -13, -1))
+"""Of those that predict: without noise, an ESN is the better, the weaker its penalty."""
 INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Of logistic regressions (``C``)."""
 TAPS = (1, 2, 3, 5, 10, 15, 20, 30, 50, 75, 100)
@@ -443,7 +445,7 @@ def prediction(
         for model in models:
             _go_on(stops)
             read = model(validation)
-            found.append([errors(validation, read, one, *PENALTIES) for one in variants])
+            found.append([errors(validation, read, one, *FINE_PENALTIES) for one in variants])
         return np.swapaxes(found, 0, 1)
 
     size, n_points = whole.train.x.size, whole.train.shape[1]
@@ -453,14 +455,14 @@ def prediction(
     networks = [_echoes(one, n_units, seed, f"esn/{k}") for k, one in enumerate(settings)]
     for squared, of_lines, of_networks in zip(variants, tuned(lines), tuned(networks), strict=True):
         with_squares = ", with squares" * squared
-        best, penalty = divmod(int(of_lines.argmin()), len(PENALTIES))
-        (score,) = errors(whole, lines[best](whole), squared, PENALTIES[penalty])
+        best, penalty = divmod(int(of_lines.argmin()), len(FINE_PENALTIES))
+        (score,) = errors(whole, lines[best](whole), squared, FINE_PENALTIES[penalty])
         name = f"linear delay line of {taps[best]} points{with_squares}"
         yield Baseline(name=name, score=score, tried=of_lines.size)
-        best, penalty = divmod(int(of_networks.argmin()), len(PENALTIES))
+        best, penalty = divmod(int(of_networks.argmin()), len(FINE_PENALTIES))
         _go_on(stops)
         drawn = [_echoes(settings[best], n_units, seed, f"fresh/{k}") for k in range(FRESH_SEEDS)]
-        fresh = [errors(whole, one(whole), squared, PENALTIES[penalty]) for one in drawn]
+        fresh = [errors(whole, one(whole), squared, FINE_PENALTIES[penalty]) for one in drawn]
         name = f"ESN of {n_units} units{with_squares}"
         found = _drawn(name, np.ravel(fresh).tolist(), of_networks.size)
         yield found.replace(is_like=squared == squares)
