@@ -33,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         "integrators": _integrators,
         "prediction": _prediction,
         "folds": _folds,
+        "spoken": _spoken,
     }  # of their own; only when named
     measures = {
         "networks": _networks,
@@ -98,6 +99,13 @@ def _folds(say: Callable[[str], None]) -> None:
     from benchmarks import folds
 
     folds.run(say)
+
+
+def _spoken(say: Callable[[str], None]) -> None:
+    from benchmarks import spoken
+
+    with _one_core():
+        spoken.run(say)
 
 
 def _prediction(say: Callable[[str], None]) -> None:
