@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         "prediction": _prediction,
         "folds": _folds,
         "spoken": _spoken,
+        "ablation": _ablation,
     }  # of their own; only when named
     measures = {
         "networks": _networks,
@@ -114,6 +115,14 @@ def _prediction(say: Callable[[str], None]) -> None:
     with _one_core():
         predictionpage.measure(say)
     predictionpage.write()
+
+
+def _ablation(say: Callable[[str], None]) -> None:
+    from benchmarks import ablationpage
+
+    with _one_core():
+        ablationpage.measure(say)
+    ablationpage.write()
 
 
 def _workers(say: Callable[[str], None]) -> str:

@@ -53,13 +53,16 @@ def measure(say: Callable[[str], None], sections: tuple[str, ...] = ()) -> None:
 def write() -> None:
     """Write the tables into the page, and draw the figure."""
     found, text = prediction.read(), PAGE.read_text(encoding="utf-8")
-    for task in prediction.TASKS:
+    for task, own in tables().items():
         before, mark, rest = text.partition(f"<!-- {task} -->\n")
-        text = (
-            f"{before}{mark}{table(found, task)}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
-        )
+        text = f"{before}{mark}{own}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
     PAGE.write_text(text, encoding="utf-8")
     draw(found["memory"])
+
+
+def tables() -> dict[str, str]:
+    """Each table by its task."""
+    return {task: table(prediction.read(), task) for task in prediction.TASKS}
 
 
 def table(found: Mapping[str, Any], task: str) -> str:

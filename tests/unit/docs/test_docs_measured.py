@@ -8,11 +8,10 @@ import statistics
 import pytest
 from stack import ROOT
 
-from benchmarks import devices, integratorpage, integrators, prediction, predictionpage, window
+from benchmarks import ablationpage, devices, integratorpage, integrators, predictionpage, window
 from benchmarks.networks import KINDS
 from hpo.study import file
 
-INTEGRATORS = (ROOT / "docs/explanation/integrators.md").read_text()
 WINDOW = (ROOT / "docs/explanation/window.md").read_text()
 ROBUST = (ROOT / "docs/how-to/robust.md").read_text()
 FOUND = integrators.Found.read()
@@ -22,9 +21,16 @@ RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n"
 # --- integrators ---------------------------------------------------------------------------------
 
 
-def test_its_tables_are_those_of_the_data() -> None:
-    for name, table in integratorpage.tables(FOUND).items():
-        assert f"<!-- {name} -->\n{table}\n<!-- end -->" in INTEGRATORS
+def test_tables_are_those_of_the_data() -> None:
+    pages = {
+        integratorpage.PAGE: integratorpage.tables(FOUND),
+        devices.PAGE: {"devices": devices.table(devices.found()), **ablationpage.tables()},
+        predictionpage.PAGE: predictionpage.tables(),
+    }
+    for page, tables in pages.items():
+        text = page.read_text("utf-8")
+        for name, table in tables.items():
+            assert f"<!-- {name} -->\n{table}\n<!-- end -->" in text
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -45,18 +51,6 @@ def test_the_default_has_a_gap_of_half_a_point_at_most(kind: str) -> None:
 def test_two_solutions_agree() -> None:
     assert set(FOUND.checks) == set(integrators.NETWORKS)
     assert max(FOUND.checks.values()) < 1e-4
-
-
-def test_the_table_of_devices_is_that_of_the_results() -> None:
-    assert f"<!-- devices -->\n{devices.table(devices.found())}\n<!-- end -->" in (
-        devices.PAGE.read_text("utf-8")
-    )
-
-
-def test_the_tables_of_predictions_are_those_of_the_data() -> None:
-    page, found = predictionpage.PAGE.read_text("utf-8"), prediction.read()
-    for task in prediction.TASKS:
-        assert f"<!-- {task} -->\n{predictionpage.table(found, task)}\n<!-- end -->" in page
 
 
 # --- window --------------------------------------------------------------------------------------
