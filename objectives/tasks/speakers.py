@@ -3,7 +3,7 @@
 Its 3,000 recordings are those of the Free Spoken Digit Dataset, whose files have the speakers'
 names, in another order. The coefficients of those files (8 kHz; 13 MFCC of 128 HTK mel filters,
 windows of 400 samples, steps of 200, as torchaudio's ``MFCC`` has them) tell which is which: each
-recording has one file that differs by 1e-4 on average, and all others differ by 6 or more.
+recording has one file that differs by 1.2e-4 at most; the next one differs by 5.9 (mean absolute).
 """
 
 from __future__ import annotations
