@@ -1,4 +1,4 @@
-"""The ablation in ``docs/explanation/devices.md``: its tables and its figure."""
+"""The ablation in ``docs/explanation/digits.md``: its tables and its figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hpo.views import pictures
 from hpo.views.palette import BLUE, GREY, INK, VERMILLION
 from objectives.intervals import compare, critical, estimate
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "devices.md"
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "digits.md"
 Scores = Sequence[float]
 LABELS = {
     "batch": "batch 120 → 20",
