@@ -249,7 +249,9 @@ def screen(
     bar.append(f" {at.settled}/{at.trials}")
     said = [*status.said(result), left_text(result)]
     lines = [title, bar]
-    lines += [Text(line) for text in said for line in textwrap.wrap(text, width)]
+    lines += [
+        Text(line) for text in said for line in textwrap.wrap(text, width, subsequent_indent="    ")
+    ]
     lines += [Text(text, "yellow") for text in notes]
     last = trial_lines(result, settled(result)[-_LAST:])
     room = height - len(lines) - len(last) - 2
