@@ -69,4 +69,8 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(
+            "usage: python -m benchmarks.failures DIRECTORY (of GunPoint_TRAIN.ts and _TEST.ts)"
+        )
     main(Path(sys.argv[1]))

@@ -77,12 +77,14 @@ def rows() -> Iterator[dict[str, Any]]:
 def run(say: Callable[[str], None]) -> None:
     """Measure, keep every row in ``RESULTS``, and say the means."""
     scores: dict[str, list[float]] = {}
-    with RESULTS.open("w", encoding="utf-8") as to:
+    begun = RESULTS.with_suffix(".part")  # what is kept stays until all is measured
+    with begun.open("w", encoding="utf-8") as to:
         for row in rows():
             to.write(json.dumps(row) + "\n")
             to.flush()
             say(f"  {row['what']}, {row['test']}, seed {row['seed']}: {100 * row['score']:.1f} %")
             scores.setdefault(f"{row['what']}, {row['test']}", []).append(row["score"])
+    begun.replace(RESULTS)
     for name, found in scores.items():
         spread = statistics.stdev(found) if len(found) > 1 else 0.0
         say(f"{name}: {100 * statistics.fmean(found):.1f} ± {100 * spread:.1f} % ({len(found)})")

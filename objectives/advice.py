@@ -43,7 +43,7 @@ SEEDS = 10
 """Fresh seeds of a confirmation."""
 FEW = 100
 """Series to train on; below this number, a search scores on folds of them: with more, as many
-networks find better ones without folds (``python -m benchmarks folds``)."""
+networks found no worse ones without folds (``python -m benchmarks folds``)."""
 FOLDS = 5
 FEW_POINTS = 100
 """Points to train on: five for each of the 20 weights of the smallest readout."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import Any, cast
 
@@ -139,11 +139,12 @@ class Predictor(LayeredMember):
     def _fit(self, part: Examples) -> None:
         """Set the readout of a network trained by gradients: it is linear, its optimum is known."""
         how: Any = {"learning_rate": 0.0, "max_gradient": 0.0}
-        device, seen = device_of(self.network), self._training
+        device, given = device_of(self.network), self._training
         u, target = (torch.from_numpy(a).to(device) for a in (part.x, part.label))
-        if seen.varies:
-            how["chip"], inputs = next(seen.chips(0, part.shape[1]))
-            size = seen.variability.input_noise if seen.variability else 0.0
+        if given.varies:  # one fit sees one chip: the nominal one, at its own thermal power
+            nominal = replace(given, variability=None, span=1.0)
+            how["chip"], inputs = next(nominal.chips(0, part.shape[1]))
+            size = given.variability.input_noise if given.variability else 0.0
             u = noisy_input(u, size, inputs)
         RidgeUpdates(self.network, self._ridge, self._noise("train")).update(u, target, **how)
 
@@ -207,6 +208,12 @@ class Predictor(LayeredMember):
 
     def _points(self) -> int:
         return 1
+
+    @property
+    def _remedy(self) -> str:
+        """See ``LayeredMember``; a readout that is fitted once learns no range of powers."""
+        known = getattr(self._params, "thermal_training", "mean") != "mean"
+        return "Measure the thermal power of your device." if known else super()._remedy
 
     def _described(self) -> dict[str, Any]:
         return {"target_scaling": asdict(self._scaling)}

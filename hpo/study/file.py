@@ -71,7 +71,7 @@ def find(study: str) -> Path:
     if study not in files:
         what = f"{hint}. " if hint else ""
         raise SpecError(f"unknown study {study!r}. {what}{did_you_mean(study, files)}")
-    if hint:
+    if hint and not beside.samefile(files[study]):
         raise SpecError(f"two studies are called {study!r}. {hint}, else {files[study]}.")
     return files[study]
 

@@ -50,7 +50,8 @@ class SpokenDigitsParams(SplitParams):
         Field(
             max_length=5,
             description="speakers whose recordings test, and those of the others train; without"
-            " any, `split_seed` and `test_fraction` draw, and every speaker is in both parts",
+            " any, `split_seed` and `test_fraction` draw, and every speaker is in both parts."
+            " Series that validate are of speakers that train: a search claims too much",
         ),
     ] = ()
 
