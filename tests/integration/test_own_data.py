@@ -45,6 +45,6 @@ def test_two_commands_lead_from_a_file_to_a_confirmed_result(
     with ledger_at(database_url) as ledger:
         snapshot = ledger.snapshot("sines-quick")
     assert snapshot.state == StudyState.DONE
-    assert re.search("sines-quick: confirmed .*; 95 % interval .* 31 series ", done.stdout)
+    assert re.search("sines-quick: confirmed .*\n  95 % interval .* 31 series ", done.stdout)
     scored = sorted(network.info["n_scored"] for network in snapshot.search[0].members)
     assert scored == [6, 6, 6, 6, 7], "five folds of 31"

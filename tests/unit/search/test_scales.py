@@ -27,7 +27,7 @@ def narma10() -> StudySpec:
 
 def curve(spec: StudySpec, *errors: float) -> Past:
     """A complete trial, or one that was pruned within its first network."""
-    ended = SlotState.PRUNED if len(errors) < spec.budget.epochs else SlotState.COMPLETE
+    ended = SlotState.PRUNED if len(errors) < spec.budget.scores else SlotState.COMPLETE
     return Past(suggestion=suggest(spec, 0, []), state=ended, score=errors[-1], steps=errors)
 
 
@@ -60,7 +60,7 @@ def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None
 
 
 def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec) -> None:
-    half, late = narma10.budget.epochs // 2, narma10.budget.epochs - narma10.budget.epochs // 2
+    half, late = narma10.budget.scores // 2, narma10.budget.scores - narma10.budget.scores // 2
     whole = curve(narma10, *[0.8] * half, *[0.2] * late)
     found = comparison.extrapolated(narma10, [whole, curve(narma10, *[0.1] * half)])
     assert found[1].score == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
@@ -70,8 +70,8 @@ def test_fewer_networks_are_levelled_by_a_factor(narma10: StudySpec) -> None:
     budget = narma10.budget.model_copy(update={"members": 3})
     raced = toy_spec(budget={"members": 3}, racing={"rungs": [1]}, pruner={"name": "none"}).racing
     spec = narma10.model_copy(update={"budget": budget, "racing": raced})
-    whole = curve(spec, *[0.4] * budget.epochs, 0.3, 0.2)
-    short = replace(curve(spec, *[0.1] * budget.epochs), state=SlotState.PRUNED)
+    whole = curve(spec, *[0.4] * budget.scores, 0.3, 0.2)
+    short = replace(curve(spec, *[0.1] * budget.scores), state=SlotState.PRUNED)
     found = comparison.levelled(spec, [whole, short])
     assert found[1].score == pytest.approx(0.05), "and not 0.1 - 0.2"
 
