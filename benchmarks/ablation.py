@@ -122,17 +122,18 @@ def moved(here: Changes, there: Changes, changes: Any) -> dict[str, Any]:
 
 
 @cache
-def _spec() -> Any:
+def spec() -> Any:
+    """The study whose networks are trained."""
     return file.load(str(STUDY))
 
 
 def trained(params: Changes, seed: int, protocol: Protocol) -> Outcome:
     """A network, scored on the solved equation."""
-    objective = _spec().objective_impl
-    own = objective.Params(**{**_spec().fixed, "score_every": 1000, **params})
+    objective = spec().objective_impl
+    own = objective.Params(**{**spec().fixed, "score_every": 1000, **params})
     found: Outcome = objective.evaluate(
         own,
-        task=_spec().task_params,
+        task=spec().task_params,
         protocol=protocol,
         member_seed=seed,
         on_epoch=lambda progress: None,

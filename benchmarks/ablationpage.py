@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import ablation, digits
 from benchmarks.ablation import CHANGES, GROUPS, SAME, Row
-from benchmarks.results import _row as row
+from benchmarks.results import row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREY, INK, VERMILLION
 from objectives.intervals import compare, critical, estimate

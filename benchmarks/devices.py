@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import _row as row
+from benchmarks.results import row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, VERMILLION
 

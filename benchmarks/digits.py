@@ -69,10 +69,10 @@ class Echo:
     def states(self, setting: Setting, seed: int, *parts: Array) -> Iterator[Array]:
         """See ``Reservoir``."""
         scaling = parts[0].mean(axis=(0, 1)), parts[0].std(axis=(0, 1))
-        own = baselines._Setting(**setting)
+        own = baselines.Setting(**setting)
         for x in parts:
             rng = stream(seed, "echo-state")
-            every = [s.copy() for s in baselines._states(own, self.units, x, rng, scaling)]
+            every = [s.copy() for s in baselines.esn_states(own, self.units, x, rng, scaling)]
             yield np.stack(every, axis=1)
 
 
@@ -81,7 +81,6 @@ class Oscillators:
     """Warm oscillators of which none is trained; all are read."""
 
     coupling: str
-    layers: int = 1
     noise: bool = False
     """Whether thermal noise is simulated, in place of its mean effect: each series has its own."""
 
@@ -103,9 +102,9 @@ class Oscillators:
 
     def states(self, setting: Setting, seed: int, *parts: Array) -> Iterator[Array]:
         """See ``Reservoir``; with half the step of the search where more than one part is asked."""
-        objective = ablation._spec().objective_impl
-        fixed: Any = {"layers": self.layers, "width": 96 // self.layers, "coupling": self.coupling}
-        fixed |= {"thermal_power": 1e-3, "max_step_ns": 0.25, "readout_layers": "all"}
+        objective = ablation.spec().objective_impl
+        fixed: Any = {"layers": 1, "width": 96, "coupling": self.coupling}
+        fixed |= {"thermal_power": 1e-3, "max_step_ns": 0.25}
         params = objective.Params(**fixed, **setting)
         network = objective.network(params, [seed], channels=1, outputs=10)
         size = network.layouts[0].block if self.noise else len(parts[0])
@@ -131,12 +130,9 @@ class Oscillators:
 MODELS: Mapping[str, Reservoir] = {
     "oscillators, random": Oscillators("random"),
     "oscillators, antisymmetric": Oscillators("antisymmetric"),
-    "oscillators 3 x 32, random": Oscillators("random", 3),
-    "oscillators 3 x 32, antisymmetric": Oscillators("antisymmetric", 3),
     "oscillators, random, thermal noise": Oscillators("random", noise=True),
     "oscillators, antisymmetric, thermal noise": Oscillators("antisymmetric", noise=True),
     "ESN of 96": Echo(96),
-    "ESN of 400": Echo(400),
 }
 
 
@@ -154,9 +150,9 @@ class Best:
 
 def row(model: Reservoir) -> dict[str, Best]:
     """Search and test one model."""
-    split = load(ablation._spec().task_params, protocol=contract.Protocol.CONFIRM, member_seed=0)
+    split = load(ablation.spec().task_params, protocol=contract.Protocol.CONFIRM, member_seed=0)
     x, y, z, truth = split.train.x, split.train.label, split.score.x, split.score.label
-    parts = baselines._validation_parts(y, 0.3, 0)
+    parts = baselines.validation_parts(y, 0.3, 0)
     random = stream(0, "benchmark/digits")
     found = {name: Best() for name in READOUTS}
     for number in range(TRIALS):
@@ -165,7 +161,11 @@ def row(model: Reservoir) -> dict[str, Best]:
         for name, best in found.items():
             own = _features(name, states)
             scores = [
-                [np.mean(read == y[b]) for read in _read(own[a], y[a], own[b])] for a, b in parts
+                [
+                    np.mean(read == y[b])
+                    for read in baselines.ridge_classes(own[a], y[a], own[b], baselines.PENALTIES)
+                ]
+                for a, b in parts
             ]
             means = np.mean(scores, axis=0)
             if means.max() > best.validation:
@@ -193,7 +193,7 @@ def _tested(
         _features(name, [*model.states(best.setting, seed, x, z)][part])
         for part, model in enumerate((fitted, tested))
     )
-    [read] = _read(train, y, test, [best.penalty])
+    [read] = baselines.ridge_classes(train, y, test, [best.penalty])
     return float(np.mean(read == truth))
 
 
@@ -202,10 +202,6 @@ def _features(name: str, states: Array) -> Array:
     own = torch.from_numpy(states if how.averaged else states[:, -1:])
     found: Array = how.of(own).flatten(1).double().numpy()
     return np.nan_to_num(found, posinf=0.0, neginf=0.0)
-
-
-def _read(x: Array, y: Array, z: Array, penalties: Any = baselines.PENALTIES) -> list[Array]:
-    return baselines._read(x, y, z, penalties)
 
 
 # --- networks that are trained -------------------------------------------------------------
@@ -224,7 +220,7 @@ def gru() -> dict[str, Any]:
         values: Any = {**GRU, **setting, "epochs": epochs}
         how: Any = {"protocol": protocol, "member_seed": seed, "on_epoch": lambda progress: None}
         return objective.evaluate(
-            GruParams(**values), task=ablation._spec().task_params, **how
+            GruParams(**values), task=ablation.spec().task_params, **how
         ).score
 
     every = [
@@ -257,8 +253,6 @@ TRAINED: Mapping[str, Mapping[str, Any]] = {
     "last": {},
     "last+mean": READ,
     "last+mean, weights averaged": {**READ, "ema_decay": 0.8},
-    "last+mean, no filter": {**READ, "f_cut_per_ns": 0.0},
-    "last+mean, 200 epochs": {**READ, "epochs": 200, "lr_decay": 25.3},
     "last+mean, antisymmetric start": TURNING,
     "last+mean, antisymmetric start, one layer": {**TURNING, **ONE, "density_intra": 0.51},
     "last+mean, antisymmetric start, slowly": {**TURNING, "lr0": 0.015},

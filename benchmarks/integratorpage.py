@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.integrators import EVALUATIONS, NETWORKS, Error, Found, Scheme, default_of, name_of
-from benchmarks.results import _row as row
+from benchmarks.results import row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION
 

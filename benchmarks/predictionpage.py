@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import closedloop, prediction
-from benchmarks.results import _row as row
+from benchmarks.results import row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREY, VERMILLION
 

@@ -173,8 +173,8 @@ def scale(loads: Sequence[Load], begins: Sequence[Begin], cores: int) -> str:
     """The body of the section."""
     titles = ["workers", "trials", "sampler", "claims/s", "claim", "between", "connections"]
     lines = [_SCALE.format(cores=cores, round_trip_ms=1e3 * ROUND_TRIP_S)]
-    lines.append(_row([*titles, "CPU", "messages"]))
-    lines.append(_row(["---:", "---:", "---", *["---:"] * 6]))
+    lines.append(row([*titles, "CPU", "messages"]))
+    lines.append(row(["---:", "---:", "---", *["---:"] * 6]))
     fair = [load for load in loads if len(load.shares) > 1]
     for load in loads:
         studies = f"{len(load.shares)} × " if load in fair else ""
@@ -183,15 +183,13 @@ def scale(loads: Sequence[Load], begins: Sequence[Begin], cores: int) -> str:
         cells += [f"{load.claim_median_ms:.0f} / {load.claim_p99_ms:.0f}"]
         cells += [f"{load.idle_median_ms:.0f} / {load.idle_p99_ms:.0f}", str(load.connections)]
         cells += [f"{load.worker_ms:.0f} + {load.server_ms:.0f}", f"{load.statements:.0f}"]
-        lines.append(_row(cells))
+        lines.append(row(cells))
     for load in fair:
         shares = " : ".join(f"{100 * share:.1f}" for share in load.shares)
         lines += ["", f"Of {len(load.shares)} studies side by side, claims went {shares} %."]
-    lines += [_BEGIN, _row(["trials", "further trials", "first one"]), _row(["---:"] * 3)]
+    lines += [_BEGIN, row(["trials", "further trials", "first one"]), row(["---:"] * 3)]
     for begin in begins:
-        lines.append(
-            _row([f"{begin.trials:,}", f"{begin.warm_ms:.0f} ms", f"{begin.cold_s:.1f} s"])
-        )
+        lines.append(row([f"{begin.trials:,}", f"{begin.warm_ms:.0f} ms", f"{begin.cold_s:.1f} s"]))
     return "\n".join(lines)
 
 
@@ -236,15 +234,15 @@ def _networks(timings: Sequence[Timing], narrow: Sequence[Timing]) -> list[str]:
         of_both = (kind, width, "ours") in also
         titles = ["", "integrator, per point", "error", "gap", "ms", "ratio"]
         titles += ["AVX2: ms", "ratio"] if of_both else []
-        lines += ["", f"### {kind}, width {width}", "", _row(titles)]
-        lines.append(_row(["---", "---", *["---:"] * (len(titles) - 2)]))
+        lines += ["", f"### {kind}, width {width}", "", row(titles)]
+        lines.append(row(["---", "---", *["---:"] * (len(titles) - 2)]))
         for t in found:
             cells = [t.what, t.scheme, _or_dash(t.error, ".3f"), _or_dash(t.gap, "+.1f")]
             cells += _times(t, found[0])
             own = also.get((kind, width, t.what))
             if of_both:
                 cells += _times(own, also[kind, width, "ours"]) if own else ["–", "–"]
-            lines.append(_row(cells))
+            lines.append(row(cells))
     return [*lines, ""]
 
 
@@ -293,7 +291,7 @@ def _parts(targets: Mapping[str, Found]) -> list[str]:
     inside = ["readout", "weights", "Adam", "batches"]
     titles = ["", "ours", "synapses", "neurons", "caches", *inside, "Python", "bound"]
     lines = [_PARTS.format(width=WIDTH, epochs=EPOCHS_APART, peaks=text)]
-    lines += [_row([*titles, "bound / ours"]), _row(["---", *["---:"] * len(titles)])]
+    lines += [row([*titles, "bound / ours"]), row(["---", *["---:"] * len(titles)])]
     for name, part in found:
         what = f"{part.kind}, density {part.density}{name and f', {name}'}"
         cells = [what, f"{1e3 * part.whole:.1f}"]
@@ -301,7 +299,7 @@ def _parts(targets: Mapping[str, Found]) -> list[str]:
             cells.append(f"{1e3 * there:.1f} + {1e3 * back:.1f}")
         for own in (part.caches, *(part.inside[n] for n in inside), part.python, part.bound):
             cells.append(f"{1e3 * own:.1f}")
-        lines.append(_row([*cells, f"{part.bound / part.whole:.2f}"]))
+        lines.append(row([*cells, f"{part.bound / part.whole:.2f}"]))
     return lines
 
 
@@ -313,11 +311,11 @@ def _layouts(targets: Mapping[str, Found]) -> list[str]:
         return []
     columns = [(name, batch) for name in targets for batch in BATCHES]
     titles = [f"{name and f'{name}, '}batch {batch}" for name, batch in columns]
-    lines = [_LAYOUTS.format(dense=DENSE), _row(["width", "density", *titles])]
-    lines.append(_row(["---:"] * (2 + len(columns))))
+    lines = [_LAYOUTS.format(dense=DENSE), row(["width", "density", *titles])]
+    lines.append(row(["---:"] * (2 + len(columns))))
     for width, density in dict.fromkeys(key[:2] for key in found):
         own = [found.get((width, density, *column)) for column in columns]
-        lines.append(_row([str(width), str(density), *map(_both, own)]))
+        lines.append(row([str(width), str(density), *map(_both, own)]))
     return lines
 
 
@@ -326,15 +324,16 @@ def _both(c: Crossing | None) -> str:
 
 
 def _service(overheads: Sequence[Overhead]) -> list[str]:
-    lines = [_row(["sampler, pruner", "trials", "ours", "first", "plain Optuna", "first", "ratio"])]
-    lines.append(_row(["---", *["---:"] * 6]))
+    lines = [row(["sampler, pruner", "trials", "ours", "first", "plain Optuna", "first", "ratio"])]
+    lines.append(row(["---", *["---:"] * 6]))
     for mine, theirs in zip(overheads[::2], overheads[1::2], strict=True):
         cells = [f"{mine.sampler}, {mine.pruner}", f"{mine.size:,}"]
         for o in (mine, theirs):
             cells += [f"{o.trial_ms:.0f} ({o.server_ms:.0f})", f"{o.first_ms:.0f}"]
-        lines.append(_row([*cells, f"{theirs.trial_ms / mine.trial_ms:.1f}"]))
+        lines.append(row([*cells, f"{theirs.trial_ms / mine.trial_ms:.1f}"]))
     return lines
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return f"| {' | '.join(cells)} |"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import window
-from benchmarks.results import _row as row
+from benchmarks.results import row
 from benchmarks.window import BUDGETS, FACTORS, LENGTHS, Check, Cost, Quality, Variant
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION

@@ -170,7 +170,7 @@ def classification(
 
     yield Baseline(name="chance", score=1 / split.n_classes, is_chance=True)
     yield scored("majority class", np.bincount(y).argmax() + 0 * truth, is_chance=True)
-    parts = _validation_parts(y, task.validation_fraction, seed)  # type: ignore[attr-defined]
+    parts = validation_parts(y, task.validation_fraction, seed)  # type: ignore[attr-defined]
     for name, features in (("the raw series", _flat), ("pooled features", _pooled)):
         _go_on(stops)
         read, tried = _linear(_batched(features, x), y, _batched(features, z), parts)
@@ -186,7 +186,8 @@ Parts = Sequence[tuple[Array, Array]]
 """Which series train and which validate, once or several times."""
 
 
-def _validation_parts(y: Array, fraction: float, seed: int) -> Parts:
+def validation_parts(y: Array, fraction: float, seed: int) -> Parts:
+    """Draw which series of the classes ``y`` (n,) validate: several times where they are few."""
     from sklearn.model_selection import train_test_split
 
     how: dict[str, Any] = {"test_size": round(fraction * len(y)), "stratify": y}
@@ -283,7 +284,7 @@ def _ridge(x: Array, d: Array, z: Array, penalties: Sequence[float]) -> Iterator
 # --- echo state networks --------------------------------------------------------------------------
 
 
-class _Setting(NamedTuple):
+class Setting(NamedTuple):
     """How an ESN is drawn."""
 
     radius: float
@@ -295,10 +296,10 @@ class _Setting(NamedTuple):
     """Standard deviation of b."""
 
 
-def _settings(seed: int, n: int) -> list[_Setting]:
+def _settings(seed: int, n: int) -> list[Setting]:
     draw = stream(seed, "baselines/settings").uniform
     return [
-        _Setting(
+        Setting(
             radius=draw(0.2, 1.4),
             leak=min(1.0, 10 ** draw(-1.2, 0.6)),
             scale=10 ** draw(-1.5, 0.5),
@@ -308,8 +309,8 @@ def _settings(seed: int, n: int) -> list[_Setting]:
     ]
 
 
-def _states(
-    setting: _Setting,
+def esn_states(
+    setting: Setting,
     n_units: int,
     u: Array,
     rng: np.random.Generator,
@@ -365,10 +366,10 @@ def _echo_states(
     n_tuned, n_fitted = (max(300, int(most / flops)) for most in (TUNING_FLOPS, FITTING_FLOPS))
     order = stream(seed, "baselines/series").permutation(n)
 
-    def states(setting: _Setting, name: str, u: Array) -> tuple[Array, Array]:
+    def states(setting: Setting, name: str, u: Array) -> tuple[Array, Array]:
         _go_on(stops)
         rng = stream(seed, f"baselines/{name}")
-        return _last_and_mean(_states(setting, n_units, u, rng, scaling), points)
+        return _last_and_mean(esn_states(setting, n_units, u, rng, scaling), points)
 
     some, own = x, y
     if n > n_tuned:
@@ -380,7 +381,7 @@ def _echo_states(
     for k, setting in enumerate(settings):
         for which, found in enumerate(states(setting, f"esn/{k}", some)):
             for a, b in parts:
-                read = _read(found[a], own[a], found[b], PENALTIES)
+                read = ridge_classes(found[a], own[a], found[b], PENALTIES)
                 scores[which, k] += [np.mean(one == own[b]) for one in read]
     some, own, few = x, y, ""
     if n > n_fitted:
@@ -391,12 +392,13 @@ def _echo_states(
         accuracies = []
         for k in range(FEWEST_SEEDS if n > n_tuned else FRESH_SEEDS):
             train, test = (states(settings[best], f"fresh/{k}", u)[which] for u in (some, z))
-            (found,) = _read(train, own, test, [PENALTIES[penalty]])
+            (found,) = ridge_classes(train, own, test, [PENALTIES[penalty]])
             accuracies.append(float(np.mean(found == truth)))
         yield _drawn(f"ESN of {n_units} units, {name}{few}", accuracies, scores[0].size, len(truth))
 
 
-def _read(x: Array, y: Array, z: Array, penalties: Sequence[float]) -> list[Array]:
+def ridge_classes(x: Array, y: Array, z: Array, penalties: Sequence[float]) -> list[Array]:
+    """Classes that ridge regressions of ``y`` on the features ``x`` read at ``z``, by penalty."""
     x, z = _standardised(x, z)
     return [found.argmax(axis=1) for found in _ridge(x, _one_hot(y), z, penalties)]
 
@@ -489,12 +491,12 @@ def _delayed(taps: int) -> _Reads:
     return lambda split: [features(part) for part in (split.train, split.score)]
 
 
-def _echoes(setting: _Setting, n_units: int, seed: int, name: str) -> _Reads:
+def _echoes(setting: Setting, n_units: int, seed: int, name: str) -> _Reads:
     """The states of an ESN after each point."""
 
     def features(part: Examples) -> Array:
         u, rng = part.x.astype(np.float64), stream(seed, f"baselines/{name}")
-        states = np.concatenate([*_states(setting, n_units, u, rng)])
+        states = np.concatenate([*esn_states(setting, n_units, u, rng)])
         return states[-part.label.shape[1] :]
 
     return lambda split: [features(part) for part in (split.train, split.score)]

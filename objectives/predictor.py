@@ -25,6 +25,7 @@ from torch import Tensor
 from objectives.classifier import LayeredMember, Measure, traced
 from objectives.contract import Protocol
 from objectives.inspection import Trace
+from objectives.networks.devices import Training
 from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.layered import LayeredNetwork, Noise
 from objectives.randomness import stream
@@ -104,6 +105,17 @@ def agree(coarse: float, fine: float) -> bool:
     return abs(fine - coarse) <= AGREEMENT * fine
 
 
+def nominal(seen: Training) -> Training:
+    """The same noise without spread: a readout that is fitted once sees one chip, the nominal one.
+
+    So does the thermal power: one that is drawn would be learnt as if it were the device's.
+    """
+    if (own := seen.variability) is not None:
+        spreads = {name: 0.0 for name in type(own).model_fields if name.endswith("_spread")}
+        own = own.model_copy(update={**spreads, "devices": None, "devices_sha256": None})
+    return replace(seen, variability=own, span=1.0)
+
+
 class Predictor(LayeredMember):
     """A member that reads out a prediction after every point."""
 
@@ -139,12 +151,11 @@ class Predictor(LayeredMember):
     def _fit(self, part: Examples) -> None:
         """Set the readout of a network trained by gradients: it is linear, its optimum is known."""
         how: Any = {"learning_rate": 0.0, "max_gradient": 0.0}
-        device, given = device_of(self.network), self._training
+        device, seen = device_of(self.network), nominal(self._training)
         u, target = (torch.from_numpy(a).to(device) for a in (part.x, part.label))
-        if given.varies:  # one fit sees one chip: the nominal one, at its own thermal power
-            nominal = replace(given, variability=None, span=1.0)
-            how["chip"], inputs = next(nominal.chips(0, part.shape[1]))
-            size = given.variability.input_noise if given.variability else 0.0
+        if seen.varies:
+            how["chip"], inputs = next(seen.chips(0, part.shape[1]))
+            size = seen.variability.input_noise if seen.variability else 0.0
             u = noisy_input(u, size, inputs)
         RidgeUpdates(self.network, self._ridge, self._noise("train")).update(u, target, **how)
 
@@ -208,6 +219,12 @@ class Predictor(LayeredMember):
 
     def _points(self) -> int:
         return 1
+
+    @property
+    def _training(self) -> Training:
+        """See ``LayeredMember``; a reservoir is fitted once."""
+        seen = super()._training
+        return nominal(seen) if self._reservoir else seen
 
     @property
     def _remedy(self) -> str:

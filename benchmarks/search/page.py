@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.results import _row as row
+from benchmarks.results import row
 from benchmarks.search import real, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, value_at
 from benchmarks.search.strategies import DEFAULT, EPOCHS, STRATEGIES

@@ -100,10 +100,8 @@ def test_an_unknown_study_lists_those_that_exist(
         hint = f"{what}For the file in the working directory, give {name}.toml"
         (tmp_path / f"{name}.toml").touch()
         assert refusal(name).startswith(hint)
-    missing = tmp_path / "none.toml"
-    assert refusal(missing) == (
-        f"{missing}: the study file must exist, but there is none. Check the path."
-    )
+    missing, text = tmp_path / "none.toml", "the study file must exist, but there is none."
+    assert refusal(missing) == f"{missing}: {text} Check the path."
 
 
 @pytest.mark.parametrize("value", [b"=", b"9" * 5000, b"[" * 3000 + b"]" * 3000, b'"\xff"'])
