@@ -193,13 +193,13 @@ def draw(rows: Mapping[str, Row], path: Path) -> None:
                     continue
                 mean, half, _ = difference(own.test, other.test)
                 left.errorbar(mean, place + shift, xerr=half, fmt="o", color=colour, ms=4)
-        for colour, label in ((VERMILLION, "on the paper's point"), (BLUE, "at ours")):
+        for colour, label in ((VERMILLION, "paper's point"), (BLUE, "our point")):
             left.errorbar([], [], xerr=[], fmt="o", color=colour, ms=4, label=label)
         left.axvline(0.0, color=INK, lw=0.8)
         left.set_yticks(range(len(CHANGES)), [LABELS[change] for change in CHANGES])
         left.invert_yaxis()
         left.set_xlabel("points that one change adds")
-        left.legend(loc="best", fontsize=8)
+        left.legend(loc="lower left", fontsize=7)
         drawn = [groups for groups in mixtures() if _named(groups) in rows]
         for place, groups in enumerate(drawn):
             scores = [100 * score for score in rows[_named(groups)].test]
