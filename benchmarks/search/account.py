@@ -68,13 +68,17 @@ class Account:
         seed: int | None = None,
         report: Callable[[int, float], None] | None = None,
     ) -> float:
-        """Train a network and return its last accuracy.
+        """Train a network.
 
         Args:
             params: by name.
             epochs: after so many it ends; None: a whole training.
             seed: what the library calls the seed; None: another one for every network.
-            report: told epoch and accuracy after every epoch; what it raises ends the training.
+            report: told epoch and accuracy after every epoch that is scored; what it raises ends
+                the training.
+
+        Returns:
+            What a trial would count by; of a training that ended early, the last accuracy.
         """
         member = self.networks if seed is None else seed
         self.networks += 1
@@ -82,19 +86,20 @@ class Account:
         told = 0
         last = 0.0
 
-        def tell(accuracy: float) -> None:
+        def tell(accuracy: float | None) -> None:
             nonlocal told, last
             self.spent += 1
-            told, last = told + 1, accuracy
-            if report is not None:
-                report(told, accuracy)
-            if told == epochs:
+            told += 1
+            if accuracy is not None:
+                last = accuracy
+                if report is not None:
+                    report(told, accuracy)
+            if told == epochs and told < self.whole:
                 raise _EnoughError
 
+        seed = derived_seed(self.spec.seed, "member", member)
         with suppress(_EnoughError):
-            self.world.train(
-                self.spec, params, derived_seed(self.spec.seed, "member", member), tell
-            )
+            last = self.world.train(self.spec, params, seed, tell)
         return last
 
     def best(self, params: Params, claimed: float) -> None:

@@ -154,16 +154,19 @@ def _epochs() -> list[list[str]]:
 def _real() -> list[list[str]]:
     """A row for each search with real networks: what it held, and what that is."""
     found = real.load()
+    several = len({search["task"] for search in found}) > 1
     budgets = sorted({held["at"] for search in found for held in search["held"]})
-    rows = [["strategy", "study seed", *(f"{at:,} epochs" for at in budgets), "claims in the end"]]
+    heads = ["strategy", "study seed", *(f"{at:,} epochs" for at in budgets), "claims in the end"]
+    rows = [["task", *heads] if several else heads]
     for search in found:
         held = {one["at"]: one for one in search["held"]}
         cells = [
             f"{100 * held[at]['true']:.1f} ± {100 * held[at]['std']:.1f}" if at in held else "–"
             for at in budgets
         ]
-        claimed = f"{100 * search['held'][-1]['claimed']:.1f}"
-        rows.append([search["strategy"], f"{search['seed']}", *cells, claimed])
+        claimed = f"{100 * search['held'][-1]['claimed']:.1f}" if held else "–"
+        own = [search["strategy"], f"{search['seed']}", *cells, claimed]
+        rows.append([search["task"], *own] if several else own)
     return rows
 
 

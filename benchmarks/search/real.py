@@ -1,105 +1,119 @@
 """The real thing: the same searches with networks that are trained, and incumbents judged anew.
 
-``python -m benchmarks.search.real`` runs strategies on a few study seeds, trains what each of them
-held for the best after 500, 1,000, 2,000 ... epochs from fresh seeds, as a confirmation does, and
-adds what came out to ``real.json``, in place of the same search if that was shorter. Minutes to
-hours: a network of 100 epochs takes 15 s.
+``python -m benchmarks.search.real --task seqdigits`` runs strategies on a few study seeds, with the
+networks of the task's study file. What each search held for the best after 1,000, 2,000 ... epochs
+is judged by networks of fresh seeds, as in a confirmation. What came out is added to ``real.json``,
+in place of the same search if that was shorter. Hours: a network takes 1 to 6 s.
+
+With ``--memo``, a search that is run again trains only the networks that are new. Several processes
+may share the memo and the results, each with study seeds of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import multiprocessing
 import os
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.search import table
+from benchmarks.search.memo import Memo
 from benchmarks.search.simulate import Params, Step
 from benchmarks.search.strategies import STRATEGIES
+from benchmarks.search.tasks import TASKS, Task
+from hpo.errors import SpecError
 from hpo.study.spec import StudySpec, derived_seed
-from objectives.contract import Outcome, Protocol
+from objectives.contract import Protocol
 
 FOUND = Path(__file__).with_name("real.json")
-BUDGETS = (500, 1000, 2000, 5000, 10_000)
+BUDGETS = (1000, 2000, 5000, 10_000)
 """Epochs after which the best so far is judged, as far as the search goes."""
+Found = dict[str, Any]
 
 
+@dataclass(kw_only=True)
 class Real:
     """A world (see ``simulate.World``) that trains the networks."""
 
+    memo: Memo
+
     def train(
-        self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float], None]
+        self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float | None], None]
     ) -> float:
         """A network of a trial."""
-        found = _train(spec, params, Protocol.VALIDATION, seed, spec.budget.epochs, tell)
-        return found.solved.score if found.solved else found.score
+        return self.memo.train(spec, params, Protocol.VALIDATION, seed, spec.budget.epochs, tell)
 
     def true(self, params: Params) -> float:
         """Not known yet: incumbents alone are judged, in the end."""
         return float("nan")
 
 
-def _train(
-    spec: StudySpec,
-    params: Params,
-    protocol: Protocol,
-    seed: int,
-    epochs: int,
-    tell: Callable[[float], None] | None = None,
-) -> Outcome:
-    return spec.objective_impl.evaluate(
-        spec.params(params, epochs=epochs),
-        task=spec.task_params,
-        protocol=protocol,
-        member_seed=seed,
-        on_epoch=lambda progress: tell(progress.score or 0.0) if tell else None,
-    )
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A search, and how it is judged."""
+
+    task: Task
+    strategy: str
+    seed: int
+    epochs: int
+    networks: int
+    memo: Path | None
 
 
-def judge(spec: StudySpec, params: Params, networks: int) -> list[float]:
+def judge(spec: StudySpec, params: Params, networks: int, memo: Memo) -> list[float]:
     """Test accuracies of networks that confirm a point; no search and no table used their seeds."""
+    epochs = spec.confirm_epochs
     return [
-        _train(spec, params, Protocol.CONFIRM, derived_seed(2, "confirm", k), table.CONFIRMED).score
+        memo.train(spec, params, Protocol.CONFIRM, derived_seed(2, "confirm", k), epochs)
         for k in range(networks)
     ]
 
 
-def search(job: tuple[str, int, int, int, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Run one strategy with one study seed for so many epochs, and judge its incumbents.
-
-    The last of the job are what the same search, but shorter, held, judged by as many networks.
-    """
+def search(job: Job) -> Found:
+    """Run one strategy with one study seed for so many epochs, and judge its incumbents."""
     import optuna
     import torch
 
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name, seed, budget, networks, judged = job
-    own = STRATEGIES[name]
-    found = own.run(seed, Real(), budget)
-    kept: list[dict[str, Any]] = []
-    for at in (*(b for b in BUDGETS if b < budget), budget):
+    own, memo = STRATEGIES[job.strategy], Memo(path=job.memo)
+    spec = own.spec(job.seed, job.task, table=False)
+    found = own.run(job.seed, Real(memo=memo), job.epochs, job.task, table=False)
+    held = []
+    for at in (*(b for b in BUDGETS if b < job.epochs), job.epochs):
         step = _held(found.steps, at)
         if step is None:
             continue
-        params = {
-            name: value if isinstance(value, int) else float(f"{value:.5g}")
-            for name, value in step.params.items()
-        }
-        known = next((held for held in (*judged, *kept) if held["params"] == params), None)
-        if known is None:
-            scores = judge(own.spec(seed), step.params, networks)
-            mean, std = statistics.fmean(scores), statistics.stdev(scores)
-            known = {"true": round(mean, 4), "std": round(std, 4), "params": params}
-        claim = {"at": at, "trial": step.trial, "claimed": round(step.claimed, 4)}
-        kept.append({**claim, **{key: known[key] for key in ("true", "std", "params")}})
-    more = {"trials": found.trials, "complete": found.complete, "networks": networks}
-    return {"strategy": name, "seed": seed, "budget": budget, **more, "held": kept}
+        scores = judge(spec, step.params, job.networks, memo)
+        held.append(
+            {
+                "at": at,
+                "trial": step.trial,
+                "claimed": round(step.claimed, 4),
+                "true": round(statistics.fmean(scores), 4),
+                "std": round(statistics.stdev(scores), 4),
+                "params": dict(step.params),
+            }
+        )
+    return {
+        "task": job.task.name,
+        "set": list(job.task.tried),
+        "strategy": job.strategy,
+        "seed": job.seed,
+        "budget": job.epochs,
+        "trials": found.trials,
+        "complete": found.complete,
+        "networks": job.networks,
+        "trained": memo.trained,
+        "cpu_s": round(memo.cpu_s),
+        "held": held,
+    }
 
 
 def _held(steps: Sequence[Step], at: int) -> Step | None:
@@ -107,21 +121,59 @@ def _held(steps: Sequence[Step], at: int) -> Step | None:
     return next((step for step in reversed(steps) if step.epochs <= at), None)
 
 
-def load(path: Path = FOUND) -> list[dict[str, Any]]:
+def load(path: Path = FOUND) -> list[Found]:
     """What was found so far."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
+def _of(found: Found) -> tuple[Any, ...]:
+    """What a search is known by."""
+    return found["task"], tuple(found["set"]), found["strategy"], found["seed"]
+
+
+def add(result: Found, path: Path) -> None:
+    """Add a search to a file, in place of the same one; other processes may do so, too."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = {_of(one): one for one in load(path)}
+        known[_of(result)] = result
+        lines = ",\n".join(" " + json.dumps(known[of]) for of in sorted(known))
+        new = path.with_suffix(".new")
+        new.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        new.replace(path)
+
+
+def _seeds(text: str) -> range:
+    """``A-B`` or ``A``."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search.real", description=__doc__)
+    option = parser.add_argument
+    option("strategies", nargs="+", metavar="STRATEGY", help="by name")
+    option("--task", choices=TASKS, default="seqdigits", help="default: seqdigits")
+    option(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a value in place of the study file's; ema_decay=0.8 is fixed.ema_decay=0.8",
+    )
+    option("--seeds", type=_seeds, default="0-4", metavar="A-B", help="study seeds (0-4)")
+    option("--epochs", type=int, default=5000, metavar="N", help="of a search (5000)")
+    option("--networks", type=int, default=6, metavar="N", help="that judge (6)")
+    option("--processes", type=int, default=2, metavar="N", help="default 2")
+    option("--memo", type=Path, metavar="FILE", help="keeps the networks (JSON lines)")
+    option("--again", action="store_true", help="run what was run before, too")
+    option("--out", type=Path, default=FOUND, help="default: real.json")
+    return parser
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run what is missing; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.search.real", description=__doc__)
-    parser.add_argument("strategies", nargs="+", metavar="STRATEGY", help="by name")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="study seeds of each (5)")
-    parser.add_argument("--epochs", type=int, default=5000, metavar="N", help="of a search (5000)")
-    parser.add_argument("--networks", type=int, default=20, metavar="N", help="that judge (20)")
-    parser.add_argument("--processes", type=int, default=2, metavar="N", help="default 2")
-    parser.add_argument("--out", type=Path, default=FOUND, help="default: real.json")
-    args = parser.parse_args(arguments)
+    args = _parser().parse_args(arguments)
     unknown = [name for name in args.strategies if name not in STRATEGIES]
     if unknown:
         print(
@@ -130,29 +182,46 @@ def main(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    found = load(args.out)
-    done = {(f["strategy"], f["seed"]): f for f in found}
-    jobs = []
-    for seed in range(args.seeds):
-        for name in args.strategies:
-            known = done.get((name, seed), {"budget": 0, "networks": args.networks, "held": []})
-            if known["budget"] < args.epochs:
-                judged = known["held"] if known["networks"] == args.networks else []
-                jobs.append((name, seed, args.epochs, args.networks, judged))
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with multiprocessing.get_context("spawn").Pool(args.processes) as pool:
-        for result in pool.imap_unordered(search, jobs):
-            done[result["strategy"], result["seed"]] = result
-            found = sorted(done.values(), key=lambda f: (f["strategy"], f["seed"]))
-            lines = ",\n".join(" " + json.dumps(f) for f in found)
-            args.out.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-            last = result["held"][-1]
-            print(
-                f"{result['strategy']}, seed {result['seed']}: claims {100 * last['claimed']:.1f} "
-                f"%, is {100 * last['true']:.1f} %",
-                flush=True,
-            )
+    tried = (text if "." in text.partition("=")[0] else f"fixed.{text}" for text in args.set)
+    task = replace(TASKS[args.task], tried=tuple(tried))
+    try:
+        task.spec()
+    except SpecError as error:
+        print(f"benchmarks.search.real: {error}", file=sys.stderr)
+        return 2
+    known = {} if args.again else {_of(one): one["budget"] for one in load(args.out)}
+    jobs = [
+        Job(
+            task=task,
+            strategy=name,
+            seed=seed,
+            epochs=args.epochs,
+            networks=args.networks,
+            memo=args.memo,
+        )
+        for seed in args.seeds
+        for name in args.strategies
+        if known.get((task.name, task.tried, name, seed), 0) < args.epochs
+    ]
+    for result in _executed(jobs, args.processes):
+        add(result, args.out)
+        last = result["held"][-1] if result["held"] else {"claimed": 0.0, "true": 0.0}
+        print(
+            f"{task.name}, {result['strategy']}, seed {result['seed']}: claims "
+            f"{100 * last['claimed']:.1f} %, is {100 * last['true']:.1f} %; "
+            f"{result['trained']} networks trained in {result['cpu_s']} s",
+            flush=True,
+        )
     return 0
+
+
+def _executed(jobs: Sequence[Job], processes: int) -> Iterable[Found]:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if processes == 1:
+        yield from map(search, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap_unordered(search, jobs)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Job:
 def fingerprint(name: str) -> str:
     """What the searches of a strategy depend on, as 16 hex digits."""
     own = STRATEGIES[name]
-    parts = [json.dumps([own.how, own.raw["space"], EPOCHS, RULES]).encode(), _world()]
+    parts = [json.dumps([own.how(), own.raw()["space"], EPOCHS, RULES]).encode(), _world()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

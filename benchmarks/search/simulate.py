@@ -32,11 +32,12 @@ class World(Protocol):
     """Where searches are run."""
 
     def train(
-        self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float], None]
+        self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float | None], None]
     ) -> float:
-        """Train a network for ``budget.epochs``, telling its accuracy after each; the last one.
+        """Train a network for ``budget.epochs``, and return what a trial counts by.
 
-        What ``tell`` raises ends the training.
+        ``tell`` hears of every epoch: the accuracy, or None after one that ``score_every`` leaves
+        out. What it raises ends the training.
         """
 
     def true(self, params: Params) -> float:
@@ -120,7 +121,7 @@ def _train(
     scores: list[float] = []
     spent = 0
 
-    def tell(accuracy: float) -> None:
+    def tell(accuracy: float | None) -> None:
         nonlocal spent
         spent += 1
         course.epoch(len(scores), accuracy)

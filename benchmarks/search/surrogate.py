@@ -232,13 +232,16 @@ class Surrogate:
         spec: StudySpec,
         params: Mapping[str, Any],
         seed: int,
-        tell: Callable[[float], None],
+        tell: Callable[[float | None], None],
     ) -> float:
         """A network of a trial: see ``simulate.World``."""
         unit = table.to_unit(spec, params)
         curve = self.mean_curves(unit[None])[0]
-        for accuracy in self.member(unit, curve, seed)[: spec.budget.epochs]:
-            tell(float(accuracy))
+        every = spec.budget.score_every or 1
+        scores = self.member(unit, curve, seed)[: spec.budget.epochs]
+        for epoch, accuracy in enumerate(scores, start=1):
+            last = epoch == len(scores)
+            tell(float(accuracy) if last or epoch % every == 0 else None)
         return float(accuracy)
 
     def true(self, params: Mapping[str, Any]) -> float:

@@ -9,18 +9,14 @@ import gzip
 import json
 import math
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.study import file
+from benchmarks.search.tasks import SEQDIGITS
 from hpo.study.spec import StudySpec
-
-STUDY = Path(__file__).parents[2] / "studies" / "seqdigits.toml"
-
 
 TABLE = Path(__file__).with_name("table.jsonl.gz")
 
@@ -38,16 +34,9 @@ MEMBERS = 10
 """Seeds of members that the points take in turn."""
 
 
-@cache
 def spec() -> StudySpec:
-    """The study whose networks these are: the study file, with ``thermal_power`` 0.
-
-    The benchmark compares searches: space, sampler, pruner and confirmation are those of the file.
-    The recorded trainings are of cold networks, from before the file had a thermal power, and were
-    scored after every epoch; they took three steps per point.
-    """
-    values = {"fixed.thermal_power": 0.0, "fixed.max_step_ns": 0.35, "budget.score_every": 1}
-    return file.load(str(STUDY), values=values)
+    """The study whose networks these are."""
+    return SEQDIGITS.spec(table=True)
 
 
 def space(spec: StudySpec) -> list[str]:

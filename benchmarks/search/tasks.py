@@ -1,0 +1,120 @@
+"""The tasks that searches are compared on: a study file each, and the data it names.
+
+Networks are those of the file. The recorded table of sequential digits alone has others
+(``Task.recorded``).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpo.study import file
+from hpo.study.spec import StudySpec
+
+HERE = Path(__file__).parent
+DATA = Path(tempfile.gettempdir()) / "hpo-benchmarks"
+"""Where ``.npz`` files that are made here lie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task by name."""
+
+    name: str
+    study: Path
+    """The study file: space, networks, and how the default searches."""
+    make: Callable[[], Mapping[str, Any]] | None = None
+    """Arrays ``x``, ``y``, ``test`` of a task of name ``arrays``; None: the file finds its data."""
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    """Values by dotted key in place of the file's, in the recorded table."""
+    tried: Sequence[str] = ()
+    """More overrides, ``KEY=VALUE``."""
+
+    def spec(self, *, table: bool = False) -> StudySpec:
+        """The study; with ``table``, the one whose networks the table holds."""
+        values = dict(self.recorded) if table else {}
+        if self.make is not None:
+            values["task.path"] = str(_made(self.name, self.make))
+        return _load(self.study, tuple(self.tried), tuple(sorted(values.items())))
+
+    def raw(self, *, table: bool = False) -> dict[str, Any]:
+        """The tables of the study file, with these networks and their data."""
+        raw = tomllib.loads(self.study.read_text(encoding="utf-8"))
+        spec = self.spec(table=table)
+        for key, value in map(file.parse_override, self.tried):
+            *tables, name = key.split(".")
+            inner = raw
+            for one in tables:
+                inner = inner.setdefault(one, {})
+            inner[name] = value
+        raw["fixed"], raw["task"] = dict(spec.fixed), dict(spec.task)
+        raw["budget"] = {**raw["budget"], "score_every": spec.budget.score_every or 1}
+        return raw
+
+
+@cache
+def _load(
+    study: Path, overrides: tuple[str, ...], values: tuple[tuple[str, Any], ...]
+) -> StudySpec:
+    return file.load(str(study), overrides=overrides, values=dict(values))
+
+
+def _made(name: str, make: Callable[[], Mapping[str, Any]]) -> Path:
+    """The data file of a task; other processes may make it at the same time."""
+    path = DATA / f"{name}.npz"
+    if not path.exists():
+        DATA.mkdir(exist_ok=True)
+        new = path.with_name(f"{os.getpid()}.npz")
+        np.savez(new, **make())
+        new.replace(path)
+    return path
+
+
+def columns() -> dict[str, Any]:
+    """The sequential digits, split as ever, read column by column: 8 points of 8 channels."""
+    from objectives.tasks.sequential_digits import halves
+
+    train, test = halves(0)
+    x = np.concatenate([train.x, test.x]).reshape(-1, 8, 8).transpose(0, 2, 1)
+    y = np.concatenate([train.label, test.label])
+    return {"x": x, "y": y, "test": np.arange(len(y)) >= len(train.label)}
+
+
+FEW_TRAIN, FEW_TEST = 800, 1000
+
+
+def few_mnist1d() -> dict[str, Any]:
+    """The first 800 series of MNIST-1D that train, and its 1,000 that test."""
+    from objectives.tasks.mnist1d import N_TRAIN, generated
+
+    x, y = generated(np.random.RandomState(42))
+    keep = [*range(FEW_TRAIN), *range(N_TRAIN, N_TRAIN + FEW_TEST)]
+    test = np.arange(len(keep)) >= FEW_TRAIN
+    return {"x": x[keep][:, :, np.newaxis], "y": y[keep], "test": test}
+
+
+SEQDIGITS = Task(
+    name="seqdigits",
+    study=HERE.parents[1] / "studies" / "seqdigits.toml",
+    recorded={"fixed.thermal_power": 0.0, "fixed.max_step_ns": 0.35, "budget.score_every": 1},
+)
+"""Its table has cold networks, from before the file had a thermal power: three steps per point,
+scored after every epoch."""
+
+TASKS = {
+    task.name: task
+    for task in (
+        SEQDIGITS,
+        Task(name="columns", study=HERE / "columns.toml", make=columns),
+        Task(name="few-mnist1d", study=HERE / "few-mnist1d.toml", make=few_mnist1d),
+    )
+}
