@@ -41,15 +41,18 @@ _DECIMALS = 2
 """Of logarithms of hyper-parameters: the last bits of a processor's sums are rounded away."""
 
 
-def _matern(square: Array) -> Array:
+def _matern(square: Array) -> tuple[Array, Array]:
+    """Matérn's kernel of squared distances, and minus twice its derivative by them."""
     r = np.sqrt(5.0 * square)
-    return (1.0 + r + r * r / 3.0) * np.exp(-r)
+    near = np.exp(-r)
+    return (1.0 + r + r * r / 3.0) * near, 5.0 / 3.0 * (1.0 + r) * near
 
 
-def _matern_slope(square: Array) -> Array:
-    """Minus twice the derivative of ``_matern`` by the squared distance."""
-    r = np.sqrt(5.0 * square)
-    return 5.0 / 3.0 * (1.0 + r) * np.exp(-r)
+def _squared(a: Array, b: Array) -> Array:
+    """Squared distances (k, n) of points (k, d) from points (n, d)."""
+    square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * a @ b.T
+    clipped: Array = np.maximum(square, 0.0)
+    return clipped
 
 
 def _prior(d: int) -> tuple[Array, Array]:
@@ -63,18 +66,17 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
 
     Arguments are those of ``GaussianProcess``; m is that of greatest density.
     """
-    n, d = x.shape
-    per_scale = np.exp(-2.0 * theta[:d])
+    d = x.shape[1]
+    scaled = x * np.exp(-theta[:d])
     height, noise, c = np.exp(theta[d:])
-    apart = (x.T[:, :, None] - x.T[:, None, :]) ** 2
-    square = np.einsum("dij,d->ij", apart, per_scale)
-    kernel = _matern(square)
+    kernel, kernel_slope = _matern(_squared(scaled, scaled))
     gram = height * kernel + np.diag(noise * (1.0 + c * vague) + _JITTER)
     try:
         lower = linalg.cholesky(gram, lower=True, check_finite=False)
     except linalg.LinAlgError:
         return 1e10, np.zeros_like(theta)
-    inverse = linalg.cho_solve((lower, True), np.eye(n), check_finite=False)
+    half, _ = linalg.lapack.dpotri(lower, lower=1)
+    inverse = half + np.tril(half, -1).T
     m = (inverse @ y).sum() / (inverse.sum() + _PRECISION)
     weights = inverse @ (y - m)
     mean, spread = _prior(d)
@@ -83,8 +85,8 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
     value += np.log(np.diag(lower)).sum()
     slope = np.outer(weights, weights) - inverse  # minus twice the derivative by the matrix
     gradient = off / spread
-    by_pair = slope * height * _matern_slope(square)
-    gradient[:d] -= 0.5 * np.einsum("ij,dij->d", by_pair, apart) * per_scale
+    by_pair = slope * height * kernel_slope
+    gradient[:d] -= by_pair.sum(1) @ scaled**2 - (scaled * (by_pair @ scaled)).sum(0)
     own = np.diag(slope)
     gradient[d:] -= 0.5 * np.array(
         [
@@ -140,21 +142,15 @@ class GaussianProcess:
     def __init__(self, x: Array, y: Array, vague: Array, theta: Array) -> None:
         """Take ``x`` (n, d), ``y`` (n,), v as ``vague`` (n,), and ``theta`` (d + 3,) of ``fit``."""
         d = x.shape[1]
-        self._x, self._per_scale = x, np.exp(-theta[:d])
+        self._per_scale = np.exp(-theta[:d])
+        self._scaled = x * self._per_scale
         self._height, noise, c = np.exp(theta[d:])
-        gram = self._height * _matern(self._square(x))
+        gram = self._height * _matern(_squared(self._scaled, self._scaled))[0]
         gram[np.diag_indices(len(x))] += noise * (1.0 + c * vague) + _JITTER
         self._lower = linalg.cholesky(gram, lower=True, check_finite=False)
         one, half = self._half(np.ones(len(y))), self._half(y)
         self._m = float(one @ half / (one @ one + _PRECISION))
         self._weights = self._other_half(half - one * self._m)
-
-    def _square(self, x: Array) -> Array:
-        """Squared distances (k, n) of points (k, d) from the trials, in length scales."""
-        a, b = x * self._per_scale, self._x * self._per_scale
-        square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * a @ b.T
-        clipped: Array = np.maximum(square, 0.0)
-        return clipped
 
     def _half(self, b: Array) -> Array:
         return linalg.solve_triangular(self._lower, b, lower=True, check_finite=False)
@@ -164,35 +160,31 @@ class GaussianProcess:
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Means and variances (k,) at points (k, d)."""
-        kernel = self._height * _matern(self._square(x))
+        kernel = self._height * _matern(_squared(x * self._per_scale, self._scaled))[0]
         half = self._half(kernel.T)
         mean = self._m + kernel @ self._weights
         return mean, np.maximum(self._height - (half * half).sum(0), _JITTER)
 
-    def log_improvement(self, x: Array, best: float) -> Array:
-        """Logarithm of the expected improvement on ``best`` at points (k, d).
+    def log_improvement(self, x: Array, best: float) -> tuple[Array, Array]:
+        """Logarithms (k,) of the expected improvement on ``best`` at points (k, d); gradients.
 
-        It is finite and sloped where the improvement itself is 0 in floating point: Ament et al.,
-        "Unexpected improvements to expected improvement" (arXiv:2310.20708).
+        They are finite and sloped where the improvement itself is 0 in floating point: Ament et
+        al., "Unexpected improvements to expected improvement" (arXiv:2310.20708).
         """
-        mean, variance = self.predict(x)
-        deviation = np.sqrt(variance)
-        return np.log(deviation) + _log_h((mean - best) / deviation)
-
-    def slope_of_log_improvement(self, x: Array, best: float) -> tuple[float, Array]:
-        """The logarithm of the expected improvement at one point (d,), and its gradient (d,)."""
-        off = (x - self._x) * self._per_scale
-        square = (off * off).sum(1)
-        kernel = self._height * _matern(square)
-        slopes = -self._height * _matern_slope(square)[:, None] * off * self._per_scale  # (n, d)
-        half = self._half(kernel)
-        deviation = math.sqrt(max(self._height - float(half @ half), _JITTER))
-        by_deviation = -(slopes.T @ self._other_half(half)) / deviation
-        z = (self._m + float(kernel @ self._weights) - best) / deviation
-        log_h = float(_log_h(np.array([z]))[0])
-        by_z = (slopes.T @ self._weights - z * by_deviation) / deviation
-        value = math.log(deviation) + log_h
-        return value, by_deviation / deviation + math.exp(float(log_ndtr(z)) - log_h) * by_z
+        scaled = x * self._per_scale
+        kernel, slope = _matern(_squared(scaled, self._scaled))
+        half = self._half(self._height * kernel.T)
+        deviation = np.sqrt(np.maximum(self._height - (half * half).sum(0), _JITTER))
+        z = (self._m + self._height * kernel @ self._weights - best) / deviation
+        log_h = _log_h(z)
+        by_z = np.exp(log_ndtr(z) - log_h)  # of log_h
+        by_mean, by_deviation = by_z / deviation, (1.0 - by_z * z) / deviation
+        # by the covariance of every pair (k, n), then by the points
+        pairs = by_mean[:, None] * self._weights
+        pairs -= (by_deviation / deviation)[:, None] * self._other_half(half).T
+        pairs *= -self._height * slope
+        gradient = (pairs.sum(1)[:, None] * scaled - pairs @ self._scaled) * self._per_scale
+        return np.log(deviation) + log_h, gradient
 
 
 def _log_h(z: Array) -> Array:

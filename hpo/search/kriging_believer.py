@@ -44,18 +44,18 @@ KNOWN = 400
 """Trials, at most, that suggestions are made from."""
 _DECIMALS = 6
 """Likewise of the logarithm of an improvement."""
-_CANDIDATES = 1500
+_CANDIDATES = 500
 """Random points of the whole space."""
 _NEAR = (0.2, 0.05)
 """Distances of points near the best trials."""
 _CENTRES = 5
-_EACH = 60
+_EACH = 30
 """Points near each of those, at each distance."""
 _CLIMBED = 8
 """Of all these, the best ones are improved along the gradient."""
 _STEPS = 30
-_BATCHES, _HALVINGS = 4, 10
-"""With constraints: so often random points are drawn anew, and the way to a top is halved."""
+_BATCHES = 4
+"""With constraints: so often random points are drawn anew."""
 _NODES = 9
 """Of the quadrature over the scatter of networks."""
 _WORSE, _BETTER = 3.0, 30.0
@@ -169,14 +169,11 @@ class KrigingBeliever(BaseSampler):
         All trials train their networks from the same seeds: the same point again tells nothing.
         """
         candidates = self._candidates(centres, chance)
-        gain = np.round(process.log_improvement(candidates, best), _DECIMALS)
-        begin = candidates[np.argsort(-gain, kind="stable")]
-        climbed = [
-            self._kept_within(process, best, point, self._climb(process, best, point))
-            for point in begin[:_CLIMBED]
-        ]
-        climbed.sort(key=lambda found: -round(found[0], _DECIMALS))
-        return [*(point for _, point in climbed), *begin]
+        gain = process.log_improvement(candidates, best)[0]
+        begin = candidates[np.argsort(-np.round(gain, _DECIMALS), kind="stable")]
+        tops = self._climb(process, best, begin[:_CLIMBED])
+        gain = process.log_improvement(tops, best)[0]
+        return [*tops[np.argsort(-np.round(gain, _DECIMALS), kind="stable")], *begin]
 
     def _candidates(self, centres: Array, chance: np.random.Generator) -> Array:
         """Points (n, width) anywhere and near the best; of these, those that may be suggested."""
@@ -194,36 +191,23 @@ class KrigingBeliever(BaseSampler):
             kept += [point for point in more if fits(cube.params(point))]
         return np.array(kept) if kept else found
 
-    def _kept_within(
-        self, process: GaussianProcess, best: float, start: Array, top: tuple[float, Array]
-    ) -> tuple[float, Array]:
-        """The top of a hill, or where the way from ``start`` to it leaves what may be suggested."""
-        cube, fits, way = self._cube, self._fits, top[1] - start
-        if fits is None or fits(cube.params(top[1])):
-            return top
-        inside, outside = 0.0, 1.0
-        for _ in range(_HALVINGS):
-            middle = (inside + outside) / 2.0
-            if fits(cube.params(start + middle * way)):
-                inside = middle
-            else:
-                outside = middle
-        last = start + inside * way
-        return float(process.log_improvement(last[np.newaxis], best)[0]), last
-
-    def _climb(self, process: GaussianProcess, best: float, point: Array) -> tuple[float, Array]:
-        """The logarithm of the improvement at the top of the hill, and where that is (width,)."""
+    def _climb(self, process: GaussianProcess, best: float, begin: Array) -> Array:
+        """The tops (k, width) of the hills of points, or these where the tops do not fit."""
 
         def down(x: Array) -> tuple[float, Array]:
-            value, slope = process.slope_of_log_improvement(x, best)
-            return -value, -slope
+            values, slopes = process.log_improvement(x.reshape(begin.shape), best)
+            return -float(values.sum()), -slopes.ravel()
 
-        free = zip(self._cube.free(point), point, strict=True)
-        bounds = [(0.0, 1.0) if f else (p, p) for f, p in free]
+        free, flat = np.ravel([self._cube.free(point) for point in begin]), begin.ravel()
+        bounds = optimize.Bounds(np.where(free, 0.0, flat), np.where(free, 1.0, flat))
         found = optimize.minimize(
-            down, point, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
+            down, flat, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
         )
-        return -float(found.fun), found.x
+        tops: Array = found.x.reshape(begin.shape)
+        if self._fits is not None:
+            fit = [self._fits(self._cube.params(top)) for top in tops]
+            tops = np.where(np.array(fit)[:, None], tops, begin)
+        return tops
 
     def sample_independent(
         self,
