@@ -89,17 +89,13 @@ def columns() -> dict[str, Any]:
     return {"x": x, "y": y, "test": np.arange(len(y)) >= len(train.label)}
 
 
-FEW_TRAIN, FEW_TEST = 800, 1000
-
-
-def few_mnist1d() -> dict[str, Any]:
-    """The first 800 series of MNIST-1D that train, and its 1,000 that test."""
+def mnist1d() -> dict[str, Any]:
+    """The first 800 series of MNIST-1D that train, its 1,000 that test: 20 points of 2 values."""
     from objectives.tasks.mnist1d import N_TRAIN, generated
 
     x, y = generated(np.random.RandomState(42))
-    keep = [*range(FEW_TRAIN), *range(N_TRAIN, N_TRAIN + FEW_TEST)]
-    test = np.arange(len(keep)) >= FEW_TRAIN
-    return {"x": x[keep][:, :, np.newaxis], "y": y[keep], "test": test}
+    keep = [*range(800), *range(N_TRAIN, len(x))]
+    return {"x": x[keep].reshape(-1, 20, 2), "y": y[keep], "test": np.arange(len(keep)) >= 800}
 
 
 SEQDIGITS = Task(
@@ -115,6 +111,6 @@ TASKS = {
     for task in (
         SEQDIGITS,
         Task(name="columns", study=HERE / "columns.toml", make=columns),
-        Task(name="few-mnist1d", study=HERE / "few-mnist1d.toml", make=few_mnist1d),
+        Task(name="mnist1d", study=HERE / "mnist1d.toml", make=mnist1d),
     )
 }

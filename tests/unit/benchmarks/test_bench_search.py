@@ -18,13 +18,21 @@ from benchmarks.search.memo import Memo
 from benchmarks.search.simulate import run
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
 from benchmarks.search.tasks import SEQDIGITS, TASKS
-from hpo.study import file
-from hpo.study.tables import Budget
-from objectives.contract import Protocol
+from hpo.study.spec import StudySpec, derived_seed
 
 
-def budget(**changes: int) -> Budget:
-    return SEQDIGITS.spec().budget.model_copy(update=changes)
+def curve_of(memo: Memo, spec: StudySpec, params: Any, least: int, seed: int) -> list[float]:
+    """What a network tells until so many epochs are told."""
+    told: list[float] = []
+
+    def tell(accuracy: float | None) -> None:
+        told.append(accuracy or 0.0)
+        if len(told) == least:
+            raise InterruptedError
+
+    with suppress(InterruptedError):
+        real.Real(memo=memo).train(spec, params, seed, tell)
+    return told
 
 
 DESIGNS = {"whole": 64, "good": 7, "known": 32, "better": 128, "small": 24}
@@ -50,22 +58,9 @@ def test_a_record_can_be_trained_again() -> None:
     """The beginning of its first learning curve, to a few per cent: noise and steps are others."""
     record = next(r for r in table.read() if r["design"] == "known")
     member, curve = next(iter(record["search"].items()))
-    spec = table.spec()
-    told: list[float] = []
-
-    class Enough(Exception):
-        pass
-
-    def tell(accuracy: float | None) -> None:
-        told.append(accuracy or 0.0)
-        if len(told) == 2:
-            raise Enough
-
-    from hpo.study.spec import derived_seed
-
-    world = real.Real(memo=Memo())
-    with pytest.raises(Enough):
-        world.train(spec, record["params"], derived_seed(0, "member", int(member)), tell)
+    told = curve_of(
+        Memo(), table.spec(), record["params"], 2, derived_seed(0, "member", int(member))
+    )
     assert [round(accuracy * 269) for accuracy in told] == pytest.approx(curve[:2], abs=15)
 
 
@@ -94,26 +89,22 @@ def test_the_surrogate_does_as_well_on_points_held_back_as_it_says() -> None:
 @pytest.mark.parametrize("name", [DEFAULT, "TPE, median"])
 def test_a_search_is_the_same_whenever_it_is_run_and_counts_every_epoch(name: str) -> None:
     spec, world = STRATEGIES[name].spec(3), surrogate.load()
-    trained = 0
+    trained: list[float | None] = []
 
-    class Counting(surrogate.Surrogate):
-        def __init__(self) -> None:
-            self.__dict__.update(world.__dict__)
+    class Counting:
+        true = staticmethod(world.true)
 
         def train(self, spec: Any, params: Any, seed: int, tell: Any) -> float:
-            def told(accuracy: float | None) -> None:
-                nonlocal trained
-                trained += 1
-                tell(accuracy)
-
-            return super().train(spec, params, seed, told)
+            return world.train(
+                spec, params, seed, lambda score: tell(trained.append(score) or score)
+            )
 
     once, again = run(spec, Counting(), 400), run(spec, world, 400)
-    assert 400 <= trained < 700
+    assert 400 <= len(trained) < 700
     assert [s.claimed for s in once.steps] == [s.claimed for s in again.steps]
     assert once.steps
     assert all(a.epochs < b.epochs for a, b in pairwise(once.steps))
-    assert once.steps[-1].epochs <= trained
+    assert once.steps[-1].epochs <= len(trained)
 
 
 def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
@@ -124,65 +115,29 @@ def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
         assert f"<!-- {mark} -->\n{own}\n<!-- end -->" in written, mark
 
 
-def test_the_default_is_the_study_file_with_cold_networks() -> None:
-    spec, own = file.load("seqdigits"), STRATEGIES[DEFAULT].spec(0)
-    alike = ("space", "sampler", "pruner", "racing", "task")
-    assert all(getattr(own, name) == getattr(spec, name) for name in alike)
-    assert own.fixed == {**spec.fixed, "thermal_power": 0.0, "max_step_ns": 0.35}
-    as_recorded = {"trials": own.budget.trials, "score_every": 1}
-    assert own.budget == spec.budget.model_copy(update=as_recorded)
+@pytest.mark.parametrize("name", TASKS)
+def test_the_default_is_the_study_file_of_the_task(name: str) -> None:
+    spec = TASKS[name].spec()
+    own = STRATEGIES[DEFAULT].spec(0, replace(TASKS[name], tried=("fixed.q=0.1",)), table=False)
+    alike = ("space", "sampler", "pruner", "racing", "task", "confirm")
+    assert all(getattr(own, table) == getattr(spec, table) for table in alike)
+    assert own.fixed == {**spec.fixed, "q": 0.1}
+    assert own.budget.model_copy(update={"trials": spec.budget.trials}) == spec.budget
 
 
 def test_a_network_is_trained_once_and_again_only_to_go_further(tmp_path: Path) -> None:
-    spec = SEQDIGITS.spec().model_copy(update={"budget": budget(epochs=3, score_every=1)})
-    params = dict(spec.reported.params if spec.reported else {}) | {"f_cut_per_ns": 0.01}
-    file = tmp_path / "memo.jsonl"
-
-    def train(memo: Memo, least: float) -> list[float | None]:
-        """Train until so many epochs are told."""
-        told: list[float | None] = []
-
-        def tell(accuracy: float | None) -> None:
-            told.append(accuracy)
-            if len(told) == least:
-                raise InterruptedError
-
-        with suppress(InterruptedError):
-            memo.train(spec, params, Protocol.VALIDATION, 1, 3, tell)
-        return told
-
-    first = Memo(path=file)
-    cut = train(first, 2)
-    assert (train(first, 1), train(first, 2), first.trained) == (cut[:1], cut, 1)
-    again = Memo(path=file)
-    whole = train(again, 99)
-    assert (whole[:2], len(whole), again.trained) == (cut, 3, 1)
-    last = Memo(path=file)
-    assert (train(last, 99), train(last, 2), last.trained) == (whole, cut, 0)
-    other = spec.model_copy(update={"fixed": {**spec.fixed, "ema_decay": 0.5}})
-    last.train(other, params, Protocol.VALIDATION, 1, 1)
-    assert last.trained == 1
+    spec, trained = SEQDIGITS.spec(), []
+    params = table.to_params(spec, np.full(8, 0.5))
+    for told in (2, 1, 2, 100, 3):
+        memo = Memo(path=tmp_path / "memo")
+        curve_of(memo, spec, params, told, 1)
+        trained.append(memo.trained)
+    assert trained == [1, 0, 0, 1, 0]
 
 
 def test_searches_of_two_processes_are_added_to_one_file(tmp_path: Path) -> None:
-    found = {"task": "columns", "set": [], "strategy": "random", "budget": 1}
     for seed in (1, 0, 1):
-        real.add({**found, "seed": seed}, tmp_path / "real.json")
+        found = {"task": "columns", "set": [], "strategy": "random", "seed": seed}
+        real.add(found, tmp_path / "real.json")
     assert [one["seed"] for one in real.load(tmp_path / "real.json")] == [0, 1]
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_the_reported_optimum_and_the_space_of_a_task_load(name: str) -> None:
-    spec = STRATEGIES[DEFAULT].spec(0, TASKS[name], table=False)
-    assert (spec.fixed["thermal_power"], spec.budget.score_every) == (1e-3, 5)
-    tried = replace(TASKS[name], tried=("fixed.ema_decay=0.8",))
-    assert STRATEGIES[DEFAULT].spec(0, tried, table=False).fixed["ema_decay"] == 0.8
-
-
-def test_a_strategy_or_a_value_that_is_unknown_is_refused(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert real.main(["no such"]) == 2
-    assert "'no such': no such strategy" in capsys.readouterr().err
     assert real.main([DEFAULT, "--set", "ema_decoy=1"]) == 2
-    assert "ema_decoy" in capsys.readouterr().err
