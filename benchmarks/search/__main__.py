@@ -1,8 +1,8 @@
 """``make bench-search``: which strategy finds a good network soonest.
 
-Searches run on a table of real trainings (``table.jsonl.gz``), continued by a surrogate, so that
-one takes seconds. Results are kept in ``results.json``: only what is missing, or no longer right,
-is run. Then ``docs/explanation/search.md`` is written.
+Searches run on tables of real trainings, one for each task, continued by a surrogate, so that one
+takes seconds. Results are kept: only what is missing, or no longer right, is run. Then
+``docs/explanation/search.md`` is written.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.search import peers, results, simulate
 from benchmarks.search.strategies import SEEDS, STRATEGIES
+from benchmarks.search.tasks import TASKS, Task
 
 _EXAMPLES = """\
 examples:
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--task", choices=TASKS, help="its table alone; default: all")
     parser.add_argument("--only", metavar="PATTERN", help="strategies by name, such as 'SMAC*'")
     parser.add_argument(
         "--repetitions", type=int, default=SEEDS, metavar="N", help=f"study seeds of each ({SEEDS})"
@@ -52,25 +54,34 @@ def main(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    found = results.load()
+    tasks = [TASKS[args.task]] if args.task else list(TASKS.values())
+    found = {task.name: results.load(task) for task in tasks}
     if args.list:
-        for name in names:
-            own = STRATEGIES[name]
-            absent = "" if not own.peer or peers.installed(name) else " (not installed)"
-            print(f"{len(found.get(name, {})):3} of {SEEDS:3}  {name}{absent}")
+        for task in tasks:
+            for name in names:
+                absent = STRATEGIES[name].peer and not peers.installed(name)
+                n, note = len(found[task.name].get(name, {})), " (not installed)" if absent else ""
+                print(f"{n:3} of {SEEDS:3}  {task.name}: {name}{note}")
         return 0
-    if args.again:
-        found = {name: searches for name, searches in found.items() if name not in names}
-    _run(found, results.missing(found, names, args.repetitions), args.processes)
+    for task in tasks:
+        own = found[task.name]
+        if args.again:
+            for name in names:
+                own.pop(name, None)
+        jobs = results.missing(own, task, names, args.repetitions)
+        _run(task, own, jobs, args.processes)
     if not args.no_page:
         from benchmarks.search import page
 
-        page.write(found)
+        page.write({task.name: results.load(task) for task in TASKS.values()})
     return 0
 
 
 def _run(
-    found: dict[str, dict[int, simulate.Search]], jobs: list[results.Job], processes: int
+    task: Task,
+    found: dict[str, dict[int, simulate.Search]],
+    jobs: list[results.Job],
+    processes: int,
 ) -> None:
     """Run jobs, with a bar on stderr; what is done is kept every few seconds."""
     columns = (
@@ -81,14 +92,14 @@ def _run(
     )
     saved = time.monotonic()
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("searches", total=len(jobs))
+        bar = progress.add_task(task.name, total=len(jobs))
         for job, search in results.execute(jobs, processes):
             found.setdefault(job.strategy, {})[job.seed] = search
-            progress.update(bar, advance=1, description=job.strategy)
+            progress.update(bar, advance=1, description=f"{task.name}: {job.strategy}")
             if time.monotonic() - saved > 5:
-                results.save(found)
+                results.save(found, task)
                 saved = time.monotonic()
-    results.save(found)
+    results.save(found, task)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -58,7 +59,7 @@ def _optuna(account: Account, sampler: Callable[..., Any], pruner: Any) -> None:
     study.optimize(objective, callbacks=[note])
 
 
-def random(account: Account) -> None:
+def random_points(account: Account) -> None:
     """Random points."""
     import optuna
 
@@ -122,6 +123,40 @@ def botorch(account: Account) -> None:
                 with torch.no_grad():
                     means = model.posterior(points).mean
             account.best(tried[int(means.argmax())], float(means.max()))
+
+
+def ax(account: Account) -> None:
+    """Ax's client as its documentation has it: one trial after the other, its own choice of model.
+
+    Its best trial is that of ``get_best_parameterization``, by its model where there is one.
+    """
+    from ax.api.client import Client
+    from ax.api.configs import RangeParameterConfig
+    from botorch.utils.sampling import manual_seed
+    from optuna.distributions import IntDistribution
+
+    logging.getLogger("ax").setLevel(logging.CRITICAL)
+    search = Client(random_seed=account.seed % 2**31)
+    search.configure_experiment(
+        parameters=[
+            RangeParameterConfig(
+                name=name,
+                parameter_type="int" if isinstance(own, IntDistribution) else "float",
+                bounds=(own.low, own.high),
+                scaling="log" if own.log else "linear",
+            )
+            for name, own in account.ranges.items()
+        ]
+    )
+    search.configure_optimization(objective="accuracy")
+    with manual_seed(account.seed):
+        while account.goes_on:
+            for index, params in search.get_next_trials(max_trials=1).items():
+                score = account.train(params)
+                search.complete_trial(trial_index=index, raw_data={"accuracy": score})
+            best, found, *_ = search.get_best_parameterization()
+            mean = found["accuracy"]
+            account.best(best, float(mean[0] if isinstance(mean, tuple) else mean))
 
 
 # --- networks of several fidelities, or several seeds ----------------------------------------
@@ -292,3 +327,49 @@ def _syne_tune(account: Account, scheduler: Callable[..., Any]) -> None:
         if max(curve) > highest:
             highest, best = max(curve), params
         account.best(best, highest)
+
+
+def neps(account: Account) -> None:
+    """NePS without priors: Hyperband over the epochs, as it chooses itself."""
+    _neps(account, {})
+
+
+def neps_priors(account: Account) -> None:
+    """NePS with the study file's reported point as its priors: PriorBand, as it chooses itself."""
+    if account.spec.reported is None:
+        raise ValueError("the study file has no [reported] point to be a prior")
+    _neps(account, account.spec.reported.params)
+
+
+def _neps(account: Account, prior: Mapping[str, Any]) -> None:
+    """A bracket optimiser of NePS, asked and told; a network that goes on is trained anew.
+
+    Its best network is the one of the highest accuracy, at any fidelity.
+    """
+    import torch
+    from neps import AskAndTell, HPOFloat, HPOInteger, SearchSpace, algorithms
+    from optuna.distributions import IntDistribution
+
+    logging.getLogger("neps").setLevel(logging.CRITICAL)
+    space: dict[str, Any] = {
+        "epochs": HPOInteger(lower=LEAST, upper=account.whole, is_fidelity=True)
+    }
+    for name, own in account.ranges.items():
+        kind = HPOInteger if isinstance(own, IntDistribution) else HPOFloat
+        known = {"prior": prior[name], "prior_confidence": "medium"} if name in prior else {}
+        space[name] = kind(lower=own.low, upper=own.high, log=own.log, **known)
+    random.seed(account.seed)
+    np.random.seed(account.seed % 2**32)  # noqa: NPY002 - it draws from all three
+    torch.manual_seed(account.seed)
+    choose = algorithms.priorband if prior else algorithms.hyperband
+    search = AskAndTell(choose(SearchSpace(space)))
+    highest = -math.inf
+    while account.goes_on:
+        trial = search.ask()
+        params = dict(trial.config)
+        epochs = int(params.pop("epochs"))
+        score = account.train(params, epochs=epochs)
+        search.tell(trial, {"objective_to_minimize": 1.0 - score})
+        if score > highest:
+            highest = score
+            account.best(params, score)

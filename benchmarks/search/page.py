@@ -1,4 +1,9 @@
-"""``docs/explanation/search.md``: the tables between its marks, and its figure."""
+"""``docs/explanation/search.md``: the tables between its marks, and its figure.
+
+Marks are ``<!-- searches -->``, ``<!-- surrogate -->`` and ``<!-- epochs -->`` for the table of
+``seqdigits``, ``<!-- searches columns -->`` ... for the others, ``<!-- ranks -->`` and
+``<!-- real -->`` for all of them. A mark that is not in the page is passed over.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +20,16 @@ from scipy import stats
 from benchmarks.results import row
 from benchmarks.search import real, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, value_at
-from benchmarks.search.strategies import DEFAULT, EPOCHS, STRATEGIES
+from benchmarks.search.strategies import DEFAULT, STRATEGIES
+from benchmarks.search.tasks import SEQDIGITS, TASKS, Task
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "search.md"
 PICTURE = PAGE.with_suffix(".svg")
-BUDGETS = (500, 1000, 2000, 5000, EPOCHS)
-"""Epochs after which the incumbents are compared."""
-LEVEL = 0.92
+BUDGETS = (500, 1000, 2000, 5000, 10_000)
+"""Epochs after which the incumbents are compared, as far as searches go."""
+Values = surrogate.Array
 _DRAWN = {
     DEFAULT: BLUE,
     "TPE, median": ORANGE,
@@ -36,29 +42,34 @@ _DRAWN = {
 """Strategies in the figure."""
 
 Found = Mapping[str, Mapping[int, Search]]
+"""Searches on a table, by strategy and study seed."""
 
 
-def write(found: Found) -> None:
-    """Write what was found into the page, and draw it."""
+def write(found: Mapping[str, Found]) -> None:
+    """Write what was found on every table into the page, and draw that of ``seqdigits``."""
     text = PAGE.read_text(encoding="utf-8")
     for name, own in tables(found).items():
         block = re.compile(rf"(<!-- {name} -->\n)(?:[^<].*?\n)?(<!-- end -->)", re.DOTALL)
-        if not block.search(text):
-            raise ValueError(f"{PAGE}: <!-- {name} --> ... <!-- end --> is missing")
         text = block.sub(lambda match, own=own: f"{match[1]}{own}\n{match[2]}", text)
     PAGE.write_text(text, encoding="utf-8")
-    draw(found, PICTURE)
+    draw(found[SEQDIGITS.name], PICTURE)
 
 
-def tables(found: Found) -> dict[str, str]:
+def tables(found: Mapping[str, Found]) -> dict[str, str]:
     """The tables by their marks."""
-    whole = {name: list(found[name].values()) for name in STRATEGIES if name in found}
-    return {
-        "searches": _lines(_searches(whole)),
-        "surrogate": _lines(_validation()),
-        "epochs": _lines(_epochs()),
-        "real": _lines(_real()),
-    }
+    made: dict[str, list[list[str]]] = {}
+    for name, own in found.items():
+        task, mark = TASKS[name], "" if name == SEQDIGITS.name else f" {name}"
+        whole = {name: list(own[name].values()) for name in STRATEGIES if own.get(name)}
+        if whole:
+            made |= {
+                f"searches{mark}": _searches(task, whole),
+                f"quartiles{mark}": _quartiles(task, whole),
+            }
+        if task.file(surrogate.TABLE).exists():
+            made |= {f"surrogate{mark}": _validation(task), f"epochs{mark}": _epochs(task)}
+    made |= {"ranks": ranks(found), "real": _real()}
+    return {mark: _lines(rows) for mark, rows in made.items()}
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
@@ -66,27 +77,32 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([row(head), row(["---", *["---:"] * (len(head) - 1)]), *map(row, body)])
 
 
-def _searches(whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
+def _until(epochs: int) -> list[int]:
+    return [at for at in BUDGETS if at <= epochs]
+
+
+def _searches(task: Task, whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
     """A row for each strategy: medians of what its incumbent is worth, means of the rest."""
+    budgets = _until(task.budget)
     late = ["in the end", "claims too much by", "good after 50", "best tenth cut"]
     rows = [
         [
             "strategy",
             "n",
-            *(f"{at:,} epochs" for at in BUDGETS),
-            f"{100 * LEVEL:.0f} % after",
+            *(f"{at:,} epochs" for at in budgets),
+            f"{100 * task.level:.0f} % after",
             *late,
         ]
     ]
     for name, searches in whole.items():
-        worth = np.array([value_at(s.steps, np.array(BUDGETS)) for s in searches])
+        worth = np.array([value_at(s.steps, np.array(budgets)) for s in searches])
         last = [search.steps[-1] for search in searches]
         rows.append(
             [
                 name,
                 f"{len(searches)}",
                 *(f"{100 * value:.1f}" for value in np.median(worth, axis=0)),
-                _median([passes(search.steps, LEVEL) for search in searches]),
+                _median([passes(search.steps, task.level) for search in searches]),
                 _mean([100 * step.true for step in last]),
                 _mean([100 * (step.claimed - step.true) for step in last]),
                 *(_share([getattr(s, what) for s in searches]) for what in ("good", "lost")),
@@ -113,11 +129,11 @@ def _mean(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}"
 
 
-def _validation() -> list[list[str]]:
-    report = json.loads(surrogate.KERNELS.read_text(encoding="utf-8"))["validation"]
+def _validation(task: Task) -> list[list[str]]:
+    report = json.loads(task.file(surrogate.KERNELS).read_text(encoding="utf-8"))["validation"]
     rows = [["points held back", "what", "R²", "rank correlation", "error", "of it noise", "bias"]]
     for kind in ("all", "good"):
-        for what in ("epoch 15", "epoch 60", "confirmed"):
+        for what in (*(f"epoch {e}" for e in surrogate.EPOCHS), "confirmed"):
             own = report[kind][what]
             rows.append(
                 [
@@ -131,16 +147,19 @@ def _validation() -> list[list[str]]:
     return rows
 
 
-def _epochs() -> list[list[str]]:
+def _epochs(task: Task) -> list[list[str]]:
     """What scores on the way say of a confirmation, of points with two networks of each."""
-    known = surrogate.data(table.spec(), table.read())
+    known = surrogate.data(task, table.read(task.file(surrogate.TABLE)))
     both = known.subset(np.flatnonzero(np.isfinite(known.spread)))
     confirmed, curves = surrogate.expit(both.confirmed), surrogate.expit(both.curves).mean(axis=1)
-    least = {"all": 0.0, "above 85 %": 0.85, "above 90 %": 0.9}
+    least = {
+        "all": 0.0,
+        **{f"above {100 * level:.0f} %": level for level in (task.good, task.level)},
+    }
     chosen = [confirmed > score for score in least.values()]
     heads = [f"{name} ({n.sum()})" for name, n in zip(least, chosen, strict=True)]
     rows = [["epochs", *heads]]
-    for epoch in (5, 15, 45, 60, 100, table.EPOCHS):
+    for epoch in sorted({5, 15, 45, 60, min(100, task.epochs), task.epochs}):
         scores = curves[:, epoch - 1]
         cells = [
             f"{stats.spearmanr(scores[n], confirmed[n]).statistic:.2f}, "
@@ -151,23 +170,91 @@ def _epochs() -> list[list[str]]:
     return rows
 
 
-def _real() -> list[list[str]]:
-    """A row for each search with real networks: what it held, and what that is."""
-    found = real.load()
-    several = len({search["task"] for search in found}) > 1
-    budgets = sorted({held["at"] for search in found for held in search["held"]})
-    heads = ["strategy", "study seed", *(f"{at:,} epochs" for at in budgets), "claims in the end"]
-    rows = [["task", *heads] if several else heads]
-    for search in found:
-        held = {one["at"]: one for one in search["held"]}
-        cells = [
-            f"{100 * held[at]['true']:.1f} ± {100 * held[at]['std']:.1f}" if at in held else "–"
-            for at in budgets
-        ]
-        claimed = f"{100 * search['held'][-1]['claimed']:.1f}" if held else "–"
-        own = [search["strategy"], f"{search['seed']}", *cells, claimed]
-        rows.append([search["task"], *own] if several else own)
+def _quartiles(task: Task, whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
+    """Median and quartiles of true accuracy, and how likely a difference from the default is.
+
+    Beside a median: the lower and the upper quartile, p of Mann-Whitney's test against the default
+    (two-sided; study seeds are the sample).
+    """
+    budgets = _until(task.budget)
+    rows = [["strategy", "n", *(f"{at:,} epochs" for at in budgets)]]
+    for name, searches in whole.items():
+        cells = []
+        for at in budgets:
+            own = _worth(searches, at)
+            cell = _spread(own)
+            if name != DEFAULT and DEFAULT in whole:
+                cell += f"; {_p(own, _worth(whole[DEFAULT], at))}"
+            cells.append(cell)
+        rows.append([name, f"{len(searches)}", *cells])
     return rows
+
+
+def _worth(searches: Sequence[Search], at: int) -> Values:
+    return np.array([value_at(search.steps, np.array([at]))[0] for search in searches])
+
+
+def _spread(values: Values) -> str:
+    low, middle, high = np.quantile(100 * values, [0.25, 0.5, 0.75])
+    return f"{middle:.1f} ({low:.1f}–{high:.1f})"
+
+
+def _p(own: Values, others: Values) -> str:
+    p = float(stats.mannwhitneyu(own, others).pvalue)
+    return "p < 0.001" if p < 0.001 else f"p {p:.{2 if p >= 0.01 else 3}f}"
+
+
+def ranks(found: Mapping[str, Found]) -> list[list[str]]:
+    """Mean rank of each strategy by median true accuracy, over the tables that all were run on."""
+    tasks = [own for own in found.values() if own]
+    names = [name for name in STRATEGIES if all(own.get(name) for own in tasks)]
+    budgets = _until(min(TASKS[name].budget for name in found))
+    rows = [["strategy", *(f"{at:,} epochs" for at in budgets), "all"]]
+    columns = []
+    for at in budgets:
+        medians = [[np.median(_worth(list(own[n].values()), at)) for n in names] for own in tasks]
+        columns.append(np.mean([stats.rankdata(-np.array(row)) for row in medians], axis=0))
+    for k, name in enumerate(names):
+        own = [column[k] for column in columns]
+        rows.append([name, *(f"{value:.1f}" for value in (*own, statistics.fmean(own)))])
+    return rows
+
+
+def _real() -> list[list[str]]:
+    """A row for each strategy with real networks of a task: what its searches held, and claimed.
+
+    Medians and quartiles, p as in ``_quartiles``; of the claims after most epochs the mean error
+    and the root mean square.
+    """
+    found = real.load()
+    budgets = sorted({held["at"] for search in found for held in search["held"]})
+    groups: dict[tuple[str, str], list[real.Found]] = {}
+    for search in found:
+        changed = "".join(f", {text}" for text in search["set"])
+        groups.setdefault((search["task"], search["strategy"] + changed), []).append(search)
+    heads = ["claims too much by", "root mean square"]
+    rows = [["task", "strategy", "n", *(f"{at:,} epochs" for at in budgets), *heads]]
+    for (task, name), searches in groups.items():
+        cells = []
+        for at in budgets:
+            own = _held(searches, at)
+            cell = _spread(own) if len(own) else "–"
+            others = _held(groups.get((task, DEFAULT), []), at)
+            if name != DEFAULT and min(len(own), len(others)) > 2:
+                cell += f"; {_p(own, others)}"
+            cells.append(cell)
+        ends = [search["held"][-1] for search in searches if search["held"]]
+        errors = 100 * np.array([end["claimed"] - end["true"] for end in ends])
+        told = [f"{errors.mean():.1f}", f"{np.sqrt((errors**2).mean()):.1f}"]
+        rows.append([task, name, f"{len(searches)}", *cells, *told])
+    return rows
+
+
+def _held(searches: Sequence[real.Found], at: int) -> Values:
+    """True accuracies of what searches held after so many epochs; 0.1 of one without."""
+    long = [search for search in searches if search["budget"] >= at]
+    held = [next((h["true"] for h in s["held"] if h["at"] == at), 0.1) for s in long]
+    return np.array(held)
 
 
 def draw(found: Found, path: Path) -> None:
@@ -175,7 +262,7 @@ def draw(found: Found, path: Path) -> None:
     with pictures.style():
         figure = pictures.canvas(7.6, 3.2)
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        at = np.geomspace(100, EPOCHS, 40)
+        at = np.geomspace(100, SEQDIGITS.budget, 40)
         for name, colour in _DRAWN.items():
             if name not in found:
                 continue

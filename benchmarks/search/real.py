@@ -42,6 +42,7 @@ class Real:
     """A world (see ``simulate.World``) that trains the networks."""
 
     memo: Memo
+    good: float = 0.0
 
     def train(
         self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float | None], None]

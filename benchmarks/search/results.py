@@ -9,14 +9,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from benchmarks.search import peers, surrogate, table
+from benchmarks.search import peers, surrogate
 from benchmarks.search.simulate import Search, Step
-from benchmarks.search.strategies import EPOCHS, STRATEGIES
+from benchmarks.search.strategies import STRATEGIES
+from benchmarks.search.tasks import TASKS, Task
 
-RESULTS = Path(__file__).with_name("results.json")
+RESULTS = "results.json"
 RULES = 1
 """Raise it when searches come out differently from the same study file: all are run anew then."""
 _DIGITS = 4
@@ -28,39 +28,41 @@ _KEPT = ("trial", "epochs", "claimed", "true")
 class Job:
     """One search to be run."""
 
+    task: str
     strategy: str
     seed: int
 
 
 @cache
-def fingerprint(name: str) -> str:
-    """What the searches of a strategy depend on, as 16 hex digits."""
+def fingerprint(name: str, task: Task) -> str:
+    """What the searches of a strategy on a table depend on, as 16 hex digits."""
     own = STRATEGIES[name]
-    parts = [json.dumps([own.how(), own.raw()["space"], EPOCHS, RULES]).encode(), _world()]
+    how = [own.how(task), own.raw(task)["space"], task.budget, RULES]
+    parts = [json.dumps(how).encode(), _world(task)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 @cache
-def _world() -> bytes:
+def _world(task: Task) -> bytes:
     """The table and the kernels; how well they do on points held back changes nothing."""
-    kernels = json.loads(surrogate.KERNELS.read_text(encoding="utf-8"))["kernels"]
-    parts = (table.TABLE.read_bytes(), json.dumps(kernels).encode())
+    kernels = json.loads(task.file(surrogate.KERNELS).read_text(encoding="utf-8"))["kernels"]
+    parts = (task.file(surrogate.TABLE).read_bytes(), json.dumps(kernels).encode())
     return b"".join(hashlib.sha256(part).digest() for part in parts)
 
 
-def load(path: Path = RESULTS) -> dict[str, dict[int, Search]]:
+def load(task: Task) -> dict[str, dict[int, Search]]:
     """Searches that are still right, by strategy and seed."""
-    if not path.exists():
+    if not task.file(RESULTS).exists() or not task.file(surrogate.TABLE).exists():
         return {}
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = json.loads(task.file(RESULTS).read_text(encoding="utf-8"))
     return {
         name: {int(seed): _read(search) for seed, search in entry["searches"].items()}
         for name, entry in stored.items()
-        if name in STRATEGIES and entry["of"] == fingerprint(name)
+        if name in STRATEGIES and entry["of"] == fingerprint(name, task)
     }
 
 
-def save(found: Mapping[str, Mapping[int, Search]], path: Path = RESULTS) -> None:
+def save(found: Mapping[str, Mapping[int, Search]], task: Task) -> None:
     """Write them, a line for each search."""
     lines = []
     for name in sorted(found):
@@ -68,21 +70,22 @@ def save(found: Mapping[str, Mapping[int, Search]], path: Path = RESULTS) -> Non
             f'  "{seed}": {json.dumps(_written(search))}'
             for seed, search in sorted(found[name].items())
         )
-        of = fingerprint(name)
+        of = fingerprint(name, task)
         lines.append(f' {json.dumps(name)}: {{"of": "{of}", "searches": {{\n{searches}}}}}')
+    path = task.file(RESULTS)
     new = path.with_suffix(".new")
     new.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     new.replace(path)
 
 
 def missing(
-    found: Mapping[str, Mapping[int, Search]], names: Iterable[str], repetitions: int
+    found: Mapping[str, Mapping[int, Search]], task: Task, names: Iterable[str], repetitions: int
 ) -> list[Job]:
     """What is still to be run, as far as its library is installed."""
     return [
-        Job(name, seed)
+        Job(task.name, name, seed)
         for name in names
-        if not STRATEGIES[name].peer or peers.installed(name)
+        if not STRATEGIES[name].peer or peers.usable(name, task.spec())
         for seed in range(repetitions)
         if seed not in found.get(name, {})
     ]
@@ -105,7 +108,9 @@ def _begin() -> None:
 
 
 def _execute(job: Job) -> tuple[Job, Search]:
-    return job, STRATEGIES[job.strategy].run(job.seed, surrogate.load())
+    return job, STRATEGIES[job.strategy].run(
+        job.seed, surrogate.load(TASKS[job.task]), task=TASKS[job.task]
+    )
 
 
 def _written(search: Search) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.search.surrogate import GOOD, Array
+from benchmarks.search.surrogate import Array
 from hpo.search.kriging_believer import expected
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
@@ -30,6 +30,10 @@ EARLY = 50
 
 class World(Protocol):
     """Where searches are run."""
+
+    @property
+    def good(self) -> float:
+        """True accuracy from which a point counts as good."""
 
     def train(
         self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float | None], None]
@@ -107,7 +111,7 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
         steps=_steps(spec, trials),
         trials=len(trials),
         complete=sum(complete),
-        good=float((late >= GOOD).mean()) if len(late) else math.nan,
+        good=float((late >= world.good).mean()) if len(late) else math.nan,
         lost=float(1.0 - np.array(complete)[best].mean()),
         suggestion_s=suggested_s,
     )

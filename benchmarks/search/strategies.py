@@ -18,8 +18,6 @@ from hpo.study.spec import StudySpec
 Table = Mapping[str, Any]
 DEFAULT = "the default"
 """As the study file searches."""
-EPOCHS = 10_000
-"""Of a search, all networks together."""
 SEEDS = 10
 """Study seeds of each."""
 _HOW = ("budget", "sampler", "pruner", "racing", "confirm")
@@ -61,12 +59,13 @@ class Strategy:
         self,
         seed: int,
         world: World,
-        epochs: int = EPOCHS,
+        epochs: int | None = None,
         task: Task = SEQDIGITS,
         *,
         table: bool = True,
     ) -> Search:
-        """A whole search."""
+        """A whole search, of so many epochs or of the task's budget."""
+        epochs = task.budget if epochs is None else epochs
         spec = self.spec(seed, task, table=table)
         if self.peer:
             return peers.run(self.name, spec, world, epochs)

@@ -1,4 +1,4 @@
-"""The table of real trainings made continuous: outcomes of any point of the space, in a moment.
+"""A table of real trainings made continuous: outcomes of any point of the space, in a moment.
 
 What varies smoothly with the parameters is predicted by Gaussian processes: the principal
 components of the mean learning curve, and the accuracy of a confirmation. What is noise is drawn
@@ -7,6 +7,9 @@ weights), the other half is the difference between the two networks that a neigh
 table trained, a whole curve of it. Everything is in logits of accuracies, so nothing leaves (0, 1).
 
 ``python -m benchmarks.search.surrogate`` fits it anew and validates it on points held back.
+
+Networks of the tables of ``columns`` and ``mnist1d`` count by their score on the solved equation:
+their curves are shifted, in logits, so that they end there.
 """
 
 from __future__ import annotations
@@ -27,21 +30,21 @@ from numpy.typing import NDArray
 from scipy import linalg, stats
 
 from benchmarks.search import table
+from benchmarks.search.tasks import SEQDIGITS, TASKS, Task
 from hpo.study.spec import StudySpec
 
 Array = NDArray[np.float64]
 
-KERNELS = Path(__file__).with_name("kernels.json")
+KERNELS = "kernels.json"
 """Length scales of the processes, and how well they do: made once, since that takes a minute."""
+TABLE = "table.jsonl.gz"
 COMPONENTS = 6
 """Principal components of a learning curve."""
 NEIGHBOURS = 12
 """Points of the table whose noise a point may get."""
-GOOD = 0.85
-"""True accuracy from which a point counts as good."""
 FOLDS = 10
-_N_SEARCH, _N_CONFIRM = 269, 899
-"""Images that a network is scored on: in the search, in a confirmation."""
+EPOCHS = (15, 60)
+"""After which curves are compared."""
 _AXES = ("batch_size", "density_inter", "density_intra", "f_cut_per_ns", "lr0", "lr_decay", "s")
 _AXES += ("tau_ns",)
 _LEVEL = 0.3
@@ -71,7 +74,7 @@ def expit(x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Data:
-    """The table as arrays: n points, d parameters, 2 members, table.EPOCHS epochs."""
+    """A table as arrays: n points, d parameters, 2 members."""
 
     unit: Array
     """(n, d) in the unit cube."""
@@ -98,28 +101,39 @@ class Data:
         )
 
 
-def data(spec: StudySpec, records: Sequence[Mapping[str, Any]]) -> Data:
+def data(task: Task, records: Sequence[Mapping[str, Any]]) -> Data:
     """Records of the table as arrays."""
-    counts = np.full((len(records), 2, table.EPOCHS), np.nan)
+    n_search, n_confirm = task.scored
+    curves = np.full((len(records), 2, task.epochs), np.nan)
     members = np.zeros((len(records), 2), dtype=np.intp)
     fresh = np.full((len(records), 2), np.nan)
     for k, record in enumerate(records):
-        for m, (member, curve) in enumerate(record["search"].items()):
-            counts[k, m], members[k, m] = curve, int(member)
+        for m, (member, counts) in enumerate(record["search"].items()):
+            curve, members[k, m] = _logits(np.array(counts), n_search), int(member)
+            if "solved" in record:
+                end = _logits(np.array(record["solved"][member]), n_search)
+                curve = curve + (end - curve[-1])
+            curves[k, m] = curve
         confirmed = list(record["confirm"].values())
         fresh[k, : len(confirmed)] = confirmed
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # means of nothing: points that are hopeless
         share = np.nanmean(fresh, axis=1)
+    spec = task.spec(table=True)
     unit = np.array([table.to_unit(spec, r["params"]) for r in records])
     return Data(
         unit=unit,
         x=features(unit),
-        curves=logit((counts + 0.5) / (_N_SEARCH + 1)),
+        curves=curves,
         members=members,
-        confirmed=logit((share + 0.5) / (_N_CONFIRM + 1)),
-        spread=np.abs(fresh[:, 0] - fresh[:, 1]) / math.sqrt(2) / _N_CONFIRM,
+        confirmed=_logits(share, n_confirm),
+        spread=np.abs(fresh[:, 0] - fresh[:, 1]) / math.sqrt(2) / n_confirm,
     )
+
+
+def _logits(counts: Array, n: int) -> Array:
+    """Logits of accuracies from counts of n, kept from 0 and 1."""
+    return logit((counts + 0.5) / (n + 1))
 
 
 # --- Gaussian processes --------------------------------------------------------------------
@@ -195,10 +209,10 @@ def basis(curves: Array) -> Basis:
 class Surrogate:
     """Outcomes at any point of the space, as a deterministic function of point and seed."""
 
-    def __init__(self, known: Data, kernels: Mapping[str, Any]) -> None:
+    def __init__(self, task: Task, known: Data, kernels: Mapping[str, Any]) -> None:
         """What was measured, and the kernels that ``fit_kernels`` found for it."""
-        self.known = known
-        self.effects = member_effects(known)
+        self.task, self.known = task, known
+        self.effects = member_effects(known, task.hopeless)
         own = known.curves - self.effects[known.members]
         curves = np.nanmean(own, axis=1)
         self.basis = basis(curves)
@@ -215,6 +229,11 @@ class Surrogate:
         """(n, epochs): a network's own part, in logits, of either sign."""
         self._scales = np.array(kernels["curve"][0]["scales"])
         self._levels = curves[both, -20:].mean(axis=1)
+
+    @property
+    def good(self) -> float:
+        """See ``simulate.World``."""
+        return self.task.good
 
     def mean_curves(self, unit: Array) -> Array:
         """Expected logits (m, epochs) of validation accuracy at points (m, d)."""
@@ -246,7 +265,7 @@ class Surrogate:
 
     def true(self, params: Mapping[str, Any]) -> float:
         """Expected accuracy of a confirmation: see ``simulate.World``."""
-        return float(self.truth(table.to_unit(table.spec(), params)[None])[0])
+        return float(self.truth(table.to_unit(self.task.spec(table=True), params)[None])[0])
 
     def member(self, unit: Array, curve: Array, seed: int) -> Array:
         """Accuracies (epochs,) that a network of a trial shows, in steps of one image.
@@ -262,17 +281,18 @@ class Surrogate:
         near = np.argpartition(far, NEIGHBOURS)[:NEIGHBOURS]
         noise = self.noise[chance.choice(near)] * chance.choice((-1.0, 1.0))
         share = expit(curve + self.effects[seed % len(self.effects)] + noise)
-        return np.clip(np.round(share * _N_SEARCH), 0, _N_SEARCH) / _N_SEARCH
+        n = self.task.scored[0]
+        return np.clip(np.round(share * n), 0, n) / n
 
 
-def member_effects(known: Data) -> Array:
+def member_effects(known: Data, learned: float) -> Array:
     """What a seed adds to the logits of every point, (10, epochs): its split and its weights.
 
     Members are trained in pairs (0, 1), (2, 3) ...: within a pair, the difference is exact; between
-    pairs there is a regression on the parameters. Only points that learn count.
+    pairs there is a regression on the parameters. Only points above ``learned`` count.
     """
     n = table.MEMBERS
-    learns = known.curves[:, :, -20:].mean(axis=(1, 2)) > logit(np.array(0.7))
+    learns = known.curves[:, :, -20:].mean(axis=(1, 2)) > logit(np.array(learned))
     use = known.subset(np.flatnonzero(learns))
     effects = np.zeros((n, known.curves.shape[2]))
     if len(use.unit) < 4 * n:
@@ -293,9 +313,9 @@ def member_effects(known: Data) -> Array:
     return effects - effects.mean(axis=0)
 
 
-def fit_kernels(known: Data, say: Callable[[str], None]) -> dict[str, Any]:
+def fit_kernels(task: Task, known: Data, say: Callable[[str], None]) -> dict[str, Any]:
     """Kernels of all processes."""
-    curves = np.nanmean(known.curves - member_effects(known)[known.members], axis=1)
+    curves = np.nanmean(known.curves - member_effects(known, task.hopeless)[known.members], axis=1)
     coordinates = basis(curves).project(curves)
     kernels: dict[str, Any] = {"curve": []}
     for k in range(COMPONENTS):
@@ -308,32 +328,31 @@ def fit_kernels(known: Data, say: Callable[[str], None]) -> dict[str, Any]:
     return kernels
 
 
-@lru_cache(maxsize=1)
-def load() -> Surrogate:
-    """The surrogate of the committed table."""
-    return Surrogate(
-        data(table.spec(), table.read()), json.loads(KERNELS.read_text(encoding="utf-8"))["kernels"]
-    )
+@lru_cache
+def load(task: Task = SEQDIGITS) -> Surrogate:
+    """The surrogate of a committed table."""
+    kernels = json.loads(task.file(KERNELS).read_text(encoding="utf-8"))["kernels"]
+    return Surrogate(task, data(task, table.read(task.file(TABLE))), kernels)
 
 
 # --- validation ----------------------------------------------------------------------------
 
 
-def validate(known: Data, kernels: Mapping[str, Any]) -> dict[str, Any]:
+def validate(task: Task, known: Data, kernels: Mapping[str, Any]) -> dict[str, Any]:
     """What the surrogate says of points that it has not seen, ``FOLDS`` times a part of them."""
     n = len(known.unit)
     fold = np.random.default_rng(0).permutation(n) % FOLDS
     curves, truth = np.zeros((n, known.curves.shape[2])), np.zeros(n)
     for k in range(FOLDS):
-        model = Surrogate(known.subset(np.flatnonzero(fold != k)), kernels)
+        model = Surrogate(task, known.subset(np.flatnonzero(fold != k)), kernels)
         rows = np.flatnonzero(fold == k)
         curves[rows] = model.mean_curves(known.unit[rows])
         truth[rows] = model.truth(known.unit[rows], curves[rows])
     real = expit(known.curves)
     report: dict[str, Any] = {}
-    for name, rows in (("all", truth > 0), ("good", truth > GOOD)):
+    for name, rows in (("all", truth > 0), ("good", truth > task.good)):
         trained = {
-            f"epoch {e}": (expit(curves[:, e - 1]), *_pairs(real[:, :, e - 1])) for e in (15, 60)
+            f"epoch {e}": (expit(curves[:, e - 1]), *_pairs(real[:, :, e - 1])) for e in EPOCHS
         }
         trained["confirmed"] = truth, expit(known.confirmed), known.spread / math.sqrt(2)
         report[name] = {
@@ -368,20 +387,22 @@ def _agreement(predicted: Array, measured: Array, floor: Array) -> dict[str, Any
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Fit, validate, write ``kernels.json``."""
+    """Fit, validate, write the kernels."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", type=Path, default=table.TABLE, help="the table to fit")
-    parser.add_argument("--out", type=Path, default=KERNELS, help="where the kernels go")
+    parser.add_argument("--task", choices=TASKS, default=SEQDIGITS.name)
+    parser.add_argument("--table", type=Path, help="the table to fit, if not the task's")
     args = parser.parse_args(arguments)
+    task = TASKS[args.task]
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    known = data(table.spec(), table.read(args.table))
-    kernels = fit_kernels(known, say)
-    validation = validate(known, kernels)
+    known = data(task, table.read(args.table or task.file(TABLE)))
+    kernels = fit_kernels(task, known, say)
+    validation = validate(task, known, kernels)
     say(json.dumps(validation, indent=1))
-    args.out.write_text(json.dumps({"kernels": kernels, "validation": validation}, indent=1) + "\n")
+    found = {"kernels": kernels, "validation": validation}
+    task.file(KERNELS).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""The table of real trainings that strategies are compared on, its space as a unit cube.
+"""Tables of real trainings that strategies are compared on, their spaces as unit cubes.
 
-``benchmarks.search.designs`` makes it.
+``benchmarks.search.designs`` makes them.
 """
 
 from __future__ import annotations
@@ -15,28 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.search.tasks import SEQDIGITS
 from hpo.study.spec import StudySpec
-
-TABLE = Path(__file__).with_name("table.jsonl.gz")
-
-
-EPOCHS = 143
-"""Epochs of every training as in the search: as many steps as a confirmation takes, which trains on
-all of the training half (100 epochs of 898 series; 143 of 629)."""
-
-
-CONFIRMED = 100
-"""Epochs of every training as in the confirmation."""
-
 
 MEMBERS = 10
 """Seeds of members that the points take in turn."""
-
-
-def spec() -> StudySpec:
-    """The study whose networks these are."""
-    return SEQDIGITS.spec(table=True)
 
 
 def space(spec: StudySpec) -> list[str]:
@@ -72,7 +54,7 @@ def to_unit(spec: StudySpec, params: Mapping[str, Any]) -> NDArray[np.float64]:
     return np.array(unit)
 
 
-def read(path: Path = TABLE) -> list[dict[str, Any]]:
+def read(path: Path) -> list[dict[str, Any]]:
     """The records of a table, in the order of designs and points."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt") as lines:

@@ -25,7 +25,7 @@ DATA = Path(tempfile.gettempdir()) / "hpo-benchmarks"
 """Where ``.npz`` files that are made here lie."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
     """A task by name."""
 
@@ -36,8 +36,25 @@ class Task:
     """Arrays ``x``, ``y``, ``test`` of a task of name ``arrays``; None: the file finds its data."""
     recorded: Mapping[str, Any] = field(default_factory=dict)
     """Values by dotted key in place of the file's, in the recorded table."""
+    epochs: int = 100
+    """Of the table's networks of the search."""
+    scored: tuple[int, int] = (269, 899)
+    """Series that a network of the search and one of a confirmation are scored on."""
+    hopeless: float = 0.7
+    """Accuracy below which a point of the table is not worth another network."""
+    good: float = 0.85
+    """True accuracy from which a point counts as good."""
+    level: float = 0.92
+    """True accuracy whose first passing the page tells."""
+    budget: int = 5000
+    """Epochs of a search on the table, all networks together."""
     tried: Sequence[str] = ()
     """More overrides, ``KEY=VALUE``."""
+
+    def file(self, kind: str) -> Path:
+        """Where its table, kernels or results lie."""
+        own = "" if self.recorded else f"{self.name}-"
+        return HERE / f"{own}{kind}"
 
     def spec(self, *, table: bool = False) -> StudySpec:
         """The study; with ``table``, the one whose networks the table holds."""
@@ -102,6 +119,8 @@ SEQDIGITS = Task(
     name="seqdigits",
     study=HERE.parents[1] / "studies" / "seqdigits.toml",
     recorded={"fixed.thermal_power": 0.0, "fixed.max_step_ns": 0.35, "budget.score_every": 1},
+    epochs=143,
+    budget=10_000,
 )
 """Its table has cold networks, from before the file had a thermal power: three steps per point,
 scored after every epoch."""
@@ -110,7 +129,16 @@ TASKS = {
     task.name: task
     for task in (
         SEQDIGITS,
-        Task(name="columns", study=HERE / "columns.toml", make=columns),
-        Task(name="mnist1d", study=HERE / "mnist1d.toml", make=mnist1d),
+        Task(name="columns", study=HERE / "columns.toml", make=columns, good=0.93, level=0.96),
+        Task(
+            name="mnist1d",
+            study=HERE / "mnist1d.toml",
+            make=mnist1d,
+            epochs=60,
+            scored=(240, 1000),
+            hopeless=0.3,
+            good=0.45,
+            level=0.5,
+        ),
     )
 }
