@@ -132,10 +132,11 @@ def ax(account: Account) -> None:
     """
     from ax.api.client import Client
     from ax.api.configs import RangeParameterConfig
+    from ax.utils.common.logger import set_ax_logger_levels
     from botorch.utils.sampling import manual_seed
     from optuna.distributions import IntDistribution
 
-    logging.getLogger("ax").setLevel(logging.CRITICAL)
+    set_ax_logger_levels(logging.CRITICAL)
     search = Client(random_seed=account.seed % 2**31)
     search.configure_experiment(
         parameters=[
