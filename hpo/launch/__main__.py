@@ -54,8 +54,14 @@ _SLURM = {
         argument(
             "--quick",
             action="store_true",
-            help="a first look in a minute: NAME-quick, a study of its own with 8 trials, 15 "
-            "epochs and a network each at most, and 2 fresh seeds",
+            help="a first look in a minute: NAME-quick, a study of its own with 8 trials, 60 "
+            "epochs and a network each at most, and 2 fresh seeds; it begins at the reported point",
+        ),
+        argument(
+            "--begin-from",
+            metavar="STUDY",
+            help="the first trials get the best points of an earlier study of the database, which "
+            "are written into the study file as [warm_start]",
         ),
         argument("--no-confirm", action="store_true", help="stop when the search is settled"),
     ),
@@ -166,6 +172,8 @@ def launch(arguments: argparse.Namespace) -> int:
             the same study with a larger budget: what is there already is kept
         hpo launch seqdigits --name wide --set fixed.width=64 --set stop.target=0.9
             a study of another name, with values of the file replaced
+        hpo launch wide.toml --begin-from seqdigits
+            a new study whose first trials are the best of an earlier one: docs/how-to/warm-start.md
         HPO_STORAGE=postgresql://me@server/hpo hpo launch my.toml --workers 0
             submit to a shared database, and follow the work of the workers there
         hpo launch seqdigits --executor slurm --workers 64 --workers-per-job 8 --slurm-time 4:00:00

@@ -7,7 +7,6 @@ import os
 from hpo.errors import SpecError
 from hpo.launch import executors
 from hpo.launch.executors import LaunchOptions
-from hpo.ledger import pins
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
@@ -76,9 +75,7 @@ def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
     if spec.warm_start is None or spec.warm_start.points is not None:
         return spec
     with open_storage(storage_url) as storage:
-        Ledger(storage)
-        with storage.engine.connect() as connection:
-            return pins.with_points(connection, spec)
+        return Ledger(storage).with_points(spec)
 
 
 def default_workers(spec: StudySpec) -> int:
@@ -152,8 +149,6 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
     rows = [[name, text] for name, text in facts if text]
     print("\n".join(text_tables.columns(rows)), end="\n\n")
     print("\n".join(_curves(spec) if spec.curves else _space(spec)))
-    if spec.warm_start is not None:
-        print("\n" + "\n".join(_points(spec, spec.warm_start.count)))
     if workers and (script := executor.script(workers)):
         print(f"\n{script}", end="")
 
@@ -208,16 +203,6 @@ def _space(spec: StudySpec) -> list[str]:
         searched = f"{_range(dimension, spec.kind(name))} {where}".rstrip()
         rows.append([name, searched, formatting.unit(name), value])
     return text_tables.columns(rows, right=[3])
-
-
-def _points(spec: StudySpec, trials: int) -> list[str]:
-    """The warm start, a line for each of its trials; what the sampler draws is left open."""
-    rows = [["trial", *spec.dimensions]]
-    for number in range(trials):
-        found = map(spec.told(number).get, spec.dimensions)
-        cells = ["–" if value is None else formatting.value_text(value) for value in found]
-        rows.append([str(number), *cells])
-    return text_tables.columns(rows, right=range(1, len(rows[0])))
 
 
 def _curves(spec: StudySpec) -> list[str]:

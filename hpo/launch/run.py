@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import signal
@@ -31,7 +32,7 @@ from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
-from hpo.views import json_records
+from hpo.views import formatting, json_records
 from hpo.views.terminal import live, status
 from hpo.views.terminal.live import QUIET_S, JsonView, LiveView, PlainView, View
 
@@ -56,6 +57,9 @@ def run(arguments: Namespace, command: str) -> int:
     """
     given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
     values = {key: value for key, value in given.items() if value is not None}
+    replaced = values or arguments.overrides or arguments.quick
+    if arguments.begin_from is not None:
+        values["warm_start"] = {"study": arguments.begin_from}
     spec = file.load(
         arguments.study, overrides=arguments.overrides, values=values, quick=arguments.quick
     )
@@ -67,7 +71,7 @@ def run(arguments: Namespace, command: str) -> int:
         plan.show(plan.pinned(spec, options.storage), str(where), options)
         return 0
     with sigterm_as_interrupt(), open_storage(options.storage) as storage:
-        return Launch(options, spec, storage).run()
+        return Launch(options, spec, storage, None if replaced else where).run()
 
 
 def from_python(
@@ -102,26 +106,22 @@ def from_python(
         return load(spec.name, storage)
 
 
-def _plain(value: Any) -> Any:
-    """A value of a dict as a study file would give it, such as a number of NumPy as a plain one.
+def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
+    """A dict as a study file would give it, such as a number of NumPy as a plain one.
 
     Raises:
         SpecError: no study file could give it.
     """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(_plain(key)): _plain(own) for key, own in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(own) for own in value]
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, str | int | float | None):  # None is left to the checks
-        return value
-    raise SpecError(
-        f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "
-        "Write what a study file would have there."
-    )
+
+    def plain(value: Any) -> Any:
+        if hasattr(value, "tolist") or isinstance(value, Path):
+            return value.tolist() if hasattr(value, "tolist") else str(value)
+        raise SpecError(
+            f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "
+            "Write what a study file would have there."
+        )
+
+    return dict(json.loads(json.dumps(study, default=plain)))
 
 
 @contextmanager
@@ -144,9 +144,12 @@ def sigterm_as_interrupt() -> Iterator[None]:
 class Launch:
     """One launch on an open database."""
 
-    def __init__(self, options: LaunchOptions, spec: StudySpec, storage: Storage) -> None:
-        """Nothing is started yet."""
+    def __init__(
+        self, options: LaunchOptions, spec: StudySpec, storage: Storage, path: Path | None = None
+    ) -> None:
+        """Nothing is started yet; ``path`` is a file that says all of it, and may be changed."""
         self._options, self._spec, self._storage = options, spec, storage
+        self._path = path
         self._found = plan.read(spec)
         self._option = storage_option(options.storage)
         self._patient = Ledger(
@@ -183,6 +186,8 @@ class Launch:
         workers = self._workers(first)
         place = retry(self._storage.describe, patience_s=PATIENCE_S)
         _say(f"{self._spec.name}: {how} in {place}")
+        for line in self._beginning(first.spec, new=how == "created"):
+            _say(line)
         for line in plan.data(self._spec, self._found):
             _say(line)
         if workers:
@@ -215,6 +220,17 @@ class Launch:
                 if how == "created" and interventions.withdraw(self._ledger, self._spec.name):
                     _say(f"{self._spec.name}: withdrawn again, since no worker could be started")
             raise
+
+    def _beginning(self, spec: StudySpec, *, new: bool) -> Iterator[str]:
+        """Where the search begins, or could begin."""
+        if spec.warm_start is not None:
+            yield formatting.warm_start_text(spec)
+            if new and self._path and file.keep_warm_start(spec, self._path):
+                yield f"{self._path}: these points are its [warm_start] now"
+        elif new and (found := self._ledger.earlier(spec)):
+            name, score = found[0]
+            best = f"the best of {name} ({formatting.score_text(spec, score)}) fits this space"
+            yield f"{best}: a search can begin there (--begin-from {name} --name NEW)"
 
     def _is_over(self, result: Result) -> bool:
         searched = result.progress.settled >= result.progress.trials

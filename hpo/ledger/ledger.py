@@ -85,6 +85,8 @@ class Ledger(LedgerReader):
         return self._register(spec)
 
     _register = transaction(_register)
+    with_points = transaction(pins.with_points)
+    earlier = transaction(pins.earlier)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:

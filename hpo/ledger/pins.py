@@ -11,7 +11,8 @@ have been searched on the test part, unless this one is, too.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -20,14 +21,14 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 import hpo.study
-from hpo.errors import StudyError
+from hpo.errors import HpoError, SpecError, StudyError
 from hpo.ledger import snapshots, statements, writing
 from hpo.ledger.schema import ask
 from hpo.search import constraints
 from hpo.study import file
 from hpo.study.dimensions import unfolded
 from hpo.study.spec import StudySpec
-from hpo.study.tables import ParamValue, WarmStart
+from hpo.study.tables import NEAREST, ParamValue, WarmStart
 from objectives import source
 from objectives.contract import Protocol
 
@@ -131,7 +132,7 @@ def with_points(connection: Connection, spec: StudySpec) -> StudySpec:
     """The same spec with its points, if it names the study that they come from.
 
     A study that is registered already keeps the points that it has, whatever became of the other
-    one since.
+    one since. ``NEAREST`` is the first of ``earlier``; without one, the study begins without.
 
     Raises:
         StudyError: the other study is not there, has no complete trial yet, cannot be compared, or
@@ -143,58 +144,95 @@ def with_points(connection: Connection, spec: StudySpec) -> StudySpec:
         return spec
     row = ask(connection, statements.STUDY, name=spec.name).one_or_none()
     known = None if row is None else file.restore(row.spec).warm_start
-    if row is not None and known is None:
+    if warm.study == NEAREST:
+        nearest = [] if row is not None else earlier(connection, spec)
+        warm = known or (WarmStart(study=nearest[0][0], top=warm.top) if nearest else None)
+    elif row is not None and known is None:
         return spec  # to be refused, since the study has begun without
+    if warm is None:
+        return file.validate({**spec.stored(), "warm_start": None}, where=f"study {spec.name!r}")
     points = known.points if known is not None else _points(connection, spec, warm)
     pin = {"study": warm.study, "top": warm.count, "points": points}
     return file.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
 
 
-_Source = tuple[int, Mapping[str, ParamValue]]
-"""A trial of the other study, and its values of what this one searches; some may lie outside."""
+def earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, float]]:
+    """The studies whose best trial is a point of this space, and its score; the nearest first.
+
+    Those of the same task come first, then those with better scores. None of a study that visits
+    points of its own.
+    """
+    if not spec.selects or spec.sampler.name == "grid":
+        return []
+    sign = 1 if spec.objective_impl.direction == "maximize" else -1
+    found = []
+    for row in ask(connection, statements.EARLIER, name=spec.name, sign=sign):
+        with suppress(HpoError):  # another metric, another space, an objective that is not here
+            other = file.restore(row.spec)
+            _refuse_other_kind(spec, other, "")
+            point = _point(spec, other, row.params, "")
+            if all(name in point for name, own in spec.in_order.items() if own.is_there(point)):
+                found.append((other.task == spec.task, sign * row.score, row.name, row.score))
+    return [(name, score) for *_, name, score in sorted(found, reverse=True)]
 
 
 def _points(
     connection: Connection, spec: StudySpec, warm: WarmStart
 ) -> tuple[dict[str, ParamValue], ...]:
+    """The best trials of the other study that lie in the space of this one, each point once."""
     where = f"study {spec.name!r}: warm_start.study"
-    best: list[_Source] = []
-    for trial, params in _sources(connection, spec, str(warm.study), where):
-        if params not in [other for _, other in best]:
-            best.append((trial, params))
-        if len(best) == warm.count:
-            break
-    if not best:
-        raise StudyError(
-            f"{where}: the other study must have a complete trial, but {warm.study!r} has none "
-            f"yet. Wait for one (hpo status {warm.study}), or write warm_start.points by hand."
-        )
-    if not best[0][1]:
-        raise StudyError(
-            f"{where}: both studies must have a parameter in common, but {warm.study!r} has none "
-            f"of {', '.join(spec.dimensions)}. Name another study."
-        )
-    _refuse_outside(spec, warm, best, where)
-    points = tuple(spec.in_space(params) for _, params in best)
-    todo = "Take fewer trials (warm_start.top), or write those that fit as warm_start.points."
-    for (trial, _), point in zip(best, points, strict=True):
-        constraints.check_point(spec, point, f"{where}: trial {trial}", todo)
-    return points
-
-
-def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> Iterator[_Source]:
-    """The complete trials of the other study, best first, once it is clear that they may serve."""
-    row = snapshots.study(connection, name)
+    row = snapshots.study(connection, str(warm.study))
     other = file.restore(row.spec)
     _refuse_other_kind(spec, other, where)
-    for number, found in snapshots.best(connection, row, other):
-        fixed = {
-            key: value
-            for key, value in unfolded(other.fixed, spec.dimensions).items()
-            if key in spec.dimensions and spec.inside(key, value) is not None
-        }
-        params = spec.present({**fixed, **unfolded(found, spec.dimensions)})
-        yield number, dict(sorted(params.items()))
+    points: list[dict[str, ParamValue]] = []
+    problem = ""
+    for number, params in snapshots.best(connection, row, other):
+        try:
+            point = _point(spec, other, params, f"{where}: trial {number}")
+        except SpecError as error:
+            problem = problem or str(error)
+            continue
+        if point not in points:
+            points.append(point)
+        if len(points) == warm.count:
+            break
+    if not points:
+        raise StudyError(
+            problem
+            or f"{where}: the other study must have a complete trial, but {warm.study!r} has none "
+            f"yet. Wait for one (hpo status {warm.study}), or write warm_start.points by hand."
+        )
+    return tuple(points)
+
+
+def _point(
+    spec: StudySpec, other: StudySpec, params: Mapping[str, Any], where: str
+) -> dict[str, ParamValue]:
+    """A trial of the other study as a point of this one: what this one searches, or fixed there.
+
+    Raises:
+        SpecError: it lies outside the space, or breaks a constraint.
+    """
+    fixed = {
+        key: value
+        for key, value in unfolded(other.fixed, spec.dimensions).items()
+        if key in spec.dimensions and spec.inside(key, value) is not None
+    }
+    told = spec.present({**fixed, **unfolded(params, spec.dimensions)})
+    outside = (
+        f"{name}={value!r} (space.{name} is {spec.dimensions[name].allowed})"
+        for name, value in told.items()
+        if spec.inside(name, value) is None
+    )
+    problem = next(outside, "" if told else f"none of {', '.join(spec.dimensions)}")
+    if problem:
+        raise SpecError(
+            f"{where}: a trial of {other.name!r} must be a point of the space, but got {problem}. "
+            "Widen the space, or write warm_start.points by hand."
+        )
+    point = spec.in_space(dict(sorted(told.items())))
+    constraints.check_point(spec, point, where, "Raise the bound, or name another study.")
+    return point
 
 
 def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
@@ -210,15 +248,3 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
             f'{other.name!r} has protocol="{other.protocol}". Name a study with '
             f'protocol = "validation", or search on the test part here, too: protocol = "paper".'
         )
-
-
-def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where: str) -> None:
-    for trial, params in best:
-        for name, value in params.items():
-            if spec.inside(name, value) is None:
-                raise StudyError(
-                    f"{where}: the best {len(best)} trials of {warm.study!r} must lie in the "
-                    f"space, but got {name}={value!r} of trial {trial} (space.{name} is "
-                    f"{spec.dimensions[name].allowed}). Widen the range, take fewer trials "
-                    f"(warm_start.top), or write those that fit as warm_start.points."
-                )

@@ -426,6 +426,13 @@ SELECT data FROM hpo_ledger.networks JOIN hpo_ledger.slots ON slots.id = slot_id
 JOIN hpo_ledger.studies ON studies.id = study_id
 WHERE name = :name AND phase = 'confirm' AND number = :confirmation"""
 
+EARLIER = """
+SELECT DISTINCT ON (s.id) s.name, s.spec, l.params, l.score
+FROM hpo_ledger.studies s JOIN hpo_ledger.slots l ON study_id = s.id
+WHERE name <> :name AND phase = 'search' AND l.state = 'complete'
+ORDER BY s.id, l.score * :sign DESC, number"""
+"""The best trial of every other study, by score."""
+
 FIRST_NUMERICS = """
 SELECT * FROM (
   SELECT phase, number, coalesce(lineage ->> 'numerics', CASE

@@ -23,15 +23,19 @@ from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
 from hpo.study.messages import Broken, M, did_you_mean, explain, must, refuse, strictly
 from hpo.study.spec import StudySpec, flattened
+from hpo.study.tables import NEAREST
 from objectives.contract import Protocol
 
 WINDOW = 1024
 """Trials of a sweep in flight at most: none of them learns from another."""
 
 
+_INSTALLED = Path(__file__).parents[2] / "studies"
+
+
 def directories() -> list[Path]:
     """Where study files are looked for by name: ``./studies``, then the ones installed with us."""
-    found = [Path("studies"), Path(__file__).parents[2] / "studies"]
+    found = [Path("studies"), _INSTALLED]
     unique = {directory.resolve(): directory for directory in reversed(found)}
     return [d for d in reversed(unique.values()) if d.is_dir()]
 
@@ -262,15 +266,15 @@ def _check_objective(spec: StudySpec, where: str) -> None:
         _strictly(objective.variability, spec.variability or {}, where, "variability")
 
 
-QUICK = {"trials": 8, "members": 1, "epochs": 15}
+QUICK = {"trials": 8, "members": 1, "epochs": 60}
 """``[budget]`` of a quick study, at most."""
 
 
 def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> dict[str, Any]:
     """A study for a first look: few short trials, one network each, and two fresh seeds.
 
-    Its name is another one, so that it is never mixed with what it is a look at; a name and a
-    budget that were ``given`` stay. A race and a pruner would have too little to go by.
+    Its name is another one, so that it is never mixed with what it is a look at; a name, a budget
+    and a warm start that were ``given`` stay. A race would have too little to go by.
     """
     budget = spec.budget.model_dump()
     few = {**QUICK, "members": spec.task_params.folds}
@@ -278,11 +282,29 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
     least |= {key: budget[key] for key in QUICK if f"budget.{key}" in given}
     if spec.sweep is not None:
         del least["trials"]  # it measures every point
-    tree = {key: raw[key] for key in raw.keys() - {"racing", "pruner", "stop", "warm_start"}}
+    tree = {key: raw[key] for key in raw.keys() - {"racing", "stop", "warm_start"}}
     tree["budget"] = {**raw.get("budget", {}), **least}
+    if spec.pruner.name != "none":
+        rung = {"min_resource": max(1, least["epochs"] // 4), "reduction_factor": 2}
+        tree["pruner"] = {"name": "successive-halving", **rung}
+    if "warm_start" in given:
+        tree["warm_start"] = {"top": 1, **given["warm_start"]}
+    elif spec.selects and spec.sampler.name != "grid":
+        tree["warm_start"] = _first_look(spec)
     if spec.confirm is not None:
         tree["confirm"] = {"top": 1, "members": 2}
     return tree if "name" in given else {**tree, "name": f"{spec.name}-quick"}
+
+
+def _first_look(spec: StudySpec) -> dict[str, Any]:
+    """Where a quick study begins: at the reported point, else at the best of an earlier study.
+
+    What is not reported has the objective's default.
+    """
+    reported = spec.reported_params
+    if spec.constraints or not reported or spec.in_space(reported).keys() != reported.keys():
+        return {"study": NEAREST, "top": 1}
+    return {"points": [spec.in_space({**spec.defaults, **reported})]}
 
 
 def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str) -> dict[str, Any]:
@@ -330,6 +352,15 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(node, dict):
             raise SpecError(f"--set {key}: {table!r} must be a table, but it is a value.")
     node[last] = value
+
+
+def keep_warm_start(spec: StudySpec, path: Path) -> bool:
+    """Append the warm start of a study to its file, if that has none and is not one of ours."""
+    if "warm_start" in _parse(path) or path.parent.resolve() == _INSTALLED.resolve():
+        return False
+    with path.open("a", encoding="utf-8") as text:
+        text.write(f"\n{tomli_w.dumps({'warm_start': spec.stored()['warm_start']})}")
+    return True
 
 
 def dumps(spec: StudySpec) -> str:

@@ -225,12 +225,12 @@ class StudySpec(Table):
         table = dict(self.variability or {})
         for name in [name for name in values if name.startswith(VARIABILITY)]:
             table[name.removeprefix(VARIABILITY)] = values.pop(name)
-        defaults = self._defaults
+        defaults = self.defaults
         values = folded(values, values.get(LAYERS, defaults.get(LAYERS, 1)), defaults)
         return values | {"variability": table} if table else values
 
     @cached_property
-    def _defaults(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, Any]:
         """What the objective takes for parameters that nobody names."""
         fields = self.objective_impl.Params.model_fields.items()
         return {name: field.default for name, field in fields if not field.is_required()}
@@ -282,7 +282,7 @@ class StudySpec(Table):
         if LAYERS in self.space:
             values = self.space[LAYERS].grid(whole=True)
             return [int(n) for n in values if not isinstance(n, str)] or [1]
-        found = self.fixed.get(LAYERS, self._defaults.get(LAYERS))
+        found = self.fixed.get(LAYERS, self.defaults.get(LAYERS))
         return [found if isinstance(found, int) else 1]
 
     @property

@@ -149,6 +149,8 @@ class Confirm(Table):
 
 TOP = 5
 """Trials that are taken over where nobody says how many."""
+NEAREST = "*"
+"""As ``warm_start.study``: the nearest of earlier studies, if there is one."""
 _Point = Annotated[Values, Field(min_length=1)]
 
 

@@ -102,10 +102,14 @@ def test_spaces_that_differ(ledger: Ledger) -> None:
     assert points(ledger) == [{"k": k, "rate_per_ns": 0.2} for k in (5, 6, 4)]
 
 
-def test_trials_that_come_to_the_same_point_count_once(ledger: Ledger) -> None:
+def test_trials_that_come_to_the_same_point_count_once_and_those_outside_never(
+    ledger: Ledger,
+) -> None:
     settle(ledger, toy_spec("source", space=SPACE), [*TRIALS, (0.8, 5, "red", 0.8)])
     ledger.register(warm(space={"k": SPACE["k"]}, top=3))
     assert points(ledger) == [{"k": 5}, {"k": 6}, {"k": 4}]
+    ledger.register(warm("narrow", space={"k": {"low": 1, "high": 4}}, top=3))
+    assert points(ledger, "narrow") == [{"k": 4}, {"k": 2}, {"k": 1}]
 
 
 def test_confirmations_do_not_rank(ledger: Ledger) -> None:
@@ -134,12 +138,6 @@ def test_no_complete_trial_yet(ledger: Ledger) -> None:
     )
 
 
-FAR: dict[str, Any] = {
-    **SPACE,
-    **{"x": {"low": 0.35, "high": 1.0}, "colour": {"choices": ["red", "blue"]}},
-}
-
-
 @pytest.mark.parametrize(
     ("there", "here", "text"),
     [
@@ -158,16 +156,15 @@ FAR: dict[str, Any] = {
         ),
         (
             {},
-            {"space": FAR},
-            "the best 3 trials of 'source' must lie in the space, but got colour='green' of trial "
-            "1 (space.colour is red | blue). Widen the range, take fewer trials (warm_start.top), "
-            "or write those that fit as warm_start.points.",
+            {"space": {"k": {"low": 7, "high": 8}}},
+            "trial 1: a trial of 'source' must be a point of the space, but got k=5 (space.k is 7 "
+            "to 8). Widen the space, or write warm_start.points by hand.",
         ),
         (
             {},
             {"space": {"rate_per_ns": {"low": 0.01, "high": 1.0}}},
-            "both studies must have a parameter in common, but 'source' has none of rate_per_ns. "
-            "Name another study.",
+            "trial 1: a trial of 'source' must be a point of the space, but got none of "
+            "rate_per_ns. Widen the space, or write warm_start.points by hand.",
         ),
     ],
 )
@@ -179,6 +176,42 @@ def test_a_study_that_does_not_fit(
     assert refusal(ledger, StudySpec.model_validate_json(json.dumps(tree))) == text
 
 
+def test_the_nearest_study_has_the_best_score_and_its_best_trial_in_this_space(
+    ledger: Ledger,
+) -> None:
+    source(ledger)
+    settle(ledger, toy_spec("far", space={"x": SPACE["x"]}), [(0.8, 0.95)])
+    settle(ledger, toy_spec("paper", space=SPACE, protocol="paper"), [(0.8, 5, "red", 0.95)])
+    assert ledger.earlier(toy_spec("new", space=SPACE)) == [("source", 0.9)]
+    for _ in range(2):
+        ledger.register(warm(warm_start={"study": "*", "top": 1}))
+        assert points(ledger) == BEST[:1]
+        settle(ledger, toy_spec("later", space=SPACE), [(0.5, 1, "red", 0.99)])
+    space = {"rate_per_ns": {"low": 0.01, "high": 1.0}}
+    first = warm("first", space=space, warm_start={"study": "*"})
+    assert [ledger.register(first) for _ in range(2)] == ["created", "continued"]
+    assert ledger.snapshot("first").spec.warm_start is None
+
+
+def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
+    ledger: Ledger, hpo: Callable[..., str], tmp_path: Path
+) -> None:
+    source(ledger)
+    spec, study = toy_spec("new", space=SPACE), tmp_path / "new.toml"
+    text = "# mine\n" + file.dumps(spec)
+    study.write_text(text)
+    line = ("launch", study, "--workers", 0, "--timeout", 0.1)
+    said = hpo(*line, "--name", "plain", status=1)
+    offer = "the best of source (90.0 %) fits this space: a search can begin there"
+    assert f"{offer} (--begin-from source --name NEW)\n" in said
+    assert study.read_text() == text
+    said = hpo(*line, "--begin-from", "source", status=1)
+    assert f"{study}: these points are its [warm_start] now\n" in said
+    assert study.read_text().startswith(text)
+    assert points(ledger, "new")[:3] == BEST
+    assert ledger.register(file.load(str(study))) == "continued", "the file is the study"
+
+
 def test_a_dry_run_shows_the_points_and_writes_nothing(
     ledger: Ledger, hpo: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -187,12 +220,6 @@ def test_a_dry_run_shows_the_points_and_writes_nothing(
     study.write_text(file.dumps(warm()).replace('name = "warm"\n', ""))
     shown = hpo("launch", "--study", study, "--dry-run")
     assert "warm start  trials 0 to 2 begin with the best of source\n" in shown
-    assert shown.splitlines()[-4:] == [
-        "trial     x  k  colour",
-        "0       0.3  5   green",
-        "1      0.35  6   green",
-        "2       0.4  4     red",
-    ]
     record = json.loads(hpo("launch", "--study", study, "--dry-run", "--json"))
     assert record["spec"]["warm_start"]["points"] == BEST
     assert [summary.name for summary in ledger.studies()] == ["source"]

@@ -9,6 +9,7 @@ import pytest
 
 from hpo.errors import SpecError
 from hpo.study import file
+from hpo.study.tables import NEAREST, WarmStart
 
 FILE = """
 objective = "toy_objective:ToyObjective"
@@ -55,9 +56,11 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
     )
     whole, quick = file.load(str(study)), file.load(str(study), quick=True)
     assert (quick.name, quick.budget.trials, quick.budget.members) == ("mine-quick", 8, 1)
-    assert (quick.budget.epochs, quick.confirm and quick.confirm.members) == (15, 2)
-    assert (quick.racing, quick.pruner.name, quick.space) == (None, "none", whole.space)
-    assert quick.hash != whole.hash
+    assert (quick.budget.epochs, quick.confirm and quick.confirm.members) == (60, 2)
+    assert (quick.racing, quick.pruner.options["min_resource"]) == (None, 15)
+    assert quick.warm_start == WarmStart(study=NEAREST, top=1)
+    first = file.load("seqdigits", quick=True).told(0)
+    assert (first["tau_ns"], first["f_cut_per_ns"]) == (14.12, 0.1), "reported; the default"
     named = file.load(str(study), values={"name": "look", "budget.trials": 9}, quick=True)
     assert (named.name, named.budget.trials) == ("look", 9)
     folded = ["task.validation_folds=5", "budget.members=5"]

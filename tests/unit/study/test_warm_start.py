@@ -43,15 +43,6 @@ def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -
     assert trials[3]["x"] not in (0.25, 0.5)
 
 
-def test_without_the_table_suggestions_are_as_before() -> None:
-    """What a point leaves out is drawn as without it; later trials follow from the history."""
-    cold = search(toy_spec(), 6)
-    warm = search(toy_spec(warm_start={"points": [{"k": 7}]}), 6)
-    first = dict(warm[0].suggestion.params)
-    assert first.pop("k") == 7
-    assert first == {k: v for k, v in cold[0].suggestion.params.items() if k != "k"}
-
-
 def test_words() -> None:
     assert formatting.warm_start_text(toy_spec()) == ""
     for table, text in (
