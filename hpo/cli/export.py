@@ -39,8 +39,8 @@ _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "traine
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     """Refuse options of one kind of file where another is written."""
-    if (arguments.backup or arguments.network) and (arguments.format or arguments.curves):
-        parser.error("arguments --format and --curves: go with a table, not a backup or network")
+    if (arguments.backup or arguments.network) and arguments.curves:
+        parser.error("argument --curves: goes with a table, not a backup or network")
     for option in ("trial", "member", "fresh_seed"):
         if not arguments.network and getattr(arguments, option) is not None:
             parser.error(f"argument --{option.replace('_', '-')}: goes with argument --network")
@@ -49,16 +49,13 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 @command(
     STUDY,
     one_of(
-        argument("-o", "--output", type=Path, metavar="FILE", help="the table (default: stdout)"),
+        argument(
+            "-o", "--output", type=Path, metavar="FILE", help=".csv, .jsonl (default: stdout)"
+        ),
         argument(
             "--backup", type=Path, metavar="FILE", help="all of it, to FILE.jsonl or FILE.jsonl.gz"
         ),
         argument("--network", type=Path, metavar="FILE", help="one network, to FILE.safetensors"),
-    ),
-    argument(
-        "--format",
-        choices=["csv", "jsonl"],
-        help="of the table (default: by the file's ending, .csv or .jsonl, else csv)",
     ),
     argument("--curves", action="store_true", help="with score and loss after every epoch"),
     *networks.WHICH_NETWORK,
@@ -93,7 +90,9 @@ def export(arguments: argparse.Namespace) -> int:
         print(arguments.backup)
         return 0
     output: Path | None = arguments.output
-    write = {".csv": _write_csv, ".jsonl": _write_jsonl}[_ending(arguments.format, output)]
+    if output is not None:
+        check_ending(output, ".csv", ".jsonl")
+    write = _write_jsonl if output and output.suffix == ".jsonl" else _write_csv
     with looking(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)
     if output is None:
@@ -103,13 +102,6 @@ def export(arguments: argparse.Namespace) -> int:
         write(snapshot, stream, arguments.curves)
     print(output)
     return 0
-
-
-def _ending(given: str | None, output: Path | None) -> str:
-    if given or output is None:
-        return f".{given or 'csv'}"
-    check_ending(output, ".csv", ".jsonl")
-    return output.suffix
 
 
 def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:

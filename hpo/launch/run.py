@@ -58,11 +58,10 @@ def run(arguments: Namespace, command: str) -> int:
     given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
     values = {key: value for key, value in given.items() if value is not None}
     replaced = values or arguments.overrides or arguments.quick
+    overrides = [*arguments.overrides]
     if arguments.begin_from is not None:
-        values["warm_start"] = {"study": arguments.begin_from}
-    spec = file.load(
-        arguments.study, overrides=arguments.overrides, values=values, quick=arguments.quick
-    )
+        overrides.insert(0, f"warm_start={{study = {json.dumps(arguments.begin_from)}}}")
+    spec = file.load(arguments.study, overrides=overrides, values=values, quick=arguments.quick)
     where = file.find(arguments.study)
     search_options.check(spec, str(where))
     options = LaunchOptions.of_line(arguments, command)

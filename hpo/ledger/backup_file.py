@@ -119,7 +119,7 @@ def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
         if _is_too_large(line):
             raise BackupError(
                 f"a slot must have at most {_LIMITS}, or no import takes it. Leave out its curves: "
-                "hpo export STUDY --format jsonl."
+                "hpo export STUDY -o FILE.jsonl."
             )
         seal.update(line)
         stream.write(line)

@@ -143,16 +143,16 @@ def with_points(connection: Connection, spec: StudySpec) -> StudySpec:
     if warm is None or warm.points is not None:
         return spec
     row = ask(connection, statements.STUDY, name=spec.name).one_or_none()
-    known = None if row is None else file.restore(row.spec).warm_start
+    begun = None if row is None else file.restore(row.spec).warm_start
     if warm.study == NEAREST:
-        nearest = [] if row is not None else earlier(connection, spec)
-        warm = known or (WarmStart(study=nearest[0][0], top=warm.top) if nearest else None)
-    elif row is not None and known is None:
+        found = [] if row is not None else earlier(connection, spec)
+        warm = begun or (WarmStart(study=found[0][0], top=warm.top) if found else None)
+    elif row is not None and begun is None:
         return spec  # to be refused, since the study has begun without
-    if warm is None:
-        return file.validate({**spec.stored(), "warm_start": None}, where=f"study {spec.name!r}")
-    points = known.points if known is not None else _points(connection, spec, warm)
-    pin = {"study": warm.study, "top": warm.count, "points": points}
+    pin = None
+    if warm is not None:
+        points = begun.points if begun is not None else _points(connection, spec, warm)
+        pin = {"study": warm.study, "top": warm.count, "points": points}
     return file.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
 
 
@@ -185,23 +185,21 @@ def _points(
     other = file.restore(row.spec)
     _refuse_other_kind(spec, other, where)
     points: list[dict[str, ParamValue]] = []
-    problem = ""
+    problems = []
     for number, params in snapshots.best(connection, row, other):
         try:
             point = _point(spec, other, params, f"{where}: trial {number}")
         except SpecError as error:
-            problem = problem or str(error)
-            continue
-        if point not in points:
-            points.append(point)
+            problems.append(str(error))
+        else:
+            points += [point] * (point not in points)
         if len(points) == warm.count:
             break
     if not points:
-        raise StudyError(
-            problem
-            or f"{where}: the other study must have a complete trial, but {warm.study!r} has none "
-            f"yet. Wait for one (hpo status {warm.study}), or write warm_start.points by hand."
+        none = (
+            f"{where}: {warm.study!r} must have a complete trial, but has none yet. Wait for one."
         )
+        raise StudyError([*problems, none][0])
     return tuple(points)
 
 

@@ -288,7 +288,7 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
         rung = {"min_resource": max(1, least["epochs"] // 4), "reduction_factor": 2}
         tree["pruner"] = {"name": "successive-halving", **rung}
     if "warm_start" in given:
-        tree["warm_start"] = {"top": 1, **given["warm_start"]}
+        tree["warm_start"] = {"top": 1, **raw["warm_start"]}
     elif spec.selects and spec.sampler.name != "grid":
         tree["warm_start"] = _first_look(spec)
     if spec.confirm is not None:

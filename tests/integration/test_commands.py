@@ -65,8 +65,9 @@ def test_export_holds_every_member(owner: User) -> None:
     owner.run("export", "toy", "-o", "toy.csv")
     rows = (owner.directory / "toy.csv").read_text().splitlines()
     assert len(rows) == 1 + 12 * 2 + 3
-    out, _ = owner.run("export", "toy", "--format", "jsonl", "--curves")
-    exported = [m["curve"] for line in out.splitlines() for m in json.loads(line)["members"]]
+    owner.run("export", "toy", "-o", "toy.jsonl", "--curves")
+    lines = (owner.directory / "toy.jsonl").read_text().splitlines()
+    exported = [m["curve"] for line in lines for m in json.loads(line)["members"]]
     stored = [list(m.curve) for s in (*snapshot.search, *snapshot.confirm) for m in s.members]
     assert exported == stored
     _, err = owner.run("export", "toy", "-o", "toy.xls", status=1)

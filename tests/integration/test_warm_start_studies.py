@@ -133,8 +133,7 @@ def refusal(ledger: Ledger, spec: StudySpec) -> str:
 def test_no_complete_trial_yet(ledger: Ledger) -> None:
     ledger.register(toy_spec("source", space=SPACE))
     assert refusal(ledger, warm()) == (
-        "the other study must have a complete trial, but 'source' has none yet. Wait for one "
-        "(hpo status source), or write warm_start.points by hand."
+        "'source' must have a complete trial, but has none yet. Wait for one."
     )
 
 
@@ -197,31 +196,19 @@ def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
     ledger: Ledger, hpo: Callable[..., str], tmp_path: Path
 ) -> None:
     source(ledger)
-    spec, study = toy_spec("new", space=SPACE), tmp_path / "new.toml"
-    text = "# mine\n" + file.dumps(spec)
+    study, text = tmp_path / "new.toml", "# mine\n" + file.dumps(toy_spec("new", space=SPACE))
     study.write_text(text)
     line = ("launch", study, "--workers", 0, "--timeout", 0.1)
-    said = hpo(*line, "--name", "plain", status=1)
     offer = "the best of source (90.0 %) fits this space: a search can begin there"
-    assert f"{offer} (--begin-from source --name NEW)\n" in said
+    assert f"{offer} (--begin-from source --name NEW)\n" in hpo(*line, "--name", "alone", status=1)
+
+    line = (*line, "--begin-from", "source")
+    shown = hpo(*line, "--set", "warm_start.top=3", "--dry-run")
+    assert "warm start  trials 0 to 2 begin with the best of source\n" in shown
+    dry = json.loads(hpo(*line, "--dry-run", "--json"))
     assert study.read_text() == text
-    said = hpo(*line, "--begin-from", "source", status=1)
-    assert f"{study}: these points are its [warm_start] now\n" in said
+    assert f"{study}: these points are its [warm_start] now\n" in hpo(*line, status=1)
     assert study.read_text().startswith(text)
     assert points(ledger, "new")[:3] == BEST
+    assert ledger.snapshot("new").spec.hash == dry["spec_hash"]
     assert ledger.register(file.load(str(study))) == "continued", "the file is the study"
-
-
-def test_a_dry_run_shows_the_points_and_writes_nothing(
-    ledger: Ledger, hpo: Callable[..., str], tmp_path: Path
-) -> None:
-    source(ledger)
-    study = tmp_path / "warm.toml"
-    study.write_text(file.dumps(warm()).replace('name = "warm"\n', ""))
-    shown = hpo("launch", "--study", study, "--dry-run")
-    assert "warm start  trials 0 to 2 begin with the best of source\n" in shown
-    record = json.loads(hpo("launch", "--study", study, "--dry-run", "--json"))
-    assert record["spec"]["warm_start"]["points"] == BEST
-    assert [summary.name for summary in ledger.studies()] == ["source"]
-    ledger.register(warm())
-    assert ledger.snapshot("warm").spec.hash == record["spec_hash"]

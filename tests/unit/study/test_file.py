@@ -54,7 +54,7 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
     study.write_text(
         FILE + '[pruner]\nname = "median"\n[racing]\nrungs = [1]\nkeep = 1\nreduction_factor = 2\n'
     )
-    whole, quick = file.load(str(study)), file.load(str(study), quick=True)
+    quick = file.load(str(study), quick=True)
     assert (quick.name, quick.budget.trials, quick.budget.members) == ("mine-quick", 8, 1)
     assert (quick.budget.epochs, quick.confirm and quick.confirm.members) == (60, 2)
     assert (quick.racing, quick.pruner.options["min_resource"]) == (None, 15)

@@ -10,7 +10,6 @@ from workers import toy_spec
 
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past
-from hpo.views import formatting
 
 POINTS = [
     {"x": 0.25, "k": 5, "rate_per_ns": 0.1, "colour": "green"},
@@ -41,13 +40,3 @@ def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -
     assert type(trials[1]["rate_per_ns"]) is float, "a float where the objective takes one"
     assert trials[2].keys() == set(keys), "the sampler draws what a point leaves out"
     assert trials[3]["x"] not in (0.25, 0.5)
-
-
-def test_words() -> None:
-    assert formatting.warm_start_text(toy_spec()) == ""
-    for table, text in (
-        ({"study": "other"}, "trials 0 to 4 begin with the best of other"),
-        ({"study": "other", "top": 1}, "trial 0 begins with the best of other"),
-        ({"points": POINTS}, "trials 0 to 2 begin with points of the file"),
-    ):
-        assert formatting.warm_start_text(toy_spec(warm_start=table)) == text
