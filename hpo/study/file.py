@@ -284,7 +284,7 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
         del least["trials"]  # it measures every point
     tree = {key: raw[key] for key in raw.keys() - {"racing", "stop", "warm_start"}}
     tree["budget"] = {**raw.get("budget", {}), **least}
-    if spec.pruner.name != "none":
+    if spec.selects:
         rung = {"min_resource": max(1, least["epochs"] // 4), "reduction_factor": 2}
         tree["pruner"] = {"name": "successive-halving", **rung}
     if "warm_start" in given:

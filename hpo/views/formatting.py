@@ -202,7 +202,10 @@ def warm_start_text(spec: StudySpec) -> str:
     if warm is None:
         return ""
     first = "trial 0 begins" if warm.count == 1 else f"trials 0 to {warm.count - 1} begin"
-    return f"{first} with " + (f"the best of {warm.study}" if warm.study else "points of the file")
+    known = spec.reported_params
+    is_reported = known and known.items() <= spec.told(0).items()
+    points = "the reported point" if is_reported else "points of the file"
+    return f"{first} with " + (f"the best of {warm.study}" if warm.study else points)
 
 
 def networks_text(members: int) -> str:
