@@ -245,7 +245,6 @@ _DEVICE = {
         help="oscillator whose thermal power is printed, by its name or as FILE.toml:NAME "
         "(default: nano-oscillator, 0.001)",
     ),
-    argument("--devices", action="store_true", help="list the oscillators that have a name"),
     *(_number(name, text) for name, text in _DEVICE.items()),
     JSON,
 )
@@ -254,8 +253,8 @@ def guide(arguments: argparse.Namespace) -> int:
 
     The design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the energy that the
     network would consume, the thermal power of your oscillators, and a study with a [space] to
-    search. The oscillator is one of --devices, of a table of yours (--device FILE.toml:NAME), or
-    described by its volume, magnetisation and frequency, or by its linewidth.
+    search. The oscillator is one of docs/how-to/thermal.md, of a table of yours (--device
+    FILE.toml:NAME), or described by its volume, magnetisation and frequency, or by its linewidth.
 
     Examples:
         hpo guide --dt-ns 10 --points 100 --channels 2 --classes 3
@@ -268,8 +267,6 @@ def guide(arguments: argparse.Namespace) -> int:
     import objectives
     from objectives import guide as rules
 
-    if arguments.devices:
-        return _list_devices(arguments)
     numbers = {name: getattr(arguments, name) for name in _NUMBERS}
     device = _device(arguments.device, {name: getattr(arguments, name) for name in _DEVICE})
     model = objectives.load("spintronic").Params
@@ -321,21 +318,3 @@ def _device(named: str, given: Mapping[str, float | None]) -> Device:
         kept = {**kept, "source": f"{kept['source']}; {', '.join(changes)} by you"}
     with _told(f"hpo guide: {named}" if kept else "hpo guide", kind):
         return kind(**{**kept, **changes})
-
-
-def _list_devices(arguments: argparse.Namespace) -> int:
-    """Print the devices that have a name, and their thermal powers."""
-    from textwrap import fill, indent
-
-    from objectives import thermal
-
-    found = {name: _device(name, {}) for name in thermal.devices()}
-    record: dict[str, Any] = {
-        name: {**device.model_dump(exclude_none=True), "thermal_power": device.at_rest()}
-        for name, device in found.items()
-    }
-    lines = [
-        f"{name}: {device.at_rest():.2g}\n" + indent(fill(device.source, 90), "    ")
-        for name, device in found.items()
-    ]
-    return tell(arguments, record, *lines)

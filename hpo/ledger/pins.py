@@ -162,7 +162,7 @@ def earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, float]]:
     Those of the same task come first, then those with better scores. None of a study that visits
     points of its own.
     """
-    if not spec.selects or spec.sampler.name == "grid":
+    if not spec.takes_points:
         return []
     sign = 1 if spec.objective_impl.direction == "maximize" else -1
     found = []
@@ -235,10 +235,11 @@ def _point(
 
 def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
     mine, theirs = spec.objective_impl, other.objective_impl
-    if (mine.metric, mine.direction) != (theirs.metric, theirs.direction):
+    wanted, got = (f"{own.direction} {own.metric}" for own in (mine, theirs))
+    if got != wanted:
         raise StudyError(
-            f"{where}: both studies must {mine.direction} {mine.metric}, but {other.name!r} has "
-            f"{theirs.direction} {theirs.metric}. Name a study of the same metric."
+            f"{where}: both studies must {wanted}, but {other.name!r} has {got}. Name a study of "
+            "the same metric."
         )
     if other.protocol != Protocol.VALIDATION and spec.protocol != Protocol.PAPER:
         raise StudyError(

@@ -273,8 +273,8 @@ QUICK = {"trials": 8, "members": 1, "epochs": 60}
 def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> dict[str, Any]:
     """A study for a first look: few short trials, one network each, and two fresh seeds.
 
-    Its name is another one, so that it is never mixed with what it is a look at; a name, a budget
-    and a warm start that were ``given`` stay. A race would have too little to go by.
+    Its name is another one, so that it is never mixed with what it is a look at; a name and a
+    budget that were ``given`` stay. A race would have too little to go by.
     """
     budget = spec.budget.model_dump()
     few = {**QUICK, "members": spec.task_params.folds}
@@ -282,14 +282,14 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
     least |= {key: budget[key] for key in QUICK if f"budget.{key}" in given}
     if spec.sweep is not None:
         del least["trials"]  # it measures every point
-    tree = {key: raw[key] for key in raw.keys() - {"racing", "stop", "warm_start"}}
+    tree = {key: raw[key] for key in raw.keys() - {"racing", "stop"}}
     tree["budget"] = {**raw.get("budget", {}), **least}
     if spec.selects:
-        rung = {"min_resource": max(1, least["epochs"] // 4), "reduction_factor": 2}
-        tree["pruner"] = {"name": "successive-halving", **rung}
-    if "warm_start" in given:
-        tree["warm_start"] = {"top": 1, **raw["warm_start"]}
-    elif spec.selects and spec.sampler.name != "grid":
+        every = budget["score_every"] or 1
+        rung = max(1, least["epochs"] // 4 // every) * every
+        halving = {"min_resource": rung, "reduction_factor": 2}
+        tree["pruner"] = {"name": "successive-halving", **halving}
+    if spec.takes_points and spec.warm_start is None:
         tree["warm_start"] = _first_look(spec)
     if spec.confirm is not None:
         tree["confirm"] = {"top": 1, "members": 2}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from hpo.study.messages import Broken, did_you_mean, must
 from hpo.study.parameters import unknown
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Figure, Pruner, Racing, WarmStart
+from hpo.study.tables import Figure, Pruner, Racing
 from objectives.capabilities import KnowsCosts
 from objectives.contract import Protocol
 
@@ -44,8 +44,6 @@ def between_tables(spec: StudySpec) -> Broken:
         yield from _of_accuracy(spec, "confirm.yield_above", spec.confirm.yield_above)
     if spec.racing is not None:
         yield from _of_racing(spec, spec.racing)
-    if spec.warm_start is not None:
-        yield from _of_warm_start(spec, spec.warm_start)
     for table in ("cost", "constraints"):
         yield from _of_costs(spec, table)
     if spec.sampler.name == "grid":
@@ -119,13 +117,6 @@ def _of_racing(spec: StudySpec, racing: Racing) -> Broken:
         got = f"{racing.reduction_factor} and {budget.trials} - {budget.window} + 1"
         do = "Only trial 0 would go on: lower it, or add trials."
         yield must("racing.reduction_factor", rule, got, do)
-
-
-def _of_warm_start(spec: StudySpec, warm: WarmStart) -> Broken:
-    if warm.count > spec.budget.trials:
-        key = f"warm_start.{'top' if warm.points is None else 'points'}"
-        got = f"{warm.count} points where budget.trials={spec.budget.trials}"
-        yield must(key, "there must be a trial for every point", got, "Take fewer points.")
 
 
 def _of_costs(spec: StudySpec, table: str) -> Broken:

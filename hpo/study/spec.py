@@ -427,6 +427,11 @@ class StudySpec(Table):
         return "front" if self.costs else "search"
 
     @property
+    def takes_points(self) -> bool:
+        """Whether its first trials may be told where to begin."""
+        return self.selects and self.sampler.name != "grid"
+
+    @property
     def selects(self) -> bool:
         """Whether it looks for a best trial: no sweep does, nor a set that is tested at once."""
         return self.sweep is None and self.protocol != Protocol.CONFIRM

@@ -226,13 +226,6 @@ def test_the_thermal_power_of_a_device_is_derived(
     assert text in said(capsys, "guide", *line)
 
 
-def test_devices_are_listed_with_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
-    page = said(capsys, "guide", "--devices")
-    assert "vortex-mtj: 0.00045\n    FeB, 375 nm wide, 6 nm thick: Torrejon et al., Nature" in page
-    found = json.loads(said(capsys, "guide", "--devices", "--json"))
-    assert found["mtj-pillar"]["thermal_power"] == pytest.approx(2.81e-4, rel=1e-2)
-
-
 DEVICES = """
 mine = { thermal_power = 0.002, source = "our lab" }
 hot = { volume_nm3 = 1.0, ms_ka_per_m = 1.0 }

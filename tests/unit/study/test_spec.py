@@ -62,6 +62,7 @@ def test_every_study_file_of_ours_is_valid_and_survives_the_database(
     assert restored == loaded
     assert restored.hash == loaded.hash
     assert restored.differences(loaded) == []
+    assert file.load(name, overrides=stand_in(name, tmp_path), quick=True).budget.trials
 
 
 def test_the_hash_covers_what_trials_depend_on_and_nothing_else() -> None:
