@@ -12,7 +12,7 @@ import pytest
 
 import hpo
 import hpo.launch
-from hpo.errors import SpecError
+from hpo.errors import SpecError, StudyError
 from hpo.launch.run import _plain
 
 
@@ -40,3 +40,7 @@ def test_a_dict_may_hold_numbers_of_numpy_and_paths() -> None:
 def test_a_dict_holds_nothing_else(value: object) -> None:
     with pytest.raises(SpecError, match="values must be numbers, texts, lists or dicts, but got"):
         _plain({"space": [value]})
+
+
+def test_a_notebook_shows_an_error_as_one_message() -> None:
+    assert StudyError("toy: no")._render_traceback_() == ["error: toy: no"]
