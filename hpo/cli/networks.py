@@ -54,8 +54,7 @@ def export(arguments: argparse.Namespace) -> int:
     chosen = _choose(arguments)
     check_writable(target)
     network.write(network.load(chosen), target)
-    print(target)
-    print(target.with_suffix(".json"))
+    print(target, target.with_suffix(".json"), sep="\n")
     return 0
 
 

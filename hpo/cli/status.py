@@ -65,9 +65,8 @@ def studies(arguments: argparse.Namespace) -> int:
         return tell(arguments, {"files": files}, *_file_lines(files))
     with looking(arguments) as ledger:
         found = ledger.results()
-    lines = ["The database holds no study yet."]
-    if found:
-        lines = status.study_lines(found, width=terminal_width())
+    none = ["The database holds no study yet."]
+    lines = status.study_lines(found, width=terminal_width()) if found else none
     record = {"studies": [json_records.summary(*known) for known in found], "files": files}
     return tell(arguments, record, *lines, "", *_file_lines(files))
 

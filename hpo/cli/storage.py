@@ -6,7 +6,7 @@ import argparse
 import sys
 import threading
 
-from hpo.cli.common import tell
+from hpo.cli.common import opened, tell
 from hpo.console import JSON, STORAGE, Parser, argument, command
 
 _EVENTS = 1000
@@ -75,7 +75,6 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _log(arguments: argparse.Namespace) -> int:
-    from hpo.cli.common import opened
     from hpo.views.terminal import status
 
     with opened(arguments) as ledger:
@@ -90,8 +89,8 @@ def _stop(arguments: argparse.Namespace) -> int:
 
     home = settings.home()
     embedded.stop(home, force=arguments.force)
-    record = {"stopped": True, "home": home}
-    return tell(arguments, record, f"the embedded server in {home} is stopped")
+    said = f"the embedded server in {home} is stopped"
+    return tell(arguments, {"stopped": True, "home": home}, said)
 
 
 def _url(arguments: argparse.Namespace) -> int:
@@ -114,5 +113,5 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
     with open_storage(arguments.storage, prepare=schema) as storage:
         place = storage.place()
-    record = {"version": SCHEMA_VERSION}
-    return tell(arguments, record, f"{place}: tables of version {SCHEMA_VERSION}")
+    said = f"{place}: tables of version {SCHEMA_VERSION}"
+    return tell(arguments, {"version": SCHEMA_VERSION}, said)
