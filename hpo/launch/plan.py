@@ -13,7 +13,6 @@ from hpo.search import constraints
 from hpo.study import effort
 from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Stop
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import text_tables
 from objectives.contents import Contents, Sampled, SeriesContents, contents
@@ -155,13 +154,14 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
 
 def _searching(spec: StudySpec) -> list[tuple[str, str]]:
     costs = f"{' and '.join(spec.cost.name)}, as little as possible" if spec.cost else ""
+    stop = spec.stop and spec.stop.model_dump(exclude_none=True)
     return [
         ("sampler", _choice(spec.sampler.name, spec.sampler.options)),
         ("pruner", _choice(spec.pruner.name, spec.pruner.options)),
         ("cost", costs),
         ("constraints", _constraints(spec) if spec.constraints else ""),
         ("racing", text_tables.params_text(spec.racing.model_dump()) if spec.racing else ""),
-        ("stop", _stop(spec.stop) if spec.stop else ""),
+        ("stop", text_tables.params_text(stop) if stop else ""),
         ("confirm", _confirm(spec)),
     ]
 
@@ -216,11 +216,6 @@ def _curves(spec: StudySpec) -> list[str]:
 
 def _choice(name: str, options: dict[str, object]) -> str:
     return f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}".strip()
-
-
-def _stop(stop: Stop) -> str:
-    given = stop.model_dump(exclude_none=True)
-    return ", or ".join(f"{key} = {formatting.value_text(value)}" for key, value in given.items())
 
 
 def _confirm(spec: StudySpec) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, time
 from itertools import chain
 from pathlib import Path
@@ -355,12 +356,13 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
 
 
 def keep_warm_start(spec: StudySpec, path: Path) -> bool:
-    """Append the warm start of a study to its file, if that has none and is not one of ours."""
+    """Append the warm start of a study to its file, if that has none, is not ours, and can be."""
     if "warm_start" in _parse(path) or path.parent.resolve() == _INSTALLED.resolve():
         return False
-    with path.open("a", encoding="utf-8") as text:
+    with suppress(OSError), path.open("a", encoding="utf-8") as text:
         text.write(f"\n{tomli_w.dumps({'warm_start': spec.stored()['warm_start']})}")
-    return True
+        return True
+    return False
 
 
 def dumps(spec: StudySpec) -> str:

@@ -100,7 +100,7 @@ STOP = ["--set", "stop={target=0.9, patience=50}"]
     ("options", "fact", "said"),
     [
         (RACE, "racing", "rungs=[1] reduction_factor=2 keep=1"),
-        (STOP, "stop", "target = 0.9, or patience = 50"),
+        (STOP, "stop", "target=0.9 patience=50"),
         (
             [*RACE, *STOP],
             "training",
