@@ -67,7 +67,8 @@ class Task:
         """The tables of the study file, with these networks and their data."""
         raw = tomllib.loads(self.study.read_text(encoding="utf-8"))
         spec = self.spec(table=table)
-        for key, value in map(file.parse_override, self.tried):
+        values = [*map(file.parse_override, self.tried), *(self.recorded.items() if table else ())]
+        for key, value in values:
             *tables, name = key.split(".")
             inner = raw
             for one in tables:
@@ -118,12 +119,19 @@ def mnist1d() -> dict[str, Any]:
 SEQDIGITS = Task(
     name="seqdigits",
     study=HERE.parents[1] / "studies" / "seqdigits.toml",
-    recorded={"fixed.thermal_power": 0.0, "fixed.max_step_ns": 0.35, "budget.score_every": 1},
+    recorded={
+        "fixed.thermal_power": 0.0,
+        "fixed.max_step_ns": 0.35,
+        "fixed.ema_decay": 0.0,
+        "budget.score_every": 1,
+        "space.batch_size.low": 20,
+        "space.lr_decay.high": 200.0,
+    },
     epochs=143,
     budget=10_000,
 )
 """Its table has cold networks, from before the file had a thermal power: three steps per point,
-scored after every epoch."""
+last weights, scored after every epoch, in the space of then."""
 
 TASKS = {
     task.name: task
