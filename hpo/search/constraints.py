@@ -56,8 +56,7 @@ def check_told(spec: StudySpec, suggested: Params, info: Mapping[str, Any]) -> N
     Raises:
         ValueError: it does not tell one, or other than before its training.
     """
-    knows = spec.constraints or (spec.costs and spec.pruner.name != "none")
-    before = costs(spec, suggested) if knows else {}
+    before = costs(spec, suggested) if spec.asks_costs else {}
     for name in {**dict.fromkeys(spec.costs), **(spec.constraints or {})}:
         told, known = _told(name, info), before.get(name)
         if before and (known is None or not math.isclose(told, known)):
@@ -109,6 +108,12 @@ def fitting(spec: StudySpec, told: Params) -> Callable[[Params], bool] | None:
     if not spec.constraints:
         return None
     return lambda suggested: not broken(spec, spec.present({**suggested, **told}))
+
+
+def known(spec: StudySpec, suggested: Params) -> list[float]:
+    """The costs of ``[cost]``, in order; NaN if the objective refuses the parameters."""
+    found = costs(spec, suggested) if spec.costs else {}
+    return [found.get(name, math.nan) for name in spec.costs]
 
 
 def draws(spec: StudySpec, seed: int, told: Params) -> Iterator[dict[str, Any]]:

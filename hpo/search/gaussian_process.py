@@ -14,12 +14,11 @@ chapters 2 and 5. Hyper-parameters are the most probable ones, found with L-BFGS
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize
-from scipy.special import erfcx, log_ndtr, ndtr
+from scipy.special import erfcx, log_ndtr, logsumexp, ndtr
 
 Array = NDArray[np.float64]
 
@@ -37,6 +36,8 @@ _SPREADS = (1.0, 1.0, 1.0, 1.5)
 _FAR = 4.0
 """Deviations from the medians within which they are sought."""
 _STEPS = 40
+_NOTHING = -1e9
+"""Logarithm of an improvement on nothing."""
 _DECIMALS = 2
 """Of logarithms of hyper-parameters: the last bits of a processor's sums are rounded away."""
 
@@ -104,17 +105,11 @@ def fit(x: Array, y: Array, vague: Array) -> Array:
     Arguments are those of ``GaussianProcess``; of many trials, ``FITTED`` are taken.
     """
     chosen = most_telling(y, vague, FITTED)
-    return _fit(x[chosen].tobytes(), y[chosen].tobytes(), vague[chosen].tobytes(), x.shape[1])
-
-
-@lru_cache(maxsize=64)
-def _fit(x: bytes, y: bytes, vague: bytes, d: int) -> Array:
-    data = np.frombuffer(x).reshape(-1, d), np.frombuffer(y), np.frombuffer(vague)
-    mean, spread = _prior(d)
+    mean, spread = _prior(x.shape[1])
     found = optimize.minimize(
         loss,
         mean,
-        args=data,
+        args=(x[chosen], y[chosen], vague[chosen]),
         jac=True,
         method="L-BFGS-B",
         bounds=list(zip(mean - _FAR * spread, mean + _FAR * spread, strict=True)),
@@ -165,26 +160,31 @@ class GaussianProcess:
         mean = self._m + kernel @ self._weights
         return mean, np.maximum(self._height - (half * half).sum(0), _JITTER)
 
-    def log_improvement(self, x: Array, best: float) -> tuple[Array, Array]:
-        """Logarithms (k,) of the expected improvement on ``best`` at points (k, d); gradients.
+    def log_improvement(
+        self, x: Array, best: Array, counts: NDArray[np.bool_]
+    ) -> tuple[Array, Array]:
+        """Logarithms (k,) of a sum of expected improvements at points (k, d), and gradients (k, d).
 
-        They are finite and sloped where the improvement itself is 0 in floating point: Ament et
-        al., "Unexpected improvements to expected improvement" (arXiv:2310.20708).
+        Those on each of ``best`` (m,), as far as it ``counts`` (k, m). They are finite and sloped
+        where an improvement itself is 0 in floating point: Ament et al., "Unexpected improvements
+        to expected improvement" (arXiv:2310.20708).
         """
         scaled = x * self._per_scale
         kernel, slope = _matern(_squared(scaled, self._scaled))
         half = self._half(self._height * kernel.T)
         deviation = np.sqrt(np.maximum(self._height - (half * half).sum(0), _JITTER))
-        z = (self._m + self._height * kernel @ self._weights - best) / deviation
-        log_h = _log_h(z)
-        by_z = np.exp(log_ndtr(z) - log_h)  # of log_h
-        by_mean, by_deviation = by_z / deviation, (1.0 - by_z * z) / deviation
+        mean = self._m + self._height * kernel @ self._weights
+        z = (mean[:, None] - best) / deviation[:, None]
+        found = np.maximum(logsumexp(_log_h(z), axis=1, b=counts), _NOTHING)
+        by_z = np.exp(np.where(counts, log_ndtr(z) - found[:, None], -np.inf))
+        by_mean = by_z.sum(1) / deviation
+        by_deviation = (1.0 - (by_z * z).sum(1)) / deviation
         # by the covariance of every pair (k, n), then by the points
         pairs = by_mean[:, None] * self._weights
         pairs -= (by_deviation / deviation)[:, None] * self._other_half(half).T
         pairs *= -self._height * slope
         gradient = (pairs.sum(1)[:, None] * scaled - pairs @ self._scaled) * self._per_scale
-        return np.log(deviation) + log_h, gradient
+        return np.log(deviation) + found, gradient
 
 
 def _log_h(z: Array) -> Array:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,10 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy import optimize
 
-from hpo.search import comparison
+from hpo.search import comparison, constraints
 from hpo.search.comparison import Scale
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.history import frozen
@@ -54,8 +53,10 @@ _EACH = 30
 _CLIMBED = 8
 """Of all these, the best ones are improved along the gradient."""
 _STEPS = 30
-_BATCHES = 4
-"""With constraints: so often random points are drawn anew."""
+_WAY = (1.0, 0.75, 0.5, 0.25)
+"""Shares of the way to a top: further on something may not fit, or cost more."""
+_CAPS = 32
+"""Beside costs."""
 _NODES = 9
 """Of the quadrature over the scatter of networks."""
 _WORSE, _BETTER = 3.0, 30.0
@@ -72,13 +73,15 @@ class Known:
     ) -> None:
         """Take complete trials, one at least whose score was measured (see ``comparison``)."""
         self._sign, self._scale = 1.0 if maximize else -1.0, scale
-        scores = np.array([trial.value or 0.0 for trial in trials])
-        own = self._sign * scale.forward(scores)
+        told = np.array([trial.values for trial in trials], dtype=np.float64)
+        own = self._sign * scale.forward(told[:, 0])
         y, self._centre, self._deviation = standardised(own, math.inf if scale.bounded else _BETTER)
         vague = np.array([t.system_attrs.get(comparison.EXTRAPOLATED, 0.0) for t in trials])
         kept = most_telling(y, vague, KNOWN)
         self.x = cube.points([trials[k] for k in kept])
         """Where the most telling ones lie, (n, width)."""
+        self.costs = told[kept, 1:]
+        """(n, costs of the study)."""
         self.y, self._vague = y[kept], vague[kept]
         self.measured: NDArray[np.bool_] = self._vague == 0.0
         """(n,)."""
@@ -114,23 +117,21 @@ class KrigingBeliever(BaseSampler):
         self,
         n_startup_trials: int = 10,
         *,
-        cube: Cube,
-        scale: Scale,
+        spec: StudySpec,
         fits: Callable[[dict[str, Any]], bool] | None = None,
         seed: int,
     ) -> None:
-        """Take the space, and the seed of the trial.
+        """Take the study, and the seed of the trial.
 
         Args:
             n_startup_trials: trials that are drawn at random before the process is asked; the
                 first ones by number, however they end, and all until one is complete.
-            cube: the space of the study.
-            scale: on which scores are modelled.
+            spec: the study.
             fits: which parameters may be suggested, once the process is asked; without it, all.
             seed: of this suggestion.
         """
-        self._n_startup, self._seed, self._cube = n_startup_trials, seed, cube
-        self._scale, self._fits = scale, fits
+        self._n_startup, self._seed, self._spec = n_startup_trials, seed, spec
+        self._cube, self._fits = cube_of(spec), fits
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -144,70 +145,68 @@ class KrigingBeliever(BaseSampler):
         """See ``BaseSampler``."""
         chance = np.random.default_rng(self._seed)
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-        told = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+        told = [t for t in trials if t.state == TrialState.COMPLETE and t.values is not None]
         if trial.number < self._n_startup or not told:
             return self._cube.params(self._cube.random(1, chance)[0])
-        maximize = study.direction == StudyDirection.MAXIMIZE
-        known = Known(self._cube, told, maximize=maximize, scale=self._scale)
-        x = known.x[known.measured]
-        centres = x[np.argsort(-known.process.predict(x)[0], kind="stable")]
+        scale = comparison.modelled(self._spec)
+        known = Known(self._cube, told, maximize=self._spec.maximize, scale=scale)
         process = known.process
         pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]
         if pending:
             process = known.believing(self._cube.points(pending))
-        best = float(known.y[known.measured].max())
-        found = self._promising(process, best, centres[:_CENTRES], chance)
+        found = self._promising(known, process, chance)
         tried = [trial.params for trial in trials]
         new = (params for params in map(self._cube.params, found) if params not in tried)
         return next(new, self._cube.params(found[0]))
 
     def _promising(
-        self, process: GaussianProcess, best: float, centres: Array, chance: np.random.Generator
-    ) -> list[Array]:
-        """Points (width,) of great expected improvement, the greatest that is found first.
+        self, known: Known, process: GaussianProcess, chance: np.random.Generator
+    ) -> Array:
+        """Points (k, width) of great expected improvement, the greatest that is found first.
 
         All trials train their networks from the same seeds: the same point again tells nothing.
+        Beside costs it is the expected improvement of the hypervolume, by the score and the
+        logarithm of every cost, which are known: the mean, over random caps of the costs, of the
+        improvement on the best trial within the cap, of points within it.
         """
-        candidates = self._candidates(centres, chance)
-        gain = process.log_improvement(candidates, best)[0]
-        begin = candidates[np.argsort(-np.round(gain, _DECIMALS), kind="stable")]
-        tops = self._climb(process, best, begin[:_CLIMBED])
-        gain = process.log_improvement(tops, best)[0]
-        return [*tops[np.argsort(-np.round(gain, _DECIMALS), kind="stable")], *begin]
-
-    def _candidates(self, centres: Array, chance: np.random.Generator) -> Array:
-        """Points (n, width) anywhere and near the best; of these, those that may be suggested."""
-        cube, fits = self._cube, self._fits
-        parts = [cube.random(_CANDIDATES, chance)]
-        parts += [cube.near(c, far, _EACH, chance) for c in centres for far in _NEAR]
-        found = np.concatenate(parts)
-        if fits is None:
-            return found
-        kept = [point for point in found if fits(cube.params(point))]
-        for _ in range(_BATCHES):
-            if len(kept) >= _CANDIDATES:
-                break
-            more = cube.random(_CANDIDATES, chance)
-            kept += [point for point in more if fits(cube.params(point))]
-        return np.array(kept) if kept else found
-
-    def _climb(self, process: GaussianProcess, best: float, begin: Array) -> Array:
-        """The tops (k, width) of the hills of points, or these where the tops do not fit."""
+        cube, points = self._cube, self._cube.random(_CANDIDATES, chance)
+        fit, costs = self._known(points)
+        caps = _caps(costs, chance)
+        within = known.measured[:, None] & _within(known.costs, caps)
+        best = np.where(within, known.y[:, None], known.y.min()).max(0)
+        mean = np.where(within, known.process.predict(known.x)[0][:, None], -np.inf)
+        top = np.argsort(-mean, axis=0, kind="stable")[: -(-_CENTRES // len(caps)), :_CENTRES]
+        near = [cube.near(c, far, _EACH, chance) for c in known.x[np.unique(top)] for far in _NEAR]
+        others, others_costs = self._known(np.concatenate(near))
+        points = np.concatenate([points, *near])
+        counts = np.r_[fit, others][:, None] & _within(np.r_[costs, others_costs], caps)
+        gain = np.round(process.log_improvement(points, best, counts)[0], _DECIMALS)
+        chosen = np.argsort(-gain, kind="stable")[:_CLIMBED]
+        begin, own = points[chosen], counts[chosen]
 
         def down(x: Array) -> tuple[float, Array]:
-            values, slopes = process.log_improvement(x.reshape(begin.shape), best)
+            values, slopes = process.log_improvement(x.reshape(begin.shape), best, own)
             return -float(values.sum()), -slopes.ravel()
 
-        free, flat = np.ravel([self._cube.free(point) for point in begin]), begin.ravel()
+        free, flat = np.ravel([cube.free(point) for point in begin]), begin.ravel()
         bounds = optimize.Bounds(np.where(free, 0.0, flat), np.where(free, 1.0, flat))
         found = optimize.minimize(
             down, flat, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
         )
-        tops: Array = found.x.reshape(begin.shape)
-        if self._fits is not None:
-            fit = [self._fits(self._cube.params(top)) for top in tops]
-            tops = np.where(np.array(fit)[:, None], tops, begin)
-        return tops
+        way = found.x.reshape(begin.shape) - begin
+        ends = np.concatenate([begin + share * way for share in _WAY])
+        fit, costs = self._known(ends)
+        counts = fit[:, None] & _within(costs, caps)
+        gain = np.r_[np.round(process.log_improvement(ends, best, counts)[0], _DECIMALS), gain]
+        return np.asarray(np.concatenate([ends, points])[np.argsort(-gain, kind="stable")])
+
+    def _known(self, points: Array) -> tuple[NDArray[np.bool_], Array]:
+        """Whether points (k, width) fit (k,), and what they cost (k, costs of the study)."""
+        if self._fits is None and not self._spec.costs:
+            return np.ones(len(points), dtype=np.bool_), np.empty((len(points), 0))
+        params = [self._cube.params(point) for point in points]
+        fit = np.array([self._fits is None or self._fits(own) for own in params])
+        return fit, np.array([constraints.known(self._spec, own) for own in params])
 
     def sample_independent(
         self,
@@ -219,6 +218,19 @@ class KrigingBeliever(BaseSampler):
         """See ``BaseSampler``; asked where rounding put a value beside the steps of its range."""
         axis = Axis(param_distribution)
         return axis.value(axis.random(1, np.random.default_rng(self._seed))[0])
+
+
+def _caps(costs: Array, chance: np.random.Generator) -> Array:
+    """Caps (m, c), log-uniform between the ends of costs (k, c); one if there are no costs."""
+    low, high = np.nanmin(costs, 0), np.nanmax(costs, 0)
+    share = chance.random((_CAPS if len(low) else 1, len(low)))
+    positive = (low > 0.0).all()
+    return np.asarray(low * (high / low) ** share if positive else low + share * (high - low))
+
+
+def _within(costs: Array, caps: Array) -> NDArray[np.bool_]:
+    """Which costs (n, c) are no larger than caps (m, c), in each: (n, m)."""
+    return np.asarray((costs[:, None, :] <= caps).all(2))
 
 
 def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, float]:
@@ -271,20 +283,13 @@ def _is_complete(past: Past) -> bool:
     return past.state == SlotState.COMPLETE and past.score is not None
 
 
-@dataclass(frozen=True)
-class _Complete:
-    number: int
-    score: float | None
-    costs: tuple[float, ...]
-
-
 def order(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
     """The numbers of complete trials, the best first, as ``Result.ranking``.
 
     By score, or by what is expected of other networks; of several costs, those of the front.
     """
     complete = [
-        _Complete(number, past.score, past.costs)
+        SimpleNamespace(number=number, score=past.score, costs=past.costs)
         for number, past in enumerate(trials)
         if _is_complete(past)
     ]

@@ -21,7 +21,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 from objectives.capabilities import ChecksTask
 
-_OURS = {"self", "seed", "cube", "fits", "scale", "args", "kwargs"}
+_OURS = {"self", "seed", "spec", "fits", "args", "kwargs"}
 """Constructor arguments that are no options: the study sets them itself."""
 
 

@@ -166,16 +166,10 @@ class Cube:
         return rounded(self.space, found if self._present is None else self._present(found))
 
     def _settled(self, points: Array) -> Array:
-        """The same points (n, width), what is not there of each at its centre."""
+        """The same points (n, width), those of some that lack parameters on the lattice."""
         if self._present is None:
             return points
-        column = 0
-        there = [self.params(point) for point in points]
-        for name, axis in zip(self.space, self.axes, strict=True):
-            lacking = [name not in params for params in there]
-            points[lacking, column : column + axis.width] = axis.centre
-            column += axis.width
-        return points
+        return np.array([self.point(self.params(point)) for point in points])
 
     def random(self, n: int, chance: np.random.Generator) -> Array:
         """Points (n, width) anywhere."""

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo.search import comparison, constraints
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
-from hpo.search.space import cube_of, distributions, rounded
+from hpo.search.space import distributions, rounded
 from hpo.study.spec import StudySpec, derived_seed
 from hpo.study.tables import ParamValue
 from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
@@ -112,8 +112,7 @@ def sampler(
         seed = derived_seed(spec.seed, "suggest", number)
         seed = derived_seed(seed, "again", attempt) if attempt else seed
         if name == "kriging-believer":
-            cube, scale = cube_of(spec), comparison.modelled(spec)
-            return KrigingBeliever(cube=cube, scale=scale, fits=fits, seed=seed, **options)
+            return KrigingBeliever(spec=spec, fits=fits, seed=seed, **options)
         if name == "tpe":
             space = None if spec.is_conditional else distributions(spec)
             return SpaceTPE(space, seed=seed, **options)

@@ -17,7 +17,7 @@ MAX_GRID = 100_000
 
 _PLAIN_SAMPLERS = ("random", "qmc", "grid")
 _OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")
-_OF_COSTS = ("gp", "grid", "nsga2", "qmc", "random", "tpe")
+_OF_COSTS = ("gp", "grid", "kriging-believer", "nsga2", "qmc", "random", "tpe")
 _UNSELECTED = 'a sweep or protocol = "confirm"'
 _APART = (
     (["pruner"], 'protocol = "confirm"', "which scores nothing before the last epoch"),
@@ -44,8 +44,7 @@ def between_tables(spec: StudySpec) -> Broken:
         yield from _of_accuracy(spec, "confirm.yield_above", spec.confirm.yield_above)
     if spec.racing is not None:
         yield from _of_racing(spec, spec.racing)
-    for table in ("cost", "constraints"):
-        yield from _of_costs(spec, table)
+    yield from _of_costs(spec)
     if spec.sampler.name == "grid":
         yield from _of_grid(spec)
     if spec.figure is not None:
@@ -83,10 +82,11 @@ def _of_sampler(spec: StudySpec) -> Broken:
             rule, got = f"a sampler {why} must be given", f"name={spec.sampler.name!r}"
             yield must("sampler.name", rule, got, f"Valid: {', '.join(valid)}.")
     expects = spec.confirm is not None and spec.confirm.by == "expected"
-    if expects and spec.sampler.name != "kriging-believer":
+    if expects and (spec.costs or spec.sampler.name != "kriging-believer"):
         yield (
             'confirm.by: "expected" is what the process of the sampler "kriging-believer" expects, '
-            f"but got sampler.name={spec.sampler.name!r}. Take that sampler, or write "
+            f"of the score alone, but got sampler.name={spec.sampler.name!r}"
+            f"{' beside [cost]' * bool(spec.costs)}. Take that sampler without [cost], or write "
             'confirm.by = "score".'
         )
 
@@ -119,21 +119,20 @@ def _of_racing(spec: StudySpec, racing: Racing) -> Broken:
         yield must("racing.reduction_factor", rule, got, do)
 
 
-def _of_costs(spec: StudySpec, table: str) -> Broken:
+def _of_costs(spec: StudySpec) -> Broken:
     """Of ``[cost]`` and ``[constraints]``, whose names are those of costs."""
-    places = {name: "cost.name" for name in spec.costs}
-    if table == "constraints":
-        places = {name: f"constraints.{name}" for name in spec.constraints or ()}
-    known = spec.objective_impl.costs
-    for name, key in places.items():
+    known, places = spec.objective_impl.costs, [("cost.name", name) for name in spec.costs]
+    places += [(f"constraints.{name}", name) for name in spec.constraints or ()]
+    for key, name in places:
         if name not in known:
             hint = did_you_mean(name, known)
             yield f"{key}: objective {spec.objective!r} tells no cost {name!r}. {hint}"
-    asked_before = table == "constraints" or spec.pruner.name != "none"
-    if places and asked_before and not isinstance(spec.objective_impl, KnowsCosts):
+    if spec.asks_costs and not isinstance(spec.objective_impl, KnowsCosts):
         rule = "an objective must tell costs before training where they decide what is trained"
-        do = "Give it `costs_of`, or remove [constraints], or [pruner] beside [cost]."
-        yield must(table, rule, f"{spec.objective!r}, which does not", do)
+        do = "Give it `costs_of`, or remove [constraints]; beside [cost], remove [pruner] and take"
+        do += " another sampler than kriging-believer: gp, nsga2, tpe."
+        key = "constraints" if spec.constraints else "cost"
+        yield must(key, rule, f"{spec.objective!r}, which does not", do)
 
 
 def _of_grid(spec: StudySpec) -> Broken:

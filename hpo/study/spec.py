@@ -322,6 +322,12 @@ class StudySpec(Table):
         """What ``[cost]`` names, in that order; empty without it."""
         return self.cost.name if self.cost else ()
 
+    @property
+    def asks_costs(self) -> bool:
+        """Whether what a network costs decides something before it is trained."""
+        asked = self.pruner.name != "none" or self.sampler.name == "kriging-believer"
+        return bool(self.constraints or (self.costs and asked))
+
     def named_costs(self, costs: Sequence[float]) -> dict[str, float]:
         """Costs by name; empty where there are none."""
         return dict(zip(self.costs, costs, strict=True)) if costs else {}

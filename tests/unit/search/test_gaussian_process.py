@@ -33,14 +33,14 @@ def test_the_gradient_of_the_loss_is_its_slope() -> None:
 
 def test_the_gradient_of_an_improvement_is_its_slope() -> None:
     found = process()
-    for best in (0.0, 1.2, 6.0):
-        points = np.random.default_rng(1).random((4, 3))
-        slopes = found.log_improvement(points, best)[1]
-        for point, slope in zip(points, slopes, strict=True):
-            told = optimize.approx_fprime(
-                point, lambda p, at=best: found.log_improvement(p[None], at)[0][0], 1e-7
-            )
-            assert slope == pytest.approx(told, rel=1e-3, abs=1e-3)
+    best, chance = np.array([0.0, 1.2, 6.0]), np.random.default_rng(1)
+    points, counts = chance.random((6, 3)), chance.random((6, 3)) < 0.7
+    slopes = found.log_improvement(points, best, counts)[1]
+    for point, slope, own in zip(points, slopes, counts, strict=True):
+        told = optimize.approx_fprime(
+            point, lambda p, c=own[None]: found.log_improvement(p[None], best, c)[0][0], 1e-7
+        )
+        assert slope == pytest.approx(told, rel=1e-3, abs=1e-3)
 
 
 def test_the_improvement_is_that_of_a_normal_score_and_never_lost_in_rounding() -> None:
@@ -51,8 +51,10 @@ def test_the_improvement_is_that_of_a_normal_score_and_never_lost_in_rounding() 
     for z in (-2.0, -0.5, 1.0):
         best = mean - z * math.sqrt(variance)
         gain, _ = integrate.quad(lambda y, b=best: (y - b) * score.pdf(y), best, best + 10)
-        assert found.log_improvement(point, best)[0][0] == pytest.approx(math.log(gain))
-    values = [found.log_improvement(point, best)[0][0] for best in (3.0, 10.0, 30.0, 100.0)]
+        told = found.log_improvement(point, np.array([best]), np.array([[True]]))[0]
+        assert told[0] == pytest.approx(math.log(gain))
+    far, one = np.array([3.0, 10.0, 30.0, 100.0]), np.eye(4, dtype=bool)
+    values = list(found.log_improvement(np.repeat(point, 4, 0), far, one)[0])
     assert np.isfinite(values).all()
     assert values == sorted(values, reverse=True)
 

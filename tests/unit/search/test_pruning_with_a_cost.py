@@ -120,7 +120,7 @@ def test_of_several_costs_each_may_excuse_a_trial(pruner: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("cost", [{"name": "energy_pj"}, BOTH], ids=["one", "both"])
 @pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc"])
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc", "kriging-believer"])
 def test_samplers_learn_from_what_was_pruned(
     sampler: str, pruner: dict[str, Any], cost: dict[str, Any]
 ) -> None:
