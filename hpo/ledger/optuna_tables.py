@@ -153,7 +153,7 @@ def outcome_of(spec: StudySpec, end: End, user_attrs: Mapping[str, Any]) -> dict
     return {
         "trial_state": _STATES[end.state].name,
         "scores": values(end.score, end.costs) if scored else [],
-        "numbers": [effort.step_number(spec, n) for n in range(1, len(steps) + 1)],
+        "numbers": effort.step_numbers(spec)[: len(steps)],
         "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
         "user_keys": list(user_attrs),
         "user_texts": [json.dumps(value) for value in user_attrs.values()],

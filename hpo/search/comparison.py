@@ -17,16 +17,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from hpo.study.effort import networks_text
+from hpo.search import constraints
+from hpo.search.memory import MISSING, columns, kept
+from hpo.study import effort
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState
+from hpo.study.trials import RUNG, Past, SlotState
 
 Array = NDArray[np.float64]
 
@@ -85,15 +88,54 @@ def gained(spec: StudySpec) -> Scale:
     return LOG if is_error else LINEAR
 
 
-_ENDED = (SlotState.COMPLETE, SlotState.PRUNED)
+class Numbers:
+    """Settled trials as arrays, with a place for each; ``MISSING`` stands for what one lacks."""
+
+    def __init__(self, spec: StudySpec, seen: Sequence[Past], what: str = "seen") -> None:
+        """Take what a trial may see; those that were seen before are not looked at again.
+
+        ``what`` distinguishes histories of a study that are asked for in turn.
+        """
+        names, n = [f"{RUNG}{k}" for k in range(spec.budget.epochs.bit_length() + 1)], 3
+        ends = np.cumsum([n, len(spec.costs), len(names), len(effort.step_numbers(spec))])
+
+        def column(past: Past) -> Sequence[float]:
+            known, ended = past.suggestion, _ENDED.get(past.state, MISSING)
+            score = MISSING if past.score is None else past.score
+            costs = known_costs(spec, known.params if ended != MISSING else None)
+            noted = [known.attrs.get(name, MISSING) for name in names]
+            return (ended, score, len(past.steps), *costs, *noted, *past.steps)
+
+        values = columns(spec.hash, what, int(ends[-1])).of(seen, column)
+        (state, self.score, lengths), self.costs, self.rungs, self.steps = np.split(
+            values, ends[:-1]
+        )
+        self.length: Array = lengths
+        self.complete: NDArray[np.bool_] = state == 0.0
+        self.ended: NDArray[np.bool_] = state != MISSING
+        """Whether one is complete or was pruned."""
+        rungs = spec.racing.rungs if spec.racing else ()
+        self.networks: Array = lengths - (spec.budget.scores - 1)
+        """Of a race; one that was pruned within its first network has none."""
+        self.whole: NDArray[np.bool_] = self.complete | self.ended & np.isin(self.networks, rungs)
+        """Whether one is complete, or has left the race."""
+
+    def means(self, spec: StudySpec, members: int) -> Array:
+        """The mean scores of those that have ended over so many networks."""
+        step = spec.budget.scores + members - 2  # see ``pruning.TrialProgress``
+        means: Array = np.where(self.ended, self.steps[step], MISSING)
+        return means
 
 
-def mean_after(spec: StudySpec, past: Past, members: int) -> float | None:
-    """Mean score of an earlier trial over its first ``members`` networks; None if it has fewer."""
-    if past.state not in _ENDED:
-        return None
-    step = spec.budget.scores + members - 2  # see ``pruning.TrialProgress``
-    return past.steps[step] if step < len(past.steps) else None
+_ENDED = {SlotState.COMPLETE: 0.0, SlotState.PRUNED: 1.0}
+
+
+def known_costs(spec: StudySpec, params: Mapping[str, Any] | None) -> list[float]:
+    """What ``[cost]`` names, known before training; of nothing, less than any."""
+    if not spec.costs or params is None:
+        return [-math.inf] * len(spec.costs)
+    known = constraints.costs(spec, params)
+    return [known.get(name, math.inf) for name in spec.costs]
 
 
 def why_out(
@@ -109,20 +151,19 @@ def why_out(
     racing = spec.racing
     if racing is None or members not in racing.rungs or number == 0:
         return None
-    ended = [past for past in seen if past.state in _ENDED]
-    means = [mean_after(spec, past, members) for past in ended]
-    others = [other for other in means if other is not None]
-    sign = 1.0 if spec.maximize else -1.0
-    better = sum(sign * other > sign * mean for other in others)
+    known = Numbers(spec, seen)
+    n_ended, at_rung = int(known.ended.sum()), known.means(spec, members)
+    others = at_rung[at_rung != MISSING]
+    better = int(np.count_nonzero(others > mean if spec.maximize else others < mean))
     go_on = racing.keep
     if members == racing.rungs[0]:
-        go_on = min(go_on, (1 + len(ended)) // racing.reduction_factor)
+        go_on = min(go_on, (1 + n_ended) // racing.reduction_factor)
     if better < go_on:
         return None
-    trained = f"after {networks_text(spec, members)}"
+    trained = f"after {effort.networks_text(spec, members)}"
     if go_on == 0:
         least = racing.reduction_factor - 1
-        return f"{trained}: {len(ended)} trials had ended, {least} must have before one goes on"
+        return f"{trained}: {n_ended} trials had ended, {least} must have before one goes on"
     return f"{trained}: {better} of {len(others)} earlier trials were better, {go_on} may go on"
 
 
@@ -136,28 +177,27 @@ def levelled(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     """
     if spec.racing is None:
         return list(seen)
-    ahead: dict[int, float] = {}
-    finished = [past for past in seen if past.state == SlotState.COMPLETE]
+    known, ahead = Numbers(spec, seen), dict[int, float]()
     for members in spec.racing.rungs:
-        pairs = [(past.score, mean_after(spec, past, members)) for past in finished]
-        both = [(full, part) for full, part in pairs if full is not None and part is not None]
-        gains = [_gain(spec, full, part) for full, part in both]
-        ahead[members] = statistics.fmean(gains) if gains else 0.0
-    told = []
-    for past in seen:
-        members = len(past.steps) - spec.budget.scores + 1
-        # one that was pruned within its first network is none of the race's
-        if past.state == SlotState.PRUNED and past.score is not None and members in ahead:
-            score = _after(spec, past.score, ahead[members])
-            past = replace(past, state=SlotState.COMPLETE, score=score)
-        told.append(past)
-    return told
+        at_rung = known.means(spec, members)
+        both = known.complete & (at_rung != MISSING)
+        gains = _gains(spec, known.score[both], at_rung[both])
+        ahead[members] = statistics.fmean(gains) if gains.size else 0.0
+
+    def told(number: int, past: Past) -> Past:
+        if past.state != SlotState.PRUNED or past.score is None or not known.whole[number]:
+            return past
+        score = _after(spec, past.score, ahead[int(known.networks[number])])
+        return replace(past, state=SlotState.COMPLETE, score=score)
+
+    return kept(spec.hash, "levelled").of(seen, told, manner=ahead)
 
 
-def _gain(spec: StudySpec, end: float, before: float) -> float:
-    """What a network has gained: see ``gained``."""
-    last, first = gained(spec).forward(np.array([end, before]))
-    return float(last - first)
+def _gains(spec: StudySpec, ends: Array, before: Array) -> Array:
+    """What networks have gained: see ``gained``."""
+    last, first = gained(spec).forward(np.array([ends, before]))
+    found: Array = last - first
+    return found
 
 
 def _after(spec: StudySpec, before: float, gain: float) -> float:
@@ -184,26 +224,25 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     blind = spec.sampler.name in _BLIND or bool(spec.costs)
     if not blind or spec.pruner.name in ("none", "wilcoxon"):
         return list(seen)
-    whole = [past for past in seen if past.state == SlotState.COMPLETE and past.steps]
-    cut = [past for past in seen if past.state == SlotState.PRUNED]
-    longest = max((len(past.steps) for past in cut), default=0)
+    known = Numbers(spec, seen, "levelled")
+    ends = np.array([known.score, *known.steps])[:, known.complete & (known.length > 0)]
+    cut = [past for past in seen if past.state == SlotState.PRUNED and past.steps]
     furthest, last = spec.budget.scores, spec.budget.scores - 1
-    if not whole and longest < furthest:
+    longest = max((len(past.steps) for past in cut), default=furthest)
+    if not ends.size and longest < furthest:
         furthest = last = longest
-        whole = [replace(p, score=p.steps[-1]) for p in cut if len(p.steps) == longest > 0]
-    gains: dict[int, float] = {}
-    told = []
-    for past in seen:
+        ends = np.array([(p.steps[-1], *p.steps) for p in cut if len(p.steps) == longest]).T
+    steps = {len(past.steps) for past in cut} & {*range(1, last + 1)} if ends.size else set()
+    gains = {step: float(np.median(_gains(spec, ends[0], ends[step]))) for step in steps}
+
+    def told(_: int, past: Past) -> Past:
         step = len(past.steps)
-        if past.state == SlotState.PRUNED and whole and 0 < step <= last:
-            if step not in gains:
-                gains[step] = statistics.median(
-                    _gain(spec, p.score or 0.0, p.steps[step - 1]) for p in whole
-                )
-            ratio = spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step)
-            attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(ratio)}
-            own = replace(past.suggestion, attrs=attrs)
-            score = _after(spec, past.steps[-1], gains[step])
-            past = replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)
-        told.append(past)
-    return told
+        if past.state != SlotState.PRUNED or step not in gains:
+            return past
+        ratio = spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step)
+        attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(ratio)}
+        own = replace(past.suggestion, attrs=attrs)
+        score = _after(spec, past.steps[-1], gains[step])
+        return replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)
+
+    return kept(spec.hash, "extrapolated").of(seen, told, manner=(furthest, gains))

@@ -11,8 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
-from operator import is_
+from functools import partial
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -21,6 +20,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from hpo.search.memory import kept
 from hpo.search.space import directions, distributions, values
 from hpo.study import effort
 from hpo.study.spec import StudySpec
@@ -39,7 +39,7 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
         ValueError: a trial that had to be settled is not.
     """
     n_seen = max(0, number - spec.budget.window + 1)
-    seen = [trial.seen_by(number) for trial in trials[:n_seen]]
+    seen = [trial.seen_by(number) if trial.before else trial for trial in trials[:n_seen]]
     states = [trial.state for trial in seen]
     if SlotState.RUNNING in states:
         k = states.index(SlotState.RUNNING)
@@ -59,35 +59,11 @@ def learns(spec: StudySpec) -> bool:
 
 def view(spec: StudySpec, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
     """A study in memory whose first trials are the past."""
-    storage = History(_memory(spec.hash).frozen(spec, past), directions(spec))
+    make = partial(frozen, spec, distributions(spec))
+    made = kept(spec.hash, "frozen").of(past, make)
+    storage = History(made, directions(spec))
     pruner = optuna.pruners.NopPruner()
     return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner)
-
-
-class _Memory:
-    """The past in Optuna's terms, as far as it was asked for before.
-
-    Past trials are immutable, so what was made of the very same ones is still right; it only saves
-    making them again, and no decision depends on it.
-    """
-
-    def __init__(self) -> None:
-        self._past: list[Past] = []
-        self._made: list[FrozenTrial] = []
-
-    def frozen(self, spec: StudySpec, past: Sequence[Past]) -> list[FrozenTrial]:
-        same = [*map(is_, self._past, past), False].index(False)
-        made = self._made[:same]
-        if same < len(past):
-            space = distributions(spec)
-            made += [frozen(spec, space, k, past[k]) for k in range(same, len(past))]
-            self._past, self._made = list(past), made
-        return made
-
-
-@lru_cache(maxsize=8)
-def _memory(spec_hash: str) -> _Memory:
-    return _Memory()
 
 
 def frozen(
@@ -119,9 +95,7 @@ def frozen(
         distributions={name: space[name] for name in sorted(params)},
         user_attrs={},
         system_attrs=dict(trial.suggestion.attrs),
-        intermediate_values={
-            effort.step_number(spec, n): value for n, value in enumerate(trial.steps, start=1)
-        },
+        intermediate_values=dict(zip(effort.step_numbers(spec), trial.steps, strict=False)),
     )
 
 

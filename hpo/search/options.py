@@ -17,6 +17,7 @@ from hpo.errors import SpecError
 from hpo.search import constraints
 from hpo.search.pruning import PRUNERS, TrialProgress, pruner
 from hpo.search.suggest import SAMPLERS, suggest
+from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 from objectives.capabilities import ChecksTask
@@ -124,7 +125,7 @@ def _rehearse_sampler(spec: StudySpec) -> None:
 def _rehearse_pruner(spec: StudySpec) -> None:
     """Judge a trial of a few steps after one that has reported as many."""
     pruner(spec)
-    steps = (0.1, 0.2, 0.3)
+    steps = (0.1, 0.2, 0.3)[: len(effort.step_numbers(spec))]
     other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
     past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
     judge = TrialProgress(_step_by_step(spec), 1, [past], past.suggestion)

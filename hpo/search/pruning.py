@@ -1,25 +1,31 @@
-"""What a trial reports while it trains, and when a pruner ends it."""
+"""What a trial reports while it trains, and when a pruner ends it.
+
+The pruners decide as Optuna's, whose options they take, but look at new trials alone: Optuna's go
+through the whole study at every step.
+"""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from operator import le
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.pruners import BasePruner
 
-from hpo.search import comparison, constraints
-from hpo.search.history import frozen, learns, quiet, view, visible
-from hpo.search.space import distributions
+from hpo.search import comparison
+from hpo.search.history import learns, quiet, visible
+from hpo.search.memory import MISSING
 from hpo.study import effort
 from hpo.study.effort import Ending
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion, sampler_attrs
+from hpo.study.trials import RUNG, Past, Suggestion
 from objectives.contract import Protocol
+
+Array = NDArray[np.float64]
 
 
 class EndedError(Exception):
@@ -43,21 +49,30 @@ class TrialProgress:
         self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
     ) -> None:
         """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own suggestion."""
-        self._spec, self._number, self._pruner = spec, number, pruner(spec)
+        self._spec, self._number = spec, number
         self._by_network = spec.pruner.name == "wilcoxon"
         self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
         """What was reported."""
-        self._prunes = not isinstance(self._pruner, optuna.pruners.NopPruner)
+        self.attrs: dict[str, float] = {}
+        """The pruner's memory of the trial, to be stored with it."""
+        self._prunes = spec.pruner.name != "none"
         if not self._prunes:
             return
-        with quiet():
-            spec, seen = _comparable(spec, comparison.levelled(spec, self._seen), own)
-            self._study = view(spec, seen, optuna.samplers.RandomSampler(seed=0))
-            template = frozen(spec, distributions(spec), number, Past(suggestion=own))
-            self._trial_id = self._study._storage.create_new_trial(
-                self._study._study_id, template_trial=template
-            )
+        self._pruner: Any = pruner(spec)
+        self._numbers, self._others = (
+            effort.step_numbers(spec),
+            comparison.Numbers(spec, self._seen),
+        )
+        # A cheap network would else end for being worse than a dear one. Costs are those known
+        # before training, so that a trial that was pruned itself is compared with, too.
+        most = np.array(comparison.known_costs(spec, own.params))[:, None]
+        self._alike = (self._others.costs <= most).all(axis=0)
+        self._whole = self._others.whole & self._alike
+        self._decide = {
+            "wilcoxon": self._is_below_best,
+            "successive-halving": self._is_not_promoted,
+        }.get(spec.pruner.name, self._is_below_percentile)
 
     def epoch(self, member: int, score: float | None) -> None:
         """A network was trained for another epoch.
@@ -97,56 +112,98 @@ class TrialProgress:
     def report(self, value: float) -> bool:
         """Report the next step's value; True when the trial is to be pruned."""
         self.steps.append(value)
-        if not self._prunes or (self._spec.racing and len(self.steps) >= self._spec.budget.scores):
-            return False
-        storage, step = self._study._storage, effort.step_number(self._spec, len(self.steps))
-        with quiet():
-            storage.set_trial_intermediate_value(self._trial_id, step, value)
-            return bool(self._pruner.prune(self._study, storage.get_trial(self._trial_id)))
+        ended = self._spec.racing and len(self.steps) >= self._spec.budget.scores
+        return self._prunes and not ended and self._decide()
 
     def early_score(self, scores: Sequence[float]) -> float:
         """The score of a trial that has ended early after networks of these scores."""
         return statistics.fmean(scores) if self._by_network else self.steps[-1]
 
-    @property
-    def attrs(self) -> dict[str, Any]:
-        """The pruner's memory of the trial, to be stored with it."""
-        if not self._prunes:
-            return {}
-        return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
+    def _is_below_percentile(self) -> bool:
+        """``PercentilePruner``: the best value so far is worse than others at this step."""
+        own, n = self._pruner, len(self.steps)
+        step, before = self._numbers[n - 1], self._numbers[n - 2] if n > 1 else -1
+        values = self._others.steps[n - 1][self._whole]
+        if len(values) < max(1, own._n_startup_trials) or step < own._n_warmup_steps:
+            return False
+        if before >= step - (step - own._n_warmup_steps) % own._interval_steps:
+            return False
+        if np.isnan(self.steps).all():
+            return True
+        values = values[values != MISSING]
+        if len(values) < own._n_min_trials:
+            return False
+        more = self._spec.maximize
+        best = np.nanmax(self.steps) if more else np.nanmin(self.steps)
+        percent = 100 - own._percentile if more else own._percentile
+        place = (len(values) - 1) * percent / 100
+        n_below = np.count_nonzero(values <= best if more else values < best)
+        if abs(n_below - 0.5 - place) > _CLEAR and np.isfinite(values).all():
+            return bool((n_below < place) == more)
+        least = np.nanpercentile(values, percent)
+        return bool(best < least if more else best > least)
+
+    def _is_below_best(self) -> bool:
+        """``WilcoxonPruner``: the networks are worse than those of the best trial."""
+        own, sign = self._pruner, 1.0 if self._spec.maximize else -1.0
+        there = np.flatnonzero(self._others.ended & self._alike)  # means so far are unbiased scores
+        if not there.size:
+            return False
+        best = self._seen[there[np.argmax(sign * self._others.score[there])]].steps
+        n, both = min(len(best), len(self.steps)), np.array([*best, *self.steps])
+        if n < max(2, own._n_startup_steps) or not np.isfinite(both).all():
+            return False
+        if sign * sum(self.steps) / len(self.steps) >= sign * sum(best) / len(best):
+            return False
+        differences = sign * (np.array(self.steps[:n]) - np.array(best[:n]))
+        return bool(_p_worse(differences) < own._p_threshold)
+
+    def _is_not_promoted(self) -> bool:
+        """``SuccessiveHalvingPruner``: too many others were better at this rung."""
+        own, value, known = self._pruner, self.steps[-1], self._others
+        least, step = own._min_resource, self._numbers[len(self.steps) - 1]
+        if least is None:
+            lengths = known.length[self._whole]
+            if not lengths.size:
+                return False
+            least = max(self._numbers[int(lengths.max()) - 1] // 100, 1)
+        factor, rung = own._reduction_factor, len(self.attrs)
+        while step >= least * factor ** (own._min_early_stopping_rate + rung):
+            if math.isnan(value):
+                return True
+            self.attrs[f"{RUNG}{rung}"] = value
+            others = known.rungs[rung][self._alike]
+            others = others[others != MISSING]
+            if len(others) < own._bootstrap_count:
+                return True
+            better = np.count_nonzero(others > value if self._spec.maximize else others < value)
+            if better > max((len(others) + 1) // factor - 1, 0):
+                return True
+            rung += 1
+        return False
 
 
-def _comparable(
-    spec: StudySpec, seen: Sequence[Past], own: Suggestion
-) -> tuple[StudySpec, Sequence[Past]]:
-    """What a pruner compares a trial with: beside costs, with trials that cost no more, in each.
+def _p_worse(differences: Array) -> float:
+    """The p-value of Wilcoxon's signed-rank test that differences are not negative.
 
-    A cheap network would else end for being worse than a dear one. Costs are those known before
-    training, so that a trial that was pruned itself is compared with, too. Dearer trials stand as
-    excluded ones do, which pruners pass over; the scores of the others are alone.
+    Of few ones from all signs, as SciPy has it, which takes a millisecond.
     """
-    if not spec.costs:
-        return spec, seen
+    if len(differences) > _FEW:
+        from scipy.stats import wilcoxon
 
-    def costs(params: Mapping[str, Any]) -> list[float]:
-        known = constraints.costs(spec, params)
-        return [known.get(name, math.inf) for name in spec.costs]
+        return float(wilcoxon(differences, alternative="less", zero_method="zsplit").pvalue)
+    sizes = np.abs(differences)
+    ranks = ((sizes[:, None] > sizes).sum(1) + (sizes[:, None] >= sizes).sum(1) + 1) / 2
+    null, zeros = np.zeros(1), ranks[sizes == 0.0].sum() / 2
+    for rank in ranks[sizes > 0.0]:
+        null = np.r_[null, null + rank]
+    return float(np.mean(null + zeros <= ranks[differences > 0.0].sum() + zeros))
 
-    most = costs(own.params)
-    compared = []
-    for past in seen:
-        if past.state in (SlotState.COMPLETE, SlotState.PRUNED):
-            params = past.suggestion.params
-            if all(map(le, costs(params), most)):
-                past = replace(past, costs=())
-            else:
-                attrs = sampler_attrs(past.suggestion.attrs)
-                past = Past(
-                    suggestion=Suggestion(params=params, attrs=attrs), state=SlotState.EXCLUDED
-                )
-        compared.append(past)
-    return spec.model_copy(update={"cost": None}), compared
 
+_CLEAR = 2.0
+"""So many places from a percentile, it is clear on which side a value lies, without sorting."""
+_FEW = 13
+"""SciPy tries all signs of so many; of more, it does so where none are equal."""
 
 PRUNERS: dict[str, type[BasePruner]] = {
     "none": optuna.pruners.NopPruner,

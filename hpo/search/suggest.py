@@ -25,6 +25,8 @@ from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 
 ATTEMPTS = 8
 """How often a sampler is asked for what ``[constraints]`` allow, before uniform draws take over."""
+_BLIND = ("random", "qmc")
+"""Samplers that learn nothing from earlier trials."""
 _ASKED_AGAIN = ("tpe", "cmaes", "nsga2")
 """Others know the constraints (``kriging-believer``), would say the same again (``gp``), or draw as
 uniformly themselves."""
@@ -47,7 +49,8 @@ def suggest(
     told = {**spec.told(number), **(enqueued or {})}
     fits = constraints.fitting(spec, told)
     with quiet():
-        seen = visible(spec, number, trials) if learns(spec) else []
+        blind = spec.sampler.name in _BLIND or not learns(spec)
+        seen = [] if blind else visible(spec, number, trials)
         seen = comparison.extrapolated(spec, comparison.levelled(spec, seen))
         for attempt in range(ATTEMPTS if spec.sampler.name in _ASKED_AGAIN else 1):
             params, attrs = _asked(spec, seen, sampler(spec, number, attempt, fits), told)

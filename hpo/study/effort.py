@@ -33,11 +33,13 @@ def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
     return networks * budget.epochs
 
 
-def step_number(spec: StudySpec, n_steps: int) -> int:
-    """What Optuna calls the last of so many values: the epoch of a score, then one per network."""
+def step_numbers(spec: StudySpec) -> list[int]:
+    """What Optuna calls the steps of a trial: the epoch of a score, then one per network."""
+    budget = spec.budget
     if spec.pruner.name == "wilcoxon":
-        return n_steps
-    return spec.budget.epochs_at(n_steps) + max(0, n_steps - spec.budget.scores)
+        return [*range(1, budget.members + 1)]
+    scored = range(every := budget.score_every or 1, budget.epochs, every)
+    return [*scored, *range(budget.epochs, budget.epochs + budget.members)]
 
 
 def of_slot(spec: StudySpec, slot: Trial) -> int:

@@ -183,9 +183,13 @@ class Suggestion:
         return dict(self.attrs.get(FIXED_PARAMS, {}))
 
 
+RUNG = "completed_rung_"
+"""Attributes of a trial that begin so are what successive halving has noted."""
+
+
 def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
-    return {k: v for k, v in attrs.items() if not k.startswith("completed_rung_")}
+    return {k: v for k, v in attrs.items() if not k.startswith(RUNG)}
 
 
 @dataclass(frozen=True, kw_only=True)

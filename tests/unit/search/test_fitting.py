@@ -11,8 +11,7 @@ import searches
 from searches import searched
 from workers import toy_spec
 
-from hpo.search import constraints, options
-from hpo.search import history as search_history
+from hpo.search import constraints, memory, options
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import FIXED_PARAMS, Past, SlotState
@@ -55,7 +54,7 @@ def test_nothing_is_suggested_that_costs_more(sampler: dict[str, Any]) -> None:
     assert max(energy_pj(spec, past) for past in trials) <= 0.5
     free = spec.model_copy(update={"constraints": None})
     assert max(energy_pj(spec, past) for past in history(free, 4)) > 0.5, "no test"
-    search_history._memory.cache_clear()
+    memory.kept.cache_clear()
     hidden = [*trials[: n - 2], *(replace(p, state=SlotState.RUNNING) for p in trials[n - 2 :])]
     assert suggest(spec, n, hidden) == suggest(spec, n, trials)
     changed = [*trials[: n - 2], *(replace(p, score=0.1) for p in trials[n - 2 :])]

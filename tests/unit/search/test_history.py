@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
 from typing import Any
 
+import optuna
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from workers import toy_spec
 
-from hpo.search import history, suggest
-from hpo.search.pruning import TrialProgress
+from hpo.search import history, memory, suggest
+from hpo.search.pruning import TrialProgress, pruner
+from hpo.study import effort
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import RUNG, Past, SlotState, Suggestion
 
 SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes", "kriging-believer"]
-PRUNERS: dict[str, dict[str, Any]] = {
-    "median": {},
-    "percentile": {"percentile": 60.0},
-    "successive-halving": {"min_resource": 2, "reduction_factor": 2},
-    "wilcoxon": {"p_threshold": 0.4, "n_startup_steps": 1},
+CURVES = {"n_startup_trials": [0, 4], "n_warmup_steps": [0, 2], "interval_steps": [1, 3]}
+PRUNERS: dict[str, dict[str, list[Any]]] = {
+    "median": {**CURVES, "n_min_trials": [1, 4]},
+    "percentile": {**CURVES, "percentile": [0.0, 25.0, 60.0, 100.0]},
+    "successive-halving": {"min_resource": [1, 2, "auto"], "reduction_factor": [2, 3]},
+    "wilcoxon": {"p_threshold": [0.1, 0.125, 0.4], "n_startup_steps": [1, 4]},
 }
 
 
@@ -58,23 +63,36 @@ def test_samplers_suggest_the_same(sampler: str, monkeypatch: pytest.MonkeyPatch
     assert [suggest.suggest(spec, k, trials[:k]) for k in (0, 7, 16)] == ours
 
 
-@pytest.mark.parametrize("pruner", PRUNERS)
-def test_pruners_decide_the_same(pruner: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = toy_spec(pruner={"name": pruner, **PRUNERS[pruner]})
-    trials = past(spec, 20)
-    own = Suggestion(params=trials[0].suggestion.params)
+def curve(draw: random.Random, length: int) -> tuple[float, ...]:
+    """Scores with ties, and now and then none."""
+    return tuple(draw.choices([0.1, 0.2, 0.3, 0.4, 0.5, math.nan], [9] * 5 + [1], k=length))
 
-    def decisions() -> list[Any]:
-        found: list[Any] = []
-        for level in (0.0, 0.3, 0.6):
-            judge = TrialProgress(spec, 20, trials, own)
-            found += [[judge.report(level + 0.1 * step) for step in range(6)], judge.attrs]
-        return found
 
-    ours = decisions()
-    monkeypatch.setattr(history, "History", told)
-    assert decisions() == ours
-    assert any(map(any, ours[::2])), "nothing was pruned: no test"
+@pytest.mark.filterwarnings("ignore:All-NaN", "ignore:.*WilcoxonPruner")
+@pytest.mark.parametrize("objective", ["ToyObjective", "ToyLossObjective"])
+@pytest.mark.parametrize("name", PRUNERS)
+def test_pruners_decide_as_optunas(name: str, objective: str) -> None:
+    """Curves of all lengths, tried with random options."""
+    draw, decisions = random.Random(1), list[bool]()
+    for count in 2 * [*range(20)]:
+        options = {key: draw.choice(values) for key, values in PRUNERS[name].items()}
+        budget = {"members": 9, "window": 1}
+        known = {"objective": f"toy_objective:{objective}", "budget": budget}
+        spec = toy_spec(pruner={"name": name, **options}, **known)
+        numbers, trials = effort.step_numbers(spec), list[Past]()
+        for own in past(toy_spec(**known, pruner={"name": "none"}), count):
+            steps = curve(draw, draw.randint(1, len(numbers)))
+            trials.append(replace(own, steps=steps))
+        study = history.view(spec, trials, optuna.samplers.RandomSampler())
+        optunas, trial = pruner(spec), study.ask()
+        judge = TrialProgress(spec, count, trials, Suggestion(params={}))
+        for step, value in zip(numbers, curve(draw, len(numbers)), strict=True):
+            trial.report(value, step)
+            decisions.append(optunas.prune(study, study.trials[-1]))
+            assert judge.report(value) == decisions[-1], (options, trials)
+        attrs = study.trials[-1].system_attrs
+        assert judge.attrs == {key: attrs[key] for key in attrs if key.startswith(RUNG)}
+    assert 20 < sum(decisions) < len(decisions) - 20
 
 
 def test_what_was_remembered_of_another_past_is_not_used() -> None:
@@ -85,6 +103,6 @@ def test_what_was_remembered_of_another_past_is_not_used() -> None:
     changed = [*trials[:5], Past(suggestion=trials[5].suggestion, state=SlotState.FAILED)]
     changed += trials[6:]
     other = suggest.suggest(spec, 12, changed)
-    history._memory.cache_clear()
+    memory.kept.cache_clear()
     assert suggest.suggest(spec, 12, changed) == other
     assert suggest.suggest(spec, 12, trials) == first

@@ -139,10 +139,12 @@ def test_epochs_of_trials() -> None:
     assert effort.of_steps(spec, 0, complete=True) == 24 == effort.largest(spec) // 24
     one_by_one = toy_spec(pruner={"name": "wilcoxon"}, budget={"epochs": 4, "members": 6})
     assert effort.of_steps(one_by_one, 3) == 12
-    rarely = toy_spec(pruner={"name": "median"}, budget={"epochs": 4, "score_every": 3})
+    rarely = toy_spec(
+        pruner={"name": "median"}, budget={"epochs": 4, "score_every": 3, "members": 3}
+    )
     steps = range(5)
     assert [effort.of_steps(rarely, n) for n in steps] == [0, 3, 4, 8, 12]
-    assert [effort.step_number(rarely, n) for n in steps] == [0, 3, 4, 5, 6]
+    assert effort.step_numbers(rarely) == [3, 4, 5, 6]
     assert effort.soonest(rarely) == 3
 
 

@@ -1,0 +1,94 @@
+"""What was made of past trials, kept between the trials of a process.
+
+Past trials are immutable, so what was made of the very same ones is still right. It only saves
+making it again: no decision depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import zip_longest
+from operator import is_
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.study.trials import Past, SlotState
+
+T = TypeVar("T")
+MISSING = np.inf
+"""Fills up columns; no score is infinite."""
+
+
+def _same(known: Sequence[Past], past: Sequence[Past]) -> int:
+    """How many trials are the very same, from the first on."""
+    return [*map(is_, known, past), False].index(False)
+
+
+class Kept(Generic[T]):
+    """One thing for each past trial."""
+
+    def __init__(self) -> None:
+        """Nothing is made yet."""
+        self._past: Sequence[Past] = ()
+        self._made: list[T] = []
+        self._manner: object = None
+
+    def of(
+        self, past: Sequence[Past], make: Callable[[int, Past], T], manner: object = None
+    ) -> list[T]:
+        """Make what is missing, and all of it anew in another ``manner``."""
+        known = self._past if manner == self._manner else ()
+        same = _same(known, past)
+        if same < (n := len(past)):
+            rest = zip_longest(known[same:n], past[same:], self._made[same:n])
+            made = (
+                done if before is own else make(k, own)
+                for k, (before, own, done) in enumerate(rest, start=same)
+            )
+            self._made = [*self._made[:same], *made]
+            self._past, self._manner = past, manner
+        return self._made[: len(past)]
+
+
+class Columns:
+    """Numbers of past trials, a column each: an array that grows."""
+
+    def __init__(self, height: int) -> None:
+        """There are ``height`` rows, and no trial yet."""
+        self._past: Sequence[Past] = ()
+        self._values = np.empty((height, 0))
+
+    def of(
+        self, past: Sequence[Past], make: Callable[[Past], Sequence[float]]
+    ) -> NDArray[np.float64]:
+        """The columns (height, trials), of those before the last ones that run."""
+        n = len(past)
+        while n and past[n - 1].state == SlotState.RUNNING:
+            n -= 1
+        past, same = past[:n], _same(self._past, past[:n])
+        if same < n:
+            height, room = self._values.shape
+            if same < len(self._past) or n > room:  # those who hold the old array go on with it
+                kept = self._values[:, :same]
+                self._values = np.full((height, 2 * n), MISSING)
+                self._values[:, :same] = kept
+            for k in range(same, n):
+                column = make(past[k])
+                self._values[: len(column), k] = column
+            self._past = past
+        return self._values[:, :n]
+
+
+@lru_cache(maxsize=32)
+def kept(spec_hash: str, what: str) -> Kept[Any]:
+    """Things of one kind that were made for a study; those of the last few studies are kept."""
+    return Kept()
+
+
+@lru_cache(maxsize=8)
+def columns(spec_hash: str, what: str, height: int) -> Columns:
+    """Numbers of a study's trials; those of the last few studies are kept."""
+    return Columns(height)
