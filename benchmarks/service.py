@@ -1,8 +1,8 @@
 """Service overhead: CPU time per trial outside the objective, beside plain Optuna.
 
-A trial of ours trains 5 members that report 60 epochs each, and judges the first curve by the
-median pruner; a trial of plain Optuna asks, reports and tests for pruning 20 times, tells. Both use
-the same PostgreSQL, in a study that holds many trials already.
+A trial of ours trains 5 members that report 60 epochs each, and a pruner judges the first curve; a
+trial of plain Optuna asks, reports and tests for pruning 20 times, tells. Both use the same
+PostgreSQL, in a study that holds many trials already, every second of which was pruned.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from hpo import settings
 from hpo.ledger.ledger import Ledger
 from hpo.postgres import embedded
 from hpo.postgres.connect import Storage, open_storage
+from hpo.search import pruning
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, SlotState
+from hpo.study.trials import Phase
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
@@ -34,13 +35,33 @@ SIZES = (100, 1_000, 10_000)
 TRIALS = 20
 EPOCHS, MEMBERS, REPORTS = 60, 5, 20
 NAMES = "abcde"
-WARM_UP: dict[str, dict[str, Any]] = {"none": {}, "median": {"n_warmup_steps": 5}}
+PRUNERS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "median": {"n_warmup_steps": 5},
+    "percentile": {"percentile": 50.0, "n_warmup_steps": 5},
+    "wilcoxon": {"p_threshold": 0.01},
+    "successive-halving": {"min_resource": 4},
+}
+"""With their options: none prunes what is measured, since all others did worse."""
+CHOICES = (
+    *(("random", pruner) for pruner in (*PRUNERS, "race")),
+    *(("tpe", pruner) for pruner in ("none", "median", "race")),
+    *(("kriging-believer", pruner) for pruner in ("none", "median", "race")),
+)
+"""A race is no pruner, but ends trials, too."""
+RACE = {"rungs": [1], "reduction_factor": 2, "keep": 1000}
+OPTUNAS: dict[str, type[optuna.samplers.BaseSampler]] = {
+    "random": optuna.samplers.RandomSampler,
+    "tpe": optuna.samplers.TPESampler,
+}
 
 _SLOTS = """
-insert into hpo_ledger.slots (study_id, phase, number, state, params, score, steps, attempts,
+insert into hpo_ledger.slots (study_id, phase, number, state, params, attrs, score, steps, attempts,
                               worker, settled_at)
-select id, :phase, g, :state, json_build_object({params}), random(),
-       array(select 0.1 * random() from generate_series(1, :steps) where g is not null),
+select id, :phase, g, case when g % 2 < :whole then 'complete' else 'pruned' end,
+       json_build_object({params}), json_build_object({attrs}), random(),
+       array(select :high * random() from generate_series(
+         1, case when g % 2 < :whole then :steps else :cut + g % :spread end)),
        1, 'bench', now()
 from hpo_ledger.studies, generate_series(0, :n - 1) g where name = :study"""
 _MEMBERS = """
@@ -52,7 +73,8 @@ from hpo_ledger.slots, generate_series(0, :members - 1) m,
 _OPTUNA = (
     """
 insert into trials (number, study_id, state, datetime_start, datetime_complete)
-select g, :id, 'COMPLETE', now(), now() from generate_series(0, :n - 1) g""",
+select g, :id, cast(case when g % 2 < :whole then 'COMPLETE' else 'PRUNED' end as trialstate),
+       now(), now() from generate_series(0, :n - 1) g""",
     """
 insert into trial_values (trial_id, objective, value, value_type)
 select trial_id, 0, random(), 'FINITE' from trials where study_id = :id""",
@@ -63,8 +85,14 @@ from trials, unnest(string_to_array(:names, null)) p where study_id = :id""",
     """
 insert into trial_intermediate_values
        (trial_id, step, intermediate_value, intermediate_value_type)
-select trial_id, s, 0.1 * random(), 'FINITE'
-from trials, generate_series(1, :reports) s where study_id = :id""",
+select trial_id, s, :high * random(), 'FINITE'
+from trials, generate_series(
+  1, case when number % 2 < :whole then :reports else :reports / 2 end) s where study_id = :id""",
+    """
+insert into trial_system_attributes (trial_id, key, value_json)
+select trial_id, rung, cast(0.1 * random() as text)
+from trials, unnest(string_to_array(:rungs, null)) r, concat('completed_rung_', r) rung
+where study_id = :id""",
 )
 
 
@@ -86,12 +114,13 @@ class Overhead:
 
 def measure() -> Iterator[Overhead]:
     """Both services, for every sampler, pruner and size; each in a database of its own."""
-    for sampler, pruner in (("random", "none"), ("random", "median"), ("tpe", "median")):
+    for sampler, pruner in CHOICES:
         for size in SIZES:
             with _database() as storage:
                 yield _ours(storage, sampler, pruner, size)
-            with _database() as storage:
-                yield _plain_optuna(storage, sampler, pruner, size)
+            if sampler in OPTUNAS and pruner in PRUNERS:
+                with _database() as storage:
+                    yield _plain_optuna(storage, sampler, pruner, size)
 
 
 def _spec(sampler: str, pruner: str, trials: int) -> StudySpec:
@@ -103,8 +132,11 @@ def _spec(sampler: str, pruner: str, trials: int) -> StudySpec:
         "task": {"name": "instant"},
         "space": {name: {"low": 0.0, "high": 1.0} for name in NAMES},
         "sampler": {"name": sampler},
-        "pruner": {"name": pruner, **WARM_UP[pruner]},  # never prunes: the others did worse
     }
+    if pruner == "race":
+        raw["racing"] = RACE
+    else:
+        raw["pruner"] = {"name": pruner, **PRUNERS[pruner]}
     return validate(raw, where="benchmark")
 
 
@@ -130,27 +162,45 @@ def _ours(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
 
 
 def _fill(storage: Storage, spec: StudySpec, size: int) -> None:
-    pairs = ", ".join(f"'{name}', random()" for name in NAMES)
-    common = {"n": size, "study": spec.name, "phase": Phase.SEARCH, "state": SlotState.COMPLETE}
-    steps = EPOCHS + MEMBERS - 1
+    """Trials that have done worse than what comes; of every two, one was ended early."""
+    by_network, rungs = spec.pruner.name == "wilcoxon", range(0)
+    if spec.pruner.name == "successive-halving":
+        rungs = range(2)
+    shape = {"steps": MEMBERS if by_network else EPOCHS + MEMBERS - 1}
+    shape |= {"cut": 1 if by_network else 6, "spread": 3 if by_network else EPOCHS - 10}
+    if spec.racing is not None:
+        shape |= {"cut": EPOCHS, "spread": 1}
+    ends = spec.racing is not None or spec.pruner.name != "none"
+    shape |= {"whole": 1 if ends else 2}
+    values = {
+        "params": ", ".join(f"'{name}', random()" for name in NAMES),
+        "attrs": ", ".join(f"'completed_rung_{k}', 0.1 * random()" for k in rungs),
+    }
+    common = {"n": size, "study": spec.name, "phase": Phase.SEARCH, "high": _high(spec.pruner.name)}
     with storage.engine.begin() as connection:
-        connection.execute(text(_SLOTS.format(params=pairs)), {**common, "steps": steps})
+        connection.execute(text(_SLOTS.format(**values)), {**common, **shape})
         sizes = {"members": MEMBERS, "epochs": EPOCHS}
         connection.execute(text(_MEMBERS.format()), sizes)
         connection.execute(text("analyze"))
 
 
+def _high(pruner: str) -> float:
+    """Steps lie below it: those of the best trial, of another pruner, well below what comes."""
+    return 2.0 if pruner == "wilcoxon" else 0.1
+
+
 def _plain_optuna(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
     rdb = storage.optuna()
-    kind = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}[sampler]
-    kinds = {"none": optuna.pruners.NopPruner, "median": optuna.pruners.MedianPruner}
     optuna.create_study(storage=rdb, study_name="plain", direction="maximize")
     distribution = optuna.distributions.FloatDistribution(0.0, 1.0)
     values = {
         "id": rdb.get_study_id_from_name("plain"),
         "n": size,
         "names": NAMES,
-        "reports": REPORTS,
+        "reports": MEMBERS if pruner == "wilcoxon" else REPORTS,
+        "whole": 2 if pruner == "none" else 1,
+        "high": _high(pruner),
+        "rungs": "01" if pruner == "successive-halving" else "",
         "distribution": optuna.distributions.distribution_to_json(distribution),
     }
     with storage.engine.begin() as connection:
@@ -160,11 +210,12 @@ def _plain_optuna(storage: Storage, sampler: str, pruner: str, size: int) -> Ove
     study = optuna.load_study(
         storage=rdb,
         study_name="plain",
-        sampler=kind(seed=0),
-        pruner=kinds[pruner](**WARM_UP[pruner]),
+        sampler=OPTUNAS[sampler](seed=0),  # type: ignore[call-arg]
+        pruner=pruning.PRUNERS[pruner](**PRUNERS[pruner]),
     )
+    reports = values["reports"]
     began_s, server_s = time.process_time(), _server_cpu_s()
-    starts_s = [_one_plain_trial(study) for _ in range(TRIALS + 1)]
+    starts_s = [_one_plain_trial(study, reports) for _ in range(TRIALS + 1)]
     return Overhead(
         size=size,
         sampler=sampler,
@@ -176,12 +227,12 @@ def _plain_optuna(storage: Storage, sampler: str, pruner: str, size: int) -> Ove
     )
 
 
-def _one_plain_trial(study: optuna.Study) -> float:
+def _one_plain_trial(study: optuna.Study, reports: int) -> float:
     """CPU time of this process at which the trial began to train."""
     trial = study.ask()
     values = [trial.suggest_float(name, 0.0, 1.0) for name in NAMES]
     started_s = time.process_time()
-    for step in range(1, REPORTS + 1):
+    for step in range(1, reports + 1):
         trial.report(statistics.fmean(values) * step, step)
         trial.should_prune()
     study.tell(trial, statistics.fmean(values))

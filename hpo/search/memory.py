@@ -69,14 +69,14 @@ class Columns:
         while n and past[n - 1].state == SlotState.RUNNING:
             n -= 1
         past, same = past[:n], _same(self._past, past[:n])
+        height, room = self._values.shape
         if same < n:
-            height, room = self._values.shape
             if same < len(self._past) or n > room:  # those who hold the old array go on with it
                 kept = self._values[:, :same]
                 self._values = np.full((height, 2 * n), MISSING)
                 self._values[:, :same] = kept
             for k in range(same, n):
-                column = make(past[k])
+                column = make(past[k])[:height]
                 self._values[: len(column), k] = column
             self._past = past
         return self._values[:, :n]
