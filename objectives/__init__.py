@@ -35,19 +35,13 @@ def load(name: str) -> Objective[Any, Any]:
     """
     target = BUILT_IN.get(name, name)
     target, predicts = target.removesuffix(_PREDICTS), target.endswith(_PREDICTS)
-    module_name, colon, class_name = target.partition(":")
     known = ", ".join(sorted(BUILT_IN))
-    if not colon:
+    if ":" not in target:
         raise LookupError(
             f"unknown objective {name!r}. Built in: {known}; "
             f'your own is given as "package.module:Class"'
         )
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except Exception as error:  # a user's module may do anything as it is imported
-        raise LookupError(
-            f"objective {name!r} cannot be imported: {str(error).rstrip('.')}. Built in: {known}"
-        ) from error
+    found = imported(target, f"objective {name!r}", f". Built in: {known}")
     if isinstance(found, type) and issubclass(found, _imported("objectives.device:Device")):
         return _of_device(found, name, predicts)
     concrete = isinstance(found, type) and not inspect.isabstract(found)
@@ -58,6 +52,19 @@ def load(name: str) -> Objective[Any, Any]:
         )
     objective: Objective[Any, Any] = found()
     return objective
+
+
+def imported(target: str, what: str, known: str = "") -> Any:
+    """What is at ``package.module:Class``.
+
+    Raises:
+        LookupError: nothing is; the text begins with ``what``, and ends with what is ``known``.
+    """
+    try:
+        return _imported(target)
+    except Exception as error:  # a user's module may do anything as it is imported
+        why = str(error).rstrip(".")
+        raise LookupError(f"{what} cannot be imported: {why}{known}") from error
 
 
 @cache

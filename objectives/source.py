@@ -27,8 +27,10 @@ _INSTALLED = tuple(
 )
 
 
-def modules(objective: str) -> Mapping[str, str]:
+def modules(objective: str, *others: str) -> Mapping[str, str]:
     """A hash of the source of each module that an objective, by its name, is made of.
+
+    ``others`` are classes, each at ``package.module:Class``, that its study is made of, too.
 
     These are the objective's own module, those of its base classes and of its parameters' (which
     are a device), and whatever these import, at any place in them, and so on. Comments, docstrings
@@ -39,10 +41,11 @@ def modules(objective: str) -> Mapping[str, str]:
         LookupError: there is no such objective.
     """
     found: dict[str, str] = {}
-    named = objectives.BUILT_IN.get(objective, objective).partition(":")[0]
+    named = [objectives.BUILT_IN.get(objective, objective), *others]
     loaded = objectives.load(objective)
-    classes = (*type(loaded).__mro__, *loaded.Params.__mro__)
-    wanted = [named, *(cls.__module__ for cls in classes)]
+    known = [type(loaded), loaded.Params, *(objectives.imported(o, repr(o)) for o in others)]
+    classes = (cls for own in known for cls in own.__mro__)
+    wanted = [*(name.partition(":")[0] for name in named), *(cls.__module__ for cls in classes)]
     while wanted:
         name = wanted.pop()
         module = None if name in found else _read(name)

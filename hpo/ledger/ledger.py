@@ -81,7 +81,7 @@ class Ledger(LedgerReader):
                 trials is accepted. The message names the keys that differ. Or its objective has
                 another source.
         """
-        pins.modules(spec.objective)  # worked out while nobody waits
+        pins.modules(spec)  # worked out while nobody waits
         return self._register(spec)
 
     _register = transaction(_register)
@@ -164,8 +164,8 @@ class Ledger(LedgerReader):
             with self._autocommit.connect() as connection:
                 check_version(connection)
                 row = snapshots.study(connection, study)
-                objective = self._spec(row.id, row.spec).objective
-            self._codes[study] = pins.fingerprint(objective)
+                spec = self._spec(row.id, row.spec)
+            self._codes[study] = pins.fingerprint(spec)
         return self._codes[study]
 
     def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:

@@ -1,11 +1,11 @@
 """What a study is pinned to when it is registered, so that it stays what it is.
 
-Its source: that of its objective, and of what decides here, the search, and what is read out of a
-study file. How sums round, where the study asks for it. And the points of ``[warm_start] study``,
-which are looked up once: the other study's best trials, by the score of the search. What was
-confirmed on fresh seeds does not count: those networks were tested on the test part, which no
-search may learn from, not even by where it begins. For the same reason the other study must not
-have been searched on the test part, unless this one is, too.
+Its source: that of its objective and sampler, and of what decides here, the search, and what is
+read out of a study file. How sums round, where the study asks for it. And the points of
+``[warm_start] study``, which are looked up once: the other study's best trials, by the score of the
+search. What was confirmed on fresh seeds does not count: those networks were tested on the test
+part, which no search may learn from, not even by where it begins. For the same reason the other
+study must not have been searched on the test part, unless this one is, too.
 """
 
 from __future__ import annotations
@@ -47,14 +47,15 @@ def _service() -> Mapping[str, str]:
     return {n: source.of_file(path.read_bytes()) for n, path in zip(names, files, strict=True)}
 
 
-def modules(objective: str) -> dict[str, str]:
-    """A hash of the source of each module that the trials of an objective depend on."""
-    return {**source.modules(objective), **_service()}
+def modules(spec: StudySpec) -> dict[str, str]:
+    """A hash of the source of each module that the trials of a study depend on."""
+    own = [spec.sampler.name] if spec.sampler.is_own else []
+    return {**source.modules(spec.objective, *own), **_service()}
 
 
-def fingerprint(objective: str) -> str:
+def fingerprint(spec: StudySpec) -> str:
     """One hash of ``modules``."""
-    return source.of_modules(modules(objective))
+    return source.of_modules(modules(spec))
 
 
 def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
@@ -66,12 +67,12 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
     Raises:
         StudyError: it is another one; the message names the modules that differ.
     """
-    own = fingerprint(spec.objective)
+    own = fingerprint(spec)
     known = study.code
     if not known:
         _write(connection, study, spec)
     elif known[-1]["hash"] != own:
-        here, before = modules(spec.objective), known[-1]["modules"]
+        here, before = modules(spec), known[-1]["modules"]
         names = sorted(here.keys() | before.keys())
         changed = [name for name in names if here.get(name) != before.get(name)]
         if changed == [source.REGISTRY]:
@@ -108,7 +109,7 @@ def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
 def accept(connection: Connection, study: Row[Any], spec: StudySpec) -> int | None:
     """Go on with the source as it is here; the first trial of it, None if it is the study's."""
     known = study.code
-    if known and known[-1]["hash"] == fingerprint(spec.objective):
+    if known and known[-1]["hash"] == fingerprint(spec):
         return None
     return _write(connection, study, spec)
 
@@ -116,8 +117,8 @@ def accept(connection: Connection, study: Row[Any], spec: StudySpec) -> int | No
 def _write(connection: Connection, study: Row[Any], spec: StudySpec) -> int:
     entry = {
         "since": snapshots.progress(connection, study.id).oldest,
-        "hash": fingerprint(spec.objective),
-        "modules": modules(spec.objective),
+        "hash": fingerprint(spec),
+        "modules": modules(spec),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
     }

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from hpo.errors import SpecError
 from hpo.search import constraints
 from hpo.search.pruning import PRUNERS, TrialProgress, pruner
-from hpo.search.suggest import SAMPLERS, suggest
+from hpo.search.suggest import sampler_class, suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
@@ -39,12 +39,16 @@ def check(spec: StudySpec, where: str) -> None:
     if spec.sweep is not None:
         return
     constraints.check(spec, where)
+    try:
+        sampler = sampler_class(spec.sampler.name)
+    except LookupError as error:
+        raise SpecError(f"{where}: sampler.name: {error}.") from None
     choices: tuple[tuple[str, Any, Any, Callable[[], object]], ...] = (
-        ("sampler", spec.sampler, SAMPLERS, lambda: _rehearse_sampler(spec)),
-        ("pruner", spec.pruner, PRUNERS, lambda: _rehearse_pruner(spec)),
+        ("sampler", spec.sampler, sampler, lambda: _rehearse_sampler(spec)),
+        ("pruner", spec.pruner, PRUNERS[spec.pruner.name], lambda: _rehearse_pruner(spec)),
     )
-    for table, choice, classes, build in choices:
-        known = set(inspect.signature(classes[choice.name].__init__).parameters) - _OURS
+    for table, choice, cls, build in choices:
+        known = set(inspect.signature(cls.__init__).parameters) - _OURS
         for option in choice.options:
             if option not in known:
                 raise SpecError(
@@ -108,7 +112,8 @@ def _rehearse_sampler(spec: StudySpec) -> None:
     The history is drawn at random from the study's own space, with scores of its own.
     """
     suggest(spec, 0, [])
-    option, usual = _STARTUP.get(spec.sampler.name, ("", 0))
+    others = ("n_startup_trials", 10) if spec.sampler.is_own else ("", 0)
+    option, usual = _STARTUP.get(spec.sampler.name, others)
     number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
     if not option or not 0 < number <= _REHEARSED:
         return  # the others have no options that bite later, and gp would load torch

@@ -7,6 +7,7 @@ state, so any worker, at any time, comes to the same decision.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+import objectives
 from hpo.search import comparison, constraints
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
@@ -52,7 +54,8 @@ def suggest(
         blind = spec.sampler.name in _BLIND or not learns(spec)
         seen = [] if blind else visible(spec, number, trials)
         seen = comparison.extrapolated(spec, comparison.levelled(spec, seen))
-        for attempt in range(ATTEMPTS if spec.sampler.name in _ASKED_AGAIN else 1):
+        again = spec.sampler.name in _ASKED_AGAIN or spec.sampler.is_own
+        for attempt in range(ATTEMPTS if again else 1):
             params, attrs = _asked(spec, seen, sampler(spec, number, attempt, fits), told)
             if fits is None or fits(params):
                 break
@@ -91,6 +94,22 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
 }
 
 
+def sampler_class(name: str) -> type[BaseSampler]:
+    """The class of a sampler, by its name or ``package.module:Class``.
+
+    Raises:
+        LookupError: it is no sampler that the seed of a trial can be given to.
+    """
+    if name in SAMPLERS:
+        return SAMPLERS[name]
+    found = objectives.imported(name, repr(name))
+    if not (isinstance(found, type) and issubclass(found, BaseSampler)):
+        raise LookupError(f"{name!r} is no sampler: derive it from optuna.samplers.BaseSampler")
+    if "seed" not in inspect.signature(found.__init__).parameters:
+        raise LookupError(f"{name!r} must take an argument `seed`: that of the trial")
+    return found
+
+
 def sampler(
     spec: StudySpec,
     number: int,
@@ -119,7 +138,7 @@ def sampler(
         if name == "tpe":
             space = None if spec.is_conditional else distributions(spec)
             return SpaceTPE(space, seed=seed, **options)
-        build: Callable[..., BaseSampler] = SAMPLERS[name]
+        build: Callable[..., BaseSampler] = sampler_class(name)
         return build(seed=seed, **options)
 
 

@@ -250,13 +250,18 @@ def _strictly(model: type[M], values: Mapping[str, Any], where: str, table: str 
 
 
 def _check_objective(spec: StudySpec, where: str) -> None:
-    """Refuse an objective that is not there, and tables that its own models refuse."""
+    """Refuse an objective or sampler that is not there, and tables that its models refuse."""
     try:
         objective = objectives.load(spec.objective)
     except LookupError as error:
         ours = spec.objective.startswith("objectives:")
         hint = " A file of your own needs another name than objectives.py." * ours
         raise SpecError(f"{where}: objective: {error}.{hint}") from None
+    try:
+        if spec.sampler.is_own:
+            objectives.imported(spec.sampler.name, repr(spec.sampler.name))
+    except LookupError as error:
+        raise SpecError(f"{where}: sampler.name: {error}.") from None
     tasks = objective.tasks
     name = str(spec.task.get("name", next(iter(tasks))))
     if name not in tasks:

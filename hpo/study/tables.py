@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hpo.study.messages import ONE_LINE, must
+from hpo.study.messages import ONE_LINE, matching, must
 
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
@@ -87,12 +87,19 @@ class _Choice(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Sampler(_Choice):
-    """``[sampler]``: one of Optuna's, or ours, ``kriging-believer``."""
+SAMPLERS = "tpe|random|qmc|gp|grid|cmaes|nsga2|kriging-believer"
+_SAMPLER = f'one of {SAMPLERS.replace("|", ", ")}, or your own as "package.module:Class",'
 
-    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2", "kriging-believer"] = (
-        "tpe"
-    )
+
+class Sampler(_Choice):
+    """``[sampler]``: one of Optuna's, ours, ``kriging-believer``, or your own."""
+
+    name: Annotated[str, matching(rf"{SAMPLERS}|[^:]+:[^:]+", _SAMPLER)] = "tpe"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is somebody's own, at ``package.module:Class``."""
+        return ":" in self.name
 
 
 class Pruner(_Choice):

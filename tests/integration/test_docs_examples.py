@@ -14,7 +14,13 @@ from stack import ROOT
 SMALL = ["--trials", "2", "--set", "budget.members=1", "--set", "budget.epochs=2"]
 
 
-@pytest.mark.parametrize(("study", "less"), [("conv", []), ("first", ["--set", "fixed.width=8"])])
+NARROW = ["--set", "fixed.width=8"]
+OWN = ["--set", "sampler={name='near_best:NearBest', reach=0.1}", "--set", "budget.window=1"]
+
+
+@pytest.mark.parametrize(
+    ("study", "less"), [("conv", []), ("first", NARROW), ("first", [*NARROW, *OWN])]
+)
 def test_it_is_searched_and_confirmed(
     study: str, less: list[str], database_url: str, tmp_path: Path
 ) -> None:
