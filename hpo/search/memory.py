@@ -54,7 +54,7 @@ class Kept(Generic[T]):
 
 
 class Columns:
-    """Numbers of past trials, a column each: an array that grows."""
+    """Numbers of past trials, a column each."""
 
     def __init__(self, height: int) -> None:
         """There are ``height`` rows, and no trial yet."""
@@ -65,20 +65,14 @@ class Columns:
         self, past: Sequence[Past], make: Callable[[Past], Sequence[float]]
     ) -> NDArray[np.float64]:
         """The columns (height, trials), of those before the last ones that run."""
-        n = len(past)
-        while n and past[n - 1].state == SlotState.RUNNING:
-            n -= 1
-        past, same = past[:n], _same(self._past, past[:n])
-        height, room = self._values.shape
+        n = next((k for k in range(len(past), 0, -1) if past[k - 1].state != SlotState.RUNNING), 0)
+        same, height = _same(self._past, past[:n]), len(self._values)
         if same < n:
-            if same < len(self._past) or n > room:  # those who hold the old array go on with it
-                kept = self._values[:, :same]
-                self._values = np.full((height, 2 * n), MISSING)
-                self._values[:, :same] = kept
-            for k in range(same, n):
-                column = make(past[k])[:height]
-                self._values[: len(column), k] = column
-            self._past = past
+            newer = np.full((height, n - same), MISSING)
+            for k, column in enumerate(map(make, past[same:n])):
+                newer[: len(column), k] = column[:height]
+            self._values = np.concatenate([self._values[:, :same], newer], axis=1)
+            self._past = past[:n]
         return self._values[:, :n]
 
 

@@ -23,6 +23,7 @@ from hpo.study import effort
 from hpo.study.effort import Ending
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, Suggestion
+from objectives import intervals
 from objectives.contract import Protocol
 
 Array = NDArray[np.float64]
@@ -156,7 +157,7 @@ class TrialProgress:
         if sign * sum(self.steps) / len(self.steps) >= sign * sum(best) / len(best):
             return False
         differences = sign * (np.array(self.steps[:n]) - np.array(best[:n]))
-        return bool(_p_worse(differences) < own._p_threshold)
+        return bool(intervals.p_below(differences) < own._p_threshold)
 
     def _is_not_promoted(self) -> bool:
         """``SuccessiveHalvingPruner``: too many others were better at this rung."""
@@ -183,27 +184,8 @@ class TrialProgress:
         return False
 
 
-def _p_worse(differences: Array) -> float:
-    """The p-value of Wilcoxon's signed-rank test that differences are not negative.
-
-    Of few ones from all signs, as SciPy has it, which takes a millisecond.
-    """
-    if len(differences) > _FEW:
-        from scipy.stats import wilcoxon
-
-        return float(wilcoxon(differences, alternative="less", zero_method="zsplit").pvalue)
-    sizes = np.abs(differences)
-    ranks = ((sizes[:, None] > sizes).sum(1) + (sizes[:, None] >= sizes).sum(1) + 1) / 2
-    null, zeros = np.zeros(1), ranks[sizes == 0.0].sum() / 2
-    for rank in ranks[sizes > 0.0]:
-        null = np.r_[null, null + rank]
-    return float(np.mean(null + zeros <= ranks[differences > 0.0].sum() + zeros))
-
-
 _CLEAR = 2.0
 """So many places from a percentile, it is clear on which side a value lies, without sorting."""
-_FEW = 13
-"""SciPy tries all signs of so many; of more, it does so where none are equal."""
 
 PRUNERS: dict[str, type[BasePruner]] = {
     "none": optuna.pruners.NopPruner,

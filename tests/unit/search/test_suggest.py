@@ -16,6 +16,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.search_space import IntersectionSearchSpace
 from scipy.stats import qmc
 from searches import ended, searched
 from workers import toy_spec
@@ -164,7 +165,7 @@ def test_tpe_that_knows_its_space_suggests_what_optunas_does(
     pasts = (trials, [*failed, *trials[2:]], failed)
     ours = [suggest(spec, len(past), past) for past in pasts]
     monkeypatch.setattr(
-        "hpo.search.suggest.SpaceTPE", lambda space, **rest: optuna.samplers.TPESampler(**rest)
+        "hpo.search.suggest.KnownSpace", lambda _: IntersectionSearchSpace(include_pruned=True)
     )
     assert ours == [suggest(spec, len(past), past) for past in pasts]
 
