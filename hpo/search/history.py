@@ -79,7 +79,7 @@ def frozen(
     }[trial.state]
     if state == TrialState.PRUNED and (spec.pruner.name == "wilcoxon" or spec.costs):
         # its mean so far is an unbiased score: see WilcoxonPruner. And Optuna's samplers of several
-        # objectives know no pruned trials: see ``comparison.extrapolated``
+        # objectives know no pruned trials: see ``comparison.completed``
         state = TrialState.COMPLETE
     params = trial.suggestion.params
     scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
@@ -103,16 +103,13 @@ def frozen(
 def quiet() -> Iterator[None]:
     """Without Optuna's notices that a sampler is experimental: the study file asked for it."""
     level = optuna.logging.get_verbosity()
-    loud = level < optuna.logging.WARNING  # setting it costs more than a pruner's decision
-    if loud:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             yield
     finally:
-        if loud:
-            optuna.logging.set_verbosity(level)
+        optuna.logging.set_verbosity(level)
 
 
 EPOCH = datetime(2000, 1, 1)  # Optuna wants time stamps; decisions must not depend on them

@@ -6,7 +6,7 @@ run are believed to score what the process expects of them (Ginsbourger, Le Rich
 different places. Accuracies are modelled by their logits and errors by their logarithms: then
 differences among good networks count, and networks of one configuration scatter about alike,
 whether they are good or bad. A trial that the pruner ended has an extrapolated score
-(``comparison.extrapolated``), which counts the less the earlier it was ended.
+(``comparison.completed``), which counts the less the earlier it was ended.
 
 ``expected`` is what the process expects of a configuration, from all that a search has seen. The
 highest of many scores of single networks is lucky; the process knows how far networks of one
@@ -30,7 +30,6 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy import optimize
 
 from hpo.search import comparison, constraints
-from hpo.search.comparison import Scale
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.history import frozen
 from hpo.search.space import Axis, Cube, cube_of, distributions
@@ -38,6 +37,7 @@ from hpo.study import pareto
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Past, SlotState
 from objectives import intervals
+from objectives.scales import Scale
 
 KNOWN = 400
 """Trials, at most, that suggestions are made from."""
@@ -263,7 +263,7 @@ def expected(
     complete = [number for number, past in enumerate(trials) if _is_complete(past)]
     if spec.confirm is None or spec.confirm.by != "expected" or not complete:
         return {}
-    seen = comparison.extrapolated(spec, comparison.levelled(spec, trials))
+    seen = comparison.completed(spec, trials)
     space = distributions(spec)
     made = [frozen(spec, space, number, past) for number, past in enumerate(seen)]
     told = [trial for trial, past in zip(made, seen, strict=True) if _is_complete(past)]

@@ -83,6 +83,6 @@ def kept(spec_hash: str, what: str) -> Kept[Any]:
 
 
 @lru_cache(maxsize=8)
-def columns(spec_hash: str, what: str, height: int) -> Columns:
+def columns(spec_hash: str, height: int) -> Columns:
     """Numbers of a study's trials; those of the last few studies are kept."""
     return Columns(height)

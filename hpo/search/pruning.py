@@ -69,7 +69,7 @@ class TrialProgress:
         # before training, so that a trial that was pruned itself is compared with, too.
         most = np.array(comparison.known_costs(spec, own.params))[:, None]
         self._alike = (self._others.costs <= most).all(axis=0)
-        self._whole = self._others.whole & self._alike
+        self._whole = (self._others.complete | self._others.left) & self._alike
         self._decide = {
             "wilcoxon": self._is_below_best,
             "successive-halving": self._is_not_promoted,
@@ -147,7 +147,8 @@ class TrialProgress:
     def _is_below_best(self) -> bool:
         """``WilcoxonPruner``: the networks are worse than those of the best trial."""
         own, sign = self._pruner, 1.0 if self._spec.maximize else -1.0
-        there = np.flatnonzero(self._others.ended & self._alike)  # means so far are unbiased scores
+        ended = self._others.complete | self._others.pruned  # means so far are unbiased scores
+        there = np.flatnonzero(ended & self._alike)
         if not there.size:
             return False
         best = self._seen[there[np.argmax(sign * self._others.score[there])]].steps

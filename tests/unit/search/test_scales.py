@@ -62,7 +62,7 @@ def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None
 def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec) -> None:
     half, late = narma10.budget.scores // 2, narma10.budget.scores - narma10.budget.scores // 2
     whole = curve(narma10, *[0.8] * half, *[0.2] * late)
-    found = comparison.extrapolated(narma10, [whole, curve(narma10, *[0.1] * half)])
+    found = comparison.completed(narma10, [whole, curve(narma10, *[0.1] * half)])
     assert found[1].score == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
 
 
@@ -72,7 +72,7 @@ def test_fewer_networks_are_levelled_by_a_factor(narma10: StudySpec) -> None:
     spec = narma10.model_copy(update={"budget": budget, "racing": raced})
     whole = curve(spec, *[0.4] * budget.scores, 0.3, 0.2)
     short = replace(curve(spec, *[0.1] * budget.scores), state=SlotState.PRUNED)
-    found = comparison.levelled(spec, [whole, short])
+    found = comparison.completed(spec, [whole, short])
     assert found[1].score == pytest.approx(0.05), "and not 0.1 - 0.2"
 
 

@@ -8,7 +8,6 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import optuna
 import pytest
 from optuna.distributions import (
     BaseDistribution,
