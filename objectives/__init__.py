@@ -67,6 +67,23 @@ def imported(target: str, what: str, known: str = "") -> Any:
         raise LookupError(f"{what} cannot be imported: {why}{known}") from error
 
 
+def sampler(name: str) -> Any:
+    """The class of somebody's own sampler at ``package.module:Class``; this knows no Optuna.
+
+    Raises:
+        LookupError: there is none, or the seed of a trial cannot be given to it.
+    """
+    found = imported(name, repr(name))
+    if not (isinstance(found, type) and hasattr(found, "infer_relative_search_space")):
+        raise LookupError(f"{name!r} is no sampler: derive it from optuna.samplers.BaseSampler")
+    if inspect.isabstract(found):
+        lacks = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+        raise LookupError(f"{name!r} is no whole sampler: it lacks {lacks}")
+    if "seed" not in inspect.signature(found).parameters:
+        raise LookupError(f"{name!r} must take an argument `seed`: that of the trial")
+    return found
+
+
 @cache
 def _of_device(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
     """The objective on networks of devices of a class."""

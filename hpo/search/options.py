@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
+import objectives
 from hpo.errors import SpecError
 from hpo.search import constraints
-from hpo.search.pruning import PRUNERS, TrialProgress, pruner
-from hpo.search.suggest import sampler_class, suggest
+from hpo.search.pruning import PRUNERS, TrialProgress
+from hpo.search.suggest import SAMPLERS, suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
@@ -39,16 +40,12 @@ def check(spec: StudySpec, where: str) -> None:
     if spec.sweep is not None:
         return
     constraints.check(spec, where)
-    try:
-        sampler = sampler_class(spec.sampler.name)
-    except LookupError as error:
-        raise SpecError(f"{where}: sampler.name: {error}.") from None
-    choices: tuple[tuple[str, Any, Any, Callable[[], object]], ...] = (
-        ("sampler", spec.sampler, sampler, lambda: _rehearse_sampler(spec)),
-        ("pruner", spec.pruner, PRUNERS[spec.pruner.name], lambda: _rehearse_pruner(spec)),
-    )
-    for table, choice, cls, build in choices:
-        known = set(inspect.signature(cls.__init__).parameters) - _OURS
+    sampler = SAMPLERS.get(spec.sampler.name) or objectives.sampler(spec.sampler.name)
+    for table, choice, cls, rehearse in (
+        ("sampler", spec.sampler, sampler, _rehearse_sampler),
+        ("pruner", spec.pruner, PRUNERS[spec.pruner.name], _rehearse_pruner),
+    ):
+        known = set(inspect.signature(cls).parameters) - _OURS
         for option in choice.options:
             if option not in known:
                 raise SpecError(
@@ -56,7 +53,7 @@ def check(spec: StudySpec, where: str) -> None:
                     f"Valid: {', '.join(sorted(known)) or '(none)'}."
                 )
         try:
-            build()
+            rehearse(spec)
         except Exception as error:  # whatever their own code makes of an odd option
             raise SpecError(
                 f"{where}: {table}: {choice.name!r} refuses these options: "
@@ -129,7 +126,6 @@ def _rehearse_sampler(spec: StudySpec) -> None:
 
 def _rehearse_pruner(spec: StudySpec) -> None:
     """Judge a trial of a few steps after one that has reported as many."""
-    pruner(spec)
     steps = (0.1, 0.2, 0.3)[: len(effort.step_numbers(spec))]
     other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
     past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)

@@ -23,7 +23,7 @@ from hpo.study import effort
 from hpo.study.effort import Ending
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, Suggestion
-from objectives import intervals
+from objectives import comparisons
 from objectives.contract import Protocol
 
 Array = NDArray[np.float64]
@@ -134,15 +134,8 @@ class TrialProgress:
         values = values[values != MISSING]
         if len(values) < own._n_min_trials:
             return False
-        more = self._spec.maximize
-        best = np.nanmax(self.steps) if more else np.nanmin(self.steps)
-        percent = 100 - own._percentile if more else own._percentile
-        place = (len(values) - 1) * percent / 100
-        n_below = np.count_nonzero(values <= best if more else values < best)
-        if abs(n_below - 0.5 - place) > _CLEAR and np.isfinite(values).all():
-            return bool((n_below < place) == more)
-        least = np.nanpercentile(values, percent)
-        return bool(best < least if more else best > least)
+        best = np.nanmax(self.steps) if self._spec.maximize else np.nanmin(self.steps)
+        return comparisons.is_beyond(best, values, own._percentile, maximize=self._spec.maximize)
 
     def _is_below_best(self) -> bool:
         """``WilcoxonPruner``: the networks are worse than those of the best trial."""
@@ -158,7 +151,7 @@ class TrialProgress:
         if sign * sum(self.steps) / len(self.steps) >= sign * sum(best) / len(best):
             return False
         differences = sign * (np.array(self.steps[:n]) - np.array(best[:n]))
-        return bool(intervals.p_below(differences) < own._p_threshold)
+        return bool(comparisons.p_below(differences) < own._p_threshold)
 
     def _is_not_promoted(self) -> bool:
         """``SuccessiveHalvingPruner``: too many others were better at this rung."""
@@ -184,9 +177,6 @@ class TrialProgress:
             rung += 1
         return False
 
-
-_CLEAR = 2.0
-"""So many places from a percentile, it is clear on which side a value lies, without sorting."""
 
 PRUNERS: dict[str, type[BasePruner]] = {
     "none": optuna.pruners.NopPruner,

@@ -7,7 +7,6 @@ state, so any worker, at any time, comes to the same decision.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -95,22 +94,6 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
 }
 
 
-def sampler_class(name: str) -> type[BaseSampler]:
-    """The class of a sampler, by its name or ``package.module:Class``.
-
-    Raises:
-        LookupError: it is no sampler that the seed of a trial can be given to.
-    """
-    if name in SAMPLERS:
-        return SAMPLERS[name]
-    found = objectives.imported(name, repr(name))
-    if not (isinstance(found, type) and issubclass(found, BaseSampler)):
-        raise LookupError(f"{name!r} is no sampler: derive it from optuna.samplers.BaseSampler")
-    if "seed" not in inspect.signature(found.__init__).parameters:
-        raise LookupError(f"{name!r} must take an argument `seed`: that of the trial")
-    return found
-
-
 def sampler(
     spec: StudySpec,
     number: int,
@@ -143,7 +126,7 @@ def sampler(
             else:
                 tpe._search_space = KnownSpace(distributions(spec))
             return tpe
-        build: Callable[..., BaseSampler] = sampler_class(name)
+        build: Callable[..., BaseSampler] = SAMPLERS.get(name) or objectives.sampler(name)
         return build(seed=seed, **options)
 
 

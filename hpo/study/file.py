@@ -259,7 +259,7 @@ def _check_objective(spec: StudySpec, where: str) -> None:
         raise SpecError(f"{where}: objective: {error}.{hint}") from None
     try:
         if spec.sampler.is_own:
-            objectives.imported(spec.sampler.name, repr(spec.sampler.name))
+            objectives.sampler(spec.sampler.name)
     except LookupError as error:
         raise SpecError(f"{where}: sampler.name: {error}.") from None
     tasks = objective.tasks
