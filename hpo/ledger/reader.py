@@ -15,7 +15,7 @@ from hpo.ledger import snapshots
 from hpo.ledger.schema import ask, schema
 from hpo.ledger.statements import LISTING, STUDIES
 from hpo.postgres.connect import Storage, prepare_database
-from hpo.postgres.retry import Patience, Transactional, transaction
+from hpo.postgres.retry import Patience, Transactional, statement, transaction
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Listed, StudySnapshot, StudyState
@@ -114,7 +114,7 @@ class LedgerReader(Transactional):
         self._overview: Overview[Result] = Overview(Result.of)
         self._retry(lambda: prepare_database(storage, schema))
 
-    _fetched = transaction(snapshots.fetched)
+    _fetched = statement(snapshots.fetched)  # while rows are read, no transaction idles
     studies = transaction(listed)
     network = transaction(snapshots.network)
     open_studies = transaction(snapshots.open_studies)
@@ -142,7 +142,7 @@ class LedgerReader(Transactional):
 
         Those that have not changed since the last time are not read again.
         """
-        return self._overview.made(self._within(self._engine, self._overview.read))
+        return self._overview.made(self._within(self._autocommit, self._overview.read))
 
     def overlays(self, spec: StudySpec) -> list[Result]:
         """The other studies that a study's figure asks for, as far as they are there."""

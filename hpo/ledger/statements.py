@@ -302,6 +302,9 @@ ORDER BY created_at, id"""
 """A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark; ``whole`` says
 that no list can be made of its trials as ``BRIEFLY`` tells them."""
 
+PATIENT = "SELECT set_config('idle_in_transaction_session_timeout', '600s', true)"
+"""Let a transaction idle while rows of very many trials are made use of on a busy host."""
+
 LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtext(:name))"
 """One at a time makes a study of a name."""
 

@@ -68,10 +68,13 @@ class Columns:
         n = next((k for k in range(len(past), 0, -1) if past[k - 1].state != SlotState.RUNNING), 0)
         same, height = _same(self._past, past[:n]), len(self._values)
         if same < n:
-            newer = np.full((height, n - same), MISSING)
-            for k, column in enumerate(map(make, past[same:n])):
-                newer[: len(column), k] = column[:height]
-            self._values = np.concatenate([self._values[:, :same], newer], axis=1)
+            if same < len(self._past) or n > self._values.shape[1]:  # else there is room
+                grown = np.full((height, 2 * n), MISSING)
+                grown[:, :same] = self._values[:, :same]
+                self._values = grown
+            for k in range(same, n):
+                column = make(past[k])[:height]
+                self._values[: len(column), k] = column
             self._past = past[:n]
         return self._values[:, :n]
 

@@ -124,7 +124,7 @@ class TrialRun:
     def _history(self) -> list[Past]:
         """Earlier trials, every one with its suggestion."""
         history = self._ledger.history(self._claim)
-        if any(past.state == SlotState.RUNNING and not past.suggestion.params for past in history):
+        if any(not past.suggestion.params and past.state == SlotState.RUNNING for past in history):
             self._await_suggestions()
             history = self._ledger.history(self._claim)
         return _filled(self._claim, history)
@@ -317,9 +317,8 @@ def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member
 
 def _filled(claim: Claim, history: list[Past]) -> list[Past]:
     """The history with every suggestion in it: those that are missing are worked out."""
-    for number, past in enumerate(history):
-        if not past.suggestion.params:
-            enqueued = past.suggestion.enqueued
-            suggestion = suggest.suggest(claim.spec, number, history[:number], enqueued)
-            history[number] = past.suggested(suggestion)
+    for number in [k for k, past in enumerate(history) if not past.suggestion.params]:
+        enqueued = history[number].suggestion.enqueued
+        suggestion = suggest.suggest(claim.spec, number, history[:number], enqueued)
+        history[number] = history[number].suggested(suggestion)
     return history
