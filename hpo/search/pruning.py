@@ -60,7 +60,8 @@ class TrialProgress:
         self._prunes = spec.pruner.name != "none"
         if not self._prunes:
             return
-        self._pruner: Any = pruner(spec)
+        with quiet():
+            self._pruner: Any = PRUNERS[spec.pruner.name](**spec.pruner.options)
         self._numbers, self._others = (
             effort.step_numbers(spec),
             comparison.Numbers(spec, self._seen),
@@ -178,17 +179,10 @@ class TrialProgress:
         return False
 
 
-PRUNERS: dict[str, type[BasePruner]] = {
+PRUNERS: dict[str, Callable[..., BasePruner]] = {
     "none": optuna.pruners.NopPruner,
     "median": optuna.pruners.MedianPruner,
     "percentile": optuna.pruners.PercentilePruner,
     "wilcoxon": optuna.pruners.WilcoxonPruner,
     "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
 }
-
-
-def pruner(spec: StudySpec) -> BasePruner:
-    """Optuna's pruner of the spec."""
-    build: Callable[..., BasePruner] = PRUNERS[spec.pruner.name]
-    with quiet():
-        return build(**spec.pruner.options)

@@ -78,9 +78,8 @@ def _of_sampler(spec: StudySpec) -> Broken:
         (bool(spec.costs), _OF_COSTS, "of several objectives, a score and costs,"),
         (spec.is_conditional, _OF_CONDITIONS, "of parameters that some trials lack"),
     ):
-        if spec.sampler.is_own and valid != _PLAIN_SAMPLERS:
-            continue
-        if needs and spec.sweep is None and spec.sampler.name not in valid:
+        allowed = spec.sampler.name in valid or (spec.sampler.is_own and valid != _PLAIN_SAMPLERS)
+        if needs and spec.sweep is None and not allowed:
             rule, got = f"a sampler {why} must be given", f"name={spec.sampler.name!r}"
             yield must("sampler.name", rule, got, f"Valid: {', '.join(valid)}.")
     expects = spec.confirm is not None and spec.confirm.by == "expected"

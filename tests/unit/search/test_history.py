@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial
 from workers import toy_spec
 
 from hpo.search import history, memory, suggest
-from hpo.search.pruning import TrialProgress, pruner
+from hpo.search.pruning import PRUNERS as PRUNED_BY
+from hpo.search.pruning import TrialProgress
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, SlotState, Suggestion
@@ -87,7 +88,7 @@ def test_pruners_decide_as_optunas(name: str, objective: str) -> None:
             steps = curve(draw, draw.randint(1, len(numbers)))
             trials.append(replace(own, steps=steps))
         study = history.view(spec, trials, optuna.samplers.RandomSampler())
-        optunas, trial = pruner(spec), study.ask()
+        optunas, trial = PRUNED_BY[name](**options), study.ask()
         judge = TrialProgress(spec, count, trials, Suggestion(params={}))
         for step, value in zip(numbers, curve(draw, len(numbers)), strict=True):
             trial.report(value, step)
