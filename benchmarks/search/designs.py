@@ -6,9 +6,11 @@ are good. At each of them networks are trained as a trial of the study would, an
 confirmation would, from fresh seeds. It goes on where it was interrupted. The tables of ``columns``
 and ``mnist1d`` are those of these commands, sorted and compressed::
 
-    python -m benchmarks.search.designs --task columns --out t.jsonl --name whole --n 64
-    python -m benchmarks.search.designs --task columns --out t.jsonl --name good --n 48 \
-        --share 0.1 --after whole
+    python -m benchmarks.search.designs --task columns --out t.jsonl --name whole --n 8
+    python -m benchmarks.search.designs --task columns --out t.jsonl --name more --n 40 \
+        --networks 1
+    python -m benchmarks.search.designs --task columns --out t.jsonl --name good --n 16 \
+        --share 0.1 --after whole more
 
 The one of ``seqdigits`` (255 points, some where earlier searches had ended) has networks of an
 earlier state of this software: 143 epochs, as many steps as a confirmation takes in 100.
