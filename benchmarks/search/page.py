@@ -164,6 +164,8 @@ def _epochs(task: Task) -> list[list[str]]:
         cells = [
             f"{stats.spearmanr(scores[n], confirmed[n]).statistic:.2f}, "
             f"{100 * (confirmed[n] - scores[n]).mean():.1f}"
+            if n.sum() > 2
+            else "–"
             for n in chosen
         ]
         rows.append([f"{epoch}", *cells])
