@@ -50,12 +50,12 @@ def study(task: Task, sampler: str, seed: int) -> StudySpec:
     return validate(raw, where="benchmarks.search.costs")
 
 
-def search(task: Task, sampler: str, seed: int) -> dict[str, Any]:
+def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
     """A record: the hypervolume after so many trials, and CPU milliseconds of a suggestion."""
     spec, world = study(task, sampler, seed), surrogate.load(task)
     past: list[Past] = []
     spent_s = 0.0
-    while len(past) < AFTER[-1]:
+    while len(past) < trials:
         began_s = time.process_time()
         own = suggest(spec, len(past), past)
         spent_s += time.process_time() - began_s
@@ -76,6 +76,7 @@ def search(task: Task, sampler: str, seed: int) -> dict[str, Any]:
         "volume": [
             _volume(spec, past[:n], true, math.log(min(energies)), math.log(max(energies)))
             for n in AFTER
+            if n <= trials
         ],
         "ms": 1e3 * spent_s / len(past),
     }
@@ -111,7 +112,10 @@ def report(records: Sequence[dict[str, Any]]) -> None:
                 continue
             cells = []
             for k in range(len(AFTER)):
-                volumes = [r["volume"][k] for r in there]
+                volumes = [r["volume"][k] for r in there if k < len(r["volume"])]
+                if len(volumes) < 2:
+                    cells.append("")
+                    continue
                 cells.append(f"{statistics.fmean(volumes):.1f} ± {statistics.stdev(volumes):.1f}")
                 if first and sampler != SAMPLERS[0]:
                     p = stats.mannwhitneyu(volumes, [r["volume"][k] for r in first]).pvalue
@@ -125,6 +129,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search.costs", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("costs.jsonl"), help="records, by line")
     parser.add_argument("--seeds", type=int, default=10, help="study seeds of each (10)")
+    parser.add_argument("--trials", type=int, default=AFTER[-1], help="of a search (100)")
     parser.add_argument("--samplers", nargs="+", default=SAMPLERS, choices=SAMPLERS)
     args = parser.parse_args(arguments)
     lines = args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
@@ -134,7 +139,7 @@ def main(arguments: Sequence[str]) -> int:
     jobs = [(t, s, k) for k in range(args.seeds) for t in tasks for s in args.samplers]
     for task, sampler, seed in jobs:
         if (task.name, sampler, seed) not in done:
-            records.append(search(task, sampler, seed))
+            records.append(search(task, sampler, seed, args.trials))
             with args.out.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(records[-1]) + "\n")
     report(records)
