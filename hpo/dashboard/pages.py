@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection, Engine, text
 
 from hpo.errors import SpecError, StudyError
-from hpo.ledger import snapshots, statements
+from hpo.ledger import snapshots
 from hpo.ledger.reader import Overview, marks
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
@@ -84,8 +84,7 @@ class Shown:
 def connected(engine: Engine, seconds: float) -> Connection:
     """A connection whose questions the database gives up after so many seconds."""
     connection = engine.connect()
-    limit = f"set_config('statement_timeout', '{seconds:.0f}s', true)"
-    connection.execute(text(f"{statements.PATIENT}, {limit}"))
+    connection.execute(text(snapshots.LIMITS), {"seconds": f"{seconds:.0f}s"})
     return connection
 
 

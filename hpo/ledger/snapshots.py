@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 D = TypeVar("D", bound="DataclassInstance")
+LIMITS = f"{statements.PATIENT}, set_config('statement_timeout', :seconds, true)"
+"""Likewise of a reader, whose questions the database gives up after so many seconds."""
 _RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
 _LONGEST = 80
