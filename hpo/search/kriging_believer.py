@@ -176,7 +176,8 @@ class KrigingBeliever(BaseSampler):
         best = np.where(within, known.y[:, None], known.y.min()).max(0)
         mean = np.where(within, known.process.predict(known.x)[0][:, None], -np.inf)
         top = np.argsort(-mean, axis=0, kind="stable")[: -(-_CENTRES // len(caps)), :_CENTRES]
-        near = [cube.near(c, far, _EACH, chance) for c in known.x[np.unique(top)] for far in _NEAR]
+        centres = known.x[list(dict.fromkeys(top.T.ravel()))]
+        near = [cube.near(c, far, _EACH, chance) for c in centres for far in _NEAR]
         others, others_costs = self._known(np.concatenate(near))
         points = np.concatenate([points, *near])
         counts = np.r_[fit, others][:, None] & _within(np.r_[costs, others_costs], caps)
