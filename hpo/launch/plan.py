@@ -232,7 +232,6 @@ def _range(dimension: Dimension, kind: str) -> str:
     if dimension.low is None or dimension.high is None:
         raise ValueError("the dimension was not validated")
     text = f"{formatting.value_text(dimension.low)} … {formatting.value_text(dimension.high)}"
-    for name in ("step", "points"):
-        if (value := getattr(dimension, name)) is not None:
-            text += f", {name} {formatting.value_text(value)}"
+    if dimension.step is not None:
+        text += f", step {formatting.value_text(dimension.step)}"
     return text + (", log" if dimension.log else "") + (", whole numbers" if kind == "int" else "")

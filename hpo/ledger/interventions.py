@@ -86,7 +86,7 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
 
     Raises:
         StudyError: there is no such study, its budget is larger, or it is a sweep.
-        SpecError: the spec does not allow so many, as a grid of fewer points.
+        SpecError: the spec does not allow so many.
     """
     snapshot = ledger.snapshot(name)
     known = snapshot.spec
@@ -134,11 +134,10 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
 
 def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
     name = study.name
-    kind = "sweep" if spec.aim == "sweep" else spec.sampler.name
-    if kind in ("sweep", "grid"):
+    if spec.aim == "sweep":
         must = "a study must not visit points of its own to take another"
         do = "Launch one with other points under another name: --name NEW."
-        raise _refusal(name, must, f"it is a {kind}", do)
+        raise _refusal(name, must, "it is a sweep", do)
     if study.state == StudyState.FAILED:
         must, do = "the study must go on to take a trial", f"See what to do: hpo status {name}."
         raise _refusal(name, must, f"it is {study.state}", do)

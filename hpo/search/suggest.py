@@ -88,7 +88,6 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
     "random": optuna.samplers.RandomSampler,
     "qmc": optuna.samplers.QMCSampler,
     "gp": optuna.samplers.GPSampler,
-    "grid": optuna.samplers.GridSampler,
     "cmaes": optuna.samplers.CmaEsSampler,
     "nsga2": optuna.samplers.NSGAIISampler,
 }
@@ -110,9 +109,6 @@ def sampler(
     """
     name, options = spec.sampler.name, spec.sampler.options
     with quiet():
-        if name == "grid":  # every trial must shuffle the grid alike: the study's seed
-            grid = {parameter: spec.grid(parameter) for parameter in sorted(spec.dimensions)}
-            return optuna.samplers.GridSampler(grid, seed=spec.seed)
         if name == "qmc":
             return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
         seed = derived_seed(spec.seed, "suggest", number)

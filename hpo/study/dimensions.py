@@ -71,8 +71,6 @@ class Dimension(Table):
     high: float | int | None = None
     log: bool = False
     step: float | int | None = None
-    points: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Number of grid points of a range, for ``sampler.name = "grid"``."""
     choices: tuple[ParamValue, ...] | None = None
     per_layer: Annotated[bool | None, AfterValidator(_unless_true)] = None
     """Search a value for each layer: ``NAME.0`` of the layer that receives the input, and so on."""
@@ -86,7 +84,7 @@ class Dimension(Table):
             check_list(f"when.{name}", "value", values)
         if self.choices is not None:
             check_list("choices", "choice", self.choices)
-            ends = ("low", "high", "step", "points")
+            ends = ("low", "high", "step")
             extra = [k for k in ends if getattr(self, k) is not None] + ["log"] * self.log
             if extra:
                 got = f"{', '.join(extra)} too"
@@ -98,10 +96,8 @@ class Dimension(Table):
         return self
 
     def _check_step(self, step: float, low: float, high: float) -> None:
-        if self.log or self.points is not None:
-            other = "log" if self.log else "points"
-            rule = f"`step` and `{other}` must not be combined"
-            raise ValueError(must("", rule, do="Remove one."))
+        if self.log:
+            raise ValueError(must("", "`step` and `log` must not be combined", do="Remove one."))
         if step <= 0:
             rule = "a step must be above 0"
             raise ValueError(must(".step", rule, f"step={step}", "Change it."))
@@ -119,23 +115,18 @@ class Dimension(Table):
 
     @property
     def size(self) -> int:
-        """How many values ``grid`` would make at most, without making them."""
+        """How many values ``grid`` would make, without making them."""
         if self.choices is not None:
             return len(self.choices)
         low, high = self.ends
-        return self.points or math.floor((high - low) / float(self.step or 1) + 1e-9) + 1
+        return math.floor((high - low) / float(self.step or 1) + 1e-9) + 1
 
-    def grid(self, *, whole: bool) -> list[ParamValue]:
-        """Its choices, its steps, or ``points`` of its range; ``whole`` numbers or not."""
+    @property
+    def grid(self) -> list[ParamValue]:
+        """Its choices, or the whole numbers of its range, in its steps."""
         if self.choices is not None:
             return list(self.choices)
-        low, high = self.ends
-        if self.points is None:
-            step = float(self.step or 1)
-            values = [low + i * step for i in range(self.size)]
-        else:
-            values = spaced(low, high, self.points, log=self.log)
-        return list(dict.fromkeys(map(round, values))) if whole else list(values)
+        return [round(self.ends[0] + i * float(self.step or 1)) for i in range(self.size)]
 
     @property
     def allowed(self) -> str:

@@ -100,7 +100,7 @@ def _place(spec: StudySpec, name: str, slot: Trial) -> float:
 def discrete(spec: StudySpec, name: str) -> bool:
     """Whether a range has so few values that a bound is a value of its own."""
     dimension = spec.dimensions[name]
-    if spec.kind(name) != "int" and dimension.step is None and dimension.points is None:
+    if spec.kind(name) != "int" and dimension.step is None:
         return False
     return spec.dimensions[name].size <= 1 / WITHIN
 

@@ -295,7 +295,7 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
         rung = max(1, least["epochs"] // 4 // every) * every
         halving = {"min_resource": rung, "reduction_factor": 2}
         tree["pruner"] = {"name": "successive-halving", **halving}
-    if spec.takes_points and spec.warm_start is None:
+    if spec.selects and spec.warm_start is None:
         tree["warm_start"] = _first_look(spec)
     if spec.confirm is not None:
         tree["confirm"] = {"top": 1, "members": 2}

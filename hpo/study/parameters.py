@@ -139,7 +139,7 @@ def _of_condition(
         rule = "a condition must name another searched parameter, of choices or of whole numbers"
         yield must(key, rule, repr(parent), did_you_mean(parent, known))
         return
-    there = other.grid(whole=other.choices is None)
+    there = other.grid
     for value in values:
         if not has(there, value):
             shown = ", ".join(map(str, there[:20])) + ", ..." * (len(there) > 20)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from hpo.study.messages import Broken, did_you_mean, must
@@ -12,12 +11,9 @@ from hpo.study.tables import Figure, Pruner, Racing
 from objectives.capabilities import KnowsCosts
 from objectives.contract import Protocol
 
-MAX_GRID = 100_000
-"""Points of a grid: Optuna makes them all before the first trial."""
-
-_PLAIN_SAMPLERS = ("random", "qmc", "grid")
+_PLAIN_SAMPLERS = ("random", "qmc")
 _OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")
-_OF_COSTS = ("gp", "grid", "kriging-believer", "nsga2", "qmc", "random", "tpe")
+_OF_COSTS = ("gp", "kriging-believer", "nsga2", "qmc", "random", "tpe")
 _UNSELECTED = 'a sweep or protocol = "confirm"'
 _APART = (
     (["pruner"], 'protocol = "confirm"', "which scores nothing before the last epoch"),
@@ -26,7 +22,6 @@ _APART = (
     (["racing", "stop"], "[cost]", "as it compares scores alone"),
     (["racing"], 'pruner.name = "wilcoxon"', "which compares networks one by one itself"),
     (["constraints"], "a sweep", "which visits points of its own"),
-    (["constraints", "warm_start"], 'sampler.name = "grid"', "which visits points of its own"),
 )
 """Tables, what none of them may stand beside, and why."""
 
@@ -45,8 +40,6 @@ def between_tables(spec: StudySpec) -> Broken:
     if spec.racing is not None:
         yield from _of_racing(spec, spec.racing)
     yield from _of_costs(spec)
-    if spec.sampler.name == "grid":
-        yield from _of_grid(spec)
     if spec.figure is not None:
         yield from _of_figure(spec, spec.figure)
     if spec.reported is not None:
@@ -62,7 +55,6 @@ def _apart(spec: StudySpec) -> Broken:
         "[cost]": bool(spec.costs),
         'pruner.name = "wilcoxon"': spec.pruner.name == "wilcoxon",
         "a sweep": spec.sweep is not None,
-        'sampler.name = "grid"': spec.sampler.name == "grid",
     }
     for tables, other, why in _APART:
         for table in tables if there[other] else ():
@@ -134,21 +126,6 @@ def _of_costs(spec: StudySpec) -> Broken:
         do += " another sampler than kriging-believer: gp, nsga2, tpe."
         key = "constraints" if spec.constraints else "cost"
         yield must(key, rule, f"{spec.objective!r}, which does not", do)
-
-
-def _of_grid(spec: StudySpec) -> Broken:
-    for name, dimension in spec.space.items():
-        if dimension.choices is None and dimension.step is None and dimension.points is None:
-            do = "Give `points`, `step` or `choices`."
-            yield must(f"space.{name}", "a grid must know its points", do=do)
-    size, trials = math.prod(own.size for own in spec.dimensions.values()), spec.budget.trials
-    if size > MAX_GRID:
-        rule = f"a grid must have at most {MAX_GRID:,} points"
-        yield must("sampler.name", rule, f"{size:,}", "Take fewer points, or another sampler.")
-    size = math.prod(len(spec.grid(name)) for name in spec.dimensions)
-    if trials > size:
-        rule = f"a grid of {size} points must not be run more often than that"
-        yield must("budget.trials", rule, f"trials={trials}", f"Set trials = {size}.")
 
 
 def _of_figure(spec: StudySpec, figure: Figure) -> Broken:

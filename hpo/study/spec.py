@@ -280,8 +280,7 @@ class StudySpec(Table):
     def depths(self) -> list[int]:
         """How many layers networks may have; 1 of objectives that know none."""
         if LAYERS in self.space:
-            values = self.space[LAYERS].grid(whole=True)
-            return [int(n) for n in values if not isinstance(n, str)] or [1]
+            return [int(n) for n in self.space[LAYERS].grid if not isinstance(n, str)] or [1]
         found = self.fixed.get(LAYERS, self.defaults.get(LAYERS))
         return [found if isinstance(found, int) else 1]
 
@@ -433,11 +432,6 @@ class StudySpec(Table):
         return "front" if self.costs else "search"
 
     @property
-    def takes_points(self) -> bool:
-        """Whether its first trials may be told where to begin."""
-        return self.selects and self.sampler.name != "grid"
-
-    @property
     def selects(self) -> bool:
         """Whether it looks for a best trial: no sweep does, nor a set that is tested at once."""
         return self.sweep is None and self.protocol != Protocol.CONFIRM
@@ -453,7 +447,3 @@ class StudySpec(Table):
         assert self.sweep is not None
         params = self.sweep.points[number][2]
         return {name: self.parameter(name).typed(params[name]) for name in self.parameters}
-
-    def grid(self, name: str) -> list[ParamValue]:
-        """The grid values of a dimension."""
-        return self.dimensions[name].grid(whole=self.kind(name) == "int")

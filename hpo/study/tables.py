@@ -87,7 +87,7 @@ class _Choice(BaseModel):
         return dict(self.model_extra or {})
 
 
-SAMPLERS = "tpe|random|qmc|gp|grid|cmaes|nsga2|kriging-believer"
+SAMPLERS = "tpe|random|qmc|gp|cmaes|nsga2|kriging-believer"
 _SAMPLER = f'one of {SAMPLERS.replace("|", ", ")}, or your own as "package.module:Class",'
 
 

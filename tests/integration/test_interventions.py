@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from settling import claim, decide, finish, run
 from workers import kill, start_worker, toy_spec, wait_until
 
-from hpo.errors import SpecError, StudyError
+from hpo.errors import StudyError
 from hpo.ledger import interventions, schema
 from hpo.ledger.claims import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
@@ -299,11 +299,3 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     with pytest.raises(LeaseLostError):
         ledger.settle(running, End(state=SlotState.COMPLETE, score=0.5))
     assert "budget.trials must not shrink" in hpo("extend", "toy", "--trials", "2", status=1)
-
-
-def test_a_grid_is_extended_to_its_size_only(ledger: Ledger) -> None:
-    space = {"k": {"low": 1, "high": 4, "step": 1}}
-    ledger.register(toy_spec(space=space, sampler={"name": "grid"}, budget={"trials": 2}))
-    with pytest.raises(SpecError, match="a grid of 4 points must not be run more often"):
-        interventions.extend(ledger, "toy", 5)
-    assert interventions.extend(ledger, "toy", 4) == "extended"

@@ -13,9 +13,8 @@ from searches import SAMPLERS, searched
 from snapshots import amendment, member, slot
 from workers import toy_spec
 
-from hpo.search import history as search_history
+from hpo.search import memory, suggest
 from hpo.search import options as search_options
-from hpo.search import suggest
 from hpo.study import pareto
 from hpo.study.file import load
 from hpo.study.networks import Confirmation
@@ -104,7 +103,7 @@ def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]
         *(replace(t, costs=(0.0,) * len(t.costs), score=1.0) for t in trials[seen:]),
     ]
     assert suggest.suggest(spec, n, changed) == ours[-1]
-    search_history._memory.cache_clear()
+    memory.kept.cache_clear()
     assert [suggest.suggest(spec, k, trials[:k]) for k in numbers] == ours
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from hpo.study import file
 from hpo.study.spec import StudySpec
 
@@ -105,16 +103,6 @@ def test_lists_and_single_numbers_are_points_of_layers() -> None:
         {},
     ]
     assert own.reported_params == {"tau_ns.0": 5.0, "tau_ns.1": 5.0, "tau_ns.2": 5.0, "s": 0.5}
-
-
-def test_a_grid_visits_layers_as_dimensions() -> None:
-    own = spec(
-        budget={"trials": 9},
-        fixed={"layers": 2},
-        space={"tau_ns": {**LAYER, "points": 3}},
-        sampler={"name": "grid"},
-    )
-    assert own.grid("tau_ns.1") == pytest.approx([1.0, 10.0**0.5, 10.0])
 
 
 def test_a_sweep_varies_one_layer() -> None:
