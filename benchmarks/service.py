@@ -35,11 +35,12 @@ SIZES = (100, 1_000, 10_000)
 TRIALS = 20
 EPOCHS, MEMBERS, REPORTS = 60, 5, 20
 NAMES = "abcde"
+HIGH = 0.1
+"""Steps lie below it, well below what comes."""
 PRUNERS: dict[str, dict[str, Any]] = {
     "none": {},
     "median": {"n_warmup_steps": 5},
     "percentile": {"percentile": 50.0, "n_warmup_steps": 5},
-    "wilcoxon": {"p_threshold": 0.01},
     "successive-halving": {"min_resource": 4},
 }
 """With their options: none prunes what is measured, since all others did worse."""
@@ -178,11 +179,8 @@ def _ours(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
 
 def _fill(storage: Storage, spec: StudySpec, size: int) -> None:
     """Trials that have done worse than what comes; of every two, one was ended early."""
-    by_network, rungs = spec.pruner.name == "wilcoxon", range(0)
-    if spec.pruner.name == "successive-halving":
-        rungs = range(2)
-    shape = {"steps": MEMBERS if by_network else EPOCHS + MEMBERS - 1}
-    shape |= {"cut": 1 if by_network else 6, "spread": 3 if by_network else EPOCHS - 10}
+    rungs = range(2 if spec.pruner.name == "successive-halving" else 0)
+    shape = {"steps": EPOCHS + MEMBERS - 1, "cut": 6, "spread": EPOCHS - 10}
     if spec.racing is not None:
         shape |= {"cut": EPOCHS, "spread": 1}
     ends = spec.racing is not None or spec.pruner.name != "none"
@@ -191,17 +189,12 @@ def _fill(storage: Storage, spec: StudySpec, size: int) -> None:
         "params": ", ".join(f"'{name}', random()" for name in NAMES),
         "attrs": ", ".join(f"'completed_rung_{k}', 0.1 * random()" for k in rungs),
     }
-    common = {"n": size, "study": spec.name, "phase": Phase.SEARCH, "high": _high(spec.pruner.name)}
+    common = {"n": size, "study": spec.name, "phase": Phase.SEARCH, "high": HIGH}
     with storage.engine.begin() as connection:
         connection.execute(text(_SLOTS.format(**values)), {**common, **shape})
         sizes = {"members": MEMBERS, "epochs": EPOCHS}
         connection.execute(text(_MEMBERS.format()), sizes)
         connection.execute(text("analyze"))
-
-
-def _high(pruner: str) -> float:
-    """Steps lie below it: those of the best trial, of another pruner, well below what comes."""
-    return 2.0 if pruner == "wilcoxon" else 0.1
 
 
 def _plain_optuna(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
@@ -212,9 +205,9 @@ def _plain_optuna(storage: Storage, sampler: str, pruner: str, size: int) -> Ove
         "id": rdb.get_study_id_from_name("plain"),
         "n": size,
         "names": NAMES,
-        "reports": MEMBERS if pruner == "wilcoxon" else REPORTS,
+        "reports": REPORTS,
         "whole": 2 if pruner == "none" else 1,
-        "high": _high(pruner),
+        "high": HIGH,
         "rungs": "01" if pruner == "successive-halving" else "",
         "distribution": optuna.distributions.distribution_to_json(distribution),
     }

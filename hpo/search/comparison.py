@@ -154,7 +154,7 @@ def completed(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     errors a factor): the complete ones, or, as long as there is none, those that went the furthest.
     """
     blind = spec.sampler.name in _BLIND or bool(spec.costs)
-    extrapolates = blind and spec.pruner.name not in ("none", "wilcoxon")
+    extrapolates = blind and spec.pruner.name != "none"
     if spec.racing is None and not extrapolates:
         return list(seen)
     known, manner = Numbers(spec, seen), list[tuple[float, ...]]()

@@ -77,9 +77,8 @@ def frozen(
         SlotState.FAILED: TrialState.FAIL,
         SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
     }[trial.state]
-    if state == TrialState.PRUNED and (spec.pruner.name == "wilcoxon" or spec.costs):
-        # its mean so far is an unbiased score: see WilcoxonPruner. And Optuna's samplers of several
-        # objectives know no pruned trials: see ``comparison.completed``
+    if state == TrialState.PRUNED and spec.costs:
+        # Optuna's samplers of several objectives know no pruned trials: ``comparison.completed``
         state = TrialState.COMPLETE
     params = trial.suggestion.params
     scored = state in (TrialState.COMPLETE, TrialState.PRUNED)

@@ -36,10 +36,9 @@ class EndedError(Exception):
 class TrialProgress:
     """One trial on its way; tell it of every epoch and network in order, those of before too.
 
-    Pruners that compare learning curves see the scores of the first network in training, whose last
-    value is then its score, and one step for every further network: the mean score so far. The
-    Wilcoxon pruner compares network by network (the same seeds in all trials): step m is the score
-    of network m - 1. Under ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
+    Pruners see the scores of the first network in training, whose last value is then its score, and
+    one step for every further network: the mean score so far. Under ``Protocol.CONFIRM`` nothing is
+    scored on the way, and nothing reported.
 
     The pruner compares steps, beside a cost with those of trials that cost no more; in a race,
     those of the first network's curve alone, and ``why_out`` decides after every network. A
@@ -51,7 +50,6 @@ class TrialProgress:
     ) -> None:
         """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own suggestion."""
         self._spec, self._number = spec, number
-        self._by_network = spec.pruner.name == "wilcoxon"
         self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
         """What was reported."""
@@ -71,10 +69,8 @@ class TrialProgress:
         most = np.array(comparison.known_costs(spec, own.params))[:, None]
         self._alike = (self._others.costs <= most).all(axis=0)
         self._whole = (self._others.complete | self._others.left) & self._alike
-        self._decide = {
-            "wilcoxon": self._is_below_best,
-            "successive-halving": self._is_not_promoted,
-        }.get(spec.pruner.name, self._is_below_percentile)
+        halving = spec.pruner.name == "successive-halving"
+        self._decide = self._is_not_promoted if halving else self._is_below_percentile
 
     def epoch(self, member: int, score: float | None) -> None:
         """A network was trained for another epoch.
@@ -82,7 +78,7 @@ class TrialProgress:
         Raises:
             EndedError: the pruner has seen enough.
         """
-        if member == 0 and score is not None and not self._by_network:
+        if member == 0 and score is not None:
             self._judge(score)
 
     def networks(self, scores: Sequence[float]) -> None:
@@ -92,10 +88,10 @@ class TrialProgress:
             EndedError: the pruner has seen enough, or the trial has left the race.
         """
         mean = statistics.fmean(scores)
-        if self.steps and len(scores) == 1 and not self._by_network:
+        if self.steps and len(scores) == 1:
             self.steps[-1] = mean  # on the solved equation; its curve was at the step of training
-        if self._spec.protocol != Protocol.CONFIRM and (self._by_network or len(scores) > 1):
-            self._judge(scores[-1] if self._by_network else mean)
+        if self._spec.protocol != Protocol.CONFIRM and len(scores) > 1:
+            self._judge(mean)
         why = comparison.why_out(self._spec, self._number, self._seen, mean, len(scores))
         if why is not None:
             raise EndedError(f"{Ending.NETWORKS} {why}")
@@ -103,8 +99,7 @@ class TrialProgress:
     def _judge(self, value: float) -> None:
         if not self.report(value):
             return
-        spec, whole = self._spec, len(self.steps)
-        whole -= 0 if self._by_network else spec.budget.scores - 1
+        spec, whole = self._spec, len(self.steps) - self._spec.budget.scores + 1
         ended = f"{Ending.CURVE} after {effort.epochs_text(spec, len(self.steps))}"
         if whole > 0:
             ended = f"{Ending.NETWORKS} after {effort.networks_text(spec, whole)}"
@@ -116,10 +111,6 @@ class TrialProgress:
         self.steps.append(value)
         ended = self._spec.racing and len(self.steps) >= self._spec.budget.scores
         return self._prunes and not ended and self._decide()
-
-    def early_score(self, scores: Sequence[float]) -> float:
-        """The score of a trial that has ended early after networks of these scores."""
-        return statistics.fmean(scores) if self._by_network else self.steps[-1]
 
     def _is_below_percentile(self) -> bool:
         """``PercentilePruner``: the best value so far is worse than others at this step."""
@@ -137,22 +128,6 @@ class TrialProgress:
             return False
         best = np.nanmax(self.steps) if self._spec.maximize else np.nanmin(self.steps)
         return comparisons.is_beyond(best, values, own._percentile, maximize=self._spec.maximize)
-
-    def _is_below_best(self) -> bool:
-        """``WilcoxonPruner``: the networks are worse than those of the best trial."""
-        own, sign = self._pruner, 1.0 if self._spec.maximize else -1.0
-        ended = self._others.complete | self._others.pruned  # means so far are unbiased scores
-        there = np.flatnonzero(ended & self._alike)
-        if not there.size:
-            return False
-        best = self._seen[there[np.argmax(sign * self._others.score[there])]].steps
-        n, both = min(len(best), len(self.steps)), np.array([*best, *self.steps])
-        if n < max(2, own._n_startup_steps) or not np.isfinite(both).all():
-            return False
-        if sign * sum(self.steps) / len(self.steps) >= sign * sum(best) / len(best):
-            return False
-        differences = sign * (np.array(self.steps[:n]) - np.array(best[:n]))
-        return bool(comparisons.p_below(differences) < own._p_threshold)
 
     def _is_not_promoted(self) -> bool:
         """``SuccessiveHalvingPruner``: too many others were better at this rung."""
@@ -183,6 +158,5 @@ PRUNERS: dict[str, Callable[..., BasePruner]] = {
     "none": optuna.pruners.NopPruner,
     "median": optuna.pruners.MedianPruner,
     "percentile": optuna.pruners.PercentilePruner,
-    "wilcoxon": optuna.pruners.WilcoxonPruner,
     "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
 }

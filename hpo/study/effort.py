@@ -17,27 +17,19 @@ def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
     """Epochs that a search trial has trained, from how many values it reported.
 
     Complete ones have trained all that there is, even where nothing is reported on the way. Of the
-    others, the first network gives its scores in training, every further network one value;
-    networks that are compared one by one (Wilcoxon) give one value each. See ``search.pruning``.
+    others, the first network gives its scores in training, every further network one value.
 
     Examples:
         With 40 epochs per network, 12 values are 12 epochs, and 42 values three networks.
     """
-    budget, networks = spec.budget, n_steps
-    if complete:
-        networks = budget.members
-    elif spec.pruner.name != "wilcoxon":
-        networks = n_steps - budget.scores + 1
-        if networks < 2:
-            return budget.epochs_at(n_steps)
-    return networks * budget.epochs
+    budget = spec.budget
+    networks = budget.members if complete else n_steps - budget.scores + 1
+    return networks * budget.epochs if complete or networks > 1 else budget.epochs_at(n_steps)
 
 
 def step_numbers(spec: StudySpec) -> list[int]:
     """What Optuna calls the steps of a trial: the epoch of a score, then one per network."""
     budget = spec.budget
-    if spec.pruner.name == "wilcoxon":
-        return [*range(1, budget.members + 1)]
     scored = range(every := budget.score_every or 1, budget.epochs, every)
     return [*scored, *range(budget.epochs, budget.epochs + budget.members)]
 
@@ -70,10 +62,8 @@ def soonest(spec: StudySpec) -> int:
     least = budget.members * budget.epochs
     if spec.racing is not None:
         least = min(least, spec.racing.rungs[0] * budget.epochs)
-    if spec.pruner.name == "none" or (spec.pruner.name == "wilcoxon" and budget.members < 2):
+    if spec.pruner.name == "none":
         return least
-    if spec.pruner.name == "wilcoxon":
-        return min(least, budget.epochs)
     warmup = options.get("min_resource", options.get("n_warmup_steps", 1))
     first = max(1, warmup if isinstance(warmup, int) else 1)
     return min(least, budget.epochs_at(-(-first // (budget.score_every or 1))))
@@ -108,8 +98,7 @@ def networks(spec: StudySpec, slot: Trial) -> int:
 
     A pruner that ends a trial at the last epoch of its first network ends it before that is stored.
     """
-    whole = spec.pruner.name != "wilcoxon" and len(slot.steps) >= spec.budget.scores
-    return max(len(slot.members), int(whole))
+    return max(len(slot.members), int(len(slot.steps) >= spec.budget.scores))
 
 
 def after(spec: StudySpec, slot: Trial) -> str:

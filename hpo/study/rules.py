@@ -20,7 +20,6 @@ _APART = (
     (["confirm"], 'protocol = "confirm"', "which tests every trial on the test part already"),
     (["cost", "racing", "stop", "warm_start"], _UNSELECTED, "where no trial is selected"),
     (["racing", "stop"], "[cost]", "as it compares scores alone"),
-    (["racing"], 'pruner.name = "wilcoxon"', "which compares networks one by one itself"),
     (["constraints"], "a sweep", "which visits points of its own"),
 )
 """Tables, what none of them may stand beside, and why."""
@@ -53,7 +52,6 @@ def _apart(spec: StudySpec) -> Broken:
         'protocol = "confirm"': spec.protocol == Protocol.CONFIRM,
         _UNSELECTED: not spec.selects,
         "[cost]": bool(spec.costs),
-        'pruner.name = "wilcoxon"': spec.pruner.name == "wilcoxon",
         "a sweep": spec.sweep is not None,
     }
     for tables, other, why in _APART:

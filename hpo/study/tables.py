@@ -105,7 +105,7 @@ class Sampler(_Choice):
 class Pruner(_Choice):
     """``[pruner]``: an Optuna pruner."""
 
-    name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
+    name: Literal["none", "median", "percentile", "successive-halving"] = "none"
 
 
 class Racing(Table):

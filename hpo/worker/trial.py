@@ -115,7 +115,7 @@ class TrialRun:
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
                 course.networks(self._scores(members))
         except EndedError as why:
-            score = course.early_score(self._scores(members))
+            score = course.steps[-1]
             self._settle(SlotState.PRUNED, score=score, message=str(why))
             return
         score = statistics.fmean(self._scores(members))

@@ -27,7 +27,6 @@ PRUNERS: dict[str, dict[str, list[Any]]] = {
     "median": {**CURVES, "n_min_trials": [1, 4]},
     "percentile": {**CURVES, "percentile": [0.0, 25.0, 60.0, 100.0]},
     "successive-halving": {"min_resource": [1, 2, "auto"], "reduction_factor": [2, 3]},
-    "wilcoxon": {"p_threshold": [0.1, 0.125, 0.4], "n_startup_steps": [1, 4]},
 }
 
 
@@ -72,7 +71,7 @@ def curve(draw: random.Random, length: int) -> tuple[float, ...]:
     return tuple(draw.choices([0.1, 0.2, 0.3, 0.4, 0.5, math.nan], [9] * 5 + [1], k=length))
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN", "ignore:.*WilcoxonPruner")
+@pytest.mark.filterwarnings("ignore:All-NaN")
 @pytest.mark.parametrize("objective", ["ToyObjective", "ToyLossObjective"])
 @pytest.mark.parametrize("name", PRUNERS)
 def test_pruners_decide_as_optunas(name: str, objective: str) -> None:

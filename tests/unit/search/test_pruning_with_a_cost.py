@@ -21,7 +21,6 @@ EPOCHS, MEMBERS = 8, 4
 PRUNERS: list[dict[str, Any]] = [
     {"name": "median", "n_startup_trials": 3, "n_warmup_steps": 1},
     {"name": "percentile", "percentile": 40.0, "n_startup_trials": 3},
-    {"name": "wilcoxon", "p_threshold": 0.3, "n_startup_steps": 1},
     {"name": "successive-halving", "min_resource": 2, "reduction_factor": 2},
 ]
 
@@ -56,7 +55,7 @@ def train(spec: StudySpec, past: list[Past], k: int, level: float, x: float = 0.
             course.networks(scores)
         score = sum(scores) / MEMBERS
     except EndedError:
-        state, score = SlotState.PRUNED, course.early_score(scores)
+        state, score = SlotState.PRUNED, course.steps[-1]
     costs = (0.5 * k * (0.2 + x), 100.0 * k)[: len(spec.costs)]
     told = {"state": state, "score": score, "costs": costs, "steps": tuple(course.steps)}
     return Past(suggestion=replace(own, attrs=course.attrs), **told)

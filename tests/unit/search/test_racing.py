@@ -139,8 +139,6 @@ def test_epochs_of_trials() -> None:
     counts = [effort.of_steps(spec, n) for n in (0, 2, 4, 5, 9)]
     assert counts == [0, 2, 4, 8, 24]
     assert effort.of_steps(spec, 0, complete=True) == 24 == effort.largest(spec) // 24
-    one_by_one = toy_spec(pruner={"name": "wilcoxon"}, budget={"epochs": 4, "members": 6})
-    assert effort.of_steps(one_by_one, 3) == 12
     rarely = toy_spec(
         pruner={"name": "median"}, budget={"epochs": 4, "score_every": 3, "members": 3}
     )

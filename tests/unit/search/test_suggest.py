@@ -127,11 +127,10 @@ RANDOM: dict[str, Any] = {"sampler": {"name": "random"}, "pruner": {"name": "non
     ("tables", "steps"),
     [
         (RANDOM, [0.5, 0.1, pytest.approx(0.15), 0.6 / 3]),
-        ({"pruner": {"name": "wilcoxon"}}, [0.1, 0.2, 0.3]),
         ({**RANDOM, "protocol": "confirm", "confirm": False}, []),
     ],
 )
-def test_the_first_curve_to_its_score_and_means_are_reported_or_every_network(
+def test_the_first_curve_to_its_score_and_means_are_reported(
     tables: dict[str, Any], steps: list[float]
 ) -> None:
     budget = {"members": 3, "epochs": 2}

@@ -31,12 +31,6 @@ NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
         ({}, {"steps": CURVE, "members": NETWORKS[:1]}, Ending.NETWORKS, "1 of 3 networks"),
         ({}, {"steps": (*CURVE, 0.1), "members": NETWORKS}, Ending.NETWORKS, "2 of 3 networks"),
         ({}, {"steps": CURVE}, Ending.NETWORKS, "1 of 3 networks"),
-        (
-            {"pruner": {"name": "wilcoxon"}},
-            {"steps": (0.1, 0.1), "members": NETWORKS},
-            Ending.NETWORKS,
-            "2 of 3 networks",
-        ),
         ({}, {}, Ending.CURVE, ""),
     ],
 )
