@@ -11,7 +11,6 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort
-from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import text_tables
@@ -200,7 +199,8 @@ def _space(spec: StudySpec) -> list[str]:
     for name, dimension in spec.dimensions.items():
         value = formatting.value_text(reported[name]) if name in reported else "–"
         where = formatting.condition_text(dimension)
-        searched = f"{_range(dimension, spec.kind(name))} {where}".rstrip()
+        scale = ", log" * dimension.log + ", whole numbers" * (spec.kind(name) == "int")
+        searched = f"{dimension.allowed}{scale} {where}".rstrip()
         rows.append([name, searched, formatting.unit(name), value])
     return text_tables.columns(rows, right=[3])
 
@@ -224,14 +224,3 @@ def _confirm(spec: StudySpec) -> str:
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
     best += " by expected score" if confirm.by == "expected" else ""
     return f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
-
-
-def _range(dimension: Dimension, kind: str) -> str:
-    if dimension.choices is not None:
-        return " | ".join(formatting.value_text(choice) for choice in dimension.choices)
-    if dimension.low is None or dimension.high is None:
-        raise ValueError("the dimension was not validated")
-    text = f"{formatting.value_text(dimension.low)} … {formatting.value_text(dimension.high)}"
-    if dimension.step is not None:
-        text += f", step {formatting.value_text(dimension.step)}"
-    return text + (", log" if dimension.log else "") + (", whole numbers" if kind == "int" else "")

@@ -163,7 +163,7 @@ def earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, float]]:
     Those of the same task come first, then those with better scores. None of a study that visits
     points of its own.
     """
-    if not spec.selects:
+    if spec.aim in ("measurement", "sweep"):
         return []
     sign = 1 if spec.objective_impl.direction == "maximize" else -1
     found = []

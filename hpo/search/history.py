@@ -73,13 +73,10 @@ def frozen(
     state = {
         SlotState.RUNNING: TrialState.RUNNING,
         SlotState.COMPLETE: TrialState.COMPLETE,
-        SlotState.PRUNED: TrialState.PRUNED,
+        SlotState.PRUNED: TrialState.COMPLETE if spec.costs else TrialState.PRUNED,
         SlotState.FAILED: TrialState.FAIL,
         SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
-    }[trial.state]
-    if state == TrialState.PRUNED and spec.costs:
-        # Optuna's samplers of several objectives know no pruned trials: ``comparison.completed``
-        state = TrialState.COMPLETE
+    }[trial.state]  # Optuna's samplers of several objectives know no pruned trials
     params = trial.suggestion.params
     scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
     return FrozenTrial(

@@ -60,10 +60,8 @@ class TrialProgress:
             return
         with quiet():
             self._pruner: Any = PRUNERS[spec.pruner.name](**spec.pruner.options)
-        self._numbers, self._others = (
-            effort.step_numbers(spec),
-            comparison.Numbers(spec, self._seen),
-        )
+        self._numbers = effort.step_numbers(spec)
+        self._others = comparison.Numbers(spec, self._seen)
         # A cheap network would else end for being worse than a dear one. Costs are those known
         # before training, so that a trial that was pruned itself is compared with, too.
         most = np.array(comparison.known_costs(spec, own.params))[:, None]

@@ -88,7 +88,7 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(dry_run: DryRun) -> No
     ):
         assert words in said
     rows = [" ".join(line.split()) for line in said.splitlines()]
-    space = ["x 0 … 1, step 0.5 0.5", "k 1 … 8, whole numbers –", "colour red | green –"]
+    space = ["x 0 to 1 in steps of 0.5 0.5", "k 1 to 8, whole numbers –", "colour red | green –"]
     assert {*space, "workers 3"} <= {*rows}
 
 
