@@ -137,7 +137,7 @@ def _train(
             course.networks(scores)
         state, score = SlotState.COMPLETE, statistics.fmean(scores)
     except EndedError:
-        state, score = SlotState.PRUNED, course.early_score(scores)
+        state, score = SlotState.PRUNED, course.steps[-1]
     return _Trial(
         past=Past(
             suggestion=Suggestion(params=own.params, attrs={**own.attrs, **course.attrs}),
