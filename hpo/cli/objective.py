@@ -253,7 +253,7 @@ def guide(arguments: argparse.Namespace) -> int:
 
     The design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the energy that the
     network would consume, the thermal power of your oscillators, and a study with a [space] to
-    search. The oscillator is one of docs/how-to/thermal.md, of a table of yours (--device
+    search. The oscillator is one listed in docs/how-to/thermal.md, of a table of yours (--device
     FILE.toml:NAME), or described by its volume, magnetisation and frequency, or by its linewidth.
 
     Examples:

@@ -12,6 +12,7 @@ from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort
 from hpo.study.spec import StudySpec
+from hpo.study.tables import NEAREST
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import text_tables
 from objectives.contents import Contents, Sampled, SeriesContents, contents
@@ -70,7 +71,7 @@ def sampled(spec: StudySpec, found: Contents | SeriesContents | None) -> Sampled
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
     """The spec as it would be registered; looks into the database only for a warm start."""
-    if spec.warm_start is None or spec.warm_start.points is not None:
+    if not (warm := spec.warm_start) or warm.points is not None or warm.study == NEAREST:
         return spec
     with open_storage(storage_url) as storage:
         return Ledger(storage).with_points(spec)

@@ -60,7 +60,9 @@ def run(arguments: Namespace, command: str) -> int:
     replaced = values or arguments.overrides or arguments.quick
     overrides = [*arguments.overrides]
     if arguments.begin_from is not None:
-        overrides.insert(0, f"warm_start={{study = {json.dumps(arguments.begin_from)}}}")
+        overrides.insert(
+            0, f"warm_start={{study = {json.dumps(arguments.begin_from, ensure_ascii=False)}}}"
+        )
     spec = file.load(arguments.study, overrides=overrides, values=values, quick=arguments.quick)
     where = file.find(arguments.study)
     search_options.check(spec, str(where))
@@ -224,8 +226,9 @@ class Launch:
         """Where the search begins, or could begin."""
         if spec.warm_start is not None:
             yield formatting.warm_start_text(spec)
-            if new and self._path and file.keep_warm_start(spec, self._path):
-                yield f"{self._path}: these points are its [warm_start] now"
+            if new and self._path:
+                kept = file.keep_warm_start(spec, self._path)
+                yield f"{self._path}: [warm_start] {'' if kept else 'not '}written"
         elif new and (found := self._ledger.earlier(spec)):
             name, score = found[0]
             best = f"the best of {name} ({formatting.score_text(spec, score)}) fits this space"

@@ -167,7 +167,9 @@ def earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, float]]:
         return []
     sign = 1 if spec.objective_impl.direction == "maximize" else -1
     found = []
-    for row in ask(connection, statements.EARLIER, name=spec.name, sign=sign):
+    for row in ask(
+        connection, statements.EARLIER, name=spec.name, objective=spec.objective, sign=sign
+    ):
         with suppress(HpoError):  # another metric, another space, an objective that is not here
             other = file.restore(row.spec)
             _refuse_other_kind(spec, other, "")

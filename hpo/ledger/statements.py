@@ -432,9 +432,10 @@ WHERE name = :name AND phase = 'confirm' AND number = :confirmation"""
 EARLIER = """
 SELECT DISTINCT ON (s.id) s.name, s.spec, l.params, l.score
 FROM hpo_ledger.studies s JOIN hpo_ledger.slots l ON study_id = s.id
-WHERE name <> :name AND phase = 'search' AND l.state = 'complete'
+WHERE name <> :name AND phase = 'search' AND l.state = 'complete' AND name NOT LIKE '%-quick'
+AND s.spec ->> 'objective' = :objective AND s.spec -> 'sampler' ->> 'name' NOT LIKE '%:%'
 ORDER BY s.id, l.score * :sign DESC, number"""
-"""The best trial of every other study, by score."""
+"""The best trial, by score, of every study of the objective; no module is imported for it."""
 
 FIRST_NUMERICS = """
 SELECT * FROM (

@@ -50,8 +50,9 @@ class Numbers:
 
     def __init__(self, spec: StudySpec, seen: Sequence[Past]) -> None:
         """Take what a trial may see; those that were seen before are not looked at again."""
-        names, n = [f"{RUNG}{k}" for k in range(spec.budget.epochs.bit_length() + 1)], 3
-        ends = np.cumsum([n, len(spec.costs), len(names), len(effort.step_numbers(spec))])
+        steps = effort.step_numbers(spec)
+        names = [f"{RUNG}{k}" for k in range(steps[-1].bit_length() + 1)]
+        ends = np.cumsum([3, len(spec.costs), len(names), len(steps)])
 
         def column(past: Past) -> Sequence[float]:
             known, ended = past.suggestion, _ENDED.get(past.state, MISSING)

@@ -60,8 +60,7 @@ def learns(spec: StudySpec) -> bool:
 def view(spec: StudySpec, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
     """A study in memory whose first trials are the past."""
     make = partial(frozen, spec, distributions(spec))
-    made = kept(spec.hash, "frozen").of(past, make)
-    storage = History(made, directions(spec))
+    storage = History(kept(spec.hash, "frozen").of(past, make), directions(spec))
     pruner = optuna.pruners.NopPruner()
     return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner)
 

@@ -231,7 +231,7 @@ def _caps(costs: Array, chance: np.random.Generator) -> Array:
 
 def _within(costs: Array, caps: Array) -> NDArray[np.bool_]:
     """Which costs (n, c) are no larger than caps (m, c), in each: (n, m)."""
-    return np.asarray((costs[:, None, :] <= caps).all(2))
+    return np.asarray((costs[:, None, :] <= caps * (1.0 + 1e-9)).all(2))  # a mean rounds
 
 
 def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, float]:

@@ -16,9 +16,8 @@ from pydantic import ValidationError
 import objectives
 from hpo.errors import SpecError
 from hpo.search import constraints
-from hpo.search.pruning import PRUNERS, TrialProgress
+from hpo.search.pruning import PRUNERS
 from hpo.search.suggest import SAMPLERS, suggest
-from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 from objectives.capabilities import ChecksTask
@@ -43,7 +42,7 @@ def check(spec: StudySpec, where: str) -> None:
     sampler = SAMPLERS.get(spec.sampler.name) or objectives.sampler(spec.sampler.name)
     for table, choice, cls, rehearse in (
         ("sampler", spec.sampler, sampler, _rehearse_sampler),
-        ("pruner", spec.pruner, PRUNERS[spec.pruner.name], _rehearse_pruner),
+        ("pruner", spec.pruner, PRUNERS[spec.pruner.name], None),
     ):
         known = set(inspect.signature(cls).parameters) - _OURS
         for option in choice.options:
@@ -53,7 +52,7 @@ def check(spec: StudySpec, where: str) -> None:
                     f"Valid: {', '.join(sorted(known)) or '(none)'}."
                 )
         try:
-            rehearse(spec)
+            rehearse(spec) if rehearse else cls(**choice.options)
         except Exception as error:  # whatever their own code makes of an odd option
             raise SpecError(
                 f"{where}: {table}: {choice.name!r} refuses these options: "
@@ -99,10 +98,6 @@ _REHEARSED = 64
 """Samplers that begin at random for longer are tried without a history."""
 
 
-def _step_by_step(spec: StudySpec) -> StudySpec:
-    return spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
-
-
 def _rehearse_sampler(spec: StudySpec) -> None:
     """Suggest the first trial, and the first one that is not random: some options bite only then.
 
@@ -114,21 +109,12 @@ def _rehearse_sampler(spec: StudySpec) -> None:
     number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
     if not option or not 0 < number <= _REHEARSED:
         return  # the others have no options that bite later, and gp would load torch
+    stepwise = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
     trials: list[Past] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # told once is enough
         for k in range(number + 1):
-            own = suggest(_step_by_step(spec), k, trials)
+            own = suggest(stepwise, k, trials)
             score = (7 * k % 11) / 11
             costs = tuple(float(k % (5 + n)) for n in range(len(spec.costs)))
             trials += [Past(suggestion=own, state=SlotState.COMPLETE, score=score, costs=costs)]
-
-
-def _rehearse_pruner(spec: StudySpec) -> None:
-    """Judge a trial of a few steps after one that has reported as many."""
-    steps = (0.1, 0.2, 0.3)[: len(effort.step_numbers(spec))]
-    other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
-    past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
-    judge = TrialProgress(_step_by_step(spec), 1, [past], past.suggestion)
-    for step in steps:
-        judge.report(step)

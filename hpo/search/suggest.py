@@ -75,8 +75,9 @@ def _asked(
     trial, params = study.ask(), dict[str, ParamValue]()
     for name, distribution in space.items():  # what is told may decide what there is
         if spec.dimensions[name].is_there(params):
-            drawn = trial._suggest(name, distribution)
-            params[name] = told.get(name, drawn)
+            params[name] = value = told.get(name, trial._suggest(name, distribution))
+            if not distribution._contains(distribution.to_internal_repr(value)):
+                raise ValueError(f"{name}={value!r} lies outside the space")
     if spec.sampler.name == "gp":
         params = {n: told.get(n, value) for n, value in rounded(space, params).items()}
     return params, dict(study._storage.get_trial(trial._trial_id).system_attrs)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hpo.study import effort
 from hpo.study.dimensions import Dimension, split
 from hpo.study.spec import StudySpec
-from hpo.study.tables import ParamValue
+from hpo.study.tables import NEAREST, ParamValue
 from hpo.study.trials import Phase, Trial
 from objectives.contract import Baseline, Protocol
 
@@ -201,11 +201,13 @@ def warm_start_text(spec: StudySpec) -> str:
     warm = spec.warm_start
     if warm is None:
         return ""
-    first = "trial 0 begins" if warm.count == 1 else f"trials 0 to {warm.count - 1} begin"
+    last = min(warm.count, spec.budget.trials) - 1
+    first = f"trials 0 to {last} begin" if last else "trial 0 begins"
     known = spec.reported_params
     is_reported = known and known.items() <= spec.told(0).items()
     points = "the reported point" if is_reported else "points of the file"
-    return f"{first} with " + (f"the best of {warm.study}" if warm.study else points)
+    source = "an earlier study" if warm.study == NEAREST else warm.study
+    return f"{first} with " + (f"the best of {source}" if warm.study else points)
 
 
 def networks_text(members: int) -> str:

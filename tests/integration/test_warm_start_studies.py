@@ -207,7 +207,7 @@ def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
     assert "warm start  trials 0 to 2 begin with the best of source\n" in shown
     dry = json.loads(hpo(*line, "--dry-run", "--json"))
     assert study.read_text() == text
-    assert f"{study}: these points are its [warm_start] now\n" in hpo(*line, status=1)
+    assert f"{study}: [warm_start] written\n" in hpo(*line, status=1)
     assert study.read_text().startswith(text)
     assert points(ledger, "new")[:3] == BEST
     assert ledger.snapshot("new").spec.hash == dry["spec_hash"]
