@@ -240,9 +240,10 @@ def _real() -> list[list[str]]:
         cells = []
         for at in budgets:
             own = _held(searches, at)
-            cell = _spread(own) if len(own) else "–"
+            judged = any(held["at"] == at for search in searches for held in search["held"])
+            cell = _spread(own) if len(own) and judged else "–"
             others = _held(groups.get((task, DEFAULT), []), at)
-            if name != DEFAULT and min(len(own), len(others)) > 2:
+            if judged and name != DEFAULT and min(len(own), len(others)) > 2:
                 cell += f"; {_p(own, others)}"
             cells.append(cell)
         ends = [search["held"][-1] for search in searches if search["held"]]
