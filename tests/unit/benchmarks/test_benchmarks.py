@@ -97,7 +97,7 @@ def test_page() -> None:
     assert f"| spintronic, density 0.5, AVX-512 | {own} |" in page
     assert "density 0.5: 2.0 (spintronic, width 32)." in page
     assert "- JAX does not run: ModuleNotFoundError" in page
-    assert "| tpe, none | 1,000 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
+    assert "| tpe, none | 1,000 | 0 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
     assert "100 with one worker, 195 with two: **1.95 x**" in page
 
 
