@@ -227,7 +227,6 @@ def _next_confirmation(
         return Wait(f"{spec.name}: the last confirmations are running")
     ask(connection, f"DELETE {own} AND state = 'running'", id=study.id)  # those of others
     if spec.confirm is not None and spec.confirm.by == "expected":
-        ask(connection, statements.PATIENT)
         known = snapshots.built(snapshots.fetched(connection, spec.name)).expected
         writing.change(connection, study.id, expected={n: asdict(known[n]) for n in known})
     writing.turn(connection, study.id, StudyState.DONE)

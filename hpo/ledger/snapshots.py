@@ -117,7 +117,6 @@ def best(connection: Connection, study: Row[Any], spec: StudySpec) -> list[tuple
     now = progress(connection, study.id)
     made_of = (now.settled, now.latest, study.amendments, spec)
     if _orders.get(study.id, ((), []))[0] != made_of:
-        ask(connection, statements.PATIENT)
         trials = history(connection, study.id, range(now.opened))
         order = kriging_believer.order(spec, trials)
         _orders[study.id] = made_of, [(n, trials[n].suggestion.params) for n in order]
