@@ -227,8 +227,9 @@ class Launch:
         if spec.warm_start is not None:
             yield formatting.warm_start_text(spec)
             if new and self._path:
-                kept = file.keep_warm_start(spec, self._path)
-                yield f"{self._path}: [warm_start] {'' if kept else 'not '}written"
+                why = "not written (the file has one, or is read-only): give --begin-from again"
+                how = "written" if file.keep_warm_start(spec, self._path) else why
+                yield f"{self._path}: [warm_start] {how}"
         elif new and (found := self._ledger.earlier(spec)):
             name, score = found[0]
             best = f"the best of {name} ({formatting.score_text(spec, score)}) fits this space"

@@ -57,7 +57,7 @@ def test_what_is_enqueued_must_fit(database_url: str) -> None:
     assert max(slot.costs[0] for slot in slots) <= MOST_PJ
 
 
-def test_the_best_of_another_study_must_fit(database_url: str) -> None:
+def test_the_best_of_another_study_that_fit_are_taken(database_url: str) -> None:
     small = {"budget": {"trials": 6, "members": 1, "epochs": 2}, "confirm": False}
     first = toy_spec("first", objective=OBJECTIVE, **small, pruner={"name": "none"})
     begun = {**small, "warm_start": {"study": "first", "top": 6}, "cost": {"name": "energy_pj"}}

@@ -93,7 +93,7 @@ def test_the_best_share_goes_on_and_no_more_than_keep(
     assert comparison.why_out(spec, number, past, score, networks) == why
 
 
-def test_levelled_scores_are_those_of_all_networks() -> None:
+def test_scores_of_fewer_networks_are_corrected_for_hard_seeds() -> None:
     """Network 0 is easy by 0.1 on average: who trained it alone is not to look better for it."""
     spec = raced()
     whole = trial(spec, 0.7, 0.6, 0.6, 0.6, 0.6, 0.6)

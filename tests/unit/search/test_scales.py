@@ -66,7 +66,7 @@ def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec
     assert found[1].score == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
 
 
-def test_fewer_networks_are_levelled_by_a_factor(narma10: StudySpec) -> None:
+def test_errors_of_fewer_networks_are_corrected_by_a_factor(narma10: StudySpec) -> None:
     budget = narma10.budget.model_copy(update={"members": 3})
     raced = toy_spec(budget={"members": 3}, racing={"rungs": [1]}, pruner={"name": "none"}).racing
     spec = narma10.model_copy(update={"budget": budget, "racing": raced})
