@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import signal
 import socket
@@ -25,8 +24,6 @@ from hpo.dashboard.server import CONNECTIONS, SILENCE_S, THREADS
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded import status
-
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
@@ -54,38 +51,6 @@ def refused(*arguments: str, **environment: str) -> str:
 
 
 # --- what it allows ---------------------------------------------------------------------------
-
-
-def test_the_password(database_url: str, tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    file.write_text(PASSWORD + "\n")
-    with dashboard(
-        "--storage", database_url, "--host", "0.0.0.0", HPO_DASHBOARD_PASSWORD_FILE=str(file)
-    ) as running:
-        wait_until(lambda: "put TLS before the dashboard" in running.errors)
-        right = "Basic " + base64.b64encode(f"me:{PASSWORD}".encode()).decode()
-        wrong = "Basic " + base64.b64encode(b"me:wrong").decode()
-        for path in ("/", "/api/studies", "/static/bundle.js"):
-            assert running.get(path).status == 401
-            assert running.get(path, Authorization=wrong).status == 401
-            assert running.get(path, Authorization=right).status == 200
-        assert running.get("/healthz").body == b"ok\n"
-
-
-def test_clients_of_a_trusted_proxy_are_told_apart(database_url: str, tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    file.write_text(PASSWORD)
-    line = ["--storage", database_url, "--password-file", str(file)]
-
-    def guess(running: Dashboard, client: str) -> int:
-        headers = {"Authorization": "Bearer wrong", "X-Forwarded-For": f"203.0.113.9, {client}"}
-        return running.get("/", **headers).status
-
-    with dashboard(*line, "--trusted-proxy", "127.0.0.1") as running:
-        assert 429 in [guess(running, "192.0.2.1") for _ in range(30)]
-        assert guess(running, "192.0.2.2") == 401
-    with dashboard(*line) as running:  # whoever says so himself is not believed
-        assert 429 in [guess(running, f"192.0.2.{k}") for k in range(30)]
 
 
 @pytest.mark.parametrize(

@@ -67,13 +67,3 @@ def test_a_peer_spends_its_epochs_and_returns_what_it_found(name: str) -> None:
     other = Hill()
     peers.run(name, study(2), other, WHOLE + 1)
     assert other.tried[:2] != world.tried[:2]
-
-
-def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(peers.PEERS, "DEHB", peers.Peer("no_such_library", print))
-    with pytest.raises(peers.MissingError) as caught:
-        peers.run("DEHB", study(), Hill(), 100)
-    assert str(caught.value) == (
-        "benchmarks.search.peers: no_such_library must be installed for 'DEHB', but it is not. "
-        "Install the extra: pip install -e '.[bench]'"
-    )

@@ -1,0 +1,109 @@
+"""What can be said of deploy/kubernetes without a cluster."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from kubernetes_validate.utils import all_versions
+from required import program
+from stack import ROOT
+from workers import wait_until
+
+from hpo.cli.main import parser_of
+from hpo.postgres.connect import parse_url
+from hpo.worker import __main__ as worker
+
+SCRIPT = yaml.safe_load((ROOT / "deploy/kubernetes/study/workers.yaml").read_text())["spec"][
+    "template"
+]["spec"]["containers"][0]["args"][-1]
+COMMAND = r"python -m hpo\.worker ([^&]*) &"
+VERSIONS = [v for v in all_versions() if tuple(map(int, v.split(".")[:2])) >= (1, 31)]
+"""Those in which podFailurePolicy is stable."""
+
+
+@cache
+def built() -> dict[tuple[str, str], dict[str, Any]]:
+    """All that both examples make, by kind and name."""
+    found = {}
+    for example in ("lab", "seqdigits"):
+        line = [program("kustomize"), "build", ROOT / "deploy/kubernetes" / example]
+        for document in yaml.safe_load_all(subprocess.check_output(line)):
+            found[document["kind"], document["metadata"]["name"]] = document
+    return found
+
+
+def pods() -> dict[str, Mapping[str, Any]]:
+    """The template of the pods of every Job and Deployment, by its name."""
+    kinds = ("Job", "Deployment")
+    return {name: d["spec"]["template"] for (kind, name), d in built().items() if kind in kinds}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_all_is_valid(version: str) -> None:
+    for document in built().values():
+        if not document["apiVersion"].startswith("keda.sh/"):
+            checked = kubernetes_validate.validate(document, version, strict=True)
+            assert version.startswith(f"{checked}.")
+
+
+def test_pods_find_what_they_name_and_may_do_no_more_than_they_must() -> None:
+    addresses = built()["ConfigMap", "hpo"]["data"]
+    users = [parse_url(addresses[who]).username for who in ("owner", "worker")]
+    assert users == ["hpo", "hpo_worker"]
+    for template in pods().values():
+        pod = template["spec"]
+        assert template["metadata"]["labels"]["app.kubernetes.io/part-of"] == "hpo", "the policy's"
+        user = "USER {runAsUser}:{runAsGroup}\n".format_map(pod["securityContext"])
+        assert user in (ROOT / "Dockerfile").read_text()
+        for container in [*pod.get("initContainers", ()), *pod["containers"]]:
+            assert re.search(r"@sha256:[0-9a-f]{64}$", container["image"])
+            assert container["resources"]["requests"] == container["resources"]["limits"]
+            assert container["securityContext"]["readOnlyRootFilesystem"]
+            mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+            assert {volume["name"] for volume in pod["volumes"]} == set(mounts)
+            paths = re.findall(r"/(?:run/secrets|role)/[\w/.-]+", str(container))
+            assert all(path.startswith(tuple(mounts.values())) for path in paths)
+
+
+def test_commands_are_ours() -> None:
+    [line] = re.findall(COMMAND, SCRIPT)
+    study = pods()["hpo-seqdigits"]["metadata"]["labels"]["hpo-study"]
+    standing = pods()["hpo-workers"]["spec"]["containers"][0]
+    for words in (shlex.split(line.replace("$STUDY", study)), standing["args"][3:]):
+        arguments = worker.worker.parser().parse_args(words)
+        assert arguments.study in (None, study)
+        assert all(
+            str(arguments.heartbeat_file) in standing[probe]["exec"]["command"][-1]
+            for probe in ("readinessProbe", "livenessProbe")
+        )
+    assert (ROOT / f"studies/{study}.toml").exists()
+    [dashboard] = pods()["hpo-dashboard"]["spec"]["containers"]
+    assert parser_of("dashboard").parse_args(dashboard["args"][2:]).port == 8080
+
+
+@pytest.mark.parametrize(("told", "worker", "status"), [(0, 0, 0), (0, 1, 1), (1, 0, 143)])
+def test_a_worker_that_was_told_to_stop_is_no_success(
+    told: int, worker: int, status: int, tmp_path: Path
+) -> None:
+    """It stops in order all the same, and has the time for it; alone, it gives its own status."""
+    ready, stopped = tmp_path / "ready", tmp_path / "stopped"
+    instead = f"(trap 'sleep 0.3; touch {stopped}; exit 0' TERM; touch {ready}; "
+    instead += f"while [ {told} = 1 ]; do sleep 0.1; done; exit {worker}) &"
+    script, count = re.subn(COMMAND, lambda _: instead, SCRIPT)
+    assert count == 1
+    pod = subprocess.Popen(["sh", "-c", script])
+    wait_until(ready.exists)
+    if told:
+        pod.send_signal(signal.SIGTERM)
+    assert pod.wait(timeout=30) == status
+    assert stopped.exists() == bool(told)
