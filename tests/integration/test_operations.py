@@ -87,7 +87,6 @@ def test_alerts_fire_and_the_board_shows_something(
         connection.execute("UPDATE hpo_ledger.studies SET state = 'failed' WHERE name = 'other'")
     secret = {"HPO_DASHBOARD_PASSWORD_FILE": str(password)}
     with dashboard("--storage", database_url, "--host", "0.0.0.0", **secret) as running:
-        assert "put TLS before the dashboard" in running.errors
         config = config.replace("127.0.0.1:8080", f"127.0.0.1:{running.port}")
         config = config.replace("interval: 15s", "interval: 4s\n  evaluation_interval: 1s")
         config = config.replace("timeout: 14s", "timeout: 4s")
@@ -104,6 +103,7 @@ def test_alerts_fire_and_the_board_shows_something(
             for target in itertools.chain(*(panel["targets"] for panel in board["panels"])):
                 wait_until(partial(shown, target["expr"]))
             running.end()
+            assert "put TLS before the dashboard" in running.errors
             wait_until(lambda: "HpoDown" in firing(), 60)
 
 
