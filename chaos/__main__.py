@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaos.crew import FILES
 from hpo.console import Parser, answer, at_least, seconds
 
 _EXAMPLES = """\
@@ -23,11 +24,14 @@ python -m chaos --storage postgresql://me@server/postgres
 python -m chaos --seconds 3600 --workers 8
     an hour with twice the workers
 
-Round by round: one worker runs a study of small spintronic networks undisturbed. Then several run
-it again while workers and launchers are killed, terminated and paused beyond their leases, the
-database is stopped, crashed and restarted, connections are cut and more launchers come and go. Both
-must give the same table, bit for bit; no budget overrun, nothing left running, nothing trained
-again once it was stored. Exit status: 0 all of it holds, 1 it does not (the evidence is kept)."""
+Round by round: one worker each runs three studies of small spintronic networks undisturbed:
+halvings with a confirmation by expected score; a race; a space per layer, conditional and
+constrained. Then several run them again, and a fourth that is changed by hand meanwhile. Workers
+and launchers are killed, terminated and paused beyond their leases, the database is stopped,
+crashed and restarted, and has settings of its own; connections are cut and more launchers come and
+go. The tables must be the same, bit for bit, and the trials of the fourth what its amendments and
+history suggest; no budget overrun, nothing left running, nothing trained again once it was stored.
+Exit status: 0 all of it holds, 1 it does not (the evidence is kept)."""
 
 
 def parser() -> Parser:
@@ -39,7 +43,18 @@ def parser() -> Parser:
     p.add_argument("--seconds", type=seconds, default=600.0, help="in all (default: 600)")
     p.add_argument("--workers", type=at_least(1), default=4, metavar="N", help="(default: 4)")
     p.add_argument(
-        "--trials", type=at_least(1), metavar="N", help="per round (default: 16 to 60, by the time)"
+        "--studies",
+        nargs="+",
+        choices=FILES,
+        default=[*FILES],
+        metavar="STUDY",
+        help=f"of {', '.join(FILES)} (default: all)",
+    )
+    p.add_argument(
+        "--trials",
+        type=at_least(1),
+        metavar="N",
+        help="of each study (default: 8 to 40, by the time)",
     )
     p.add_argument(
         "--lease", type=seconds, default=3.0, help="of every worker, in seconds (default: 3)"

@@ -18,7 +18,8 @@ import psutil
 from chaos.objective import JOURNAL
 
 ROOT = Path(__file__).parents[1]
-STUDY = Path(__file__).with_name("study.toml")
+FILES = {path.stem: path for path in sorted((Path(__file__).parent / "studies").glob("*.toml"))}
+"""Study files by name."""
 
 
 @dataclass(kw_only=True)
@@ -29,6 +30,7 @@ class Hand:
     process: psutil.Process
     child: subprocess.Popen[bytes] | None
     """None for a worker that a launcher started."""
+    serves_all: bool = False
     log: Path | None = None
     sent: list[int] = field(default_factory=list)
     """Signals that it was sent."""
@@ -62,7 +64,7 @@ class Hand:
 
 
 class Crew:
-    """Everyone who works on one study."""
+    """Everyone who works on the studies."""
 
     def __init__(self, folder: Path, url: str, options: list[str], lease_s: float) -> None:
         """Nobody yet.
@@ -70,7 +72,7 @@ class Crew:
         Args:
             folder: takes the logs and the journal.
             url: the database.
-            options: of a launch, besides those of its workers.
+            options: of every launch, besides those of its workers.
             lease_s: of every worker.
         """
         self.folder, self.journal = folder, folder / "journal.jsonl"
@@ -88,16 +90,19 @@ class Crew:
         }
         folder.mkdir(parents=True, exist_ok=True)
 
-    def start_worker(self, study: str) -> Hand:
-        """Start a worker that belongs to no launcher."""
+    def start_worker(self, study: str | None) -> Hand:
+        """Start a worker that belongs to no launcher; without a study, one that serves them all."""
         name = f"worker-{next(self._numbers)}"
-        return self._start(name, "hpo.worker", "--study", study, "--name", name, self._lease)
+        one = ["--study", study] if study else []
+        hand = self._start(name, "hpo.worker", *one, "--name", name, self._lease)
+        hand.serves_all = study is None
+        return hand
 
-    def start_launcher(self, workers: int) -> Hand:
-        """Start a launcher with so many workers of its own."""
+    def start_launcher(self, study: str, workers: int) -> Hand:
+        """Start a launcher of a study, with so many workers of its own."""
         name = f"launcher-{next(self._numbers)}"
         options = [f"--workers={workers}", self._lease, "--no-report", *self._options]
-        return self._start(name, "hpo.launch", "--study", str(STUDY), *options)
+        return self._start(name, "hpo.launch", "--study", str(FILES[study]), *options)
 
     def _start(self, name: str, module: str, *arguments: str) -> Hand:
         log = self.folder / f"{name}.log"
@@ -140,8 +145,14 @@ class Crew:
                 hand.send(signal.SIGCONT)
 
     def end(self, timeout_s: float) -> list[Hand]:
-        """Wait until everyone has ended, then kill; who had to be killed."""
+        """Wait until everyone has ended, then kill; who had to be killed.
+
+        Workers that serve every study wait for others: they are told to end.
+        """
         deadline = time.monotonic() + timeout_s
+        for hand in self.workers():
+            if hand.serves_all:
+                hand.send(signal.SIGTERM)
         while self.hands and time.monotonic() < deadline:
             time.sleep(0.1)
             self.look()

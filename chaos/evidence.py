@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
 
 from chaos import objective
-from hpo.ledger.ledger import Ledger
+from hpo.ledger import snapshots
 from hpo.ledger.schema import checkpoints, slots
 from hpo.postgres.connect import Storage
+from hpo.search import suggest
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 
@@ -75,15 +75,21 @@ def differences(calm: Table, stormy: Table) -> Iterator[str]:
         yield f"{len(calm)} rows undisturbed, {len(stormy)} disturbed"
 
 
-def violations(storage: Storage, ledger: Ledger, name: str, journal: Path) -> Iterator[str]:
-    """Everything that must hold and does not."""
-    snapshot = ledger.snapshot(name, curves=True)
-    yield from _ledger_violations(snapshot)
+def unlike_suggestions(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:
+    """Trials that are not what the study's file, its amendments and its history suggest."""
     with storage.engine.connect() as connection:
-        left = connection.scalar(sa.select(sa.func.count()).select_from(checkpoints))
-        if left:
-            yield f"{left} checkpoints are left"
-        yield from _trained_again(connection, journal)
+        study = snapshots.study(connection, snapshot.spec.name)
+        known = snapshots.history(connection, study.id, range(len(snapshot.search)))
+    for number, past in enumerate(known):
+        told = past.suggestion.enqueued
+        wanted = suggest.suggest(snapshot.spec, number, known[:number], told).params
+        if repr(dict(wanted)) != repr(dict(past.suggestion.params)):
+            yield f"trial {number}: {dict(past.suggestion.params)}\n  suggested anew: {wanted}"
+
+
+def violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:
+    """Everything that must hold of a study and does not."""
+    yield from _ledger_violations(snapshot)
     yield from _optuna_violations(storage, snapshot)
 
 
@@ -97,29 +103,33 @@ def _ledger_violations(snapshot: StudySnapshot) -> Iterator[str]:
     assert spec.confirm is not None
     wanted = min(spec.confirm.top, len(Result.of(snapshot).ranking)) * spec.confirm.members
     confirmed = {slot.number for slot in snapshot.confirm}
-    if len(snapshot.confirm) != wanted or len(confirmed) != wanted:
+    amended = any(slot.amendments for slot in snapshot.search)  # then others may be there, too
+    if len(confirmed) < wanted or (len(snapshot.confirm) != wanted and not amended):
         yield f"{wanted} confirmations must be there, but got {sorted(confirmed)}"
     for slot in (*snapshot.search, *snapshot.confirm):
-        if slot.state not in (SlotState.COMPLETE, SlotState.PRUNED):
+        if slot.state not in (SlotState.COMPLETE, SlotState.PRUNED, SlotState.EXCLUDED):
             yield f"{slot.phase} {slot.number} is {slot.state}: {slot.message}"
         members = [member.member for member in slot.members]
         if members != list(range(len(members))):
             yield f"{slot.phase} {slot.number} has members {members}"
 
 
-def _trained_again(connection: Connection, journal: Path) -> Iterator[str]:
-    """Trainings that began under a claim that had found them stored.
+def trained_again(storage: Storage, journal: Path) -> Iterator[str]:
+    """Checkpoints that are left, and trainings that began under a claim that had found them stored.
 
     A worker that was paused beyond its lease may train what its heir stored meanwhile, until it
     notices; its result is refused. But whoever claims a slot must leave out what is stored of it.
     """
     claims: defaultdict[str, list[tuple[float, sa.Row[Any]]]] = defaultdict(list)
-    for row in connection.execute(sa.text("SELECT * FROM chaos.claims ORDER BY at")):
+    with storage.engine.connect() as connection:
+        left = connection.scalar(sa.select(sa.func.count()).select_from(checkpoints))
+        noted = connection.execute(sa.text("SELECT * FROM chaos.claims ORDER BY at")).all()
+        found = connection.execute(sa.select(*slots.c["id", "phase", "number", "params"])).all()
+    if left:
+        yield f"{left} checkpoints are left"
+    for row in noted:
         claims[row.worker].append((row.at.timestamp(), row))
-    params = {
-        row.id: (row.phase, row.number, row.params)
-        for row in connection.execute(sa.select(*slots.c["id", "phase", "number", "params"]))
-    }
+    params = {row.id: (row.phase, row.number, row.params) for row in found}
     for entry in objective.read(journal):
         if entry.event != "begin":
             continue
@@ -130,7 +140,8 @@ def _trained_again(connection: Connection, journal: Path) -> Iterator[str]:
             continue
         claim = mine[last][1]
         phase, number, suggested = params[claim.slot_id]
-        if {**entry.params, **suggested} != entry.params:
+        flat = {name: value for name, value in (suggested or {}).items() if "." not in name}
+        if {**entry.params, **flat} != entry.params:
             yield f"{entry.worker} held {phase} {number}, but trained {entry.params}"
         if entry.seed in claim.stored:
             yield f"{entry.worker} trained {phase} {number}, seed {entry.seed} again: it was stored"
@@ -145,6 +156,8 @@ def _optuna_violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
     if len(trials) != len(snapshot.search):
         yield f"Optuna has {len(trials)} trials, the ledger {len(snapshot.search)}"
     for trial, slot in zip(trials, snapshot.search, strict=False):
+        if slot.state == SlotState.EXCLUDED:
+            continue
         seen = (
             trial.number,
             trial.state.name.lower().removesuffix("fail") or "failed",
@@ -161,8 +174,6 @@ def _as_optuna(slot: Trial) -> tuple[Any, ...]:
     return (slot.number, str(slot.state), slot.score, dict(slot.params), slot.steps)
 
 
-def epochs(journal: Path) -> tuple[int, int]:
-    """How many trainings began, and how many epochs were trained in all."""
-    entries = list(objective.read(journal))
-    begun = sum(entry.event == "begin" for entry in entries)
-    return begun, sum(entry.event == "epoch" for entry in entries)
+def epochs(journal: Path) -> int:
+    """How many epochs were trained in all."""
+    return sum(entry.event == "epoch" for entry in objective.read(journal))

@@ -1,4 +1,4 @@
-"""One round of chaos: a study undisturbed, the same study in the storm, and what must hold."""
+"""One round of chaos: studies undisturbed, the same ones in the storm, and what must hold."""
 
 from __future__ import annotations
 
@@ -6,32 +6,42 @@ import argparse
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chaos import evidence
-from chaos.crew import STUDY, Crew
+from chaos.crew import FILES, Crew
 from chaos.server import Given
-from chaos.storm import Storm
+from chaos.storm import AMENDED, Storm
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import open_storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
 
-NAME = "chaos"
 CALM_S = 600.0
 """What an undisturbed worker may take at most."""
 FINISH_S = 240.0
 """What the undisturbed rest of a round may take at most."""
 STORM_S = (10.0, 180.0)
 """Shortest storm, unless less time is asked for, and the longest."""
-TRIALS = (16, 60)
+TRIALS = (8, 40)
 """Fewest and most trials of a study."""
-COUNTS = ("kills", "terms", "pauses", "restarts", "power cuts", "cuts", "starts")
+COUNTS = ("kills", "terms", "pauses", "restarts", "power cuts", "cuts", "amendments", "starts")
+SETTINGS = {
+    "extra_float_digits": "0",
+    "datestyle": "German, DMY",
+    "timezone": "Asia/Kathmandu",
+    "bytea_output": "escape",
+    "intervalstyle": "iso_8601",
+    "enable_hashjoin": "off",
+    "enable_seqscan": "off",
+    "work_mem": "64kB",
+}
+"""Settings of the stormy database, half of them in each round: no result depends on them."""
 
 
 class Round:
-    """One study, run twice."""
+    """Some studies, run twice."""
 
     def __init__(
         self, arguments: argparse.Namespace, server: Given, folder: Path, seed: int
@@ -41,8 +51,7 @@ class Round:
         self.failures: list[str] = []
         self.counts: Counter[str] = Counter()
         self.seconds = 0.0
-        self.slots = self.members = self.begun = self.epochs = 0
-        self.calm_epochs = 0
+        self.slots = self.members = self.epochs = self.stored_epochs = 0
         self.slowest_term_s = 0.0
         self._arguments, self._server = arguments, server
         self._began = time.monotonic()
@@ -50,17 +59,18 @@ class Round:
 
     def run(self, left_s: float) -> None:
         """Run both, within ``left_s`` as far as a storm can be cut short."""
-        trials = self._arguments.trials or int(min(max(0.35 * left_s, TRIALS[0]), TRIALS[1]))
-        values = {"name": NAME, "seed": self.seed, "budget.trials": trials}
-        spec = load(str(STUDY), values=values)
-        self.say(f"seed {self.seed}: {spec.budget.trials} trials undisturbed, by one worker")
-        calm = self._calm(spec)
+        trials = self._arguments.trials or int(min(max(0.1 * left_s, TRIALS[0]), TRIALS[1]))
+        values = {"seed": self.seed, "budget.trials": trials}
+        specs = [load(str(FILES[name]), values=values) for name in self._arguments.studies]
+        plain = [spec for spec in specs if spec.name != AMENDED]
+        self.say(f"seed {self.seed}: {trials} trials of {len(plain)} studies undisturbed")
+        calm = self._calm(plain)
         calm_s = time.monotonic() - self._began
         self.say(f"took {calm_s:.1f} s; now {self._arguments.workers} workers, disturbed")
-        # afterwards: what is left of the study (a quarter, say), workers to start and to end
+        # afterwards: what is left of the studies (a quarter, say), workers to start and to end
         least_s = min(STORM_S[0], self._arguments.seconds)
         storm_s = left_s - calm_s - 0.25 * calm_s - 8.0
-        self._stormy(spec, calm, min(max(storm_s, least_s), STORM_S[1]), least_s)
+        self._stormy(specs, calm, min(max(storm_s, least_s), STORM_S[1]), least_s)
         self.seconds = time.monotonic() - self._began
         for failure in self.failures:
             self.say(f"FAILED: {failure}")
@@ -72,39 +82,50 @@ class Round:
         with (self.folder / "actions.log").open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%H:%M:%S')} {line}\n")
 
-    def _calm(self, spec: StudySpec) -> evidence.Table:
+    def _calm(self, specs: Sequence[StudySpec]) -> dict[str, evidence.Table]:
+        """The tables of studies on which one worker each has worked undisturbed."""
         url = self._server.create(f"hpo_chaos_{self.seed}_calm_{int(time.time())}")
         crew = Crew(self.folder / "calm", url, [], self._arguments.lease)
         with open_storage(url) as storage:
             ledger = Ledger(storage)
-            ledger.register(spec)
-            crew.start_worker(NAME)
+            for spec in specs:
+                ledger.register(spec)
+                crew.start_worker(spec.name)
             left = crew.end(CALM_S)
-            snapshot = ledger.snapshot(NAME, curves=True)
+            snapshots = [ledger.snapshot(spec.name, curves=True) for spec in specs]
         self.failures += [f"{hand.name} is slow" for hand in left]
         self.failures += crew.crashes()
-        _, self.calm_epochs = evidence.epochs(crew.journal)
-        return evidence.table(snapshot)
+        return {snapshot.spec.name: evidence.table(snapshot) for snapshot in snapshots}
 
     def _stormy(
-        self, spec: StudySpec, calm: evidence.Table, storm_s: float, least_s: float
+        self,
+        specs: Sequence[StudySpec],
+        calm: Mapping[str, evidence.Table],
+        storm_s: float,
+        least_s: float,
     ) -> None:
         url = self._server.create(f"hpo_chaos_{self.seed}_storm_{int(time.time())}")
-        options = [f"--name={NAME}", f"--seed={self.seed}", f"--trials={spec.budget.trials}"]
+        rng = random.Random(self.seed)
+        chosen = rng.sample(sorted(SETTINGS), len(SETTINGS) // 2)
+        self._server.alter(url, {name: SETTINGS[name] for name in chosen})
+        self.say(f"the database has its own {', '.join(chosen)}")
+        trials = specs[0].budget.trials
+        options = [f"--seed={self.seed}", f"--trials={trials}"]
         crew = Crew(self.folder / "storm", url, options, self._arguments.lease)
         with open_storage(url) as storage:
             ledger = Ledger(storage, patience_s=60.0)
-            ledger.register(spec)
+            for spec in specs:
+                ledger.register(spec)
             evidence.watch(storage)
             storm = Storm(
                 crew,
                 self._server,
                 storage,
-                study=NAME,
-                rng=random.Random(self.seed),
+                studies=[spec.name for spec in specs],
+                rng=rng,
                 workers=self._arguments.workers,
                 lease_s=self._arguments.lease,
-                say=lambda what: self.say(f"[{storm.settled()}/{spec.budget.trials}] {what}"),
+                say=lambda what: self.say(f"[{storm.settled()}/{trials * len(specs)}] {what}"),
             )
             self.counts = storm.counts
             try:
@@ -112,28 +133,39 @@ class Round:
                 storm.gather(FINISH_S)
                 gathering_s = time.monotonic() - began
                 storm.blow(max(storm_s - gathering_s, least_s), self._arguments.pace)
-                self.say(f"[{storm.settled()}/{spec.budget.trials}] calm again: the rest")
+                self.say(f"[{storm.settled()}/{trials * len(specs)}] calm again: the rest")
                 if not storm.finish(FINISH_S):
                     self.failures.append(f"the rest did not finish within {FINISH_S:.0f} s")
             finally:
                 crew.wake()
                 left = crew.end(30.0 if not self.failures else 0.0)
             self.failures += [f"{hand.name} does not end" for hand in left]
-            self._judge(spec, calm, ledger, crew)
-            self.failures += evidence.violations(storage, ledger, NAME, crew.journal)
+            self.failures += crew.crashes()
+            for spec in specs:
+                self._judge(spec.name, calm.get(spec.name), storage, ledger)
+            self.failures += evidence.trained_again(storage, crew.journal)
+            self.epochs = evidence.epochs(crew.journal)
+            self.slowest_term_s = max(crew.term_s, default=0.0)
 
-    def _judge(self, spec: StudySpec, calm: evidence.Table, ledger: Ledger, crew: Crew) -> None:
-        snapshot = ledger.snapshot(NAME, curves=True)
-        different = list(evidence.differences(calm, evidence.table(snapshot)))
+    def _judge(
+        self, name: str, calm: evidence.Table | None, storage: Storage, ledger: Ledger
+    ) -> None:
+        """A study's table against the undisturbed one; of an amended one, against its history."""
+        snapshot = ledger.snapshot(name, curves=True)
+        if calm is None:
+            different = list(evidence.unlike_suggestions(storage, snapshot))
+        else:
+            different = list(evidence.differences(calm, evidence.table(snapshot)))
         if different:
-            file = self.folder / "difference.txt"
+            file = self.folder / f"difference-{name}.txt"
             file.write_text("\n".join(different) + "\n", encoding="utf-8")
-            self.failures.append(f"{len(different)} rows differ from the undisturbed table: {file}")
-        self.failures += crew.crashes()
+            self.failures.append(f"{name}: {len(different)} rows differ: {file}")
         every = (*snapshot.search, *snapshot.confirm)
-        self.slots, self.members = len(every), sum(len(slot.members) for slot in every)
-        self.begun, self.epochs = evidence.epochs(crew.journal)
-        self.slowest_term_s = max(crew.term_s, default=0.0)
+        self.slots += len(every)
+        members = [member for slot in every for member in slot.members]
+        self.members += len(members)
+        self.stored_epochs += sum(len(member.loss_curve) for member in members)
+        self.failures += [f"{name}: {what}" for what in evidence.violations(storage, snapshot)]
 
 
 def summary(rounds: Sequence[Round]) -> str:
@@ -141,7 +173,7 @@ def summary(rounds: Sequence[Round]) -> str:
     heads = ["seed", "seconds", *COUNTS, "slots", "members", "epochs repeated", "result"]
     rows = [heads]
     for r in rounds:
-        again = r.epochs - r.calm_epochs
+        again = r.epochs - r.stored_epochs
         share = f"{again} of {r.epochs}"
         result = "tables equal" if not r.failures else f"{len(r.failures)} FAILURES"
         counts = [str(r.counts[name]) for name in COUNTS]

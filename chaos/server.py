@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,6 +48,13 @@ class Given:
             ) from error
         self._created.append(name)
         return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def alter(self, url: str, settings: Mapping[str, str]) -> None:
+        """Give every session of a database these settings."""
+        name = sa.make_url(url).database
+        with self._connect() as connection:
+            for setting, value in settings.items():
+                connection.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'")
 
     def drop(self) -> None:
         """Drop the databases that were created here."""

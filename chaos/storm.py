@@ -6,12 +6,14 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
 from chaos.crew import Crew, Hand
 from chaos.server import Given, Own
+from hpo.errors import StudyError
+from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.schema import slots
 from hpo.postgres.connect import Storage
@@ -23,10 +25,13 @@ AT_WORK = 0.8
 """How often somebody is hit who holds a slot, if there is anybody."""
 MOST = 2
 """Workers and launchers started beyond the usual number."""
+AMENDED = "amended"
+"""The study that people change."""
+AMENDMENTS = ("enqueue", "extend", "exclude", "prioritise", "stop")
 
 
 class Storm:
-    """Disturbs the work of a crew on one study."""
+    """Disturbs the work of a crew on some studies."""
 
     def __init__(
         self,
@@ -34,7 +39,7 @@ class Storm:
         server: Given,
         storage: Storage,
         *,
-        study: str,
+        studies: Sequence[str],
         rng: random.Random,
         workers: int,
         lease_s: float,
@@ -43,7 +48,7 @@ class Storm:
         """Nothing happens before ``blow``."""
         self.counts: Counter[str] = Counter()
         self._crew, self._server, self._storage = crew, server, storage
-        self._study, self._rng, self._workers, self._lease_s = study, rng, workers, lease_s
+        self._studies, self._rng, self._workers, self._lease_s = studies, rng, workers, lease_s
         self._say = say
         self._held: dict[str, str] = {}
         self._ledger = Ledger(storage, patience_s=60.0)
@@ -59,6 +64,8 @@ class Storm:
             self._start_launcher: 2,
             self._start_worker: 1,
         }
+        if AMENDED in studies:
+            self._actions[self._amend] = 4
         if isinstance(server, Own):
             self._actions |= {self._restart: 3, self._kill_keeper: 1, self._away: 1}
 
@@ -72,9 +79,18 @@ class Storm:
     def _start_all(self) -> None:
         """Start a launcher with half of the workers, and the other half."""
         launched = self._workers // 2
-        self._crew.start_launcher(launched)
+        self._launch(launched)
         for _ in range(self._workers - launched):
-            self._crew.start_worker(self._study)
+            self._crew.start_worker(self._any())
+
+    def _any(self) -> str | None:
+        """A study that is not over, or None: a worker may serve them all."""
+        return self._rng.choice([*self._left(), None])
+
+    def _launch(self, workers: int) -> Hand:
+        """Start a launcher; not of the study whose budget changes, since a launch gives one."""
+        names = [name for name in self._studies if name != AMENDED]
+        return self._crew.start_launcher(self._rng.choice(names), workers)
 
     def blow(self, seconds: float, pace_s: float) -> None:
         """Disturb for so long, every ``pace_s`` on average, or until the study is done."""
@@ -101,17 +117,22 @@ class Storm:
         return done
 
     def settled(self) -> int:
-        """How many trials are settled."""
-        return self._ledger.snapshot(self._study).settled
+        """How many trials are settled, of all studies."""
+        return sum(self._ledger.snapshot(name).settled for name in self._studies)
+
+    def _left(self) -> list[str]:
+        """Studies that are not over."""
+        mine = [s for s in self._ledger.studies() if s.name in self._studies]
+        return [study.name for study in mine if study.state in ("open", "stopped")]
 
     def _done(self) -> bool:
-        return any(s.name == self._study and s.state != "open" for s in self._ledger.studies())
+        return not self._left()
 
     def _tend(self, now: float) -> None:
         self._crew.look()
         self._crew.wake(now)
         if len(self._crew.workers()) < self._workers:
-            self._crew.start_worker(self._study)
+            self._crew.start_worker(self._any())
 
     # --- whom to hit ---------------------------------------------------------------------
 
@@ -227,10 +248,42 @@ class Storm:
         if len(self._crew.workers()) >= self._workers + MOST:
             workers = 0
         self.counts["starts"] += 1
-        return f"started {self._crew.start_launcher(workers).name} with {workers} workers"
+        return f"started {self._launch(workers).name} with {workers} workers"
 
     def _start_worker(self) -> str | None:
         if len(self._crew.workers()) >= self._workers + MOST:
             return None
         self.counts["starts"] += 1
-        return f"started {self._crew.start_worker(self._study).name}"
+        return f"started {self._crew.start_worker(self._any()).name}"
+
+    # --- what people do ------------------------------------------------------------------
+
+    def _amend(self) -> str | None:
+        """Change a study by hand, as its owner may at any time."""
+        if AMENDED not in self._left():
+            return None
+        what = self._rng.choice(AMENDMENTS)
+        self.counts["amendments"] += 1
+        try:
+            return f"{AMENDED}: {retry(lambda: self._amended(what), patience_s=60.0)}"
+        except StudyError as error:  # not now: it has no such trial, or somebody is at work on it
+            return f"{AMENDED}: {what} was refused: {error}"
+
+    def _amended(self, what: str) -> str:
+        ledger, rng = self._ledger, self._rng
+        if what == "enqueue":
+            number = interventions.enqueue(ledger, AMENDED, {"tau_ns": rng.choice([2.0, 20.0])})
+            return f"enqueued as trial {number}"
+        snapshot = ledger.snapshot(AMENDED)
+        if what == "extend":
+            trials = snapshot.spec.budget.trials + 1
+            return f"{interventions.extend(ledger, AMENDED, trials)} to {trials} trials"
+        if what == "exclude":
+            trial = rng.randrange(max(1, snapshot.settled))
+            return f"trial {trial} excluded from {interventions.exclude(ledger, AMENDED, trial)} on"
+        if what == "prioritise":
+            return f"priority {interventions.prioritise(ledger, AMENDED, rng.randint(-2, 2))[1]}"
+        interventions.stop(ledger, AMENDED)
+        time.sleep(rng.uniform(0.0, 2.0) * self._lease_s)
+        interventions.resume(ledger, AMENDED)
+        return "stopped and resumed"
