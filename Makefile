@@ -6,7 +6,7 @@ STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE # hundreds of processes would compile all anew
-.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search docs screenshots lock release clean
+.PHONY: help setup run secrets reproduce figures test test-all chaos fuzz check format bench bench-search docs screenshots lock release clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ secrets: ## passwords for `docker compose up`, made once (docs/how-to/lab-server
 
 chaos: $(VENV)/.ready ## ten minutes of kills, pauses and restarts that a study must not notice (CHAOS="--seconds 60" less)
 	@$(PY) -m chaos $(CHAOS)
+
+fuzz: $(VENV)/.ready ## 20,000 broken inputs of each kind, before a release (FUZZ="--inputs 500" fewer)
+	@$(PY) -m chaos.fuzz --inputs 20000 $(FUZZ)
 
 check: $(VENV)/.ready-dev ## format, lint, types, layers
 	$(PY) -m ruff format --check .

@@ -62,8 +62,8 @@ def _options(value: Any) -> Any:
     """Options of sbatch, in words ``KEY=VALUE`` or ``KEY``, or as a table."""
     value = _lines(value)
     if isinstance(value, tuple):
-        parts = [text.strip().removeprefix("--").partition("=") for text in value]
-        if not all(key and len(key.split()) == 1 for key, _, _ in parts):
+        parts = [str(text).strip().removeprefix("--").partition("=") for text in value]
+        if not all(key.replace("-", "").isalnum() for key, _, _ in parts):
             raise ValueError("KEY=VALUE, as in reservation=lab,")
         value = {key: text if equals else True for key, equals, text in parts}
     if taken := isinstance(value, Mapping) and sorted(_OURS & value.keys()):
@@ -215,7 +215,7 @@ def find() -> Path | None:
         ConfigError: ``HPO_CONFIG`` names a file that is not there.
     """
     for path in settings.config_files():
-        if path.is_file():
+        if os.path.isfile(path):  # a Path's own raises where the name is too long
             return path
     if named := os.environ.get("HPO_CONFIG"):
         raise ConfigError(

@@ -18,7 +18,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, NoReturn
 
-from hpo.errors import HpoError, near_miss
+from hpo.errors import HpoError, near_miss, printable
 
 EXIT_ERROR = 1
 _MODULES = {
@@ -205,7 +205,7 @@ def answer(run: Callable[[], int]) -> int:
         status = run()
         sys.stdout.flush()
     except HpoError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error), chr(10))}", file=sys.stderr)
         return EXIT_ERROR
     except Terminated:
         return 143

@@ -165,6 +165,9 @@ _RULES = {
     "string_type": "a text",
     "bytes_type": "bytes",
     "extra_forbidden": "a field of it",
+    "missing": "there",
+    "tuple_type": "a sequence",
+    "dict_type": "a table",
     "greater_than_equal": "at least {ge:g}",
 }
 """pydantic's kinds of error in the words of a message."""

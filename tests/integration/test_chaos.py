@@ -7,12 +7,13 @@ import sys
 
 import pytest
 
+from chaos import fuzz
 from chaos.crew import ROOT
 
 
-def chaos(*arguments: str, timeout_s: float) -> str:
+def run(module: str, *arguments: str, timeout_s: float = 280) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "chaos", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -30,17 +31,20 @@ def check(said: str) -> None:
     assert last.endswith("tables equal")
     heads = said[said.index("seed  seconds") :].splitlines()[0].split()
     counts = dict(zip(heads, total.split(), strict=False))
-    for what in ("kills", "terms", "pauses", "restarts", "cuts"):
-        assert what in counts
     assert sum(int(counts[what]) for what in ("kills", "terms", "pauses", "restarts", "cuts")) >= 3
 
 
 def test_seconds_of_chaos() -> None:
     often = ("--trials", "6", "--lease", "1", "--pace", "0.15", "--workers", "2")
-    check(chaos("--seconds", "3", "--seed", "1", *often, timeout_s=280))
+    check(run("chaos", "--seconds", "3", "--seed", "1", *often))
+
+
+def test_broken_inputs_are_read_or_refused_in_words() -> None:
+    counted = [line.split() for line in run("chaos.fuzz", "--inputs", "60").splitlines()]
+    assert {cells[0]: cells[3] for cells in counted[1:]} == dict.fromkeys(fuzz.KINDS, "0")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_ten_minutes_of_chaos() -> None:
-    check(chaos("--seconds", "600", timeout_s=1400))
+    check(run("chaos", "--seconds", "600", timeout_s=1400))
