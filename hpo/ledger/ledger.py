@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, insert
@@ -119,13 +120,14 @@ class Ledger(LedgerReader):
         *,
         lease_s: float,
         confirm: bool = True,
-        in_touch: Callable[[], bool] = lambda: True,
+        in_touch: Callable[[datetime | None], bool] = lambda _: True,
         at_work: int | None = None,
         numerics: str = "",
     ) -> Claim | Wait | Over:
         """Take the next slot of a study; see ``claiming.claim`` and ``Claimant``.
 
-        ``in_touch`` is asked for ``Claimant.take_over``, anew whenever the database was away.
+        ``in_touch`` is asked for ``Claimant.take_over``, anew whenever the database was away, and
+        again with the database's time before a slot is taken over.
 
         Raises:
             StudyError: there is no such study.
@@ -137,7 +139,7 @@ class Ledger(LedgerReader):
                 worker=worker,
                 token=self._token,
                 lease_s=lease_s,
-                take_over=in_touch(),
+                take_over=in_touch(None),
                 at_work=at_work,
                 code=self._code_of(study),
             )
@@ -148,6 +150,7 @@ class Ledger(LedgerReader):
             with self._engine.begin() as connection:
                 check_version(connection)
                 row = snapshots.study(connection, study, lock=True)
+                who = replace(who, take_over=who.take_over and in_touch(row.now))
                 spec = self._spec(row.id, row.spec)
                 if row.state == StudyState.OPEN:
                     self._codes[study] = pins.pin(connection, row, spec)

@@ -29,10 +29,11 @@ CREATE OR REPLACE FUNCTION {SCHEMA}.clock() RETURNS timestamptz LANGUAGE sql VOL
 AS 'SELECT clock_timestamp()';
 CREATE OR REPLACE FUNCTION {SCHEMA}.holds(until timestamptz, lease_s float8) RETURNS boolean
 LANGUAGE sql VOLATILE
-AS 'SELECT until > {SCHEMA}.clock() AND until <= {SCHEMA}.clock() + make_interval(secs => lease_s)'
+AS 'SELECT until > {SCHEMA}.clock()
+AND until <= {SCHEMA}.clock() + make_interval(secs => lease_s * 4 / 3)'
 """
-"""What time it is; and whether a lease counts: never for longer than it is from now on, whatever
-the clock said when it was renewed."""
+"""What time it is; and whether a lease counts: never for longer than four thirds of it from now
+on, whatever the clock said when it was renewed. A clock may go back a little, and free nothing."""
 
 
 NOW = text(f"{SCHEMA}.clock()")

@@ -265,10 +265,11 @@ renewed AS (
   UPDATE hpo_ledger.slots SET lease_s = :lease_s,
          lease_until = hpo_ledger.clock() + make_interval(secs => :lease_s)
   FROM mine WHERE slots.id = mine.id AND lease_until IS NOT NULL)
-SELECT state FROM hpo_ledger.studies WHERE id = (SELECT study_id FROM mine)"""
+SELECT hpo_ledger.clock() AS now, (
+  SELECT state FROM hpo_ledger.studies WHERE id = (SELECT study_id FROM mine)) AS state"""
 """A sign of life of a worker, and of the slot that it holds, unless that was settled meanwhile.
 
-It answers with the state of the slot's study. Parameters: the owner's; of the worker ``state``,
+It answers with the time, and the state of the slot's study. Parameters: the owner's; of the worker ``state``,
 ``doing``, ``refuses``, ``lease_s``.
 """
 
@@ -416,9 +417,9 @@ SELECT name, priority, (
 FROM hpo_ledger.studies s WHERE state = 'open'
 ORDER BY priority DESC, at_work, greatest((
   SELECT started_at FROM hpo_ledger.slots WHERE study_id = s.id AND phase = 'search'
-  ORDER BY number DESC LIMIT 1), (
+  AND started_at <= hpo_ledger.clock() ORDER BY number DESC LIMIT 1), (
   SELECT started_at FROM hpo_ledger.slots WHERE study_id = s.id AND phase = 'confirm'
-  ORDER BY number DESC LIMIT 1)) NULLS FIRST, created_at"""
+  AND started_at <= hpo_ledger.clock() ORDER BY number DESC LIMIT 1)) NULLS FIRST, created_at"""
 
 FOREIGN = """
 SELECT count(*) FROM trials WHERE study_id = :optuna_study_id AND NOT EXISTS (
@@ -454,8 +455,9 @@ SELECT name, s.state FROM hpo_ledger.studies s
 LEFT JOIN hpo_ledger.notices n ON n.study_id = s.id AND notice = s.state
 WHERE name = coalesce(:study, name) AND s.state IN ('done', 'failed')
   AND state_since > hpo_ledger.clock() - interval '1 day'
-  AND (told_at IS NULL OR told_at < state_since)
-  AND (claimed_at IS NULL OR claimed_at < hpo_ledger.clock() - make_interval(secs => :claim_s))
+  AND told_at IS DISTINCT FROM state_since
+  AND NOT coalesce(
+    hpo_ledger.holds(claimed_at + make_interval(secs => :claim_s), :claim_s), false)
 ORDER BY s.id"""
 """Of whose end nobody was told yet, nor is being told; what is older than a day is no news."""
 

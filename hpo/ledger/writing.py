@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -104,9 +105,8 @@ def claim_notice(connection: Connection, study: str, notice: StudyState) -> bool
 
 def settle_notice(connection: Connection, study: str, notice: StudyState, sent: bool) -> None:
     """Write down that it was told, or could not be."""
-    told = """UPDATE hpo_ledger.notices SET told_at = hpo_ledger.clock(), claimed_at = NULL
-    WHERE notice = :notice
-      AND study_id = (SELECT id FROM hpo_ledger.studies WHERE name = :study)"""
+    told = """UPDATE hpo_ledger.notices SET told_at = state_since, claimed_at = NULL
+    FROM hpo_ledger.studies WHERE notice = :notice AND name = :study AND study_id = studies.id"""
     ask(connection, told, study=study, notice=notice)
     note(connection, study, f"{'notified' if sent else 'not notified'}: {notice}")
 
@@ -143,20 +143,20 @@ def renew(
     lease_s: float,
     state: WorkerState = WorkerState.WORKING,
     refuses: Mapping[str, str] = MappingProxyType({}),
-) -> bool:
+) -> tuple[bool, datetime]:
     """Sign of life of a worker and of what it holds; whether its slot's study is still open.
 
-    If it is not, the worker should release the slot.
+    If it is not, the worker should release the slot. The second answer is the database's time.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
     alive = {"doing": doing, "lease_s": lease_s, "state": state, "refuses": json.dumps({**refuses})}
     slot = dict.fromkeys(("slot_id", "attempt", "token")) if claim is None else _owner(claim)
-    found = ask(connection, statements.RENEW, **slot | alive | {"worker": worker}).scalar()
-    if claim is not None and found is None:
+    found = ask(connection, statements.RENEW, **slot | alive | {"worker": worker}).one()
+    if claim is not None and found.state is None:
         raise lost(connection, claim)
-    return claim is None or bool(found == StudyState.OPEN)
+    return claim is None or found.state == StudyState.OPEN, found.now
 
 
 def deregister_worker(connection: Connection, worker: str, *, refused: str | None = None) -> None:

@@ -267,8 +267,8 @@ class WorkerInfo:
     trial: int | None = None
     """The trial that it trains, in a confirmation that which it retrains."""
     started_at: datetime
-    seconds_silent: float
-    """Seconds since its last sign of life, by the database's clock."""
+    seconds_silent: float | None
+    """Seconds since its last sign of life, by the database's clock; None if that was set back."""
     alive: bool
     """Not ended, and heard of within its lease."""
 

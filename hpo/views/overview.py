@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from hpo.study.result import Result, Search
 from hpo.study.trials import Event, Listed, SlotState, StudyState, WorkerInfo, WorkerState
@@ -241,10 +242,13 @@ def metrics(studies: Sequence[Study], workers: Sequence[WorkerInfo], age_s: floa
         for item, card in studies
         if card and item.state == StudyState.OPEN
     ]
-    silent = [
-        ({"worker": worker.name, "host": worker.host}, round(worker.seconds_silent, 1))
-        for worker in workers
-        if worker.alive or worker.state != WorkerState.ENDED
+    silent = [  # unknown is endless: an alert on it fires
+        (
+            {"worker": w.name, "host": w.host},
+            inf if (s := w.seconds_silent) is None else round(s, 1),
+        )
+        for w in workers
+        if w.alive or w.state != WorkerState.ENDED
     ]
     families: dict[tuple[str, str], _Samples] = {
         ("age_seconds", "Since all this was read."): [({}, round(age_s, 1))],

@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -71,6 +72,7 @@ class Heartbeat(threading.Thread):
         self._state, self._doing = WorkerState.IDLE, "starting"
         self._silent_s = 0.0
         self._heard_s = self._cut_off_s = time.monotonic()
+        self._clock: datetime | None = None
 
     @property
     def stopping(self) -> bool:
@@ -89,13 +91,22 @@ class Heartbeat(threading.Thread):
         log.warning("leaving out study %s: %s", study, why)
         self.left_out[study] = why, time.monotonic() + self.options.refusal_s
 
-    def in_touch(self) -> bool:
+    def in_touch(self, clock: datetime | None = None) -> bool:
         """Whether this worker lives, and could reach the database, for a whole lease.
 
-        One that was paused may ask before its heart has noticed: not having heard counts, too.
+        One that was paused may ask before its heart has noticed: not having heard counts, too. With
+        the time by the database's ``clock``, also whether that was not set since the last beat: the
+        others have not renewed their leases by it.
         """
         now, lease_s = time.monotonic(), self.options.lease_s
-        return now - self._cut_off_s > lease_s >= now - self._heard_s
+        steady = clock is None or self._is_steady(clock)
+        return steady and now - self._cut_off_s > lease_s >= now - self._heard_s
+
+    def _is_steady(self, clock: datetime) -> bool:
+        """Whether the database's clock went on as this host's did, to a third of a lease."""
+        passed_s = time.monotonic() - self._heard_s
+        by_it_s = (clock - (self._clock or clock)).total_seconds()
+        return self._clock is None or abs(by_it_s - passed_s) <= self.options.lease_s / 3
 
     def begin(self, ledger: Ledger) -> None:
         """Beat from now on, in this ledger; it should raise at once if the database is away."""
@@ -132,7 +143,7 @@ class Heartbeat(threading.Thread):
     def _beat(self) -> None:
         with self._mutex:
             try:
-                self.closed = not self._ledger.renew(
+                is_open, clock = self._ledger.renew(
                     self.worker,
                     self._claim,
                     doing=self._doing,
@@ -140,9 +151,14 @@ class Heartbeat(threading.Thread):
                     state=self._state,
                     refuses={study: why for study, (why, _) in self.left_out.items()},
                 )
+                self.closed = not is_open
+                if not self._is_steady(clock):
+                    log.warning("the database's clock was set: running trials are left alone")
+                    self._cut_off_s = time.monotonic()
+                self._clock = clock
             except LeaseLostError as error:
                 log.warning("%s", error)
-                self.lost = True
+                self.lost, self._clock = True, None
             except Exception as error:  # training goes on, and the next beat tries again
                 if not (self._away and is_passing(error)):  # told once: the worker waits, too
                     words = " ".join(str(error).split())[:200]

@@ -143,7 +143,7 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
     held = [claim(ledger, f"w{number}") for number in range(4)]
     for number in range(3):
         finish(ledger, held[number], SlotState.FAILED)
-    assert not ledger.renew("w3", held[3], doing="", lease_s=60), "its study is not open"
+    assert not ledger.renew("w3", held[3], doing="", lease_s=60)[0], "its study is not open"
     ledger.release(held[3])
     shown = hpo("status", "toy")
     assert "toy: study failed: 3 slots in a row failed; the last one: ValueError: trial 2" in shown

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import optuna
 import pytest
-from settling import claim, finish, member, set_clock
+from settling import claim, finish, member, run, set_clock
 from workers import toy_spec, wait_until
 
 from hpo.dashboard.pages import Pages
@@ -15,7 +15,10 @@ from hpo.ledger.claims import Claim, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
-from hpo.study.trials import SlotState, StudySnapshot, Suggestion
+from hpo.study.trials import SlotState, StudySnapshot, StudyState, Suggestion
+from hpo.views import overview
+from hpo.views.terminal.status import worker_lines
+from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 
 
 def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> None:
@@ -68,7 +71,10 @@ def test_a_clock_that_was_set_back_locks_nothing(ledger: Ledger, storage: Storag
     held = [claim(ledger, "dead"), claim(ledger, "lost"), claim(ledger, "gone", study="other")]
     ledger.renew("dead", held[0], doing="trains", lease_s=60)
     set_clock(storage, "0 s")
-    assert [w.alive for w in ledger.workers()] == [False]
+    (dead,) = ledger.workers()
+    assert (dead.alive, dead.seconds_silent) == (False, None)
+    assert worker_lines([dead])[1].endswith("  before the clock was set back")
+    assert '{worker="dead",host="h"} inf\n' in overview.metrics([], [dead], 0.0)
     assert not any(slot.held for slot in ledger.snapshot("toy").search)
     assert [at_work for _, at_work, _ in ledger.open_studies()] == [0, 0]
     assert interventions.stop(ledger, "toy") == 0
@@ -80,6 +86,60 @@ def test_a_clock_that_was_set_back_locks_nothing(ledger: Ledger, storage: Storag
         ledger.settle(held[0], End(state=SlotState.COMPLETE, score=0.5))
     finish(ledger, heir)
     interventions.delete_study(ledger, "other")
+
+
+def test_a_clock_that_is_set_back_a_little_frees_nothing(ledger: Ledger, storage: Storage) -> None:
+    ledger.register(toy_spec())
+    set_clock(storage, "15 s")
+    claim(ledger, "lives")
+    set_clock(storage, "0 s")
+    assert claim(ledger, "other").number == 1
+
+
+@pytest.mark.parametrize("steps", [("0 s", "1 hour"), ("1 hour", "0 s")])
+def test_who_sees_that_the_clock_was_set_waits_until_all_that_live_have_renewed(
+    ledger: Ledger, storage: Storage, steps: tuple[str, str]
+) -> None:
+    ledger.register(toy_spec())
+    set_clock(storage, steps[0])
+    held = claim(ledger, "lives")
+    heart = Heartbeat("sees", WorkerOptions(lease_s=1.0))
+    heart.begin(ledger)
+    try:
+        wait_until(heart.in_touch)
+        set_clock(storage, steps[1])
+        for number in (1, 2):  # before its next beat, and after
+            found = ledger.claim("toy", "sees", lease_s=60, in_touch=heart.in_touch)
+            assert isinstance(found, Claim)
+            assert found.number == number
+            finish(ledger, found)
+            wait_until(lambda: not heart.in_touch())
+        ledger.renew("lives", held, doing="", lease_s=60)
+        wait_until(heart.in_touch)
+        assert claim(ledger, "sees").number == 3
+    finally:
+        heart.end()
+
+
+def test_a_clock_that_was_set_back_starves_no_study_and_hides_no_end(
+    ledger: Ledger, storage: Storage
+) -> None:
+    for name in ("ahead", "now"):
+        ledger.register(toy_spec(name, budget={"trials": 2}, confirm=None))
+    set_clock(storage, "1 hour")
+    finish(ledger, claim(ledger, study="ahead"))
+    run(ledger, "now")
+    assert ledger.claim_notice("now", StudyState.DONE)
+    ledger.settle_notice("now", StudyState.DONE, sent=True)
+    interventions.extend(ledger, "now", 4)
+    set_clock(storage, "0 s")
+    finish(ledger, claim(ledger, study="now"))
+    assert [name for name, *_ in ledger.open_studies()] == ["ahead", "now"]
+    run(ledger, "now")
+    set_clock(storage, "1 hour")
+    assert ledger.claim_notice("now", StudyState.DONE), "it has ended again"
+    set_clock(storage, "0 s")  # whoever was to tell it has died
+    assert ledger.due_notices(None) == [("now", StudyState.DONE)]
 
 
 def test_lease_is_kept_by_renewal(ledger: Ledger, storage: Storage) -> None:
@@ -110,7 +170,7 @@ def test_a_worker_that_was_cut_off_takes_nothing_over(ledger: Ledger, storage: S
     set_clock(storage, "61 s")
     numbers = []
     for worker in ("back-1", "back-2"):
-        found = ledger.claim("toy", worker, lease_s=60, in_touch=lambda: False)
+        found = ledger.claim("toy", worker, lease_s=60, in_touch=lambda _: False)
         assert isinstance(found, Claim)
         numbers.append(found.number)
     assert numbers == [released.number, 2]
@@ -138,7 +198,7 @@ def test_a_beat_that_comes_after_settling_is_no_loss(ledger: Ledger) -> None:
     for end in (lambda held: finish(ledger, held), ledger.release):
         held = claim(ledger, "w")
         end(held)
-        assert ledger.renew("w", held, doing="", lease_s=60)
+        assert ledger.renew("w", held, doing="", lease_s=60)[0]
     assert not ledger.snapshot("toy").search[1].held, "nor is a released slot taken again"
 
 

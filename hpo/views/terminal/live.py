@@ -145,7 +145,7 @@ def waiting_line(result: Result) -> str:
     alive, text = result.snapshot.helpers, f"waiting: {verdict.progress(result)}"
     if not alive:
         return f"{text}; no worker serves this study"
-    silent = f"{min(worker.seconds_silent for worker in alive):.0f}"
+    silent = f"{min(worker.seconds_silent or 0.0 for worker in alive):.0f}"
     parts = [text, f"{len(alive)} workers alive, last heard of {silent} s ago", left_text(result)]
     return "; ".join(filter(None, parts))
 
@@ -165,7 +165,7 @@ def left_text(result: Result) -> str:
         return ""
     if len(done) < 3 or not alive:
         return "estimating the time left…"
-    duration = formatting.duration_text(left * statistics.fmean(done) / alive)
+    duration = formatting.duration_text(left * statistics.median(done) / alive)
     return f"about {duration} left for {left:,} trials"
 
 

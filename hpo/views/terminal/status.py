@@ -258,7 +258,9 @@ def worker_lines(workers: Sequence[WorkerInfo], *, width: int | None = None) -> 
     for worker in found:
         told = worker.alive or worker.state == WorkerState.REFUSED
         doing = worker.doing if told else f"lost: {worker.doing}"
-        silent = f"{formatting.duration_text(worker.seconds_silent)} ago"
+        silent = "before the clock was set back"
+        if worker.seconds_silent is not None:
+            silent = f"{formatting.duration_text(worker.seconds_silent)} ago"
         row = [worker.name, worker.host, doing, silent]
         row += [PurePath(worker.log or "").name] * logs
         rows.append(row + [worker.job or ""] * jobs)
