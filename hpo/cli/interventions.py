@@ -68,7 +68,12 @@ def change(*arguments: Add, goes_on: bool = True) -> Callable[[Callable[[Study],
     return declare
 
 
-@change(goes_on=False)
+RELEASE = argument(
+    "--release", action="store_true", help="free its running trials: their workers are dead"
+)
+
+
+@change(RELEASE, goes_on=False)
 def stop(study: Study) -> Said:
     """Stop a study everywhere: its workers keep their training safe and leave it.
 
@@ -79,16 +84,18 @@ def stop(study: Study) -> Said:
             from any host: trials at work are saved at their next epoch and given up
         hpo resume seqdigits
             the other way round
+        hpo stop seqdigits --release
+            its workers were lost with their host; their leases of days need not run out
     """
     from hpo.ledger import interventions
 
-    held = interventions.stop(study.ledger, study.name)
+    held = interventions.stop(study.ledger, study.name, release=study.given.release)
     saving = f"; {held} trials at work are saved at their next epoch and given up" if held else ""
     again = f"hpo resume {study.name}{storage_option(study.given.storage)}"
     return {"state": "stopped", "held": held}, f"stopped{saving}; go on with: {again}"
 
 
-@change()
+@change(RELEASE)
 def resume(study: Study) -> Said:
     """Let workers go on with a study that was stopped, or that failed.
 
@@ -97,17 +104,20 @@ def resume(study: Study) -> Said:
             after `hpo stop`, or after too many failures, which are accepted as such
         hpo retry seqdigits
             instead, if the cause of the failures is mended: runs the failed trials again
+        hpo resume seqdigits --release
+            open or not: others go on at once with the trials of workers that are dead
     """
     from hpo.ledger import interventions
 
-    was = interventions.resume(study.ledger, study.name)
+    was, freed = interventions.resume(study.ledger, study.name, release=study.given.release)
     done = {
         "open": "is open as it is",
         "done": "is done; for more trials: hpo extend",
         "stopped": "open again",
         "failed": "open again; the failures so far count no longer against it",
     }[was]
-    return {"was": was, "state": study.result.state}, done
+    done += f"; {freed} running trials are free" if freed else ""
+    return {"was": was, "state": study.result.state, "released": freed}, done
 
 
 @change(argument("--trials", type=at_least(1), required=True, metavar="N", help="trials in all"))

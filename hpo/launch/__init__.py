@@ -19,10 +19,7 @@ __all__ = ["executors", "launch", "plan"]
 
 
 def launch(
-    study: str | Path | Mapping[str, Any],
-    *,
-    workers: int | None = None,
-    storage: str | None = None,
+    study: str | Path | Mapping[str, Any], *, workers: int | None = None, storage: str | None = None
 ) -> Study:
     """Run a study, or go on with it, and return it when it is over.
 

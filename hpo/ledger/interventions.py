@@ -40,30 +40,42 @@ from hpo.study.trials import (
 )
 
 
-def stop(ledger: Ledger, name: str) -> int:
+def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
     """Stop an open study: its workers keep their training safe and give up its slots.
 
-    Returns how many slots workers are still at work on.
+    With ``release``, for workers that are known to be dead, its slots are free at once. Returns how
+    many slots workers are still at work on.
 
     Raises:
         StudyError: there is no such study, or it is over.
     """
     with ledger.locked(name) as (connection, study):
         if study.state not in (StudyState.OPEN, StudyState.STOPPED):
-            must, do = "an open study must be given to be stopped", "no worker claims its trials"
-            raise _refusal(name, must, f"it is {study.state}", f"Nothing is to be done: {do}.")
+            raise _refusal(name, f"it is {study.state} already, and no worker claims its trials.")
         reason = f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         if study.state == StudyState.OPEN:
             writing.turn(connection, study.id, StudyState.STOPPED, reason)
             writing.note(connection, name, "stopped")
+        if release:
+            _release(connection, study)
         return len(_holders(connection, study.id))
 
 
-def resume(ledger: Ledger, name: str) -> StudyState:
+def _release(connection: Connection, study: Row[Any]) -> int:
+    """Free what workers hold, as if they had; one that lives goes on until another takes over."""
+    held = len(_holders(connection, study.id))
+    if held:
+        ask(connection, statements.RELEASE_ALL, study_id=study.id)
+        writing.note(connection, study.name, f"released {held} running trials")
+    return held
+
+
+def resume(ledger: Ledger, name: str, *, release: bool = False) -> tuple[StudyState, int]:
     """Let workers claim the slots of a stopped study again; of a failed one, too.
 
     What it failed for is accepted: the failures so far, or the workers that a trial has lost. They
-    count no longer against it. Returns the state that it was in.
+    count no longer against it. Returns the state that it was in, and how many slots were freed; see
+    ``stop`` for ``release``.
 
     Raises:
         StudyError: there is no such study.
@@ -78,7 +90,7 @@ def resume(ledger: Ledger, name: str) -> StudyState:
             writing.turn(connection, study.id, StudyState.OPEN)
             ask(connection, statements.FORGET_LOSSES, id=study.id)
             writing.note(connection, name, "resumed")
-        return state
+        return state, _release(connection, study) if release else 0
 
 
 def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "extended"]:
@@ -91,11 +103,10 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
     snapshot = ledger.snapshot(name)
     known = snapshot.spec
     if snapshot.search_end is not None:
-        raise _ended_by_rule(name, "be extended", snapshot)
+        raise _ended_by_rule(name, snapshot)
     if known.aim == "sweep":
-        must, got = "the study must be a search to be extended", f"{known.budget.trials} points"
         do = "Add points to its file and launch it under another name: --name NEW."
-        raise _refusal(name, must, f"it is a sweep of {got}", do)
+        raise _refusal(name, f"it is a sweep, whose points are in its file. {do}")
     raw = known.stored()
     raw["budget"]["trials"] = trials
     spec = file.validate(raw, where=f"study {name!r}, extended")
@@ -135,23 +146,18 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
 def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
     name = study.name
     if spec.aim == "sweep":
-        must = "a study must not visit points of its own to take another"
         do = "Launch one with other points under another name: --name NEW."
-        raise _refusal(name, must, "it is a sweep", do)
+        raise _refusal(name, f"it is a sweep, whose points are in its file. {do}")
     if study.state == StudyState.FAILED:
-        must, do = "the study must go on to take a trial", f"See what to do: hpo status {name}."
-        raise _refusal(name, must, f"it is {study.state}", do)
+        raise _refusal(name, f"it has failed. See what to do: hpo status {name}.")
     if study.search_end is not None:
-        raise _ended_by_rule(name, "take a trial", study)
+        raise _ended_by_rule(name, study)
     if spec.told(number):
-        must = "the next trial must be the sampler's to take parameters"
-        got, do = f"trial {number} is a point of [warm_start]", "when those have begun"
-        raise _refusal(name, must, got, f"Enqueue again {do}.")
+        do = "Enqueue again when all of those have begun."
+        raise _refusal(name, f"the next trial, {number}, is a point of [warm_start]. {do}")
     if number >= spec.budget.trials:
-        state = " and it is done" if study.state == StudyState.DONE else ""
-        got = f"all of budget.trials={number} have begun or are enqueued{state}"
-        do = f"Enlarge it first: hpo extend {name} --trials {number + 1}."
-        raise _refusal(name, "a trial must be left in the budget", got, do)
+        do = f"Enlarge the budget first: hpo extend {name} --trials {number + 1}."
+        raise _refusal(name, f"all of budget.trials={number} have begun or are enqueued. {do}")
 
 
 def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:
@@ -171,8 +177,7 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
             if own.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
             do = f"See those that failed: hpo trials {name} --state failed."
-            must = "a failed trial must be given to be retried"
-            raise _refusal(name, must, f"it is {own.state}", do, trial)
+            raise _refusal(name, f"trial {trial} is {own.state}, it has not failed. {do}")
         since = snapshots.progress(connection, study.id).unbegun
         for slot in found:
             _reopen(connection, slot, since)
@@ -208,12 +213,12 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         slot = _trial(connection, study, trial)
         if slot.state == SlotState.EXCLUDED:
             return int(slot.amendments[-1]["since"])
-        if slot.state == SlotState.FAILED or slot.held:
-            must = "a complete or pruned trial must be given to be excluded, or one that nobody is"
-            do = "It counts in no ranking as it is; to run it again: hpo retry"
-            do = "Wait until it is settled: hpo status" if slot.held else do
-            got = f"it is {slot.state}"
-            raise _refusal(name, f"{must} at work on", got, f"{do} {name}.", trial)
+        if slot.state == SlotState.FAILED:
+            do = f"To run it again: hpo retry {name} --trial {trial}."
+            raise _refusal(name, f"trial {trial} has failed, and counts in no ranking. {do}")
+        if slot.held:
+            do = f"Wait until it is settled: hpo status {name}. {_dead(name)}"
+            raise _refusal(name, f"{slot.worker} is at work on trial {trial}. {do}")
         since: int = snapshots.progress(connection, study.id, above=trial).unbegun
         why = " ".join(reason.split())  # one line, as every view shows it
         message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")
@@ -249,9 +254,8 @@ def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[
         StudyError: there is no such study, or the priority is out of range.
     """
     if priority is not None and abs(priority) > HIGHEST_PRIORITY:
-        must = f"the priority must be from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}"
-        do = "Only the order of studies counts: take a smaller number."
-        raise _refusal(name, must, f"got priority={priority}", do)
+        do = f"Take a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}: their order counts."
+        raise _refusal(name, f"priority={priority} is out of range. {do}")
     with ledger.locked(name) as (connection, study):
         if priority is None or priority == study.priority:
             return study.priority, study.priority
@@ -286,10 +290,9 @@ def delete_study(ledger: Ledger, name: str) -> None:
     with ledger.locked(name) as (connection, study):
         holders = _holders(connection, study.id)
         if holders:
-            must = "no worker must be at work on it when it is deleted"
             do = f"Stop it first, and wait until `hpo status {name}` shows no running trial"
-            got = f"{len(holders)} are: {', '.join(holders[:3])}"
-            raise _refusal(name, must, got, f"{do}: hpo stop {name}.")
+            got = f"{len(holders)} workers are at work on it: {', '.join(holders[:3])}"
+            raise _refusal(name, f"{got}. {do}: hpo stop {name}. {_dead(name)}")
         _delete(connection, study, "deleted")
 
 
@@ -321,20 +324,21 @@ def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
     opened = snapshots.progress(connection, study.id).opened
     if not 0 <= number < opened:
         there = f"0 to {opened - 1}" if opened else "none yet"
-        got = f"got trial={number}"
-        raise _refusal(study.name, "the trial must have begun", got, f"There are: {there}.")
+        raise _refusal(study.name, f"trial {number} has not begun. There are: {there}.")
     return ask(connection, statements.TRIAL, study_id=study.id, number=number).one()
 
 
-def _refusal(name: str, must: str, got: str, do: str, trial: int | None = None) -> StudyError:
-    which = "" if trial is None else f", trial {trial}"
-    return StudyError(f"study {name!r}{which}: {must}, but {got}. {do}")
+def _dead(name: str) -> str:
+    return f"If its worker is dead: hpo stop {name} --release."
 
 
-def _ended_by_rule(name: str, what: str, study: Any) -> StudyError:
+def _refusal(name: str, why: str) -> StudyError:
+    return StudyError(f"study {name!r}: {why}")
+
+
+def _ended_by_rule(name: str, study: Any) -> StudyError:
     got = f"[stop] has ended it before trial {study.search_end} ({study.search_end_reason})"
-    do = "Launch it with another [stop] under another name: --name NEW."
-    return _refusal(name, f"the search must go on to {what}", got, do)
+    return _refusal(name, f"{got}. Launch it with another [stop] under another name: --name NEW.")
 
 
 def _amend(

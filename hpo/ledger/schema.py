@@ -195,12 +195,7 @@ checkpoints = Table(
     Column("data", sa.LargeBinary, nullable=False),
 )
 
-networks = Table(
-    "networks",
-    metadata,
-    _of_slot(),
-    Column("data", sa.LargeBinary, nullable=False),
-)
+networks = Table("networks", metadata, _of_slot(), Column("data", sa.LargeBinary, nullable=False))
 """The network of the first fresh seed of each confirmed trial, as its training gave it."""
 
 notices = Table(

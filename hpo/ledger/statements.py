@@ -269,8 +269,8 @@ SELECT hpo_ledger.clock() AS now, (
   SELECT state FROM hpo_ledger.studies WHERE id = (SELECT study_id FROM mine)) AS state"""
 """A sign of life of a worker, and of the slot that it holds, unless that was settled meanwhile.
 
-It answers with the time, and the state of the slot's study. Parameters: the owner's; of the worker ``state``,
-``doing``, ``refuses``, ``lease_s``.
+It answers with the time, and the state of the slot's study. Parameters: the owner's; of the worker
+``state``, ``doing``, ``refuses``, ``lease_s``.
 """
 
 RAISED = """
@@ -347,6 +347,9 @@ WHERE study_id = :study_id AND phase = 'search' AND number = :number FOR UPDATE"
 HOLDERS = """
 SELECT worker FROM hpo_ledger.slots
 WHERE study_id = :study_id AND hpo_ledger.holds(lease_until, lease_s)"""
+
+RELEASE_ALL = """
+UPDATE hpo_ledger.slots SET lease_until = NULL WHERE study_id = :study_id AND state = 'running'"""
 
 STUCK = """
 SELECT EXISTS (SELECT FROM hpo_ledger.slots

@@ -25,14 +25,7 @@ from workers import wait_until
 from hpo.errors import StorageError
 from hpo.postgres import server
 from hpo.postgres.embedded import Embedded, EmbeddedStatus, status, stop
-from hpo.postgres.server import (
-    OWN_ACCOUNT,
-    WHEEL,
-    Account,
-    Layout,
-    claim_socket_directory,
-    shipped,
-)
+from hpo.postgres.server import OWN_ACCOUNT, WHEEL, Account, Layout, claim_socket_directory, shipped
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as other users")
 NOBODY = 65534

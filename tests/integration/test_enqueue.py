@@ -181,18 +181,18 @@ def refused(ledger: Ledger, study: str = "toy") -> str:
 def test_a_study_that_takes_no_trial_says_why(ledger: Ledger) -> None:
     ledger.register(golden_spec("sweep"))
     assert refused(ledger, "sweep") == (
-        "study 'sweep': a study must not visit points of its own to take another, but it is a "
-        "sweep. Launch one with other points under another name: --name NEW."
+        "study 'sweep': it is a sweep, whose points are in its file. Launch one with other points "
+        "under another name: --name NEW."
     )
     ledger.register(toy_spec("warm", warm_start={"points": [{"k": 7}]}))
-    assert "but trial 0 is a point of [warm_start]. Enqueue again" in refused(ledger, "warm")
+    assert "the next trial, 0, is a point of [warm_start]. Enqueue again" in refused(ledger, "warm")
     ledger.register(toy_spec(budget={"trials": 6, "window": 1}))
     interventions.stop(ledger, "toy")
     for number in range(6):
         assert interventions.enqueue(ledger, "toy", HUNCH) == number, "a stopped study takes it"
     assert refused(ledger) == (
-        "study 'toy': a trial must be left in the budget, but all of budget.trials=6 have begun or "
-        "are enqueued. Enlarge it first: hpo extend toy --trials 7."
+        "study 'toy': all of budget.trials=6 have begun or are enqueued. Enlarge the budget first: "
+        "hpo extend toy --trials 7."
     )
     ledger.register(toy_spec("ended", budget={"window": 1}, stop={"target": 0.9}))
     run(ledger, "ended")
@@ -203,6 +203,5 @@ def test_a_study_that_takes_no_trial_says_why(ledger: Ledger) -> None:
     for _ in range(3):
         finish(ledger, claim(ledger, study="broken"), SlotState.FAILED)
     assert refused(ledger, "broken") == (
-        "study 'broken': the study must go on to take a trial, but it is failed. See what to do: "
-        "hpo status broken."
+        "study 'broken': it has failed. See what to do: hpo status broken."
     )

@@ -69,23 +69,19 @@ def test_optuna_shows_the_same_trials(golden_url: str, kind: str) -> None:
         assert trial.intermediate_values == dict(zip(steps, slot.steps, strict=True))
 
 
+RULE = "[stop] has ended it before trial 30 (stop.patience = 12: no trial was better than trial 14)"
+
+
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "why", "do"),
     [
-        (
-            "sweep",
-            "study 'sweep': the study must be a search to be extended, but it is a sweep of 6 "
-            "points. Add points to its file and launch it under another name: --name NEW.",
-        ),
-        (
-            "constrained",
-            "study 'constrained': the search must go on to be extended, but [stop] has ended it "
-            "before trial 30 (stop.patience = 12: no trial was better than trial 14). Launch it "
-            "with another [stop] under another name: --name NEW.",
-        ),
+        ("sweep", "it is a sweep, whose points are in its file", "Add points to its file and l"),
+        ("constrained", RULE, "Launch it with another [stop] under another name: --name NEW."),
     ],
 )
-def test_what_is_over_for_good_is_not_extended(golden_url: str, kind: str, said: str) -> None:
+def test_what_is_over_for_good_is_not_extended(
+    golden_url: str, kind: str, why: str, do: str
+) -> None:
     with ledger_at(golden_url) as ledger, pytest.raises(StudyError) as refused:
         interventions.extend(ledger, kind, 200)
-    assert str(refused.value) == said
+    assert str(refused.value).startswith(f"study '{kind}': {why}. {do}")

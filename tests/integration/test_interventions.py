@@ -93,9 +93,9 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
     finish(ledger, claim(ledger), SlotState.FAILED)
     claim(ledger)
     for number, text in (
-        (0, "nobody is at work on, but it is failed. It counts in no ranking as it is; "),
-        (1, "but it is running. Wait until it is settled: hpo status toy."),
-        (int("9" * 20), f"the trial must have begun, but got trial={'9' * 20}. There are: 0 to 1."),
+        (0, "trial 0 has failed, and counts in no ranking. To run it again: hpo retry toy"),
+        (1, "w is at work on trial 1. Wait until it is settled: hpo status toy. If its worker"),
+        (int("9" * 20), f"trial {'9' * 20} has not begun. There are: 0 to 1."),
     ):
         said = hpo("exclude", "toy", "--trial", number, status=1)
         assert said.startswith("error: study 'toy'")
@@ -159,7 +159,7 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
     assert snapshot.state == StudyState.DONE
     assert [slot.attempts for slot in snapshot.search] == [2, 2, 2, 2, 1, 1]
     assert hpo("retry", "--study", "toy") == "toy: nothing has failed\n"
-    assert "a failed trial must be given to be retried, but it is complete." in hpo(
+    assert "trial 0 is complete, it has not failed." in hpo(
         "retry", "toy", "--trial", "0", status=1
     )
 
@@ -197,7 +197,7 @@ def test_resuming_a_failed_study_accepts_its_failures(
     assert ledger.snapshot("toy").state == StudyState.DONE
     assert "is done; for more trials: hpo extend" in hpo("resume", "toy")
     refused = hpo("stop", "toy", status=1)
-    assert "an open study must be given to be stopped, but it is done." in refused
+    assert "study 'toy': it is done already, and no worker claims its trials." in refused
 
 
 # --- stop, resume, delete: with real workers --------------------------------------------------
@@ -214,9 +214,13 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
         "delete", "toy", status=1
     )
     said = hpo("delete", "toy", "--yes", status=1)
-    assert "no worker must be at work on it when it is deleted, but 1 are: w." in said
+    assert "1 workers are at work on it: w. Stop it first" in said
     assert ledger.snapshot("toy").settled == 3
-    ledger.release(held)
+    assert "toy: is open as it is; 1 running trials are free" in hpo("resume", "toy", "--release")
+    ledger.renew("w", held, doing="", lease_s=60)
+    heir = claim(ledger, "heir", lease_s=3 * 86400.0)
+    assert heir.number == held.number, "whoever was thought dead has lost it only now"
+    assert "toy: stopped; go on with: hpo resume toy" in hpo("stop", "toy", "--release")
     assert hpo("delete", "toy", "--yes") == "toy: deleted\n"
     assert [study.name for study in ledger.studies()] == ["kept"]
     with storage.engine.connect() as connection:

@@ -139,7 +139,7 @@ def test_what_kills_its_workers_alone_stops_the_study_and_is_no_data(
         "for longer than its lease: killed, out of memory, or cut off from the database."
     )
     finish(ledger, lives)
-    assert interventions.resume(ledger, "toy") == StudyState.FAILED
+    assert interventions.resume(ledger, "toy") == (StudyState.FAILED, 0)
     again = take(ledger, "next")
     assert (again.number, ledger.snapshot("toy").state) == (1, StudyState.OPEN)
     finish(ledger, again)

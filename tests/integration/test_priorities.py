@@ -66,6 +66,6 @@ def test_it_is_shown_noted_and_travels_with_backups(
     with pytest.raises(StudyError) as caught:
         interventions.prioritise(ledger, "toy", 1001)
     assert str(caught.value) == (
-        "study 'toy': the priority must be from -1000 to 1000, but got priority=1001. Only the "
-        "order of studies counts: take a smaller number."
+        "study 'toy': priority=1001 is out of range. Take a number from -1000 to 1000: their order "
+        "counts."
     )

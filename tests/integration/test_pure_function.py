@@ -14,15 +14,7 @@ import pytest
 from golden_studies import STUDIES, golden_spec, networks_spec
 from pooler import pooled
 from servers import cut_off, database
-from workers import (
-    kill,
-    ledger_at,
-    run_workers,
-    start_worker,
-    table,
-    undisturbed,
-    wait_until,
-)
+from workers import kill, ledger_at, run_workers, start_worker, table, undisturbed, wait_until
 
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger

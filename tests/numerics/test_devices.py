@@ -23,14 +23,7 @@ from networks import (
     tiny,
 )
 
-from objectives.networks.devices import (
-    Training,
-    drawn,
-    drawn_normals,
-    is_noisy,
-    rounded,
-    written,
-)
+from objectives.networks.devices import Training, drawn, drawn_normals, is_noisy, rounded, written
 from objectives.networks.kernels.chips import Chip
 from objectives.scoring import noisy_input
 from objectives.solved_equation import refined, solving_steps

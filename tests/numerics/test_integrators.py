@@ -11,16 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import (
-    KINDS,
-    METHODS,
-    WITH_WARM,
-    inputs,
-    make_chip,
-    scaled,
-    solved_by_scipy,
-    tiny,
-)
+from networks import KINDS, METHODS, WITH_WARM, inputs, make_chip, scaled, solved_by_scipy, tiny
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 

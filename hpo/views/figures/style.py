@@ -105,11 +105,7 @@ def confirmed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
 
 
 def markers(
-    spots: Sequence[Spot],
-    *,
-    name: str,
-    marker: Mapping[str, Any],
-    across: bool = False,
+    spots: Sequence[Spot], *, name: str, marker: Mapping[str, Any], across: bool = False
 ) -> go.Scatter | go.Scattergl:
     """Markers with their hover texts, and error bars if a spot has a deviation.
 

@@ -12,16 +12,7 @@ import snapshots
 from paper_studies import Accuracy, bell, everything_agrees, study
 
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
-from reproduction import (
-    claims,
-    evidence,
-    jobs,
-    layers,
-    measures,
-    page,
-    readings,
-    sensitivity,
-)
+from reproduction import claims, evidence, jobs, layers, measures, page, readings, sensitivity
 from reproduction.claims import Kind
 from reproduction.measures import Verdict
 

@@ -14,12 +14,7 @@ from paper_studies import bell, study
 
 from hpo.errors import HpoError
 from objectives.contract import Solved
-from reproduction import (
-    data,
-    evidence,
-    jobs,
-    runs,
-)
+from reproduction import data, evidence, jobs, runs
 
 
 def test_data_come_back_as_they_were_written(tmp_path: Path) -> None:

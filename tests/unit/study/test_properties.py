@@ -65,10 +65,7 @@ SPECS = st.fixed_dictionaries(
             optional={"members": st.integers(1, 1000), "epochs": st.integers(1, 100_000)},
         ),
         "space": st.fixed_dictionaries(
-            {"x": ranges(0.0, 1.0)},
-            optional={
-                "rate_per_ns": ranges(1e-300, 10.0, log=True),
-            },
+            {"x": ranges(0.0, 1.0)}, optional={"rate_per_ns": ranges(1e-300, 10.0, log=True)}
         ),
     },
     optional={
@@ -77,8 +74,7 @@ SPECS = st.fixed_dictionaries(
         "task": st.fixed_dictionaries({"test_gap": st.floats(-1e300, 1e300)}),
         "fixed": st.fixed_dictionaries({"noise": st.floats(0, 1e308)}),
         "reported": st.fixed_dictionaries(
-            {"score": st.floats(0, 1), "source": STORABLE},
-            optional={"std": st.floats(0, 1e9)},
+            {"score": st.floats(0, 1), "source": STORABLE}, optional={"std": st.floats(0, 1e9)}
         ),
     },
 )

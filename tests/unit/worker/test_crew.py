@@ -77,11 +77,7 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
     ("status", "holds"), [(1, True), (crew.HUNG, False)], ids=["with a trial", "hung"]
 )
 def test_a_worker_that_was_able_to_start_is_started_again(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    held: dict[str, bool],
-    status: int,
-    holds: bool,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: dict[str, bool], status: int, holds: bool
 ) -> None:
     """The trial, if it is what ends them, stops its study: the crew must live on until then."""
     monkeypatch.setattr(crew, "PAUSE_S", (0.01, 0.01))
