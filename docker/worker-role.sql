@@ -6,8 +6,8 @@
 --
 -- Without password_file the role keeps the password that it has: set one by `\password hpo_worker`,
 -- which no log of the server holds. A superuser, on a server that serves nothing else, adds
--- -v alone=1: the role then reaches no other database, and makes no large objects, which could fill
--- the disk.
+-- -v alone=1: the role then reaches no other database that is there, and makes no large objects,
+-- which could fill the disk. What it can do beyond its task is told at the end.
 \set ON_ERROR_STOP on
 \set QUIET on
 BEGIN;
@@ -22,7 +22,9 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
 \endif
 -- What it may have set for its own later sessions; a password it can always change.
 ALTER ROLE :"role" RESET ALL;
-ALTER ROLE :"role" IN DATABASE :"DBNAME" RESET ALL;
+SELECT format('ALTER ROLE %I IN DATABASE %I RESET ALL', rolname, datname)
+FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole JOIN pg_database d ON d.oid = setdatabase
+WHERE rolname = :'role' \gexec
 
 REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
@@ -33,7 +35,8 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public, hpo_ledger TO :"role";
 REVOKE INSERT, UPDATE, DELETE ON alembic_version, version_info, hpo_ledger.version FROM :"role";
 REVOKE UPDATE, DELETE ON hpo_ledger.events FROM :"role";
 \if :{?alone}
-  REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;
+  SELECT format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC, %I', datname, :'role')
+  FROM pg_database WHERE datname <> current_database() \gexec
   REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
 \endif
 
@@ -50,6 +53,7 @@ BEGIN
     ('createdb', rolcreatedb),
     ('member of ' || current_user, NOT rolsuper AND pg_has_role(oid, current_user, 'MEMBER')),
     ('create in the database', has_database_privilege(oid, current_database(), 'CREATE')),
+    ('make temporary tables', has_database_privilege(oid, current_database(), 'TEMPORARY')),
     ('create tables', has_schema_privilege(oid, 'public', 'CREATE')
       OR has_schema_privilege(oid, 'hpo_ledger', 'CREATE'))) AS rights (what, has)
   WHERE rolname = mine AND has;
@@ -60,3 +64,10 @@ BEGIN
 END $$;
 COMMIT;
 \echo workers connect as :role
+SELECT format('it also can: %s; a superuser denies that by -v alone=1', string_agg(what, ', ' ORDER BY what))
+FROM (SELECT 'connect to database ' || datname FROM pg_database
+      WHERE datallowconn AND datname <> current_database()
+        AND has_database_privilege(:'role', datname, 'CONNECT')
+      UNION ALL SELECT 'make large objects'
+      WHERE has_function_privilege(:'role', 'lo_from_bytea(oid, bytea)', 'EXECUTE')) AS more (what)
+HAVING count(*) > 0 \g (tuples_only=on format=unaligned)

@@ -111,7 +111,8 @@ def status(arguments: argparse.Namespace) -> int:
     the space at which the best trials lie, each with a next bound, `widen`. `workers` have `name`,
     `host`, `pid`, `alive`, `seconds_silent` (null: unknown), `doing` in words, `log` (the file of
     its output) and `job` (of a cluster) where they are known, and of the slot that they hold
-    `study`, `phase` and `trial`, else null. `events` of a study are what people did to it lately: `at`, `who`, `what`.
+    `study`, `phase` and `trial`, else null. `events` of a study are what people did to it lately:
+    `at`, `who`, `what`.
 
     Examples:
         hpo status

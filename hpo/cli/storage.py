@@ -108,10 +108,13 @@ def _url(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    from hpo.ledger.schema import SCHEMA_VERSION, schema
+    from hpo.ledger.schema import SCHEMA_VERSION, reset_roles, schema
     from hpo.postgres.connect import open_storage
 
     with open_storage(arguments.storage, prepare=schema) as storage:
         place = storage.place()
+        with storage.engine.begin() as connection:
+            names = reset_roles(connection)
     said = f"{place}: tables of version {SCHEMA_VERSION}"
-    return tell(arguments, {"version": SCHEMA_VERSION}, said)
+    said += f"; reset what {', '.join(names)} had set for later sessions" if names else ""
+    return tell(arguments, {"version": SCHEMA_VERSION, "reset": names}, said)

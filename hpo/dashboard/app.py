@@ -21,7 +21,7 @@ from hpo.dashboard.guard import Kind
 from hpo.dashboard.pages import LONG_S, Away, Pages, Reply, Shown, connected
 from hpo.errors import HpoError, StudyError
 from hpo.postgres.connect import Storage
-from hpo.postgres.retry import is_passing
+from hpo.postgres.retry import is_passing, said_by
 from hpo.views import overview, page
 
 if TYPE_CHECKING:
@@ -162,8 +162,7 @@ class DashboardApp:
 
     def _note_away(self, error: Exception) -> str:
         """Remember that the database is away, and why in words; they name no password."""
-        said = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-        text = " ".join(str(said).split())[:400]
+        text = said_by(error)
         if self._away is None:
             _log.warning("%s", text)
         self._away = time.monotonic(), text

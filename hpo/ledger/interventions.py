@@ -63,11 +63,12 @@ def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
 
 def _release(connection: Connection, study: Row[Any]) -> int:
     """Free what workers hold, as if they had; one that lives goes on until another takes over."""
-    held = len(_holders(connection, study.id))
-    if held:
-        ask(connection, statements.RELEASE_ALL, study_id=study.id)
-        writing.note(connection, study.name, f"released {held} running trials")
-    return held
+    held = "study_id = :id AND lease_until IS NOT NULL"
+    done = ask(
+        connection, f"UPDATE hpo_ledger.slots SET lease_until = NULL WHERE {held}", id=study.id
+    )
+    writing.note(connection, study.name, f"released {done.rowcount} running trials")
+    return done.rowcount
 
 
 def resume(ledger: Ledger, name: str, *, release: bool = False) -> tuple[StudyState, int]:
@@ -290,9 +291,8 @@ def delete_study(ledger: Ledger, name: str) -> None:
     with ledger.locked(name) as (connection, study):
         holders = _holders(connection, study.id)
         if holders:
-            do = f"Stop it first, and wait until `hpo status {name}` shows no running trial"
-            got = f"{len(holders)} workers are at work on it: {', '.join(holders[:3])}"
-            raise _refusal(name, f"{got}. {do}: hpo stop {name}. {_dead(name)}")
+            do = f"Stop it first, and wait until they have left it: hpo stop {name}. {_dead(name)}"
+            raise _refusal(name, f"workers are at work on it: {', '.join(holders[:3])}. {do}")
         _delete(connection, study, "deleted")
 
 

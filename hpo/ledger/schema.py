@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import StorageError
 from hpo.postgres.connect import Schema
+from hpo.postgres.retry import said_by
 from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
 from objectives.contract import MAX_SCORE
 
@@ -251,6 +252,38 @@ def _create(connection: Connection) -> None:
     metadata.create_all(connection)
     first = f"INSERT INTO {SCHEMA}.version (version) VALUES (:version) ON CONFLICT DO NOTHING"
     ask(connection, first, version=SCHEMA_VERSION)
+
+
+_PLANTED = """
+SELECT rolname, concat('ALTER ROLE ', quote_ident(rolname),
+                       ' IN DATABASE ' || quote_ident(datname), ' RESET ALL') AS reset
+FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole
+LEFT JOIN pg_database d ON d.oid = setdatabase
+WHERE NOT rolsuper AND has_table_privilege(r.oid, 'hpo_ledger.slots', 'UPDATE')
+  AND NOT pg_has_role(r.oid, (
+    SELECT relowner FROM pg_class WHERE oid = CAST('hpo_ledger.slots' AS regclass)), 'MEMBER')"""
+"""What sets back each lasting setting of a role of workers."""
+
+
+def reset_roles(connection: Connection) -> list[str]:
+    """Take back what roles of workers have set for their later sessions; returns their names.
+
+    A role of workers may change rows of the ledger, and owns no table; it can always set itself.
+
+    Raises:
+        StorageError: this user may not.
+    """
+    planted = ask(connection, _PLANTED).all()
+    names = sorted({row.rolname for row in planted})
+    try:
+        for row in planted:
+            connection.exec_driver_sql(row.reset)
+    except sa.exc.ProgrammingError as error:
+        raise StorageError(
+            f"role {', '.join(names)}: its settings (ALTER ROLE ... SET) cannot be taken back: "
+            f"{said_by(error)}. Run ALTER ROLE ... RESET ALL as a superuser."
+        ) from error
+    return names
 
 
 schema = Schema(is_current=check_version, create=_create)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from math import nan
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Row
 
@@ -186,20 +186,8 @@ def _member(row: Row[Any]) -> Member:
     return filled(Member, row, **curves)
 
 
-class _Unread(Mapping[str, Any]):
-    """What lists are read without: it must not be taken for empty."""
-
-    def __getitem__(self, *_: object) -> NoReturn:
-        raise RuntimeError(
-            "lists are read without parameters and what networks tell: read the study as a whole"
-        )
-
-    __iter__ = __len__ = __getitem__
-
-
-_UNREAD = _Unread()
 _A_NETWORK = Member(
-    member=0, seed=-1, score=nan, curve=(), loss_curve=(), diverged=False, info=_UNREAD, seconds=nan
+    member=0, seed=-1, score=nan, curve=(), loss_curve=(), diverged=False, info={}, seconds=nan
 )
 """One of which nothing is told but that it is there."""
 
@@ -277,8 +265,7 @@ def built(rows: Fetched) -> StudySnapshot:
         if not rows.briefly:
             return _trial(slot, slot.steps, trained[slot.id])
         members = trained[slot.id] or [_A_NETWORK] * slot.n_members
-        known = _trial(slot, (nan,) * slot.n_steps, members)
-        return replace(known, params=_UNREAD, lineage=_UNREAD, enqueued=_UNREAD)
+        return _trial(slot, (nan,) * slot.n_steps, members)
 
     trials = [checked(slot, trial) for slot in rows.slots]
     return filled(

@@ -348,9 +348,6 @@ HOLDERS = """
 SELECT worker FROM hpo_ledger.slots
 WHERE study_id = :study_id AND hpo_ledger.holds(lease_until, lease_s)"""
 
-RELEASE_ALL = """
-UPDATE hpo_ledger.slots SET lease_until = NULL WHERE study_id = :study_id AND state = 'running'"""
-
 STUCK = """
 SELECT EXISTS (SELECT FROM hpo_ledger.slots
                WHERE study_id = :id AND state = 'running' AND losses_in_a_row >= :most)"""
@@ -459,8 +456,7 @@ LEFT JOIN hpo_ledger.notices n ON n.study_id = s.id AND notice = s.state
 WHERE name = coalesce(:study, name) AND s.state IN ('done', 'failed')
   AND state_since > hpo_ledger.clock() - interval '1 day'
   AND told_at IS DISTINCT FROM state_since
-  AND NOT coalesce(
-    hpo_ledger.holds(claimed_at + make_interval(secs => :claim_s), :claim_s), false)
+  AND hpo_ledger.holds(claimed_at + make_interval(secs => :claim_s), :claim_s) IS NOT TRUE
 ORDER BY s.id"""
 """Of whose end nobody was told yet, nor is being told; what is older than a day is no news."""
 

@@ -133,10 +133,8 @@ def answering(place: str) -> Iterator[None]:
     except Exception as error:
         if not is_passing(error):
             raise
-        words = " ".join(str(error).split())[:300]
-        raise StorageError(
-            f"{place}: the database must answer, but got: {words}. Try again."
-        ) from error
+        words = f"the database must answer, but got: {said_by(error)}"
+        raise StorageError(f"{place}: {words}. Try again.") from error
 
 
 def is_passing(error: BaseException | None) -> bool:

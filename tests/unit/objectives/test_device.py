@@ -269,10 +269,7 @@ def test_every_parameter_may_spread(tmp_path: Path) -> None:
     assert type(hardware) is objective.variability
     assert hardware.model_dump()["a_spread"] == 0.5
     factors = drawn(hardware, 7, 0, network=own, normals=None).factors
-    assert {name: found.shape for name, found in factors.items()} == {
-        "tau_ns": (12,),
-        "a": (12,),
-    }
+    assert {name: found.shape for name, found in factors.items()} == {"tau_ns": (12,), "a": (12,)}
     assert np.log(factors["a"]).std() > 2 * np.log(factors["tau_ns"]).std()
     measured = pointwise_devices.Odd(variability={"devices": "devices.csv"}).variability
     (tmp_path / "devices.csv").write_text("tau_ns\n1.0\n2.0\n")

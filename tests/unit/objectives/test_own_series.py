@@ -269,9 +269,7 @@ def saved(tmp_path: Path) -> tuple[Path, Any]:
     return tmp_path / "best.safetensors", member
 
 
-def test_a_saved_network_takes_new_recordings_as_it_took_the_data(
-    saved: tuple[Path, Any],
-) -> None:
+def test_a_saved_network_takes_new_recordings_as_it_took_the_data(saved: tuple[Path, Any]) -> None:
     path, member = saved
     x = network_input(path, unequal()[:30])
     assert torch.equal(x, torch.from_numpy(member.trace(range(30)).inputs))

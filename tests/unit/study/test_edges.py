@@ -70,8 +70,7 @@ def test_of_many_trials_the_best_tenth_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "others"),
-    [({}, 14), ({"cost": {"name": "energy_pj"}, "pruner": None}, 40)],
+    ("changes", "others"), [({}, 14), ({"cost": {"name": "energy_pj"}, "pruner": None}, 40)]
 )
 def test_few_trials_and_a_front_say_nothing(changes: dict[str, Any], others: int) -> None:
     assert edges(searched(LOW, others=others, **changes)) == []
