@@ -228,7 +228,7 @@ def check_version(connection: Connection) -> bool:
     Raises:
         StorageError: they are of another version.
     """
-    if ask(connection, f"SELECT to_regclass('{SCHEMA}.version')").scalar() is None:
+    if not ask(connection, f"SELECT to_regclass('{SCHEMA}.version') IS NOT NULL").scalar():
         return False
     found = ask(connection, f"SELECT version FROM {SCHEMA}.version").scalar()
     if found == SCHEMA_VERSION:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.types.string import TextBinaryLoader
 from sqlalchemy import URL, Connection, event
 
 from hpo import settings
@@ -52,25 +53,18 @@ PINNED = {
     "TimeZone": "UTC",
     "DateStyle": "ISO",
     "IntervalStyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
     "client_encoding": "UTF8",
     "synchronize_seqscans": "off",
-    "default_transaction_isolation": "read committed",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-"""What a session is set to, whatever server, database and role say, besides ``IDLE_S``:
+"""What a session is set to, whatever server, database and role say, besides ``IDLE_S``.
 
-- How values are written as text, and read back: times, intervals, bytes, letters, and numbers
-  (``extra_float_digits``: below 1, the last digit of a score is lost).
-- What a statement sees: in which order rows come without ORDER BY, and of which transactions.
-- That the server, too, notices a host that vanished, and ends its session with all its locks.
-
-A site may set what changes no value: limits of time (``statement_timeout``, ``lock_timeout``) and
-memory, ``default_transaction_read_only``, ``search_path``, and how the planner works.
+No result depends on them, since behind a pooler a transaction may run on a session that others
+have set: values come in binary (``Cursor``), and a transaction says itself how it is isolated.
 """
+_ISOLATION = "READ COMMITTED"
 _LIBPQ = {
     "application_name": "hpo",
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -81,6 +75,15 @@ _LIBPQ = {
     "tcp_user_timeout": 60_000,
 }
 """Options of libpq for what the URL leaves open."""
+
+
+class Cursor(psycopg.Cursor[Any]):
+    """Values come as they are, not as text: no setting decides how many digits a number has."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """As psycopg's."""
+        super().__init__(*args, **options)
+        self.format = psycopg.pq.Format.BINARY
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ class Storage:
             url,
             pool_size=1 if worker else CONNECTIONS,
             max_overflow=1 if worker else 0,
-            connect_args=options,
+            connect_args={**options, "cursor_factory": Cursor},
+            isolation_level=_ISOLATION,
         )
         event.listen(self.engine, "checkin", _note_use)
         event.listen(self.engine, "checkout", self._check_idle)
@@ -344,9 +348,11 @@ def _has_optuna(connection: Connection) -> bool:
 
 
 def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
+    connection.adapters.register_loader(0, TextBinaryLoader)  # of types like Optuna's enums
     pinned = {**PINNED, "idle_in_transaction_session_timeout": f"{IDLE_S}s"}
     connection.autocommit = True
-    connection.execute(";".join(f"SET {name} = '{value}'" for name, value in pinned.items()))
+    chosen = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in pinned.items())
+    connection.execute(f"SELECT {chosen}")  # a statement that is answered in binary stands alone
     connection.autocommit = False
 
 

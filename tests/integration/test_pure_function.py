@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from golden_studies import STUDIES, golden_spec, networks_spec
 from pooler import pooled
-from servers import cut_off, database
+from servers import connect, cut_off, database
 from workers import kill, ledger_at, run_workers, start_worker, table, undisturbed, wait_until
 
 from hpo.ledger import backup, interventions
@@ -140,8 +140,10 @@ def cut_off_from_the_database(scene: Scene) -> None:
 
 
 def behind_a_pooler(scene: Scene) -> None:
-    """Which gives every transaction another session."""
+    """Which gives every transaction another session, in which numbers as text lose a digit."""
     scene.register()
+    with connect(scene.url) as admin:
+        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET extra_float_digits = 0")
     with pooled(scene.url, 2) as url:
         workers = [scene.start(url) for _ in range(3)]
         for worker in workers:

@@ -6,18 +6,30 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from pooler import pooled
 from servers import connect, password_of
 from tables import SCHEMA, THINGS
 
 from hpo.errors import StorageError
 from hpo.postgres import connect as storage_module
-from hpo.postgres.connect import IDLE_S, PINNED, open_storage
+from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded import status, stop
+
+
+OTHERS = [
+    *("extra_float_digits = 0", "TimeZone = 'Asia/Kolkata'", "DateStyle = 'German'"),
+    *("IntervalStyle = 'sql_standard'", "bytea_output = 'escape'"),
+    *("default_transaction_isolation = 'serializable'", "client_encoding = 'LATIN1'"),
+]
+VALUES = r"""SELECT 203::float8 / 269, '2026-11-12 13:00Z'::timestamptz, '\x00ff'::bytea,
+  interval '1 day 00:00:05', current_setting('transaction_isolation')"""
 
 
 def refusal(url: str) -> str:
@@ -38,29 +50,30 @@ def changed(url: str, **parts: str) -> str:
 # --- the right way -------------------------------------------------------------------------------
 
 
-def test_sessions_are_the_same_whatever_the_database_sets(empty_database_url: str) -> None:
-    name = sa.make_url(empty_database_url).database
-    others = {"TimeZone": "Asia/Kolkata", "DateStyle": "German", "extra_float_digits": "0"}
-    others |= {
-        "IntervalStyle": "sql_standard",
-        "bytea_output": "escape",
-        "client_encoding": "LATIN1",
-    }
-    others |= {"default_transaction_isolation": "serializable"}
-    others |= {"idle_in_transaction_session_timeout": "7h"}
-    with connect(empty_database_url) as admin:
-        for setting, value in others.items():
-            admin.execute(f"ALTER DATABASE {name} SET {setting} = '{value}'")
-    wanted = PINNED | {"idle_in_transaction_session_timeout": f"{IDLE_S}s"}
-    wanted |= {"application_name": "hpo", "DateStyle": "ISO, DMY"}
-    wanted |= {n: "0" for n in wanted if n.startswith("tcp_")}  # a socket has none
-    with open_storage(empty_database_url) as storage:
-        for engine in (storage.engine, storage.optuna().engine):
-            with engine.connect() as connection:
-                shown = {n: connection.scalar(sa.text(f"SHOW {n}")) for n in wanted}
-                found = connection.scalar(sa.text("SELECT (203::float8 / 269)::text"))
-            assert shown == wanted
-            assert float(found or 0) == 203 / 269
+@pytest.mark.parametrize("level", ["DATABASE {}", "ROLE CURRENT_USER", "SYSTEM"])
+def test_values_are_the_same_whatever_is_set(database_url: str, level: str) -> None:
+    """The second session of a pooler is one that nobody has set up."""
+    where = f"ALTER {level.format(sa.make_url(database_url).database)}"
+    with connect(database_url) as admin:
+        for change in OTHERS:
+            admin.execute(f"{where} SET {change}")
+        admin.execute("SELECT pg_reload_conf()")
+        try:
+            with pooled(database_url, 2) as url, open_storage(url) as storage:
+                with psycopg.connect(url) as other:
+                    other.execute("SELECT 1")
+                    with storage.engine.begin() as connection:
+                        found = connection.exec_driver_sql(VALUES).one()
+                        shown = connection.exec_driver_sql("SHOW extra_float_digits").scalar()
+            with open_storage(database_url) as storage, storage.engine.connect() as connection:
+                direct = connection.exec_driver_sql(VALUES).one()
+        finally:
+            admin.execute(f"{where} RESET ALL")
+            admin.execute("SELECT pg_reload_conf()")
+    at = datetime(2026, 11, 12, 13, tzinfo=UTC)
+    assert (shown, *found) == ("0", 203 / 269, at, b"\0\xff", timedelta(1, 5), "read committed")
+    assert direct == found
+    assert found[1].utcoffset() == timedelta(0)
 
 
 def test_a_password_in_the_url_or_in_a_file_that_changes_meanwhile(
