@@ -16,7 +16,7 @@ FROM dependencies AS build
 RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN python -m hpo.worker.provenance > /revision.json && mv /revision.json hpo/ \
+RUN python -m objectives.source > /revision.json && mv /revision.json hpo/ \
  && pip install --no-deps --target /opt/project . \
  && install -m 755 docker/start.sh /opt/project/bin/
 WORKDIR /

@@ -1,7 +1,12 @@
-"""What an objective computes with: the source of its modules, as far as it is ours or the user's.
+"""What a result is computed with: the source of its modules, as far as it is ours or the user's.
 
 A result depends on them as it does on the study file. Installed packages do not count (their
-versions are in the lineage of every trial), nor does the service itself, which trains nothing.
+versions are in the lineage of every trial). Of the service, which trains nothing, count the modules
+that decide: what they are is found by ``reached``.
+
+``python -m objectives.source`` prints the revision of a checkout as JSON. Kept as
+``hpo/revision.json``, it tells an installation without the checkout, such as a container, what it
+was made from.
 """
 
 from __future__ import annotations
@@ -10,11 +15,14 @@ import ast
 import hashlib
 import importlib.util
 import io
+import json
+import subprocess
 import sysconfig
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import objectives
 
@@ -40,15 +48,28 @@ def modules(objective: str, *others: str) -> Mapping[str, str]:
     Raises:
         LookupError: there is no such objective.
     """
-    found: dict[str, str] = {}
     named = [objectives.BUILT_IN.get(objective, objective), *others]
     loaded = objectives.load(objective)
     known = [type(loaded), loaded.Params, *(objectives.imported(o, repr(o)) for o in others)]
     classes = (cls for own in known for cls in own.__mro__)
     wanted = [*(name.partition(":")[0] for name in named), *(cls.__module__ for cls in classes)]
+    return reached(wanted, _read)
+
+
+Module = tuple[str, tuple[str, ...]]
+"""The hash of a module, and the names that it imports."""
+
+
+def reached(names: Iterable[str], read: Callable[[str], Module | None]) -> dict[str, str]:
+    """A hash of each of these modules, of those that they import, and so on.
+
+    ``read`` gives None of a name that does not count.
+    """
+    found: dict[str, str] = {}
+    wanted = list(names)
     while wanted:
         name = wanted.pop()
-        module = None if name in found else _read(name)
+        module = None if name in found else read(name)
         if module is not None:
             found[name], imports = module
             wanted += imports
@@ -56,11 +77,14 @@ def modules(objective: str, *others: str) -> Mapping[str, str]:
 
 
 @cache
-def _read(name: str) -> tuple[str, tuple[str, ...]] | None:
-    """The hash of a module that counts, and the names that it imports; None of any other."""
+def _read(name: str) -> Module | None:
+    """A module that an objective is made of; None of any other."""
     path = _path(name)
-    if path is None:
-        return None
+    return None if path is None else of_module(name, path)
+
+
+def of_module(name: str, path: Path) -> Module:
+    """What the file of a module says."""
     content = path.read_bytes()
     try:
         tree = ast.parse(importlib.util.decode_source(content))
@@ -89,6 +113,39 @@ def of_modules(found: Mapping[str, str]) -> str:
     """One hash of all that are found."""
     lines = (f"{name} {own}" for name, own in found.items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+@cache
+def revision() -> dict[str, Any]:
+    """That of the source that this process has read; see ``revision_of``."""
+    return revision_of(Path(__file__).resolve().parents[1])
+
+
+def revision_of(root: Path) -> dict[str, Any]:
+    """Revision and dirty flag of a checkout, or of the one that an installation was made from.
+
+    ``dirty``: whether tracked files differ from the revision, documents aside: no result depends on
+    them, and the reproduction writes some while it runs.
+    """
+    if found := _git(root, "rev-parse", "HEAD"):
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":!docs")
+        return {"revision": found, "dirty": bool(changed)}
+    try:
+        kept: dict[str, Any] = json.loads((root / "hpo/revision.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"revision": "unknown (not a git checkout)", "dirty": False}
+    return kept
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return run.stdout.strip() if run.returncode == 0 else None
 
 
 def _path(name: str) -> Path | None:
@@ -172,3 +229,7 @@ def _stripped(text: str, tree: ast.Module) -> str:
     # a row of ``inside`` ends within a text, whose blanks count
     found = (line if k in inside else line.rstrip() for k, line in enumerate(lines, start=1))
     return "\n".join(line for k, line in enumerate(found, start=1) if line or k in inside)
+
+
+if __name__ == "__main__":
+    print(json.dumps(revision()))

@@ -81,8 +81,11 @@ def _amendment(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+_SOURCE = {"since": int, "hash": str, "modules": dict, "revision": str}
+
+
 def _source(value: dict[str, Any]) -> dict[str, Any]:
-    for name, kind in (("since", int), ("hash", str), ("modules", dict)):
+    for name, kind in _SOURCE.items():
         if not isinstance(value.get(name), kind):
             raise ValueError(f"a source has {name}")
     return value

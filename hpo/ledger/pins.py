@@ -1,11 +1,11 @@
 """What a study is pinned to when it is registered, so that it stays what it is.
 
-Its source: that of its objective and sampler, and of what decides here, the search, and what is
-read out of a study file. How sums round, where the study asks for it. And the points of
-``[warm_start] study``, which are looked up once: the other study's best trials, by the score of the
-search. What was confirmed on fresh seeds does not count: those networks were tested on the test
-part, which no search may learn from, not even by where it begins. For the same reason the other
-study must not have been searched on the test part, unless this one is, too.
+Its source: that of its objective and sampler, and of what decides here. How sums round, where the
+study asks for it. And the points of ``[warm_start] study``, which are looked up once: the other
+study's best trials, by the score of the search. What was confirmed on fresh seeds does not count:
+those networks were tested on the test part, which no search may learn from, not even by where it
+begins. For the same reason the other study must not have been searched on the test part, unless
+this one is, too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-import hpo.study
+import hpo.search
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.ledger import snapshots, statements, writing
 from hpo.ledger.schema import ask
@@ -32,7 +32,9 @@ from hpo.study.tables import NEAREST, ParamValue, WarmStart
 from objectives import source
 from objectives.contract import Protocol
 
-_DECIDES = ("search/*.py", "study/spec.py", "study/dimensions.py")
+_ROOT = Path(hpo.search.__path__[0]).parents[1]
+_SCORES = "hpo.worker.trial"
+"""The module that makes the score of a trial out of those of its networks."""
 
 
 # --- its source, and how sums round ---
@@ -40,11 +42,21 @@ _DECIDES = ("search/*.py", "study/spec.py", "study/dimensions.py")
 
 @cache
 def _service() -> Mapping[str, str]:
-    """A hash of the source of each module of the service that trials depend on."""
-    root = Path(hpo.study.__path__[0]).parent
-    files = sorted(path for pattern in _DECIDES for path in root.glob(pattern))
-    names = (".".join(path.relative_to(root.parent).with_suffix("").parts) for path in files)
-    return {n: source.of_file(path.read_bytes()) for n, path in zip(names, files, strict=True)}
+    """A hash of the source of each module of ours that trials depend on.
+
+    These are the search, what a trial's score is made of, and whatever the search imports: what is
+    read out of a study file, what networks are to it, how scores are compared.
+    """
+    own = (f"hpo.search.{path.stem}" for path in _ROOT.glob("hpo/search/*.py"))
+    return source.reached([*own, _SCORES], _read)
+
+
+def _read(name: str) -> source.Module | None:
+    path = _ROOT.joinpath(*name.split(".")).with_suffix(".py")
+    if not path.is_file():  # a package, which computes nothing, or no module
+        return None
+    own, imports = source.of_module(name, path)
+    return own, () if name == _SCORES else imports
 
 
 def modules(spec: StudySpec) -> dict[str, str]:
@@ -78,12 +90,19 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
         if changed == [source.REGISTRY]:
             return str(known[-1]["hash"])
         raise StudyError(
-            f"study {study.name!r}: it must be computed with the source that its trials were, "
-            f"but got changes in {', '.join(changed)}. Launch it under another name: --name "
-            f"NEW. Or, if the results do not depend on them, or may: hpo accept-code {study.name}, "
-            "which notes from which trial on."
+            f"study {study.name!r}: the source has changed since its trials began. Theirs is "
+            f"revision {known[-1]['revision']}, this is {_revision()}, and these modules differ: "
+            f"{', '.join(changed)}. Start a new study (--name NEW), or accept the change, which "
+            f"notes from which trial on: hpo accept-code {study.name}"
         )
     return own
+
+
+def _revision() -> str:
+    """The revision of this installation, in short."""
+    own = source.revision()
+    short = own["revision"].partition(" ")[0][:10]
+    return f"{short} with changes" if own["dirty"] else short
 
 
 def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
@@ -119,6 +138,7 @@ def _write(connection: Connection, study: Row[Any], spec: StudySpec) -> int:
         "since": snapshots.progress(connection, study.id).oldest,
         "hash": fingerprint(spec),
         "modules": modules(spec),
+        "revision": _revision(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
     }

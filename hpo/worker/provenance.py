@@ -1,9 +1,4 @@
-"""Where the results of this process come from: source revision, versions, host, CPU.
-
-``python -m hpo.worker.provenance`` prints the revision of a checkout as JSON. Kept as
-`hpo/revision.json`, it tells an installation without the checkout, such as a container,
-what it was made from.
-"""
+"""Where the results of this process come from: source revision, versions, host, CPU."""
 
 from __future__ import annotations
 
@@ -12,13 +7,13 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hpo.worker.crew import THREADS
+from objectives import source
 
 _PACKAGES = ("hpo-dynamics", "optuna", "torch", "numba", "numpy", "scikit-learn")
 _COMPUTE = ("torch", "numba", "llvmlite", "numpy", "scipy", "scikit-learn", "optuna", "cmaes")
@@ -34,30 +29,14 @@ _VARIABLES = (
 
 @cache
 def of_this_process() -> dict[str, Any]:
-    """What is the same for every result of this process, by name.
-
-    ``dirty``: whether tracked files differ from the revision, documents aside: no result depends on
-    them, and the reproduction writes some while it runs.
-    """
+    """What is the same for every result of this process, by name."""
     return {
-        **source(Path(__file__).resolve().parents[2]),
+        **source.revision(),
         "versions": {"python": platform.python_version(), **_versions(_PACKAGES)},
         "numerics": numerics(),
         "host": platform.node(),
         "cpu": _cpu_lines().get("model name") or platform.processor() or platform.machine(),
     }
-
-
-def source(root: Path) -> dict[str, Any]:
-    """Revision and dirty flag of a checkout, or of the one that an installation was made from."""
-    if revision := _git(root, "rev-parse", "HEAD"):
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":!docs")
-        return {"revision": revision, "dirty": bool(changed)}
-    try:
-        kept: dict[str, Any] = json.loads((root / "hpo/revision.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {"revision": "unknown (not a git checkout)", "dirty": False}
-    return kept
 
 
 def numerics() -> str:
@@ -92,18 +71,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    if not (root / ".git").exists():
-        return None
-    command = ["git", "-C", str(root), *arguments]
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return run.stdout.strip() if run.returncode == 0 else None
-
-
-if __name__ == "__main__":
-    print(json.dumps(source(Path(__file__).resolve().parents[2])))

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from hpo.errors import HpoError
+from hpo.ledger import pins
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DATABASE_ERRORS
@@ -27,7 +28,7 @@ from hpo.study.spec import derived_seed
 from hpo.study.trials import Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat
-from objectives import facts, source
+from objectives import facts
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -282,7 +283,7 @@ class TrialRun:
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
-                "code": source.fingerprint(self._spec.objective),
+                "code": pins.fingerprint(self._spec),
                 **provenance.of_this_process(),
                 "worker": self._claim.worker,
                 "attempts": self._claim.attempt,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forkserver
 import pytest
-from settling import run
 from workers import run_workers, start_worker, table, toy_spec
 
 from hpo.errors import StudyError
-from hpo.ledger import interventions, pins
+from hpo.ledger import pins
 from hpo.ledger.claims import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -38,6 +39,15 @@ HELPER = """
 def changed(outcome):
     return outcome.replace(score=0.5 * outcome.score)  # a half
 """
+
+EDITS = [
+    ("hpo.search.pruning", '"""', '# another comment\n"""'),
+    ("hpo.search.suggest", "ATTEMPTS = 8", "ATTEMPTS = 9"),
+    ("hpo.study.effort", "from enum", "import math\nfrom enum"),
+    ("hpo.study.trials", "MAX_LOSSES = 10", "MAX_LOSSES = 11"),
+    ("hpo.worker.trial", "LARGEST = 16", "LARGEST = 15"),
+    ("objectives.scales", "_EDGE = 0.002", "_EDGE = 0.003"),
+]
 
 
 @pytest.fixture
@@ -90,18 +100,19 @@ def test_another_source_is_refused_until_it_is_accepted(
     assert hpo_in("worker", "--study", "mine").returncode == 0, "a comment"
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     extended = hpo_in("extend", "mine", "--trials", "8")
-    refusal = (
-        "error: study 'mine': it must be computed with the source that its trials were, "
-        "but got changes in helper. Launch it under another name: --name NEW. Or, if the results "
-        "do not depend on them, or may: hpo accept-code mine, which notes from which trial on.\n"
+    own = pins._revision()
+    assert (extended.returncode, extended.stderr) == (
+        1,
+        "error: study 'mine': the source has changed since its trials began. Theirs is revision "
+        f"{own}, this is {own}, and these modules differ: helper. Start a new study (--name NEW), "
+        "or accept the change, which notes from which trial on: hpo accept-code mine\n",
     )
-    assert (extended.returncode, extended.stderr) == (1, refusal)
     (package / "helper.py").write_text(HELPER)
     assert hpo_in("extend", "mine", "--trials", "8").returncode == 0
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     refused = hpo_in("worker", "--study", "mine")
     assert refused.returncode == 1
-    assert "but got changes in helper." in refused.stderr
+    assert "these modules differ: helper." in refused.stderr
     assert ledger.snapshot("mine").settled == 5
     accepted = hpo_in("accept-code", "mine")
     assert "mine: is computed with the source as it is here, from trial 5 on" in accepted.stdout
@@ -117,20 +128,32 @@ def test_another_source_is_refused_until_it_is_accepted(
     assert json.loads(hpo_in("status", "mine", "--json").stdout)["code_changes"] == [5]
 
 
-def test_a_service_that_searches_otherwise_is_another_source(
-    ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_of_another_version_of_the_service_is_refused(
+    ledger: Ledger, storage: Storage, tmp_path: Path
 ) -> None:
-    ledger.register(toy_spec())
-    run(ledger, most=2)
-    known = pins._service()
-    assert {"hpo.search.suggest", "hpo.search.space", "hpo.study.spec"} <= known.keys()
-    edited = {**known, "hpo.search.suggest": "other"}
-    monkeypatch.setattr(pins, "_service", lambda: edited)
-    with pytest.raises(StudyError, match=r"changes in hpo\.search\.suggest\. Launch"):
-        Ledger(storage).claim("toy", "w", lease_s=60)
-    assert interventions.accept_code(ledger, "toy") == 2
-    run(Ledger(storage), most=1)
-    assert ledger.snapshot("toy").code_changes == (2,)
+    """Two copies of the service, of which one breaks ties otherwise, at work on one study."""
+    ledger.register(toy_spec(budget={"trials": 8}, confirm=None))
+    run_workers(storage.url, "toy", 1)
+    ledger.register(toy_spec(budget={"trials": 12}, confirm=None))
+    root = Path(pins.__file__).parents[2]
+    for package in ("hpo", "objectives"):
+        shutil.copytree(root / package, tmp_path / package)
+    (tmp_path / "hpo/revision.json").write_text('{"revision": "0123456789abc", "dirty": false}')
+    for name, old, new in EDITS:
+        file = tmp_path / f"{name.replace('.', '/')}.py"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    with forkserver.genuine():
+        other = start_worker(storage.url, "--study", "toy", code=code)
+    said = other.communicate(timeout=100)[1]
+    named = ", ".join(name for name, _, new in EDITS if not new.startswith("#"))
+    assert f"this is 0123456789, and these modules differ: {named}. Start" in said
+    assert (other.returncode, ledger.snapshot("toy").settled) == (1, 8)
+    assert {slot.lineage["code"] for slot in ledger.snapshot("toy").search} == {
+        pins.fingerprint(toy_spec())
+    }
 
 
 def test_a_worker_that_rounds_otherwise_is_refused_where_the_study_asks_for_it(

@@ -22,7 +22,6 @@ from hpo.postgres import connect as storage_module
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded import status, stop
 
-
 OTHERS = [
     *("extra_float_digits = 0", "TimeZone = 'Asia/Kolkata'", "DateStyle = 'German'"),
     *("IntervalStyle = 'sql_standard'", "bytea_output = 'escape'"),
@@ -59,12 +58,15 @@ def test_values_are_the_same_whatever_is_set(database_url: str, level: str) -> N
             admin.execute(f"{where} SET {change}")
         admin.execute("SELECT pg_reload_conf()")
         try:
-            with pooled(database_url, 2) as url, open_storage(url) as storage:
-                with psycopg.connect(url) as other:
-                    other.execute("SELECT 1")
-                    with storage.engine.begin() as connection:
-                        found = connection.exec_driver_sql(VALUES).one()
-                        shown = connection.exec_driver_sql("SHOW extra_float_digits").scalar()
+            with (
+                pooled(database_url, 2) as url,
+                open_storage(url) as storage,
+                psycopg.connect(url) as other,
+            ):
+                other.execute("SELECT 1")
+                with storage.engine.begin() as connection:
+                    found = connection.exec_driver_sql(VALUES).one()
+                    shown = connection.exec_driver_sql("SHOW extra_float_digits").scalar()
             with open_storage(database_url) as storage, storage.engine.connect() as connection:
                 direct = connection.exec_driver_sql(VALUES).one()
         finally:

@@ -15,7 +15,7 @@ from processes import free_port
 from required import missing
 from workers import wait_until
 
-from hpo.worker import provenance
+from objectives import source
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("postgres", "migrate", "role", "workers", "dashboard")
@@ -93,7 +93,7 @@ class Stack:
 
     def build(self) -> None:
         """Build the image from the sources as they are now."""
-        self.source = provenance.source(ROOT)
+        self.source = source.revision_of(ROOT)
         self.compose("build", "workers", timeout_s=BUILD_S)
 
     def up(self, *services: str) -> None:

@@ -13,7 +13,7 @@ from snapshots import member, slot, snapshot
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, StudySnapshot, Trial
-from hpo.views import pictures, verdict
+from hpo.views import pictures
 from hpo.views import report as report_page
 from hpo.views.figures import declared
 from objectives.contract import Protocol
@@ -153,17 +153,6 @@ def test_drawn_interactively_and_for_a_paper_it_shows_the_same(
     (axes,) = pictures.drawn(declared.figure(chart)).axes
     curves = {c.get_label(): list(c[0].get_ydata()) for c in axes.containers}
     assert curves == drawn
-
-
-def test_report_of_a_sweep_has_its_figure_and_no_search() -> None:
-    study = sweep_spec(title="A <title>")
-    page = report_page.html(measured(study, 6))
-    assert "A &lt;title&gt;" in page
-    shown = measured(study, 6)
-    lost = (replace(shown.search[0], state=SlotState.EXCLUDED), *shown.search[1:5])
-    assert verdict.verdict(snapshots.changed(shown, search=lost)).startswith(
-        "4 of 6 points measured, medians of 3 networks from 71.0 % to 74.0 %"
-    )
 
 
 REFERENCES = [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpo.worker import provenance
+from objectives import source
 
 
 @pytest.fixture
@@ -32,20 +33,20 @@ def _git(root: Path, *arguments: str) -> str:
 
 def test_a_checkout_tells_its_revision_and_whether_it_was_changed(checkout: Path) -> None:
     revision = _git(checkout, "rev-parse", "HEAD")
-    assert provenance.source(checkout) == {"revision": revision, "dirty": False}
+    assert source.revision_of(checkout) == {"revision": revision, "dirty": False}
     (checkout / "untracked.txt").write_text("no result depends on it")
-    assert provenance.source(checkout)["dirty"] is False
+    assert source.revision_of(checkout)["dirty"] is False
     (checkout / "hpo/code.py").write_text("2\n")
-    assert provenance.source(checkout) == {"revision": revision, "dirty": True}
+    assert source.revision_of(checkout) == {"revision": revision, "dirty": True}
 
 
 def test_an_installation_tells_what_it_was_made_from(tmp_path: Path) -> None:
     unknown = {"revision": "unknown (not a git checkout)", "dirty": False}
-    assert provenance.source(tmp_path) == unknown
+    assert source.revision_of(tmp_path) == unknown
     (tmp_path / "hpo").mkdir()
     kept = {"revision": "0123", "dirty": True}
     (tmp_path / "hpo/revision.json").write_text(json.dumps(kept))
-    assert provenance.source(tmp_path) == kept
+    assert source.revision_of(tmp_path) == kept
 
 
 def test_what_decides_last_bits_has_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
