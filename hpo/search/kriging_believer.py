@@ -3,10 +3,12 @@
 It suggests the point of the greatest expected improvement on the best score so far. Trials that
 run are believed to score what the process expects of them (Ginsbourger, Le Riche and Carraro,
 "Kriging is well-suited to parallelize optimization", 2010), so that several at a time look in
-different places. Accuracies are modelled by their logits and errors by their logarithms: then
-differences among good networks count, and networks of one configuration scatter about alike,
-whether they are good or bad. A trial that the pruner ended has an extrapolated score
-(``comparison.completed``), which counts the less the earlier it was ended.
+different places. One trial in ``RANDOM`` is drawn at random, as in SMAC: otherwise ten poor trials
+may lead the process into corners of the space, which it leaves late. Accuracies are modelled by
+their logits and errors by their logarithms: then differences among good networks count, and
+networks of one configuration scatter about alike, whether they are good or bad. A trial that the
+pruner ended has an extrapolated score (``comparison.completed``), which counts the less the earlier
+it was ended.
 
 ``expected`` is what the process expects of a configuration, from all that a search has seen. The
 highest of many scores of single networks is lucky; the process knows how far networks of one
@@ -41,6 +43,8 @@ from objectives.scales import Scale
 
 KNOWN = 400
 """Trials, at most, that suggestions are made from."""
+RANDOM = 8
+"""Every so many trials one is drawn at random, whatever the process expects."""
 _DECIMALS = 6
 """Likewise of the logarithm of an improvement."""
 _CANDIDATES = 500
@@ -127,7 +131,7 @@ class KrigingBeliever(BaseSampler):
             n_startup_trials: trials that are drawn at random before the process is asked; the
                 first ones by number, however they end, and all until one is complete.
             spec: the study.
-            fits: which parameters may be suggested, once the process is asked; without it, all.
+            fits: which parameters the process may suggest; without it, all.
             seed: of this suggestion.
         """
         self._n_startup, self._seed, self._spec = n_startup_trials, seed, spec
@@ -146,15 +150,14 @@ class KrigingBeliever(BaseSampler):
         chance = np.random.default_rng(self._seed)
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         told = [t for t in trials if t.state == TrialState.COMPLETE and t.values is not None]
-        if trial.number < self._n_startup or not told:
-            return self._cube.params(self._cube.random(1, chance)[0])
-        scale = comparison.modelled(self._spec)
-        known = Known(self._cube, told, maximize=self._spec.maximize, scale=scale)
-        process = known.process
-        pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]
-        if pending:
-            process = known.believing(self._cube.points(pending))
-        found = self._promising(known, process, chance)
+        if trial.number < self._n_startup or (trial.number + 1) % RANDOM == 0 or not told:
+            found = np.concatenate([self._cube.random(1, chance) for _ in range(_CLIMBED)])
+        else:
+            scale = comparison.modelled(self._spec)
+            known = Known(self._cube, told, maximize=self._spec.maximize, scale=scale)
+            pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]
+            process = known.believing(self._cube.points(pending)) if pending else known.process
+            found = self._promising(known, process, chance)
         tried = [trial.params for trial in trials]
         new = (params for params in map(self._cube.params, found) if params not in tried)
         return next(new, self._cube.params(found[0]))

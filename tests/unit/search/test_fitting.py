@@ -64,8 +64,8 @@ def test_nothing_is_suggested_that_costs_more(sampler: dict[str, Any]) -> None:
 def test_ours_goes_to_where_the_bound_is() -> None:
     """The best networks cost 1.25 pJ: of those that are allowed, the dearest are the best."""
     spec = bound(1.0, sampler=SAMPLERS[-1], budget={"window": 1})
-    trials = history(spec, 20)
-    last = [energy_pj(spec, past) for past in trials[-6:]]
+    trials = history(spec, 22)
+    last = [energy_pj(spec, past) for past in trials[-6:]]  # trials 15 and 23 are drawn at random
     assert min(last) > 0.85
     assert max(last) <= 1.0
     assert max(past.score or 0.0 for past in trials) > 0.88
