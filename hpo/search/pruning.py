@@ -23,7 +23,6 @@ from hpo.study import effort
 from hpo.study.effort import Ending
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, Suggestion
-from objectives import comparisons
 from objectives.contract import Protocol
 
 Array = NDArray[np.float64]
@@ -125,7 +124,9 @@ class TrialProgress:
         if len(values) < own._n_min_trials:
             return False
         best = np.nanmax(self.steps) if self._spec.maximize else np.nanmin(self.steps)
-        return comparisons.is_beyond(best, values, own._percentile, maximize=self._spec.maximize)
+        percent = 100 - own._percentile if self._spec.maximize else own._percentile
+        limit = np.nanpercentile(values, percent)
+        return bool(best < limit if self._spec.maximize else best > limit)
 
     def _is_not_promoted(self) -> bool:
         """``SuccessiveHalvingPruner``: too many others were better at this rung."""
