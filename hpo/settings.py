@@ -8,6 +8,7 @@
 | `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
 | `HPO_SERVER_USER`             | who runs the server for root       | `hpo-postgres`            |
 | `HPO_EPOCH_LIMIT`             | seconds until a worker is hung     | 4 hours                   |
+| `HPO_JOB`                     | a worker's job in `hpo status`     | container; SLURM's number |
 | `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`                |
 | `HPO_EXECUTOR`                | `executor` of its table `[launch]` | what the file says        |
 | `HPO_LAUNCH_WORKERS`          | another key of `[launch]`          | what the file says        |
@@ -56,10 +57,10 @@ def storage_url() -> str | None:
 
 
 def job() -> str | None:
-    """Return the SLURM job that this process belongs to, as in `slurm 4711_3`, or None."""
+    """Return where this process runs, if it has a name: `slurm 4711_3`, or as `HPO_JOB` says."""
     array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    single = os.environ.get("SLURM_JOB_ID")
-    return f"slurm {array}_{number}" if array and number else single and f"slurm {single}"
+    slurm = f"{array}_{number}" if array and number else os.environ.get("SLURM_JOB_ID")
+    return os.environ.get("HPO_JOB") or (f"slurm {slurm}" if slurm else None)
 
 
 def server_user() -> str | None:

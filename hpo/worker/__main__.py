@@ -147,7 +147,7 @@ def _crew(arguments: Namespace) -> int:
         logs=arguments.logs or settings.home() / "logs" / (arguments.study or "every-study"),
         threads=arguments.threads,
         options=options,
-        prefix=(settings.job() or "").removeprefix("slurm ") or None,
+        prefix=(settings.job() or "").rpartition(" ")[2] or None,
     )
     return crew.serve(several, arguments.workers, usr2_grace_s=arguments.usr2_grace)
 

@@ -67,6 +67,8 @@ def test_up_workers_brings_what_they_need(stack: Stack) -> None:
         workers = [worker for worker in ledger.workers() if worker.alive]
         assert len(workers) == N_WORKERS
         assert {worker.host for worker in workers} == {os.uname().nodename}
+        containers = {f"container {found[:12]}" for found in stack.containers("workers")}
+        assert {worker.job for worker in workers} == containers
 
 
 def test_containers_have_no_more_rights_than_they_need(

@@ -150,7 +150,7 @@ def test_it_is_small() -> None:
 
 
 def test_a_process_knows_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+    for name in ("HPO_JOB", "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
         monkeypatch.delenv(name, raising=False)
     assert settings.job() is None
     monkeypatch.setenv("SLURM_JOB_ID", "4715")
@@ -158,3 +158,5 @@ def test_a_process_knows_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "4711")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     assert settings.job() == "slurm 4711_3"
+    monkeypatch.setenv("HPO_JOB", "container 1f2e3d")
+    assert settings.job() == "container 1f2e3d"

