@@ -66,9 +66,8 @@ def test_up_workers_brings_what_they_need(stack: Stack) -> None:
     with ledger_at(stack.url) as ledger:
         workers = [worker for worker in ledger.workers() if worker.alive]
         assert len(workers) == N_WORKERS
-        assert {worker.host for worker in workers} == {os.uname().nodename}
-        containers = {f"container {found[:12]}" for found in stack.containers("workers")}
-        assert {worker.job for worker in workers} == containers
+        found = {(os.uname().nodename, f"container {c[:12]}") for c in stack.containers("workers")}
+        assert {(worker.host, worker.job) for worker in workers} == found
 
 
 def test_containers_have_no_more_rights_than_they_need(
