@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -156,7 +157,7 @@ def _locked(scene: Scene, phase: str) -> float:
     scene.study("nowhere", epochs=60)
     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with scene.other() as holds, scene.other() as asks, holds.transaction():
-        holds.execute(_LOCKS[phase])  # type: ignore[call-overload]
+        holds.execute(_LOCKS[phase])
         worker = scene.start(*_WORKER, "--study=slow")
         scene.until(lambda: asks.execute(waits).fetchone())
         return seconds_to_end(worker)
@@ -254,7 +255,7 @@ def _server_starts(scene: Scene) -> float:
 PHASES: dict[str, tuple[Callable[[Scene], float], float]] = {
     "training": (lambda scene: _at_work(scene, "training"), 1.0),
     "scoring": (lambda scene: _at_work(scene, "scoring"), 1.0),
-    **{phase: (lambda scene, own=phase: _locked(scene, own), 1.0 + RELEASE_S) for phase in _LOCKS},
+    **{phase: (partial(_locked, phase=phase), 1.0 + RELEASE_S) for phase in _LOCKS},
     "silent": (_silent, 1.0 + RELEASE_S),
     "crew": (lambda scene: _silent(scene, "--workers=1", "--usr2-grace=1"), 1.0 + RELEASE_S),
     "idle": (_idle, 1.0),
