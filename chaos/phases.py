@@ -103,7 +103,7 @@ class Scene:
 
     def until(self, true: Callable[[], object]) -> None:
         """Wait for something."""
-        deadline = time.monotonic() + 120.0
+        deadline = time.monotonic() + 300.0
         while not true():
             assert time.monotonic() < deadline, "it did not come true in time"
             time.sleep(0.1)
