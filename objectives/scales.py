@@ -53,3 +53,23 @@ def logarithms(errors: Array) -> Array:
 LINEAR = Scale(np.positive, np.positive)
 LOGIT = Scale(logits, shares, bounded=True)
 LOG = Scale(logarithms, np.exp)
+
+_FAR = 10.0
+"""A best score this many times as far above the second as that is above the median stands alone."""
+
+
+def without_outliers(y: Array, *, below: bool) -> Array:
+    """Scores (n,), the more the better, of which none leaves a model nothing to tell apart.
+
+    One that stands alone above all others may be a mistake. It counts as no further above the
+    second than this is above the median: if it is none, the next ones near it are as good, and
+    raise the fence. Those far ``below`` count as Tukey's outer fence.
+    """
+    if len(y) < 4:
+        return y
+    low, middle, high = np.quantile(y, [0.25, 0.5, 0.75])
+    second, best = np.sort(y)[-2:]
+    gap = second - middle
+    alone = 0.0 < _FAR * gap < best - second
+    found: Array = np.minimum(y, second + gap if alone else best)
+    return np.maximum(found, low - 3.0 * (high - low)) if below else found

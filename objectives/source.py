@@ -83,6 +83,22 @@ def _read(name: str) -> Module | None:
     return None if path is None else of_module(name, path)
 
 
+def of_tree(root: Path, *names: str, alone: str) -> dict[str, str]:
+    """A hash of each of these modules of a source tree, of those that they import, and so on.
+
+    Packages count for nothing: they compute nothing. Of ``alone``, a module, count no imports.
+    """
+
+    def read(name: str) -> Module | None:
+        path = root.joinpath(*name.split(".")).with_suffix(".py")
+        if not path.is_file():
+            return None
+        own, imports = of_module(name, path)
+        return own, () if name == alone else imports
+
+    return reached([*names, alone], read)
+
+
 def of_module(name: str, path: Path) -> Module:
     """What the file of a module says."""
     content = path.read_bytes()

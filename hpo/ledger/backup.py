@@ -81,16 +81,6 @@ def _amendment(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-_SOURCE = {"since": int, "hash": str, "modules": dict, "revision": str}
-
-
-def _source(value: dict[str, Any]) -> dict[str, Any]:
-    for name, kind in _SOURCE.items():
-        if not isinstance(value.get(name), kind):
-            raise ValueError(f"a source has {name}")
-    return value
-
-
 Count = Annotated[int, Ge(0), Le(2**31 - 1)]
 Json = Annotated[dict[str, Any], AfterValidator(_json)]
 Score = Annotated[float, Ge(-MAX_SCORE), Le(MAX_SCORE)]
@@ -113,7 +103,7 @@ _OF_TYPE: dict[type[Any], Any] = {
 _OF_COLUMN: dict[Any, Any] = {
     studies.c.state: StudyState,
     studies.c.priority: int,
-    studies.c.code: list[Annotated[Json, AfterValidator(_source)]],
+    studies.c.code: list[Json],
     studies.c.baselines: list[Json],
     slots.c.phase: Phase,
     slots.c.state: SlotState,

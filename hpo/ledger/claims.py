@@ -33,11 +33,11 @@ class Claim:
     slot_id: int
     study_id: int
     spec: StudySpec
-    phase: Phase = Phase.SEARCH
+    phase: Phase
     number: int
     source: int | None = None
     """The search trial that is trained again."""
-    attempt: int = 1
+    attempt: int
     worker: str
     token: str
     amendments: int

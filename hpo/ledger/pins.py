@@ -33,8 +33,6 @@ from objectives import source
 from objectives.contract import Protocol
 
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
-_SCORES = "hpo.worker.trial"
-"""The module that makes the score of a trial out of those of its networks."""
 
 
 # --- its source, and how sums round ---
@@ -48,15 +46,7 @@ def _service() -> Mapping[str, str]:
     read out of a study file, what networks are to it, how scores are compared.
     """
     own = (f"hpo.search.{path.stem}" for path in _ROOT.glob("hpo/search/*.py"))
-    return source.reached([*own, _SCORES], _read)
-
-
-def _read(name: str) -> source.Module | None:
-    path = _ROOT.joinpath(*name.split(".")).with_suffix(".py")
-    if not path.is_file():  # a package, which computes nothing, or no module
-        return None
-    own, imports = source.of_module(name, path)
-    return own, () if name == _SCORES else imports
+    return source.of_tree(_ROOT, *own, alone="hpo.worker.trial")
 
 
 def modules(spec: StudySpec) -> dict[str, str]:

@@ -31,8 +31,8 @@ def listed(connection: Connection) -> list[Listed]:
 
 
 def _listed(row: Row[Any]) -> Listed:
-    known = {"number": row.optuna_study_id, "objective": row.objective or "unknown"}
-    return snapshots.filled(Listed, row, **known, state=StudyState(row.state), problem="")
+    known = {"number": row.optuna_study_id, "state": StudyState(row.state), "problem": ""}
+    return snapshots.filled(Listed, row, **known)
 
 
 def _mark(row: Row[Any]) -> tuple[Any, ...]:
@@ -62,7 +62,7 @@ class Overview(Generic[T]):
     def __init__(self, make: Callable[[StudySnapshot], T]) -> None:
         """Nothing is read yet."""
         self._make = make
-        self._kept: dict[int, tuple[tuple[Any, ...], T | str]] = {}
+        self._kept: dict[int, tuple[tuple[Any, ...], tuple[T | None, str]]] = {}
 
     def read(self, connection: Connection) -> Changes:
         """The rows of what has changed; ``made`` makes it, when the transaction is over."""
@@ -86,17 +86,14 @@ class Overview(Generic[T]):
         known = {number: kept[1] for number, kept in self._kept.items()} | made
         there = [row for row in listing if row.id in known]  # else just deleted
         self._kept = {row.id: (_mark(row), known[row.id]) for row in there}
-        return [_told(_listed(row), known[row.id]) for row in there]
+        made_of = ((_listed(row), *known[row.id]) for row in there)
+        return [(replace(one, problem=problem), found) for one, found, problem in made_of]
 
-    def _made(self, rows: snapshots.Fetched) -> T | str:
+    def _made(self, rows: snapshots.Fetched) -> tuple[T | None, str]:
         try:
-            return self._make(snapshots.built(rows))
+            return self._make(snapshots.built(rows)), ""
         except Exception as error:  # a bad row, or a spec of another version, harms its study alone
-            return str(error) or type(error).__name__
-
-
-def _told(one: Listed, made: T | str) -> tuple[Listed, T | None]:
-    return (replace(one, problem=made), None) if isinstance(made, str) else (one, made)
+            return None, str(error) or type(error).__name__
 
 
 class LedgerReader(Transactional):

@@ -49,17 +49,35 @@ def _one_of(column: str, kind: type[StrEnum]) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(one)) for one in kind)})")
 
 
-def _json(column: str, kind: str) -> sa.CheckConstraint:
-    return sa.CheckConstraint(f"json_typeof({column}) = '{kind}'")
+def _json(column: str, path: str) -> sa.CheckConstraint:
+    """The rule that JSON is such, by a path of SQL; no text in it holds a NUL, as none may."""
+    return sa.CheckConstraint(f"coalesce(CAST({column} AS jsonb) @@ '{path}', {column} IS NULL)")
 
 
-def _finite(*columns: str) -> sa.CheckConstraint:
-    """The rule that times are no infinity, which Python does not know."""
-    return sa.CheckConstraint(" AND ".join(f"isfinite({column})" for column in columns))
+def _between(low: str, high: str, *columns: str) -> sa.CheckConstraint:
+    """The rule that numbers or times lie there; NaN is larger than any number."""
+    return sa.CheckConstraint(" AND ".join(f"{name} BETWEEN {low} AND {high}" for name in columns))
 
 
-def _score(column: str) -> sa.CheckConstraint:
-    return sa.CheckConstraint(f"abs({column}) <= {MAX_SCORE!r}")  # NaN is larger than any number
+def _numbers(column: str, *but: str) -> sa.CheckConstraint:
+    """The rule that a list holds numbers, but some that are none."""
+    none = f"array_position({column}, NULL) IS NULL AND coalesce(array_ndims({column}), 1) = 1"
+    others = ", ".join(f"'{one}'" for one in but)
+    return sa.CheckConstraint(f"{none} AND NOT {column} && CAST(ARRAY[{others}] AS float8[])")
+
+
+def _line(column: str) -> sa.CheckConstraint:
+    """The rule that a terminal obeys nothing in a name."""
+    return sa.CheckConstraint(f"{column} !~ E'[\\u0001-\\u001f\\u007f-\\u009f]'")
+
+
+_TIME = ("'1900-01-01'", "'9000-01-01'")  # Python knows no year of five digits
+_COUNT, _SECONDS = ("0", "2147483647"), ("0", "1e12")
+_SCORE = (f"-{MAX_SCORE!r}", f"{MAX_SCORE!r}")
+_INFINITE = ("Infinity", "-Infinity")
+_OBJECT, _ARRAY = '$.type() == "object"', '$.type() == "array"'
+_SPEC = '$.objective.type() == "string" && $.budget.trials.type() == "number"'
+_SOURCES = "!exists($[*] ? (!(exists(@.hash) && exists(@.modules.*) && exists(@.revision))))"
 
 
 def _of_slot() -> Column[int]:
@@ -98,12 +116,14 @@ studies = Table(
     Column("baselines", JSON(none_as_null=True)),
     Column("created_at", Time, nullable=False, server_default=NOW),
     _one_of("state", StudyState),
-    _json("spec", "object"),
-    _json("code", "array"),
-    _json("expected", "object"),
-    _json("baselines", "array"),
-    _finite("state_since", "created_at"),
-    sa.CheckConstraint(f"abs(priority) <= {HIGHEST_PRIORITY}"),
+    _line("name"),
+    _json("spec", _SPEC),
+    _json("code", f"{_ARRAY} && {_SOURCES}"),
+    _json("expected", _OBJECT),
+    _json("baselines", _ARRAY),
+    _between(*_TIME, "state_since", "created_at"),
+    _between(*_COUNT, "amendments", "failures_from", "search_end"),
+    _between(f"-{HIGHEST_PRIORITY}", f"{HIGHEST_PRIORITY}", "priority"),
 )
 
 workers = Table(
@@ -124,8 +144,10 @@ workers = Table(
     Column("ended_at", Time),
     Column("numerics", Text),
     _one_of("state", WorkerState),
-    _json("refuses", "object"),
-    _finite("started_at", "seen_at", "ended_at"),
+    _line("name"),
+    _json("refuses", f'{_OBJECT} && !exists($.* ? (@.type() != "string"))'),
+    _between(*_SECONDS, "lease_s"),
+    _between(*_TIME, "started_at", "seen_at", "ended_at"),
 )
 
 slots = Table(
@@ -159,12 +181,16 @@ slots = Table(
     sa.UniqueConstraint("study_id", "phase", "number"),
     _one_of("phase", Phase),
     _one_of("state", SlotState),
-    _json("params", "object"),
-    _json("attrs", "object"),
-    _json("lineage", "object"),
-    _json("amendments", "array"),
-    _score("score"),
-    _finite("lease_until", "started_at", "settled_at"),
+    _json("params", _OBJECT),
+    _json("attrs", _OBJECT),
+    _json("lineage", _OBJECT),
+    _json("amendments", _ARRAY),
+    _between(*_SCORE, "score"),
+    _numbers("costs", "NaN", *_INFINITE),
+    _numbers("steps", *_INFINITE),
+    _between(*_COUNT, "number", "source", "attempts", "losses", "losses_in_a_row"),
+    _between(*_SECONDS, "lease_s"),
+    _between(*_TIME, "lease_until", "started_at", "settled_at"),
     sa.Index("slots_running", "study_id", "number", postgresql_where=text("state = 'running'")),
     sa.Index("slots_failed", "study_id", "number", postgresql_where=text("state = 'failed'")),
 )
@@ -182,8 +208,11 @@ members = Table(
     Column("info", JSON, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("worker", Text, nullable=False),
-    _score("score"),
-    _json("info", "object"),
+    _between(*_SCORE, "score"),
+    _numbers("curve", "NaN", *_INFINITE),
+    _numbers("loss_curve"),
+    _between(*_SECONDS, "seconds"),
+    _json("info", _OBJECT),
 )
 
 checkpoints = Table(
@@ -194,6 +223,8 @@ checkpoints = Table(
     Column("curve", ARRAY(Float(53)), nullable=False),
     Column("seconds", Float, nullable=False),
     Column("data", sa.LargeBinary, nullable=False),
+    _numbers("curve", "NaN", *_INFINITE),
+    _between(*_SECONDS, "seconds"),
 )
 
 networks = Table("networks", metadata, _of_slot(), Column("data", sa.LargeBinary, nullable=False))
@@ -217,6 +248,7 @@ events = Table(
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
     Column("study", Text, nullable=False),
+    _between(*_TIME, "at"),
 )
 """What people did to studies, or were told of them, those that are deleted, too: the role of
 workers only adds to it."""

@@ -49,13 +49,20 @@ LIMITS = f"{statements.PATIENT}, set_config('statement_timeout', :seconds, true)
 """Likewise of a reader, whose questions the database gives up after so many seconds."""
 _RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
-_LONGEST = 80
-"""Of what an event says of who did what."""
 
 
 def filled(kind: type[D], row: Any, **more: Any) -> D:
-    """An object of a dataclass: its fields are columns of a row, but those that are given."""
-    return kind(**{name: getattr(row, name) for name in _fields(kind) if name not in more}, **more)
+    """An object of a dataclass: its fields are columns of a row, but those that are given.
+
+    Texts are without control characters, whoever wrote them: here, once for all views.
+    """
+    own = {name: getattr(row, name) for name in _fields(kind) if name not in more}
+    return kind(**_texts(own), **more)
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in values.items() if isinstance(value, str)}
+    return {**values, **{name: printable(text, "\n\t") for name, text in shown.items()}}
 
 
 @cache
@@ -183,7 +190,7 @@ def _member_rows(
 
 def _member(row: Row[Any]) -> Member:
     curves = {"curve": tuple(row.curve or ()), "loss_curve": tuple(row.loss_curve or ())}
-    return filled(Member, row, **curves)
+    return filled(Member, row, **curves, info=_texts(row.info))
 
 
 _A_NETWORK = Member(
@@ -262,6 +269,7 @@ def built(rows: Fetched) -> StudySnapshot:
         trained[member.slot_id].append(_member(member))
 
     def trial(slot: Row[Any]) -> Trial:
+        spec.named_costs(slot.costs)  # refuses others
         if not rows.briefly:
             return _trial(slot, slot.steps, trained[slot.id])
         members = trained[slot.id] or [_A_NETWORK] * slot.n_members
@@ -273,7 +281,6 @@ def built(rows: Fetched) -> StudySnapshot:
         row,
         spec=spec,
         state=StudyState(row.state),
-        reason=None if row.reason is None else printable(row.reason, "\n\t"),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
         expected=_expected(row, spec, rows.slots, trials),
         baselines=restored_baselines(row.baselines),
@@ -314,8 +321,7 @@ def _trial(row: Row[Any], steps: Iterable[float], trained: Iterable[Member]) -> 
         steps=tuple(steps),
         members=tuple(trained),
         is_stuck=row.state == SlotState.RUNNING and row.losses_in_a_row >= MAX_LOSSES,
-        message=None if row.message is None else printable(row.message, "\n\t"),
-        lineage=row.lineage or {},
+        lineage=_texts(row.lineage or {}),
         enqueued=Suggestion(params={}, attrs=row.attrs or {}).enqueued,
         amendments=tuple(map(Amendment.restored, row.amendments or ())),
     )
@@ -339,15 +345,17 @@ def seen_workers(connection: Connection) -> list[WorkerInfo]:
 
 def _worker(row: Row[Any]) -> WorkerInfo:
     silent_s = float(row.silent)
+    known = silent_s > -row.lease_s / 3  # else the clock was set back since
     return filled(
         WorkerInfo,
         row,
         state=WorkerState(row.state),
-        doing=_doing(row),
+        doing=printable(_doing(row), "\n\t"),
+        refuses=_texts(row.refuses),
         phase=None if row.phase is None else Phase(row.phase),
         trial=row.number if row.source is None else row.source,
-        seconds_silent=max(0.0, silent_s) if silent_s > -row.lease_s / 3 else None,
-        alive=row.ended_at is None and -row.lease_s / 3 < silent_s < row.lease_s,
+        seconds_silent=max(0.0, silent_s) if known else None,
+        alive=row.ended_at is None and known and silent_s < row.lease_s,
     )
 
 
@@ -366,9 +374,7 @@ def _doing(row: Row[Any]) -> str:
 def newest_events(connection: Connection, n: int, study: str | None = None) -> list[Event]:
     """The last ``n`` events, of all studies or of one that is there; the newest comes last."""
     rows = ask(connection, statements.NEWEST, n=n, study=study).all()
-    named = ("who", "what", "study")
-    texts = [{name: printable(getattr(row, name))[:_LONGEST] for name in named} for row in rows]
-    return [Event(at=row.at, **own) for row, own in zip(rows, texts, strict=True)][::-1]
+    return [filled(Event, row) for row in rows][::-1]
 
 
 def names(connection: Connection) -> dict[int, str]:

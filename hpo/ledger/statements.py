@@ -461,7 +461,8 @@ ORDER BY s.id"""
 """Of whose end nobody was told yet, nor is being told; what is older than a day is no news."""
 
 NEWEST = """
-SELECT at, who, what, study FROM hpo_ledger.events
+SELECT at, left(who, 80) AS who, left(what, 80) AS what, left(study, 80) AS study
+FROM hpo_ledger.events
 WHERE CAST(:study AS text) IS NULL OR study = :study AND id > coalesce((
   SELECT max(id) FROM hpo_ledger.events
   WHERE study = :study AND what IN ('deleted', 'withdrawn')), 0)

@@ -10,13 +10,14 @@ Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the emb
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import psycopg
 import sqlalchemy as sa
@@ -51,10 +52,7 @@ paused or gone: the server ends its session."""
 SCHEMA_LOCK = 0x68706F  # "hpo", the key of the advisory lock
 PINNED = {
     "TimeZone": "UTC",
-    "DateStyle": "ISO",
-    "IntervalStyle": "postgres",
     "client_encoding": "UTF8",
-    "synchronize_seqscans": "off",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -64,7 +62,6 @@ PINNED = {
 No result depends on them, since behind a pooler a transaction may run on a session that others
 have set: values come in binary (``Cursor``), and a transaction says itself how it is isolated.
 """
-_ISOLATION = "READ COMMITTED"
 _LIBPQ = {
     "application_name": "hpo",
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -84,6 +81,27 @@ class Cursor(psycopg.Cursor[Any]):
         """As psycopg's."""
         super().__init__(*args, **options)
         self.format = psycopg.pq.Format.BINARY
+
+
+class Unreadable(Mapping[str, Any]):
+    """In place of JSON that is none to Python, as of thousands of brackets, which nobody of ours
+    writes: whoever makes use of it is told so."""
+
+    def __getitem__(self, *_: object) -> NoReturn:
+        """Refuse it, whatever is asked of it."""
+        raise StorageError(
+            "the database holds JSON that cannot be read, as nobody of ours writes it. Restore a "
+            "backup under another name: hpo import FILE --name NEW."
+        )
+
+    __iter__ = __len__ = __getitem__
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return Unreadable()
 
 
 @dataclass(frozen=True)
@@ -122,7 +140,8 @@ class Storage:
             pool_size=1 if worker else CONNECTIONS,
             max_overflow=1 if worker else 0,
             connect_args={**options, "cursor_factory": Cursor},
-            isolation_level=_ISOLATION,
+            isolation_level="READ COMMITTED",
+            json_deserializer=_json,
         )
         event.listen(self.engine, "checkin", _note_use)
         event.listen(self.engine, "checkout", self._check_idle)

@@ -29,7 +29,7 @@ from hpo.search.memory import MISSING, columns, kept
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, SlotState
-from objectives.scales import ERRORS, LINEAR, LOG, LOGIT, Scale
+from objectives.scales import ERRORS, LINEAR, LOG, LOGIT, Scale, without_outliers
 
 Array = NDArray[np.float64]
 
@@ -132,6 +132,20 @@ def _after(spec: StudySpec, before: Array, gain: float) -> Array:
     """The scores that gives, from those before."""
     scale = gained(spec)
     return scale.inverse(scale.forward(before) + gain)
+
+
+def fenced(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
+    """The same trials with scores that no model is led astray by; see ``without_outliers``."""
+    scale, sign = modelled(spec), 1.0 if spec.maximize else -1.0
+    those = [k for k, past in enumerate(seen) if past.state == SlotState.COMPLETE]
+    found = list(seen)
+    if not scale.bounded and spec.sampler.name in ("kriging-believer", "gp") and those:
+        y = sign * scale.forward(np.array([seen[k].score for k in those], dtype=np.float64))
+        within = without_outliers(y, below=spec.sampler.name == "gp")  # which the other does itself
+        for k in np.flatnonzero(within != y):
+            score = float(scale.inverse(sign * within[k : k + 1])[0])
+            found[those[k]] = replace(found[those[k]], score=score)
+    return found
 
 
 _BLIND = ("kriging-believer", "gp", "cmaes")

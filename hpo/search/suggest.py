@@ -53,7 +53,7 @@ def suggest(
     with quiet():
         blind = spec.sampler.name in _BLIND or not learns(spec)
         seen = [] if blind else visible(spec, number, trials)
-        seen = comparison.completed(spec, seen)
+        seen = comparison.fenced(spec, comparison.completed(spec, seen))
         again = spec.sampler.name in _ASKED_AGAIN or spec.sampler.is_own
         for attempt in range(ATTEMPTS if again else 1):
             params, attrs = _asked(spec, seen, sampler(spec, number, attempt, fits), told)

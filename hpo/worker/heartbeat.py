@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from hpo.config import NotifyDefaults
-from hpo.console import later
 from hpo.errors import printable
 from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing, said_by
 from hpo.settings import LEASE_S
 from hpo.study.trials import WorkerState
-from hpo.worker.crew import HUNG, RELEASE_S
+from hpo.worker.crew import HUNG
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0
@@ -126,23 +125,20 @@ class Heartbeat(threading.Thread):
             self._beat()
             self._silent_s += self.options.lease_s / 3  # while paused, it does not grow
             if self._silent_s > self.options.hung_s:
-                silent = f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
-                self.end_all(silent, HUNG)
+                self._end_all()
             if self.options.parent_pid is not None and os.getppid() != self.options.parent_pid:
                 log.warning("the launcher is gone: stopping")
                 self.stop_requested.set()
 
-    def end_all(self, what: str, status: int) -> NoReturn:
-        """End the process, whatever it does, and leave its slot to others: as lost, unless 0."""
+    def _end_all(self) -> NoReturn:
+        """End the process, whatever the training does; its slot is lost, and others take it."""
+        what = f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
         log.critical("%s from %s: ending. Where it hangs:", what, self._doing)
         faulthandler.dump_traceback(all_threads=True)
-        later(RELEASE_S, os._exit, status)
         with self._mutex, suppress(Exception):  # else it is lost without a reason
-            if self._claim is not None and status:
+            if self._claim is not None:
                 self._ledger.lose(self._claim, what)
-            elif self._claim is not None:
-                self._ledger.release(self._claim)
-        os._exit(status)
+        os._exit(HUNG)
 
     def _beat(self) -> None:
         with self._mutex:

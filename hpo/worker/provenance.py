@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
-import os
 import platform
-from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hpo.worker.crew import THREADS
-from objectives import source
+from objectives import rounding, source
 
 _PACKAGES = ("hpo-dynamics", "optuna", "torch", "numba", "numpy", "scikit-learn")
-_COMPUTE = ("torch", "numba", "llvmlite", "numpy", "scipy", "scikit-learn", "optuna", "cmaes")
-"""Packages of which another version may round otherwise, or suggest otherwise."""
-_CPU_KEYS = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU implementer", "CPU part")
-"""Lines of /proc/cpuinfo from which compilers and BLAS choose their kernels."""
-_VARIABLES = (
-    *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_CBWR"),
-    *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", *THREADS),
-)
-"""Environment variables that choose other ones, or split sums otherwise."""
 
 
 @cache
@@ -32,42 +17,8 @@ def of_this_process() -> dict[str, Any]:
     """What is the same for every result of this process, by name."""
     return {
         **source.revision(),
-        "versions": {"python": platform.python_version(), **_versions(_PACKAGES)},
-        "numerics": numerics(),
+        "versions": {"python": platform.python_version(), **rounding.versions(_PACKAGES)},
+        "numerics": rounding.numerics(THREADS),
         "host": platform.node(),
-        "cpu": _cpu_lines().get("model name") or platform.processor() or platform.machine(),
+        "cpu": rounding.cpu_lines().get("model name") or platform.processor() or platform.machine(),
     }
-
-
-def numerics() -> str:
-    """A hash of what decides the last bits of a result here, but for the source.
-
-    The processor's kind and features, environment variables that choose kernels or threads, and the
-    versions of packages that compute.
-    """
-    cpu = {key: " ".join(sorted(value.split())) for key, value in _cpu_lines().items()}
-    chosen = {"machine": platform.machine(), **{key: cpu[key] for key in _CPU_KEYS if key in cpu}}
-    variables = {name: os.environ.get(name) for name in _VARIABLES}
-    facts = json.dumps([chosen, variables, _versions(_COMPUTE)], sort_keys=True)
-    return hashlib.sha256(facts.encode()).hexdigest()[:8]
-
-
-def _cpu_lines() -> dict[str, str]:
-    """What /proc/cpuinfo says of the first processor; nothing where it is not Linux."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
-    except OSError:
-        return {}
-    lines = (line.partition(":") for line in text.splitlines())
-    return {key.strip(): value.strip() for key, _, value in lines}
-
-
-def _versions(packages: Sequence[str]) -> dict[str, str]:
-    return {name: _version(name) for name in packages}
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

@@ -44,7 +44,6 @@ EDITS = [
     ("hpo.search.pruning", '"""', '# another comment\n"""'),
     ("hpo.search.suggest", "ATTEMPTS = 8", "ATTEMPTS = 9"),
     ("hpo.study.effort", "from enum", "import math\nfrom enum"),
-    ("hpo.study.trials", "MAX_LOSSES = 10", "MAX_LOSSES = 11"),
     ("hpo.worker.trial", "LARGEST = 16", "LARGEST = 15"),
     ("objectives.scales", "_EDGE = 0.002", "_EDGE = 0.003"),
 ]

@@ -129,7 +129,7 @@ def test_retried_excluded_and_deleted_trials_are_shown_as_they_are(
 
 def unreadable(storage: Storage, study: str) -> None:
     """Give a study a spec that nobody can read here."""
-    spec = '{"objective": "elsewhere:Elsewhere"}'
+    spec = '{"objective": "elsewhere:Elsewhere", "budget": {"trials": 1}}'
     with storage.engine.begin() as connection:
         query = "UPDATE hpo_ledger.studies SET spec = :spec WHERE name = :study"
         connection.execute(sa.text(query), {"spec": spec, "study": study})

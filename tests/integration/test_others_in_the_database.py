@@ -79,14 +79,19 @@ def test_trials_that_others_have_added_are_told_apart_in_every_view(
 
 
 REFUSED = {
-    "studies": ["state = 'x'", "spec = '[]'", "created_at = 'infinity'", "priority = 1001"],
+    "studies": [
+        *("state = 'x'", "spec = '[]'", "created_at = '10000-01-01'", "priority = 1001"),
+        *("name = E'\\x1b[31m'", "code = '[5]'", """spec = '{"objective": "\\u0000"}'"""),
+    ],
     "slots": [
         *("state = 'x'", "phase = 'x'", "lineage = '5'", "params = '\"x\"'", "attrs = '[1]'"),
         *("amendments = '{}'", "settled_at = '-infinity'", "lease_until = 'infinity'"),
-        *("score = 'infinity'", "score = 'NaN'", "score = -1e101"),
+        *("score = 'infinity'", "score = 'NaN'", "score = -1e101", "costs = '{NaN}'"),
+        *("steps = '{NULL}'", "number = -1", "lease_s = 'NaN'"),
     ],
-    "members": ["score = 'infinity'", "info = 'null'"],
-    "workers": ["state = 'x'", "seen_at = 'infinity'", "refuses = '[]'"],
+    "members": ["score = 'infinity'", "info = 'null'", "seconds = 'NaN'", "curve = '{NULL}'"],
+    "workers": ["state = 'x'", "seen_at = 'infinity'", """refuses = '{"toy": 5}'"""],
+    "events": ["at = 'infinity'"],
 }
 
 
@@ -94,7 +99,7 @@ def test_the_database_takes_no_value_that_no_reader_knows(ledger: Ledger, storag
     ledger.register(toy_spec(budget={"trials": 4}))
     ledger.register_worker("w", host="here", pid=1, lease_s=60.0)
     run(ledger, most=1)
-    refused = pytest.raises(sa.exc.IntegrityError, match="violates check constraint")
+    refused = pytest.raises(sa.exc.DBAPIError, match=r"violates check|unsupported Unicode escape")
     for table_name, changes in REFUSED.items():
         for change in changes:
             with refused, storage.engine.begin() as connection:
@@ -102,7 +107,7 @@ def test_the_database_takes_no_value_that_no_reader_knows(ledger: Ledger, storag
 
 
 BROKEN = [
-    """studies SET spec = '{"name": "toy", "budget": {"trials": "many"}, "confirm": 7}'""",
+    """studies SET spec = '{"objective": "toy", "budget": {"trials": 12}, "confirm": 7}'""",
     """slots SET amendments = '[{"a": 1}]'""",
 ]
 

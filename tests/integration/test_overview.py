@@ -70,8 +70,8 @@ def test_a_spec_that_cannot_be_read_harms_its_study_alone(
     ledger.register(toy_spec("bad", budget=SMALL, confirm=None))
     run_workers(database_url, "bad", 1)
     with storage.engine.begin() as connection:
-        elsewhere = """UPDATE hpo_ledger.studies SET spec = '{"objective": "a:B"}' WHERE id = 2"""
-        connection.exec_driver_sql(elsewhere)
+        elsewhere = """'{"objective": "a:B", "budget": {"trials": 6}}' WHERE id = 2"""
+        connection.exec_driver_sql(f"UPDATE hpo_ledger.studies SET spec = {elsewhere}")
     (good, result), (bad, nothing) = ledger.results()
     assert (good.problem, result is None) == ("", False)
     assert bad.problem.startswith("study 'bad' in the database: ")

@@ -15,7 +15,6 @@ from terminal import Terminal
 from users import User
 from workers import ledger_at, run_workers, start_worker, toy_spec, wait_until
 
-from hpo.cli import main
 from hpo.study.trials import Phase
 
 SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}
@@ -89,14 +88,3 @@ def test_watching_survives_an_outage_and_ends_with_ctrl_c(
         assert "Traceback" not in terminal.said
     finally:
         terminal.close()
-
-
-def test_watching_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    for options, said in (
-        (["--watch", "--json"], "argument --json: not allowed with argument --watch"),
-        (["--watch"], "argument --watch: stdout must be a terminal, but it is not. Leave --watch"),
-        (["--watch", "0"], "argument --watch: must be above 0 and finite, but got 0"),
-    ):
-        with pytest.raises(SystemExit):
-            main.main(["status", *options])
-        assert said in capsys.readouterr().err

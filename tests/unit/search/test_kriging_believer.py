@@ -118,10 +118,28 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
     assert len(set(told)) == 2
 
 
-def test_it_minimizes_a_loss() -> None:
-    spec = believer(objective="toy_objective:ToyLossObjective", reported=None)
-    params = suggest(spec, 20, ours(spec, 20, sign=-1.0)).params
-    assert float(params["x"]) == pytest.approx(0.7, abs=0.2), "no corner"
+@pytest.mark.parametrize("name", ["kriging-believer", "gp", "tpe", "cmaes", "nsga2"])
+def test_one_score_beyond_all_others_leads_nobody_into_corners(name: str) -> None:
+    """A loss is minimized; one trial of those before is said to be endlessly good, or bad."""
+    space = {"x": {"low": 0.0, "high": 1.0}, "rate_per_ns": {"low": 0.01, "high": 10.0}}
+    tables = {"budget": {"window": 1, "trials": 40, "members": 1}, "confirm": None, "pruner": None}
+    loss = {"objective": "toy_objective:ToyLossObjective", "sampler": {"name": name}}
+    spec = toy_spec(space=space, **tables, **loss)
+
+    def score(params: Mapping[str, Any]) -> float:
+        return float((params["x"] - 0.7) ** 2 + 0.02 * (params["rate_per_ns"] - 3.0) ** 2)
+
+    before = searched(spec, 16, score)
+    for wild in (-1e99, 1e99):
+        trials = [*before[:3], replace(before[3], score=wild, steps=(wild,)), *before[4:]]
+        for number in range(16, 28):
+            asked = suggest(spec, number, trials)
+            own = score(asked.params)
+            trials.append(replace(before[0], suggestion=asked, score=own, steps=(own,)))
+        places = [{*trial.suggestion.params.values()} for trial in trials[16:]]
+        corners = sum(place <= {0.0, 1.0, 0.01, 10.0} for place in places)
+        assert corners <= 3
+        assert min(trial.score or 1.0 for trial in trials[16:]) < 0.04
 
 
 def test_every_eighth_trial_is_drawn_at_random() -> None:

@@ -73,13 +73,6 @@ def test_qmc_follows_the_sobol_sequence() -> None:
     assert points == [tuple(row) for row in qmc.Sobol(2, scramble=False).random(8).tolist()]
 
 
-def test_a_map_visits_every_point_once() -> None:
-    space = {"x": {"low": 0.0, "high": 1.0, "step": 0.25}, "colour": {"choices": ["red", "green"]}}
-    spec = toy_spec(space=space, sampler={"name": "optuna.samplers:BruteForceSampler"})
-    points = {tuple(p.suggestion.params.values()) for p in history(spec, 10)}
-    assert points == {(c, x / 4) for c in ("red", "green") for x in range(5)}
-
-
 def test_cmaes_goes_on_from_its_memory() -> None:
     space = {"x": {"low": 0.0, "high": 1.0}, "noise": {"low": 0.0, "high": 1.0}}
     spec = toy_spec(space=space, sampler={"name": "cmaes", "n_startup_trials": 2})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hpo.worker import provenance
-from objectives import source
+from hpo.worker.crew import THREADS
+from objectives import rounding, source
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ def test_an_installation_tells_what_it_was_made_from(tmp_path: Path) -> None:
 
 
 def test_what_decides_last_bits_has_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = provenance.numerics()
-    assert provenance.numerics() == before
+    before = rounding.numerics(THREADS)
+    assert rounding.numerics(THREADS) == before
     for name in ("NUMBA_CPU_NAME", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS"):
         with monkeypatch.context() as changed:
             changed.setenv(name, "another")
-            assert provenance.numerics() != before
-    monkeypatch.setattr(provenance, "_cpu_lines", lambda: {"flags": "fewer"})
-    assert provenance.numerics() != before
+            assert rounding.numerics(THREADS) != before
+    monkeypatch.setattr(rounding, "cpu_lines", lambda: {"flags": "fewer"})
+    assert rounding.numerics(THREADS) != before
