@@ -35,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         "folds": _folds,
         "spoken": _spoken,
         "ablation": _ablation,
+        "centre": _centre,
     }  # of their own; only when named
     measures = {
         "networks": _networks,
@@ -74,6 +75,15 @@ def main(arguments: Sequence[str]) -> int:
         RESULTS.write_text(results.page(old, {name: section}), encoding="utf-8")
     say("done")
     return 0
+
+
+def _centre(say: Callable[[str], None]) -> None:
+    from benchmarks import centre
+
+    with _temporary_home():
+        costs = centre.costs()
+    say(f"  {costs}")
+    centre.write(costs, list(centre.centres(costs)))
 
 
 def _networks(say: Callable[[str], None]) -> str:
