@@ -24,29 +24,30 @@ from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 
 Table = list[tuple[Any, ...]]
 
-_WATCH = """
-CREATE SCHEMA chaos;
-CREATE TABLE chaos.claims (
-    worker text, slot_id bigint, attempt int, stored bigint[],
-    at timestamptz DEFAULT clock_timestamp()
-);
-CREATE FUNCTION chaos.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO chaos.claims (worker, slot_id, attempt, stored)
-    SELECT NEW.worker, NEW.id, NEW.attempts,
-           array(SELECT seed FROM hpo_ledger.members WHERE slot_id = NEW.id);
-    RETURN NEW;
-END $$;
-CREATE TRIGGER first AFTER INSERT ON hpo_ledger.slots
-    FOR EACH ROW WHEN (NEW.attempts > 0) EXECUTE FUNCTION chaos.note();
-CREATE TRIGGER again AFTER UPDATE OF attempts ON hpo_ledger.slots
-    FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION chaos.note();
-"""
+_WATCH = (
+    "CREATE SCHEMA chaos",
+    """CREATE TABLE chaos.claims (
+        worker text, slot_id bigint, attempt int, stored bigint[],
+        at timestamptz DEFAULT clock_timestamp()
+    )""",
+    """CREATE FUNCTION chaos.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO chaos.claims (worker, slot_id, attempt, stored)
+        SELECT NEW.worker, NEW.id, NEW.attempts,
+               array(SELECT seed FROM hpo_ledger.members WHERE slot_id = NEW.id);
+        RETURN NEW;
+    END $$""",
+    """CREATE TRIGGER first AFTER INSERT ON hpo_ledger.slots
+        FOR EACH ROW WHEN (NEW.attempts > 0) EXECUTE FUNCTION chaos.note()""",
+    """CREATE TRIGGER again AFTER UPDATE OF attempts ON hpo_ledger.slots
+        FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION chaos.note()""",
+)
 
 
 def watch(storage: Storage) -> None:
     """Have PostgreSQL write down every claim, with what was stored of the slot by then."""
     with storage.engine.begin() as connection:
-        connection.exec_driver_sql(_WATCH)
+        for statement in _WATCH:
+            connection.exec_driver_sql(statement)
 
 
 def table(snapshot: StudySnapshot) -> Table:

@@ -3,7 +3,7 @@
 An input is a good one that is changed at random: a study file, ``hpo.toml``, a URL, environment
 variables, data, an outcome of an objective, a backup. Whoever reads it returns, or raises an error
 that people can mend, of one printable paragraph, within seconds. Anything else is a defect: it is
-printed, and the input is kept. All is drawn from the seed and the number of the input.
+printed. All is drawn from the seed and the number of the input.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import numpy as np
 
 from hpo import config, settings
 from hpo.console import Parser, answer, at_least
-from hpo.errors import HpoError
+from hpo.errors import HpoError, printable
 from hpo.ledger import backup
 from hpo.postgres.connect import parse_url
 from hpo.search import options
@@ -45,7 +45,20 @@ LONGEST = 3000
 ODD: tuple[Any, ...] = (
     *(0, -1, 1, 2, 7, 10**6, 10**30, -(2**63), 1e-300, 1e300, -0.0, 0.5, 1.0000000001, 1e6),
     *(float("inf"), float("-inf"), float("nan"), True, False, "", " ", "0", "1", "nan", "\u202e"),
-    *("x" * 300, "é", "\x1b[31m", "a\nb", "../..", "/dev/null", "%s{}", "tpe", "random", "when"),
+    *(
+        "x" * 300,
+        "é",
+        "a\0b",
+        "\ud800",
+        "\x1b[31m",
+        "a\nb",
+        "../..",
+        "/dev/null",
+        "%s{}",
+        "tpe",
+        "random",
+        "when",
+    ),
     *([], {}, [1, 2], [[]], ["a"], {"low": 1, "high": 0}, {"choices": []}, {"a": {"b": {}}}),
     *({"low": 1.0, "high": 2.0, "log": True}, {"values": [1, 1]}, [0.1, None], [True, "x"]),
 )
@@ -265,10 +278,14 @@ def _backup(like: Path) -> Input:
     return make
 
 
+class LateError(BaseException):
+    """An input took too long; nobody who reads one takes it for an error of the input."""
+
+
 @contextmanager
 def _limit(seconds: float) -> Iterator[None]:
     def late(*_: object) -> None:
-        raise TimeoutError(f"it takes longer than {seconds:g} s")
+        raise LateError(f"it takes longer than {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -290,10 +307,11 @@ def tried(make: Input, rng: random.Random, folder: Path) -> tuple[str, str]:
         known = isinstance(error, HpoError) or text.startswith("the objective's `Outcome")
         if not known:
             return "defect", traceback.format_exc(limit=-4)
-        if len(text) > LONGEST or not text.strip():
+        shown = printable(text, "\n")  # as commands print it
+        if len(shown) > LONGEST or not shown.strip() or "Traceback" in shown:
             return "defect", f"an error that nobody reads: {text[:LONGEST]!r}"
         return "refused", text
-    except Exception:
+    except (Exception, LateError):
         return "defect", traceback.format_exc(limit=-4)
     return "taken", ""
 

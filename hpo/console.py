@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import getdoc
@@ -193,6 +194,13 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be above 0 and finite, but got {text}")
     return value
+
+
+def later(seconds: float, do: Callable[..., object], *arguments: object) -> None:
+    """Do something so long from now, such as ``os._exit``, unless this process has ended."""
+    timer = threading.Timer(seconds, do, arguments)
+    timer.daemon = True
+    timer.start()
 
 
 def answer(run: Callable[[], int]) -> int:

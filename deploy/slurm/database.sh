@@ -34,7 +34,7 @@ if [[ ! -d $home/data ]]; then
   mv "$home/new" "$home/data"
 fi
 PGPASSWORD=$(<"$home/password")
-export PGPASSWORD PGUSER=hpo PGHOST=127.0.0.1 PGPORT=$port PGDATABASE=postgres
+export PGPASSWORD PGREQUIREAUTH=scram-sha-256 PGUSER=hpo PGHOST=127.0.0.1 PGPORT=$port PGDATABASE=postgres
 end=false again=false tries=0
 trap 'end=true' TERM INT
 trap 'end=true again=true' USR1
@@ -51,7 +51,7 @@ while ! $end; do # a server that was ready and died starts again
   done
   tries=0
   "$bin/psql" -qXAtc "SELECT 1 FROM pg_database WHERE datname = 'hpo'" | grep -q . || "$bin/createdb" hpo
-  printf '[hpo]\nhost=%s\nport=%s\ndbname=hpo\nuser=hpo\npassword=%s\n' \
+  printf '[hpo]\nhost=%s\nport=%s\ndbname=hpo\nuser=hpo\npassword=%s\nrequire_auth=scram-sha-256\n' \
     "$(hostname -f)" "$port" "$PGPASSWORD" >"$home/service.new"
   mv "$home/service.new" "$home/service"
   echo "ready on $(hostname -f):$port"

@@ -116,8 +116,8 @@ def resume(study: Study) -> Said:
         "stopped": "open again",
         "failed": "open again; the failures so far count no longer against it",
     }[was]
-    done += f"; {freed} running trials are free" if freed else ""
-    return {"was": was, "state": study.result.state, "released": freed}, done
+    record = {"was": was, "state": study.result.state, "released": freed}
+    return record, done + f"; {freed} running trials are free" * bool(freed)
 
 
 @change(argument("--trials", type=at_least(1), required=True, metavar="N", help="trials in all"))

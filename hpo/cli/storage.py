@@ -102,8 +102,6 @@ def _url(arguments: argparse.Namespace) -> int:
         if arguments.hold:
             print("Ctrl-C ends it; the embedded server runs until then", file=sys.stderr)
             threading.Event().wait()
-        elif storage.embedded:
-            print("the server ends 2 s after its last user; --hold keeps it", file=sys.stderr)
     return 0
 
 

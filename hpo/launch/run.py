@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from hpo import config
-from hpo.console import EXIT_ERROR, Terminated, storage_option
+from hpo.console import EXIT_ERROR, Terminated, later, storage_option
 from hpo.errors import HpoError, SpecError, StorageError
 from hpo.launch import executors, plan
 from hpo.launch.executors import GRACE_S, LaunchOptions
@@ -307,6 +308,8 @@ class Launch:
 
     def _interrupted(self, wish: KeyboardInterrupt) -> None:
         """Stop in order: Ctrl-C waits for the workers' epochs, SIGTERM must not wait for long."""
+        if isinstance(wish, Terminated) and not self._options.in_cell:
+            later(3 * GRACE_S, os._exit, 143)  # whatever it waits for, when its workers have ended
         leaves = self._executor.outlives and not self._cancels(wish)
         if not leaves:
             _say(

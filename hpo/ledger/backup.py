@@ -351,7 +351,8 @@ def _insert(
         if rows:
             connection.execute(insert(table), [{"slot_id": slot.id, **dict(row)} for row in rows])
     if own.phase == Phase.SEARCH:
-        end = snapshots.filled(End, own, trained=None, last=None, network=None)
+        own_text = {"message": own.message}  # as it is
+        end = snapshots.filled(End, own, trained=None, last=None, network=None, **own_text)
         writing.restore(connection, spec, slot, end)
 
 

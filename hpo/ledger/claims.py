@@ -33,11 +33,11 @@ class Claim:
     slot_id: int
     study_id: int
     spec: StudySpec
-    phase: Phase
+    phase: Phase = Phase.SEARCH
     number: int
     source: int | None = None
     """The search trial that is trained again."""
-    attempt: int
+    attempt: int = 1
     worker: str
     token: str
     amendments: int

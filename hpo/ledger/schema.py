@@ -21,7 +21,7 @@ from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
 from objectives.contract import MAX_SCORE
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 302
+SCHEMA_VERSION = 303
 """That of release 0.3.0, of which earlier states had 300 and 301. Those of before are below 10."""
 HIGHEST_PRIORITY = 1000
 
@@ -49,9 +49,14 @@ def _one_of(column: str, kind: type[StrEnum]) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(one)) for one in kind)})")
 
 
-def _json(column: str, path: str) -> sa.CheckConstraint:
-    """The rule that JSON is such, by a path of SQL; no text in it holds a NUL, as none may."""
-    return sa.CheckConstraint(f"coalesce(CAST({column} AS jsonb) @@ '{path}', {column} IS NULL)")
+def _json(column: str, kind: str) -> sa.CheckConstraint:
+    """The rule that JSON is an object or an array."""
+    return sa.CheckConstraint(f"json_typeof({column}) = '{kind}'")
+
+
+def _path(column: str, path: str) -> sa.CheckConstraint:
+    """The rule that JSON without odd texts (NUL, half a character) is such, by a path of SQL."""
+    return sa.CheckConstraint(f"CAST({column} AS jsonb) @@ '{path}'")
 
 
 def _between(low: str, high: str, *columns: str) -> sa.CheckConstraint:
@@ -74,8 +79,6 @@ def _line(column: str) -> sa.CheckConstraint:
 _TIME = ("'1900-01-01'", "'9000-01-01'")  # Python knows no year of five digits
 _COUNT, _SECONDS = ("0", "2147483647"), ("0", "1e12")
 _SCORE = (f"-{MAX_SCORE!r}", f"{MAX_SCORE!r}")
-_INFINITE = ("Infinity", "-Infinity")
-_OBJECT, _ARRAY = '$.type() == "object"', '$.type() == "array"'
 _SPEC = '$.objective.type() == "string" && $.budget.trials.type() == "number"'
 _SOURCES = "!exists($[*] ? (!(exists(@.hash) && exists(@.modules.*) && exists(@.revision))))"
 
@@ -117,10 +120,10 @@ studies = Table(
     Column("created_at", Time, nullable=False, server_default=NOW),
     _one_of("state", StudyState),
     _line("name"),
-    _json("spec", _SPEC),
-    _json("code", f"{_ARRAY} && {_SOURCES}"),
-    _json("expected", _OBJECT),
-    _json("baselines", _ARRAY),
+    _path("spec", _SPEC),
+    _path("code", _SOURCES),
+    _json("expected", "object"),
+    _json("baselines", "array"),
     _between(*_TIME, "state_since", "created_at"),
     _between(*_COUNT, "amendments", "failures_from", "search_end"),
     _between(f"-{HIGHEST_PRIORITY}", f"{HIGHEST_PRIORITY}", "priority"),
@@ -145,7 +148,7 @@ workers = Table(
     Column("numerics", Text),
     _one_of("state", WorkerState),
     _line("name"),
-    _json("refuses", f'{_OBJECT} && !exists($.* ? (@.type() != "string"))'),
+    _path("refuses", '$.type() == "object" && !exists($.* ? (@.type() != "string"))'),
     _between(*_SECONDS, "lease_s"),
     _between(*_TIME, "started_at", "seen_at", "ended_at"),
 )
@@ -181,13 +184,13 @@ slots = Table(
     sa.UniqueConstraint("study_id", "phase", "number"),
     _one_of("phase", Phase),
     _one_of("state", SlotState),
-    _json("params", _OBJECT),
-    _json("attrs", _OBJECT),
-    _json("lineage", _OBJECT),
-    _json("amendments", _ARRAY),
+    _json("params", "object"),
+    _json("attrs", "object"),
+    _json("lineage", "object"),
+    _json("amendments", "array"),
     _between(*_SCORE, "score"),
-    _numbers("costs", "NaN", *_INFINITE),
-    _numbers("steps", *_INFINITE),
+    _numbers("costs", "NaN", "Infinity", "-Infinity"),
+    _numbers("steps"),
     _between(*_COUNT, "number", "source", "attempts", "losses", "losses_in_a_row"),
     _between(*_SECONDS, "lease_s"),
     _between(*_TIME, "lease_until", "started_at", "settled_at"),
@@ -209,10 +212,10 @@ members = Table(
     Column("seconds", Float, nullable=False),
     Column("worker", Text, nullable=False),
     _between(*_SCORE, "score"),
-    _numbers("curve", "NaN", *_INFINITE),
+    _numbers("curve"),
     _numbers("loss_curve"),
     _between(*_SECONDS, "seconds"),
-    _json("info", _OBJECT),
+    _json("info", "object"),
 )
 
 checkpoints = Table(
@@ -223,7 +226,7 @@ checkpoints = Table(
     Column("curve", ARRAY(Float(53)), nullable=False),
     Column("seconds", Float, nullable=False),
     Column("data", sa.LargeBinary, nullable=False),
-    _numbers("curve", "NaN", *_INFINITE),
+    _numbers("curve"),
     _between(*_SECONDS, "seconds"),
 )
 

@@ -345,7 +345,6 @@ def seen_workers(connection: Connection) -> list[WorkerInfo]:
 
 def _worker(row: Row[Any]) -> WorkerInfo:
     silent_s = float(row.silent)
-    known = silent_s > -row.lease_s / 3  # else the clock was set back since
     return filled(
         WorkerInfo,
         row,
@@ -354,8 +353,8 @@ def _worker(row: Row[Any]) -> WorkerInfo:
         refuses=_texts(row.refuses),
         phase=None if row.phase is None else Phase(row.phase),
         trial=row.number if row.source is None else row.source,
-        seconds_silent=max(0.0, silent_s) if known else None,
-        alive=row.ended_at is None and known and silent_s < row.lease_s,
+        seconds_silent=max(0.0, silent_s) if silent_s > -row.lease_s / 3 else None,
+        alive=row.ended_at is None and -row.lease_s / 3 < silent_s < row.lease_s,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, TextClause, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from hpo.errors import printable
 from hpo.ledger import optuna_tables, snapshots, statements
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.schema import NOW, ask, studies, workers
@@ -77,7 +78,7 @@ def note(connection: Connection, study: str, what: str) -> None:
     except (KeyError, OSError):  # a number without a name, as in a container
         user = str(os.getuid())
     new = "INSERT INTO hpo_ledger.events (who, what, study) VALUES (:who, :what, :study)"
-    ask(connection, new, who=f"{user}@{platform.node()}", what=what, study=study)
+    ask(connection, new, who=printable(f"{user}@{platform.node()}"), what=what, study=study)
 
 
 def due_notices(connection: Connection, study: str | None) -> list[tuple[str, StudyState]]:

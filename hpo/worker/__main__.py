@@ -99,6 +99,8 @@ def worker(arguments: Namespace) -> int:
     """
     if arguments.workers is not None:
         return _crew(arguments)
+    for signum in crew.STOPPING:  # the first process of a container gets no signal else
+        signal.signal(signum, lambda *_: os._exit(0))
     for variable in crew.THREADS:  # before numpy and torch load: one thread per worker
         os.environ.setdefault(variable, "1")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -129,8 +131,9 @@ def worker(arguments: Namespace) -> int:
         on_wait=lambda waited_s, error: logging.warning("%s", error),
     ) as storage:
         own = Worker(storage, options, arguments.name)
+        grace_s = None if arguments.parent else crew.ALONE_S  # a crew kills by itself
         for signum in crew.STOPPING:
-            signal.signal(signum, lambda *_: own.stop())
+            signal.signal(signum, lambda *_: own.stop(grace_s))
         own.run()
     return 0
 

@@ -26,12 +26,17 @@ from pathlib import Path
 from types import FrameType
 
 from hpo import settings
+from hpo.console import later
 from hpo.errors import HpoError
 
 GRACE_S = 10.0
 """A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
 TERM_GRACE_S = 20.0
 """Workers of a job have so long after SIGTERM: SLURM (KillWait) and others kill after 30 s."""
+ALONE_S = 100.0
+"""A worker without a crew has so long after SIGTERM, and ends then, whatever it waits for."""
+RELEASE_S = 3.0
+"""So long the end waits for a database that is to hear of it."""
 HEALTHY_S = 60.0
 """A worker that lived for so long had nothing wrong from the start."""
 PAUSE_S = (1.0, 60.0)
@@ -261,7 +266,9 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
     """
 
     def hear(signum: int, frame: FrameType | None) -> None:
-        crew.end_within(usr2_grace_s if signum == signal.SIGUSR2 else TERM_GRACE_S)
+        grace_s = usr2_grace_s if signum == signal.SIGUSR2 else TERM_GRACE_S
+        crew.end_within(grace_s)
+        later(grace_s + RELEASE_S, os._exit, 0)  # whatever the database does
 
     for signum in STOPPING:
         signal.signal(signum, hear)

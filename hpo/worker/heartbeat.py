@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from hpo.config import NotifyDefaults
+from hpo.console import later
 from hpo.errors import printable
 from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing, said_by
 from hpo.settings import LEASE_S
 from hpo.study.trials import WorkerState
-from hpo.worker.crew import HUNG
+from hpo.worker.crew import HUNG, RELEASE_S
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0
@@ -125,20 +126,23 @@ class Heartbeat(threading.Thread):
             self._beat()
             self._silent_s += self.options.lease_s / 3  # while paused, it does not grow
             if self._silent_s > self.options.hung_s:
-                self._end_all()
+                silent = f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
+                self.end_all(silent, HUNG)
             if self.options.parent_pid is not None and os.getppid() != self.options.parent_pid:
                 log.warning("the launcher is gone: stopping")
                 self.stop_requested.set()
 
-    def _end_all(self) -> NoReturn:
-        """End the process, whatever the training does; its slot is lost, and others take it."""
-        what = f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
+    def end_all(self, what: str, status: int) -> NoReturn:
+        """End the process, whatever it does, and leave its slot to others: as lost, unless 0."""
+        later(RELEASE_S, os._exit, status)
         log.critical("%s from %s: ending. Where it hangs:", what, self._doing)
         faulthandler.dump_traceback(all_threads=True)
         with self._mutex, suppress(Exception):  # else it is lost without a reason
-            if self._claim is not None:
+            if self._claim is not None and status:
                 self._ledger.lose(self._claim, what)
-        os._exit(HUNG)
+            elif self._claim is not None:
+                self._ledger.release(self._claim)
+        os._exit(status)
 
     def _beat(self) -> None:
         with self._mutex:

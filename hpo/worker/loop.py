@@ -13,6 +13,7 @@ from operator import itemgetter
 
 import objectives
 from hpo import settings
+from hpo.console import later
 from hpo.errors import HpoError, StorageError, StudyError, printable
 from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
@@ -54,7 +55,7 @@ class Worker:
             StudyError: it cannot be called so.
         """
         self._options, self._storage = options, storage
-        self._gave_up, self._told_s = False, 0.0
+        self._gave_up = False
         whose = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -65,18 +66,20 @@ class Worker:
             )
         self._heart = Heartbeat(self.name, options)
         self._numerics: str = provenance.of_this_process()["numerics"]
-        patience: Patience = {
-            "patience_s": PATIENCE_S,
-            "on_wait": self._database_away,
-            "pause": self._pause,
-        }
+        patience = Patience(patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause)
         self._ledger = Ledger(storage, **patience)
         told, study = options.notify, options.study
         self._notifier = None if told is None else Notifier(storage, self._ledger, told, study)
 
-    def stop(self) -> None:
-        """Ask it to stop: it keeps its training safe, releases its slot and returns."""
+    def stop(self, grace_s: float | None = None) -> None:
+        """Ask it to stop: it keeps its training safe, releases its slot and returns.
+
+        With ``grace_s``, end this process after that time, whatever it waits for.
+        """
         self._heart.stop_requested.set()
+        if grace_s is not None:
+            why = f"not stopped within {grace_s:g} s"
+            later(grace_s, self._heart.end_all, why, 0)
 
     def run(self) -> None:
         """Work until the work is over, or ``stop``.
@@ -117,13 +120,13 @@ class Worker:
 
     def _loop(self) -> str | None:
         """Work; returns why this host refuses the one study that it was to serve, if it does."""
-        pause_s = _POLL_S[0]
+        pause_s, only = _POLL_S[0], self._options.study
         while not self._heart.stop_requested.is_set():
-            found = self._claim()
+            found = self._claim_fairly() if only is None else self._claim_from(only)
             if isinstance(found, Claim):
                 self._work(found)
-                if (study := self._options.study) in self._heart.left_out:
-                    return f"refuses {study}: {self._heart.left_out[study][0]}"
+                if only in self._heart.left_out:
+                    return f"refuses {only}: {self._heart.left_out[only][0]}"
                 pause_s = _POLL_S[0]
             elif isinstance(found, Over):
                 log.info("%s", found.reason)
@@ -133,10 +136,6 @@ class Worker:
                 self._heart.stop_requested.wait(pause_s)
                 pause_s = _POLL_S[0] if found.stale else min(2 * pause_s, _POLL_S[1])
         return None
-
-    def _claim(self) -> Claim | Wait | Over:
-        study = self._options.study
-        return self._claim_fairly() if study is None else self._claim_from(study)
 
     def _claim_fairly(self) -> Claim | Wait:
         waits, stale, studies = [], False, self._ledger.open_studies()
@@ -236,11 +235,9 @@ class Worker:
             self._ledger.store_baselines(claim.study_id, found)
 
     def _database_away(self, seconds: float, error: Exception) -> None:
-        away = f"waits: database unreachable for {seconds:.0f} s"
-        self._heart.say(away, WorkerState.WAITING)
-        if seconds == 0.0 or seconds >= self._told_s:  # one line per outage, more if it is long
+        self._heart.say(f"waits: database unreachable for {seconds:.0f} s", WorkerState.WAITING)
+        if seconds == 0.0:  # one line per outage
             log.warning("database unreachable for %.0f s: %s", seconds, said_by(error)[:200])
-            self._told_s = max(60.0, 2 * seconds)
         if self._heart.stop_requested.is_set() and (self._gave_up or seconds >= STOP_PATIENCE_S):
             self._gave_up = True  # what else there is to write down is not waited for, either
             raise StoppedError from error

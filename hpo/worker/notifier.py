@@ -14,7 +14,6 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -151,22 +150,9 @@ def _run(command: str, body: str, text: str) -> None:
 
 
 def _post(address: str, body: str) -> None:
-    """Post, in a thread that is left if it hangs: ``urlopen`` waits as long for each byte."""
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(address, body.encode(), headers)
-    sent = Future[None]()
-
-    def send() -> None:
-        try:
-            urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
-            sent.set_result(None)
-        except Exception as error:
-            if isinstance(error, urllib.error.HTTPError):  # an open connection, too
-                error.close()
-            sent.set_exception(error)
-
-    threading.Thread(target=send, name="webhook", daemon=True).start()
-    sent.result(TIMEOUT_S)
+    urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
 
 
 # --- Optuna's tools -------------------------------------------------------------------------------

@@ -34,6 +34,15 @@ def check(said: str) -> None:
     assert sum(int(counts[what]) for what in ("kills", "terms", "pauses", "restarts", "cuts")) >= 3
 
 
+def test_sigterm_ends_processes_in_time_where_the_database_is_silent() -> None:
+    assert run("chaos.phases", "silent", "crew").count("within") == 2
+
+
+@pytest.mark.slow
+def test_sigterm_ends_processes_in_time_in_every_phase() -> None:
+    run("chaos.phases", timeout_s=900)
+
+
 def test_seconds_of_chaos() -> None:
     often = ("--trials", "6", "--lease", "1", "--pace", "0.15", "--workers", "2")
     check(run("chaos", "--seconds", "3", "--seed", "1", *often))

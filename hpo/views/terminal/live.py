@@ -156,7 +156,7 @@ def left_text(result: Result) -> str:
     An honest word while that is unknown.
     """
     done = [
-        (trial.settled_at - trial.started_at).total_seconds()
+        max(0.0, (trial.settled_at - trial.started_at).total_seconds())
         for trial in result.search
         if trial.settled_at is not None
     ]
@@ -165,7 +165,7 @@ def left_text(result: Result) -> str:
         return ""
     if len(done) < 3 or not alive:
         return "estimating the time left…"
-    duration = formatting.duration_text(left * statistics.median(done) / alive)
+    duration = formatting.duration_text(left * statistics.fmean(done) / alive)
     return f"about {duration} left for {left:,} trials"
 
 

@@ -128,7 +128,7 @@ def test_a_row_survives_its_file(member: Any, data: bytes, at: datetime) -> None
 
 
 @given(st.binary(max_size=300) | JSONS.map(lambda value: json.dumps(value).encode()))
-@pytest.mark.parametrize("before", [b"", b'{"hpo_backup":302', b'{"hpo_backup":302}\n'])
+@pytest.mark.parametrize("before", [b"", b'{"hpo_backup":303', b'{"hpo_backup":303}\n'])
 def test_no_file_does_worse_than_being_refused(before: bytes, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "f"

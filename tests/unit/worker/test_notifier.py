@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 
 import pytest
 
-from hpo.worker import notifier
 from hpo.worker.notifier import _why
 
 COMMAND = "curl -H 'Authorization: secret' https://example.org"
@@ -26,13 +24,3 @@ def test_why_it_failed_is_told_without_the_command_which_may_hold_a_token(
     error: Exception, told: str
 ) -> None:
     assert _why(error) == told
-
-
-def test_a_webhook_that_hangs_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one does whose answer comes byte by byte: no timeout of ``urlopen`` ends that."""
-    over = threading.Event()
-    monkeypatch.setattr(notifier, "TIMEOUT_S", 0.1)
-    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: over.wait(60))
-    with pytest.raises(TimeoutError):
-        notifier._post("https://chat.example.org", "{}")
-    over.set()
