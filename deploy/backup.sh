@@ -6,7 +6,7 @@
 #   deploy/backup.sh docker compose exec -T postgres pg_dump -U hpo -Fc -Z0 hpo
 #
 # A dump that fails is not kept. HPO_BACKUP_METRICS, if set, is a file of node_exporter's textfile
-# collector, for the alert HpoBackupOld.
+# collector, for the alerts HpoBackupOld and HpoNoBackup.
 set -eu
 restic backup --quiet --tag hpo --stdin-filename hpo.dump --stdin-from-command -- "$@"
 restic forget --quiet --tag hpo --group-by tags --keep-daily 30 --keep-monthly 12 --prune
