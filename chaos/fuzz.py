@@ -192,7 +192,7 @@ _VARIABLES += ("HPO_SLURM_OPTIONS", "HPO_NOTIFY_URL", "HPO_DASK_SCHEDULER", "HPO
 
 def _environment(rng: random.Random, folder: Path) -> Callable[[], object]:
     """Environment variables."""
-    odd = [str(value).replace("\x00", "") for value in ODD]
+    odd = [str(value).replace("\x00", "").encode(errors="replace").decode() for value in ODD]
     chosen = {rng.choice(_VARIABLES): rng.choice(odd) for _ in range(rng.randint(1, 3))}
 
     def read() -> object:
