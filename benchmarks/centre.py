@@ -219,7 +219,7 @@ def centre(
         studies=studies,
         **own,
         trials_per_s=(simulation.settled - settled) / seconds,
-        at_work=(simulation.trained_s - trained_s) / seconds / workers,
+        at_work=min(1.0, (simulation.trained_s - trained_s) / seconds / workers),  # it scatters
     )
 
 
