@@ -120,7 +120,8 @@ class Simulation:
         self._ready = deque[tuple[float, Callable[[], None]]]()
         self._claims = [deque[Callable[[], None]]() for _ in range(studies)]
         self._held = [False] * studies
-        self.now, self.settled, self.trained_s = 0.0, 0, 0.0
+        self.now, self.settled, self.waited_s = 0.0, 0, 0.0
+        self._idle_since = [0.0] * workers
         self._workers = workers
 
     def begin(self) -> None:
@@ -128,7 +129,7 @@ class Simulation:
         for worker in range(self._workers):
             seconds = self._trial_s * self._rng.lognormvariate(SPREAD**2 / 2, SPREAD)
             left_s = self._rng.uniform(0.0, seconds)
-            self._at(left_s, partial(self._trained, worker, seconds))
+            self._at(left_s, partial(self._trained, worker))
             self._at(self._rng.uniform(0.0, LEASE_S / 3), self._beat)
 
     def run(self, until_s: float) -> None:
@@ -186,11 +187,12 @@ class Simulation:
         self._message(self._costs.suggestion, partial(self._trains, worker))
 
     def _trains(self, worker: int) -> None:
+        self.waited_s += self.now - self._idle_since[worker]
         seconds = self._trial_s * self._rng.lognormvariate(-(SPREAD**2) / 2, SPREAD)
-        self._at(self.now + seconds, partial(self._trained, worker, seconds))
+        self._at(self.now + seconds, partial(self._trained, worker))
 
-    def _trained(self, worker: int, seconds: float) -> None:
-        self.trained_s += seconds
+    def _trained(self, worker: int) -> None:
+        self._idle_since[worker] = self.now
         self._message(self._costs.settle, partial(self._settled, worker))
 
     def _settled(self, worker: int) -> None:
@@ -211,7 +213,7 @@ def centre(
     begin_s = max(_LEAST_S, trial_s, 3 * workers * costs.claim / studies)
     simulation.begin()
     simulation.run(begin_s)
-    settled, trained_s = simulation.settled, simulation.trained_s
+    settled, waited_s = simulation.settled, simulation.waited_s
     simulation.run(3 * begin_s)
     seconds = 2 * begin_s
     return Centre(
@@ -219,7 +221,7 @@ def centre(
         studies=studies,
         **own,
         trials_per_s=(simulation.settled - settled) / seconds,
-        at_work=min(1.0, (simulation.trained_s - trained_s) / seconds / workers),  # it scatters
+        at_work=1.0 - (simulation.waited_s - waited_s) / seconds / workers,
     )
 
 
@@ -265,7 +267,7 @@ def _lines(costs: Costs, found: Sequence[Centre]) -> Iterator[str]:
     )
     yield (
         f"Trials per second, and the share of the workers' time in training; round trips of "
-        f"{trip}. With {1e3 * ROUND_TRIPS_S[1]:g} ms the share falls by {-100 * least:.0f} "
+        f"{trip}. With {1e3 * ROUND_TRIPS_S[1]:g} ms the share falls by {-100 * least:.1f} "
         f"points at most, for trials of {TRIALS_S[1]:g} s or longer."
     )
 
