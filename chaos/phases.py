@@ -175,7 +175,7 @@ def _idle(scene: Scene) -> float:
     scene.study("nowhere")
     with scene.storage.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hpo_ledger.studies SET state = 'stopped'")
-    worker = scene.start(*_WORKER)
+    worker = scene.start("-m", "hpo.worker")  # one of a study would end
     scene.until(lambda: [1 for one in scene.ledger.workers() if one.state == "waiting"])
     return seconds_to_end(worker)
 
