@@ -98,8 +98,10 @@ class Scene:
         """A process of this database."""
         environment = {**os.environ, "HPO_STORAGE": self.url, "PYTHONPATH": str(ROOT)}
         with (self.folder / "log").open("ab") as log:
-            own = {"cwd": self.folder, "env": environment, "stderr": log, "stdout": log}
-            return subprocess.Popen([*prefix, sys.executable, *line], **own)  # type: ignore[call-overload, no-any-return]
+            command = [*prefix, sys.executable, *line]
+            return subprocess.Popen(
+                command, cwd=self.folder, env=environment, stderr=log, stdout=log
+            )
 
     def until(self, true: Callable[[], object]) -> None:
         """Wait for something."""

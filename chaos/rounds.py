@@ -107,7 +107,7 @@ class Round:
     ) -> None:
         url = self._server.create(f"hpo_chaos_{self.seed}_storm_{int(time.time())}")
         rng = random.Random(self.seed)
-        chosen = ["extra_float_digits", *rng.sample(sorted(SETTINGS), len(SETTINGS) // 2)]
+        chosen = sorted({"extra_float_digits", *rng.sample(sorted(SETTINGS), len(SETTINGS) // 2)})
         self._server.alter(url, {name: SETTINGS[name] for name in chosen})
         self.say(f"the database has its own {', '.join(chosen)}")
         trials = specs[0].budget.trials
