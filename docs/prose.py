@@ -1,0 +1,79 @@
+"""How pages read: words, words a sentence, and the sentences that are too long.
+
+``python docs/prose.py [PAGE ...]`` prints a line per page (all pages and README without arguments),
+and every sentence above 35 words. Code, tables, headings and link targets are not counted.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LONGEST = 35
+"""Words of a sentence, at most."""
+RECORDS = ("docs/records/", "docs/changelog.md", "docs/reproduction/")
+"""Pages that keep details for whom they concern; they are not counted among the words."""
+
+_CODE = re.compile(r"^(```|~~~|:::).*?^\1[^\n]*$", re.MULTILINE | re.DOTALL)
+_NOT_PROSE = re.compile(r"^(\s*\||#|<!--|!\[|    |\(.*\)=$|:\w+:)")
+_ITEM = re.compile(r"^\s*([-*]|\d+\.)\s+")
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_INLINE = re.compile(r"(``?)(.+?)\1")
+_END = re.compile(r"(?<=[.!?:])[)*\"”]*\s+(?=[\W\d]*[A-ZÄÖÜ*\"“(`]|x )")
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the paragraphs and list items of a Markdown page, as plain text."""
+    found: list[str] = []
+    going = False
+    for line in _CODE.sub("", text).splitlines():
+        if not line.strip() or (_NOT_PROSE.match(line) and not (going and line.startswith("  "))):
+            going = False
+            continue
+        if _ITEM.match(line) or not going:
+            found.append("")
+        found[-1] += " " + _ITEM.sub("", line)
+        going = True
+    return [_INLINE.sub("x", _LINK.sub(r"\1", one)).replace("**", "").strip() for one in found]
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a Markdown page."""
+    return [one for paragraph in paragraphs(text) for one in _END.split(paragraph) if one.strip()]
+
+
+def length(sentence: str) -> int:
+    """Return the words of a sentence; a number or a piece of code is one."""
+    return len(re.findall(r"\w[\w.,'’%±×/-]*", sentence))
+
+
+def too_long(text: str) -> list[str]:
+    """Return the sentences of a page above ``LONGEST`` words."""
+    return [one for one in sentences(text) if length(one) > LONGEST]
+
+
+def pages() -> list[Path]:
+    """Return README and all pages of the documentation."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def main(arguments: list[str]) -> int:
+    """Print the counts; return 1 if a sentence is too long."""
+    bad = total = 0
+    for page in [Path(one).resolve() for one in arguments] or pages():
+        text = page.read_text(encoding="utf-8")
+        lengths = [length(one) for one in sentences(text)] or [0]
+        words, name = len(text.split()), page.relative_to(ROOT).as_posix()
+        total += 0 if name.startswith(RECORDS) else words
+        print(f"{words:6} words {sum(lengths) / len(lengths):5.1f} a sentence  {name}")
+        for one in too_long(text):
+            bad += 1
+            print(f"       {length(one):3}: {one}")
+    print(f"{total:6} words outside records and changelog, {bad} sentences above {LONGEST}")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
