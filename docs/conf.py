@@ -19,15 +19,20 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "sphinx_copybutton",
     "attribute_docs",
     "generated",
+    "mathml",
 ]
 exclude_patterns = ["_build", "examples"]
 
 nb_execution_mode = "off"  # `python docs/notebook.py` runs it, and keeps what it shows
 suppress_warnings = ["mystnb.unknown_mime_type"]  # figures of plotly: their pictures are shown
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+html_math_renderer = "mathml"
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True  # of a console block its commands, not what they print
 myst_heading_anchors = 4  # links to headings are checked
 myst_links_external_new_tab = False
 
