@@ -1,4 +1,4 @@
-"""Formulas as MathML: browsers draw them by themselves, without a script and without the network."""
+"""Formulas as MathML: browsers draw them without a script and without the network."""
 
 from __future__ import annotations
 
