@@ -1,4 +1,4 @@
-"""The ablation in ``docs/explanation/digits.md``: its tables and its figure."""
+"""The ablation: tables of ``docs/records/digits.md``, a figure of ``docs/explanation``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 
 from benchmarks import ablation, digits
 from benchmarks.ablation import CHANGES, GROUPS, SAME, Row
+from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREY, INK, VERMILLION
 from objectives.intervals import compare, critical, estimate
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "digits.md"
+PAGE = DOCS / "records" / "digits.md"
 Scores = Sequence[float]
 LABELS = {
     "batch": "batch 120 → 20",
@@ -42,12 +43,8 @@ def measure(say: Callable[[str], None]) -> None:
 
 def write() -> None:
     """Write the tables into the page, and draw the figure."""
-    text = PAGE.read_text(encoding="utf-8")
-    for name, table in tables().items():
-        before, mark, rest = text.partition(f"<!-- {name} -->\n")
-        text = f"{before}{mark}{table}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
-    PAGE.write_text(text, encoding="utf-8")
-    draw(_rows(ablation.read()), PAGE.with_name("ablation.svg"))
+    fill(PAGE, tables())
+    draw(_rows(ablation.read()), DOCS / "explanation" / "ablation.svg")
 
 
 def tables() -> dict[str, str]:

@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, VERMILLION
 
-DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "explanation" / "devices.md"
 STUDIES = {
     "seqdigits-duffing": "Duffing oscillator",
@@ -74,9 +73,8 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
 
 def write() -> None:
     """Write the table into the page, and draw the figure."""
-    results, text = found(), PAGE.read_text("utf-8")
-    block = re.compile(r"(<!-- devices -->\n).*?(<!-- end -->)", re.DOTALL)
-    PAGE.write_text(block.sub(lambda m: f"{m[1]}{table(results)}\n{m[2]}", text), "utf-8")
+    results = found()
+    fill(PAGE, {"devices": table(results)})
     draw(results, PAGE.with_suffix(".svg"))
 
 

@@ -1,14 +1,14 @@
-"""``docs/explanation/integrators.md``: the tables between its marks, and its figure."""
+"""The tables of ``docs/records/integrators.md``, the figure of the page that it stands behind."""
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.integrators import EVALUATIONS, NETWORKS, Error, Found, Scheme, default_of, name_of
+from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION
@@ -16,8 +16,8 @@ from hpo.views.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "integrators.md"
-PICTURE = PAGE.with_suffix(".svg")
+PAGE = DOCS / "records" / "integrators.md"
+PICTURE = DOCS / "explanation" / "integrators.svg"
 DRAWN = {
     "exponential": (BLUE, "o"),
     "exponential-ab2": (ORANGE, "s"),
@@ -35,14 +35,7 @@ LARGEST = 2.0
 
 def write(found: Found) -> None:
     """Write what was found into the page, and draw it."""
-    text = PAGE.read_text(encoding="utf-8")
-    for name, table in tables(found).items():
-        block = re.compile(rf"(<!-- {name} -->\n)(?:[^<].*?\n)?(<!-- end -->)", re.DOTALL)
-        match = block.search(text)
-        if match is None:
-            raise ValueError(f"{PAGE}: <!-- {name} --> ... <!-- end --> is missing")
-        text = text.replace(match[0], f"{match[1]}{table}\n{match[2]}")
-    PAGE.write_text(text, encoding="utf-8")
+    fill(PAGE, tables(found))
     draw(found, PICTURE)
 
 

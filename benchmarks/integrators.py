@@ -1,7 +1,7 @@
 """Errors of the integrators on trained networks, and what networks are that train with them.
 
 ``python -m benchmarks integrators`` measures and writes ``integrators.json``, the tables between
-the marks of ``docs/explanation/integrators.md``, and its figure. ``python -m
+the marks of ``docs/records/integrators.md``, and its figure. ``python -m
 benchmarks.integratorpage`` writes the page anew without measuring.
 """
 

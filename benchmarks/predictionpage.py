@@ -1,19 +1,19 @@
-"""``docs/explanation/beyond-digits.md``: the tables of predictions, and the figure of memory."""
+"""``docs/records/beyond-digits.md``: the tables of predictions, and the figure of memory."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from benchmarks import closedloop, prediction
+from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREY, VERMILLION
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "beyond-digits.md"
+PAGE = DOCS / "records" / "beyond-digits.md"
 PICTURE = PAGE.with_name("memory.svg")
 NAMES = {
     "delay line": "delay line, at most 100 taps",
@@ -52,12 +52,8 @@ def measure(say: Callable[[str], None], sections: tuple[str, ...] = ()) -> None:
 
 def write() -> None:
     """Write the tables into the page, and draw the figure."""
-    found, text = prediction.read(), PAGE.read_text(encoding="utf-8")
-    for task, own in tables().items():
-        before, mark, rest = text.partition(f"<!-- {task} -->\n")
-        text = f"{before}{mark}{own}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
-    PAGE.write_text(text, encoding="utf-8")
-    draw(found["memory"])
+    fill(PAGE, tables())
+    draw(prediction.read()["memory"])
 
 
 def tables() -> dict[str, str]:

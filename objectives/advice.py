@@ -2,7 +2,7 @@
 
 Each rule is a function of numbers and says where it is from. The ranges contain what the design
 rules of the paper recommend (``physics``), and are wider. No search is told to begin there: on the
-digits that costs 0.8 points (medians of 40 seeds, docs/explanation/search-tried.md).
+digits that costs 0.8 points (medians of 40 seeds, docs/records/search-tried.md).
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
-"""``docs/explanation/search.md``: the tables between its marks, and its figure.
+"""``docs/explanation/search.md`` and ``docs/records/search.md``: their tables, and the figure.
 
 Marks are ``<!-- searches -->``, ``<!-- surrogate -->`` and ``<!-- epochs -->`` for the table of
 ``seqdigits``, ``<!-- searches columns -->`` ... for the others, ``<!-- ranks -->`` and
-``<!-- real -->`` for all of them. A mark that is not in the page is passed over.
+``<!-- real -->`` for all of them. A mark that is in neither page is passed over.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
 from benchmarks.search import real, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, value_at
@@ -25,8 +25,8 @@ from benchmarks.search.tasks import SEQDIGITS, TASKS, Task
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "search.md"
-PICTURE = PAGE.with_suffix(".svg")
+PAGES = (DOCS / "explanation" / "search.md", DOCS / "records" / "search.md")
+PICTURE = PAGES[0].with_suffix(".svg")
 BUDGETS = (500, 1000, 2000, 5000, 10_000)
 """Epochs after which the incumbents are compared, as far as searches go."""
 Values = surrogate.Array
@@ -46,12 +46,10 @@ Found = Mapping[str, Mapping[int, Search]]
 
 
 def write(found: Mapping[str, Found]) -> None:
-    """Write what was found on every table into the page, and draw that of ``seqdigits``."""
-    text = PAGE.read_text(encoding="utf-8")
-    for name, own in tables(found).items():
-        block = re.compile(rf"(<!-- {name} -->\n)(?:[^<].*?\n)?(<!-- end -->)", re.DOTALL)
-        text = block.sub(lambda match, own=own: f"{match[1]}{own}\n{match[2]}", text)
-    PAGE.write_text(text, encoding="utf-8")
+    """Write what was found on every table into the pages, and draw that of ``seqdigits``."""
+    made = tables(found)
+    for page in PAGES:
+        fill(page, made)
     draw(found[SEQDIGITS.name], PICTURE)
 
 

@@ -1,0 +1,18 @@
+"""Tables that code writes into pages, between ``<!-- name -->`` and ``<!-- end -->``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def fill(page: Path, tables: Mapping[str, str]) -> None:
+    """Write each table between its marks; marks that the page has not are passed over."""
+    text = page.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        block = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = block.sub(lambda mark, own=table: f"{mark[1]}{own}\n{mark[2]}", text)
+    page.write_text(text, encoding="utf-8")
