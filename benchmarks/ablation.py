@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hpo.objectives.contract import Outcome, Protocol
 from hpo.study import file
-from objectives.contract import Outcome, Protocol
 
 Changes = Mapping[str, Any]
 Say = Callable[[str], None]

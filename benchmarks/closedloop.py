@@ -29,12 +29,12 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from benchmarks.prediction import Oscillators, Setting
-from objectives.networks.integrators import Past
-from objectives.predictor import smape_percent
-from objectives.randomness import stream
-from objectives.ridge import fits
-from objectives.solved_equation import refined
-from objectives.tasks.mackey_glass import STEPS, solution
+from hpo.objectives.networks.integrators import Past
+from hpo.objectives.predictor import smape_percent
+from hpo.objectives.randomness import stream
+from hpo.objectives.ridge import fits
+from hpo.objectives.solved_equation import refined
+from hpo.objectives.tasks.mackey_glass import STEPS, solution
 
 Array = NDArray[np.float64]
 

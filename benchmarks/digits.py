@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 
 from benchmarks import ablation
 from benchmarks.ablation import SEEDS, TUNING, Say, keep
-from objectives import baselines, contract
-from objectives.gru import GruObjective, GruParams
-from objectives.networks.devices import drawn, drawn_normals
-from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.readout import Features
-from objectives.randomness import stream
-from objectives.solved_equation import refined
-from objectives.tasks import load
-from objectives.variability import Variability
+from hpo.objectives import baselines, contract
+from hpo.objectives.gru import GruObjective, GruParams
+from hpo.objectives.networks.devices import drawn, drawn_normals
+from hpo.objectives.networks.kernels.chips import IDEAL, Chip
+from hpo.objectives.networks.readout import Features
+from hpo.objectives.randomness import stream
+from hpo.objectives.solved_equation import refined
+from hpo.objectives.tasks import load
+from hpo.objectives.variability import Variability
 
 Array = NDArray[Any]
 Setting = Mapping[str, float]

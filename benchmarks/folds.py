@@ -18,6 +18,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from hpo.objectives import advice
+from hpo.objectives.contract import Protocol
 from hpo.search.kriging_believer import expected
 from hpo.search.suggest import suggest
 from hpo.study.file import read
@@ -25,8 +27,6 @@ from hpo.study.networks import Networks
 from hpo.study.spec import StudySpec, derived_seed
 from hpo.study.trials import Past, SlotState
 from hpo.worker.trial import member_of
-from objectives import advice
-from objectives.contract import Protocol
 
 SIZES = (100, 200, 400)
 SEEDS = range(4)

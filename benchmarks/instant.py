@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from objectives.contract import (
+from hpo.objectives.contract import (
     Objective,
     ObjectiveParams,
     OnEpoch,

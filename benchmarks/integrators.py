@@ -22,12 +22,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import objectives
-from objectives.contract import Protocol
-from objectives.networks.integrators import EXTRAPOLATION, IntegratorName
-from objectives.tasks import TASKS, load
-from objectives.tasks.data import Split
-from objectives.training import Recipe, train, train_epoch, updates_of
+from hpo import objectives
+from hpo.objectives.contract import Protocol
+from hpo.objectives.networks.integrators import EXTRAPOLATION, IntegratorName
+from hpo.objectives.tasks import TASKS, load
+from hpo.objectives.tasks.data import Split
+from hpo.objectives.training import Recipe, train, train_epoch, updates_of
 
 DATA = Path(__file__).with_name("integrators.json")
 NETWORKS: Mapping[str, tuple[str, Mapping[str, float]]] = {

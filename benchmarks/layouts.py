@@ -9,7 +9,7 @@ from unittest import mock
 import torch
 
 from benchmarks import networks, parts
-from objectives.networks.kernels import layout
+from hpo.objectives.networks.kernels import layout
 
 DENSITIES = (0.25, 0.35, 0.45, 0.55, 0.7)
 BATCHES = (20, 120)

@@ -1,7 +1,7 @@
 """The networks as a user would write them in PyTorch: loops over time, dense masked matrices.
 
 Eq. (2)-(5) and (6)-(8) of arXiv:2408.02835, by the multistep rule of
-``objectives.networks.integrators``: the drive of the mean output that the last outputs promise,
+``hpo.objectives.networks.integrators``: the drive of the mean output that the last outputs promise,
 then the neurons in closed form.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from objectives.networks.integrators import EXTRAPOLATION
+from hpo.objectives.networks.integrators import EXTRAPOLATION
 
 Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """(x, y, drive) of some neurons, and x and y after the step."""

@@ -23,8 +23,8 @@ from benchmarks import integrators, loops
 from benchmarks.integrators import Scheme, default_of, name_of
 from benchmarks.loops import Named
 from benchmarks.runners import BATCH, Array, OurRunner, Runner, TorchRunner
-from objectives.tasks.data import Split
-from objectives.training import Recipe
+from hpo.objectives.tasks.data import Split
+from hpo.objectives.training import Recipe
 
 KINDS = ("spintronic", "ctrnn")
 WIDTHS = (32, 64, 128)

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from benchmarks import networks
 from benchmarks.runners import BATCH, OurRunner
-from objectives.networks.kernels import updates
-from objectives.networks.kernels.compiling import kernel
-from objectives.networks.kernels.kernel import Kernel, Pass
-from objectives.networks.kernels.layout import Layout
-from objectives.networks.kernels.products import REGISTERS
-from objectives.networks.kernels.simd import fma, load, splat, store
+from hpo.objectives.networks.kernels import updates
+from hpo.objectives.networks.kernels.compiling import kernel
+from hpo.objectives.networks.kernels.kernel import Kernel, Pass
+from hpo.objectives.networks.kernels.layout import Layout
+from hpo.objectives.networks.kernels.products import REGISTERS
+from hpo.objectives.networks.kernels.simd import fma, load, splat, store
 
 WIDTH = 32
 EPOCHS = 15

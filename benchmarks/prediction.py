@@ -25,20 +25,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import objectives
-from objectives import contract
-from objectives.networks.devices import drawn, drawn_normals
-from objectives.networks.kernels.chips import IDEAL
-from objectives.networks.readout import Features
-from objectives.predictor import nrmse, readout_noise
-from objectives.randomness import stream
-from objectives.ridge import fit, fits
-from objectives.solved_equation import refined
-from objectives.tasks import series
-from objectives.tasks.data import Examples, SeriesSplit
-from objectives.tasks.mackey_glass import MackeyGlassParams
-from objectives.tasks.narma10 import Narma10Params
-from objectives.variability import Variability
+from hpo import objectives
+from hpo.objectives import contract
+from hpo.objectives.networks.devices import drawn, drawn_normals
+from hpo.objectives.networks.kernels.chips import IDEAL
+from hpo.objectives.networks.readout import Features
+from hpo.objectives.predictor import nrmse, readout_noise
+from hpo.objectives.randomness import stream
+from hpo.objectives.ridge import fit, fits
+from hpo.objectives.solved_equation import refined
+from hpo.objectives.tasks import series
+from hpo.objectives.tasks.data import Examples, SeriesSplit
+from hpo.objectives.tasks.mackey_glass import MackeyGlassParams
+from hpo.objectives.tasks.narma10 import Narma10Params
+from hpo.objectives.variability import Variability
 
 Array = NDArray[np.float64]
 Setting = Mapping[str, float]

@@ -19,7 +19,7 @@ from benchmarks.service import EPOCHS, REPORTS, Overhead
 from benchmarks.service import MEMBERS as TRAINED
 from benchmarks.targets import Found
 from benchmarks.workers import Throughput
-from objectives.networks.kernels.sizes import DENSE
+from hpo.objectives.networks.kernels.sizes import DENSE
 
 _PACKAGES = ("torch", "torchdiffeq", "numba", "numpy", "jax", "diffrax", "optuna", "psycopg")
 _HEAD = """\

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.loops import Logits, Named
-from objectives.tasks.data import Examples
-from objectives.training import Recipe, train_epoch, updates_of
+from hpo.objectives.tasks.data import Examples
+from hpo.objectives.training import Recipe, train_epoch, updates_of
 
 BATCH, LR = 120, 1e-3
 Array = NDArray[np.float32]

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hpo.objectives import baselines
+from hpo.objectives.contract import Protocol
+from hpo.objectives.variability import Variability
 from hpo.study import file
-from objectives import baselines
-from objectives.contract import Protocol
-from objectives.variability import Variability
 
 ROOT = Path(__file__).parents[1]
 SPEAKERS = (("george", "jackson"), ("lucas", "nicolas"), ("theo", "yweweler"))

@@ -18,7 +18,7 @@ from benchmarks import layouts, networks, parts
 from benchmarks.layouts import Crossing
 from benchmarks.networks import Timing
 from benchmarks.parts import Parts
-from objectives.networks.kernels.products import REGISTERS
+from hpo.objectives.networks.kernels.products import REGISTERS
 
 AVX2 = {
     "NUMBA_CPU_NAME": "haswell",

@@ -32,10 +32,10 @@ from hpo import config, settings
 from hpo.console import Parser, answer, at_least
 from hpo.errors import HpoError, printable
 from hpo.ledger import backup
+from hpo.objectives.contract import Outcome
 from hpo.postgres.connect import parse_url
 from hpo.search import options
 from hpo.study import file
-from objectives.contract import Outcome
 
 ROOT = Path(__file__).parents[1]
 SLOW_S = 20.0

@@ -15,9 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Progress, Protocol, TaskParams
-from objectives.device import Device, DeviceObjective
-from objectives.spintronic import Spintronic
+from hpo.objectives.contract import (
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Progress,
+    Protocol,
+    TaskParams,
+)
+from hpo.objectives.device import Device, DeviceObjective
+from hpo.objectives.spintronic import Spintronic
 
 JOURNAL = "CHAOS_JOURNAL"
 CHECKPOINT_S = 0.5
@@ -64,7 +71,7 @@ class JournalledSpintronic(DeviceObjective):
         on_epoch: OnEpoch,
         resume: bytes | None = None,
     ) -> Outcome:
-        """See ``objectives.contract.Objective.evaluate``."""
+        """See ``hpo.objectives.contract.Objective.evaluate``."""
         _checkpoint_often()
 
         def note(event: Literal["begin", "epoch", "end"], epoch: int) -> None:

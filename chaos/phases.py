@@ -27,11 +27,18 @@ from pydantic import Field
 
 from chaos.crew import ROOT
 from hpo.ledger.ledger import Ledger
+from hpo.objectives.contract import (
+    Objective,
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Progress,
+    TaskParams,
+)
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded import Embedded, status, stop
 from hpo.study.file import validate
 from hpo.worker.crew import RELEASE_S
-from objectives.contract import Objective, ObjectiveParams, OnEpoch, Outcome, Progress, TaskParams
 
 BUSY_S = 5.0
 """What a busy machine takes."""

@@ -297,7 +297,7 @@ class Study:
             raise StudyError(
                 f"{self.name}: what its objective trains must have the PyTorch module as "
                 f"`network`, but got none, with objective={chosen.result.spec.objective!r}. Set "
-                "it, as objectives.inspection.NetworkMember says."
+                "it, as hpo.objectives.inspection.NetworkMember says."
             )
         loaded = network.load(chosen, shown)
         if path is not None:

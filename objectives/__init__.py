@@ -12,16 +12,19 @@ import inspect
 from functools import cache
 from typing import Any
 
-from objectives.contract import Baseline, Objective
+from hpo.objectives.contract import Baseline, Objective
+
+if __name__ != "hpo.objectives":  # found in a checkout, as a second copy
+    raise ImportError("this is hpo.objectives. A file of your own needs another name")
 
 BUILT_IN = {
-    "ctrnn": "objectives.ctrnn:Ctrnn",
-    "ctrnn-prediction": "objectives.ctrnn:Ctrnn-prediction",
-    "duffing": "objectives.devices.duffing:Duffing",
-    "microring": "objectives.devices.microring:Microring",
-    "phase-oscillator": "objectives.devices.phase_oscillator:PhaseOscillator",
-    "spintronic": "objectives.spintronic:Spintronic",
-    "spintronic-prediction": "objectives.spintronic:Spintronic-prediction",
+    "ctrnn": "hpo.objectives.ctrnn:Ctrnn",
+    "ctrnn-prediction": "hpo.objectives.ctrnn:Ctrnn-prediction",
+    "duffing": "hpo.objectives.devices.duffing:Duffing",
+    "microring": "hpo.objectives.devices.microring:Microring",
+    "phase-oscillator": "hpo.objectives.devices.phase_oscillator:PhaseOscillator",
+    "spintronic": "hpo.objectives.spintronic:Spintronic",
+    "spintronic-prediction": "hpo.objectives.spintronic:Spintronic-prediction",
 }
 
 _PREDICTS = "-prediction"
@@ -42,13 +45,13 @@ def load(name: str) -> Objective[Any, Any]:
             f'your own is given as "package.module:Class"'
         )
     found = imported(target, f"objective {name!r}", f". Built in: {known}")
-    if isinstance(found, type) and issubclass(found, _imported("objectives.device:Device")):
+    if isinstance(found, type) and issubclass(found, _imported("hpo.objectives.device:Device")):
         return _of_device(found, name, predicts)
     concrete = isinstance(found, type) and not inspect.isabstract(found)
     if predicts or not (concrete and issubclass(found, Objective)):
         raise LookupError(
-            f"{name!r} is not an Objective: derive a class from objectives.contract.Objective "
-            f"and give it `evaluate`, or a device from objectives.device.Device"
+            f"{name!r} is not an Objective: derive a class from hpo.objectives.contract.Objective "
+            f"and give it `evaluate`, or a device from hpo.objectives.device.Device"
         )
     objective: Objective[Any, Any] = found()
     return objective
@@ -89,21 +92,21 @@ def _of_device(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
     """The objective on networks of devices of a class."""
     try:
         if name not in BUILT_IN:
-            _imported("objectives.device:checked")(device)
-        params = _imported("objectives.prediction:predicting")(device) if predicts else device
+            _imported("hpo.objectives.device:checked")(device)
+        params = _imported("hpo.objectives.prediction:predicting")(device) if predicts else device
     except ValueError as error:
         raise LookupError(f"objective {name!r}: {error}") from error
     own = {"name": name, "Params": params}
     if not predicts:
-        base = _imported("objectives.device:DeviceObjective")
+        base = _imported("hpo.objectives.device:DeviceObjective")
         return _made(f"{device.__name__}Objective", (base,), own)
-    base = _imported("objectives.prediction:DevicePredictionObjective")
+    base = _imported("hpo.objectives.prediction:DevicePredictionObjective")
     return _made(f"{device.__name__}PredictionObjective", (base,), own)
 
 
 def attempt_baselines(*about: Any) -> list[Baseline] | None:
-    """The baselines of a study; see ``objectives.baselines.attempt``, which loads scikit-learn."""
-    found: list[Baseline] | None = _imported("objectives.baselines:attempt")(*about)
+    """The baselines of a study; ``hpo.objectives.baselines`` loads scikit-learn."""
+    found: list[Baseline] | None = _imported("hpo.objectives.baselines:attempt")(*about)
     return found
 
 

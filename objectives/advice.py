@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from objectives import physics
+from hpo.objectives import physics
 
 AMPLIFICATIONS = (0.01, 1.0)
 """Of ``s``, as in the shipped studies: the search of the digits ends at 0.16, the paper has 0.5."""

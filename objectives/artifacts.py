@@ -1,6 +1,6 @@
 """Trained networks as files: weights and masks in safetensors, what they are in JSON.
 
-    from objectives.artifacts import load_network, network_input
+    from hpo.objectives.artifacts import load_network, network_input
     network = load_network("best.safetensors")
     x = network_input("best.safetensors", recordings)  # (batch, time, channels)
     logits = network(x)  # (1, batch, classes)
@@ -8,7 +8,7 @@
 A network wants data such as it was trained on: ``network_input`` normalises series and brings them
 to one length as the task of the network did.
 
-``best.safetensors`` holds everything: dense tensors named as in ``objectives.networks.layered``,
+``best.safetensors`` holds all: dense tensors named as in ``hpo.objectives.networks.layered``,
 the masks of the connections, and the description as text in its header. ``best.json`` is a copy of
 that description to read. No such file can run code: safetensors holds numbers only, and the class
 of the network is chosen by the name of a built-in objective, or of a device of your own in a module
@@ -30,14 +30,14 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 
-import objectives
-from objectives import network_file
-from objectives.inspection import NetworkObjective
-from objectives.network_file import FORMAT
-from objectives.tasks.data import Scaling
+from hpo import objectives
+from hpo.objectives import network_file
+from hpo.objectives.inspection import NetworkObjective
+from hpo.objectives.network_file import FORMAT
+from hpo.objectives.tasks.data import Scaling
 
 if TYPE_CHECKING:
-    from objectives.networks.layered import LayeredNetwork
+    from hpo.objectives.networks.layered import LayeredNetwork
 
 _LENGTH = {
     True: "Cut it: the network has seen no longer one.",

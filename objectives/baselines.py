@@ -29,13 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from objectives import physics
-from objectives.capabilities import GivesBaselines
-from objectives.contract import Baseline, Objective, ObjectiveParams, Protocol, TaskParams
-from objectives.randomness import stream
-from objectives.tasks import TASKS, load, series
-from objectives.tasks.data import Examples, Scaling, SeriesSplit
-from objectives.tasks.series import SeriesParams
+from hpo.objectives import physics
+from hpo.objectives.capabilities import GivesBaselines
+from hpo.objectives.contract import Baseline, Objective, ObjectiveParams, Protocol, TaskParams
+from hpo.objectives.randomness import stream
+from hpo.objectives.tasks import TASKS, load, series
+from hpo.objectives.tasks.data import Examples, Scaling, SeriesSplit
+from hpo.objectives.tasks.series import SeriesParams
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +268,7 @@ def _standardised(x: Array, z: Array) -> tuple[Array, Array]:
 def _ridge(x: Array, d: Array, z: Array, penalties: Sequence[float]) -> Iterator[Array]:
     """What ridge regressions of ``d`` on the standardised ``x`` give at ``z``, for each penalty.
 
-    The equation is that of ``objectives.ridge``, solved for all penalties at once by eigenvectors,
+    The equation is that of ``hpo.objectives.ridge``, solved for all penalties by eigenvectors
     of the smaller one of both Gram matrices.
     """
     level, primal = d.mean(axis=0), x.shape[1] <= len(x)
@@ -421,7 +421,7 @@ def prediction(
     stops: Stops = lambda: False,
 ) -> Iterator[Baseline]:
     """Baselines of a series to predict, whose score is the NRMSE; with ``squares`` beside."""
-    from objectives.predictor import nrmse
+    from hpo.objectives.predictor import nrmse
 
     validation, whole = (
         series.load(task, protocol=one) for one in (Protocol.VALIDATION, Protocol.CONFIRM)

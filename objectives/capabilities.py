@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from objectives import contract
+from hpo.objectives import contract
 
 
 @runtime_checkable

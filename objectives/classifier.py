@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives import artifacts, physics, thermal_check
-from objectives.contract import (
+from hpo.objectives import artifacts, physics, thermal_check
+from hpo.objectives.contract import (
     ObjectiveParams,
     OnEpoch,
     Outcome,
@@ -31,19 +31,26 @@ from objectives.contract import (
     Thermal,
     UnavailableError,
 )
-from objectives.inspection import NetworkMember, NetworkObjective, Trace
-from objectives.networks.devices import Training
-from objectives.networks.kernels.sizes import CHIPS
-from objectives.networks.kernels.updates import Updates
-from objectives.scoring import SCORING_BATCH, Accuracy, Hardware, ideal_accuracy, is_finite, score
-from objectives.solved_equation import close, refined, solve, solve_trial, solving_steps
-from objectives.tasks import load
-from objectives.tasks.data import Examples, Split
-from objectives.training import Recipe, train
-from objectives.variability import Variability
+from hpo.objectives.inspection import NetworkMember, NetworkObjective, Trace
+from hpo.objectives.networks.devices import Training
+from hpo.objectives.networks.kernels.sizes import CHIPS
+from hpo.objectives.networks.kernels.updates import Updates
+from hpo.objectives.scoring import (
+    SCORING_BATCH,
+    Accuracy,
+    Hardware,
+    ideal_accuracy,
+    is_finite,
+    score,
+)
+from hpo.objectives.solved_equation import close, refined, solve, solve_trial, solving_steps
+from hpo.objectives.tasks import load
+from hpo.objectives.tasks.data import Examples, Split
+from hpo.objectives.training import Recipe, train
+from hpo.objectives.variability import Variability
 
 if TYPE_CHECKING:
-    from objectives.networks.layered import LayeredNetwork
+    from hpo.objectives.networks.layered import LayeredNetwork
 
 
 MEASURED_SPAN = 10.0

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from objectives.advice import validation_folds
-from objectives.contract import Protocol, TaskParams
-from objectives.intervals import effective, sampling_error
-from objectives.tasks.recorded import RecordedParams, least_shares, n_test_of
-from objectives.tasks.sequential_digits import (
+from hpo.objectives.advice import validation_folds
+from hpo.objectives.contract import Protocol, TaskParams
+from hpo.objectives.intervals import effective, sampling_error
+from hpo.objectives.tasks.recorded import RecordedParams, least_shares, n_test_of
+from hpo.objectives.tasks.sequential_digits import (
     N_CLASSES,
     N_PIXELS,
     N_TRAIN,
     SequentialDigitsParams,
 )
-from objectives.tasks.series import SeriesParams, parts
+from hpo.objectives.tasks.series import SeriesParams, parts
 
 N_IMAGES = 1797
 

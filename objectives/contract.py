@@ -199,7 +199,7 @@ def _in_words(model: str, error: ValidationError) -> str:
     place = ".".join(part for part in problem["loc"] if isinstance(part, str))
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     rule = _RULES.get(problem["type"], message).format(**problem.get("ctx", {}))
-    remedy = "Return what `objectives.contract` says."
+    remedy = "Return what `hpo.objectives.contract` says."
     if rule == "finite":
         remedy = "Score a network that diverges as wrong instead."
     return (
@@ -282,8 +282,8 @@ class Outcome(Told):
     equation where there is one); empty without."""
     network: StrictBytes | None = None
     """Under ``Protocol.CONFIRM``, the trained network as safetensors, its description in the header
-    (``objectives.network_file``): what is confirmed is what is kept. The worker keeps that of the
-    first fresh seed, if it has at most 16 MB."""
+    (``hpo.objectives.network_file``): what is confirmed is what is kept. The worker keeps that of
+    the first fresh seed, if it has at most 16 MB."""
 
 
 class Baseline(Told):

@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from objectives.device import Device, Parameter, exp, parameter, tanh
-from objectives.layered import Amplification, LearningRate, LearningRateDecay, MaxStep
+from hpo.objectives.device import Device, Parameter, exp, parameter, tanh
+from hpo.objectives.layered import Amplification, LearningRate, LearningRateDecay, MaxStep
 
 
 class Ctrnn(Device):

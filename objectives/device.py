@@ -1,6 +1,6 @@
 """A device of one's own: its states, its parameters and their rate of change; the rest follows.
 
-    from objectives.device import Device, Parameter, parameter, tanh
+    from hpo.objectives.device import Device, Parameter, parameter, tanh
 
     class Cubic(Device):
         tau_ns: Parameter = parameter(2.0, gt=0, description="relaxation time, in ns")
@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeA
 from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema
 
-from objectives import physics
-from objectives.contract import TaskParams
-from objectives.layered import (
+from hpo.objectives import physics
+from hpo.objectives.contract import TaskParams
+from hpo.objectives.layered import (
     Amplification,
     Integrator,
     LayeredObjective,
@@ -40,10 +40,10 @@ from objectives.layered import (
     architecture,
     stepping,
 )
-from objectives.variability import Variability
+from hpo.objectives.variability import Variability
 
 if TYPE_CHECKING:
-    from objectives.networks.pointwise import DeviceNetwork
+    from hpo.objectives.networks.pointwise import DeviceNetwork
 
 Parameter: TypeAlias = Any
 """One number for all layers, or one for each: of ``parameter``."""
@@ -329,8 +329,8 @@ class DeviceObjective(LayeredObjective[Device]):
         self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> DeviceNetwork:
         """The network that ``params`` describe, one member per seed."""
-        from objectives.networks.integrators import Stepping
-        from objectives.networks.pointwise import DeviceNetwork
+        from hpo.objectives.networks.integrators import Stepping
+        from hpo.objectives.networks.pointwise import DeviceNetwork
 
         devices = Stepping(device=params, **stepping(params))
         return DeviceNetwork(
@@ -382,7 +382,7 @@ def _given(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]
     try:
         found = getattr(one, hook)(*states, **more)
     except Exception as error:  # a user's method may do anything
-        remedy = f"Mend it; see `objectives.device.Device.{hook}`."
+        remedy = f"Mend it; see `hpo.objectives.device.Device.{hook}`."
         if isinstance(error, AttributeError):
             remedy = "Take states, drive, parameters and fields of its own class alone."
         elif any(isinstance(state, _Symbol) for state in states):
@@ -441,7 +441,7 @@ def _solves(one: Device, states: tuple[Any, ...], dt_ns: float = 1e-6) -> None:
 # --- functions ------------------------------------------------------------------------------------
 
 FUNCTIONS = (
-    "Take tanh, exp, ... from objectives.device, not from math, numpy or torch, and in place of"
+    "Take tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and in place of"
     " `if` its where(condition, a, b)."
 )
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from objectives.contract import Outcome
+from hpo.objectives.contract import Outcome
 
 SOLVED = {
     "score": "solved_score",

@@ -1,6 +1,6 @@
 """A gated recurrent unit (GRU), the digital network that others are held against.
 
-``objective = "objectives.gru:GruObjective"`` searches one as any other objective. It is PyTorch's
+``objective = "hpo.objectives.gru:GruObjective"`` searches one as any other. It is PyTorch's
 (K. Cho et al., arXiv:1406.1078, in the form of ``torch.nn.GRU``) with a linear readout after the
 last point, trained by the recipe of the dynamical networks: Adam, a clipped gradient, a learning
 rate that decays. It has no physics, hence no energy and no solved equation.
@@ -14,15 +14,22 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from objectives.contract import Objective, ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
-from objectives.layered import (
+from hpo.objectives.contract import (
+    Objective,
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Protocol,
+    TaskParams,
+)
+from hpo.objectives.layered import (
     EmaDecay,
     LabelSmoothing,
     LearningRate,
     LearningRateDecay,
     ScoreEvery,
 )
-from objectives.tasks import TASKS, load
+from hpo.objectives.tasks import TASKS, load
 
 
 class GruParams(ObjectiveParams):
@@ -43,7 +50,7 @@ class GruParams(ObjectiveParams):
 class GruObjective(Objective[GruParams, TaskParams]):
     """Trains a GRU on a task of time-series classification."""
 
-    name: ClassVar[str] = "objectives.gru:GruObjective"
+    name: ClassVar[str] = "hpo.objectives.gru:GruObjective"
     Params: ClassVar[type[ObjectiveParams]] = GruParams
     tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
     costs: ClassVar[Mapping[str, str]] = {"n_parameters": "weights and biases"}
@@ -62,9 +69,9 @@ class GruObjective(Objective[GruParams, TaskParams]):
         import torch
         from torch import Tensor, nn
 
-        from objectives import network_file
-        from objectives.randomness import stream
-        from objectives.training import Recipe, train
+        from hpo.objectives import network_file
+        from hpo.objectives.randomness import stream
+        from hpo.objectives.training import Recipe, train
 
         class Gru(nn.Module):
             def __init__(self, channels: int, outputs: int) -> None:

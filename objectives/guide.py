@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from objectives import advice, physics, thermal
+from hpo.objectives import advice, physics, thermal
 
 
 @dataclass(frozen=True, kw_only=True)

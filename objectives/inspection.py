@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from objectives.contract import (
+from hpo.objectives.contract import (
     Objective,
     ObjectiveParams,
     OnEpoch,

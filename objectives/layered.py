@@ -20,17 +20,17 @@ from pydantic import (
     model_validator,
 )
 
-from objectives import physics
-from objectives.contract import ObjectiveParams, Protocol, TaskParams
-from objectives.inspection import NetworkMember, NetworkObjective
-from objectives.networks.per_layer import of_layers
-from objectives.networks.readout import Features
-from objectives.tasks import TASKS, Shape, shape
-from objectives.variability import Variability
+from hpo.objectives import physics
+from hpo.objectives.contract import ObjectiveParams, Protocol, TaskParams
+from hpo.objectives.inspection import NetworkMember, NetworkObjective
+from hpo.objectives.networks.per_layer import of_layers
+from hpo.objectives.networks.readout import Features
+from hpo.objectives.tasks import TASKS, Shape, shape
+from hpo.objectives.variability import Variability
 
 if TYPE_CHECKING:
-    from objectives.networks.layered import LayeredNetwork
-    from objectives.training import Recipe
+    from hpo.objectives.networks.layered import LayeredNetwork
+    from hpo.objectives.training import Recipe
 
 
 def _one_or_many(value: Any) -> str:
@@ -300,7 +300,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
     ) -> NetworkMember:
         """The network of these arguments, not trained yet; see ``NetworkObjective.member``."""
-        from objectives.classifier import Classifier
+        from hpo.objectives.classifier import Classifier
 
         own: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
         return Classifier(self, params, task, **own, recipe=recipe(params))
@@ -308,7 +308,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
 
 def recipe(params: LayeredParams) -> Recipe:
     """How ``params`` say to train."""
-    from objectives.training import Recipe
+    from hpo.objectives.training import Recipe
 
     names = (
         "epochs",

@@ -14,14 +14,14 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives import advice, physics
-from objectives.contract import TaskParams
-from objectives.tasks import TASKS, csvs, fashion_mnist, idx, npz
-from objectives.tasks.own_series import OwnSeriesParams
-from objectives.tasks.raw import content
-from objectives.tasks.recorded import RecordedParams, check_shares, least_shares, n_test_of
-from objectives.tasks.recording import Recording
-from objectives.tasks.series import parts
+from hpo.objectives import advice, physics
+from hpo.objectives.contract import TaskParams
+from hpo.objectives.tasks import TASKS, csvs, fashion_mnist, idx, npz
+from hpo.objectives.tasks.own_series import OwnSeriesParams
+from hpo.objectives.tasks.raw import content
+from hpo.objectives.tasks.recorded import RecordedParams, check_shares, least_shares, n_test_of
+from hpo.objectives.tasks.recording import Recording
+from hpo.objectives.tasks.series import parts
 
 What = Literal["classify", "predict"]
 MOST_SHOWN = 8

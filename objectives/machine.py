@@ -1,4 +1,4 @@
-"""What this machine gives the kernels, as JSON: ``python -m objectives.machine``.
+"""What this machine gives the kernels, as JSON: ``python -m hpo.objectives.machine``.
 
 A program of its own, so that ``hpo doctor`` need not load PyTorch and numba.
 """
@@ -20,8 +20,8 @@ def about() -> dict[str, Any]:
 
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always", UserWarning)
-        from objectives.networks.kernels import driver
-        from objectives.warm_up import warm_up
+        from hpo.objectives.networks.kernels import driver
+        from hpo.objectives.warm_up import warm_up
 
     kernels_s = warm_up()
     kernels: Any = driver.forward
@@ -47,9 +47,9 @@ def equation() -> dict[str, Any]:
     """
     import torch
 
-    import objectives
-    from objectives.networks.kernels.sizes import SERIES
-    from objectives.solved_equation import refined, solving_steps
+    from hpo import objectives
+    from hpo.objectives.networks.kernels.sizes import SERIES
+    from hpo.objectives.solved_equation import refined, solving_steps
 
     objective: Any = objectives.load("spintronic")
     params = objective.Params(layers=2, width=8)

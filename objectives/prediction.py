@@ -13,15 +13,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, Field, model_validator
 
-from objectives.contract import Protocol, TaskParams
-from objectives.device import Device, DeviceObjective
-from objectives.inspection import NetworkMember
-from objectives.layered import LayeredObjective, LayeredParams, recipe
-from objectives.tasks import Shape
-from objectives.tasks.mackey_glass import MackeyGlassParams
-from objectives.tasks.narma10 import Narma10Params
-from objectives.tasks.own_series import OwnSeriesParams
-from objectives.tasks.series import SeriesParams, check_window, parts
+from hpo.objectives.contract import Protocol, TaskParams
+from hpo.objectives.device import Device, DeviceObjective
+from hpo.objectives.inspection import NetworkMember
+from hpo.objectives.layered import LayeredObjective, LayeredParams, recipe
+from hpo.objectives.tasks import Shape
+from hpo.objectives.tasks.mackey_glass import MackeyGlassParams
+from hpo.objectives.tasks.narma10 import Narma10Params
+from hpo.objectives.tasks.own_series import OwnSeriesParams
+from hpo.objectives.tasks.series import SeriesParams, check_window, parts
 
 
 class PredictionParams(BaseModel):
@@ -128,7 +128,7 @@ class PredictionObjective(LayeredObjective[P]):
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
     ) -> NetworkMember:
         """The network of these arguments, not trained yet; see ``NetworkObjective.member``."""
-        from objectives.predictor import Predictor
+        from hpo.objectives.predictor import Predictor
 
         own: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
         return Predictor(self, params, task, **own, recipe=recipe(params))

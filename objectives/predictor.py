@@ -22,19 +22,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.classifier import LayeredMember, Measure, traced
-from objectives.contract import Protocol
-from objectives.inspection import Trace
-from objectives.networks.devices import Training
-from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.layered import LayeredNetwork, Noise
-from objectives.randomness import stream
-from objectives.ridge import RidgeUpdates
-from objectives.scoring import Hardware, Measured, device_of, is_finite, noisy_input
-from objectives.solved_equation import refined, solving_steps
-from objectives.tasks import series
-from objectives.tasks.data import Examples, SeriesSplit
-from objectives.variability import Variability
+from hpo.objectives.classifier import LayeredMember, Measure, traced
+from hpo.objectives.contract import Protocol
+from hpo.objectives.inspection import Trace
+from hpo.objectives.networks.devices import Training
+from hpo.objectives.networks.kernels.chips import IDEAL, Chip
+from hpo.objectives.networks.layered import LayeredNetwork, Noise
+from hpo.objectives.randomness import stream
+from hpo.objectives.ridge import RidgeUpdates
+from hpo.objectives.scoring import Hardware, Measured, device_of, is_finite, noisy_input
+from hpo.objectives.solved_equation import refined, solving_steps
+from hpo.objectives.tasks import series
+from hpo.objectives.tasks.data import Examples, SeriesSplit
+from hpo.objectives.variability import Variability
 
 WORST = 10.0
 """The score of a network that diverged: ten times worse than a constant."""

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.kernels.updates import Updates
-from objectives.networks.layered import LayeredNetwork, Noise
+from hpo.objectives.networks.kernels.chips import IDEAL, Chip
+from hpo.objectives.networks.kernels.updates import Updates
+from hpo.objectives.networks.layered import LayeredNetwork, Noise
 
 Array = NDArray[np.float64]
 

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from objectives.networks.devices import drawn, drawn_normals, is_noisy, written
-from objectives.networks.kernels.chips import Chip
-from objectives.networks.kernels.layout import Floats
-from objectives.networks.kernels.sizes import MAX_CHIP_NOISE, MAX_KEPT_NOISE
-from objectives.networks.layered import LayeredNetwork
-from objectives.randomness import stream
-from objectives.tasks.data import Examples
-from objectives.variability import Variability
+from hpo.objectives.networks.devices import drawn, drawn_normals, is_noisy, written
+from hpo.objectives.networks.kernels.chips import Chip
+from hpo.objectives.networks.kernels.layout import Floats
+from hpo.objectives.networks.kernels.sizes import MAX_CHIP_NOISE, MAX_KEPT_NOISE
+from hpo.objectives.networks.layered import LayeredNetwork
+from hpo.objectives.randomness import stream
+from hpo.objectives.tasks.data import Examples
+from hpo.objectives.variability import Variability
 
 SCORING_BATCH = 512
 

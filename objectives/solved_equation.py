@@ -18,8 +18,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from objectives.contract import Solved
-from objectives.networks.layered import LayeredNetwork
+from hpo.objectives.contract import Solved
+from hpo.objectives.networks.layered import LayeredNetwork
 
 AGREEMENT = 1e-3
 """Accuracies of two refinements agree within this: 0.1 points, no answer of fewer than 1,000."""

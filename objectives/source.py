@@ -4,7 +4,7 @@ A result depends on them as it does on the study file. Installed packages do not
 versions are in the lineage of every trial). Of the service, which trains nothing, count the modules
 that decide: what they are is found by ``reached``.
 
-``python -m objectives.source`` prints the revision of a checkout as JSON. Kept as
+``python -m hpo.objectives.source`` prints the revision of a checkout as JSON. Kept as
 ``hpo/revision.json``, it tells an installation without the checkout, such as a container, what it
 was made from.
 """
@@ -24,11 +24,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import objectives
+from hpo import objectives
 
-REGISTRY = "objectives"
+REGISTRY = "hpo.objectives"
 """The module that names what is built in: it says nothing of what any of them computes."""
-_OURS, _SERVICE = "objectives", "hpo"
 _INSTALLED = tuple(
     Path(sysconfig.get_path(name)).resolve()
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -134,7 +133,7 @@ def of_modules(found: Mapping[str, str]) -> str:
 @cache
 def revision() -> dict[str, Any]:
     """That of the source that this process has read; see ``revision_of``."""
-    return revision_of(Path(__file__).resolve().parents[1])
+    return revision_of(Path(objectives.__path__[0]).parents[1])
 
 
 def revision_of(root: Path) -> dict[str, Any]:
@@ -170,7 +169,8 @@ def _path(name: str) -> Path | None:
     Nothing is imported: a package is searched as it lies on the disk.
     """
     top, *others = name.split(".")
-    if top in (_SERVICE, "__main__"):
+    ours = top == "hpo"
+    if top == "__main__" or (ours and others[:1] != ["objectives"]):
         return None
     try:
         spec = importlib.util.find_spec(top)
@@ -180,7 +180,7 @@ def _path(name: str) -> Path | None:
     if spec is None or not (places or str(spec.origin).endswith(".py")):
         return None
     first = Path(places[0] if places else str(spec.origin)).resolve()
-    if top != _OURS and _is_installed(first):
+    if not ours and _is_installed(first):
         return None
     if not places:
         return first if first.is_file() and not others else None

@@ -39,8 +39,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from objectives.device import Device, Parameter, exp, log, maximum, parameter, sqrt
-from objectives.layered import Amplification, LearningRate, LearningRateDecay
+from hpo.objectives.device import Device, Parameter, exp, log, maximum, parameter, sqrt
+from hpo.objectives.layered import Amplification, LearningRate, LearningRateDecay
 
 ThermalTraining = Annotated[
     Literal["mean", "noise"],
@@ -159,7 +159,7 @@ class Spintronic(Device):
 
     def rate(self, x: Any, y: Any, drive: Any) -> Any:
         """Return the time derivatives of x, or of ln x, and of y, per ns."""
-        from objectives.networks import highpass, oscillator
+        from hpo.objectives.networks import highpass, oscillator
 
         if self._cold:
             change = oscillator.log_rate(x, drive, **self._material)  # Eq. (1), (3)
@@ -172,7 +172,7 @@ class Spintronic(Device):
 
     def flow(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
         """Return both after ``dt_ns`` of constant drive; y as if dx/dt were constant meanwhile."""
-        from objectives.networks import highpass, oscillator
+        from hpo.objectives.networks import highpass, oscillator
 
         if self._cold:
             after = oscillator.log_flow(x, drive, dt_ns, **self._material)
@@ -193,7 +193,7 @@ class Spintronic(Device):
 
     def rest_under(self, drive: Any) -> Any:
         """Return x, ``start`` times its fixed point without input, or ln x; and y."""
-        from objectives.networks import oscillator
+        from hpo.objectives.networks import oscillator
 
         rest = oscillator.fixed_point(drive, **self._material, thermal_power=self.thermal_power)
         x = maximum(self.start * rest, oscillator.SILENT)
@@ -205,14 +205,14 @@ class Spintronic(Device):
 
     def kick(self, x: Any, y: Any, noise: Any) -> Any:
         """Return ln x and y after a jump of the complex amplitude; Eq. (5) passes it on to y."""
-        from objectives.networks import oscillator
+        from hpo.objectives.networks import oscillator
 
         after = oscillator.after_noise_kick(x, *noise)
         return log(after), y + (after - exp(x))
 
     def by_hand(self, noisy: bool) -> Any:
         """Return the steps of ``kernels.spintronic``, which says why they are not generated."""
-        from objectives.networks.kernels.spintronic import SpintronicSteps
+        from hpo.objectives.networks.kernels.spintronic import SpintronicSteps
 
         return SpintronicSteps(self, noisy=noisy)
 

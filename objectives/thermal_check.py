@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from objectives.contract import Thermal
-from objectives.networks.layered import LayeredNetwork
+from hpo.objectives.contract import Thermal
+from hpo.objectives.networks.layered import LayeredNetwork
 
 DEVICE_POWER = 1e-3
 """Thermal power that networks without any are compared with: about that of an oscillator of 100 nm

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from objectives.contract import OnEpoch, Outcome, Progress, Protocol
-from objectives.networks.devices import Training
-from objectives.networks.kernels.chips import IDEAL
-from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
-from objectives.networks.layered import LayeredNetwork
-from objectives.randomness import stream
-from objectives.scoring import (
+from hpo.objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from hpo.objectives.networks.devices import Training
+from hpo.objectives.networks.kernels.chips import IDEAL
+from hpo.objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
+from hpo.objectives.networks.layered import LayeredNetwork
+from hpo.objectives.randomness import stream
+from hpo.objectives.scoring import (
     Accuracy,
     batches,
     device_of,
@@ -37,7 +37,7 @@ from objectives.scoring import (
     noisy_input,
     score,
 )
-from objectives.tasks.data import Examples, Split
+from hpo.objectives.tasks.data import Examples, Split
 
 Identity = Mapping[str, str | int | float | bool]
 """What a checkpoint belongs to: parameters, task, protocol and seed, by name."""

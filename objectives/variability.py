@@ -24,9 +24,9 @@ from pydantic import (
     model_validator,
 )
 
-from objectives import measured
-from objectives.contract import Sha256, UnavailableError
-from objectives.measured import Measured
+from hpo.objectives import measured
+from hpo.objectives.contract import Sha256, UnavailableError
+from hpo.objectives.measured import Measured
 
 Spread = Annotated[float, Field(ge=0, le=1)]
 REPLACED = {

@@ -1,4 +1,4 @@
-"""Compile the kernels of what is built in, into numba's cache: ``python -m objectives.warm_up``."""
+"""Compile the built-in kernels into numba's cache: ``python -m hpo.objectives.warm_up``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-import objectives
-from objectives.networks.devices import Training
-from objectives.networks.kernels.updates import Updates
-from objectives.tasks.data import Examples
-from objectives.training import updates_of
+from hpo import objectives
+from hpo.objectives.networks.devices import Training
+from hpo.objectives.networks.kernels.updates import Updates
+from hpo.objectives.tasks.data import Examples
+from hpo.objectives.training import updates_of
 
 
 def warm_up() -> float:

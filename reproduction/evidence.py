@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from hpo.objectives import physics
 from hpo.study.networks import Member
 from hpo.study.trials import StudySnapshot, Trial, trained
-from objectives import physics
 from reproduction import jobs, readings
 from reproduction.readings import Reading
 

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from hpo.errors import HpoError
+from hpo.objectives.contract import Protocol
+from hpo.objectives.physics import n_synapses
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, StudySnapshot
-from objectives.contract import Protocol
-from objectives.physics import n_synapses
 from reproduction import readings
 
 TIMES_NS = (4.0, 2.5, 1.6, 1.0, 0.63, 0.4, 0.25, 0.16, 0.1)
@@ -171,7 +171,7 @@ def _weight(spec: StudySpec, params: Mapping[str, object]) -> float:
 
 def _n_steps(values: Mapping[str, Any]) -> int:
     """Integration steps per point."""
-    from objectives.networks.integrators import Stepping
+    from hpo.objectives.networks.integrators import Stepping
 
     names = ("dt_ns", "steps_per_point", "max_step_ns")
     return Stepping(**{name: values[name] for name in names}).n_steps

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hpo.objectives.contract import Protocol
+from hpo.objectives.inspection import NetworkObjective
+from hpo.objectives.solved_equation import refined
+from hpo.objectives.tasks import load
 from hpo.study.trials import StudySnapshot, Trial, trained
-from objectives.contract import Protocol
-from objectives.inspection import NetworkObjective
-from objectives.solved_equation import refined
-from objectives.tasks import load
 from reproduction import data, readings
 from reproduction.readings import Reading
 

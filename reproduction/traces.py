@@ -10,11 +10,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+from hpo.objectives.inspection import NetworkMember, Trace
 from hpo.study.result import Result
 from hpo.study.trials import StudySnapshot
 from hpo.worker import network, replay
 from hpo.worker.network import StudyNetwork
-from objectives.inspection import NetworkMember, Trace
 from reproduction import data
 
 PANELS_NS = {"fast": 0.1, "adapted": 1.0, "slow": 10.0}

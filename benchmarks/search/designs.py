@@ -32,8 +32,8 @@ from scipy.stats import qmc
 from benchmarks.search.memo import Memo
 from benchmarks.search.table import MEMBERS, read, to_params
 from benchmarks.search.tasks import TASKS, Task
+from hpo.objectives.contract import Protocol
 from hpo.study.spec import derived_seed
-from objectives.contract import Protocol
 
 _CANDIDATES = 2**14
 """Points of the whole space of which the promising ones are taken."""

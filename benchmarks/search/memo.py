@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpo.objectives.contract import Progress, Protocol
 from hpo.study.spec import StudySpec
-from objectives.contract import Progress, Protocol
 
 Tell = Callable[[float | None], None]
 

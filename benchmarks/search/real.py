@@ -28,8 +28,8 @@ from benchmarks.search.simulate import Params, Step
 from benchmarks.search.strategies import STRATEGIES
 from benchmarks.search.tasks import TASKS, Task
 from hpo.errors import SpecError
+from hpo.objectives.contract import Protocol
 from hpo.study.spec import StudySpec, derived_seed
-from objectives.contract import Protocol
 
 FOUND = Path(__file__).with_name("real.json")
 BUDGETS = (1000, 2000, 5000, 10_000)

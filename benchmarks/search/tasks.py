@@ -102,7 +102,7 @@ def _made(name: str, make: Callable[[], Mapping[str, Any]]) -> Path:
 
 def columns() -> dict[str, Any]:
     """The sequential digits, split as ever, read column by column: 8 points of 8 channels."""
-    from objectives.tasks.sequential_digits import halves
+    from hpo.objectives.tasks.sequential_digits import halves
 
     train, test = halves(0)
     x = np.concatenate([train.x, test.x]).reshape(-1, 8, 8).transpose(0, 2, 1)
@@ -112,7 +112,7 @@ def columns() -> dict[str, Any]:
 
 def mnist1d() -> dict[str, Any]:
     """The first 800 series of MNIST-1D that train, its 1,000 that test: 20 points of 2 values."""
-    from objectives.tasks.mnist1d import N_TRAIN, generated
+    from hpo.objectives.tasks.mnist1d import N_TRAIN, generated
 
     x, y = generated(np.random.RandomState(42))
     keep = [*range(800), *range(N_TRAIN, len(x))]

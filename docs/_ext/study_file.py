@@ -17,7 +17,7 @@ from commands import _escaped
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-import objectives
+from hpo import objectives
 from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure
@@ -151,7 +151,7 @@ def _worded(text: str) -> str:
 @cache
 def _docstrings(model: type) -> dict[str, str]:
     """The strings below the fields of a class of ours."""
-    if model.__module__.partition(".")[0] not in ("hpo", "objectives"):
+    if model.__module__.partition(".")[0] != "hpo":
         return {}
     (body,) = ast.parse(inspect.getsource(model)).body
     assert isinstance(body, ast.ClassDef)

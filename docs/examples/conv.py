@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
-from objectives.randomness import stream
-from objectives.tasks import TASKS, load
+from hpo.objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from hpo.objectives.randomness import stream
+from hpo.objectives.tasks import TASKS, load
 
 
 class ConvParams(ObjectiveParams):

@@ -17,7 +17,7 @@ from hpo.cli import main
 from hpo.console import ALIASES, COMMANDS, EXIT_ERROR, JSON, STORAGE, argument, command
 
 # In a fresh process, everything that a worker loads before it trains.
-_AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"
+_AS_A_WORKER = "import hpo.worker.loop; from hpo.objectives.machine import main; main()"
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _LITTLE_BYTES = 1e9
@@ -98,7 +98,7 @@ def _processor() -> Iterator[Finding]:
 
 
 def judge(about: dict[str, Any]) -> Iterator[Finding]:
-    """What the facts of ``objectives.machine`` mean."""
+    """What the facts of ``hpo.objectives.machine`` mean."""
     simd = ", ".join(about["simd"])
     found = f"{about['cpu']}, {simd or 'no vector instructions that we know'}"
     remedy = "Networks train several times slower here; use another machine."

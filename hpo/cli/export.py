@@ -69,7 +69,7 @@ def export(arguments: argparse.Namespace) -> int:
     which goes on there as if it had never moved. A table is for other programs.
 
     Of a confirmed trial the network of the first fresh seed is kept; others are trained again. The
-    description goes beside it, as .json, and `objectives.artifacts.load_network(FILE)` reads both.
+    description goes beside it, as .json: `hpo.objectives.artifacts.load_network(FILE)` reads both.
 
     Examples:
         hpo export seqdigits -o seqdigits.csv
@@ -114,8 +114,8 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """One row per member; a slot without any has one row without member."""
+    from hpo.objectives.facts import CHIP_SCORES, THERMAL
     from hpo.views import json_records
-    from objectives.facts import CHIP_SCORES, THERMAL
 
     spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
     costs = spec.cost_columns

@@ -19,7 +19,7 @@ from hpo.errors import HpoError, near_miss
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from objectives.thermal import Device
+    from hpo.objectives.thermal import Device
 
 
 def _number(name: str, text: str, default: float | None = None) -> Add:
@@ -51,7 +51,7 @@ def params(arguments: argparse.Namespace) -> int:
         hpo params ctrnn --json | jq '.params[] | select(.unit == "ns").name'
             for a program
     """
-    import objectives
+    from hpo import objectives
 
     name = arguments.objective
     try:
@@ -112,7 +112,6 @@ def _fields(model: Any, prefix: str = "") -> list[dict[str, Any]]:
 
 _FILES = {"{}.py": "{}.py.j2", "{}.toml": "{}.toml.j2", "test_{}.py": "{}_test.py.j2"}
 """What is written, by NAME -> its template, by what it is."""
-_OURS = ("hpo", "objectives", "studies")
 
 
 def _of_a_study(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -160,10 +159,10 @@ def new(arguments: argparse.Namespace) -> int:
 
 def _new_study(arguments: argparse.Namespace) -> int:
     """Look at the data, write the study, and check it as a launch does."""
+    from hpo.objectives import look
+    from hpo.objectives.tasks.own_series import OwnSeriesParams
     from hpo.study import file
     from hpo.views.terminal import text_tables
-    from objectives import look
-    from objectives.tasks.own_series import OwnSeriesParams
 
     path = Path(f"{arguments.name}.toml")
     columns = {name: getattr(arguments, name) for name in ("inputs", "targets", "horizon")}
@@ -180,7 +179,7 @@ def _new_study(arguments: argparse.Namespace) -> int:
 
 def _new_module(arguments: argparse.Namespace) -> int:
     name = arguments.name
-    is_one = name.isidentifier() and not keyword.iskeyword(name) and name not in _OURS
+    is_one = name.isidentifier() and not keyword.iskeyword(name) and name != "hpo"
     if not is_one or (not Path(f"{name}.py").exists() and importlib.util.find_spec(name)):
         raise HpoError(
             "hpo new: NAME must be that of a Python module that there is not yet, but got "
@@ -264,8 +263,8 @@ def guide(arguments: argparse.Namespace) -> int:
         hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
             one number for a program
     """
-    import objectives
-    from objectives import guide as rules
+    from hpo import objectives
+    from hpo.objectives import guide as rules
 
     numbers = {name: getattr(arguments, name) for name in _NUMBERS}
     device = _device(arguments.device, {name: getattr(arguments, name) for name in _DEVICE})
@@ -302,8 +301,8 @@ def _device(named: str, given: Mapping[str, float | None]) -> Device:
     Raises:
         HpoError: there is none, or it breaks a rule.
     """
+    from hpo.objectives import thermal
     from hpo.study.messages import did_you_mean
-    from objectives import thermal
 
     file, _, name = named.rpartition(":")
     changes = {key: value for key, value in given.items() if value is not None}

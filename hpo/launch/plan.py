@@ -8,6 +8,8 @@ from hpo.errors import SpecError
 from hpo.launch import executors
 from hpo.launch.executors import LaunchOptions
 from hpo.ledger.ledger import Ledger
+from hpo.objectives.contents import Contents, Sampled, SeriesContents, contents
+from hpo.objectives.contract import Protocol
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort
@@ -15,8 +17,6 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import NEAREST
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import text_tables
-from objectives.contents import Contents, Sampled, SeriesContents, contents
-from objectives.contract import Protocol
 
 
 def read(spec: StudySpec) -> Contents | SeriesContents | None:

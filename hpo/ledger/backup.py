@@ -39,12 +39,12 @@ from hpo.ledger.schema import (
     slots,
     studies,
 )
+from hpo.objectives.contract import MAX_SCORE
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.search import space
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState, StudyState
-from objectives.contract import MAX_SCORE
 
 BATCH = 50
 """So many slots are in memory at a time."""

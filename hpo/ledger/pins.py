@@ -24,13 +24,13 @@ import hpo.search
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.ledger import snapshots, statements, writing
 from hpo.ledger.schema import ask
+from hpo.objectives import source
+from hpo.objectives.contract import Protocol
 from hpo.search import constraints
 from hpo.study import file
 from hpo.study.dimensions import unfolded
 from hpo.study.spec import StudySpec
 from hpo.study.tables import NEAREST, ParamValue, WarmStart
-from objectives import source
-from objectives.contract import Protocol
 
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
 

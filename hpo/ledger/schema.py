@@ -15,10 +15,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import StorageError
+from hpo.objectives.contract import MAX_SCORE
 from hpo.postgres.connect import Schema
 from hpo.postgres.retry import said_by
 from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
-from objectives.contract import MAX_SCORE
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
 SCHEMA_VERSION = 303

@@ -18,6 +18,7 @@ from hpo.errors import StudyError, near_miss, printable
 from hpo.ledger import statements
 from hpo.ledger.claims import Claim
 from hpo.ledger.schema import ask
+from hpo.objectives.contract import restored_baselines
 from hpo.study import file
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
@@ -38,7 +39,6 @@ from hpo.study.trials import (
     sampler_attrs,
     slot_name,
 )
-from objectives.contract import restored_baselines
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -19,10 +19,10 @@ from hpo.errors import printable
 from hpo.ledger import optuna_tables, snapshots, statements
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.schema import NOW, ask, studies, workers
+from hpo.objectives.contract import Baseline
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Suggestion, WorkerState, slot_name
-from objectives.contract import Baseline
 
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""

@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpo.objectives.scales import ERRORS, LINEAR, LOG, LOGIT, Scale, without_outliers
 from hpo.search import constraints
 from hpo.search.memory import MISSING, columns, kept
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, SlotState
-from objectives.scales import ERRORS, LINEAR, LOG, LOGIT, Scale, without_outliers
 
 Array = NDArray[np.float64]
 

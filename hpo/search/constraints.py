@@ -1,7 +1,7 @@
 """``[constraints]``: configurations that cost too much are never trained.
 
-What a network costs is known before it is trained (``objectives.capabilities``): a suggestion that
-breaks a bound is drawn again. All of it is a pure function of the study's spec.
+What a network costs is known before it is trained (``hpo.objectives.capabilities``): a suggestion
+that breaks a bound is drawn again. All of it is a pure function of the study's spec.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from hpo.errors import SpecError
+from hpo.objectives.capabilities import KnowsCosts
 from hpo.search.space import Cube, distributions
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec, derived_seed
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState
-from objectives.capabilities import KnowsCosts
 
 Params = Mapping[str, ParamValue]
 

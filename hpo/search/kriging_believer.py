@@ -31,6 +31,8 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 from scipy import optimize
 
+from hpo.objectives import intervals
+from hpo.objectives.scales import Scale
 from hpo.search import comparison, constraints
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.history import frozen
@@ -38,8 +40,6 @@ from hpo.search.space import Axis, Cube, cube_of, distributions
 from hpo.study import pareto
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Past, SlotState
-from objectives import intervals
-from objectives.scales import Scale
 
 KNOWN = 400
 """Trials, at most, that suggestions are made from."""

@@ -13,14 +13,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-import objectives
+from hpo import objectives
 from hpo.errors import SpecError
+from hpo.objectives.capabilities import ChecksTask
 from hpo.search import constraints
 from hpo.search.pruning import PRUNERS
 from hpo.search.suggest import SAMPLERS, suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
-from objectives.capabilities import ChecksTask
 
 _OURS = {"self", "seed", "spec", "fits", "args", "kwargs"}
 """Constructor arguments that are no options: the study sets them itself."""

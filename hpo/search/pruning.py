@@ -16,6 +16,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.pruners import BasePruner
 
+from hpo.objectives.contract import Protocol
 from hpo.search import comparison
 from hpo.search.history import learns, quiet, visible
 from hpo.search.memory import MISSING
@@ -23,7 +24,6 @@ from hpo.study import effort
 from hpo.study.effort import Ending
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, Suggestion
-from objectives.contract import Protocol
 
 Array = NDArray[np.float64]
 

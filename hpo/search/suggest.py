@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler
 from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import FrozenTrial, TrialState
 
-import objectives
+from hpo import objectives
 from hpo.search import comparison, constraints
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever

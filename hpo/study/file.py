@@ -18,20 +18,20 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-import objectives
+from hpo import objectives
 from hpo.errors import SpecError, StudyError
+from hpo.objectives.contract import Protocol
 from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
 from hpo.study.messages import Broken, M, did_you_mean, explain, must, refuse, strictly
 from hpo.study.spec import StudySpec, flattened
 from hpo.study.tables import NEAREST
-from objectives.contract import Protocol
 
 WINDOW = 1024
 """Trials of a sweep in flight at most: none of them learns from another."""
 
 
-_INSTALLED = Path(__file__).parents[2] / "studies"
+_INSTALLED = Path(__file__).parents[1] / "studies"
 
 
 def directories() -> list[Path]:
@@ -254,9 +254,7 @@ def _check_objective(spec: StudySpec, where: str) -> None:
     try:
         objective = objectives.load(spec.objective)
     except LookupError as error:
-        ours = spec.objective.startswith("objectives:")
-        hint = " A file of your own needs another name than objectives.py." * ours
-        raise SpecError(f"{where}: objective: {error}.{hint}") from None
+        raise SpecError(f"{where}: objective: {error}.") from None
     try:
         if spec.sampler.is_own:
             objectives.sampler(spec.sampler.name)

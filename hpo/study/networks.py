@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hpo.objectives import facts, intervals
+from hpo.objectives.contract import Protocol, Solved, Thermal
+from hpo.objectives.intervals import Estimate
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from objectives import facts, intervals
-from objectives.contract import Protocol, Solved, Thermal
-from objectives.intervals import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
+from hpo.objectives import intervals
+from hpo.objectives.contract import Baseline
+from hpo.objectives.intervals import Comparison, Estimate
 from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
 from hpo.study.edges import Edge
@@ -33,9 +36,6 @@ from hpo.study.trials import (
     trained,
 )
 from hpo.study.utilisation import Utilisation, utilisation
-from objectives import intervals
-from objectives.contract import Baseline
-from objectives.intervals import Comparison, Estimate
 
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 

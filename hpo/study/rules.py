@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hpo.objectives.capabilities import KnowsCosts
+from hpo.objectives.contract import Protocol
 from hpo.study.messages import Broken, did_you_mean, must
 from hpo.study.parameters import unknown
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, Pruner, Racing
-from objectives.capabilities import KnowsCosts
-from objectives.contract import Protocol
 
 _PLAIN_SAMPLERS = ("random", "qmc")
 _OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")

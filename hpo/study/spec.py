@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-import objectives
+from hpo import objectives
+from hpo.objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 from hpo.study import tables
 from hpo.study.dimensions import (
     LAYERS,
@@ -32,7 +33,6 @@ from hpo.study.dimensions import (
 )
 from hpo.study.messages import must
 from hpo.study.tables import ParamValue, Table, Values
-from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 LARGEST_GAP = 0.005
 """Between two scores of the same networks, in accuracy, or twice that as a share of another score,

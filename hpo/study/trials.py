@@ -12,10 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
+from hpo.objectives.contract import Baseline
 from hpo.study.networks import Member, Networks
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from objectives.contract import Baseline
 
 MAX_LOSSES = 10
 """A slot that loses so many workers in a row stops its study: it may be what kills them.

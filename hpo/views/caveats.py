@@ -9,13 +9,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpo.objectives.contract import Protocol, Solved, Thermal
 from hpo.study import networks
 from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
 from hpo.views.formatting import capital, score_text, shown
-from objectives.contract import Protocol, Solved, Thermal
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's step"
 """Where a confirmed score was measured: what is claimed, and what stands beside it."""

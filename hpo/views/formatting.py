@@ -6,12 +6,12 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from hpo.objectives.contract import Baseline, Protocol
 from hpo.study import effort
 from hpo.study.dimensions import Dimension, split
 from hpo.study.spec import StudySpec
 from hpo.study.tables import NEAREST, ParamValue
 from hpo.study.trials import Phase, Trial
-from objectives.contract import Baseline, Protocol
 
 _UNITS = {
     **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},

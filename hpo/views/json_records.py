@@ -12,14 +12,14 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
+from hpo.objectives import intervals
+from hpo.objectives.contract import Baseline
 from hpo.study import effort, networks
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Listed, SlotState, Trial
 from hpo.views import caveats, verdict
-from objectives import intervals
-from objectives.contract import Baseline
 
 _POINT = ("number", "score", "cost", "params")
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from hpo.files import writing
+from hpo.objectives import intervals
+from hpo.objectives.contract import Protocol
+from hpo.objectives.inspection import NetworkObjective
 from hpo.study import file
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.trials import SlotState
@@ -20,9 +23,6 @@ from hpo.views import verdict as words
 from hpo.views.figures import convergence, declared, front, importance, networks, parameters
 from hpo.views.figures.networks import Confusion
 from hpo.views.page import Plot, Section, Table, code, plot, render
-from objectives import intervals
-from objectives.contract import Protocol
-from objectives.inspection import NetworkObjective
 
 BEST_ROWS, ENDED_ROWS = 10, 50
 

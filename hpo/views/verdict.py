@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import statistics
 
+from hpo.objectives import intervals
+from hpo.objectives.contract import Baseline, Protocol
+from hpo.objectives.intervals import Estimate
 from hpo.study import edges as study_edges
 from hpo.study import pareto
 from hpo.study.dimensions import split
@@ -15,9 +18,6 @@ from hpo.study.result import Front, Result, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import Phase, StudyState
 from hpo.views import caveats, formatting
-from objectives import intervals
-from objectives.contract import Baseline, Protocol
-from objectives.intervals import Estimate
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 

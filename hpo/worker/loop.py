@@ -11,12 +11,12 @@ from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 
-import objectives
-from hpo import settings
+from hpo import objectives, settings
 from hpo.console import later
 from hpo.errors import HpoError, StorageError, StudyError, printable
 from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
+from hpo.objectives.contract import UnavailableError
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing, said_by
 from hpo.search import options
@@ -25,7 +25,6 @@ from hpo.worker import notifier, provenance
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.notifier import Notifier
 from hpo.worker.trial import StoppedError, TrialRun
-from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
 

@@ -23,15 +23,15 @@ from rich.progress import Progress
 from hpo.errors import StudyError
 from hpo.files import writing
 from hpo.ledger.reader import LedgerReader
+from hpo.objectives import facts, network_file
+from hpo.objectives.contract import ObjectiveParams, Protocol
+from hpo.objectives.inspection import NetworkMember, NetworkObjective
 from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views import caveats, formatting, json_records, verdict
 from hpo.worker import provenance
 from hpo.worker.crew import THREADS
-from objectives import facts, network_file
-from objectives.contract import ObjectiveParams, Protocol
-from objectives.inspection import NetworkMember, NetworkObjective
 
 _SPLITS = {
     Protocol.VALIDATION: "validation data of the training part",
@@ -216,7 +216,7 @@ def build(chosen: StudyNetwork) -> NetworkMember:
         raise StudyError(
             f"{spec.name}: a network that can be shown, or trained again, must be what its "
             f"objective trains, but got objective={spec.objective!r}. Derive it from "
-            f"objectives.inspection.NetworkObjective."
+            f"hpo.objectives.inspection.NetworkObjective."
         )
     try:
         member = objective.member(
@@ -275,7 +275,7 @@ def write(loaded: StudyNetwork, path: Path) -> None:
         except ValueError as error:  # of an objective of somebody's own
             raise StudyError(
                 f"the network that its objective gave as `Outcome.network`: {error}. Give what "
-                "`objectives.network_file.packed` makes."
+                "`hpo.objectives.network_file.packed` makes."
             ) from None
 
 

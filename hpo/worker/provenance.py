@@ -6,8 +6,8 @@ import platform
 from functools import cache
 from typing import Any
 
+from hpo.objectives import rounding, source
 from hpo.worker.crew import THREADS
-from objectives import rounding, source
 
 _PACKAGES = ("hpo-dynamics", "optuna", "torch", "numba", "numpy", "scikit-learn")
 

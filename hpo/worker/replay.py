@@ -13,11 +13,11 @@ from typing import Any
 
 from hpo.errors import HpoError
 from hpo.ledger.reader import LedgerReader
+from hpo.objectives.inspection import NetworkMember, NetworkObjective, Trace
 from hpo.study.result import Result
 from hpo.views.figures.networks import Confusion
 from hpo.worker import network
 from hpo.worker.network import StudyNetwork
-from objectives.inspection import NetworkMember, NetworkObjective, Trace
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from hpo.objectives.inspection import Trace
 from hpo.views import caveats, formatting
 from hpo.views.figures.style import safe, style
 from hpo.views.page import render
 from hpo.views.palette import BLUE, BROWN, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.views.terminal import text_tables
 from hpo.worker.replay import Replay, telling_neuron
-from objectives.inspection import Trace
 
 _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK, BROWN, "#7B3294", "#7F8C00")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")

@@ -19,6 +19,8 @@ from hpo.errors import HpoError
 from hpo.ledger import pins
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
+from hpo.objectives import facts
+from hpo.objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints, suggest
 from hpo.search import history as search_history
@@ -28,8 +30,6 @@ from hpo.study.spec import derived_seed
 from hpo.study.trials import Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat
-from objectives import facts
-from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
 """Devices that people build, besides ``spintronic`` and ``ctrnn``: an equation per file.
 
-Each is as much as an ``objectives.device.Device`` needs; docs/explanation/devices.md compares them.
+Each is what an ``hpo.objectives.device.Device`` needs; docs/explanation/devices.md compares them.
 """

@@ -28,7 +28,7 @@ from __future__ import annotations
 from math import pi
 from typing import Any, ClassVar
 
-from objectives.device import Device, Parameter, parameter
+from hpo.objectives.device import Device, Parameter, parameter
 
 
 class Duffing(Device):

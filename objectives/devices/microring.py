@@ -28,8 +28,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from objectives.device import Device, Parameter, exp, parameter
-from objectives.layered import Amplification
+from hpo.objectives.device import Device, Parameter, exp, parameter
+from hpo.objectives.layered import Amplification
 
 
 class Microring(Device):

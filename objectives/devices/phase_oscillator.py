@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from objectives.device import Device, Parameter, cos, parameter, sin
-from objectives.layered import Amplification
+from hpo.objectives.device import Device, Parameter, cos, parameter, sin
+from hpo.objectives.layered import Amplification
 
 
 class PhaseOscillator(Device):

@@ -51,13 +51,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.measured import Measured
-from objectives.networks.kernels.chips import Chip
-from objectives.networks.kernels.layout import Floats
-from objectives.networks.kernels.sizes import MAX_CHIP_NOISE, SHIFTS
-from objectives.networks.layered import LayeredNetwork
-from objectives.randomness import stream
-from objectives.variability import Variability, log_normal_sigma
+from hpo.objectives.measured import Measured
+from hpo.objectives.networks.kernels.chips import Chip
+from hpo.objectives.networks.kernels.layout import Floats
+from hpo.objectives.networks.kernels.sizes import MAX_CHIP_NOISE, SHIFTS
+from hpo.objectives.networks.layered import LayeredNetwork
+from hpo.objectives.randomness import stream
+from hpo.objectives.variability import Variability, log_normal_sigma
 
 Array = NDArray[np.float64]
 

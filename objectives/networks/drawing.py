@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.randomness import stream
+from hpo.objectives.randomness import stream
 
 Shape = tuple[int, ...]
 Sample = Callable[[np.random.Generator, Shape], NDArray[Any]]

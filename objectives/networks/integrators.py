@@ -39,7 +39,7 @@ from typing import Any, Literal, Protocol, Self, cast
 import torch
 from torch import Tensor
 
-from objectives import physics
+from hpo.objectives import physics
 
 State = tuple[Tensor, ...]
 """The state variables of every neuron, each of shape (members, layers, batch, width)."""
@@ -171,7 +171,7 @@ class Stepping:
     """Longest step."""
 
     device: Any = None
-    """The ``objectives.device.Device`` that the neurons are, with the values of its parameters."""
+    """The ``hpo.objectives.device.Device`` of the neurons, with the values of its parameters."""
 
     def __getattr__(self, name: str) -> Any:
         """A parameter of the device."""

@@ -35,15 +35,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objectives.networks.drawing import Shape, antisymmetric, check_sizes, draw, uniform_within
-from objectives.networks.integrators import Dynamics, Past, State, Stepping
-from objectives.networks.kernels.autograd import fused_series
-from objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
-from objectives.networks.kernels.kernel import Kernel, OfNeurons, Pointwise
-from objectives.networks.kernels.layout import Layout
-from objectives.networks.per_layer import PerLayer, of_layers
-from objectives.networks.readout import LAST, Features
-from objectives.networks.sparsity import mirrored_mask, random_mask
+from hpo.objectives.networks.drawing import Shape, antisymmetric, check_sizes, draw, uniform_within
+from hpo.objectives.networks.integrators import Dynamics, Past, State, Stepping
+from hpo.objectives.networks.kernels.autograd import fused_series
+from hpo.objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
+from hpo.objectives.networks.kernels.kernel import Kernel, OfNeurons, Pointwise
+from hpo.objectives.networks.kernels.layout import Layout
+from hpo.objectives.networks.per_layer import PerLayer, of_layers
+from hpo.objectives.networks.readout import LAST, Features
+from hpo.objectives.networks.sparsity import mirrored_mask, random_mask
 
 Backend = Literal["auto", "reference", "fused"]
 Noise = Callable[[Tensor], Tensor]

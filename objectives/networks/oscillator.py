@@ -49,7 +49,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from objectives.networks.integrators import clipped, growth, phi1
+from hpo.objectives.networks.integrators import clipped, growth, phi1
 
 Rate = TypeVar("Rate", float, Tensor, Any)
 

@@ -1,7 +1,7 @@
 """Networks of any device: the reference, by the methods of the device itself.
 
-A device (``objectives.device.Device``) says what a neuron does with its drive I; the drive is that
-of every layered network, and a constant of the device::
+A device (``hpo.objectives.device.Device``) says what a neuron does with its drive I; the drive is
+that of every layered network, and a constant of the device::
 
     d(states)/dt = rate(states, I)
     I            = S (W_ext y_n + W_int y_{n+1} + b) + fixed_drive
@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
-from objectives.networks.kernels.chips import Chip
-from objectives.networks.kernels.generating import of_device
-from objectives.networks.kernels.kernel import OfNeurons, Pointwise
-from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
-from objectives.networks.per_layer import beside
+from hpo.objectives.networks.integrators import EXTRAPOLATION, State, Stepping
+from hpo.objectives.networks.kernels.chips import Chip
+from hpo.objectives.networks.kernels.generating import of_device
+from hpo.objectives.networks.kernels.kernel import OfNeurons, Pointwise
+from hpo.objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
+from hpo.objectives.networks.per_layer import beside
 
 
 def _is_zero(value: Any) -> bool:

@@ -9,18 +9,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from objectives.contract import Protocol, TaskParams
-from objectives.tasks import recorded, sequential_digits
-from objectives.tasks.arrays import ArraysParams
-from objectives.tasks.fashion_mnist import FashionMnistParams
-from objectives.tasks.mnist1d import Mnist1dParams
-from objectives.tasks.recorded import RecordedParams
-from objectives.tasks.sequential_digits import SequentialDigitsParams
-from objectives.tasks.spoken_digits import SpokenDigitsParams
-from objectives.tasks.ucr import UcrParams
+from hpo.objectives.contract import Protocol, TaskParams
+from hpo.objectives.tasks import recorded, sequential_digits
+from hpo.objectives.tasks.arrays import ArraysParams
+from hpo.objectives.tasks.fashion_mnist import FashionMnistParams
+from hpo.objectives.tasks.mnist1d import Mnist1dParams
+from hpo.objectives.tasks.recorded import RecordedParams
+from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
+from hpo.objectives.tasks.spoken_digits import SpokenDigitsParams
+from hpo.objectives.tasks.ucr import UcrParams
 
 if TYPE_CHECKING:
-    from objectives.tasks.data import Split
+    from hpo.objectives.tasks.data import Split
 
 TASKS: dict[str, type[TaskParams]] = {
     "sequential-digits": SequentialDigitsParams,

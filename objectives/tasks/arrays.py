@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from objectives.tasks.recorded import Padding, SplitParams
+from hpo.objectives.tasks.recorded import Padding, SplitParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from objectives.tasks.recording import Recording
+    from hpo.objectives.tasks.recording import Recording
 
 
 class ArraysParams(SplitParams):
@@ -52,12 +52,12 @@ class ArraysParams(SplitParams):
         """The file, or the IDX files; those of a directory of CSV are read by every process."""
         if self.source.suffix in (".npz", ".ts"):
             return (self.source,)
-        from objectives.tasks import idx
+        from hpo.objectives.tasks import idx
 
         return idx.files(self.source) if idx.are_in(self.source) else ()
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""
-        from objectives.tasks.recording import read
+        from hpo.objectives.tasks.recording import read
 
         return read(self.source, unequal=self.pad is not None)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import (
+from hpo.objectives.tasks.raw import (
     LARGEST_BYTES,
     UNEQUAL,
     Raw,

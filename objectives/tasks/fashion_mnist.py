@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from objectives.tasks.recorded import FileParams
+from hpo.objectives.tasks.recorded import FileParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-    from objectives.tasks.recording import Recording
+    from hpo.objectives.tasks.recording import Recording
 
 PACKAGE = Path("/usr/share/datasets/fashion-mnist")
 NAMES = (
@@ -94,7 +94,7 @@ class FashionMnistParams(FileParams):
 
     def digest(self) -> str:
         """The hash of their contents, the same whether they are compressed or not."""
-        from objectives.tasks import idx
+        from hpo.objectives.tasks import idx
 
         return _digest(idx.unpacked(path, _REMEDY) for path in self.files)
 
@@ -102,9 +102,9 @@ class FashionMnistParams(FileParams):
         """See ``RecordedParams.read``."""
         import numpy as np
 
-        from objectives.tasks import idx
-        from objectives.tasks.raw import Raw, refuse
-        from objectives.tasks.recording import checked
+        from hpo.objectives.tasks import idx
+        from hpo.objectives.tasks.raw import Raw, refuse
+        from hpo.objectives.tasks.recording import checked
 
         contents = [idx.unpacked(path, _REMEDY) for path in self.files]
         ranks = (3, 1, 3, 1)
@@ -129,7 +129,7 @@ class FashionMnistParams(FileParams):
         import numpy as np
         from sklearn.model_selection import train_test_split
 
-        from objectives.tasks.raw import refuse
+        from hpo.objectives.tasks.raw import refuse
 
         every = np.arange(len(labels))
         if self.n_train is None:
@@ -155,8 +155,8 @@ class FashionMnistParams(FileParams):
         """The images, (n, 28, 28), as series, (n, points)."""
         import numpy as np
 
-        from objectives.randomness import stream
-        from objectives.tasks import idx
+        from hpo.objectives.randomness import stream
+        from hpo.objectives.tasks import idx
 
         block = SIDE // self.side
         n = len(images)
@@ -171,7 +171,7 @@ class FashionMnistParams(FileParams):
 
 def _file(directory: Path, name: str) -> Path:
     """The file of this name, or the same compressed."""
-    from objectives.tasks.raw import refuse
+    from hpo.objectives.tasks.raw import refuse
 
     for path in (directory / name, directory / f"{name}.gz"):
         if path.is_file():
@@ -180,7 +180,7 @@ def _file(directory: Path, name: str) -> Path:
 
 
 def _digest(contents: Iterable[bytes]) -> str:
-    from objectives.tasks.raw import joined
+    from hpo.objectives.tasks.raw import joined
 
     return joined([hashlib.sha256(content) for content in contents])
 
@@ -189,8 +189,8 @@ def _idx(path: Path, content: bytes, rank: int) -> NDArray[np.uint8]:
     """The array of an IDX file of bytes: images, or labels."""
     import numpy as np
 
-    from objectives.tasks import idx
-    from objectives.tasks.raw import refuse
+    from hpo.objectives.tasks import idx
+    from hpo.objectives.tasks.raw import refuse
 
     wanted = f"an IDX file of bytes, {'(n, 28, 28)' if rank == 3 else '(n,)'},"
     found = idx.array(path, content, wanted, _REMEDY)

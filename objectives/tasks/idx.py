@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import LARGEST_BYTES, Raw, content, joined, refuse, too_large
+from hpo.objectives.tasks.raw import LARGEST_BYTES, Raw, content, joined, refuse, too_large
 
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """Byte of the type -> NumPy's name of it."""

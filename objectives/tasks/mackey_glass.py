@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from objectives.tasks.series import GeneratedParams, Series
+from hpo.objectives.tasks.series import GeneratedParams, Series
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from objectives.tasks.recorded import RecordedParams
+from hpo.objectives.tasks.recorded import RecordedParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-    from objectives.tasks.recording import Recording
+    from hpo.objectives.tasks.recording import Recording
 
 N_SERIES, N_TRAIN, POINTS = 5000, 4000, 40
 _SHORTEST_PADDING, _LONGEST_PADDING = 36, 60
@@ -59,8 +59,8 @@ class Mnist1dParams(RecordedParams):
         """See ``RecordedParams.read``."""
         import numpy as np
 
-        from objectives.tasks.raw import Raw
-        from objectives.tasks.recording import checked
+        from hpo.objectives.tasks.raw import Raw
+        from hpo.objectives.tasks.recording import checked
 
         x, y = generated(np.random.RandomState(self.seed))
         test = np.arange(N_SERIES) >= N_TRAIN

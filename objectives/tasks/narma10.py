@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from objectives.tasks.series import GeneratedParams, Series
+from hpo.objectives.tasks.series import GeneratedParams, Series
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ class Narma10Params(GeneratedParams):
         """See ``SeriesParams``."""
         import numpy as np
 
-        from objectives.randomness import stream
+        from hpo.objectives.randomness import stream
 
         n = self.washout + self.n_train + self.n_test
         for attempt in count():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
+from hpo.objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
 
 _UNEQUAL = (
     "Write it with numpy.savez; where series are of unequal lengths, as numbers with NaN at the end"

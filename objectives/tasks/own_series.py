@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from objectives.contract import Sha256, UnavailableError
-from objectives.tasks.series import Series, SeriesParams, parts
+from hpo.objectives.contract import Sha256, UnavailableError
+from hpo.objectives.tasks.series import Series, SeriesParams, parts
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     import numpy as np
@@ -88,7 +88,7 @@ def _checked(task: OwnSeriesParams) -> tuple[Series, str]:
 
     import numpy as np
 
-    from objectives.tasks.raw import content, refuse
+    from hpo.objectives.tasks.raw import content, refuse
 
     path = Path(task.path)
     if path.suffix not in (".npz", ".csv"):
@@ -127,7 +127,7 @@ def _checked(task: OwnSeriesParams) -> tuple[Series, str]:
 
 
 def _npz(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
-    from objectives.tasks.npz import arrays
+    from hpo.objectives.tasks.npz import arrays
 
     names, remedy = ("u", "target"), 'Save it: numpy.savez("….npz", u=u, target=target).'
     found = arrays(path, bytes_, names, remedy)
@@ -135,8 +135,8 @@ def _npz(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[Any]]:
-    from objectives.tasks.csvs import table
-    from objectives.tasks.raw import refuse
+    from hpo.objectives.tasks.csvs import table
+    from hpo.objectives.tasks.raw import refuse
 
     columns = table(path, bytes_)
     found: dict[str, Any] = {}
@@ -157,7 +157,7 @@ def _columns(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]
     """The array, (time, columns), once it is known to be numbers and finite."""
     import numpy as np
 
-    from objectives.tasks.raw import refuse
+    from hpo.objectives.tasks.raw import refuse
 
     if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or values.size == 0:
         got = f"{name}.dtype={values.dtype}, {name}.shape={values.shape}"

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from objectives.contract import Protocol, Sha256, UnavailableError
-from objectives.tasks.splitting import SplitTaskParams
+from hpo.objectives.contract import Protocol, Sha256, UnavailableError
+from hpo.objectives.tasks.splitting import SplitTaskParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-    from objectives.tasks.data import Examples, Halves, Scaling, Split
-    from objectives.tasks.recording import Recording
+    from hpo.objectives.tasks.data import Examples, Halves, Scaling, Split
+    from hpo.objectives.tasks.recording import Recording
 
 Normalisation = Literal["none", "minmax", "standard"]
 Normalise = Annotated[
@@ -132,7 +132,7 @@ class FileParams(RecordedParams):
         Raises:
             ValueError: one of them is not there.
         """
-        from objectives.tasks.raw import digest
+        from hpo.objectives.tasks.raw import digest
 
         return digest(self.files)
 
@@ -198,8 +198,8 @@ def load(task: RecordedParams, *, protocol: Protocol, member_seed: int) -> Split
         UnavailableError: the data that the task pins is not at hand on this host.
         ValueError: it pins none: the data is not there, or breaks a rule.
     """
-    from objectives.tasks.data import Split
-    from objectives.tasks.splitting import for_member
+    from hpo.objectives.tasks.data import Split
+    from hpo.objectives.tasks.splitting import for_member
 
     found = _once(task.of_member(0)) if task.pinned else halves(task, task.verified())
     train, score = for_member(
@@ -218,7 +218,7 @@ def load(task: RecordedParams, *, protocol: Protocol, member_seed: int) -> Split
 @lru_cache(maxsize=2)
 def _once(task: RecordedParams) -> Halves:
     """The halves of a pinned task, once per process, and once per host where they are large."""
-    from objectives.tasks import shared
+    from hpo.objectives.tasks import shared
 
     def make() -> Halves:
         return halves(task, task.verified())
@@ -240,8 +240,8 @@ def halves(task: RecordedParams, recording: Recording) -> Halves:
     """
     import numpy as np
 
-    from objectives.tasks.data import Halves
-    from objectives.tasks.splitting import stratified_split
+    from hpo.objectives.tasks.data import Halves
+    from hpo.objectives.tasks.splitting import stratified_split
 
     check_shares(task, recording)
     every = recording.examples
@@ -270,7 +270,7 @@ def _ready(examples: Examples, scaling: Scaling | None) -> Examples:
     """Normalised, with 0 in place of the points that a shorter series lacks."""
     import numpy as np
 
-    from objectives.tasks.data import Examples
+    from hpo.objectives.tasks.data import Examples
 
     ready, first = np.empty(examples.shape, np.float32), 0
     for part in examples.batches(SERIES_AT_ONCE):
@@ -284,7 +284,7 @@ def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
     """What ``how`` asks for, by the statistics of the points of the training part alone."""
     import numpy as np
 
-    from objectives.tasks.data import Scaling
+    from hpo.objectives.tasks.data import Scaling
 
     if how == "none":
         return None
@@ -321,7 +321,7 @@ def check_shares(task: RecordedParams, recording: Recording) -> None:
     """
     import numpy as np
 
-    from objectives.tasks.raw import refuse
+    from hpo.objectives.tasks.raw import refuse
 
     count = np.bincount(recording.examples.label, minlength=len(recording.classes))
     least_train, least_test = least_shares(task, recording)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.data import Examples
-from objectives.tasks.raw import UNEQUAL, Raw, refuse
+from hpo.objectives.tasks.data import Examples
+from hpo.objectives.tasks.raw import UNEQUAL, Raw, refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
     Raises:
         ValueError: it is not there, or breaks a rule; the message says where and what to do.
     """
-    from objectives.tasks import csvs, idx, npz, ts
+    from hpo.objectives.tasks import csvs, idx, npz, ts
 
     try:
         is_directory = path.is_dir()

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from objectives.contract import Protocol
-from objectives.tasks.splitting import SplitTaskParams
+from hpo.objectives.contract import Protocol
+from hpo.objectives.tasks.splitting import SplitTaskParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading scikit-learn
-    from objectives.tasks.data import Examples, Split
+    from hpo.objectives.tasks.data import Examples, Split
 
 N_CLASSES, N_PIXELS = 10, 64
 N_TRAIN = 898
@@ -38,8 +38,8 @@ def load(task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int) 
     Returns:
         Split of series of shape (64, 1).
     """
-    from objectives.tasks.data import Split
-    from objectives.tasks.splitting import for_member
+    from hpo.objectives.tasks.data import Split
+    from hpo.objectives.tasks.splitting import for_member
 
     train, score = for_member(
         *halves(task.split_seed),
@@ -55,8 +55,8 @@ def halves(split_seed: int) -> tuple[Examples, Examples]:
     import numpy as np
     from sklearn.datasets import load_digits
 
-    from objectives.tasks.data import Examples
-    from objectives.tasks.splitting import stratified_split
+    from hpo.objectives.tasks.data import Examples
+    from hpo.objectives.tasks.splitting import stratified_split
 
     images, labels = load_digits(return_X_y=True)
     x = (images / MAX_PIXEL).astype(np.float32)[:, :, np.newaxis]

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from objectives.contract import Protocol, TaskParams
+from hpo.objectives.contract import Protocol, TaskParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-    from objectives.tasks.data import Examples, SeriesSplit
+    from hpo.objectives.tasks.data import Examples, SeriesSplit
 
 
 class SeriesParams(TaskParams):
@@ -83,7 +83,7 @@ def load(task: SeriesParams, *, protocol: Protocol) -> SeriesSplit:
         UnavailableError: the data of ``task.sha256`` is not at hand on this host.
         ValueError: the data is not there, or breaks a rule.
     """
-    from objectives.tasks.data import Scaling, SeriesSplit
+    from hpo.objectives.tasks.data import Scaling, SeriesSplit
 
     series = task.series()
     n_train, n_validation = parts(task, series)
@@ -130,7 +130,7 @@ def windows(part: Examples, *, length: int, washout: int) -> Examples:
     """
     import numpy as np
 
-    from objectives.tasks.data import Examples
+    from hpo.objectives.tasks.data import Examples
 
     u, target = part.x[0], part.label[0]
     before = len(u) - len(target)  # points without a target
@@ -162,7 +162,7 @@ def _part(
     task: SeriesParams, series: Series, part: slice, scaling: Any, target_scaling: Any
 ) -> Examples:
     """The points of a part, and ``washout`` ones before it, as one example."""
-    from objectives.tasks.data import Examples
+    from hpo.objectives.tasks.data import Examples
 
     first = (part.start if part.start >= 0 else len(series.u) + part.start) - task.washout
     x = scaling.scaled(series.u[first : part.stop])

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from objectives.tasks.data import Examples, Halves, Scaling
+from hpo.objectives.tasks.data import Examples, Halves, Scaling
 
 LARGE_BYTES = 2**23
 """Of the files that are read."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, PrivateAttr
 
-from objectives.contract import Protocol, TaskParams
+from hpo.objectives.contract import Protocol, TaskParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from objectives.tasks.data import Examples
+    from hpo.objectives.tasks.data import Examples
 
 
 class SplitTaskParams(TaskParams):
@@ -79,7 +79,7 @@ def for_member(
     in the same way in every trial; the test part stays untouched. Otherwise the whole training
     part trains and the test part scores.
     """
-    from objectives.randomness import stream
+    from hpo.objectives.randomness import stream
 
     if protocol is not Protocol.VALIDATION:
         return train, test
@@ -93,7 +93,7 @@ def _fold(train: Examples, task: SplitTaskParams) -> tuple[Examples, Examples]:
     """The fold of a member, and the others before it; every round of members has folds anew."""
     from sklearn.model_selection import StratifiedKFold
 
-    from objectives.randomness import stream
+    from hpo.objectives.randomness import stream
 
     turn, number = divmod(task._number, task.folds)
     drawn = stream(getattr(task, "split_seed", 0), f"validation folds/{turn}")

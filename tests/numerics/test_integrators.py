@@ -15,8 +15,8 @@ from networks import KINDS, METHODS, WITH_WARM, inputs, make_chip, scaled, solve
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from objectives.networks.integrators import EXTRAPOLATION, IntegratorName, Stepping
-from objectives.solved_equation import refined
+from hpo.objectives.networks.integrators import EXTRAPOLATION, IntegratorName, Stepping
+from hpo.objectives.solved_equation import refined
 
 ORDERS: dict[IntegratorName, int] = {
     "exponential": 1,

@@ -24,12 +24,12 @@ from networks import (
 from networks import inputs as doubles
 from torch import Tensor
 
-from objectives.networks.kernels import simd, sizes
-from objectives.networks.kernels.autograd import fused_series
-from objectives.networks.kernels.chips import IDEAL
-from objectives.networks.kernels.kernel import Pass
-from objectives.networks.layered import LayeredNetwork
-from objectives.networks.readout import LAST, Features
+from hpo.objectives.networks.kernels import simd, sizes
+from hpo.objectives.networks.kernels.autograd import fused_series
+from hpo.objectives.networks.kernels.chips import IDEAL
+from hpo.objectives.networks.kernels.kernel import Pass
+from hpo.objectives.networks.layered import LayeredNetwork
+from hpo.objectives.networks.readout import LAST, Features
 
 EACH_KIND = pytest.mark.parametrize("kind", WITH_WARM)
 EACH_NOISE = pytest.mark.parametrize("noise", [0.0, 0.05])

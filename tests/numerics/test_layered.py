@@ -8,8 +8,8 @@ import pytest
 import torch
 from networks import KINDS, METHODS, WITH_WARM, inputs, scaled, tiny
 
-from objectives.networks.integrators import IntegratorName
-from objectives.networks.layered import resolve_backend
+from hpo.objectives.networks.integrators import IntegratorName
+from hpo.objectives.networks.layered import resolve_backend
 
 
 @pytest.mark.parametrize("integrator", METHODS)

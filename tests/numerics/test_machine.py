@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hpo.cli.doctor import _equation
-from objectives import machine, solved_equation
-from objectives.networks import layered
+from hpo.objectives import machine, solved_equation
+from hpo.objectives.networks import layered
 
 
 def wrong_output(right: Callable[..., Any]) -> Any:

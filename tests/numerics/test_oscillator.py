@@ -12,8 +12,8 @@ from networks import GAMMA, THERMAL, inputs, scaled, tiny
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from objectives.networks import oscillator
-from objectives.networks.layered import Neurons
+from hpo.objectives.networks import oscillator
+from hpo.objectives.networks.layered import Neurons
 
 DRIVES = {
     "I > gamma": 3.0,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from networks import KINDS, gradients, inputs, tiny
 
-from objectives.networks.layered import Backend
+from hpo.objectives.networks.layered import Backend
 
 OWN: dict[str, dict[str, Any]] = {
     "spintronic": {

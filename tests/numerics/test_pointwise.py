@@ -13,9 +13,9 @@ from networks import assert_kernel_agrees, inputs, make_chip
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.integrators import Stepping, _runge_kutta
-from objectives.networks.kernels.generating import Pointwise, of_device
-from objectives.networks.pointwise import DeviceNetwork
+from hpo.objectives.networks.integrators import Stepping, _runge_kutta
+from hpo.objectives.networks.kernels.generating import Pointwise, of_device
+from hpo.objectives.networks.pointwise import DeviceNetwork
 
 
 class OfNeurons(NamedTuple):

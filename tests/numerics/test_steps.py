@@ -11,10 +11,10 @@ import pytest
 from networks import Floats
 from numpy.typing import NDArray
 
-from objectives.networks.kernels.compiling import kernel
-from objectives.networks.kernels.simd import load, splat, store
-from objectives.networks.kernels.sizes import WIDTH
-from objectives.networks.kernels.steps import cold_step, deep_step, warm_step
+from hpo.objectives.networks.kernels.compiling import kernel
+from hpo.objectives.networks.kernels.simd import load, splat, store
+from hpo.objectives.networks.kernels.sizes import WIDTH
+from hpo.objectives.networks.kernels.steps import cold_step, deep_step, warm_step
 
 Singles = NDArray[np.float32]
 

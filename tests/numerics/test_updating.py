@@ -11,12 +11,12 @@ import torch
 from networks import KINDS, make_chip
 from torch import Tensor
 
-import objectives
-from objectives.networks.kernels import learning
-from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
-from objectives.networks.layered import LayeredNetwork
-from objectives.tasks.data import Examples
-from objectives.training import updates_of
+from hpo import objectives
+from hpo.objectives.networks.kernels import learning
+from hpo.objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
+from hpo.objectives.networks.layered import LayeredNetwork
+from hpo.objectives.tasks.data import Examples
+from hpo.objectives.training import updates_of
 
 DENSE = {"density_inter": 1.0, "density_intra": 1.0}
 HOW = {"learning_rate": 0.01, "max_gradient": 1e-3}

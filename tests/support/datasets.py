@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from recordings import save
 
+from hpo.objectives.contract import TaskParams
+from hpo.objectives.tasks import TASKS
 from hpo.study import file as study_file
-from objectives.contract import TaskParams
-from objectives.tasks import TASKS
 
 CLASSES = 3
 

@@ -156,14 +156,12 @@ def _preload() -> None:
     """Import what programs of ours import, in time, and do once what is done once a process."""
     sys.path.insert(0, str(ROOT))
     sys.modules["pandas"] = None  # type: ignore[assignment]  # sklearn looks for it: pyarrow has a thread
-    for name in ("hpo", "objectives"):
-        package = importlib.import_module(name)
-        for found in pkgutil.walk_packages(package.__path__, f"{name}."):
-            if not found.name.endswith("__main__"):
-                importlib.import_module(found.name)
+    for found in pkgutil.walk_packages(importlib.import_module("hpo").__path__, "hpo."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
     for name in ("optuna_dashboard", "sklearn.datasets", "matplotlib.backends.backend_agg"):
         importlib.import_module(name)
-    importlib.import_module("objectives.warm_up").warm_up()
+    importlib.import_module("hpo.objectives.warm_up").warm_up()
     sys.path.remove(str(ROOT))
     del sys.modules["pandas"]
     gc.collect()

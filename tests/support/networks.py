@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from objectives.ctrnn import Ctrnn
-from objectives.networks.devices import drawn_normals
-from objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS, Stepping
-from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.layered import LayeredNetwork
-from objectives.networks.pointwise import DeviceNetwork
-from objectives.spintronic import Spintronic
+from hpo.objectives.ctrnn import Ctrnn
+from hpo.objectives.networks.devices import drawn_normals
+from hpo.objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS, Stepping
+from hpo.objectives.networks.kernels.chips import IDEAL, Chip
+from hpo.objectives.networks.layered import LayeredNetwork
+from hpo.objectives.networks.pointwise import DeviceNetwork
+from hpo.objectives.spintronic import Spintronic
 
 Floats = NDArray[np.float64]
 Slope = Callable[[float, Floats], Floats]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from objectives.device import (
+from hpo.objectives.device import (
     Device,
     Parameter,
     exp,
@@ -19,8 +19,8 @@ from objectives.device import (
     tanh,
     where,
 )
-from objectives.devices.duffing import Duffing
-from objectives.devices.phase_oscillator import PhaseOscillator
+from hpo.objectives.devices.duffing import Duffing
+from hpo.objectives.devices.phase_oscillator import PhaseOscillator
 
 __all__ = ["Clamped", "Cubic", "Duffing", "Leaky", "Odd", "PhaseOscillator"]
 

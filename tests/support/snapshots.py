@@ -11,6 +11,8 @@ from typing import Any
 
 from workers import toy_spec
 
+from hpo.objectives.contract import Outcome, Solved, Thermal
+from hpo.objectives.facts import told_info
 from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
@@ -24,8 +26,6 @@ from hpo.study.trials import (
     Trial,
     WorkerInfo,
 )
-from objectives.contract import Outcome, Solved, Thermal
-from objectives.facts import told_info
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 30

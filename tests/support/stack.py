@@ -15,7 +15,7 @@ from processes import free_port
 from required import missing
 from workers import wait_until
 
-from objectives import source
+from hpo.objectives import source
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("postgres", "migrate", "role", "workers", "dashboard")

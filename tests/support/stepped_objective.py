@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
-from objectives.contract import ObjectiveParams, Outcome, Protocol, Solved, TaskParams, Thermal
+from hpo.objectives.contract import ObjectiveParams, Outcome, Protocol, Solved, TaskParams, Thermal
 
 
 class SteppedParams(ToyParams):

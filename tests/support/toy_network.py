@@ -16,9 +16,9 @@ from pages import HOSTILE
 from safetensors.numpy import save
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
-from objectives import network_file
-from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
-from objectives.inspection import NetworkMember, NetworkObjective, Trace
+from hpo.objectives import network_file
+from hpo.objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
+from hpo.objectives.inspection import NetworkMember, NetworkObjective, Trace
 
 POINTS, DT_NS = 8, 0.5
 

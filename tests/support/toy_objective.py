@@ -20,7 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from objectives.contract import (
+from hpo.objectives.contract import (
     Baseline,
     Objective,
     ObjectiveParams,

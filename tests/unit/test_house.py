@@ -21,12 +21,15 @@ SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, toke
 
 
 def imported(source: Path) -> Iterator[str]:
-    """The full names that a file imports from ``hpo``."""
+    """The full names that a file imports from ``hpo``; ``hpo.objectives`` has rules of its own."""
+    ours = re.compile(r"hpo(?!\.objectives)(\.|$)")
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "hpo":
+        if isinstance(node, ast.ImportFrom) and ours.match(node.module or ""):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("hpo."))
+            yield from (
+                alias.name for alias in node.names if ours.match(alias.name) and "." in alias.name
+            )
 
 
 def refused(name: str, package: str) -> str | None:

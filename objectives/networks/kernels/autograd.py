@@ -1,6 +1,6 @@
 """The fused CPU path of the networks: one member, float32, forward and adjoint.
 
-The numba kernels of :mod:`objectives.networks.kernels`, each pair as one differentiable torch
+The numba kernels of :mod:`hpo.objectives.networks.kernels`, each pair as one differentiable torch
 function. The PyTorch networks are the reference; these agree with them to rounding, at a cost that
 is proportional to the number of synapses.
 """
@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectives.networks.kernels.chips import IDEAL, Chip
-from objectives.networks.kernels.kernel import Kernel, Pass
-from objectives.networks.kernels.layout import (
+from hpo.objectives.networks.kernels.chips import IDEAL, Chip
+from hpo.objectives.networks.kernels.kernel import Kernel, Pass
+from hpo.objectives.networks.kernels.layout import (
     Layout,
     check_tensor,
     message,
     weight_shapes,
 )
-from objectives.networks.kernels.work import in_threads
+from hpo.objectives.networks.kernels.work import in_threads
 
 
 def fused_series(

@@ -33,11 +33,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from objectives.networks.kernels.compiling import inlined, kernel
-from objectives.networks.kernels.elementary import ONE, ZERO
-from objectives.networks.kernels.layout import Groups
-from objectives.networks.kernels.products import gather, gather_back, multiply
-from objectives.networks.kernels.simd import (
+from hpo.objectives.networks.kernels.compiling import inlined, kernel
+from hpo.objectives.networks.kernels.elementary import ONE, ZERO
+from hpo.objectives.networks.kernels.layout import Groups
+from hpo.objectives.networks.kernels.products import gather, gather_back, multiply
+from hpo.objectives.networks.kernels.simd import (
     add_products,
     call,
     element,
@@ -48,7 +48,7 @@ from objectives.networks.kernels.simd import (
     splat,
     store,
 )
-from objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
+from hpo.objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
 
 
 class Shape(NamedTuple):

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from objectives.networks.kernels.compiling import inlined
-from objectives.networks.kernels.simd import (
+from hpo.objectives.networks.kernels.compiling import inlined
+from hpo.objectives.networks.kernels.simd import (
     absolute,
     by_quadrant,
     copysign,

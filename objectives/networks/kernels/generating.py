@@ -20,8 +20,8 @@ import numpy as np
 import sympy  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from objectives.networks.kernels import elementary, simd
-from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
+from hpo.objectives.networks.kernels import elementary, simd
+from hpo.objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
 
 Array = NDArray[np.float64]
 WIDTH = 16
@@ -251,8 +251,8 @@ class _Traced:
             raise ValueError(
                 f"{type(self._device).__name__}.{hook}: an expression that SymPy can differentiate "
                 f"must be returned, but got {type(error).__name__}: {text}. Take tanh, exp, ... "
-                "from objectives.device, not from math, numpy or torch, and in place of `if` its "
-                "where(condition, a, b)."
+                "from hpo.objectives.device, not from math, numpy or torch, and in place of `if` "
+                "its where(condition, a, b)."
             ) from error
 
     def _all(self, name: str, found: Any) -> Any:

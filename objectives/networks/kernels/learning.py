@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from objectives.networks.kernels.compiling import inlined, kernel
-from objectives.networks.kernels.elementary import ONE, TWO, ZERO, exp, log
-from objectives.networks.kernels.products import multiply
-from objectives.networks.kernels.simd import load, maximum, splat, store
-from objectives.networks.kernels.sizes import WIDTH
+from hpo.objectives.networks.kernels.compiling import inlined, kernel
+from hpo.objectives.networks.kernels.elementary import ONE, TWO, ZERO, exp, log
+from hpo.objectives.networks.kernels.products import multiply
+from hpo.objectives.networks.kernels.simd import load, maximum, splat, store
+from hpo.objectives.networks.kernels.sizes import WIDTH
 
 
 @inlined

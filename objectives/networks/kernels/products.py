@@ -19,9 +19,9 @@ import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
 from llvmlite import ir
 
-from objectives.networks.kernels.compiling import inlined, kernel
-from objectives.networks.kernels.elementary import ZERO
-from objectives.networks.kernels.simd import (
+from hpo.objectives.networks.kernels.compiling import inlined, kernel
+from hpo.objectives.networks.kernels.elementary import ZERO
+from hpo.objectives.networks.kernels.simd import (
     F32,
     called,
     element,
@@ -36,7 +36,7 @@ from objectives.networks.kernels.simd import (
     types,
     vector,
 )
-from objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
+from hpo.objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
 
 _GIVEN: str | None = cast(Any, numba.config).CPU_FEATURES
 _FEATURES = llvm.get_host_cpu_features().flatten() if _GIVEN is None else _GIVEN

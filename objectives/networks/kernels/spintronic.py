@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 from numba.core.ccallback import CFunc
 
-from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
-from objectives.networks.kernels.kernel import Array, OfNeurons
-from objectives.networks.kernels.simd import any_less, fma, load, store
-from objectives.networks.kernels.sizes import WIDTH
-from objectives.networks.kernels.steps import (
+from hpo.objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
+from hpo.objectives.networks.kernels.kernel import Array, OfNeurons
+from hpo.objectives.networks.kernels.simd import any_less, fma, load, store
+from hpo.objectives.networks.kernels.sizes import WIDTH
+from hpo.objectives.networks.kernels.steps import (
     LEAST,
     after_noise_kick,
     cold_step,
@@ -53,7 +53,7 @@ class SpintronicSteps:
     parts, per_step = 2, True
 
     def __init__(self, device: Any, *, noisy: bool) -> None:
-        """Compile those of an ``objectives.spintronic.Spintronic``, or take them from the cache."""
+        """Compile those of a ``hpo.objectives.spintronic.Spintronic``, or read the cache."""
         self._device, cold = device, device.thermal_power == 0.0
         self._variant = variant = NOISY if noisy else COLD if cold else WARM
         self.n_kept = 2 if variant == WARM else 3

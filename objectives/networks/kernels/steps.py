@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from objectives.networks.kernels.compiling import inlined
-from objectives.networks.kernels.elementary import (
+from hpo.objectives.networks.kernels.compiling import inlined
+from hpo.objectives.networks.kernels.elementary import (
     HALF,
     ONE,
     ZERO,
@@ -20,7 +20,7 @@ from objectives.networks.kernels.elementary import (
     exponential_parts,
     log,
 )
-from objectives.networks.kernels.simd import absolute, any_less, fma, square_root, where_less
+from hpo.objectives.networks.kernels.simd import absolute, any_less, fma, square_root, where_less
 
 _MAX_EXPONENT = np.float32(40.0)
 _NEAR = np.float32(0.34)  # just within ln(2)/2: there k = 0 and r = z

@@ -16,7 +16,7 @@ import pytest
 import recordings
 from stack import ROOT
 
-import objectives
+from hpo import objectives
 from hpo.cli import main
 from hpo.study import file
 

@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from stack import ROOT
 
-import objectives
+from hpo import objectives
 from hpo.config import SiteConfig
 from hpo.ledger import schema
 from hpo.study.file import load as load_study

@@ -17,10 +17,10 @@ import pytest
 import torch
 from stack import ROOT
 
-import objectives
-from objectives.contract import Outcome, Progress, Protocol, Solved
-from objectives.tasks import TASKS, load
-from objectives.tasks.arrays import ArraysParams
+from hpo import objectives
+from hpo.objectives.contract import Outcome, Progress, Protocol, Solved
+from hpo.objectives.tasks import TASKS, load
+from hpo.objectives.tasks.arrays import ArraysParams
 
 EXAMPLES, HOW_TO = ROOT / "docs/examples", ROOT / "docs/how-to"
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import objectives
-from objectives import baselines, ridge
-from objectives.contract import Baseline
-from objectives.tasks.narma10 import Narma10Params
-from objectives.tasks.sequential_digits import SequentialDigitsParams
+from hpo import objectives
+from hpo.objectives import baselines, ridge
+from hpo.objectives.contract import Baseline
+from hpo.objectives.tasks.narma10 import Narma10Params
+from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
 
 DIGITS = SequentialDigitsParams()
 
@@ -24,7 +24,7 @@ def found(name: str, task: Any, **params: Any) -> dict[str, Baseline]:
 
 def test_of_digits_a_pure_function_of_task_seed_and_neurons() -> None:
     digits = found("ctrnn", DIGITS, layers=2, width=8)
-    assert found("objectives.gru:GruObjective", DIGITS, layers=1, width=16) == digits
+    assert found("hpo.objectives.gru:GruObjective", DIGITS, layers=1, width=16) == digits
     assert digits["chance"] == Baseline(name="chance", score=0.1, is_chance=True)
     assert 0.1 < digits["majority class"].score < 0.11
     assert 0.95 < digits["linear model of the raw series"].score < 0.98

@@ -9,8 +9,8 @@ import numpy as np
 from recordings import labels, save, save_csv, series, unequal
 
 from hpo.launch import plan
+from hpo.objectives.contract import Protocol
 from hpo.study.file import read
-from objectives.contract import Protocol
 
 
 def told(tmp_path: Path, protocol: Protocol = Protocol.VALIDATION, **task: Any) -> list[str]:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import recordings
 
-import objectives
-from objectives import tasks
-from objectives.capabilities import KnowsCosts
-from objectives.contract import Protocol, TaskParams
-from objectives.layered import LayeredObjective
-from objectives.tasks.arrays import ArraysParams
-from objectives.tasks.narma10 import Narma10Params
-from objectives.tasks.sequential_digits import SequentialDigitsParams
+from hpo import objectives
+from hpo.objectives import tasks
+from hpo.objectives.capabilities import KnowsCosts
+from hpo.objectives.contract import Protocol, TaskParams
+from hpo.objectives.layered import LayeredObjective
+from hpo.objectives.tasks.arrays import ArraysParams
+from hpo.objectives.tasks.narma10 import Narma10Params
+from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
 
 DENSITIES = (0.0, 0.005, 0.125, 0.5, 1.0)
 """Some of whose numbers of connections end in a half for some widths."""

@@ -17,15 +17,15 @@ import torch
 import trainings
 from pydantic import ValidationError
 
-import objectives
-from objectives import device, network_file, source
-from objectives.artifacts import load_network
-from objectives.contract import Protocol
-from objectives.device import Device, Parameter, parameter
-from objectives.networks.devices import drawn
-from objectives.networks.kernels.chips import Chip
-from objectives.networks.kernels.generating import of_device
-from objectives.tasks.narma10 import Narma10Params
+from hpo import objectives
+from hpo.objectives import device, network_file, source
+from hpo.objectives.artifacts import load_network
+from hpo.objectives.contract import Protocol
+from hpo.objectives.device import Device, Parameter, parameter
+from hpo.objectives.networks.devices import drawn
+from hpo.objectives.networks.kernels.chips import Chip
+from hpo.objectives.networks.kernels.generating import of_device
+from hpo.objectives.tasks.narma10 import Narma10Params
 
 CUBIC = "pointwise_devices:Cubic"
 SMALL: dict[str, Any] = {"epochs": 1, "layers": 2, "width": 6, "max_step_ns": 1.0}
@@ -41,14 +41,15 @@ def network(name: str = CUBIC, **changes: Any) -> Any:
 def test_a_class_is_an_objective_and_its_parameters_are_keys() -> None:
     """One number, or one for each layer; without torch, SymPy, NumPy."""
     program = f"""
-import sys, objectives
+import sys
+from hpo import objectives
 own = objectives.load("{CUBIC}")
 assert own is objectives.load("{CUBIC}") and own.name == "{CUBIC}"
 assert own.Params(a=(0.1, 0.2, 0.3)).values() == {{"tau_ns": 2.0, "a": (0.1, 0.2, 0.3)}}
 print(*({{"torch", "sympy", "numpy", "numba"}} & sys.modules.keys()))
 """
     path = [str(Path(found.__file__ or "").parent) for found in (pointwise_devices, device)]
-    environment = {"PYTHONPATH": f"{path[0]}:{Path(path[1]).parent}"}
+    environment = {"PYTHONPATH": f"{path[0]}:{Path(path[1]).parents[1]}"}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
@@ -154,8 +155,8 @@ def test_a_flow_that_does_not_solve_the_rate_is_refused(monkeypatch: pytest.Monk
 
 
 REMEDY = (
-    " Take tanh, exp, ... from objectives.device, not from math, numpy or torch, and in place of "
-    "`if` its where(condition, a, b)."
+    " Take tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and in place "
+    "of `if` its where(condition, a, b)."
 )
 
 
@@ -309,4 +310,5 @@ def test_it_trains_is_solved_and_comes_back_from_its_file(name: str, tmp_path: P
 
 def test_its_module_counts_as_source() -> None:
     found = source.modules(CUBIC)
-    assert {"pointwise_devices", "objectives.device", "objectives.networks.pointwise"} <= {*found}
+    wanted = {"pointwise_devices", "hpo.objectives.device", "hpo.objectives.networks.pointwise"}
+    assert wanted <= {*found}

@@ -8,8 +8,8 @@ import pytest
 from scipy.special import stdtr
 from scipy.stats import ttest_ind
 
-from objectives import intervals
-from objectives.intervals import Estimate, compare, effective, estimate
+from hpo.objectives import intervals
+from hpo.objectives.intervals import Estimate, compare, effective, estimate
 
 OURS, THEIRS = [0.93, 0.95, 0.94, 0.92], [0.90, 0.91, 0.92, 0.905, 0.90]
 

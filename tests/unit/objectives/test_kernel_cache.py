@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from objectives.networks.kernels import compiling
+from hpo.objectives.networks.kernels import compiling
 
 PROGRAM = """
 import numpy as np
-from objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, kernel, pointwise
-from objectives.networks.kernels.elementary import TWO
-from objectives.networks.kernels.simd import call, fma, load, pointer, store
+from hpo.objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, kernel, pointwise
+from hpo.objectives.networks.kernels.elementary import TWO
+from hpo.objectives.networks.kernels.simd import call, fma, load, pointer, store
 
 TEXT = '''
 def doubled(x, offset, n, found):
@@ -42,11 +42,11 @@ def test_a_helper_that_changed_is_compiled_anew(tmp_path: Path) -> None:
 
     A kernel calls a function that was made of a text; both are found again, and both are noticed.
     """
-    ours = Path(compiling.__file__).parents[2]
-    shutil.copytree(ours, tmp_path / "objectives", ignore=shutil.ignore_patterns("__pycache__"))
+    ours = Path(compiling.__file__).parents[3]
+    shutil.copytree(ours, tmp_path / "hpo", ignore=shutil.ignore_patterns("__pycache__"))
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    helper = tmp_path / "objectives/networks/kernels/elementary.py"
+    helper = tmp_path / "hpo/objectives/networks/kernels/elementary.py"
 
     def run() -> str:
         environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -12,11 +12,11 @@ import trainings
 from trainings import evaluate
 
 from hpo.errors import SpecError
+from hpo.objectives import measured
+from hpo.objectives.contract import UnavailableError
 from hpo.study import file
 from hpo.study.file import restore
 from hpo.study.spec import StudySpec
-from objectives import measured
-from objectives.contract import UnavailableError
 
 TEXT = "device,tau_ns,s\nA1,10.0,0.5\nA2,14.0,0.4\n"
 SMALL = trainings.SMALL | {"epochs": 2}

@@ -15,14 +15,14 @@ import trainings
 from networks import KINDS, scaled
 from safetensors.torch import load_file, save, save_file
 
-import objectives
-from objectives import network_file, solved_equation
-from objectives.artifacts import FORMAT, describe, load_network
-from objectives.classifier import Classifier
-from objectives.contract import Protocol
-from objectives.network_file import KEY
-from objectives.solved_equation import refined
-from objectives.tasks import load
+from hpo import objectives
+from hpo.objectives import network_file, solved_equation
+from hpo.objectives.artifacts import FORMAT, describe, load_network
+from hpo.objectives.classifier import Classifier
+from hpo.objectives.contract import Protocol
+from hpo.objectives.network_file import KEY
+from hpo.objectives.solved_equation import refined
+from hpo.objectives.tasks import load
 
 SMALL = trainings.SMALL | {"epochs": 1}
 SIZES = {"members": 1, "layers": 2, "width": 6, "channels": 1, "outputs": 10}
@@ -79,7 +79,7 @@ def test_the_description_says_what_the_network_is(saved: Path) -> None:
     wanted = {
         "format": FORMAT,
         "objective": "spintronic",
-        "network": "objectives.networks.pointwise.DeviceNetwork",
+        "network": "hpo.objectives.networks.pointwise.DeviceNetwork",
         "architecture": SIZES,
         "input_scaling": None,
         "classes": [str(digit) for digit in range(10)],

@@ -7,7 +7,7 @@ import torch
 from toy_network import ToyMember, ToyNetworkObjective
 from toy_objective import ToyParams, ToyTask
 
-from objectives.contract import OnEpoch, Outcome, Protocol
+from hpo.objectives.contract import OnEpoch, Outcome, Protocol
 
 
 def test_memory_that_torch_cannot_get_is_a_memory_error() -> None:

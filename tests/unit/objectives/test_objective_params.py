@@ -12,16 +12,17 @@ import torch
 from pydantic import ValidationError
 from trainings import evaluate
 
-from objectives.contract import UnavailableError
-from objectives.ctrnn import Ctrnn
-from objectives.layered import LayeredParams
-from objectives.spintronic import Spintronic
+from hpo.objectives.contract import UnavailableError
+from hpo.objectives.ctrnn import Ctrnn
+from hpo.objectives.layered import LayeredParams
+from hpo.objectives.spintronic import Spintronic
 
 
 def test_parameters_and_costs_are_told_without_what_computes() -> None:
     code = """
-import sys, objectives
-from objectives.tasks.sequential_digits import SequentialDigitsParams
+import sys
+from hpo import objectives
+from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
 loaded = {name: objectives.load(name) for name in objectives.BUILT_IN}
 params = {name: objective.Params() for name, objective in loaded.items()}
 costs = loaded["spintronic"].costs_of(params["spintronic"], SequentialDigitsParams())

@@ -15,14 +15,14 @@ import torch
 import trainings
 from pydantic import ValidationError
 
-import objectives
-from objectives import artifacts, network_file, predictor, ridge
-from objectives.contents import SeriesContents, contents
-from objectives.contract import Outcome, Protocol, UnavailableError
-from objectives.tasks import own_series
-from objectives.tasks.narma10 import Narma10Params
-from objectives.tasks.own_series import OwnSeriesParams
-from objectives.tasks.series import load, windows
+from hpo import objectives
+from hpo.objectives import artifacts, network_file, predictor, ridge
+from hpo.objectives.contents import SeriesContents, contents
+from hpo.objectives.contract import Outcome, Protocol, UnavailableError
+from hpo.objectives.tasks import own_series
+from hpo.objectives.tasks.narma10 import Narma10Params
+from hpo.objectives.tasks.own_series import OwnSeriesParams
+from hpo.objectives.tasks.series import load, windows
 
 SMALL: dict[str, Any] = {"layers": 1, "width": 12, "epochs": 3}
 TASK = Narma10Params(washout=50, n_train=400, n_test=200)

@@ -9,9 +9,9 @@ import torch
 from networks import KINDS, inputs, tiny
 from trainings import evaluate
 
-from objectives.contract import Protocol
-from objectives.networks.layered import LayeredNetwork
-from objectives.solved_equation import (
+from hpo.objectives.contract import Protocol
+from hpo.objectives.networks.layered import LayeredNetwork
+from hpo.objectives.solved_equation import (
     MAX_REFINEMENTS,
     MAX_SEARCH_REFINEMENTS,
     refined,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-import objectives
-from objectives.networks.sparsity import mirrored_mask, n_connections, random_mask
-from objectives.randomness import stream
+from hpo import objectives
+from hpo.objectives.networks.sparsity import mirrored_mask, n_connections, random_mask
+from hpo.objectives.randomness import stream
 
 
 def network(seeds: list[int], **params: Any) -> Any:

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from trainings import SMALL, checkpoints, evaluate
 
-from objectives.contract import Protocol
-from objectives.tasks.sequential_digits import SequentialDigitsParams
+from hpo.objectives.contract import Protocol
+from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
 
 spintronic = partial(evaluate, "spintronic")
 

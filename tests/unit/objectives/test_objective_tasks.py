@@ -12,14 +12,14 @@ import pytest
 from datasets import images, recordings, save_images, save_recordings, save_ts, ts
 from sklearn.datasets import load_digits
 
-from objectives.contract import Protocol
-from objectives.tasks import load, speakers
-from objectives.tasks.data import Examples
-from objectives.tasks.fashion_mnist import CLASSES, FashionMnistParams
-from objectives.tasks.mnist1d import Mnist1dParams
-from objectives.tasks.sequential_digits import halves
-from objectives.tasks.spoken_digits import SpokenDigitsParams
-from objectives.tasks.ucr import UcrParams
+from hpo.objectives.contract import Protocol
+from hpo.objectives.tasks import load, speakers
+from hpo.objectives.tasks.data import Examples
+from hpo.objectives.tasks.fashion_mnist import CLASSES, FashionMnistParams
+from hpo.objectives.tasks.mnist1d import Mnist1dParams
+from hpo.objectives.tasks.sequential_digits import halves
+from hpo.objectives.tasks.spoken_digits import SpokenDigitsParams
+from hpo.objectives.tasks.ucr import UcrParams
 
 # --- sequential digits ---------------------------------------------------------------------------
 

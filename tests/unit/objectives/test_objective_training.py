@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objectives.contract import OnEpoch, Outcome, Protocol
-from objectives.randomness import stream
-from objectives.tasks.data import Examples, Split
-from objectives.training import Identity, Recipe, train
+from hpo.objectives.contract import OnEpoch, Outcome, Protocol
+from hpo.objectives.randomness import stream
+from hpo.objectives.tasks.data import Examples, Split
+from hpo.objectives.training import Identity, Recipe, train
 
 N_TRAIN, N_SCORE, N_CLASSES = 50, 20, 3
 IDENTITY = {"lr0": 0.05, "member_seed": 0}

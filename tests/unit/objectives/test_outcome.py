@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import snapshots
 
-import objectives
-from objectives.contract import Baseline, Outcome, Solved, Thermal
+from hpo import objectives
+from hpo.objectives.contract import Baseline, Outcome, Solved, Thermal
 
 SOLVED: dict[str, Any] = {
     "score": 0.9,

@@ -16,14 +16,14 @@ import trainings
 from numpy.typing import NDArray
 from recordings import N, ending_in_nan, labels, save, save_csv, series, unequal
 
-from objectives import network_file
-from objectives.artifacts import load_network, network_input
-from objectives.contract import Protocol
-from objectives.tasks import csvs, load
-from objectives.tasks import npz as npz_file
-from objectives.tasks.arrays import ArraysParams
-from objectives.tasks.data import Examples
-from objectives.tasks.recording import read
+from hpo.objectives import network_file
+from hpo.objectives.artifacts import load_network, network_input
+from hpo.objectives.contract import Protocol
+from hpo.objectives.tasks import csvs, load
+from hpo.objectives.tasks import npz as npz_file
+from hpo.objectives.tasks.arrays import ArraysParams
+from hpo.objectives.tasks.data import Examples
+from hpo.objectives.tasks.recording import read
 
 REMEDY = 'Write pad = "before" in [task], or cut the series to one length.'
 

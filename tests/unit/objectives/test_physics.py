@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from objectives import physics
+from hpo.objectives import physics
 
 PAPER: dict[str, Any] = {"layers": 3, "width": 32, "density_inter": 0.5, "density_intra": 0.5}
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from objectives import source
+from hpo.objectives import source
 
 MODULE = '''
 """A docstring."""
 import numpy as np
-from objectives.contract import Objective, ObjectiveParams, Outcome, TaskParams
+from hpo.objectives.contract import Objective, ObjectiveParams, Outcome, TaskParams
 {imports}
 
 
@@ -66,9 +66,9 @@ def modules() -> dict[str, str]:
 def test_what_an_objective_imports_counts_wherever_it_does(package: Path) -> None:
     found = modules()
     own = ["lazily", "own", "own.deep", "own.deep.inner", "own.helper", "own.model"]
-    assert [name for name in found if not name.startswith("objectives")] == own
-    assert "objectives.contract" in found
-    assert not any(name.split(".")[0] in ("numpy", "hpo", "pydantic") for name in found)
+    assert [name for name in found if not name.startswith("hpo.")] == own
+    assert "hpo.objectives.contract" in found
+    assert not any(name.split(".")[0] in ("numpy", "pydantic") for name in found)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,6 @@ def test_a_process_keeps_to_what_it_has_read(package: Path) -> None:
 def test_our_own_objectives_are_of_all_that_computes() -> None:
     found = source.modules("spintronic")
     for name in ("spintronic", "training", "solved_equation", "networks.kernels.spintronic"):
-        assert f"objectives.{name}" in found
-    assert "objectives.ctrnn" not in found
+        assert f"hpo.objectives.{name}" in found
+    assert "hpo.objectives.ctrnn" not in found
     assert source.fingerprint("spintronic") != source.fingerprint("ctrnn")

@@ -20,13 +20,13 @@ import pytest
 import recordings
 from numpy.typing import NDArray
 
-from objectives.tasks.arrays import ArraysParams
-from objectives.tasks.fashion_mnist import FashionMnistParams
-from objectives.tasks.own_series import OwnSeriesParams
-from objectives.tasks.recorded import RecordedParams
-from objectives.tasks.spoken_digits import SpokenDigitsParams
-from objectives.tasks.ucr import UcrParams
-from objectives.variability import Variability
+from hpo.objectives.tasks.arrays import ArraysParams
+from hpo.objectives.tasks.fashion_mnist import FashionMnistParams
+from hpo.objectives.tasks.own_series import OwnSeriesParams
+from hpo.objectives.tasks.recorded import RecordedParams
+from hpo.objectives.tasks.spoken_digits import SpokenDigitsParams
+from hpo.objectives.tasks.ucr import UcrParams
+from hpo.objectives.variability import Variability
 
 FILES = sorted(Path(__file__).with_name("refusals").glob("*.txt"))
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives import thermal
+from hpo.objectives import thermal
 
 TAU_NS, X_TH, POWER = 14.0, 1e-3, 0.5
 

@@ -13,17 +13,17 @@ import trainings
 from networks import KINDS
 from trainings import evaluate
 
+from hpo.objectives import thermal_check
+from hpo.objectives.contract import Protocol
+from hpo.objectives.networks.integrators import Stepping
+from hpo.objectives.scoring import Hardware, ideal_accuracy
+from hpo.objectives.solved_equation import refined
+from hpo.objectives.spintronic import Spintronic
+from hpo.objectives.tasks.narma10 import Narma10Params
+from hpo.objectives.variability import Variability
 from hpo.study import file
 from hpo.study.file import restore, validate
 from hpo.study.spec import StudySpec
-from objectives import thermal_check
-from objectives.contract import Protocol
-from objectives.networks.integrators import Stepping
-from objectives.scoring import Hardware, ideal_accuracy
-from objectives.solved_equation import refined
-from objectives.spintronic import Spintronic
-from objectives.tasks.narma10 import Narma10Params
-from objectives.variability import Variability
 
 VARIED: dict[str, Any] = {"tau_spread": 0.3, "weight_bits": 4, "draws": 3}
 NOISY = VARIED | {"s_spread": 0.2, "input_noise": 0.1, "oscillator_noise_per_sqrt_ns": 0.01}

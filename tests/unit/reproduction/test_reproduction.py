@@ -13,7 +13,7 @@ import snapshots
 from paper_studies import bell, study
 
 from hpo.errors import HpoError
-from objectives.contract import Solved
+from hpo.objectives.contract import Solved
 from reproduction import data, evidence, jobs, runs
 
 

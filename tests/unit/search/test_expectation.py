@@ -11,10 +11,10 @@ import pytest
 from searches import ended
 from workers import toy_spec
 
+from hpo.objectives.intervals import sampling_error
 from hpo.search.kriging_believer import KNOWN, expected
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
-from objectives.intervals import sampling_error
 
 
 def asking(**tables: Any) -> StudySpec:

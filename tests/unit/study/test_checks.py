@@ -10,9 +10,9 @@ import pytest
 import snapshots
 from snapshots import member, solved, thermal
 
+from hpo.objectives.contract import Outcome
+from hpo.objectives.facts import told_info
 from hpo.study.networks import Confirmation, Yield, chip_yield
-from objectives.contract import Outcome
-from objectives.facts import told_info
 
 
 def confirmation(*outcomes: Outcome) -> Confirmation:

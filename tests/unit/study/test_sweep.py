@@ -13,10 +13,10 @@ from pydantic import Field
 from toy_objective import ToyObjective, ToyParams
 
 from hpo.errors import SpecError
+from hpo.objectives.contract import ObjectiveParams, Protocol
 from hpo.search import space, suggest
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
-from objectives.contract import ObjectiveParams, Protocol
 
 CURVES: list[dict[str, Any]] = [
     {"label": "few", "x": "x", "values": [0.2, 0.1, 1], "fixed": {"k": 2}},

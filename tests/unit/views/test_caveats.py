@@ -12,6 +12,8 @@ import pytest
 import snapshots
 from snapshots import solved, thermal
 
+from hpo.objectives.contract import Outcome, Solved, Thermal
+from hpo.objectives.facts import told_info
 from hpo.study.file import validate
 from hpo.study.networks import Member
 from hpo.study.result import Result
@@ -21,8 +23,6 @@ from hpo.views import report as report_page
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import front, style
 from hpo.views.terminal import status, text_tables
-from objectives.contract import Outcome, Solved, Thermal
-from objectives.facts import told_info
 
 STEPPED = "stepped_objective:SteppedObjective"
 REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"

@@ -10,13 +10,13 @@ import pytest
 import snapshots
 from snapshots import member, slot, snapshot
 
+from hpo.objectives.contract import Protocol
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, StudySnapshot, Trial
 from hpo.views import pictures
 from hpo.views import report as report_page
 from hpo.views.figures import declared
-from objectives.contract import Protocol
 
 SCORES = (0.5, 0.7, 0.8)
 

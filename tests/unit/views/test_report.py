@@ -14,12 +14,12 @@ import snapshots
 from pages import HOSTILE, figures, names, shown
 from snapshots import FEW_TRIALS
 
+from hpo.objectives.contract import Baseline
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 from hpo.views import formatting, json_records, verdict
 from hpo.views import report as report_page
 from hpo.views.figures import importance
 from hpo.views.figures.networks import Confusion
-from objectives.contract import Baseline
 
 REPORTED = "the reported 89.83 ± 2.91 % (arXiv:2408.02835)"
 

@@ -9,10 +9,10 @@ import pytest
 import snapshots
 from listing import known, listed
 
+from hpo.objectives.intervals import estimate, published
 from hpo.study.trials import SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import verdict
 from hpo.views.terminal import status, text_tables
-from objectives.intervals import estimate, published
 
 DONE = snapshots.realistic(snapshots.spec())
 SEARCHED = snapshots.realistic(snapshots.spec(), confirmed=False)

@@ -11,12 +11,12 @@ import pytest
 import snapshots
 
 from hpo.errors import StudyError
+from hpo.objectives.contract import Protocol
 from hpo.study.result import Result
 from hpo.study.spec import derived_seed
 from hpo.study.trials import SlotState
 from hpo.worker import network, provenance
 from hpo.worker.network import StudyNetwork
-from objectives.contract import Protocol
 
 NETWORK = {"objective": "toy_network:ToyNetworkObjective"}
 PARAMS = {"x": 0.4, "k": 3, "rate_per_ns": 0.02, "colour": "red"}

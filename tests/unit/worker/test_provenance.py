@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hpo.objectives import rounding, source
 from hpo.worker.crew import THREADS
-from objectives import rounding, source
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from pages import HOSTILE, names
 from toy_network import ToyMember
 
 from hpo.errors import HpoError
+from hpo.objectives.contract import Protocol, Solved
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.worker import network, replay, trace_page
 from hpo.worker.replay import Replay
-from objectives.contract import Protocol, Solved
 
 if TYPE_CHECKING:
     from browsing import Watched

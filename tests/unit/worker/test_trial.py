@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from snapshots import solved
 
+from hpo.objectives.contract import Outcome
 from hpo.worker.trial import member_of
-from objectives.contract import Outcome
 
 
 def test_numbers_of_numpy_are_stored_as_numbers_and_what_is_told_beside_the_checks() -> None:
