@@ -58,7 +58,7 @@ def run(arguments: Namespace, command: str) -> int:
     """
     given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
     values = {key: value for key, value in given.items() if value is not None}
-    replaced = values or arguments.overrides or arguments.quick
+    replaced = values or arguments.overrides or arguments.quick or arguments.begin_from is None
     overrides = [*arguments.overrides]
     if arguments.begin_from is not None:
         overrides.insert(
@@ -199,7 +199,7 @@ class Launch:
         view = self._view(first)
         try:
             try:
-                self._start(workers, how)
+                self._start(workers, first.spec, new=how == "created")
                 outcome = self._follow(view, first)
             finally:
                 view.close()
@@ -214,23 +214,23 @@ class Launch:
         finally:
             self._executor.stop()
 
-    def _start(self, workers: int, how: str) -> None:
+    def _start(self, workers: int, spec: StudySpec, *, new: bool) -> None:
         try:
             self._executor.start(workers)
         except HpoError:
             with suppress(HpoError, *DATABASE_ERRORS):  # else the standing workers would take it
-                if how == "created" and interventions.withdraw(self._ledger, self._spec.name):
+                if new and interventions.withdraw(self._ledger, self._spec.name):
                     _say(f"{self._spec.name}: withdrawn again, since no worker could be started")
             raise
+        if new and self._path and spec.warm_start:  # not before: what is withdrawn leaves no trace
+            why = "not written (the file has one, or is read-only): give --begin-from again"
+            how = "written" if file.keep_warm_start(spec, self._path) else why
+            _say(f"{self._path}: [warm_start] {how}")
 
     def _beginning(self, spec: StudySpec, *, new: bool) -> Iterator[str]:
         """Where the search begins, or could begin."""
         if spec.warm_start is not None:
             yield formatting.warm_start_text(spec)
-            if new and self._path:
-                why = "not written (the file has one, or is read-only): give --begin-from again"
-                how = "written" if file.keep_warm_start(spec, self._path) else why
-                yield f"{self._path}: [warm_start] {how}"
         elif new and (found := self._ledger.earlier(spec)):
             name, score = found[0]
             best = f"the best of {name} ({formatting.score_text(spec, score)}) fits this space"

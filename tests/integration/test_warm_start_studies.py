@@ -193,7 +193,7 @@ def test_the_nearest_study_has_the_best_score_and_its_best_trial_in_this_space(
 
 
 def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
-    ledger: Ledger, hpo: Callable[..., str], tmp_path: Path
+    ledger: Ledger, hpo: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(ledger)
     study, text = tmp_path / "new.toml", "# mine\n" + file.dumps(toy_spec("new", space=SPACE))
@@ -206,6 +206,9 @@ def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
     shown = hpo(*line, "--set", "warm_start.top=3", "--dry-run")
     assert "warm start  trials 0 to 2 begin with the best of source\n" in shown
     dry = json.loads(hpo(*line, "--dry-run", "--json"))
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", "/nowhere")  # where no sbatch is
+        assert "withdrawn again" in hpo(*line, "--executor", "slurm", "--workers", 1, status=1)
     assert study.read_text() == text
     assert f"{study}: [warm_start] written\n" in hpo(*line, status=1)
     assert study.read_text().startswith(text)
