@@ -38,10 +38,16 @@ export PGPASSWORD PGREQUIREAUTH=scram-sha-256 PGUSER=hpo PGHOST=127.0.0.1 PGPORT
 end=false again=false tries=0
 trap 'end=true' TERM INT
 trap 'end=true again=true' USR1
+trap 'kill -INT ${server:-} 2>/dev/null && wait $server || true' EXIT
 while ! $end; do # a server that was ready and died starts again
   "$bin/postgres" -D "$home/data" -p "$port" -h '*' -c unix_socket_directories= -N 500 &
   server=$!
-  until "$bin/pg_isready" -q; do
+  until said=$("$bin/psql" -qXAtc 'SELECT 1' 2>&1); do # as ours: any server answers a ping
+    case $said in *auth* | *pg_hba* | *'invalid response'*)
+      echo "error: port $port is another server's: $said. Name a free one in HPO_DATABASE_PORT" >&2
+      exit 1
+      ;;
+    esac
     if ! kill -0 $server 2>/dev/null; then # after a kill, until its last processes have ended
       ((++tries < 10)) || exit 1
       sleep 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import textwrap
 import tokenize
 import zipfile
 import zlib
@@ -71,7 +72,7 @@ def _arrays(path: Path, bytes_: bytes, names: Sequence[str]) -> dict[str, NDArra
     try:
         loaded = np.load(io.BytesIO(bytes_), allow_pickle=False)
     except damaged as error:
-        refuse(path, "an .npz file", str(error), "Write it with numpy.savez.")
+        refuse(path, "an .npz file", _short(error), "Write it with numpy.savez.")
     if not isinstance(loaded, np.lib.npyio.NpzFile):
         refuse(path, "an .npz file", "a single array", "Write it with numpy.savez(…, x=x, y=y).")
     found: dict[str, NDArray[Any]] = {}
@@ -82,11 +83,15 @@ def _arrays(path: Path, bytes_: bytes, names: Sequence[str]) -> dict[str, NDArra
                 found[name] = loaded[name] if name in names else np.empty(0)
             except damaged as error:
                 remedy = _UNEQUAL if name == "x" else "Write it with numpy.savez."
-                got = " ".join(str(error).split())
-                refuse(path, f"an array of numbers or texts `{name}`", got, remedy)
+                refuse(path, f"an array of numbers or texts `{name}`", _short(error), remedy)
             if not isinstance(found[name], np.ndarray):
                 refuse(path, f"an array `{name}`", "other bytes", "Write it with numpy.savez.")
     return found
+
+
+def _short(error: BaseException) -> str:
+    """What somebody else's error says; some quote the whole file."""
+    return textwrap.shorten(str(error), 200, placeholder=" ...")
 
 
 def _refuse_large(path: Path, archive: zipfile.ZipFile | None, names: Sequence[str]) -> None:
