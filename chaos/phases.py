@@ -25,7 +25,6 @@ from typing import Annotated, Any, ClassVar, Literal
 import psycopg
 from pydantic import Field
 
-from chaos.crew import ROOT
 from hpo.ledger.ledger import Ledger
 from hpo.objectives.contract import (
     Objective,
@@ -40,6 +39,7 @@ from hpo.postgres.embedded import Embedded, status, stop
 from hpo.study.file import validate
 from hpo.worker.crew import RELEASE_S
 
+ROOT = Path(__file__).parents[1]
 BUSY_S = 5.0
 """What a busy machine takes."""
 _SHORT = "from hpo.worker import crew; crew.ALONE_S = 1.0; import runpy; "

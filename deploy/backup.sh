@@ -5,7 +5,8 @@
 #   restic init                                              # once
 #   deploy/backup.sh docker compose exec -T postgres pg_dump -U hpo -Fc -Z0 hpo
 #
-# A dump that fails is not kept. HPO_BACKUP_METRICS, if set, is a file of node_exporter's textfile
+# restic >= 0.17. Everybody on the host reads the command line: put a password into PGPASSFILE, not into a
+# URL. A dump that fails is not kept. HPO_BACKUP_METRICS, if set, is a file of node_exporter's textfile
 # collector, for the alerts HpoBackupOld and HpoNoBackup.
 set -eu
 restic backup --quiet --tag hpo --stdin-filename hpo.dump --stdin-from-command -- "$@"
