@@ -175,12 +175,11 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
 
 def test_the_recipe_for_mlflow_asks_for_what_is_there(url: str) -> None:
     """All of it but MLflow's own calls, which was run against MLflow 3."""
-    page = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
-    block = next(b for b in page.split("```python\n") if "import mlflow" in b).split("```")[0]
+    recipe = (ROOT / "docs/examples/to_mlflow.py").read_text(encoding="utf-8")
     study = hpo.load("toy", url)
     own: dict[str, Any] = {"study": study, "trials": study.trials, "curves": study.curves}
     own["trial"] = study.trials.iloc[0]
-    nodes = [n for n in ast.walk(ast.parse(block)) if isinstance(n, ast.Attribute | ast.Subscript)]
+    nodes = [n for n in ast.walk(ast.parse(recipe)) if isinstance(n, ast.Attribute | ast.Subscript)]
     asked = [text for text in map(ast.unparse, nodes) if re.match(r"\w+", text)[0] in own]  # type: ignore[index]
     assert len(asked) > 12
     for text in asked:
