@@ -1,4 +1,4 @@
-"""``docs/reproduction.md``: figure by figure, written from the committed data alone."""
+"""``docs/records/reproduction.md``, figure by figure, and ``docs/reproduction.md``, its result."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hpo.study.trials import StudySnapshot
 from hpo.views import formatting
 from hpo.views.figures.declared import chart
 from reproduction import evidence, prose, readings
-from reproduction.claims import SETTLED, Answer, Kind, arithmetic, together, undecided
+from reproduction.claims import SETTLED, Answer, Cell, Kind, arithmetic, together, undecided
 from reproduction.data import core_seconds, n_networks, spread_text
 from reproduction.evidence import Curve, Evidence, Point, Studies, pooled
 from reproduction.jobs import JOBS, SPLITS
-from reproduction.measures import PAPER
+from reproduction.measures import PAPER, Verdict
 
 PLAIN = readings.PLAIN.name
 
@@ -26,14 +26,14 @@ def write(
     evidences: Mapping[str, Evidence],
     answers: Sequence[Answer],
     pictures: Sequence[Path],
-    path: Path,
-) -> None:
-    """Write the document; ``pictures`` are those that were drawn."""
-    there = {picture.stem: picture.relative_to(path.parent) for picture in pictures}
+    docs: Path,
+) -> list[Path]:
+    """Write the record and the page before it; ``pictures`` are those that were drawn."""
+    there = {picture.stem: f"../{picture.relative_to(docs).as_posix()}" for picture in pictures}
     theirs = evidence.ctrnn(studies)
     parts = [
         prose.TITLE,
-        _summary(answers),
+        together_text(answers),
         prose.ABOUT,
         _strays(studies),
         "## The claims\n\n" + prose.RULES + "\n\n" + _claims(answers),
@@ -44,7 +44,21 @@ def write(
         prose.OPEN_POINTS,
         "## What was run\n\n" + _runs(studies) + "\n\n" + prose.AGAIN,
     ]
-    path.write_text("\n\n".join(part.strip() for part in parts if part) + "\n", encoding="utf-8")
+    summary = prose.SUMMARY.format(
+        counts=_counts(answers), accuracy=_peak(answers, evidences), table=_verdicts(answers)
+    )
+    return [
+        put(docs / "reproduction.md", [summary]),
+        put(docs / "records" / "reproduction.md", parts),
+    ]
+
+
+def put(path: Path, parts: Sequence[str]) -> Path:
+    """Write the paragraphs of a page."""
+    path.parent.mkdir(exist_ok=True)
+    text = "\n\n".join(part.strip() for part in parts if part) + "\n"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -59,50 +73,74 @@ def verdict_text(answer: Answer) -> str:
     if answer.kind is not Kind.DEPENDS:
         return str(answer.kind)
     yes, no = answer.settled(holds=True), answer.settled(holds=False)
-    return f"{Kind.DEPENDS}: holds with {_titles(yes)}; not with {_titles(no)}"
+    return f"{Kind.DEPENDS}: holds with {titles(yes)}; not with {titles(no)}"
 
 
-def _titles(names: Iterable[str]) -> str:
-    titles = {reading.name: reading.title for reading in readings.ALL}
-    return ", ".join(titles[name] for name in names)
+def _found(plain: Cell | None) -> str:
+    if plain is None:
+        return "–"
+    share = "" if plain.is_settled else f" ({plain.share:.0%})"
+    return f"{plain.finding.verdict}{share}"
 
 
-def _share(name: str, share: float) -> str:
-    return f"{_titles([name])} ({share:.0%})"
+def titles(names: Iterable[str]) -> str:
+    """Return the titles of readings."""
+    known = {reading.name: reading.title for reading in readings.ALL}
+    return ", ".join(known[name] for name in names)
 
 
-def joint_text(answers: Sequence[Answer]) -> str:
+def together_text(answers: Sequence[Answer]) -> str:
     """Under which readings the headline and what it stands on hold together."""
     found = together(answers)
     control = found.pop(readings.CONTROL.name, None)
-    what = "the accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ"
     held = {name: share for name, (holds, share) in found.items() if holds}
-    if held:
-        known = "" if len(found) == len(readings.ALL) - 1 else " of which all of it was measured"
-        sure = [_share(name, share) for name, share in held.items() if share >= SETTLED]
-        rest = [_share(name, share) for name, share in held.items() if share < SETTLED]
-        text = f"Of {len(found)} readings{known}, {what} hold together under "
-        text += f"{', '.join(sure) or 'none'}, in that share of the resamples"
-        text += f"; in the networks, but not surely, under {', '.join(rest)}" if rest else ""
-        return text + (f". The figures, as few networks: {control[1]:.0%}." if control else ".")
-    most = max(found.values(), key=lambda pair: pair[1], default=(False, 0.0))[1]
-    return (
-        f"{what.capitalize()} hold together under none of the readings, and in {most:.0%} of "
-        "resamples at most."
-    )
+    text = "Four results hold together, or not: the accuracy, the maximum at 1 ns, the loss at "
+    text += f"both ends and the shift with τ. Of {len(found)} readings of which all was measured, "
+    text += f"they do under {len(held)}, in the share of the resamples that stands behind each:\n"
+    for words, sure in (("surely", True), ("in the networks, but not surely", False)):
+        own = [
+            f"{titles([name])} ({share:.0%})"
+            for name, share in held.items()
+            if (share >= SETTLED) is sure
+        ]
+        text += f"\n- {words}: {', '.join(own)}." if own else ""
+    return text + (f"\n\nThe figures, as few networks: {control[1]:.0%}." if control else "")
 
 
-def _summary(answers: Sequence[Answer]) -> str:
+def _counts(answers: Sequence[Answer]) -> str:
     counts = Counter(answer.kind for answer in answers)
-    found = ", ".join(f"{counts[kind]} {kind}" for kind in Kind if counts[kind])
-    counts_of_readings = [len(answer.cells.keys() - {readings.CONTROL.name}) for answer in answers]
-    least, most = min(counts_of_readings), max(counts_of_readings)
-    n = f"{least} to {most} readings" if least < most else f"{most} reading{'s' * (most > 1)}"
+    most = max(len(answer.cells.keys() - {readings.CONTROL.name}) for answer in answers)
     return (
-        f"Of {len(answers)} claims about trained spintronic networks, judged under {n} of "
-        f"what the paper leaves open: {found}. What it says of its CTRNN cannot be decided. "
-        f"{joint_text(answers)} [Sensitivity](sensitivity.md) has the matrix."
+        f"Of {len(answers)} claims of arXiv:2408.02835 about trained spintronic networks, "
+        f"{counts[Kind.YES]} are reproduced and {counts[Kind.NO]} are not, under any of "
+        f"{most} readings of what the paper leaves open. The others depend on the reading "
+        f"({counts[Kind.DEPENDS]}) or cannot be decided ({counts[Kind.OPEN]})."
     )
+
+
+def _peak(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> str:
+    """What the accuracy at 1 ns is, where it was measured and is the highest."""
+    maximum = next(a for a in answers if a.claim.short == "maximum at 1 ns").plain
+    point = evidences[PLAIN].at_optimum() if PLAIN in evidences else None
+    if maximum is None or maximum.finding.verdict is not Verdict.YES or point is None:
+        return ""
+    ours = spread_text(network.accuracy / 100 for network in point.networks)
+    mean, std = PAPER["fig2b"]
+    return f"Accuracy peaks at 1 ns, as reported: {ours}, reported {mean:.2f} ± {std:.2f} %. "
+
+
+def _verdicts(answers: Sequence[Answer]) -> str:
+    """A row for each claim, in words that fit two screens."""
+    words = {Kind.NO: "not reproduced", Kind.DEPENDS: "depends", Kind.OPEN: "undecided"}
+    rows = [
+        [
+            answer.claim.text,
+            _found(answer.plain),
+            words.get(answer.kind, str(answer.kind)),
+        ]
+        for answer in answers
+    ]
+    return table(["the paper says", "in the figures", "over the readings"], rows)
 
 
 def _strays(studies: Studies) -> str:
@@ -203,12 +241,12 @@ def _searched(studies: Studies) -> str:
 
 
 def _figure(
-    name: str, studies: Studies, there: Mapping[str, Path], answers: Sequence[Answer]
+    name: str, studies: Studies, there: Mapping[str, str], answers: Sequence[Answer]
 ) -> str:
     title, says, places, keys = prose.FIGURES[name]
     parts = [f"## {title}", f"**The paper says.** {says}"]
     shown = [there[key] for key in keys if key in there]
-    parts += [f"![{title}]({path.as_posix()})" for path in shown]
+    parts += [f"![{title}]({path})" for path in shown]
     about = [a for a in answers if a.claim.place in places and a.plain]
     if about:
         lines = [

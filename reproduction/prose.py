@@ -1,9 +1,11 @@
-"""The words of ``docs/reproduction.md`` that no measurement writes."""
+"""The words of the reproduction's pages that no measurement writes."""
 
 from __future__ import annotations
 
 TITLE = """\
-# Every figure and number of arXiv:2408.02835, measured"""
+# The paper, claim by claim
+
+[The paper, reproduced](../reproduction.md) has the result."""
 
 ABOUT = """\
 The figures keep the paper's equation, so they claim nothing of hardware: their oscillators have no thermal power. With one of 1e-3 most verdicts stay as they are ([sensitivity](sensitivity.md)).
@@ -11,32 +13,32 @@ The figures keep the paper's equation, so they claim nothing of hardware: their 
 E. Plouet, D. Sanz-Hernández, A. Vecchiola, J. Grollier, F. Mizrahi, *Training a multilayer dynamical spintronic network with standard
 machine learning tools to perform time series classification*, arXiv:2408.02835 (2024); published as Phys. Rev. Applied 23, 034051 (2025).
 
-Each figure is a study file in `studies/`, and this page is written from the committed data in
-`docs/reproduction/`: `make figures` draws and writes all of it again, without training;
+Each figure is a study file in `studies/`. `make figures` draws and writes this page from the committed data in `docs/reproduction/`, without training.
 `make reproduce` measures it again, `make reproduce FIG=fig4` one figure.
 
-The networks are those of Eq. (2)-(8): three layers of 32 neurons on sequential digits, 898 images to train and 899 to
-test (stratified, `split_seed`), batches of 120, Adam, gradient elements clipped to 1. Points of the figures are
-trained on the whole training half from ten seeds for 60 epochs and tested once, after the last epoch, on the test half
-(`protocol = "confirm"`), on the solved equation ([integrators](explanation/integrators.md)); nothing was selected by them. Fig. 2 (b) from 0.1 to 4 ns, Fig. 3 (a, b) from 0.2 to 2.5 ns, and Fig. 4
-were measured on three splits of the images (n = 30), the point at 1 ns on eight; the other time scales, Fig. 3 (c), and three networks of Fig. 1 on one, as all other readings are but for the
-accuracy. Of what the paper leaves open, f_cut and the constants of the CTRNN were chosen, before and on one-step maps, by the accuracy that they give at 1 ns; the other readings keep this
-cut-off (0.1/Δt equals it at 1 ns) but for 0.02 and 0.05/ns, and *factor 2, f_cut 0.05/ns*, whose own was chosen likewise."""
+- **Networks** are those of Eq. (2)-(8): three layers of 32 neurons on sequential digits, 898 images to train and 899 to test (stratified, `split_seed`), batches of 120, Adam, gradient elements clipped to 1.
+- **Points of the figures** are trained on the whole training half from ten seeds for 60 epochs. They are tested once, after the last epoch, on the test half (`protocol = "confirm"`), on [the solved equation](../explanation/integrators.md). Nothing was selected by them.
+- **Splits.** Fig. 2 (b) from 0.1 to 4 ns, Fig. 3 (a, b) from 0.2 to 2.5 ns, and Fig. 4 were measured on three splits of the images (n = 30), the point at 1 ns on eight. The other time scales, Fig. 3 (c), and three networks of Fig. 1 have one split. So have all other readings but for the accuracy.
+- **Tuned:** f_cut and the constants of the CTRNN were chosen before, on one-step maps, by the accuracy that they give at 1 ns. Other readings keep this cut-off (0.1/Δt equals it at 1 ns), but for 0.02 and 0.05/ns, and for *factor 2, f_cut 0.05/ns*, whose own was chosen likewise."""
 
 RULES = """\
-The rules stood before most of these data: when they were written, Fig. 2 (b) and 4 on split 0 had been seen, and 3 (a) when a reviewer's objections
-changed some of them. They are those of the former measurement, which was of one-step maps, but for these. *Without loss*, and the accuracy, are now
-equivalence with a margin and an interval; curves that are compared are cut to the points that all have; *Δt < τ* compares as many points of the broad set on both
-sides; the drive is judged by both ways to take ⟨|W|⟩; five curves are judged where two of six were the same; the ends are 0.05 and 10 ns (0.1 and 4 ns under other readings); what concerns
-weights, failed trainings, 50 %, Fig. 1 and the windows of Fig. 3 is new. Three things were settled after data under other readings had been seen. That a verdict with one side alone
-settled is undecided moved claims from *not reproduced*, and would keep *Δt < τ* from *reproduced*. That curves under other readings are of split 0 alone, at 1 ns too, took *maximum at 1 ns* from some
-of them as settled. And which outer curves have ten seeds: all had three at first; where accuracy and maximum hold they were measured again with ten, which settled two more cells.
+The rules were written before most of these data. Fig. 2 (b) and 4 on split 0 had been seen by then, and 3 (a) when a reviewer's objections changed some of them. They are those of the former measurement, of one-step maps, with these changes:
 
-Two points are *alike* when the median of the worse one lies within
-the quartiles of the better one, or less than 2 points below its median; *the plateau* of a curve is the unbroken run of points around its best one that are
-alike to it, and its *centre* their geometric mean. *Holds*, *partly* and *fails* is what the rule finds in the figures, with the share of 100 resamples of
-their networks (of each split by itself; of the broad set, also of its points) in which it holds (near 90 known to ± 3, so that lists of readings may change by one). The verdict is over all readings of what is
-open ([sensitivity](sensitivity.md)): by all where they agree, else by those in which nine of ten resamples do; where only one side is so settled, it cannot be decided. *Partly* does not hold."""
+- *Without loss*, and the accuracy, are now equivalence with a margin and an interval. Curves that are compared are cut to the points that all have.
+- *Δt < τ* compares as many points of the broad set on both sides. The drive is judged by both ways to take ⟨|W|⟩. Five curves are judged where two of six were the same.
+- The ends are 0.05 and 10 ns (0.1 and 4 ns under other readings). What concerns weights, failed trainings, 50 %, Fig. 1 and the windows of Fig. 3 is new.
+
+Three things were settled after data under other readings had been seen:
+
+- A verdict with only one side settled is undecided. That moved claims from *not reproduced*, and would keep *Δt < τ* from *reproduced*.
+- Curves under other readings are of split 0 alone, at 1 ns too. That took *maximum at 1 ns* from some of them as settled.
+- Which outer curves have ten seeds. All had three at first; where accuracy and maximum hold they were measured again with ten, which settled two more cells.
+
+Terms:
+
+- Two points are *alike* when the median of the worse one lies within the quartiles of the better one, or less than 2 points below its median. *The plateau* of a curve is the unbroken run of points around its best one that are alike to it, and its *centre* their geometric mean.
+- *Holds*, *partly* and *fails* is what the rule finds in the figures, with the share of 100 resamples of their networks in which it holds. Each split is resampled by itself, and of the broad set also its points. Shares near 90 are known to ± 3, so lists of readings may change by one.
+- The verdict is over all readings of what is open ([sensitivity](sensitivity.md)): by all where they agree, else by those in which nine of ten resamples do. Where only one side is so settled, it cannot be decided. *Partly* does not hold."""
 
 UNDECIDED = """\
 The paper gives none of the constants of its CTRNN but the densities, so nothing about it can be reproduced, and nothing refuted. Ours were chosen by hand
@@ -46,15 +48,13 @@ ARITHMETIC = """\
 What follows from the numbers of the paper alone, without a training."""
 
 ACCURACY = """\
-Ten seeds, mean ± standard deviation. The paper does not tell which half of the images is learnt: so the point at 1 ns is measured on
-several such splits. The rule takes the interval by the seeds, on these splits; that by the splits, of which other readings have three, reaches below 86.92 % under some of them."""
+Ten seeds, mean ± standard deviation. The paper does not say which half of the images trains, so the point at 1 ns is measured on eight such splits.
+The rule takes the interval by the seeds, on these splits. Other readings have three splits, and the interval by the splits reaches below 86.92 % under some of them."""
 
 SEARCHED = """\
-Three searches score on part of the training half, confirm their winner on ten fresh seeds, and test it once. Beside
-them a search as we read the paper's: TPE, one network per trial, scored on the test half. What its best trial claims is what
-such a search reports; confirmed is the same configuration on fresh seeds, after the same 40 epochs. The winners of the
-others are confirmed after 100 epochs, so that the difference is of data and training, too. `seqdigits` has a thermal
-power of 1e-3; the other spintronic searches have none, as the paper's equation."""
+Three searches score on part of the training half, confirm their winner on ten fresh seeds, and test it once. Beside them stands a search as we read the paper's: TPE, one network per trial, scored on the test half.
+What its best trial claims is what such a search reports. *Confirmed* is the same configuration on fresh seeds, after the same 40 epochs. The winners of the others are confirmed after 100 epochs, so the difference is of data and training, too.
+`seqdigits` has a thermal power of 1e-3; the other spintronic searches have none, as the paper's equation."""
 
 SEARCHES = {
     "seqdigits": "`seqdigits`: spintronic, thermal power 1e-3, validation data",
@@ -63,27 +63,61 @@ SEARCHES = {
     "seqdigits-ctrnn": "`seqdigits-ctrnn`: CTRNN, validation data",
 }
 
-SENSITIVITY = """\
+SUMMARY = """\
+# The paper, reproduced
+
+**{counts}** Its CTRNN cannot be judged: the paper does not give that network's constants.
+
+{accuracy}But the paper does not give the cut-off of its filter, and we tuned it at 1 ns; with half that cut-off the peak moves to 1.6 ns. Accuracy does not stay from 0.4 to 2.5 ns under any reading.
+
+![Accuracy against input time scale](reproduction/fig2b.svg)
+
+Median and quartiles of 10 or 30 networks, on the [solved equation](explanation/integrators.md).
+
+{table}
+
+Each claim has a rule, written before most of the data. The second column is what it finds; a share says in how many resamples it holds where nine of ten do not agree. [Sensitivity](sensitivity.md) has the readings.
+
+The figures have no thermal power, as the paper's equation, so they claim nothing of hardware.
+
+[The records](records/reproduction.md) have every figure, rule and number. `make reproduce` measures all again."""
+
+READ_OTHERWISE = """\
 # How far each verdict depends on what the paper leaves open
 
-**With a thermal power of 1e-3 or 1e-2, about that of a real oscillator and ten times as much, the paper's network keeps its accuracy, 88.4 ± 1.9 and 89.4 ± 1.7 %, and its maximum at 1 ns**, if it is
-trained with it. Neither the five-fold window nor dynamics around half of the maximum hold with it, as they do not without. Some verdicts differ from those of the figures. At 1e-3 *sparsified down
-to 50 % without loss* holds in part only; *intra-layer connections down to 10 % without loss* and *variability grows with density* hold in part instead of failing. At 1e-2 the bell holds, though not
-surely (45 of 100 resamples). *More saturation and failed trainings at higher density* fails at both.
+**With a [thermal power](how-to/thermal.md) of 1e-3, about that of a real oscillator, the paper's network keeps its accuracy and its maximum at 1 ns, if it is trained with it.** So it does at ten times as much. The five-fold window and dynamics around half of the maximum fail with it, as they do without.
 
-The paper does not give the cut-off of its filter, the integration step, the initial state and weights, the number of epochs, what `n_epoch` counts, nor
-whether the last layer is filtered, and its Eq. (1) and (2) differ by a factor of 2. Its oscillators have no thermal power, and those that exist have: [about 1e-3](how-to/thermal.md). Here the claims of [the reproduction](reproduction.md) are judged under other
-readings of these, one at a time (two in *factor 2, f_cut 0.05/ns*). A cell says whether the claim holds (✓), partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds; in bold, where nine of
-ten agree with it. A claim is reproduced, or not, where all readings agree; it depends on the reading where cells of both kinds are settled; else it cannot be decided."""
+The paper leaves open the cut-off of its filter, the integration step, initial state and weights, the number of epochs, what `n_epoch` counts, and whether the last layer is filtered. Its Eq. (1) and (2) differ by a factor of 2.
+
+![Claims against readings](reproduction/{picture})
+
+A cell says whether the claim of [the reproduction](reproduction.md) holds (✓), partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds. Bold: nine of ten agree.
+
+{table}
+
+*Together*: the share of resamples in which the accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ all hold. Bold: they hold in the networks themselves.
+
+Some verdicts differ with thermal power:
+
+- At 1e-3, *sparsified down to 50 % without loss* holds in part only. *Intra-layer connections down to 10 % without loss* and *variability grows with density* hold in part instead of failing.
+- At 1e-2 the curves are bell-shaped, though not surely (45 of 100 resamples).
+- At both, *more saturation and failed trainings at higher density* fails.
+
+[The records](records/sensitivity.md) have every claim under every reading."""
+
+SENSITIVITY = """\
+# Each claim under each reading
+
+[How far each verdict depends on what the paper leaves open](../sensitivity.md) has the result and the matrix. The claims of [the reproduction](reproduction.md) are judged under other readings of the paper, one change at a time (two in *factor 2, f_cut 0.05/ns*).
+A claim is reproduced, or not, where all readings agree. It depends on the reading where cells of both kinds are settled; else it cannot be decided."""
 
 MEASURED = """\
-Ten seeds per point on split 0 of the images, and on splits 1 and 2 at 1 ns, for the accuracy alone. The outer curves of Fig. 3 (a, b) have as many where accuracy and maximum hold, so that it is
-for them to decide whether all holds together (0.1/Δt; factor 2 with 0.05/ns; x; one step; tenfold weights; 120 epochs: chosen so when three had been measured), and three elsewhere; the broad set has 32 points of one seed. Of Fig. 4 there are five
-points and the optimum, so that variability and optimum of the density are told by few. *The figures* have three splits in Fig. 2 (b), 3 (a, b) and 4 but at the ends of the time scales, eight
-at 1 ns, and 64 points of ten seeds in the broad set; *as few networks*, they are cut down to what the other readings have, which shows what that alone
-changes. At 1 ns a cut-off of 0.1/Δt is that of the figures, so that it is no other reading of Fig. 1, of Fig. 4 and of the accuracy, where it repeats networks of the figures. What the networks of a reading do is scored on the solved equation, but for those of *one step per point*:
-they are maps of the neurons, not solutions of their equation, and scored as such. Readings with a thermal power were trained with its mean effect, at the paper's hyper-parameters; all others
-were measured with a floor of 1e-30 under the amplitudes, which the equation does not have. Eight networks of the paper's point, trained again without it, have the same scores, bit for bit."""
+- **Seeds and splits.** Ten seeds per point on split 0 of the images, and on splits 1 and 2 at 1 ns, for the accuracy alone. The broad set has 32 points of one seed. Of Fig. 4 there are five points and the optimum, so few points tell of variability and optimum of the density.
+- **Outer curves of Fig. 3 (a, b)** have ten seeds where accuracy and maximum hold, so that it is for them to decide whether all holds together. These are 0.1/Δt; factor 2 with 0.05/ns; x; one step; tenfold weights; 120 epochs (chosen so when three had been measured). Elsewhere they have three.
+- ***The figures*** have three splits in Fig. 2 (b), 3 (a, b) and 4 but at the ends of the time scales, eight at 1 ns, and 64 points of ten seeds in the broad set. *As few networks*, they are cut down to what the other readings have, which shows what that alone changes.
+- **A cut-off of 0.1/Δt** is that of the figures at 1 ns. So it is no other reading of Fig. 1, of Fig. 4 and of the accuracy, where it repeats networks of the figures.
+- **Scores** are those on the solved equation, but for *one step per point*: its networks are maps of the neurons, not solutions of their equation, and scored as such.
+- **Thermal power:** those readings were trained with its mean effect, at the paper's hyper-parameters. All others were measured with a floor of 1e-30 under the amplitudes, which the equation does not have. Eight networks of the paper's point, trained again without it, have the same scores, bit for bit."""
 
 FIGURES = {
     "fig1": (
@@ -131,31 +165,30 @@ FIGURES = {
 
 WHY = {
     "fig1": """\
-The first layer slows the signal to half of the mean frequency of the input; the next ones do not; all do with a cut-off of 0.02/ns alone. In the figures
-the mean amplitude falls from layer to layer. Ever more states lie within 0.1 of 0 or 1; in the last layer more than half of them do, under every reading.
+The first layer slows the signal to half of the mean frequency of the input; the next ones do not. All do with a cut-off of 0.02/ns alone. In the figures the mean amplitude falls from layer to layer.
+Ever more states lie within 0.1 of 0 or 1; in the last layer more than half of them do, under every reading.
 (Three networks; the neurons of the picture are chosen for what they tell apart, not for being typical.)""",
     "fig2b": """\
-The accuracy, the maximum at 1 ns and the loss at both ends are there on the solved equation, with an f_cut that the paper does not give, and that was chosen at 1 ns. With a lower one the
-optimum moves to slower inputs: the equations stay the same when all times are scaled, weights, learning rate and f_cut inversely, so that a fixed f_cut is a time
-scale of its own. The window is narrower than the paper's under every reading, in the figures above all on the fast side: on each of three splits there is a step of 9 to 11 points
-between 0.63 and 1 ns. We do not know what is learnt there. A cut-off that is tied to Δt (0.1/Δt) keeps the accuracy up to 2.5 ns, and of all readings it alone
-makes the weights of fast inputs larger, as section IV says: it may be what the paper has. Our CTRNN, whose constants were chosen at 1 ns, too, is ahead at 0.16 to 0.63 ns by 3 to 5 points.""",
+The accuracy, the maximum at 1 ns and the loss at both ends are there on the solved equation. But the paper does not give f_cut, and ours was chosen at 1 ns. With a lower one the optimum moves to slower inputs.
+The equations stay the same when all times are scaled, and weights, learning rate and f_cut inversely: a fixed f_cut is a time scale of its own.
+The window is narrower than the paper's under every reading, in the figures above all on the fast side. On each of three splits there is a step of 9 to 11 points between 0.63 and 1 ns; we do not know what is learnt there.
+A cut-off that is tied to Δt (0.1/Δt) keeps the accuracy up to 2.5 ns. Of all readings it alone makes the weights of fast inputs larger, as section IV says: it may be what the paper has.
+Our CTRNN, whose constants were chosen at 1 ns, too, is ahead at 0.16 to 0.63 ns by 3 to 5 points.""",
     "fig3a": """\
 The optimum moves with τ, less than in proportion: over 16-fold in τ about 2.5-fold, while lr0 and f_cut stay. Each curve falls on both
-sides; that of the shortest τ dips on the fast side by 2.0 points, hundredths over the margin, and so is no bell by the rule.""",
+sides. That of the shortest τ dips on the fast side by 2.0 points, hundredths over the margin, and so is no bell by the rule.""",
     "fig3b": """\
-At the lowest learning rate the weights stay small and the curve is low, as the paper says. At the highest one networks of the same point differ most, and their median
+At the lowest learning rate the weights stay small and the curve is low, as the paper says. At the highest one networks of the same point differ most. Their median
 falls from 74 to 50 % and back between 0.2 and 0.63 ns, which is no bell: we do not know why.""",
     "fig3c": """\
-Eq. (9) takes every input of a neuron for 1, but what arrives are outputs y of the filter, which are smaller, and so is the drive. In the terms of Eq. (2) the best
-points have 2.4 to 5 under every reading, over existing connections: the factor of 3 decides, and the factor 2 of Eq. (1) halves it. The rule for the learning rate holds neither here nor for the paper's own
-optimum: Adam moves a weight by about the learning rate at every update, and 8 updates per epoch must reach weights of the order of 1.""",
+Eq. (9) takes every input of a neuron for 1. What arrives are outputs y of the filter, which are smaller, and so is the drive. In the terms of Eq. (2) the best points have 2.4 to 5 under every reading, over existing connections.
+So the factor of 3 decides, and the factor 2 of Eq. (1) halves it. The rule for the learning rate holds neither here nor for the paper's own optimum:
+Adam moves a weight by about the learning rate at every update, and 8 updates per epoch must reach weights of the order of 1.""",
     "fig4": """\
-The curve of all connections rises up to full density; that of the intra-layer ones is flat from 35 % on, that of the inter-layer ones from 50 %. With 10 % of the
-intra-layer connections left about 2 points are lost, with 20 % of the inter-layer ones about 4: neither is surely less than the two that we call no loss; with half of all connections, one or none.
-Under *factor 2, f_cut 0.05/ns* half of all connections are better than all by 1.5 points, less than the margin. In the figures variability and failed trainings fall with density, where the paper has them rise,
-perhaps since every seed draws its own connections, and few of them differ more from one another than many. Of the 39 failures 30 are at two points whose medians lie at the bound: low accuracy rather than
-failed trainings; no dense network is among them. Saturation does rise with density.""",
+The curve of all connections rises up to full density; that of the intra-layer ones is flat from 35 % on, that of the inter-layer ones from 50 %. With 10 % of the intra-layer connections left about 2 points are lost, with 20 % of the inter-layer ones about 4.
+Neither is surely less than the two that we call no loss. With half of all connections one point is lost, or none. Under *factor 2, f_cut 0.05/ns* half of all connections are better than all by 1.5 points, less than the margin.
+In the figures variability and failed trainings fall with density, where the paper has them rise. Perhaps this is since every seed draws its own connections, and few of them differ more from one another than many.
+Of the 39 failures 30 are at two points whose medians lie at the bound: low accuracy rather than failed trainings. No dense network is among them. Saturation does rise with density.""",
 }
 """What agrees, what does not, and why, as far as we know."""
 
@@ -177,7 +210,7 @@ OPEN_POINTS = """\
 | broad set of Fig. 3 (c) | 64 points of a scrambled Sobol sequence over Δt, τ, lr0 and S; the drive also counts the points of Fig. 2 (b), 3 (a), 3 (b) |
 | ⟨\\|W\\|⟩ and N of Eq. (9) | mean over the connections that exist between and within layers, after training; over all entries, zeros included, it is half at a density of 50 %; N = d_inter 32 + d_intra 32, as below Eq. (9) |
 | hyper-parameters of the CTRNN | τ = 3 ns, lr0 = 0.1, lr_decay = 15, S = 0.2 in Fig. 2 (b), chosen by hand at 1 ns; searched in `seqdigits-ctrnn` |
-| integration, and steps per point | `exponential-ab3`, the closed form of Eq. (2) under the drive that the last three outputs promise for a step, in steps of at most 0.5 ns (searches and CTRNN: 0.35 ns; `max_step_ns`); then the same weights with ever more steps, up to 128 times as many, until two refinements agree within 0.1 points ([integrators](explanation/integrators.md)). One step per point is a map, and one of the readings of [sensitivity](sensitivity.md) |
+| integration, and steps per point | `exponential-ab3`, the closed form of Eq. (2) under the drive that the last three outputs promise for a step, in steps of at most 0.5 ns (searches and CTRNN: 0.35 ns; `max_step_ns`); then the same weights with ever more steps, up to 128 times as many, until two refinements agree within 0.1 points ([integrators](../explanation/integrators.md)). One step per point is a map, and one of the readings of [sensitivity](sensitivity.md) |
 | number of epochs | 60 in the figures; the searches train for 40 to 100 epochs and confirm with 100 (`seqdigits-single`: 40) |
 | input | pixel / 16, held for `dt_ns` |
 | synapse count 2896 | input weights sparsified, readout dense: (1×32 + 2×32×32 + 3×32×32) × 0.5 + 32×10 |
@@ -188,6 +221,5 @@ OPEN_POINTS = """\
 | neurons of Fig. 1 and 2 (c-e) | member 0; of a layer, the neuron that tells the shown images apart best |"""
 
 AGAIN = """\
-`docs/reproduction/*.json` hold every network: its parameters, seed, accuracy, seconds and measured drive. Measured again with
-the same study files, the data come out the same on the same kind of CPU, bit for bit; elsewhere `make reproduce` says how many
-medians lie within the committed quartiles."""
+`docs/reproduction/*.json` hold every network: its parameters, seed, accuracy, seconds and measured drive. Measured again with the same study files, the data come out the same on the same type of CPU, bit for bit.
+Elsewhere `make reproduce` says how many medians lie within the committed quartiles."""

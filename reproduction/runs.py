@@ -109,10 +109,9 @@ def draw(docs: Path) -> None:
     drawn = pictures.draw_all(studies, traces.read(folder), folder)
     evidences = evidence.gather(studies, layers.read(folder))
     answers = claims.answer_all(evidences)
-    target = docs / "reproduction.md"
-    page.write(studies, evidences, answers, drawn, target)
+    drawn += page.write(studies, evidences, answers, drawn, docs)
     drawn += sensitivity.write(answers, evidences, docs)
-    for path in (*drawn, target):
+    for path in drawn:
         print(path)
 
 

@@ -1,4 +1,4 @@
-"""``docs/sensitivity.md`` and its figure: every claim under every reading of the paper."""
+"""Every claim under every reading: ``docs/sensitivity.md``, its figure, and the record behind."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from hpo.views import pictures
 from hpo.views.palette import GREEN, ORANGE, VERMILLION
 from reproduction import prose, readings
-from reproduction.claims import Answer
+from reproduction.claims import Answer, together
 from reproduction.data import spread_text
 from reproduction.evidence import Evidence
 from reproduction.measures import Verdict
-from reproduction.page import joint_text, table, verdict_text
+from reproduction.page import put, table, titles, together_text, verdict_text
 from reproduction.readings import Reading
 
 COLOURS = {Verdict.YES: GREEN, Verdict.PARTLY: ORANGE, Verdict.NO: VERMILLION}
@@ -23,23 +23,46 @@ SIGNS = {Verdict.YES: "✓", Verdict.PARTLY: "~", Verdict.NO: "✗"}
 
 
 def write(answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Path) -> list[Path]:
-    """Write the page and draw its matrix; nothing where the plain reading alone was measured."""
+    """Write both pages and draw the matrix; nothing where the plain reading alone was measured."""
     measured = [reading for reading in readings.ALL if reading.name in evidences]
     if not {reading.name for reading in readings.OTHERS} & evidences.keys():
         return []
     picture = docs / "reproduction" / "sensitivity.png"
     _draw(answers, measured, picture)
-    target = docs / "sensitivity.md"
+    summary = prose.READ_OTHERWISE.format(
+        picture=picture.name, table=_summary(answers, measured, evidences)
+    )
     parts = [
         prose.SENSITIVITY,
-        f"![Claims against readings](reproduction/{picture.name})",
-        joint_text(answers),
+        together_text(answers),
         "## Verdicts\n\n" + _verdicts(answers),
         "## Readings\n\n" + _readings(measured, evidences),
         "## What was measured under each\n\n" + prose.MEASURED + "\n\n" + _details(answers),
     ]
-    target.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
-    return [picture, target]
+    record = put(docs / "records" / "sensitivity.md", parts)
+    return [picture, put(docs / "sensitivity.md", [summary]), record]
+
+
+def _summary(
+    answers: Sequence[Answer], measured: Sequence[Reading], evidences: Mapping[str, Evidence]
+) -> str:
+    """A row for each reading: its accuracy, and whether four results hold together."""
+    rows = []
+    for name, (holds, share) in together(answers).items():
+        shown = f"**{share:.0%}**" if holds else f"{share:.0%}"
+        rows.append([titles([name]), _accuracy(evidences[name]), shown])
+    known = {row[0] for row in rows}
+    rows += [
+        [reading.title, _accuracy(evidences[reading.name]), "–"]
+        for reading in measured
+        if reading.title not in known
+    ]
+    return table(["reading", "accuracy at 1 ns", "together"], rows)
+
+
+def _accuracy(found: Evidence) -> str:
+    point = found.at_optimum()
+    return spread_text(n.accuracy / 100 for n in point.networks) if point else "–"
 
 
 def _verdicts(answers: Sequence[Answer]) -> str:
@@ -48,27 +71,29 @@ def _verdicts(answers: Sequence[Answer]) -> str:
 
 
 def _readings(measured: Sequence[Reading], evidences: Mapping[str, Evidence]) -> str:
-    rows = []
-    for reading in measured:
-        point = evidences[reading.name].at_optimum()
-        found = spread_text(n.accuracy / 100 for n in point.networks) if point else "–"
-        rows.append([reading.title, reading.why, found])
+    rows = [
+        [reading.title, reading.why, _accuracy(evidences[reading.name])] for reading in measured
+    ]
     return table(["reading", "why the paper can be read so", "accuracy at 1 ns"], rows)
 
 
 def _details(answers: Sequence[Answer]) -> str:
-    titles = {reading.name: reading.title for reading in readings.ALL}
     parts = []
     for answer in answers:
         rows = [
-            [titles[name], f"{cell.finding.verdict} ({cell.share:.0%})", cell.finding.text]
+            [titles([name]), f"{cell.finding.verdict} ({cell.share:.0%})", cell.finding.text]
             for name, cell in answer.cells.items()
         ]
         parts.append(
-            f"### {answer.claim.text} ({answer.claim.place})\n\n*Rule:* {answer.claim.rule}.\n\n"
+            f"### {answer.claim.text} ({answer.claim.place})\n\n{_rule(answer)}\n\n"
             + table(["reading", "verdict", "measured"], rows)
         )
     return "\n\n".join(parts)
+
+
+def _rule(answer: Answer) -> str:
+    whole, _, part = answer.claim.rule.partition("; partly: ")
+    return f"*Rule:* {whole}." + (f" *Partly:* {part}." if part else "")
 
 
 def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) -> None:

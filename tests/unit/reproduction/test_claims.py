@@ -115,10 +115,8 @@ def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
     )
     for path in sensitivity.write(list(answers.values()), evidences, tmp_path):
         assert path.stat().st_size > 1000
-    text = (tmp_path / "sensitivity.md").read_text(encoding="utf-8")
-    assert (
-        "together under Eq. (1) with its factor 2 (100%), in that share of the resamples." in text
-    )
+    text = (tmp_path / "records/sensitivity.md").read_text(encoding="utf-8")
+    assert "\n- surely: Eq. (1) with its factor 2 (100%).\n" in text
 
 
 def test_layers_are_those_of_the_optimum_trained_again(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_page_of_a_trial_run_says_so(tmp_path: Path) -> None:
     tried = replace(other, spec=other.spec.model_copy(update={"budget": budget}))
     data.write(tried, tmp_path / runs.FOLDER / "fig4.json")
     runs.draw(tmp_path)
-    text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
+    text = (tmp_path / "records/reproduction.md").read_text(encoding="utf-8")
     assert "these data differ from the study files.\n\n- `fig4`: budget.epochs\n" in text
 
 
@@ -71,8 +71,9 @@ def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "reproduction", "draw", "--docs", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    written = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
-    assert written == (docs / "reproduction.md").read_text(encoding="utf-8")
+    for page in ("reproduction.md", "sensitivity.md"):
+        for path in (page, f"records/{page}"):
+            assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text("utf-8")
 
 
 def test_what_is_missing_is_known() -> None:
