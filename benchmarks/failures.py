@@ -1,6 +1,6 @@
 """How many networks of one setting never learn, and how that shows without a test part.
 
-``python -m benchmarks.failures sets/GunPoint``: the setting that docs/how-to/own-data.md confirms,
+``python -m benchmarks.failures sets/GunPoint``: a setting that a search once confirmed,
 changed in one way after the other, with the same seeds. A minute of one core for each line.
 """
 
