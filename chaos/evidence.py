@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from chaos import objective
-from hpo.ledger import snapshots
+from hpo.ledger import past, snapshots
 from hpo.ledger.schema import checkpoints, slots
 from hpo.postgres.connect import Storage
 from hpo.search import suggest
@@ -80,12 +80,12 @@ def unlike_suggestions(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
     """Trials that are not what the study's file, its amendments and its history suggest."""
     with storage.engine.connect() as connection:
         study = snapshots.study(connection, snapshot.spec.name)
-        known = snapshots.history(connection, study.id, range(len(snapshot.search)))
-    for number, past in enumerate(known):
-        told = past.suggestion.enqueued
+        known = past.read(connection, study.id, range(len(snapshot.search)))
+    for number, trial in enumerate(known):
+        told = trial.suggestion.enqueued
         wanted = suggest.suggest(snapshot.spec, number, known[:number], told).params
-        if repr(dict(wanted)) != repr(dict(past.suggestion.params)):
-            yield f"trial {number}: {dict(past.suggestion.params)}\n  suggested anew: {wanted}"
+        if repr(dict(wanted)) != repr(dict(trial.suggestion.params)):
+            yield f"trial {number}: {dict(trial.suggestion.params)}\n  suggested anew: {wanted}"
 
 
 def violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:

@@ -58,9 +58,13 @@ def storage_url() -> str | None:
 
 def job() -> str | None:
     """Return where this process runs, if it has a name: `slurm 4711_3`, or as `HPO_JOB` says."""
+    return os.environ.get("HPO_JOB") or (f"slurm {slurm}" if (slurm := slurm_job()) else None)
+
+
+def slurm_job() -> str | None:
+    """Return the number of SLURM's job that this process runs in."""
     array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    slurm = f"{array}_{number}" if array and number else os.environ.get("SLURM_JOB_ID")
-    return os.environ.get("HPO_JOB") or (f"slurm {slurm}" if slurm else None)
+    return f"{array}_{number}" if array and number else os.environ.get("SLURM_JOB_ID")
 
 
 def server_user() -> str | None:

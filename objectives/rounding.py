@@ -27,12 +27,12 @@ def numerics(threads: Sequence[str]) -> str:
     """A hash of what decides the last bits of a result here, but for the source.
 
     The processor's kind and features, environment variables that choose kernels, those that say how
-    many ``threads`` share a sum, and the versions of packages that compute.
+    many ``threads`` share a sum, and the versions of the C library and of packages that compute.
     """
     cpu = {key: " ".join(sorted(value.split())) for key, value in cpu_lines().items()}
     chosen = {"machine": platform.machine(), **{key: cpu[key] for key in _CPU_KEYS if key in cpu}}
     variables = {name: os.environ.get(name) for name in (*_VARIABLES, *threads)}
-    facts = json.dumps([chosen, variables, versions(_COMPUTE)], sort_keys=True)
+    facts = json.dumps([chosen, variables, platform.libc_ver(), versions(_COMPUTE)], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:8]
 
 

@@ -62,14 +62,15 @@ def without_outliers(y: Array, *, below: bool) -> Array:
     """Scores (n,), the more the better, of which none leaves a model nothing to tell apart.
 
     One that stands alone above all others may be a mistake. It counts as no further above the
-    second than this is above the median: if it is none, the next ones near it are as good, and
-    raise the fence. Those far ``below`` count as Tukey's outer fence.
+    second than this is above the median, or on a plateau above what lies below: if it is none, the
+    next ones near it are as good, and raise the fence. Those far ``below`` count as Tukey's outer
+    fence.
     """
     if len(y) < 4:
         return y
     low, middle, high = np.quantile(y, [0.25, 0.5, 0.75])
     second, best = np.sort(y)[-2:]
-    gap = second - middle
+    gap = (second - middle) or (second - low) or (second - y.min())
     alone = 0.0 < _FAR * gap < best - second
     found: Array = np.minimum(y, second + gap if alone else best)
     return np.maximum(found, low - 3.0 * (high - low)) if below else found

@@ -19,7 +19,7 @@ import json
 import subprocess
 import sysconfig
 import tokenize
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,10 @@ def _read(name: str) -> Module | None:
     return None if path is None else of_module(name, path)
 
 
-def of_tree(root: Path, *names: str, alone: str) -> dict[str, str]:
+def of_tree(root: Path, *names: str, alone: Collection[str]) -> dict[str, str]:
     """A hash of each of these modules of a source tree, of those that they import, and so on.
 
-    Packages count for nothing: they compute nothing. Of ``alone``, a module, count no imports.
+    Packages count for nothing: they compute nothing. Of those ``alone``, no imports count.
     """
 
     def read(name: str) -> Module | None:
@@ -93,9 +93,9 @@ def of_tree(root: Path, *names: str, alone: str) -> dict[str, str]:
         if not path.is_file():
             return None
         own, imports = of_module(name, path)
-        return own, () if name == alone else imports
+        return own, () if name in alone else imports
 
-    return reached([*names, alone], read)
+    return reached([*names, *alone], read)
 
 
 def of_module(name: str, path: Path) -> Module:
@@ -140,15 +140,16 @@ def revision_of(root: Path) -> dict[str, Any]:
     """Revision and dirty flag of a checkout, or of the one that an installation was made from.
 
     ``dirty``: whether tracked files differ from the revision, documents aside: no result depends on
-    them, and the reproduction writes some while it runs.
+    them, and the reproduction writes some while it runs; "unknown" where nobody can tell.
     """
     if found := _git(root, "rev-parse", "HEAD"):
         changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":!docs")
-        return {"revision": found, "dirty": bool(changed)}
+        return {"revision": found, "dirty": "unknown" if changed is None else bool(changed)}
     try:
         kept: dict[str, Any] = json.loads((root / "hpo/revision.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {"revision": "unknown (not a git checkout)", "dirty": False}
+        why = "git does not answer" if (root / ".git").exists() else "not a git checkout"
+        return {"revision": f"unknown ({why})", "dirty": "unknown"}
     return kept
 
 

@@ -313,5 +313,5 @@ def _runs(studies: Studies) -> str:
 def _machine(snapshot: StudySnapshot) -> str:
     came = next((slot.lineage for slot in snapshot.search), {})
     revision = str(came.get("revision", "–"))[:7]
-    dirty = " with changes" if came.get("dirty") not in ("False", False, None) else ""
+    dirty = " with changes" if came.get("dirty") in ("True", True) else ""
     return f"{came.get('cpu', '–')}, revision {revision}{dirty}"

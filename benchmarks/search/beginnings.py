@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks.search import simulate, surrogate
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
-from hpo.search import constraints, kriging_believer
+from hpo.search import constraints
+from hpo.search.kriging_believer import expected
 from hpo.search.suggest import suggest
 from hpo.study import file
 from hpo.study.spec import StudySpec
@@ -38,7 +39,8 @@ def earlier(spec: StudySpec) -> list[dict[str, Any]]:
         trial = simulate._train(spec, world, len(past), past, own)
         spent += trial.epochs
         past.append(trial.past)
-    best = kriging_believer.order(spec, past)[:TOP]
+    known = expected(spec, past)
+    best = sorted(known, key=lambda number: (-known[number].mean, number))[:TOP]
     return [dict(past[number].suggestion.params) for number in best]
 
 

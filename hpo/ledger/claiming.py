@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, Row, insert
 
-from hpo.ledger import optuna_tables, snapshots, statements, writing
+from hpo.ledger import optuna_tables, past, snapshots, statements, writing
 from hpo.ledger.claims import Checkpoint, Claim, Claimant, Over, Wait
 from hpo.ledger.schema import SCHEMA_VERSION, ask, slots
 from hpo.postgres.connect import driver_of
-from hpo.search.history import why_over
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, SlotState, StudyState, Suggestion
+from hpo.study.trials import Expected, Phase, SlotState, StudyState, Suggestion
 
 SILENT = "silent for longer than its lease: killed, out of memory, or cut off from the database."
 """All that is known of a worker whose lease ran out."""
@@ -107,11 +107,12 @@ def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]
 
 def claim(
     connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, *, confirm: bool
-) -> Claim | Wait | Over:
+) -> Claim | Wait | Over | None:
     """Take the next slot of a study, the oldest abandoned one first.
 
     The transaction holds the lock on ``study``, its row. With ``confirm``, confirmation trainings
-    are wanted, too.
+    are wanted, too. None where its ranking is to be worked out first, while nobody waits:
+    ``snapshots.rank``.
 
     Raises:
         StudyError: the study was deleted from Optuna's tables.
@@ -163,9 +164,9 @@ def _ended(connection: Connection, study: Row[Any]) -> Over | None:
 
 def _next(
     connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, confirm: bool
-) -> Row[Any] | Claim | Wait | Over:
+) -> Row[Any] | Claim | Wait | Over | None:
     """Open the next slot, if the window and the budget allow it."""
-    _end_search(connection, study, spec)
+    _end_search(connection, study, spec, who)
     row = open_next(connection, spec.name, who, looked_after=True)
     if row.slot_id is not None:
         return _opened(row, spec, who)
@@ -178,26 +179,20 @@ def _next(
     return _next_confirmation(connection, study, spec, who)
 
 
-def _end_search(connection: Connection, study: Row[Any], spec: StudySpec) -> None:
+def _end_search(connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant) -> None:
     """Write down before which trial the search ends, if it is the next one."""
     if spec.stop is None or study.search_end is not None:
         return
     number = snapshots.progress(connection, study.id).opened
-    n_seen = number - spec.budget.window + 1
-    if n_seen < 1 or number >= spec.budget.trials:
-        return
-    outcomes = snapshots.outcomes(connection, study.id, n_seen)
-    seen = [past.seen_by(number) for past in outcomes]
-    if any(past.state == SlotState.RUNNING for past in seen):
-        return  # the next trial must wait for it
-    why = why_over(spec, seen)
+    of, read = (study.id, study.amendments), partial(past.read, connection)
+    why = past.why_ended(spec, number, lambda n: who.known.first(n, of, read))
     if why is not None:
         writing.change(connection, study.id, search_end=number, search_end_reason=why)
 
 
 def _next_confirmation(
     connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant
-) -> Row[Any] | Wait | Over:
+) -> Row[Any] | Wait | Over | None:
     """The next confirmation training; without one left, the study is done.
 
     Only what is among the best now is confirmed: a longer search, or a trial that was excluded,
@@ -205,9 +200,13 @@ def _next_confirmation(
     """
     wanted: dict[int, tuple[int, Any]] = {}
     """Source and parameters of every confirmation training by number, the best trial's first."""
+    known: Mapping[int, Expected] = {}
     if spec.confirm is not None:
-        members = spec.confirm.members
-        for best, params in snapshots.best(connection, study, spec)[: spec.confirm.top]:
+        members, ranking = spec.confirm.members, snapshots.ranked(connection, study, spec)
+        if ranking is None:
+            return None
+        known = ranking.expected
+        for best, params in ranking.best[: spec.confirm.top]:
             numbers = range(best * members, (best + 1) * members)
             wanted |= dict.fromkeys(numbers, (best, params))
         slot = _abandoned(connection, study, spec, who, Phase.CONFIRM, list(wanted))
@@ -224,9 +223,7 @@ def _next_confirmation(
     if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
     ask(connection, f"DELETE {own} AND state = 'running'", id=study.id)  # those of others
-    if spec.confirm is not None and spec.confirm.by == "expected":
-        known = snapshots.built(snapshots.fetched(connection, spec.name)).expected
-        writing.change(connection, study.id, expected={n: asdict(known[n]) for n in known})
+    writing.change(connection, study.id, expected={n: asdict(known[n]) for n in known})
     writing.turn(connection, study.id, StudyState.DONE)
     return Over(f"{spec.name} is {StudyState.DONE}", ended=True)
 
@@ -254,7 +251,7 @@ def _take(
         token=who.token,
         amendments=study.amendments,
         suggestion=known if slot.params else None,
-        enqueued=snapshots.checked(slot, lambda _: known.enqueued),
+        enqueued=past.checked(slot, lambda _: known.enqueued),
         optuna_trial_id=slot.optuna_trial_id,
         finished=snapshots.members_of(connection, slot.id),
         checkpoint=None if saved is None else Checkpoint(**saved._mapping),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from hpo.errors import HpoError
+from hpo.ledger.past import Known
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -135,6 +136,8 @@ class Claimant:
     """Its process: one of the same name that was started later does not inherit its slot."""
     lease_s: float
     """Seconds for which the slot is its own without a sign of life."""
+    known: Known = field(default_factory=Known)
+    """What its process has read of trials."""
     code: str = ""
     """The hash of the source of the study's objective on its host; see ``pins.pin``."""
     take_over: bool = True

@@ -63,10 +63,9 @@ def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
 
 def _release(connection: Connection, study: Row[Any]) -> int:
     """Free what workers hold, as if they had; one that lives goes on until another takes over."""
-    held = "study_id = :id AND lease_until IS NOT NULL"
-    done = ask(
-        connection, f"UPDATE hpo_ledger.slots SET lease_until = NULL WHERE {held}", id=study.id
-    )
+    held = "WHERE study_id = :id AND lease_until IS NOT NULL"
+    free = f"UPDATE hpo_ledger.slots SET lease_until = NULL {held}"
+    done = ask(connection, free, id=study.id)
     writing.note(connection, study.name, f"released {done.rowcount} running trials")
     return done.rowcount
 

@@ -16,24 +16,25 @@ from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, insert
 
-from hpo.ledger import claiming, optuna_tables, pins, snapshots, statements, writing
+from hpo.ledger import claiming, optuna_tables, past, pins, snapshots, statements, writing
 from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
+from hpo.ledger.past import Known
 from hpo.ledger.reader import LedgerReader
 from hpo.ledger.schema import ask, check_version, studies
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study import file
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, StudyState
+from hpo.study.trials import Past, StudyState
 
 
 def _register(
-    connection: Connection, spec: StudySpec
+    connection: Connection, spec: StudySpec, pointed: StudySpec
 ) -> Literal["created", "continued", "extended"]:
     ask(connection, statements.LOCK_NAME, name=spec.name)
     row = ask(connection, f"{statements.STUDY} FOR UPDATE", name=spec.name).one_or_none()
     known = None if row is None else file.restore(row.spec)
-    spec = pins.with_points(connection, spec)
+    spec = pins.with_points(connection, pointed if row is None else spec)
     if row is None or known is None:
         new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
         optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
@@ -70,7 +71,7 @@ class Ledger(LedgerReader):
         self._token = uuid.uuid4().hex
         self._codes: dict[str, str] = {}
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
-        self._settled: dict[int, tuple[int, list[Past]]] = {}
+        self._known = Known()
 
     # --- studies -------------------------------------------------------------------------
 
@@ -82,11 +83,11 @@ class Ledger(LedgerReader):
                 trials is accepted. The message names the keys that differ. Or its objective has
                 another source.
         """
-        pins.modules(spec)  # worked out while nobody waits
-        return self._register(spec)
+        pins.modules(spec)  # worked out while nobody waits; so are the points of its warm start
+        return self._register(spec, self.with_points(spec))
 
     _register = transaction(_register)
-    with_points = transaction(pins.with_points)
+    with_points = statement(pins.with_points)
     earlier = transaction(pins.earlier)
 
     @contextmanager
@@ -138,6 +139,7 @@ class Ledger(LedgerReader):
             who = Claimant(
                 worker=worker,
                 token=self._token,
+                known=self._known,
                 lease_s=lease_s,
                 take_over=in_touch(None),
                 at_work=at_work,
@@ -157,7 +159,12 @@ class Ledger(LedgerReader):
                     if spec.require_same_numerics:
                         pins.check_numerics(connection, row, numerics)
                     who = replace(who, code=self._codes[study])
-                return claiming.claim(connection, row, spec, who, confirm=confirm)
+                found = claiming.claim(connection, row, spec, who, confirm=confirm)
+            if found is not None:
+                return found
+            with self._autocommit.connect() as connection:
+                snapshots.rank(connection, row, spec)
+            return once()
 
         return self._retry(once)
 
@@ -179,21 +186,8 @@ class Ledger(LedgerReader):
         return known[1]
 
     def history(self, claim: Claim) -> list[Past]:
-        """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now.
-
-        A settled trial never changes but by an amendment, which counts for trials that are claimed
-        later: those before the first running one are read once.
-        """
-        amendments, settled = self._settled.get(claim.study_id, (0, []))
-        if amendments != claim.amendments:
-            settled = []
-        self._settled[claim.study_id] = claim.amendments, settled
-        unread = range(min(len(settled), claim.number), claim.number)
-        newer = self._read(claim.study_id, unread)
-        known = [*settled[: claim.number], *newer]
-        while len(settled) < len(known) and known[len(settled)].state != SlotState.RUNNING:
-            settled.append(known[len(settled)])
-        return known
+        """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now."""
+        return self._known.first(claim.number, (claim.study_id, claim.amendments), self._read)
 
     unsuggested = statement(snapshots.unsuggested)
     store_suggestion = statement(writing.store_suggestion)
@@ -211,6 +205,6 @@ class Ledger(LedgerReader):
         if self._finish(claim, end):
             self._apply_failure_policy(claim.study_id)
 
-    _read = statement(snapshots.history)
+    _read = statement(past.read)
     _finish = statement(writing.finish)
     _apply_failure_policy = transaction(writing.judge_failures)

@@ -42,11 +42,12 @@ _ROOT = Path(hpo.search.__path__[0]).parents[1]
 def _service() -> Mapping[str, str]:
     """A hash of the source of each module of ours that trials depend on.
 
-    These are the search, what a trial's score is made of, and whatever the search imports: what is
-    read out of a study file, what networks are to it, how scores are compared.
+    These are the search, the history as it is read, what a trial's score is made of, and whatever
+    the search imports: what is read out of a study file, what networks are to it, how scores are
+    compared.
     """
     own = (f"hpo.search.{path.stem}" for path in _ROOT.glob("hpo/search/*.py"))
-    return source.of_tree(_ROOT, *own, alone="hpo.worker.trial")
+    return source.of_tree(_ROOT, *own, alone=("hpo.worker.trial", "hpo.ledger.past"))
 
 
 def modules(spec: StudySpec) -> dict[str, str]:
@@ -92,7 +93,8 @@ def _revision() -> str:
     """The revision of this installation, in short."""
     own = source.revision()
     short = own["revision"].partition(" ")[0][:10]
-    return f"{short} with changes" if own["dirty"] else short
+    changed = {True: " with changes", False: ""}.get(own["dirty"], ", perhaps with changes")
+    return f"{short}{changed}"
 
 
 def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
@@ -199,7 +201,7 @@ def _points(
     _refuse_other_kind(spec, other, where)
     points: list[dict[str, ParamValue]] = []
     problems = []
-    for number, params in snapshots.best(connection, row, other):
+    for number, params in snapshots.rank(connection, row, other).best:
         try:
             point = _point(spec, other, params, f"{where}: trial {number}")
         except SpecError as error:

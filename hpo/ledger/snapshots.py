@@ -6,28 +6,28 @@ Nothing here imports Optuna: who only looks starts fast.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from math import nan
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Row
 
 from hpo.errors import StudyError, near_miss, printable
-from hpo.ledger import statements
+from hpo.ledger import past, statements
 from hpo.ledger.claims import Claim
 from hpo.ledger.schema import ask
 from hpo.objectives.contract import restored_baselines
 from hpo.study import file
 from hpo.study.networks import Member
+from hpo.study.result import Result, Search
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     MAX_LOSSES,
     Amendment,
     Event,
     Expected,
-    Past,
     Phase,
     SlotState,
     StudySnapshot,
@@ -36,7 +36,6 @@ from hpo.study.trials import (
     Trial,
     WorkerInfo,
     WorkerState,
-    sampler_attrs,
     slot_name,
 )
 
@@ -89,20 +88,9 @@ def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
     return row
 
 
-def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
-    """Search trials by their numbers, as suggestions see them."""
-    asked = {"study_id": study_id, "start": numbers.start, "stop": numbers.stop}
-    return [checked(row, past) for row in ask(connection, statements.HISTORY, **asked)]
-
-
 def progress(connection: Connection, study_id: int, above: int = -1) -> Row[Any]:
     """How far a search is, in numbers of trials: ``statements.PROGRESS`` says what is told."""
     return ask(connection, statements.PROGRESS, study_id=study_id, above=above).one()
-
-
-def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
-    """How the first ``n`` search trials ended; of their steps, only how many there are is told."""
-    return [past(row) for row in ask(connection, statements.OUTCOMES, study_id=study_id, n=n)]
 
 
 def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
@@ -112,60 +100,42 @@ def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
     return row.n, row.first
 
 
-_orders: dict[int, tuple[Any, list[Any]]] = {}
-"""By study: what its ranking was made of, and the ranking. One that is being confirmed is asked for
-it again and again, and its trials do not change."""
+class Ranking(NamedTuple):
+    """A study's complete trials, the best first."""
+
+    made_of: tuple[Any, ...]
+    best: Sequence[tuple[int, Mapping[str, Any]]]
+    """Number and parameters."""
+    expected: Mapping[int, Expected]
 
 
-def best(connection: Connection, study: Row[Any], spec: StudySpec) -> list[tuple[int, Any]]:
-    """Number and parameters of the trials of a study's ranking, by what is known now."""
-    from hpo.search import kriging_believer  # which takes long to import
+_rankings: dict[int, Ranking] = {}
+"""By study. One that is being confirmed is asked for it again and again, and its trials do not
+change."""
 
+
+def ranked(connection: Connection, study: Row[Any], spec: StudySpec) -> Ranking | None:
+    """The ranking of a study by what is known now; None if it is to be worked out by ``rank``."""
+    found = _rankings.get(study.id)
+    return found if found and found.made_of == _made_of(connection, study, spec) else None
+
+
+def rank(connection: Connection, study: Row[Any], spec: StudySpec) -> Ranking:
+    """Work out a study's ranking. That may take long: the connection is in autocommit."""
+    known = ranked(connection, study, spec)
+    if known is None:
+        made_of = _made_of(connection, study, spec)
+        snapshot = built(fetched(connection, study.name))
+        result = Result.of(snapshot)
+        trials = (result if result.selects else Search(snapshot)).ranking
+        best = [(trial.number, trial.params) for trial in trials]
+        known = _rankings[study.id] = Ranking(made_of, best, snapshot.expected)
+    return known
+
+
+def _made_of(connection: Connection, study: Row[Any], spec: StudySpec) -> tuple[Any, ...]:
     now = progress(connection, study.id)
-    made_of = (now.settled, now.latest, study.amendments, spec)
-    if _orders.get(study.id, ((), []))[0] != made_of:
-        trials = history(connection, study.id, range(now.opened))
-        order = kriging_believer.order(spec, trials)
-        _orders[study.id] = made_of, [(n, trials[n].suggestion.params) for n in order]
-    return _orders[study.id][1]
-
-
-def checked(row: Any, build: Callable[[Any], T]) -> T:
-    """What is built of a slot's row, in whose JSON the worker role may have written anything.
-
-    Raises:
-        StudyError: it does not hold what workers write.
-    """
-    try:
-        return build(row)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise StudyError(
-            f"trial {row.number}: its row must hold what workers write, but got "
-            f"{type(error).__name__}: {str(error)[:80]}. Somebody has changed it by hand: restore "
-            "a backup under another name: hpo import FILE --name NEW."
-        ) from error
-
-
-def past(row: Any) -> Past:
-    """A trial's row as suggestions see it."""
-    params, before = row.params or {}, []
-    for amendment in map(Amendment.restored, row.amendments):
-        attrs = amendment.attrs or sampler_attrs(row.attrs)
-        before.append((amendment.since, _outcome(amendment, params, attrs)))
-    return _outcome(row, params, row.attrs, before)
-
-
-def _outcome(
-    of: Any, params: Mapping[str, Any], attrs: Mapping[str, Any], before: Sequence[Any] = ()
-) -> Past:
-    return Past(
-        suggestion=Suggestion(params=params, attrs=attrs),
-        state=SlotState(of.state),
-        score=of.score,
-        costs=tuple(of.costs),
-        steps=tuple(of.steps),
-        before=tuple(before),
-    )
+    return now.settled, now.latest, study.amendments, spec
 
 
 def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
@@ -275,7 +245,7 @@ def built(rows: Fetched) -> StudySnapshot:
         members = trained[slot.id] or [_A_NETWORK] * slot.n_members
         return _trial(slot, (nan,) * slot.n_steps, members)
 
-    trials = [checked(slot, trial) for slot in rows.slots]
+    trials = [past.checked(slot, trial) for slot in rows.slots]
     return filled(
         StudySnapshot,
         row,
@@ -304,7 +274,7 @@ def _expected(
         return {int(number): Expected(**told) for number, told in study.expected.items()}
     from hpo.search.kriging_believer import expected  # which takes long to import, and few need
 
-    search = [past(row) for row in rows if row.phase == Phase.SEARCH]
+    search = [past.restored(row) for row in rows if row.phase == Phase.SEARCH]
     whole = (s for s in built if s.phase == Phase.SEARCH and len(s.members) == spec.budget.members)
     told = (trial.estimate(spec, spec.protocol).n_series for trial in whole)
     return expected(spec, search, next(filter(None, told), None))

@@ -311,19 +311,6 @@ LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtext(:name))"
 
 STUDY = "SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE name = :name"
 
-HISTORY = """
-SELECT number, state, params, attrs, score, costs, steps, amendments FROM hpo_ledger.slots
-WHERE study_id = :study_id AND phase = 'search' AND number >= :start AND number < :stop
-ORDER BY number"""
-
-OUTCOMES = """
-SELECT number, state, CAST(NULL AS json) AS params, CAST('{}' AS json) AS attrs, score,
-       CAST('{}' AS float8[]) AS costs, amendments,
-       array_fill(CAST(0 AS float8), ARRAY[cardinality(steps)]) AS steps
-FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search' AND number < :n
-ORDER BY number"""
-"""As ``HISTORY``, of the first ``n``, but what was suggested; of steps, how many there are."""
-
 PROGRESS = """
 SELECT count(*) AS opened, count(settled_at) AS settled, max(settled_at) AS latest,
        coalesce(min(number) FILTER (WHERE state = 'running'), count(*)) AS oldest,

@@ -249,13 +249,12 @@ class Storage:
         from optuna.storages import RDBStorage
 
         # the same settings and events, connections of its own
-        options: dict[str, Any] = {"pool": self.engine.pool.recreate()}
-        if read_only:
-            options["execution_options"] = {"postgresql_readonly": True}
+        pool = self.engine.pool.recreate()
+        options = {"execution_options": {"postgresql_readonly": True}} if read_only else {}
         try:
             storage = RDBStorage(
                 self.url,
-                engine_kwargs=options,
+                engine_kwargs={**options, "pool": pool},
                 skip_table_creation=not create,
                 skip_compatibility_check=True,  # ours says what to do
             )
@@ -267,8 +266,9 @@ class Storage:
                     "storage upgrade --storage URL`; if it is newer, upgrade this project."
                 )
         except BaseException:
-            options["pool"].dispose()
+            pool.dispose()
             raise
+        storage.engine_kwargs = {**options, "poolclass": sa.NullPool}  # of what is pickled
         return storage
 
 

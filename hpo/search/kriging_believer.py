@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,6 @@ from hpo.search import comparison, constraints
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.history import frozen
 from hpo.search.space import Axis, Cube, cube_of, distributions
-from hpo.study import pareto
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Past, SlotState
 
@@ -285,21 +283,3 @@ def expected(
 
 def _is_complete(past: Past) -> bool:
     return past.state == SlotState.COMPLETE and past.score is not None
-
-
-def order(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
-    """The numbers of complete trials, the best first, as ``Result.ranking``.
-
-    By score, or by what is expected of other networks; of several costs, those of the front.
-    """
-    complete = [
-        SimpleNamespace(number=number, score=past.score, costs=past.costs)
-        for number, past in enumerate(trials)
-        if _is_complete(past)
-    ]
-    if spec.costs:
-        return [trial.number for trial in pareto.order(spec, complete)]
-    known = expected(spec, trials)
-    sign = -1.0 if spec.maximize else 1.0
-    score = {t.number: known[t.number].mean if known else t.score or 0.0 for t in complete}
-    return sorted(score, key=lambda number: (sign * score[number], number))

@@ -142,6 +142,7 @@ def _crew(arguments: Namespace) -> int:
     """Run several workers; returns the exit status: 0 when the study is over, or told to stop."""
     from hpo import settings
 
+    job, task = settings.slurm_job(), os.environ.get("SLURM_PROCID", "0")
     options = [f"--lease={arguments.lease:g}"]
     options += ["--no-confirm"] if arguments.no_confirm else []
     several = crew.Crew(
@@ -150,7 +151,7 @@ def _crew(arguments: Namespace) -> int:
         logs=arguments.logs or settings.home() / "logs" / (arguments.study or "every-study"),
         threads=arguments.threads,
         options=options,
-        prefix=(settings.job() or "").rpartition(" ")[2] or None,
+        prefix=f"{job}-{task}" if job and task != "0" else job,
     )
     return crew.serve(several, arguments.workers, usr2_grace_s=arguments.usr2_grace)
 

@@ -109,13 +109,13 @@ class Crew:
             logs: directory of the log files, one per worker.
             threads: with so many threads computes every worker.
             options: more options for every worker.
-            prefix: what the names of the logs begin with; without it, the time and this process.
+            prefix: what the names of the logs begin with; without it, the time and six letters.
             directory: where workers start, if it is there; without it, where this process is.
             stays: whether a worker that ended in order is started again, too. Without it that is
                 the end of its place: the study is over, or it was told to stop.
         """
         self._study, self.logs, self._options = study, logs, list(options)
-        self._prefix = prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        self._prefix = prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
         self._directory = directory if directory and directory.is_dir() else None
         self._stays = stays
         self._url = storage_url

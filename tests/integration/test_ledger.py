@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import optuna
@@ -13,6 +14,7 @@ from hpo.dashboard.pages import Pages
 from hpo.ledger import interventions, snapshots
 from hpo.ledger.claims import Claim, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
+from hpo.postgres import connect
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Suggestion
@@ -29,11 +31,6 @@ def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> Non
     assert waiting == Wait("toy: trial 3 waits for trial 0 (budget.window = 3)")
     finish(ledger, held[0])
     assert claim(ledger, "w3").number == 3
-
-
-def test_released_slot_is_next(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    held = [claim(ledger, f"w{i}") for i in range(3)]
     ledger.release(held[1])
     again = claim(ledger, "w9")
     assert (again.number, again.attempt) == (1, 2)
@@ -219,7 +216,10 @@ def test_what_changed_is_built_when_the_transaction_is_over(
 ) -> None:
     """Of 20,000 trials on a busy host it takes longer than a transaction may be idle."""
     ledger.register(toy_spec())
-    connections, build = [], snapshots.built
+    connections, build, read = [], snapshots.built, snapshots._by_study
+    storage.engine.dispose()  # another session idles for a second at most
+    monkeypatch.setattr(connect, "IDLE_S", 1)
+    monkeypatch.setattr(snapshots, "_by_study", lambda rows: time.sleep(1.2) or read(rows))
 
     def counted(rows: snapshots.Fetched) -> StudySnapshot:
         connections.append(storage.engine.pool.checkedout())  # type: ignore[attr-defined]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import time
+from workers import run_workers, toy_spec
 
-import pytest
-from workers import ledger_at, run_workers, toy_spec
-
-from hpo.ledger import interventions, snapshots
+from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.reader import Overview
-from hpo.postgres import connect
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
@@ -76,14 +72,3 @@ def test_a_spec_that_cannot_be_read_harms_its_study_alone(
     assert (good.problem, result is None) == ("", False)
     assert bad.problem.startswith("study 'bad' in the database: ")
     assert (bad.objective, bad.settled, nothing) == ("a:B", 6, None)
-
-
-def test_slow_reading_is_not_idling(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy host, to read the rows of many trials takes longer than transactions may idle."""
-    read = snapshots._by_study
-    monkeypatch.setattr(connect, "IDLE_S", 1)
-    monkeypatch.setattr(snapshots, "_by_study", lambda rows: time.sleep(1.5) or read(rows))
-    with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec("toy", budget=SMALL))
-        assert ledger.snapshot("toy").settled == 0
-        assert len(ledger.results()) == 1

@@ -73,6 +73,11 @@ def test_workers_and_dashboard_work_over_a_verified_connection(
 def test_paths_in_the_url_are_those_of_this_process_and_home(
     server: TlsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    names = [f"tcp_keepalives_{name}" for name in ("idle", "interval", "count")]
+    names.append("idle_in_transaction_session_timeout")
+    with psycopg.connect(server.verified()) as connection:
+        for name in names:
+            connection.execute(f"ALTER ROLE CURRENT_USER SET {name} = 7200")
     monkeypatch.chdir(server.directory)
     monkeypatch.setenv("HOME", str(server.directory))
     for path in ("ca.crt", "~/ca.crt"):
@@ -80,9 +85,8 @@ def test_paths_in_the_url_are_those_of_this_process_and_home(
             monkeypatch.chdir("/")
             assert sa.make_url(storage.url).query["sslrootcert"] == str(server.ca)
             with storage.engine.connect() as connection:
-                names = ("idle", "interval", "count")
-                shown = [connection.scalar(sa.text(f"SHOW tcp_keepalives_{n}")) for n in names]
-            assert shown == ["30", "10", "3"], "a host that is gone keeps no lock for a minute"
+                shown = [connection.scalar(sa.text(f"SHOW {name}")) for name in names]
+            assert shown == ["30", "10", "3", "20s"], "who is gone keeps no lock for a minute"
             monkeypatch.chdir(server.directory)
 
 

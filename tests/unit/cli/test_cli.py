@@ -115,6 +115,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
         ("trace s --images 1,b", "argument --images: numbers as in 0,1,5 are needed, not '1,b'"),
         ("export s --trial 1", "argument --trial: goes with argument --network"),
         ("export s --backup b --curves", "argument --curves: goes with a table"),
+        ("status s --watch", "argument --watch: stdout must be a terminal, but it is not"),
         ("storage log --hold", "argument --hold: goes with `hpo storage url`"),
     ],
 )

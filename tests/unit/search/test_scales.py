@@ -18,6 +18,7 @@ from hpo.search.suggest import suggest
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
+from objectives.scales import without_outliers
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,12 @@ def test_studies_of_errors_are_searched_and_judged_by_logarithms(narma10: StudyS
         sorted(found, key=lambda number: found[number].mean) for found in (claims, claims_too)
     )
     assert order == order_too
+
+
+def test_a_lone_score_above_a_plateau_counts_as_near_the_others() -> None:
+    for low, fence in ((1.0, 2.5), (2.0, 4.0)):
+        scores = [0.0, low, 2.0, 2.0, 2.0, 2.0]
+        assert [*without_outliers(np.array([*scores, 1e9]), below=False)] == [*scores, fence]
 
 
 def test_errors_are_compared_by_logarithms_and_zero_is_a_little_less_than_the_others() -> None:

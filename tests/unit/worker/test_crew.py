@@ -107,6 +107,7 @@ def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_
         assert AWAY_URL not in Path(f"/proc/{pid}/cmdline").read_text()
     several.stop(grace_s=0)
     assert several.pids == []
+    assert several._prefix != Crew("toy", storage_url=AWAY_URL, logs=tmp_path)._prefix
     assert seen == [("4", "3"), ("7", "3"), ("4", "3")]
 
 
@@ -159,4 +160,4 @@ def test_a_process_knows_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     assert settings.job() == "slurm 4711_3"
     monkeypatch.setenv("HPO_JOB", "container 1f2e3d")
-    assert settings.job() == "container 1f2e3d"
+    assert (settings.job(), settings.slurm_job()) == ("container 1f2e3d", "4711_3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 from pathlib import Path
 
@@ -10,17 +11,6 @@ import pytest
 
 from hpo.objectives import rounding, source
 from hpo.worker.crew import THREADS
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A git checkout with one commit."""
-    (tmp_path / "hpo").mkdir()
-    (tmp_path / "hpo/code.py").write_text("1\n")
-    _git(tmp_path, "init", "--quiet")
-    _git(tmp_path, "add", "hpo/code.py")
-    _git(tmp_path, "commit", "--quiet", "--message", "one")
-    return tmp_path
 
 
 def _git(root: Path, *arguments: str) -> str:
@@ -31,17 +21,27 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_checkout_tells_its_revision_and_whether_it_was_changed(checkout: Path) -> None:
-    revision = _git(checkout, "rev-parse", "HEAD")
-    assert source.revision_of(checkout) == {"revision": revision, "dirty": False}
-    (checkout / "untracked.txt").write_text("no result depends on it")
-    assert source.revision_of(checkout)["dirty"] is False
-    (checkout / "hpo/code.py").write_text("2\n")
-    assert source.revision_of(checkout) == {"revision": revision, "dirty": True}
+def test_a_checkout_tells_its_revision_and_whether_it_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hpo").mkdir()
+    (tmp_path / "hpo/code.py").write_text("1\n")
+    _git(tmp_path, "init", "--quiet")
+    _git(tmp_path, "add", "hpo/code.py")
+    _git(tmp_path, "commit", "--quiet", "--message", "one")
+    revision = _git(tmp_path, "rev-parse", "HEAD")
+    assert source.revision_of(tmp_path) == {"revision": revision, "dirty": False}
+    (tmp_path / "untracked.txt").write_text("no result depends on it")
+    assert source.revision_of(tmp_path)["dirty"] is False
+    (tmp_path / "hpo/code.py").write_text("2\n")
+    assert source.revision_of(tmp_path) == {"revision": revision, "dirty": True}
+    monkeypatch.setenv("PATH", "")
+    unknown = {"revision": "unknown (git does not answer)", "dirty": "unknown"}
+    assert source.revision_of(tmp_path) == unknown
 
 
 def test_an_installation_tells_what_it_was_made_from(tmp_path: Path) -> None:
-    unknown = {"revision": "unknown (not a git checkout)", "dirty": False}
+    unknown = {"revision": "unknown (not a git checkout)", "dirty": "unknown"}
     assert source.revision_of(tmp_path) == unknown
     (tmp_path / "hpo").mkdir()
     kept = {"revision": "0123", "dirty": True}
@@ -56,5 +56,10 @@ def test_what_decides_last_bits_has_a_hash(monkeypatch: pytest.MonkeyPatch) -> N
         with monkeypatch.context() as changed:
             changed.setenv(name, "another")
             assert rounding.numerics(THREADS) != before
-    monkeypatch.setattr(rounding, "cpu_lines", lambda: {"flags": "fewer"})
-    assert rounding.numerics(THREADS) != before
+    for thing, name, other in (
+        (rounding, "cpu_lines", {"flags": "fewer"}),
+        (platform, "libc_ver", ("glibc", "1.0")),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setattr(thing, name, lambda other=other: other)
+            assert rounding.numerics(THREADS) != before
