@@ -41,6 +41,7 @@ def changed(outcome):
 """
 
 EDITS = [
+    ("hpo.ledger.past", "ORDER BY number", "ORDER BY number DESC"),
     ("hpo.objectives.scales", "_EDGE = 0.002", "_EDGE = 0.003"),
     ("hpo.search.pruning", '"""', '# another comment\n"""'),
     ("hpo.search.suggest", "ATTEMPTS = 8", "ATTEMPTS = 9"),

@@ -9,6 +9,7 @@ import pytest
 from toy_objective import ToyObjective
 from workers import toy_spec
 
+from hpo.objectives.scales import without_outliers
 from hpo.search import comparison
 from hpo.search.comparison import LINEAR, LOG, LOGIT
 from hpo.search.history import frozen
@@ -18,7 +19,6 @@ from hpo.search.suggest import suggest
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
-from objectives.scales import without_outliers
 
 
 @pytest.fixture(scope="module")
