@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from functools import partial
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from hpo import config
@@ -103,7 +104,7 @@ class Notifier(threading.Thread):
                 raise  # who looks when the claim is over tries again
             log.warning("not notified: %s, %s: %s", study, notice, _why(error))
             return False
-        text = " ".join(f"{study} {_TEXTS[notice]}: {record['verdict']}".split())[:_LONGEST]
+        text = shorten(f"{study} {_TEXTS[notice]}: {record['verdict']}", _LONGEST, placeholder=" …")
         body = json_records.dumps({"event": notice, "text": text, **record})
         ways: list[Callable[[], object]] = []
         if self._notify.command:
