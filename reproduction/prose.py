@@ -80,7 +80,7 @@ Each claim has a rule, written before most of the data. The second column is wha
 
 The figures have no thermal power, as the paper's equation, so they claim nothing of hardware.
 
-[The records](records/reproduction.md) have every figure, rule and number. `make reproduce` measures all again."""
+[The records](records/reproduction.md) have every figure, rule and number. `make reproduce` measures it."""
 
 READ_OTHERWISE = """\
 # How far each verdict depends on what the paper leaves open
