@@ -40,8 +40,6 @@ _MODULES = {
 }
 COMMANDS = {name: module for module, names in _MODULES.items() for name in names}
 """Command -> the module of ``hpo`` where a function is declared as that command."""
-ALIASES = {"run": "launch", "list": "studies", "show": "status"}
-"""Other words that people try first -> the command."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -127,6 +125,7 @@ def study_of(what: str, *, required: bool = True) -> Add:
 
 
 STUDY = study_of("name of the study")
+STUDY_OR_ONLY = study_of("name (default: the only study of the database)", required=False)
 STORAGE = argument(
     "--storage",
     metavar="URL",

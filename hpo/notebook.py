@@ -13,9 +13,10 @@ from hpo.files import check_ending
 from hpo.ledger.reader import LedgerReader
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import answering
-from hpo.study.networks import Confirmation, Yield, chip_yield
+from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
 from hpo.views import caveats, json_records, page
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-__all__ = ["Study", "load"]
+__all__ = ["Study", "load", "studies"]
 
 
 def load(study: str, storage: str | None = None) -> Study:
@@ -46,6 +47,16 @@ def load(study: str, storage: str | None = None) -> Study:
         opened.close()
         raise
     return found
+
+
+def studies(storage: str | None = None) -> list[str]:
+    """Return the names of all studies of the database, oldest first; ``storage`` as in ``load``.
+
+    Raises:
+        StorageError: the database cannot be reached.
+    """
+    with open_storage(storage) as opened:
+        return [study.name for study in LedgerReader(opened).studies()]
 
 
 class Study:
@@ -91,6 +102,21 @@ class Study:
         return self._result().best
 
     @property
+    def best_params(self) -> dict[str, ParamValue]:
+        """The parameters of ``best``, as Optuna's; empty without one."""
+        return {} if self.best is None else dict(self.best.params)
+
+    @property
+    def best_value(self) -> float | None:
+        """The score of ``best`` in the search: a lucky one. What to report is ``confirmed``."""
+        return None if self.best is None else self.best.score
+
+    @property
+    def spec(self) -> StudySpec:
+        """What the study file says."""
+        return self._result().spec
+
+    @property
     def confirmed(self) -> Confirmation | None:
         """The confirmed result that the study is named by; None while there is none."""
         return self._result().confirmed
@@ -104,14 +130,6 @@ class Study:
     def warning(self) -> str:
         """Why ``confirmed``, or points of a sweep, may be none of the device, and what to do."""
         return caveats.warning(self._result())
-
-    @property
-    def chip_yield(self) -> Yield | None:
-        """How many simulated chips of ``confirmed`` reach ``confirm.yield_above``, or what is
-        reported; None where none was simulated."""
-        result = self._result()
-        item = result.confirmed
-        return None if item is None else chip_yield(result.spec, item.simulated)
 
     @property
     def trials(self) -> pd.DataFrame:

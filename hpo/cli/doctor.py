@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpo.cli import main
-from hpo.console import ALIASES, COMMANDS, EXIT_ERROR, JSON, STORAGE, argument, command
+from hpo.console import COMMANDS, EXIT_ERROR, JSON, STORAGE, argument, command
 
 # In a fresh process, everything that a worker loads before it trains.
 _AS_A_WORKER = "import hpo.worker.loop; from hpo.objectives.machine import main; main()"
@@ -210,9 +210,8 @@ def _every_command() -> argparse.ArgumentParser:
 
     every = argparse.ArgumentParser("hpo", add_help=False)
     commands = every.add_subparsers(parser_class=argparse.ArgumentParser)
-    for name in [*COMMANDS, *ALIASES]:
-        parser = main.parser_of(ALIASES.get(name, name))
-        about = main.run_of(ALIASES.get(name, name)).about
+    for name in COMMANDS:
+        parser, about = main.parser_of(name), main.run_of(name).about
         commands.add_parser(name, help=about, parents=[parser], add_help=False)
         for action in parser._actions:
             if action.dest == "study":

@@ -16,6 +16,7 @@ from hpo.console import (
     OPEN,
     STORAGE,
     STUDY,
+    STUDY_OR_ONLY,
     Parser,
     argument,
     command,
@@ -207,7 +208,7 @@ def _told(found: Backup) -> str:
 
 
 @command(
-    STUDY,
+    STUDY_OR_ONLY,
     one_of(
         argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
         argument(
@@ -241,14 +242,14 @@ def report(arguments: argparse.Namespace) -> int:
     if picture is not None:
         check_ending(picture, *pictures.ENDINGS)
     with looking(arguments) as ledger:
-        result = ledger.result(arguments.study, curves=True)
+        result = ledger.result(ledger.named(arguments.study), curves=True)
         others = ledger.overlays(result.spec)
         matrix = None if picture else replay.confusion(ledger, result)
     if picture is not None:
         path = _draw(result, others, picture)
         record = {"picture": str(path)}
     else:
-        target = arguments.output or Path(f"{arguments.study}-report.html")
+        target = arguments.output or Path(f"{result.name}-report.html")
         path = write(result, target, others, matrix)
         record = {"report": str(path), "verdict": verdict.verdict(result)}
     tell(arguments, record, path)

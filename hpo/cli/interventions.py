@@ -140,16 +140,7 @@ def extend(study: Study) -> Said:
     return record, f"{head}; {verdict.progress(study.result)}"
 
 
-@change(
-    argument(
-        "--set",
-        action="append",
-        required=True,
-        dest="params",
-        metavar="NAME=VALUE",
-        help="a parameter of the search; may be repeated",
-    )
-)
+@change(argument("params", nargs="+", metavar="NAME=VALUE", help="parameters of the search"))
 def enqueue(study: Study) -> Said:
     """Give the next trial that nobody has begun parameters of your own.
 
@@ -157,7 +148,7 @@ def enqueue(study: Study) -> Said:
     trials before it do not change. It is one of the budget's; to take it back: hpo exclude.
 
     Examples:
-        hpo enqueue seqdigits --set tau_ns=3 --set lr0=0.2
+        hpo enqueue seqdigits tau_ns=3 lr0=0.2
             the sampler suggests the others, as with Optuna's `enqueue_trial`, and learns from the
             result
     """

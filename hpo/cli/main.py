@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from hpo.console import ALIASES, COMMANDS, Command, Parser, working_directory_last
+from hpo.console import COMMANDS, Command, Parser, working_directory_last
 from hpo.errors import near_miss
 
 _HELP = """\
@@ -22,7 +22,6 @@ on that file alone, not on how many workers ran it, nor on stops and crashes.
 
 commands:
 {commands}
-also: {aliases}
 
 examples:
   hpo launch seqdigits
@@ -49,7 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         from importlib.metadata import version
 
         return _say(f"hpo {version('hpo-dynamics')}\n")
-    command = ALIASES.get(command, command)
     if command not in COMMANDS:
         return _unknown(command)
     return run_of(command)(rest)
@@ -69,8 +67,7 @@ def parser_of(command: str) -> Parser:
 def _help() -> str:
     width = max(map(len, COMMANDS)) + 2
     lines = (f"  {name:{width}}{run_of(name).about}" for name in COMMANDS)
-    aliases = ", ".join(f"{alias} is {command}" for alias, command in ALIASES.items())
-    return _HELP.format(commands="\n".join(lines), aliases=aliases)
+    return _HELP.format(commands="\n".join(lines))
 
 
 def _say(text: str) -> int:
@@ -79,7 +76,7 @@ def _say(text: str) -> int:
 
 
 def _unknown(command: str) -> int:
-    hint = near_miss(command, [*COMMANDS, *ALIASES])
+    hint = near_miss(command, COMMANDS)
     what = "option" if command.startswith("-") else "command"
     print(
         f"hpo: error: unknown {what} {command!r}. {hint}Commands: {', '.join(COMMANDS)}.\n"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli.common import looking, tell, terminal_width
-from hpo.console import JSON, STORAGE, STUDY, argument, at_least, command
+from hpo.console import JSON, STORAGE, STUDY_OR_ONLY, argument, at_least, command
 from hpo.errors import StudyError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @command(
-    STUDY,
+    STUDY_OR_ONLY,
     argument(
         "--state",
         choices=["running", "complete", "pruned", "failed", "excluded"],
@@ -49,7 +49,7 @@ def trials(arguments: argparse.Namespace) -> int:
     from hpo.views.terminal import text_tables
 
     with looking(arguments) as ledger:
-        result = ledger.result(arguments.study)
+        result = ledger.result(ledger.named(arguments.study))
     ordered = arguments.sort is not None or arguments.top is not None
     every = result.search if ordered else result.every
     slots = [slot for slot in every if arguments.state in (None, slot.state)]
@@ -57,7 +57,7 @@ def trials(arguments: argparse.Namespace) -> int:
         slots = _sorted(result, slots, arguments.sort or "score")[: arguments.top]
     if arguments.json:
         found = [json_records.trial(result.spec, slot) for slot in slots]
-        return tell(arguments, {"study": arguments.study, "trials": found})
+        return tell(arguments, {"study": result.name, "trials": found})
     rows, width = _rows(result, slots), terminal_width()
     print(*text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4]), sep="\n")
     return 0
@@ -110,7 +110,7 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
 
 
 @command(
-    STUDY,
+    STUDY_OR_ONLY,
     argument("--top", type=at_least(1), default=1, metavar="N", help="how many (default: 1)"),
     STORAGE,
     JSON,
@@ -132,11 +132,11 @@ def best(arguments: argparse.Namespace) -> int:
     from hpo.views.terminal import status
 
     with looking(arguments) as ledger:
-        result = ledger.result(arguments.study)
+        result = ledger.result(ledger.named(arguments.study))
     if not result.selects:
         raise StudyError(
-            f"study {arguments.study!r}: it must search for a best trial, but it measures every "
-            f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
+            f"study {result.name!r}: it must search for a best trial, but it measures every "
+            f"point and selects none. See `hpo trials {shlex.quote(result.name)}`."
         )
     if arguments.json:
         found = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, Unpack
 
 from sqlalchemy import Connection, Row
 
+from hpo.errors import StudyError
 from hpo.ledger import snapshots
 from hpo.ledger.schema import ask, schema
 from hpo.ledger.statements import LISTING, STUDIES
@@ -117,6 +118,17 @@ class LedgerReader(Transactional):
     open_studies = transaction(snapshots.open_studies)
     events = transaction(snapshots.newest_events)
     workers = transaction(snapshots.seen_workers)
+
+    def named(self, name: str | None) -> str:
+        """Return the name, or that of the only study of the database.
+
+        Raises:
+            StudyError: no name is given, and there is none or several; the message lists them.
+        """
+        names = [study.name for study in self.studies()] if name is None else [name]
+        if len(names) != 1:
+            raise StudyError(f"name one of the studies: {', '.join(names) or 'there is none yet'}.")
+        return names[0]
 
     def snapshot(self, name: str, *, curves: bool = False) -> StudySnapshot:
         """Return a study as it is now; without ``curves``, members come without their curves.

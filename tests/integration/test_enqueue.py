@@ -127,7 +127,7 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
 ) -> None:
     ledger.register(toy_spec(confirm=None, budget={"trials": 4}))
     run(ledger, most=1)
-    said = hpo("enqueue", "toy", "--set", "k=5", "--set", "x=0.25", "--set", "colour=green")
+    said = hpo("enqueue", "toy", "k=5", "x=0.25", "colour=green")
     assert said.startswith("toy: trial 1 gets x=0.25 k=5 colour=green")
     assert "hpo worker --study toy" in said
     assert ledger.events(1)[0].what == "enqueued trial 1"
@@ -136,13 +136,15 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
     (line,) = [text for text in hpo("trials", "toy").splitlines() if "enqueued" in text]
     assert line.split()[:2] == ["1", "waiting"]
     assert "0.25" in line
-    record = json.loads(hpo("enqueue", "--study", "toy", "--set", "x=1", "--json"))
+    record = json.loads(hpo("enqueue", "--study", "toy", "x=1", "--json"))
     assert record == {"study": "toy", "trial": 2, "enqueued": {"x": 1.0}, "state": "open"}
     run(ledger)
-    trials = json.loads(hpo("trials", "toy", "--json"))["trials"]
+    trials = json.loads(hpo("trials", "--json"))["trials"]
     assert [t["enqueued"] for t in trials][2:] == [{"x": 1.0}, {}]
     said = "2 enqueued by hand (hpo enqueue)"
     assert said in page.html(ledger.result("toy"))
+    ledger.register(toy_spec(name="other"))
+    assert "name one of the studies: toy, other." in hpo("best", status=1)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_what_is_no_point_of_the_space_is_refused(
     ledger: Ledger, hpo: Callable[..., str], given: list[str], text: str
 ) -> None:
     ledger.register(toy_spec())
-    said = hpo("enqueue", "toy", *(word for one in given for word in ("--set", one)), status=1)
+    said = hpo("enqueue", "toy", *given, status=1)
     assert said.startswith("error: ")
     assert text in said
     assert not ledger.snapshot("toy").search

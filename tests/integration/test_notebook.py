@@ -155,7 +155,8 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     assert (study.best.number, study.best.score) == (best.number, best.score)  # type: ignore[union-attr]
     assert study.confirmed == plain.confirmed
     assert study.confirmations == [*plain.confirmations]
-    assert (study.warning, study.chip_yield) == ("", None)
+    assert (study.best_params, study.best_value) == ({**best.params}, best.score)
+    assert (study.warning, study.spec.name, hpo.studies(url)) == ("", "toy", ["toy", "plain"])
     assert repr(study.confirmed).startswith(f"<Confirmation of trial {best.number}: ")
 
     trials = study.trials

@@ -12,7 +12,7 @@ import pytest
 from stack import ROOT
 
 from hpo.cli import main
-from hpo.console import ALIASES, COMMANDS, Terminated, answer
+from hpo.console import COMMANDS, Terminated, answer
 
 HEAVY = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "plotly", "rich", "numpy", "psycopg"}
 EVERY_PARSER = """
@@ -47,18 +47,11 @@ def test_a_command_is_shown_by_example_and_takes_its_study_in_both_ways(command:
     assert len(studies) in (0, 2)
 
 
-@pytest.mark.parametrize("alias", ALIASES)
-def test_other_words_are_taken(alias: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main.main([alias, "--help"])
-    assert capsys.readouterr().out.startswith(f"usage: hpo {ALIASES[alias]} ")
-
-
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("hpo la", ["launch"]),
-        ("hpo run --no-r", ["--no-report"]),
+        ("hpo launch --no-r", ["--no-report"]),
         ("hpo launch --executor ", ["dask", "local", "slurm"]),
         ("hpo storage u", ["url"]),
         ("hpo best my-", ["my-old", "my-own"]),
