@@ -40,15 +40,6 @@ def convert(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> N
     import_module(name).main()
 
 
-# --- own-data.md ---------------------------------------------------------------------------------
-
-
-def test_every_option_of_the_task_is_documented() -> None:
-    page = (HOW_TO / "own-data.md").read_text("utf-8")
-    for name in ArraysParams.model_fields:
-        assert f"| `{name}` |" in page
-
-
 # --- own-device.md -------------------------------------------------------------------------------
 
 
