@@ -19,7 +19,7 @@ OWN = ["--set", "sampler={name='near_best:NearBest', reach=0.1}", "--set", "budg
 
 
 @pytest.mark.parametrize(
-    ("study", "less"), [("conv", []), ("first", NARROW), ("first", [*NARROW, *OWN])]
+    ("study", "less"), [("conv", []), ("bench", []), ("first", NARROW), ("first", [*NARROW, *OWN])]
 )
 def test_it_is_searched_and_confirmed(
     study: str, less: list[str], database_url: str, tmp_path: Path
