@@ -22,6 +22,7 @@ class Bench:
     """Stands in for a spin-torque oscillator: put the calls of your driver here."""
 
     def __init__(self, address):
+        """Connect to the instrument."""
         if address != "simulated":
             raise UnavailableError(f"no instrument at {address}")
 
