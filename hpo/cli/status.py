@@ -131,11 +131,11 @@ def status(arguments: argparse.Namespace) -> int:
         return _watch(arguments)
     with looking(arguments) as ledger:
         if arguments.study is None:
-            found, workers = ledger.results(), ledger.workers()
+            found = ledger.results(None if arguments.json else views.FINISHED)
             if arguments.json:
                 summaries = [json_records.summary(*known) for known in found]
-                return tell(arguments, {"studies": summaries, "workers": workers})
-            print(*views.overview(found, workers, width=terminal_width()), sep="\n")
+                return tell(arguments, {"studies": summaries, "workers": ledger.workers()})
+            print(*views.overview(found, ledger.workers(), width=terminal_width()), sep="\n")
             return 0
         result, events = ledger.result(arguments.study), ledger.events(_EVENTS, arguments.study)
     if arguments.json:
@@ -184,9 +184,8 @@ def _drawn(ledger: LedgerReader, study: str | None, where: str, console: Console
         room = {"width": console.width, "height": console.height - 1}
         return live.screen(ledger.result(study), storage=where, notes=[_ENDS], **room)
     room = {"width": console.width, "height": console.height - 3}
-    lines = status.overview(ledger.results(), ledger.workers(), **room)
-    shown = [f"{where}; {_ENDS}", "", *lines]
-    return Text("\n".join(shown), no_wrap=True, overflow="ellipsis")
+    lines = status.overview(ledger.results(status.FINISHED), ledger.workers(), **room)
+    return Text("\n".join([f"{where}; {_ENDS}", "", *lines]), no_wrap=True, overflow="ellipsis")
 
 
 @command(

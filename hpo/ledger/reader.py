@@ -65,10 +65,16 @@ class Overview(Generic[T]):
         self._make = make
         self._kept: dict[int, tuple[tuple[Any, ...], tuple[T | None, str]]] = {}
 
-    def read(self, connection: Connection) -> Changes:
-        """The rows of what has changed; ``made`` makes it, when the transaction is over."""
+    def read(self, connection: Connection, finished: int | None = None) -> Changes:
+        """The rows of what has changed; ``made`` makes it, when the transaction is over.
+
+        Of the studies that are done, only the newest ``finished`` are read.
+        """
         listing = ask(connection, LISTING).all()
-        changed = [row for row in listing if self._kept.get(row.id, ((),))[0] != _mark(row)]
+        done = [row.id for row in listing if row.state == StudyState.DONE]
+        aside = set(done[:-finished] if finished else ())
+        rows = (row for row in listing if row.id not in aside)
+        changed = [row for row in rows if self._kept.get(row.id, ((),))[0] != _mark(row)]
         fetched: list[snapshots.Fetched] = []
         for briefly in (True, False):
             ids = [row.id for row in changed if row.whole != briefly]
@@ -80,14 +86,14 @@ class Overview(Generic[T]):
     def made(self, changes: Changes) -> list[tuple[Listed, T | None]]:
         """Every study with what is made of it, oldest first.
 
-        A study that cannot be read here has a ``problem``, and nothing is made of it.
+        A study that cannot be read here has a ``problem``, and nothing is made of it; nor of one
+        that was not read.
         """
         listing, fetched = changes
         made = {rows.study.id: self._made(rows) for rows in fetched}
         known = {number: kept[1] for number, kept in self._kept.items()} | made
-        there = [row for row in listing if row.id in known]  # else just deleted
-        self._kept = {row.id: (_mark(row), known[row.id]) for row in there}
-        made_of = ((_listed(row), *known[row.id]) for row in there)
+        self._kept = {row.id: (_mark(row), known[row.id]) for row in listing if row.id in known}
+        made_of = ((_listed(row), *known.get(row.id, (None, ""))) for row in listing)
         return [(replace(one, problem=problem), found) for one, found, problem in made_of]
 
     def _made(self, rows: snapshots.Fetched) -> tuple[T | None, str]:
@@ -146,12 +152,14 @@ class LedgerReader(Transactional):
         """
         return Result.of(self.snapshot(name, curves=curves))
 
-    def results(self) -> list[tuple[Listed, Result | None]]:
+    def results(self, finished: int | None = None) -> list[tuple[Listed, Result | None]]:
         """Return every study, oldest first; None of one that cannot be read here.
 
-        Those that have not changed since the last time are not read again.
+        Those that have not changed since the last time are not read again; of those that are done,
+        only the newest ``finished`` are read, and None is returned of the others.
         """
-        return self._overview.made(self._within(self._autocommit, self._overview.read))
+        changes = self._within(self._autocommit, lambda c: self._overview.read(c, finished))
+        return self._overview.made(changes)
 
     def overlays(self, spec: StudySpec) -> list[Result]:
         """The other studies that a study's figure asks for, as far as they are there."""

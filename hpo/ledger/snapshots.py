@@ -5,14 +5,14 @@ Nothing here imports Optuna: who only looks starts fast.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from math import nan
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, CursorResult, Row
 
 from hpo.errors import StudyError, near_miss, printable
 from hpo.ledger import past, statements
@@ -60,8 +60,8 @@ def filled(kind: type[D], row: Any, **more: Any) -> D:
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in values.items() if isinstance(value, str)}
-    return {**values, **{name: printable(text, "\n\t") for name, text in shown.items()}}
+    odd = {n: v for n, v in values.items() if isinstance(v, str) and not v.isprintable()}
+    return {**values, **{name: printable(text, "\n\t") for name, text in odd.items()}}
 
 
 @cache
@@ -147,15 +147,13 @@ def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
 def network(connection: Connection, name: str, confirmation: int) -> bytes | None:
     """The network that is kept of a confirmation; None if none is."""
     asked = {"name": name, "confirmation": confirmation}
-    data: bytes | None = ask(connection, statements.NETWORK, **asked).scalar()
-    return data
+    return cast("bytes | None", ask(connection, statements.NETWORK, **asked).scalar())
 
 
 def _member_rows(
     connection: Connection, which: str, *, curves: bool = False, **values: Any
-) -> Sequence[Row[Any]]:
-    query = statements.MEMBERS.format(which=which)
-    return ask(connection, query, curves=curves, **values).all()
+) -> CursorResult[Any]:
+    return ask(connection, statements.MEMBERS.format(which=which), curves=curves, **values)
 
 
 def _member(row: Row[Any]) -> Member:
@@ -211,8 +209,7 @@ def fetched_studies(
     ids = [row.id for row in studies]
     which = statements.FRESH_OF_STUDIES if briefly else statements.OF_STUDIES
     # slots first: members are stored before their slot is settled, so none can be missing
-    told = ask(connection, statements.BRIEFLY if briefly else statements.SLOTS, ids=ids)
-    slots = _by_study(told.all())
+    slots = _by_study(ask(connection, statements.BRIEFLY if briefly else statements.SLOTS, ids=ids))
     members = _by_study(_member_rows(connection, which, curves=curves, ids=ids))
     return [
         Fetched(study=row, slots=slots[row.id], members=members[row.id], briefly=briefly)
@@ -220,9 +217,10 @@ def fetched_studies(
     ]
 
 
-def _by_study(rows: Iterable[Row[Any]]) -> defaultdict[int, list[Row[Any]]]:
-    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
-    for row in rows:
+def _by_study(rows: CursorResult[Any]) -> defaultdict[int, list[Any]]:
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    plain = cast("Any", namedtuple("plain", rows.keys()))  # read in half the time of a Row
+    for row in map(plain._make, rows):
         found[row.study_id].append(row)
     return found
 

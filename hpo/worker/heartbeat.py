@@ -52,13 +52,15 @@ class WorkerOptions:
 
 
 class Heartbeat(threading.Thread):
-    """Tells the database that the worker lives, three times per lease, beside the training."""
+    """Tells the database that the worker lives, beside the training: three times per lease, and no
+    less often where leases are long, for orders reach it so."""
 
     def __init__(self, worker: str, options: WorkerOptions) -> None:
         """A daemon thread; ``begin`` starts it."""
         super().__init__(name="heartbeat", daemon=True)
         self.worker, self.options = worker, options
         self._claim: Claim | None = None
+        self._beat_s = min(options.lease_s, LEASE_S) / 3
         self._ended = threading.Event()
         self._mutex = threading.Lock()
         self.stop_requested = threading.Event()
@@ -122,9 +124,9 @@ class Heartbeat(threading.Thread):
 
     def run(self) -> None:
         """Beat until ``end``."""
-        while not self._ended.wait(self.options.lease_s / 3):
+        while not self._ended.wait(self._beat_s):
             self._beat()
-            self._silent_s += self.options.lease_s / 3  # while paused, it does not grow
+            self._silent_s += self._beat_s  # while paused, it does not grow
             if self._silent_s > self.options.hung_s:
                 silent = f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
                 self.end_all(silent, HUNG)
