@@ -42,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         "workers": _workers,
         "service": _service,
         "scale": _scale,
+        "overviews": _overviews,
         "window": _window,
     }
     unknown = sorted(set(arguments) - set(measures) - set(pages))
@@ -176,6 +177,14 @@ def _scale(say: Callable[[str], None]) -> str:
         loads = list(scale.loads(say))
         begins = [scale.begin(trials) for trials in (1_000, 10_000)]
     return results.scale(loads, begins, os.cpu_count() or 1)
+
+
+def _overviews(say: Callable[[str], None]) -> str:
+    from benchmarks import overviews, results
+    from hpo.postgres.connect import open_storage
+
+    with _temporary_home(), open_storage() as storage:
+        return results.overviews(overviews.measure(storage, say))
 
 
 @contextlib.contextmanager

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
+from benchmarks.filled import BEAT_S, LARGE_TRIALS, WORKERS
 from benchmarks.layouts import BATCHES, Crossing
 from benchmarks.networks import EPOCHS as TRAINED_FOR
 from benchmarks.networks import FINE_STEPS, MEMBERS, TURN_S, WIDEST_SOLVED, Timing
+from benchmarks.overviews import Cost, Overviews
 from benchmarks.parts import EPOCHS as EPOCHS_APART
 from benchmarks.parts import WIDTH
 from benchmarks.scale import ROUND_TRIP_S, Begin, Load
@@ -27,7 +29,7 @@ _HEAD = """\
 
 `python -m benchmarks` (`make bench`) wrote this file. `python -m benchmarks networks` measures that
 section anew and leaves the others as they are; so do `service`, `workers`,
-`scale` and `window`.
+`scale`, `overviews` and `window`.
 
 All networks on this page have thermal power 0 (cold oscillators, `docs/how-to/thermal.md`). Their
 accuracies and errors compare solvers, and claim nothing of hardware. Training with thermal noise
@@ -46,6 +48,7 @@ TITLES = {
     "service": "Service",
     "workers": "Workers",
     "scale": "Scale",
+    "overviews": "Overviews",
     "window": "Window",
 }
 """Sections of the page, in their order."""
@@ -139,6 +142,49 @@ _BEGIN = """\
 A lone worker, TPE: from asking for a trial to its parameters being in the database, median of
 further trials; and for the first one of a fresh process, from the start of that process on.
 """
+_OVERVIEWS = """\
+What people wait for in a large database: {studies} studies with {trials:,} trials on an embedded
+PostgreSQL, one of them (`large`) with {large:,}; shipped study files with made-up outcomes. {n}
+workers go on with {open} of the studies meanwhile, on {connections} connections (of 200 that the
+server accepts), under leases of three days: they beat every {beat_s:.0f} s, and settle
+{pace:.1f} trials a second. Wall seconds, median (least – most) of n; "CPU" is that of the process,
+"peak" the most memory that it had (VmHWM). Server, workers and what is measured share the cores:
+with other work on the machine (see its load), the wall times are longer than on a quiet one, and
+CPU seconds say what a quiet core takes, but for the database's share.
+"""
+
+
+def overviews(found: Overviews) -> str:
+    """The body of the section."""
+    about = _OVERVIEWS.format(
+        studies=found.studies,
+        trials=found.trials,
+        large=LARGE_TRIALS,
+        n=WORKERS,
+        open=found.open,
+        connections=found.connections,
+        beat_s=BEAT_S,
+        pace=found.settled_per_s,
+    )
+    lines = [about, *_costs("command", found.commands), ""]
+    lines += [*_costs("page of `hpo dashboard`", found.pages), ""]
+    lines += ["Peak memory of the dashboard's process after", ""]
+    lines += [row(["", "peak"]), row(["---", "---:"])]
+    lines += [row([what, f"{peak_mb:.0f} MB"]) for what, peak_mb in found.memory_mb]
+    lines += ["", "Peers, on Optuna's own tables of the same database:", ""]
+    return "\n".join([*lines, *_costs("peer", found.peers), "", found.released])
+
+
+def _costs(title: str, costs: Sequence[Cost]) -> list[str]:
+    lines = [row([title, "wall", "CPU", "peak", "n"]), row(["---", *["---:"] * 4])]
+    for cost in costs:
+        median_s, least_s, most_s = cost.wall_s
+        wall = f"{median_s:.2f}" + (f" ({least_s:.2f} – {most_s:.2f})" if cost.n > 1 else "")
+        cpu = _or_dash(cost.cpu_s, ".2f")
+        peak = "–" if cost.peak_mb is None else f"{cost.peak_mb:.0f} MB"
+        what = f"{cost.what}; {cost.note}" if cost.note else cost.what
+        lines.append(row([what, wall, cpu, peak, str(cost.n)]))
+    return lines
 
 
 def networks(found: Found, narrow: Found | None = None) -> str:

@@ -79,7 +79,7 @@ class DashboardApp:
             HpoError: it refuses, for a reason that time does not mend.
         """
         with suppress(Away):  # said in the log
-            self._prepared()
+            self._prepared().pages.begin()
 
     def close(self) -> None:
         """Leave the database."""

@@ -166,6 +166,10 @@ class Pages:
         self._of = lru_cache(_PAGES)(self._made)
         self._drawing = threading.Lock()
 
+    def begin(self) -> None:
+        """Begin to read all studies, before somebody asks."""
+        self._home.get(0.0)
+
     def home(self, accepted: str, known: str) -> Reply:
         """All studies, as a page."""
         found = self._home.get()
