@@ -81,9 +81,13 @@ def main(arguments: Sequence[str]) -> int:
 def _centre(say: Callable[[str], None]) -> None:
     from benchmarks import centre
 
-    with _temporary_home():
+    from hpo.postgres.connect import open_storage
+
+    with _temporary_home(), open_storage() as storage:
         costs = centre.costs()
-    say(f"  {costs}")
+        say(f"  {costs}")
+        for check in centre.checks(storage, costs):
+            say(f"  {check}")
     centre.write(costs, list(centre.centres(costs)))
 
 

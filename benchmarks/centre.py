@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 import re
 import statistics
@@ -22,9 +23,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import scale, service
+from benchmarks import scale, service, window
 from benchmarks.results import row
+from benchmarks.waiting import Turn
 from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
 from hpo.settings import LEASE_S
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, ORANGE, VERMILLION
@@ -38,6 +41,8 @@ TRIALS_S = (1.0, 10.0, 60.0, 600.0)
 """Mean lengths of a trial."""
 ROUND_TRIPS_S = (1e-3, 2e-2)
 STUDIES = (1, 20)
+CHECKED, CHECKED_TRIALS = (1, 2, 4, 8), 25
+"""Real workers beside which the simulation is held, and trials of each."""
 SPREAD = 0.5
 """Deviation of the logarithm of a trial's length."""
 _MESSAGES = 300
@@ -223,6 +228,34 @@ def centre(
         trials_per_s=(simulation.settled - settled) / seconds,
         at_work=1.0 - (simulation.waited_s - waited_s) / seconds / workers,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Real workers beside their simulation: trials per second."""
+
+    workers: int
+    measured: float
+    simulated: float
+
+
+def checks(storage: Storage, costs: Costs) -> Iterator[Check]:
+    """A few real workers on one database, whose trials sleep for a second in the mean."""
+    places = ((2 * k + 1) / 32 for k in range(16))
+    draws = [statistics.NormalDist(-(SPREAD**2) / 2, SPREAD).inv_cdf(place) for place in places]
+    choices = [round(math.exp(draw), 3) for draw in draws]
+    for workers in CHECKED:
+        turns = window.run(storage, choices, workers, 4 * workers, CHECKED_TRIALS * workers)
+        since, until = max(_starts(turns)), turns[-1].began
+        measured = sum(since < turn.ended <= until for turn in turns) / (until - since)
+        own = {"trial_s": statistics.fmean(choices), "round_trip_s": 0.0}
+        simulated = centre(costs, workers=workers, studies=1, **own).trials_per_s
+        yield Check(workers=workers, measured=measured, simulated=simulated)
+
+
+def _starts(turns: Sequence[Turn]) -> list[float]:
+    """When each worker began its first trial."""
+    return list({turn.worker: turn.began for turn in reversed(turns)}.values())
 
 
 def centres(costs: Costs) -> Iterator[Centre]:

@@ -202,6 +202,18 @@ def check(
 
     Idle shares are those between the start of the last worker and that of the last trial.
     """
+    real = run(storage, choices, workers, window, trials)
+    starts = sorted({turn.worker: turn.began for turn in reversed(real)}.values())
+    seconds = [turn.ended - turn.began for turn in real]
+    ideal = simulate(seconds, window, starts, poll=_POLL_S)
+    shares = [idle(turns, workers, starts[-1], turns[-1].began) for turns in (real, ideal)]
+    return Check(window=window, measured=shares[0], simulated=shares[1])
+
+
+def run(
+    storage: Storage, choices: Sequence[float], workers: int, window: int, trials: int
+) -> list[Turn]:
+    """Run a study whose trials sleep for one of ``choices`` (s), by so many real workers."""
     ledger = Ledger(storage)
     raw: dict[str, Any] = {
         "name": f"window-{workers}-{window}",
@@ -223,12 +235,7 @@ def check(
     for worker in running:
         if worker.wait() != 0:
             raise RuntimeError(f"a worker ended with exit status {worker.returncode}")
-    real = _turns(ledger, spec)
-    starts = sorted({turn.worker: turn.began for turn in reversed(real)}.values())
-    seconds = [turn.ended - turn.began for turn in real]
-    ideal = simulate(seconds, window, starts, poll=_POLL_S)
-    shares = [idle(turns, workers, starts[-1], turns[-1].began) for turns in (real, ideal)]
-    return Check(window=window, measured=shares[0], simulated=shares[1])
+    return _turns(ledger, spec)
 
 
 def _turns(ledger: Ledger, spec: StudySpec) -> list[Turn]:

@@ -56,7 +56,7 @@ def _check(parser: Parser, arguments: Namespace) -> None:
         "--heartbeat-file",
         type=Path,
         metavar="FILE",
-        help="touched three times per lease while the database answers, for health checks",
+        help="touched three times per lease or more while the database answers, for health checks",
     ),
     group(
         "to run several at once",

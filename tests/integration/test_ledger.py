@@ -101,6 +101,7 @@ def test_who_sees_that_the_clock_was_set_waits_until_all_that_live_have_renewed(
     set_clock(storage, steps[0])
     held = claim(ledger, "lives")
     heart = Heartbeat("sees", WorkerOptions(lease_s=1.0))
+    assert Heartbeat("long", WorkerOptions(lease_s=3 * 86_400.0))._beat_s == 10.0
     heart.begin(ledger)
     try:
         wait_until(heart.in_touch)

@@ -57,6 +57,9 @@ def test_what_has_changed_is_read_again(
     interventions.delete_study(ledger, "idle")
     ledger.register(toy_spec("idle", seed=4))
     assert read()["idle"] != before["idle"]
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hpo_ledger.studies SET state = 'done'")
+    assert [result is None for _, result in ledger.results(1)] == [True, False]
 
 
 def test_a_spec_that_cannot_be_read_harms_its_study_alone(
