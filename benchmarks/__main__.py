@@ -80,7 +80,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def _centre(say: Callable[[str], None]) -> None:
     from benchmarks import centre
-
     from hpo.postgres.connect import open_storage
 
     with _temporary_home(), open_storage() as storage:
