@@ -346,5 +346,4 @@ def newest_events(connection: Connection, n: int, study: str | None = None) -> l
 
 def names(connection: Connection) -> dict[int, str]:
     """Every study of Optuna's tables by its number, whoever made it."""
-    named = "SELECT study_id, study_name FROM studies"
-    return {row.study_id: row.study_name for row in ask(connection, named)}
+    return {row.study_id: row.study_name for row in ask(connection, "SELECT * FROM studies")}
