@@ -8,6 +8,7 @@ Workers have 1 s here in place of 100; all else is as it comes.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -32,18 +34,27 @@ from hpo.objectives.contract import (
     OnEpoch,
     Outcome,
     Progress,
+    Protocol,
     TaskParams,
 )
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded import Embedded, status, stop
+from hpo.settings import LEASE_S
 from hpo.study.file import validate
-from hpo.worker.crew import RELEASE_S
+from hpo.study.trials import Phase
+from hpo.worker.crew import ALONE_S, RELEASE_S
+from hpo.worker.notifier import END_S
 
 ROOT = Path(__file__).parents[1]
 BUSY_S = 5.0
 """What a busy machine takes."""
+_LONG_S = 300.0
 _SHORT = "from hpo.worker import crew; crew.ALONE_S = 1.0; import runpy; "
 _WORKER = ["-c", f"{_SHORT}runpy.run_module('hpo.worker', run_name='__main__')", "--lease=600"]
+_OFTEN = (
+    "from hpo.worker import notifier; notifier.EVERY_S = 0.5; import runpy; "
+    "runpy.run_module('hpo.worker', run_name='__main__')"
+)
 _LOCKS = {
     "claiming": "SELECT FROM hpo_ledger.studies FOR UPDATE",
     "registering": "LOCK TABLE hpo_ledger.workers IN EXCLUSIVE MODE",
@@ -56,7 +67,9 @@ class SlowParams(ObjectiveParams):
     """Where it takes its time."""
 
     x: Annotated[float, Field(ge=0, le=1, description="the score")] = 0.5
-    where: Annotated[Literal["training", "scoring", "nowhere"], Field(description="slow")]
+    where: Annotated[
+        Literal["training", "scoring", "confirming", "nowhere"], Field(description="slow")
+    ]
 
 
 class NoTask(TaskParams):
@@ -66,18 +79,21 @@ class NoTask(TaskParams):
 
 
 class Slow(Objective[SlowParams, NoTask]):
-    """Trains, or scores, for 100 s."""
+    """Trains, scores or confirms for long."""
 
     name: ClassVar[str] = "slow"
     Params: ClassVar[type[ObjectiveParams]] = SlowParams
     tasks: ClassVar[dict[str, type[TaskParams]]] = {"none": NoTask}
 
-    def evaluate(self, params: SlowParams, *, on_epoch: OnEpoch, **_: Any) -> Outcome:
+    def evaluate(
+        self, params: SlowParams, *, protocol: Protocol, on_epoch: OnEpoch, **_: Any
+    ) -> Outcome:
         """Pretend to train."""
+        slow = "training" if protocol == Protocol.VALIDATION else "confirming"
         for epoch in range(1, params.epochs + 1):
-            time.sleep(100.0 if params.where == "training" else 0.05)
+            time.sleep(_LONG_S if params.where == slow else 0.05)
             on_epoch(Progress(epoch=epoch, score=params.x, checkpoint=lambda: b"x"))
-        time.sleep(100.0 if params.where == "scoring" else 0.0)
+        time.sleep(_LONG_S if params.where == "scoring" else 0.0)
         curve = (params.x,) * params.epochs
         return Outcome(score=params.x, curve=curve, loss_curve=curve, diverged=False)
 
@@ -91,7 +107,7 @@ class Scene:
         self.storage = open_storage(url)
         self.ledger = Ledger(self.storage)
 
-    def study(self, where: str, epochs: int = 6) -> None:
+    def study(self, where: str, epochs: int = 6, **tables: Any) -> None:
         """A study in place of the last one."""
         with self.storage.engine.begin() as connection:
             for table in ("hpo_ledger.studies", "hpo_ledger.workers", "studies"):
@@ -99,16 +115,27 @@ class Scene:
         raw: dict[str, Any] = {"name": "slow", "objective": "chaos.phases:Slow", "seed": 1}
         raw |= {"space": {"x": {"low": 0.0, "high": 1.0}}, "fixed": {"where": where}}
         raw |= {"budget": {"trials": 2000, "window": 4, "members": 1, "epochs": epochs}}
-        self.ledger.register(validate(raw | {"confirm": False}, where="phases"))
+        self.ledger.register(validate(raw | {"confirm": False} | tables, where="phases"))
 
-    def start(self, *line: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    def start(
+        self, *line: str, prefix: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.Popen[bytes]:
         """A process of this database."""
-        environment = {**os.environ, "HPO_STORAGE": self.url, "PYTHONPATH": str(ROOT)}
+        environment |= {**os.environ, "HPO_STORAGE": self.url, "PYTHONPATH": str(ROOT)}
         with (self.folder / "log").open("ab") as log:
             command = [*prefix, sys.executable, *line]
             return subprocess.Popen(
                 command, cwd=self.folder, env=environment, stderr=log, stdout=log
             )
+
+    def launch(self, where: str, *options: str) -> subprocess.Popen[bytes]:
+        """A launch of one worker, of a study of its own."""
+        spec = 'objective = "chaos.phases:Slow"\nseed = 1\nconfirm = false\n'
+        spec += "[budget]\ntrials = 2000\nwindow = 4\nmembers = 1\nepochs = 6\n"
+        spec += f'[space]\nx = {{ low = 0.0, high = 1.0 }}\n[fixed]\nwhere = "{where}"\n'
+        (self.folder / "followed.toml").write_text(spec)
+        line = ("launch", "followed.toml", "--workers", "1", "--no-report", *options)
+        return self.start("-m", "hpo", *line)
 
     def until(self, true: Callable[[], object]) -> None:
         """Wait for something."""
@@ -141,6 +168,12 @@ class Scene:
                     os.kill(pid, signal.SIGCONT)
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def seconds_to_end(process: subprocess.Popen[bytes], signum: int = signal.SIGTERM) -> float:
     """Send a signal, and wait for the end."""
     began_s = time.monotonic()
@@ -160,6 +193,59 @@ def _at_work(scene: Scene, where: str) -> float:
     seconds = seconds_to_end(worker)
     assert not any(slot.held or slot.losses for slot in scene.ledger.snapshot("slow").search)
     return seconds
+
+
+def _confirming(scene: Scene) -> float:
+    scene.study("confirming", confirm={"top": 1, "members": 2})
+    with scene.storage.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hpo_ledger.studies SET search_end = 1")
+    worker = scene.start(*_WORKER, "--study=slow")
+    scene.until(lambda: [1 for one in scene.ledger.workers() if one.phase == Phase.CONFIRM])
+    time.sleep(1.0)
+    seconds = seconds_to_end(worker)
+    assert not any(slot.held or slot.losses for slot in scene.ledger.snapshot("slow").confirm)
+    return seconds
+
+
+def _notifying(scene: Scene) -> float:
+    """With a webhook that takes what it is told, and answers nothing."""
+    scene.study("nowhere")
+    with scene.storage.engine.begin() as connection:
+        ended = "UPDATE hpo_ledger.studies SET state = 'failed', reason = 'of a test'"
+        connection.exec_driver_sql(ended)
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        webhook = f"http://127.0.0.1:{hangs.getsockname()[1]}"
+        worker = scene.start("-c", _OFTEN, HPO_NOTIFY_WEBHOOK=webhook)
+        hangs.settimeout(60.0)
+        with hangs.accept()[0] as told:
+            told.recv(1)
+            time.sleep(0.5)
+            return seconds_to_end(worker)
+
+
+def _dask(scene: Scene) -> float:
+    """A Dask worker whose task trains; until what it has started has ended, too."""
+    if find_spec("distributed") is None:
+        return math.nan
+    scene.study("training")
+    port = free_port()
+    address, here = f"tcp://127.0.0.1:{port}", ("--host=127.0.0.1", "--no-dashboard")
+    where = f"--local-directory={scene.folder}"
+    scheduler = scene.start("-m", "dask", "scheduler", f"--port={port}", *here)
+    dask = scene.start("-m", "dask", "worker", address, "--nthreads=1", where, *here)
+    launch = scene.launch("training", "--executor=dask", f"--scheduler={address}")
+    try:
+        scene.until(lambda: [1 for one in scene.ledger.workers() if one.study])
+        (pid,) = (one.pid for one in scene.ledger.workers() if one.study)
+        time.sleep(1.0)
+        began_s = time.monotonic()
+        seconds_to_end(dask)
+        scene.until(lambda: not Path(f"/proc/{pid}").exists())
+        return time.monotonic() - began_s
+    finally:
+        for process in (launch, scheduler):
+            process.kill()
+            process.wait()
 
 
 def _locked(scene: Scene, phase: str) -> float:
@@ -191,11 +277,7 @@ def _idle(scene: Scene) -> float:
 
 def _launch(scene: Scene) -> float:
     scene.study("nowhere")
-    spec = 'objective = "chaos.phases:Slow"\nseed = 1\nconfirm = false\n'
-    spec += "[budget]\ntrials = 2000\nwindow = 4\nmembers = 1\nepochs = 6\n"
-    spec += '[space]\nx = { low = 0.0, high = 1.0 }\n[fixed]\nwhere = "nowhere"\n'
-    (scene.folder / "followed.toml").write_text(spec)
-    launch = scene.start("-m", "hpo", "launch", "followed.toml", "--workers", "1", "--no-report")
+    launch = scene.launch("nowhere")
     names = "SELECT 1 FROM hpo_ledger.slots WHERE settled_at IS NOT NULL"
     with scene.other() as asks:
         scene.until(lambda: asks.execute(names).fetchone())
@@ -220,8 +302,7 @@ def _first_process(scene: Scene) -> float:
 
 def _dashboard(scene: Scene) -> float:
     """With clients that take nothing, while the database is silent."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     running = scene.start("-m", "hpo", "dashboard", "--port", str(port))
 
     def answers() -> bool:
@@ -264,11 +345,14 @@ def _server_starts(scene: Scene) -> float:
 PHASES: dict[str, tuple[Callable[[Scene], float], float]] = {
     "training": (lambda scene: _at_work(scene, "training"), 1.0),
     "scoring": (lambda scene: _at_work(scene, "scoring"), 1.0),
+    "confirming": (_confirming, 1.0),
+    "notifying": (_notifying, END_S),
     **{phase: (partial(_locked, phase=phase), 1.0 + RELEASE_S) for phase in _LOCKS},
     "silent": (_silent, 1.0 + RELEASE_S),
     "crew": (lambda scene: _silent(scene, "--workers=1", "--usr2-grace=1"), 1.0 + RELEASE_S),
     "idle": (_idle, 1.0),
     "first process": (_first_process, 0.0),
+    "dask": (_dask, ALONE_S + LEASE_S / 3 + 10.0),  # its nanny kills the crew first
     "launch": (_launch, 30.0),
     "dashboard": (_dashboard, 2.0),
     "embedded server": (_server_starts, 0.0),
@@ -288,6 +372,9 @@ def main(wanted: list[str]) -> int:
                 for phase in wanted or PHASES:
                     act, limit_s = PHASES[phase]
                     seconds = act(scene)
+                    if math.isnan(seconds):
+                        print(f"{phase:<16}     -    not installed here", flush=True)
+                        continue
                     in_time = seconds < limit_s + BUSY_S
                     late += not in_time
                     said = f"within {limit_s:g} s" if in_time else f"LATE: {limit_s:g} s"

@@ -22,7 +22,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing, said_by
 from hpo.settings import LEASE_S
 from hpo.study.trials import WorkerState
-from hpo.worker.crew import HUNG, RELEASE_S
+from hpo.worker.crew import ALONE_S, HUNG, RELEASE_S
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0
@@ -71,7 +71,7 @@ class Heartbeat(threading.Thread):
         self.left_out: dict[str, tuple[str, float]] = {}
         """Studies that this host cannot serve: why, and until when they are not tried again, in
         monotonic time."""
-        self._away = False
+        self._away = self._alone = False
         self._state, self._doing = WorkerState.IDLE, "starting"
         self._silent_s = 0.0
         self._heard_s = self._cut_off_s = time.monotonic()
@@ -130,9 +130,11 @@ class Heartbeat(threading.Thread):
             if self._silent_s > self.options.hung_s:
                 silent = f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
                 self.end_all(silent, HUNG)
-            if self.options.parent_pid is not None and os.getppid() != self.options.parent_pid:
+            if self.options.parent_pid not in (None, os.getppid()) and not self._alone:
                 log.warning("the launcher is gone: stopping")
+                self._alone = True
                 self.stop_requested.set()
+                later(ALONE_S, self.end_all, f"not stopped within {ALONE_S:g} s", 0)
 
     def end_all(self, what: str, status: int) -> NoReturn:
         """End the process, whatever it does, and leave its slot to others: as lost, unless 0."""
