@@ -68,7 +68,7 @@ SUMMARY = """\
 
 **{counts}** Its CTRNN cannot be judged: the paper does not give that network's constants.
 
-{accuracy}But the paper does not give the cut-off of its filter, and we tuned it at 1 ns; with half that cut-off the peak moves to 1.6 ns. Accuracy does not stay from 0.4 to 2.5 ns under any reading.
+{accuracy}But the paper does not give the filter cut-off, and we tuned it at 1 ns. With half that cut-off the peak moves to 1.6 ns. Accuracy does not stay from 0.4 to 2.5 ns under any reading.
 
 ![Accuracy against input time scale](reproduction/fig2b.svg)
 
@@ -85,9 +85,9 @@ The figures have no thermal power, as the paper's equation, so they claim nothin
 READ_OTHERWISE = """\
 # How far each verdict depends on what the paper leaves open
 
-**With a [thermal power](how-to/thermal.md) of 1e-3, about that of a real oscillator, the paper's network keeps its accuracy and its maximum at 1 ns, if it is trained with it.** So it does at ten times as much. The five-fold window and dynamics around half of the maximum fail with it, as they do without.
+**With a [thermal power](how-to/thermal.md) of 1e-3, about that of a real oscillator, the paper's network keeps its accuracy and its maximum at 1 ns.** So it does at ten times as much, trained with it each time. The five-fold window and dynamics around half of the maximum fail with it, as they do without.
 
-The paper leaves open the cut-off of its filter, the integration step, initial state and weights, the number of epochs, what `n_epoch` counts, and whether the last layer is filtered. Its Eq. (1) and (2) differ by a factor of 2.
+The paper leaves open the filter cut-off, the integration step, initial state and weights, and the number of epochs. It does not say what `n_epoch` counts, and whether the last layer is filtered. Its Eq. (1) and (2) differ by a factor of 2.
 
 ![Claims against readings](reproduction/{picture})
 
