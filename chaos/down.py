@@ -37,7 +37,7 @@ services:
 """
 _DIGITS = (
     *("budget.trials=4", "budget.epochs=20", "pruner.min_resource=5", "confirm.members=2"),
-    *("fixed.width=8", "fixed.layers=1"),
+    "fixed.layers=1",
 )
 
 
@@ -111,7 +111,7 @@ def _locked(
     services: Services, scene: Scene, statement: str, study: Callable[[Scene], None]
 ) -> float:
     study(scene)
-    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     seconds = 0.0
     with suppress(psycopg.OperationalError), ExitStack() as stack:  # whose sessions it ends
         holds, asks = (stack.enter_context(scene.other()) for _ in range(2))

@@ -444,7 +444,7 @@ def password_from_file(url: URL) -> str | None:
         return None
     where = "HPO_STORAGE_PASSWORD_FILE: the file must"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = [] if path.is_fifo() else path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise StorageError(
@@ -455,7 +455,7 @@ def password_from_file(url: URL) -> str | None:
         found = "an empty line" if len(lines) == 1 else f"{len(lines)} lines"
         raise StorageError(
             f"{where} hold the password and nothing else, on one line, but got {path} with "
-            f"{found}. Write it anew."
+            f"{found}. Write it anew, as a plain file."
         )
     return lines[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,12 +97,15 @@ def test_a_password_is_read_from_its_file(file: Path, text: str) -> None:
         (b"\xff\xfegeheim", "be readable, but got {}: not UTF-8 text. Correct the path, or let"),
         (b" \n", "hold the password and nothing else, on one line, but got {} with an empty line."),
         (b"geheim\ngeheim\n", "and nothing else, on one line, but got {} with 2 lines."),
+        (b"|", "but got {} with 0 lines. Write it anew, as a plain file."),
     ],
 )
 def test_a_file_that_is_no_password_is_refused(
     file: Path, content: bytes | None, said: str
 ) -> None:
-    if content is not None:
+    if content == b"|":
+        os.mkfifo(file)  # into which nobody writes
+    elif content is not None:
         file.write_bytes(content)
     with pytest.raises(StorageError, match=r"^HPO_STORAGE_PASSWORD_FILE: the file must ") as caught:
         password_from_file(parse_url("postgresql://me@host/db", "x"))
