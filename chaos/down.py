@@ -129,7 +129,7 @@ def _digits(scene: Scene, *changed: str) -> None:
 
 
 def _confirming(services: Services, scene: Scene) -> float:
-    _digits(scene, "confirm.epochs=100000")
+    _digits(scene, "confirm.epochs=3000")
     services.compose("up", "--wait", "workers")
     scene.until(lambda: [1 for one in scene.ledger.workers() if one.phase == "confirm"])
     time.sleep(3.0)

@@ -9,6 +9,8 @@ printed. All is drawn from the seed and the number of the input.
 from __future__ import annotations
 
 import argparse
+import gzip
+import hashlib
 import json
 import os
 import random
@@ -267,15 +269,39 @@ KINDS: dict[str, Input] = {
 
 
 def _backup(like: Path) -> Input:
-    """A backup; it is checked, and nothing is written."""
-    good = like.read_bytes()
+    """A backup; it is checked, and nothing is written. Of most what is within is changed.
+
+    Raises:
+        HpoError: the one that is changed is none itself.
+    """
+    backup.check(like)
+    packed = like.read_bytes()
+    good = gzip.decompress(packed) if packed.startswith(b"\x1f\x8b") else packed
+    lines = good.rstrip(b"\n").rpartition(b"\n")[0] + b"\n"
 
     def make(rng: random.Random, folder: Path) -> Callable[[], object]:
-        path = folder / like.name
-        path.write_bytes(_changed_text(rng, good))
+        path, what = folder / like.name, rng.random()
+        if what < 0.2:
+            data = _changed_text(rng, packed)
+        elif what < 0.4:
+            data = _changed_text(rng, good)
+        else:
+            data = _changed_text(rng, lines) if what < 0.7 else _changed_lines(rng, lines)
+            data += b'{"sha256":"' + hashlib.sha256(data).hexdigest().encode() + b'"}\n'
+        path.write_bytes(data)
         return lambda: backup.check(path)
 
     return make
+
+
+def _changed_lines(rng: random.Random, lines: bytes) -> bytes:
+    """One line of JSON, as a tree."""
+    each = lines.splitlines()
+    at = rng.randrange(len(each))
+    tree = json.loads(each[at])
+    _changed_tree(rng, tree)
+    each[at] = json.dumps(tree, separators=(",", ":")).encode()
+    return b"\n".join(each) + b"\n"
 
 
 class LateError(BaseException):

@@ -30,7 +30,7 @@ N_WORKERS = 3
 N_TRIALS = 40
 STUDY = [
     *("--study", "seqdigits", "--name", "digits", "--trials", str(N_TRIALS)),
-    *("--set", "budget.epochs=100", "--set", "confirm.epochs=20", "--set", "confirm.members=4"),
+    *("--set", "budget.epochs=30", "--set", "confirm.epochs=20", "--set", "confirm.members=4"),
 ]
 _BACKUP = (r"pg_dump\b", r"pg_restore\b")
 SUBMIT = ["launch", *STUDY, "--no-report", "--json"]
