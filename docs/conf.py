@@ -56,6 +56,7 @@ nitpick_ignore_regex = [  # names of other projects, whose inventories would hav
         r"Score|Share|Steps|Line|Number|Fact|Field|FieldInfo|NoneType|Ge|Strict\w+|PydanticUndefined",
     ),  # bounds of an Outcome
     ("py:.*", r"(hpo\.)?objectives\.contract\._\w+"),
+    ("py:.*", r"hpo\.study\.spec\.StudySpec"),  # its keys are those of a study file
     ("py:.*", r"(bool|int|float|str|bytes|dict|list|tuple|type|object|None|Any)(\[.*)?"),
     (
         "py:.*",

@@ -24,13 +24,14 @@ from hpo.ledger import schema
 from hpo.study.file import load as load_study
 
 DOCS = ROOT / "docs"
-sys.path.append(str(DOCS / "_ext"))
+sys.path += [str(DOCS), str(DOCS / "_ext")]
 
 import commands  # noqa: E402
+import prose  # noqa: E402
 import study_file  # noqa: E402
 from generated import MARK  # noqa: E402
 
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = prose.pages()
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 SHELL = ("", "console", "sh")
 PLACEHOLDERS = {"K": "1", "N": "1"}
@@ -114,9 +115,10 @@ def test_its_links_lead_to_files_and_headings(name: str) -> None:
 
 
 @EACH_PAGE
-def test_its_pictures_are_small(name: str) -> None:
+def test_its_pictures_are_small_and_its_sentences_short(name: str) -> None:
     pictures = [(ROOT / name).parent / target for target in targets(name)]
     assert not [p for p in pictures if p.suffix == ".svg" and p.stat().st_size > 100_000]
+    assert not prose.too_long((ROOT / name).read_text("utf-8"))
 
 
 @EACH_PAGE
