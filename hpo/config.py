@@ -64,7 +64,7 @@ def _options(value: Any) -> Any:
     if isinstance(value, tuple):
         parts = [str(text).strip().removeprefix("--").partition("=") for text in value]
         if not all(key.replace("-", "").isalnum() for key, _, _ in parts):
-            raise ValueError("KEY=VALUE, as in reservation=lab,")
+            raise ValueError("KEY=VALUE, as in reservation=lab")
         value = {key: text if equals else True for key, equals, text in parts}
     if taken := isinstance(value, Mapping) and sorted(_OURS & value.keys()):
         raise ValueError(f"{taken[0]} is an option that jobs get already: see the keys of [slurm].")
@@ -79,7 +79,7 @@ Scheduler = Annotated[
     str,
     matching(
         r"((tcp|tls|ws|wss|ucx)://)?[^\s/]+:\d+",
-        "an address as `dask scheduler` prints it, like tcp://HOST:8786,",
+        "an address as `dask scheduler` prints it, like tcp://HOST:8786",
     ),
 ]
 Webhook = Annotated[

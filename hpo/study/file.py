@@ -2,7 +2,7 @@
 
 Rules within a table are in ``tables`` and ``dimensions``, those between tables in ``rules``, those
 of the objective's parameters in ``parameters``. Form of every message:
-``<file>: <key>: <rule> must hold, but got <name>=<value>. <what to do>``.
+``<file>: <key>: expected <rule>, got <value>. <what to do>``.
 """
 
 from __future__ import annotations
@@ -341,7 +341,7 @@ def parse_override(text: str, example: str = "space.tau_ns.high=40") -> tuple[st
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key or not all(key.split(".")):
-        raise SpecError(f"--set {text}: `key=value` must hold. Write for instance --set {example}.")
+        raise SpecError(f"--set {text}: expected key=value. Write for instance --set {example}.")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""The words for a broken rule: where, which rule, what was found, what to do."""
+"""The words for a broken rule: where, which rule, the value, what to do."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from hpo.errors import SpecError, near_miss
 
 _RULES = {
     "float_type": "a number",
+    "greater_than": "a number above {}",
+    "greater_than_equal": "at least {}",
+    "less_than": "a number below {}",
+    "less_than_equal": "at most {}",
     "int_type": "a whole number",
     "finite_number": "a finite number",
     "int_parsing": "a whole number",
@@ -31,23 +35,23 @@ _RULES = {
 
 
 def must(where: str, rule: str, got: str = "", do: str = "") -> str:
-    """What is said of a broken rule.
+    """Return the message for a broken rule.
 
     Args:
         where: the key; empty, or beginning with a dot, in a model that does not know its place.
-        rule: what must hold: a sentence with ``must``, or what a value must be.
-        got: what is there instead, if there is anything to show.
+        rule: a sentence with ``must``, or a noun phrase for the expected value.
+        got: the value, if there is one to show.
         do: what to do, one or two sentences.
 
     Examples:
-        >>> must("budget.trials", "greater than 0", "trials=0", "Change it.")
-        'budget.trials: greater than 0 must hold, but got trials=0. Change it.'
+        >>> must("budget.trials", "a number above 0", "-1", "Change it.")
+        'budget.trials: expected a number above 0, got -1. Change it.'
         >>> must("confirm", "a sweep must have no [confirm]", do="Remove it.")
         'confirm: a sweep must have no [confirm]. Remove it.'
     """
     place = f"{where}: " if where else ""
-    held = rule if " must " in rule else f"{rule} must hold"
-    return f"{place}{held}{f', but got {got}' if got else ''}. {do}"
+    words = rule if " must " in rule else f"expected {rule}"
+    return f"{place}{words}{f', got {got}' if got else ''}. {do}"
 
 
 Broken = Iterator[str]
@@ -91,8 +95,8 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
         return f"{where}: {key}: unknown key. {did_you_mean(parts[-1], known)}"
     if kind == "missing":
         return f"{where}: {key}: this key must be given. Add it."
-    found = problem["input"]
-    got = "a table" if isinstance(found, Mapping) and found else f"{parts[-1]}={found!r}"
+    value = problem["input"]
+    got = "a table" if isinstance(value, Mapping) and value else repr(value)
     remedy = f"Write its keys below [{key}]." if message == "a table" else "Change it."
     return must(f"{where}: {key}", message, got, remedy)
 
@@ -104,7 +108,8 @@ def broken_rule(problem: ErrorDetails) -> str:
     start = r"^(Value error, |Input should be |String should match )"
     message = re.sub(start, "", problem["msg"])
     message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", message)  # a member of an enum
-    return _RULES.get(problem["type"], message)
+    rule, bound = _RULES.get(problem["type"]), message.rpartition(" ")[2]
+    return rule.format(bound) if rule else message
 
 
 def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:

@@ -34,7 +34,7 @@ def names(spec: StudySpec) -> Broken:
         do = "Remove the key, or add the parameter to its `Params`."
         yield must("budget.score_every", rule, f"{got}, which has none", do)
     if spec.sweep is None and not spec.space:
-        yield must("space", "at least 1 entry", "space={}", "Change it.")
+        yield must("space", "at least 1 entry", "{}", "Change it.")
     reported = spec.reported.params if spec.reported else {}
     tables = {"space": [*spec.space], "fixed": [*spec.fixed], "reported.params": [*reported]}
     for table, name in [(table, name) for table, named in tables.items() for name in named]:
@@ -119,12 +119,11 @@ def _of_layers(spec: StudySpec, name: str) -> Broken:
         )
     layers = spec.space.get(LAYERS, Dimension())
     if layers.size > _DEEPEST:
-        held = f"at most {_DEEPEST} values must hold where parameters are searched layer by layer"
+        held = f"at most {_DEEPEST} values where parameters are searched layer by layer"
         yield must(f"space.{LAYERS}", held, f"{layers.size}", "Narrow the range.")
     for depth in layers.choices or ():
         if not isinstance(depth, int):
-            got = f"layers={depth!r}"
-            yield must(f"space.{LAYERS}.choices", "a whole number", got, "Change it.")
+            yield must(f"space.{LAYERS}.choices", "a whole number", repr(depth), "Change it.")
     if layers.when is not None:
         rule, got = "`layers` must be known in every trial", f"`when` in space.{LAYERS}"
         yield must(key, rule, got, "Remove one of them.")
@@ -225,7 +224,7 @@ def _of_kind(spec: StudySpec, name: str) -> Broken:
     for field in ("low", "high", "step") if spec.parameter(name).whole else ():
         value = getattr(dimension, field)
         if value is not None and value != int(value):
-            yield must(f"space.{name}.{field}", "a whole number", f"{field}={value}", "Change it.")
+            yield must(f"space.{name}.{field}", "a whole number", f"{value}", "Change it.")
 
 
 def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
@@ -261,7 +260,8 @@ def _of_problem(
     fixed = f"fixed.{name}" if parameter in spec.fixed else places.get("")
     if place := places.get(name) or places.get(parameter) or fixed:
         do = f"Stay within the bounds of the objective {spec.objective!r}."
-        yield must(place, broken_rule(problem), f"{name}={problem['input']!r}", do)
+        got = f"{problem['input']!r}" if name in place else f"{name}={problem['input']!r}"
+        yield must(place, broken_rule(problem), got, do)
 
 
 def _named(problem: ErrorDetails) -> str:

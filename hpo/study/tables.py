@@ -88,7 +88,7 @@ class _Choice(BaseModel):
 
 
 SAMPLERS = "tpe|random|qmc|gp|cmaes|nsga2|kriging-believer"
-_SAMPLER = f'one of {SAMPLERS.replace("|", ", ")}, or your own as "package.module:Class",'
+_SAMPLER = f'one of {SAMPLERS.replace("|", ", ")}, or your own as "package.module:Class"'
 
 
 class Sampler(_Choice):
@@ -213,10 +213,9 @@ def _positive(value: Any) -> Any:
     """Costs above 0; a message tells the name of the one of several that is not."""
     for name, cost in value.items() if isinstance(value, Mapping) else ():
         if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 < cost < math.inf:
-            rule = "a number greater than 0"
-            raise ValueError(must(f".{name}", rule, f"{name}={cost!r}", "Change it."))
+            raise ValueError(must(f".{name}", "a number above 0", f"{cost!r}", "Change it."))
     if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
-        raise ValueError("greater than 0")
+        raise ValueError("a number above 0")
     return value
 
 
@@ -321,6 +320,6 @@ class Figure(Table):
             left, right = found.groups() if found else ("", "")
             return left, right if right.isidentifier() else float(right)
         except ValueError:
-            rule = "a rule `A < B` between parameters or numbers must hold"
+            rule = "a rule `A < B` between parameters or numbers"
             do = 'Write for instance colour = "dt_ns < tau_ns".'
-            raise ValueError(must(".colour", rule, f"colour={self.colour!r}", do)) from None
+            raise ValueError(must(".colour", rule, f"{self.colour!r}", do)) from None

@@ -85,7 +85,7 @@ def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
         ),
         (
             {"budget": {"trials": 20}},
-            "study 'toy': budget.trials must not shrink, but got trials=20 where the database has "
+            "study 'toy': budget.trials must not shrink, got trials=20 where the database has "
             "24. Ask for at least as many (--trials 24), or choose another name: --name NEW.",
         ),
         ({"space": {"x": {"low": 0.0, "high": 0.5}}}, "space.x.high: 1.0 -> 0.5"),

@@ -127,10 +127,7 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
     ("text", "message"),
     [
         ("[slurm]\npartiton = 1", "slurm.partiton: unknown key. Did you mean 'partition'? Valid: "),
-        (
-            '[launch]\nworkers = "4"',
-            "launch.workers: a whole number must hold, but got workers='4'. Change it.",
-        ),
+        ('[launch]\nworkers = "4"', "launch.workers: expected a whole number, got '4'. Change it."),
         ("[slurm", "not valid TOML: "),
         ('storage = "postgresql://me:secret@host/hpo"', "storage: unknown key. Valid: dask, "),
     ],
@@ -149,19 +146,19 @@ def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None
         (
             "HPO_SLURM_SIGNAL_S",
             "soon",
-            "slurm.signal_s: a whole number must hold, but got signal_s='soon'. Change it.",
+            "slurm.signal_s: expected a whole number, got 'soon'. Change it.",
         ),
         (
             "HPO_SLURM_OPTIONS",
             "=3",
-            "slurm.options: KEY=VALUE, as in reservation=lab, must hold, but got options='=3'. ",
+            "slurm.options: expected KEY=VALUE, as in reservation=lab, got '=3'. ",
         ),
         ("HPO_CONFIG", "none.toml", "the file must exist, but got none.toml. Correct"),
         (
             "--scheduler",
             "http://head:8787/status",
-            "dask.scheduler: an address as `dask scheduler` prints it, like tcp://HOST:8786, must "
-            "hold, but got scheduler='http://head:8787/status'. Change it.",
+            "dask.scheduler: expected an address as `dask scheduler` prints it, like "
+            "tcp://HOST:8786, got 'http://head:8787/status'. Change it.",
         ),
         (
             "--slurm-option",

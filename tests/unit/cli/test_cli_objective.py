@@ -259,11 +259,10 @@ def test_a_device_may_be_of_a_file_of_ones_own(
         ("--linewidth-mhz 1", "tau_ns: this key must be given. Add it."),
         (
             "--temperature-k -4",
-            "nano-oscillator: temperature_k: greater than 0 must hold, but got "
-            "temperature_k=-4.0. Change it.",
+            "nano-oscillator: temperature_k: expected a number above 0, got -4.0. Change it.",
         ),
         ("--dt-ns 0", "recommended relaxation time: `dt_ns > 0` must hold, but got dt_ns=0.0. Gi"),
-        ("--dt-ns 5000", "dt_ns: less than or equal to 1000 must hold, but got dt_ns=5000.0."),
+        ("--dt-ns 5000", "dt_ns: expected at most 1000, got 5000.0."),
         (f"--width {'9' * 400}", "int too large to convert to float"),
     ],
 )

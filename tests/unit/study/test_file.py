@@ -73,7 +73,7 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
 @pytest.mark.parametrize("override", ["budget.trials", "=3", "budget..trials=3", ""])
 def test_an_override_without_key_or_value_is_refused(study: Path, override: str) -> None:
     assert refusal(study, override) == (
-        f"--set {override}: `key=value` must hold. Write for instance --set space.tau_ns.high=40."
+        f"--set {override}: expected key=value. Write for instance --set space.tau_ns.high=40."
     )
 
 
@@ -83,8 +83,8 @@ def test_a_misspelt_override_is_refused_like_a_key(study: Path) -> None:
     )
     assert "space.tau: objective" in refusal(study, "space.tau.high=40")
     assert refusal(study, "budget.trials=many") == (
-        f"{study} with budget.trials='many': budget.trials: a whole number must hold, "
-        "but got trials='many'. Change it."
+        f"{study} with budget.trials='many': budget.trials: expected a whole number, "
+        "got 'many'. Change it."
     )
     assert refusal(study, "seed.x=1", "seed=3", "seed.y=1") == (
         "--set seed.y: 'seed' must be a table, but it is a value."

@@ -109,5 +109,5 @@ def test_sweeps_of_too_many_points_are_refused() -> None:
     """Of more than ``test_refusals`` has room for."""
     whole = {"label": "", "x": "x", "range": {"low": 0.0, "high": 1.0, "points": 10_000}}
     many = {"curves": [{**whole, "label": str(i)} for i in range(11)]}
-    with pytest.raises(SpecError, match=r"^s\.toml: sweep: at most 100,000 points .* 110,000\. "):
+    with pytest.raises(SpecError, match=r"^s\.toml: sweep: expected at most 100,000 .* 110,000\. "):
         spec(sweep=many)
