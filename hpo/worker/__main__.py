@@ -23,15 +23,15 @@ from hpo.settings import LEASE_S
 from hpo.worker import crew
 
 START_PATIENCE_S = 60.0
-"""For so long a worker that starts waits for a database that is away: it may be restarting."""
-_OF_ONE = ("name", "parent", "log", "heartbeat_file")
+"""Longest wait of a starting worker for an unreachable database, which may be restarting."""
+_ONE_WORKER = ("name", "parent", "log", "heartbeat_file")
 
 
 def _check(parser: Parser, arguments: Namespace) -> None:
-    given = [name for name in _OF_ONE if getattr(arguments, name) is not None]
-    if arguments.workers is not None and given:
-        option = f"--{given[0].replace('_', '-')}"
-        parser.error(f"{option} is of one worker, and --workers of several: give one of them")
+    names = [name for name in _ONE_WORKER if getattr(arguments, name) is not None]
+    if arguments.workers is not None and names:
+        option = f"--{names[0].replace('_', '-')}"
+        parser.error(f"{option} is for one worker, --workers for several: use one of the two")
 
 
 @command(
@@ -39,24 +39,24 @@ def _check(parser: Parser, arguments: Namespace) -> None:
     argument("--storage", metavar="URL", help="PostgreSQL URL (default: HPO_STORAGE)"),
     argument("--no-confirm", action="store_true", help="leave confirmations to others"),
     argument("--name", help="name of this worker in every view (default: host-pid-random)"),
-    argument("--parent", type=int, metavar="PID", help="stop when this process is gone"),
+    argument("--parent", type=int, metavar="PID", help="stop when process PID ends"),
     argument(
         "--lease",
         type=seconds,
         default=LEASE_S,
         metavar="SECONDS",
-        help=f"silence after which others take over this worker's trial (default: {LEASE_S:g})",
+        help=f"let others take over this worker's trial after this silence (default: {LEASE_S:g})",
     ),
     argument(
         "--log",
         metavar="FILE",
-        help="where its output goes: said by who redirects it, shown by `hpo status`",
+        help="file that receives this worker's output, as `hpo status` shows it",
     ),
     argument(
         "--heartbeat-file",
         type=Path,
         metavar="FILE",
-        help="touched three times per lease or more while the database answers, for health checks",
+        help="touch FILE at least three times per lease while the database answers",
     ),
     group(
         "to run several at once",
@@ -64,42 +64,45 @@ def _check(parser: Parser, arguments: Namespace) -> None:
             "--workers",
             type=at_least(1),
             metavar="N",
-            help="start so many, and look after them: without it this process is the one worker",
+            help="start N workers and supervise them (default: be one worker)",
         ),
         argument(
-            "--threads", type=at_least(1), default=1, metavar="N", help="of each (default: 1)"
+            "--threads", type=at_least(1), default=1, metavar="N", help="per worker (default: 1)"
         ),
         argument(
-            "--logs", type=Path, metavar="DIR", help="of each (default: where `hpo logs` looks)"
+            "--logs",
+            type=Path,
+            metavar="DIR",
+            help="for log files (default: where `hpo logs` looks)",
         ),
         argument(
             "--usr2-grace",
             type=seconds,
             default=60.0,
             metavar="SECONDS",
-            help="how long they have to stop after SIGUSR2 before they are killed (default: 60; "
+            help="kill workers that have not stopped this long after SIGUSR2 (default: 60; "
             f"{crew.TERM_GRACE_S:g} after SIGTERM)",
         ),
     ),
     check=_check,
 )
 def worker(arguments: Namespace) -> int:
-    """Work for studies: claim trials, train their networks, write down the results.
+    """Run a worker: claim trials, train their networks, store the results.
 
-    It may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost.
+    You can stop it (Ctrl-C, SIGTERM) or kill it at any time; no result is lost.
 
     Examples:
         hpo worker seqdigits
             work for one study until it is finished
         HPO_STORAGE=postgresql://me@server/hpo hpo worker
-            serve every open study of that database until told to stop
+            serve every open study of that database until you stop it
         hpo worker seqdigits --workers 8
-            a crew, as for a job of a cluster: 8 workers, each with its own GPU if there are some;
-            those that die start again, and all stop in order on SIGTERM
+            run 8 workers, as in a cluster job, each on its own GPU if there are any; restart those
+            that die, and stop all of them cleanly on SIGTERM
     """
     if arguments.workers is not None:
         return _crew(arguments)
-    for signum in crew.STOPPING:  # the first process of a container gets no signal else
+    for signum in crew.STOPPING:  # otherwise the first process of a container gets no signal
         signal.signal(signum, lambda *_: os._exit(0))
     for variable in crew.THREADS:  # before numpy and torch load: one thread per worker
         os.environ.setdefault(variable, "1")
@@ -130,16 +133,16 @@ def worker(arguments: Namespace) -> int:
         patience_s=START_PATIENCE_S,
         on_wait=lambda waited_s, error: logging.warning("%s", error),
     ) as storage:
-        own = Worker(storage, options, arguments.name)
+        this_worker = Worker(storage, options, arguments.name)
         grace_s = None if arguments.parent else crew.ALONE_S  # a crew kills by itself
         for signum in crew.STOPPING:
-            signal.signal(signum, lambda *_: own.stop(grace_s))
-        own.run()
+            signal.signal(signum, lambda *_: this_worker.stop(grace_s))
+        this_worker.run()
     return 0
 
 
 def _crew(arguments: Namespace) -> int:
-    """Run several workers; returns the exit status: 0 when the study is over, or told to stop."""
+    """Run several workers; return 0 when the study is over, or a signal has stopped them."""
     from hpo import settings
 
     job, task = settings.slurm_job(), os.environ.get("SLURM_PROCID", "0")
@@ -161,4 +164,4 @@ if __name__ == "__main__":
     status = worker(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # all is closed; Python would take PyTorch apart for two seconds of CPU more
+    os._exit(status)  # all is closed; tearing PyTorch down would take two seconds of CPU

@@ -1,12 +1,12 @@
-"""A crew: several workers on one machine, and the one process that looks after them.
+"""A crew: several workers on one machine, and the process that supervises them.
 
-A cluster's job runs one (``hpo worker --study S --workers N``), a task of Dask one of a single
-worker, and a launch one for the workers of its own machine. A crew gives every worker its GPU,
-starts those that die again, later each time, frees their trials, and stops all in order. Whether
-its own process lives is the scheduler's concern: leases make workers replaceable.
+A cluster job runs a crew (``hpo worker --study S --workers N``), a Dask task runs one with a single
+worker, and a launch runs one on its own machine. A crew assigns a GPU to every worker, restarts
+workers that die after growing pauses, frees their trials, and stops all of them cleanly. The
+scheduler supervises the crew itself: leases make workers replaceable.
 
-It stays small, and holds no connection to the database: only when a worker died, it opens one for
-a moment, so that the worker's trial need not wait for its lease to run out.
+A crew uses little memory and holds no database connection. When a worker has died, it opens one
+briefly to free the worker's trial, which then need not wait for its lease to run out.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ from hpo.console import later
 from hpo.errors import HpoError
 
 GRACE_S = 10.0
-"""A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
+"""Time to stop: a worker saves a checkpoint at its next epoch, mostly within this."""
 TERM_GRACE_S = 20.0
-"""Workers of a job have so long after SIGTERM: SLURM (KillWait) and others kill after 30 s."""
+"""Time to stop after SIGTERM in a job: SLURM (KillWait) and others kill after 30 s."""
 ALONE_S = 100.0
-"""A worker without a crew has so long after SIGTERM, and ends then, whatever it waits for."""
+"""Time to stop after SIGTERM without a crew; then the worker ends, even if it still waits."""
 RELEASE_S = 3.0
-"""So long the end waits for a database that is to hear of it."""
+"""Longest wait for the database at the end."""
 HEALTHY_S = 60.0
-"""A worker that lived for so long had nothing wrong from the start."""
+"""A worker that lived this long started correctly."""
 PAUSE_S = (1.0, 60.0)
 """Shortest and longest pause before a worker is started again."""
 DEATHS_AT_START = 3
-"""After so many in a row there is no point in trying again."""
+"""Failed starts in a row after which a crew gives up."""
 KEPT_DAYS = 30
-"""Logs of workers that are older are removed when others are started."""
+"""Age at which logs of workers are removed, when others start."""
 POLL_S, STOP_POLL_S = 0.2, 0.02
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
-"""What asks a crew, or a worker, to stop; SLURM sends the last one before a time limit."""
+"""Signals that ask a crew or a worker to stop; SLURM sends SIGUSR2 before a time limit."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 OOM_S = 5.0
-"""So long a process may take to end that was killed for want of memory."""
+"""Longest time between the kernel's out-of-memory kill and the end of the process."""
 HUNG = os.EX_SOFTWARE
-"""Exit status of a worker that ended itself, since its objective hung: it was able to start."""
+"""Exit status of a worker that ended itself because its objective hung."""
 _DEVICES = "CUDA_VISIBLE_DEVICES"
 _FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
-"""Exit statuses that say nothing against the worker: it was told to stop, or killed."""
+"""Exit statuses that are not the worker's fault: somebody stopped or killed it."""
 _VMSTAT = Path("/proc/vmstat")
-"""Where Linux counts processes that were killed because a host, or a container, had no memory."""
+"""Where Linux counts out-of-memory kills, in containers, too."""
 
 
 class WorkerError(HpoError):
@@ -66,7 +66,7 @@ class WorkerError(HpoError):
 
 @dataclass(kw_only=True)
 class _Place:
-    """The place of one worker: its process, and those before it."""
+    """The place of one worker: its current process, and the history of earlier ones."""
 
     log: Path
     environment: Mapping[str, str]
@@ -74,19 +74,19 @@ class _Place:
     """How long to wait before the next process."""
     process: subprocess.Popen[bytes] | None = None
     name: str = ""
-    """What the process is called in the ledger."""
+    """Name of the worker in the ledger."""
     started_s: float = 0.0
     due_s: float = 0.0
-    """When to start the next process, once this one is gone."""
+    """Monotonic time to start the next process, once this one has ended."""
     deaths_at_start: int = 0
 
 
 class Crew:
-    """Runs ``python -m hpo.worker`` processes; each in a session of its own.
+    """Several ``python -m hpo.worker`` processes, each in a session of its own.
 
-    Ctrl-C therefore reaches this process only, which stops its workers in order. If it is itself
-    killed, they notice and stop by themselves (``--parent``). If several GPUs are to be used
-    (``CUDA_VISIBLE_DEVICES``), every worker sees one of them.
+    Ctrl-C therefore reaches this process only, which stops its workers cleanly. If it is killed
+    itself, they notice and stop (``--parent``). If ``CUDA_VISIBLE_DEVICES`` lists several GPUs,
+    every worker sees one of them.
     """
 
     def __init__(
@@ -101,18 +101,18 @@ class Crew:
         directory: Path | None = None,
         stays: bool = False,
     ) -> None:
-        """Nothing is started yet.
+        """Create a crew, which ``start`` starts.
 
         Args:
-            study: name of the study; None is every open one.
-            storage_url: handed over in the environment, since anybody may read a command line.
+            study: name of the study; None serves every open one.
+            storage_url: passed in the environment, since anybody can read a command line.
             logs: directory of the log files, one per worker.
-            threads: with so many threads computes every worker.
+            threads: CPU threads per worker.
             options: more options for every worker.
-            prefix: what the names of the logs begin with; without it, the time and six letters.
-            directory: where workers start, if it is there; without it, where this process is.
-            stays: whether a worker that ended in order is started again, too. Without it that is
-                the end of its place: the study is over, or it was told to stop.
+            prefix: beginning of the log names; by default, the time and six letters.
+            directory: working directory of the workers, if it exists (default: the current one).
+            stays: restart workers that ended cleanly, too. Otherwise a clean end is final: the
+                study is over, or somebody stopped the worker.
         """
         self._study, self.logs, self._options = study, logs, list(options)
         self._prefix = prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
@@ -130,22 +130,22 @@ class Crew:
 
     @property
     def pids(self) -> list[int]:
-        """Process ids of the workers that live."""
+        """Process ids of the running workers."""
         processes = [place.process for place in self._places]
         return [p.pid for p in processes if p is not None and p.poll() is None]
 
     @property
     def alive(self) -> int:
-        """Processes that live, and those that are about to be started again."""
+        """Number of running workers and of those that will be restarted."""
         return sum(p.process is None for p in self._places) + len(self.pids)
 
     @property
     def over(self) -> bool:
-        """Whether no worker will be started again."""
+        """Return whether no worker runs or will be restarted."""
         return not self._places
 
     def where(self, n: int) -> str:
-        """This machine, as a launch tells where its workers are."""
+        """Return where the workers run and log, as a launch prints it."""
         return f"{n} worker{'s start' if n > 1 else ' starts'} here; logs in {self.logs}"
 
     def start(self, n: int) -> None:
@@ -154,20 +154,20 @@ class Crew:
         remove_old_logs(self.logs)
         devices = [d.strip() for d in os.environ.get(_DEVICES, "").split(",") if d.strip()]
         for i in range(len(self._places), len(self._places) + n):
-            own = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
+            device = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
             log = self.logs / f"{self._prefix}-{i + 1}.log"
-            place = _Place(log=log, environment={**self._environment, **own})
+            place = _Place(log=log, environment={**self._environment, **device})
             self._places.append(place)
             self._spawn(place)
 
     def poll(self) -> list[str]:
-        """Start processes that ended again, after a pause that grows from 1 s to 60 s.
+        """Restart processes that ended, after a pause that grows from 1 s to 60 s.
 
         Returns:
-            What is worth telling, one line each; mostly nothing.
+            Events for the log, one line each; mostly none.
 
         Raises:
-            WorkerError: workers cannot live here; the message quotes what they said last.
+            WorkerError: workers die at once; the message quotes the end of a log.
         """
         now = time.monotonic()
         if (count := oom_kills()) > self._oom_kills:
@@ -184,7 +184,7 @@ class Crew:
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
-        """SIGTERM to all, then SIGKILL to those that are left after ``grace_s`` (None: never)."""
+        """Send SIGTERM to all, then SIGKILL to the rest after ``grace_s`` (None: never)."""
         self.end_within(math.inf if grace_s is None else grace_s)
         processes = {p.name: p.process for p in self._places if p.process is not None}
         for process in processes.values():
@@ -205,16 +205,16 @@ class Crew:
                 release_lost(name, None, self._url)
 
     def end_within(self, seconds: float) -> None:
-        """Let ``stop`` kill what is left so long from now; a signal may come first."""
+        """Let ``stop`` kill the remaining processes after this time, or earlier if set before."""
         self.until_s = min(self.until_s, time.monotonic() + seconds)
 
     def _spawn(self, place: _Place) -> None:
-        whose = f"{self._study}@" if self._study else ""
-        place.name = f"{whose}{platform.node()}-{uuid.uuid4().hex[:6]}"
+        prefix = f"{self._study}@" if self._study else ""
+        place.name = f"{prefix}{platform.node()}-{uuid.uuid4().hex[:6]}"
         command = [sys.executable, "-P", "-m", "hpo.worker", "--name", place.name]
         command += ["--parent", str(os.getpid()), "--log", str(place.log.absolute())]
         command += ["--study", self._study] if self._study else []
-        place.log.touch(mode=0o600)  # it may quote what nobody else is to read
+        place.log.touch(mode=0o600)  # it may quote secrets
         with place.log.open("ab") as log:
             place.process = subprocess.Popen(
                 [*command, *self._options],
@@ -237,15 +237,15 @@ class Crew:
             kernel = "out of memory: killed by the kernel"
             how = kernel if out_of_memory else f"killed by {signal.Signals(-status).name}"
         is_own = out_of_memory or status not in _FROM_OUTSIDE
-        held = release_lost(place.name, how if is_own else None, self._url)
+        had_trial = release_lost(place.name, how if is_own else None, self._url)
         if lived_s >= HEALTHY_S or status == HUNG:
             place.pause_s, place.deaths_at_start = PAUSE_S[0], 0
-        elif is_own and held is not None:
-            place.deaths_at_start = 0 if held else place.deaths_at_start + 1
+        elif is_own and had_trial is not None:
+            place.deaths_at_start = 0 if had_trial else place.deaths_at_start + 1
             if place.deaths_at_start >= DEATHS_AT_START:
                 raise WorkerError(
-                    f"workers must live, but {place.deaths_at_start} in a row ended at once "
-                    f"({how}). The last one said:\n{tail(place.log)}\nIts log: {place.log}"
+                    f"{place.deaths_at_start} workers in a row died at once ({how}). The last one "
+                    f"wrote:\n{tail(place.log)}\nIts log: {place.log}"
                 )
         pause_s = place.pause_s
         place.due_s, place.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
@@ -256,19 +256,19 @@ class Crew:
 
 
 def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
-    """Be the process of a crew: work until the study is over, or a signal says to stop.
+    """Run a crew until the study is over, or a signal asks to stop.
 
     Args:
-        crew: whose workers are to be started.
-        workers: how many.
-        usr2_grace_s: how long they have to stop after SIGUSR2, which comes early; after SIGTERM
-            and Ctrl-C they have 20 s. Then they are killed, and their trials freed.
+        crew: the crew to start.
+        workers: number of workers.
+        usr2_grace_s: time to stop after SIGUSR2, which comes early; after SIGTERM and Ctrl-C it
+            is 20 s. Then workers are killed, and their trials freed.
     """
 
     def hear(signum: int, frame: FrameType | None) -> None:
         grace_s = usr2_grace_s if signum == signal.SIGUSR2 else TERM_GRACE_S
         crew.end_within(grace_s)
-        later(grace_s + RELEASE_S, os._exit, 0)  # whatever the database does
+        later(grace_s + RELEASE_S, os._exit, 0)  # even if the database hangs
 
     for signum in STOPPING:
         signal.signal(signum, hear)
@@ -280,10 +280,10 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
             for event in crew.poll():
                 say(event)
             time.sleep(POLL_S)
-        told = crew.until_s < math.inf
+        stopped = crew.until_s < math.inf
     finally:
         crew.stop(usr2_grace_s)
-    say("told to stop: the workers have stopped" if told else "all workers have ended")
+    say("asked to stop: the workers have stopped" if stopped else "all workers have ended")
     return 0
 
 
@@ -295,17 +295,17 @@ def say(text: str) -> None:
 def release_lost(worker: str, why: str | None, storage_url: str | None) -> bool | None:
     """Free the slot of a worker that has ended, before another takes its place.
 
-    ``why`` is what it died of, None if somebody killed it. Returns whether it held a trial; None if
-    that is unknown.
+    ``why`` is the cause of death, None if somebody killed it. Return whether it held a trial; None
+    if that is unknown.
     """
-    from hpo.ledger.ledger import Ledger  # a crew stays small until it must
+    from hpo.ledger.ledger import Ledger  # a late import keeps a crew small
     from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import is_passing
 
     try:
         with open_storage(storage_url) as storage:
             return Ledger(storage).release_lost(worker, why)
-    except HpoError:  # what the worker died of, and will say itself
+    except HpoError:  # the worker's own log says why
         return False
     except Exception as error:
         if not is_passing(error):
@@ -314,7 +314,7 @@ def release_lost(worker: str, why: str | None, storage_url: str | None) -> bool 
 
 
 def remove_old_logs(directory: Path) -> None:
-    """Remove what is older than ``KEPT_DAYS`` of the logs, and scripts, of workers."""
+    """Remove logs and scripts of workers that are older than ``KEPT_DAYS``."""
     before = time.time() - 86400 * KEPT_DAYS
     for path in directory.glob("*") if directory.is_dir() else ():
         with suppress(OSError):  # another launch was faster
@@ -323,9 +323,9 @@ def remove_old_logs(directory: Path) -> None:
 
 
 def oom_kills() -> int:
-    """Return how many processes of this host were killed for want of memory since it started.
+    """Return the number of out-of-memory kills of this host since it started.
 
-    Those of containers count, too. 0 where the kernel does not say.
+    Containers count, too. 0 where the kernel does not say.
     """
     text = _VMSTAT.read_text() if _VMSTAT.exists() else ""
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))

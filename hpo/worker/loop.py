@@ -29,18 +29,18 @@ from hpo.worker.trial import StoppedError, TrialRun
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 3600.0
-"""For so long a worker waits for a database that is away."""
+"""Longest wait of a worker for an unreachable database."""
 STOP_PATIENCE_S = 3.0
-"""For so long if it was told to stop; what it could not write down is done again."""
+"""Longest such wait after a request to stop; unwritten work is repeated later."""
 
 TRIES = 3
-"""Attempts at the baselines of a study by workers of one slot: these may kill a worker."""
+"""Attempts of one slot at the baselines of its study, since these may kill a worker."""
 _POLL_S = (0.1, 2.0)
 _LONGEST_NAME = 200
 
 
-def _is_of_one_study(error: Exception) -> bool:
-    """Whether it says nothing of the database, nor of this worker: other studies may be served."""
+def _concerns_one_study(error: Exception) -> bool:
+    """Return whether an error concerns one study alone, so that others can be served."""
     return not (isinstance(error, StorageError | StoppedError) or is_passing(error))
 
 
@@ -48,32 +48,32 @@ class Worker:
     """One worker: it holds one slot at a time."""
 
     def __init__(self, storage: Storage, options: WorkerOptions, name: str | None = None) -> None:
-        """Nothing happens before ``run``.
+        """Create a worker, which does nothing before ``run``.
 
         Raises:
-            StudyError: it cannot be called so.
+            StudyError: its name is too long, or has characters that cannot be printed.
         """
         self._options, self._storage = options, storage
         self._gave_up = False
-        whose = f"{options.study}@" if options.study else ""  # without @: serves every study
+        prefix = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
-        self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.name = name or f"{prefix}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         if not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
             raise StudyError(
-                f"worker: its name must have at most {_LONGEST_NAME} characters, all of which can "
-                f"be printed, but got name={self.name[:80]!r}. Give it another one: --name NAME."
+                f"worker: expected a name of at most {_LONGEST_NAME} printable characters, got "
+                f"{self.name[:80]!r}. Choose another: --name NAME."
             )
         self._heart = Heartbeat(self.name, options)
         self._numerics: str = provenance.of_this_process()["numerics"]
         patience = Patience(patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause)
         self._ledger = Ledger(storage, **patience)
-        told, study = options.notify, options.study
-        self._notifier = None if told is None else Notifier(storage, self._ledger, told, study)
+        notify, study = options.notify, options.study
+        self._notifier = None if notify is None else Notifier(storage, self._ledger, notify, study)
 
     def stop(self, grace_s: float | None = None) -> None:
-        """Ask it to stop: it keeps its training safe, releases its slot and returns.
+        """Ask the worker to stop: it saves a checkpoint, releases its slot and returns.
 
-        With ``grace_s``, end this process after that time, whatever it waits for.
+        With ``grace_s``, end this process after that time, even if it still waits.
         """
         self._heart.stop_requested.set()
         if grace_s is not None:
@@ -81,7 +81,7 @@ class Worker:
             later(grace_s, self._heart.end_all, why, 0)
 
     def run(self) -> None:
-        """Work until the work is over, or ``stop``.
+        """Work until there is nothing left to do, or ``stop`` is called.
 
         Raises:
             StudyError: there is no such study, or this host cannot serve it.
@@ -99,7 +99,7 @@ class Worker:
             self._heart.end()
             self._ledger.deregister_worker(self.name, refused=refusal)
         except StoppedError:
-            log.warning("stopped while the database is away: the lease will run out")
+            log.warning("stopped while the database is unreachable; the lease will run out")
         except StudyError as error:  # deleted, or refused: this worker ends, it is not lost
             self._heart.end()
             self._ledger.deregister_worker(self.name, refused=printable(str(error), "\n"))
@@ -112,22 +112,22 @@ class Worker:
             raise StudyError(refusal)
 
     def _loop(self) -> str | None:
-        """Work; returns why this host refuses the one study that it was to serve, if it does."""
+        """Claim and train slots; return why this host refuses its only study, else None."""
         pause_s, only = _POLL_S[0], self._options.study
         while not self._heart.stop_requested.is_set():
-            found = self._claim_fairly() if only is None else self._claim_from(only)
-            if isinstance(found, Claim):
-                self._work(found)
+            answer = self._claim_fairly() if only is None else self._claim_from(only)
+            if isinstance(answer, Claim):
+                self._work(answer)
                 if only in self._heart.left_out:
                     return f"refuses {only}: {self._heart.left_out[only][0]}"
                 pause_s = _POLL_S[0]
-            elif isinstance(found, Over):
-                log.info("%s", found.reason)
+            elif isinstance(answer, Over):
+                log.info("%s", answer.reason)
                 return None
             else:
-                self._heart.say(f"waits: {found.reason}", WorkerState.WAITING)
+                self._heart.say(f"waits: {answer.reason}", WorkerState.WAITING)
                 self._heart.stop_requested.wait(pause_s)
-                pause_s = _POLL_S[0] if found.stale else min(2 * pause_s, _POLL_S[1])
+                pause_s = _POLL_S[0] if answer.stale else min(2 * pause_s, _POLL_S[1])
         return None
 
     def _claim_fairly(self) -> Claim | Wait:
@@ -137,13 +137,13 @@ class Worker:
         }
         for _, equals in groupby(studies, itemgetter(2)):
             for name, at_work, _ in equals:
-                found = self._claim_unless_refused(name, at_work)
-                if isinstance(found, Claim):
-                    return found
-                if isinstance(found, Wait):
-                    waits.append(found.reason)
-                    stale = stale or found.stale
-            if stale:  # there may be work still of a higher priority than of those that are left
+                answer = self._claim_unless_refused(name, at_work)
+                if isinstance(answer, Claim):
+                    return answer
+                if isinstance(answer, Wait):
+                    waits.append(answer.reason)
+                    stale = stale or answer.stale
+            if stale:  # work of this priority may remain: look again before serving a lower one
                 break
         return Wait("; ".join(waits) or "no study is open", stale)
 
@@ -152,19 +152,19 @@ class Worker:
         if time.monotonic() < until_s:
             return Over(refusal)
         try:
-            found = self._claim_from(study, at_work)
-        except Exception as error:  # this host, or nobody, can read it; or it was deleted meanwhile
-            if not _is_of_one_study(error):
+            answer = self._claim_from(study, at_work)
+        except Exception as error:  # unreadable, on this host or on any; or deleted meanwhile
+            if not _concerns_one_study(error):
                 raise
-            if not isinstance(error, HpoError):  # nobody has foreseen it: its traceback is wanted
-                log.exception("study %s cannot be claimed from", study)
+            if not isinstance(error, HpoError):  # unexpected: log its traceback
+                log.exception("cannot claim from study %s", study)
             self._heart.leave_out(study, str(error))
             return Over(str(error))
         self._heart.left_out.pop(study, None)
-        return found
+        return answer
 
     def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
-        found = self._ledger.claim(
+        answer = self._ledger.claim(
             study,
             self.name,
             lease_s=self._options.lease_s,
@@ -173,22 +173,22 @@ class Worker:
             at_work=at_work,
             numerics=self._numerics,
         )
-        if isinstance(found, Over) and found.ended:
+        if isinstance(answer, Over) and answer.ended:
             self._show(study)
-        return found
+        return answer
 
     def _show(self, study: str) -> None:
-        """Show the result of a study that this worker has found finished to Optuna's tools."""
+        """Show the result of a study that has just finished in Optuna's tools."""
         try:
             notifier.show_in_optuna(self._storage, study)
-        except Exception as error:  # whatever it is, the result stands in the ledger
-            log.warning("%s is not shown in Optuna's tables: %s", study, said_by(error)[:200])
+        except Exception as error:  # of any kind: the result is safe in the ledger
+            log.warning("cannot show %s in Optuna's tables: %s", study, said_by(error)[:200])
 
     def _work(self, claim: Claim) -> None:
         self._heart.hold(claim)
         begun, pause_s = time.monotonic(), 0.0
         try:
-            self._look_after_baselines(claim)
+            self._compute_baselines(claim)
             self._heart.say(str(claim))
             TrialRun(self._ledger, claim, self._heart).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
@@ -199,44 +199,44 @@ class Worker:
         except UnavailableError as error:
             self._heart.leave_out(claim.spec.name, str(error))
         except (HpoError, *DATABASE_ERRORS) as error:
-            if self._options.study is not None or not _is_of_one_study(error):
+            if self._options.study is not None or not _concerns_one_study(error):
                 raise
-            with suppress(HpoError, *DATABASE_ERRORS):  # else its lease runs out, as of one lost
+            with suppress(HpoError, *DATABASE_ERRORS):  # otherwise its lease runs out
                 self._ledger.release(claim)
             self._heart.leave_out(claim.spec.name, str(error))
         except MemoryError:
-            pause_s = self._options.lease_s
+            pause_s = min(self._options.lease_s, self._options.refusal_s)
             log.warning("%s: out of memory; leaving it to others for %.0f s", claim, pause_s)
             self._heart.say("waits: out of memory", WorkerState.WAITING)
         finally:
             self._heart.hold(None)
         self._heart.stop_requested.wait(pause_s)
 
-    def _look_after_baselines(self, claim: Claim) -> None:
-        """Work out the baselines of a study before its first trial, on which none depends.
+    def _compute_baselines(self, claim: Claim) -> None:
+        """Compute the baselines of a study before its first trial; no trial depends on them.
 
-        If that failed, the first fresh seed of a confirmation is the next chance.
+        If that fails, the first fresh seed of a confirmation tries again.
         """
         number = claim.number if claim.phase == Phase.SEARCH else claim.fresh_seed
         if number > 0 or claim.attempt > TRIES or not self._ledger.lacks_baselines(claim.study_id):
             return
-        self._heart.say(f"{claim}; the baselines of its study come first")
+        self._heart.say(f"{claim}; computing the baselines of its study first")
         spec, stops = claim.spec, lambda: self._heart.stopping
         networks = map(spec.params, options.extremes(spec))
         about = spec.objective_impl, networks, spec.task_params, spec.seed
-        if (found := objectives.attempt_baselines(*about, stops)) is not None:
-            self._ledger.store_baselines(claim.study_id, found)
+        if (baselines := objectives.attempt_baselines(*about, stops)) is not None:
+            self._ledger.store_baselines(claim.study_id, baselines)
 
     def _database_away(self, seconds: float, error: Exception) -> None:
         self._heart.say(f"waits: database unreachable for {seconds:.0f} s", WorkerState.WAITING)
         if seconds == 0.0:  # one line per outage
             log.warning("database unreachable for %.0f s: %s", seconds, said_by(error)[:200])
         if self._heart.stop_requested.is_set() and (self._gave_up or seconds >= STOP_PATIENCE_S):
-            self._gave_up = True  # what else there is to write down is not waited for, either
+            self._gave_up = True  # later writes do not wait, either
             raise StoppedError from error
 
     def _pause(self, seconds: float) -> None:
-        """Sleep, but wake up when told to stop, and ask the database more often then."""
+        """Sleep, but wake up on a request to stop, and then ask the database more often."""
         if self._heart.stop_requested.is_set():
             time.sleep(min(seconds, _POLL_S[0]))
         else:

@@ -1,8 +1,8 @@
-"""A network of a study: the one that its confirmation has kept, else trained again.
+"""A network of a study: stored by its confirmation, or else retrained.
 
-The ledger keeps the network of the first fresh seed of every confirmed trial. Every other one is a
-pure function of its parameters and its seed, so it is trained again within seconds to a minute; on
-the same kind of CPU the result is the same, bit for bit.
+The ledger stores the network of the first fresh seed of every confirmed trial. Every other one is a
+pure function of its parameters and its seed: retraining takes seconds to a minute, and on the same
+type of CPU the result is bit-for-bit identical.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ _SPLITS = {
     Protocol.PAPER: "the test part, on which the search was made, too",
     Protocol.CONFIRM: "the test part",
 }
-"""The data that scores a network, as a sentence names it."""
+"""Name of the data that scores a network, for sentences."""
 _RAN_ON = ("cpu", "numerics", "revision", "dirty")
-"""What the lineage of a trial says of that on which last digits depend."""
+"""Entries of a trial's lineage on which last digits depend."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyNetwork:
-    """One network of a study: chosen first, loaded when it is needed."""
+    """One network of a study: chosen first, loaded when needed."""
 
     result: Result
     trial: Trial
-    """The search trial whose parameters it has."""
+    """The search trial that sets its parameters."""
     slot: Trial
-    """That trial, or the training of its confirmation that it comes from."""
+    """That trial, or the confirmation training that made the network."""
     stored: Member
-    """What the ledger says about it."""
+    """Its row in the ledger."""
     data: bytes | None = None
-    """The network as safetensors, see ``Outcome.network``; None before it is trained again."""
+    """The network as safetensors, see ``Outcome.network``; None before retraining."""
     trained: Member | None = None
-    """What its training gave, if it was trained again."""
+    """Result of the retraining, if there was one."""
 
     @property
     def name(self) -> str:
@@ -67,12 +67,12 @@ class StudyNetwork:
 
     @property
     def confirmed(self) -> bool:
-        """Whether it belongs to a confirmation."""
+        """Return whether it belongs to a confirmation."""
         return self.slot.phase == Phase.CONFIRM
 
     @property
     def protocol(self) -> Protocol:
-        """Which data trained and scored it."""
+        """The protocol: the data that trained and scored it."""
         return Protocol.CONFIRM if self.confirmed else self.result.spec.protocol
 
     @property
@@ -89,12 +89,12 @@ class StudyNetwork:
 
     @property
     def measured(self) -> Member:
-        """What its training gave: here, else when the ledger wrote it down."""
+        """Result of its training: retrained here, or else as stored."""
         return self.trained or self.stored
 
     @property
     def identical(self) -> bool:
-        """Whether score and losses are those of the ledger, bit for bit."""
+        """Return whether score and losses equal the stored ones, bit for bit."""
         new, old = self.measured, self.stored
         return new.score == old.score and np.array_equal(
             new.loss_curve, old.loss_curve, equal_nan=True
@@ -102,18 +102,18 @@ class StudyNetwork:
 
     @property
     def score_at(self) -> str:
-        """``at the study's step``: where the score was measured; empty if the equation has none."""
+        """``at the study's step``: the step of the score; empty if the equation has none."""
         integrates = self.result.spec.integrates or self.measured.solved is not None
         return caveats.AT_STEP if integrates else ""
 
     @property
     def check(self) -> str:
-        """In one sentence: whether it is the network of the study, and why it may not be."""
+        """One sentence: whether it is the study's network, and if not, possible reasons."""
         if self.trained is None:
-            return f"{self.name}: the very network that was confirmed"
+            return f"{self.name}: the confirmed network itself"
         if self.identical:
-            return f"{self.name}: trained again, bit for bit the stored network"
-        found, stored = (
+            return f"{self.name}: trained again, bit-for-bit identical to the stored network"
+        retrained, stored = (
             formatting.score_text(self.result.spec, member.score)
             for member in (self.trained, self.stored)
         )
@@ -122,8 +122,9 @@ class StudyNetwork:
             f"{name} ({then.get(name)} then)" for name in _RAN_ON if then.get(name) != here[name]
         ]
         return (
-            f"{self.name}: trained again, it is not the stored network bit for bit: {found}, where "
-            f"{stored} is stored. Its host differs in: {', '.join(differs) or 'nothing known'}"
+            f"{self.name}: trained again, but not bit-for-bit identical to the stored network: "
+            f"{retrained}, stored {stored}. This host differs in: "
+            f"{', '.join(differs) or 'nothing known'}"
         )
 
 
@@ -138,14 +139,14 @@ def choose(
     member: int | None = None,
     fresh_seed: int | None = None,
 ) -> StudyNetwork:
-    """Return a network of the study, loaded if it was kept.
+    """Return a network of the study, loaded if it is stored.
 
     Args:
-        result: the study, with curves for an exact check.
-        ledger: has what is kept of it; without it, every network is to be trained again.
-        trial: number of a search trial; without it the best one.
+        result: the study, with learning curves for an exact check.
+        ledger: where its networks are stored; without it, every network must be retrained.
+        trial: number of a search trial; by default the best one.
         member: network of that trial, from 0.
-        fresh_seed: network of that trial's confirmation instead, from 1. Without either, the
+        fresh_seed: network of that trial's confirmation instead, from 1. By default, the
             first fresh seed if there is one, else member 0.
 
     Raises:
@@ -158,55 +159,50 @@ def choose(
         for slot in result.confirm
         if slot.source == chosen.number and slot.state == SlotState.COMPLETE
     }
-    option, wanted, valid = "--member", member or 0, members
+    option, number, valid = "--member", member or 0, members
     if fresh_seed is not None or (member is None and fresh):
-        option, wanted, valid = "--fresh-seed", fresh_seed or next(iter(fresh)), fresh
-    if wanted not in valid:
-        there = f"Valid: {', '.join(map(str, sorted(valid)))}."
+        option, number, valid = "--fresh-seed", fresh_seed or next(iter(fresh)), fresh
+    if number not in valid:
+        choices = f"Valid: {', '.join(map(str, sorted(valid)))}."
         raise StudyError(
-            f"{name}, trial {chosen.number}: a trained network must hold for {option}, but got "
-            f"{wanted}. {there if valid else 'It has none; leave the option out.'}"
+            f"{name}, trial {chosen.number}: no trained network for {option} {number}. "
+            f"{choices if valid else 'There is none; leave the option out.'}"
         )
-    slot, stored = valid[wanted]
+    slot, stored = valid[number]
     kept = ledger.network(name, slot.number) if ledger and valid is fresh else None
     return StudyNetwork(result=result, trial=chosen, slot=slot, stored=stored, data=kept)
 
 
 def _fresh_seed(result: Result, slot: Trial) -> int:
-    """Which fresh seed of its confirmation a training has, from 1."""
+    """Return the number of a confirmation training's fresh seed, from 1."""
     assert result.spec.confirm is not None
     return slot.number % result.spec.confirm.members + 1
 
 
 def _trial(result: Result, trial: int | None) -> Trial:
-    """The search trial of that number, or the best one of a search."""
+    """Return the search trial of that number, or the best one of a search."""
     name = result.spec.name
     if trial is None:
         if result.best is not None:
             return result.best
-        why = verdict.progress(result) if result.selects else "a study that measures every point"
-        raise StudyError(
-            f"{name}: a best trial must be there, but got {why}. Choose one with --trial."
-        )
-    found = next((item for item in result.search if item.number == trial), None)
-    if found is None or not found.members:
-        what = "none of that number" if found is None else f"one that is {found.state} without any"
-        raise StudyError(
-            f"{name}: a trial with a trained network must hold for --trial, but got "
-            f"trial={trial}, {what}. See those that are there: hpo trials {name}."
-        )
-    return found
+        why = verdict.progress(result) if result.selects else "the study measures every point"
+        raise StudyError(f"{name}: there is no best trial: {why}. Choose one with --trial.")
+    item = next((item for item in result.search if item.number == trial), None)
+    if item is None or not item.members:
+        why = "does not exist" if item is None else f"is {item.state} and has no trained network"
+        raise StudyError(f"{name}: trial {trial} {why}. List the trials: hpo trials {name}.")
+    return item
 
 
 # --- the network itself ---------------------------------------------------------------------------
 
 
 def build(chosen: StudyNetwork) -> NetworkMember:
-    """Return the chosen network as an object: with its weights if it was kept, else not trained.
+    """Return the chosen network as an object: with its weights if it is stored, else untrained.
 
     Raises:
-        StudyError: the data of its task is not there, or not what it was, what is kept is something
-            else, or the objective trains no network that can be shown.
+        StudyError: the data of its task is missing or has changed, the stored network does not fit,
+            or the objective trains no network that can be shown.
     """
     for variable in THREADS:  # before numpy and torch load: as in a worker
         os.environ.setdefault(variable, "1")
@@ -214,9 +210,8 @@ def build(chosen: StudyNetwork) -> NetworkMember:
     objective = spec.objective_impl
     if not isinstance(objective, NetworkObjective):
         raise StudyError(
-            f"{spec.name}: a network that can be shown, or trained again, must be what its "
-            f"objective trains, but got objective={spec.objective!r}. Derive it from "
-            f"hpo.objectives.inspection.NetworkObjective."
+            f"{spec.name}: objective {spec.objective!r} trains no network that can be shown or "
+            f"retrained. Derive it from hpo.objectives.inspection.NetworkObjective."
         )
     try:
         member = objective.member(
@@ -233,17 +228,17 @@ def build(chosen: StudyNetwork) -> NetworkMember:
 
 
 def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetwork:
-    """Return the network with its data: as it was kept, else trained again; stderr says which.
+    """Return the network with its data, stored or else retrained; stderr says which.
 
-    ``member`` is the one of ``build``, which then has its weights, too.
+    ``member`` is the object from ``build``, which then has its weights, too.
 
     Raises:
-        StudyError: it must be trained again, but cannot; see ``build``.
+        StudyError: it cannot be retrained; see ``build``.
     """
     if chosen.data is not None:
         print(chosen.check, file=sys.stderr)
         return chosen
-    from hpo.worker.trial import member_of  # Optuna, which a kept network does not need
+    from hpo.worker.trial import member_of  # imports Optuna, which a stored network does not need
 
     member = member or build(chosen)
     epochs, began = chosen.params.epochs, time.monotonic()
@@ -263,7 +258,7 @@ def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetw
 
 
 def write(loaded: StudyNetwork, path: Path) -> None:
-    """Write a network that is loaded, and beside it what a study knows about it.
+    """Write a loaded network, and the study's facts about it, to one file.
 
     Raises:
         HpoError: it cannot be written.
@@ -272,15 +267,15 @@ def write(loaded: StudyNetwork, path: Path) -> None:
     with writing(path):
         try:
             network_file.write(path, loaded.data, about(loaded))
-        except ValueError as error:  # of an objective of somebody's own
+        except ValueError as error:  # from a user's objective
             raise StudyError(
-                f"the network that its objective gave as `Outcome.network`: {error}. Give what "
-                "`hpo.objectives.network_file.packed` makes."
+                f"the objective returned an invalid `Outcome.network`: {error}. Return the output "
+                "of `hpo.objectives.network_file.packed`."
             ) from None
 
 
 def about(loaded: StudyNetwork) -> dict[str, Any]:
-    """Return what a study knows about one of its networks, JSON-ready: units, scores, lineage."""
+    """Return the facts about a network, JSON-ready: units, scores, lineage."""
     whole = {
         "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameter_units": {
@@ -297,8 +292,8 @@ def about(loaded: StudyNetwork) -> dict[str, Any]:
 
 def _scores(loaded: StudyNetwork) -> dict[str, Any]:
     measured, spec = loaded.measured, loaded.result.spec
-    of_trial = [c for c in loaded.result.confirmations if c.source == loaded.trial.number]
-    item = of_trial[0] if of_trial and of_trial[0].scores else None
+    confirmed = [c for c in loaded.result.confirmations if c.source == loaded.trial.number]
+    item = confirmed[0] if confirmed and confirmed[0].scores else None
     checks = {name: value for name, value in measured.info.items() if name in facts.RESERVED}
     return {
         "metric": spec.objective_impl.metric,

@@ -1,7 +1,7 @@
-"""Tells of studies: people, once, by one worker, beside the training; and Optuna's tools.
+"""Notifications about studies, sent once by one worker beside the training; results for Optuna.
 
-Those show of a finished study, beside its trials, what was confirmed, one figure, and the verdict.
-The last two are written by public functions of optuna-dashboard, which reads them.
+Optuna's tools show the confirmed scores of a finished study, one figure and the verdict. Public
+functions of optuna-dashboard write the figure and the verdict.
 """
 
 from __future__ import annotations
@@ -36,89 +36,89 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
 END_S = 5.0
-"""A worker that ends waits so long until its last look is over: its launch kills it after 10 s."""
+"""Longest wait of an ending worker for its last notifications: a launch kills it after 10 s."""
 TIMEOUT_S = 8.0
-"""Of an attempt."""
+"""Limit of one attempt."""
 PAUSES_S = (1.0, 5.0, 0.0)
-"""After each attempt, if it failed."""
+"""Pauses after failed attempts."""
 _LONGEST = 300
-"""Of a text, which may be the subject of a mail."""
+"""Characters of a text at most, which may become the subject of an e-mail."""
 FIGURE = "hpo-result"
-"""Optuna's id of the figure, and so its place."""
+"""Optuna's id of the figure, which fixes its place."""
 _MARK = "**By hpo:** "
-"""So begins our note. One that begins otherwise is somebody's, and stays."""
+"""Beginning of our note. A note that begins otherwise is a user's, and stays."""
 _LINK = re.compile(r"://|www\.|@", re.IGNORECASE)
 _TEXTS = {StudyState.DONE: "is done", StudyState.FAILED: "has failed"}
 
 
 def configured() -> NotifyDefaults | None:
-    """Who is to be told, as far as ``hpo.toml`` and the environment say; else None."""
+    """Return where notifications go, by ``hpo.toml`` and the environment; None for nowhere."""
     try:
         notify = config.load().notify
-    except ConfigError as error:  # trials can be trained without
-        log.warning("nobody is notified: %s", error)
+    except ConfigError as error:  # training works without
+        log.warning("notifications are off: %s", error)
         return None
     return notify if notify.command or notify.webhook else None
 
 
 class Notifier(threading.Thread):
-    """Looks every minute, and when its worker ends, for what nobody has been told yet."""
+    """Thread that sends pending notifications every minute, and when its worker ends."""
 
     def __init__(
         self, storage: Storage, ledger: Ledger, notify: NotifyDefaults, study: str | None
     ) -> None:
-        """A daemon thread; ``start`` begins. It tells of one study, or of all."""
+        """Create a daemon thread for one study, or for all; ``start`` starts it."""
         super().__init__(name="notifier", daemon=True)
         self._notify, self._study = notify, study
         self._ledger = ledger.impatient()
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Look until ``end``, and once more."""
+        """Send notifications until ``end``, and once more."""
         while not self._ended.wait(EVERY_S):
             self.look()
         self.look()
 
     def end(self) -> None:
-        """Look a last time; training is over."""
+        """Send notifications a last time: training is over."""
         self._ended.set()
         if self.is_alive():
             self.join(END_S)
 
     def look(self) -> None:
-        """Tell what is to be told; trouble is a line in the log."""
+        """Send pending notifications; log failures."""
         try:
             for study, notice in self._ledger.due_notices(self._study):
                 if self._ledger.claim_notice(study, notice):
-                    self._ledger.settle_notice(study, notice, self._tell(study, notice))
+                    self._ledger.settle_notice(study, notice, self._send(study, notice))
         except Exception as error:
-            if not is_passing(error):  # of a database that is away, the worker tells
-                log.warning("nobody could be notified: %s", _why(error))
+            if not is_passing(error):  # the worker logs outages of the database
+                log.warning("cannot send notifications: %s", _why(error))
 
-    def _tell(self, study: str, notice: StudyState) -> bool:
-        """Tell by every way that there is, holding no connection; whether all went well."""
+    def _send(self, study: str, notice: StudyState) -> bool:
+        """Send a notice by every channel, without a connection; return whether all succeeded."""
         try:
             record = json_records.study(self._ledger.result(study))
         except Exception as error:
             if is_passing(error):
-                raise  # who looks when the claim is over tries again
+                raise  # another worker retries when the claim has expired
             log.warning("not notified: %s, %s: %s", study, notice, _why(error))
             return False
         text = shorten(f"{study} {_TEXTS[notice]}: {record['verdict']}", _LONGEST, placeholder=" …")
         body = json_records.dumps({"event": notice, "text": text, **record})
-        ways: list[Callable[[], object]] = []
+        channels: list[Callable[[], object]] = []
         if self._notify.command:
-            ways.append(partial(_run, self._notify.command, body, text))
+            channels.append(partial(_run, self._notify.command, body, text))
         if self._notify.webhook:
-            ways.append(partial(_post, self._notify.webhook, body))
-        return all([self._went(way, f"{study}, {notice}") for way in ways])
+            channels.append(partial(_post, self._notify.webhook, body))
+        return all([self._try(channel, f"{study}, {notice}") for channel in channels])
 
-    def _went(self, way: Callable[[], object], what: str) -> bool:
-        """Go a way, again if it fails; whether that has worked."""
+    def _try(self, channel: Callable[[], object], what: str) -> bool:
+        """Send through a channel, with retries; return whether that succeeded."""
         for pause_s in PAUSES_S:
             try:
-                way()
-            except Exception as error:  # whatever it is, training goes on
+                channel()
+            except Exception as error:  # of any kind: training goes on
                 trouble = _why(error)
                 self._ended.wait(pause_s)
             else:
@@ -129,16 +129,16 @@ class Notifier(threading.Thread):
 
 
 def _why(error: Exception) -> str:
-    """What went wrong, without the command, which may hold what is secret."""
+    """Return what went wrong, without the command, which may hold a secret."""
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"
     if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
-        return f"no end within {TIMEOUT_S:g} s"
+        return f"timed out after {TIMEOUT_S:g} s"
     return " ".join(str(error).split())[:200]
 
 
 def _run(command: str, body: str, text: str) -> None:
-    """Run a command of the shell; what it says on stderr is in the worker's log."""
+    """Run a shell command; its stderr goes to the worker's log."""
     subprocess.run(
         command,
         shell=True,
@@ -160,12 +160,12 @@ def _post(address: str, body: str) -> None:
 
 
 def show_in_optuna(storage: Storage, study: str) -> None:
-    """Show the result of a study in Optuna's rows, in place of the one that was there.
+    """Write the result of a study to Optuna's rows, over an older one.
 
     Raises:
-        StudyError: it was deleted.
+        StudyError: the study was deleted.
     """
-    import optuna  # these take a second, and only the end of a study needs them
+    import optuna  # imports of a second, needed only at the end of a study
     import optuna_dashboard
 
     ledger = Ledger(storage)
@@ -173,8 +173,8 @@ def show_in_optuna(storage: Storage, study: str) -> None:
     optuna_storage = storage.optuna()
     try:
         shown = optuna.load_study(study_name=study, storage=optuna_storage)
-        told = [_told(result.spec, one) for one in result.confirmations if len(one.scores) > 1]
-        shown.set_user_attr("hpo:confirmed", told)
+        items = [item for item in result.confirmations if len(item.scores) > 1]
+        shown.set_user_attr("hpo:confirmed", [_record(result.spec, item) for item in items])
         figure = _figure(result, ledger.overlays(result.spec))
         if figure is not None:
             optuna_dashboard.save_plotly_graph_object(shown, figure, graph_object_id=FIGURE)
@@ -186,17 +186,17 @@ def show_in_optuna(storage: Storage, study: str) -> None:
         optuna_storage.engine.dispose()  # a worker holds one connection
 
 
-def _told(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    """What ``hpo:confirmed`` says of a configuration: its scores, and what limits them."""
-    known = json_records.confirmation(spec, item)
-    more = {name: known[name] for name in ("chips", "yield", "warning") if known[name]}
+def _record(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
+    """Return the entry of ``hpo:confirmed`` for a configuration: its scores and their limits."""
+    facts = json_records.confirmation(spec, item)
+    more = {name: facts[name] for name in ("chips", "yield", "warning") if facts[name]}
     return item.told_of(spec) | more
 
 
 def _escaped(text: str) -> str:
-    """Text in which nothing is Markdown, HTML or a link.
+    """Return the text without Markdown, HTML or links.
 
-    What could begin one is escaped; words that a renderer makes links of by itself become code.
+    Special characters are escaped; words that a renderer would turn into links become code.
 
     Examples:
         >>> print(_escaped("1. *b* <img src=x> https://x.y"))
@@ -211,10 +211,10 @@ def _escaped(text: str) -> str:
 
 
 def _figure(result: Result, others: list[Result]) -> go.Figure | None:
-    """The convergence against the reported optimum; of a front that, of a sweep its figure."""
+    """Return the convergence plot of a search, or the figure of a front or sweep."""
     from hpo.views.figures import declared
 
     if (drawn := declared.of_study(result, others)) is not None and type(result) is Search:
-        drawn.data = [t for t in drawn.data if t.visible]  # by trials: its buttons would need more
+        drawn.data = [t for t in drawn.data if t.visible]  # without the buttons for other axes
         drawn.update_layout(updatemenus=(), title_text="Convergence", margin_t=60)
     return drawn

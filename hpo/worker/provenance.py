@@ -1,4 +1,4 @@
-"""Where the results of this process come from: source revision, versions, host, CPU."""
+"""Provenance of this process's results: source revision, versions, host, CPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PACKAGES = ("hpo-dynamics", "optuna", "torch", "numba", "numpy", "scikit-learn"
 
 @cache
 def of_this_process() -> dict[str, Any]:
-    """What is the same for every result of this process, by name."""
+    """Return the facts that all results of this process share, by name."""
     return {
         **source.revision(),
         "versions": {"python": platform.python_version(), **rounding.versions(_PACKAGES)},

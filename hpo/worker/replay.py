@@ -1,4 +1,4 @@
-"""A trained network replayed on series of the test part: which, what it reads, and the numbers."""
+"""Replay of a trained network on series of the test part: selection, predictions, numbers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from hpo.worker.network import StudyNetwork
 log = logging.getLogger(__name__)
 
 _LACKING = (HpoError, ImportError, MemoryError, RuntimeError)
-"""What says that this host cannot do what another one may: PyTorch raises the last of them."""
+"""Errors that mean that this host lacks something; PyTorch raises RuntimeError."""
 _DEFAULT_CLASSES = 4
-"""Without a choice, one series of each of so many classes is shown."""
+"""Number of classes shown by default, with one series each."""
 _QUANTITIES = ("x", "y", "drive_per_ns")
 
 
@@ -34,11 +34,11 @@ class Replay:
 
     network: StudyNetwork
     member: NetworkMember
-    """The same, with its weights."""
+    """The network as an object with its weights."""
     trace: Trace
 
     def class_name(self, number: int) -> str:
-        """Name of a class by its number; of the number -1: that nothing was read."""
+        """Return the name of a class by its number; -1 means no prediction."""
         names = self.member.classes or ("",)
         return names[number] if number >= 0 else "nothing finite"
 
@@ -48,36 +48,33 @@ def pick(
 ) -> list[int]:
     """Return positions in the test part: ``images`` themselves, else the first of each class.
 
-    Without ``classes``, of the first four; of a network that predicts, the first window.
+    The default is the first four classes, or the first window if the network predicts.
 
     Raises:
-        HpoError: there is no such position, or no series of such a class.
+        HpoError: the test part has no such position, or no series of that class.
     """
     labels, option = member.test_labels.tolist(), "--images"
-    wanted: Sequence[int | str] = images or ()
+    choices: Sequence[int | str] = images or ()
     places: dict[int | str, int] = {place: place for place in range(len(labels))}
     valid = f"0 to {len(labels) - 1}"
     if images is None:
-        named = sorted(set(labels)) if member.classes else []
-        places = {member.classes[label]: labels.index(label) for label in named}
+        classed = sorted(set(labels)) if member.classes else []
+        places = {member.classes[label]: labels.index(label) for label in classed}
         if classes is None:
             return [*places.values()][:_DEFAULT_CLASSES] or [0]
-        option, wanted = "--classes", classes
-        valid = ", ".join(map(str, places)) or "none, since it predicts; choose --images"
-    for one in wanted:
-        if one not in places:
-            raise HpoError(
-                f"{option} {one}: it must be there in the test part, but got {one!r}. "
-                f"Valid: {valid}."
-            )
-    return [places[one] for one in dict.fromkeys(wanted)]
+        option, choices = "--classes", classes
+        valid = ", ".join(map(str, places)) or "none, since the network predicts; use --images"
+    for choice in choices:
+        if choice not in places:
+            raise HpoError(f"{option} {choice}: not in the test part. Valid: {valid}.")
+    return [places[choice] for choice in dict.fromkeys(choices)]
 
 
 def telling_neuron(trace: Trace, layer: int) -> int:
-    """Return the neuron of a layer that tells the shown series apart best.
+    """Return the neuron of a layer that separates the shown series best.
 
-    Its state has the largest standard deviation between the series, averaged over time; over time
-    itself where one series is shown. The first one if all are alike.
+    Its state has the largest standard deviation between the series, averaged over time; for a
+    single series, the largest over time. If all are equal, return the first neuron.
     """
     import numpy as np
 
@@ -87,10 +84,10 @@ def telling_neuron(trace: Trace, layer: int) -> int:
 
 
 def csv_text(replay: Replay) -> str:
-    """Return every neuron of every layer: a row per time, with state x, output y and drive.
+    """Return every neuron of every layer as CSV: a row per time, with state x, output y and drive.
 
-    A ``layer`` that is ``input`` has a channel in place of a neuron, and a ``value`` of its own; so
-    have ``target`` and ``prediction``, of a network that predicts, with an output's number.
+    Rows of layer ``input`` have a channel in place of a neuron, and a ``value``. So have rows of
+    ``target`` and ``prediction`` of a network that predicts, with an output's number.
     """
     trace, stream = replay.trace, io.StringIO()
     write = csv.writer(stream, lineterminator="\n").writerow
@@ -105,8 +102,8 @@ def csv_text(replay: Replay) -> str:
         head = [image, replay.class_name(label), replay.class_name(read) if read >= 0 else ""]
         for name, values in signals.items():
             when = times[:-1] if name == "input" else times[-values.shape[1] :]
-            for number, own in enumerate(values[series].T.tolist()):
-                for time_ns, value in zip(when, own, strict=True):
+            for number, curve in enumerate(values[series].T.tolist()):
+                for time_ns, value in zip(when, curve, strict=True):
                     write([*head, name, number, time_ns, value, "", "", ""])
         for layer, width in enumerate(replay.member.widths):
             for neuron in range(width):
@@ -117,13 +114,13 @@ def csv_text(replay: Replay) -> str:
     return stream.getvalue()
 
 
-# --- what it reads --------------------------------------------------------------------------------
+# --- predictions ----------------------------------------------------------------------------------
 
 
 def confusion(ledger: LedgerReader, result: Result) -> Confusion | None:
-    """How the best network of a study reads the test part, if it was kept and tells classes.
+    """Return the confusion matrix of the best network on the test part, if a classifier is stored.
 
-    Nothing is trained for it, and what this host lacks, such as the data, is no error.
+    Nothing is retrained; if this host lacks something, such as the data, return None.
     """
     if result.best is None or not isinstance(result.spec.objective_impl, NetworkObjective):
         return None

@@ -1,7 +1,7 @@
-"""The time series of a trained network's neurons as one HTML file, in the manner of Fig. 1(b-d).
+"""Time series of a trained network's neurons as one HTML file, in the style of Fig. 1(b-d).
 
-From above: the channels of the input, of every layer the neuron that tells the series apart best,
-and what a network that predicts reads out. Colours are classes.
+From the top: the input channels, the neuron of every layer that separates the series best, and the
+outputs of a network that predicts. Colours are classes.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK, BROWN, "#7B3294",
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _DOTTED = {"color": INK, "width": 1, "dash": "dot"}
 _STATE = "state x"
-"""Axis of panels that have one scale, to be compared."""
+"""Axis title of panels that share one scale."""
 _MAX_CHANNELS = 8
-"""So many channels of the input, and outputs, are drawn, each in a panel of its own."""
+"""Largest number of input channels, and of outputs, with a panel each."""
 _ROW, _HEAD, _FOOT, _LINE = 150, 30, 80, 20
-"""Pixels of a panel, above them, of axis and legend, of a line of the legend."""
+"""Pixels: a panel, the margin above, axis and legend, a line of the legend."""
 _INPUT = 0.6
-"""Height of a channel of the input, in those of a panel."""
+"""Height of an input channel, relative to a panel."""
 _PER_LINE = 4
-"""Entries of the legend in a line."""
+"""Entries of the legend per line."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class _Panel:
     values: Any
     """(series, times)."""
     held: bool = False
-    """Whether each value holds until the next one."""
+    """Each value holds until the next one."""
     target: Any = None
-    """What the values should be, likewise; dotted."""
+    """Target values of the same shape, drawn dotted."""
 
 
 def figure(replay: Replay) -> go.Figure:
-    """The input, a neuron of every layer and the outputs against time, all series in each panel."""
+    """Plot the input, a neuron of every layer and the outputs against time; all series per panel."""
     trace, panels = replay.trace, _panels(replay.trace)
     looks = [_look(replay, series) for series in range(len(trace.images))]
     heights = [_INPUT if panel.held else 1.0 for panel in panels]
@@ -75,13 +75,13 @@ def figure(replay: Replay) -> go.Figure:
         place, times = {"row": row, "col": 1}, panel.times.tolist()
         drawn.update_yaxes(title_text=panel.axis, **place)
         for series, look in enumerate(looks):
-            own = look | {"mode": "lines", "legendgroup": str(series), "showlegend": row == 1}
-            own |= {"line_shape": "hv", "line_width": 1.4} if panel.held else {}
-            drawn.add_scatter(x=times, y=panel.values[series].tolist(), **own, **place)
+            line = look | {"mode": "lines", "legendgroup": str(series), "showlegend": row == 1}
+            line |= {"line_shape": "hv", "line_width": 1.4} if panel.held else {}
+            drawn.add_scatter(x=times, y=panel.values[series].tolist(), **line, **place)
             if panel.target is not None:
-                own |= {"line": _DOTTED, "legendgroup": "target", "name": "target"}
-                drawn.add_scatter(x=times, y=panel.target[series].tolist(), **own, **place)
-        if panel.axis == _STATE:  # dotted where all are at rest
+                line |= {"line": _DOTTED, "legendgroup": "target", "name": "target"}
+                drawn.add_scatter(x=times, y=panel.target[series].tolist(), **line, **place)
+        if panel.axis == _STATE:  # the resting state
             rest = float(panel.values[0, 0])
             drawn.add_hline(y=rest, line={**_DOTTED, "color": GREY}, **place)
     for row in states[1:]:
@@ -90,13 +90,13 @@ def figure(replay: Replay) -> go.Figure:
 
 
 def _panels(trace: Trace) -> list[_Panel]:
-    """The panels from above."""
-    times, there = trace.time_ns, trace.inputs.shape[2]
+    """Return the panels from the top."""
+    times, n_channels = trace.time_ns, trace.inputs.shape[2]
     held = np.pad(trace.inputs, ((0, 0), (0, 1), (0, 0)), mode="edge")  # to the end of the last
-    of = f" of {there}" if there > _MAX_CHANNELS else ""
+    of = f" of {n_channels}" if n_channels > _MAX_CHANNELS else ""
     panels = [
         _Panel(f"input, channel {channel}{of}", "input", times, held[..., channel], held=True)
-        for channel in range(min(there, _MAX_CHANNELS))
+        for channel in range(min(n_channels, _MAX_CHANNELS))
     ]
     for layer, values in enumerate(trace.x):
         neuron = telling_neuron(trace, layer)
@@ -111,7 +111,7 @@ def _panels(trace: Trace) -> list[_Panel]:
 
 
 def _look(replay: Replay, series: int) -> dict[str, Any]:
-    """Name and line of a series: colour and dash are those of its class."""
+    """Return name and line of a series; its class sets colour and dash."""
     trace, place = replay.trace, series
     name = f"window {trace.images[series]}"
     if replay.member.classes:
@@ -130,7 +130,7 @@ def _look(replay: Replay, series: int) -> dict[str, Any]:
 
 
 def page(replay: Replay, command: str) -> str:
-    """The figure as one self-contained page, with what it shows and the command that draws it."""
+    """Return the figure as one self-contained page, with a caption and the command that makes it."""
     chosen = replay.network
     return render(
         "traces.html.j2",
@@ -144,7 +144,7 @@ def page(replay: Replay, command: str) -> str:
 
 
 def heading(replay: Replay) -> tuple[str, str]:
-    """Which network and how good it is; on what it was scored."""
+    """Return two lines: the network and its score; the objective and the data that scored it."""
     chosen, measured = replay.network, replay.network.measured
     spec, widths = chosen.result.spec, replay.member.widths
     score = formatting.score_text(spec, measured.score) + (", diverged" * measured.diverged)
@@ -158,7 +158,7 @@ def heading(replay: Replay) -> tuple[str, str]:
 
 
 def _caption(replay: Replay) -> list[str]:
-    """What is drawn, in sentences, for those who were not there."""
+    """Return the caption as sentences."""
     trace, chosen = replay.trace, replay.network
     what, end = "series", "the class is read from the last layer at the end"
     if trace.target is not None:
@@ -171,7 +171,7 @@ def _caption(replay: Replay) -> list[str]:
         f"Each line is one {what} of the test part ({len(trace.images)} in all).",
         f"An input point lasts {trace.dt_ns:.4g} ns; {end}.",
         *drawn,
-        "The dotted grey line is the state of rest at the start.",
+        "The dotted grey line marks the resting state at the start.",
         f"{formatting.capital(chosen.check)}.",
         f"Spec {chosen.result.spec.hash}, seed {chosen.stored.seed}.",
     ]

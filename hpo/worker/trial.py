@@ -1,8 +1,8 @@
-"""Working on one claimed slot: suggest, train its members one by one, judge, settle.
+"""Run one claimed slot: suggest parameters, train members one by one, prune or complete, settle.
 
-Whatever an earlier attempt finished is taken from the ledger, not repeated: stored members, and
-the checkpoint of the member that was in training. Its reported values are judged again in the same
-order, so a resumed trial ends exactly like an undisturbed one.
+Work of an earlier attempt is taken from the ledger, not repeated: stored members, and the
+checkpoint of the member in training. The pruner sees its reported values again in the same order,
+so a resumed trial ends exactly like an undisturbed one.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from hpo.worker.heartbeat import Heartbeat
 log = logging.getLogger(__name__)
 
 CHECKPOINT_S = (1.0, 30.0)
-"""Least and most time between checkpoints. At most so much work is lost with a worker; a trial that
-was given up before is kept safe more often, so that it gets further however often it is lost."""
+"""Shortest and longest time between checkpoints, which bounds the work lost with a worker. After each
+loss checkpoints come more often, so that a trial progresses however often it is lost."""
 PAUSE_S = (0.02, 1.0)
-"""Shortest and longest pause between two looks for suggestions that others are to write down."""
+"""Shortest and longest pause between two looks for the suggestions of other workers."""
 LARGEST = 16 * 2**20
-"""Bytes of a network that is kept."""
+"""Largest size of a stored network, in bytes."""
 _MESSAGE_CHARS = 4000
 _MORE_MEMORY = (
     "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
@@ -47,37 +47,37 @@ _MORE_MEMORY = (
 
 
 class StoppedError(Exception):
-    """The worker was told to stop; the slot is safe and free for the next one."""
+    """The worker was asked to stop; the slot is saved and free for the next worker."""
 
 
 class TrialRun:
-    """One claimed slot in work."""
+    """The run of one claimed slot."""
 
     suggestion_s = 0.1
-    """Seconds that the last suggestion of this process took; how long a trial waits depends on it,
-    no result."""
+    """Duration of this process's last suggestion; it sets how long a trial waits, and affects no
+    result."""
 
     def __init__(self, ledger: Ledger, claim: Claim, heart: Heartbeat) -> None:
-        """Everything that the trial needs to know; nothing is done yet."""
+        """Create the run of a claim; ``run`` starts it."""
         self._ledger, self._claim, self._heart = ledger, claim, heart
         self._spec = claim.spec
         self._course: TrialProgress | None = None
         self._members = list(claim.finished)
         self._last: Member | None = None
         self._network: bytes | None = None
-        self._suggested = Suggestion(params={})
+        self._suggestion = Suggestion(params={})
         self._started = time.monotonic()
-        self._began_training = math.inf
+        self._training_began = math.inf
 
     def run(self) -> None:
-        """Bring the slot to its end, and write that down.
+        """Run the slot to its end and settle it.
 
         Raises:
-            StoppedError: the worker was told to stop; the slot is left to the next one.
-            LeaseLostError: the slot is another worker's by now.
-            MemoryError: this host has not enough memory; the slot is left to others.
+            StoppedError: the worker was asked to stop; the slot is left to the next one.
+            LeaseLostError: another worker holds the slot now.
+            MemoryError: this host has too little memory; the slot is left to others.
             UnavailableError: this host lacks what the trial needs; the slot is left to others.
-            sqlalchemy.exc.SQLAlchemyError: the database fails in a way that waiting does not mend.
+            sqlalchemy.exc.SQLAlchemyError: the database fails in a way that waiting does not fix.
         """
         try:
             if self._claim.phase == Phase.CONFIRM:
@@ -90,8 +90,8 @@ class TrialRun:
         except (StoppedError, HpoError, *DATABASE_ERRORS):
             raise  # a broken world, not a broken trial
         except MemoryError as error:  # so is a host that is too small, or shared with others
-            said = f" ({error})" if str(error) else ""
-            self._ledger.lose(self._claim, f"out of memory{said}. {_MORE_MEMORY}")
+            detail = f" ({error})" if str(error) else ""
+            self._ledger.lose(self._claim, f"out of memory{detail}. {_MORE_MEMORY}")
             raise
         except Exception:
             text = traceback.format_exc()[-_MESSAGE_CHARS:].replace("\0", "\\0")
@@ -107,7 +107,7 @@ class TrialRun:
             suggestion = self._suggest(history)
             self._ledger.store_suggestion(self._claim, suggestion)
         course = TrialProgress(self._spec, self._claim.number, history, suggestion)
-        self._course, self._suggested = course, suggestion
+        self._course, self._suggestion = course, suggestion
         members = self._members
         try:
             self._replay(course, members)
@@ -123,19 +123,19 @@ class TrialRun:
         self._settle(SlotState.COMPLETE, score=score)
 
     def _history(self) -> list[Past]:
-        """Earlier trials, every one with its suggestion."""
+        """Return the earlier trials, each with its suggestion."""
         history = self._ledger.history(self._claim)
         if any(not past.suggestion.params and past.state == SlotState.RUNNING for past in history):
             self._await_suggestions()
             history = self._ledger.history(self._claim)
-        return _filled(self._claim, history)
+        return complete_history(self._claim, history)
 
     def _await_suggestions(self) -> None:
-        """Wait until trials that were claimed a moment ago have theirs written down.
+        """Wait for the suggestions of trials that other workers have just claimed.
 
-        They depend on one another, so to wait takes no longer than to work them out here, and
-        leaves the processor to those who do. But their workers may be dead, and they are pure
-        functions of what is known here: without news for a while, that is done.
+        Suggestions depend on one another, so waiting takes no longer than computing them here, and
+        saves CPU time. But their workers may be dead. Suggestions are pure functions of the
+        history: without progress for a while, this worker computes them itself.
         """
         missing, first = self._ledger.unsuggested(self._claim)
         began_s = time.monotonic()
@@ -147,7 +147,7 @@ class TrialRun:
             time.sleep(max(PAUSE_S[0], longest_s))
             before = first
             missing, first = self._ledger.unsuggested(self._claim)
-            if first != before:  # the others wait for this one, too
+            if first != before:  # progress: others wait, too
                 began_s = time.monotonic()
             elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self.suggestion_s:
                 return
@@ -160,7 +160,7 @@ class TrialRun:
         return suggestion
 
     def _replay(self, course: TrialProgress, members: Sequence[Member]) -> None:
-        """Follow what earlier attempts reported."""
+        """Replay what earlier attempts reported."""
         for count, member in enumerate(members, start=1):
             for value in member.curve:
                 course.epoch(member.member, value)
@@ -171,7 +171,7 @@ class TrialRun:
                 course.epoch(checkpoint.member, value)
 
     def _scores(self, members: Sequence[Member]) -> list[float]:
-        """What trained networks score; a study that selects nothing claims nothing by it."""
+        """Return the scores that count: under ``validation`` the claimed ones, else the plain ones."""
         validates = self._spec.protocol == Protocol.VALIDATION
         return [m.claimed if validates else m.score for m in members]
 
@@ -188,7 +188,7 @@ class TrialRun:
     # --- both ----------------------------------------------------------------------------
 
     def _train(self, index: int, seed: int, protocol: Protocol, suggestion: Suggestion) -> Member:
-        """Train one member, from its checkpoint if there is one, and store all but the last."""
+        """Train one member, from its checkpoint if there is one; store it unless it is the last."""
         saved = self._claim.checkpoint
         if saved is not None and saved.member != index:
             saved = None
@@ -196,7 +196,7 @@ class TrialRun:
         epochs = self._spec.confirm_epochs if confirming else self._spec.budget.epochs
         spent = saved.seconds if saved else 0.0
         begun = time.monotonic()
-        self._began_training = min(self._began_training, begun)
+        self._training_began = min(self._training_began, begun)
 
         def seconds() -> float:
             return spent + time.monotonic() - begun
@@ -217,17 +217,17 @@ class TrialRun:
             self._ledger.store_member(self._claim, member)
         else:
             self._last = member  # stored in the statement that settles the slot
-            self._network = self._kept(outcome) if confirming else None
+            self._network = self._storable_network(outcome) if confirming else None
         return member
 
-    def _kept(self, outcome: Outcome) -> bytes | None:
-        """The network of the first fresh seed, which is kept beside its score."""
+    def _storable_network(self, outcome: Outcome) -> bytes | None:
+        """Return the network of the first fresh seed, which is stored beside its score."""
         data = outcome.network
         if data is None or self._claim.fresh_seed != 0:
             return None
         if len(data) > LARGEST:
-            size = f"it has {len(data):,} bytes, more than {LARGEST:,}"
-            log.warning("%s: its network is not kept: %s", self._claim, size)
+            size = f"its {len(data):,} bytes exceed {LARGEST:,}"
+            log.warning("%s: network not stored: %s", self._claim, size)
             return None
         return data
 
@@ -238,7 +238,7 @@ class TrialRun:
     def _on_epoch(
         self, index: int, epochs: int, saved: Checkpoint | None, seconds: Callable[[], float]
     ) -> OnEpoch:
-        """What a member's training calls after every epoch: it is judged, shown and kept safe."""
+        """Return the function that training calls after every epoch: report, prune, save."""
         curve = list(saved.curve) if saved else []
         saved_at = time.monotonic()
         pause_s = max(CHECKPOINT_S[0], CHECKPOINT_S[1] / 2 ** min(self._claim.attempt - 1, 30))
@@ -277,9 +277,9 @@ class TrialRun:
         end = End(
             state=state,
             score=score,
-            costs=constraints.of_trial(self._spec, state, self._suggested.params, self._members),
+            costs=constraints.of_trial(self._spec, state, self._suggestion.params, self._members),
             steps=self._course.steps if self._course else (),
-            attrs={**self._suggested.attrs, **(self._course.attrs if self._course else {})},
+            attrs={**self._suggestion.attrs, **(self._course.attrs if self._course else {})},
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
@@ -288,7 +288,7 @@ class TrialRun:
                 "worker": self._claim.worker,
                 "attempts": self._claim.attempt,
                 "seconds": round(time.monotonic() - self._started, 3),
-                "training_seconds": round(max(0.0, time.monotonic() - self._began_training), 3),
+                "training_seconds": round(max(0.0, time.monotonic() - self._training_began), 3),
             },
             trained=self._members,
             last=self._last,
@@ -298,10 +298,10 @@ class TrialRun:
 
 
 def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
-    """Return what is written down of a training.
+    """Return the result of a training as it is stored.
 
     Raises:
-        ValueError: it gave something that nobody can score, or store.
+        ValueError: the result cannot be scored or stored.
     """
     info = json.loads(json.dumps(facts.told_info(outcome), allow_nan=False))
     return Member(
@@ -316,8 +316,8 @@ def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member
     )
 
 
-def _filled(claim: Claim, history: list[Past]) -> list[Past]:
-    """The history with every suggestion in it: those that are missing are worked out."""
+def complete_history(claim: Claim, history: list[Past]) -> list[Past]:
+    """Return the history with every suggestion; compute those that are missing."""
     for number in [k for k, past in enumerate(history) if not past.suggestion.params]:
         enqueued = history[number].suggestion.enqueued
         suggestion = suggest.suggest(claim.spec, number, history[:number], enqueued)

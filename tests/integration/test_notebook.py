@@ -206,7 +206,7 @@ def test_what_a_study_has_not_is_said(url: str, monkeypatch: pytest.MonkeyPatch)
     assert str(refused.value) == (
         "plain: plot_front: a [cost] must be there, but got none. See plot_convergence()."
     )
-    with pytest.raises(StudyError, match="a network that can be shown, or trained again, must be"):
+    with pytest.raises(StudyError, match="trains no network that can be shown or retrained"):
         study.network()
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(HpoError, match=r"study\.trials: pandas must be installed, but got none"):

@@ -199,5 +199,5 @@ def test_a_broken_file_of_defaults_keeps_nobody_from_training(
     monkeypatch.setenv("HPO_NOTIFY_WEBHOOK", "chat.example.org")
     assert notifier.configured() is None
     (line,) = caplog.messages
-    assert line.startswith("nobody is notified: HPO_NOTIFY_WEBHOOK: ")
+    assert line.startswith("notifications are off: HPO_NOTIFY_WEBHOOK: ")
     assert "an address that begins with https:// or http://" in line

@@ -123,7 +123,7 @@ def test_a_job_that_must_end_keeps_its_work_and_queues_again(
     assert table(snapshot) == user.calm()
     assert not any(slot.losses for slot in snapshot.search), "released, not lost"
     log = user.directory / f"home/logs/toy/slurm/{job_of(first)}.log"
-    assert "told to stop: the workers have stopped" in log.read_text()
+    assert "asked to stop: the workers have stopped" in log.read_text()
 
 
 def test_what_sbatch_refuses_leaves_no_study_behind(user: User) -> None:

@@ -39,7 +39,7 @@ SPEC: dict[str, Any] = {
 
 
 MISTAKES = [
-    ("trace small --images 899", "--images 899: it must be there in the test part"),
+    ("trace small --images 899", "--images 899: not in the test part"),
     ("trace small -o t.png", "t.png: the ending must be .html or .csv, but got .png."),
     ("trace small -o /proc/t.html", "/proc/t.html: cannot be written: "),
     ("export small --network best", "best: the ending must be .safetensors, but got none."),
@@ -91,7 +91,7 @@ def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
     name = f"trial {best.source}, fresh seed 1 of 2"
     out, err = user.run("export", "small", "--network", "kept/best.safetensors")
     assert out == "kept/best.safetensors\nkept/best.json\n"
-    assert err == f"{name}: the very network that was confirmed\n"
+    assert err == f"{name}: the confirmed network itself\n"
     assert accuracy(user.spec, tmp_path / "kept" / "best.safetensors") == best.step_scores[0]
 
     about = json.loads((tmp_path / "kept" / "best.json").read_text(encoding="utf-8"))
@@ -111,7 +111,7 @@ def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
         connection.execute("DELETE FROM hpo_ledger.networks")
     _, err = user.run("export", "small", "--network", "again/best.safetensors")
     assert f"training {name} again: 3 epochs\n" in err
-    assert f"{name}: trained again, bit for bit the stored network (" in err
+    assert f"{name}: trained again, bit-for-bit identical to the stored network (" in err
     for ending in (".safetensors", ".json"):
         kept, again = (
             re.sub(
@@ -133,7 +133,7 @@ def test_a_network_that_cannot_be_shown_is_kept_and_exported(
     with pytest.raises(ValueError, match="Of another objective's network, take the tensors"):
         load_network(tmp_path / "gru.safetensors")
     _, err = user.run("trace", "small", status=1)
-    assert "a network that can be shown, or trained again, must be what its objective" in err
+    assert "trains no network that can be shown or retrained" in err
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_a_study_in_python_gives_the_network_as_a_module(
         study.network(path="best")
     network = study.network(path=user.directory / "best.safetensors")
     assert isinstance(network, torch.nn.Module)
-    assert "the very network that was confirmed" in capsys.readouterr().err
+    assert "the confirmed network itself" in capsys.readouterr().err
     assert accuracy(user.spec, user.directory / "best.safetensors") == best.step_scores[0]
     kept = load_network(user.directory / "best.safetensors").state_dict()
     assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
@@ -166,7 +166,7 @@ def test_a_study_in_python_gives_the_network_as_a_module(
 def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:
     out, err = user.run("trace", "--study", "small", "--classes", "0,1,5")
     assert out == "small-trace.html\n"
-    assert "the very network that was confirmed" in err
+    assert "the confirmed network itself" in err
     page = (user.directory / "small-trace.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert "hpo trace --study small --classes 0,1,5" in page
@@ -174,7 +174,7 @@ def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:
 
     options = ("--trial", "0", "--member", "1", "--images", "0,7")
     _, err = user.run("trace", "small", *options, "-o", "t.csv")
-    assert "trial 0, member 1: trained again, bit for bit the stored network" in err
+    assert "trial 0, member 1: trained again, bit-for-bit identical to the stored network" in err
     with (user.directory / "t.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 2 * (64 + 3 * 6 * 65)

@@ -8,7 +8,7 @@ from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.networks import Member
 from hpo.study.trials import Phase, SlotState, Suggestion
-from hpo.worker.trial import _filled
+from hpo.worker.trial import complete_history
 
 
 def set_clock(storage: Storage, ahead: str) -> None:
@@ -29,7 +29,7 @@ def claim(ledger: Ledger, worker: str = "w", *, study: str = "toy", lease_s: flo
 
 def decide(ledger: Ledger, held: Claim) -> Suggestion:
     """What is suggested for a claimed trial, as the history is now."""
-    past = _filled(held, ledger.history(held))
+    past = complete_history(held, ledger.history(held))
     return suggest(held.spec, held.number, past, held.enqueued)
 
 

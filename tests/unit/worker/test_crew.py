@@ -65,7 +65,7 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
     assert " s (exit status 1); the next one starts in " in told[0]
     message = str(caught.value)
     assert message.startswith(
-        "workers must live, but 3 in a row ended at once (exit status 1). The last one said:\n  "
+        "3 workers in a row died at once (exit status 1). The last one wrote:\n  "
     )
     assert "the storage must be a PostgreSQL database" in message
     [log] = logs.iterdir()
@@ -134,13 +134,13 @@ def test_a_signal_stops_it_in_order(tmp_path: Path, signum: signal.Signals) -> N
         out, _ = running.communicate(timeout=60)
     assert running.returncode == 0
     assert f"2 workers start here; logs in {tmp_path}" in out
-    assert "told to stop: the workers have stopped" in out
+    assert "asked to stop: the workers have stopped" in out
 
 
 def test_options_of_one_worker_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         worker.worker(["toy", "--workers", "2", "--name", "me"])
-    assert "--name is of one worker, and --workers of several" in capsys.readouterr().err
+    assert "--name is for one worker, --workers for several" in capsys.readouterr().err
 
 
 def test_it_is_small() -> None:

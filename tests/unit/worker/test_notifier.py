@@ -15,8 +15,8 @@ COMMAND = "curl -H 'Authorization: secret' https://example.org"
     ("error", "told"),
     [
         (ValueError("no such host"), "no such host"),
-        (subprocess.TimeoutExpired(COMMAND, 8.0), "no end within 8 s"),
-        (TimeoutError(), "no end within 8 s"),
+        (subprocess.TimeoutExpired(COMMAND, 8.0), "timed out after 8 s"),
+        (TimeoutError(), "timed out after 8 s"),
         (subprocess.CalledProcessError(22, COMMAND), "exit status 22"),
     ],
 )
