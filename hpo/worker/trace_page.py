@@ -53,7 +53,7 @@ class _Panel:
 
 
 def figure(replay: Replay) -> go.Figure:
-    """Plot the input, a neuron of every layer and the outputs against time; all series per panel."""
+    """Plot the input, a neuron per layer and the outputs against time; all series per panel."""
     trace, panels = replay.trace, _panels(replay.trace)
     looks = [_look(replay, series) for series in range(len(trace.images))]
     heights = [_INPUT if panel.held else 1.0 for panel in panels]
@@ -130,7 +130,7 @@ def _look(replay: Replay, series: int) -> dict[str, Any]:
 
 
 def page(replay: Replay, command: str) -> str:
-    """Return the figure as one self-contained page, with a caption and the command that makes it."""
+    """Return the figure as a self-contained page, with a caption and the command that makes it."""
     chosen = replay.network
     return render(
         "traces.html.j2",

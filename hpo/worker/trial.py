@@ -34,7 +34,7 @@ from hpo.worker.heartbeat import Heartbeat
 log = logging.getLogger(__name__)
 
 CHECKPOINT_S = (1.0, 30.0)
-"""Shortest and longest time between checkpoints, which bounds the work lost with a worker. After each
+"""Shortest and longest time between checkpoints, which bounds the work lost with a worker. After a
 loss checkpoints come more often, so that a trial progresses however often it is lost."""
 PAUSE_S = (0.02, 1.0)
 """Shortest and longest pause between two looks for the suggestions of other workers."""
@@ -171,7 +171,7 @@ class TrialRun:
                 course.epoch(checkpoint.member, value)
 
     def _scores(self, members: Sequence[Member]) -> list[float]:
-        """Return the scores that count: under ``validation`` the claimed ones, else the plain ones."""
+        """Return the scores that count: claimed ones under ``validation``, else plain ones."""
         validates = self._spec.protocol == Protocol.VALIDATION
         return [m.claimed if validates else m.score for m in members]
 

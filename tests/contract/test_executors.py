@@ -127,7 +127,7 @@ def test_stop_ends_all_workers_in_order_and_their_logs_are_known(
 def test_workers_that_cannot_live_are_given_up_with_their_last_words(make: Make) -> None:
     executor = make("sqlite:///x.db")
     executor.start(2)
-    with pytest.raises(HpoError, match="must live, but |died at once") as caught:
+    with pytest.raises(HpoError, match=r"must live, but |died at once") as caught:
         follow(executor, lambda: False)
     assert "the storage must be a PostgreSQL database" in str(caught.value)
     assert "Its log: " in str(caught.value)
