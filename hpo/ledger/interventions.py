@@ -132,7 +132,7 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         number: int = snapshots.progress(connection, study.id).opened
         _refuse_enqueued(study, spec, number)
         where = f"study {name!r}: enqueued"
-        refuse(parameters.of_point(spec, params, where, "Give another value."))
+        refuse(parameters.check_point(spec, params, where, "Give another value."))
         told = spec.in_space(params)
         constraints.check_point(spec, told, where, "Give another value.")
         own = optuna_tables.open_trial(connection, study.optuna_study_id, number, study.now)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from hpo.study.messages import must
+from hpo.study.messages import expected
 from hpo.study.tables import ASIDE, Label, ParamValue, Table, check_list
 
 LAYERS = "layers"
@@ -39,13 +39,13 @@ _Values = Annotated[tuple[ParamValue, ...], BeforeValidator(_listed)]
 
 
 def _check_range(low: float, high: float, *, log: bool) -> None:
-    """Refuse a range that is none."""
+    """Refuse an empty range, and a log range that begins at 0 or below."""
     if not low < high:
         do = "Raise `high`." if low == high else "Swap them."
-        raise ValueError(must("", "`low < high`", f"low={low}, high={high}", do))
+        raise ValueError(expected("", "`low < high`", f"low={low}, high={high}", do))
     if log and low <= 0:
         do = "Raise `low`, or remove `log`."
-        raise ValueError(must("", "a log range must begin above 0", f"low={low}", do))
+        raise ValueError(expected("", "`low` above 0 for a log range", f"low={low}", do))
 
 
 def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
@@ -87,8 +87,7 @@ class Dimension(Table):
             ends = ("low", "high", "step")
             extra = [k for k in ends if getattr(self, k) is not None] + ["log"] * self.log
             if extra:
-                got = f"{', '.join(extra)} too"
-                raise ValueError(must("", "`choices` must stand alone", got, "Remove either."))
+                raise ValueError(f"`choices` excludes {', '.join(extra)}. Remove either.")
         elif self.low is not None and self.high is not None:
             _check_range(self.low, self.high, log=self.log)
             if self.step is not None:
@@ -97,16 +96,15 @@ class Dimension(Table):
 
     def _check_step(self, step: float, low: float, high: float) -> None:
         if self.log:
-            raise ValueError(must("", "`step` and `log` must not be combined", do="Remove one."))
+            raise ValueError("`step` and `log` exclude each other. Remove one.")
         if step <= 0:
-            rule = "a step must be above 0"
-            raise ValueError(must(".step", rule, f"step={step}", "Change it."))
+            raise ValueError(expected(".step", "a number above 0", step, "Change it."))
         steps = (high - low) / step
         if not math.isclose(steps, round(steps), abs_tol=1e-9):
             last = low + math.floor(steps) * step
-            rule, got = "`high` must be `low` plus whole steps", f"low={low}, high={high}"
+            rule, got = "`high` to lie whole steps above `low`", f"low={low}, high={high}"
             do = f"Set high = {last if steps >= 1 else low + step:.12g}."
-            raise ValueError(must(".step", rule, f"{got}, step={step}", do))
+            raise ValueError(expected(".step", rule, f"{got}, step={step}", do))
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -294,11 +292,9 @@ class Curve(Table):
         check_list("x", "parameter", self.names, "Add it")
         for name in self.names:
             if name in self.fixed:
-                rule = "a parameter must either vary or stay"
-                raise ValueError(must(f".fixed.{name}", rule, "it in `x`, too", "Remove one."))
+                raise ValueError(f".fixed.{name}: {name} varies, too. Remove one.")
         if (self.values is None) == (self.range is None):
-            rule = "either `values` or `range` must be given"
-            raise ValueError(must("", rule, do="Give one of them."))
+            raise ValueError("give either `values` or `range`.")
         if self.values is not None:
             check_list("values", "value", self.values)
         return self
@@ -326,7 +322,7 @@ class Sweep(Table):
     def _check(self) -> Self:
         if self.size > MAX_POINTS:
             rule = f"at most {MAX_POINTS:,} points"
-            raise ValueError(must("", rule, f"{self.size:,}", "Take fewer values."))
+            raise ValueError(expected("", rule, f"{self.size:,}", "Take fewer values."))
         check_list("curves", "label", [curve.label for curve in self.curves])
         return self
 

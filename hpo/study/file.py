@@ -23,7 +23,7 @@ from hpo.errors import SpecError, StudyError
 from hpo.objectives.contract import Protocol
 from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
-from hpo.study.messages import Broken, M, did_you_mean, explain, must, refuse, strictly
+from hpo.study.messages import Broken, M, did_you_mean, expected, explain, refuse, strictly
 from hpo.study.spec import StudySpec, flattened
 from hpo.study.tables import NEAREST
 
@@ -67,9 +67,7 @@ def find(study: str) -> Path:
     if study.endswith(".toml") or "/" in study:
         path = Path(study)
         if not path.is_file():
-            raise SpecError(
-                f"{study}: the study file must exist, but there is none. Check the path."
-            )
+            raise SpecError(f"{study}: no such study file. Check the path.")
         return path
     files, beside = available(), Path(f"{study}.toml")
     hint = f"For the file in the working directory, give {beside}" * beside.is_file()
@@ -140,9 +138,7 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
         SpecError: the first broken rule, located.
     """
     if not isinstance(raw, Mapping):
-        raise SpecError(
-            f"{where}: a spec must be a table, but got {raw!r}. Restore a backup of it."
-        )
+        raise SpecError(expected(where, "a table", repr(raw), "Restore a backup of it."))
     refuse(_foreign(raw), where)
     spec = _strictly(StudySpec, _completed(raw, where), where)
     _check_objective(spec, where)
@@ -176,14 +172,14 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         old, new = flattened(known.stored()), flattened(spec.stored())
         listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
         raise StudyError(
-            f"{where}: the spec must not change once the study exists, but it differs in {listed}. "
+            f"{where} exists already, and it differs in {listed}. "
             f"Only a larger budget.trials is accepted; otherwise choose another name: --name NEW."
         )
     if spec.budget.trials < known.budget.trials:
-        got = f"trials={spec.budget.trials} where the database has {known.budget.trials}"
-        least = f"Ask for at least as many (--trials {known.budget.trials})"
-        do = f"{least}, or choose another name: --name NEW."
-        raise StudyError(f"{where}: {must('', 'budget.trials must not shrink', got, do)}")
+        least, trials = known.budget.trials, f"{where}: budget.trials"
+        do = f"Give --trials {least}, or choose another name: --name NEW."
+        rule = f"at least {least}, as in the database"
+        raise StudyError(expected(trials, rule, spec.budget.trials, do))
     return True
 
 
@@ -196,16 +192,14 @@ def _foreign(tree: Mapping[str, Any], table: str = "") -> Broken:
             if isinstance(item, Mapping):
                 yield from _foreign(item, f"{key}.{k}." if items is value else f"{key}.")
             elif isinstance(item, date | time):
-                rule = "a number, a text, true or false must be given"
-                do = f'A text stands in quotes: {name} = "{item}".'
-                yield must(key, rule, f"the date or time {item}", do)
+                rule, do = "a number, a text, true or false", f'Quote a text: {name} = "{item}".'
+                yield expected(key, rule, f"the date or time {item}", do)
             elif isinstance(item, str) and "\0" in item:
-                rule = "a text must be without the character NUL, which no database holds"
-                yield must(key, rule, repr(item), "Leave it out.")
+                rule = "a text without the character NUL, which no database stores"
+                yield expected(key, rule, repr(item), "Leave it out.")
             elif isinstance(item, int) and abs(item) >= 2**63:
-                got = f"one of {item.bit_length()} bits"
-                do = "Write a larger number as 1e30."
-                yield must(key, "a whole number must fit 64 bits", got, do)
+                got, do = f"one of {item.bit_length()} bits", "Write a larger number as 1e30."
+                yield expected(key, "a whole number of at most 64 bits", got, do)
 
 
 def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -220,14 +214,11 @@ def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
         budget = tree.get("budget", {})
         if isinstance(budget, Mapping):
             if budget.get("trials", size) != size:
-                rule = f"a sweep of {size} points must run each of them once"
-                do = "Leave it out; other points are another study."
-                refuse([must("budget.trials", rule, f"trials={budget['trials']}", do)], where)
+                rule, do = f"{size}, the points of the sweep", "Leave it out."
+                refuse([expected("budget.trials", rule, budget["trials"], do)], where)
             tree["budget"] = {"trials": size, "window": WINDOW, **budget}
         tree["protocol"] = tree.get("protocol", Protocol.CONFIRM.value)
         tree["confirm"] = False
-    elif "space" not in tree:
-        raise SpecError(f"{where}: space: this key must be given. Add it, or a [sweep].")
     if tree.get("protocol") == Protocol.CONFIRM.value and "confirm" not in tree:
         tree["confirm"] = False
     return tree
@@ -236,10 +227,9 @@ def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _beside_a_sweep(tree: Mapping[str, Any]) -> Broken:
     for table in ("space", "sampler", "pruner", "confirm"):
         if table in tree and tree[table] is not False:
-            rule = "it must not stand beside [sweep], which measures every point"
-            yield must(table, rule, do="Remove one of them.")
+            yield f"{table}: not allowed beside [sweep], which measures every point. Remove one."
     if not isinstance(tree["sweep"], Mapping):
-        yield must("sweep", "a table", do="Write [[sweep.curves]].")
+        yield expected("sweep", "a table", repr(tree["sweep"]), "Write [[sweep.curves]].")
 
 
 def _strictly(model: type[M], values: Mapping[str, Any], where: str, table: str = "") -> M:
@@ -327,7 +317,7 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # also no UTF-8, or a number without an end
-        raise SpecError(f"{path}: not valid TOML: {error}. Mend it.") from None
+        raise SpecError(f"{path}: not valid TOML: {error}. Correct it.") from None
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror}.") from None
 
@@ -354,7 +344,7 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
     for table in tables:
         node = node.setdefault(table, {})
         if not isinstance(node, dict):
-            raise SpecError(f"--set {key}: {table!r} must be a table, but it is a value.")
+            raise SpecError(f"--set {key}: {table!r} is a value, not a table.")
     node[last] = value
 
 

@@ -31,36 +31,31 @@ _RULES = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
-"""pydantic's kinds of error that are clearer in the terms of a study file."""
+"""Words for pydantic's error types, in the terms of a study file."""
 
 
-def must(where: str, rule: str, got: str = "", do: str = "") -> str:
-    """Return the message for a broken rule.
+def expected(where: str, what: str, got: object, do: str) -> str:
+    """Return the message for a value that breaks a rule.
 
     Args:
         where: the key; empty, or beginning with a dot, in a model that does not know its place.
-        rule: a sentence with ``must``, or a noun phrase for the expected value.
-        got: the value, if there is one to show.
+        what: a noun phrase for the expected value.
+        got: the value.
         do: what to do, one or two sentences.
 
     Examples:
-        >>> must("budget.trials", "a number above 0", "-1", "Change it.")
+        >>> expected("budget.trials", "a number above 0", -1, "Change it.")
         'budget.trials: expected a number above 0, got -1. Change it.'
-        >>> must("confirm", "a sweep must have no [confirm]", do="Remove it.")
-        'confirm: a sweep must have no [confirm]. Remove it.'
     """
-    place = f"{where}: " if where else ""
-    words = rule if " must " in rule else f"expected {rule}"
-    return f"{place}{words}{f', got {got}' if got else ''}. {do}"
+    return f"{where}{': ' if where else ''}expected {what}, got {got}. {do}"
 
 
 Broken = Iterator[str]
-"""Every broken rule, as ``must`` says it."""
+"""A message for each broken rule."""
 
 
 def refuse(broken: Iterable[str], where: str = "") -> None:
-    """Refuse what breaks a rule; the rules are asked one by one, so that later ones may build on
-    earlier ones.
+    """Refuse what breaks a rule; rules run one by one, so that later ones may rely on earlier ones.
 
     Raises:
         SpecError: the first broken rule, after ``where``.
@@ -70,18 +65,23 @@ def refuse(broken: Iterable[str], where: str = "") -> None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest valid word, if one is close, and lists them all."""
+    """Return a hint: the closest valid word, if one is close, and the list of all."""
     known = sorted(known)
     return f"{near_miss(word, known)}Valid: {', '.join(known) or '(none)'}."
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str, table: str = "") -> str:
-    """One line for the first problem of a pydantic error, located and with what to do.
+    """Return one line for the first problem of a pydantic error: where, what is wrong, what to do.
 
-    ``where`` is the file, or the command; ``table`` the table of the file that is this ``model``,
-    if the whole file is not.
+    An unknown key comes first: it is often the misspelling of a missing one.
+
+    Args:
+        error: what pydantic raised.
+        model: the model that it validated.
+        where: the file, or the command.
+        table: the table of the file that ``model`` describes; empty if it describes the file.
     """
-    problem = error.errors(include_url=False)[0]
+    problem = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
     parts = [str(part) for part in problem["loc"]]
     if len(parts) > 1 and parts[-1] in ("float", "int", "str", "bool"):
         parts.pop()  # pydantic ends the place of a problem in ``float | int`` with the branch
@@ -92,17 +92,17 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
         return f"{place}{message}" if message.startswith(".") else f"{place}: {message}"
     if kind == "extra_forbidden":
         known = _model_at(model, parts[:-1]).model_fields
-        return f"{where}: {key}: unknown key. {did_you_mean(parts[-1], known)}"
+        return f"{where}: unknown key {key}. {did_you_mean(parts[-1], known)}"
     if kind == "missing":
-        return f"{where}: {key}: this key must be given. Add it."
+        return f"{where}: {key} is missing. Add it."
     value = problem["input"]
     got = "a table" if isinstance(value, Mapping) and value else repr(value)
     remedy = f"Write its keys below [{key}]." if message == "a table" else "Change it."
-    return must(f"{where}: {key}", message, got, remedy)
+    return expected(f"{where}: {key}", message, got, remedy)
 
 
 def broken_rule(problem: ErrorDetails) -> str:
-    """The broken rule of one pydantic problem."""
+    """Return what pydantic expected, as a noun phrase, or the whole message of our own check."""
     if problem["type"] == "too_short":
         return f"at least {problem['ctx']['min_length']} entry"
     start = r"^(Value error, |Input should be |String should match )"
@@ -115,7 +115,7 @@ def broken_rule(problem: ErrorDetails) -> str:
 def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
     current: type[BaseModel] = model
     for part in parts:
-        if part.isdecimal():  # of a list; its model was found already
+        if part.isdecimal():  # an item of a list, whose model is ``current``
             continue
         annotation = current.model_fields[part].annotation if part in current.model_fields else None
         for candidate in _models_in(annotation):
@@ -132,7 +132,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def matching(pattern: str, rule: str) -> AfterValidator:
-    """Refuse a text that is not a ``pattern`` as a whole; ``rule`` says what it must be."""
+    """Refuse a text that ``pattern`` does not match as a whole; ``rule`` is the expected value."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):

@@ -1,4 +1,4 @@
-"""The rules between the tables of a study file: what must not stand beside what."""
+"""The rules between the tables of a study file: which exclude each other, which need each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hpo.objectives.capabilities import KnowsCosts
 from hpo.objectives.contract import Protocol
-from hpo.study.messages import Broken, did_you_mean, must
+from hpo.study.messages import Broken, did_you_mean, expected
 from hpo.study.parameters import unknown
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, Pruner, Racing
@@ -26,112 +26,104 @@ _APART = (
 
 
 def between_tables(spec: StudySpec) -> Broken:
-    """What stands beside what it must not stand beside."""
-    yield from _apart(spec)
-    yield from _of_sampler(spec)
-    yield from _of_rungs(spec)
+    """Check every rule between two tables, or between a table and the task."""
+    yield from _check_exclusions(spec)
+    yield from _check_sampler(spec)
+    yield from _check_rungs(spec)
     if spec.budget.members % (folds := spec.task_params.folds):
-        rule = f"every fold of task.validation_folds = {folds} must score as many networks"
-        do = f"Set members = {folds}, or a multiple of it."
-        yield must("budget.members", rule, f"members={spec.budget.members}", do)
+        rule, do = f"a multiple of task.validation_folds={folds}", "Each fold scores as many."
+        yield expected("budget.members", rule, spec.budget.members, do)
     if spec.confirm is not None:
-        yield from _of_accuracy(spec, "confirm.yield_above", spec.confirm.yield_above)
+        yield from _check_accuracy(spec, "confirm.yield_above", spec.confirm.yield_above)
     if spec.racing is not None:
-        yield from _of_racing(spec, spec.racing)
-    yield from _of_costs(spec)
+        yield from _check_racing(spec, spec.racing)
+    yield from _check_costs(spec)
     if spec.figure is not None:
-        yield from _of_figure(spec, spec.figure)
+        yield from _check_figure(spec, spec.figure)
     if spec.reported is not None:
-        yield from _of_accuracy(spec, "reported.score", spec.reported.score)
-        yield from _of_reported_costs(spec, "cost", spec.reported.cost)
-        yield from _of_reported_costs(spec, "cost_here", spec.reported.cost_here)
+        yield from _check_accuracy(spec, "reported.score", spec.reported.score)
+        yield from _check_reported_costs(spec, "cost", spec.reported.cost)
+        yield from _check_reported_costs(spec, "cost_here", spec.reported.cost_here)
 
 
-def _apart(spec: StudySpec) -> Broken:
-    there = {
+def _check_exclusions(spec: StudySpec) -> Broken:
+    present = {
         'protocol = "confirm"': spec.protocol == Protocol.CONFIRM,
         _UNSELECTED: not spec.selects,
         "[cost]": bool(spec.costs),
         "a sweep": spec.sweep is not None,
     }
     for tables, other, why in _APART:
-        for table in tables if there[other] else ():
+        for table in tables if present[other] else ():
             if getattr(spec, table) not in (None, Pruner()):
-                rule = f"it must not stand beside {other}, {why}"
-                yield must(table, rule, do="Remove one of them.")
+                yield f"{table}: not allowed beside {other}, {why}. Remove one."
 
 
-def _of_sampler(spec: StudySpec) -> Broken:
-    """Which samplers a study cannot have, and why."""
+def _check_sampler(spec: StudySpec) -> Broken:
+    """Check that the sampler can search this study."""
     for needs, valid, why in (
         (spec.protocol == Protocol.CONFIRM, _PLAIN_SAMPLERS, "that learns nothing from tests"),
-        (bool(spec.costs), _OF_COSTS, "of several objectives, a score and costs,"),
-        (spec.is_conditional, _OF_CONDITIONS, "of parameters that some trials lack"),
+        (bool(spec.costs), _OF_COSTS, "for several objectives, a score and costs"),
+        (spec.is_conditional, _OF_CONDITIONS, "for parameters that some trials lack"),
     ):
         allowed = spec.sampler.name in valid or (spec.sampler.is_own and valid != _PLAIN_SAMPLERS)
         if needs and spec.sweep is None and not allowed:
-            rule, got = f"a sampler {why} must be given", f"name={spec.sampler.name!r}"
-            yield must("sampler.name", rule, got, f"Valid: {', '.join(valid)}.")
-    expects = spec.confirm is not None and spec.confirm.by == "expected"
-    if expects and (spec.costs or spec.sampler.name != "kriging-believer"):
+            got, do = repr(spec.sampler.name), f"Valid: {', '.join(valid)}."
+            yield expected("sampler.name", f"a sampler {why}", got, do)
+    by_mean = spec.confirm is not None and spec.confirm.by == "expected"
+    if by_mean and (spec.costs or spec.sampler.name != "kriging-believer"):
         yield (
-            'confirm.by: "expected" is what the process of the sampler "kriging-believer" expects, '
-            f"of the score alone, but got sampler.name={spec.sampler.name!r}"
-            f"{' beside [cost]' * bool(spec.costs)}. Take that sampler without [cost], or write "
-            'confirm.by = "score".'
+            'confirm.by: "expected", the posterior mean, needs the sampler "kriging-believer" '
+            'without [cost]. Change that, or write confirm.by = "score".'
         )
 
 
-def _of_rungs(spec: StudySpec) -> Broken:
-    """Whether networks are scored at a pruner's rungs, which are multiples of the first one."""
+def _check_rungs(spec: StudySpec) -> Broken:
+    """Check that networks are scored at a pruner's rungs, which are multiples of the first one."""
     every, rung = spec.budget.score_every or 1, spec.pruner.options.get("min_resource")
     if isinstance(rung, int) and rung % every:
-        rule = "rungs must be epochs after which networks are scored, multiples of score_every"
-        do = "Change one of them."
-        yield must("pruner.min_resource", rule, f"min_resource={rung}, score_every={every}", do)
+        rule = f"a multiple of budget.score_every={every}"
+        yield expected("pruner.min_resource", rule, rung, "Change one of them.")
 
 
-def _of_accuracy(spec: StudySpec, key: str, value: float | None) -> Broken:
+def _check_accuracy(spec: StudySpec, key: str, value: float | None) -> Broken:
     if value is not None and spec.is_accuracy and not 0 <= value <= 1:
-        got = f"{key.rpartition('.')[2]}={value}"
-        yield must(key, "an accuracy must lie within 0 and 1", got, "Write 89.83 % as 0.8983.")
+        yield expected(key, "an accuracy from 0 to 1", value, "Write 89.83 % as 0.8983.")
 
 
-def _of_racing(spec: StudySpec, racing: Racing) -> Broken:
+def _check_racing(spec: StudySpec, racing: Racing) -> Broken:
     budget, rungs = spec.budget, list(racing.rungs)
     if rungs != sorted(set(rungs)) or rungs[-1] >= budget.members:
-        rule = "numbers of networks must increase and stay below budget.members"
-        do = f"Whoever passes the last rung trains all {budget.members}."
-        yield must("racing.rungs", rule, f"rungs={rungs}, members={budget.members}", do)
-    if racing.reduction_factor > budget.trials - budget.window + 1:
-        rule = "budget.trials - budget.window + 1 must be at least as large"
-        got = f"{racing.reduction_factor} and {budget.trials} - {budget.window} + 1"
-        do = "Only trial 0 would go on: lower it, or add trials."
-        yield must("racing.reduction_factor", rule, got, do)
+        rule = f"increasing numbers of networks below budget.members={budget.members}"
+        do = "A trial that passes the last rung trains all members."
+        yield expected("racing.rungs", rule, rungs, do)
+    if racing.reduction_factor > (most := budget.trials - budget.window + 1):
+        rule = f"at most {most}, which is budget.trials - budget.window + 1"
+        do = "Lower it, or add trials: only trial 0 would pass a rung."
+        yield expected("racing.reduction_factor", rule, racing.reduction_factor, do)
 
 
-def _of_costs(spec: StudySpec) -> Broken:
-    """Of ``[cost]`` and ``[constraints]``, whose names are those of costs."""
+def _check_costs(spec: StudySpec) -> Broken:
+    """Check ``[cost]`` and ``[constraints]``, whose names are those of costs."""
     known, places = spec.objective_impl.costs, [("cost.name", name) for name in spec.costs]
     places += [(f"constraints.{name}", name) for name in spec.constraints or ()]
     for key, name in places:
         if name not in known:
             hint = did_you_mean(name, known)
-            yield f"{key}: objective {spec.objective!r} tells no cost {name!r}. {hint}"
+            yield f"{key}: objective {spec.objective!r} has no cost {name!r}. {hint}"
     if spec.asks_costs and not isinstance(spec.objective_impl, KnowsCosts):
-        rule = "an objective must tell costs before training where they decide what is trained"
-        do = "Give it `costs_of`, or remove [constraints]; beside [cost], remove [pruner] and take"
-        do += " another sampler than kriging-believer: gp, nsga2, tpe."
-        key = "constraints" if spec.constraints else "cost"
-        yield must(key, rule, f"{spec.objective!r}, which does not", do)
+        yield (
+            f"{'constraints' if spec.constraints else 'cost'}: objective {spec.objective!r} does "
+            "not compute costs before training. Give it `costs_of`, or remove [constraints]; "
+            "beside [cost], remove [pruner] and choose the sampler gp, nsga2 or tpe."
+        )
 
 
-def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
+def _check_figure(spec: StudySpec, figure: Figure) -> Broken:
     if figure.kind == "curves" and spec.sweep is None:
-        rule = 'kind = "curves" must have a [sweep]'
-        yield must("figure.kind", rule, "a search", 'Use kind = "scatter".')
+        yield 'figure.kind: "curves" needs a [sweep]. Use kind = "scatter".'
     if spec.name in figure.overlay:
-        yield must("figure.overlay", "other studies must be named", "this one", "Remove it.")
+        yield expected("figure.overlay", "other studies", "this one", "Remove it.")
     known = sorted({*spec.searchable, *spec.parameters, "epochs"})
     x = figure.x or "info.x"
     measured = x.startswith("info.") and x != "info."
@@ -143,35 +135,30 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Broken:
         if isinstance(side, str):
             yield from unknown(spec, "figure.colour", side, known)
             if not spec.parameter(side).is_number:
-                got = f"the parameter {side!r}"
-                yield must("figure.colour", "numbers must be compared", got, "Compare others.")
+                yield expected("figure.colour", "numeric parameters", repr(side), "Name others.")
     named = spec.sweep is not None and spec.sweep.named
     if figure.kind == "scatter":
         named = not measured and not spec.parameter(x).is_number
     if named and figure.reference:
-        rule = "references must stand on an axis of numbers"
-        yield must("figure.reference", rule, "one of names", "Remove them.")
+        yield "figure.reference: needs a numeric x axis, but this one has names. Remove it."
     for index, reference in enumerate(figure.reference or ()):
         for key, values in (("y", reference.y), ("std", reference.std)):
             for value in values or ():
-                yield from _of_accuracy(spec, f"figure.reference.{index}.{key}", value)
+                yield from _check_accuracy(spec, f"figure.reference.{index}.{key}", value)
 
 
-def _of_reported_costs(
+def _check_reported_costs(
     spec: StudySpec, name: str, value: float | Mapping[str, float] | None
 ) -> Broken:
     key, by_name = f"reported.{name}", isinstance(value, Mapping)
     if value is None:
         return
     if not spec.costs:
-        rule, do = "a study must have a [cost] to be held against one", "Add [cost], or remove"
-        yield must(key, rule, f"{name}={value} without it", f"{do} the key.")
-    if by_name != (len(spec.costs) > 1) or value == {}:
-        rule = "one cost must be a number, several numbers by name"
-        several = f"{{ {', '.join(f'{cost} = ...' for cost in spec.costs)} }}"
-        do = f"Write {name} = {several if len(spec.costs) > 1 else '...'}"
-        yield must(key, rule, f"{name}={value}", do)
+        yield f"{key}: the study has no [cost]. Add it, or remove the key."
+    if by_name != (several := len(spec.costs) > 1) or value == {}:
+        names = f"{{ {', '.join(f'{cost} = ...' for cost in spec.costs)} }}"
+        rule = "numbers by name, for several costs" if several else "a number, for one cost"
+        yield expected(key, rule, value, f"Write {name} = {names if several else '...'}")
     for cost in value if isinstance(value, Mapping) else ():
         if cost not in spec.costs:
-            hint = f"[cost] has no {cost!r}. {did_you_mean(cost, spec.costs)}"
-            yield f"{key}.{cost}: a cost of the study must be named, but {hint}"
+            yield f"{key}.{cost}: [cost] has no {cost!r}. {did_you_mean(cost, spec.costs)}"

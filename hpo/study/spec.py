@@ -31,7 +31,7 @@ from hpo.study.dimensions import (
     split,
     unfolded,
 )
-from hpo.study.messages import must
+from hpo.study.messages import expected
 from hpo.study.tables import ParamValue, Table, Values
 
 LARGEST_GAP = 0.005
@@ -94,10 +94,8 @@ def _essential(table: Table, tree: dict[str, Any]) -> dict[str, Any]:
 
 def _named(name: str) -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
-        rule = (
-            "a name must have 1 to 100 letters, digits or . _ + - and begin with a letter, a digit"
-        )
-        raise ValueError(must("", f"{rule} or _", f"name={name!r}", "Give another: --name NEW."))
+        rule = "1 to 100 letters, digits or . _ + -, beginning with a letter, a digit or _"
+        raise ValueError(expected("", rule, repr(name), "Choose another: --name NEW."))
     return name
 
 

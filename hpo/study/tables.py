@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hpo.study.messages import ONE_LINE, matching, must
+from hpo.study.messages import ONE_LINE, expected, matching
 
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
@@ -42,9 +42,9 @@ class Table(BaseModel):
 def check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Add some") -> None:
     """Refuse a list that is empty or holds a value twice."""
     if not values:
-        raise ValueError(f".{key}: at least one {what} must be given. {add}.")
+        raise ValueError(f".{key}: expected at least one {what}. {add}.")
     if len({(isinstance(value, bool), value) for value in values}) < len(values):
-        raise ValueError(f".{key}: every {what} must be given once. Remove the double.")
+        raise ValueError(f".{key}: the same {what} twice. Remove one.")
 
 
 Label = Annotated[str, Field(min_length=1), ONE_LINE]
@@ -132,8 +132,7 @@ class Stop(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.target is None and self.patience is None and self.max_epochs is None:
-            rule = "`target`, `patience` or `max_epochs` must be given"
-            raise ValueError(must("", rule, do="Add one, or remove [stop]."))
+            raise ValueError("give `target`, `patience` or `max_epochs`, or remove [stop].")
         return self
 
 
@@ -178,7 +177,7 @@ class WarmStart(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.study is None and self.points is None:
-            raise ValueError(must("", "`study` or `points` must be given", do="Add one."))
+            raise ValueError("give `study` or `points`.")
         return self
 
     @property
@@ -210,10 +209,10 @@ class Cost(Table):
 
 
 def _positive(value: Any) -> Any:
-    """Costs above 0; a message tells the name of the one of several that is not."""
+    """Refuse costs that are not above 0; of several, the message has the name of the cost."""
     for name, cost in value.items() if isinstance(value, Mapping) else ():
         if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 < cost < math.inf:
-            raise ValueError(must(f".{name}", "a number above 0", f"{cost!r}", "Change it."))
+            raise ValueError(expected(f".{name}", "a number above 0", repr(cost), "Change it."))
     if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
         raise ValueError("a number above 0")
     return value
@@ -260,17 +259,16 @@ class Reference(Table):
     def _check(self) -> Self:
         given = [key for key in ("x", "window", "mark") if getattr(self, key) is not None]
         if len(given) != 1:
-            rule, got = "one of `x` with `y`, `window` and `mark` must be given", ", ".join(given)
-            do = "Give one; another is a reference of its own."
-            raise ValueError(must("", rule, got or "none", do))
+            rule, got = "one of `x` with `y`, `window` and `mark`", ", ".join(given) or "none"
+            raise ValueError(expected("", rule, got, "Make another one a reference of its own."))
         if self.window is not None and not self.window[0] < self.window[1]:
-            rule, got = "a range must begin below its end", f"window={list(self.window)}"
-            raise ValueError(must(".window", rule, got, "Swap them, or give a `mark`."))
+            do = "Swap them, or give a `mark`."
+            raise ValueError(expected(".window", "a start below its end", list(self.window), do))
         count, y = len(self.x or ()), self.y or ()
         for key, values in {"y": y, "std": y if self.std is None else self.std}.items():
             if len(values) != count:
-                rule, got = "as many values as in `x` must be given", f"{len(values)} where `x`"
-                raise ValueError(must(f".{key}", rule, f"{got} has {count}", "Give one for each."))
+                rule = f"{count} values, as many as in `x`"
+                raise ValueError(expected(f".{key}", rule, len(values), "Give one for each."))
         return self
 
     @property
@@ -306,8 +304,7 @@ class Figure(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.kind == "scatter" and self.x is None:
-            do = "Name a parameter, or info.NAME."
-            raise ValueError(must(".x", "this key must be given", do=do))
+            raise ValueError(".x is missing. Name a parameter, or info.NAME.")
         self.rule()
         return self
 
@@ -315,11 +312,11 @@ class Figure(Table):
         """The two sides of ``colour``: a parameter, and a parameter or a number."""
         if self.colour is None:
             return None
-        found = _COMPARISON.fullmatch(self.colour.strip())
+        match = _COMPARISON.fullmatch(self.colour.strip())
         try:
-            left, right = found.groups() if found else ("", "")
+            left, right = match.groups() if match else ("", "")
             return left, right if right.isidentifier() else float(right)
         except ValueError:
             rule = "a rule `A < B` between parameters or numbers"
             do = 'Write for instance colour = "dt_ns < tau_ns".'
-            raise ValueError(must(".colour", rule, f"{self.colour!r}", do)) from None
+            raise ValueError(expected(".colour", rule, repr(self.colour), do)) from None

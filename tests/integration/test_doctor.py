@@ -135,5 +135,5 @@ def test_the_defaults_of_a_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert doctor.of_site() == Finding("site", "hpo.toml: executor slurm")
     (tmp_path / "hpo.toml").write_text("[launch]\nworkres = 3\n")
     wrong = doctor.of_site()
-    assert wrong.found.startswith("hpo.toml: launch.workres: unknown key. Did you mean 'workers'?")
+    assert wrong.found.startswith("hpo.toml: unknown key launch.workres. Did you mean 'workers'?")
     assert wrong.verdict == "error"

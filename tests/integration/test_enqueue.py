@@ -152,13 +152,12 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
     [
         (
             ["rate_per=1"],
-            "enqueued.rate_per: a point must name searched parameters, got rate_per=1. Did you "
-            "mean 'rate_per_ns'? Valid: colour, k, rate_per_ns, x.",
+            "enqueued.rate_per: not a searched parameter. Did you mean 'rate_per_ns'? Valid: "
+            "colour, k, rate_per_ns, x.",
         ),
         (
             ["k=5", "x=1.5"],
-            "enqueued.x: a value must lie in the space, got x=1.5 where space.x is 0 to 1. "
-            "Give another value.",
+            "enqueued.x: expected 0 to 1, as in space.x, got 1.5. Give another value.",
         ),
     ],
 )

@@ -79,14 +79,13 @@ def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
     [
         (
             {"seed": 4, "budget": {"window": 5}},
-            "study 'toy': the spec must not change once the study exists, but it differs in "
-            "budget.window: 4 -> 5, seed: 3 -> 4. Only a larger budget.trials is accepted; "
-            "otherwise choose another name: --name NEW.",
+            "study 'toy' exists already, and it differs in budget.window: 4 -> 5, seed: 3 -> 4. "
+            "Only a larger budget.trials is accepted; otherwise choose another name: --name NEW.",
         ),
         (
             {"budget": {"trials": 20}},
-            "study 'toy': budget.trials must not shrink, got trials=20 where the database has "
-            "24. Ask for at least as many (--trials 24), or choose another name: --name NEW.",
+            "study 'toy': budget.trials: expected at least 24, as in the database, got 20. "
+            "Give --trials 24, or choose another name: --name NEW.",
         ),
         ({"space": {"x": {"low": 0.0, "high": 0.5}}}, "space.x.high: 1.0 -> 0.5"),
     ],

@@ -126,10 +126,10 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[slurm]\npartiton = 1", "slurm.partiton: unknown key. Did you mean 'partition'? Valid: "),
+        ("[slurm]\npartiton = 1", "unknown key slurm.partiton. Did you mean 'partition'? Valid: "),
         ('[launch]\nworkers = "4"', "launch.workers: expected a whole number, got '4'. Change it."),
         ("[slurm", "not valid TOML: "),
-        ('storage = "postgresql://me:secret@host/hpo"', "storage: unknown key. Valid: dask, "),
+        ('storage = "postgresql://me:secret@host/hpo"', "unknown key storage. Valid: dask, "),
     ],
 )
 def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None:

@@ -252,11 +252,11 @@ def test_a_device_may_be_of_a_file_of_ones_own(
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        ("--device {mine}:hot", "{mine}:hot: frequency_ghz: this key must be given. Add it."),
+        ("--device {mine}:hot", "{mine}:hot: frequency_ghz is missing. Add it."),
         ("--device {mine}:other", "unknown device '{mine}:other'. Valid: hot, mine."),
         ("--device {mine}.no:x", "{mine}.no: not a readable TOML file"),
         ("--device vortex", "unknown device 'vortex'. Did you mean 'vortex-mtj'? Valid: double-vo"),
-        ("--linewidth-mhz 1", "tau_ns: this key must be given. Add it."),
+        ("--linewidth-mhz 1", "tau_ns is missing. Add it."),
         (
             "--temperature-k -4",
             "nano-oscillator: temperature_k: expected a number above 0, got -4.0. Change it.",

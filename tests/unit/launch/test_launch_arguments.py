@@ -138,9 +138,12 @@ def test_a_dry_run_for_programs_and_of_jobs(dry_run: DryRun) -> None:
     ("options", "message"),
     [
         (["--executor", "slurm"], "slurm: the number of workers must be given, but got workers="),
-        (["--slurm-time", "soon"], "--slurm-time: slurm.time: minutes, H:MM:SS or D-H:MM:SS must"),
-        (["--set", "bugdet.trials=3"], "bugdet: unknown key. Did you mean 'budget'?"),
-        (["--name", "a b"], "name: a name must have 1 to 100 letters"),
+        (
+            ["--slurm-time", "soon"],
+            "--slurm-time: slurm.time: expected minutes, H:MM:SS or D-H:MM:SS",
+        ),
+        (["--set", "bugdet.trials=3"], "unknown key bugdet. Did you mean 'budget'?"),
+        (["--name", "a b"], "name: expected 1 to 100 letters"),
         (["--storage", "sqlite:///x.db"], "the storage must be a PostgreSQL database"),
     ],
 )
