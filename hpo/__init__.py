@@ -1,7 +1,7 @@
 """Hyper-parameter optimisation service: studies that are pure functions of their specs.
 
 import hpo
-study = hpo.launch("seqdigits")  # or, of one that is there: hpo.load("seqdigits")
+study = hpo.launch("seqdigits")  # or, if it exists: hpo.load("seqdigits")
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Study", "launch", "load", "studies"]
 
 
 def __getattr__(name: str) -> Any:
-    """What is imported when it is first used: `import hpo` stays light."""
+    """Import a name when it is first used, so that `import hpo` stays light."""
     if name == "launch":
         return import_module("hpo.launch")
     if name in __all__:

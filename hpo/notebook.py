@@ -1,4 +1,4 @@
-"""A study as a Python object: tables by pandas, the figures of the report, trained networks."""
+"""A study as a Python object: tables in pandas, the figures of the report, trained networks."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["Study", "load", "studies"]
 
 
 def load(study: str, storage: str | None = None) -> Study:
-    """A study of the database, to look at while it runs and afterwards.
+    """Load a study from the database, while it runs or afterwards.
 
     Args:
         study: its name.
-        storage: PostgreSQL URL of the database; without it ``HPO_STORAGE``, else the embedded
-            server, which is started if it does not run, and stays while this process needs it.
+        storage: PostgreSQL URL of the database; default: ``HPO_STORAGE``, else the embedded
+            server, which starts if needed and runs while this process needs it.
 
     Raises:
         StudyError: there is no such study; the message lists those that exist.
@@ -41,12 +41,12 @@ def load(study: str, storage: str | None = None) -> Study:
     """
     opened = open_storage(storage)
     try:
-        found = Study(study, opened)
-        found._result()
+        loaded = Study(study, opened)
+        loaded._result()
     except BaseException:
         opened.close()
         raise
-    return found
+    return loaded
 
 
 def studies(storage: str | None = None) -> list[str]:
@@ -60,65 +60,65 @@ def studies(storage: str | None = None) -> list[str]:
 
 
 class Study:
-    """A study in its database: every attribute is read anew, and shows it as it is now.
+    """A read-only study in its database; every attribute reads its current state.
 
-    Made by ``hpo.load`` and ``hpo.launch``. Nothing here changes a study. Figures are those of the
-    report, by plotly. Each attribute raises ``StorageError`` if the database cannot be reached, and
-    ``StudyError`` if the study is gone.
+    ``hpo.load`` and ``hpo.launch`` return it. The figures are those of the report, by plotly. Each
+    attribute raises ``StorageError`` if the database cannot be reached, and ``StudyError`` if the
+    study was deleted.
     """
 
     def __init__(self, name: str, storage: Storage) -> None:
-        """Look at the study of that name; ``storage`` is closed with this object."""
+        """Take the name and the storage, which is closed with this object."""
         self.name = name
         self._storage, self._ledger = storage, LedgerReader(storage)
         weakref.finalize(self, storage.close)
 
     def __repr__(self) -> str:
-        """Which study it is."""
+        """Name the study and its database."""
         return f"<Study {self.name!r} in {self._storage.place()}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: verdict, progress, and the best trials."""
+        """Show verdict, progress and the best trials in a notebook."""
         return page.summary(self._result())
 
     # --- numbers ---------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
-        """``open``, ``done``, ``failed`` or ``stopped``."""
+        """The state: ``open``, ``done``, ``failed`` or ``stopped``."""
         return str(self._result().state)
 
     @property
     def result(self) -> Search | Front | Sweep:
-        """All that the study has found, as the report and every other view have it."""
+        """The result, which the report and every other view show."""
         return self._result()
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial of the best (``expected``) score; None without one, and in a sweep.
+        """The complete trial with the best score (posterior mean); None without one, or in a sweep.
 
-        With a cost, the trial of ``confirmed``, else the cheapest that reached the reported score.
+        With a cost: the trial of ``confirmed``, else the cheapest that reached the reported score.
         """
         return self._result().best
 
     @property
     def best_params(self) -> dict[str, ParamValue]:
-        """The parameters of ``best``, as Optuna's; empty without one."""
+        """The parameters of ``best``, like Optuna's attribute; empty without one."""
         return {} if self.best is None else dict(self.best.params)
 
     @property
     def best_value(self) -> float | None:
-        """The score of ``best`` in the search: a lucky one. What to report is ``confirmed``."""
+        """The score of ``best`` in the search, which is biased upwards. Report ``confirmed``."""
         return None if self.best is None else self.best.score
 
     @property
     def spec(self) -> StudySpec:
-        """What the study file says."""
+        """The study file as an object."""
         return self._result().spec
 
     @property
     def confirmed(self) -> Confirmation | None:
-        """The confirmed result that the study is named by; None while there is none."""
+        """The confirmed result of the verdict; None while there is none."""
         return self._result().confirmed
 
     @property
@@ -128,19 +128,19 @@ class Study:
 
     @property
     def warning(self) -> str:
-        """Why ``confirmed``, or points of a sweep, may be none of the device, and what to do."""
+        """Why ``confirmed``, or points of a sweep, may not hold for the device, and what to do."""
         return caveats.warning(self._result())
 
     @property
     def trials(self) -> pd.DataFrame:
-        """The search as a table: a row per trial that was begun, indexed by its number.
+        """The search as a table: a row per started trial, indexed by its number.
 
-        Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended`` (how it was
-        ended early), ``score``, a column per searched parameter (units are in the names), then
+        Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended`` (how it
+        ended early), ``score``, a column per searched parameter (with units in the names), then
         ``epochs``, ``seconds`` of training, ``attempts``, ``losses`` of workers, ``worker``,
         ``started_at`` and ``settled_at`` in UTC, ``message``; with a cost also ``cost``, with
-        several ``cost.NAME`` of each. A parameter that is called like one of them gets the prefix
-        ``params_``. The score of a trial that ended early is that of fewer epochs or networks.
+        several ``cost.NAME`` of each. A parameter with the name of such a column gets the prefix
+        ``params_``. A trial that ended early has the score of fewer epochs or networks.
 
         Raises:
             HpoError: pandas is not installed.
@@ -153,8 +153,8 @@ class Study:
 
         Columns: ``phase`` (search, confirm), ``trial``, ``network`` (of the trial, from 0; in a
         confirmation its fresh seed, from 1), ``epoch`` from 1, ``score`` and ``loss`` after it.
-        Where a network was not scored, it is NaN: in a confirmation, which is tested once, and
-        between the epochs of ``budget.score_every``.
+        An epoch without a score has NaN: in a confirmation, which is tested once, and between
+        the epochs of ``budget.score_every``.
 
         Raises:
             HpoError: pandas is not installed.
@@ -164,10 +164,10 @@ class Study:
     # --- figures ---------------------------------------------------------------------------------
 
     def plot_convergence(self) -> go.Figure:
-        """Every trial's score and the best so far, against the reported value.
+        """Draw every trial's score and the best so far, against the reported value.
 
         Raises:
-            StudyError: the study has a cost, or is a sweep: nothing converges to one best score.
+            StudyError: the study has a cost or is a sweep, so it has no single best score.
         """
         from hpo.views.figures import convergence
 
@@ -176,11 +176,11 @@ class Study:
             raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure()")
         if isinstance(result, Front):
             what = f"a score and cost={', '.join(result.costs)}"
-            raise self._refuse("plot_convergence", "one quantity", what, "plot_front()")
+            raise self._refuse("plot_convergence", "a single score", what, "plot_front()")
         return convergence.convergence(result)
 
     def plot_confirmed(self) -> go.Figure:
-        """Scores of the confirmed configurations on fresh seeds, and what the search had claimed.
+        """Draw the scores of confirmed trials on fresh seeds, and the search's claims.
 
         Raises:
             StudyError: nothing has been confirmed yet.
@@ -189,21 +189,21 @@ class Study:
 
         result = self._result()
         if not any(item.scores for item in result.confirmations):
-            why = "none yet" if result.spec.confirm else "no [confirm] in its file"
+            why = "none yet" if result.spec.confirm else "a study file without [confirm]"
             raise self._refuse("plot_confirmed", "a confirmed result", why, "plot_curves()")
         return networks.confirmed(result)
 
     def plot_curves(self) -> go.Figure:
-        """Score after each epoch: the best trials network by network, others in grey."""
+        """Draw the score after each epoch: the best trials by network, others in grey."""
         from hpo.views.figures import networks
 
         return networks.learning_curves(self._result(curves=True))
 
     def plot_parameters(self) -> go.Figure:
-        """Each searched parameter against the score.
+        """Draw the score against each searched parameter.
 
         Raises:
-            StudyError: the study is a sweep, which searches none.
+            StudyError: the study is a sweep, which has no search space.
         """
         from hpo.views.figures import parameters
 
@@ -213,12 +213,12 @@ class Study:
         return parameters.parameters(result)
 
     def plot_confusion_matrix(self) -> go.Figure:
-        """What the series of the test part are read as by the network that is kept of the study.
+        """Draw the confusion matrix of the stored network on the held-out test set.
 
-        It is that of the first fresh seed of the best trial's confirmation.
+        This network is that of the first fresh seed of the best trial's confirmation.
 
         Raises:
-            StudyError: none is kept, or not yet, or it tells no classes.
+            StudyError: there is no stored network (yet), or it is no classifier.
         """
         from hpo.views.figures import networks
         from hpo.worker import replay
@@ -227,26 +227,26 @@ class Study:
         with answering(self._storage.place()):
             matrix = replay.confusion(self._ledger, result)
         if matrix is None:
-            what, see = "a confirmed network that tells classes", f"hpo status {self.name}"
-            raise self._refuse("plot_confusion_matrix", what, "none kept here", see)
+            what, see = "a confirmed, stored classifier", f"hpo status {self.name}"
+            raise self._refuse("plot_confusion_matrix", what, "none", see)
         return networks.confusion(matrix)
 
     def plot_importance(self) -> go.Figure:
-        """How much each parameter decides.
+        """Draw the importance of each parameter.
 
         Raises:
-            StudyError: its trials do not tell yet.
+            StudyError: there are too few trials.
         """
         from hpo.views.figures import importance
 
         result = self._result()
-        found = importance.measure(result) if result.selects else None
-        if found is None:
+        shares = importance.measure(result) if result.selects else None
+        if shares is None:
             raise StudyError(f"{self.name}: plot_importance: {importance.note(result, None)}")
-        return importance.bars(found)
+        return importance.bars(shares)
 
     def plot_front(self) -> go.Figure:
-        """Score against each cost, with the trials that no other beats in the score and all costs.
+        """Draw the score against each cost, with the Pareto front.
 
         Raises:
             StudyError: the study has no ``[cost]``.
@@ -259,10 +259,10 @@ class Study:
         return front.figure(result)
 
     def plot_figure(self) -> go.Figure:
-        """The figure that the study's file declares in ``[figure]``, or that of a sweep.
+        """Draw the figure that the study file declares in ``[figure]``, or that of a sweep.
 
         Raises:
-            StudyError: it declares none.
+            StudyError: the study file declares none.
         """
         from hpo.views.figures import declared
 
@@ -284,23 +284,23 @@ class Study:
         fresh_seed: int | None = None,
         path: str | Path | None = None,
     ) -> Any:
-        """A trained network, as a PyTorch module: ``network(x)``.
+        """Return a trained network, as a PyTorch module: ``network(x)``.
 
-        Of a confirmed trial the first fresh seed is kept; another network is trained again, which
-        takes seconds to a minute, and held against the database. A line says which. ``x`` is
-        (batch, time, channels), float32, normalised and padded as the task says; the output
+        The first fresh seed of a confirmed trial is stored. Another network is trained again, which
+        takes seconds to a minute, and compared with the database. A line says which. ``x`` is
+        (batch, time, channels), float32, normalised and padded as the task says; the output is
         (1, batch, classes).
 
         Args:
-            trial: number of the search trial; without it the best one.
+            trial: number of the search trial; default: the best one.
             member: network of that trial, from 0.
-            fresh_seed: network of its confirmation instead, from 1. Without either, the first
-                fresh seed if there is one, else member 0; never the luckiest.
-            path: a file ``NAME.safetensors`` to keep it in, with its description beside it as
+            fresh_seed: network of its confirmation instead, from 1. Default: the first fresh seed
+                if there is one, else member 0.
+            path: a file ``NAME.safetensors`` to save it, with its description in
                 ``NAME.json``: parameters, scores, scaling of the input, lineage.
 
         Raises:
-            StudyError: there is no such network, or the objective has none to show.
+            StudyError: there is no such network, or the objective exposes none.
             HpoError: the file cannot be written.
         """
         from hpo.worker import network
@@ -313,9 +313,8 @@ class Study:
         shown = network.build(chosen)
         if (module := getattr(shown, "network", None)) is None:
             raise StudyError(
-                f"{self.name}: what its objective trains must have the PyTorch module as "
-                f"`network`, but got none, with objective={chosen.result.spec.objective!r}. Set "
-                "it, as hpo.objectives.inspection.NetworkMember says."
+                f"{self.name}: objective {chosen.result.spec.objective!r} has no PyTorch module "
+                "`network`. Set it; see hpo.objectives.inspection.NetworkMember."
             )
         loaded = network.load(chosen, shown)
         if path is not None:
@@ -328,10 +327,8 @@ class Study:
         with answering(self._storage.place()):
             return self._ledger.result(self.name, curves=curves)
 
-    def _refuse(self, what: str, rule: str, found: str, instead: str) -> StudyError:
-        return StudyError(
-            f"{self.name}: {what}: {rule} must be there, but got {found}. See {instead}."
-        )
+    def _refuse(self, what: str, rule: str, fault: str, instead: str) -> StudyError:
+        return StudyError(f"{self.name}: {what}: expected {rule}, got {fault}. See {instead}.")
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -342,11 +339,11 @@ _CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
 
 
 def _trials(result: Result) -> pd.DataFrame:
-    """A row per search trial; see ``Study.trials``."""
+    """Return a row per search trial; see ``Study.trials``."""
     pandas, spec = _pandas("trials"), result.spec
     first = [*_FIRST, *spec.cost_columns]
-    taken = {*first, *_LAST}
-    names = {name: f"params_{name}" if name in taken else name for name in spec.parameters}
+    reserved = {*first, *_LAST}
+    names = {name: f"params_{name}" if name in reserved else name for name in spec.parameters}
     rows = [
         {
             **(record := json_records.trial(spec, slot)),
@@ -366,7 +363,7 @@ def _trials(result: Result) -> pd.DataFrame:
 
 
 def _curves(result: Result) -> pd.DataFrame:
-    """A row per epoch of every network; see ``Study.curves``."""
+    """Return a row per epoch of every network; see ``Study.curves``."""
     pandas = _pandas("curves")
     rows = [row for slot in result.every for row in _epochs(result.spec, slot)]
     frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(_CURVES))
@@ -374,7 +371,7 @@ def _curves(result: Result) -> pd.DataFrame:
 
 
 def _epochs(spec: StudySpec, slot: Trial) -> Iterator[tuple[str, int, int, int, float, float]]:
-    """Rows of one slot; of a curve that was cut short, what the network reported until then."""
+    """Yield the rows of a trial; a pruned curve has the scores until its end."""
     trial, first = slot.number, 0
     if slot.phase == Phase.CONFIRM and slot.source is not None and spec.confirm is not None:
         trial, first = slot.source, slot.number % spec.confirm.members + 1
@@ -392,7 +389,7 @@ def _pandas(what: str) -> Any:
         import pandas
     except ImportError as error:
         raise HpoError(
-            f"study.{what}: pandas must be installed, but got none ({error}). Install it: "
+            f"study.{what} needs pandas, which is not installed ({error}). Install it: "
             "pip install 'hpo-dynamics[notebook]'."
         ) from None
     return pandas

@@ -1,3 +1,3 @@
-"""``hpo dashboard``: our pages, and optuna-dashboard as it comes, behind a guard."""
+"""``hpo dashboard``: our pages, and the unchanged optuna-dashboard, behind a guard."""
 
 __all__ = ["app", "guard", "server"]

@@ -1,4 +1,4 @@
-"""Who answers which route, and what is answered while the database is empty or away."""
+"""The routes of the dashboard, and the answers while the database is empty or unreachable."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PAUSE_S = 2.0
-"""A database that is away is asked again after this time, by one request."""
+"""One request retries an unreachable database after this time."""
 AT_ONCE = 2
-"""So many questions optuna-dashboard answers at once: 5,000 trials of 60 epochs take it half a
-minute and 0.6 GB, and threads must be left for our pages."""
+"""Concurrent requests to optuna-dashboard: 5,000 trials of 60 epochs take half a minute and 0.6 GB,
+and our pages need free threads."""
 TURN_S = 5.0
-"""So long a question waits for its turn."""
+"""The longest wait of such a request for its turn."""
 _TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
-"""The database's trouble and not ours: a password that was changed, tables that were dropped."""
+"""Errors of the database: a changed password, dropped tables."""
 _PAGES = (Kind.HOME, Kind.STUDY, Kind.OPTUNA_PAGE)
 _log = logging.getLogger(__name__)
 
 
 class _Opened:
-    """What there is once the database was reached."""
+    """The pages of a reachable database."""
 
     def __init__(self, storage: Storage, option: str) -> None:
         self.storage, self.pages = storage, Pages(storage.engine, option=option)
@@ -52,7 +52,7 @@ class _Opened:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         if not self.at_once.acquire(timeout=TURN_S):
-            raise Away("optuna-dashboard is busy with large studies; try again")
+            raise Away("optuna-dashboard is busy with large studies. Try again")
         try:
             return self.optuna(environ, start_response)
         finally:
@@ -65,24 +65,24 @@ class DashboardApp:
     def __init__(self, open_: Callable[[], Storage], *, option: str = "") -> None:
         """Open the database, with its tables, when it is first needed.
 
-        A printed command needs ``option`` to reach the same database.
+        Printed commands need ``option`` to reach the same database.
         """
         self._open, self._option = open_, option
         self._opened: _Opened | None = None
-        self._lock, self._asking = threading.Lock(), threading.Lock()
+        self._lock, self._retrying = threading.Lock(), threading.Lock()
         self._away: tuple[float, str] | None = None
 
     def open(self) -> None:
-        """Reach the database, so that the first page finds it open.
+        """Connect to the database before the first page.
 
         Raises:
-            HpoError: it refuses, for a reason that time does not mend.
+            HpoError: the database refuses for good.
         """
-        with suppress(Away):  # said in the log
+        with suppress(Away):  # it is in the log
             self._prepared().pages.begin()
 
     def close(self) -> None:
-        """Leave the database."""
+        """Disconnect from the database."""
         if self._opened is not None:
             self._opened.storage.close()
 
@@ -93,7 +93,7 @@ class DashboardApp:
             return _send(Reply(b"ok\n", "text/plain"), start_response)
         if kind is Kind.FILE:
             return _send(_file(environ), start_response)
-        if kind is Kind.OPTUNA_FILE and self._opened is not None:  # there without the database
+        if kind is Kind.OPTUNA_FILE and self._opened is not None:  # needs no database
             return self._opened.optuna(environ, start_response)
         try:
             opened = self._reached()
@@ -120,28 +120,28 @@ class DashboardApp:
     # --- the database -------------------------------------------------------------------
 
     def _reached(self) -> _Opened:
-        """What is behind the site, where the database answers.
+        """Return the pages, if the database answers.
 
-        While it is away, one request asks for it, which may take its time; all others
-        are answered at once, so that threads are left for whoever asks after our health.
+        While it is unreachable, one request retries; all others fail at once, so that threads stay
+        free for health checks.
 
         Raises:
-            Away: it cannot be reached now.
+            Away: the database is unreachable now.
             HpoError: it refuses.
         """
         away = self._away
         if away is None:
-            return self._asked()
-        if time.monotonic() - away[0] < PAUSE_S or not self._asking.acquire(blocking=False):
+            return self._checked()
+        if time.monotonic() - away[0] < PAUSE_S or not self._retrying.acquire(blocking=False):
             raise Away(away[1])
         try:
-            opened = self._asked()
+            opened = self._checked()
             self._away = None
             return opened
         finally:
-            self._asking.release()
+            self._retrying.release()
 
-    def _asked(self) -> _Opened:
+    def _checked(self) -> _Opened:
         opened = self._prepared()
         with connected(opened.storage.engine, LONG_S) as connection:
             connection.execute(sa.select(models.StudyModel.study_id).limit(1))
@@ -153,15 +153,15 @@ class DashboardApp:
                 try:
                     self._opened = _Opened(self._open(), self._option)
                 except HpoError as error:
-                    said = getattr(error.__cause__, "orig", None)
-                    no_tables = isinstance(said, psycopg.errors.InsufficientPrivilege)
+                    cause = getattr(error.__cause__, "orig", None)
+                    no_tables = isinstance(cause, psycopg.errors.InsufficientPrivilege)
                     if not no_tables and not is_passing(error):
                         raise
                     raise Away(self._note_away(error)) from error
             return self._opened
 
     def _note_away(self, error: Exception) -> str:
-        """Remember that the database is away, and why in words; they name no password."""
+        """Record why the database is unreachable, without any password."""
         text = said_by(error)
         if self._away is None:
             _log.warning("%s", text)
@@ -180,7 +180,7 @@ def _answer(pages: Pages, kind: Kind, environ: WSGIEnvironment) -> Reply:
 
 
 def _wants(environ: WSGIEnvironment) -> tuple[str, str]:
-    """The encodings that a client accepts, and the ETag of what it has."""
+    """Return the encodings that a client accepts, and the ETag of its copy."""
     return environ["HTTP_ACCEPT_ENCODING"], environ.get("HTTP_IF_NONE_MATCH", "")
 
 
@@ -190,12 +190,12 @@ def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
 
 
 _MADE = {"plotly.js": page.plotly, "figures.js": page.script}
-"""Scripts that stand in no file of ours."""
+"""Scripts without a file of ours."""
 _MEDIA = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
 def _file(environ: WSGIEnvironment) -> Reply:
-    """A style sheet or a script of ours."""
+    """Return a style sheet or a script of ours."""
     try:
         return _shown(environ["PATH_INFO"].rpartition("/")[2]).reply(*_wants(environ))
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""The guard: a WSGI application around another, which sees harmless requests alone.
+"""The guard: a WSGI application that passes only known, read-only requests to another.
 
-If there is a password, it asks for that: HTTP Basic under any user name, or a bearer token.
+It checks the password, if there is one: HTTP Basic with any user name, or a bearer token.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
-"""Bytes of a request's body, which nobody reads: what only reads sends none."""
+"""The largest request body in bytes; nobody reads it, since read-only requests need none."""
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
 _OURS = f"{_NOTHING}connect-src 'self'; "
 _PLOTLY = "script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-"""'unsafe-eval' is what plotly.js needs for plots in WebGL, as optuna-dashboard's own policy. What
-our pages say can be no script, since those are files."""
+"""plotly.js needs 'unsafe-eval' for WebGL, as in optuna-dashboard's own policy. Texts on our pages
+cannot be scripts, since all scripts are files."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -44,7 +44,7 @@ _HEADERS = {
 
 
 class Kind(Enum):
-    """What answers a route, and the paths of that."""
+    """The kinds of a route, by their paths."""
 
     HEALTH = r"/healthz"
     HOME = r"/"
@@ -54,8 +54,8 @@ class Kind(Enum):
     OPTUNA_PAGE = r"/dashboard(/.*)?"
     OPTUNA_FILE = r"/favicon\.ico|/static/.*"
     OPTUNA = r"/(?!api/studies/\d+/plot/(contour|rank))(api|csv)(/.*)?"
-    """Its page draws these two plots by itself; on the server they take trials times trials of
-    memory, which ends the process."""
+    """Its page draws these two plots itself. On the server their memory grows with the square of
+    the trials, which kills the process."""
 
 
 _POLICIES: dict[Kind | None, str] = {
@@ -67,9 +67,9 @@ _POLICIES: dict[Kind | None, str] = {
 }
 _FILES = (Kind.FILE, Kind.OPTUNA_FILE)
 SHORTEST = 16
-HOW = "Make one: (umask 077; openssl rand -base64 24 > dashboard-password)"
+HOW = "Create one: (umask 077; openssl rand -base64 24 > dashboard-password)"
 FREE_FAILURES = 10
-"""So many wrong passwords from one address get 401; of those that follow, one per pause."""
+"""The number of wrong passwords per address before the rate limit; then one per pause."""
 PAUSE_S = 5.0
 _ADDRESSES = 4096
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
@@ -77,24 +77,23 @@ _log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """A request that goes no further: its status, and why."""
+    """A refused request: its status and the reason."""
 
     def __init__(self, status: str, reason: str, *headers: tuple[str, str]) -> None:
-        """The status line, the text that the page shows, and further headers."""
+        """Take the status line, the text of the answer, and further headers."""
         super().__init__(reason)
         self.status, self.reason, self.headers = status, reason, headers
 
 
 @dataclass(frozen=True)
 class Guard:
-    """Wraps an application; sets ``hpo.kind`` (`Kind`) in the environment of what it lets through.
+    """A wrapper of an application; it sets ``hpo.kind`` (`Kind`) in requests that it passes.
 
     Attributes:
-        app: answers what is let through.
-        names: host names, in lower case, under which the dashboard is reached besides localhost
-            and addresses in digits. A page elsewhere whose name was made to lead here (DNS
-            rebinding) is refused by it.
-        gate: asks for the password, if there is one.
+        app: the application behind the guard.
+        names: host names of the dashboard, in lower case, besides localhost and IP addresses.
+            Requests with another name are refused, which prevents DNS rebinding.
+        gate: the password check, if there is a password.
     """
 
     app: WSGIApplication
@@ -123,7 +122,7 @@ class Guard:
         return body
 
     def _admit(self, environ: WSGIEnvironment) -> Kind:
-        """The kind of a request that may pass; others are refused."""
+        """Return the kind of a permitted request; refuse others."""
         path = _checked_path(environ)
         self._check_host(environ.get("HTTP_HOST", ""))
         kind = next((kind for kind in Kind if re.fullmatch(kind.value, path)), None)
@@ -134,18 +133,18 @@ class Guard:
             return kind
         if reads:
             raise Refused("404 Not Found", "There is no such page.")
-        raise Refused("403 Forbidden", "This dashboard only shows. To change a study: hpo --help.")
+        raise Refused("403 Forbidden", "This dashboard is read-only. To change studies: hpo --help")
 
     def _check_host(self, host: str) -> None:
         name = host_name(host)
         if not name:
-            raise Refused("400 Bad Request", "A request must name the host that it is for.")
+            raise Refused("400 Bad Request", "The request needs a valid Host header.")
         if name == "localhost" or name in self.names or _is_address(name):
             return
         raise Refused(
             "421 Misdirected Request",
-            f"host: it must be localhost, an address in digits, or a name that was allowed, but "
-            f"got {name}. Start the dashboard with --allowed-host {name} if that is its name.",
+            f"host: expected localhost, an IP address or an allowed name, got {name}. If this is "
+            f"the dashboard's name, start it with --allowed-host {name}.",
         )
 
 
@@ -163,13 +162,13 @@ def _checked_path(environ: WSGIEnvironment) -> str:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header, in lower case and without its port; empty if it is none."""
+    """Return the name in a Host header, in lower case and without port; empty if it is invalid."""
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", host)
     return match[1].lower().strip("[]").rstrip(".") if match else ""
 
 
 def _is_address(name: str) -> bool:
-    """No foreign name can be made to lead to an address that is written in digits."""
+    """Return True for an IP address, which DNS rebinding cannot forge."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -178,15 +177,15 @@ def _is_address(name: str) -> bool:
 
 
 def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResponse:
-    """``start_response`` with the headers that every answer bears."""
+    """Wrap ``start_response``, to add the headers of every answer."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         ours = {**_HEADERS, "Content-Security-Policy": _POLICIES.get(kind, _NOTHING)}
-        # revalidated: an update of the package must not meet the script of the last one
+        # revalidate files, so that an updated package does not meet an old script
         ours["Cache-Control"] = "no-cache" if kind in _FILES else "no-store"
         replaced = {name.lower() for name in ours}
-        theirs = [own for own in headers if own[0].lower() not in replaced]
-        kept = [own for own in theirs if not _DROPPED.fullmatch(own[0])]
+        theirs = [pair for pair in headers if pair[0].lower() not in replaced]
+        kept = [pair for pair in theirs if not _DROPPED.fullmatch(pair[0])]
         return start_response(status, [*kept, *ours.items()], exc_info)
 
     return start
@@ -203,47 +202,46 @@ def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
 
 
 def read_password(path: Path) -> str:
-    """The password in a file: one line, a newline at its end does not count.
+    """Read a password from a file of one line, without its newline.
 
     Raises:
-        HpoError: it cannot be read, or holds no password that would do.
+        HpoError: the file cannot be read, or has no valid password.
     """
     try:
         password = path.read_text(encoding="utf-8").removesuffix("\n")
     except OSError as error:
-        found = str(error.strerror)
+        fault = str(error.strerror)
     except UnicodeDecodeError:
-        found = "it is no UTF-8 text"
+        fault = "text that is not UTF-8"
     else:
         if len(password) >= SHORTEST and password == password.strip() and "\n" not in password:
             return password
-        found = f"another text of {len(password)} characters"
+        fault = f"another text of {len(password)} characters"
     raise HpoError(
-        f"dashboard password: its file must hold one line of at least {SHORTEST} characters, "
-        f"without blanks around it, but got {path}: {found}. {HOW}"
+        f"dashboard password in {path}: expected one line of at least {SHORTEST} characters, "
+        f"without spaces around it, got: {fault}. {HOW}"
     )
 
 
 class PasswordCheck:
-    """Lets in who knows the password.
+    """The password check.
 
-    The right one always opens, so that nobody is locked out by others who guess, from the same
-    address (a proxy's, a tunnel's) either. Wrong ones are told to wait, by client; what keeps
-    a guesser out who does not wait is the length of the password.
+    The right password always works, even if others guess from the same address (of a proxy or a
+    tunnel). Wrong ones are rate-limited by address. Its length protects the password from guesses.
     """
 
     def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """A gate with one password."""
+        """Take the password."""
         self._digest = _digest(password)
         self._clock = clock
         self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def check(self, address: str, authorization: str) -> None:
-        """Judge a request by its client's address and its header.
+        """Check the Authorization header of a request from an address.
 
         Raises:
-            Refused: it does not know the password.
+            Refused: the password is missing or wrong.
         """
         password = _presented(authorization)
         if password is not None:
@@ -252,20 +250,20 @@ class PasswordCheck:
             if not self._counts(_network(address)):
                 raise Refused(
                     "429 Too Many Requests",
-                    "Too many wrong passwords came from this address. Wait a minute.",
+                    "Too many wrong passwords from this address. Wait a minute.",
                     ("Retry-After", "60"),
                 )
-            _log.warning("a wrong password from %s", address)
+            _log.warning("wrong password from %s", address)
         raise Refused(
             "401 Unauthorized",
-            "The dashboard's password is needed, under any user name (or as a bearer token).",
+            "The dashboard needs its password, with any user name or as a bearer token.",
             ("WWW-Authenticate", 'Basic realm="hpo dashboard", charset="UTF-8"'),
         )
 
     def _counts(self, client: str) -> bool:
-        """Count a wrong password, of which one is forgiven per pause; False if it is one too many.
+        """Count a wrong password; return False above the rate limit.
 
-        Those beyond the free ones do not count, so that who waits may try again.
+        Each pause forgives one. Those above the limit do not count, so that waiting helps.
         """
         with self._lock:
             now = self._clock()
@@ -279,15 +277,15 @@ class PasswordCheck:
 
 
 def _digest(password: str) -> bytes:
-    """Of one length, so that the comparison tells nothing about the password's."""
+    """Hash a password, so that the comparison does not leak its length."""
     return hashlib.sha256(password.encode()).digest()
 
 
 def _presented(authorization: str) -> str | None:
-    """The password of an Authorization header; None without a header that could hold one."""
+    """Return the password of an Authorization header; None if the header cannot have one."""
     scheme, _, value = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
-        # WSGI hands the header's bytes on as Latin-1
+        # WSGI decodes headers as Latin-1
         return value.strip().encode("latin-1", "replace").decode("utf-8", "replace")
     if scheme.lower() != "basic":
         return None
@@ -298,7 +296,7 @@ def _presented(authorization: str) -> str | None:
 
 
 def _network(address: str) -> str:
-    """Who is slowed down together: an IPv4 address, or the IPv6 network of one line."""
+    """Return the unit of rate limits: an IPv4 address, or an IPv6 network of 64 bits."""
     try:
         return str(ipaddress.ip_network((address, 64 if ":" in address else 32), strict=False))
     except ValueError:

@@ -1,28 +1,28 @@
-// Keeps a page as it is now: what has changed is written into the elements that are there, so that
-// nothing flickers, and neither focus, selection nor scroll position is lost.
+// Updates a page in place: changes go into the existing elements, so that nothing flickers, and
+// focus, selection and scroll position stay.
 "use strict";
 
 const EVERY_MS = 3000, NOTICE_MS = 1000;
-const SILENT = { database: "The database cannot be read; this page tries again.",
-  dashboard: "The dashboard does not answer; this page tries again." };
+const SILENT = { database: "The database cannot be read. Retrying.",
+  dashboard: "The dashboard does not answer. Retrying." };
 const trouble = document.querySelector("#trouble");
 const filter = document.querySelector("#filter input");
 const ofStudy = document.querySelector("#now");
-const versions = {}; // of what was last fetched, by its path
+const versions = {}; // ETag of the last answer, by path
 
-// Times in the browser's zone, and the studies that the filter leaves.
+// Shows times in the browser's zone, and the studies that match the filter.
 function prepare(page) {
   for (const time of page.querySelectorAll("time")) {
     time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
   }
   if (!filter) return;
-  const wanted = filter.value.trim().toLowerCase();
+  const part = filter.value.trim().toLowerCase();
   for (const item of page.querySelectorAll(".card, #others li")) {
-    item.hidden = !item.querySelector("h3, a").textContent.toLowerCase().includes(wanted);
+    item.hidden = !item.querySelector("h3, a").textContent.toLowerCase().includes(part);
   }
 }
 
-// What the page's own scripts made stays: figures, and the buttons above them.
+// Elements made by scripts stay: figures, and the buttons above them.
 const isOurs = node => node?.classList?.contains("controls");
 
 function merge(old, fresh) {
@@ -61,13 +61,13 @@ function merge(old, fresh) {
   }
 }
 
-// What stands at a path now; null if that is what was there last.
+// Fetches a page; null if it has not changed.
 async function fetched(path) {
   const headers = path in versions ? { "If-None-Match": versions[path] } : {};
   const answer = await fetch(path, { headers, cache: "no-store" });
   if (answer.status === 304) return null;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (answer.status === 404) location.reload();  // it is no more
+  if (answer.status === 404) location.reload();  // the study was deleted
   if (answer.status !== 200) throw new Error(SILENT.database);
   versions[path] = answer.headers.get("ETag") || "";
   prepare(page);
@@ -77,7 +77,7 @@ async function fetched(path) {
 async function refreshHome() {
   const fresh = await fetched("/");
   if (!fresh) return;
-  if (!fresh.querySelector("#running")) return location.reload();  // no study is left
+  if (!fresh.querySelector("#running")) return location.reload();  // all studies were deleted
   merge(document.querySelector("#heading"), fresh.querySelector("#heading"));
   for (const section of fresh.querySelectorAll("main > section")) {
     merge(document.getElementById(section.id), section);
@@ -113,14 +113,14 @@ async function watch() {
   setTimeout(watch, EVERY_MS);
 }
 
-// A page that says why there is nothing to show is loaded anew once there is something else.
+// Reloads a notice once the page has something else to show.
 async function wait() {
-  const said = page => page.querySelector("main").textContent;
+  const text = page => page.querySelector("main").textContent;
   try {
-    const found = await (await fetch(location.href, { cache: "no-store" })).text();
-    const page = new DOMParser().parseFromString(found, "text/html");
-    if (said(page) !== said(document)) return location.reload();
-  } catch { /* nobody answers: later */ }
+    const html = await (await fetch(location.href, { cache: "no-store" })).text();
+    const page = new DOMParser().parseFromString(html, "text/html");
+    if (text(page) !== text(document)) return location.reload();
+  } catch { /* no answer: retry later */ }
   setTimeout(wait, NOTICE_MS);
 }
 

@@ -1,4 +1,4 @@
-"""What our pages say: made in the background when somebody asks, once for all who look."""
+"""Our pages, made in the background on request, once for all viewers."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from hpo.study.trials import WorkerInfo
 from hpo.views import overview, report
 
 SHORTEST_S = 2.0
-"""Viewers that ask within this time see the same."""
+"""Requests within this time share a page."""
 SHARE = 0.1
-"""To read and draw one thing takes at most this share of the time, unless it is half too old."""
+"""The largest share of time for remaking a page, unless it gets half as old as ``OLDEST_S``."""
 WAIT_S = 0.7
-"""So long a request waits for what is being made; then it gets the last one that was."""
+"""A request waits this long for a new page; then it gets the last one."""
 LONG_S = 5.0
-"""So long waits who can show nothing else."""
+"""A request without a fallback waits this long."""
 OLDEST_S = 30.0
-"""What is older is not shown: a database that does not answer must not look like one at rest."""
+"""Older pages are not shown, so that a dead database does not look like an idle one."""
 QUERY_S = 20
-"""The database gives up a question that takes longer."""
+"""The time limit of a query."""
 _PAGES = 16
-"""The reports of so many studies are kept, of those that were looked at last."""
+"""Number of cached reports, the least recently viewed are dropped."""
 _EVENTS = 10
 _HTML = "text/html; charset=utf-8"
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
-"""In an Accept-Encoding header: answers may be compressed."""
+"""An Accept-Encoding header that permits gzip."""
 T = TypeVar("T")
 
 
 class Away(Exception):
-    """The database cannot answer now; the text says why, for people."""
+    """The database cannot answer now; the text says why."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered: a status, headers, and bytes."""
+    """An answer: status, headers and body."""
 
     body: bytes
     media: str = _HTML
@@ -57,44 +57,44 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
     def head(self) -> list[tuple[str, str]]:
-        """All headers."""
+        """Return all headers."""
         length = ("Content-Length", str(len(self.body)))
         return [("Content-Type", self.media), length, *self.headers]
 
 
 class Shown:
-    """A text that many look at: packed once, and sent only to those who do not have it yet."""
+    """A text for many viewers: compressed once, and sent only to clients without a copy."""
 
-    def __init__(self, said: str, media: str = _HTML) -> None:
-        """Take the text, of which no lone surrogate is UTF-8."""
-        self._plain, self._media = said.encode(errors="replace"), media
+    def __init__(self, content: str, media: str = _HTML) -> None:
+        """Take the text; lone surrogates are replaced."""
+        self._plain, self._media = content.encode(errors="replace"), media
         self._packed = gzip.compress(self._plain, compresslevel=5, mtime=0)
         self._version = f'"{hashlib.sha256(self._plain).hexdigest()[:16]}"'
 
     def reply(self, accepted: str, known: str = "") -> Reply:
-        """The text for a client that accepts encodings, and has what its ETag names."""
-        own = (("ETag", self._version), ("Vary", "Accept-Encoding"))
+        """Return the text for the accepted encodings; 304 if ``known`` is its ETag."""
+        headers = (("ETag", self._version), ("Vary", "Accept-Encoding"))
         if self._version == known:
-            return Reply(b"", self._media, "304 Not Modified", own)
+            return Reply(b"", self._media, "304 Not Modified", headers)
         if not _GZIP.search(accepted):
-            return Reply(self._plain, self._media, headers=own)
-        return Reply(self._packed, self._media, headers=(*own, ("Content-Encoding", "gzip")))
+            return Reply(self._plain, self._media, headers=headers)
+        return Reply(self._packed, self._media, headers=(*headers, ("Content-Encoding", "gzip")))
 
 
 def connected(engine: Engine, seconds: float) -> Connection:
-    """A connection whose questions the database gives up after so many seconds."""
+    """Open a connection with a time limit for its queries."""
     connection = engine.connect()
     connection.execute(text(snapshots.LIMITS), {"seconds": f"{seconds:.0f}s"})
     return connection
 
 
 class Fresh(Generic[T]):
-    """Something that is made anew, in a thread of its own, when somebody asks and it is too old."""
+    """A cached value, renewed in a background thread when somebody needs it and it is old."""
 
     def __init__(
         self, make: Callable[[T | None], T], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """``make`` is given the last one, and may give it back; nothing is made yet."""
+        """Take ``make``, which gets the last value and may return it again."""
         self._make, self._clock = make, clock
         self._lock = threading.Lock()
         self._making: Future[T] | None = None
@@ -102,10 +102,10 @@ class Fresh(Generic[T]):
         self._until_s = 0.0
 
     def get(self, wait_s: float = WAIT_S, oldest_s: float = OLDEST_S) -> tuple[T, float] | None:
-        """The thing and its age in seconds, soon; None where there is none but too old ones.
+        """Return the value and its age in seconds; None if there is no recent one.
 
         Raises:
-            Exception: whatever the making raised.
+            Exception: from ``make``.
         """
         with self._lock:
             if self._making is None and self._clock() >= self._until_s:
@@ -137,7 +137,7 @@ class Fresh(Generic[T]):
 
 @dataclass(frozen=True)
 class _Home:
-    """All studies at one moment, and the page that shows them."""
+    """All studies at one moment, and their page."""
 
     studies: Sequence[overview.Study]
     workers: Sequence[WorkerInfo]
@@ -146,55 +146,55 @@ class _Home:
 
 @dataclass(frozen=True)
 class _Report:
-    """A study's page, and of which state of the study."""
+    """A study's page, and the version of the study that it shows."""
 
     mark: object
     shown: Shown
 
 
 class Pages:
-    """What there is to see of all studies of a database, read when somebody looks."""
+    """The pages on the studies of a database, read on request."""
 
     def __init__(self, engine: Engine, *, option: str = "") -> None:
-        """Read through ``engine``; nothing is read yet. ``option`` leads a command to it, too."""
+        """Take the engine, and the option by which a command reaches the same database."""
         self._engine = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._option = option
         self._overview = Overview(lambda snapshot: overview.card(Result.of(snapshot)))
         self._home = Fresh(self._read)
-        self._of = lru_cache(_PAGES)(self._made)
+        self._caches = lru_cache(_PAGES)(self._new)
         self._drawing = threading.Lock()
 
     def begin(self) -> None:
-        """Begin to read all studies, before somebody asks."""
+        """Start to read all studies, before the first request."""
         self._home.get(0.0)
 
     def home(self, accepted: str, known: str) -> Reply:
-        """All studies, as a page."""
-        found = self._home.get()
-        if found is None:
+        """Return the home page."""
+        value = self._home.get()
+        if value is None:
             return Reply(overview.drawing("Studies").encode())
-        return found[0].shown.reply(accepted, known)
+        return value[0].shown.reply(accepted, known)
 
     def metrics(self) -> Reply:
-        """All numbers for Prometheus, and how old they are."""
+        """Return the metrics for Prometheus."""
         home, age_s = _soon(self._home)
-        said = overview.metrics(home.studies, home.workers, age_s)
-        return Reply(said.encode(), overview.MEDIA_TYPE)
+        body = overview.metrics(home.studies, home.workers, age_s)
+        return Reply(body.encode(), overview.MEDIA_TYPE)
 
     def study(self, name: str, accepted: str, known: str) -> Reply:
-        """The report of a study."""
-        found = self._of(name)[0].get(oldest_s=float("inf"))
-        if found is None:
+        """Return the report of a study."""
+        value = self._caches(name)[0].get(oldest_s=float("inf"))
+        if value is None:
             return Reply(overview.drawing(name).encode())
-        return found[0].shown.reply(accepted, known)
+        return value[0].shown.reply(accepted, known)
 
     def now(self, name: str, accepted: str, known: str) -> Reply:
-        """Who is at work on a study, and what happened to it lately: a part of its page."""
-        return _soon(self._of(name)[1])[0].reply(accepted, known)
+        """Return the part of a study's page with its workers and last events."""
+        return _soon(self._caches(name)[1])[0].reply(accepted, known)
 
-    def _made(self, name: str) -> tuple[Fresh[_Report], Fresh[Shown]]:
+    def _new(self, name: str) -> tuple[Fresh[_Report], Fresh[Shown]]:
         return Fresh(partial(self._report, name)), Fresh(partial(self._now, name))
 
     def _read(self, last: _Home | None) -> _Home:
@@ -202,13 +202,13 @@ class Pages:
             changes = self._overview.read(connection)
             names = snapshots.names(connection)
             workers = snapshots.seen_workers(connection)
-            deeds = snapshots.newest_events(connection, _EVENTS)
+            events = snapshots.newest_events(connection, _EVENTS)
         studies = self._overview.made(changes)
         ours = {study.number for study, _ in studies}
         others = [(number, names[number]) for number in sorted(names) if number not in ours]
-        found = overview.home(studies, others, workers, deeds)
-        said = found if names else overview.no_study(self._option)
-        return _Home(studies, workers, Shown(said))
+        page = overview.home(studies, others, workers, events)
+        page = page if names else overview.no_study(self._option)
+        return _Home(studies, workers, Shown(page))
 
     def _report(self, name: str, last: _Report | None) -> _Report:
         with connected(self._engine, QUERY_S) as connection:
@@ -225,26 +225,26 @@ class Pages:
         for one in other_rows:
             try:
                 others.append(Result.of(snapshots.built(one)))
-            except (SpecError, StudyError) as error:  # it harms no page but its own
-                notices.append(f"Not drawn, for it cannot be read: {one.study.name}: {error}")
-        with self._drawing:  # one at a time: the others' pages are answered meanwhile
+            except (SpecError, StudyError) as error:  # it affects no other page
+                notices.append(f"Not drawn: study {one.study.name} cannot be read: {error}")
+        with self._drawing:  # one at a time, to leave threads for other pages
             return _Report(mark, Shown(report.html(result, others, notices=notices, live=True)))
 
     def _now(self, name: str, last: Shown | None) -> Shown:
         with connected(self._engine, QUERY_S) as connection:
             number = snapshots.study(connection, name).optuna_study_id
             workers = snapshots.seen_workers(connection)
-            deeds = snapshots.newest_events(connection, _EVENTS, name)
-        return Shown(overview.now(name, number, workers, deeds))
+            events = snapshots.newest_events(connection, _EVENTS, name)
+        return Shown(overview.now(name, number, workers, events))
 
 
 def _soon(fresh: Fresh[T]) -> tuple[T, float]:
-    """A thing and its age in seconds.
+    """Return a value and its age in seconds.
 
     Raises:
-        Away: there is none but too old ones.
+        Away: there is no recent value.
     """
-    found = fresh.get(LONG_S)
-    if found is None:
-        raise Away(f"it has not answered for {LONG_S:.0f} s")
-    return found
+    value = fresh.get(LONG_S)
+    if value is None:
+        raise Away(f"no answer for {LONG_S:.0f} s")
+    return value

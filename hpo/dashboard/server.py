@@ -1,4 +1,4 @@
-"""The server around the dashboard: its socket, its threads, its end."""
+"""The server of the dashboard: socket, threads, shutdown."""
 
 from __future__ import annotations
 
@@ -22,45 +22,44 @@ if TYPE_CHECKING:
 
 THREADS = 16
 CONNECTIONS = 800
-"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly. Of
-more, the one that has been idle the longest is closed: who keeps them open keeps nobody out."""
+"""The most open connections: a browser has up to six, mostly idle, and each needs a file descriptor
+of usually 1,024. Beyond it, the longest idle connection is closed, so that none blocks others."""
 SILENCE_S = 60
-"""A connection is closed whose other end has asked nothing, or taken nothing, for so long."""
+"""A connection is closed if its client neither sends nor reads for this time."""
 LARGEST_HEADERS = 32 * 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PATIENCE_S = 1
-"""For so long the end waits for answers that are being given."""
+"""The shutdown waits this long for running answers."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens at a name or an address; port 0 is any that is free.
+    """Return a socket that listens at a name or an address; port 0 is any free port.
 
     Raises:
-        HpoError: it cannot be had.
+        HpoError: the host or the port cannot be used.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = min(entries, key=lambda entry: entry[0] != socket.AF_INET)
         listening = socket.create_server(address, family=family, backlog=128)
     except (OSError, UnicodeError) as error:
-        said = str(getattr(error, "strerror", error)).partition(" (")[0]
-        rule, todo = "the port must be free and open to this user", "Say --port 0 for any free one."
+        reason = str(getattr(error, "strerror", error)).partition(" (")[0]
+        todo = "Use another port, or --port 0 for any free one."
         if getattr(error, "errno", None) not in (errno.EADDRINUSE, errno.EACCES):
-            rule = "the host must be a name or an address of this machine"
-            todo = "Leave --host out for this machine alone, or say --host 0.0.0.0 for all."
-        raise HpoError(f"dashboard at {host}:{port}: {rule}, but got: {said}. {todo}") from error
-    if sys.platform == "linux":  # connections inherit it; waitress waits for who takes nothing
+            todo = "Omit --host to serve this machine only, or use --host 0.0.0.0 for all."
+        raise HpoError(f"dashboard at {host}:{port}: cannot listen: {reason}. {todo}") from error
+    if sys.platform == "linux":  # connections inherit it; waitress waits for slow readers
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S)
     return listening
 
 
 def is_loopback(listening: socket.socket) -> bool:
-    """Whether only this machine reaches a socket."""
+    """Return True if only this machine reaches a socket."""
     return ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def address_of(listening: socket.socket, host: str) -> str:
-    """The URL to open."""
+    """Return the URL of the dashboard."""
     port = listening.getsockname()[1]
     if host in ("0.0.0.0", "::", ""):
         host = "127.0.0.1"
@@ -68,9 +67,9 @@ def address_of(listening: socket.socket, host: str) -> str:
 
 
 def end_at_signals() -> None:
-    """Have SIGTERM and SIGINT raise SystemExit in the main thread: once, the end is under way then.
+    """Make SIGTERM and SIGINT raise SystemExit in the main thread, once.
 
-    Process 1 of a container gets no signal that it does not ask for.
+    Process 1 of a container gets only signals that it handles.
     """
 
     def end(signum: int, frame: FrameType | None) -> None:
@@ -83,13 +82,13 @@ def end_at_signals() -> None:
 
 
 class _Channel(HTTPChannel):
-    """A connection: who asks again without waiting for the answer gets that one, and no other.
+    """A connection without pipelining: it closes after the current answer if more requests wait.
 
-    Else eight clients that ask on and on, and take nothing, keep every thread for themselves.
+    Otherwise eight clients that send requests and read nothing would block every thread.
     """
 
     def __init__(self, server: BaseWSGIServer, *rest: Any, **options: Any) -> None:
-        """Make room for it if there are too many."""
+        """Close the longest idle connection if there are too many."""
         super().__init__(server, *rest, **options)
         channels = cast("dict[int, HTTPChannel]", server.active_channels).values()
         idle = [c for c in channels if not (c.requests or c.total_outbufs_len or c.will_close)]
@@ -104,14 +103,14 @@ class _Channel(HTTPChannel):
 
 
 class Server:
-    """Answers until SystemExit is raised in its thread, as `end_at_signals` arranges."""
+    """A server that runs until SystemExit in its thread; see `end_at_signals`."""
 
     def __init__(
         self, app: WSGIApplication, listening: socket.socket, trusted_proxy: str | None = None
     ) -> None:
         """Serve an application at a listening socket.
 
-        Behind a trusted proxy, by its address, a client is the last in ``X-Forwarded-For``.
+        Behind a trusted proxy, given by address, the client is the last in ``X-Forwarded-For``.
         """
         self._map: dict[int, Any] = {}
         server = create_server(
@@ -120,14 +119,14 @@ class Server:
             sockets=[listening],
             threads=THREADS,
             ident=None,
-            connection_limit=CONNECTIONS + 100,  # of which nobody is in the middle of something
+            connection_limit=CONNECTIONS + 100,  # room for busy ones
             channel_timeout=SILENCE_S,
             max_request_header_size=LARGEST_HEADERS,
             max_request_body_size=LARGEST_BODY,
             trusted_proxy=trusted_proxy,
             trusted_proxy_headers={"x-forwarded-for"} if trusted_proxy else set(),
             clear_untrusted_proxy_headers=True,
-            outbuf_overflow=64 << 20,  # in memory: answers are compressed, and files need a disk
+            outbuf_overflow=64 << 20,  # keep compressed answers in memory
             expose_tracebacks=False,
         )
         assert isinstance(server, BaseWSGIServer)  # of one socket
@@ -135,7 +134,7 @@ class Server:
         self._server = server
 
     def run(self) -> None:
-        """Answer until a signal says to end."""
+        """Answer requests until a signal ends the server."""
         try:
             wasyncore.loop(timeout=1, map=self._map, use_poll=True)
         except SystemExit:

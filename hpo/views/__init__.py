@@ -1,4 +1,4 @@
-"""A result of a study as people see it: texts, records, figures, the report, the terminal."""
+"""Views of a result: texts, records, figures, the report, the terminal."""
 
 __all__ = [
     "caveats",

@@ -1,6 +1,6 @@
-"""What limits a measured score: the integration step, the thermal power, simulated chips.
+"""Limits of a measured score: the integration step, the thermal power, simulated chips.
 
-Plain text throughout.
+All texts are plain.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ from hpo.study.trials import Trial
 from hpo.views.formatting import capital, score_text, shown
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's step"
-"""Where a confirmed score was measured: what is claimed, and what stands beside it."""
+"""Where a confirmed score was measured: the claim, and the score for comparison."""
 SOLVED_MEANS = (
-    "On the solved equation: the same networks, their integration step refined until the score "
+    "On the solved equation: the same networks, with the integration step refined until the score "
     "no longer changes."
 )
 THERMAL_MEANS = (
-    "Thermal power: the power at which an oscillator rests without a drive, over that at which it "
-    "saturates."
+    "Thermal power: the power of an oscillator at rest without a drive, divided by its power at "
+    "saturation."
 )
 _NOISE = "with thermal noise"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caveats:
-    """What is to be said of a confirmed result, or of the points of a sweep."""
+    """The caveats of a confirmed result, or of the points of a sweep."""
 
     basis: str
-    """Whether its score is that of the equation; empty where the objective integrates none."""
+    """Says if the score is on the solved equation; empty if the objective integrates none."""
     wrong: Sequence[str]
-    """What is wrong with the networks that were checked."""
+    """Faults of the networks that were checked."""
     advice: str
-    """What to do about it."""
+    """How to mend them."""
 
     @property
     def remark(self) -> str:
-        """What is wrong beside the ``basis``, and what to do; mostly empty."""
+        """Return the faults without the ``basis``, and the advice; mostly empty."""
         if not self.wrong:
             return self.advice[:1].lower() + self.advice[1:]
         return f"{'; '.join(self.wrong)}. {self.advice}".strip()
 
     @property
     def warning(self) -> str:
-        """Why it may not be a result of the device, and what to do; mostly empty."""
+        """Say why it may not be a result of the device, and what to do; mostly empty."""
         if self.basis in ("", SOLVED):
             return self.remark
         return f"{'; '.join((capital(self.basis), *self.wrong))}. {self.advice}".strip()
 
 
 def of(spec: StudySpec, item: Confirmation) -> Caveats:
-    """What is to be said of a confirmed result."""
+    """Return the caveats of a confirmed result."""
     thermal = item.thermal
     step, warm = _of_step(spec, item), _of_thermal(spec, item.mean, thermal)
     remedies = [solved.remedy for solved in item.checks[:1] if step]
@@ -67,7 +67,7 @@ def of(spec: StudySpec, item: Confirmation) -> Caveats:
 
 
 def of_points(spec: StudySpec, points: Sequence[Trial]) -> Caveats:
-    """What is to be said of the points of a sweep."""
+    """Return the caveats of the points of a sweep."""
     checks = [c for p in points for c in p.checks]
     expected = (spec.integrates and spec.protocol == Protocol.CONFIRM) or bool(checks)
     of_step = sum(spec.differs(p.step_mean, p.mean) for p in points)
@@ -91,7 +91,7 @@ def _count(n: int, one: str, several: str, what: str) -> list[str]:
 
 
 def warning(result: Result) -> str:
-    """That of the confirmed result that a study is named by, or of the points of a sweep."""
+    """Return the warning of the headline confirmation, or of the points of a sweep."""
     if result.confirmed is not None:
         return of(result.spec, result.confirmed).warning
     points = () if result.selects else result.trained
@@ -99,14 +99,11 @@ def warning(result: Result) -> str:
 
 
 def warnings(result: Result, *, but: int | None = None) -> list[str]:
-    """A line for each confirmed trial, but for one, whose result may not be one of the device.
-
-    Of a study that selects nothing, one for all its points.
-    """
+    """Return a warning per confirmed trial except ``but``; for a sweep one for all its points."""
     if not result.selects:
         return [*filter(None, [warning(result)])]
-    found = [c for c in result.confirmations if c.scores and c.source != but]
-    texts = {item.source: of(result.spec, item).warning for item in found}
+    items = [c for c in result.confirmations if c.scores and c.source != but]
+    texts = {item.source: of(result.spec, item).warning for item in items}
     return [f"trial {source}: {text}" for source, text in texts.items() if text]
 
 
@@ -114,7 +111,7 @@ def warnings(result: Result, *, but: int | None = None) -> list[str]:
 
 
 def basis(spec: StudySpec, item: Confirmation) -> str:
-    """Whether a score is that of the equation; empty where the objective integrates none."""
+    """Say if a score is on the solved equation; empty if the objective integrates none."""
     return _basis(item.checked, expected=spec.integrates or bool(item.checks))
 
 
@@ -125,8 +122,7 @@ def _basis(checked: bool, *, expected: bool) -> str:
 
 
 def beside(spec: StudySpec, item: Confirmation) -> list[str]:
-    """What stands beside a confirmed score: its basis, the score at the study's step, and that it
-    holds for warm oscillators; its yield."""
+    """Return basis, score at the study's step, thermal check and yield of a confirmed score."""
     score = score_text(spec, item.step_mean, item.step_std)
     first = f"{SOLVED}, {score} {AT_STEP}" if item.checked else basis(spec, item)
     return [*filter(None, [first]), *assured(spec, item)]
@@ -138,18 +134,18 @@ def steps_text(steps: int | None) -> str:
 
 
 def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
-    """Of the networks that were tested on the solved equation."""
-    found = []
+    """Return the faults that the solved equation has shown."""
+    faults = []
     if spec.differs(item.step_mean, item.mean):
         what = "oscillator" if spec.objective_impl.name == "spintronic" else "equation"
         step, solved = score_text(spec, item.step_mean), score_text(spec, item.mean)
         text = f"{step} with {steps_text(item.trained_steps_per_point)}, {solved} solved"
-        found.append(f"a result of the integration step, not of the {what}: {text}")
-    return [*found, *_unsettled(item.checks)]
+        faults.append(f"a discretisation error, not a result of the {what}: {text}")
+    return [*faults, *_unsettled(item.checks)]
 
 
 def _unsettled(checks: Sequence[Solved]) -> list[str]:
-    """How many networks have no score of the equation, though it was looked for."""
+    """Count the networks whose score does not converge as the step is refined."""
     unsettled = sum(not solved.converged for solved in checks)
     finest = steps_text(max((solved.steps_per_point for solved in checks), default=1))
     text = f"networks do not settle as the step is refined up to {finest}"
@@ -160,24 +156,24 @@ def _unsettled(checks: Sequence[Solved]) -> list[str]:
 
 
 def assured(spec: StudySpec, item: Confirmation) -> list[str]:
-    """What else is known of a confirmed score: that it holds for warm oscillators; its yield."""
-    thermal, found = item.thermal, networks.chip_yield(spec, item.simulated)
+    """Say if a confirmed score holds for warm oscillators, and its yield."""
+    thermal, share = item.thermal, networks.chip_yield(spec, item.simulated)
     texts = []
     if thermal is not None and not networks.others(spec, item.mean, thermal):
         power = power_text(thermal.device_power)
         noise = f", and {_NOISE} ({_noise(spec, thermal)})" if thermal.noisy else ""
         texts.append(f"holds from a third to three times the thermal power {power}{noise}")
-    if found is not None:
-        low, high = (f"{100 * end:.0f}" for end in found.interval)
-        of = f"{found.passed:,} of {found.chips:,} chips {_reach(spec, found)}"
-        texts.append(f"yield {_share(found)} ({of}; 95 % interval {low} to {high} %)")
+    if share is not None:
+        low, high = (f"{100 * end:.0f}" for end in share.interval)
+        of = f"{share.passed:,} of {share.chips:,} chips {_reach(spec, share)}"
+        texts.append(f"yield {_share(share)} ({of}; 95 % interval {low} to {high} %)")
     return texts
 
 
 def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[str]:
-    """Why a score is not that of a warm oscillator; mostly nothing.
+    """Say why a score is not that of a warm oscillator; mostly empty.
 
-    A warm network may score otherwise without thermal power: there is no such oscillator.
+    The score without thermal power does not matter: no such oscillator exists.
     """
     wrong = networks.others(spec, mean, thermal)
     if thermal is None or not wrong:
@@ -202,42 +198,42 @@ def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[s
 
 
 def aside(spec: StudySpec, item: Confirmation) -> str:
-    """The same networks' scores that are other results than the claimed one; mostly empty.
+    """Return scores of the same networks that differ from the claim; mostly empty.
 
-    Of several at other thermal powers, the first.
+    Only the first of several at other thermal powers.
     """
-    found = [f"{score_text(spec, item.step_mean)} {AT_STEP}"]
-    found *= spec.differs(item.step_mean, item.mean)
+    texts = [f"{score_text(spec, item.step_mean)} {AT_STEP}"]
+    texts *= spec.differs(item.step_mean, item.mean)
     power = power_text(item.thermal.device_power if item.thermal else 0.0)
     for name, score in [*networks.others(spec, item.mean, item.thermal).items()][:1]:
         where = {"third": "a third of the", "triple": "three times the"}.get(name, "the")
         where = _NOISE if name == "noisy" else f"at {where} thermal power {power}"
-        found.append(f"{score_text(spec, score)} {where}")
-    return ", ".join(found)
+        texts.append(f"{score_text(spec, score)} {where}")
+    return ", ".join(texts)
 
 
 def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
-    """All these scores for a table, by what they are."""
-    known, thermal = {}, item.thermal
+    """Return these scores as cells of a table, by column."""
+    columns, thermal = {}, item.thermal
     if item.checked:
-        known[AT_STEP] = score_text(spec, item.step_mean, item.step_std)
+        columns[AT_STEP] = score_text(spec, item.step_mean, item.step_std)
     if thermal is not None:
-        known["thermal power"] = power_text(thermal.device_power)
+        columns["thermal power"] = power_text(thermal.device_power)
         scores = {
             "at a third of it": thermal.third,
             "at it": thermal.at_device,
             "at 3 times": thermal.triple,
             "without any": thermal.none,
         }
-        known |= {name: score_text(spec, score) for name, score in scores.items()}
-        known |= {_NOISE: _noise(spec, thermal)} if thermal.noisy else {}
-    if (found := networks.chip_yield(spec, item.simulated)) is not None:
-        known[f"yield {_reach(spec, found)}"] = f"{_share(found)} of {found.chips:,} chips"
-    return known
+        columns |= {name: score_text(spec, score) for name, score in scores.items()}
+        columns |= {_NOISE: _noise(spec, thermal)} if thermal.noisy else {}
+    if (share := networks.chip_yield(spec, item.simulated)) is not None:
+        columns[f"yield {_reach(spec, share)}"] = f"{_share(share)} of {share.chips:,} chips"
+    return columns
 
 
 def power_text(power: float) -> str:
-    """A thermal power.
+    """Format a thermal power.
 
     Examples:
         >>> [power_text(power) for power in (1e-3, 3.3e-4, 0.25, 1.0, 0.0)]
@@ -248,16 +244,16 @@ def power_text(power: float) -> str:
 
 
 def _noise(spec: StudySpec, thermal: Thermal) -> str:
-    """The score with thermal noise: ``93.0 ± 0.5 % on 40 chips``."""
+    """Format the score with thermal noise: ``93.0 ± 0.5 % on 40 chips``."""
     noisy = thermal.noisy
     std = statistics.stdev(noisy) if len(noisy) > 1 else None
     return f"{score_text(spec, statistics.fmean(noisy), std)} on {len(noisy):,} chips"
 
 
-def _reach(spec: StudySpec, found: Yield) -> str:
-    least = f"{shown(spec, found.threshold):.4g}{' %' * spec.is_accuracy}"
+def _reach(spec: StudySpec, share: Yield) -> str:
+    least = f"{shown(spec, share.threshold):.4g}{' %' * spec.is_accuracy}"
     return f"at or {'above' if spec.maximize else 'below'} {least}"
 
 
-def _share(found: Yield) -> str:
-    return f"{100 * found.share:.3g} %"
+def _share(chips: Yield) -> str:
+    return f"{100 * chips.share:.3g} %"

@@ -1,4 +1,4 @@
-"""Scores, parameters, costs and durations as text."""
+"""Text of scores, parameters, costs and durations."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ _UNITS = {
 
 
 def shown(spec: StudySpec, score: float) -> float:
-    """A score in the unit in which it is shown."""
+    """Convert a score to the unit of texts and axes: per cent for an accuracy."""
     return 100.0 * score if spec.is_accuracy else score
 
 
 def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
-    """A score with its deviation: ``94.9 ± 0.7 %``, or ``0.0312 ± 0.0011``."""
-    known = std is not None and math.isfinite(std)
+    """Format a score with its deviation: ``94.9 ± 0.7 %``, or ``0.0312 ± 0.0011``."""
+    finite = std is not None and math.isfinite(std)
     if not spec.is_accuracy:
-        return f"{mean:.4g} ± {std:.2g}" if known else f"{mean:.4g}"
-    spread = 100.0 * std if known and std is not None else 1.0
+        return f"{mean:.4g} ± {std:.2g}" if finite else f"{mean:.4g}"
+    spread = 100.0 * std if finite and std is not None else 1.0
     decimals = 2 if 0 < spread < 0.1 else 1
     text = f"{100.0 * mean:.{decimals}f}"
-    return f"{text} ± {spread:.{decimals}f} %" if known else f"{text} %"
+    return f"{text} ± {spread:.{decimals}f} %" if finite else f"{text} %"
 
 
 def metric(spec: StudySpec) -> str:
-    """What a score axis is called."""
+    """Return the label of a score axis."""
     return "accuracy (%)" if spec.is_accuracy else spec.objective_impl.metric
 
 
 def reported_text(spec: StudySpec) -> str:
-    """``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty where nothing is reported."""
+    """Return ``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty if nothing is reported."""
     if spec.reported is None:
         return ""
-    known = spec.reported_costs("cost")
-    at = f" at {quantities(known)}" if known else ""
+    costs = spec.reported_costs("cost")
+    at = f" at {quantities(costs)}" if costs else ""
     return f"reported {reported_number(spec)}{at} ({spec.reported.source})"
 
 
 def reported_number(spec: StudySpec) -> str:
-    """``89.83 ± 2.91 %``, with the digits of the source; empty where nothing is reported."""
+    """Return ``89.83 ± 2.91 %`` with the digits of the source; empty if nothing is reported."""
     reported = spec.reported
     if reported is None:
         return ""
@@ -63,7 +63,7 @@ def reported_number(spec: StudySpec) -> str:
 
 
 def quantity(name: str, value: float) -> str:
-    """A cost by its name, which carries its unit.
+    """Format a cost by its name, which carries its unit.
 
     Examples:
         >>> quantity("energy_pj", 12.345), quantity("n_synapses", 1010), quantity("loss", 0.5)
@@ -75,17 +75,17 @@ def quantity(name: str, value: float) -> str:
 
 
 def amount(value: float) -> str:
-    """A cost without its unit: ``12.3``, ``2,896``."""
+    """Format a cost without its unit: ``12.3``, ``2,896``."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def quantities(costs: Mapping[str, float]) -> str:
-    """Costs by their names: ``12.3 pJ, 1,010 synapses``."""
+    """Format costs by their names: ``12.3 pJ, 1,010 synapses``."""
     return ", ".join(quantity(name, value) for name, value in costs.items())
 
 
 def quantity_label(name: str) -> str:
-    """What a cost is called at an axis or in the head of a table.
+    """Return the label of a cost at an axis or in the head of a table.
 
     Examples:
         >>> quantity_label("energy_pj"), quantity_label("n_synapses"), quantity_label("loss")
@@ -93,28 +93,28 @@ def quantity_label(name: str) -> str:
     """
     if name.startswith("n_"):
         return name[2:].replace("_", " ")
-    found = unit(name)
-    stem = name.rpartition("_")[0] if found else name
-    return f"{stem.replace('_', ' ')} ({found})" if found else name
+    suffix = unit(name)
+    stem = name.rpartition("_")[0] if suffix else name
+    return f"{stem.replace('_', ' ')} ({suffix})" if suffix else name
 
 
 def baseline_text(spec: StudySpec, one: Baseline) -> str:
-    """``ESN of 96 units, last state (85.0 ± 0.7 %)``."""
+    """Format a baseline: ``ESN of 96 units, last state (85.0 ± 0.7 %)``."""
     return f"{one.name} ({score_text(spec, one.score, one.std)})"
 
 
 def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence[float]) -> str:
-    """A score, and where there is something, what it costs: ``90.6 ± 0.9 % at 12.3 pJ``."""
+    """Format a score and its costs, if any: ``90.6 ± 0.9 % at 12.3 pJ``."""
     text = score_text(spec, score, std)
     return f"{text} at {quantities(spec.named_costs(costs))}" if costs else text
 
 
 def score_cell(spec: StudySpec, trial: Trial) -> str:
-    """The score of a trial, with its cost where the study has one, or a dash.
+    """Format the score of a trial, with its costs if any; a dash without a score.
 
-    Of a trial that was ended early with what it is of: ``51.3 % after 5 of 60 epochs``, the last
-    value of a learning curve. Of what is tested, both scores where the time step of every network
-    was checked: ``94.4 %, 8.8 % solved``. A trial that is validated has the latter alone.
+    A trial that ended early has the last value of its learning curve: ``51.3 % after 5 of 60
+    epochs``. A tested trial has both scores if the time step of every network was checked:
+    ``94.4 %, 8.8 % solved``. A validated trial has one score.
     """
     if trial.score is None:
         return "–"
@@ -127,9 +127,9 @@ def score_cell(spec: StudySpec, trial: Trial) -> str:
 
 
 def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:
-    """A parameter's value: four digits, ``true`` and ``false`` as in a study file.
+    """Format a parameter's value: four digits, ``true`` and ``false`` as in a study file.
 
-    One of a value per layer has a list of them, ``[3,5,8]``.
+    Values per layer are a list, ``[3,5,8]``.
     """
     if isinstance(value, list | tuple):
         return f"[{','.join(map(value_text, value))}]"
@@ -139,12 +139,12 @@ def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:
 
 
 def value_cell(value: ParamValue | None) -> str:
-    """The same in a table: a dash where there is none."""
+    """Format a value for a table: a dash if there is none."""
     return "–" if value is None else value_text(value)
 
 
 def unit(parameter: str) -> str:
-    """The unit in a parameter's name, or an empty text.
+    """Return the unit in a parameter's name; empty if it has none.
 
     Examples:
         >>> unit("tau_ns.0"), unit("f_cut_per_ns"), unit("noise_per_sqrt_ns"), unit("s")
@@ -158,34 +158,34 @@ def unit(parameter: str) -> str:
 
 
 def capital(text: str) -> str:
-    """A text that begins a sentence, whatever follows its first letter."""
+    """Capitalise the first letter only."""
     return text[:1].upper() + text[1:]
 
 
 def cut(text: str, length: int) -> str:
-    """A text in so many characters at most, its end an ellipsis if it had more."""
+    """Cut a text to a length, with an ellipsis at the end if it was longer."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def last_line(message: str | None) -> str:
-    """The line of a message or traceback that says most: its last one."""
+    """Return the last line of a message or traceback, which says most."""
     lines = (message or "").strip().splitlines()
     return lines[-1].strip() if lines else "no reason was stored"
 
 
 def parameter_label(name: str) -> str:
-    """What a parameter is called at an axis: with its unit, if it has one."""
-    found = unit(name)
-    return f"{name} ({found})" if found else name
+    """Return the label of a parameter at an axis, with its unit if it has one."""
+    suffix = unit(name)
+    return f"{name} ({suffix})" if suffix else name
 
 
 def parameter_lines(params: Mapping[str, ParamValue]) -> list[str]:
-    """Parameters with units, one a line."""
+    """Return a line per parameter, with units."""
     return [f"{name} = {value_text(v)} {unit(name)}".rstrip() for name, v in params.items()]
 
 
 def duration_text(seconds: float) -> str:
-    """A duration in the two largest units that fit: ``2 h 05 min``."""
+    """Format a duration in its two largest units: ``2 h 05 min``."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -197,26 +197,26 @@ def duration_text(seconds: float) -> str:
 
 
 def warm_start_text(spec: StudySpec) -> str:
-    """The warm start in words: ``trials 0 to 4 begin with the best of seqdigits``, or nothing."""
+    """Describe the warm start: ``trials 0 to 4 begin with the best of seqdigits``; or nothing."""
     warm = spec.warm_start
     if warm is None:
         return ""
     last = min(warm.count, spec.budget.trials) - 1
     first = f"trials 0 to {last} begin" if last else "trial 0 begins"
-    known = spec.reported_params
-    is_reported = known and known.items() <= spec.told(0).items()
+    reported = spec.reported_params
+    is_reported = reported and reported.items() <= spec.told(0).items()
     points = "the reported point" if is_reported else "points of the file"
     source = "an earlier study" if warm.study == NEAREST else warm.study
     return f"{first} with " + (f"the best of {source}" if warm.study else points)
 
 
 def networks_text(members: int) -> str:
-    """How many networks a trial has: ``4 networks``."""
+    """Count the networks of a trial: ``4 networks``."""
     return f"{members} network{'s' if members > 1 else ''}"
 
 
 def condition_text(dimension: Dimension) -> str:
-    """Where a dimension is searched: ``if layers = 2 or 3``; nothing of one that always is."""
+    """Describe the condition of a dimension: ``if layers = 2 or 3``; empty without one."""
     conditions = (dimension.when or {}).items()
     each = [f"{name} = {' or '.join(map(str, values))}" for name, values in conditions]
     return f"if {', '.join(each)}" if each else ""

@@ -1,6 +1,6 @@
-"""Studies as plain records: what every ``--json`` prints and ``hpo export`` writes.
+"""Studies as plain records, which every ``--json`` prints and ``hpo export`` writes.
 
-Keys are stored names: programs read them, so they keep their meaning for ever.
+Keys are stored names: programs read them, so their meaning never changes.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _TRIAL = (
 )
 
 _VALUES = 6
-"""So many values of a key of the lineage are told apart."""
+"""The most values listed for a key of the lineage."""
 
 _OF_RESULT = (
     *("epochs", "best_score", "best_cost", "confirmed"),
     *("reported", "metric", "gap", "gap_of", "gap_test"),
 )
-"""What an overview tells of a study's result."""
+"""The keys of a study's result in an overview."""
 
 
 def dumps(value: Any) -> str:
-    """Strict JSON in one line: what is not finite becomes null."""
+    """Return strict JSON in one line; numbers that are not finite become null."""
     plain = json.loads(json.dumps(value, default=_plain), parse_constant=lambda _: None)
     return json.dumps(plain)
 
@@ -58,18 +58,18 @@ def _plain(value: Any) -> Any:
 
 
 def _picked(item: object, *names: str) -> dict[str, Any]:
-    """Some attributes, in that order, under their own names."""
+    """Return some attributes by name, in that order."""
     return {name: getattr(item, name) for name in names}
 
 
 def _scored(spec: StudySpec, slot: Trial, names: Iterable[str]) -> dict[str, Any]:
-    """The same of a trial; ``cost`` is what it costs, of several costs numbers by name."""
-    found: dict[str, Any] = {**vars(slot), "cost": spec.told_costs(slot.costs)}
-    return {name: found[name] for name in names}
+    """Return some attributes of a trial; ``cost`` is a number, or several numbers by name."""
+    values: dict[str, Any] = {**vars(slot), "cost": spec.told_costs(slot.costs)}
+    return {name: values[name] for name in names}
 
 
 def study(result: Result) -> dict[str, Any]:
-    """A study in one record: progress, best, reported, confirmations."""
+    """Return the record of a study: progress, best, reported, confirmations."""
     spec, best, at = result.spec, result.best, result.progress
     counts = {str(state): sum(t.state == state for t in result.search) for state in SlotState}
     return {
@@ -100,19 +100,19 @@ def study(result: Result) -> dict[str, Any]:
 
 
 def _beside(result: Result, baseline: Baseline) -> dict[str, Any]:
-    """A baseline, and how the confirmed score stands beside it."""
-    found = result.beside(baseline)
-    return baseline.model_dump() | (asdict(found) if found else {})
+    """Return a baseline, and the margin of the confirmed score."""
+    margin = result.beside(baseline)
+    return baseline.model_dump() | (asdict(margin) if margin else {})
 
 
 def expected(result: Result, slot: Trial) -> dict[str, float]:
-    """What is expected of a trial, and how well it is known, where the study asks for it."""
-    known = result.snapshot.expected.get(slot.number)
-    return {} if known is None else {"expected": known.mean, "expected_std": known.std}
+    """Return posterior mean and deviation of a trial, if the study ranks by them."""
+    posterior = result.snapshot.expected.get(slot.number)
+    return {} if posterior is None else {"expected": posterior.mean, "expected_std": posterior.std}
 
 
 def _of_front(result: Front) -> dict[str, Any]:
-    """What a front has besides: names of its costs, its trials, the one that it is named by."""
+    """Return the further keys of a front: names of its costs, its trials, the headline trial."""
     spec, named, best = result.spec, result.confirmed, result.best
     return {
         "cost": result.costs if len(result.costs) > 1 else result.costs[0],
@@ -123,21 +123,21 @@ def _of_front(result: Front) -> dict[str, Any]:
 
 
 def _gap(result: Result) -> dict[str, Any]:
-    """The confirmed mean, else the best search score, minus the reported score."""
-    found = result.headline
-    if found is None or found.reported is None:
+    """Return the headline score minus the reported score."""
+    score = result.headline
+    if score is None or score.reported is None:
         return {"gap": None, "gap_of": None, "gap_test": None}
-    of = "confirmed" if found.confirmed else "search"
-    test = intervals.compare(found.estimate, found.reported, maximize=result.spec.maximize)
-    return {"gap": found.score - found.reported.mean, "gap_of": of, "gap_test": test}
+    of = "confirmed" if score.confirmed else "search"
+    test = intervals.compare(score.estimate, score.reported, maximize=result.spec.maximize)
+    return {"gap": score.score - score.reported.mean, "gap_of": of, "gap_test": test}
 
 
 def summary(item: Listed, result: Result | None) -> dict[str, Any]:
-    """A study in the record of an overview; without a result, of one that cannot be read here."""
-    known: dict[str, Any] = dict.fromkeys(_OF_RESULT)
+    """Return the record of a study in an overview; without a result it is unreadable here."""
+    values: dict[str, Any] = dict.fromkeys(_OF_RESULT)
     if result is not None:
         spec, best, confirmed = result.spec, next(iter(result.ranking), None), result.confirmed
-        known = {
+        values = {
             "epochs": result.progress.epochs,
             "best_score": best and result.claimed(best),
             "best_cost": best and spec.told_costs(best.costs),
@@ -148,7 +148,7 @@ def summary(item: Listed, result: Result | None) -> dict[str, Any]:
         }
     trials = result.progress.trials if result else item.settled
     names = ("name", "objective", "state", "reason", "settled", "running", "priority", "created_at")
-    return {**_picked(item, *names), "trials": trials, **known}
+    return {**_picked(item, *names), "trials": trials, **values}
 
 
 def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
@@ -163,11 +163,11 @@ def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
 
 
 def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    """A confirmed configuration: ``scores`` are claimed, on the solved equation if ``checked``."""
+    """Return a confirmation; ``scores`` are the claim, on the solved equation if ``checked``."""
     cost = {"cost": spec.told_costs(item.costs), "costs": item.told} if item.costs else {}
-    found = networks.chip_yield(spec, item.simulated)
-    low, high = found.interval if found else (None, None)
-    share = found and {**asdict(found), "share": found.share, "low": low, "high": high}
+    chips = networks.chip_yield(spec, item.simulated)
+    low, high = chips.interval if chips else (None, None)
+    share = chips and {**asdict(chips), "share": chips.share, "low": low, "high": high}
     return {
         **cost,
         **_picked(item, "source", "params", "search_score", "mean", "std"),
@@ -184,9 +184,9 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
 
 
 def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, Any]:
-    """A slot with all its members; their curves on demand.
+    """Return a trial with all its members; with their curves on demand.
 
-    ``epochs`` is what was trained of it; ``ended`` says in which way a trial was ended early.
+    ``epochs`` counts the trained ones; ``ended`` says how a trial ended early.
     """
     names = (*_MEMBER, "curve", "loss_curve") if curves else _MEMBER
     return {
@@ -202,15 +202,15 @@ def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, An
 
 
 def lineage(result: Result) -> dict[str, str]:
-    """What the trials ran on, a line per key: the value where all agree, else how often which.
+    """Return the common lineage of all trials: a value per key, or the count of each value.
 
-    Durations, which are each trial's own, are left out.
+    Durations are omitted.
     """
     values: dict[str, Counter[str]] = {}
     for trial in result.every:
         for key, value in _flat(trial.lineage):
             values.setdefault(key, Counter())[str(value)] += 1
-    return {key: _counted(found) for key, found in sorted(values.items())}
+    return {key: _counted(counts) for key, counts in sorted(values.items())}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,7 @@
 """The parts of a page, and pages from ``templates/``, which escape every text.
 
-A page holds plotly's code and its figures compressed, which ``figures.js.j2`` unpacks and draws: in
-plain, plotly alone has 4.8 MB.
+A page holds plotly's code (4.8 MB) and its figures compressed; ``figures.js.j2`` unpacks and draws
+them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _LEGEND, _NARROW_LEGEND = 44, 34
-"""Characters in a line of a legend, which fit a telephone, and two of which fit a page of paper."""
+"""Characters per line of a legend: one fits a telephone, two of the narrow ones a page of paper."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, or several in a grid; ``label`` is what they show, for those who do not see it."""
+    """A figure, or several in a grid; ``label`` describes them for screen readers."""
 
     figures: Mapping[str, go.Figure]
     """By the id of their element."""
     label: str
     least: int = 0
-    """Width of each of several, at least, in pixels."""
+    """The smallest width of each of several figures, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ class Section:
     note: str
     parts: Sequence[Table | Plot] = ()
     title: str = ""
-    """Its heading, if that is not its name."""
+    """Its heading, if it differs from its name."""
     warnings: Sequence[str] = ()
 
 
 def code(text: str) -> Markup:
-    """What somebody types, or a name that machines read."""
+    """Mark up a command or an identifier."""
     return Markup("<code>{}</code>").format(text)
 
 
 def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
-    """A figure as part of a section; with ``least``, several, as many in a row as fit."""
+    """Return figures as part of a section; with ``least``, a row holds as many as fit."""
     width = _LEGEND if len(figures) == 1 else _NARROW_LEGEND
     for figure in figures:
         figure.update_layout(margin_t=14)  # its buttons are the page's
@@ -75,13 +75,13 @@ def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
             if item.name:  # in a legend, which does not break lines by itself
                 item.name = "<br>".join(textwrap.wrap(item.name, width, break_long_words=False))
     ends = (f"-{i}" if least else "" for i in range(len(figures)))
-    found = dict(zip((f"{name}-plot{end}" for end in ends), figures, strict=True))
-    return Plot(found, label, least)
+    by_id = dict(zip((f"{name}-plot{end}" for end in ends), figures, strict=True))
+    return Plot(by_id, label, least)
 
 
 @cache
 def template(name: str) -> Template:
-    """A template by the name of its file."""
+    """Load a template by its file name."""
     loader = PackageLoader("hpo.views")
     pages = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return pages.get_template(name)
@@ -93,24 +93,24 @@ def _plotly() -> str:
 
 
 def plotly() -> str:
-    """Plotly's own code."""
+    """Return the code of plotly.js."""
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())
 
 
 def script() -> str:
-    """The script that draws the figures of a page, for pages that name it."""
+    """Return the script that draws the figures of a page."""
     return template("figures.js.j2").render(dark=DARK)
 
 
 def _packed(text: str) -> str:
-    """Text by gzip and base 64: the same for the same text."""
+    """Compress text by gzip and base 64, reproducibly."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def compact(figure: go.Figure) -> str:
-    """A figure as JSON of plain lists, its numbers with five significant digits."""
+    """Return a figure as JSON of plain lists, with five significant digits."""
 
     def shortened(digits: str) -> float | int:
         value = float(f"{float(digits):.5g}")
@@ -123,10 +123,10 @@ def compact(figure: go.Figure) -> str:
 def render(
     page: str, figures: Mapping[str, go.Figure], *, live: bool = False, **values: Any
 ) -> str:
-    """A page: a template with values, and its figures by id.
+    """Render a template with values, and its figures by id.
 
-    It is self-contained, with plotly's own code; or ``live``, with scripts of the dashboard, which
-    draw it and keep it as it is now.
+    The page is self-contained, with the code of plotly.js; or ``live``: scripts of the dashboard
+    then draw it and keep it current.
     """
     drawn = ",".join(f"{json.dumps(name)}:{compact(each)}" for name, each in figures.items())
     packed = {"figures": _packed(f"{{{drawn}}}")} | ({} if live else {"plotly": _plotly()})
@@ -134,7 +134,7 @@ def render(
 
 
 def summary(result: Result) -> str:
-    """A study for the cell of a notebook: what is known in words, and its best trials."""
+    """Return the summary of a study for a notebook cell: verdict, progress, best trials."""
     named = result.confirmed.source if result.confirmed else None  # the verdict warns of it
     lines = [verdict.progress(result), *caveats.warnings(result, but=named)]
     lines += [f"Edge: {text}." for text in verdict.edges(result)]

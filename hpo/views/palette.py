@@ -21,5 +21,5 @@ DARK = {
     GRID: "#36414c",
     PAPER: "#1b232b",
 }
-"""What stands for a colour on a dark page; the others are told from both grounds. One to one, so
-that it can be undone: a page changes while it is open, and is printed on white."""
+"""Colours on a dark page; the others suit both backgrounds. The mapping is one to one, so that an
+open page can change back, and print on white."""

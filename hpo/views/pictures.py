@@ -1,9 +1,8 @@
 """A figure as a file for a paper: SVG, PDF or PNG, drawn by Matplotlib.
 
-Every figure is made once, with plotly (``hpo.views.figures``), and drawn here a second time.
-Plotly's own export drives a Chrome or Chromium, which the hosts that run studies (clusters,
-containers, root accounts) mostly lack. Files depend on the numbers and on the version of Matplotlib
-alone: they hold no date and no random names.
+A figure is made with plotly (``hpo.views.figures``) and redrawn here: plotly's own export needs
+Chrome, which clusters and containers mostly lack. Files depend only on the numbers and on the
+version of Matplotlib: they hold no date and no random names.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _SYMBOLS = {
     **{"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"},
     **{"cross": "P", "x": "X", "star": "*", "x-thin": "x"},
 }
-"""Plotly's markers, each with Matplotlib's; those that are called ``-open`` are hollow."""
+"""Matplotlib's markers by plotly's; names that end in ``-open`` are hollow."""
 _DASHES: dict[str | None, Any] = {
     **{None: "-", "solid": "-", "dot": ":", "dash": "--", "dashdot": "-."},
     "longdash": (0, (8, 3)),
@@ -48,7 +47,7 @@ def write(figure: go.Figure, path: Path) -> Path:
     """Draw a figure of points, lines and bands into a file and return its path.
 
     Raises:
-        HpoError: the ending is unknown, or the file cannot be written.
+        HpoError: the file extension is unknown, or the file cannot be written.
     """
     check_ending(path, *ENDINGS)
     with style():
@@ -57,21 +56,21 @@ def write(figure: go.Figure, path: Path) -> Path:
 
 
 def style() -> Any:
-    """The context in which every picture is drawn."""
+    """Return the context in which pictures are drawn."""
     import matplotlib
 
     return matplotlib.rc_context(_STYLE)
 
 
 def canvas(width: float, height: float) -> Figure:
-    """An empty figure, so many inches wide and high, that belongs to no window."""
+    """Return an empty figure without a window, width and height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure, whole or not at all.
+    """Write a figure atomically.
 
     Raises:
         HpoError: the file cannot be written.
@@ -86,9 +85,9 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def drawn(figure: go.Figure) -> Figure:
-    """A plotly figure as one of Matplotlib: its panels in a row, one legend above them.
+    """Convert a plotly figure to Matplotlib: panels in a row, one legend above them.
 
-    What is hidden is left out.
+    Hidden traces are omitted.
     """
     layout = figure.layout
     names = sorted(key.replace("axis", "") for key in layout.to_plotly_json() if key[:5] == "xaxis")
@@ -108,14 +107,14 @@ def drawn(figure: go.Figure) -> Figure:
     if layout.yaxis.range:
         panels[0].set_ylim(*layout.yaxis.range)
     labels = [axes.get_legend_handles_labels() for axes in panels]
-    marks = {text: mark for found in labels for mark, text in zip(*found, strict=True)}
+    marks = {text: mark for pair in labels for mark, text in zip(*pair, strict=True)}
     if len(marks) > 1:
         drawing.legend(marks.values(), marks.keys(), loc="outside upper center", ncols=2)
     return drawing
 
 
 def _draw(axes: Axes, trace: Any) -> None:
-    """One trace: a band, markers, a line, or both, with error bars."""
+    """Draw a trace: a band, markers, a line, or both, with error bars."""
     x, y = list(trace.x or ()), list(trace.y or ())
     named = trace.showlegend is not False
     label = wrapped(trace.name or "", 36) if named and trace.name else "_hidden"
@@ -144,7 +143,7 @@ def _draw(axes: Axes, trace: Any) -> None:
 
 
 def _draw_shape(axes: Axes, shape: Any) -> None:
-    """A rectangle or a line across the whole plot."""
+    """Draw a rectangle or a line across the whole plot."""
     label = wrapped(shape.name, 36) if shape.showlegend and shape.name else "_hidden"
     line: dict[str, Any] = {"linestyle": _DASHES[shape.line.dash]}
     line |= {"linewidth": 0.7 * (shape.line.width or 0), "label": label}
@@ -160,11 +159,11 @@ def _draw_shape(axes: Axes, shape: Any) -> None:
 
 
 def wrapped(text: str, width: int = 90) -> str:
-    """Text without mathematics, in lines of so many characters at most."""
+    """Wrap plain text at ``width`` characters."""
     return "\n".join(plain(line) for line in textwrap.wrap(text, width))
 
 
 def plain(text: str) -> str:
-    """Text without mathematics: a dollar sign is one. A label that begins with _ is no secret."""
+    """Escape text for Matplotlib: ``$`` starts no formula, and ``_`` hides no label."""
     text = html.unescape(text)
     return text.replace("$", r"\$") if text[:1] != "_" else plain(f" {text}")

@@ -1,4 +1,4 @@
-"""The best trials of a study, cell by cell: for tables of terminal, report and notebook."""
+"""Tables of the best trials, for terminal, report and notebook."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TRIAL, SCORE, EXPECTED, CONFIRMED = "trial", "search score", "expected", "confir
 SEEDS, REPORTED, NOTHING = "fresh seeds", "reported", "–"
 _Cells = dict[str, str]
 _Row = tuple[_Cells, _Cells, _Cells]
-"""Facts, costs and parameters of a trial, each by the head of its column."""
+"""Facts, costs and parameters of a trial, each by its column."""
 
 
 def first(result: Result, top: int) -> list[Trial]:
-    """The best trials; of a front, the one that the study is named by comes first."""
+    """Return the best trials; the headline trial of a front comes first."""
     best = result.best
     if not isinstance(result, Front) or best is None:
         return list(result.ranking[:top])
@@ -28,15 +28,15 @@ def first(result: Result, top: int) -> list[Trial]:
 
 
 def costs(result: Result) -> list[str]:
-    """Names of the costs that a front is searched for, and of all others that are told."""
-    told = result.spec.objective_impl.costs if result.costs else ()
-    return [*dict.fromkeys((*result.costs, *told))]
+    """Name the costs of a front, then the objective's other costs."""
+    others = result.spec.objective_impl.costs if result.costs else ()
+    return [*dict.fromkeys((*result.costs, *others))]
 
 
 def table(result: Result, trials: Sequence[Trial]) -> list[_Cells]:
-    """What is known of complete trials, a row each by the heads of columns; last, what is reported.
+    """Return a row per complete trial, its cells by column; the reported result is the last row.
 
-    Costs are those over the fresh seeds where there are some, else those of the search.
+    Costs are means over fresh seeds where there are some, else over the search's networks.
     """
     confirmed = {item.source: item for item in result.confirmations}
     rows = [_row(result, trial, confirmed.get(trial.number)) for trial in trials]
@@ -55,24 +55,24 @@ def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
     if item is not None:
         scored = formatting.score_text(spec, item.mean, item.std) if item.scores else NOTHING
         facts |= {CONFIRMED: scored, SEEDS: _seeds(item), **caveats.cells(spec, item)}
-    told = item.told if item and item.scores else told_costs(spec, trial)
-    known = {name: formatting.amount(told[name]) for name in costs(result) if name in told}
-    return facts, _labelled(known), _parameters(spec, trial.params)
+    values = item.told if item and item.scores else told_costs(spec, trial)
+    cells = {name: formatting.amount(values[name]) for name in costs(result) if name in values}
+    return facts, _labelled(cells), _parameters(spec, trial.params)
 
 
 def _reported(spec: StudySpec, *, confirmed: bool) -> _Row:
-    """What is published; of a cost also what it is here, ``40 (here 24.7)``."""
+    """Return the published result; a cost with its value here: ``40 (here 24.7)``."""
     facts = {TRIAL: REPORTED, CONFIRMED if confirmed else SCORE: formatting.reported_number(spec)}
     if confirmed and spec.reported is not None:
         facts[SEEDS] = str(spec.reported.n or NOTHING)
-    known = {k: formatting.amount(v) for k, v in spec.reported_costs("cost").items()}
+    cells = {k: formatting.amount(v) for k, v in spec.reported_costs("cost").items()}
     for name, here in spec.reported_costs("cost_here").items():
-        known[name] = f"{known.get(name, NOTHING)} (here {formatting.amount(here)})"
-    return facts, _labelled(known), _parameters(spec, spec.reported_params)
+        cells[name] = f"{cells.get(name, NOTHING)} (here {formatting.amount(here)})"
+    return facts, _labelled(cells), _parameters(spec, spec.reported_params)
 
 
-def _labelled(known: _Cells) -> _Cells:
-    return {formatting.quantity_label(name): text for name, text in known.items()}
+def _labelled(cells: _Cells) -> _Cells:
+    return {formatting.quantity_label(name): text for name, text in cells.items()}
 
 
 def _parameters(spec: StudySpec, params: Mapping[str, ParamValue]) -> _Cells:
@@ -80,7 +80,7 @@ def _parameters(spec: StudySpec, params: Mapping[str, ParamValue]) -> _Cells:
 
 
 def _seeds(item: Confirmation) -> str:
-    """``10``, or ``8 of 10, 2 failed``."""
+    """Count the fresh seeds: ``10``, or ``8 of 10, 2 failed``."""
     n = str(len(item.scores))
     n += f" of {item.wanted}" if len(item.scores) < item.wanted else ""
     return n + (f", {item.failed} failed" if item.failed else "")

@@ -1,6 +1,6 @@
 """The report of a study: one HTML file that needs no network, for reading, printing and archiving.
 
-Each section is data, made by a function of the result; ``report.html.j2`` makes HTML of them.
+A function of the result makes the data of each section; ``report.html.j2`` renders them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def write(
     """Write the report, and return its path; see ``html``.
 
     Raises:
-        HpoError: it cannot be written.
+        HpoError: the file cannot be written.
     """
     text = html(result, others, kept)
     with writing(path) as draft:
@@ -49,10 +49,10 @@ def html(
     notices: Sequence[str] = (),
     live: bool = False,
 ) -> str:
-    """The report as one page: a pure function of the snapshots; ``live`` as in ``page.render``.
+    """Return the report as one page: a pure function of the snapshots; ``live`` as in ``render``.
 
-    ``others`` are the studies that its figure is drawn with, as far as they are there, ``kept`` is
-    how its best network reads the test part. ``notices`` stand at the top.
+    ``others`` are the existing studies that its figure overlays, ``kept`` is the confusion matrix
+    of its stored network. ``notices`` stand at the top.
     """
     spec, trained = result.spec, sum(trial.seconds for trial in result.every)
     sections = [section for section in _sections(result, others, kept) if section]
@@ -82,7 +82,7 @@ def html(
 def _sections(
     result: Result, others: Sequence[Result], kept: Confusion | None
 ) -> Iterator[Section | None]:
-    """All sections in their order; None for those of which there is nothing to say."""
+    """Yield all sections in their order; None for an empty one."""
     yield _figure(result, others)
     if isinstance(result, Sweep):
         yield _parameters(result) if result.spec.aim == "measurement" else None
@@ -98,7 +98,7 @@ def _sections(
 
 
 def _named(what: str, names: Iterable[str]) -> str:
-    """A sentence that lists something; empty if there is nothing."""
+    """Return a sentence that lists names; empty without names."""
     listed = ", ".join(names)
     return f"{what} {listed}." if listed else ""
 
@@ -108,22 +108,21 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
     if chart is None:
         return None
     how = [words.protocol_text(spec), words.hardware_text(spec)]
-    how += ["nothing was selected"] * (spec.protocol == Protocol.CONFIRM)
+    how += ["no selection"] * (spec.protocol == Protocol.CONFIRM)
     missing = {*(spec.figure.overlay if spec.figure else ())} - {o.name for o in chart.others}
     drawn = [
         other.name + f" ({words.protocol_text(other)})" * (other.protocol != spec.protocol)
         for other in chart.others
     ]
     sentences = [
-        f"Medians of {formatting.networks_text(spec.budget.members)}, each from its own seed"
-        f"{', in a band from the 25th to the 75th percentile' * chart.joined}; "
+        f"Medians of {formatting.networks_text(spec.budget.members)} with different seeds"
+        f"{', and bands from the 25th to the 75th percentile' * chart.joined}; "
         f"{'; '.join(filter(None, how))}.",
         caveats.SOLVED_MEANS * any(trial.checked for trial in result.search),
-        _named("Drawn with", drawn),
-        _named("Not there yet, or without points on these axes:", sorted(missing)),
-        f"{chart.homeless} of its complete trials have no place on the x axis."
-        * bool(chart.homeless),
-        _named("Stated elsewhere, in grey:", (one.label for one in chart.references)),
+        _named("Overlaid studies:", drawn),
+        _named("Missing studies, or without points on these axes:", sorted(missing)),
+        f"{chart.homeless} complete trials have no value on the x axis." * bool(chart.homeless),
+        _named("Published values, in grey:", (one.label for one in chart.references)),
     ]
     parts = [plot("figure", f"{chart.y_label} against {chart.x_label}", declared.figure(chart))]
     warnings = [] if result.selects else caveats.warnings(result)
@@ -132,7 +131,7 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
 
 
 def _points(result: Result) -> Section | None:
-    """Every point of a sweep as a table."""
+    """Return the table of all points of a sweep."""
     chart = declared.chart(result)
     if chart is None:
         return None
@@ -146,21 +145,21 @@ def _points(result: Result) -> Section | None:
             "quartiles": f"{point.low:.4g} – {point.high:.4g}",
             "n": len(point.trial.members),
         }
-        for label, point in sorted(points, key=lambda found: found[1].trial.number)
+        for label, point in sorted(points, key=lambda point: point[1].trial.number)
     ]
     note = f"In the order of the study file: {chart.y_label}."
-    return Section("points", note, [Table("Every point", rows)])
+    return Section("points", note, [Table("All points", rows)])
 
 
 def _convergence(result: Result) -> Section:
     spec = result.spec
     where = "on validation data" if spec.protocol == Protocol.VALIDATION else "on the test set"
     note = ", ".join(filter(None, (where, words.hardware_text(spec))))
-    note = f"Every trial of the search, scored {note}, and the best so far. Failed trials, and "
-    note += "scores off the scale, sit on its edge."
+    note = f"Score of every search trial {note}, and the best so far. Failed trials and scores "
+    note += "off the scale are drawn at the edge."
     if any(item.scores for item in result.confirmations):
-        note += " At the right end, what the search claimed of the confirmed trials (ring), and "
-        note += "what fresh seeds gave on the test part, mean ± standard deviation (diamond)."
+        note += " On the right, for each confirmed trial: the claim of the search (ring), and mean "
+        note += "± standard deviation over fresh seeds on the held-out test set (diamond)."
     if begun := formatting.warm_start_text(spec):
         note += f" {formatting.capital(begun)}."
     label = f"Score of every trial; {words.verdict(result)}"
@@ -177,9 +176,9 @@ def _front(result: Front) -> Section:
 def _parameters(result: Result) -> Section:
     star = f"A star marks the {words.named(result)}. " if result.selects else ""
     note = (
-        "Each searched parameter against the score; early trials are grey, hollow points are "
-        f"trials that were ended early. {star}A dashed line is the reported value. Scores off the "
-        "scale sit on its edge."
+        "Score against each searched parameter. Early trials are grey; trials that ended early are "
+        f"hollow. {star}A dashed line is the reported value. Scores off the scale are drawn at the "
+        "edge."
     )
     label = f"Score against each of: {', '.join(result.spec.parameters)}"
     figures = (parameters.parameters(result, only=name) for name in result.spec.dimensions)
@@ -189,38 +188,38 @@ def _parameters(result: Result) -> Section:
 
 
 def _importance(result: Result) -> Section:
-    found = importance.measure(result)
+    shares = importance.measure(result)
     label = "Importance of each parameter"
-    parts = [plot("importance", label, importance.bars(found))] if found else []
-    return Section("importance", importance.note(result, found), parts)
+    parts = [plot("importance", label, importance.bars(shares))] if shares else []
+    return Section("importance", importance.note(result, shares), parts)
 
 
 def _learning_curves(result: Result) -> Section:
-    note = "Score after each epoch: of the best trials a thin line per network and a thick one "
-    note += f"for their mean; in grey others, at most {networks.MAX_CURVES} of them."
+    note = "Score after each epoch. The best trials have a thin line per network and a thick line "
+    note += f"for the mean; up to {networks.MAX_CURVES} other trials are grey."
     parts = [plot("curves", "Score after each epoch", networks.learning_curves(result))]
     return Section("curves", note, parts, title="Learning curves")
 
 
 def _confirmation(result: Result) -> Section | None:
-    spec, found = result.spec, result.confirmations
-    if not found:
+    spec, items = result.spec, result.confirmations
+    if not items:
         return Section("confirmation", "Nothing has been confirmed yet.") if spec.confirm else None
     what = "Trials of the front" if result.costs else "The best of the search"
-    note = f"{what}, trained on the whole training part from fresh seeds "
-    note += f"({spec.confirm_epochs} epochs) and tested once on the test part."
+    note = f"{what}, trained on the whole training set from fresh seeds "
+    note += f"({spec.confirm_epochs} epochs) and tested once on the held-out test set."
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {words.PAPER_PROTOCOL}."
-    note += f" {caveats.SOLVED_MEANS}" * any(item.checks for item in found)
-    note += f" {caveats.THERMAL_MEANS}" * any(item.thermal is not None for item in found)
-    scored = [item for item in found if item.scores]
+    note += f" {caveats.SOLVED_MEANS}" * any(item.checks for item in items)
+    note += f" {caveats.THERMAL_MEANS}" * any(item.thermal is not None for item in items)
+    scored = [item for item in items if item.scores]
     label = f"Fresh-seed scores of each configuration; {words.verdict(result)}"
     parts = [plot("confirmed", label, networks.confirmed(result))] if scored else []
     return Section("confirmation", note, parts, warnings=caveats.warnings(result))
 
 
 def _beside(result: Result) -> Section | None:
-    """All baselines, and how the confirmed score stands beside each."""
+    """Compare the confirmed score with all baselines."""
     spec = result.spec
     rows = [
         {
@@ -232,38 +231,38 @@ def _beside(result: Result) -> Section | None:
         }
         for one in result.baselines
     ]
-    note = "Fitted to the whole training part and tested once, as a confirmation is. Differences "
-    note += f"have 95 % intervals; ahead and behind are told by {intervals.TEST} at 5 %."
+    note = "Fitted to the whole training set and tested once, like a confirmation. Differences "
+    note += f"have 95 % intervals; ahead and behind mean significant at 5 % by {intervals.TEST}."
     parts = [Table("Baselines, the best first", rows)]
-    return Section("beside", note, parts, title="Beside the simplest things") if rows else None
+    return Section("beside", note, parts, title="Comparison with baselines") if rows else None
 
 
 def _confusion(kept: Confusion) -> Section:
     right, total = sum(row[i] for i, row in enumerate(kept.counts)), sum(map(sum, kept.counts))
-    note = "How the network that is kept of the study, one of the best trial, reads the test part, "
-    note += "as its traces show it: on the solved equation, where there is one. "
-    note += f"{right:,} of {total:,} series rightly ({100 * right / total:.1f} %)."
+    note = "Predictions of the stored network of the best trial on the held-out test set, on the "
+    note += "solved equation where there is one: "
+    note += f"{right:,} of {total:,} series correct ({100 * right / total:.1f} %)."
     parts = [plot("confusion", f"Confusion matrix; {note}", networks.confusion(kept))]
     return Section("confusion", note, parts, title="Confusion matrix")
 
 
 def _best(result: Result) -> Section:
-    """The best trials with all that is known of them, also what was confirmed."""
+    """Return the table of the best trials and their confirmations."""
     trials, caption = result.front, "The front of the search, cheapest first"
     if not result.costs:
         confirm = result.spec.confirm
         trials = result.ranking[: max(BEST_ROWS, confirm.top if confirm else 0)]
         caption = f"The best {len(trials)} complete trials of the search"
     table = Table(caption, ranking.table(result, trials))
-    note = "What the search gave, means over the networks of a trial, and what fresh seeds did."
+    note = "Search scores are means over a trial's networks, confirmed scores over fresh seeds."
     title = "Trials of the front" if result.costs else "Best trials"
     return Section("best", note, [table], title=title)
 
 
 def _ended(result: Result, state: SlotState) -> Section | None:
-    """What failed, with its messages; or what was taken out of the search by hand, and why."""
-    found = result.ended(state)
-    if not found:
+    """Return the table of failed or excluded trials, with their messages."""
+    trials = result.ended(state)
+    if not trials:
         return None
     rows = [
         {
@@ -272,15 +271,15 @@ def _ended(result: Result, state: SlotState) -> Section | None:
             "worker": trial.worker or ranking.NOTHING,
             "message": _message(trial.message or ""),
         }
-        for trial in found[:ENDED_ROWS]
+        for trial in trials[:ENDED_ROWS]
     ]
-    note = f"{len(found):,} {state}" + " by hand (hpo exclude)" * (state == SlotState.EXCLUDED)
-    note += f", of which {ENDED_ROWS} are listed." if found[ENDED_ROWS:] else "."
+    note = f"{len(trials):,} {state}" + " by hand (hpo exclude)" * (state == SlotState.EXCLUDED)
+    note += f"; the first {ENDED_ROWS} are listed." if trials[ENDED_ROWS:] else "."
     return Section(str(state), note, [Table(f"{state} trials".capitalize(), rows, css="")])
 
 
 def _message(message: str) -> Markup:
-    """Its last line, which unfolds to all of it if there is more."""
+    """Return the last line of a message, which unfolds to the whole message."""
     last = formatting.cut(formatting.last_line(message), 120)
     if last == message.strip():
         return code(last)

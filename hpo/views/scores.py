@@ -1,4 +1,4 @@
-"""Which trials have a score, which score is claimed, and where trials stand along an axis."""
+"""Trials with a score, their claimed score, and their position along an axis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hpo.views import formatting
 
 
 def scored(result: Result) -> list[Trial]:
-    """Settled search trials with a score: complete ones, and those that were ended early."""
+    """Return settled search trials with a score: complete ones, and those that ended early."""
     states = (SlotState.COMPLETE, SlotState.PRUNED)
     return [
         trial
@@ -26,15 +26,15 @@ def scored(result: Result) -> list[Trial]:
 
 
 def comparable(result: Result) -> list[Trial]:
-    """Those that trained a network to its end: complete ones, and those that left a race."""
+    """Return the trials that trained a network to the end: complete, or eliminated in a race."""
     return [trial for trial in scored(result) if trial.compares]
 
 
 def axis_score(spec: StudySpec, trial: Trial) -> float:
-    """What is claimed of a scored trial, in the unit of the axes.
+    """Return the claimed score of a trial, in the unit of the axes.
 
-    Of a study that selects nothing, it is on the solved equation if there. A search goes by the
-    scores at its own step, whatever is known besides.
+    A study without selection has the score on the solved equation if there is one, a search the
+    score at its own step.
     """
     solved = spec.aim in ("measurement", "sweep") and trial.checked
     claimed = statistics.fmean(trial.scores) if solved else trial.score
@@ -42,7 +42,7 @@ def axis_score(spec: StudySpec, trial: Trial) -> float:
 
 
 def reported_score(spec: StudySpec) -> tuple[float, float] | None:
-    """The reported score and its deviation, 0 where none is told, in the unit of the axes."""
+    """Return the reported score and its deviation (0 if unknown), in the unit of the axes."""
     reported = spec.reported
     if reported is None:
         return None
@@ -50,9 +50,9 @@ def reported_score(spec: StudySpec) -> tuple[float, float] | None:
 
 
 def focus(result: Result) -> tuple[float, float]:
-    """The scores worth a look: all but outliers on the bad side.
+    """Return the range of scores to show: all but outliers on the bad side.
 
-    What is reported, what was confirmed and the best baseline are always in view.
+    It includes the reported score, the confirmed scores and the best baseline.
     """
     spec = result.spec
     sign = 1.0 if spec.maximize else -1.0
@@ -60,8 +60,9 @@ def focus(result: Result) -> tuple[float, float]:
     if len(values) >= 8:
         quarter, _, upper = statistics.quantiles(values, n=4)
         values = [value for value in values if value >= quarter - (upper - quarter)]
-    if (known := reported_score(spec)) is not None:
-        values += [sign * (known[0] - known[1]), sign * (known[0] + known[1])]
+    if (reported := reported_score(spec)) is not None:
+        mean, std = reported
+        values += [sign * (mean - std), sign * (mean + std)]
     scores = [s for c in result.confirmations for s in c.scores]
     scores += [one.score for one in result.baselines[:1]]
     values += [sign * formatting.shown(spec, score) for score in scores]
@@ -77,23 +78,23 @@ class Clock:
     """An x axis: search trials at their numbers, at the epochs spent, or when they settled."""
 
     name: str
-    """What a button that chooses it is called."""
+    """The label of its button."""
     title: str
-    """What the axis is called, with its unit."""
+    """The label of the axis, with its unit."""
     at: Mapping[int, float]
-    """Where each search trial stands, by its number; an unsettled one at the moment of the look."""
+    """The position of each search trial, by number; an unsettled one stands at the present."""
 
     @property
     def end(self) -> float:
-        """Where the last trial stands."""
+        """Return the position of the last trial."""
         return max(self.at.values(), default=0.0)
 
 
 def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
-    """By trial number, by epochs of training, and by time since the study was created.
+    """Return the axes: trial number, epochs of training, and time since the study was created.
 
-    Epochs are those of a trial and of all before it by number: whoever runs the study, however
-    many at a time, trials stand at the same epochs. Time has a unit that fits.
+    Epochs are cumulated by trial number, so they do not depend on the number of workers. The unit
+    of time fits its range.
     """
     spent = accumulate(effort.of_slot(result.spec, trial) for trial in result.search)
     epochs = {trial.number: float(n) for trial, n in zip(result.search, spent, strict=True)}
@@ -111,12 +112,12 @@ def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
 
 
 def incumbents(result: Result, clock: Clock) -> list[Trial]:
-    """Complete trials that were better than all before them along a clock, in that order."""
-    found: list[Trial] = []
+    """Return the complete trials that were better than all before them along a clock."""
+    best: list[Trial] = []
     complete = [trial for trial in scored(result) if trial.state == SlotState.COMPLETE]
     sign = 1.0 if result.spec.maximize else -1.0
     gain = {trial.number: sign * axis_score(result.spec, trial) for trial in complete}
     for trial in sorted(complete, key=lambda trial: (clock.at[trial.number], trial.number)):
-        if not found or gain[trial.number] > gain[found[-1].number]:
-            found.append(trial)
-    return found
+        if not best or gain[trial.number] > gain[best[-1].number]:
+            best.append(trial)
+    return best

@@ -1,6 +1,6 @@
-"""The sentences on a study that terminal, report and figures share: progress, verdict, gap.
+"""Sentences on a study that terminal, report and figures share: progress, verdict, gap.
 
-Plain text throughout: whoever puts it into HTML escapes it there.
+All texts are plain; code that puts one into HTML escapes it.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ PAPER_PROTOCOL = "searched on the test set, as the paper does"
 
 
 def gap_text(result: Result, what: str = "") -> str:
-    """``3.7 points above the reported 89.83 ± 2.91 % (arXiv:2408.02835)``, see ``against``.
+    """Compare the headline score with the reported one; see ``against``.
 
-    Empty where there is no score, or nothing reported; ``what`` names that otherwise.
+    ``3.7 points above the reported 89.83 ± 2.91 % (arXiv:2408.02835)``. Empty if either score is
+    missing; ``what`` is another name for the reported score.
     """
-    found = result.headline
-    if found is None or found.reported is None:
+    score = result.headline
+    if score is None or score.reported is None:
         return ""
     what = what or f"the {formatting.reported_text(result.spec)}"
-    return against(result.spec, found.estimate, found.reported, what) + _direction(result.spec)
+    return against(result.spec, score.estimate, score.reported, what) + _direction(result.spec)
 
 
-def against(spec: StudySpec, own: Estimate, other: Estimate, what: str) -> str:
-    """A score held against another one, which ``what`` names, by ``intervals.compare``.
+def against(spec: StudySpec, score: Estimate, other: Estimate, what: str) -> str:
+    """Compare a score with another one, which ``what`` names, by ``intervals.compare``.
 
     ``3.7 points below the reported 89.83 ± 2.91 %``, ``level with the reported 89.83 % (0.7 points
-    less)``; where nothing is known of what varies, ``0.7 points less than the reported 89.83 %``.
+    less)``; without standard errors, ``0.7 points less than the reported 89.83 %``.
     """
-    difference = own.mean - other.mean
+    difference = score.mean - other.mean
     size = f"{formatting.shown(spec, abs(difference)):{'.1f' if spec.is_accuracy else '.3g'}}"
     same, points = not float(size), f" point{'s' * (size != '1.0')}" * spec.is_accuracy
-    relation = intervals.compare(own, other, maximize=spec.maximize).relation
+    relation = intervals.compare(score, other, maximize=spec.maximize).relation
     where, more = ("above", "more") if difference > 0 else ("below", "less")
     text = f"{size}{points} {where} {what}"
     if relation == "level" or same:
@@ -58,20 +59,20 @@ def _direction(spec: StudySpec) -> str:
 
 
 def headline(result: Result, aside: str = "") -> str:
-    """The score that a study is named by: ``89.1 ± 1.2 % confirmed``, or ``90.5 % in the search``.
+    """Return the headline score: ``89.1 ± 1.2 % confirmed``, or ``90.5 % in the search``.
 
-    Empty while there is none. ``aside`` is said of the score in brackets.
+    Empty while there is none. ``aside`` follows the score in brackets.
     """
-    found = result.headline
-    if found is None:
+    score = result.headline
+    if score is None:
         return ""
-    text = formatting.point_text(result.spec, found.score, found.std, [*found.costs.values()])
+    text = formatting.point_text(result.spec, score.score, score.std, [*score.costs.values()])
     text += f" ({aside})" if aside else ""
-    return f"{text} confirmed" if found.confirmed else f"{text} in the search"
+    return f"{text} confirmed" if score.confirmed else f"{text} in the search"
 
 
 def progress(result: Result) -> str:
-    """How far the search is.
+    """Describe the progress of the search.
 
     ``57 of 60 trials settled: 41 complete, 14 curves cut short; 1,960 epochs of training``
     """
@@ -87,7 +88,7 @@ def progress(result: Result) -> str:
 
 
 def utilisation(result: Result) -> str:
-    """How long search and confirmation took, and how busy workers with trials were; else empty.
+    """Return durations of search and confirmation, and the utilisation of workers; or nothing.
 
     ``search 3 min 12 s on 2 workers that had trials, 99.4 % of their time training and scoring``
     """
@@ -95,9 +96,9 @@ def utilisation(result: Result) -> str:
     names = {Phase.SEARCH: search, Phase.CONFIRM: "confirmation"}
     texts = [
         f"{names[phase]} "
-        f"{formatting.duration_text(found.seconds)} on {found.workers} "
-        f"worker{'s' * (found.workers > 1)} that had trials, {100 * found.training:.1f} %"
-        for phase, found in result.utilisation.items()
+        f"{formatting.duration_text(use.seconds)} on {use.workers} "
+        f"worker{'s' * (use.workers > 1)} that had trials, {100 * use.training:.1f} %"
+        for phase, use in result.utilisation.items()
     ]
     texts[:1] = [f"{text} of their time training and scoring" for text in texts[:1]]
     rest = ["the rest is suggesting, writing and waiting (lineage)"]
@@ -105,27 +106,27 @@ def utilisation(result: Result) -> str:
 
 
 def remarks(result: Result) -> list[str]:
-    """What is not as one would expect of a study's trials; mostly nothing."""
-    found = []
+    """Return remarks on unusual trials: enqueued by hand, other code, other numerics, foreign."""
+    lines = []
     if by_hand := len(result.enqueued):
-        found.append(f"{by_hand:,} enqueued by hand (hpo enqueue)")
+        lines.append(f"{by_hand:,} enqueued by hand (hpo enqueue)")
     if since := ", ".join(map(str, result.snapshot.code_changes)):
-        found.append(f"another source of the objective from trial {since} on (hpo accept-code)")
-    n, known = result.other_numerics
+        lines.append(f"source of the objective changed at trial {since} (hpo accept-code)")
+    n, total = result.other_numerics
     if n:
-        found.append(
-            f"{n:,} of {known:,} trials and confirmations were computed on another processor, or "
-            "with other packages or threads (lineage)"
+        lines.append(
+            f"{n:,} of {total:,} trials and confirmations ran on another type of CPU, or with "
+            "other package versions or thread counts (lineage)"
         )
     if foreign := result.snapshot.foreign_trials:
-        trials = f"{foreign:,} trial{'s' * (foreign > 1)} that others have added"
-        where = "in Optuna's tables, whose best_trial may be one of them"
-        found.append(f"not counted: {trials} {where}")
-    return found
+        trials = f"{foreign:,} trial{'s' * (foreign > 1)} that other programs added"
+        where = "to Optuna's tables; Optuna's best_trial may be one of them"
+        lines.append(f"not counted: {trials} {where}")
+    return lines
 
 
 def ended(result: Result) -> str:
-    """How the settled trials ended, in the order of the states.
+    """Count the settled trials by how they ended.
 
     ``41 complete, 10 curves cut short, 4 not replicated further, 2 failed``
     """
@@ -136,7 +137,7 @@ def ended(result: Result) -> str:
 
 
 def edges(result: Result) -> list[str]:
-    """At which bounds of the space the best trials lie, and what to widen; see ``study.edges``.
+    """Name the bounds at which the best trials lie, and what to widen; see ``study.edges``.
 
     ``tau_ns: 4 of the best 5 trials lie at its lower bound 1 (within 2 % of the range): widen
     [space] tau_ns, low = 0.3``
@@ -155,12 +156,12 @@ def edges(result: Result) -> list[str]:
 
 
 def verdict(result: Result) -> str:
-    """The study in one sentence: its ``clauses``."""
+    """Return the ``clauses`` on a study as one sentence."""
     return "; ".join(clauses(result))
 
 
 def clauses(result: Result) -> list[str]:
-    """What is to say of a study, its key number first; of a failure with its traceback, two lines.
+    """Return the clauses of the verdict, the key number first; two lines of a traceback.
 
     ``confirmed 94.9 ± 0.7 % on 10 fresh seeds``, ``4.8 points above the best baseline, …``
     """
@@ -169,13 +170,13 @@ def clauses(result: Result) -> list[str]:
     if result.state == StudyState.FAILED:
         parts.append(f"study failed: {reason or 'no reason was stored'}")
     if result.state == StudyState.STOPPED:
-        parts.append(f"stopped by {reason or 'somebody'}")
+        parts.append(f"stopped by {reason or 'an unknown user'}")
     if isinstance(result, Sweep):
         return [*filter(None, [*parts, _swept(result), beside(result)])]
     confirmed = result.confirmed
     parts += [_confirmed(result, confirmed)] if confirmed else _searched(result)
     if confirmed is not None:
-        parts += _known(result, confirmed)
+        parts += _uncertainty(result, confirmed)
     parts += [gap_text(result) or formatting.reported_text(result.spec), beside(result)]
     if confirmed is not None:
         parts += caveats.assured(result.spec, confirmed)
@@ -184,7 +185,7 @@ def clauses(result: Result) -> list[str]:
 
 
 def beside(result: Result) -> str:
-    """The confirmed score held against ``Result.rivals``; without one, what the best scores.
+    """Compare the confirmed score with ``Result.rivals``; without one, name the best baseline.
 
     ``2.1 points above the best baseline, ESN of 96 units (91.0 ± 0.7 %)``; or ``no better than
     chance, majority class (10.1 %)``.
@@ -194,31 +195,34 @@ def beside(result: Result) -> str:
     if best is None or item is None:
         return f"best baseline {formatting.baseline_text(spec, best)}" if best else ""
     chance = next((one for one in result.baselines if one.is_chance), best)
-    own, rivals, what = item.estimate(spec), result.rivals, "the best baseline, "
-    known = result.beside(chance)
-    if chance.is_chance and known and known.relation in ("level", "behind"):
+    score, rivals, what = item.estimate(spec), result.rivals, "the best baseline, "
+    margin = result.beside(chance)
+    if chance.is_chance and margin and margin.relation in ("level", "behind"):
         rivals, what = [chance], "chance, " * (chance.name != "chance")
-        if (known.difference > 0.0) != spec.maximize or not known.difference:
+        if (margin.difference > 0.0) != spec.maximize or not margin.difference:
             return f"no better than {what}{formatting.baseline_text(spec, chance)}"
     names = [formatting.baseline_text(spec, one) for one in rivals]
     names[0] = what + names[0]
-    held = zip(rivals, names, strict=True)
-    texts = [against(spec, own, intervals.published(*one.published), name) for one, name in held]
+    pairs = zip(rivals, names, strict=True)
+    texts = [against(spec, score, intervals.published(*one.published), name) for one, name in pairs]
     return ", ".join(texts) + _direction(spec)
 
 
 def difference(result: Result, baseline: Baseline) -> str:
-    """The confirmed score minus a baseline's: ``3.7 (2.4 to 5.0), ahead``; a dash without."""
-    found, spec = result.beside(baseline), result.spec
-    if found is None:
+    """Return the confirmed score minus a baseline's: ``3.7 (2.4 to 5.0), ahead``; or a dash."""
+    margin, spec = result.beside(baseline), result.spec
+    if margin is None:
         return "–"
-    known, digits = (found.difference, found.low, found.high), "1f" if spec.is_accuracy else "3g"
-    own, *ends = (f"{formatting.shown(spec, x):+.{digits}}" for x in known if x is not None)
-    return f"{own} ({' to '.join(ends)}), {found.relation}" if ends else own
+    values, digits = (
+        (margin.difference, margin.low, margin.high),
+        "1f" if spec.is_accuracy else "3g",
+    )
+    mean, *ends = (f"{formatting.shown(spec, x):+.{digits}}" for x in values if x is not None)
+    return f"{mean} ({' to '.join(ends)}), {margin.relation}" if ends else mean
 
 
 def _swept(result: Sweep) -> str:
-    """A study that selects nothing in one sentence; no point of it is called the best."""
+    """Return the verdict on a sweep, which has no best point."""
     spec, complete = result.spec, result.trained
     scores = [statistics.median(s.scores) for s in complete]
     points = f"{len(complete):,} of {spec.budget.trials:,} points measured"
@@ -226,24 +230,24 @@ def _swept(result: Sweep) -> str:
         return points
     low, high = formatting.score_text(spec, min(scores)), formatting.score_text(spec, max(scores))
     n = spec.budget.members
-    found = caveats.of_points(spec, complete)
-    how = ", ".join(filter(None, (protocol_text(spec), found.basis)))
+    notes = caveats.of_points(spec, complete)
+    how = ", ".join(filter(None, (protocol_text(spec), notes.basis)))
     text = f"{points}, medians of {n} networks from {low} to {high} ({how})"
-    remark = found.remark.replace(" of the points ", " of them ").rstrip(".")
+    remark = notes.remark.replace(" of the points ", " of them ").rstrip(".")
     return "; ".join(filter(None, (text, remark)))
 
 
 def protocol_text(spec: StudySpec) -> str:
-    """Which data trained and scored: ``trained on the whole training part, tested once …``."""
+    """Name the data for training and scoring: ``trained on the whole training set, …``."""
     return {
-        Protocol.PAPER: PAPER_PROTOCOL if spec.aim != "sweep" else "scored on the test part",
-        Protocol.CONFIRM: "trained on the whole training part, tested once on the test part",
+        Protocol.PAPER: PAPER_PROTOCOL if spec.aim != "sweep" else "scored on the test set",
+        Protocol.CONFIRM: "trained on the whole training set, tested once on the held-out test set",
         Protocol.VALIDATION: "validation",
     }[spec.protocol]
 
 
 def hardware_text(spec: StudySpec) -> str:
-    """What scores are the mean over, if not of ideal networks; else empty."""
+    """Say that scores are means over simulated chips; empty for ideal networks."""
     varied = any(name.startswith(VARIABILITY) for name in (*spec.varied, *spec.parameters))
     return "mean over simulated chips" * varied
 
@@ -273,29 +277,29 @@ def _confirmed(result: Result, confirmed: Confirmation) -> str:
     return text
 
 
-def _known(result: Result, item: Confirmation) -> list[str]:
-    """How well a confirmed score is known, and what the search claimed if that is another one.
+def _uncertainty(result: Result, item: Confirmation) -> list[str]:
+    """Return the interval of a confirmed score, and the search's claim where it differs.
 
     ``95 % interval 92.2 to 95.3 % (standard errors: seeds 0.2 points, 899 series 0.8 points)``.
-    Nothing is said where it is not known how many series scored.
+    Empty if the number of scored series is unknown.
     """
-    spec, own = result.spec, item.estimate(result.spec)
-    if own.interval is None or own.n_series is None:
+    spec, score = result.spec, item.estimate(result.spec)
+    if score.interval is None or score.n_series is None:
         return []
-    low, high = (100 * end for end in own.interval)
-    known = {"seeds": own.seeds, f"{own.n_series:,.0f} series": own.sampling}
-    errors = [f"{what} {100 * e:.1f} points" for what, e in known.items() if e is not None]
+    low, high = (100 * end for end in score.interval)
+    parts = {"seeds": score.seeds, f"{score.n_series:,.0f} series": score.sampling}
+    errors = [f"{what} {100 * e:.1f} points" for what, e in parts.items() if e is not None]
     texts = [f"95 % interval {low:.1f} to {high:.1f} % (standard errors: {', '.join(errors)})"]
-    own_trials = (trial for trial in result.search if trial.number == item.source)
-    claim = next(map(result.claim, own_trials), None)
+    sources = (trial for trial in result.search if trial.number == item.source)
+    claim = next(map(result.claim, sources), None)
     if claim is None or claim.n_series is None:
         return texts
-    told = against(spec, own, claim, "what the search claimed")
-    return texts + [told] * (not told.startswith("level"))
+    text = against(spec, score, claim, "what the search claimed")
+    return texts + [text] * (not text.startswith("level"))
 
 
 def _at_cost(spec: StudySpec, item: Confirmation) -> str:
-    """`` at 12.3 pJ (1,010 synapses, 32 neurons, 64 ns)``: the costs, and others that are told."""
+    """`` at 12.3 pJ (1,010 synapses, 32 neurons, 64 ns)``: its costs, and further ones."""
     if not item.costs:
         return ""
     named = spec.named_costs(item.costs)
@@ -313,16 +317,16 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
         (spec.reported_costs("cost_here"), "the {} that the reported network takes here"),
     ]
     shares = [
-        f"{100.0 * cost / known[name]:.0f} % of {of.format(formatting.quantity(name, known[name]))}"
+        f"{100.0 * cost / costs[name]:.0f} % of {of.format(formatting.quantity(name, costs[name]))}"
         for name, cost in spec.named_costs(item.costs).items()
-        for known, of in whole
-        if name in known
+        for costs, of in whole
+        if name in costs
     ]
     return f": {', '.join(shares)}" if shares else ""
 
 
 def named(result: Result) -> str:
-    """What the best trial of a search is called."""
+    """Return what the best trial of a search is called."""
     spec, best = result.spec, result.best
     if not isinstance(result, Front) or best is None or best.score is None:
         return "best"
@@ -334,7 +338,7 @@ def named(result: Result) -> str:
 
 
 def best_text(result: Result) -> str:
-    """What the search claims of its best trial: ``94.1 % at 12.3 pJ``; empty without one."""
+    """Return the search's claim for its best trial: ``94.1 % at 12.3 pJ``; empty without one."""
     best = result.best
     if best is None or (claimed := result.claimed(best)) is None:
         return ""
@@ -362,7 +366,7 @@ def _searched(result: Result) -> list[str]:
         text += f", of {len(result.front)} trials on the front"
     failed = sum(c.failed for c in confirmations)
     if spec.confirm is None:
-        return [text, "no confirmation was asked for"]
+        return [text, "no confirmation in the study file"]
     if confirmations and all(c.complete for c in confirmations):
         return [text, f"not confirmed: all {failed} confirmation trainings failed"]
     return [text, "not confirmed yet"]

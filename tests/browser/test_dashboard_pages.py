@@ -62,7 +62,7 @@ def test_the_pages_follow_a_study_while_a_worker_runs(
             check_dark_and_narrow(browser, address)
         finally:
             kill(worker)
-        page.get_by_text("No worker is at work on this study now.").wait_for()
+        page.get_by_text("No worker is serving this study.").wait_for()
         assert page.evaluate("window.not_reloaded")
         page.get_by_role("link", name="In optuna-dashboard").click()
         page.get_by_text("live (id=1)").wait_for()

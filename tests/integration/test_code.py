@@ -124,7 +124,7 @@ def test_another_source_is_refused_until_it_is_accepted(
     assert table(snapshot)[:4] == before
     assert len({slot.lineage["code"] for slot in snapshot.search}) == 2
     status = hpo_in("status", "mine")
-    assert "another source of the objective from trial 5 on (hpo accept-code)" in status.stdout
+    assert "source of the objective changed at trial 5 (hpo accept-code)" in status.stdout
     assert json.loads(hpo_in("status", "mine", "--json").stdout)["code_changes"] == [5]
 
 

@@ -80,7 +80,7 @@ def test_a_study_is_found_from_the_home_page_and_sent_once(running: Dashboard) -
     assert running.get("/study/toy", If_None_Match=known).status == 304
     assert running.get("/study/toy", "HEAD").body == b""
     now = running.get("/study/toy/now", Accept_Encoding="").body.decode()
-    assert "No worker is at work on this study now." in now
+    assert "No worker is serving this study." in now
     assert "submitted" in now
     missing = drawn(running, "/study/other")
     assert missing.status == 404
@@ -154,7 +154,7 @@ def test_a_study_is_shown_though_one_that_its_figure_names_cannot_be_read(
     unreadable(shown, "toy")
     page = drawn(running, "/study/healthy").body.decode()
     assert "0 of 24 trials settled" in page
-    assert "Not drawn, for it cannot be read: toy: study &#39;toy&#39; in the database: " in page
+    assert "Not drawn: study toy cannot be read: study &#39;toy&#39; in the database: " in page
 
 
 def test_metrics_of_a_slow_database_are_none(running: Dashboard, shown: Storage) -> None:

@@ -109,7 +109,7 @@ def test_what_it_does_not_start_with(database_url: str, tmp_path: Path) -> None:
     )
     (tmp_path / "short").write_text("short")
     said = refused("--host", "0.0.0.0", "--port", "0", "--password-file", str(tmp_path / "short"))
-    assert "its file must hold one line of at least 16 characters" in said
+    assert "expected one line of at least 16 characters" in said
     wrong = re.sub(r"/\w+\?", "/nosuchdatabase?", database_url)
     said = refused("--port", "0", "--storage", wrong, PATH="/usr/bin:/bin", HPO_HOME="/tmp")
     assert "the database must exist" in said

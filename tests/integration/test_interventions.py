@@ -149,8 +149,8 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
     assert "toy: study failed: 3 slots in a row failed; the last one: ValueError: trial 2" in shown
     assert "3 of 6 trials settled: 3 failed; 1 begun, waiting for a worker" in shown
     assert "3 failed; the last:\n  trial 0: ValueError: trial 0" in shown
-    assert "  once the cause is mended: hpo retry toy\n" in shown
-    assert "run these trials again with `hpo retry toy`" in shown
+    assert "  after fixing the cause: hpo retry toy\n" in shown
+    assert "retry these trials with `hpo retry toy`" in shown
     assert "waiting" in hpo("trials", "toy")
     assert "toy: to be run again: trial 0; trial 1; trial 2" in hpo("retry", "toy")
     assert ledger.snapshot("toy").state == StudyState.OPEN

@@ -108,7 +108,7 @@ def test_the_report_shows_how_the_kept_network_reads_the_test_half(
     assert cells["y"] == cells["x"] == ["sine", "square", safe(pages.HOSTILE)]
     read = [row.index(max(row)) for row in cells["customdata"]]
     assert read == [0, 2, 2], "squares: read wrongly"
-    assert " series rightly (" in report.read_text()
+    assert " series correct (" in report.read_text()
     (same,) = hpo.load("toy", kept).plot_confusion_matrix().data
     assert [[int(n) for n in row] for row in same.customdata] == cells["customdata"]
 

@@ -60,7 +60,7 @@ def test_power_cuts_count_against_no_trial(
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.OPEN
     assert snapshot.search[0].losses == 2 * MAX_LOSSES
-    assert "trial 0 has lost 20 workers so far; if it is what kills them, set it aside" in hpo(
+    assert "trial 0 has lost 20 workers so far; if it crashes them, exclude it" in hpo(
         "status", "toy"
     )
 
@@ -193,7 +193,7 @@ def test_a_trial_that_kills_its_workers_can_be_set_aside(
         if attempt == 0:
             ledger.store_suggestion(held, decide(ledger, held))
         ledger.release_lost(held.worker, "killed by SIGSEGV")
-    assert "go on with `hpo resume toy`, or set the trial aside first: `hpo exclude toy --" in hpo(
+    assert "run `hpo resume toy`, or first exclude the trial: `hpo exclude toy --" in hpo(
         "status", "toy"
     )
     said = hpo("exclude", "toy", "--trial", "4", "--reason", "kills its workers")

@@ -124,7 +124,7 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
     assert [*kept.index] == [*range(8)]
     assert [*kept["x"]] == [slot.params["x"] for slot in snapshot.search]
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 9
-    assert "fresh seed, test part" in shown(figure, "application/vnd.plotly.v1+json")
+    assert "fresh seed, test set" in shown(figure, "application/vnd.plotly.v1+json")
     assert not (tmp_path / "toy-report.html").exists()
 
 
@@ -204,12 +204,12 @@ def test_what_a_study_has_not_is_said(url: str, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(StudyError) as refused:
         study.plot_front()
     assert str(refused.value) == (
-        "plain: plot_front: a [cost] must be there, but got none. See plot_convergence()."
+        "plain: plot_front: expected a [cost], got none. See plot_convergence()."
     )
     with pytest.raises(StudyError, match="trains no network that can be shown or retrained"):
         study.network()
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(HpoError, match=r"study\.trials: pandas must be installed, but got none"):
+    with pytest.raises(HpoError, match=r"study\.trials needs pandas, which is not installed"):
         _ = study.trials
 
 
@@ -239,7 +239,7 @@ def test_a_study_holds_the_embedded_server_while_it_is_there(hpo_home: Path) -> 
     gc.collect()
     assert study.trials.empty
     assert study.best is None
-    with pytest.raises(StudyError, match="50 are needed at least"):
+    with pytest.raises(StudyError, match="at least 50 trials"):
         study.plot_importance()
     assert status(hpo_home).running
     del study

@@ -61,14 +61,14 @@ def test_trials_that_others_have_added_are_told_apart_in_every_view(
     theirs(storage).optimize(lambda trial: 1e9, n_trials=2)
     run(ledger)
     said = (
-        "not counted: 2 trials that others have added in Optuna's tables, whose best_trial may be "
-        "one of them"
+        "not counted: 2 trials that other programs added to Optuna's tables; Optuna's best_trial "
+        "may be one of them"
     )
     assert said in hpo("status", "toy")
     assert json.loads(hpo("status", "toy", "--json"))["foreign_trials"] == 2
     page = tmp_path / "report.html"
     hpo("report", "toy", "-o", page)
-    assert "not counted: 2 trials that others have added" in page.read_text()
+    assert "not counted: 2 trials that other programs added" in page.read_text()
     snapshot = ledger.snapshot("toy")
     assert snapshot.settled == 4
     assert theirs(storage).best_value == 1e9, "what is told apart"

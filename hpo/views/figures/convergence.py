@@ -1,4 +1,4 @@
-"""Every trial's score and the best so far, along trial number, epochs of training or time."""
+"""The convergence of a search against trial number, epochs of training or time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hpo.views.scores import Clock, axis_score, clocks, focus, incumbents, score
 
 
 def convergence(result: Result) -> go.Figure:
-    """Every trial's score and the best so far, against the reported value and its band.
+    """Draw every trial's score and the best so far; references as in ``add_references``.
 
-    All traces are there once for each clock, of which the first one is shown.
+    Each clock has its own traces; those of the first clock are visible.
     """
     axes, view = clocks(result), focus(result)
     figure = style.style(go.Figure(), height=480)
@@ -33,14 +33,14 @@ def convergence(result: Result) -> go.Figure:
 
 
 def _traces(result: Result, clock: Clock, view: tuple[float, float]) -> Iterator[go.Scatter]:
-    """Scored trials, the best so far, and beyond its end what was claimed and confirmed.
+    """Yield scored trials, the best so far, and beyond its end claims and confirmed scores.
 
-    Failed trials, and those off the scale, stand on the edge of the plot.
+    Failed trials and scores off the scale stand at the edge of the plot.
     """
-    spec, found, at = result.spec, scored(result), clock.at
+    spec, trials, at = result.spec, scored(result), clock.at
     look: dict[str, Any] = {"color": BLUE, "opacity": 0.75, "size": 7}
     for how, symbol in ((None, "circle"), *style.ENDINGS.items()):
-        some = [style.spot(spec, t, at[t.number], view) for t in found if ending(spec, t) == how]
+        some = [style.spot(spec, t, at[t.number], view) for t in trials if ending(spec, t) == how]
         name, marker = how or "complete trial", {**look, "symbol": symbol}
         yield style.markers(some, name=name, marker=marker)
     crosses, worst = [], view[0] if spec.maximize else view[1]
@@ -62,7 +62,7 @@ def _traces(result: Result, clock: Clock, view: tuple[float, float]) -> Iterator
 
 
 def _menu(figure: go.Figure, axes: Sequence[Clock]) -> dict[str, Any]:
-    """Buttons that switch between trial number, epochs and time."""
+    """Return buttons that switch between trial number, epochs and time."""
     buttons = []
     for clock in axes:
         visible = {"visible": [trace.meta == clock.name for trace in figure.data]}

@@ -1,5 +1,6 @@
-"""What a study's ``[figure]`` shows, as numbers: the one source of the interactive figure, of the
-picture for a paper and of the chart in a terminal. Pure functions of snapshots.
+"""The figure that a study declares in ``[figure]``: its numbers, and plotly's drawing of them.
+
+All functions are pure functions of results.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from hpo.views.palette import BLUE, BROWN, GREEN, GRID, INK, ORANGE, PURPLE, SKY
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 DASHES = ("dot", "dashdot", "longdash", "solid")
-"""Of references: marks of the figure itself are dashed."""
+"""Line styles of references; the marks of a figure are dashed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,38 +61,38 @@ class Chart:
     log_x: bool
     marks: tuple[float, ...]
     joined: bool
-    """Whether points are joined and have bands: curves, as opposed to a scatter."""
+    """True for curves with bands, False for a scatter."""
     groups: tuple[Group, ...]
     references: tuple[Reference, ...]
-    """What sources state, with scores in the unit of the axes."""
+    """Published values, with scores in the unit of the axes."""
     others: tuple[StudySpec, ...]
-    """The other studies that are drawn, too."""
+    """The overlaid studies."""
     homeless: int
-    """How many trained trials are not drawn: nothing is known of them to stand at."""
+    """The number of trained trials without a value on the x axis."""
 
 
 def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
-    """The figure that stands for a study: a sweep's, a front, or the convergence of a search."""
+    """Return the main figure of a study: of a sweep, a front, or the convergence of a search."""
     if isinstance(result, Front):
         return front.figure(result)
     if isinstance(result, Search):
         return convergence.convergence(result)
-    found = chart(result, others)
-    return None if found is None else figure(found)
+    numbers = chart(result, others)
+    return None if numbers is None else figure(numbers)
 
 
 def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
-    """What the study's figure shows; None if its file declares none and it is no sweep.
+    """Return the numbers of the study's figure; None if it declares none and is no sweep.
 
-    Of ``others``, the studies of ``figure.overlay`` that are there, those are drawn that fit its
-    axes: its score, and numbers or names as its x. Studies without a point are none of them, nor is
-    a search where curves are drawn.
+    ``others`` are the existing studies of ``figure.overlay``. Those are drawn that have points, the
+    same metric and the same kind of x, numbers or names; curves never overlay a search.
     """
     spec, figure = result.spec, result.spec.drawn
     if figure is None:
         return None
-    own = _groups([result], figure)
-    drawn, named = [result], _at_names(own)
+    groups = _groups([result], figure)
+    homeless = len(result.trained) - sum(len(group.points) for group in groups)
+    drawn, named = [result], _at_names(groups)
     for other in others:
         theirs = _at_names(_groups([other], figure))
         same = formatting.metric(other.spec) == formatting.metric(spec)
@@ -112,44 +113,44 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
         groups=groups,
         references=references,
         others=tuple(other.spec for other in drawn[1:]),
-        homeless=len(result.trained) - sum(len(group.points) for group in own),
+        homeless=homeless,
     )
 
 
 def _references(specs: Sequence[StudySpec]) -> tuple[Reference, ...]:
-    """Those of the first study's figure, and those of others whose own figure has the same x."""
-    found: dict[Reference, None] = {}
+    """Return the references of the first study's figure, and of others with the same x."""
+    references: dict[Reference, None] = {}
     for spec in specs:
         figure = spec.drawn
         if figure and _x_name(spec, figure) == _x_name(specs[0], specs[0].drawn or figure):
-            found |= dict.fromkeys(figure.reference or ())
+            references |= dict.fromkeys(figure.reference or ())
 
     def shown(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
         return values and tuple(formatting.shown(specs[0], value) for value in values)
 
     return tuple(
         reference.model_copy(update={"y": shown(reference.y), "std": shown(reference.std)})
-        for reference in found
+        for reference in references
     )
 
 
 def _at_names(groups: Sequence[Group]) -> set[bool]:
-    """Whether the points stand at names, at numbers, or there are none."""
+    """Return {True} for points at names, {False} at numbers; empty without points."""
     return {isinstance(p.x, str) for group in groups for p in group.points}
 
 
 def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
-    """Curves study by study; clouds of one label from several studies as one."""
-    found: dict[tuple[int, str], list[Point]] = {(0, label): [] for label in _labels(figure)}
+    """Group points by curve and study, or clouds by label."""
+    clouds: dict[tuple[int, str], list[Point]] = {(0, label): [] for label in _labels(figure)}
     curves = figure.kind == "curves"
     for index, result in enumerate(studies):
         for label, x, trial in _curves(result) if curves else _clouds(result, figure):
             scores = [formatting.shown(result.spec, score) for score in trial.scores]
             low, median, high = np.percentile(scores, (25, 50, 75)).tolist()
             point = Point(x=x, median=median, low=low, high=high, trial=trial)
-            found.setdefault((index if curves else 0, label), []).append(point)
+            clouds.setdefault((index if curves else 0, label), []).append(point)
     return tuple(
-        Group(label=label, points=tuple(points)) for (_, label), points in found.items() if points
+        Group(label=label, points=tuple(points)) for (_, label), points in clouds.items() if points
     )
 
 
@@ -157,21 +158,21 @@ _Placed = Iterator[tuple[str, float | str, Trial]]
 
 
 def _curves(result: Result) -> _Placed:
-    """The points of a sweep, each under the label of its curve."""
+    """Yield the points of a sweep, each with the label of its curve."""
     for label, points in result.curves.items() if isinstance(result, Sweep) else ():
         for x, trial in points:
             yield label, position(x), trial
 
 
 def _clouds(result: Result, figure: Figure) -> _Placed:
-    """The trained trials of a scatter that have a place, each under its label."""
+    """Yield the trained trials of a scatter that have an x, each with its label."""
     rule, labels = figure.rule(), _labels(figure)
     for trial in result.trained:
         values = {**result.spec.params(trial.params).model_dump(), **trial.params}
         x = _place(trial, figure, values)
         left, right = (values.get(str(side), side) for side in rule or (0, 1))
         if x is None or isinstance(left, str) or isinstance(right, str):
-            continue  # of another objective, which lacks the parameter
+            continue  # another objective, without this parameter
         yield labels[0 if left < right else 1], x, trial
 
 
@@ -190,7 +191,7 @@ def _labels(figure: Figure) -> tuple[str, ...]:
 
 
 def _place(trial: Trial, figure: Figure, values: Mapping[str, Any]) -> float | str | None:
-    """Where a trial stands on the x axis; None if that is not known of it."""
+    """Return a trial's position on the x axis; None if it is unknown."""
     name = (figure.x or "").removeprefix("info.")
     if name == figure.x:
         value = values.get(name)
@@ -201,7 +202,7 @@ def _place(trial: Trial, figure: Figure, values: Mapping[str, Any]) -> float | s
 
 
 def figure(chart: Chart) -> go.Figure:
-    """The figure of a chart."""
+    """Draw a chart."""
     drawing = style(go.Figure(), height=520)
     for index, group in enumerate(chart.groups):
         colour, symbol = COLOURS[index % len(COLOURS)], SYMBOLS[index % len(SYMBOLS)]
@@ -218,7 +219,7 @@ def figure(chart: Chart) -> go.Figure:
 
 
 def _traces(group: Group, colour: str, symbol: str, *, joined: bool) -> list[go.Scatter]:
-    """Points, and if they are joined, a line and the band of their quartiles."""
+    """Return points; if they are joined, also a line and the band of their quartiles."""
     name, spots = safe(group.label), []
     for p in group.points:
         lines = [
@@ -232,16 +233,16 @@ def _traces(group: Group, colour: str, symbol: str, *, joined: bool) -> list[go.
     points = markers(spots, name=name, marker=marker)
     if not joined:
         return [points]
-    there = [spot.x for spot in spots]
+    x = [spot.x for spot in spots]
     low, high = [p.low for p in group.points], [p.high for p in group.points]
-    band = go.Scatter(x=[*there, *there[::-1]], y=[*high, *low[::-1]], fill="toself", name=name)
+    band = go.Scatter(x=[*x, *x[::-1]], y=[*high, *low[::-1]], fill="toself", name=name)
     band.update(mode="lines", line_width=0, fillcolor=colour, opacity=0.18, hoverinfo="skip")
     points.update(mode="lines+markers", line={"color": colour, "width": 2})
     return [trace.update(legendgroup=name) for trace in (band.update(showlegend=False), points)]
 
 
 def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None:
-    """Hollow points with error bars, a band, or a line; the caps of bars at one x differ."""
+    """Add hollow points with error bars of different caps, or a band, or a line."""
     line = {"color": SLATE, "width": 1.6, "dash": DASHES[index % len(DASHES)]}
     look = {"name": safe(reference.label), "showlegend": True}
     if reference.window is not None:

@@ -14,10 +14,9 @@ from hpo.views.scores import focus, reported_score
 
 
 def figure(result: Front, *, only: str | None = None) -> go.Figure:
-    """Trials as faint points, the search's front as steps, what was confirmed with error bars.
+    """Draw trials as faint points, the front as steps, confirmed trials with error bars.
 
-    A panel for each cost, or for ``only`` one of them. Costs that span more than a decade stand on
-    a logarithmic axis.
+    Each cost has a panel, or ``only`` one. Costs of more than a decade have a logarithmic axis.
     """
     costs = [name for name in result.costs if only in (None, name)]
     drawing = make_subplots(1, len(costs), shared_yaxes=True, horizontal_spacing=0.04)
@@ -28,48 +27,48 @@ def figure(result: Front, *, only: str | None = None) -> go.Figure:
 
 
 def note(result: Front) -> str:
-    """What the figure shows, in a paragraph."""
+    """Describe the figure in a paragraph."""
     labels = " and its ".join(formatting.quantity_label(name) for name in result.costs)
     return (
-        f"Every complete trial of the search, its score against its {labels}; rings are the front: "
-        "what no other trial beats in the score and every cost at once; a line joins those that "
-        "none beats in its own cost. With error bars: what the trials that were confirmed gave on "
-        "fresh seeds and the test part, mean ± standard deviation. Dashed, with its band: the "
-        "reported score, if there is one; dotted: the best baselines."
+        f"Score of every complete search trial against its {labels}. Rings mark the Pareto front: "
+        "no other trial is better in score and all costs. A line joins the front of this cost "
+        "alone. Diamonds with error bars: confirmed trials, mean ± standard deviation over fresh "
+        "seeds on the held-out test set. Dashed, with a band: the reported score, if there is one. "
+        "Dotted: the best baselines."
     )
 
 
 def trials(result: Front, cost: str, *, along: bool) -> list[style.Spot]:
-    """The complete trials on the front (``along``), cheapest first, or the others, by number."""
+    """Return the complete trials on the front (``along``), cheapest first, or the others."""
     spec, on_front, view = result.spec, {trial.number for trial in result.front}, focus(result)
-    found = [t for t in complete(result.search) if (t.number in on_front) == along]
-    spots = [style.spot(spec, t, spec.named_costs(t.costs)[cost], view) for t in found]
+    some = [t for t in complete(result.search) if (t.number in on_front) == along]
+    spots = [style.spot(spec, t, spec.named_costs(t.costs)[cost], view) for t in some]
     return sorted(spots, key=lambda spot: float(spot.x)) if along else spots
 
 
 def fresh(result: Front, cost: str) -> list[style.Spot]:
-    """What fresh seeds gave, cheapest first by the first cost."""
-    spec, found = result.spec, [item for item in result.confirmations if item.scores]
-    return [style.confirmed(spec, item, spec.named_costs(item.costs)[cost]) for item in found]
+    """Return the confirmed scores, cheapest first by the first cost."""
+    spec, items = result.spec, [item for item in result.confirmations if item.scores]
+    return [style.confirmed(spec, item, spec.named_costs(item.costs)[cost]) for item in items]
 
 
 def reported(result: Front, cost: str) -> list[style.Spot]:
-    """The reported score at its published cost, and at what it costs as measured here."""
-    spec, known = result.spec, reported_score(result.spec)
+    """Return the reported score at its published cost, and at its cost as measured here."""
+    spec, score = result.spec, reported_score(result.spec)
     published, here = (spec.reported_costs(key).get(cost) for key in ("cost", "cost_here"))
     measured = f"reported network, {formatting.quantity(cost, here or 0.0)} as measured here"
     texts = ((published, formatting.reported_text(spec)), (here, measured))
-    return [style.Spot(at, known[0], style.safe(text)) for at, text in texts if known and at]
+    return [style.Spot(at, score[0], style.safe(text)) for at, text in texts if score and at]
 
 
 def line(result: Front, cost: str) -> list[style.Spot]:
-    """Of the front, those that are better than all that cost no more of this cost."""
+    """Return the points of the front that beat all others of at most this cost."""
     sign = -1.0 if result.spec.maximize else 1.0
-    found: list[style.Spot] = []
+    best: list[style.Spot] = []
     for one in sorted(trials(result, cost, along=True), key=lambda one: (one.x, sign * one.y)):
-        if not found or sign * one.y < sign * found[-1].y:
-            found.append(one)
-    return found
+        if not best or sign * one.y < sign * best[-1].y:
+            best.append(one)
+    return best
 
 
 def _add_panel(drawing: go.Figure, result: Front, cost: str, place: dict[str, int]) -> None:

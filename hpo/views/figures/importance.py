@@ -1,7 +1,7 @@
-"""Which parameters matter: a pure function of a result.
+"""Importance of parameters: a pure function of a result.
 
-Of trials that trained a network to its end: complete ones, and those that left a race, with the
-mean of fewer networks. A trial that was stopped earlier has the score of a shorter training.
+It uses trials that trained a network to the end: complete ones, and those that a race eliminated,
+with the mean of fewer networks. Other pruned trials have the score of a shorter training.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from hpo.views.palette import BLUE
 from hpo.views.scores import comparable
 
 LEAST = 50
-"""Trials that count, below which nothing is said: then five are the best tenth. Of a bowl of seven
-parameters whose weights halve one by one, the most important one came first in 9 of 20 searches of
-25 random trials, in 14 of 50, in 17 of 100; first or second in 16, 18 and 19."""
+"""The fewest trials for a ranking; the best tenth then has five. Measured on a bowl of seven
+parameters with weights that halve one by one, in 20 searches each of 25, 50 and 100 random trials:
+the most important parameter came first in 9, 14 and 17, first or second in 16, 18 and 19."""
 
 
 def measure(result: Result) -> dict[str, float] | None:
-    """Share of each parameter in the importance of all, largest first, 0 to 1.
+    """Return the share of each parameter in the total importance, largest first, 0 to 1.
 
-    None below ``LEAST`` such trials, or if all score alike. Of a parameter that some trials lack,
-    nothing is said.
+    None below ``LEAST`` trials, or if all scores are equal. Conditional parameters are left out.
 
     PED-ANOVA (Watanabe, Bansal and Hutter, arXiv:2304.10255), as Optuna implements it: the Pearson
     divergence between the density of a parameter among the best tenth of the trials and among all.
@@ -41,47 +40,46 @@ def measure(result: Result) -> dict[str, float] | None:
     from hpo.search.history import quiet
     from hpo.search.space import distributions
 
-    known, sign = distributions(spec), -1.0 if spec.maximize else 1.0
-    space = {name: known[name] for name in names}
+    dists, sign = distributions(spec), -1.0 if spec.maximize else 1.0
+    space = {name: dists[name] for name in names}
     with quiet():
         study = optuna.create_study()
     for trial in trials:
         params = {name: trial.params[name] for name in space}
         loss = sign * (trial.score or 0.0)
         study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=loss))
-    found = PedAnovaImportanceEvaluator().evaluate(study, [*space])
-    total = sum(found.values()) or 1.0
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    shares = PedAnovaImportanceEvaluator().evaluate(study, [*space])
+    total = sum(shares.values()) or 1.0
+    ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
     return {name: share / total for name, share in ordered}
 
 
-def note(result: Result, found: Mapping[str, float] | None) -> str:
-    """What the bars say, and how far they can be trusted."""
+def note(result: Result, shares: Mapping[str, float] | None) -> str:
+    """Describe the bars and their limits."""
     n = len(comparable(result))
-    if found is None:
+    if shares is None:
         return (
-            f"{n} trials that trained a network to its end, or scores that are all alike, do not "
-            f"tell which parameters matter: {LEAST} are needed at least."
+            f"No ranking of parameters: it needs at least {LEAST} trials that trained a network to "
+            f"the end, with different scores; there are {n}."
         )
     return (
-        f"Of {n:,} trials (those that were stopped within a network are left out)"
-        f"{', by their score alone' if result.costs else ''}: how much each parameter decides who "
-        "is among the best tenth (PED-ANOVA, arXiv:2304.10255), as a share of all. Small bars may "
-        "be chance. A parameter of which the search has tried few values shows less importance "
-        "than it has."
+        "How much each parameter decides which trials are the best tenth"
+        f"{' by score' if result.costs else ''} (PED-ANOVA, arXiv:2304.10255), as a share of the "
+        f"total, from {n:,} trials that trained a network to the end. Small bars may be chance. "
+        "The importance of a parameter is underestimated if the search tried few of its values."
     )
 
 
-def bars(found: Mapping[str, float]) -> go.Figure:
-    """A bar for each of the fifteen parameters that matter most, with its number."""
-    shown = [*found.items()][:15]
-    shares = [100 * share for _, share in shown]
+def bars(shares: Mapping[str, float]) -> go.Figure:
+    """Draw a bar for each of the fifteen most important parameters, with its number."""
+    shown = [*shares.items()][:15]
+    widths = [100 * share for _, share in shown]
     figure = style(go.Figure(), height=110 + 30 * len(shown))
-    bar = go.Bar(x=shares, y=[safe(formatting.cut(name, 24)) for name, _ in shown])
+    bar = go.Bar(x=widths, y=[safe(formatting.cut(name, 24)) for name, _ in shown])
     bar.update(orientation="h", textposition="outside", cliponaxis=False, marker_color=BLUE)
-    bar.update(text=[f"{share:.1f}" for share in shares])
+    bar.update(text=[f"{width:.1f}" for width in widths])
     bar.update(hovertemplate="%{y}: %{x:.3g} %<extra></extra>")
-    top = 1.18 * max([5.0, *shares])
+    top = 1.18 * max([5.0, *widths])
     figure.add_trace(bar).update_xaxes(title_text="importance (%)", range=[0, top])
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure.update_layout(margin={"l": 120, "t": 34, "b": 50})

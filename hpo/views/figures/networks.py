@@ -1,4 +1,4 @@
-"""Figures of trained networks: learning curves, scores on fresh seeds, what one reads."""
+"""Figures of trained networks: learning curves, scores on fresh seeds, a confusion matrix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEST_COLOURS = (BLUE, ORANGE, GREEN)
 
 
 def learning_curves(result: Result) -> go.Figure:
-    """Scores in training: the best trials member by member, a sample of the others in grey."""
+    """Draw learning curves: the best trials member by member, a sample of the others in grey."""
     spec = result.spec
     figure = style.style(go.Figure(), height=460)
     best = [trial for trial in result.ranking if _curves(spec, trial)][: len(BEST_COLOURS)]
@@ -41,7 +41,7 @@ def learning_curves(result: Result) -> go.Figure:
 
 
 def _of_best(spec: StudySpec, trial: Trial, colour: str) -> list[go.Scatter]:
-    """A thin line per member and a thick one for their mean."""
+    """Return a thin line per member and a thick one for their mean."""
     curves = _curves(spec, trial)
     score = formatting.point_text(spec, trial.score or 0.0, None, trial.costs)
     name = f"trial {trial.number}: {score}"
@@ -53,12 +53,12 @@ def _of_best(spec: StudySpec, trial: Trial, colour: str) -> list[go.Scatter]:
 
 
 def _curves(spec: StudySpec, trial: Trial) -> list[list[float]]:
-    """Curves of the finished members; of a trial that has none, what its first one reported.
+    """Return the curves of the finished members; without any, the scores of the first member.
 
-    See ``pruning.TrialProgress``: a trial's first steps are the scores of its first member.
+    These are a trial's first steps, see ``pruning.TrialProgress``.
     """
-    found = [m.curve for m in trial.members if m.curve] or [trial.steps[: spec.budget.scores]]
-    finite = [[formatting.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
+    curves = [m.curve for m in trial.members if m.curve] or [trial.steps[: spec.budget.scores]]
+    finite = [[formatting.shown(spec, v) for v in curve if math.isfinite(v)] for curve in curves]
     return [curve for curve in finite if curve]
 
 
@@ -69,7 +69,7 @@ def _mean_curve(curves: list[list[float]]) -> list[float]:
 def _thinned(
     spec: StudySpec, curves: list[list[float]], colour: str, width: float, **look: Any
 ) -> go.Scatter:
-    """Curves as one line with gaps, thinned to a bounded number of points each."""
+    """Return curves as one line with gaps, each with at most ``MAX_CURVE_POINTS`` points."""
     x: list[float | None] = []
     y: list[float | None] = []
     for curve in curves:
@@ -84,66 +84,66 @@ def _thinned(
 
 
 def confirmed(result: Result) -> go.Figure:
-    """Fresh-seed scores of confirmed configurations against the search's claim, a row for each.
+    """Draw fresh-seed scores of confirmed trials against the search's claim, a row for each.
 
     The fresh seeds are dots, spread a little.
     """
-    spec, found = result.spec, [c for c in result.confirmations if c.scores]
-    figure = style.style(go.Figure(), height=170 + 70 * max(1, len(found)))
+    spec, items = result.spec, [c for c in result.confirmations if c.scores]
+    figure = style.style(go.Figure(), height=170 + 70 * max(1, len(items)))
     seeds = [
         style.Spot(row - 0.1 * (i % 3) - 0.12, formatting.shown(spec, score), f"fresh seed {i}")
-        for row, item in enumerate(found)
+        for row, item in enumerate(items)
         for i, score in enumerate(item.scores)
     ]
-    means = [style.confirmed(spec, item, row + 0.12) for row, item in enumerate(found)]
-    claims = [style.claimed(spec, item, row + 0.12) for row, item in enumerate(found)]
+    means = [style.confirmed(spec, item, row + 0.12) for row, item in enumerate(items)]
+    claims = [style.claimed(spec, item, row + 0.12) for row, item in enumerate(items)]
     dots = {"color": GREEN, "size": 8, "opacity": 0.55}
     for spots, name, marker in (
-        (seeds, "fresh seed, test part", dots),
+        (seeds, "fresh seed, test set", dots),
         (means, "mean ± std", style.CONFIRMED),
         (claims, "claimed by the search", style.CLAIMED),
     ):
         figure.add_trace(style.markers(spots, name=name, marker=marker, across=True))
     labels = [
         f"trial {c.source}, {formatting.quantities(spec.named_costs(c.costs))}".rstrip(", ")
-        for c in found
+        for c in items
     ]
-    figure.update_yaxes(range=[len(found) - 0.4, -0.6], showgrid=False)
-    figure.update_yaxes(tickvals=[*range(len(found))], ticktext=[*map(style.safe, labels)])
+    figure.update_yaxes(range=[len(items) - 0.4, -0.6], showgrid=False)
+    figure.update_yaxes(tickvals=[*range(len(items))], ticktext=[*map(style.safe, labels)])
     figure.update_xaxes(title_text=formatting.metric(spec))
     style.add_references(figure, result, vertical=True)
     return figure
 
 
-# --- how a network reads the test part ------------------------------------------------------------
+# --- confusion matrix -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Confusion:
-    """Counts of the series of the test part."""
+    """Counts of test series by true and predicted class."""
 
     classes: Sequence[str]
     read_as: Sequence[str]
-    """The classes, and an empty text for what was not finite, if there was any."""
+    """The predicted classes; an empty text stands for outputs that are not finite."""
     counts: Sequence[Sequence[int]]
-    """Series by class, and by what they were read as, (classes, read_as)."""
+    """Number of series, (classes, read_as)."""
 
 
-def confusion(found: Confusion) -> go.Figure:
-    """Series by class (down) and what they were read as (across), coloured by share of a class."""
-    shares = [[100 * n / max(1, sum(row)) for n in row] for row in found.counts]
-    names = [style.safe(name) for name in found.classes]
-    across = [style.safe(name) or "nothing finite" for name in found.read_as]
+def confusion(matrix: Confusion) -> go.Figure:
+    """Draw series by class (down) and predicted class (across), coloured by share of a class."""
+    shares = [[100 * n / max(1, sum(row)) for n in row] for row in matrix.counts]
+    names = [style.safe(name) for name in matrix.classes]
+    across = [style.safe(name) or "not finite" for name in matrix.read_as]
     figure = style.style(go.Figure(), height=120 + min(30 * len(names), 780))
     cells = go.Heatmap(
         z=shares, zmin=0, zmax=100, x=across, y=names, showscale=False, xgap=1, ygap=1
     )
-    cells.update(colorscale=[[0, PAPER], [1, BLUE]], customdata=found.counts)
-    cells.update(hovertemplate="%{y} read as %{x}: %{customdata} (%{z:.3g} %)<extra></extra>")
-    if len(names) <= 26:  # of more, there is room for numbers only where the pointer is
-        cells.update(text=[[str(n or "") for n in row] for row in found.counts])
+    cells.update(colorscale=[[0, PAPER], [1, BLUE]], customdata=matrix.counts)
+    cells.update(hovertemplate="%{y} predicted as %{x}: %{customdata} (%{z:.3g} %)<extra></extra>")
+    if len(names) <= 26:  # more leave no room for numbers
+        cells.update(text=[[str(n or "") for n in row] for row in matrix.counts])
         cells.update(texttemplate="%{text}")
     figure.add_trace(cells).update_layout(margin_b=50)
-    figure.update_xaxes(type="category", title_text="read as", showgrid=False)
+    figure.update_xaxes(type="category", title_text="predicted class", showgrid=False)
     figure.update_yaxes(type="category", title_text="class", showgrid=False, autorange="reversed")
     return figure

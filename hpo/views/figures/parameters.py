@@ -1,4 +1,4 @@
-"""Each searched parameter against the score, as a grid of small plots."""
+"""Score against each searched parameter, as a grid of small plots."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hpo.views.scores import axis_score, focus, scored
 
 
 def parameters(result: Result, *, only: str | None = None) -> go.Figure:
-    """A panel per parameter, coloured by trial number; scores off the scale stand at its edge.
+    """Draw a panel per parameter, coloured by trial number; scores off the scale stand at the edge.
 
-    ``only`` one of them, low and without a scale of its colours.
+    ``only`` selects one parameter: a low panel without a colour bar.
     """
     spec, view, shown = result.spec, focus(result), scored(result)
     names = [name for name in spec.dimensions if only in (None, name)]
@@ -50,7 +50,7 @@ def parameters(result: Result, *, only: str | None = None) -> go.Figure:
 def _cloud(
     spec: StudySpec, trials: Sequence[Trial], name: str, view: tuple[float, float]
 ) -> go.Scatter | go.Scattergl:
-    """Trials along one parameter."""
+    """Return trials along one parameter."""
     spots = [
         style.Spot(
             style.position(t.params[name]),
@@ -66,7 +66,7 @@ def _cloud(
 
 
 def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scatter]:
-    """A star at the best value, and a line at the reported one."""
+    """Return a star at the best value, and a line at the reported one."""
     spec, best = result.spec, result.best
     traces = []
     if best is not None and name in best.params:
@@ -79,8 +79,8 @@ def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scat
         value = spec.reported_params[name]
         x = [style.position(value)] * 2
         across = go.Scatter(x=x, y=list(view), mode="lines", name="reported")
-        said = style.safe(f"reported {name} = {formatting.value_text(value)}")
-        traces.append(across.update(**style.DASHED, hovertemplate=f"{said}<extra></extra>"))
+        text = style.safe(f"reported {name} = {formatting.value_text(value)}")
+        traces.append(across.update(**style.DASHED, hovertemplate=f"{text}<extra></extra>"))
     return traces
 
 

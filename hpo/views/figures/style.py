@@ -1,7 +1,7 @@
-"""What the figures of a study share: markers, hover texts and the range worth a look.
+"""The common style of the figures of a study: markers, hover texts, reference lines.
 
-Every distinction by colour (``hpo.views.palette``) is made by shape as well. Text that users
-wrote goes through ``safe``, since plotly reads tags in its labels.
+Shapes repeat every distinction by colour (``hpo.views.palette``). Text by users goes through
+``safe``, since plotly interprets tags in labels.
 """
 
 from __future__ import annotations
@@ -25,28 +25,26 @@ from hpo.views.palette import BAND, BLUE, GREEN, GREY, GRID, INK, PAPER, VERMILL
 from hpo.views.scores import axis_score, focus, reported_score
 
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
-"""How what is reported is drawn: a dashed line on the band of its deviation."""
-
-
+"""The line of the reported score."""
 DOTS = ("dot", "dashdot")
-"""How baselines are drawn."""
+"""The lines of baselines."""
 CLAIMED = {"color": BLUE, "size": 12, "symbol": "circle-open", "line": {"width": 2}}
 CONFIRMED = {"color": GREEN, "size": 11, "symbol": "diamond"}
 ENDINGS = {Ending.NETWORKS: "diamond-open", Ending.CURVE: "circle-open"}
-"""Markers of what the search claims, of fresh seeds, and of trials that were ended early."""
+"""Markers of the search's claim, of fresh seeds, and of trials that ended early."""
 
 SVG_POINTS = 1000
-"""Above so many points, markers are drawn by WebGL."""
+"""The most markers for SVG; more are drawn by WebGL."""
 LOG_AXIS = {"type": "log", "minor_ticks": "outside"}
 
 
 def safe(text: object) -> str:
-    """Text that plotly shows as it is, tags and all."""
+    """Escape text, so that plotly shows its tags."""
     return html.escape(str(text), quote=False)
 
 
 def style(figure: go.Figure, *, height: int) -> go.Figure:
-    """Give a figure the look of them all: light, thin grid, legend below, system font."""
+    """Apply the common style: light, thin grid, legend below, system font."""
     axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GREY, "ticks": "outside"}
     axis |= {"tickcolor": GREY, "automargin": True}
     figure.update_layout(
@@ -67,37 +65,37 @@ def style(figure: go.Figure, *, height: int) -> go.Figure:
 
 @dataclass(frozen=True)
 class Spot:
-    """A trial, what was confirmed of one, or what is reported, at its place in a figure."""
+    """A trial, a confirmation or a reported result at its place in a figure."""
 
     x: Any
     y: float
     """A score in the unit of the axis."""
     text: str
-    """What it says when pointed at; already ``safe``."""
+    """The hover text, already ``safe``."""
     std: float = 0.0
 
 
 def spot(
     spec: StudySpec, trial: Trial, x: Any, view: tuple[float, float] = (-math.inf, math.inf)
 ) -> Spot:
-    """A scored trial, with all that is known of it; off the scale, at the edge of the ``view``."""
+    """Return the spot of a scored trial; off the scale, it stands at the edge of ``view``."""
     y = min(max(axis_score(spec, trial), view[0]), view[1])
     return Spot(x, y, hover(spec, trial))
 
 
 def claimed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
-    """What the search had claimed of a confirmed trial."""
+    """Return the spot of the search's claim for a confirmed trial."""
     score = formatting.score_text(spec, item.search_score)
     text = f"trial {item.source}, as claimed: {score}"
     return Spot(x, formatting.shown(spec, item.search_score), text)
 
 
 def confirmed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
-    """What fresh seeds gave of a trial, mean and deviation."""
+    """Return the spot of a confirmed trial, with mean and deviation over fresh seeds."""
     value = formatting.point_text(spec, item.mean, item.std, item.costs)
     lines = [
         f"trial {item.source} confirmed: {value}",
-        f"{len(item.scores)} fresh seeds, test part",
+        f"{len(item.scores)} fresh seeds, held-out test set",
     ]
     text = "<br>".join([*lines, *caveats.beside(spec, item)])
     std = formatting.shown(spec, item.std) if len(item.scores) > 1 else 0.0
@@ -107,9 +105,9 @@ def confirmed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
 def markers(
     spots: Sequence[Spot], *, name: str, marker: Mapping[str, Any], across: bool = False
 ) -> go.Scatter | go.Scattergl:
-    """Markers with their hover texts, and error bars if a spot has a deviation.
+    """Return markers with hover texts, and error bars if a spot has a deviation.
 
-    Those on an axis are drawn in full. ``across`` has the scores run from left to right.
+    Markers on an axis are not clipped. ``across`` puts the scores on the x axis.
     """
     trace = go.Scatter(cliponaxis=False) if len(spots) <= SVG_POINTS else go.Scattergl()
     x, y = [one.x for one in spots], [one.y for one in spots]
@@ -128,18 +126,18 @@ def markers(
 
 
 def steps(x: Sequence[float], y: Sequence[float], end: float, **look: Any) -> go.Scatter:
-    """A line that holds every value until the next one, and the last until ``end``."""
-    at, held = ([*x, end], [*y, y[-1]]) if y else ([], [])
-    return go.Scatter(x=at, y=held, mode="lines", line_shape="hv", **look)
+    """Return a line of steps; the last value extends to ``end``."""
+    xs, ys = ([*x, end], [*y, y[-1]]) if y else ([], [])
+    return go.Scatter(x=xs, y=ys, mode="lines", line_shape="hv", **look)
 
 
 def position(value: ParamValue) -> float | int | str:
-    """Where a value stands on an axis: a number at itself, anything else at its text."""
+    """Return the position of a value on an axis: a number itself, else its text."""
     return safe(formatting.value_text(value)) if isinstance(value, str | bool) else value
 
 
 def hover(spec: StudySpec, trial: Trial) -> str:
-    """What a scored trial says when pointed at: its score, and its parameters with units."""
+    """Return the hover text of a scored trial: its score, and its parameters with units."""
     lines = [f"trial {trial.number}: {formatting.score_cell(spec, trial)}"]
     if trial.state != SlotState.COMPLETE:
         lines[0] += f", {state_name(spec, trial)}"
@@ -149,17 +147,17 @@ def hover(spec: StudySpec, trial: Trial) -> str:
 def add_references(
     figure: go.Figure, result: Result, *, vertical: bool = False, **place: int
 ) -> None:
-    """What a study is held against, as lines; if ``vertical``, on the x axis.
+    """Add lines for the scores to compare with; if ``vertical``, on the x axis.
 
-    With the ``place`` of a panel, those of the first one are in the legend.
-    The reported score is dashed, on the band of its deviation; the best baseline, and the one that
-    is most like a network of the study, are dotted.
+    With the ``place`` of a panel, only the first panel has them in the legend. The reported score
+    is dashed, with the band of its deviation; the best baseline, and the one most like a network of
+    the study, are dotted.
     """
     spec, (low, high), new = result.spec, focus(result), place.get("col", 1) == 1
     across, along = (figure.add_hrect, figure.add_hline), (figure.add_vrect, figure.add_vline)
     band, line = along if vertical else across
-    if (known := reported_score(spec)) is not None:
-        value, std = known
+    if (reported := reported_score(spec)) is not None:
+        value, std = reported
         band(value - std, value + std, **BAND, **place)
         name = safe(formatting.cut(formatting.reported_text(spec), 60))
         line(value, **DASHED, showlegend=new, name=name, **place)
@@ -171,6 +169,6 @@ def add_references(
 
 
 def sample(n: int, limit: int) -> list[int]:
-    """At most so many of ``n`` indices, evenly spread, the last among them."""
+    """Return at most ``limit`` of ``n`` indices, evenly spread, including the last."""
     limit = min(n, limit)
     return [(i + 1) * n // limit - 1 for i in range(limit)]

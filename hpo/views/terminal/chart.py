@@ -1,4 +1,4 @@
-"""Convergence in a terminal: plain lines of text that also work in a pipe or a log."""
+"""A convergence chart of plain text, for terminals, pipes and logs."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from hpo.views import formatting
 from hpo.views.scores import comparable
 
 _LABEL = 9
-"""Characters of a score at the left."""
+"""Width of the score labels, in characters."""
 
 
 def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
-    """The trials of a search, the best so far and the reported score, over the trial number.
+    """Draw trials, best score so far and reported score against the trial number.
 
     Args:
-        result: the study; of a front or a sweep, the report has a figure.
+        result: a search; fronts and sweeps have figures in the report only.
         width: characters per line.
         rows: lines of the plot itself; three more hold axis and legend.
 
     Returns:
-        Lines of text; none as long as fewer than two trials are complete, or if ``width`` is
-        too small.
+        Lines of text; none if fewer than two trials are complete or ``width`` is too small.
     """
-    spec, found = result.spec, comparable(result)
-    if width < 30 or type(result) is not Search or len(found) < 2:
+    spec, trials = result.spec, comparable(result)
+    if width < 30 or type(result) is not Search or len(trials) < 2:
         return []
     whole = complete(result.search)  # none is complete at the start of a race
     best = list(accumulate((t.score or 0.0 for t in whole), max if spec.maximize else min))
-    low, high = _range(spec, [t.score or 0.0 for t in found], best[:1])
+    low, high = _range(spec, [t.score or 0.0 for t in trials], best[:1])
     columns, last = width - _LABEL - 2, max(trial.number for trial in result.search)
     cells = [[" "] * columns for _ in range(rows)]
 
@@ -44,7 +43,7 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
 
     if spec.reported is not None:
         cells[row(spec.reported.score)] = ["╌"] * columns
-    for trial in sorted(found, key=lambda trial: not ending(spec, trial)):
+    for trial in sorted(trials, key=lambda trial: not ending(spec, trial)):
         mark = "∘" if ending(spec, trial) else "·"
         cells[row(trial.score or 0.0)][column(trial.number)] = mark
     ends = [*(column(trial.number) for trial in whole[1:]), columns]
@@ -52,24 +51,24 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
         begin = column(trial.number)
         cells[row(score)][begin:end] = "━" * (end - begin)
     legend = "· trial   "
-    if any(ending(spec, trial) for trial in found):
+    if any(ending(spec, trial) for trial in trials):
         legend += f"∘ {Ending.NETWORKS}   "
     legend += "━ best so far"
     if text := formatting.reported_text(spec):
         legend += f"   ╌ {text}"
     lines = []
     for index, line in enumerate(cells):
-        told = index % 3 == 0 or index == rows - 1
+        labelled = index % 3 == 0 or index == rows - 1
         score = high - index * (high - low) / (rows - 1)
-        label = formatting.score_text(spec, score) if told else ""
-        lines.append(f"{label:>{_LABEL}} {'┤' if told else '│'}{''.join(line)}".rstrip())
+        label = formatting.score_text(spec, score) if labelled else ""
+        lines.append(f"{label:>{_LABEL}} {'┤' if labelled else '│'}{''.join(line)}".rstrip())
     indent = " " * (_LABEL + 1)
     axis = f"0{'trial':^{columns - 1 - len(str(last))}}{last}"
     return [*lines, f"{indent}└{'─' * columns}", f"{indent} {axis}", f"{indent} {legend}"]
 
 
 def _range(spec: StudySpec, scores: list[float], first: list[float]) -> tuple[float, float]:
-    """From the worst trial worth drawing to the best: that of the first best, and the reported."""
+    """Return the range of the chart: without the worst quarter, with ``first`` and reported."""
     sign = 1.0 if spec.maximize else -1.0
     good = sorted(sign * score for score in scores)
     ends = [good[len(good) // 4], good[-1], *(sign * score for score in first)]

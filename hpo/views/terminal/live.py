@@ -1,4 +1,4 @@
-"""What a launch shows while it follows a study: a view redrawn in place, plain or JSON lines."""
+"""The output of a launch that follows a study: a live view, plain lines or JSON lines."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import chart, status, text_tables
 
 QUIET_S = 60.0
-"""After so long without news, plain output says that it is still there."""
+"""Plain output prints a sign of life after this time without news."""
 _CHART_ROWS = (7, 12)
 """Fewest and most lines of the chart, without its axis."""
 _LAST = 5
-"""So many trials are shown that were settled last."""
+"""Number of recently settled trials to show."""
 _ECHO = 2
-"""Columns left free on the right: a terminal writes ``^C`` behind the last line, and where that
-does not fit, the view is drawn again below its first line."""
+"""Free columns on the right for ``^C``, which a terminal writes behind the last line; without room
+for it, the view would be drawn again below its first line."""
 CELL = (100, 28)
-"""Characters of the view in the cell of a notebook."""
+"""Width and height of the view in a notebook cell, in characters."""
 _HTML = '<pre style="white-space: pre; overflow-x: auto; line-height: 1.25">{code}</pre>'
 
 
 def settled(result: Result) -> list[Trial]:
-    """Trials of search and confirmation that are settled, in the order in which they were."""
-    found = [s for s in result.every if s.state != SlotState.RUNNING]
-    return sorted(found, key=lambda trial: (trial.settled_at or result.snapshot.now, _key(trial)))
+    """Return the settled trials of search and confirmation, oldest first."""
+    trials = [s for s in result.every if s.state != SlotState.RUNNING]
+    return sorted(trials, key=lambda trial: (trial.settled_at or result.snapshot.now, _key(trial)))
 
 
 def _key(trial: Trial) -> tuple[Phase, int]:
@@ -50,11 +50,11 @@ class View(ABC):
     """Shows a study while it runs; ``close`` before anything else is printed."""
 
     def __init__(self, first: Result) -> None:
-        """What is settled in the first result is no news."""
+        """Treat trials that are settled in the first result as known."""
         self.seen = {_key(trial) for trial in settled(first)}
 
     def news(self, result: Result) -> Iterator[Trial]:
-        """Trials that were settled since the last call, in that order."""
+        """Yield the trials that were settled since the last call, oldest first."""
         for trial in settled(result):
             if _key(trial) not in self.seen:
                 self.seen.add(_key(trial))
@@ -66,10 +66,10 @@ class View(ABC):
 
     @abstractmethod
     def note(self, text: str) -> None:
-        """Say something besides, such as that a worker was started again."""
+        """Show a notice, such as the restart of a worker."""
 
     def close(self) -> None:  # noqa: B027 - most views have nothing to clear away
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 # --- lines ----------------------------------------------------------------------------------------
@@ -79,12 +79,12 @@ class PlainView(View):
     """One line per settled trial, for logs and pipes."""
 
     def __init__(self, first: Result) -> None:
-        """Begin with a line on what is there already."""
+        """Print a line on the progress so far."""
         super().__init__(first)
         self.note(f"{first.name}: {verdict.progress(first)}")
 
     def update(self, result: Result) -> None:
-        """Print what is new."""
+        """Print the newly settled trials."""
         for trial in self.news(result):
             count = sum(phase == trial.phase for phase, _ in self.seen)
             self.note(settled_line(result, trial, count))
@@ -101,7 +101,7 @@ class JsonView(View):
     """One JSON object per settled trial on stdout; notes go to stderr."""
 
     def update(self, result: Result) -> None:
-        """Print what is new."""
+        """Print the newly settled trials."""
         at = result.progress
         best = result.claimed(result.best) if result.best else None
         counts = {"settled": at.settled, "trials": at.trials, "best": best}
@@ -111,14 +111,14 @@ class JsonView(View):
             print(json_records.dumps(record), flush=True)
 
     def note(self, text: str) -> None:
-        """Print to stderr, out of the way of the program that reads stdout."""
+        """Print to stderr, since programs read stdout."""
         print(text, file=sys.stderr, flush=True)
 
 
 def settled_line(result: Result, trial: Trial, count: int) -> str:
-    """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
+    """Return ``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
 
-    What a trial reached that was ended early is not put beside the best:
+    A trial that ended early is not compared with the best:
     ``[14/60] trial 13 curve cut short: 51.3 % after 5 of 60 epochs tau_ns=1.4 …``.
     """
     score = formatting.score_cell(result.spec, trial)
@@ -141,19 +141,19 @@ def settled_line(result: Result, trial: Trial, count: int) -> str:
 
 
 def waiting_line(result: Result) -> str:
-    """That the launch is alive, and what it waits for."""
+    """Return a sign of life: progress, workers and the time left."""
     alive, text = result.snapshot.helpers, f"waiting: {verdict.progress(result)}"
     if not alive:
         return f"{text}; no worker serves this study"
     silent = f"{min(worker.seconds_silent or 0.0 for worker in alive):.0f}"
-    parts = [text, f"{len(alive)} workers alive, last heard of {silent} s ago", left_text(result)]
+    parts = [text, f"{len(alive)} workers alive, last heartbeat {silent} s ago", left_text(result)]
     return "; ".join(filter(None, parts))
 
 
 def left_text(result: Result) -> str:
-    """``about 12 min 05 s left for 20 trials``, if they take as long as others did.
+    """Estimate the time left from the mean duration: ``about 12 min 05 s left for 20 trials``.
 
-    An honest word while that is unknown.
+    Below three settled trials there is no estimate.
     """
     done = [
         max(0.0, (trial.settled_at - trial.started_at).total_seconds())
@@ -173,27 +173,26 @@ def left_text(result: Result) -> str:
 
 
 def cell_console() -> Console:
-    """What the view is drawn on: it keeps what is printed, to be exported."""
+    """Return a console that records its output for export."""
     width, height = CELL
-    kept = io.StringIO()
-    return Console(file=kept, record=True, width=width, height=height, force_jupyter=False)
+    return Console(file=io.StringIO(), record=True, width=width, height=height, force_jupyter=False)
 
 
 class Cell:
-    """An output of the cell that runs, written anew each time.
+    """The output of the running notebook cell, rewritten at each update.
 
-    It needs no widgets, and what it showed last is kept in the notebook's file.
+    It needs no widgets, and its last state stays in the notebook's file.
     """
 
     def __init__(self) -> None:
-        """Nothing is shown before the first update."""
+        """Open an empty output."""
         from IPython import display  # there in every notebook
 
         show: Any = display.display
         self._output = show({"text/plain": ""}, raw=True, display_id=True)
 
     def update(self, view: RenderableType, *, refresh: bool = True) -> None:
-        """Show it instead of what is there."""
+        """Replace the output."""
         drawn = cell_console()
         drawn.print(view)
         text = drawn.export_text(clear=False)
@@ -209,7 +208,7 @@ class LiveView(View):
     ) -> None:
         """Take over the cursor until ``close``, or write into the cell of a notebook.
 
-        ``storage`` is where the study is, in words.
+        ``storage`` names the database.
         """
         super().__init__(first)
         self._storage, self._console, self._result = storage, console, first
@@ -227,12 +226,12 @@ class LiveView(View):
         self._live.update(view, refresh=True)
 
     def note(self, text: str) -> None:
-        """Show a line in the view, with the two before it."""
+        """Show the last three notices."""
         self._notes = [*self._notes, text][-3:]
         self.update(self._result)
 
     def close(self) -> None:
-        """Give the cursor back."""
+        """Release the cursor."""
         if isinstance(self._live, Live):
             self._live.stop()
 
@@ -240,17 +239,19 @@ class LiveView(View):
 def screen(
     result: Result, *, storage: str, notes: Sequence[str], width: int, height: int
 ) -> RenderableType:
-    """The whole view for one moment, for a terminal of ``width`` by ``height`` characters."""
+    """Return the view of a study, for a terminal of ``width`` by ``height`` characters."""
     width, at = max(12, width - _ECHO), result.progress
     title = Text.assemble((result.name, "bold"), f"  {result.spec.objective}  ", (storage, "dim"))
     cells = max(5, min(60, width - 16))
     done = round(cells * at.settled / at.trials)
     bar = Text("█" * done, "green").append("·" * (cells - done), "dim")
     bar.append(f" {at.settled}/{at.trials}")
-    said = [*status.said(result), left_text(result)]
+    sentences = [*status.sentences(result), left_text(result)]
     lines = [title, bar]
     lines += [
-        Text(line) for text in said for line in textwrap.wrap(text, width, subsequent_indent="    ")
+        Text(line)
+        for text in sentences
+        for line in textwrap.wrap(text, width, subsequent_indent="    ")
     ]
     lines += [Text(text, "yellow") for text in notes]
     last = trial_lines(result, settled(result)[-_LAST:])
@@ -266,12 +267,12 @@ def screen(
 
 
 def trial_lines(result: Result, trials: Sequence[Trial]) -> list[str]:
-    """A table of settled trials: what each ended as, its score, its parameters or its error."""
+    """Return a table of settled trials: state, score, parameters or error."""
     rows = [["settled", "", "score", "parameters"]] * bool(trials)
     for trial in trials:
-        told = text_tables.params_text(trial.params, result.spec)
+        text = text_tables.params_text(trial.params, result.spec)
         if trial.state == SlotState.FAILED:
-            told = formatting.last_line(trial.message)
+            text = formatting.last_line(trial.message)
         score = formatting.score_cell(result.spec, trial)
-        rows.append([result.called(trial), state_name(result.spec, trial), score, told])
+        rows.append([result.called(trial), state_name(result.spec, trial), score, text])
     return text_tables.columns(rows)

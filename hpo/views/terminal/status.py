@@ -1,4 +1,4 @@
-"""What is said of studies on a terminal: of one, of all, of their workers, and what to do next."""
+"""The state of studies and workers on a terminal, and the next commands."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from hpo.views import caveats, formatting, verdict
 from hpo.views.terminal import chart, text_tables
 
 FINISHED = 10
-"""So many finished studies are shown beside the others."""
+"""Number of finished studies to show beside the others."""
 Known = tuple[Listed, Result | None]
-"""A study in a list; no result of one that cannot be read here."""
+"""A study in a list, and its result; None if the study is unreadable here."""
 
 
 # --- one study ------------------------------------------------------------------------------------
 
 
-def said(result: Result) -> list[str]:
-    """A study in sentences: verdict, progress, confirmations, edges of its space."""
-    told = result.state in (StudyState.FAILED, StudyState.STOPPED)  # by the verdict itself
-    lines = _verdict(result, "" if told else f"{result.state}, ")
+def sentences(result: Result) -> list[str]:
+    """Return verdict, progress, confirmations and edges of a study."""
+    ended = result.state in (StudyState.FAILED, StudyState.STOPPED)  # as the verdict says
+    lines = _verdict(result, "" if ended else f"{result.state}, ")
     lines.append(verdict.progress(result))
     if result.confirm:
         settled = sum(len(c.scores) + c.failed for c in result.confirmations)
@@ -41,12 +41,12 @@ def said(result: Result) -> list[str]:
 
 
 def of_study(result: Result, storage: str = "", width: int | None = None) -> list[str]:
-    """All that ``hpo status`` shows of one study; ``storage`` as in ``next_step``."""
+    """Return the output of ``hpo status STUDY``; ``storage`` as in ``next_step``."""
     step, reason = next_step(result, storage), result.snapshot.reason or ""
     failed = result.state == StudyState.FAILED
     why = ["why it failed:", *(f"  {line}" for line in reason.splitlines())] if reason else []
     return _blocks(
-        said(result),
+        sentences(result),
         text_tables.best_table(result, 1) if result.best else [],
         worker_lines(result.snapshot.workers, width=width),
         failures(result, storage),
@@ -56,12 +56,12 @@ def of_study(result: Result, storage: str = "", width: int | None = None) -> lis
 
 
 def of_launch(result: Result, *, report: str | None, storage: str, width: int) -> list[str]:
-    """What a launch ends with: chart, verdict, best beside reported, report, next commands.
+    """Return the last output of a launch: chart, verdict, best trial, report, next commands.
 
     Args:
         result: the study.
         report: path of the written report.
-        storage: options that lead the next commands to the same database, mostly empty.
+        storage: options by which the next commands reach the same database, mostly empty.
         width: characters per line of the chart.
     """
     name = shlex.quote(result.name)
@@ -86,72 +86,72 @@ def of_launch(result: Result, *, report: str | None, storage: str, width: int) -
 
 
 def best(result: Result, top: int) -> list[str]:
-    """What ``hpo best`` shows: the verdict, so many trials beside the reported one, caveats."""
-    named = result.confirmed  # of which the first line says it
-    found = [_verdict(result)]
+    """Return the output of ``hpo best``: verdict, ``top`` trials beside the reported, caveats."""
+    named = result.confirmed  # the verdict has its caveats
+    blocks = [_verdict(result)]
     if result.best is not None:
-        found += [
+        blocks += [
             text_tables.front_table(result),
             text_tables.best_table(result, top),
             edge_lines(result),
             caveats.warnings(result, but=named.source if named else None),
             chart.chart(result),
         ]
-    return _blocks(*found)
+    return _blocks(*blocks)
 
 
 def _verdict(result: Result, state: str = "") -> list[str]:
-    """The verdict with its key number on the first line, and a line for each further clause."""
+    """Return the verdict, a line per clause; the first line has the key number."""
     first, *more = verdict.clauses(result)
     return [f"{result.name}: {state}{first}", *(f"  {clause}" for clause in more)]
 
 
-def _blocks(*found: list[str]) -> list[str]:
-    """Blocks of lines with an empty line between them; of an empty block none."""
-    return "\n\n".join("\n".join(block) for block in found if block).split("\n")
+def _blocks(*blocks: list[str]) -> list[str]:
+    """Join blocks of lines with empty lines between them; drop empty blocks."""
+    return "\n\n".join("\n".join(block) for block in blocks if block).split("\n")
 
 
 def edge_lines(result: Result) -> list[str]:
-    """A line for each bound of the space at which the best trials lie; see ``study.edges``."""
+    """Return a line per bound at which the best trials lie; see ``study.edges``."""
     return [f"edge  {text}" for text in verdict.edges(result)]
 
 
 def failures(result: Result, storage: str = "") -> list[str]:
-    """A line about each of the last failed and excluded trials, and how to run them again."""
+    """Return a line per recently failed or excluded trial, and how to retry."""
     name, lines = shlex.quote(result.name), []
     for state in (SlotState.FAILED, SlotState.EXCLUDED):
-        if found := result.ended(state):
-            lines.append(f"{len(found)} {state}; the last:")
-            last = [(result.called(t), formatting.last_line(t.message)) for t in found[-3:]]
+        if trials := result.ended(state):
+            lines.append(f"{len(trials)} {state}; the last:")
+            last = [(result.called(t), formatting.last_line(t.message)) for t in trials[-3:]]
             lines += [f"  {called}: {message}" for called, message in last]
-        if found and state == SlotState.FAILED:
-            one = f" --trial {_searched(found[-1])}" if len(found) == 1 else ""
-            lines.append(f"  once the cause is mended: hpo retry {name}{one}{storage}")
+        if trials and state == SlotState.FAILED:
+            one = f" --trial {_searched(trials[-1])}" if len(trials) == 1 else ""
+            lines.append(f"  after fixing the cause: hpo retry {name}{one}{storage}")
     return lines + [
-        f"{result.called(trial)} has lost {trial.losses} workers so far; if it is what kills "
-        f"them, set it aside: hpo exclude {name} --trial {trial.number}{storage}"
+        f"{result.called(trial)} has lost {trial.losses} workers so far; if it crashes them, "
+        f"exclude it: hpo exclude {name} --trial {trial.number}{storage}"
         for trial in result.search
         if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES
     ]
 
 
 def next_step(result: Result, storage: str = "") -> str:
-    """What to do about a study that is not done; empty if there is nothing to do.
+    """Return the next step for a study that is not done; mostly empty.
 
-    ``storage`` holds the options that lead the commands to the same database, mostly none.
+    ``storage`` holds the options by which the commands reach the same database, mostly none.
     """
     name, failed = shlex.quote(result.name), result.state == StudyState.FAILED
     resume = f"`hpo resume {name}{storage}`"
     if failed and result.stuck:
         return (
-            f"look at the worker's log, mend the cause and go on with {resume}, or set the trial "
-            f"aside first: `hpo exclude {name} --trial {_searched(result.stuck[0])}{storage}`"
+            f"check the worker's log, fix the cause and run {resume}, or first exclude the "
+            f"trial: `hpo exclude {name} --trial {_searched(result.stuck[0])}{storage}`"
         )
     if failed and result.ended(SlotState.FAILED):
         return (
-            f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
-            f"run these trials again with `hpo retry {name}{storage}`, or accept their failures "
-            f"with {resume}; a changed study file needs another name: "
+            f"see the errors with `hpo trials {name}{storage} --state failed`; fix the cause and "
+            f"retry these trials with `hpo retry {name}{storage}`, or accept their failures with "
+            f"{resume}; a changed study file needs a new name: "
             f"`hpo launch --study FILE{storage} --name NEW`"
         )
     if failed or result.state == StudyState.STOPPED:
@@ -166,7 +166,7 @@ def next_step(result: Result, storage: str = "") -> str:
 
 
 def _searched(trial: Trial) -> int:
-    """The number of a trial of the search, or of the one that a confirmation retrains."""
+    """Return the number of a search trial, or of the one that a confirmation retrains."""
     return trial.number if trial.source is None else trial.source
 
 
@@ -180,13 +180,13 @@ def overview(
     width: int | None = None,
     height: int | None = None,
 ) -> list[str]:
-    """Studies that are not finished, some that are, and the workers.
+    """List unfinished studies, some finished ones, and the workers.
 
     Args:
         studies: every study of the database, oldest first.
-        workers: those seen lately.
-        width: characters that a line may have.
-        height: lines that there may be: studies that find no room are counted, the oldest first.
+        workers: recently seen workers.
+        width: maximum characters per line.
+        height: maximum lines; the oldest studies beyond it are counted only.
     """
     unfinished = sum(item.state != StudyState.DONE for item, _ in studies)
     rows, below = min(len(studies), unfinished + FINISHED), worker_lines(workers, width=width)
@@ -198,14 +198,14 @@ def overview(
     newest = sorted(range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i))
     lines = study_lines([studies[i] for i in sorted(newest[:rows])], width=width)
     if not studies:
-        lines = ["The database holds no study yet. Start one with: hpo launch NAME"]
+        lines = ["The database has no study yet. Start one with: hpo launch NAME"]
     if rows < len(studies):
         lines.append(f"and {len(studies) - rows:,} more: hpo studies")
     return [*lines, "", *below]
 
 
 def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[str]:
-    """A table of studies."""
+    """Return a table of studies."""
     head = "study state settled epochs running score reported objective since"
     ranked = any(item.priority for item, _ in studies)
     rows = [head.split() + ["priority"] * ranked]
@@ -228,7 +228,7 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
 
 
 def _score(result: Result) -> tuple[str, str]:
-    """The confirmed score, else the best of the search, and how far it is from the reported one."""
+    """Return the headline score, and its comparison with the reported one."""
     spec, item = result.spec, result.confirmed
     if result.headline is None:
         return "–", ""
@@ -237,33 +237,32 @@ def _score(result: Result) -> tuple[str, str]:
 
 
 def event_lines(events: Sequence[Event]) -> list[str]:
-    """What people did to studies, and when: one line each."""
+    """Return a line per action of a user: time, user, action, study."""
     return text_tables.columns(
         [[f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study] for e in events]
     )
 
 
 def worker_lines(workers: Sequence[WorkerInfo], *, width: int | None = None) -> list[str]:
-    """A table of workers that live or were lost lately, the living first.
+    """Return a table of live and recently lost workers, live ones first.
 
-    Name, host, the slot they hold, seconds since their last sign of life, log and job of those that
-    have some.
+    Columns: name, host, current trial, seconds since the last heartbeat, log and job if any.
     """
-    found = [worker for worker in workers if worker.alive or worker.state != WorkerState.ENDED]
-    found.sort(key=lambda worker: not worker.alive)
-    if not found:
+    listed = [worker for worker in workers if worker.alive or worker.state != WorkerState.ENDED]
+    listed.sort(key=lambda worker: not worker.alive)
+    if not listed:
         return ["No worker is alive."]
-    logs, jobs = any(worker.log for worker in found), any(worker.job for worker in found)
+    logs, jobs = any(worker.log for worker in listed), any(worker.job for worker in listed)
     rows = [["worker", "host", "doing", "last seen", *["log"] * logs, *["job"] * jobs]]
-    for worker in found:
-        told = worker.alive or worker.state == WorkerState.REFUSED
-        doing = worker.doing if told else f"lost: {worker.doing}"
+    for worker in listed:
+        lost = not worker.alive and worker.state != WorkerState.REFUSED
+        doing = f"lost: {worker.doing}" if lost else worker.doing
         silent = "before the clock was set back"
         if worker.seconds_silent is not None:
             silent = f"{formatting.duration_text(worker.seconds_silent)} ago"
         row = [worker.name, worker.host, doing, silent]
         row += [PurePath(worker.log or "").name] * logs
         rows.append(row + [worker.job or ""] * jobs)
-    directories = {str(PurePath(worker.log).parent) for worker in found if worker.log}
+    directories = {str(PurePath(worker.log).parent) for worker in listed if worker.log}
     where = [f"logs in {directory}" for directory in sorted(directories)]
     return [*text_tables.columns(rows, right=[3], width=width, drop=[1, 5]), *where]

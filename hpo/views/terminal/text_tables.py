@@ -1,4 +1,4 @@
-"""Tables as plain text: aligned columns, the best trials beside the reported ones, a front."""
+"""Tables as plain text: aligned columns, the best trials, a front."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def columns(
     width: int | None = None,
     drop: Sequence[int] = (),
 ) -> list[str]:
-    """Rows of cells as aligned lines.
+    """Align rows of cells as lines.
 
     Args:
         rows: cells; every row as long as the first, the header.
-        right: indices of the columns that are aligned to the right.
-        width: characters that a line may have; None for any number.
-        drop: columns to leave out where there is no room, the first one first. If that does not
-            suffice, the widest columns are cut.
+        right: indices of right-aligned columns.
+        width: maximum characters per line; None for no limit.
+        drop: columns to omit where there is no room, in this order. If that does not suffice, the
+            widest columns are cut.
 
     Examples:
         >>> columns([["name", "n"], ["a", "10"]], right=[1])
@@ -54,36 +54,36 @@ def columns(
 
 
 def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str:
-    """``tau_ns=2.3 lr0=0.15``, in the order of the spec's space if it is given."""
+    """Return ``tau_ns=2.3 lr0=0.15``, in the order of the search space if there is a spec."""
     order = list(spec.parameters) if spec else []
-    known = [key for key in order if key in params] or list(params)
-    return " ".join(f"{key}={formatting.value_text(params[key])}" for key in known)
+    names = [key for key in order if key in params] or list(params)
+    return " ".join(f"{key}={formatting.value_text(params[key])}" for key in names)
 
 
 def best_table(result: Result, top: int) -> list[str]:
-    """The best configurations, a column each, beside the reported one; a row per parameter."""
-    found = ranking.table(result, ranking.first(result, top))
+    """Return the best trials and the reported result, a column each; a row per parameter."""
+    cells = ranking.table(result, ranking.first(result, top))
     plain = (ranking.SCORE, ranking.CONFIRMED, *result.spec.parameters)
-    rows = [["", *(row.pop(ranking.TRIAL) for row in found)]]
-    for name in found[0]:
-        rows.append([name if name in plain else f"  {name}", *(row[name] for row in found)])
+    rows = [["", *(row.pop(ranking.TRIAL) for row in cells)]]
+    for name in cells[0]:
+        rows.append([name if name in plain else f"  {name}", *(row[name] for row in cells)])
     return columns(rows, right=range(1, len(rows[0])))
 
 
 def front_table(result: Result) -> list[str]:
-    """The confirmed points of a front, cheapest first; before there are any, the search's front.
+    """Return the confirmed points of a front, cheapest first; without any, the search's front.
 
-    A row each: trial, every cost that the objective tells, search score, confirmed mean and
-    deviation with the number of fresh seeds; the reported one at the end.
+    Columns: trial, all costs, search score, confirmed mean and deviation, number of fresh seeds.
+    The reported result is the last row.
     """
     confirmed = {item.source for item in result.confirmations if item.scores}
     trials = [t for t in result.front if t.number in confirmed] or result.front
     if not trials:
         return []
-    found = ranking.table(result, trials)
+    cells = ranking.table(result, trials)
     costs = map(formatting.quantity_label, ranking.costs(result))
     main = (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS)
-    names = [name for name in (ranking.TRIAL, *costs, *main) if name in found[0]]
+    names = [name for name in (ranking.TRIAL, *costs, *main) if name in cells[0]]
     rows = [["n" if name == ranking.SEEDS else name for name in names]]
-    rows += [[row[name].removeprefix("trial ") for name in names] for row in found]
+    rows += [[row[name].removeprefix("trial ") for name in names] for row in cells]
     return columns(rows, right=range(1, len(names)))

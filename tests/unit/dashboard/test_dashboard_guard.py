@@ -101,7 +101,7 @@ def test_a_malformed_query_is_refused(ask: Client) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_nothing_can_be_changed(ask: Client, method: str) -> None:
     for path in ("/", "/healthz", "/api/studies/1", "/incompatible-rdb-schema"):
-        assert ask(path, method) == "This dashboard only shows. To change a study: hpo --help."
+        assert ask(path, method) == "This dashboard is read-only. To change studies: hpo --help"
         assert ask.status == "403 Forbidden"
 
 
@@ -119,8 +119,8 @@ def test_a_foreign_host_is_refused(ask: Client, host: str) -> None:
     """A page elsewhere whose name leads here would else read everything."""
     for path in ("/", "/healthz", "/api/studies"):
         assert ask(path, HTTP_HOST=host) == (
-            f"host: it must be localhost, an address in digits, or a name that was allowed, but "
-            f"got {host}. Start the dashboard with --allowed-host {host} if that is its name."
+            f"host: expected localhost, an IP address or an allowed name, got {host}. If this is "
+            f"the dashboard's name, start it with --allowed-host {host}."
         )
         assert ask.status == "421 Misdirected Request"
     ask("/", HTTP_HOST=host, HTTP_X_FORWARDED_HOST="localhost")
@@ -129,7 +129,7 @@ def test_a_foreign_host_is_refused(ask: Client, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["", "a b", "evil.example/localhost", "localhost, evil", "é", ":"])
 def test_a_request_without_a_proper_host_is_refused(ask: Client, host: str) -> None:
-    assert ask("/", HTTP_HOST=host) == "A request must name the host that it is for."
+    assert ask("/", HTTP_HOST=host) == "The request needs a valid Host header."
     assert ask.status == "400 Bad Request"
 
 
@@ -182,7 +182,7 @@ def locked(clock: Clock) -> Client:
 
 
 def test_the_password_opens(locked: Client) -> None:
-    needed = "The dashboard's password is needed, under any user name (or as a bearer token)."
+    needed = "The dashboard needs its password, with any user name or as a bearer token."
     assert locked("/api/studies") == needed
     assert locked.status == "401 Unauthorized"
     assert locked.headers["WWW-Authenticate"] == 'Basic realm="hpo dashboard", charset="UTF-8"'
@@ -214,7 +214,7 @@ def test_wrong_passwords_are_told_to_wait_and_the_right_one_opens(
         locked("/", HTTP_AUTHORIZATION=basic("wrong"))
         assert locked.status == "401 Unauthorized"
     for _ in range(60):
-        too_many = "Too many wrong passwords came from this address. Wait a minute."
+        too_many = "Too many wrong passwords from this address. Wait a minute."
         assert locked("/", HTTP_AUTHORIZATION=basic("wrong")) == too_many
         assert locked.status == "429 Too Many Requests"
         assert locked.headers["Retry-After"] == "60"

@@ -19,7 +19,7 @@ from hpo.errors import HpoError
         (b"short\n", "another text of 5 characters"),
         (b"two lines of\ntext here\n", "another text of 22 characters"),
         (b"  blanks around  \n", "another text of 17 characters"),
-        (b"\xff\xfe bytes of no text", "it is no UTF-8 text"),
+        (b"\xff\xfe bytes of no text", "text that is not UTF-8"),
         (None, "No such file or directory"),
     ],
 )
@@ -33,9 +33,9 @@ def test_the_password_is_one_line(tmp_path: Path, content: bytes | None, found: 
     with pytest.raises(HpoError) as caught:
         read_password(file)
     assert str(caught.value) == (
-        "dashboard password: its file must hold one line of at least 16 characters, without blanks "
-        f"around it, but got {file}: {found}. "
-        "Make one: (umask 077; openssl rand -base64 24 > dashboard-password)"
+        f"dashboard password in {file}: expected one line of at least 16 characters, without "
+        f"spaces around it, got: {found}. "
+        "Create one: (umask 077; openssl rand -base64 24 > dashboard-password)"
     )
 
 
@@ -46,8 +46,8 @@ def test_a_port_that_is_taken() -> None:
         with pytest.raises(HpoError) as caught:
             listen("127.0.0.1", port)
     assert str(caught.value) == (
-        f"dashboard at 127.0.0.1:{port}: the port must be free and open to this user, but got: "
-        "Address already in use. Say --port 0 for any free one."
+        f"dashboard at 127.0.0.1:{port}: cannot listen: Address already in use. "
+        "Use another port, or --port 0 for any free one."
     )
 
 
@@ -62,8 +62,7 @@ def test_a_port_that_is_taken() -> None:
 def test_a_host_that_is_not_this_machine(host: str, found: str) -> None:
     with pytest.raises(HpoError) as caught:
         listen(host, 8080)
-    rule = "the host must be a name or an address of this machine"
-    assert str(caught.value).startswith(f"dashboard at {host}:8080: {rule}, but got: {found}")
+    assert str(caught.value).startswith(f"dashboard at {host}:8080: cannot listen: {found}")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def sweep(*points: Sequence[Sequence[Check]], score: float = 0.944) -> Result:
 
 LOW, HIGH, ADRIFT = solved(0.083), solved(0.093), solved(0.093, converged=False)
 OF_STEP = (
-    "a result of the integration step, not of the equation: 94.4 % with one step per point, "
+    "a discretisation error, not a result of the equation: 94.4 % with one step per point, "
     "8.8 % solved"
 )
 UNSETTLED = "of {} networks do not settle as the step is refined up to 128 steps per point"
@@ -130,7 +130,7 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         study([(solved(0.482), thermal(third=0.53, triple=0.929, noisy=(0.41,) * 10))] * 4),
         f"48.2 ± 0.0 % {EQUATION}",
         [NONE_PASSES],
-        "a result of the integration step, not of the equation: 94.4 % with one step per point, "
+        "a discretisation error, not a result of the equation: 94.4 % with one step per point, "
         "48.2 % solved; depends on the thermal power: 53.0 % at a third of 1e-3, 92.9 % at three "
         "times; 41.0 % with thermal noise (40 chips). Lower max_step_ns. Train with thermal_power",
     ),
@@ -158,7 +158,7 @@ def test_every_view_says_what_limits_a_confirmed_score(
         assert f"<br>{words}" in style.confirmed(result.spec, item, 0).text
 
 
-HOW = "trained on the whole training part, tested once on the test part"
+HOW = "trained on the whole training set, tested once on the held-out test set"
 OTHERS = "were others at the study's own step"
 STEADY = solved(0.944)
 DRIFTING = solved(0.944, converged=False, steps_per_point=64)
@@ -218,7 +218,7 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
 def test_the_oscillator_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(SOLVED_STUDY.spec.objective_impl), "name", "spintronic")
     said = caveats.warning(SOLVED_STUDY)
-    assert "not of the oscillator: 94.4 % with one step per point, 8.8 % solved." in said
+    assert "not a result of the oscillator: 94.4 % with one step per point, 8.8 % solved." in said
 
 
 def test_a_remedy_is_foreign_text() -> None:

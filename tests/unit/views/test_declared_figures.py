@@ -105,11 +105,11 @@ def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
     assert [other.name for other in chart.others] == ["same"]
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"] * 2
     page = report_page.html(study, others)
-    missing = "Not there yet, or without points on these axes: empty, names, none."
-    assert f"Drawn with same. {missing}" in page
+    missing = "Missing studies, or without points on these axes: empty, names, none."
+    assert f"Overlaid studies: same. {missing}" in page
     validated = same.model_copy(update={"protocol": Protocol.VALIDATION})
     page = report_page.html(study, [measured(validated, 6)])
-    assert "Drawn with same (validation)." in page
+    assert "Overlaid studies: same (validation)." in page
 
 
 def scatter_spec(**figure: Any) -> StudySpec:
@@ -181,7 +181,7 @@ def test_references_stand_beside_what_was_measured_in_every_drawing() -> None:
     assert axes.get_xlim()[1] > 10
     labels = axes.get_legend_handles_labels()[1]
     assert {*labels} == {"k = 2", "window", "place", r"paper <a> \$"}
-    note = "Stated elsewhere, in grey: paper &lt;a&gt; $, window, place."
+    note = "Published values, in grey: paper &lt;a&gt; $, window, place."
     assert note in report_page.html(study)
 
 
@@ -205,4 +205,4 @@ def test_what_is_not_finite_has_no_place() -> None:
     chart = declared.chart(snapshots.changed(shown, search=(first,)))
     assert chart.groups == ()
     page = report_page.html(snapshots.changed(shown, search=(first,)))
-    assert "1 of its complete trials have no place on the x axis." in page
+    assert "1 complete trials have no value on the x axis." in page

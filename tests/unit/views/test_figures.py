@@ -109,7 +109,7 @@ def test_confirmed_shows_every_seed_mean_and_claim() -> None:
     source = snapshots.slot(3, SlotState.COMPLETE, score=0.95)
     fresh = tuple(snapshots.confirmation(3, i, s) for i, s in enumerate((0.90, 0.94, None)))
     figure = networks.confirmed(snapshots.snapshot(snapshots.spec(), (source,), fresh))
-    assert list(trace(figure, "fresh seed, test part").x) == pytest.approx([90, 94])
+    assert list(trace(figure, "fresh seed, test set").x) == pytest.approx([90, 94])
     assert list(trace(figure, "mean ± std").x) == pytest.approx([92])
     assert trace(figure, "mean ± std").error_x.array[0] == pytest.approx(2.828, abs=1e-3)
     assert list(trace(figure, "claimed by the search").x) == pytest.approx([95])

@@ -59,9 +59,9 @@ def test_who_is_at_work_is_told_and_why_nobody_is() -> None:
     assert "toy-study running A toy" in busy
     assert "1 at work on node-1" in busy
     failed = listed(state=StudyState.FAILED, reason="trial 3: no memory\nTraceback")
-    assert "Why trial 3: no memory In optuna" in words((failed, None))
+    assert "Reason trial 3: no memory In optuna" in words((failed, None))
     missing = words((listed(problem="objective: it must be there, but got x"), None))
-    assert "Not read objective: it must be there, but got x" in missing
+    assert "Unreadable objective: it must be there, but got x" in missing
 
 
 def test_the_curve_is_close_to_the_reported_band_and_never_drawn_at_its_edge() -> None:

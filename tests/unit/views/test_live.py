@@ -91,7 +91,7 @@ def test_plain_output_says_that_it_waits(
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2
     assert said[1].startswith("waiting: 12 of 60 trials settled")
-    assert "; 1 workers alive, last heard of 3 s ago; about " in said[1]
+    assert "; 1 workers alive, last heartbeat 3 s ago; about " in said[1]
     assert waiting_line(at(12, workers=())).endswith("; no worker serves this study")
 
 

@@ -63,7 +63,7 @@ TEN: list[float | None] = [0.942, 0.956] * 5
         ),
         (
             study(confirm=False, reported=None),
-            "best so far 93.1 % (mean of 3 members, validation); no confirmation was asked for",
+            "best so far 93.1 % (mean of 3 members, validation); no confirmation in the study file",
         ),
         (
             study(TEN, protocol="paper", reported=None),
@@ -214,7 +214,7 @@ def test_5000_trials_fit_into_3_mb_and_10_s(tmp_path: Path) -> None:
 
 def test_how_the_kept_network_reads_the_test_part_is_said_in_words() -> None:
     found = Confusion(classes=["a", "b"], read_as=["a", "b", ""], counts=[[8, 2, 0], [0, 9, 1]])
-    assert "17 of 20 series rightly (85.0 %)" in report_page.html(study(TEN), kept=found)
+    assert "17 of 20 series correct (85.0 %)" in report_page.html(study(TEN), kept=found)
     assert "confusion-plot" not in report_page.html(study(TEN))
 
 

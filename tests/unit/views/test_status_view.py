@@ -124,8 +124,8 @@ def test_trials_that_were_computed_elsewhere_are_counted() -> None:
     )
     snapshot = snapshots.snapshot(snapshots.spec(), slots)
     said = (
-        "; 2 of 4 trials and confirmations were computed on another processor, or with other "
-        "packages or threads (lineage)"
+        "; 2 of 4 trials and confirmations ran on another type of CPU, or with other package "
+        "versions or thread counts (lineage)"
     )
     assert verdict.progress(snapshot).endswith(said)
     assert not verdict.remarks(snapshots.snapshot(snapshots.spec(), slots[:3]))
