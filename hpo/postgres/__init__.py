@@ -1,3 +1,3 @@
-"""Reaching a PostgreSQL database: by its URL, or an embedded server; and outliving its restarts."""
+"""Access to PostgreSQL by URL or on an embedded server, with retries across its restarts."""
 
 __all__ = ["connect", "embedded", "retry"]

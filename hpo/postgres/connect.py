@@ -1,6 +1,6 @@
-"""One way to reach PostgreSQL: a URL, or the embedded server.
+"""Access to PostgreSQL: by a URL, or on the embedded server.
 
-Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the embedded server in
+The database is the argument of `open_storage`, else `HPO_STORAGE`, else the embedded server in
 `HPO_HOME`.
 
     with open_storage(prepare=schema) as storage:
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 EXAMPLE = "postgresql://user:password@host:5432/database"
 _FILES = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
-"""Options of libpq that are paths; it takes `~` for a directory of that name."""
+"""Options of libpq that are paths; libpq does not expand `~`."""
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 RESTART_S = 30.0
-"""Who opens a database waits so long for a server that may be starting anew."""
+"""Longest wait at opening for a server that may be restarting."""
 CONNECTIONS = 4
-"""The most that a process holds; a worker holds one, and a second one while its heart beats in the
-middle of a transaction: a checkpoint that takes long must not cost it its lease."""
+"""Most connections of a process. A worker holds one, and a second one for a heartbeat during a
+transaction: a slow checkpoint must not cost its lease."""
 PING_S = 1.0
-"""Workers try a connection that was idle for so long before they use it, which is a round trip.
-Others always do: they do not repeat what fails."""
+"""Idle time after which a worker tests a connection before use, which is a round trip. Other
+processes always test, since they do not retry."""
 IDLE_S = 20
-"""A process that says nothing for so long in the middle of a transaction, holding its locks, is
-paused or gone: the server ends its session."""
+"""Silence within a transaction after which the server ends the session: the process is paused or
+gone, and holds locks."""
 SCHEMA_LOCK = 0x68706F  # "hpo", the key of the advisory lock
 PINNED = {
     "TimeZone": "UTC",
@@ -57,40 +57,40 @@ PINNED = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-"""What a session is set to, whatever server, database and role say, besides ``IDLE_S``.
+"""Settings of a session besides ``IDLE_S``, which override server, database and role.
 
-No result depends on them, since behind a pooler a transaction may run on a session that others
-have set: values come in binary (``Cursor``), and a transaction says itself how it is isolated.
+No result depends on them, since behind a pooler a transaction may run on another's session:
+values come in binary (``Cursor``), and each transaction sets its own isolation level.
 """
 _LIBPQ = {
     "application_name": "hpo",
     "connect_timeout": CONNECT_TIMEOUT_S,
-    # A host that vanished is noticed within a minute rather than hours.
+    # detect a vanished host within a minute rather than hours
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-"""Options of libpq for what the URL leaves open."""
+"""Defaults for options of libpq that the URL does not set."""
 
 
 class Cursor(psycopg.Cursor[Any]):
-    """Values come as they are, not as text: no setting decides how many digits a number has."""
+    """A cursor with binary values: no setting affects how many digits a number has."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """As psycopg's."""
+        """Take psycopg's arguments."""
         super().__init__(*args, **options)
         self.format = psycopg.pq.Format.BINARY
 
 
 class Unreadable(Mapping[str, Any]):
-    """In place of JSON that is none to Python, as of thousands of brackets, which nobody of ours
-    writes: whoever makes use of it is told so."""
+    """Placeholder for JSON that Python cannot parse, such as thousands of brackets; our programs
+    never write it. Any use raises a StorageError."""
 
     def __getitem__(self, *_: object) -> NoReturn:
-        """Refuse it, whatever is asked of it."""
+        """Refuse any use."""
         raise StorageError(
-            "the database holds JSON that cannot be read, as nobody of ours writes it. Restore a "
+            "the database holds JSON that cannot be read and that hpo did not write. Restore a "
             "backup under another name: hpo import FILE --name NEW."
         )
 
@@ -106,11 +106,11 @@ def _json(text: str) -> Any:
 
 @dataclass(frozen=True)
 class Schema:
-    """The tables of a program, and how to make them.
+    """The tables of a program, and how to create them.
 
     Attributes:
-        is_current: says whether everything is there, with SELECTs only.
-        create: creates what is missing; runs in one transaction, in one process at a time.
+        is_current: returns whether all tables exist, with SELECTs only.
+        create: creates missing tables in one transaction, in one process at a time.
     """
 
     is_current: Callable[[Connection], bool]
@@ -121,14 +121,14 @@ class Storage:
     """A PostgreSQL database with Optuna's tables. Close it, or use it in `with`.
 
     Attributes:
-        engine: SQLAlchemy engine; its sessions are set as `PINNED` says.
-        url: with it, another process of the same environment reaches the same database. It holds
-            the password, if the database was given by a URL with one: do not print it.
+        engine: SQLAlchemy engine with the session settings of `PINNED`.
+        url: URL that leads other processes of this environment to the same database. It may hold
+            a password: do not print it.
         embedded: whether this is the embedded server.
     """
 
     def __init__(self, url: URL, embedded: Embedded | None, *, worker: bool) -> None:
-        """Take what `open_storage` found out."""
+        """Take the results of `open_storage`."""
         self.url = url.render_as_string(hide_password=False)
         self.embedded = embedded is not None
         self._server = embedded
@@ -149,13 +149,13 @@ class Storage:
         event.listen(self.engine, "connect", _set_up)
 
     def describe(self) -> str:
-        """Return which database this is, for people: without any password."""
+        """Return a description of the database for people, without any password."""
         return f"PostgreSQL {self._version()}, {self.place()}"
 
     def encryption(self) -> tuple[bool, bool] | None:
-        """Return whether the connection is encrypted, and whether it is known whose server it is.
+        """Return whether the connection is encrypted, and whether the server is verified.
 
-        None where nothing leaves this host, and nobody asked for more.
+        None for a database on this host, unless the URL asks for verification.
         """
         with self.engine.connect() as connection:
             driver = driver_of(connection)
@@ -164,16 +164,16 @@ class Storage:
             return None if local and not verified else (driver.pgconn.ssl_in_use, verified)
 
     def place(self) -> str:
-        """Return where the database is, without asking it."""
+        """Return where the database is, without a connection."""
         if self._server:
             home = self._server.layout.home
             return f"database {self.engine.url.database} of the embedded server in {home}"
         return place(self.engine.url)
 
     def optuna(self, *, read_only: bool = False) -> RDBStorage:
-        """Return Optuna's view of the database. Only reads, since the tables are there.
+        """Return Optuna's storage on this database; the tables exist, so it only reads here.
 
-        With ``read_only`` the database refuses whatever would write.
+        With ``read_only`` the database refuses every write.
 
         Raises:
             StorageError: Optuna's tables are of another version.
@@ -199,7 +199,7 @@ class Storage:
         self.close()
 
     def _version(self) -> str:
-        """The server's version; the first to connect, it explains what is wrong if that fails."""
+        """Return the server's version; explain the problem if the connection fails."""
         try:
             with self.engine.connect() as connection:
                 version = driver_of(connection).info.server_version  # 180004 for 18.4
@@ -208,16 +208,15 @@ class Storage:
             raise explained(error, self.place(), limit_s) from error
         if version < OLDEST_MAJOR * 10000:
             raise StorageError(
-                f"{self.place()}: the server must be PostgreSQL {OLDEST_MAJOR} or newer, but got "
-                f"version={version // 10000}.{version % 10000}. Use a newer server, or the "
-                "embedded one."
+                f"{self.place()}: expected PostgreSQL {OLDEST_MAJOR} or newer, got "
+                f"{version // 10000}.{version % 10000}. Use a newer server, or the embedded one."
             )
         return f"{version // 10000}.{version % 10000}"
 
     def _before_connecting(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
-        """Before each new connection: start the embedded server again if it died.
+        """Restart a dead embedded server before each new connection.
 
-        A password in a file is read anew: it may have been changed while a worker runs.
+        Read a password file again: it may have changed while a worker runs.
         """
         if self._server is None:
             if password := password_from_file(self.engine.url):
@@ -225,16 +224,16 @@ class Storage:
             return
         try:
             self._server.revive()
-            options["password"] = read_password(self._server.layout)  # else PGPASSWORD would win
-        except StorageError as error:  # so that it is retried like any other failure to connect
+            options["password"] = read_password(self._server.layout)  # overrides PGPASSWORD
+        except StorageError as error:  # to be retried like any failed connection
             raise psycopg.OperationalError(str(error)) from error
 
     def _check_idle(self, connection: Any, record: Any, proxy: Any) -> None:
-        """Ask a connection that was idle for a while whether it still stands: a round trip."""
+        """Test a connection that was idle for a while: a round trip."""
         if time.monotonic() - record.info.get("used_s", 0.0) < self._ping_s:
             return
-        # Not ``do_ping`` of SQLAlchemy: where Ctrl-C comes between question and answer, it hides
-        # that behind an error of the driver, and opens a new connection as if nothing had happened.
+        # Not SQLAlchemy's ``do_ping``: it hides a Ctrl-C during the query behind a driver error,
+        # and opens a new connection as if nothing had happened.
         try:
             connection.autocommit = True
             connection.execute("SELECT 1", prepare=False)
@@ -256,19 +255,19 @@ class Storage:
                 self.url,
                 engine_kwargs={**options, "pool": pool},
                 skip_table_creation=not create,
-                skip_compatibility_check=True,  # ours says what to do
+                skip_compatibility_check=True,  # ours says how to fix it
             )
-            found, wanted = storage.get_current_version(), storage.get_head_version()
-            if found != wanted:
+            version, expected = storage.get_current_version(), storage.get_head_version()
+            if version != expected:
                 raise StorageError(
-                    f"{self.place()}: Optuna's tables must be of version {wanted}, but got "
-                    f"version={found}. If it is older, back the database up and run `optuna "
-                    "storage upgrade --storage URL`; if it is newer, upgrade this project."
+                    f"{self.place()}: expected Optuna's tables of version {expected}, got "
+                    f"{version}. If they are older, back up the database and run `optuna storage "
+                    "upgrade --storage URL`; if they are newer, upgrade hpo."
                 )
         except BaseException:
             pool.dispose()
             raise
-        storage.engine_kwargs = {**options, "poolclass": sa.NullPool}  # of what is pickled
+        storage.engine_kwargs = {**options, "poolclass": sa.NullPool}  # for pickling
         return storage
 
 
@@ -278,24 +277,25 @@ def open_storage(
     """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
 
     Args:
-        url: PostgreSQL URL. That of a `Storage` on the embedded server of this HPO_HOME keeps that
-            server alive, too.
-        prepare: tables of our own, created beside Optuna's if they are not there.
-        worker: for a worker, which holds one connection, and repeats what fails.
+        url: PostgreSQL URL. The URL of a `Storage` on the embedded server of this HPO_HOME keeps
+            that server alive, too.
+        prepare: our own tables, created beside Optuna's if they are missing.
+        worker: open it for a worker, which holds one connection and retries.
 
     Raises:
-        StorageError: it cannot be reached or used; the message says why and what to do.
+        StorageError: the database cannot be reached or used; the message says why and what to do.
     """
-    own = Embedded(settings.home())
+    embedded = Embedded(settings.home())
     with ExitStack() as on_failure:
-        on_failure.callback(own.release)
+        on_failure.callback(embedded.release)
         if url is not None:
             parsed = parse_url(url, "storage URL")
         elif (chosen := settings.storage_url()) is not None:
             parsed = parse_url(chosen, "HPO_STORAGE")
         else:
-            parsed = sa.make_url(own.acquire())
-        server = own if parsed.query.get("passfile") == str(own.layout.password) else None
+            parsed = sa.make_url(embedded.acquire())
+        is_ours = parsed.query.get("passfile") == str(embedded.layout.password)
+        server = embedded if is_ours else None
         if server:
             server.acquire()
         storage = Storage(parsed, server, worker=worker)
@@ -306,39 +306,38 @@ def open_storage(
 
 
 def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
-    """Connect for the first time, and create what is missing.
+    """Connect for the first time, and create missing tables.
 
-    A server that may be starting anew is waited for: it is ours, or has answered once. Of others,
-    the address may be wrong; and one that is silent for so long is not about to start.
+    Wait for a server that may be restarting: our own, or one that has answered once. For others,
+    the address may be wrong. A server that never answers is not about to start.
     """
-    known, doing = storage.embedded, "does not answer yet"
+    exists, status = storage.embedded, "does not answer yet"
 
     def work() -> None:
-        nonlocal known, doing
+        nonlocal exists, status
         storage._version()
-        known, doing = True, "is being prepared"
+        exists, status = True, "is being prepared"
         with answering(storage.place()):
             prepare_database(storage, prepare)
 
     def wait(waited_s: float, error: Exception) -> None:
         cause = getattr(error.__cause__, "orig", None)
         silent = isinstance(cause, psycopg.errors.ConnectionTimeout)
-        if not known or silent or waited_s >= patience_s:
+        if not exists or silent or waited_s >= patience_s:
             raise error
 
-    with said_if_slow(lambda: f"{storage.place()} {doing}"):
+    with said_if_slow(lambda: f"{storage.place()} {status}"):
         retry(work, on_wait=wait)
 
 
 def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
-    """Create what is missing of Optuna's tables and of `schema`, once, however many processes ask.
+    """Create missing tables of Optuna and of `schema`, once, however many processes ask.
 
-    A complete database costs a few SELECTs; no lock, and no right to create anything.
+    A complete database costs a few SELECTs, without a lock or the right to create tables.
 
     Raises:
         StorageError: the user may not create tables, or Optuna's are of another version.
     """
-
     try:
         with storage.engine.connect() as connection:
             ours = schema is None or schema.is_current(connection)
@@ -354,24 +353,24 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise StorageError(
-            f"{storage.place()}: the user must be allowed to create tables the first time, but "
-            f"got: {said_by(error)}. Run `hpo storage migrate` as a user who is, or: GRANT CREATE "
+            f"{storage.place()}: this user may not create tables, as the first use must: "
+            f"{said_by(error)}. Run `hpo storage migrate` as a user who may, or: GRANT CREATE "
             "ON DATABASE ..., GRANT CREATE ON SCHEMA public."
         ) from error
 
 
 def _has_optuna(connection: Connection) -> bool:
     """Return whether Optuna's tables are complete: it writes the row of `alembic_version` last."""
-    there = connection.scalar(sa.text("SELECT to_regclass('alembic_version') IS NOT NULL"))
-    return bool(there) and bool(connection.scalar(sa.text("SELECT count(*) FROM alembic_version")))
+    exists = connection.scalar(sa.text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    return bool(exists) and bool(connection.scalar(sa.text("SELECT count(*) FROM alembic_version")))
 
 
 def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
-    connection.adapters.register_loader(0, TextBinaryLoader)  # of types like Optuna's enums
+    connection.adapters.register_loader(0, TextBinaryLoader)  # for types like Optuna's enums
     pinned = {**PINNED, "idle_in_transaction_session_timeout": f"{IDLE_S}s"}
     connection.autocommit = True
     chosen = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in pinned.items())
-    connection.execute(f"SELECT {chosen}")  # a statement that is answered in binary stands alone
+    connection.execute(f"SELECT {chosen}")  # a binary answer needs a single statement
     connection.autocommit = False
 
 
@@ -397,8 +396,8 @@ def parse_url(text: str, source: str = "storage URL") -> URL:
         source: where the text comes from, for the message.
 
     Raises:
-        StorageError: it is anything else. The message never repeats the text, which may hold a
-            password.
+        StorageError: the text is anything else. The message never repeats it, since it may hold
+            a password.
 
     >>> parse_url("postgres://me:secret@db.example.org/studies")
     postgresql+psycopg://me:***@db.example.org/studies
@@ -407,9 +406,9 @@ def parse_url(text: str, source: str = "storage URL") -> URL:
     if not separator or scheme not in SCHEMES:
         got = f"scheme={scheme}" if re.fullmatch(r"[a-z0-9+.]+", scheme) and separator else "no URL"
         raise StorageError(
-            f"{source}: the storage must be a PostgreSQL database, but got {got}. Many workers "
-            "share a study, and their leases need row locks, which files and other databases "
-            f"do not give. Use a URL like {EXAMPLE}, or none for the embedded server."
+            f"{source}: expected the URL of a PostgreSQL database, got {got}. Workers share a "
+            "study through leases, which need row locks; files and other databases have none. "
+            f"Use a URL like {EXAMPLE}, or none for the embedded server."
         )
     try:
         url = sa.make_url(text.strip())
@@ -417,58 +416,57 @@ def parse_url(text: str, source: str = "storage URL") -> URL:
         url = None
     if url is None or "@" in (url.host or ""):
         raise StorageError(
-            f"{source}: the URL must read like {EXAMPLE}, but got one that cannot be taken apart. "
+            f"{source}: expected a URL like {EXAMPLE}, got one that cannot be parsed. "
             "Write special characters of the password as in %40 for @, %2F for / and %3A for :."
         ) from None  # the cause would show the text
     return _with_whole_paths(url).set(drivername="postgresql+psycopg")
 
 
 def _with_whole_paths(url: URL) -> URL:
-    """The URL with its files by absolute paths: workers may be started from another directory."""
+    """Return the URL with absolute paths: workers may start in another directory."""
     paths = {name: str(url.query[name]) for name in _FILES & url.query.keys()}
-    named = {name: path for name, path in paths.items() if path not in ("", "system")}
-    whole = {name: str(Path(path).expanduser().absolute()) for name, path in named.items()}
-    return url.update_query_dict(whole)
+    files = {name: path for name, path in paths.items() if path not in ("", "system")}
+    absolute = {name: str(Path(path).expanduser().absolute()) for name, path in files.items()}
+    return url.update_query_dict(absolute)
 
 
 def password_from_file(url: URL) -> str | None:
-    """Return what the file of `HPO_STORAGE_PASSWORD_FILE` holds, None where the URL needs none.
+    """Return the password in the file `HPO_STORAGE_PASSWORD_FILE`, None if the URL needs none.
 
-    The end of its line does not belong to the password; messages never repeat it.
+    The line break does not belong to the password; messages never repeat the password.
 
     Raises:
-        StorageError: it cannot be read, or is not one line of text.
+        StorageError: the file cannot be read, or is not one line of text.
     """
     path = settings.file("HPO_STORAGE_PASSWORD_FILE")
     if path is None or url.password or {"password", "passfile"} & set(url.query):
         return None
-    where = "HPO_STORAGE_PASSWORD_FILE: the file must"
+    where = "HPO_STORAGE_PASSWORD_FILE:"
     try:
         lines = [] if path.is_fifo() else path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise StorageError(
-            f"{where} be readable, but got {path}: {why}. Correct the path, or let this user read "
-            "it."
+            f"{where} cannot read {path}: {why}. Correct the path, or let this user read the file."
         ) from None  # the cause may show a part of the password
     if len(lines) != 1 or not lines[0].strip():
-        found = "an empty line" if len(lines) == 1 else f"{len(lines)} lines"
+        got = "an empty line" if len(lines) == 1 else f"{len(lines)} lines"
         raise StorageError(
-            f"{where} hold the password and nothing else, on one line, but got {path} with "
-            f"{found}. Write it anew, as a plain file."
+            f"{where} expected the password alone, on one line of {path}, got {got}. Write it "
+            "again, as a plain file."
         )
     return lines[0]
 
 
 def place(url: URL) -> str:
-    """Return which database a URL leads to, for people: without any password."""
+    """Return the database that a URL leads to, for people and without any password."""
     host = _host(url) or "the default host"
     database, user = url.database or "(default)", url.username or "(default)"
     return f"database {database} at {host}:{url.port or 5432}, user {user}"
 
 
 def is_of_this_host(url: URL) -> bool:
-    """Whether no other host reaches the database by this URL: a socket, or the loopback address.
+    """Return whether the URL leads to this very host: a socket, or the loopback address.
 
     Examples:
         >>> is_of_this_host(parse_url("postgresql://me@127.0.0.1/hpo"))

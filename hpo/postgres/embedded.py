@@ -1,15 +1,15 @@
-"""An embedded server: acquire it, look at it, stop it; and its keeper.
+"""An embedded server: acquire it, show its status, stop it; and its keeper.
 
-The keeper is a small process that stops the server when nobody uses it any more. It belongs to no
-one. Every process that uses the server holds a shared lock on `users.lock`, which the kernel
-releases when that process dies, whatever the cause. While the keeper cannot get that lock for
-itself, somebody is there. When it could for some time, it keeps the lock (newcomers wait), shuts
-the server down and ends. It restarts a server that died. If the keeper itself dies, the server runs
-on, and the next user starts another keeper.
+The keeper is a small process that stops the server when no process uses it any more. Every process
+that uses the server holds a shared lock on `users.lock`, which the kernel releases when the process
+dies, for whatever reason. While the keeper cannot get an exclusive lock, the server is in use. When
+it could for some time, it keeps the lock (new users wait), shuts the server down and ends. It
+restarts a server that died. If the keeper itself dies, the server runs on, and the next user starts
+another keeper.
 
-    python -m hpo.postgres.embedded HOME    leaves a keeper behind, if there is none
+    python -m hpo.postgres.embedded HOME    starts a keeper in the background, if there is none
 
-It stays small.
+This module imports little, to keep the keeper small.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ WATCH_S = 0.25
 LONGEST_PAUSE_S = 30.0
 
 SILENCE_S = 3.0
-"""Who waits for longer is told for what."""
+"""Waits longer than this are explained on stderr."""
 
-_acquired: set[Embedded] = set()
+_active: set[Embedded] = set()
 
 
 @contextlib.contextmanager
 def said_if_slow(words: Callable[[], str]) -> Iterator[None]:
-    """Say on the standard error for what is waited, if it takes long."""
+    """Say on stderr what a long wait is for."""
 
     def say() -> None:
         print(f"waiting: {words()}", file=sys.stderr, flush=True)
@@ -62,22 +62,22 @@ def said_if_slow(words: Callable[[], str]) -> Iterator[None]:
 
 
 class Embedded:
-    """This process's share in the server of one home directory.
+    """This process's use of the server of one home directory.
 
-    The server runs from the first `acquire` of any process to the last `release`; the death of a
-    process, even by `kill -9`, releases for it. A forked child has no share of its own until it
-    acquires one.
+    The server runs from the first `acquire` of any process to the last `release`; the end of a
+    process, even by `kill -9`, counts as its release. A forked child must acquire the server
+    itself.
     """
 
     def __init__(self, home: Path) -> None:
-        """Name the home; nothing is started."""
+        """Name the home; ``acquire`` starts the server."""
         self.layout = Layout(home)
-        self._share = contextlib.ExitStack()
+        self._lock = contextlib.ExitStack()
 
     def acquire(self) -> str:
         """Start the server unless it runs, keep it running until `release`, and return its URL.
 
-        The URL names the password file instead of a password, so it may be shown and passed on.
+        The URL names the password file instead of the password, so it may be shown.
 
         Raises:
             StorageError: the server cannot run here.
@@ -88,10 +88,10 @@ class Embedded:
         logs = f"look at {layout.keeper_log} and {layout.log}"
         try:
             with said_if_slow(lambda: f"{waiting}; {logs}"):
-                if self not in _acquired:
+                if self not in _active:
                     users = locked(layout.users_lock, shared=True, timeout_s=STOP_TIMEOUT_S)
-                    self._share.enter_context(users)
-                    _acquired.add(self)
+                    self._lock.enter_context(users)
+                    _active.add(self)
                 self.start(anew=True)
                 return server_url(layout)
         except BaseException:
@@ -99,46 +99,45 @@ class Embedded:
             raise
 
     def start(self, *, anew: bool) -> None:
-        """Start the server unless it runs, and return when it is ready. It may be gone at any time.
+        """Start the server unless it runs, and return when it is ready; it may end at any time.
 
         Args:
-            anew: also if somebody stopped it on purpose.
+            anew: start it even if somebody has stopped it on purpose.
 
         Raises:
-            StorageError: it cannot run here, or was stopped.
+            StorageError: it cannot run here, or somebody has stopped it.
         """
         layout, ours = self.layout, socket.gethostname()
         with locked(layout.start_lock, timeout_s=START_TIMEOUT_S):
             host = layout.host.read_text() if layout.host.exists() else None
             if host is None and not anew:
                 raise StorageError(
-                    f"{layout.home}: the embedded server must run, but got it stopped by "
-                    "`hpo storage stop`. Start the study again; that starts the server."
+                    f"{layout.home}: `hpo storage stop` has stopped the embedded server. Start the "
+                    "study again; that starts the server."
                 )
             keeper = keeper_of(layout)
             if keeper is not None and host not in (None, ours):
                 raise StorageError(
-                    f"{layout.home}: an embedded server must be used on the host that runs it, but "
-                    f"got host={ours} and its host={host}. For several hosts set HPO_STORAGE to a "
-                    "PostgreSQL URL."
+                    f"{layout.home}: the embedded server runs on host {host} and serves that host "
+                    f"only; this is {ours}. For several hosts set HPO_STORAGE to a PostgreSQL URL."
                 )
             layout.host.write_text(ours)
             with _keeper(layout) if keeper is None else contextlib.nullcontext():
                 server.start(layout)
 
     def revive(self) -> None:
-        """Start the server again if its keeper is gone, as before each new connection.
+        """Restart the server if its keeper is gone; called before each new connection.
 
         Raises:
-            StorageError: it cannot run, or somebody stopped it on purpose.
+            StorageError: it cannot run, or somebody has stopped it on purpose.
         """
         if keeper_of(self.layout) is None:
             self.start(anew=False)
 
     def release(self) -> None:
-        """Give the share back. Nothing happens if there is none."""
-        self._share.close()
-        _acquired.discard(self)
+        """Release the server; do nothing if it was not acquired."""
+        self._lock.close()
+        _active.discard(self)
 
     def __enter__(self) -> Self:
         """Acquire the server."""
@@ -151,8 +150,8 @@ class Embedded:
 
 
 def _forget_after_fork() -> None:
-    """Close, in a forked child, the parent's locks: they would last as long as the child."""
-    for embedded in list(_acquired):
+    """Close the parent's locks in a forked child, which would hold them until its end."""
+    for embedded in list(_active):
         embedded.release()
 
 
@@ -161,7 +160,7 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 @contextlib.contextmanager
 def _keeper(layout: Layout) -> Iterator[None]:
-    """Start a keeper meanwhile."""
+    """Start a keeper while the ``with`` block runs."""
     code = str(Path(__file__).parents[2])  # so that the keeper imports this very package
     path = os.pathsep.join(p for p in (code, os.environ.get("PYTHONPATH")) if p)
     with private(layout.keeper_log, "ab") as log:
@@ -178,22 +177,21 @@ def _keeper(layout: Layout) -> Iterator[None]:
         yield
     if starter.returncode != 0:
         raise StorageError(
-            f"{layout.home}: a keeper must start, which stops the embedded server in the end, but "
-            f"got exit={starter.returncode}. Look at {layout.keeper_log}, and try again."
+            f"{layout.home}: the keeper of the embedded server did not start (exit status "
+            f"{starter.returncode}). Look at {layout.keeper_log}, and try again."
         )
 
 
 def server_url(layout: Layout) -> str:
-    """Return the URL of the database on the running server, and on the next one of this home.
+    """Return the URL of the database, which stays valid when the server restarts.
 
     Raises:
         StorageError: its password file is missing.
     """
     if not layout.password.exists():
         raise StorageError(
-            f"{layout.home}: a running server with its password file must be there, but got no "
-            f"password file. Look at {layout.keeper_log}; `hpo storage stop` and a new start make "
-            "a new password."
+            f"{layout.home}: the embedded server has no password file. Look at "
+            f"{layout.keeper_log}; `hpo storage stop` and a new start make a new password."
         )
     host, passfile = (quote(str(p), safe="/") for p in (layout.socket_directory, layout.password))
     return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
@@ -206,7 +204,7 @@ def read_password(layout: Layout) -> str:
 
 @dataclass(frozen=True)
 class EmbeddedStatus:
-    """What is known of an embedded server without starting it."""
+    """Status of an embedded server, read without starting it."""
 
     home: Path
     data_directory: Path
@@ -216,26 +214,26 @@ class EmbeddedStatus:
     keeper_pid: int | None
     version: str | None
     users: tuple[int, ...] | None
-    """Pids of the processes that use the server; None where the system does not tell."""
+    """Pids of the processes that use the server; None if the system does not say."""
 
 
 def status(home: Path) -> EmbeddedStatus:
-    """Return what the server of `home` is doing.
+    """Return the status of the server of `home`.
 
     Raises:
-        StorageError: it belongs to somebody else.
+        StorageError: it belongs to another user.
     """
     layout = Layout(home)
     if os.geteuid() != 0:  # root may look at everyone's
         layout.check_owner()
-    found = server.postmaster(layout)
+    process = server.postmaster(layout)
     version_file = layout.data / "PG_VERSION"
     return EmbeddedStatus(
         home=layout.home,
         data_directory=layout.data,
         log=layout.log,
-        running=found is not None and found.ready,
-        pid=found.pid if found else None,
+        running=process is not None and process.ready,
+        pid=process.pid if process else None,
         keeper_pid=keeper_of(layout),
         version=version_file.read_text().strip() if version_file.exists() else None,
         users=holders(layout.users_lock),
@@ -243,26 +241,26 @@ def status(home: Path) -> EmbeddedStatus:
 
 
 def stop(home: Path, force: bool = False) -> None:
-    """Shut the server of `home` down and wait for its end; nothing happens if it does not run.
+    """Shut the server of `home` down and wait for its end; do nothing if it does not run.
 
-    With `force` although processes use it: they lose their connections until somebody starts it
+    With `force`, even if processes use it: they lose their connections until somebody starts it
     again.
 
     Raises:
-        StorageError: other processes use it, it belongs to somebody else, or it does not end.
+        StorageError: other processes use it, it belongs to another user, or it does not end.
     """
     layout = Layout(home)
     layout.check_owner()
     if keeper_of(layout) is None and server.postmaster(layout) is None:
         return
     with contextlib.ExitStack() as locks:
-        try:  # the keeper itself holds it for instants
+        try:  # the keeper itself holds it briefly
             locks.enter_context(locked(layout.users_lock, timeout_s=1.0))
         except StorageError as error:
             if not force:
                 raise StorageError(
-                    f"{layout.home}: the embedded server must be unused to be stopped, but got "
-                    f"users={holders(layout.users_lock)}. Stop those processes first, or force it: "
+                    f"{layout.home}: processes use the embedded server: "
+                    f"pids={holders(layout.users_lock)}. Stop them first, or force it: "
                     "`hpo storage stop --force`."
                 ) from error
         with locked(layout.start_lock, timeout_s=STOP_TIMEOUT_S):
@@ -278,8 +276,8 @@ def stop(home: Path, force: bool = False) -> None:
 def try_lock(path: Path, *, shared: bool = False) -> int | None:
     """Lock the file at `path` without waiting; return the descriptor that holds the lock, or None.
 
-    The lock ends when the descriptor is closed or the process dies. Programs that are started do
-    not inherit it.
+    The lock ends when the descriptor is closed or the process dies. Child programs do not inherit
+    it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -292,17 +290,17 @@ def try_lock(path: Path, *, shared: bool = False) -> int | None:
 
 @contextlib.contextmanager
 def locked(path: Path, *, shared: bool = False, timeout_s: float) -> Iterator[None]:
-    """Hold a lock for a `with` block, after waiting for it up to `timeout_s`.
+    """Hold a lock for a `with` block; wait for it up to `timeout_s`.
 
     Raises:
-        StorageError: other processes hold it for that long.
+        StorageError: other processes hold it for longer.
     """
     deadline = time.monotonic() + timeout_s
     while (descriptor := try_lock(path, shared=shared)) is None:
         if time.monotonic() >= deadline:
             raise StorageError(
-                f"{path}: the lock must become free within {timeout_s:.0f} s, but got pids="
-                f"{holders(path)}. Look at the logs beside it; end those processes if they hang."
+                f"{path}: locked for {timeout_s:.0f} s by pids={holders(path)}. Look at the logs "
+                "beside it; end those processes if they hang."
             )
         time.sleep(POLL_S)
     try:
@@ -312,7 +310,7 @@ def locked(path: Path, *, shared: bool = False, timeout_s: float) -> Iterator[No
 
 
 def holders(path: Path) -> tuple[int, ...] | None:
-    """Return the pids that hold a lock on `path`, or None where the system does not tell."""
+    """Return the pids that hold a lock on `path`, or None if the system does not say."""
     if not path.exists():
         return ()
     try:
@@ -342,7 +340,7 @@ def keeper_of(layout: Layout) -> int | None:
 
 
 def keep() -> int:
-    """Leave a keeper behind, which is nobody's child."""
+    """Start a keeper in the background, as no process's child."""
     if os.fork():
         return 0
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -359,15 +357,17 @@ def keep() -> int:
         server.stop(layout)
     os.close(lock)
     if users is not None:
-        os.close(users)  # after the keeper's lock: whoever waits for this one finds that free
+        os.close(
+            users
+        )  # after the keeper's lock, so that whoever waits for this one finds that one free
     return 0
 
 
 def _until_unused(layout: Layout) -> int | None:
-    """Watch until nobody is there, and return the users' lock; None if the server was stopped.
+    """Watch until the server is unused, and return the users' lock; None if it was stopped.
 
-    A server that died is started again. What fails, as on a full disk, is tried for as long as
-    somebody waits, ever more slowly.
+    Restart a server that died. If that fails, as on a full disk, retry with growing pauses while
+    a process waits for it.
     """
     unused_since, pause_s = None, WATCH_S
     while layout.host.exists():
@@ -381,7 +381,7 @@ def _until_unused(layout: Layout) -> int | None:
             unused_since = unused_since or time.monotonic()
         try:
             if users is None and server.postmaster(layout) is None:
-                _log("the server is not there; sees that it starts")
+                _log("the server is gone; restarting it")
                 Embedded(layout.home).start(anew=False)
             pause_s = WATCH_S
         except (StorageError, OSError) as error:

@@ -1,7 +1,7 @@
-"""Work on the database that survives its restart, and what is said when that does not help.
+"""Retries across restarts of the database, and messages for when retries do not help.
 
-An error passes, and work is done again (`retry`; every method of a class by `transaction` and
-`statement`), or it lasts: then it must say what is wrong, and what to do (`explained`).
+A passing error is retried (`retry`; for the methods of a class, `transaction` and `statement`). A
+lasting error says what is wrong, and what to do (`explained`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine
 from hpo.errors import StorageError
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg.Error)
-"""Whatever goes wrong in or with a database."""
+"""All errors of a database or its connection."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -31,44 +31,44 @@ SHORTEST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 # Classes of SQLSTATE: connection, rollback (serialization, deadlock), resources, operator's
 # intervention (a shutdown), system error (a full disk); then single codes that time does (not)
-# mend.
+# fix.
 PASSING_CLASSES = {"08", "40", "53", "57", "58"}
 PASSING = {"55P03", "25P03", "25P04"}  # lock not available; idle, or open, for too long
 LASTING = {"57014", "57P04"}  # query cancelled (as by statement_timeout), database dropped
-# In the order of asking: libpq gives no error code when a connection fails.
+# Tried in this order, since libpq gives no error code when a connection fails.
 _REFUSALS = (
     (
         r"no pg_hba\.conf entry",
-        "the server must let this user in from this host",
+        "the server does not let this user in from this host",
         "Ask its administrator for a line in pg_hba.conf; if that says hostssl, and the connection "
         "had no encryption, add ?sslmode=verify-full&sslrootcert=CA.crt to the URL.",
     ),
     (
         r"authentication failed|no password supplied|role .* does not exist|not permitted to log",
-        "user and password must be right",
+        "wrong user or password",
         "Correct them in the URL (write special characters as in %40 for @), or the password in "
         "the file that HPO_STORAGE_PASSWORD_FILE names.",
     ),
     (
         r"database .* does not exist",
-        "the database must exist",
+        "no such database",
         "Create it with `createdb`, or correct its name in the URL.",
     ),
     (
         r"does not match host name|certificate verify failed|root certificate file",
-        "the server's certificate must be valid, made for the host name in the URL (subjectAltName)"
-        ", and signed by the CA in the file that sslrootcert names",
+        "cannot verify the server's certificate: it must name the host in the URL (subjectAltName) "
+        "and be signed by the CA in the file that sslrootcert names",
         "Get ca.crt from the server's administrator, or have another certificate made. Do not "
         "lower sslmode: this may be another server.",
     ),
     (
         r"certificate|support SSL|SSL was required|SSL error: (?!unexpected eof)",
-        "an encrypted connection must be possible as asked for",
+        "no encrypted connection as the URL asks for",
         "Check sslmode, sslrootcert and the like in the URL, or ask the server's administrator.",
     ),
     (
         r"invalid connection option|invalid \w+ value|bad value for",
-        "what follows the ? must be options of libpq",
+        "the URL has a wrong option of libpq after the ?",
         "Correct or remove the option in the URL.",
     ),
 )
@@ -81,22 +81,22 @@ def retry(
     on_wait: Callable[[float, Exception], None] | None = None,
     pause: Callable[[float], object] = time.sleep,
 ) -> T:
-    """Return `work()`, done again while the database is away or asks for a repetition.
+    """Return `work()`, with retries while the database is unreachable or asks for a repetition.
 
-    Pauses grow from 0.1 s to 5 s, and are random up to that, so that many workers do not come back
-    at once.
+    Pauses are random, up to a limit that grows from 0.1 s to 5 s, so that many workers do not
+    return at once.
 
     Args:
-        work: opens its own transaction, and may be done twice: a connection can be lost after the
-            server committed and before it said so.
-        patience_s: time after the first failure at which to give up.
-        on_wait: called before each pause with the seconds since the first failure and the error. It
-            may raise, to end the waiting.
-        pause: waits for so many seconds, or shorter if there is a reason to.
+        work: opens its own transaction, and may run twice: a connection can be lost between the
+            server's commit and its answer.
+        patience_s: time to give up, after the first failure.
+        on_wait: called before each pause with the seconds since the first failure and the error;
+            it may raise to end the waiting.
+        pause: sleeps for a number of seconds, or less.
 
     Raises:
-        StorageError: the database stayed away for too long.
-        Exception: whatever else `work` raises, at once; so are wrong passwords and missing
+        StorageError: the database was unreachable for too long.
+        Exception: any other error of `work`, at once; among these, wrong passwords and missing
             databases.
     """
     began: float | None = None
@@ -112,8 +112,8 @@ def retry(
             waited_s = now - began
             if waited_s >= patience_s:
                 raise StorageError(
-                    f"database: it must answer within {patience_s:.0f} s, but got: {error}. "
-                    "Start the server again, then the worker: the study goes on where it was."
+                    f"database: no answer within {patience_s:.0f} s: {error}. "
+                    "Restart the server, then the worker: the study continues where it was."
                 ) from error
             if on_wait:
                 on_wait(waited_s, error)
@@ -123,22 +123,22 @@ def retry(
 
 @contextmanager
 def answering(place: str) -> Iterator[None]:
-    """Within ``with``, a database that goes away becomes a message; ``place`` says which one.
+    """Turn an outage within ``with`` into a message; ``place`` names the database.
 
     Raises:
-        StorageError: it went away meanwhile.
+        StorageError: the database became unreachable.
     """
     try:
         yield
     except Exception as error:
         if not is_passing(error):
             raise
-        words = f"the database must answer, but got: {said_by(error)}"
-        raise StorageError(f"{place}: {words}. Try again.") from error
+        words = f"{place}: the database does not answer: {said_by(error)}. Try again."
+        raise StorageError(words) from error
 
 
 def is_passing(error: BaseException | None) -> bool:
-    """Return whether time may mend `error`; the causes of an error count, too.
+    """Return whether time may fix `error` or one of its causes.
 
     Optuna raises errors of its own from SQLAlchemy's, and so does `open_storage`.
     """
@@ -161,49 +161,49 @@ def _passes(error: psycopg.Error) -> bool:
 
 
 def explained(error: Exception, place: str, timeout_s: object) -> StorageError:
-    """Return what is wrong with a connection that failed within `timeout_s`, and what to do.
+    """Return an error that says why a connection failed within `timeout_s`, and what to do.
 
-    The error is psycopg's, or SQLAlchemy's around it; `place` is the database, for people.
+    The error is psycopg's, or SQLAlchemy's around it; `place` names the database.
     """
     words = said_by(error)
-    rule, remedy = _refusal(words) or (
-        f"the server must accept connections within {timeout_s} s",
+    problem, remedy = _refusal(words) or (
+        f"cannot connect within {timeout_s} s",
         "Check host and port in the URL, that the server runs, and that no firewall is between.",
     )
-    return StorageError(f"{place}: {rule}, but got: {words}. {remedy}")
+    return StorageError(f"{place}: {problem}: {words}. {remedy}")
 
 
 def _refusal(words: str) -> tuple[str, str] | None:
-    """Return what no time mends, and what does, if a connection was refused for that."""
-    for pattern, rule, remedy in _REFUSALS:
+    """Return problem and remedy if a connection was refused for a reason that time does not fix."""
+    for pattern, problem, remedy in _REFUSALS:
         if re.search(pattern, words):
-            return rule, remedy
+            return problem, remedy
     return None
 
 
 def said_by(error: Exception) -> str:
-    """Return what the driver said, on one line, without its advice, some of which misleads."""
+    """Return the driver's message on one line, without its advice, some of which misleads."""
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
     words = re.sub(r"Is the server running[^?]*\?|Either provide the file.*", "", str(cause))
     return " ".join(words.split())[:500].rstrip(".")
 
 
 class Patience(TypedDict, total=False):
-    """How work waits for a database that is away."""
+    """Options of retries while the database is unreachable."""
 
     patience_s: float
-    """For so long; with 0, errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at once."""
+    """Time limit; with 0, errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at once."""
     on_wait: Callable[[float, Exception], None] | None
-    """Told of every wait, with the seconds waited so far and the error."""
+    """Called before every pause with the seconds waited so far and the error."""
     pause: Callable[[float], object]
-    """Waits for so many seconds, or less if something calls."""
+    """Sleeps for a number of seconds, or less."""
 
 
 class Transactional:
-    """Something that is kept in a database."""
+    """Base of classes whose methods are transactions."""
 
     def __init__(self, engine: Engine, **patience: Unpack[Patience]) -> None:
-        """Nothing is asked yet; without ``patience_s``, nothing is waited for either."""
+        """Take an engine, and options of retries; without ``patience_s`` there are none."""
         self._engine = engine
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._patience = patience
@@ -219,7 +219,7 @@ class Transactional:
         return self._retry(once)
 
     def impatient(self) -> Self:
-        """The same, whose methods raise at once while the database is away."""
+        """Return a copy whose methods raise at once while the database is unreachable."""
         other = copy.copy(self)
         other._patience = {}
         return other
@@ -228,7 +228,7 @@ class Transactional:
 def transaction(
     work: Callable[Concatenate[Connection, P], T], engine: str = "_engine"
 ) -> Callable[Concatenate[Transactional, P], T]:
-    """A method that does this work in one transaction, and again while the database is away."""
+    """Return a method that runs this work in one transaction, with retries."""
 
     @wraps(work)
     def method(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -240,5 +240,5 @@ def transaction(
 def statement(
     work: Callable[Concatenate[Connection, P], T],
 ) -> Callable[Concatenate[Transactional, P], T]:
-    """Likewise of work whose one statement is a transaction by itself: two round trips less."""
+    """Return such a method for a single statement, its own transaction: two round trips less."""
     return transaction(work, "_autocommit")

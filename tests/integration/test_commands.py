@@ -92,7 +92,7 @@ def test_the_embedded_server_is_held_looked_at_and_stopped(hpo_home: Path, tmp_p
     time.sleep(4)  # longer than the server outlives its last user
     server = json.loads(user.run("storage", "status", "--json")[0])["server"]
     assert (server["running"], server["home"]) == (True, str(hpo_home))
-    assert "must be unused to be stopped" in user.run("storage", "stop", status=1)[1]
+    assert "processes use the embedded server" in user.run("storage", "stop", status=1)[1]
     holder.send_signal(signal.SIGINT)
     user.end(holder, 130)
     assert "is stopped" in user.run("storage", "stop")[0]

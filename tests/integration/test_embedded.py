@@ -173,9 +173,8 @@ def test_stop_refuses_while_others_use_it_unless_forced_and_then_it_stays_so(
         with pytest.raises(StorageError) as caught:
             stop(hpo_home)
         assert str(caught.value) == (
-            f"{hpo_home}: the embedded server must be unused to be stopped, but got "
-            f"users=({os.getpid()},). Stop those processes first, or force it: `hpo storage stop "
-            "--force`."
+            f"{hpo_home}: processes use the embedded server: pids=({os.getpid()},). Stop them "
+            "first, or force it: `hpo storage stop --force`."
         )
         assert status(hpo_home).running
         stop(hpo_home, force=True)
@@ -184,8 +183,8 @@ def test_stop_refuses_while_others_use_it_unless_forced_and_then_it_stays_so(
         with pytest.raises(StorageError) as caught:
             user.revive()
         assert str(caught.value) == (
-            f"{hpo_home}: the embedded server must run, but got it stopped by `hpo storage stop`. "
-            "Start the study again; that starts the server."
+            f"{hpo_home}: `hpo storage stop` has stopped the embedded server. Start the study "
+            "again; that starts the server."
         )
         with Embedded(hpo_home) as starter:
             starter.acquire()
@@ -213,14 +212,14 @@ def test_a_server_that_does_not_answer_is_said_within_five_seconds(hpo_home: Pat
                 said = asked.stderr.read()
             finally:
                 os.kill(pid, signal.SIGCONT)
-    assert "the server must accept connections within 10 s, but got: " in said
+    assert "cannot connect within 10 s: " in said
 
 
 def test_a_server_that_cannot_start_says_why(hpo_home: Path) -> None:
     (hpo_home / "postgres/postgresql.conf").write_text("work_mem = 'plenty'\n")
     refused = refusal(hpo_home)
     assert 'value for parameter "work_mem": "plenty"' in refused
-    whole = f"Mend what it names; the whole log is {hpo_home}/server/postgres.log."
+    whole = f"Fix what it names; the whole log is {hpo_home}/server/postgres.log."
     assert refused.endswith(whole)
 
 
@@ -231,8 +230,8 @@ def test_a_home_or_an_account_that_cannot_be_used_is_said_in_words(
     for name in ("nosuchuser", "root"):
         monkeypatch.setenv("HPO_SERVER_USER", name)
         assert refusal(new_home) == (
-            "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
-            f"HPO_SERVER_USER={name}. Set it to an unprivileged account, such as nobody."
+            f"HPO_SERVER_USER: expected an existing account other than root, got {name}. Set it to "
+            "an unprivileged account, such as nobody."
         )
     monkeypatch.delenv("HPO_SERVER_USER")
     monkeypatch.setattr(server, "OWN_ACCOUNT", "hpo-no-such-account")
@@ -240,9 +239,9 @@ def test_a_home_or_an_account_that_cannot_be_used_is_said_in_words(
     (new_home / "blocked").mkdir(mode=0o700)
     home = new_home / "blocked/home"
     assert refusal(home) == (
-        f"HPO_HOME: the account nobody, which runs PostgreSQL, must be able to reach {home}, but "
-        "got a directory on the way that it may not pass. Run `chmod o+x` on that, or set HPO_HOME "
-        "to a directory that it can reach, such as /var/lib/hpo."
+        f"HPO_HOME: account nobody, which runs PostgreSQL, cannot reach {home}: it may not enter a "
+        "directory on the way. Run `chmod o+x` on that directory, or set HPO_HOME to one that it "
+        "can reach, such as /var/lib/hpo."
     )
 
 
@@ -250,8 +249,7 @@ def test_another_host_is_refused(hpo_home: Path, monkeypatch: pytest.MonkeyPatch
     with running(USER, hpo_home):
         kept(hpo_home)
         monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
-        rule = "must be used on the host that runs it, but got host=elsewhere and"
-        assert rule in refusal(hpo_home)
+        assert "serves that host only; this is elsewhere. For" in refusal(hpo_home)
         monkeypatch.undo()
         finish(start(USER, hpo_home))
 
@@ -321,9 +319,8 @@ def test_another_user_is_refused(hpo_home: Path, user: str | int) -> None:
         assert answer in said("psycopg.connect(sys.argv[2])")
         for use in ("Embedded(Path(sys.argv[1])).acquire()", "status(Path(sys.argv[1]))"):
             assert (
-                f"{hpo_home}/server: an embedded server must belong to the user who uses it, but "
-                f"got owner uid=0 and user uid={uid}. Set HPO_HOME to a directory of your own, or "
-                "HPO_STORAGE to a PostgreSQL URL."
+                f"{hpo_home}/server: this embedded server belongs to uid=0, and you are uid={uid}. "
+                "Set HPO_HOME to a directory of your own, or HPO_STORAGE to a PostgreSQL URL."
             ) in said(use)
 
 
@@ -334,8 +331,8 @@ def test_what_others_put_in_place_of_the_socket_directory_is_not_used(tmp_path: 
     with pytest.raises(StorageError) as caught:
         claim_socket_directory(planted, ours)
     assert str(caught.value) == (
-        f"{planted}: the socket's directory must be our own, but got uid={os.geteuid()}. Somebody "
-        "else made it; have it removed, or set HPO_HOME to another directory."
+        f"{planted}: expected a socket directory of our own, got one that uid={os.geteuid()} made. "
+        "Have it removed, or set HPO_HOME to another directory."
     )
     planted.unlink()
     planted.mkdir(mode=0o777)

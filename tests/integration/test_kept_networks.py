@@ -77,7 +77,7 @@ def test_what_is_too_large_is_left_out_and_told(database_url: str) -> None:
         said = worker.communicate(timeout=60)[1]
         assert worker.returncode == 0, said
         assert "fresh seed 1 of 3: network not stored: its " in said
-        assert "bytes, more than 10\n" in said
+        assert "bytes exceed 10\n" in said
         assert len(ledger.result("toy").confirmations) == 2
     assert stored(database_url) == {}
 

@@ -140,7 +140,7 @@ def test_what_sbatch_refuses_leaves_no_study_behind(user: User) -> None:
     [
         (
             "export HPO_STORAGE=postgresql://me@127.0.0.1:1/hpo",
-            "the server must accept connections",
+            "cannot connect within",
         ),
         (
             "exec > /dev/null 2>&1; exit 3",

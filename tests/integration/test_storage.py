@@ -90,7 +90,7 @@ def test_a_password_in_the_url_or_in_a_file_that_changes_meanwhile(
     file = tmp_path / "password"
     monkeypatch.setenv("HPO_STORAGE_PASSWORD_FILE", str(file))
     file.write_text("geheim")
-    assert "user and password must be right" in refusal(tcp_url("hpo"))
+    assert "wrong user or password" in refusal(tcp_url("hpo"))
     file.write_text(f"{password}\n")
     with open_storage(tcp_url("hpo")) as storage:
         assert password not in storage.url
@@ -114,9 +114,9 @@ def test_the_argument_wins_over_the_variable_and_that_over_the_embedded_server(
         assert storage.engine.url.database == sa.make_url(empty_database_url).database
     assert not status(hpo_home).running
     monkeypatch.setenv("HPO_STORAGE", "sqlite:///x.db")
-    with pytest.raises(StorageError, match="HPO_STORAGE: the storage must be a PostgreSQL"):
+    with pytest.raises(StorageError, match="HPO_STORAGE: expected the URL of a"):
         open_storage()
-    with pytest.raises(StorageError, match=r"^storage URL: the storage must be"):
+    with pytest.raises(StorageError, match=r"^storage URL: expected the URL of a"):
         open_storage("")
 
 
@@ -130,7 +130,7 @@ def test_the_embedded_server_is_kept_alive_by_its_url_too(
             f"PostgreSQL 18.4, database hpo of the embedded server in {hpo_home}"
         )
         second = open_storage(first.url)
-    with second, pytest.raises(StorageError, match="must be unused to be stopped"):
+    with second, pytest.raises(StorageError, match="processes use the embedded server"):
         stop(hpo_home)
     stop(hpo_home)
     assert not status(hpo_home).running
@@ -139,10 +139,10 @@ def test_the_embedded_server_is_kept_alive_by_its_url_too(
 # --- what is said when it does not work ----------------------------------------------------------
 
 NOBODY = "postgresql://me:geheim@127.0.0.1:1/studies"
-ACCEPT = "the server must accept connections within 10 s, but got: "
+ACCEPT = "cannot connect within 10 s: "
 CHECK = "Check host and port in the URL, that the server runs, and that no firewall is between."
-RIGHT = "user and password must be right, but got: "
-OPTIONS = "what follows the ? must be options of libpq, but got: "
+RIGHT = "wrong user or password: "
+OPTIONS = "the URL has a wrong option of libpq after the ?: "
 OPTION = "Correct or remove the option in the URL."
 
 
@@ -160,7 +160,7 @@ OPTION = "Correct or remove the option in the URL."
         ),
         (
             "?sslmode=require",
-            "an encrypted connection must be possible as asked for, but got: ",
+            "no encrypted connection as the URL asks for: ",
             "server does not support SSL, but SSL was required. Check sslmode, sslrootcert and the "
             "like in the URL, or ask the server's administrator.",
         ),
@@ -181,15 +181,14 @@ def test_a_server_that_is_mute_or_too_old_or_lacks_the_database(
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         said = refusal(f"postgresql://me:geheim@127.0.0.1:{port}/studies?connect_timeout=2")
-    assert "must accept connections within 2 s, but got: connection timeout expired" in said
+    assert "cannot connect within 2 s: connection timeout expired" in said
     assert refusal(changed(empty_database_url, database="nothere")).endswith(
         'database "nothere" does not exist. Create it with `createdb`, or correct its name in '
         "the URL."
     )
     monkeypatch.setattr(storage_module, "OLDEST_MAJOR", 99)
     assert refusal(empty_database_url).endswith(
-        ": the server must be PostgreSQL 99 or newer, but got version=18.4. Use a newer server, "
-        "or the embedded one."
+        ": expected PostgreSQL 99 or newer, got 18.4. Use a newer server, or the embedded one."
     )
 
 
@@ -231,11 +230,11 @@ def test_a_complete_database_is_only_read_and_an_empty_one_must_be_made_by_whoev
             connection.execute("DROP OWNED BY reader")
             connection.execute("DROP ROLE reader")
     assert (
-        "user reader: the user must be allowed to create tables the first time, but got: "
+        "user reader: this user may not create tables, as the first use must: "
         "permission denied for schema public"
     ) in said
     assert said.endswith(
-        "Run `hpo storage migrate` as a user who is, or: GRANT CREATE ON DATABASE ..., GRANT "
+        "Run `hpo storage migrate` as a user who may, or: GRANT CREATE ON DATABASE ..., GRANT "
         "CREATE ON SCHEMA public."
     )
 
@@ -247,7 +246,7 @@ def test_tables_of_another_optuna(empty_database_url: str) -> None:
         with pytest.raises(StorageError) as caught:
             storage.optuna()
     assert str(caught.value).endswith(
-        ": Optuna's tables must be of version v3.2.0.a, but got version=v3.0.0.d. If it is older, "
-        "back the database up and run `optuna storage upgrade --storage URL`; if it is newer, "
-        "upgrade this project."
+        ": expected Optuna's tables of version v3.2.0.a, got v3.0.0.d. If they are older, back up "
+        "the database and run `optuna storage upgrade --storage URL`; if they are newer, upgrade "
+        "hpo."
     )

@@ -91,14 +91,14 @@ def test_paths_in_the_url_are_those_of_this_process_and_home(
 
 
 VALID = (
-    "the server's certificate must be valid, made for the host name in the URL (subjectAltName), "
-    "and signed by the CA in the file that sslrootcert names, but got: "
+    "cannot verify the server's certificate: it must name the host in the URL (subjectAltName) and "
+    "be signed by the CA in the file that sslrootcert names: "
 )
 MEND = (
     "Get ca.crt from the server's administrator, or have another certificate made. Do not lower "
     "sslmode: this may be another server."
 )
-LET_IN = "the server must let this user in from this host, but got: "
+LET_IN = "the server does not let this user in from this host: "
 ASK = (
     "Ask its administrator for a line in pg_hba.conf; if that says hostssl, and the connection had "
     "no encryption, add ?sslmode=verify-full&sslrootcert=CA.crt to the URL."

@@ -182,7 +182,7 @@ def test_what_the_role_has_set_for_its_later_sessions_is_taken_back(
         assert "reset" not in hpo("storage", "migrate")
     set_up(owner.url, tmp_path, password="dann-geheim")
     open_storage(as_role(owner.url, "dann-geheim")).close()
-    with pytest.raises(StorageError, match="user and password must be right"):
+    with pytest.raises(StorageError, match="wrong user or password"):
         open_storage(url)
     with owner.engine.connect() as connection:
         kept = sa.text("SELECT rolpassword FROM pg_authid WHERE rolname = :role")

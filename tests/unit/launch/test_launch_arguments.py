@@ -144,7 +144,7 @@ def test_a_dry_run_for_programs_and_of_jobs(dry_run: DryRun) -> None:
         ),
         (["--set", "bugdet.trials=3"], "unknown key bugdet. Did you mean 'budget'?"),
         (["--name", "a b"], "name: expected 1 to 100 letters"),
-        (["--storage", "sqlite:///x.db"], "the storage must be a PostgreSQL database"),
+        (["--storage", "sqlite:///x.db"], "expected the URL of a PostgreSQL database"),
     ],
 )
 def test_a_mistake_is_one_message_before_anything_runs(

@@ -33,10 +33,9 @@ def test_only_postgresql_is_taken(text: str, got: str) -> None:
     with pytest.raises(StorageError) as caught:
         parse_url(text, "HPO_STORAGE")
     assert str(caught.value) == (
-        f"HPO_STORAGE: the storage must be a PostgreSQL database, but got {got}. Many workers "
-        "share a study, and their leases need row locks, which files and other databases do not "
-        "give. Use a URL like postgresql://user:password@host:5432/database, or none for the "
-        "embedded server."
+        f"HPO_STORAGE: expected the URL of a PostgreSQL database, got {got}. Workers share a study "
+        "through leases, which need row locks; files and other databases have none. Use a URL "
+        "like postgresql://user:password@host:5432/database, or none for the embedded server."
     )
 
 
@@ -45,9 +44,9 @@ def test_a_malformed_url_is_not_repeated(rest: str) -> None:
     with pytest.raises(StorageError) as caught:
         parse_url(f"postgresql://{rest}", "storage URL")
     assert str(caught.value) == (
-        "storage URL: the URL must read like postgresql://user:password@host:5432/database, but "
-        "got one that cannot be taken apart. Write special characters of the password as in %40 "
-        "for @, %2F for / and %3A for :."
+        "storage URL: expected a URL like postgresql://user:password@host:5432/database, got one "
+        "that cannot be parsed. Write special characters of the password as in %40 for @, %2F for "
+        "/ and %3A for :."
     )
     assert "heim" not in str(caught.value.__cause__)
 
@@ -93,11 +92,11 @@ def test_a_password_is_read_from_its_file(file: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "be readable, but got {}: No such file or directory. Correct the path, or let this"),
-        (b"\xff\xfegeheim", "be readable, but got {}: not UTF-8 text. Correct the path, or let"),
-        (b" \n", "hold the password and nothing else, on one line, but got {} with an empty line."),
-        (b"geheim\ngeheim\n", "and nothing else, on one line, but got {} with 2 lines."),
-        (b"|", "but got {} with 0 lines. Write it anew, as a plain file."),
+        (None, "cannot read {}: No such file or directory. Correct the path, or let this user"),
+        (b"\xff\xfegeheim", "cannot read {}: not UTF-8 text. Correct the path, or let this user"),
+        (b" \n", "expected the password alone, on one line of {}, got an empty line."),
+        (b"geheim\ngeheim\n", "alone, on one line of {}, got 2 lines."),
+        (b"|", "of {}, got 0 lines. Write it again, as a plain file."),
     ],
 )
 def test_a_file_that_is_no_password_is_refused(
@@ -107,7 +106,7 @@ def test_a_file_that_is_no_password_is_refused(
         os.mkfifo(file)  # into which nobody writes
     elif content is not None:
         file.write_bytes(content)
-    with pytest.raises(StorageError, match=r"^HPO_STORAGE_PASSWORD_FILE: the file must ") as caught:
+    with pytest.raises(StorageError, match=r"^HPO_STORAGE_PASSWORD_FILE: ") as caught:
         password_from_file(parse_url("postgresql://me@host/db", "x"))
     assert said.format(file) in str(caught.value)
     assert "geheim" not in str(caught.value)

@@ -67,7 +67,7 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
     assert message.startswith(
         "3 workers in a row died at once (exit status 1). The last one wrote:\n  "
     )
-    assert "the storage must be a PostgreSQL database" in message
+    assert "expected the URL of a PostgreSQL database" in message
     [log] = logs.iterdir()
     assert message.endswith(f"Its log: {log}")
     assert log.stat().st_mode & 0o777 == 0o600
