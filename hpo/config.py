@@ -1,10 +1,9 @@
 """A site's defaults: ``hpo.toml``, so that a launch need not name its cluster's partition again.
 
-The file is ``./hpo.toml``, else ``$HPO_CONFIG``, else ``hpo.toml`` in the user's directory of
-configurations. Every key is also an environment variable: ``HPO_SLURM_PARTITION`` is ``partition``
-of ``[slurm]``, ``HPO_LAUNCH_WORKERS`` is ``workers`` of ``[launch]``, whose ``executor`` is called
-``HPO_EXECUTOR``. The command line wins over the
-environment, the environment over the file.
+The file is ``./hpo.toml``, else ``$HPO_CONFIG``, else ``hpo.toml`` in the user's configuration
+directory. Every key is also an environment variable: ``HPO_SLURM_PARTITION`` sets ``partition`` of
+``[slurm]``, ``HPO_LAUNCH_WORKERS`` sets ``workers`` of ``[launch]``, and ``HPO_EXECUTOR`` its
+``executor``. The command line overrides the environment, the environment overrides the file.
 
     [launch]
     executor = "slurm"
@@ -36,38 +35,38 @@ from hpo.study.messages import ONE_LINE, explain, matching, strictly
 
 
 class ConfigError(HpoError):
-    """A default of the site, or an option in its place, breaks a rule."""
+    """A key of hpo.toml, a variable or an option is invalid."""
 
 
-_OURS = {
+_RESERVED = {
     *("partition", "time", "account", "qos", "constraint", "mem", "cpus-per-task", "gpus-per-node"),
     *("signal", "job-name", "array", "output", "error", "open-mode", "requeue", "no-requeue"),
     *("dependency", "kill-on-invalid-dep", "wait", "test-only", "parsable"),
 }
-"""Options of sbatch that are ours to give."""
+"""Options of sbatch that a launch sets itself."""
 
 
 def _text(value: Any) -> Any:
-    """``time = 240`` is meant as a text, too."""
+    """Convert a whole number to text, as in ``time = 240``."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _lines(value: Any) -> Any:
-    """A list, or of a variable its lines."""
+    """Convert a list, or the lines of a variable, to a tuple."""
     value = list(filter(str.strip, value.splitlines())) if isinstance(value, str) else value
     return tuple(value) if isinstance(value, list) else value
 
 
 def _options(value: Any) -> Any:
-    """Options of sbatch, in words ``KEY=VALUE`` or ``KEY``, or as a table."""
+    """Convert options of sbatch, words ``KEY=VALUE`` or ``KEY``, to a table."""
     value = _lines(value)
     if isinstance(value, tuple):
         parts = [str(text).strip().removeprefix("--").partition("=") for text in value]
         if not all(key.replace("-", "").isalnum() for key, _, _ in parts):
             raise ValueError("KEY=VALUE, as in reservation=lab")
         value = {key: text if equals else True for key, equals, text in parts}
-    if taken := isinstance(value, Mapping) and sorted(_OURS & value.keys()):
-        raise ValueError(f"{taken[0]} is an option that jobs get already: see the keys of [slurm].")
+    if taken := isinstance(value, Mapping) and sorted(_RESERVED & value.keys()):
+        raise ValueError(f"every job sets the option {taken[0]} already: see the keys of [slurm].")
     return value
 
 
@@ -94,7 +93,7 @@ class _Table(BaseModel):
 
 
 class LaunchDefaults(_Table):
-    """``[launch]``: how workers are started."""
+    """``[launch]``: how workers start."""
 
     executor: Literal["local", "slurm", "dask"] = "local"
     workers: Annotated[int, Field(ge=0)] | None = None
@@ -103,11 +102,11 @@ class LaunchDefaults(_Table):
     threads: Count = 1
     """Of every worker."""
     on_cancel: Literal["ask", "leave", "cancel"] | None = None
-    """What becomes of jobs when their launch is stopped; without it: ask at a terminal."""
+    """What happens to jobs when their launch is stopped; default: ask at a terminal."""
 
 
 class SlurmDefaults(_Table):
-    """``[slurm]``: what the jobs ask of the cluster."""
+    """``[slurm]``: the resources of a job."""
 
     partition: Text | None = None
     time: Limit | None = None
@@ -121,11 +120,11 @@ class SlurmDefaults(_Table):
     """Of a job; each of its workers gets one."""
     workers_per_job: Count = 1
     cpus_per_worker: Count | None = None
-    """Without it: as many as threads."""
+    """Default: the number of threads."""
     signal_s: Annotated[int, Field(ge=20, le=3600)] = 90
-    """How long before its time limit a job is told to stop and to queue again."""
+    """Seconds before its time limit at which a job is asked to stop and to queue again."""
     probe: bool = True
-    """Whether a small job tries first if the database can be reached from a node."""
+    """Whether a small job first tests if a node reaches the database."""
     setup: Annotated[tuple[Text, ...], BeforeValidator(_lines)] = ()
     """Shell commands that a job begins with."""
     options: Annotated[dict[str, str | int | float | bool], BeforeValidator(_options)] = Field(
@@ -152,16 +151,16 @@ class DaskDefaults(_Table):
 
 
 class NotifyDefaults(_Table):
-    """``[notify]``: who is told when a study is done, or has failed."""
+    """``[notify]``: notifications when a study is done or has failed."""
 
     command: Text | None = None
-    """For the shell; it gets the record as JSON on its standard input, and `HPO_TEXT`."""
+    """Shell command; it gets the record as JSON on its standard input, and `HPO_TEXT`."""
     webhook: Webhook | None = None
-    """Address that the record is sent to, as JSON by POST."""
+    """Address to which the record is sent, as JSON by POST."""
 
 
 class SiteConfig(_Table):
-    """All defaults, with what environment and command line say instead."""
+    """All defaults, after environment and command line have overridden them."""
 
     launch: LaunchDefaults = LaunchDefaults()
     slurm: SlurmDefaults = SlurmDefaults()
@@ -169,57 +168,57 @@ class SiteConfig(_Table):
     notify: NotifyDefaults = NotifyDefaults()
 
 
-def load(given: Mapping[str, Any] | None = None) -> SiteConfig:
-    """Return the defaults that hold here.
+def load(options: Mapping[str, Any] | None = None) -> SiteConfig:
+    """Return the defaults of this site.
 
     Args:
-        given: options of a launch, which win: ``workers`` is that of ``[launch]``, ``slurm_time``
-            is ``time`` of ``[slurm]``; None is no option.
+        options: options of a launch, which win: ``workers`` sets that of ``[launch]``,
+            ``slurm_time`` sets ``time`` of ``[slurm]``; None sets nothing.
 
     Raises:
-        ConfigError: the first broken rule, located by file, variable or option.
+        ConfigError: the first invalid value, located by file, variable or option.
     """
     file = find()
     tree: dict[str, dict[str, Any]] = {table: {} for table in SiteConfig.model_fields}
-    cluster, counted = False, ""
-    of_file = [(str(file), _read(file))] if file else []
-    for where, source in chain(of_file, _variables(), _of_line(given or {})):
-        for table, values in _checked(source, where, strict=where == str(file)).items():
-            options = {**tree[table].get("options", {}), **values.get("options", {})}
-            tree[table] |= values | ({"options": options} if options else {})
-            counted = where if "workers" in values else counted
+    cluster, workers_from = False, ""
+    file_source = [(str(file), _read(file))] if file else []
+    for where, source in chain(file_source, _variables(), _command_line(options or {})):
+        for table, values in _validate(source, where, strict=where == str(file)).items():
+            sbatch = {**tree[table].get("options", {}), **values.get("options", {})}
+            tree[table] |= values | ({"options": sbatch} if sbatch else {})
+            workers_from = where if "workers" in values else workers_from
         if where == str(file):
             cluster = tree["launch"].get("executor", "local") != "local"
-    if cluster and counted == str(file) and tree["launch"]["executor"] == "local":
-        del tree["launch"]["workers"]  # that of the cluster is none for this machine
+    if cluster and workers_from == str(file) and tree["launch"]["executor"] == "local":
+        del tree["launch"]["workers"]  # the number for the cluster does not fit this machine
     site = SiteConfig.model_validate(tree)
     _check_limit(site.slurm)
     return site
 
 
 def _check_limit(slurm: SlurmDefaults) -> None:
-    """Check that a job has time to work in before it is told to queue again."""
+    """Check that a job has time to work before it queues again."""
     least_s = slurm.signal_s + 60
     if slurm.limit_s is not None and slurm.limit_s <= least_s:
         raise ConfigError(
-            f"slurm: time must be longer than signal_s + 60 s, but got time={slurm.time}, which is "
-            f"{slurm.limit_s} s, and signal_s={slurm.signal_s}. Jobs would do nothing but queue "
-            "again: give more time (4:00:00 is four hours, 4:00 four minutes), or less signal_s."
+            f"slurm: time must be longer than signal_s + 60 s, got time={slurm.time} "
+            f"({slurm.limit_s} s) and signal_s={slurm.signal_s}. Jobs would only queue again: "
+            "allow more time (4:00:00 is four hours, 4:00 four minutes), or a smaller signal_s."
         )
 
 
 def find() -> Path | None:
-    """Return the file of defaults that is used; None where there is none.
+    """Return the file of defaults, or None.
 
     Raises:
-        ConfigError: ``HPO_CONFIG`` names a file that is not there.
+        ConfigError: ``HPO_CONFIG`` names a file that does not exist.
     """
     for path in settings.config_files():
         if os.path.isfile(path):  # a Path's own raises where the name is too long
             return path
-    if named := os.environ.get("HPO_CONFIG"):
+    if name := os.environ.get("HPO_CONFIG"):
         raise ConfigError(
-            f"HPO_CONFIG: the file must exist, but got {named}. Correct the path, or unset it."
+            f"HPO_CONFIG: the file {name} does not exist. Correct the path, or unset the variable."
         )
     return None
 
@@ -228,7 +227,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
-        raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line.") from None
+        raise ConfigError(f"{path}: not valid TOML: {error}. Correct that line.") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
     plain: dict[str, Any] = json.loads(json.dumps(raw, default=str))  # 04:00:00 is a time in TOML
@@ -236,7 +235,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 Source = Iterator[tuple[str, dict[str, dict[str, Any]]]]
-"""Names of variables or options, and what each says, as the file would."""
+"""Pairs of a variable's or option's name and its value, nested as in the file."""
 
 
 def _variables() -> Source:
@@ -248,19 +247,19 @@ def _variables() -> Source:
             yield name, {table: {key: text}}
 
 
-def _of_line(given: Mapping[str, Any]) -> Source:
+def _command_line(options: Mapping[str, Any]) -> Source:
     for table, defaults in SiteConfig():
         for key in type(defaults).model_fields:
             name = key if table == "launch" else f"{table}_{key}"
-            if (value := given.get(name)) is not None:
+            if (value := options.get(name)) is not None:
                 shown = name.removeprefix("dask_").removesuffix("s" * (key == "options"))
                 yield f"--{shown}".replace("_", "-"), {table: {key: value}}
 
 
-def _checked(source: Mapping[str, Any], where: str, *, strict: bool) -> dict[str, dict[str, Any]]:
-    """What a source says, by tables."""
+def _validate(source: Mapping[str, Any], where: str, *, strict: bool) -> dict[str, dict[str, Any]]:
+    """Validate the values of one source, and return them by table."""
     try:
-        found = strictly(SiteConfig, source) if strict else SiteConfig.model_validate(source)
+        site = strictly(SiteConfig, source) if strict else SiteConfig.model_validate(source)
     except ValidationError as error:
         raise ConfigError(explain(error, SiteConfig, where)) from None
-    return found.model_dump(exclude_unset=True)
+    return site.model_dump(exclude_unset=True)

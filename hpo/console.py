@@ -1,4 +1,4 @@
-"""What every command of `hpo` is made of: its declaration, parser, errors and exit status.
+"""The parts of every `hpo` command: its declaration, parser, errors and exit status.
 
 Imports nothing heavy: `hpo --help` and a mistyped command answer at once.
 """
@@ -47,14 +47,14 @@ class Terminated(KeyboardInterrupt):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that shows examples below the options and suggests what was meant.
+    """argparse with examples below the options and suggestions for mistyped words.
 
-    An option must be spelt out, so that a script never breaks when a new one is added.
+    Options cannot be abbreviated, so that a new option never breaks a script.
     """
 
     def __init__(self, prog: str, description: str, examples: str) -> None:
-        """A parser with its text of examples, given without indentation."""
-        self._given: list[str] = []
+        """Make a parser; ``examples`` is not indented."""
+        self._words: list[str] = []
         super().__init__(
             prog=prog,
             description=description,
@@ -64,24 +64,24 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Argparse's message, or the mistyped options, with the closest valid ones."""
-        known = {name for name in self._option_string_actions if name[:2] == "--"} - {"--help"}
-        wrong = [word for word in self._given if word[:2] == "--" and word not in known]
+        """Exit with argparse's message, or with the mistyped options and the closest valid ones."""
+        options = {name for name in self._option_string_actions if name[:2] == "--"} - {"--help"}
+        wrong = [word for word in self._words if word[:2] == "--" and word not in options]
         if wrong:
-            hints = "".join(near_miss(word, known) for word in wrong)
+            hints = "".join(near_miss(word, options) for word in wrong)
             message = f"unrecognized arguments: {' '.join(wrong)}. {hints}".rstrip()
         super().error(f"{message}\n{self.prog} --help shows every option, with examples")
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """As argparse does, but refuse bytes that are no text: no database can hold them."""
-        given = list(sys.argv[1:] if args is None else args)
-        self._given = [word.partition("=")[0] for word in given if word != "--"]
-        for text in given:
+        """Parse as argparse does, but refuse bytes that are not text: no database holds them."""
+        words = list(sys.argv[1:] if args is None else args)
+        self._words = [word.partition("=")[0] for word in words if word != "--"]
+        for text in words:
             if any("\ud800" <= character <= "\udfff" for character in text):
-                self.error(f"every argument must be UTF-8 text, but got {text!r}")
-        return super().parse_known_args(given, namespace)
+                self.error(f"expected UTF-8 text, got {text!r}")
+        return super().parse_known_args(words, namespace)
 
 
 Run = Callable[[argparse.Namespace], int]
@@ -91,12 +91,12 @@ Add = Callable[[Any], object]
 
 
 def argument(*names: str, **options: Any) -> Add:
-    """An argument of a command; takes what ``add_argument`` of argparse does."""
+    """Return an argument of a command; the parameters are those of argparse's ``add_argument``."""
     return lambda parser: parser.add_argument(*names, **options)
 
 
 def one_of(*arguments: Add, required: bool = False) -> Add:
-    """Arguments of which one may be given, or must."""
+    """Return mutually exclusive arguments."""
 
     def add(parser: Parser) -> None:
         exclusive = parser.add_mutually_exclusive_group(required=required)
@@ -107,7 +107,7 @@ def one_of(*arguments: Add, required: bool = False) -> Add:
 
 
 def group(title: str, *arguments: Add, about: str | None = None) -> Add:
-    """Arguments that ``--help`` shows under a title."""
+    """Return arguments that ``--help`` shows under a title."""
 
     def add(parser: Parser) -> None:
         titled = parser.add_argument_group(title, about)
@@ -118,7 +118,7 @@ def group(title: str, *arguments: Add, about: str | None = None) -> Add:
 
 
 def study_of(what: str, *, required: bool = True) -> Add:
-    """The study, as an argument or as ``--study``; ``what`` is said of its name."""
+    """Return the argument STUDY, which may also be written ``--study``; ``what`` is its help."""
     name = argument("study", nargs="?", default=argparse.SUPPRESS, metavar="STUDY", help=what)
     option = argument("--study", metavar="STUDY", help="the same")
     return one_of(name, option, required=required)
@@ -137,9 +137,9 @@ OPEN = argument("--open", action="store_true", help="open it in the browser")
 
 
 def working_directory_last() -> None:
-    """Let objectives of the user's own be imported, but from no file that is called as one of ours.
+    """Put the working directory last in ``sys.path``, so that no file there hides one of ours.
 
-    ``python -m`` puts the working directory before all others.
+    Users keep their objectives there; ``python -m`` puts it first.
     """
     here, ours = os.getcwd(), str(Path(__file__).parents[1])
     if sys.path[0] in ("", here):
@@ -150,7 +150,7 @@ def working_directory_last() -> None:
 
 
 def without_password(text: str) -> str:
-    """The text with the passwords of its URLs masked.
+    """Mask the passwords of all URLs in a text.
 
     Examples:
         >>> without_password("--storage postgresql://me:secret@host/hpo")
@@ -162,48 +162,48 @@ def without_password(text: str) -> str:
     return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
 
 
-def storage_option(given: str | None) -> str:
-    """What a printed command needs at its end to reach the database ``given``, mostly empty."""
-    return f" --storage {shlex.quote(without_password(given))}" if given else ""
+def storage_option(url: str | None) -> str:
+    """Return `` --storage URL`` for a command that is printed; nothing without a URL."""
+    return f" --storage {shlex.quote(without_password(url))}" if url else ""
 
 
 def at_least(minimum: int, at_most: float = math.inf) -> Callable[[str], int]:
-    """An argparse type: a whole number that is not below ``minimum``, nor above ``at_most``."""
+    """Return an argparse type: a whole number from ``minimum`` to ``at_most``."""
 
     def convert(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}") from None
+            raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
         if number < minimum:
-            raise argparse.ArgumentTypeError(f"must be at least {minimum}, but got {number}")
+            raise argparse.ArgumentTypeError(f"expected at least {minimum}, got {number}")
         if number > at_most:
-            raise argparse.ArgumentTypeError(f"must be at most {at_most}, but got {number}")
+            raise argparse.ArgumentTypeError(f"expected at most {at_most}, got {number}")
         return number
 
     return convert
 
 
 def seconds(text: str) -> float:
-    """An argparse type: a positive, finite time in seconds."""
+    """Convert an argument to a positive, finite time in seconds."""
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"seconds are needed, not {text!r}") from None
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}") from None
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be above 0 and finite, but got {text}")
+        raise argparse.ArgumentTypeError(f"expected a finite number above 0, got {text}")
     return value
 
 
 def later(seconds: float, do: Callable[..., object], *arguments: object) -> None:
-    """Do something so long from now, such as ``os._exit``, unless this process has ended."""
+    """Call a function after a delay, such as ``os._exit``, unless this process has ended."""
     timer = threading.Timer(seconds, do, arguments)
     timer.daemon = True
     timer.start()
 
 
 def answer(run: Callable[[], int]) -> int:
-    """Run a command; what a user can mend becomes one message on stderr, without a traceback."""
+    """Run a command; an ``HpoError`` becomes one message on stderr, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Callable[..., Any] | None = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -226,28 +226,28 @@ def answer(run: Callable[[], int]) -> int:
 
 @dataclass(frozen=True)
 class Command:
-    """A command ``hpo NAME``: called with the rest of its line, it returns the exit status."""
+    """A command ``hpo NAME``: call it with the rest of the line, and it returns the exit status."""
 
     run: Run
-    """Gets the parsed arguments; it imports what is heavy itself, so that ``--help`` is fast.
+    """Takes the parsed arguments. It imports heavy modules itself, so that ``--help`` is fast.
 
-    Its docstring is what ``--help`` shows, ending with ``Examples:``.
+    Its docstring is the text of ``--help``, ending with ``Examples:``.
     """
     arguments: tuple[Add, ...]
     check: Check | None
 
     @property
     def name(self) -> str:
-        """What is typed: the name of the function."""
+        """``hpo`` and the name of the function."""
         return f"hpo {self.run.__name__.rstrip('_').replace('_', '-')}"
 
     @property
     def about(self) -> str:
-        """What it does, in one line."""
+        """The first line of its help."""
         return str(getdoc(self.run)).partition("\n")[0].rstrip(".")
 
     def parser(self) -> Parser:
-        """Its command line."""
+        """Return the parser of its command line."""
         about, _, examples = str(getdoc(self.run)).partition("\n\nExamples:\n")
         parser = Parser(self.name, about, dedent(examples))
         for add in self.arguments:
@@ -255,20 +255,20 @@ class Command:
         return parser
 
     def __call__(self, argv: Sequence[str]) -> int:
-        """Do what ``argv`` asks for; returns the exit status."""
+        """Run the command with ``argv``, and return the exit status."""
         parser = self.parser()
-        given = parser.parse_args(argv)
-        given.command = without_password(f"{self.name} {shlex.join(argv)}")
+        arguments = parser.parse_args(argv)
+        arguments.command = without_password(f"{self.name} {shlex.join(argv)}")
         if self.check is not None:
-            self.check(parser, given)
-        return answer(lambda: self.run(given))
+            self.check(parser, arguments)
+        return answer(lambda: self.run(arguments))
 
 
 def command(*arguments: Add, check: Check | None = None) -> Callable[[Run], Command]:
     """Make a function a command; its docstring is the text of ``--help``.
 
     Args:
-        arguments: in the order in which they are shown.
-        check: refuses arguments that do not go together, with ``error`` of the parser.
+        arguments: in the order of ``--help``.
+        check: refuses arguments that do not go together, by ``error`` of the parser.
     """
     return lambda run: Command(run, arguments, check)

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each says where, which rule, what was found and what to do."""
+"""Errors that a user can fix: each says where, what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class HpoError(Exception):
     """Base of every error that command line and notebook show as one message, without traceback."""
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows of it."""
+        """Return the lines that IPython shows."""
         return [f"error: {self}"]
 
 
@@ -23,11 +23,11 @@ class StorageError(HpoError):
 
 
 class StudyError(HpoError):
-    """The study in the database does not allow what was asked."""
+    """The study in the database does not allow this operation."""
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""A text without control characters, which a terminal would obey; those to ``keep`` stay.
+    r"""Replace control characters, which a terminal would obey, except those in ``keep``.
 
     Examples:
         >>> printable("\x1b[31mred\n"), printable("two\nlines", "\n")
@@ -36,7 +36,7 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else "?" for c in text)
 
 
-def near_miss(word: str, known: Iterable[str]) -> str:
-    """``Did you mean 'launch'? `` of a word that is close to a known one; empty of any other."""
-    close = difflib.get_close_matches(word, sorted(known), n=1)
+def near_miss(word: str, valid: Iterable[str]) -> str:
+    """Return ``Did you mean 'launch'? `` if a valid word is close to ``word``, else nothing."""
+    close = difflib.get_close_matches(word, sorted(valid), n=1)
     return f"Did you mean {close[0]!r}? " if close else ""

@@ -1,4 +1,4 @@
-"""Files that commands write: of the kind that their name says, and whole or not at all."""
+"""Files that commands write: the format follows from the name, and no file is left half-written."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from hpo.errors import HpoError
 
 
 def check_ending(path: Path, *endings: str) -> None:
-    """Check that a file is named as what is to be written, before anything is read or trained.
+    """Check the ending of a file name, before anything is read or trained.
 
     Raises:
-        HpoError: it is not.
+        HpoError: the name has another ending.
     """
     if path.suffix not in endings:
-        known = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
-        raise HpoError(f"{path}: the ending must be {known}, but got {path.suffix or 'none'}.")
+        valid = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
+        raise HpoError(f"{path}: expected the ending {valid}, got {path.suffix or 'none'}.")
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Give a draft beside a file, which takes its place once it is whole, if it was made.
+    """Yield the path of a draft, which replaces the file at the end if it was written.
 
     Raises:
-        HpoError: it cannot be written.
+        HpoError: the file cannot be written.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -44,10 +44,10 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Check, before a training, that a file can be written.
+    """Check before training that a file can be written.
 
     Raises:
-        HpoError: it cannot.
+        HpoError: the file cannot be written.
     """
     with writing(path) as draft:
         draft.touch()

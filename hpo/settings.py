@@ -1,4 +1,4 @@
-"""What the environment decides: where the data lives and which database is used.
+"""Settings from environment variables: where the data lives and which database is used.
 
 | Variable                      | Meaning                            | Default                   |
 |-------------------------------|------------------------------------|---------------------------|
@@ -25,7 +25,7 @@ from pathlib import Path
 from hpo.errors import HpoError
 
 LEASE_S = 30.0
-"""A worker that is silent for so long is given up, and its trial goes on elsewhere."""
+"""After this silence a worker counts as dead, and another one resumes its trial."""
 
 
 def home() -> Path:
@@ -34,8 +34,8 @@ def home() -> Path:
     Root's default is not below `/root`: PostgreSQL refuses to run as root, and the unprivileged
     account that it runs as instead must be able to reach the directory.
     """
-    if chosen := os.environ.get("HPO_HOME"):
-        return Path(chosen).expanduser().absolute()
+    if path := os.environ.get("HPO_HOME"):
+        return Path(path).expanduser().absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/hpo")
     import platformdirs  # not at the top: the keeper process reads these settings and stays small
@@ -44,11 +44,11 @@ def home() -> Path:
 
 
 def config_files() -> list[Path]:
-    """Return where a site's defaults may be, the first that is there counts."""
+    """Return the paths of a site's defaults; the first file that exists is read."""
     import platformdirs
 
-    own = platformdirs.user_config_path("hpo") / "hpo.toml"
-    return [Path("hpo.toml"), file("HPO_CONFIG") or own]
+    user_file = platformdirs.user_config_path("hpo") / "hpo.toml"
+    return [Path("hpo.toml"), file("HPO_CONFIG") or user_file]
 
 
 def storage_url() -> str | None:
@@ -57,12 +57,12 @@ def storage_url() -> str | None:
 
 
 def job() -> str | None:
-    """Return where this process runs, if it has a name: `slurm 4711_3`, or as `HPO_JOB` says."""
+    """Return the name of this process's job: `HPO_JOB`, else `slurm 4711_3`, else None."""
     return os.environ.get("HPO_JOB") or (f"slurm {slurm}" if (slurm := slurm_job()) else None)
 
 
 def slurm_job() -> str | None:
-    """Return the number of SLURM's job that this process runs in."""
+    """Return the number of the SLURM job that this process runs in."""
     array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{number}" if array and number else os.environ.get("SLURM_JOB_ID")
 
@@ -73,25 +73,25 @@ def server_user() -> str | None:
 
 
 def epoch_limit_s() -> float:
-    """Return the seconds in `HPO_EPOCH_LIMIT`: an epoch that takes longer hangs.
+    """Return the seconds in `HPO_EPOCH_LIMIT`; an epoch that takes longer hangs.
 
     Raises:
-        HpoError: it is no positive number.
+        HpoError: it is not a positive number.
     """
-    given = os.environ.get("HPO_EPOCH_LIMIT") or "14400"
+    text = os.environ.get("HPO_EPOCH_LIMIT") or "14400"
     try:
-        limit_s = float(given)
+        limit_s = float(text)
     except ValueError:
         limit_s = 0.0
     if not limit_s > 0:
         raise HpoError(
-            f"HPO_EPOCH_LIMIT: it must be a number of seconds above 0, but got {given!r}. Set it "
-            "to several times what the longest epoch takes."
+            f"HPO_EPOCH_LIMIT: expected a number of seconds above 0, got {text!r}. Set it to "
+            "several times the length of the longest epoch."
         )
     return limit_s
 
 
 def file(variable: str) -> Path | None:
     """Return the file that a variable names, or None where it is unset or empty."""
-    chosen = os.environ.get(variable)
-    return Path(chosen).expanduser() if chosen else None
+    path = os.environ.get(variable)
+    return Path(path).expanduser() if path else None

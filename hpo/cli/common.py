@@ -1,4 +1,4 @@
-"""What the commands of ``hpo`` share: their database, and what they print."""
+"""Helpers of all ``hpo`` commands: to open the database, and to print results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(arguments: argparse.Namespace) -> Iterator[Ledger]:
-    """The ledger of the database that ``--storage`` names; use it within ``with``.
+    """Open the ledger of the database that ``--storage`` names.
 
     Raises:
         StorageError: the database cannot be reached, or went away meanwhile.
@@ -34,7 +34,7 @@ def opened(arguments: argparse.Namespace) -> Iterator[Ledger]:
 
 @contextmanager
 def looking(arguments: argparse.Namespace) -> Iterator[LedgerReader]:
-    """The same for a command that changes nothing: it starts in half the time.
+    """Open the ledger for a command that changes nothing, in half the time.
 
     Raises:
         StorageError: the database cannot be reached, or went away meanwhile.
@@ -47,7 +47,7 @@ def looking(arguments: argparse.Namespace) -> Iterator[LedgerReader]:
 
 @contextmanager
 def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
-    """The database that ``--storage`` names, for use within ``with``.
+    """Open the database that ``--storage`` names.
 
     Raises:
         StorageError: it cannot be reached, or went away meanwhile.
@@ -60,12 +60,12 @@ def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
 
 
 def terminal_width() -> int | None:
-    """Characters in a line of the terminal; None where the output goes elsewhere."""
+    """Return the width of the terminal in characters; None where stdout is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) -> int:
-    """Print what a command did, as JSON or in lines for people; returns the exit status."""
+    """Print the result of a command, as JSON or in lines for people, and return exit status 0."""
     if arguments.json:
         from hpo.views import json_records
 
@@ -75,7 +75,7 @@ def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) 
 
 
 def next_step(arguments: argparse.Namespace, result: Result) -> list[str]:
-    """A line that says what to do with the study now; none where there is nothing to do."""
+    """Return a line that says what to do with the study next, if anything."""
     from hpo.views.terminal import status
 
     step = status.next_step(result, storage_option(arguments.storage))
@@ -83,7 +83,7 @@ def next_step(arguments: argparse.Namespace, result: Result) -> list[str]:
 
 
 def show(arguments: argparse.Namespace, path: Path) -> None:
-    """Open a file in the browser if ``--open`` was given."""
+    """Open a file in the browser if ``--open`` is set."""
     if arguments.open:
         import webbrowser
 

@@ -1,4 +1,4 @@
-"""``hpo dashboard``: the studies in a browser, for this machine or for a group."""
+"""``hpo dashboard``: show the studies in a browser, on this machine or for a group."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 _IN_THE_OPEN = (
-    "note: the password and all else cross the network as they are: put TLS before the dashboard "
-    "(a reverse proxy), or serve at 127.0.0.1 and reach it by an SSH tunnel (ssh -L)"
+    "note: the password and the pages cross the network unencrypted: put a reverse proxy with TLS "
+    "before the dashboard, or serve at 127.0.0.1 and use an SSH tunnel (ssh -L)"
 )
 
 
 _BEHIND_A_PROXY = (
-    "note: there is no password: whoever reaches a proxy before the dashboard sees everything; "
-    "the proxy must ask for one, or say --password-file FILE"
+    "note: there is no password: anyone who reaches a proxy before the dashboard sees everything; "
+    "let the proxy ask for a password, or use --password-file FILE"
 )
 
 
 def _host(text: str) -> str:
-    """An argparse type: a host name, or an address, as it stands in the address of a page."""
+    """Check an argument that is a host name or address, as in the URL of a page."""
     from hpo.dashboard.guard import host_name
 
     if name := host_name(text):
         return name
-    raise argparse.ArgumentTypeError(f"must be as in labserver or [::1], but got {text!r}")
+    raise argparse.ArgumentTypeError(f"expected a host such as labserver or [::1], got {text!r}")
 
 
 @command(
@@ -43,7 +43,7 @@ def _host(text: str) -> str:
     argument(
         "--host",
         default="127.0.0.1",
-        help="address to serve at (default: 127.0.0.1, this machine alone)",
+        help="address to serve at (default: 127.0.0.1, this machine only)",
     ),
     argument(
         "--port",
@@ -55,7 +55,7 @@ def _host(text: str) -> str:
         "--password-file",
         type=Path,
         metavar="FILE",
-        help="one line of 16 characters or more (default: $HPO_DASHBOARD_PASSWORD_FILE)",
+        help="password of 16 characters or more (default: $HPO_DASHBOARD_PASSWORD_FILE)",
     ),
     argument(
         "--allowed-host",
@@ -63,38 +63,38 @@ def _host(text: str) -> str:
         action="append",
         default=[],
         metavar="NAME",
-        help="host name under which browsers reach it, besides localhost; may be repeated",
+        help="host name that browsers may use besides localhost; may be repeated",
     ),
     argument(
         "--trusted-proxy",
         type=ipaddress.ip_address,
         metavar="ADDRESS",
-        help="a reverse proxy that tells clients apart in X-Forwarded-For",
+        help="reverse proxy whose X-Forwarded-For names the client",
     ),
     OPEN,
 )
 def dashboard(arguments: argparse.Namespace) -> int:
     """Show the studies in the browser: a home page, and a live report of each.
 
-    It only shows: studies are started, stopped, extended and deleted with `hpo`, and the database
-    itself refuses whatever the dashboard would write. SIGTERM ends it within two seconds with exit
-    status 0, as systemd and containers expect. /api/studies is for programs, /metrics for
-    Prometheus; /healthz answers without a password, and tells nothing.
+    The dashboard is read-only: start, stop, extend and delete studies with `hpo`. The database
+    itself refuses writes from the dashboard. SIGTERM ends it within two seconds with exit status 0,
+    as systemd and containers expect. /api/studies is for programs, /metrics for Prometheus;
+    /healthz needs no password and reveals nothing.
 
-    A password crosses the network as it is: put TLS before the dashboard, as by a reverse proxy on
-    the same machine that keeps the Host header (nginx: proxy_pass http://127.0.0.1:8080;
-    proxy_set_header Host $host;). With --trusted-proxy 127.0.0.1, and X-Forwarded-For $remote_addr,
-    wrong passwords count by client.
+    A password crosses the network unencrypted: put a reverse proxy with TLS on the same machine,
+    which keeps the Host header (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host
+    $host;). With --trusted-proxy 127.0.0.1, and X-Forwarded-For $remote_addr, wrong passwords are
+    counted by client.
 
     Examples:
         hpo dashboard --open
-            the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C; from another
-            machine by ssh -L 8080:127.0.0.1:8080 HOST
+            show the studies of the embedded server at http://127.0.0.1:8080/ until Ctrl-C; from
+            another machine: ssh -L 8080:127.0.0.1:8080 HOST
         (umask 077; openssl rand -base64 24 > dashboard-password)
         hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host labserver
-            for other machines, which need the password (under any user name)
+            serve other machines, which need the password (with any user name)
         curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
-            for programs
+            list the studies for a program
     """
     from hpo import settings
     from hpo.dashboard import server
@@ -110,9 +110,9 @@ def dashboard(arguments: argparse.Namespace) -> int:
         if not server.is_loopback(listening):
             if password is None:
                 raise HpoError(
-                    f"dashboard at {arguments.host}: other machines must need a password, but got "
-                    f"none. {HOW}; then say --password-file dashboard-password. Or leave --host "
-                    f"out, and reach it by `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
+                    f"dashboard at {arguments.host}: a password is required, since other machines "
+                    f"can reach this address. {HOW}; then use --password-file dashboard-password. "
+                    f"Or leave out --host, and use `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
                 )
             note = _IN_THE_OPEN
         elif arguments.allowed_host and password is None:
@@ -124,7 +124,7 @@ def dashboard(arguments: argparse.Namespace) -> int:
 def _serve(
     arguments: argparse.Namespace, password: str | None, listening: socket.socket, note: str
 ) -> None:
-    """Serve until a signal, and say so."""
+    """Print the URL, and serve until a signal."""
     import optuna
 
     from hpo.dashboard import server
@@ -133,7 +133,7 @@ def _serve(
     from hpo.ledger.schema import schema
     from hpo.postgres.connect import open_storage
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of trials without a plot
     names = {*arguments.allowed_host, host_name(arguments.host)} - {""}
     gate = PasswordCheck(password) if password is not None else None
     site = DashboardApp(

@@ -1,4 +1,4 @@
-"""This machine: ``hpo doctor``, whether it is ready for studies; ``hpo completion``, its shell."""
+"""``hpo doctor``: check this machine. ``hpo completion``: complete commands in the shell."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from typing import Any, Literal
 from hpo.cli import main
 from hpo.console import COMMANDS, EXIT_ERROR, JSON, STORAGE, argument, command
 
-# In a fresh process, everything that a worker loads before it trains.
+# A fresh process, which loads everything that a worker loads before training.
 _AS_A_WORKER = "import hpo.worker.loop; from hpo.objectives.machine import main; main()"
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-_LITTLE_BYTES = 1e9
+_MIN_FREE_BYTES = 1e9
 _ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line."""
+    """A line of the examination."""
 
     what: str
     found: str
     verdict: Literal["ok", "warning", "error"] = "ok"
-    """With a warning, studies run, but not as well as they could; with an error they do not run, or
-    compute something else."""
+    """After a warning, studies run, but worse than they could; after an error they do not run, or
+    compute wrong results."""
     remedy: str = ""
 
 
 @command(STORAGE, JSON)
 def doctor(arguments: argparse.Namespace) -> int:
-    """Say whether this machine is ready to run studies: kernels, storage, versions.
+    """Check this machine and suggest fixes.
 
     Examples:
         hpo doctor --storage postgresql://me@server/hpo
-            versions, processor, kernels, the solved equation, storage (without the option the
-            embedded server), free space, the site's defaults: each with OK or what to do
+            check versions, processor, kernels, the solved equation, storage (without the option
+            the embedded server), free space and the site's defaults
         hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
-            what is not OK, for a program
+            list the problems for a program
     """
     findings = []
     for finding in examine(arguments.storage):
@@ -63,13 +63,13 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def line(finding: Finding) -> str:
-    """A finding for people."""
+    """Format a finding as text."""
     text = f"{finding.what:<16}  {finding.verdict.upper():<7}  {finding.found}"
     return f"{text}\n{'':27}{finding.remedy}" if finding.remedy else text
 
 
 def examine(storage: str | None) -> Iterator[Finding]:
-    """All findings, the quick ones first."""
+    """Yield all findings, the quick ones first."""
     from hpo.worker import provenance
 
     versions = provenance.of_this_process()["versions"]
@@ -81,55 +81,55 @@ def examine(storage: str | None) -> Iterator[Finding]:
 
 
 def _checked(what: str, found: str, ok: bool, remedy: str) -> Finding:
-    """A warning that says what to do, unless all is well."""
+    """Return a warning with its remedy, unless all is well."""
     return Finding(what, found) if ok else Finding(what, found, "warning", remedy)
 
 
 def _processor() -> Iterator[Finding]:
-    """What a fresh process says of the processor and the kernels."""
+    """Examine the processor and the kernels in a fresh process."""
     line = [sys.executable, "-P", "-c", _AS_A_WORKER]
     done = subprocess.run(line, env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True)
     if done.returncode == 0:
         yield from judge(json.loads(done.stdout.splitlines()[-1]))
         return
     last = (done.stderr.strip().splitlines() or ["(nothing)"])[-1]
-    remedy = "Install the project anew: make clean setup, or pip install --force-reinstall."
+    remedy = "Reinstall the project: make clean setup, or pip install --force-reinstall."
     yield Finding("kernels", last, "error", remedy)
 
 
 def judge(about: dict[str, Any]) -> Iterator[Finding]:
-    """What the facts of ``hpo.objectives.machine`` mean."""
+    """Yield the findings that follow from the facts of ``hpo.objectives.machine``."""
     simd = ", ".join(about["simd"])
-    found = f"{about['cpu']}, {simd or 'no vector instructions that we know'}"
+    text = f"{about['cpu']}, {simd or 'no supported vector instructions'}"
     remedy = "Networks train several times slower here; use another machine."
-    yield _checked("processor", found, bool(simd), remedy)
+    yield _checked("processor", text, bool(simd), remedy)
     seconds, cache = f"{about['kernels_s']:.1f} s", about["kernel_cache"]
-    found = f"compiled just now in {seconds}, kept in {cache}"
+    text = f"compiled just now in {seconds}, kept in {cache}"
     if about["complaints"]:
-        found = f"compiled in {seconds}, by every process anew: no cache can be written"
+        text = f"compiled in {seconds}, again in every process: no cache can be written"
     elif about["kernels_cached"]:
-        found = f"compiled; loaded in {seconds} from {cache}"
+        text = f"compiled; loaded in {seconds} from {cache}"
     remedy = "Set NUMBA_CACHE_DIR to a writable directory."
-    yield _checked("kernels", found, not about["complaints"], remedy)
+    yield _checked("kernels", text, not about["complaints"], remedy)
     yield _equation(about["equation"], cache)
     gpus = ", ".join(about["gpus"]) or "none; networks train on the CPU, which is the default"
     yield Finding("CUDA devices", gpus)
 
 
 def _equation(about: dict[str, Any], cache: str) -> Finding:
-    """Whether the kernels compute the equation, and how far the default step is from it."""
+    """Compare the kernels with the reference, and the default step with the solved equation."""
     error = about["kernel_error"]
     if error <= _ROUNDING:  # which a NaN is not
         step = f"{about['integrator']} with steps of {about['step_ns']:g} ns"
         off = f"the default, {step}, is off by {100 * about['step_error']:.1g} %"
         return Finding("solved equation", f"kernel and reference agree to {error:.0e}; {off}")
-    found = f"kernel and reference differ by {error:.0e} of a network's output, where rounding "
-    remedy = f"Train nothing here. Delete {cache} and look again; if it stays, report this CPU."
-    return Finding("solved equation", f"{found}makes less than {_ROUNDING:.0e}", "error", remedy)
+    text = f"kernel and reference differ by {error:.0e} of a network's output; rounding explains "
+    remedy = f"Train nothing here. Delete {cache} and check again; if it stays, report this CPU."
+    return Finding("solved equation", f"{text}less than {_ROUNDING:.0e}", "error", remedy)
 
 
 def of_storage(url: str | None) -> Iterator[Finding]:
-    """What there is to say of the database at ``url``, else of the one that commands use."""
+    """Examine the database at ``url``, by default the one that commands use."""
     from hpo.errors import StorageError
     from hpo.ledger.schema import schema
     from hpo.postgres.connect import open_storage
@@ -146,16 +146,15 @@ def of_storage(url: str | None) -> Iterator[Finding]:
 
 
 def _encryption(encrypted: bool, verified: bool) -> Finding:
-    """How safe the way over the network to the database is."""
-    whose = "the server is the one that the URL names"
-    found = f"TLS; {whose}" if verified else "TLS, but whose server it is was not verified"
+    """Judge the encryption of the connection to the database."""
+    text = "TLS; the server is verified" if verified else "TLS, but the server is not verified"
     remedy = "?sslmode=verify-full&sslrootcert=CA.crt to the URL; see docs/how-to/several-hosts.md."
     safe = encrypted and verified
-    return _checked("encryption", found if encrypted else "none", safe, f"Add {remedy}")
+    return _checked("encryption", text if encrypted else "none", safe, f"Add {remedy}")
 
 
 def of_site() -> Finding:
-    """The file of defaults."""
+    """Examine the file of defaults."""
     from hpo import config
     from hpo.errors import HpoError
 
@@ -170,22 +169,22 @@ def _space() -> Finding:
     from hpo import settings
 
     home = settings.home()
-    there = next(path for path in (home, *home.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    remedy = "Make room, or set HPO_HOME to another disk."
-    found = f"{home}, {free / 1e9:.0f} GB free"
-    return _checked("data directory", found, free > _LITTLE_BYTES, remedy)
+    directory = next(path for path in (home, *home.parents) if path.exists())
+    free = shutil.disk_usage(directory).free
+    remedy = "Free some space, or set HPO_HOME to another disk."
+    text = f"{home}, {free / 1e9:.0f} GB free"
+    return _checked("data directory", text, free > _MIN_FREE_BYTES, remedy)
 
 
 # --- hpo completion -------------------------------------------------------------------------------
 
 _STUDIES = "studies"
-"""What a shell that completes asks for."""
+"""The argument with which completion scripts ask for names."""
 
 
 @command(argument("shell", choices=["bash", "zsh", "fish", _STUDIES], help="the shell"))
 def completion(arguments: argparse.Namespace) -> int:
-    """Print what a shell needs to complete commands, options and names of studies.
+    """Print a script that completes commands, options and study names in a shell.
 
     Examples:
         eval "$(hpo completion bash)"
@@ -193,23 +192,23 @@ def completion(arguments: argparse.Namespace) -> int:
         hpo completion fish > ~/.config/fish/completions/hpo.fish
             for fish
         hpo completion studies
-            names of study files and of studies launched here, which the three ask for
+            list study files and studies launched here, as the scripts need
     """
     if arguments.shell == _STUDIES:
         print("\n".join(_studies()))
         return 0
     import shtab
 
-    print(shtab.complete(_every_command(), arguments.shell))
+    print(shtab.complete(_all_commands(), arguments.shell))
     return 0
 
 
-def _every_command() -> argparse.ArgumentParser:
-    """One parser of all commands, whose arguments know what a shell may offer for them."""
+def _all_commands() -> argparse.ArgumentParser:
+    """Return one parser of all commands, with what a shell may offer for each argument."""
     import shtab
 
-    every = argparse.ArgumentParser("hpo", add_help=False)
-    commands = every.add_subparsers(parser_class=argparse.ArgumentParser)
+    root = argparse.ArgumentParser("hpo", add_help=False)
+    commands = root.add_subparsers(parser_class=argparse.ArgumentParser)
     for name in COMMANDS:
         parser, about = main.parser_of(name), main.run_of(name).about
         commands.add_parser(name, help=about, parents=[parser], add_help=False)
@@ -218,11 +217,11 @@ def _every_command() -> argparse.ArgumentParser:
                 action.complete = shtab.cmd(f"hpo completion {_STUDIES}")  # type: ignore[attr-defined]
             elif action.type is Path:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
-    return every
+    return root
 
 
 def _studies() -> list[str]:
-    """Study files, by name or here by path, and studies that were launched on this machine."""
+    """Return study files (in this directory by path) and studies launched on this machine."""
     from hpo import settings
     from hpo.study import file
 

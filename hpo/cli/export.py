@@ -1,4 +1,4 @@
-"""Studies as files: ``hpo report``, ``hpo export``, and back again ``hpo import``."""
+"""Studies as files: ``hpo report``, ``hpo export`` and ``hpo import``."""
 
 from __future__ import annotations
 
@@ -35,51 +35,48 @@ _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "
 _TIMES = ("started_at", "settled_at", "message")
 _MEMBER = ("member", "seed", "score", "diverged", "seconds")
 _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "trained_steps_per_point")
-"""In the ``info`` of a member whose time step was checked; columns where a member has them."""
+"""Keys of the ``info`` of a member whose time step was checked; columns if a member has them."""
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     """Refuse options of one kind of file where another is written."""
     if (arguments.backup or arguments.network) and arguments.curves:
-        parser.error("argument --curves: goes with a table, not a backup or network")
+        parser.error("argument --curves: only allowed with a table, not a backup or network")
     for option in ("trial", "member", "fresh_seed"):
         if not arguments.network and getattr(arguments, option) is not None:
-            parser.error(f"argument --{option.replace('_', '-')}: goes with argument --network")
+            parser.error(f"argument --{option.replace('_', '-')}: only allowed with --network")
 
 
 @command(
     STUDY,
     one_of(
-        argument(
-            "-o", "--output", type=Path, metavar="FILE", help=".csv, .jsonl (default: stdout)"
-        ),
-        argument(
-            "--backup", type=Path, metavar="FILE", help="all of it, to FILE.jsonl or FILE.jsonl.gz"
-        ),
+        argument("-o", "--output", type=Path, metavar="FILE", help=".csv or .jsonl (else stdout)"),
+        argument("--backup", type=Path, metavar="FILE", help="whole study, to FILE.jsonl[.gz]"),
         argument("--network", type=Path, metavar="FILE", help="one network, to FILE.safetensors"),
     ),
-    argument("--curves", action="store_true", help="with score and loss after every epoch"),
+    argument("--curves", action="store_true", help="include score and loss after every epoch"),
     *networks.WHICH_NETWORK,
     STORAGE,
     check=_check,
 )
 def export(arguments: argparse.Namespace) -> int:
-    """Write a study: trials as a table, all of it as a backup, or one trained network.
+    """Write a study as a table of trials, as a backup, or one of its trained networks.
 
-    A backup is for `hpo import`, also into another database: it holds one moment of the study,
-    which goes on there as if it had never moved. A table is for other programs.
+    `hpo import` reads a backup, also into another database, where the study continues as if it had
+    never moved. A table is for other programs.
 
-    Of a confirmed trial the network of the first fresh seed is kept; others are trained again. The
-    description goes beside it, as .json: `hpo.objectives.artifacts.load_network(FILE)` reads both.
+    The database keeps the network of the first fresh seed of each confirmed trial; other networks
+    are trained again. Their description is written beside them as .json:
+    `hpo.objectives.artifacts.load_network(FILE)` reads both.
 
     Examples:
         hpo export seqdigits -o seqdigits.csv
-            one row per trained network: parameters, seed, score, seconds; as .jsonl one JSON object
-            per trial
+            write one row per trained network: parameters, seed, score, seconds; with .jsonl one
+            JSON object per trial
         hpo export seqdigits --backup seqdigits.jsonl.gz
-            the whole study: specification, trials, networks, curves, lineage, checkpoints
+            write the whole study: specification, trials, networks, curves, lineage, checkpoints
         hpo export seqdigits --network t7.safetensors --trial 7 --member 2
-            network 2 of trial 7; without --trial, of the best
+            write network 2 of trial 7 (default: of the best trial)
     """
     if arguments.network is not None:
         return networks.export(arguments)
@@ -114,33 +111,34 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
-    """One row per member; a slot without any has one row without member."""
+    """Write one row per member; a slot without members has one row without member."""
     from hpo.objectives.facts import CHIP_SCORES, THERMAL
     from hpo.views import json_records
 
     spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
     costs = spec.cost_columns
-    own = [f"member_{name}" if name == "score" else name for name in _MEMBER]
-    kept = ("curve", "loss_curve") if curves else ()
-    told = {name for slot in slots for member in slot.members for name in member.info}
+    member_columns = [f"member_{name}" if name == "score" else name for name in _MEMBER]
+    curve_columns = ("curve", "loss_curve") if curves else ()
+    info = {name for slot in slots for member in slot.members for name in member.info}
     thermal = [name for field, name in THERMAL.items() if field != "remedy"]
-    checked = [name for name in (*_SOLVED, *thermal, CHIP_SCORES) if name in told]
+    checks = [name for name in (*_SOLVED, *thermal, CHIP_SCORES) if name in info]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*_FACTS, *costs, *own, *spec.parameters, *kept, *_TIMES, *checked])
+    head = [*_FACTS, *costs, *member_columns, *spec.parameters, *curve_columns, *_TIMES, *checks]
+    writer.writerow(head)
     for slot in slots:
         record = json.loads(json_records.dumps(json_records.trial(spec, slot, curves=curves)))
         facts = [*(record[name] for name in _FACTS), *(slot.costs or [None] * len(costs))]
         params = [record["params"].get(name) for name in spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:
-            of_member = [member.get(name) for name in _MEMBER]
-            learning = [_cell(member.get(name)) for name in kept]
-            checks = [_cell(member.get("info", {}).get(name)) for name in checked]
-            writer.writerow([*facts, *of_member, *params, *learning, *times, *checks])
+            values = [member.get(name) for name in _MEMBER]
+            learning = [_cell(member.get(name)) for name in curve_columns]
+            extra = [_cell(member.get("info", {}).get(name)) for name in checks]
+            writer.writerow([*facts, *values, *params, *learning, *times, *extra])
 
 
 def _cell(value: Any) -> Any:
-    """A value of a column that may hold lists, which are JSON there."""
+    """Convert a list to JSON; keep any other value."""
     return json.dumps(value) if isinstance(value, list) else value
 
 
@@ -150,57 +148,57 @@ def _cell(value: Any) -> Any:
 @command(
     argument("file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`"),
     argument("--name", metavar="NEW", help="another name for the study"),
-    argument("--dry-run", action="store_true", help="check the file, touch no database"),
+    argument("--dry-run", action="store_true", help="only check the file"),
     STORAGE,
     JSON,
 )
 def import_(arguments: argparse.Namespace) -> int:
-    """Bring a study from a backup file into the database, as `hpo export --backup` wrote it.
+    """Import a study from a backup file of `hpo export --backup` into the database.
 
-    All of it is imported, or nothing: a file that was cut short or changed is refused. A study that
-    was not finished goes on there: its table ends as if it had never moved.
+    A truncated or changed file is refused, and nothing is imported. An unfinished study continues
+    in its new database with the same results as if it had never moved.
 
     Examples:
         hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
-            from your own machine to the shared database
+            move a study from your machine to the shared database
         hpo import seqdigits.jsonl.gz --name seqdigits-copy
-            under another name
+            import it under another name
         hpo import seqdigits.jsonl.gz --dry-run
-            check that the file is whole and sound, without a database
+            check that the file is complete and unchanged, without a database
     """
     from hpo.ledger import backup
     from hpo.ledger.ledger import Ledger
 
     if arguments.dry_run:
-        found = backup.check(arguments.file, arguments.name)
-        return tell(arguments, _record(found), f"{arguments.file} is sound: {_told(found)}")
+        study = backup.check(arguments.file, arguments.name)
+        return tell(arguments, _record(study), f"{arguments.file} is valid: {_summary(study)}")
     with opened_storage(arguments) as storage:
-        found = backup.restore(storage, arguments.file, arguments.name)
-        result = Ledger(storage).result(found.spec.name)
+        study = backup.restore(storage, arguments.file, arguments.name)
+        result = Ledger(storage).result(study.spec.name)
     return tell(
         arguments,
-        _record(found),
-        f"imported {_told(found)}",
-        f"look at it: hpo status {found.spec.name}{storage_option(arguments.storage)}",
+        _record(study),
+        f"imported {_summary(study)}",
+        f"show it: hpo status {study.spec.name}{storage_option(arguments.storage)}",
         *next_step(arguments, result),
     )
 
 
-def _record(found: Backup) -> dict[str, Any]:
+def _record(study: Backup) -> dict[str, Any]:
     from hpo.study.trials import SlotState
 
     return {
-        "study": found.spec.name,
-        "state": found.header.study.state,
-        "trials": found.spec.budget.trials,
-        "settled": found.states.total() - found.states[SlotState.RUNNING],
-        **{str(state): found.states[state] for state in SlotState},
+        "study": study.spec.name,
+        "state": study.header.study.state,
+        "trials": study.spec.budget.trials,
+        "settled": study.states.total() - study.states[SlotState.RUNNING],
+        **{str(state): study.states[state] for state in SlotState},
     }
 
 
-def _told(found: Backup) -> str:
-    kinds = ", ".join(f"{count:,} {state}" for state, count in sorted(found.states.items()))
-    text = "{study}, {settled:,} of {trials:,} trials settled".format_map(_record(found))
+def _summary(study: Backup) -> str:
+    kinds = ", ".join(f"{count:,} {state}" for state, count in sorted(study.states.items()))
+    text = "{study}, {settled:,} of {trials:,} trials settled".format_map(_record(study))
     return f"{text} ({kinds or 'none begun'})"
 
 
@@ -215,7 +213,7 @@ def _told(found: Backup) -> str:
             "--picture",
             type=Path,
             metavar="FILE",
-            help="instead of the report, draw one figure as FILE.svg, .pdf or .png",
+            help="draw one figure as .svg, .pdf or .png instead of the report",
         ),
     ),
     OPEN,
@@ -223,16 +221,17 @@ def _told(found: Backup) -> str:
     JSON,
 )
 def report(arguments: argparse.Namespace) -> int:
-    """Write a study as one HTML file, or its figure as a picture, and print the path.
+    """Write the report of a study as one HTML file, or its figure as a picture.
 
-    Studies that are running have reports, too. The figure is what the study's file declares in
-    [figure]; without one its convergence, with a [cost] its front.
+    Running studies have reports, too. The figure is the one that [figure] of the study file
+    declares, else the convergence, or with a [cost] the Pareto front.
 
     Examples:
         hpo report seqdigits --open
-            writes ./seqdigits-report.html, which needs no network, and opens it in the browser
+            write ./seqdigits-report.html, which loads nothing from the network, and open it in the
+            browser
         hpo report seqdigits --picture seqdigits.svg
-            a figure for a paper
+            draw a figure for a paper
     """
     from hpo.views import pictures, verdict
     from hpo.views.report import write
@@ -258,22 +257,21 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _draw(result: Result, others: list[Result], path: Path) -> Path:
-    """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
+    """Draw the study's ``[figure]``, else its front if it has a cost, else its convergence."""
     from hpo.views import pictures, verdict
     from hpo.views.figures import declared
 
-    if result.spec.drawn is None and (found := declared.of_study(result, others)):
-        return pictures.write(found, path)
+    if result.spec.drawn is None and (figure := declared.of_study(result, others)):
+        return pictures.write(figure, path)
     chart = declared.chart(result, others)
     if chart is None:
         raise HpoError(
-            f"study {result.spec.name!r}: a [figure] in its file must say what to draw, but "
-            f"there is none. Add one and launch the study again: its trials are kept."
+            f"study {result.spec.name!r}: its file has no [figure] to draw. Add one and launch "
+            f"the study again: its trials are kept."
         )
     if not chart.groups:
         raise HpoError(
-            f"study {result.spec.name!r}: a trial must have its place on the x axis "
-            f"({chart.x_label}), but got none: {verdict.progress(result)}. Wait for one, or "
-            f"change `x` of its [figure]."
+            f"study {result.spec.name!r}: no trial has a value on the x axis ({chart.x_label}) "
+            f"yet: {verdict.progress(result)}. Wait for one, or change `x` of its [figure]."
         )
     return pictures.write(declared.figure(chart), path)

@@ -30,38 +30,39 @@ if TYPE_CHECKING:
 
 @dataclass
 class Study:
-    """The study that is to be changed."""
+    """The study to change."""
 
     name: str
     ledger: Ledger
-    given: argparse.Namespace
+    options: argparse.Namespace
 
     @cached_property
     def result(self) -> Result:
-        """The study as it is when this is asked for: after the change."""
+        """The study at the first access, which comes after the change."""
         return self.ledger.result(self.name)
 
 
-Said = tuple[dict[str, Any], str]
-"""What is told of a change: the record for programs, and a line for people, without the name."""
+Answer = tuple[dict[str, Any], str]
+"""A record for programs, and a line for people without the study's name."""
+Change = Callable[[Study], Answer]
 
 
-def change(*arguments: Add, goes_on: bool = True) -> Callable[[Callable[[Study], Said]], Command]:
+def change(*arguments: Add, goes_on: bool = True) -> Callable[[Change], Command]:
     """Make a function that changes a study a command.
 
     Args:
-        arguments: besides study, storage and ``--json``.
-        goes_on: whether the study is there afterwards, and what to do with it is told.
+        arguments: arguments besides study, storage and ``--json``.
+        goes_on: whether to print the next step for the study.
     """
 
-    def declare(do: Callable[[Study], Said]) -> Command:
+    def declare(do: Change) -> Command:
         @wraps(do)
-        def run(given: argparse.Namespace) -> int:
-            with opened(given) as ledger:
-                study = Study(given.study, ledger, given)
+        def run(options: argparse.Namespace) -> int:
+            with opened(options) as ledger:
+                study = Study(options.study, ledger, options)
                 record, line = do(study)
-                lines = next_step(given, study.result) if goes_on else []
-            return tell(given, {"study": study.name, **record}, f"{study.name}: {line}", *lines)
+                lines = next_step(options, study.result) if goes_on else []
+            return tell(options, {"study": study.name, **record}, f"{study.name}: {line}", *lines)
 
         return command(STUDY, *arguments, STORAGE, JSON)(run)
 
@@ -69,213 +70,210 @@ def change(*arguments: Add, goes_on: bool = True) -> Callable[[Callable[[Study],
 
 
 RELEASE = argument(
-    "--release", action="store_true", help="free its running trials: their workers are dead"
+    "--release", action="store_true", help="free its running trials, since their workers are dead"
 )
 
 
 @change(RELEASE, goes_on=False)
-def stop(study: Study) -> Said:
-    """Stop a study everywhere: its workers keep their training safe and leave it.
+def stop(study: Study) -> Answer:
+    """Stop a study on all hosts; its workers first save a checkpoint.
 
-    Until it is resumed, `hpo launch` and workers leave it alone.
+    `hpo launch` and workers ignore the study until it is resumed.
 
     Examples:
         hpo stop seqdigits
-            from any host: trials at work are saved at their next epoch and given up
+            each worker saves a checkpoint at its next epoch and leaves the study
         hpo resume seqdigits
-            the other way round
+            resume it
         hpo stop seqdigits --release
-            its workers were lost with their host; their leases of days need not run out
+            free the trials of workers that died with their host, without waiting for their leases
     """
     from hpo.ledger import interventions
 
-    held = interventions.stop(study.ledger, study.name, release=study.given.release)
-    saving = f"; {held} trials at work are saved at their next epoch and given up" if held else ""
-    again = f"hpo resume {study.name}{storage_option(study.given.storage)}"
-    return {"state": "stopped", "held": held}, f"stopped{saving}; go on with: {again}"
+    held = interventions.stop(study.ledger, study.name, release=study.options.release)
+    saving = f"; {held} running trials save a checkpoint at their next epoch" if held else ""
+    again = f"hpo resume {study.name}{storage_option(study.options.storage)}"
+    return {"state": "stopped", "held": held}, f"stopped{saving}; resume with: {again}"
 
 
 @change(RELEASE)
-def resume(study: Study) -> Said:
-    """Let workers go on with a study that was stopped, or that failed.
+def resume(study: Study) -> Answer:
+    """Resume a stopped or failed study.
 
     Examples:
         hpo resume seqdigits
-            after `hpo stop`, or after too many failures, which are accepted as such
+            after `hpo stop`, or after too many failures, which stay failures
         hpo retry seqdigits
-            instead, if the cause of the failures is mended: runs the failed trials again
+            run the failed trials again instead, once the cause is fixed
         hpo resume seqdigits --release
-            open or not: others go on at once with the trials of workers that are dead
+            let other workers resume the trials of dead workers at once, also in an open study
     """
     from hpo.ledger import interventions
 
-    was, freed = interventions.resume(study.ledger, study.name, release=study.given.release)
-    done = {
-        "open": "is open as it is",
-        "done": "is done; for more trials: hpo extend",
+    was, freed = interventions.resume(study.ledger, study.name, release=study.options.release)
+    text = {
+        "open": "already open",
+        "done": "already done; for more trials: hpo extend",
         "stopped": "open again",
-        "failed": "open again; the failures so far count no longer against it",
+        "failed": "open again; earlier failures no longer count",
     }[was]
     record = {"was": was, "state": study.result.state, "released": freed}
-    return record, done + f"; {freed} running trials are free" * bool(freed)
+    return record, text + f"; {freed} running trials released" * bool(freed)
 
 
 @change(argument("--trials", type=at_least(1), required=True, metavar="N", help="trials in all"))
-def extend(study: Study) -> Said:
-    """Enlarge the budget of a study, as a larger budget.trials in its file does.
+def extend(study: Study) -> Answer:
+    """Add trials to the budget of a study, as a larger budget.trials in its file does.
 
     Examples:
         hpo extend seqdigits --trials 200
-            200 in all; trials are kept, and what is confirmed is chosen from all of them
+            200 trials in all; old trials are kept, and confirmation considers all of them
         hpo launch --study seqdigits --trials 200
-            the same, with workers that run them at once
+            the same, and start workers
     """
     from hpo.ledger import interventions
     from hpo.views import verdict
 
-    trials = study.given.trials
+    trials = study.options.trials
     extended = interventions.extend(study.ledger, study.name, trials) == "extended"
-    head = "extended" if extended else "has that budget already"
+    head = "extended" if extended else "already has that budget"
     record = {"trials": trials, "extended": extended}
     return record, f"{head}; {verdict.progress(study.result)}"
 
 
 @change(argument("params", nargs="+", metavar="NAME=VALUE", help="parameters of the search"))
-def enqueue(study: Study) -> Said:
-    """Give the next trial that nobody has begun parameters of your own.
+def enqueue(study: Study) -> Answer:
+    """Set the parameters of the next trial that has not begun.
 
-    Results stay reproducible: the trial gets its number at once, and keeps it whoever runs it;
-    trials before it do not change. It is one of the budget's; to take it back: hpo exclude.
+    Results stay reproducible: the trial gets its number at once, and earlier trials do not change.
+    It counts against the budget; to undo it: hpo exclude.
 
     Examples:
         hpo enqueue seqdigits tau_ns=3 lr0=0.2
-            the sampler suggests the others, as with Optuna's `enqueue_trial`, and learns from the
-            result
+            the sampler suggests the other parameters, as after Optuna's `enqueue_trial`, and learns
+            from the result
     """
     from hpo.ledger import interventions
     from hpo.study import file
     from hpo.views.terminal import text_tables
 
-    params = dict(file.parse_override(text, "tau_ns=3") for text in study.given.params)
+    params = dict(file.parse_override(text, "tau_ns=3") for text in study.options.params)
     trial = interventions.enqueue(study.ledger, study.name, params)
     result = study.result
-    told = result.search[trial].enqueued
-    record = {"trial": trial, "enqueued": told, "state": result.state}
-    return record, f"trial {trial} gets {text_tables.params_text(told, result.spec)}"
+    enqueued = result.search[trial].enqueued
+    record = {"trial": trial, "enqueued": enqueued, "state": result.state}
+    return record, f"trial {trial} gets {text_tables.params_text(enqueued, result.spec)}"
 
 
-@change(argument("--trial", type=at_least(0), metavar="K", help="default: all that failed"))
-def retry(study: Study) -> Said:
-    """Run failed trials again, with the parameters they had.
+@change(argument("--trial", type=at_least(0), metavar="K", help="default: all failed trials"))
+def retry(study: Study) -> Answer:
+    """Run failed trials again, with the same parameters.
 
-    Results stay reproducible: a trial that was claimed before the retry goes on seeing the
-    failure; those after it wait for the new result and learn from it. `hpo trials --json` shows
-    from which trial on.
+    Results stay reproducible: trials claimed before the retry still see the failure; later ones
+    wait for the new result and learn from it. `hpo trials --json` shows the first such trial.
 
     Examples:
         hpo retry seqdigits --trial 7
-            trial 7, and its confirmation if that failed; a study that failed is open again
+            retry trial 7, and its confirmation if that failed; a failed study opens again
         hpo retry seqdigits
-            all that failed
+            retry all failed trials
     """
     from hpo.ledger import interventions
 
-    own = study.given.trial
-    retried = interventions.retry(study.ledger, study.name, own)
+    trial = study.options.trial
+    retried = interventions.retry(study.ledger, study.name, trial)
     slots = {(slot.phase, slot.number): slot for slot in study.result.every}
     names = [study.result.called(slots[key]) for key in retried]
-    text = f"to be run again: {'; '.join(names)}" if names else "nothing has failed"
-    if not names and own is not None:
-        text = f"trial {own} is to be run, or running, already"
-    found = [{"phase": phase, "number": number} for phase, number in retried]
-    return {"state": study.result.state, "retried": found}, text
+    text = f"will run again: {'; '.join(names)}" if names else "no trial has failed"
+    if not names and trial is not None:
+        text = f"trial {trial} is already waiting or running"
+    records = [{"phase": phase, "number": number} for phase, number in retried]
+    return {"state": study.result.state, "retried": records}, text
 
 
 @change(
-    argument("--trial", type=at_least(0), required=True, metavar="K", help="its number"),
-    argument("--reason", default="", metavar="TEXT", help="shown with it, for ever"),
+    argument("--trial", type=at_least(0), required=True, metavar="K", help="number of the trial"),
+    argument("--reason", default="", metavar="TEXT", help="reason, shown with the trial"),
 )
-def exclude(study: Study) -> Said:
-    """Take a bad trial, or one that kills its workers, out of ranking and later suggestions.
+def exclude(study: Study) -> Answer:
+    """Exclude a bad trial, or one that kills its workers, from ranking and later suggestions.
 
-    Results stay reproducible: a trial that was claimed before goes on seeing it, those after it do
-    not. From which trial on is stored with it.
+    Results stay reproducible: trials claimed before the exclusion still see the trial, later ones
+    do not. The first such trial is stored.
 
     Examples:
         hpo exclude seqdigits --trial 7 --reason "wrong data on host b"
-            it leaves ranking, confirmation, and the history that later suggestions see; every view
-            shows it as excluded, with the reason
+            ranking, confirmation and later suggestions ignore trial 7; every view shows it as
+            excluded, with the reason
         hpo exclude --study seqdigits --trial 7 --json
-            what happened, for scripts
+            print the result for a script
     """
     from hpo.ledger import interventions
 
-    trial = study.given.trial
-    since = interventions.exclude(study.ledger, study.name, trial, study.given.reason)
+    trial = study.options.trial
+    since = interventions.exclude(study.ledger, study.name, trial, study.options.reason)
     record = {"trial": trial, "since": since, "state": study.result.state}
-    return record, f"trial {trial} is excluded; trials from {since} on do not see it"
+    return record, f"trial {trial} excluded; trials from {since} on do not see it"
 
 
 @change(
     argument("number", nargs="?", type=int, metavar="NUMBER", help="default: show it"),
     goes_on=False,
 )
-def priority(study: Study) -> Said:
-    """Show the priority of a study, or set it: whom workers that serve all studies serve first.
+def priority(study: Study) -> Answer:
+    """Show or set the priority of a study on shared workers.
 
-    Running trials are never interrupted, and no result depends on it. Workers of `hpo launch` and
-    `hpo worker STUDY` serve their own study alone.
+    Running trials are never interrupted, and no result depends on the priority. Workers of `hpo
+    launch` and `hpo worker STUDY` serve one study only.
 
     Examples:
         hpo priority seqdigits
-            what it is
+            show it
         hpo priority seqdigits 5
-            above studies without one (0): whenever a worker is free, the study of the highest
-            priority that has a trial to begin gets it; studies of the same priority share
+            go before other studies (default: 0): a free worker serves the study of the highest
+            priority with a trial to begin; studies of equal priority share workers
         hpo priority seqdigits -1
-            below them: it gets what the others leave
+            use only workers that other studies leave idle
     """
     from hpo.ledger import interventions
 
-    was, now = interventions.prioritise(study.ledger, study.name, study.given.number)
-    return {"priority": now, "was": was}, f"priority {now}" + (
-        f" (was {was})" if was != now else ""
-    )
+    was, now = interventions.prioritise(study.ledger, study.name, study.options.number)
+    return {"priority": now, "was": was}, f"priority {now}" + f" (was {was})" * (was != now)
 
 
 @change()
-def accept_code(study: Study) -> Said:
-    """Go on with a study although the source of its objective has changed.
+def accept_code(study: Study) -> Answer:
+    """Accept that the source of a study's objective has changed.
 
     Examples:
         hpo accept-code mine
-            on a host with the new source: launches and workers that have it are no longer refused;
-            every view says from which trial on
+            run it on a host with the new source: launches and workers with this source are then
+            accepted; every view shows the first trial with it
         hpo launch --study mine.toml --name mine-2
-            instead, where results depend on what was changed: nothing is mixed
+            start a new study instead if the change affects results
     """
     from hpo.ledger import interventions
 
     since = interventions.accept_code(study.ledger, study.name)
-    text = f"is computed with the source as it is here, from trial {since} on"
-    return {"since": since}, "its source has not changed" if since is None else text
+    text = f"accepted the source on this host, from trial {since} on"
+    return {"since": since}, "the source has not changed" if since is None else text
 
 
-@change(argument("--yes", action="store_true", help="do not ask"), goes_on=False)
-def delete(study: Study) -> Said:
-    """Delete a study with all its trials, in Optuna's tables, too.
+@change(argument("--yes", action="store_true", help="delete without confirmation"), goes_on=False)
+def delete(study: Study) -> Answer:
+    """Delete a study with all its trials, also from Optuna's tables.
 
     Examples:
         hpo delete seqdigits
-            asks first; `hpo export seqdigits --backup FILE` keeps what can be imported again
+            asks for confirmation; `hpo export seqdigits --backup FILE` keeps a copy for hpo import
         hpo delete seqdigits --yes
-            without asking, as scripts need
+            delete it without confirmation, as scripts need
         hpo stop seqdigits
-            first, while workers are at work on it
+            stop it first while workers serve it
     """
     from hpo.ledger import interventions
 
-    if not study.given.yes:
+    if not study.options.yes:
         _ask(study)
     interventions.delete_study(study.ledger, study.name)
     return {"deleted": True}, "deleted"
@@ -288,11 +286,11 @@ def _ask(study: Study) -> None:
     name = study.name
     if not sys.stdin.isatty():
         raise HpoError(
-            f"study {name!r}: to delete it must be confirmed, but there is no terminal to ask on. "
-            f"Say so with: hpo delete {name}{storage_option(study.given.storage)} --yes."
+            f"study {name!r}: refusing to delete it without confirmation. Use: "
+            f"hpo delete {name}{storage_option(study.options.storage)} --yes."
         )
     print(*status.event_lines(study.ledger.events(5, name)), sep="\n")
-    has = verdict.progress(study.result)
-    said = input(f"Delete {name} ({has}) for ever? Type its name: ").strip()
-    if said != name:
-        raise HpoError(f"study {name!r}: kept, since you typed {said!r}.")
+    progress = verdict.progress(study.result)
+    answer = input(f"Delete {name} ({progress}) for ever? Type its name: ").strip()
+    if answer != name:
+        raise HpoError(f"study {name!r}: not deleted, since you typed {answer!r}.")

@@ -1,6 +1,6 @@
-"""The console script ``hpo``: finds the command and hands the rest of the line to it.
+"""The console script ``hpo``: find the command and pass it the rest of the line.
 
-The module of a command is imported when it is asked for.
+The module of a command is imported only when the command runs.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from hpo.errors import near_miss
 _HELP = """\
 usage: hpo COMMAND [options]
 
-Hyper-parameter optimisation of trainable dynamical hardware. A study is a file; its results depend
-on that file alone, not on how many workers ran it, nor on stops and crashes.
+Hyper-parameter optimisation of trainable dynamical hardware. A study is a file. Its results depend
+on that file alone, not on the number of workers, nor on stops and crashes.
 
 commands:
 {commands}
 
 examples:
   hpo launch seqdigits
-      run a study; again to go on
+      run a study, or resume it
   hpo status seqdigits
-      look at it, from anywhere
+      show its progress, from any host
   hpo best seqdigits --top 3
-      what it found, beside the reported optimum
+      compare the best trials with the reported optimum
 
 hpo COMMAND --help shows the options of a command, with examples. Every command that uses a
-database takes --storage URL (default: $HPO_STORAGE, else a server of its own).
+database takes --storage URL (default: $HPO_STORAGE, else the embedded server).
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``hpo`` and return its exit status."""
-    gc.set_threshold(50_000)  # imports make much that stays: to look through it again and again,
-    atexit.register(gc.freeze)  # and at the end once more, is a third of what `hpo status` takes
+    gc.set_threshold(50_000)  # objects made by imports stay alive: collecting them repeatedly,
+    atexit.register(gc.freeze)  # and once more at exit, takes a third of the time of `hpo status`
     working_directory_last()
     command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("--help", "-h", "help"):
@@ -54,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_of(command: str) -> Command:
-    """What does a command."""
-    declared = vars(import_module(f"hpo.{COMMANDS[command]}")).values()
-    return next(c for c in declared if isinstance(c, Command) and c.name == f"hpo {command}")
+    """Import a command and return it."""
+    members = vars(import_module(f"hpo.{COMMANDS[command]}")).values()
+    return next(c for c in members if isinstance(c, Command) and c.name == f"hpo {command}")
 
 
 def parser_of(command: str) -> Parser:
-    """The command line of a command."""
+    """Return the parser of a command."""
     return run_of(command).parser()
 
 

@@ -21,15 +21,15 @@ WHICH_NETWORK = (
             "--fresh-seed",
             type=at_least(1),
             metavar="F",
-            help="network F of its confirmation, from 1 (default: the first one if the trial was "
-            "confirmed, else member 0; never the luckiest)",
+            help="network F of its confirmation, from 1 (default: 1 if the trial was confirmed, "
+            "else member 0; never the network with the best score)",
         ),
     ),
 )
 
 
 def _choose(arguments: argparse.Namespace) -> StudyNetwork:
-    """The network that the options name.
+    """Return the network that the options name.
 
     Raises:
         HpoError: there is no such study or network.
@@ -51,9 +51,9 @@ def export(arguments: argparse.Namespace) -> int:
 
     target: Path = arguments.network
     check_ending(target, ".safetensors")
-    chosen = _choose(arguments)
+    choice = _choose(arguments)
     check_writable(target)
-    network.write(network.load(chosen), target)
+    network.write(network.load(choice), target)
     print(target, target.with_suffix(".json"), sep="\n")
     return 0
 
@@ -62,18 +62,18 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _numbers(text: str) -> list[int]:
-    """An argparse type: whole numbers from 0 with commas between them."""
+    """Convert an argument to whole numbers from 0, separated by commas."""
     try:
-        found = [int(word) for word in text.split(",")]
+        numbers = [int(word) for word in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"numbers as in 0,1,5 are needed, not {text!r}") from None
-    if min(found) < 0:
-        raise argparse.ArgumentTypeError(f"must be at least 0, but got {min(found)}")
-    return found
+        raise argparse.ArgumentTypeError(f"expected numbers as in 0,1,5, got {text!r}") from None
+    if min(numbers) < 0:
+        raise argparse.ArgumentTypeError(f"expected at least 0, got {min(numbers)}")
+    return numbers
 
 
 def _names(text: str) -> list[str]:
-    """An argparse type: words with commas between them."""
+    """Convert an argument to words, separated by commas."""
     return [word.strip() for word in text.split(",")]
 
 
@@ -82,13 +82,13 @@ def _names(text: str) -> list[str]:
     *WHICH_NETWORK,
     one_of(
         argument(
-            "--images", type=_numbers, metavar="I,J", help="series by position in the test part"
+            "--images", type=_numbers, metavar="I,J", help="series by position in the test set"
         ),
         argument(
             "--classes",
             type=_names,
             metavar="A,B",
-            help="series by class: the first of each in the test part (default: of four classes)",
+            help="first series of these classes in the test set (default: of four classes)",
         ),
     ),
     argument(
@@ -102,33 +102,33 @@ def _names(text: str) -> list[str]:
     STORAGE,
 )
 def trace(arguments: argparse.Namespace) -> int:
-    """Draw the neurons of a network, replayed on series of the test part, as an HTML file.
+    """Plot the neurons of a network over time on series of the test set, as an HTML file.
 
-    That of a confirmed trial is kept; another one is trained again, which takes seconds to a
-    minute. What is drawn: every channel of the input (at most eight), and of every layer the neuron
-    that tells the series apart best.
+    The network of a confirmed trial is stored; another one is trained again, which takes seconds to
+    a minute. The plot shows the input channels (at most eight), and in every layer the neuron that
+    separates the series best.
 
     Examples:
         hpo trace seqdigits
-            the best trial, one image of each of four classes
+            plot the best trial on one image of each of four classes
         hpo trace --study seqdigits --classes 0,1,5 --open
-            other classes (digits)
+            plot other classes (digits)
         hpo trace seqdigits --trial 12 --images 0,7 -o trace.csv
-            another trial, two images of the test part by position: state x, output y and drive of
+            write another trial on two images, chosen by position: state x, output y and drive of
             every neuron of every layer, as numbers
     """
     target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
     check_ending(target, ".html", ".csv")
-    chosen = _choose(arguments)
+    choice = _choose(arguments)
     check_writable(target)
     from hpo.worker import network, replay, trace_page
 
-    member = network.build(chosen)
+    member = network.build(choice)
     images = replay.pick(member, arguments.images, arguments.classes)
-    loaded = network.load(chosen, member)
-    shown = replay.Replay(network=loaded, member=member, trace=member.trace(images))
+    loaded = network.load(choice, member)
+    run = replay.Replay(network=loaded, member=member, trace=member.trace(images))
     table = target.suffix == ".csv"
-    text = replay.csv_text(shown) if table else trace_page.page(shown, arguments.command)
+    text = replay.csv_text(run) if table else trace_page.page(run, arguments.command)
     with writing(target) as draft:
         draft.write_text(text, encoding="utf-8", errors="replace", newline="")
     print(target)

@@ -1,4 +1,4 @@
-"""Objectives: ``hpo params`` (what one takes), ``hpo new`` (one, or a study), ``hpo guide``."""
+"""Commands about objectives: ``hpo params``, ``hpo new`` and ``hpo guide``."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ _COLUMNS = ("name", "unit", "default", "bounds", "meaning")
     JSON,
 )
 def params(arguments: argparse.Namespace) -> int:
-    """Show the hyper-parameters of an objective: what [space] and [fixed] of a study may name.
+    """List the hyper-parameters of an objective, for [space] and [fixed] of a study.
 
-    Those of [variability] begin with its name.
+    Those of [variability] begin with `variability.`.
 
     Examples:
         hpo params spintronic
-            name, unit, default, bounds and meaning of each
+            list name, unit, default, bounds and meaning of each
         hpo params ctrnn --json | jq '.params[] | select(.unit == "ns").name'
-            for a program
+            print them for a program
     """
     from hpo import objectives
 
@@ -58,33 +58,33 @@ def params(arguments: argparse.Namespace) -> int:
         objective = objectives.load(name)
     except LookupError as error:
         raise HpoError(f"{error}. {near_miss(name, objectives.BUILT_IN)}".rstrip()) from None
-    found = _fields(objective.Params)
+    fields = _fields(objective.Params)
     if objective.variability is not None:
-        found += _fields(objective.variability, "variability.")
+        fields += _fields(objective.variability, "variability.")
     if arguments.json:
-        return tell(arguments, {"objective": name, "params": found})
+        return tell(arguments, {"objective": name, "params": fields})
     from rich import console, table
 
     from hpo.views import formatting
 
-    shown = table.Table(*_COLUMNS, box=None, pad_edge=False)
-    for one in found:
-        meaning = one["meaning"] + "; or one for each layer" * one["per_layer"]
-        cells = [{**one, "meaning": meaning}[column] for column in _COLUMNS]
-        shown.add_row(*("–" if v in (None, "") else formatting.value_text(v) for v in cells))
-    console.Console(width=terminal_width() or 120, markup=False).print(shown)
+    rows = table.Table(*_COLUMNS, box=None, pad_edge=False)
+    for field in fields:
+        meaning = field["meaning"] + "; or one for each layer" * field["per_layer"]
+        cells = [{**field, "meaning": meaning}[column] for column in _COLUMNS]
+        rows.add_row(*("–" if v in (None, "") else formatting.value_text(v) for v in cells))
+    console.Console(width=terminal_width() or 120, markup=False).print(rows)
     return 0
 
 
 def _fields(model: Any, prefix: str = "") -> list[dict[str, Any]]:
-    """The fields of a model, as records."""
+    """Describe the fields of a model as records."""
     from hpo.views import formatting
 
-    found = []
+    fields = []
     for name, schema in model.model_json_schema()["properties"].items():
-        of_layers = schema.get("oneOf", ())  # of a value per layer: one, and a list of them
-        kinds = [schema, *schema.get("anyOf", ()), *of_layers]  # of ``int | None``, both
-        if name == "variability" and any("$ref" in kind for kind in kinds):  # a table of its own
+        per_layer = schema.get("oneOf", ())  # one value, or a list with one per layer
+        kinds = [schema, *schema.get("anyOf", ()), *per_layer]  # both types of ``int | None``
+        if name == "variability" and any("$ref" in kind for kind in kinds):  # its own table
             continue
         choices = next((kind["enum"] for kind in kinds if "enum" in kind), None)
         bounds = {key: kind[key] for key in _RANGES for kind in kinds if key in kind}
@@ -93,7 +93,7 @@ def _fields(model: Any, prefix: str = "") -> list[dict[str, Any]]:
             for key, sign in _RANGES.items()
             if key in bounds
         ]
-        found.append(
+        fields.append(
             {
                 "name": f"{prefix}{name}",
                 "unit": formatting.unit(name),
@@ -101,64 +101,64 @@ def _fields(model: Any, prefix: str = "") -> list[dict[str, Any]]:
                 **{key: bounds.get(key) for key in _RANGES},
                 "choices": choices,
                 "default": schema.get("default"),
-                "per_layer": bool(of_layers),
+                "per_layer": bool(per_layer),
                 "meaning": schema.get("description", ""),
             }
         )
-    return found
+    return fields
 
 
 # --- hpo new --------------------------------------------------------------------------------------
 
 _FILES = {"{}.py": "{}.py.j2", "{}.toml": "{}.toml.j2", "test_{}.py": "{}_test.py.j2"}
-"""What is written, by NAME -> its template, by what it is."""
+"""File name, of NAME -> template, of ``device`` or ``objective``."""
 
 
-def _of_a_study(parser: Parser, arguments: argparse.Namespace) -> None:
+def _check_new(parser: Parser, arguments: argparse.Namespace) -> None:
     if (arguments.what == "study") != (arguments.data is not None):
-        parser.error("a study is written for data: hpo new study NAME --data PATH")
+        parser.error("a study needs data, and only a study: hpo new study NAME --data PATH")
 
 
 @command(
     argument("what", choices=["study", "device", "objective"], help="what to write"),
-    argument("name", metavar="NAME", help="of the study, or of a Python module, such as gru"),
+    argument("name", metavar="NAME", help="name of the study, or of a Python module, such as gru"),
     group(
         "of a study",
         argument("--data", metavar="PATH", help="an .npz, CSV or .ts file, or a directory"),
-        argument("--task", choices=["classify", "predict"], help="default: what the data are for"),
-        _number("dt_ns", "ns from point to point on the device (default: the data's, or 1)"),
+        argument("--task", choices=["classify", "predict"], help="default: follows from the data"),
+        _number("dt_ns", "time between points on the device, ns (default: that of the data, or 1)"),
         argument("--inputs", metavar="A,B", default="", help="input columns of a CSV file"),
-        argument("--targets", metavar="C", default="", help="columns of it that are predicted"),
+        argument("--targets", metavar="C", default="", help="target columns of a CSV file"),
         argument("--horizon", type=at_least(0), default=0, metavar="N", help="points ahead"),
     ),
-    check=_of_a_study,
+    check=_check_new,
 )
 def new(arguments: argparse.Namespace) -> int:
-    """Write a study for your data, or a device or an objective of your own, to be changed.
+    """Write a study for your data, or the template of a device or an objective.
 
-    What is written runs as it is. A study of data is one file, NAME.toml, in the working directory:
-    ranges, batches, epochs and budget follow from the number of series, their length and their
-    channels, and comments say why. Data are labelled series (.npz, .ts, directories of CSV or of
+    All of them run as they are. The study of your data is one file, NAME.toml, in the working
+    directory: ranges, batches, epochs and budget follow from the number of series, their length and
+    channels, and comments explain them. Data are labelled series (.npz, .ts, directories of CSV or
     IDX files), or a series to predict (.npz, CSV): docs/how-to/own-data.md.
 
     Examples:
         hpo new study gunpoint --data sets/GunPoint
-            reads sets/GunPoint_TRAIN.ts and _TEST.ts, says what they are, writes gunpoint.toml
+            read sets/GunPoint_TRAIN.ts and _TEST.ts, describe them, and write gunpoint.toml
         hpo launch gunpoint.toml
-            searches, confirms the best on the test part, and sets simple baselines beside it
+            search, confirm the best on the held-out test set, and compare with simple baselines
         hpo new study plant --data plant.csv --inputs power,valve --targets temperature --horizon 5
-            a series to predict, five rows ahead
+            predict a series five rows ahead
         hpo new device my_node
-            my_node.py, my_node.toml and test_my_node.py: a neuron by its differential equation;
-            docs/how-to/own-device.md explains each part
+            write my_node.py, my_node.toml and test_my_node.py: a neuron by its differential
+            equation; docs/how-to/own-device.md explains each part
         hpo new objective gru
-            the same of any other training, docs/how-to/own-objective.md
+            write the same for any other training, docs/how-to/own-objective.md
     """
     return _new_study(arguments) if arguments.what == "study" else _new_module(arguments)
 
 
 def _new_study(arguments: argparse.Namespace) -> int:
-    """Look at the data, write the study, and check it as a launch does."""
+    """Inspect the data, write the study, and check it as a launch does."""
     from hpo.objectives import look
     from hpo.objectives.tasks.own_series import OwnSeriesParams
     from hpo.study import file
@@ -166,10 +166,10 @@ def _new_study(arguments: argparse.Namespace) -> int:
 
     path = Path(f"{arguments.name}.toml")
     columns = {name: getattr(arguments, name) for name in ("inputs", "targets", "horizon")}
-    with _told("hpo new study", OwnSeriesParams):
+    with _refusing("hpo new study", OwnSeriesParams):
         data = look.look(Path(arguments.data), arguments.task, **columns)
         study = look.study(data, dt_ns=arguments.dt_ns)
-    text = _rendered(f"{data.what}.toml.j2", name=arguments.name, data=data, study=study)
+    text = _render(f"{data.what}.toml.j2", name=arguments.name, data=data, study=study)
     file.read({"name": arguments.name, **tomllib.loads(text)}, base=Path(), where=str(path))
     _write({path: text})
     print("\n".join(text_tables.columns(data.rows)))
@@ -179,21 +179,21 @@ def _new_study(arguments: argparse.Namespace) -> int:
 
 def _new_module(arguments: argparse.Namespace) -> int:
     name = arguments.name
-    is_one = name.isidentifier() and not keyword.iskeyword(name) and name != "hpo"
-    if not is_one or (not Path(f"{name}.py").exists() and importlib.util.find_spec(name)):
+    valid = name.isidentifier() and not keyword.iskeyword(name) and name != "hpo"
+    if not valid or (not Path(f"{name}.py").exists() and importlib.util.find_spec(name)):
         raise HpoError(
-            "hpo new: NAME must be that of a Python module that there is not yet, but got "
-            f"{name!r}. Take one of letters, digits and underscores, such as my_network."
+            f"hpo new: expected the name of a new Python module, got {name!r}. Use letters, digits "
+            "and underscores, and no name of an installed module, as in my_network."
         )
     title = "".join(word.title() for word in name.split("_"))
-    chosen = {Path(to.format(name)): of.format(arguments.what) for to, of in _FILES.items()}
-    _write({path: _rendered(of, name=name, title=title) for path, of in chosen.items()})
-    module, study, test = chosen
+    files = {Path(to.format(name)): of.format(arguments.what) for to, of in _FILES.items()}
+    _write({path: _render(of, name=name, title=title) for path, of in files.items()})
+    module, study, test = files
     print(f"{module}, {study}, {test}: run it with hpo launch {study}, test it with pytest {test}")
     return 0
 
 
-def _rendered(template: str, **values: Any) -> str:
+def _render(template: str, **values: Any) -> str:
     from jinja2 import Environment, PackageLoader
 
     templates = Environment(loader=PackageLoader("hpo.cli"), keep_trailing_newline=True)
@@ -203,7 +203,7 @@ def _rendered(template: str, **values: Any) -> str:
 def _write(texts: Mapping[Path, str]) -> None:
     for path in texts:
         if path.exists():
-            raise HpoError(f"{path}: no file of this name must be there, but one is. Move it.")
+            raise HpoError(f"{path}: the file exists already. Move it, or take another name.")
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8")
 
@@ -221,18 +221,18 @@ _NUMBERS: dict[str, tuple[float, str]] = {
     "channels": (1, "input values per point"),
     "classes": (10, "classes to tell apart"),
 }
-"""Option -> its default, and what it is."""
+"""Option -> default and help."""
 _DEVICE = {
     "temperature_k": "temperature, in K (default: 300)",
-    "volume_nm3": "volume of the magnet that oscillates, in nm³",
-    "ms_ka_per_m": "its saturation magnetisation, in kA/m",
-    "frequency_ghz": "its frequency, in GHz",
-    "linewidth_mhz": "full width of its line at half maximum, in MHz; takes the place of the four",
-    "tau_ns": "its relaxation time, in ns; a linewidth needs it",
+    "volume_nm3": "volume of the oscillating magnet, in nm³",
+    "ms_ka_per_m": "saturation magnetisation, in kA/m",
+    "frequency_ghz": "frequency, in GHz",
+    "linewidth_mhz": "full width of the line at half maximum, in MHz; replaces the four above",
+    "tau_ns": "relaxation time, in ns; required with a linewidth",
     "power": "power x at which the line was measured, over saturation (default: 0.5)",
-    "nu": "non-linear frequency shift ν of that line (default: 0, the cautious one)",
+    "nu": "non-linear frequency shift ν of that line (default: 0, the cautious value)",
 }
-"""Option -> what it is of an oscillator; it replaces what the device's table says."""
+"""Option of an oscillator -> help; it overrides the device's table."""
 
 
 @command(
@@ -241,7 +241,7 @@ _DEVICE = {
         "--device",
         metavar="NAME",
         default="nano-oscillator",
-        help="oscillator whose thermal power is printed, by its name or as FILE.toml:NAME "
+        help="oscillator for the thermal power, by name or as FILE.toml:NAME "
         "(default: nano-oscillator, 0.001)",
     ),
     *(_number(name, text) for name, text in _DEVICE.items()),
@@ -250,18 +250,18 @@ _DEVICE = {
 def guide(arguments: argparse.Namespace) -> int:
     """Explain how to choose the hyper-parameters of a spintronic network for your time scale.
 
-    The design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the energy that the
-    network would consume, the thermal power of your oscillators, and a study with a [space] to
-    search. The oscillator is one listed in docs/how-to/thermal.md, of a table of yours (--device
-    FILE.toml:NAME), or described by its volume, magnetisation and frequency, or by its linewidth.
+    Prints the design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the energy
+    consumption of the network, the thermal power of your oscillators, and a study with a [space] to
+    search. Choose an oscillator of docs/how-to/thermal.md or of your own table (--device
+    FILE.toml:NAME), or give its volume, magnetisation and frequency, or its linewidth.
 
     Examples:
         hpo guide --dt-ns 10 --points 100 --channels 2 --classes 3
-            a recording of your own: 100 time points, 10 ns apart, of two channels
+            for your own recording: 100 time points, 10 ns apart, of two channels
         hpo guide --device vortex-mtj --temperature-k 77
-            an oscillator with a known thermal power, cooled
+            for an oscillator of known thermal power, cooled
         hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
-            one number for a program
+            print one number for a program
     """
     from hpo import objectives
     from hpo.objectives import guide as rules
@@ -269,19 +269,19 @@ def guide(arguments: argparse.Namespace) -> int:
     numbers = {name: getattr(arguments, name) for name in _NUMBERS}
     device = _device(arguments.device, {name: getattr(arguments, name) for name in _DEVICE})
     model = objectives.load("spintronic").Params
-    with _told("hpo guide", model):
-        found = rules.guide(**numbers, device=device)
-        shared = {name: own for name, own in asdict(found).items() if name in model.model_fields}
-        model(**{**shared, "tau_ns": found.tau_ns["best"]})  # a study that the objective accepts
-    return tell(arguments, asdict(found), rules.page(found, device))
+    with _refusing("hpo guide", model):
+        result = rules.guide(**numbers, device=device)
+        shared = {key: value for key, value in asdict(result).items() if key in model.model_fields}
+        model(**{**shared, "tau_ns": result.tau_ns["best"]})  # check that the objective accepts it
+    return tell(arguments, asdict(result), rules.page(result, device))
 
 
 @contextmanager
-def _told(where: str, model: type[BaseModel]) -> Iterator[None]:
-    """Whatever breaks a rule of the model, or of the physics, becomes a message.
+def _refusing(where: str, model: type[BaseModel]) -> Iterator[None]:
+    """Turn errors of the model, or of the physics, into a message.
 
     Raises:
-        HpoError: something does.
+        HpoError: a value is invalid.
     """
     from pydantic import ValidationError
 
@@ -295,25 +295,25 @@ def _told(where: str, model: type[BaseModel]) -> Iterator[None]:
         raise HpoError(f"{where}: {error}") from None
 
 
-def _device(named: str, given: Mapping[str, float | None]) -> Device:
-    """The device of this name, changed by options.
+def _device(device: str, options: Mapping[str, float | None]) -> Device:
+    """Return the device of this name, changed by options.
 
     Raises:
-        HpoError: there is none, or it breaks a rule.
+        HpoError: the name is unknown, or a value is invalid.
     """
     from hpo.objectives import thermal
     from hpo.study.messages import did_you_mean
 
-    file, _, name = named.rpartition(":")
-    changes = {key: value for key, value in given.items() if value is not None}
-    with _told("hpo guide", thermal.Device):
+    file, _, name = device.rpartition(":")
+    changes = {key: value for key, value in options.items() if value is not None}
+    with _refusing("hpo guide", thermal.Device):
         tables = thermal.devices(Path(file)) if file else thermal.devices()
     table = tables.get(name)
     if not isinstance(table, dict):
-        raise HpoError(f"hpo guide: unknown device {named!r}. {did_you_mean(name, tables)}")
+        raise HpoError(f"hpo guide: unknown device {device!r}. {did_you_mean(name, tables)}")
     kind = thermal.kind(changes, table)
-    kept = table if thermal.kind(table) is kind else {}
-    if kept and changes and "source" in kept:
-        kept = {**kept, "source": f"{kept['source']}; {', '.join(changes)} by you"}
-    with _told(f"hpo guide: {named}" if kept else "hpo guide", kind):
-        return kind(**{**kept, **changes})
+    base = table if thermal.kind(table) is kind else {}
+    if base and changes and "source" in base:
+        base = {**base, "source": f"{base['source']}; {', '.join(changes)} by you"}
+    with _refusing(f"hpo guide: {device}" if base else "hpo guide", kind):
+        return kind(**{**base, **changes})

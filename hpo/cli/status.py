@@ -1,4 +1,4 @@
-"""``hpo status``, ``hpo studies``, ``hpo logs``: how far studies are, who works, what is told."""
+"""``hpo status``, ``hpo studies``, ``hpo logs``: progress, workers, and their logs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from hpo.console import (
 from hpo.errors import HpoError
 
 _EVENTS = 5
-"""So many are told of a study, the newest."""
-_ENDS = "Ctrl-C ends the watching; workers go on"
+"""Number of events shown of a study, the newest."""
+_ENDS = "Ctrl-C ends this view; workers continue"
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @command(
-    argument("--files", action="store_true", help="study files alone; opens no database"),
+    argument("--files", action="store_true", help="list only study files, without a database"),
     STORAGE,
     JSON,
 )
@@ -47,11 +47,12 @@ def studies(arguments: argparse.Namespace) -> int:
 
     Examples:
         hpo studies
-            studies of the database, and study files in ./studies and of this installation
+            list the studies of the database, and the study files in ./studies and of the
+            installation
         hpo studies --files
-            study files alone, without a database
+            list only study files, without a database
         hpo studies --json
-            the same for a program
+            print the same for a program
     """
     from hpo.study import file
     from hpo.views import json_records
@@ -64,10 +65,10 @@ def studies(arguments: argparse.Namespace) -> int:
     if arguments.files:
         return tell(arguments, {"files": files}, *_file_lines(files))
     with looking(arguments) as ledger:
-        found = ledger.results()
-    none = ["The database holds no study yet."]
-    lines = status.study_lines(found, width=terminal_width()) if found else none
-    record = {"studies": [json_records.summary(*known) for known in found], "files": files}
+        results = ledger.results()
+    none = ["The database has no study yet."]
+    lines = status.study_lines(results, width=terminal_width()) if results else none
+    record = {"studies": [json_records.summary(*result) for result in results], "files": files}
     return tell(arguments, record, *lines, "", *_file_lines(files))
 
 
@@ -81,9 +82,7 @@ def _file_lines(files: Sequence[dict[str, object]]) -> list[str]:
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     if arguments.watch is not None and not sys.stdout.isatty():
-        parser.error(
-            "argument --watch: stdout must be a terminal, but it is not. Leave --watch out"
-        )
+        parser.error("argument --watch: stdout is not a terminal. Leave out --watch")
 
 
 @command(
@@ -95,7 +94,7 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
             nargs="?",
             const=2.0,
             metavar="SECONDS",
-            help="draw it again after so many seconds (default: 2), until Ctrl-C",
+            help="refresh every SECONDS (default: 2), until Ctrl-C",
         ),
         JSON,
     ),
@@ -103,26 +102,25 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     check=_check,
 )
 def status(arguments: argparse.Namespace) -> int:
-    """Show how far studies are and who works for them.
+    """Show the progress of studies and their workers.
 
-    In --json, `gap` is a score minus the reported one, in the unit of the score (an accuracy as a
-    fraction): of the confirmed mean if `gap_of` says "confirmed", else of the best of the search.
-    Both are null where nothing is reported, or nothing is complete yet. `edges` are the bounds of
-    the space at which the best trials lie, each with a next bound, `widen`. `workers` have `name`,
-    `host`, `pid`, `alive`, `seconds_silent` (null: unknown), `doing` in words, `log` (the file of
-    its output) and `job` (of a cluster) where they are known, and of the slot that they hold
-    `study`, `phase` and `trial`, else null. `events` of a study are what people did to it lately:
-    `at`, `who`, `what`.
+    In --json, `gap` is a score minus the reported score, in the unit of the score (an accuracy is a
+    fraction). The score is the confirmed mean if `gap_of` is "confirmed", else the best of the
+    search. Both are null without a reported score or a complete trial. `edges` lists bounds of the
+    space at which the best trials lie, each with a wider bound, `widen`. `workers` have `name`,
+    `host`, `pid`, `alive`, `seconds_silent` (null: unknown), `doing` (text), and where they are
+    known `log` (output file) and `job` (of a cluster). Workers that hold a trial have its `study`,
+    `phase` and `trial`, else null. `events` are recent interventions: `at`, `who`, `what`.
 
     Examples:
         hpo status
-            the studies of the database that are not finished, the last ten that are, and the
-            workers: host, the slot that each holds, how long ago it gave its last sign of life
+            show unfinished studies, the last ten finished ones, and all workers with their trial
+            and the time since their last heartbeat
         hpo status seqdigits --watch
-            one study: progress, how far its best is from the reported optimum, workers, reason of a
-            failure; again and again, every 2 seconds
+            show one study every 2 seconds: progress, gap to the reported optimum, workers, cause of
+            a failure
         hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
-            studies that are above what is reported
+            list studies above the reported score
     """
     from hpo.views import json_records
     from hpo.views.terminal import status as views
@@ -131,23 +129,23 @@ def status(arguments: argparse.Namespace) -> int:
         return _watch(arguments)
     with looking(arguments) as ledger:
         if arguments.study is None:
-            found = ledger.results(None if arguments.json else views.FINISHED)
+            results = ledger.results(None if arguments.json else views.FINISHED)
             if arguments.json:
-                summaries = [json_records.summary(*known) for known in found]
+                summaries = [json_records.summary(*result) for result in results]
                 return tell(arguments, {"studies": summaries, "workers": ledger.workers()})
-            print(*views.overview(found, ledger.workers(), width=terminal_width()), sep="\n")
+            print(*views.overview(results, ledger.workers(), width=terminal_width()), sep="\n")
             return 0
         result, events = ledger.result(arguments.study), ledger.events(_EVENTS, arguments.study)
     if arguments.json:
-        own = {"workers": result.snapshot.workers, "events": events}
-        return tell(arguments, {**json_records.study(result), **own})
+        extra = {"workers": result.snapshot.workers, "events": events}
+        return tell(arguments, {**json_records.study(result), **extra})
     lines = views.of_study(result, storage_option(arguments.storage), terminal_width())
     print(*lines, *[""] * bool(events), *views.event_lines(events), sep="\n")
     return 0
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    """Show a study, or all, until Ctrl-C, the usual end; a database that is away is waited for."""
+    """Show one study or all until Ctrl-C, and retry while the database is unreachable."""
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
@@ -160,22 +158,22 @@ def _watch(arguments: argparse.Namespace) -> int:
         shown: RenderableType = ""
         with Live(auto_refresh=False, screen=True) as live:
 
-            def away(waited_s: float, _: Exception) -> None:
+            def note_outage(waited_s: float, _: Exception) -> None:
                 note = f"database unreachable for {waited_s:.0f} s, retrying"
                 live.update(Group(shown, Text(note, "bold yellow")), refresh=True)
 
             def draw() -> RenderableType:
-                return _drawn(ledger, arguments.study, where, live.console)
+                return _draw(ledger, arguments.study, where, live.console)
 
             while True:
-                shown = retry(draw, patience_s=math.inf, on_wait=away)
+                shown = retry(draw, patience_s=math.inf, on_wait=note_outage)
                 live.update(shown, refresh=True)
                 time.sleep(arguments.watch)
     return 0
 
 
-def _drawn(ledger: LedgerReader, study: str | None, where: str, console: Console) -> RenderableType:
-    """The study as it is now, or all of the database that is ``where``; a line is left below."""
+def _draw(ledger: LedgerReader, study: str | None, where: str, console: Console) -> RenderableType:
+    """Draw one study, or all of the database ``where``, and leave one line free below."""
     from rich.text import Text
 
     from hpo.views.terminal import live, status
@@ -190,18 +188,18 @@ def _drawn(ledger: LedgerReader, study: str | None, where: str, console: Console
 
 @command(
     study_of("name (default: the one launched last)", required=False),
-    argument("--lines", type=at_least(1), default=5, metavar="N", help="of each (default: 5)"),
+    argument("--lines", type=at_least(1), default=5, metavar="N", help="lines each (default: 5)"),
 )
 def logs(arguments: argparse.Namespace) -> int:
-    """Show the last lines that the workers of a study wrote.
+    """Show the last log lines of the workers of a study.
 
     Examples:
         hpo logs seqdigits
-            of every worker that the last launch on this machine started, or its jobs
+            show the workers or jobs of the last launch on this machine
         hpo logs
-            of the study that was launched last
+            show the study that was launched last
         hpo logs seqdigits --lines 50
-            more of them; `hpo status seqdigits` says who works, and where the files are
+            show more lines; `hpo status seqdigits` lists all workers and their log files
     """
     from hpo import settings
 
@@ -210,8 +208,8 @@ def logs(arguments: argparse.Namespace) -> int:
     if not files:
         what = "a study" if arguments.study is None else f"study {arguments.study!r}"
         raise HpoError(
-            f"{home}: workers of {what} must have been started on this machine, but it holds no "
-            f"log of theirs. `hpo status` says where they work."
+            f"{home}: no log of a worker of {what}: none was started on this machine. "
+            f"`hpo status` shows where workers run."
         )
     for path in _of_last_launch(files):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or ["(nothing yet)"]
@@ -220,7 +218,7 @@ def logs(arguments: argparse.Namespace) -> int:
 
 
 def _of_last_launch(files: list[Path]) -> list[Path]:
-    """Those that begin as the newest does: with the time of the launch, or the number of a job."""
+    """Return the files with the prefix of the newest: the time of its launch, or its job number."""
     newest = max(files, key=lambda path: path.stat().st_mtime)
     launch = re.match(r".*?_|.*-|", newest.name)
     prefix = launch[0] if launch else ""

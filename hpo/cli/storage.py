@@ -1,4 +1,4 @@
-"""``hpo storage``: the database, its tables, and the embedded server behind it."""
+"""``hpo storage``: manage the database, its tables, and the embedded server."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from hpo.cli.common import opened, tell
 from hpo.console import JSON, STORAGE, Parser, argument, command
 
 _EVENTS = 1000
-"""So many are told, the newest."""
+"""Number of events in ``hpo storage log``, the newest."""
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     for option, action in (("force", "stop"), ("hold", "url")):
         if getattr(arguments, option) and arguments.action != action:
-            parser.error(f"argument --{option}: goes with `hpo storage {action}`")
+            parser.error(f"argument --{option}: only allowed with `hpo storage {action}`")
 
 
 @command(
     argument("action", choices=["status", "log", "stop", "url", "migrate"], help="what to do"),
-    argument("--force", action="store_true", help="stop: although processes use it"),
-    argument("--hold", action="store_true", help="url: keep the server until Ctrl-C"),
+    argument("--force", action="store_true", help="stop: even if processes use the server"),
+    argument("--hold", action="store_true", help="url: keep the server running until Ctrl-C"),
     STORAGE,
     JSON,
     check=_check,
 )
 def storage(arguments: argparse.Namespace) -> int:
-    """Look at the database, print its URL, make its tables, stop the embedded server.
+    """Show the database, print its URL, create its tables, or stop the embedded server.
 
-    The embedded server ends 2 s after its last user: let a launch, `hpo dashboard`, or `hpo storage
-    url --hold` in another terminal, run while other programs begin to use its URL.
+    The embedded server ends 2 s after its last user. To use its URL in other programs, keep a
+    launch, `hpo dashboard`, or `hpo storage url --hold` running in another terminal.
 
     Examples:
         hpo storage status
-            which database is used, and what the embedded server is doing; starts nothing
+            show which database is used, and the state of the embedded server; starts nothing
         hpo storage log
-            who submitted, stopped, extended or deleted which study, those that are gone, too
+            show who submitted, stopped, extended or deleted which study, also deleted studies
         psql "$(hpo storage url | sed s/+psycopg//)"
-            the URL alone, for other programs
+            print only the URL, for other programs
         hpo storage migrate --storage postgresql://owner@server/hpo
-            create the tables; docker/worker-role.sql makes a role that may work, and change no
-            table
+            create the tables; docker/worker-role.sql creates a role for workers, which cannot alter
+            tables
     """
     actions = {"status": _status, "log": _log, "stop": _stop, "url": _url, "migrate": _migrate}
     return actions[arguments.action](arguments)
@@ -79,7 +79,7 @@ def _log(arguments: argparse.Namespace) -> int:
 
     with opened(arguments) as ledger:
         events = ledger.events(_EVENTS)
-    lines = status.event_lines(events) or ["nothing is written down yet"]
+    lines = status.event_lines(events) or ["no events yet"]
     return tell(arguments, {"events": events}, *lines)
 
 
@@ -89,8 +89,8 @@ def _stop(arguments: argparse.Namespace) -> int:
 
     home = settings.home()
     embedded.stop(home, force=arguments.force)
-    said = f"the embedded server in {home} is stopped"
-    return tell(arguments, {"stopped": True, "home": home}, said)
+    text = f"the embedded server in {home} is stopped"
+    return tell(arguments, {"stopped": True, "home": home}, text)
 
 
 def _url(arguments: argparse.Namespace) -> int:
@@ -100,7 +100,7 @@ def _url(arguments: argparse.Namespace) -> int:
         tell(arguments, {"url": storage.url}, storage.url)
         sys.stdout.flush()
         if arguments.hold:
-            print("Ctrl-C ends it; the embedded server runs until then", file=sys.stderr)
+            print("the embedded server runs until Ctrl-C", file=sys.stderr)
             threading.Event().wait()
     return 0
 
@@ -113,6 +113,6 @@ def _migrate(arguments: argparse.Namespace) -> int:
         place = storage.place()
         with storage.engine.begin() as connection:
             names = reset_roles(connection)
-    said = f"{place}: tables of version {SCHEMA_VERSION}"
-    said += f"; reset what {', '.join(names)} had set for later sessions" if names else ""
-    return tell(arguments, {"version": SCHEMA_VERSION, "reset": names}, said)
+    text = f"{place}: tables of version {SCHEMA_VERSION}"
+    text += f"; reset the session defaults of {', '.join(names)}" if names else ""
+    return tell(arguments, {"version": SCHEMA_VERSION, "reset": names}, text)

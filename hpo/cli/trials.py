@@ -1,4 +1,4 @@
-"""``hpo trials`` and ``hpo best``: the trials of a study, all of them or the best, as tables."""
+"""``hpo trials`` and ``hpo best``: tables of all trials of a study, or of the best."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     argument(
         "--state",
         choices=["running", "complete", "pruned", "failed", "excluded"],
-        help="trials in this state only",
+        help="only trials in this state",
     ),
     argument(
-        "--top", type=at_least(1), metavar="N", help="so many of the search (by score, or --sort)"
+        "--top", type=at_least(1), metavar="N", help="first N of the search (by score, or --sort)"
     ),
     argument(
         "--sort",
         metavar="COLUMN",
-        help="the search by score, best first; or by trial, state, members, seconds or a parameter",
+        help="sort the search by score (best first), trial, state, members, seconds or a parameter",
     ),
     JSON,
     STORAGE,
@@ -39,11 +39,11 @@ def trials(arguments: argparse.Namespace) -> int:
 
     Examples:
         hpo trials seqdigits --top 10
-            the ten best of the search; with --sort tau_ns the first ten by that column
+            list the ten best of the search; with --sort tau_ns the first ten by that column
         hpo trials seqdigits --state failed
-            what failed, and the last line of each error
+            list failed trials, with the last line of each error
         hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .score'
-            everything that is known, for a program; `hpo export` writes a table for others
+            print all data for a program; `hpo export` writes a table
     """
     from hpo.views import json_records
     from hpo.views.terminal import text_tables
@@ -51,22 +51,22 @@ def trials(arguments: argparse.Namespace) -> int:
     with looking(arguments) as ledger:
         result = ledger.result(ledger.named(arguments.study))
     ordered = arguments.sort is not None or arguments.top is not None
-    every = result.search if ordered else result.every
-    slots = [slot for slot in every if arguments.state in (None, slot.state)]
+    candidates = result.search if ordered else result.every
+    slots = [slot for slot in candidates if arguments.state in (None, slot.state)]
     if ordered:
         slots = _sorted(result, slots, arguments.sort or "score")[: arguments.top]
     if arguments.json:
-        found = [json_records.trial(result.spec, slot) for slot in slots]
-        return tell(arguments, {"study": result.name, "trials": found})
+        records = [json_records.trial(result.spec, slot) for slot in slots]
+        return tell(arguments, {"study": result.name, "trials": records})
     rows, width = _rows(result, slots), terminal_width()
     print(*text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4]), sep="\n")
     return 0
 
 
 def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
-    """By a column; those that have nothing in it come last.
+    """Sort by a column; trials without a value come last.
 
-    Scores that compare come first: a curve that was cut short has a last value, no score.
+    Comparable scores come first: a pruned trial has a last value, but no score.
     """
     from hpo.study.messages import did_you_mean
 
@@ -75,8 +75,7 @@ def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
     columns = ("score", "trial", "state", "members", "seconds", *spec.parameters)
     if column not in columns:
         raise StudyError(
-            f"--sort: a column of {spec.name} must be named, but got {column!r}. "
-            f"{did_you_mean(column, columns)}"
+            f"--sort: unknown column {column!r} of {spec.name}. {did_you_mean(column, columns)}"
         )
 
     def cell(slot: Trial) -> Any:
@@ -86,8 +85,8 @@ def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
             facts["score"] = (not slot.compares, sign * slot.score)
         return facts.get(column)
 
-    known = [slot for slot in slots if cell(slot) is not None]
-    return sorted(known, key=cell) + [slot for slot in slots if cell(slot) is None]
+    with_value = [slot for slot in slots if cell(slot) is not None]
+    return sorted(with_value, key=cell) + [slot for slot in slots if cell(slot) is None]
 
 
 def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
@@ -111,22 +110,23 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
 
 @command(
     STUDY_OR_ONLY,
-    argument("--top", type=at_least(1), default=1, metavar="N", help="how many (default: 1)"),
+    argument("--top", type=at_least(1), default=1, metavar="N", help="trials (default: 1)"),
     STORAGE,
     JSON,
 )
 def best(arguments: argparse.Namespace) -> int:
-    """Show the best configurations beside the reported optimum.
+    """Compare the best configurations with the reported optimum.
 
-    Of a study with a [cost]: the front, the cheapest that holds the reported score, and others.
+    With a [cost]: show the Pareto front, the cheapest trial that keeps the reported score, and
+    others.
 
     Examples:
         hpo best seqdigits
-            the best one
+            show the best trial
         hpo best seqdigits --top 5
-            the best five, side by side
+            show the best five side by side
         hpo best seqdigits --json | jq .best[0].params
-            its parameters, for a program
+            print its parameters for a program
     """
     from hpo.views import json_records
     from hpo.views.terminal import status
@@ -135,11 +135,11 @@ def best(arguments: argparse.Namespace) -> int:
         result = ledger.result(ledger.named(arguments.study))
     if not result.selects:
         raise StudyError(
-            f"study {result.name!r}: it must search for a best trial, but it measures every "
-            f"point and selects none. See `hpo trials {shlex.quote(result.name)}`."
+            f"study {result.name!r}: a sweep has no best trial. See `hpo trials "
+            f"{shlex.quote(result.name)}`."
         )
     if arguments.json:
-        found = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]
-        return tell(arguments, {**json_records.study(result), "best": found})
+        best = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]
+        return tell(arguments, {**json_records.study(result), "best": best})
     print(*status.best(result, arguments.top), sep="\n")
     return 0

@@ -21,27 +21,27 @@ __all__ = ["executors", "launch", "plan"]
 def launch(
     study: str | Path | Mapping[str, Any], *, workers: int | None = None, storage: str | None = None
 ) -> Study:
-    """Run a study, or go on with it, and return it when it is over.
+    """Run or resume a study, and return it at its end.
 
-    A notebook shows its progress in the cell. Ctrl-C, or the interrupt of a kernel, stops the
-    workers in order, loses nothing, and returns the study as it is; call it again to go on.
+    A notebook shows the progress in the cell. Ctrl-C, or an interrupt of the kernel, stops the
+    workers without loss and returns the study as it is; call the function again to resume it.
 
     Args:
-        study: a study file by name or by path, or what would stand in one, as a dict with a
-            ``name``; relative paths in it begin at the working directory.
-        workers: processes on this machine; without it one per core, or none where workers serve
-            the study already.
-        storage: PostgreSQL URL of the database; without it ``HPO_STORAGE``, else the embedded
+        study: name or path of a study file, or its content as a dict with a ``name``; relative
+            paths in it start at the working directory.
+        workers: processes on this machine; default: one per core, or none if workers serve the
+            study already.
+        storage: PostgreSQL URL of the database; default: ``HPO_STORAGE``, else the embedded
             server.
 
     Returns:
         the study, as ``hpo.load`` does.
 
     Raises:
-        SpecError: the study breaks a rule; nothing has been written.
-        StudyError: there is another study of this name.
+        SpecError: the study is invalid; nothing has been written.
+        StudyError: another study has this name.
         StorageError: the database cannot be reached.
-        HpoError: workers cannot be started, or the study has failed, or was stopped by somebody.
+        HpoError: workers cannot start, or the study has failed or was stopped.
     """
     from hpo.launch import run
 
@@ -49,7 +49,7 @@ def launch(
 
 
 class _Launch(ModuleType):
-    """The package itself: ``hpo.launch`` is its name, and that of the function, too."""
+    """The package, which can be called: ``hpo.launch`` names the package and the function."""
 
     __signature__ = inspect.signature(launch)
 

@@ -1,4 +1,4 @@
-"""What a launch would run: the words of ``--dry-run``, and the number of workers."""
+"""The plan of a launch: the text of ``--dry-run``, and the number of workers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from hpo.errors import SpecError
 from hpo.launch import executors
 from hpo.launch.executors import LaunchOptions
 from hpo.ledger.ledger import Ledger
-from hpo.objectives.contents import Contents, Sampled, SeriesContents, contents
+from hpo.objectives import contents as task_contents
+from hpo.objectives.contents import Contents, Sampled, SeriesContents
 from hpo.objectives.contract import Protocol
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
@@ -20,57 +21,64 @@ from hpo.views.terminal import text_tables
 
 
 def read(spec: StudySpec) -> Contents | SeriesContents | None:
-    """What the study's task reads; None if it is silent.
+    """Describe the data that the study's task reads; None if the task does not say.
 
     Raises:
-        SpecError: the data has gone or changed since the study file was read.
+        SpecError: the data is missing, or has changed since the study file was read.
     """
     try:
-        return contents(spec.task_params)
+        return task_contents.contents(spec.task_params)
     except ValueError as error:
         raise SpecError(f"study {spec.name!r}: task: {error}") from None
 
 
-def data(spec: StudySpec, found: Contents | SeriesContents | None) -> list[str]:
-    """What was read, in words, with a warning where it is hardly meant.
+def describe(spec: StudySpec, contents: Contents | SeriesContents | None) -> list[str]:
+    """Describe the data in words, with a warning if axes look swapped.
 
     ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test``
     """
-    if found is None:
+    if contents is None:
         return []
-    split = f"{found.train:,} train / {found.validation:,} validation / {found.test:,} test"
+    split = (
+        f"{contents.train:,} train / {contents.validation:,} validation / {contents.test:,} test"
+    )
     if spec.protocol != Protocol.VALIDATION:
-        split = f"{found.train + found.validation:,} train / {found.test:,} test"
-    channels = f"{found.channels:,} channel{'s' * (found.channels > 1)}"
-    if isinstance(found, SeriesContents):
-        targets = f"{found.outputs:,} target{'s' * (found.outputs > 1)}"
+        split = f"{contents.train + contents.validation:,} train / {contents.test:,} test"
+    channels = f"{contents.channels:,} channel{'s' * (contents.channels > 1)}"
+    if isinstance(contents, SeriesContents):
+        targets = f"{contents.outputs:,} target{'s' * (contents.outputs > 1)}"
         return [
-            f"{found.points:,} points × {channels}, {targets}; {found.washout:,} washout / {split}"
+            f"{contents.points:,} points × {channels}, {targets}; "
+            f"{contents.washout:,} washout / {split}"
         ]
-    unequal = found.shortest < found.points
-    lengths = f"; lengths {found.shortest:,}–{found.points:,}, padded before" if unequal else ""
+    unequal = contents.shortest < contents.points
+    lengths = (
+        f"; lengths {contents.shortest:,}–{contents.points:,}, padded before" if unequal else ""
+    )
     lines = [
-        f"{found.series:,} series × {found.points:,} points × {channels}; "
-        f"{found.classes:,} classes; {split}{lengths}"
+        f"{contents.series:,} series × {contents.points:,} points × {channels}; "
+        f"{contents.classes:,} classes; {split}{lengths}"
     ]
-    if found.channels > found.points:
-        warning = f"warning: {found.channels:,} channels exceed {found.points:,} points. If these "
+    if contents.channels > contents.points:
+        warning = (
+            f"warning: {contents.channels:,} channels exceed {contents.points:,} points. If these "
+        )
         lines += [
             warning + "are the time points, x must be (n, time, channels): x.transpose(0, 2, 1)"
         ]
-    return lines + (known.lines() if (known := sampled(spec, found)) else [])
+    return lines + (errors.lines() if (errors := sampled(spec, contents)) else [])
 
 
-def sampled(spec: StudySpec, found: Contents | SeriesContents | None) -> Sampled | None:
-    """How well the score of a trial will be known, if that is an accuracy."""
-    if not spec.is_accuracy or not isinstance(found, Contents):
+def sampled(spec: StudySpec, contents: Contents | SeriesContents | None) -> Sampled | None:
+    """Return the standard error of a trial's score, if that is an accuracy."""
+    if not spec.is_accuracy or not isinstance(contents, Contents):
         return None
     share = spec.reported.score if spec.reported else None
-    return found.sampled(share, spec.budget.members, spec.protocol)
+    return contents.sampled(share, spec.budget.members, spec.protocol)
 
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
-    """The spec as it would be registered; looks into the database only for a warm start."""
+    """Return the spec as it would be registered; only a warm start reads the database."""
     if not (warm := spec.warm_start) or warm.points is not None or warm.study == NEAREST:
         return spec
     with open_storage(storage_url) as storage:
@@ -78,10 +86,7 @@ def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
 
 
 def default_workers(spec: StudySpec) -> int:
-    """One worker per core that this process may use, but no more than find work.
-
-    Per ``threads`` cores, where the networks of the study are trained by several.
-    """
+    """Return one worker per core, or per ``threads`` cores, but no more than can have work."""
     confirm, threads = spec.confirm, spec.fixed.get("threads")
     at_once = min(spec.budget.window, spec.budget.trials)
     useful = max(at_once, confirm.top * confirm.members if confirm else 0)
@@ -89,21 +94,21 @@ def default_workers(spec: StudySpec) -> int:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
-    """Print what would run, without writing anything; at last the script of jobs.
+    """Print what would run, and the job script; write nothing.
 
     Args:
         spec: the study, as it would be registered.
-        where: the file that it was read from.
-        options: of the launch.
+        where: the file of the study.
+        options: options of the launch.
     """
-    launch, found, budget = options.site.launch, read(spec), spec.budget
+    launch, data, budget = options.site.launch, read(spec), spec.budget
     workers = default_workers(spec) if launch.workers is None else launch.workers
     executor = executors.executor(options, spec.name, storage_url="")
     if options.json:
@@ -113,8 +118,8 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
             "file": where,
             "spec_hash": spec.hash,
             "spec": spec.stored(),
-            "data": found,
-            "sampled": sampled(spec, found),
+            "data": data,
+            "sampled": sampled(spec, data),
             "constraints": constraints.fit(spec) if spec.constraints else None,
             "storage": options.database,
             "workers": workers,
@@ -129,7 +134,7 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
     facts = [
         ("study", f"{spec.name} (from {where}, spec {spec.hash})"),
         ("objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"),
-        *(("data" if i == 0 else "", line) for i, line in enumerate(data(spec, found))),
+        *(("data" if i == 0 else "", line) for i, line in enumerate(describe(spec, data))),
         (
             "budget",
             f"{budget.trials:,} trials × {formatting.networks_text(budget.members)} × "
@@ -167,26 +172,26 @@ def _searching(spec: StudySpec) -> list[tuple[str, str]]:
 
 
 def _constraints(spec: StudySpec) -> str:
-    """The bounds, and how much of the space fits."""
-    found, parts = constraints.fit(spec), []
+    """Return the bounds, and the part of the space that satisfies them."""
+    fit, parts = constraints.fit(spec), []
     for name, most in (spec.constraints or {}).items():
-        least = formatting.quantity(name, found.least[name])
-        parts.append(f"{name} ≤ {formatting.value_text(most)} (the least drawn: {least})")
-    share = 100.0 * found.fitting / found.draws
-    return f"{', '.join(parts)}; {share:.3g} % of {found.draws:,} uniform draws fit"
+        least = formatting.quantity(name, fit.least[name])
+        parts.append(f"{name} ≤ {formatting.value_text(most)} (smallest draw: {least})")
+    share = 100.0 * fit.fitting / fit.draws
+    return f"{', '.join(parts)}; {share:.3g} % of {fit.draws:,} uniform draws are feasible"
 
 
 def _least(spec: StudySpec) -> int | None:
-    """Epochs of the search if every trial ends as soon as it may; None if ``[stop]`` may end it."""
+    """Return the epochs of a search with the earliest pruning; None if ``[stop]`` may end it."""
     return None if spec.stop is not None else spec.budget.trials * effort.soonest(spec)
 
 
 def _training(spec: StudySpec) -> str:
-    """How many epochs the study trains, as far as that is known before it runs."""
+    """Return the number of training epochs, as far as it is known before the study runs."""
     most, least, soonest = effort.largest(spec), _least(spec), effort.soonest(spec)
     text = f"{most:,} epochs in the {'sweep' if spec.aim == 'sweep' else 'search'}"
     if least is None:
-        text = f"at most {text}, which [stop] may end before"
+        text = f"at most {text}; [stop] may end it earlier"
     elif least < most:
         ends = f"{soonest} epoch{'s' * (soonest > 1)}"
         text = f"at most {text}, at least {least:,} (a trial can end after {ends})"
@@ -223,5 +228,5 @@ def _confirm(spec: StudySpec) -> str:
     if (confirm := spec.confirm) is None:
         return "nothing"
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
-    best += " by expected score" if confirm.by == "expected" else ""
+    best += " by posterior mean" if confirm.by == "expected" else ""
     return f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"

@@ -41,23 +41,23 @@ if TYPE_CHECKING:
     from hpo.notebook import Study
 
 POLL_S = (0.4, 10.0)
-"""Shortest and longest pause between two looks at the study."""
+"""Shortest and longest pause between two queries of the study."""
 PATIENCE_S = 120.0
-"""How long the first and the last look wait for a database that is away."""
+"""How long the first and the last query retry while the database is unreachable."""
 
 
 def run(arguments: Namespace, command: str) -> int:
     """Run a launch and return its exit status.
 
     Args:
-        arguments: its command line, read by ``hpo.launch.__main__``.
-        command: the same as it can be typed again.
+        arguments: the parsed command line of ``hpo.launch.__main__``.
+        command: the command line, to be typed again.
 
     Raises:
-        HpoError: the study file, the database or the workers are not as they must be.
+        HpoError: the study file, the database or the workers cannot be used.
     """
-    given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
-    values = {key: value for key, value in given.items() if value is not None}
+    options = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
+    values = {key: value for key, value in options.items() if value is not None}
     replaced = values or arguments.overrides or arguments.quick or arguments.begin_from is None
     overrides = [*arguments.overrides]
     if arguments.begin_from is not None:
@@ -67,19 +67,19 @@ def run(arguments: Namespace, command: str) -> int:
     spec = file.load(arguments.study, overrides=overrides, values=values, quick=arguments.quick)
     where = file.find(arguments.study)
     search_options.check(spec, str(where))
-    options = LaunchOptions.of_line(arguments, command)
-    executors.check(options)
+    launch = LaunchOptions.of_line(arguments, command)
+    executors.check(launch)
     if arguments.dry_run:
-        plan.show(plan.pinned(spec, options.storage), str(where), options)
+        plan.show(plan.pinned(spec, launch.storage), str(where), launch)
         return 0
-    with sigterm_as_interrupt(), open_storage(options.storage) as storage:
-        return Launch(options, spec, storage, None if replaced else where).run()
+    with sigterm_as_interrupt(), open_storage(launch.storage) as storage:
+        return Launch(launch, spec, storage, None if replaced else where).run()
 
 
 def from_python(
     study: str | Path | Mapping[str, Any], *, workers: int | None, storage: str | None
 ) -> Study:
-    """Run a launch from a notebook, or a script; see ``hpo.launch.launch``."""
+    """Run a launch from a notebook or script; see ``hpo.launch.launch``."""
     from hpo.notebook import load
 
     if isinstance(study, Mapping):
@@ -103,24 +103,24 @@ def from_python(
                 Launch(options, spec, opened).run()
         except Terminated:
             raise
-        except KeyboardInterrupt:  # stopped in order, and told so
+        except KeyboardInterrupt:  # stopped in order, with a message
             pass
         return load(spec.name, storage)
 
 
 def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
-    """A dict as a study file would give it, such as a number of NumPy as a plain one.
+    """Convert a dict to the types of a study file, such as numbers of NumPy to plain numbers.
 
     Raises:
-        SpecError: no study file could give it.
+        SpecError: a value has no such type.
     """
 
     def plain(value: Any) -> Any:
         if hasattr(value, "tolist") or isinstance(value, Path):
             return value.tolist() if hasattr(value, "tolist") else str(value)
         raise SpecError(
-            f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "
-            "Write what a study file would have there."
+            f"hpo.launch: expected numbers, strings, lists or dicts, got {value!r}. Use the value "
+            "that a study file would have."
         )
 
     return dict(json.loads(json.dumps(study, default=plain)))
@@ -128,7 +128,7 @@ def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM stops a launch just as Ctrl-C does, where this thread may say so: the main one."""
+    """Let SIGTERM stop a launch as Ctrl-C does, if this is the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -149,10 +149,10 @@ class Launch:
     def __init__(
         self, options: LaunchOptions, spec: StudySpec, storage: Storage, path: Path | None = None
     ) -> None:
-        """Nothing is started yet; ``path`` is a file that says all of it, and may be changed."""
+        """Start nothing yet; ``path`` is the study file, where a warm start is stored."""
         self._options, self._spec, self._storage = options, spec, storage
         self._path = path
-        self._found = plan.read(spec)
+        self._data = plan.read(spec)
         self._option = storage_option(options.storage)
         self._patient = Ledger(
             storage,
@@ -166,10 +166,10 @@ class Launch:
         self._executor = executors.executor(options, spec.name, storage.url)
 
     def run(self) -> int:
-        """Run it to its end; returns the exit status.
+        """Run the study to its end, and return the exit status.
 
         Raises:
-            HpoError: the study is another one, has failed or was stopped, or workers cannot live.
+            HpoError: another study has this name, it failed or was stopped, or no worker can run.
         """
         how = self._patient.register(self._spec)
         first = self._patient.result(self._spec.name)
@@ -178,8 +178,8 @@ class Launch:
                 StudyState.FAILED: "failed, until `hpo retry` or `hpo resume`",
                 StudyState.STOPPED: "stopped, until `hpo resume`",
             }.get(first.state, "finished already")
-            _say(f"{self._spec.name}: {end}; nothing is left to run")
-            if first.state == StudyState.DONE:  # should its last worker have died before
+            _say(f"{self._spec.name}: {end}; nothing left to run")
+            if first.state == StudyState.DONE:  # if its last worker died before this step
                 from hpo.worker import notifier
 
                 with suppress(Exception):
@@ -190,7 +190,7 @@ class Launch:
         _say(f"{self._spec.name}: {how} in {place}")
         for line in self._beginning(first.spec, new=how == "created"):
             _say(line)
-        for line in plan.data(self._spec, self._found):
+        for line in plan.describe(self._spec, self._data):
             _say(line)
         if workers:
             _say(self._executor.where(workers))
@@ -209,7 +209,7 @@ class Launch:
             raise
         except Exception as error:
             if isinstance(error, StorageError) or not isinstance(error, HpoError):
-                self._leave()  # the workers are not at fault
+                self._leave()  # the workers did not cause it
             raise
         finally:
             self._executor.stop()
@@ -218,32 +218,32 @@ class Launch:
         try:
             self._executor.start(workers)
         except HpoError:
-            with suppress(HpoError, *DATABASE_ERRORS):  # else the standing workers would take it
+            with suppress(HpoError, *DATABASE_ERRORS):  # else shared workers would run it
                 if new and interventions.withdraw(self._ledger, self._spec.name):
-                    _say(f"{self._spec.name}: withdrawn again, since no worker could be started")
+                    _say(f"{self._spec.name}: removed again, since no worker could start")
             raise
-        if new and self._path and spec.warm_start:  # not before: what is withdrawn leaves no trace
-            why = "not written (the file has one, or is read-only): give --begin-from again"
+        if new and self._path and spec.warm_start:  # not before: a removed study leaves no trace
+            why = "not written (the file has one, or is read-only): use --begin-from next time"
             how = "written" if file.keep_warm_start(spec, self._path) else why
             _say(f"{self._path}: [warm_start] {how}")
 
     def _beginning(self, spec: StudySpec, *, new: bool) -> Iterator[str]:
-        """Where the search begins, or could begin."""
+        """Yield where the search begins, or could begin."""
         if spec.warm_start is not None:
             yield formatting.warm_start_text(spec)
-        elif new and (found := self._ledger.earlier(spec)):
-            name, score = found[0]
-            best = f"the best of {name} ({formatting.score_text(spec, score)}) fits this space"
-            yield f"{best}: a search can begin there (--begin-from {name} --name NEW)"
+        elif new and (studies := self._ledger.earlier(spec)):
+            name, score = studies[0]
+            best = f"the best trial of {name} ({formatting.score_text(spec, score)})"
+            yield f"{best} lies in this space; to begin there: --begin-from {name} --name NEW"
 
     def _is_over(self, result: Result) -> bool:
         searched = result.progress.settled >= result.progress.trials
         return result.state != StudyState.OPEN or (not self._options.confirm and searched)
 
     def _workers(self, first: Result) -> int:
-        wanted = self._options.site.launch.workers
-        if wanted is not None:
-            return wanted
+        workers = self._options.site.launch.workers
+        if workers is not None:
+            return workers
         helpers = 0 if self._storage.embedded else len(first.snapshot.helpers)
         if helpers:
             _say(f"workers serve this study already ({helpers}): starting none here (--workers)")
@@ -255,11 +255,11 @@ class Launch:
         refusing = [f"{worker.name} {why}" for worker, why in result.snapshot.refusing.items()]
         what = "no worker serves this study;"
         if refusing:
-            what = f"this study is refused by {refusing[0]}\nmend that, or"
+            what = f"this study is refused by {refusing[0]}\nfix that, or"
         return f"{what} start some, {where}hpo worker {self._spec.name}"
 
     def _view(self, first: Result) -> View:
-        """What shows the study while it runs."""
+        """Return the view of the running study."""
         if self._options.json:
             return JsonView(first)
         place, console = self._storage.place(), Console(file=sys.stdout)
@@ -270,18 +270,18 @@ class Launch:
         return PlainView(first)
 
     def _follow(self, view: View, first: Result) -> str:
-        """Show the study until it is over, or the time is; returns its state, or ``timeout``."""
+        """Show the study to its end or the timeout, and return its state or ``timeout``."""
         timeout_s = self._options.timeout_s
         lonely_s = time.monotonic()
         latest, away, refused = first, False, False
         while True:
-            looked_s = time.monotonic()
-            seen = self._seen()
-            if (seen is None) != away:
-                away = seen is None
+            query_s = time.monotonic()
+            result = self._query()
+            if (result is None) != away:
+                away = result is None
                 view.note("database unreachable, retrying" if away else "the database is back")
-            if seen is not None:
-                latest = seen
+            if result is not None:
+                latest = result
                 view.update(latest)
                 if self._is_over(latest):
                     return latest.state
@@ -295,10 +295,10 @@ class Launch:
             elif now - lonely_s >= QUIET_S or (latest.snapshot.refusing and not refused):
                 view.note(self._how_to_start_a_worker(latest))
                 lonely_s, refused = now, bool(latest.snapshot.refusing)
-            time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - looked_s))))
+            time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - query_s))))
 
-    def _seen(self) -> Result | None:
-        """The study as it is now; None while the database is away."""
+    def _query(self) -> Result | None:
+        """Return the study as it is now; None while the database is unreachable."""
         try:
             return self._ledger.result(self._spec.name)
         except Exception as error:
@@ -307,34 +307,33 @@ class Launch:
             return None
 
     def _interrupted(self, wish: KeyboardInterrupt) -> None:
-        """Stop in order: Ctrl-C waits for the workers' epochs, SIGTERM must not wait for long."""
+        """Stop in order: Ctrl-C waits for the workers' epochs, SIGTERM only briefly."""
         if isinstance(wish, Terminated) and not self._options.in_cell:
-            later(3 * GRACE_S, os._exit, 143)  # whatever it waits for, when its workers have ended
+            later(3 * GRACE_S, os._exit, 143)  # even if something still blocks
         leaves = self._executor.outlives and not self._cancels(wish)
         if not leaves:
             _say(
-                "stopping the workers: each ends its epoch and keeps it safe, nothing is lost … "
-                "(Ctrl-C again: at once)"
+                "stopping: each worker finishes its epoch and saves a checkpoint … (Ctrl-C again: "
+                "stop at once)"
             )
             try:
                 self._executor.stop(GRACE_S if isinstance(wish, Terminated) else None)
-            except KeyboardInterrupt:  # on its way through it, it killed them
-                _say("killed; still nothing is lost")
+            except KeyboardInterrupt:  # which has killed them
+                _say("workers killed; nothing is lost")
         if self._options.json:
             self._print_record(self._patient.result(self._spec.name), "interrupted", None)
         if leaves:
             self._leave()
         else:
-            _say(f"stopped. Go on with:\n  {self._options.command}")
+            _say(f"stopped. Resume with:\n  {self._options.command}")
 
     def _leave(self) -> None:
-        """Let workers go on that can."""
+        """Let workers continue that can run without the launch."""
         if self._executor.outlives:
-            left = self._executor.leave()
-            _say(f"{left}. Follow them again with:\n  {self._options.command}")
+            _say(f"{self._executor.leave()}. Follow them with:\n  {self._options.command}")
 
     def _cancels(self, wish: KeyboardInterrupt) -> bool:
-        """Whether workers that could go on without the launch are to end with it."""
+        """Decide if workers that can run without the launch end with it."""
         choice = self._options.site.launch.on_cancel or "ask"
         if choice != "ask":
             return choice == "cancel"
@@ -363,22 +362,22 @@ class Launch:
         self._show(result, outcome, self._report(result) if complete else None)
         if outcome == "timeout":
             _say(
-                f"error: {name}: stopped after {self._options.timeout_s:g} s, as --timeout says; "
-                f"nothing is lost. Go on with:\n{again}"
+                f"error: {name}: stopped after {self._options.timeout_s:g} s (--timeout); "
+                f"nothing is lost. Resume with:\n{again}"
             )
             return EXIT_ERROR
         if complete:
             return 0
         if outcome == StudyState.STOPPED:
             raise HpoError(
-                f"{name}: stopped by {result.snapshot.reason}; nothing is lost. Go on with:\n"
+                f"{name}: stopped by {result.snapshot.reason}; nothing is lost. Resume with:\n"
                 f"  hpo resume {shlex.quote(name)}{self._option}\n{again}"
             )
         step = status.next_step(result, self._option)
         raise HpoError(f"{name}: study failed: {result.snapshot.reason}\nnext: {step}")
 
     def _show(self, result: Result, outcome: str, page: Path | None) -> None:
-        """Print what came out of it; ``page`` is the report. In a cell, the study shows itself."""
+        """Print the result; ``page`` is the report. In a cell, the study shows itself."""
         if self._options.json:
             self._print_record(result, outcome, page)
         if self._options.json or self._options.in_cell:
@@ -415,5 +414,5 @@ class Launch:
 
 
 def _say(text: str) -> None:
-    """A word to the user, out of the way of what a program reads."""
+    """Print a message for the user on stderr, since programs read stdout."""
     print(text, file=sys.stderr, flush=True)

@@ -215,9 +215,9 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     packed = tmp_path / "toy.jsonl.gz"
     assert hpo("export", "toy", "--backup", packed) == f"{packed}\n"
     told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
-    assert hpo("import", packed, "--dry-run") == f"{packed} is sound: toy, {told}"
+    assert hpo("import", packed, "--dry-run") == f"{packed} is valid: toy, {told}"
     assert hpo("import", packed, "--name", "copy") == (
-        f"imported copy, {told}look at it: hpo status copy\nnext: no worker serves this study; "
+        f"imported copy, {told}show it: hpo status copy\nnext: no worker serves this study; "
         "start some with `hpo worker --study copy`, or launch it again\n"
     )
     record = {"study": "third", "state": "open", "trials": 24, "settled": 3}
@@ -228,7 +228,7 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     hpo("stop", "copy")
     hpo("export", "copy", "--backup", packed.with_name("stopped.jsonl"))
     assert hpo("import", packed.with_name("stopped.jsonl"), "--name", "again") == (
-        f"imported again, {told}look at it: hpo status again\nnext: `hpo resume again`\n"
+        f"imported again, {told}show it: hpo status again\nnext: `hpo resume again`\n"
     )
     assert "a study of the same spec" in hpo("import", packed, status=1)
     assert hpo("import", packed, "--name", "../../x", status=1).startswith(

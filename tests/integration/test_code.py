@@ -115,9 +115,9 @@ def test_another_source_is_refused_until_it_is_accepted(
     assert "these modules differ: helper." in refused.stderr
     assert ledger.snapshot("mine").settled == 5
     accepted = hpo_in("accept-code", "mine")
-    assert "mine: is computed with the source as it is here, from trial 5 on" in accepted.stdout
+    assert "mine: accepted the source on this host, from trial 5 on" in accepted.stdout
     again = hpo_in("accept-code", "mine")
-    assert "mine: its source has not changed" in again.stdout
+    assert "mine: the source has not changed" in again.stdout
     assert hpo_in("worker", "--study", "mine").returncode == 0
     snapshot = ledger.snapshot("mine", curves=True)
     assert (snapshot.state, snapshot.code_changes) == (StudyState.DONE, (5,))

@@ -71,7 +71,7 @@ def test_export_holds_every_member(owner: User) -> None:
     stored = [list(m.curve) for s in (*snapshot.search, *snapshot.confirm) for m in s.members]
     assert exported == stored
     _, err = owner.run("export", "toy", "-o", "toy.xls", status=1)
-    assert "the ending must be .csv or .jsonl, but got .xls." in err
+    assert "expected the ending .csv or .jsonl, got .xls." in err
 
 
 def test_storage_of_a_url(user: User) -> None:

@@ -95,8 +95,8 @@ def test_a_dry_run_says_how_much_fits(hpo: Callable[..., str]) -> None:
     found = json.loads(hpo(*line, "--json"))["constraints"]
     assert found["draws"] == 1000
     assert 50 < found["fitting"] < 900
-    share = f"{found['fitting'] / 10:.3g} % of 1,000 uniform draws fit"
-    least = f"the least drawn: {found['least']['energy_pj']:.3g} pJ"
+    share = f"{found['fitting'] / 10:.3g} % of 1,000 uniform draws are feasible"
+    least = f"smallest draw: {found['least']['energy_pj']:.3g} pJ"
     assert told.split(maxsplit=1)[1] == f"energy_pj ≤ 12 ({least}); {share}"
     assert "at least 5 of 1,000 uniform draws of the space must fit, but got 0" in hpo(
         *line, "--set", "constraints.energy_pj=0.5", status=1

@@ -76,7 +76,7 @@ def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: DaskUser) -> 
         _, err = user.end(launcher, status)
         wait_until(lambda of=workers: gone(of), timeout_s=90)
         assert not any(slot.held or slot.losses for slot in user.snapshot().search), "released"
-        assert signum != signal.SIGINT or "stopped. Go on with:" in err
+        assert signum != signal.SIGINT or "stopped. Resume with:" in err
 
 
 def test_workers_wait_for_threads_that_come_and_for_a_restarted_scheduler(user: DaskUser) -> None:
@@ -108,9 +108,9 @@ def test_a_database_that_they_cannot_reach(user: DaskUser, monkeypatch: pytest.M
         wait_until(lambda: bool(executor.poll()) and False, timeout_s=150)
     executor.stop()
     said, log = str(caught.value), user.cluster.log.read_text()
-    rule = "dask: the database must be reachable from every Dask worker, but got, on "
-    remedy = "Set HPO_STORAGE to an address that they reach, too (docs/how-to/dask.md)."
-    assert said.startswith(f"{rule}{platform.node()}: ")
+    rule = f"dask: the Dask worker on {platform.node()} cannot reach the database: "
+    remedy = "Set HPO_STORAGE to an address that every Dask worker reaches (docs/how-to/dask.md)."
+    assert said.startswith(rule)
     assert said.endswith(remedy)
     assert "Compute Failed" in log
     assert "hunter2" not in log + said

@@ -102,14 +102,14 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
             {"equation": GOOD["equation"] | {"kernel_error": 0.0312}},
             "solved equation",
             "error",
-            "kernel and reference differ by 3e-02 of a network's output, where rounding makes less "
+            "kernel and reference differ by 3e-02 of a network's output; rounding explains less "
             "than 1e-04",
         ),
         (
             {"equation": GOOD["equation"] | {"kernel_error": float("nan")}},
             "solved equation",
             "error",
-            "Train nothing here. Delete /somewhere and look again; if it stays, report this CPU.",
+            "Train nothing here. Delete /somewhere and check again; if it stays, report this CPU.",
         ),
         ({}, "CUDA devices", "ok", "NVIDIA H100"),
         ({"gpus": []}, "CUDA devices", "ok", "none; networks train on the CPU"),

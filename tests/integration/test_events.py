@@ -48,10 +48,10 @@ def test_a_study_that_nobody_could_be_started_for_is_withdrawn(
     slurm = ["--executor", "slurm", "--workers", "1", "--no-report", "--storage", database_url]
     line = ["launch", "--study", str(study), *slurm]
     assert main.main(line) == 1
-    assert "toy: withdrawn again, since no worker could be started" in capsys.readouterr().err
+    assert "toy: removed again, since no worker could start" in capsys.readouterr().err
     assert not ledger.studies()
     ledger.register(toy_spec())
     assert main.main(line) == 1
-    assert "withdrawn" not in capsys.readouterr().err
+    assert "removed again" not in capsys.readouterr().err
     assert [study.name for study in ledger.studies()] == ["toy"]
     assert [event.what for event in ledger.events(9)] == ["submitted", "withdrawn", "submitted"]

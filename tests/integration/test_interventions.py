@@ -60,7 +60,7 @@ def test_an_excluded_trial_is_in_no_ranking_and_every_view_says_so(
     run(ledger)
     first, *others = [c.source for c in ledger.result("toy").confirmations]
     said = hpo("exclude", "toy", "--trial", str(first), "--reason", "wrong data")
-    assert f"toy: trial {first} is excluded; trials from 10 on do not see it" in said
+    assert f"toy: trial {first} excluded; trials from 10 on do not see it" in said
     snapshot = ledger.result("toy")
     assert snapshot.state == StudyState.OPEN, "another trial is to be confirmed now"
     assert first not in [slot.number for slot in snapshot.ranking]
@@ -152,13 +152,13 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
     assert "  after fixing the cause: hpo retry toy\n" in shown
     assert "retry these trials with `hpo retry toy`" in shown
     assert "waiting" in hpo("trials", "toy")
-    assert "toy: to be run again: trial 0; trial 1; trial 2" in hpo("retry", "toy")
+    assert "toy: will run again: trial 0; trial 1; trial 2" in hpo("retry", "toy")
     assert ledger.snapshot("toy").state == StudyState.OPEN
     run(ledger)
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.DONE
     assert [slot.attempts for slot in snapshot.search] == [2, 2, 2, 2, 1, 1]
-    assert hpo("retry", "--study", "toy") == "toy: nothing has failed\n"
+    assert hpo("retry", "--study", "toy") == "toy: no trial has failed\n"
     assert "trial 0 is complete, it has not failed." in hpo(
         "retry", "toy", "--trial", "0", status=1
     )
@@ -186,7 +186,7 @@ def test_resuming_a_failed_study_accepts_its_failures(
     for _ in range(3):
         finish(ledger, claim(ledger), SlotState.FAILED)
     assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
-    assert "open again; the failures so far count no longer" in hpo("resume", "toy")
+    assert "open again; earlier failures no longer count" in hpo("resume", "toy")
     for _ in range(2):
         finish(ledger, claim(ledger), SlotState.FAILED)
     assert ledger.snapshot("toy").state == StudyState.OPEN, "5 failed, but 2 of them since"
@@ -195,7 +195,7 @@ def test_resuming_a_failed_study_accepts_its_failures(
     hpo("resume", "toy")
     run(ledger)
     assert ledger.snapshot("toy").state == StudyState.DONE
-    assert "is done; for more trials: hpo extend" in hpo("resume", "toy")
+    assert "already done; for more trials: hpo extend" in hpo("resume", "toy")
     refused = hpo("stop", "toy", status=1)
     assert "study 'toy': it is done already, and no worker claims its trials." in refused
 
@@ -210,17 +210,17 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
     ledger.register(toy_spec())
     run(ledger, most=3)
     held = claim(ledger)
-    assert "there is no terminal to ask on. Say so with: hpo delete toy --yes." in hpo(
+    assert "refusing to delete it without confirmation. Use: hpo delete toy --yes." in hpo(
         "delete", "toy", status=1
     )
     said = hpo("delete", "toy", "--yes", status=1)
     assert "workers are at work on it: w. Stop it first, and wait until they have left" in said
     assert ledger.snapshot("toy").settled == 3
-    assert "toy: is open as it is; 1 running trials are free" in hpo("resume", "toy", "--release")
+    assert "toy: already open; 1 running trials released" in hpo("resume", "toy", "--release")
     ledger.renew("w", held, doing="", lease_s=60)
     heir = claim(ledger, "heir", lease_s=3 * 86400.0)
     assert heir.number == held.number, "whoever was thought dead has lost it only now"
-    assert "toy: stopped; go on with: hpo resume toy" in hpo("stop", "toy", "--release")
+    assert "toy: stopped; resume with: hpo resume toy" in hpo("stop", "toy", "--release")
     assert hpo("delete", "toy", "--yes") == "toy: deleted\n"
     assert [study.name for study in ledger.studies()] == ["kept"]
     with storage.engine.connect() as connection:
@@ -289,7 +289,7 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     finish(ledger, settled)
     source = settled.source
     assert "toy: extended; 3 of 12 trials settled" in hpo("extend", "toy", "--trials", "12")
-    assert "has that budget already" in hpo("extend", "--study", "toy", "--trials", "12")
+    assert "already has that budget" in hpo("extend", "--study", "toy", "--trials", "12")
     time.sleep(0.3)
     run(ledger)
     snapshot = ledger.result("toy")

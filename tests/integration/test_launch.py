@@ -36,7 +36,7 @@ def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: Use
 
     (user.directory / "toy-report.html").unlink()
     out, err = user.launched("--workers", "2", "--json")
-    assert err == "toy: finished already; nothing is left to run\n"
+    assert err == "toy: finished already; nothing left to run\n"
     assert [json.loads(line)["event"] for line in out.splitlines()] == ["result"]
     assert table(user.snapshot()) == table(snapshot)
     assert not (user.directory / "toy-report.html").exists()
@@ -89,7 +89,7 @@ def test_a_second_ctrl_c_stops_at_once(user: User) -> None:
     launcher.send_signal(signal.SIGINT)
     _, err = user.end(launcher, 130)
     assert time.monotonic() - began_s < 5
-    assert "killed; still nothing is lost" in err
+    assert "workers killed; nothing is lost" in err
     left = [slot for slot in user.snapshot().search if slot.settled_at is None]
     assert left
     assert not any(slot.held for slot in left), "free at once"
@@ -122,7 +122,7 @@ def test_a_timeout_stops_and_says_how_to_go_on(user: User) -> None:
         "launch", "--study", "toy.toml", "--workers", "1", "--timeout", "3",
         "--set", "fixed.sleep_s=0.3", status=1,
     )  # fmt: skip
-    assert "error: toy: stopped after 3 s, as --timeout says; nothing is lost. Go on with:" in err
+    assert "error: toy: stopped after 3 s (--timeout); nothing is lost. Resume with:" in err
     assert "hpo launch --study toy.toml --workers 1 --timeout 3" in err
     assert "of 12 trials settled" in out
     assert user.snapshot().state == StudyState.OPEN

@@ -197,7 +197,7 @@ def test_a_trial_that_kills_its_workers_can_be_set_aside(
         "status", "toy"
     )
     said = hpo("exclude", "toy", "--trial", "4", "--reason", "kills its workers")
-    assert "toy: trial 4 is excluded; trials from 5 on do not see it" in said
+    assert "toy: trial 4 excluded; trials from 5 on do not see it" in said
     assert "next: `hpo resume toy`" in said
     with pytest.raises(LeaseLostError):
         ledger.store_member(held, member(0))

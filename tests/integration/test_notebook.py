@@ -100,8 +100,8 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
     )
     assert "toy: created" in said(first)
     assert "1 worker starts here" in said(first)
-    assert "stopping the workers: each ends its epoch and keeps it safe" in said(first)
-    assert "stopped. Go on with:\n  hpo.launch(…), with the same study\n" in said(first)
+    assert "stopping: each worker finishes its epoch and saves a checkpoint" in said(first)
+    assert "stopped. Resume with:\n  hpo.launch(…), with the same study\n" in said(first)
     assert shown(state, "text/plain") == "'open'"
     assert "toy: continued" in said(launch)
     view = shown(launch, "text/plain")
@@ -218,7 +218,7 @@ def test_mistakes_in_a_dict_are_found_before_anything_is_written(url: str) -> No
         ({"name": None}, "hpo.launch: name: expected a text, got None"),
         ({"space": {"y": {"low": 0, "high": 1}}}, "hpo.launch: space"),
         ({"name": "new", "budget": {"trails": 3}}, "hpo.launch: budget"),
-        ({"seed": {3}}, "hpo.launch: values must be numbers, texts, lists or dicts, but got {3}."),
+        ({"seed": {3}}, "hpo.launch: expected numbers, strings, lists or dicts, got {3}."),
     ):
         with pytest.raises(SpecError) as refused:
             hpo.launch({**TOY, **change}, storage=url)

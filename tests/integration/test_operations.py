@@ -103,7 +103,7 @@ def test_alerts_fire_and_the_board_shows_something(
             for target in itertools.chain(*(panel["targets"] for panel in board["panels"])):
                 wait_until(partial(shown, target["expr"]))
             running.end()
-            assert "put TLS before the dashboard" in running.errors
+            assert "put a reverse proxy with TLS before the dashboard" in running.errors
             wait_until(lambda: "HpoDown" in firing(), 60)
 
 

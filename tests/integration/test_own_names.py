@@ -70,7 +70,7 @@ def test_study_files_of_both_are_found(directory: Path, database_url: str) -> No
     assert "seqdigits" in names
     planned = run([*HPO, "launch", "--study", "seqdigits", "--dry-run"], directory, database_url)
     assert planned.returncode == 0, planned.stderr
-    assert "the best trial by expected score, on 10 fresh seeds" in planned.stdout
+    assert "the best trial by posterior mean, on 10 fresh seeds" in planned.stdout
 
 
 def test_an_objective_in_a_file_called_objectives_is_told_to_take_another_name(

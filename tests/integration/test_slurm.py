@@ -65,9 +65,9 @@ def test_jobs_run_a_study_to_its_exact_budget_and_are_left_and_found_again(user:
     launcher.terminate()
     out, err = user.end(launcher, 143)
     assert "2 jobs of SLURM with 2 workers each; logs in " in err
-    assert "can a node reach the database? (--no-probe leaves it out)" in out
+    assert " tests if a node reaches the database (--no-probe skips it)" in out
     assert "submitted 2 jobs to SLURM: " in out
-    assert "2 jobs left to SLURM" in err, "who is not at a terminal is not asked"
+    assert "2 jobs of this study continue in SLURM" in err, "who is not at a terminal is not asked"
     assert len(states()) == 2
     out, _ = user.launched(*options)
     assert "2 jobs of this study in the queue already" in out
@@ -128,10 +128,10 @@ def test_a_job_that_must_end_keeps_its_work_and_queues_again(
 
 def test_what_sbatch_refuses_leaves_no_study_behind(user: User) -> None:
     _, err = user.launched("--slurm-option", "licenses=none:3", status=1)
-    assert "error: slurm: sbatch must answer, but got: sbatch: error: " in err
+    assert "error: slurm: sbatch failed: sbatch: error: " in err
     assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
     assert not states()
-    assert "toy: withdrawn again, since no worker could be started" in err
+    assert "toy: removed again, since no worker could start" in err
     assert not user.studies(), "it would be open, and standing workers would take it"
 
 
@@ -144,15 +144,15 @@ def test_what_sbatch_refuses_leaves_no_study_behind(user: User) -> None:
         ),
         (
             "exec > /dev/null 2>&1; exit 3",
-            "(nothing: do nodes share its directory, see HPO_HOME, and /",
+            "(no log: do nodes share its directory, see HPO_HOME, and /",
         ),
     ],
 )
 def test_a_node_that_cannot_work_is_found_out_by_a_probe(user: User, setup: str, said: str) -> None:
     (user.directory / "hpo.toml").write_text(f"[slurm]\nsetup = ['{setup}']\n")
     _, err = user.launched(status=1)
-    rule = "error: slurm: the database must be reachable from a node, but got, from job "
-    assert re.search(rf"{rule}\d+ \(FAILED on {NODE}\):\n", err)
+    rule = "error: slurm: the probe job, which tests if a node reaches the database, "
+    assert re.search(rf"{rule}\d+ failed \(FAILED on {NODE}\):\n", err)
     assert said in err
     wait_until(lambda: not states(), timeout_s=30)
 
@@ -164,8 +164,8 @@ def test_ctrl_c_at_a_terminal_asks_and_leaves_or_cancels_the_jobs(user: User) ->
     one.process.send_signal(signal.SIGINT)
     one.shows("leave the 4 workers running, or cancel them? [L/c] ")
     one.write("\n")
-    one.shows("4 jobs left to SLURM; cancel with: scancel --name=hpo-toy-")
-    one.shows("Follow them again with:")
+    one.shows("4 jobs of this study continue in SLURM; cancel with: scancel --name=hpo-toy-")
+    one.shows("Follow them with:")
     assert one.process.wait(timeout=60) == 130
     assert len(states()) == 4
 
@@ -175,7 +175,7 @@ def test_ctrl_c_at_a_terminal_asks_and_leaves_or_cancels_the_jobs(user: User) ->
     two.process.send_signal(signal.SIGINT)
     two.shows("[L/c] ")
     two.write("c\n")
-    two.shows("stopped. Go on with:")
+    two.shows("stopped. Resume with:")
     assert two.process.wait(timeout=60) == 130
     assert not states()
     assert not any(slot.held or slot.losses for slot in user.snapshot().search), "released"

@@ -38,7 +38,7 @@ def test_trials_are_sorted_cut_and_fit_the_terminal(
     by_x = sorted(trials, key=lambda slot: slot.params["x"])
     assert numbers("--sort", "x", "--top", 2) == [slot.number for slot in by_x[:2]]
     assert hpo("trials", "toy", "--sort", "xx", status=1).startswith(
-        "error: --sort: a column of toy must be named, but got 'xx'. Did you mean 'x'? Valid: "
+        "error: --sort: unknown column 'xx' of toy. Did you mean 'x'? Valid: "
     )
     monkeypatch.setattr("hpo.cli.trials.terminal_width", lambda: 50)
     lines = hpo("trials", "toy").splitlines()

@@ -41,7 +41,6 @@ def test_a_new_figure_only_redraws(
         assert target.read_text().startswith("<?xml")
         drawn_as(ledger, kind="scatter", x="info.nothing")
     assert hpo(*command, status=1) == (
-        "error: study 'sweep': a trial must have its place on the x axis (nothing), but got none: "
-        "6 of 6 trials settled: 6 complete; 54 epochs of training. Wait for one, or change `x` of "
-        "its [figure].\n"
+        "error: study 'sweep': no trial has a value on the x axis (nothing) yet: 6 of 6 trials "
+        "settled: 6 complete; 54 epochs of training. Wait for one, or change `x` of its [figure].\n"
     )

@@ -40,9 +40,9 @@ SPEC: dict[str, Any] = {
 
 MISTAKES = [
     ("trace small --images 899", "--images 899: not in the test part"),
-    ("trace small -o t.png", "t.png: the ending must be .html or .csv, but got .png."),
+    ("trace small -o t.png", "t.png: expected the ending .html or .csv, got .png."),
     ("trace small -o /proc/t.html", "/proc/t.html: cannot be written: "),
-    ("export small --network best", "best: the ending must be .safetensors, but got none."),
+    ("export small --network best", "best: expected the ending .safetensors, got none."),
     ("export small --network /proc/b.safetensors", "/proc/b.safetensors: cannot be written: "),
 ]
 
@@ -153,7 +153,7 @@ def test_a_study_in_python_gives_the_network_as_a_module(
     user: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study, best = hpo.load("small", user.url), user.result.confirmations[0]
-    with pytest.raises(HpoError, match=r"best: the ending must be \.safetensors, but got none"):
+    with pytest.raises(HpoError, match=r"best: expected the ending \.safetensors, got none"):
         study.network(path="best")
     network = study.network(path=user.directory / "best.safetensors")
     assert isinstance(network, torch.nn.Module)

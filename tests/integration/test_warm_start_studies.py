@@ -199,8 +199,8 @@ def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
     study, text = tmp_path / "new.toml", "# mine\n" + file.dumps(toy_spec("new", space=SPACE))
     study.write_text(text)
     line = ("launch", study, "--workers", 0, "--timeout", 0.1)
-    offer = "the best of source (90.0 %) fits this space: a search can begin there"
-    assert f"{offer} (--begin-from source --name NEW)\n" in hpo(*line, "--name", "alone", status=1)
+    offer = "the best trial of source (90.0 %) lies in this space; to begin there: "
+    assert f"{offer}--begin-from source --name NEW\n" in hpo(*line, "--name", "alone", status=1)
 
     line = (*line, "--begin-from", "source")
     shown = hpo(*line, "--set", "warm_start.top=3", "--dry-run")
@@ -208,7 +208,7 @@ def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
     dry = json.loads(hpo(*line, "--dry-run", "--json"))
     with monkeypatch.context() as patch:
         patch.setenv("PATH", "/nowhere")  # where no sbatch is
-        assert "withdrawn again" in hpo(*line, "--executor", "slurm", "--workers", 1, status=1)
+        assert "removed again" in hpo(*line, "--executor", "slurm", "--workers", 1, status=1)
     assert study.read_text() == text
     assert f"{study}: [warm_start] written\n" in hpo(*line, status=1)
     assert study.read_text().startswith(text)

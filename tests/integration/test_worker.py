@@ -49,8 +49,8 @@ def test_a_worker_whose_objective_hangs_says_where_and_ends(
     monkeypatch.setenv("HPO_EPOCH_LIMIT", "4h")
     worker = start_worker(database_url, "--study", "toy")
     assert worker.communicate(timeout=60)[1] == (
-        "error: HPO_EPOCH_LIMIT: it must be a number of seconds above 0, but got '4h'. Set it to "
-        "several times what the longest epoch takes.\n"
+        "error: HPO_EPOCH_LIMIT: expected a number of seconds above 0, got '4h'. Set it to "
+        "several times the length of the longest epoch.\n"
     )
 
 

@@ -102,9 +102,9 @@ def test_a_limit_that_leaves_no_time_to_work_is_refused(directory: Path) -> None
     with pytest.raises(HpoError) as refused:
         config.load()
     assert str(refused.value) == (
-        "slurm: time must be longer than signal_s + 60 s, but got time=2, which is 120 s, and "
-        "signal_s=90. Jobs would do nothing but queue again: give more time (4:00:00 is four "
-        "hours, 4:00 four minutes), or less signal_s."
+        "slurm: time must be longer than signal_s + 60 s, got time=2 (120 s) and signal_s=90. "
+        "Jobs would only queue again: allow more time (4:00:00 is four hours, 4:00 four minutes), "
+        "or a smaller signal_s."
     )
 
 
@@ -153,7 +153,7 @@ def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None
             "=3",
             "slurm.options: expected KEY=VALUE, as in reservation=lab, got '=3'. ",
         ),
-        ("HPO_CONFIG", "none.toml", "the file must exist, but got none.toml. Correct"),
+        ("HPO_CONFIG", "none.toml", "the file none.toml does not exist. Correct"),
         (
             "--scheduler",
             "http://head:8787/status",
@@ -163,7 +163,7 @@ def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None
         (
             "--slurm-option",
             "array=3",
-            "slurm.options: array is an option that jobs get already: see the keys of [slurm].",
+            "slurm.options: every job sets the option array already: see the keys of [slurm].",
         ),
     ],
 )
@@ -182,19 +182,18 @@ def test_a_mistake_in_the_environment_or_on_the_command_line(
     [
         (
             ["--executor", "slurm"],
-            "slurm: the number of workers must be given, but got workers=none. Give it: --workers "
-            "N, or workers in [launch] of hpo.toml.",
+            "slurm: the number of workers is missing. Use --workers N, or set workers in [launch] "
+            "of hpo.toml.",
         ),
         (
             ["--executor", "dask", "--workers", "3"],
-            "dask: the scheduler must be given, but got scheduler=none. Give the address that it "
-            "prints: --scheduler tcp://HOST:8786, or scheduler in [dask] of hpo.toml.",
+            "dask: the scheduler is missing. Use the address that it prints: --scheduler "
+            "tcp://HOST:8786, or scheduler in [dask] of hpo.toml.",
         ),
         (
             ["--executor", "dask", "--workers", "3", "--scheduler", "head:1"],
-            "dask: the package distributed must be installed, but got none. Install it here and "
-            "where scheduler and Dask workers run, of one version: pip install "
-            "'hpo-dynamics[dask]'.",
+            "dask: the package distributed is not installed. Install the same version here and "
+            "where the scheduler and the Dask workers run: pip install 'hpo-dynamics[dask]'.",
         ),
     ],
 )

@@ -1,9 +1,8 @@
-"""Who starts workers: a crew on this machine, the scheduler of a cluster.
+"""Executors, which start workers: a crew on this machine, or the scheduler of a cluster.
 
-A study never depends on how its workers are started, nor on how many there are. So the contract is
-small, and a new kind of executor is one class: start some workers, tell what becomes of them, stop
-them. Restarting them is the scheduler's: leases make workers replaceable. A launch uses nothing
-else, and never asks which kind it has.
+A study never depends on how its workers start, nor on their number. So the contract is small, and a
+new kind of executor is one class: start workers, report events, stop workers. The scheduler
+restarts them, since leases make workers replaceable. A launch uses nothing else, whatever the kind.
 """
 
 from __future__ import annotations
@@ -25,30 +24,30 @@ __all__ = ["GRACE_S", "Executor", "LaunchOptions", "LocalExecutor", "check", "ex
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOptions:
-    """The options of a launch: of its command line or its call, of the environment and hpo.toml."""
+    """The options of a launch, from its command line or call, the environment and hpo.toml."""
 
     command: str
-    """What goes on with the launch, as it can be typed, without passwords."""
+    """Command that resumes the launch, without passwords."""
     site: SiteConfig = field(default_factory=SiteConfig)
-    """How workers are started."""
+    """How workers start."""
     storage: str | None = None
-    """As it was given; see ``url``."""
+    """The value of ``--storage``; see ``url``."""
     confirm: bool = True
     timeout_s: float | None = None
     json: bool = False
-    """Whether a program reads what is printed."""
+    """Whether to print JSON for a program."""
     in_cell: bool = False
     """Whether it runs in the cell of a notebook."""
     report: Path | None = None
-    """File of the report; None is one that is named by the study."""
+    """File of the report; None: named after the study."""
     writes_report: bool = True
 
     @classmethod
     def of_line(cls, arguments: Namespace, command: str) -> LaunchOptions:
-        """Return those of a command line, read by ``arguments.parser``.
+        """Return the options of a parsed command line.
 
         Raises:
-            ConfigError: an option, a variable or hpo.toml breaks a rule.
+            ConfigError: an option, a variable or hpo.toml is invalid.
         """
         return cls(
             command=command,
@@ -63,24 +62,23 @@ class LaunchOptions:
 
     @property
     def url(self) -> str | None:
-        """The address of the database; None is the embedded server."""
+        """The address of the database; None: the embedded server."""
         return settings.storage_url() if self.storage is None else self.storage
 
     @property
     def database(self) -> str:
-        """Which database that is, in words, without a password and without asking it."""
-        return (
-            place(parse_url(self.url)) if self.url else f"the embedded server in {settings.home()}"
-        )
+        """The database in words, without a password; opens no connection."""
+        url = self.url
+        return place(parse_url(url)) if url else f"the embedded server in {settings.home()}"
 
     @property
     def only_here(self) -> bool:
-        """Whether no other host reaches the database."""
+        """Whether only this host reaches the database."""
         return self.url is None or is_of_this_host(parse_url(self.url))
 
     @property
     def of_workers(self) -> list[str]:
-        """The options that every worker gets."""
+        """The options of every worker."""
         return [f"--lease={self.site.launch.lease:g}", *["--no-confirm"] * (not self.confirm)]
 
     def logs(self, study: str) -> Path:
@@ -89,7 +87,7 @@ class LaunchOptions:
 
 
 class Executor(ABC):
-    """Starts the workers of one study and looks after them.
+    """An executor: starts the workers of one study and looks after them.
 
     Examples:
         >>> class Nobody(Executor):
@@ -107,80 +105,80 @@ class Executor(ABC):
     """
 
     outlives: ClassVar[bool] = False
-    """Whether workers can go on without the launch; then there must be a ``leave``."""
+    """Whether workers can run without the launch; then ``leave`` must be defined."""
 
     @property
     @abstractmethod
     def alive(self) -> int:
-        """How many of its workers live, or wait to be started, as far as is known: at once.
+        """Number of workers that run or wait to start, as far as is known.
 
-        Neither this nor ``stop`` may block for long, or raise, because a scheduler is away: what
-        they are for is a launch that follows a study, or ends.
+        Neither this nor ``stop`` may raise or block for long if a scheduler is unreachable: a
+        launch uses them while it follows a study, or ends.
         """
 
     @abstractmethod
     def where(self, n: int) -> str:
-        """``n`` workers in words: how many start, where, and where their logs are."""
+        """Describe ``n`` workers: how many start, where, and where their logs are."""
 
     def script(self, n: int) -> str | None:
-        """What would be submitted for ``n`` workers, for people to read; None if nothing is."""
+        """Return the script that would be submitted for ``n`` workers, if any."""
         return None
 
     @abstractmethod
     def start(self, n: int) -> None:
-        """Start ``n`` workers, or ask for them, and return without waiting for them.
+        """Start or request ``n`` workers, and return without waiting for them.
 
-        Where ``outlives``, those of an earlier launch of the study count: it is never run by more.
+        If ``outlives``, workers of earlier launches of the study count among them.
 
         Raises:
-            HpoError: no worker can be started here.
+            HpoError: no worker can start here.
         """
 
     @abstractmethod
     def poll(self) -> list[str]:
-        """Look after the workers, and tell what happened.
+        """Look after the workers, and return events.
 
-        Called every second or so while the study is open and its database answers.
+        Called about every second while the study is open and its database answers.
 
         Returns:
-            What is worth telling the user, one line each; mostly nothing.
+            messages for the user, one line each; mostly none.
 
         Raises:
-            HpoError: workers cannot live here; the message quotes what they said last.
+            HpoError: workers cannot run here; the message quotes their last output.
         """
 
     @abstractmethod
     def stop(self, grace_s: float | None = GRACE_S) -> None:
         """End all workers: ask them, wait up to ``grace_s`` (None: for ever), then kill the rest.
 
-        Killed or not, nothing is lost: the ledger hands their trials to other workers. May be
-        called again, and is the only way that workers end early.
+        Nothing is lost even if they are killed: the ledger hands their trials to other workers.
+        May be called again. Nothing else ends workers early.
         """
 
     def leave(self) -> str:
-        """Let the workers go on by themselves; ``stop`` then ends none of them.
+        """Let the workers continue without the launch; ``stop`` then ends none of them.
 
         Returns:
-            What goes on, and how to end it, in words.
+            which workers continue, and how to end them, in words.
         """
         raise NotImplementedError("its workers end with the launch")
 
 
 class LocalExecutor(Crew, Executor):
-    """The workers of this machine: a crew whose process is the launch."""
+    """The workers of this machine: a crew in the process of the launch."""
 
 
 def check(options: LaunchOptions) -> None:
-    """Check what depends on the executor before anything is touched.
+    """Check the options of the executor before anything is written.
 
     Raises:
-        HpoError: it must be told how many workers there are, or which cluster it is.
+        HpoError: the number of workers or the cluster is missing.
     """
     name = options.site.launch.executor
     if name != "local" and options.site.launch.workers is None:
         raise HpoError(
-            f"{name}: the number of workers must be given, but got workers=none. Give it: "
-            "--workers N, or workers in [launch] of hpo.toml."
+            f"{name}: the number of workers is missing. Use --workers N, or set workers in "
+            "[launch] of hpo.toml."
         )
     if name == "dask":
         from hpo.launch.executors import dask
@@ -189,12 +187,12 @@ def check(options: LaunchOptions) -> None:
 
 
 def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
-    """Return the executor that the options ask for; nothing is started yet.
+    """Return the executor of the options; nothing starts yet.
 
     Args:
-        options: of the launch.
-        study: its name.
-        storage_url: the database, as workers reach it; only handed over.
+        options: options of the launch.
+        study: name of the study.
+        storage_url: URL at which workers reach the database.
     """
     if options.site.launch.executor == "slurm":
         from hpo.launch.executors.slurm import SlurmExecutor

@@ -1,10 +1,9 @@
-"""Workers as jobs of SLURM, in a queue that may last, on nodes that may take them away again.
+"""Workers as SLURM jobs, which may wait in the queue for long and may be pre-empted.
 
 A launch submits an array of jobs, each a crew of workers (``hpo worker --workers N``), and then
-follows the study in its database. SLURM supervises: it queues jobs again whose node failed or that
-were pre-empted, and a job queues itself again before its time limit, or when its crew was killed,
-a few times. The jobs need the launch no more: it may leave them, and the next launch of the same
-study finds them by their name and counts them.
+follows the study in its database. SLURM supervises: it requeues jobs after pre-emption or the
+failure of a node, and a job requeues itself before its time limit, and a few times if its crew was
+killed. The jobs run without the launch, and the next launch of the study finds them by name.
 """
 
 from __future__ import annotations
@@ -29,60 +28,60 @@ from hpo.worker.crew import remove_old_logs, tail
 
 TIMEOUT_S = 60.0
 LOOK_S = 10.0
-"""How long a look at the queue may take: a launch has something else to do meanwhile."""
+"""Timeout of squeue, shorter since the launch waits for it."""
 FAULTS = {"BOOT_FAIL", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
 _FORMAT = "%i|%T|%r|%N|%M"
 _GONE = {*FAULTS, "CANCELLED", "COMPLETED", "PREEMPTED", "REVOKED", "VANISHED"}
 """States of jobs that will not run again. SLURM shows them for a few minutes, then they vanish."""
 ASK_S = 10.0
-"""Pause between two questions to squeue, which is everybody's."""
+"""Pause between two calls of squeue, which burdens a shared scheduler."""
 PROBE_TIME = "5:00"
-"""Minutes and seconds that the job may run that tries the database before the others."""
+"""Time limit of the job that tests the database before the others, in minutes and seconds."""
 LATE_S = 15.0
-"""After the end of a job, its log may show up so late on another host."""
+"""Longest delay until the log of an ended job shows up on another host."""
 LEAVING_S = 120.0
-"""Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
+"""Longest wait for cancelled jobs; SLURM kills them before, mostly after 30 s."""
 KILLS = 5
-"""A job whose crew was killed so often does not queue again."""
+"""A job does not requeue after its crew was killed this many times."""
 _SCRIPT = """\
 #!/bin/bash
 {options}
 
-: "${{HPO_STORAGE:?set it to the address of the database, and give sbatch --export=ALL}}"
-{setup}trap 'told=${{told:-USR2}}; kill -USR2 $!' USR2  # the time limit is near
-trap 'told=TERM; kill -TERM $!' TERM  # cancelled, or pre-empted
+: "${{HPO_STORAGE:?set it to the address of the database, and use sbatch --export=ALL}}"
+{setup}trap 'signal=${{signal:-USR2}}; kill -USR2 $!' USR2  # the time limit is near
+trap 'signal=TERM; kill -TERM $!' TERM  # cancelled, or pre-empted
 {command} &
 wait $!; status=$?
 while kill -0 $! 2> /dev/null; do wait $!; status=$?; done  # a signal ends a wait
 job="${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 again() {{ exec scontrol requeue "$job"; }}
-if [ "$told" = USR2 ]; then again; fi
-if [ -z "$told" ] && [ $status -gt 128 ]; then  # it was killed
+if [ "$signal" = USR2 ]; then again; fi
+if [ -z "$signal" ] && [ $status -gt 128 ]; then  # it was killed
   echo $status >> {logs}/"$job.kills"
   if [ "$(wc -l < {logs}/"$job.kills")" -lt {kills} ]; then again; fi
-  echo "slurm: the crew must live, but was killed {kills} times, now with exit status $status." \
-    "If memory was short, give jobs more, or fewer workers."
+  echo "slurm: the crew was killed {kills} times, now with exit status $status." \
+    "If memory was short, request more memory or fewer workers per job."
 fi
 exit $status
 """
 
 
 class SlurmError(HpoError):
-    """SLURM is not there, or does not do what it was asked to."""
+    """SLURM is missing, or a command of it failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job, or one task of an array of them, as SLURM sees it."""
+    """A job, or one task of a job array."""
 
     id: str
     """As in ``4711_3``."""
     state: str = "PENDING"
     reason: str = "None"
-    """Why it waits, as in ``Resources``; ``None`` where it does not."""
+    """Why it waits, as in ``Resources``; ``None`` if it does not."""
     node: str = ""
     ran: str = "0:00"
-    """How long it has run, or did, as in ``1-02:03:04``."""
+    """Its run time, as in ``1-02:03:04``."""
 
     @property
     def gone(self) -> bool:
@@ -91,22 +90,22 @@ class Job:
 
     @property
     def probes(self) -> bool:
-        """Whether it is the single job that tries the database; the others are of an array."""
+        """Whether it is the single job that tests the database; the others form an array."""
         return "_" not in self.id
 
 
 class SlurmExecutor(Executor):
-    """Submits jobs, tells what SLURM does with them, cancels or leaves them."""
+    """An executor that submits SLURM jobs, reports their state, and cancels or leaves them."""
 
     outlives: ClassVar[bool] = True
 
     def __init__(self, study: str, *, options: LaunchOptions, storage_url: str) -> None:
-        """Nothing is submitted yet.
+        """Submit nothing yet.
 
         Args:
             study: name of the study.
-            options: of the launch; of those of the site, what the jobs ask for.
-            storage_url: handed over in the environment, since anybody may read a script.
+            options: options of the launch, with those of the jobs.
+            storage_url: passed in the environment, since anybody may read a script.
         """
         self._study, self._options, self._url = study, options, storage_url
         self._site, self._threads = options.site.slurm, options.site.launch.threads
@@ -115,16 +114,16 @@ class SlurmExecutor(Executor):
         self.name = f"hpo-{study}-{digest}"
         self._jobs: dict[str, Job] = {}
         self._events: list[str] = []
-        self._started, self._silent, self._told = False, False, ""
+        self._started, self._silent, self._last_summary = False, False, ""
         self._failed_s = self._ask_due_s = 0.0
 
     @property
     def alive(self) -> int:
-        """Workers of jobs that run, or wait in the queue."""
+        """Number of workers of jobs that run or wait in the queue."""
         return self._site.workers_per_job * len(self._living())
 
     def where(self, n: int) -> str:
-        """The jobs of the cluster, as a launch tells where its workers are."""
+        """Describe the jobs for ``n`` workers."""
         each, limit_s = self._site.workers_per_job, self._site.limit_s
         what = f"{_count(self._jobs_for(n))} of SLURM with {each} worker{'s' * (each > 1)} each"
         what += f", for {formatting.duration_text(limit_s)} at a time" if limit_s else ""
@@ -133,8 +132,8 @@ class SlurmExecutor(Executor):
     def start(self, n: int) -> None:
         """Submit jobs for ``n`` workers, less those in the queue.
 
-        First one that tries the database: SLURM starts the others once that one has reached it,
-        and cancels them if it does not.
+        The first job tests the database: SLURM starts the others after its success, and cancels
+        them after its failure.
         """
         if self._options.only_here:
             check_only_here(self._site.partition, self._options.database)
@@ -142,18 +141,18 @@ class SlurmExecutor(Executor):
         self.logs.mkdir(parents=True, exist_ok=True)
         remove_old_logs(self.logs)
         self._jobs = self._queued()
-        there = len(self._living())
-        if there:
-            self._events.append(f"{_count(there)} of this study in the queue already")
-        missing = self._jobs_for(n) - there
+        present = len(self._living())
+        if present:
+            self._events.append(f"{_count(present)} of this study in the queue already")
+        missing = self._jobs_for(n) - present
         if missing <= 0:
             return
         after = ""
-        if self._site.probe and not there:
+        if self._site.probe and not present:
             after = submit(self._script(0), self._url)
             self._jobs[after] = Job(id=after)
             self._events.append(
-                f"probe job {after}: can a node reach the database? (--no-probe leaves it out)"
+                f"probe job {after} tests if a node reaches the database (--no-probe skips it)"
             )
         number = submit(self._script(missing, after), self._url)
         self._jobs |= {i: Job(id=i) for i in (f"{number}_{k}" for k in range(missing))}
@@ -161,10 +160,10 @@ class SlurmExecutor(Executor):
         self._ask_due_s = time.monotonic() + ASK_S
 
     def poll(self) -> list[str]:
-        """Ask squeue if it is time, and tell what is new.
+        """Ask squeue if it is time, and return new events.
 
         Raises:
-            SlurmError: the probe did not reach the database, or no job is left, and some failed.
+            SlurmError: the probe did not reach the database, or all jobs ended and some failed.
         """
         if time.monotonic() >= self._ask_due_s and self._jobs:
             self._look()
@@ -173,9 +172,10 @@ class SlurmExecutor(Executor):
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
-        """Cancel all jobs and wait until they are gone; SLURM kills what does not end by itself.
+        """Cancel all jobs and wait until they are gone; SLURM kills those that do not end.
 
-        Those, too, whose submission was interrupted. If SLURM is away, it says so and goes on.
+        This includes jobs whose submission was interrupted. If SLURM does not answer, print how to
+        cancel them later.
         """
         if not self._started:
             return
@@ -189,27 +189,27 @@ class SlurmExecutor(Executor):
                 ask("scancel", "--quiet", *sorted(ids))
         except SlurmError as error:
             later = f"cancel them later: scancel --name={self.name}"
-            print(f"{error} {_count(len(ids))} may go on; {later}", file=sys.stderr)
+            print(f"{error} {_count(len(ids))} may still run; {later}", file=sys.stderr)
             return
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
         while ids and time.monotonic() < deadline:
-            with suppress(SlurmError):  # it was told to end them, and will
+            with suppress(SlurmError):  # it has accepted scancel
                 ids &= self._queued().keys()
             time.sleep(1.0 if ids else 0.0)
 
     def leave(self) -> str:
-        """Forget the jobs, which go on."""
+        """Forget the jobs, which continue."""
         n = len(self._living())
         self._started, self._jobs = False, {}
-        jobs = _count(n) if n else "jobs of this study, if any are queued, are"
-        return f"{jobs} left to SLURM; cancel with: scancel --name={self.name}"
+        jobs = f"{_count(n)} of this study" if n else "jobs of this study, if any,"
+        return f"{jobs} continue in SLURM; cancel with: scancel --name={self.name}"
 
     def script(self, n: int) -> str:
-        """The script that ``start`` would submit; it holds no address of a database."""
+        """Return the script that ``start`` would submit; it has no address of a database."""
         return self._script(self._jobs_for(n))
 
     def _script(self, jobs: int, after: str = "") -> str:
-        """Of an array of jobs, or with 0 of the job that tries the database."""
+        """Return the script of an array of jobs, or with 0 of the job that tests the database."""
         site = self._site
         values: dict[str, object] = {
             "account": site.account,
@@ -260,35 +260,35 @@ class SlurmExecutor(Executor):
         return [job for job in self._jobs.values() if not (job.gone or job.probes)]
 
     def _queued(self) -> dict[str, Job]:
-        """This study's jobs that run or wait, by their numbers, as squeue knows them."""
+        """Return this study's running and waiting jobs by number, from squeue."""
         return {job.id: job for job in queued(self.name) if not job.gone}
 
     def _look(self) -> None:
-        """Bring the jobs up to date, unless squeue is silent, and tell what has changed."""
+        """Update the jobs from squeue, if it answers, and note what has changed."""
         self._ask_due_s = time.monotonic() + ASK_S
         try:
-            found = {job.id: job for job in queued(self.name)}
+            jobs = {job.id: job for job in queued(self.name)}
         except SlurmError as error:
-            self._events += [] if self._silent else [f"{error} Trying on."]
+            self._events += [] if self._silent else [f"{error} Retrying."]
             self._silent = True
             return
         self._events += ["squeue answers again"] if self._silent else []
         self._silent = False
-        before = self._jobs  # others, too, are of this study, if another launch has made them
-        self._jobs = {i: job for i, job in found.items() if i in before or not job.gone}
+        before = self._jobs  # another launch of this study may have submitted more
+        self._jobs = {i: job for i, job in jobs.items() if i in before or not job.gone}
         for i, job in before.items():
             vanished = job if job.gone else replace(job, state="VANISHED")
             now = self._jobs.setdefault(i, vanished)
             if now.state in FAULTS | {"CANCELLED"} and not job.gone:
                 node = f" on {now.node}" if now.node else ""
-                told = f"job {i} ended after {now.ran}{node} ({now.state})"
-                self._events.append(f"{told}; log: {self._log(now)}")
-        words = self._words()
-        self._events += [words] if words != self._told else []
-        self._told = words
+                text = f"job {i} ended after {now.ran}{node} ({now.state})"
+                self._events.append(f"{text}; log: {self._log(now)}")
+        summary = self._summary()
+        self._events += [summary] if summary != self._last_summary else []
+        self._last_summary = summary
 
-    def _words(self) -> str:
-        """How many jobs run, and why the others wait."""
+    def _summary(self) -> str:
+        """Say how many jobs run, and why the others wait."""
         living = self._living()
         reasons = Counter(job.reason for job in living if job.state == "PENDING")
         running = len(living) - reasons.total()
@@ -297,25 +297,22 @@ class SlurmExecutor(Executor):
         return f"{run}; in the queue: {waiting}" if waiting else run
 
     def _check(self) -> None:
-        """Raise if the probe has failed, or jobs have and none is left."""
+        """Raise an error if the probe has failed, or if jobs have failed and none is left."""
         failed = [job for job in self._jobs.values() if job.state in FAULTS]
         probes = [job for job in failed if job.probes]
         if not probes and (self._living() or not failed):
             return
         job = (probes or failed)[-1]
         log = self._log(job)
-        said = tail(log) if log.exists() and log.stat().st_size else ""
+        output = tail(log) if log.exists() and log.stat().st_size else ""
         self._failed_s = self._failed_s or time.monotonic()
-        if not said and time.monotonic() - self._failed_s < LATE_S:
+        if not output and time.monotonic() - self._failed_s < LATE_S:
             return
-        lost = f"  (nothing: do nodes share its directory, see HPO_HOME, and {sys.executable}?)"
-        rule, todo = "jobs must live", "Mend that."
-        if probes:
-            rule = "the database must be reachable from a node"
-            todo = "Mend that, or skip this job: --no-probe."
+        lost = f"  (no log: do nodes share its directory, see HPO_HOME, and {sys.executable}?)"
+        name = "the probe job, which tests if a node reaches the database," if probes else "job"
         raise SlurmError(
-            f"slurm: {rule}, but got, from job {job.id} ({job.state} on {job.node or 'none'}):\n"
-            f"{said or lost}\n{todo} Its log: {log}"
+            f"slurm: {name} {job.id} failed ({job.state} on {job.node or 'no node'}):\n"
+            f"{output or lost}\nFix that{', or use --no-probe' if probes else ''}. Its log: {log}"
         )
 
     def _log(self, job: Job) -> Path:
@@ -326,11 +323,11 @@ def _count(jobs: int) -> str:
     return "1 job" if jobs == 1 else f"{jobs} jobs"
 
 
-# --- what SLURM is asked: sbatch, squeue, scancel, sinfo ---
+# --- commands of SLURM: sbatch, squeue, scancel, sinfo ---
 
 
 def queued(name: str) -> list[Job]:
-    """Return this user's jobs of a name, those that ended lately, too.
+    """Return this user's jobs of a name, including those that ended recently.
 
     Raises:
         SlurmError: squeue does not answer.
@@ -340,7 +337,7 @@ def queued(name: str) -> list[Job]:
 
 
 def parsed(text: str) -> list[Job]:
-    """Return the jobs of an answer of squeue.
+    """Parse the output of squeue.
 
     Examples:
         >>> parsed("4711_3|RUNNING|None|node-7|1-00:01:02\\n")
@@ -350,22 +347,22 @@ def parsed(text: str) -> list[Job]:
     return [Job(id=i, state=s, reason=r.strip("()"), node=n, ran=t) for i, s, r, n, t in rows]
 
 
-def check_only_here(chosen: str | None, what: str) -> None:
-    """Check that jobs run on this host alone, the only one that reaches the database ``what``.
+def check_only_here(partitions: str | None, database: str) -> None:
+    """Check that jobs run only on this host, if no other host reaches the database.
 
     Raises:
-        SlurmError: the partitions that were chosen, or the default one, have other nodes.
+        SlurmError: the partitions, by default the cluster's, have other nodes.
     """
     rows = [line.split("|") for line in ask("sinfo", "--noheader", "--format=%P|%n").splitlines()]
-    wanted = chosen.split(",") if chosen else [name[:-1] for name, _ in rows if name[-1] == "*"]
+    default = [name[:-1] for name, _ in rows if name[-1] == "*"]
+    names = partitions.split(",") if partitions else default
     here = platform.node().split(".")[0]
-    nodes = {node for name, node in rows if name.rstrip("*") in wanted}
+    nodes = {node for name, node in rows if name.rstrip("*") in names}
     if others := sorted(node for node in nodes if node.split(".")[0] != here):
         raise SlurmError(
-            f"slurm: the database must be reachable from every node of the partition, but got "
-            f"{what}, which only {here} reaches, and nodes={','.join(others[:3])}"
-            f"{',…' if len(others) > 3 else ''}. Give a PostgreSQL server that they reach: set "
-            "HPO_STORAGE (docs/how-to/several-hosts.md)."
+            f"slurm: the nodes {','.join(others[:3])}{',…' if len(others) > 3 else ''} of the "
+            f"partition cannot reach {database}, only {here} can. Set HPO_STORAGE to a PostgreSQL "
+            "server that all nodes reach (docs/how-to/several-hosts.md)."
         )
 
 
@@ -375,18 +372,18 @@ def submit(script: str, storage_url: str) -> str:
     Raises:
         SlurmError: sbatch refuses.
     """
-    # The options once more: on the command line, no SBATCH_… of the environment wins.
+    # Options on the command line override the variables SBATCH_… of the environment.
     lines = [line for line in script.splitlines() if line.startswith("#SBATCH ")]
     options = [part for line in lines for part in shlex.split(line.removeprefix("#SBATCH "))]
     environment = {**os.environ, "HPO_STORAGE": storage_url}
     line = ("sbatch", "--parsable", "--export=ALL", *options)
     try:
-        said = ask(*line, environment=environment, script=script)
+        answer = ask(*line, environment=environment, script=script)
     except SlurmError as error:
         raise SlurmError(
             f"{error} Correct the options (--slurm-…, hpo.toml); --dry-run shows the script."
         ) from None
-    return said.strip().partition(";")[0]  # the cluster's name may follow
+    return answer.strip().partition(";")[0]  # the cluster's name may follow
 
 
 def ask(
@@ -396,10 +393,10 @@ def ask(
     environment: dict[str, str] | None = None,
     script: str = "",
 ) -> str:
-    """Return what a program of SLURM says.
+    """Return the output of a command of SLURM.
 
     Raises:
-        SlurmError: it is not there, it fails, or it does not answer in time.
+        SlurmError: the command is missing, fails, or does not answer in time.
     """
     try:
         done = subprocess.run(
@@ -412,18 +409,17 @@ def ask(
         )
         if done.returncode == 0:
             return done.stdout
-        said = done.stderr or done.stdout
+        answer = done.stderr or done.stdout
     except FileNotFoundError:
         raise SlurmError(
-            f"slurm: {program} must be found in PATH, but got PATH={os.environ.get('PATH', '')}. "
-            "Launch on a host that submits to the cluster (a login node), load its module, or "
-            "take --executor local."
+            f"slurm: {program} is not in PATH={os.environ.get('PATH', '')}. Launch on a host that "
+            "submits to the cluster (a login node), load its module, or use --executor local."
         ) from None
     except subprocess.TimeoutExpired as error:
-        said = f"nothing in {error.timeout:g} s"
+        answer = f"no answer in {error.timeout:g} s"
     except OSError as error:
-        said = str(error)
+        answer = str(error)
     raise SlurmError(
-        f"slurm: {program} must answer, but got: {' '.join(said.split())[:300]}. Look at "
-        "`scontrol ping`, or ask the cluster's administrator."
+        f"slurm: {program} failed: {' '.join(answer.split())[:300]}. Try `scontrol ping`, or ask "
+        "the cluster's administrator."
     )

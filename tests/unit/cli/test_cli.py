@@ -98,18 +98,18 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("best x --top 0", "argument --top: must be at least 1, but got 0"),
+        ("best x --top 0", "argument --top: expected at least 1, got 0"),
         ("launch", "one of the arguments STUDY --study is required"),
         ("launch x --trails 3", "unrecognized arguments: --trails. Did you mean '--trials'?"),
-        ("launch x --trials many", "argument --trials: a whole number is needed, not 'many'"),
-        ("launch x --timeout -1", "argument --timeout: must be above 0 and finite, but got -1"),
-        ("status a\udcff", r"every argument must be UTF-8 text, but got 'a\udcff'"),
+        ("launch x --trials many", "argument --trials: expected a whole number, got 'many'"),
+        ("launch x --timeout -1", "argument --timeout: expected a finite number above 0, got -1"),
+        ("status a\udcff", r"error: expected UTF-8 text, got 'a\udcff'"),
         ("stop x --study y", "argument --study: not allowed with argument STUDY"),
-        ("trace s --images 1,b", "argument --images: numbers as in 0,1,5 are needed, not '1,b'"),
-        ("export s --trial 1", "argument --trial: goes with argument --network"),
-        ("export s --backup b --curves", "argument --curves: goes with a table"),
-        ("status s --watch", "argument --watch: stdout must be a terminal, but it is not"),
-        ("storage log --hold", "argument --hold: goes with `hpo storage url`"),
+        ("trace s --images 1,b", "argument --images: expected numbers as in 0,1,5, got '1,b'"),
+        ("export s --trial 1", "argument --trial: only allowed with --network"),
+        ("export s --backup b --curves", "argument --curves: only allowed with a table"),
+        ("status s --watch", "argument --watch: stdout is not a terminal"),
+        ("storage log --hold", "argument --hold: only allowed with `hpo storage url`"),
     ],
 )
 def test_a_mistyped_line_is_refused_in_words(
@@ -169,8 +169,8 @@ def test_logs_shows_what_the_last_launch_wrote(
     monkeypatch.setenv("HPO_HOME", str(tmp_path))
     assert main.main(["logs", "toy"]) == 1
     assert capsys.readouterr().err == (
-        f"error: {tmp_path}/logs: workers of study 'toy' must have been started on this machine, "
-        "but it holds no log of theirs. `hpo status` says where they work.\n"
+        f"error: {tmp_path}/logs: no log of a worker of study 'toy': none was started on this "
+        "machine. `hpo status` shows where workers run.\n"
     )
     logs = tmp_path / "logs" / "toy"
     logs.mkdir(parents=True)

@@ -124,14 +124,14 @@ def test_data_that_make_no_study_are_refused(
     assert not Path("mine.toml").exists()
 
 
-NO_MODULE = "NAME must be that of a Python module that there is not yet, but got "
+NO_MODULE = "expected the name of a new Python module, got "
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         *((name, f"{NO_MODULE}{name!r}") for name in ("my-net", "class", "hpo", "torch", "a.b")),
-        ("gru", "test_gru.py: no file of this name must be there, but one is"),
+        ("gru", "test_gru.py: the file exists already"),
     ],
 )
 def test_it_writes_nothing_that_is_no_module_or_is_there(

@@ -68,8 +68,12 @@ def test_a_host_that_is_not_this_machine(host: str, found: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--port", "70000", "must be at most 65535, but got 70000"),
-        ("--allowed-host", "bad host/", "must be as in labserver or [::1], but got 'bad host/'"),
+        ("--port", "70000", "expected at most 65535, got 70000"),
+        (
+            "--allowed-host",
+            "bad host/",
+            "expected a host such as labserver or [::1], got 'bad host/'",
+        ),
         ("--trusted-proxy", "10.0.0.0/8", "invalid ip_address value"),
     ],
 )

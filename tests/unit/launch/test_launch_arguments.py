@@ -104,7 +104,7 @@ STOP = ["--set", "stop={target=0.9, patience=50}"]
         (
             [*RACE, *STOP],
             "training",
-            "at most 1,080 epochs in the search, which [stop] may end before; 600 in the "
+            "at most 1,080 epochs in the search; [stop] may end it earlier; 600 in the "
             "confirmation",
         ),
         (
@@ -137,7 +137,7 @@ def test_a_dry_run_for_programs_and_of_jobs(dry_run: DryRun) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--executor", "slurm"], "slurm: the number of workers must be given, but got workers="),
+        (["--executor", "slurm"], "slurm: the number of workers is missing."),
         (
             ["--slurm-time", "soon"],
             "--slurm-time: slurm.time: expected minutes, H:MM:SS or D-H:MM:SS",

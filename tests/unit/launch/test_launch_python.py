@@ -38,7 +38,7 @@ def test_a_dict_may_hold_numbers_of_numpy_and_paths() -> None:
 
 @pytest.mark.parametrize("value", [{"a"}, b"\xff", 1j, np.complex64(1j), np.datetime64(1, "D")])
 def test_a_dict_holds_nothing_else(value: object) -> None:
-    with pytest.raises(SpecError, match="values must be numbers, texts, lists or dicts, but got"):
+    with pytest.raises(SpecError, match="expected numbers, strings, lists or dicts, got"):
         _plain({"space": [value]})
 
 

@@ -135,7 +135,7 @@ def test_when_a_job_queues_again(
     assert requeued.exists() == queues
     assert not queues or requeued.read_text() == "requeue 7_3\n"
     assert len(killed.read_text().split()) == kills + (ends < 0), "nothing else is counted"
-    assert ("the crew must live, but was killed 5 times, now with" in out) == (kills == 4)
+    assert ("the crew was killed 5 times, now with" in out) == (kills == 4)
     assert queues or shell.returncode == (128 - ends if ends < 0 else ends)
 
 
@@ -144,7 +144,7 @@ def test_a_job_without_the_address_of_a_database_says_so(make: Make) -> None:
     line = ["bash", "-c", make().script(1)]
     done = subprocess.run(line, env=without, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "HPO_STORAGE: set it to the address of the database, and give sbatch " in done.stderr
+    assert "HPO_STORAGE: set it to the address of the database, and use sbatch " in done.stderr
 
 
 def test_jobs_are_known_by_study_and_database_and_described_in_words(
@@ -163,16 +163,15 @@ def test_a_database_of_this_host_alone_is_refused_where_there_are_other_nodes(
     with pytest.raises(SlurmError) as caught:
         make("postgresql://me@localhost/hpo", partition="compute").start(1)
     assert str(caught.value) == (
-        "slurm: the database must be reachable from every node of the partition, but got database "
-        f"hpo at localhost:5432, user me, which only {platform.node().split('.')[0]} reaches, and "
-        "nodes=node-1,node-2. Give a PostgreSQL server that they reach: set HPO_STORAGE "
-        "(docs/how-to/several-hosts.md)."
+        "slurm: the nodes node-1,node-2 of the partition cannot reach database hpo at "
+        f"localhost:5432, user me, only {platform.node().split('.')[0]} can. Set HPO_STORAGE to a "
+        "PostgreSQL server that all nodes reach (docs/how-to/several-hosts.md)."
     )
     assert is_of_this_host(sa.make_url("postgresql:///hpo?host=/run/postgresql"))
     assert not is_of_this_host(sa.make_url(URL))
 
 
-PING = "Look at `scontrol ping`, or ask the cluster's administrator."
+PING = "Try `scontrol ping`, or ask the cluster's administrator."
 OPTIONS = "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script."
 
 
@@ -180,11 +179,11 @@ def test_a_silent_sbatch_and_none_are_told(
     program: Program, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program("sbatch", "exec sleep 60")
-    silent = f"slurm: sbatch must answer, but got: nothing in 2 s. {PING} {OPTIONS}"
+    silent = f"slurm: sbatch failed: no answer in 2 s. {PING} {OPTIONS}"
     with pytest.raises(SlurmError, match=f"^{re.escape(silent)}$"):
         make().start(2)
     monkeypatch.setenv("PATH", str(tmp_path))
-    missing = f"squeue must be found in PATH, but got PATH={tmp_path}. Launch on a host that submi"
+    missing = f"slurm: squeue is not in PATH={tmp_path}. Launch on a host that submits"
     with pytest.raises(SlurmError, match=re.escape(missing)):
         make().start(2)
 
@@ -200,8 +199,8 @@ def test_a_silent_scancel_spoils_no_result(
     executor.stop(0.1)
     executor.stop(0.1)
     assert capsys.readouterr().err == (
-        "slurm: scancel must answer, but got: Unable to contact slurm controller. "
-        f"{PING} 2 jobs may go on; cancel them later: scancel --name={executor.name}\n"
+        "slurm: scancel failed: Unable to contact slurm controller. "
+        f"{PING} 2 jobs may still run; cancel them later: scancel --name={executor.name}\n"
     ), "it is said once"
 
 
@@ -220,7 +219,7 @@ def test_jobs_that_were_submitted_while_the_launch_was_interrupted(
     program("scancel", f'echo "$@" >> {cancelled}')
     if leaves:
         assert executor.leave() == (
-            "jobs of this study, if any are queued, are left to SLURM; cancel with: scancel "
+            "jobs of this study, if any, continue in SLURM; cancel with: scancel "
             f"--name={executor.name}"
         )
     executor.stop(0.0)
@@ -233,7 +232,7 @@ def test_a_slow_squeue_holds_up_looks_alone(program: Program, make: Make) -> Non
     executor.start(2)
     program("squeue", "exec sleep 60")
     _, words = executor.poll()
-    assert words == f"slurm: squeue must answer, but got: nothing in 1 s. {PING} Trying on."
+    assert words == f"slurm: squeue failed: no answer in 1 s. {PING} Retrying."
     began_s = time.monotonic()
     assert executor.alive == 2
     assert time.monotonic() - began_s < 0.5
@@ -264,6 +263,6 @@ def test_jobs_that_end_are_told_and_the_last_failure_is_an_error(
     with pytest.raises(SlurmError) as caught:
         executor.poll()
     assert str(caught.value) == (
-        "slurm: jobs must live, but got, from job 7_1 (FAILED on bad):\n  error: workers must "
-        f"live\nMend that. Its log: {executor.logs}/7_1.log"
+        "slurm: job 7_1 failed (FAILED on bad):\n  error: workers must "
+        f"live\nFix that. Its log: {executor.logs}/7_1.log"
     )

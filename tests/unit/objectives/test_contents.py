@@ -19,7 +19,7 @@ def told(tmp_path: Path, protocol: Protocol = Protocol.VALIDATION, **task: Any) 
         **{"protocol": protocol, "space": {"tau_ns": {"low": 1.0, "high": 2.0}}},
     }
     study = read(raw, base=tmp_path, where="test")
-    return plan.data(study, plan.read(study))
+    return plan.describe(study, plan.read(study))
 
 
 def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(tmp_path: Path) -> None:

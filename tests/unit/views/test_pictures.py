@@ -23,7 +23,7 @@ def test_a_picture_is_written_and_the_same_again(ending: str, magic: bytes, tmp_
     one, two = (pictures.write(figure, tmp_path / f"{name}{ending}") for name in "ab")
     assert one.read_bytes().startswith(magic)
     assert one.read_bytes() == two.read_bytes()
-    with pytest.raises(HpoError, match=r"the ending must be \.svg, \.pdf or \.png, but got \.gif"):
+    with pytest.raises(HpoError, match=r"expected the ending \.svg, \.pdf or \.png, got \.gif"):
         pictures.write(figure, tmp_path / "a.gif")
 
 
