@@ -1,7 +1,7 @@
 """``[constraints]``: configurations that cost too much are never trained.
 
-What a network costs is known before it is trained (``hpo.objectives.capabilities``): a suggestion
-that breaks a bound is drawn again. All of it is a pure function of the study's spec.
+The objective computes costs before training (``hpo.objectives.capabilities``): a suggestion that
+breaks a bound is drawn again. All of it is a pure function of the study's spec.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from hpo.study.trials import SlotState
 Params = Mapping[str, ParamValue]
 
 DRAWS = 1000
-"""Uniform draws of the space from which is told how much of it fits."""
+"""Uniform draws that estimate how much of the space fits."""
 LEAST = 5
-"""Of those, so many must: else nearly everything that a search suggests would be drawn again."""
+"""Fitting draws that a study needs: below that nearly every suggestion would be drawn again."""
 MOST_DRAWS = 100_000
-"""Uniform draws for one suggestion, at most."""
+"""Limit on uniform draws for one suggestion."""
 
 
 def costs(spec: StudySpec, suggested: Params) -> Mapping[str, float]:
-    """What a network of these parameters costs; {} if the objective refuses them.
+    """Return the costs of a network with these parameters; {} if the objective refuses them.
 
     Raises:
-        ValueError: data that the objective needs for it are not there.
+        ValueError: data that the objective needs for it are missing.
     """
     assert isinstance(spec.objective_impl, KnowsCosts)
     try:
@@ -48,141 +48,139 @@ def costs(spec: StudySpec, suggested: Params) -> Mapping[str, float]:
     return spec.objective_impl.costs_of(params, spec.task_params)
 
 
-def check_told(spec: StudySpec, suggested: Params, info: Mapping[str, Any]) -> None:
-    """Check what a network tells of its costs, against what was known before.
-
-    Of the first network of a trial, not of the last.
+def check_costs(spec: StudySpec, suggested: Params, info: Mapping[str, Any]) -> None:
+    """Compare the costs in the info of a trial's first network with those before its training.
 
     Raises:
-        ValueError: it does not tell one, or other than before its training.
+        ValueError: a cost is missing, or differs.
     """
     before = costs(spec, suggested) if spec.asks_costs else {}
     for name in {**dict.fromkeys(spec.costs), **(spec.constraints or {})}:
-        told, known = _told(name, info), before.get(name)
-        if before and (known is None or not math.isclose(told, known)):
+        after, computed = _cost(name, info), before.get(name)
+        if before and (computed is None or not math.isclose(after, computed)):
             raise ValueError(
-                f"the objective's `costs_of` must tell what a network costs, but got "
-                f"{name}={known} before its training and {told} after it. Mend `costs_of`."
+                f"cost {name!r}: the objective's `costs_of` computed {computed}, but the trained "
+                f"network cost {after}. Correct `costs_of`."
             )
 
 
-def of_trial(
+def trial_costs(
     spec: StudySpec, state: SlotState, suggested: Params, members: Sequence[Member]
 ) -> list[float]:
-    """The mean costs of the networks, of a pruned trial those known before; else none."""
+    """Return the mean costs of a trial's networks; those before training if it was pruned."""
     if state == SlotState.PRUNED and spec.costs:
-        known = costs(spec, suggested)
-        return [float(known[name]) for name in spec.costs]
+        computed = costs(spec, suggested)
+        return [float(computed[name]) for name in spec.costs]
     if state != SlotState.COMPLETE:
         return []
-    return [statistics.fmean(_told(name, m.info) for m in members) for name in spec.costs]
+    return [statistics.fmean(_cost(name, m.info) for m in members) for name in spec.costs]
 
 
-def _told(name: str, info: Mapping[str, Any]) -> float:
+def _cost(name: str, info: Mapping[str, Any]) -> float:
     value = info.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(
-            f"the objective's info must hold the cost {name!r} as a finite number, but got "
-            f"{name}={value!r}. Put it into `Outcome.info` of every training."
+            f"cost {name!r}: expected a finite number in the objective's `Outcome.info`, got "
+            f"{value!r}. Put it there in every training."
         )
     return float(value)
 
 
-def broken(spec: StudySpec, suggested: Params) -> str:
-    """The first constraint that these parameters break, in words; empty if they fit."""
+def violation(spec: StudySpec, suggested: Params) -> str:
+    """Return the first constraint that these parameters break, in words; empty if they fit."""
     if not spec.constraints:
         return ""
-    known = costs(spec, suggested)
+    computed = costs(spec, suggested)
     return next(
         (
-            f"`{name} <= {most:g}` must hold, but got {name}={known.get(name)}"
+            f"expected {name} <= {most:g}, got {computed.get(name)}"
             for name, most in spec.constraints.items()
-            if name not in known or not known[name] <= most
+            if name not in computed or not computed[name] <= most
         ),
         "",
     )
 
 
-def fitting(spec: StudySpec, told: Params) -> Callable[[Params], bool] | None:
-    """Whether parameters fit, with those that are ``told`` in place; None without constraints."""
+def make_filter(spec: StudySpec, fixed: Params) -> Callable[[Params], bool] | None:
+    """Return a test whether parameters fit, with the ``fixed`` ones; None without constraints."""
     if not spec.constraints:
         return None
-    return lambda suggested: not broken(spec, spec.present({**suggested, **told}))
+    return lambda suggested: not violation(spec, spec.present({**suggested, **fixed}))
 
 
-def known(spec: StudySpec, suggested: Params) -> list[float]:
-    """The costs of ``[cost]``, in order; NaN if the objective refuses the parameters."""
-    found = costs(spec, suggested) if spec.costs else {}
-    return [found.get(name, math.nan) for name in spec.costs]
+def cost_values(spec: StudySpec, suggested: Params) -> list[float]:
+    """Return the costs of ``[cost]``, in order; NaN if the objective refuses the parameters."""
+    computed = costs(spec, suggested) if spec.costs else {}
+    return [computed.get(name, math.nan) for name in spec.costs]
 
 
-def draws(spec: StudySpec, seed: int, told: Params) -> Iterator[dict[str, Any]]:
-    """Uniform draws of the whole space, those that are ``told`` in place, without an end."""
-    cube, chance = Cube(distributions(spec)), np.random.default_rng(seed)
+def draws(spec: StudySpec, seed: int, fixed: Params) -> Iterator[dict[str, Any]]:
+    """Yield uniform draws of the whole space with the ``fixed`` parameters, without end."""
+    cube, rng = Cube(distributions(spec)), np.random.default_rng(seed)
     while True:
-        yield spec.present({**cube.params(cube.random(1, chance)[0]), **told})
+        yield spec.present({**cube.params(cube.random(1, rng)[0]), **fixed})
 
 
-def drawn(
-    fits: Callable[[Params], bool], spec: StudySpec, seed: int, told: Params
+def draw_fitting(
+    fits: Callable[[Params], bool], spec: StudySpec, seed: int, fixed: Params
 ) -> dict[str, Any]:
-    """The first of uniform draws that fits.
+    """Return the first uniform draw that fits.
 
     Raises:
-        ValueError: none of very many does.
+        ValueError: none of ``MOST_DRAWS`` does.
     """
-    for params in islice(draws(spec, seed, told), MOST_DRAWS):
+    for params in islice(draws(spec, seed, fixed), MOST_DRAWS):
         if fits(params):
             return params
     raise ValueError(
-        f"constraints: one of {MOST_DRAWS:,} uniform draws must fit, but got none. Widen the space "
-        f"in a study of another name."
+        f"constraints: none of {MOST_DRAWS:,} uniform draws fits. Widen the space in a study of "
+        "another name."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """How much of a space fits."""
+    """The share of a space that fits, from uniform draws."""
 
     draws: int
     fitting: int
     least: Mapping[str, float]
-    """Of every cost with a bound, the least that was drawn."""
+    """The lowest value drawn of each cost with a bound."""
 
 
-def fit(spec: StudySpec, told: Params | None = None) -> Fit:
-    """How many uniform draws fit, those that are ``told`` in place.
+def fit(spec: StudySpec, fixed: Params | None = None) -> Fit:
+    """Count the uniform draws that fit, with the ``fixed`` parameters.
 
     Raises:
         ValueError: see ``costs``.
     """
     bounds = spec.constraints or {}
     seed = derived_seed(spec.seed, "again", 0)
-    found = [costs(spec, params) for params in islice(draws(spec, seed, told or {}), DRAWS)]
-    valid = [known for known in found if known]
-    least = {name: min(known[name] for known in valid) for name in bounds if valid}
-    n = sum(all(known[name] <= most for name, most in bounds.items()) for known in valid)
+    points = islice(draws(spec, seed, fixed or {}), DRAWS)
+    valid = [computed for params in points if (computed := costs(spec, params))]
+    least = {name: min(computed[name] for computed in valid) for name in bounds if valid}
+    n = sum(all(computed[name] <= most for name, most in bounds.items()) for computed in valid)
     return Fit(draws=DRAWS, fitting=n, least=least)
 
 
 def check(spec: StudySpec, where: str) -> None:
-    """Refuse a study that hardly anything fits, or with a point of a warm start that does not.
+    """Refuse a study whose constraints hardly anything fits, or a point of its warm start breaks.
 
     Raises:
-        SpecError: it is one; ``where`` is the study file. Or the data that tell are not there.
+        SpecError: it is one, or data are missing; ``where`` is the study file.
     """
     if not spec.constraints:
         return
     try:
-        found = fit(spec)
+        share = fit(spec)
     except ValueError as error:
         raise SpecError(f"{where}: constraints: {error}") from None
-    if found.fitting < LEAST:
-        bounds = ", ".join(f"{name}={most:g}" for name, most in spec.constraints.items())
+    if share.fitting < LEAST:
+        bounds = ", ".join(f"{name} <= {most:g}" for name, most in spec.constraints.items())
         raise SpecError(
-            f"{where}: constraints: at least {LEAST} of {DRAWS:,} uniform draws of the space must "
-            f"fit, but got {found.fitting} with {bounds}. The least of all draws: "
-            f"{_least(found)}. Raise the bound, or narrow [space] to what costs less."
+            f"{where}: constraints: expected at least {LEAST} of {DRAWS:,} uniform draws to fit "
+            f"{bounds}, got {share.fitting}. Lowest draw: {_lowest(share)}. Raise the bound, or "
+            "narrow [space] to cheaper networks."
         )
     points = (spec.warm_start and spec.warm_start.points) or ()
     for number in range(len(points)):
@@ -190,32 +188,31 @@ def check(spec: StudySpec, where: str) -> None:
         check_point(spec, spec.told(number), key, "Change the point.")
 
 
-def check_point(spec: StudySpec, told: Params, where: str, todo: str) -> None:
-    """Refuse parameters that are given to a trial if they break a constraint.
+def check_point(spec: StudySpec, params: Params, where: str, do: str) -> None:
+    """Refuse the parameters that a trial begins with if they break a constraint.
 
-    Where some are left to the sampler: if nothing that was drawn for them fits.
+    Where the sampler draws the others: if no draw of them fits.
 
     Raises:
-        SpecError: they do; the text begins with ``where`` and ends with ``todo``.
+        SpecError: they do; the text begins with ``where`` and ends with ``do``.
     """
-    if not spec.constraints or not told:
+    if not spec.constraints or not params:
         return
     try:
-        if all(name in told for name, own in spec.in_order.items() if own.is_there(told)):
-            if problem := broken(spec, told):
-                raise SpecError(f"{where}: {problem}. {todo}")
+        if all(name in params for name, own in spec.in_order.items() if own.is_there(params)):
+            if problem := violation(spec, params):
+                raise SpecError(f"{where}: {problem}. {do}")
             return
-        found = fit(spec, told)
+        share = fit(spec, params)
     except ValueError as error:
         raise SpecError(f"{where}: {error}") from None
-    if not found.fitting:
+    if not share.fitting:
         raise SpecError(
-            f"{where}: [constraints] must leave room for the other parameters, but got none among "
-            f"{DRAWS:,} uniform draws of them that fits. The least of all draws: {_least(found)}. "
-            f"{todo}"
+            f"{where}: none of {DRAWS:,} uniform draws of the other parameters fits "
+            f"[constraints]. Lowest draw: {_lowest(share)}. {do}"
         )
 
 
-def _least(found: Fit) -> str:
-    named = ", ".join(f"{name}={least:g}" for name, least in found.least.items())
-    return named or "none that the objective takes"
+def _lowest(share: Fit) -> str:
+    costs = ", ".join(f"{name}={least:g}" for name, least in share.least.items())
+    return costs or "none that the objective accepts"

@@ -1,8 +1,8 @@
-"""The pure part of a study: ``(spec, number, history) -> parameters`` and ``-> prune or go on``.
+"""The parameters of a trial, a pure function: ``(spec, number, history) -> parameters``.
 
-Optuna's samplers and pruners decide, and one sampler of ours, on an in-memory study that holds just
-the history which the window allows. Nothing here reads the clock, the database or global random
-state, so any worker, at any time, comes to the same decision.
+Optuna's samplers, and one of ours, run on an in-memory study with just the history that the window
+allows. Nothing here reads the clock, the database or global random state, so any worker, at any
+time, comes to the same decision.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 
 ATTEMPTS = 8
-"""How often a sampler is asked for what ``[constraints]`` allow, before uniform draws take over."""
+"""Suggestions of a sampler that may break ``[constraints]``, before uniform draws take over."""
 _BLIND = ("random", "qmc")
 """Samplers that learn nothing from earlier trials."""
-_ASKED_AGAIN = ("tpe", "cmaes", "nsga2")
-"""Others know the constraints (``kriging-believer``), would say the same again (``gp``), or draw as
-uniformly themselves."""
+_RETRIED = ("tpe", "cmaes", "nsga2")
+"""Samplers whose next attempt may fit. Others know the constraints (``kriging-believer``), would
+repeat themselves (``gp``), or draw uniformly anyway."""
 
 
 def suggest(
@@ -40,46 +40,46 @@ def suggest(
     trials: Sequence[Past],
     enqueued: Mapping[str, ParamValue] | None = None,
 ) -> Suggestion:
-    """Parameters of trial ``number``, from the spec, the history and what is enqueued alone.
+    """Suggest the parameters of trial ``number``, from spec, history and enqueued values alone.
 
     The history is trials 0 .. number-1 with their suggestions, numbers counting from 0; see
-    ``visible``. It is not asked for unless the study ``learns``. What is ``enqueued`` for the trial
-    is kept as it is, as by Optuna's ``enqueue_trial``.
+    ``visible``. Only a study that ``learns`` reads it. ``enqueued`` values are kept as they are, as
+    by Optuna's ``enqueue_trial``.
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
-    told = {**spec.told(number), **(enqueued or {})}
-    fits = constraints.fitting(spec, told)
+    fixed = {**spec.told(number), **(enqueued or {})}
+    fits = constraints.make_filter(spec, fixed)
     with quiet():
         blind = spec.sampler.name in _BLIND or not learns(spec)
         seen = [] if blind else visible(spec, number, trials)
         seen = comparison.fenced(spec, comparison.completed(spec, seen))
-        again = spec.sampler.name in _ASKED_AGAIN or spec.sampler.is_own
+        again = spec.sampler.name in _RETRIED or spec.sampler.is_own
         for attempt in range(ATTEMPTS if again else 1):
-            params, attrs = _asked(spec, seen, sampler(spec, number, attempt, fits), told)
+            params, attrs = _ask(spec, seen, sampler(spec, number, attempt, fits), fixed)
             if fits is None or fits(params):
                 break
         if fits is not None and not fits(params):
             seed = derived_seed(spec.seed, "again", number + 1)
-            params = constraints.drawn(fits, spec, seed, told)
+            params = constraints.draw_fitting(fits, spec, seed, fixed)
     if enqueued:
         attrs = {**attrs, FIXED_PARAMS: dict(enqueued)}
     return Suggestion(params=params, attrs=attrs)
 
 
-def _asked(
-    spec: StudySpec, seen: Sequence[Past], asked: BaseSampler, told: Mapping[str, ParamValue]
+def _ask(
+    spec: StudySpec, seen: Sequence[Past], sampler: BaseSampler, fixed: Mapping[str, ParamValue]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a sampler suggests beside what it is told, and what it wants to remember of it."""
-    study, space = view(spec, seen, asked), distributions(spec)
+    """Return a sampler's parameters, with the ``fixed`` ones, and the attributes that it stores."""
+    study, space = view(spec, seen, sampler), distributions(spec)
     trial, params = study.ask(), dict[str, ParamValue]()
-    for name, distribution in space.items():  # what is told may decide what there is
+    for name, distribution in space.items():  # a fixed value may decide which dimensions exist
         if spec.dimensions[name].is_there(params):
-            params[name] = value = told.get(name, trial._suggest(name, distribution))
+            params[name] = value = fixed.get(name, trial._suggest(name, distribution))
             if not distribution._contains(distribution.to_internal_repr(value)):
                 raise ValueError(f"{name}={value!r} lies outside the space")
     if spec.sampler.name == "gp":
-        params = {n: told.get(n, value) for n, value in rounded(space, params).items()}
+        params = {n: fixed.get(n, value) for n, value in rounded(space, params).items()}
     return params, dict(study._storage.get_trial(trial._trial_id).system_attrs)
 
 
@@ -100,13 +100,13 @@ def sampler(
     attempt: int = 0,
     fits: Callable[[dict[str, Any]], bool] | None = None,
 ) -> BaseSampler:
-    """The sampler of the spec, with the random state of trial ``number``.
+    """Make the sampler of the spec, with the random state of trial ``number``.
 
     Args:
         spec: the study.
         number: of the trial.
-        attempt: how often it was asked before, in vain.
-        fits: which parameters may be suggested; a sampler that does not know it is asked again.
+        attempt: earlier suggestions for this trial, all of which broke a constraint.
+        fits: a test of parameters, for a sampler that knows constraints.
     """
     name, options = spec.sampler.name, spec.sampler.options
     with quiet():
@@ -128,20 +128,20 @@ def sampler(
 
 
 class KnownSpace(IntersectionSearchSpace):
-    """What Optuna finds by comparing the spaces of all past trials, a quarter of TPE's time.
+    """The same space for every trial.
 
-    A user's code may ask Optuna for other ranges in every trial. Ours are the same.
+    Optuna compares the spaces of all past trials, which takes a quarter of TPE's time.
     """
 
     def __init__(self, space: dict[str, BaseDistribution]) -> None:
-        """The space in order of names."""
+        """Take the space in order of names."""
         super().__init__(include_pruned=True)
         self._space = space
 
     def calculate(
         self, study: optuna.Study, use_cache: bool = False
     ) -> dict[str, BaseDistribution]:
-        """The whole space as soon as a trial counts."""
+        """Return the whole space as soon as a trial counts."""
         counted = (TrialState.COMPLETE, TrialState.PRUNED)
         return self._space if study.get_trials(deepcopy=False, states=counted) else {}
 
@@ -154,14 +154,14 @@ class SlotQMC(optuna.samplers.QMCSampler):
     """
 
     def __init__(self, number: int, space: dict[str, BaseDistribution], **options: Any) -> None:
-        """Trial ``number`` of ``space``; ``options`` are those of Optuna's sampler."""
+        """Take the trial, the space, and the options of Optuna's sampler."""
         super().__init__(**options)
         self._number, self._space = number, space
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The space of the study, from its first trial on."""
+        """Return the space of the study, from its first trial on."""
         return self._space
 
     def _find_sample_id(self, study: optuna.Study, search_space: dict[str, Any]) -> int:

@@ -209,7 +209,7 @@ class TrialRun:
             on_epoch=self._on_epoch(index, epochs, saved, seconds),
             resume=saved.data if saved else None,
         )
-        constraints.check_told(self._spec, suggestion.params, outcome.info)
+        constraints.check_costs(self._spec, suggestion.params, outcome.info)
         member = member_of(index, seed, outcome, seconds())
         for score in (member.score, *([member.solved.score] if member.solved else [])):
             self._spec.objective_impl.checked(score)
@@ -277,7 +277,9 @@ class TrialRun:
         end = End(
             state=state,
             score=score,
-            costs=constraints.of_trial(self._spec, state, self._suggestion.params, self._members),
+            costs=constraints.trial_costs(
+                self._spec, state, self._suggestion.params, self._members
+            ),
             steps=self._course.steps if self._course else (),
             attrs={**self._suggestion.attrs, **(self._course.attrs if self._course else {})},
             message=message,

@@ -35,13 +35,12 @@ def test_what_is_enqueued_must_fit(database_url: str) -> None:
         for params, text in [
             (
                 {"x": 0.5, "k": 8, "rate_per_ns": 0.1, "colour": "red"},
-                "`energy_pj <= 2` must hold, but got energy_pj=2.8. Give another value.",
+                "expected energy_pj <= 2, got 2.8. Give another value.",
             ),
             (
                 {"x": 1.0, "k": 5},
-                "[constraints] must leave room for the other parameters, but got none among 1,000 "
-                "uniform draws of them that fits. The least of all draws: energy_pj=3. Give "
-                "another value.",
+                "none of 1,000 uniform draws of the other parameters fits [constraints]. Lowest "
+                "draw: energy_pj=3. Give another value.",
             ),
         ]:
             with pytest.raises(SpecError) as caught:
@@ -84,8 +83,8 @@ def test_costs_that_were_told_wrongly_fail_the_trial(database_url: str) -> None:
     assert snapshot.state == StudyState.FAILED
     k = int(snapshot.search[0].params["k"])
     assert (snapshot.search[0].message or "").endswith(
-        f"the objective's `costs_of` must tell what a network costs, but got n_synapses={50.0 * k} "
-        f"before its training and {100.0 * k} after it. Mend `costs_of`.\n"
+        f"cost 'n_synapses': the objective's `costs_of` computed {50.0 * k}, but the trained "
+        f"network cost {100.0 * k}. Correct `costs_of`.\n"
     )
 
 
@@ -98,9 +97,8 @@ def test_a_dry_run_says_how_much_fits(hpo: Callable[..., str]) -> None:
     share = f"{found['fitting'] / 10:.3g} % of 1,000 uniform draws are feasible"
     least = f"smallest draw: {found['least']['energy_pj']:.3g} pJ"
     assert told.split(maxsplit=1)[1] == f"energy_pj ≤ 12 ({least}); {share}"
-    assert "at least 5 of 1,000 uniform draws of the space must fit, but got 0" in hpo(
-        *line, "--set", "constraints.energy_pj=0.5", status=1
-    )
+    refusal = hpo(*line, "--set", "constraints.energy_pj=0.5", status=1)
+    assert "expected at least 5 of 1,000 uniform draws to fit energy_pj <= 0.5, got 0" in refusal
 
 
 def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(
@@ -113,8 +111,8 @@ def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(
     snapshot = ledger.snapshot("mute")
     assert snapshot.state == StudyState.FAILED
     assert (snapshot.search[0].message or "").endswith(
-        "the objective's info must hold the cost 'energy_pj' as a finite number, but got "
-        "energy_pj=None. Put it into `Outcome.info` of every training.\n"
+        "cost 'energy_pj': expected a finite number in the objective's `Outcome.info`, got None. "
+        "Put it there in every training.\n"
     )
     assert not snapshot.search[0].members, "told of the first network, not of the last"
 

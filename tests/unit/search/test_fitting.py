@@ -76,7 +76,7 @@ def test_ours_finds_what_is_best_at_every_cost_within_several_bounds() -> None:
     bounds = {"energy_pj": 2.0, "n_synapses": 500}
     tables = {"cost": {"name": [*bounds]}, "pruner": {"name": "none"}, "sampler": SAMPLERS[-1]}
     spec = bound(constraints=bounds, reported=None, budget={"window": 2}, **tables)
-    trials = searched(spec, 40, score, lambda params: tuple(constraints.known(spec, params)))
+    trials = searched(spec, 40, score, lambda params: tuple(constraints.cost_values(spec, params)))
     for k in range(1, 6):
         found = [past.score or 0.0 for past in trials if past.suggestion.params["k"] <= k]
         assert max(found) > score({"x": 0.3, "k": k}) - 0.01

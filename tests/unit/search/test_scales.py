@@ -13,7 +13,7 @@ from hpo.objectives.scales import without_outliers
 from hpo.search import comparison
 from hpo.search.comparison import LINEAR, LOG, LOGIT
 from hpo.search.history import frozen
-from hpo.search.kriging_believer import Known, expected
+from hpo.search.kriging_believer import Surrogate, expected
 from hpo.search.space import Cube, distributions
 from hpo.search.suggest import suggest
 from hpo.study.file import load
@@ -94,7 +94,9 @@ def test_no_error_is_expected_below_zero(narma10: StudySpec) -> None:
     ]
     made, where = ([frozen(narma10, space, 0, p) for p in past] for past in (trials, between))
     least = {
-        scale: Known(cube, made, maximize=False, scale=scale).expected(cube.points(where))[0].min()
+        scale: Surrogate(cube, made, maximize=False, scale=scale)
+        .expected(cube.points(where))[0]
+        .min()
         for scale in (LINEAR, LOG)
     }
     assert least[LINEAR] < 0.0 < least[LOG]

@@ -103,7 +103,7 @@ def test_an_unknown_study_lists_those_that_exist(
         hint = f"{what}For the file in the working directory, give {name}.toml"
         (tmp_path / f"{name}.toml").touch()
         assert refusal(name).startswith(hint)
-    missing, text = tmp_path / "none.toml", "the study file must exist, but there is none."
+    missing, text = tmp_path / "none.toml", "no such study file."
     assert refusal(missing) == f"{missing}: {text} Check the path."
 
 
