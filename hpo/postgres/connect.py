@@ -11,6 +11,7 @@ The database is the argument of `open_storage`, else `HPO_STORAGE`, else the emb
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -229,8 +230,11 @@ class Storage:
             raise psycopg.OperationalError(str(error)) from error
 
     def _check_idle(self, connection: Any, record: Any, proxy: Any) -> None:
-        """Test a connection that was idle for a while: a round trip."""
-        if time.monotonic() - record.info.get("used_s", 0.0) < self._ping_s:
+        """Test a connection that was idle for a while: a round trip.
+
+        A new one is not tested: if it were lost, too, SQLAlchemy would hide the cause.
+        """
+        if time.monotonic() - record.info.get("used_s", math.inf) < self._ping_s:
             return
         # Not SQLAlchemy's ``do_ping``: it hides a Ctrl-C during the query behind a driver error,
         # and opens a new connection as if nothing had happened.

@@ -97,6 +97,10 @@ def test_a_connection_that_was_cut_off_while_idle_is_replaced(
         pid = session_of(storage)
         with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        sa.event.listen(storage.engine, "connect", lambda new, _: new.close(), once=True)
+        with pytest.raises(sa.exc.SQLAlchemyError) as lost:  # the next one as well
+            session_of(storage)
+        assert is_passing(lost.value)
         assert session_of(storage) != pid
 
 
