@@ -55,6 +55,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str, examples: str) -> None:
         """Make a parser; ``examples`` is not indented."""
         self._words: list[str] = []
+        self.takes_values = False
         super().__init__(
             prog=prog,
             description=description,
@@ -77,6 +78,8 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """Parse as argparse does, but refuse bytes that are not text: no database holds them."""
         words = list(sys.argv[1:] if args is None else args)
+        if self.takes_values:
+            words = [f"--set={word}" if re.match(r"[\w.]+=", word) else word for word in words]
         self._words = [word.partition("=")[0] for word in words if word != "--"]
         for text in words:
             if any("\ud800" <= character <= "\udfff" for character in text):
@@ -93,6 +96,14 @@ Add = Callable[[Any], object]
 def argument(*names: str, **options: Any) -> Add:
     """Return an argument of a command; the parameters are those of argparse's ``add_argument``."""
     return lambda parser: parser.add_argument(*names, **options)
+
+
+def values(parser: Parser) -> None:
+    """Add NAME=VALUE words, anywhere in the line."""
+    hidden: Any = {"dest": "params", "required": True, "help": argparse.SUPPRESS}
+    parser.add_argument("--set", action="append", **hidden)
+    parser.add_argument("NAME=VALUE", nargs="?", help="parameters of the search")
+    parser.takes_values = True
 
 
 def one_of(*arguments: Add, required: bool = False) -> Add:

@@ -104,12 +104,12 @@ class Study:
     @property
     def best_params(self) -> dict[str, ParamValue]:
         """The parameters of ``best``, like Optuna's attribute; empty without one."""
-        return {} if self.best is None else dict(self.best.params)
+        return {} if (best := self.best) is None else dict(best.params)
 
     @property
     def best_value(self) -> float | None:
         """The score of ``best`` in the search, which is biased upwards. Report ``confirmed``."""
-        return None if self.best is None else self.best.score
+        return None if (best := self.best) is None else best.score
 
     @property
     def spec(self) -> StudySpec:

@@ -15,7 +15,7 @@ from typing import Any
 from hpo.objectives.contract import Baseline, Objective
 
 if __name__ != "hpo.objectives":  # found in a checkout, as a second copy
-    raise ImportError("this is hpo.objectives. A file of your own needs another name")
+    raise ImportError("import hpo.objectives; a file of your own needs another name")
 
 BUILT_IN = {
     "ctrnn": "hpo.objectives.ctrnn:Ctrnn",

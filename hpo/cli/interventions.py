@@ -20,6 +20,7 @@ from hpo.console import (
     at_least,
     command,
     storage_option,
+    values,
 )
 from hpo.errors import HpoError
 
@@ -141,7 +142,7 @@ def extend(study: Study) -> Answer:
     return record, f"{head}; {verdict.progress(study.result)}"
 
 
-@change(argument("params", nargs="+", metavar="NAME=VALUE", help="parameters of the search"))
+@change(values)
 def enqueue(study: Study) -> Answer:
     """Set the parameters of the next trial that has not begun.
 

@@ -38,16 +38,19 @@ _ROOT = Path(hpo.search.__path__[0]).parents[1]
 # --- its source, and how sums round ---
 
 
+_ALONE = ("hpo.ledger.past", "hpo.study.pareto", "hpo.study.result", "hpo.worker.trial")
+
+
 @cache
 def _service() -> Mapping[str, str]:
     """A hash of the source of each module of ours that trials depend on.
 
-    These are the search, the history as it is read, what a trial's score is made of, and whatever
-    the search imports: what is read out of a study file, what networks are to it, how scores are
-    compared.
+    These are the search, the history as it is read, what a trial's score is made of, which trials
+    are confirmed, and whatever the search imports: what is read out of a study file, what networks
+    are to it, how scores are compared.
     """
     own = (f"hpo.search.{path.stem}" for path in _ROOT.glob("hpo/search/*.py"))
-    return source.of_tree(_ROOT, *own, alone=("hpo.worker.trial", "hpo.ledger.past"))
+    return source.of_tree(_ROOT, *own, alone=_ALONE)
 
 
 def modules(spec: StudySpec) -> dict[str, str]:

@@ -74,14 +74,19 @@ class Overview(Generic[T]):
         done = [row.id for row in listing if row.state == StudyState.DONE]
         aside = set(done[:-finished] if finished else ())
         rows = (row for row in listing if row.id not in aside)
-        changed = [row for row in rows if self._kept.get(row.id, ((),))[0] != _mark(row)]
+        changed = [row for row in rows if self._known(row) is None]
         fetched: list[snapshots.Fetched] = []
         for briefly in (True, False):
             ids = [row.id for row in changed if row.whole != briefly]
             for start in range(0, len(ids), _AT_ONCE):
                 studies = ask(connection, STUDIES, ids=ids[start : start + _AT_ONCE]).all()
                 fetched += snapshots.fetched_studies(connection, studies, briefly=briefly)
-        return listing, fetched
+        gone = {row.id for row in changed} - {rows.study.id for rows in fetched}
+        return [row for row in listing if row.id not in gone], fetched
+
+    def _known(self, row: Row[Any]) -> tuple[T | None, str] | None:
+        mark, made = self._kept.get(row.id, ((), None))
+        return made if mark == _mark(row) else None
 
     def made(self, changes: Changes) -> list[tuple[Listed, T | None]]:
         """Every study with what is made of it, oldest first.
@@ -91,9 +96,9 @@ class Overview(Generic[T]):
         """
         listing, fetched = changes
         made = {rows.study.id: self._made(rows) for rows in fetched}
-        known = {number: kept[1] for number, kept in self._kept.items()} | made
-        self._kept = {row.id: (_mark(row), known[row.id]) for row in listing if row.id in known}
-        made_of = ((_listed(row), *known.get(row.id, (None, ""))) for row in listing)
+        known = {row.id: made.get(row.id) or self._known(row) for row in listing}
+        self._kept = {row.id: (_mark(row), own) for row in listing if (own := known[row.id])}
+        made_of = ((_listed(row), *(known[row.id] or (None, ""))) for row in listing)
         return [(replace(one, problem=problem), found) for one, found, problem in made_of]
 
     def _made(self, rows: snapshots.Fetched) -> tuple[T | None, str]:

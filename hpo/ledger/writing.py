@@ -113,12 +113,21 @@ def settle_notice(connection: Connection, study: str, notice: StudyState, sent: 
 # --- workers -----------------------------------------------------------------------------
 
 
-def register_worker(connection: Connection, /, worker: str, **about: Any) -> None:
-    """Write a worker down as alive; one of the same name is taken for its predecessor.
-
-    What is told ``about`` it are columns of ``workers``.
-    """
-    row = {**about, "name": worker, "state": WorkerState.IDLE, "doing": "starting"}
+def register_worker(
+    connection: Connection,
+    worker: str,
+    *,
+    host: str,
+    pid: int,
+    lease_s: float,
+    serves: str | None = None,
+    job: str | None = None,
+    log: str | None = None,
+    numerics: str | None = None,
+) -> None:
+    """Write a worker down as alive; one of the same name is taken for its predecessor."""
+    row = {"host": host, "pid": pid, "lease_s": lease_s, "serves": serves, "job": job, "log": log}
+    row |= {"name": worker, "state": WorkerState.IDLE, "doing": "starting", "numerics": numerics}
     new = upsert(workers).values(row)
     whole = {column.name: new.excluded[column.name] for column in workers.c}
     connection.execute(new.on_conflict_do_update(index_elements=[workers.c.name], set_=whole))

@@ -90,10 +90,16 @@ class Worker:
         try:
             if self._notifier is not None:
                 self._notifier.start()
-            about = {"host": platform.node(), "pid": os.getpid(), "job": settings.job()}
-            about |= {"numerics": self._numerics, "log": self._options.log}
-            about |= {"lease_s": self._options.lease_s, "serves": self._options.study}
-            self._ledger.register_worker(self.name, **about)
+            self._ledger.register_worker(
+                self.name,
+                host=platform.node(),
+                pid=os.getpid(),
+                lease_s=self._options.lease_s,
+                serves=self._options.study,
+                job=settings.job(),
+                log=self._options.log,
+                numerics=self._numerics,
+            )
             self._heart.begin(self._ledger.impatient())
             refusal = self._loop()
             self._heart.end()

@@ -46,6 +46,7 @@ EDITS = [
     ("hpo.search.pruning", '"""', '# another comment\n"""'),
     ("hpo.search.suggest", "ATTEMPTS = 8", "ATTEMPTS = 9"),
     ("hpo.study.effort", "from enum", "import math\nfrom enum"),
+    ("hpo.study.result", "from dataclasses", "import math\nfrom dataclasses"),
     ("hpo.worker.trial", "LARGEST = 16", "LARGEST = 15"),
 ]
 

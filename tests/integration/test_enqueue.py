@@ -136,11 +136,11 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
     (line,) = [text for text in hpo("trials", "toy").splitlines() if "enqueued" in text]
     assert line.split()[:2] == ["1", "waiting"]
     assert "0.25" in line
-    record = json.loads(hpo("enqueue", "--study", "toy", "x=1", "--json"))
-    assert record == {"study": "toy", "trial": 2, "enqueued": {"x": 1.0}, "state": "open"}
+    record = json.loads(hpo("enqueue", "x=1", "--study", "toy", "--json", "k=3"))
+    assert record == {"study": "toy", "trial": 2, "enqueued": {"x": 1.0, "k": 3}, "state": "open"}
     run(ledger)
     trials = json.loads(hpo("trials", "--json"))["trials"]
-    assert [t["enqueued"] for t in trials][2:] == [{"x": 1.0}, {}]
+    assert [t["enqueued"] for t in trials][2:] == [{"x": 1.0, "k": 3}, {}]
     said = "2 enqueued by hand (hpo enqueue)"
     assert said in page.html(ledger.result("toy"))
     ledger.register(toy_spec(name="other"))

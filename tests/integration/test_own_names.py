@@ -79,4 +79,4 @@ def test_an_objective_in_a_file_called_objectives_is_told_to_take_another_name(
     line = [*HPO, "launch", "--study", "mine", "--set", "objective=objectives:Mine", "--dry-run"]
     done = run(line, directory, database_url)
     assert done.returncode == 1
-    assert "this is hpo.objectives. A file of your own needs another name." in done.stderr
+    assert "import hpo.objectives; a file of your own needs another name." in done.stderr

@@ -102,6 +102,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
         ("launch", "one of the arguments STUDY --study is required"),
         ("launch x --trails 3", "unrecognized arguments: --trails. Did you mean '--trials'?"),
         ("launch x --trials many", "argument --trials: expected a whole number, got 'many'"),
+        ("worker --lease nan", "argument --lease: expected a finite number above 0, got nan"),
         ("launch x --timeout -1", "argument --timeout: expected a finite number above 0, got -1"),
         ("status a\udcff", r"error: expected UTF-8 text, got 'a\udcff'"),
         ("stop x --study y", "argument --study: not allowed with argument STUDY"),
