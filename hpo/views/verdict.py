@@ -213,11 +213,9 @@ def difference(result: Result, baseline: Baseline) -> str:
     margin, spec = result.beside(baseline), result.spec
     if margin is None:
         return "–"
-    values, digits = (
-        (margin.difference, margin.low, margin.high),
-        "1f" if spec.is_accuracy else "3g",
-    )
-    mean, *ends = (f"{formatting.shown(spec, x):+.{digits}}" for x in values if x is not None)
+    digits = "1f" if spec.is_accuracy else "3g"
+    values = [x for x in (margin.difference, margin.low, margin.high) if x is not None]
+    mean, *ends = (f"{formatting.shown(spec, x):+.{digits}}" for x in values)
     return f"{mean} ({' to '.join(ends)}), {margin.relation}" if ends else mean
 
 

@@ -246,13 +246,9 @@ def screen(
     done = round(cells * at.settled / at.trials)
     bar = Text("█" * done, "green").append("·" * (cells - done), "dim")
     bar.append(f" {at.settled}/{at.trials}")
-    sentences = [*status.sentences(result), left_text(result)]
     lines = [title, bar]
-    lines += [
-        Text(line)
-        for text in sentences
-        for line in textwrap.wrap(text, width, subsequent_indent="    ")
-    ]
+    for text in [*status.sentences(result), left_text(result)]:
+        lines += map(Text, textwrap.wrap(text, width, subsequent_indent="    "))
     lines += [Text(text, "yellow") for text in notes]
     last = trial_lines(result, settled(result)[-_LAST:])
     room = height - len(lines) - len(last) - 2

@@ -35,9 +35,9 @@ def test_what_is_made_is_shown_until_it_is_too_old_and_then_made_anew_once() -> 
     clock.now_s += OLDEST_S
     assert fresh.get(0.01) is None, "too old"
     late.set()
-    found = fresh.get(60)
-    assert found is not None
-    assert (found[0], made) == (2, [None, 1])
+    value = fresh.get(60)
+    assert value is not None
+    assert (value[0], made) == (2, [None, 1])
 
 
 def test_what_takes_long_to_make_is_made_less_often_but_before_it_is_too_old() -> None:

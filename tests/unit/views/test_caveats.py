@@ -33,8 +33,8 @@ def checked(member: Member, *checks: Check) -> Member:
     """A network, with what its checks found."""
     step = next((check for check in checks if isinstance(check, Solved)), None)
     warm = next((check for check in checks if isinstance(check, Thermal)), None)
-    told = told_info(Outcome(score=member.score, solved=step, thermal=warm))
-    return replace(member, curve=(), info={**member.info, **told})
+    info = told_info(Outcome(score=member.score, solved=step, thermal=warm))
+    return replace(member, curve=(), info={**member.info, **info})
 
 
 def study(networks: Sequence[Sequence[Check]], *, score: float = 0.944, **spec: Any) -> Result:
@@ -149,10 +149,10 @@ def test_every_view_says_what_limits_a_confirmed_score(
     warning = "; ".join(filter(None, (before, wrong)))
     warning += "." * bool(warning)
     assert caveats.warning(result) == json_records.study(result)["warning"] == warning
-    told = [f"trial 0: {warning}"] * bool(warning)
-    assert caveats.warnings(result) == told
+    lines = [f"trial 0: {warning}"] * bool(warning)
+    assert caveats.warnings(result) == lines
     page = unescape(report_page.html(result))
-    assert [f"<strong>{line}</strong>" in page for line in told] == [True] * len(told)
+    assert [f"<strong>{line}</strong>" in page for line in lines] == [True] * len(lines)
     (item,) = result.confirmations
     for words in assured:
         assert f"<br>{words}" in style.confirmed(result.spec, item, 0).text
@@ -192,16 +192,16 @@ SWEEPS: list[tuple[Result, str, str, str]] = [
 def test_a_sweep_says_what_limits_its_points(
     result: Result, scores: str, basis: str, wrong: str
 ) -> None:
-    said = f"2 of 2 points measured, medians of 2 networks from {scores} "
-    said += f"({HOW}, {basis or 'on the solved equation'})"
-    said += f"; {wrong.replace('of the points', 'of them')}" if wrong else ""
-    assert views_verdict.verdict(result) == said
+    text = f"2 of 2 points measured, medians of 2 networks from {scores} "
+    text += f"({HOW}, {basis or 'on the solved equation'})"
+    text += f"; {wrong.replace('of the points', 'of them')}" if wrong else ""
+    assert views_verdict.verdict(result) == text
     warning = "; ".join(filter(None, (formatting.capital(basis), wrong))) + "."
     assert caveats.warnings(result) == [warning]
     assert json_records.study(result)["warning"] == warning
     page = unescape(report_page.html(result))
     assert f"<strong>{warning}</strong>" in page
-    assert f"{said}." in page
+    assert f"{text}." in page
     tested = any(trial.checked for trial in result.search)
     assert (caveats.SOLVED_MEANS in page) == tested
 
@@ -217,8 +217,8 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
 
 def test_the_oscillator_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(SOLVED_STUDY.spec.objective_impl), "name", "spintronic")
-    said = caveats.warning(SOLVED_STUDY)
-    assert "not a result of the oscillator: 94.4 % with one step per point, 8.8 % solved." in said
+    text = caveats.warning(SOLVED_STUDY)
+    assert "not a result of the oscillator: 94.4 % with one step per point, 8.8 % solved." in text
 
 
 def test_a_remedy_is_foreign_text() -> None:
@@ -246,13 +246,13 @@ def test_a_front_holds_the_solved_score() -> None:
 
 
 def test_lists_of_studies_say_it_in_brackets() -> None:
-    for result, said in ((COLD_STUDY, "48.2 % at the thermal power 1e-3"), (WARM, "")):
+    for result, text in ((COLD_STUDY, "48.2 % at the thermal power 1e-3"), (WARM, "")):
         item = result.confirmations[0]
         known = listing.known(result.snapshot)
         _, line = status.study_lines([known])
-        assert f"93.0 ± 0.0 %{f' ({said})' * bool(said)} confirmed" in line
+        assert f"93.0 ± 0.0 %{f' ({text})' * bool(text)} confirmed" in line
         facts = overview.card(result).facts
-        said = f"; {said}" * bool(said)
-        assert facts["Confirmed"] == f"trial {item.source}, on 4 fresh seeds{said}"
+        text = f"; {text}" * bool(text)
+        assert facts["Confirmed"] == f"trial {item.source}, on 4 fresh seeds{text}"
         record = json_records.summary(*known)
         assert record["confirmed"]["thermal"]["third"] == item.thermal.third

@@ -35,12 +35,12 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
         replace(last, number=3),
     )
     figure = convergence.convergence(snapshots.changed(trials(), search=slots))
-    found = {t.name: t for t in figure.data if t.meta == "by epochs"}
-    assert list(found["complete trial"].x) == [90, 195]
-    assert list(found["curve cut short"].x) == [102]
-    assert list(found["failed"].x) == [105]
-    assert list(found["best so far"].x) == [90, 195, 195]
-    assert list(found["best so far"].y) == pytest.approx([50, 80, 80])
+    traces = {t.name: t for t in figure.data if t.meta == "by epochs"}
+    assert list(traces["complete trial"].x) == [90, 195]
+    assert list(traces["curve cut short"].x) == [102]
+    assert list(traces["failed"].x) == [105]
+    assert list(traces["best so far"].x) == [90, 195, 195]
+    assert list(traces["best so far"].y) == pytest.approx([50, 80, 80])
     axis = figure.layout.updatemenus[0].buttons[1].args[1]
     assert axis["xaxis.title.text"] == "epochs of training in the search"
 

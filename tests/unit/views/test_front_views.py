@@ -103,8 +103,8 @@ def test_a_figure_has_a_panel_for_each_cost_with_the_same_front() -> None:
     assert figures_front.line(snapshot, "energy_pj") == energy
     kept = [spot.x for spot in figures_front.line(snapshot, "n_synapses")]
     assert kept == [400.0, 1200.0], "what it alone would keep"
-    told = [len(figures_front.reported(snapshot, name)) for name in fronts.BOTH]
-    assert told == [2, 1], "what is not told is not drawn"
+    counts = [len(figures_front.reported(snapshot, name)) for name in fronts.BOTH]
+    assert counts == [2, 1], "what is not told is not drawn"
     figure = figures_front.figure(snapshot)
     rings = [t for t in figure.data if t.name == "front of the search" and t.mode == "markers"]
     assert [sorted(trace.text) for trace in rings] == [sorted(rings[0].text)] * 2

@@ -36,13 +36,13 @@ def drawn(function: Function, n: int, seed: int = 0, **spec: Any) -> Result:
 @pytest.mark.parametrize("seed", range(3))
 def test_parameters_that_matter_lead(seed: int) -> None:
     study = drawn(lambda p: -3 * (p["x"] - 0.3) ** 2 + (p["colour"] == "red"), 300, seed)
-    found = importance.measure(study)
-    assert {*found} == {"x", "colour", "k", "rate_per_ns"}
-    assert {*[*found][:2]} == {"x", "colour"}
-    assert sum([*found.values()][2:]) < 0.15
-    assert math.isclose(sum(found.values()), 1.0)
-    (bars,) = importance.bars(found).data
-    assert bars.y == tuple(found)
+    shares = importance.measure(study)
+    assert {*shares} == {"x", "colour", "k", "rate_per_ns"}
+    assert {*[*shares][:2]} == {"x", "colour"}
+    assert sum([*shares.values()][2:]) < 0.15
+    assert math.isclose(sum(shares.values()), 1.0)
+    (bars,) = importance.bars(shares).data
+    assert bars.y == tuple(shares)
     assert bars.text == tuple(f"{value:.1f}" for value in bars.x)
 
 

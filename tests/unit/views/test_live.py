@@ -65,19 +65,19 @@ def test_plain_lines_count_say_the_best_and_give_the_parameters(
 ) -> None:
     view = PlainView(at(23))
     view.update(at(25))
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("toy-study: 23 of 60 trials settled: ")
-    assert [line.split("] ")[0] for line in said[1:]] == ["[24/60", "[25/60"]
-    number = int(said[2].split("trial ")[1].split()[0])
+    output = capsys.readouterr().out.splitlines()
+    assert output[0].startswith("toy-study: 23 of 60 trials settled: ")
+    assert [line.split("] ")[0] for line in output[1:]] == ["[24/60", "[25/60"]
+    number = int(output[2].split("trial ")[1].split()[0])
     slot = DONE.search[number]
-    assert f"trial {number} complete {formatting.score_cell(DONE.spec, slot)} (best " in said[2]
-    assert f" x={slot.params['x']:.4g} k={slot.params['k']} rate_per_ns=" in said[2]
+    assert f"trial {number} complete {formatting.score_cell(DONE.spec, slot)} (best " in output[2]
+    assert f" x={slot.params['x']:.4g} k={slot.params['k']} rate_per_ns=" in output[2]
     view.update(DONE)
-    said = capsys.readouterr().out.splitlines()
-    failed = next(line for line in said if " failed: " in line)
+    output = capsys.readouterr().out.splitlines()
+    failed = next(line for line in output if " failed: " in line)
     assert failed.endswith("failed: ValueError: tau_ns is too short")
-    assert said[-1].startswith("[confirmation 20/20] trial ")
-    assert "fresh seed 10 of 10: 9" in said[-1]
+    assert output[-1].startswith("[confirmation 20/20] trial ")
+    assert "fresh seed 10 of 10: 9" in output[-1]
 
 
 def test_plain_output_says_that_it_waits(
@@ -88,10 +88,10 @@ def test_plain_output_says_that_it_waits(
     view = PlainView(at(12, running=4))
     for _ in range(3):
         view.update(at(12, running=4))
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 2
-    assert said[1].startswith("waiting: 12 of 60 trials settled")
-    assert "; 1 workers alive, last heartbeat 3 s ago; about " in said[1]
+    output = capsys.readouterr().out.splitlines()
+    assert len(output) == 2
+    assert output[1].startswith("waiting: 12 of 60 trials settled")
+    assert "; 1 workers alive, last heartbeat 3 s ago; about " in output[1]
     assert waiting_line(at(12, workers=())).endswith("; no worker serves this study")
 
 

@@ -96,13 +96,13 @@ def test_verdict(snapshot: StudySnapshot, sentence: str) -> None:
 
 
 def test_where_the_series_are_told_a_verdict_says_how_well_scores_are_known() -> None:
-    def told(*trials: Trial, **info: int) -> tuple[Trial, ...]:
+    def with_info(*trials: Trial, **info: int) -> tuple[Trial, ...]:
         known = (tuple(replace(member, info=info) for member in t.members) for t in trials)
         return tuple(replace(t, members=own) for t, own in zip(trials, known, strict=True))
 
     found = study([0.61, 0.63] * 5)
-    search = told(*found.search, n_train=35, n_scored=15)
-    fresh = told(*found.confirm, n_train=50, n_scored=150)
+    search = with_info(*found.search, n_train=35, n_scored=15)
+    fresh = with_info(*found.confirm, n_train=50, n_scored=150)
     before = verdict.verdict(snapshots.changed(found, search=search, confirm=()))
     assert "3 members, validation; standard error 5.2 points on 28 series)" in before
     assert verdict.verdict(snapshots.changed(found, search=search, confirm=fresh)) == (

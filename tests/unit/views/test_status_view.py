@@ -118,14 +118,14 @@ def test_columns_that_find_no_room_are_dropped_and_then_the_widest_are_cut() -> 
 
 
 def test_trials_that_were_computed_elsewhere_are_counted() -> None:
-    found: list[dict[str, Any]] = [{}, *({"numerics": own} for own in "aabb")]
+    lineages: list[dict[str, Any]] = [{}, *({"numerics": own} for own in "aabb")]
     slots = tuple(
-        snapshots.slot(k, SlotState.COMPLETE, lineage=lineage) for k, lineage in enumerate(found)
+        snapshots.slot(k, SlotState.COMPLETE, lineage=lineage) for k, lineage in enumerate(lineages)
     )
     snapshot = snapshots.snapshot(snapshots.spec(), slots)
-    said = (
+    ending = (
         "; 2 of 4 trials and confirmations ran on another type of CPU, or with other package "
         "versions or thread counts (lineage)"
     )
-    assert verdict.progress(snapshot).endswith(said)
+    assert verdict.progress(snapshot).endswith(ending)
     assert not verdict.remarks(snapshots.snapshot(snapshots.spec(), slots[:3]))
