@@ -24,7 +24,7 @@ LAYERS = "layers"
 
 
 MAX_POINTS = 100_000
-"""Of a sweep, which makes them all before its first trial."""
+"""Limit on the points of a sweep, which makes them all before its first trial."""
 
 
 def _unless_true(value: bool | None) -> bool | None:
@@ -113,7 +113,7 @@ class Dimension(Table):
 
     @property
     def size(self) -> int:
-        """How many values ``grid`` would make, without making them."""
+        """Length of ``grid``, without making it."""
         if self.choices is not None:
             return len(self.choices)
         low, high = self.ends
@@ -121,21 +121,21 @@ class Dimension(Table):
 
     @property
     def grid(self) -> list[ParamValue]:
-        """Its choices, or the whole numbers of its range, in its steps."""
+        """Its choices, or the whole numbers of its range in its steps."""
         if self.choices is not None:
             return list(self.choices)
         return [round(self.ends[0] + i * float(self.step or 1)) for i in range(self.size)]
 
     @property
     def allowed(self) -> str:
-        """What it allows, for messages: ``1 to 100``, ``1 to 9 in steps of 2``, ``a | b``."""
+        """Its values in words: ``1 to 100``, ``1 to 9 in steps of 2``, ``a | b``."""
         if self.choices is not None:
             return " | ".join(map(str, self.choices))
         steps = "" if self.step is None else f" in steps of {self.step:g}"
         return f"{self.low:g} to {self.high:g}{steps}"
 
     def inside(self, value: ParamValue, *, whole: bool) -> ParamValue | None:
-        """The choice that equals a value, or the value itself; None if it lies outside.
+        """Return the choice that equals a value, or the value itself; None if it lies outside.
 
         ``whole``: of a range without steps, whole numbers alone lie inside.
         """
@@ -152,114 +152,114 @@ class Dimension(Table):
         return value if math.isclose(steps, round(steps), abs_tol=1e-8) else None
 
     def is_there(self, params: Mapping[str, Any]) -> bool:
-        """Whether a trial with these parameters has it."""
+        """Return whether a trial with these parameters has this dimension."""
         conditions = (self.when or {}).items()
         return all(name in params and has(values, params[name]) for name, values in conditions)
 
 
 def has(values: Sequence[ParamValue], value: ParamValue) -> bool:
-    """Whether ``value`` is one of them: true is not 1."""
+    """Return whether ``value`` is one of ``values``; true is not 1."""
     return any(v == value and isinstance(v, bool) == isinstance(value, bool) for v in values)
 
 
 def split(name: str) -> tuple[str, int | None]:
-    """The parameter that a dimension is of, and the layer, if it is one layer's.
+    """Split the name of a dimension into a parameter and a layer, or None.
 
     >>> split("tau_ns.0"), split("tau_ns"), split("variability.tau_spread")
     (('tau_ns', 0), ('tau_ns', None), ('variability.tau_spread', None))
     """
-    found = re.fullmatch(r"(.+)\.(\d+)", name)
-    return (found[1], int(found[2])) if found else (name, None)
+    match = re.fullmatch(r"(.+)\.(\d+)", name)
+    return (match[1], int(match[2])) if match else (name, None)
 
 
 def expanded(space: Mapping[str, Dimension], depths: Sequence[int]) -> dict[str, Dimension]:
-    """A dimension for each entry, or for each layer of one that is searched layer by layer.
+    """Return a dimension for each entry, or one per layer where ``per_layer`` says so.
 
     Args:
         space: as the file has it.
-        depths: how many layers there may be. If several, a layer is there where there are so many.
+        depths: possible numbers of layers. If several, the deeper layers are conditional.
     """
-    found = dict[str, Dimension]()
+    result = dict[str, Dimension]()
     for name, dimension in space.items():
         for layer in range(max(depths)) if dimension.per_layer else ():
-            when, deep = dict(dimension.when or {}), tuple(d for d in depths if d > layer)
+            when, deeper = dict(dimension.when or {}), tuple(d for d in depths if d > layer)
             if LAYERS in when:
-                when[LAYERS] = tuple(d for d in deep if d in when[LAYERS])
-            elif len(deep) < len(depths):
-                when[LAYERS] = deep
-            if when.get(LAYERS, deep):
-                own = {"per_layer": None, "when": when or None}
-                found[f"{name}.{layer}"] = dimension.model_copy(update=own)
+                when[LAYERS] = tuple(d for d in deeper if d in when[LAYERS])
+            elif len(deeper) < len(depths):
+                when[LAYERS] = deeper
+            if when.get(LAYERS, deeper):
+                changes = {"per_layer": None, "when": when or None}
+                result[f"{name}.{layer}"] = dimension.model_copy(update=changes)
         if not dimension.per_layer:
-            found[name] = dimension
-    return found
+            result[name] = dimension
+    return result
 
 
 def ordered(dimensions: Mapping[str, Dimension]) -> list[str]:
-    """Names in the order in which values are suggested: by name, after those it depends on.
+    """Return names in the order of suggestions: alphabetical, each after those it depends on.
 
     Raises:
         CycleError: some depend on each other; the message is their names.
     """
-    left, found = sorted(dimensions), dict[str, None]()
-    while left:
-        free = [n for n in left if not (dimensions[n].when or {}).keys() - found.keys()]
+    rest, order = sorted(dimensions), dict[str, None]()
+    while rest:
+        free = [n for n in rest if not (dimensions[n].when or {}).keys() - order.keys()]
         if not free:
-            raise CycleError(", ".join(left))
-        found |= dict.fromkeys(free)
-        left = [name for name in left if name not in found]
-    return [*found]
+            raise CycleError(", ".join(rest))
+        order |= dict.fromkeys(free)
+        rest = [name for name in rest if name not in order]
+    return [*order]
 
 
 def present(dimensions: Mapping[str, Dimension], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the parameters that a trial has which begins with them.
+    """Return the parameters whose conditions hold.
 
-    What is given of a dimension that depends on one that is not given is left out. ``dimensions``
-    are in the order of ``ordered``.
+    A dimension is left out if it depends on one without a value. ``dimensions`` are in the order of
+    ``ordered``.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, dimension in dimensions.items():
-        if name in params and dimension.is_there(found):
-            found[name] = params[name]
-    return found
+        if name in params and dimension.is_there(values):
+            values[name] = params[name]
+    return values
 
 
 def folded(values: Mapping[str, Any], layers: Any, default: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters, of which those of layers are put together as a list of ``layers`` values.
+    """Join the values of single layers to one list of ``layers`` values for each parameter.
 
-    Where only some layers have a value of their own, the others have that of the whole network.
+    A layer without a value of its own has that of the whole network.
 
     Args:
         values: parameters and dimensions by name.
-        layers: how many there are; the objective refuses what is no whole number.
-        default: what parameters are that are not among the values.
+        layers: number of layers; the objective refuses one that is not whole.
+        default: values of the parameters that are missing.
     """
-    found = {name: value for name, value in values.items() if split(name)[1] is None}
+    params = {name: value for name, value in values.items() if split(name)[1] is None}
     depth = layers if isinstance(layers, int) else 1
     for name, value in values.items():
         parameter, layer = split(name)
         if layer is not None:
-            whole = found.get(parameter, default.get(parameter))
+            whole = params.get(parameter, default.get(parameter))
             each = [*whole] if isinstance(whole, list | tuple) else [whole] * depth
-            found[parameter] = [*each[:layer], value, *each[layer + 1 :]][: len(each)]
-    return found
+            params[parameter] = [*each[:layer], value, *each[layer + 1 :]][: len(each)]
+    return params
 
 
 def unfolded(values: Mapping[str, Any], dimensions: Mapping[str, Dimension]) -> dict[str, Any]:
-    """Values as people write them, by dimension: the inverse of ``folded``.
+    """Split values as people write them by dimension: the inverse of ``folded``.
 
-    One number for a parameter that is searched layer by layer is that of each layer.
+    One number for a parameter that is searched layer by layer counts for each layer.
     """
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, value in values.items():
-        layers = [own for own in dimensions if split(own)[0] == name != own]
+        layers = [item for item in dimensions if split(item)[0] == name != item]
         if name in dimensions or not layers:
-            found[name] = value
+            result[name] = value
         elif isinstance(value, list | tuple):
-            found |= {f"{name}.{layer}": own for layer, own in enumerate(value)}
+            result |= {f"{name}.{layer}": item for layer, item in enumerate(value)}
         else:
-            found |= dict.fromkeys(layers, value)
-    return found
+            result |= dict.fromkeys(layers, value)
+    return result
 
 
 class Range(Table):
@@ -285,7 +285,7 @@ class Curve(Table):
     values: tuple[ParamValue, ...] | None = None
     range: Range | None = None
     fixed: dict[str, ParamValue] = Field(default_factory=dict)
-    """What is the same on the whole curve, and another on other curves."""
+    """Parameters that are constant on this curve, and may differ on others."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -328,19 +328,19 @@ class Sweep(Table):
 
     @property
     def size(self) -> int:
-        """How many points, and so trials, there are."""
+        """Number of points, which is that of trials."""
         return sum(len(curve.at) for curve in self.curves)
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
-        """Every parameter that a curve varies or sets, those that vary first."""
+        """Parameters that a curve varies or sets, the varied ones first."""
         varied = [name for curve in self.curves for name in curve.names]
         kept = [name for curve in self.curves for name in curve.fixed]
         return tuple(dict.fromkeys([*varied, *kept]))
 
     @cached_property
     def named(self) -> bool:
-        """Whether some x is a name, so that the axis is one of names."""
+        """Whether some x is a name, so that the axis has names."""
         return any(isinstance(x, bool | str) for curve in self.curves for x in curve.at)
 
     @cached_property

@@ -15,13 +15,13 @@ from hpo.study.spec import BOUNDS, StudySpec
 from hpo.study.trials import SlotState, Trial
 
 LEAST = 20
-"""So many trials must be settled before anything is said."""
+"""Settled trials before a bound is reported."""
 BEST = 5
-"""So many of the best are looked at, or the best tenth if that is more."""
+"""Number of best trials to look at; the best tenth if that is more."""
 WITHIN = 0.02
 """A trial lies at a bound if it is no farther from it than this share of the range."""
 CHANCE = 0.01
-"""As many at one bound must be less probable than this where all values are as good."""
+"""Significance level: the probability of as many at one bound if all values were equally good."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +33,15 @@ class Edge:
     value: float | int
     """The bound as it is."""
     trials: int
-    """How many of the best lie at it."""
+    """Number of the best trials at it."""
     of: int
-    """How many of the best were looked at."""
+    """Number of best trials looked at."""
     widen: float | int
     """A next bound, which the objective allows."""
 
 
 def edges(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) -> list[Edge]:
-    """The bounds at which the best trials of a search lie, in the order of the space.
+    """Return the bounds at which the best trials of a search lie, in the order of the space.
 
     None before ``LEAST`` trials are settled; and none where the objective allows no wider range, as
     of a density of 1. ``ranking`` holds the complete ones of the trials of the ``search``, the best
@@ -51,21 +51,21 @@ def edges(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) ->
         return []
     best = _best(spec, ranking, search)
     ranges = [name for name, dimension in spec.dimensions.items() if dimension.choices is None]
-    own = {name: [trial for trial in best if name in trial.params] for name in ranges}
-    found = [_edge(spec, name, some) for name, some in own.items() if len(some) >= BEST]
-    return [edge for edge in found if edge is not None]
+    by_name = {name: [trial for trial in best if name in trial.params] for name in ranges}
+    candidates = [_edge(spec, name, some) for name, some in by_name.items() if len(some) >= BEST]
+    return [edge for edge in candidates if edge is not None]
 
 
 def _best(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) -> list[Trial]:
-    """The best of different parameters: complete ones first, then those that left a race."""
+    """Return the best trials, without repeats: complete ones, then those that left a race."""
     left = [t for t in search if t.compares and t.state != SlotState.COMPLETE]
     sign = -1.0 if spec.maximize else 1.0
     left.sort(key=lambda trial: (sign * (trial.score or 0.0), trial.number))
     distinct: dict[tuple[Any, ...], Trial] = {}
     for trial in (*ranking, *left):
         distinct.setdefault(tuple(trial.params.get(name) for name in spec.dimensions), trial)
-    found = list(distinct.values())
-    return found[: max(BEST, len(found) // 10)]
+    trials = list(distinct.values())
+    return trials[: max(BEST, len(trials) // 10)]
 
 
 def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
@@ -88,7 +88,7 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
 
 
 def _place(spec: StudySpec, name: str, slot: Trial) -> float:
-    """Where a trial lies in a range: 0 at its low end, 1 at its high one; of a log range by it."""
+    """Return the place of a trial in a range, from 0 to 1, on a log scale if the range is one."""
     dimension = spec.dimensions[name]
     low, high = dimension.ends
     value = float(slot.params.get(name, math.nan))
@@ -98,7 +98,7 @@ def _place(spec: StudySpec, name: str, slot: Trial) -> float:
 
 
 def discrete(spec: StudySpec, name: str) -> bool:
-    """Whether a range has so few values that a bound is a value of its own."""
+    """Return whether a range has few enough values for a bound to be one of them."""
     dimension = spec.dimensions[name]
     if spec.kind(name) != "int" and dimension.step is None:
         return False
@@ -106,18 +106,18 @@ def discrete(spec: StudySpec, name: str) -> bool:
 
 
 def _next(spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]) -> float | None:
-    """A bound beyond this one by a quarter of a log range, or half of another one, of few digits.
+    """Return a bound beyond this one by a quarter of a log range, or half of a linear one.
 
     None where the objective allows no farther one beside the parameters of the trial.
     """
     dimension, parameter = spec.dimensions[name], spec.parameter(name)
     low, high = dimension.ends
     old, other, sign = (low, high, -1.0) if bound == "low" else (high, low, 1.0)
-    wanted = old * (old / other) ** 0.25 if dimension.log else old + (old - other) / 2
+    target = old * (old / other) ** 0.25 if dimension.log else old + (old - other) / 2
     least = dimension.step or (1 if parameter.whole else 0)
-    wanted = old + sign * max(least, abs(wanted - old))
+    target = old + sign * max(least, abs(target - old))
     limits = [own for key, own in parameter.bounds.items() if key in _LIMITS[bound]]
-    beyond = [wanted, *limits, *((old + own) / 2 for own in limits)]
+    beyond = [target, *limits, *((old + own) / 2 for own in limits)]
     if step := dimension.step:
         steps = [math.floor(abs(far - old) / step + 1e-9) for far in beyond]
         values = [float(f"{old + sign * n * step:.12g}") for n in steps]

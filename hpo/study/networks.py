@@ -1,4 +1,4 @@
-"""Trained networks: what is stored of each, what is claimed of several, and how it was checked.
+"""Trained networks: the stored record of each, the claim about several, and its checks.
 
 Checks are of the time step (``Solved``), of the thermal power of the oscillators (``Thermal``),
 which is that of an oscillator without a drive over that at which it saturates, and of simulated
@@ -43,7 +43,7 @@ class Member:
 
     @property
     def claimed(self) -> float:
-        """Its score on the solved equation, if that is known: what counts in a search."""
+        """Its score on the solved equation, if known: the one that counts in a search."""
         return self.score if self.solved is None else self.solved.score
 
     @property
@@ -58,17 +58,17 @@ class Member:
 
 
 class Networks:
-    """Trained networks of one configuration: what is claimed of them, and how it was checked.
+    """Trained networks of one configuration: the claimed score and its checks.
 
-    What is claimed is a property of the differential equation where every network was tested on it,
-    with a refined integration step; else it is the score at the study's own step.
+    The claimed score is a property of the differential equation where every network was tested with
+    a refined integration step; else it is the score at the study's own step.
     """
 
     members: tuple[Member, ...]
 
     @property
     def checks(self) -> list[Solved]:
-        """The checks of those networks whose time step was checked."""
+        """Checks of the time step, of the networks that have one."""
         return [m.solved for m in self.members if m.solved is not None]
 
     @property
@@ -83,7 +83,7 @@ class Networks:
 
     @property
     def scores(self) -> tuple[float, ...]:
-        """Those claimed: on the solved equation if every network was checked, else at the step."""
+        """Claimed scores: on the solved equation if every network was checked, else at the step."""
         return tuple(s.score for s in self.checks) if self.checked else self.step_scores
 
     @property
@@ -97,7 +97,7 @@ class Networks:
         return mean_of(self.step_scores)
 
     def estimate(self, spec: StudySpec, protocol: Protocol = Protocol.CONFIRM) -> Estimate:
-        """What is claimed, once there is a score, and how well it is known."""
+        """Return the claimed score and its standard error, once there is a score."""
         infos = [member.info for member in self.members] if spec.is_accuracy else []
         how: Any = {"validated": protocol == Protocol.VALIDATION, "folds": spec.task_params.folds}
         return intervals.of_networks(self.scores, infos, **how)
@@ -106,7 +106,7 @@ class Networks:
     def thermal(self) -> Thermal | None:
         """Their checks as one: mean scores, all chips; None if a network was not checked.
 
-        The score holds below the lowest power below which that of each network does.
+        ``holds_below`` is the lowest of all networks.
         """
         known = [thermal for m in self.members if (thermal := m.thermal) is not None]
         if not known or len(known) < len(self.members):
@@ -120,12 +120,12 @@ class Networks:
 
 
 def mean_of(scores: Sequence[float]) -> float:
-    """The mean; NaN of none."""
+    """Return the mean; NaN of none."""
     return statistics.fmean(scores) if scores else math.nan
 
 
 def std_of(scores: Sequence[float]) -> float:
-    """The sample standard deviation (n - 1); NaN below two."""
+    """Return the sample standard deviation (n - 1); NaN below two."""
     return statistics.stdev(scores) if len(scores) > 1 else math.nan
 
 
@@ -137,20 +137,20 @@ class Confirmation(Networks):
     """Number of the search trial."""
     params: Mapping[str, ParamValue]
     search_score: float
-    """What the search claims of it; see ``Result.claimed``."""
+    """The search's claim; see ``Result.claimed``."""
     costs: tuple[float, ...] = ()
-    """Means over the fresh seeds of those that the study searches; before there are any, what the
-    trial of the search costs."""
+    """Means over the fresh seeds of the costs in ``[cost]``; before there are any, those of the
+    search trial."""
     told: Mapping[str, float] = field(default_factory=dict)
-    """Likewise of all that the objective tells of costs, by name."""
+    """Likewise all costs of the objective, by name."""
     members: tuple[Member, ...]
     """One per settled fresh seed."""
     wanted: int
-    """How many fresh seeds there will be."""
+    """Number of fresh seeds in all."""
     failed: int
 
     def __repr__(self) -> str:
-        """What a notebook shows: what is claimed, and of which parameters."""
+        """Return the claim and the parameters, for a notebook."""
         n = f"on {len(self.scores)} fresh seeds" + ", solved" * self.checked
         claim = f"{self.mean:.4g} ± {self.std:.2g} {n}"
         return f"<Confirmation of trial {self.source}: {claim}, params={dict(self.params)}>"
@@ -178,7 +178,7 @@ class Confirmation(Networks):
 
     @property
     def unsettled(self) -> int:
-        """How many networks' scores still change at the finest step that was tried."""
+        """Number of networks whose score still changes at the finest step tried."""
         return sum(not solved.converged for solved in self.checks)
 
     @property
@@ -188,11 +188,11 @@ class Confirmation(Networks):
 
     @property
     def trained_steps_per_point(self) -> int | None:
-        """Those of the training, and of ``step_scores``."""
+        """Steps per input point of the training, and of ``step_scores``."""
         return max((solved.trained_steps_per_point for solved in self.checks), default=None)
 
     def told_of(self, spec: StudySpec) -> dict[str, Any]:
-        """What Optuna's user attribute ``hpo:confirmed`` says of it."""
+        """Return the value of Optuna's user attribute ``hpo:confirmed``."""
         facts: dict[str, Any] = {"trial": self.source, "mean": self.mean, "std": self.std}
         facts |= {"scores": self.scores, "failed": self.failed}
         facts |= {"cost": spec.told_costs(self.costs)} if self.costs else {}
@@ -207,20 +207,20 @@ class Confirmation(Networks):
 
 
 def others(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, float]:
-    """The scores that are other results than the claimed one, by field, the worst kind first.
+    """Return the scores that differ from the claimed one, by field, the worst kind first.
 
     A warm network may score otherwise without thermal power: there is no such oscillator.
     """
     if thermal is None:
         return {}
-    found = {"at_device": thermal.at_device} if thermal.power == 0 else {}
-    found |= {"noisy": statistics.fmean(thermal.noisy)} if thermal.noisy else {}
-    found |= {"third": thermal.third, "triple": thermal.triple}
-    return {name: score for name, score in found.items() if spec.differs(score, mean)}
+    scores = {"at_device": thermal.at_device} if thermal.power == 0 else {}
+    scores |= {"noisy": statistics.fmean(thermal.noisy)} if thermal.noisy else {}
+    scores |= {"third": thermal.third, "triple": thermal.triple}
+    return {name: score for name, score in scores.items() if spec.differs(score, mean)}
 
 
 def thermal_record(thermal: Thermal | None) -> dict[str, Any] | None:
-    """Scores at other thermal powers as records tell them, with mean and deviation of the chips."""
+    """Return scores at other thermal powers for records, with mean and deviation of the chips."""
     if thermal is None:
         return None
     noisy = thermal.noisy
@@ -231,7 +231,7 @@ def thermal_record(thermal: Thermal | None) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Yield:
-    """How many of the simulated chips reach a score."""
+    """The share of simulated chips that reach a score."""
 
     threshold: float
     """That score."""
@@ -250,7 +250,7 @@ class Yield:
 
 
 def chip_yield(spec: StudySpec, chips: Sequence[float]) -> Yield | None:
-    """The yield of scores on chips; None without chips, or where no score is asked of them."""
+    """Return the yield of scores on chips; None without chips or a threshold."""
     own = spec.confirm.yield_above if spec.confirm else None
     least = spec.reported.score if own is None and spec.reported else own
     if least is None or not chips:

@@ -1,6 +1,6 @@
 """Several objectives: which trials no other beats in score and costs, which of them are confirmed.
 
-The one place of these rules: snapshots, claims and overviews ask here. Pure functions of numbers.
+The one place of these rules, for snapshots, claims and overviews. Pure functions of numbers.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ S = TypeVar("S", bound=_Scored)
 
 
 def front(spec: StudySpec, trials: Iterable[S]) -> list[S]:
-    """The Pareto front, cheapest first: what no other trial beats in the score and every cost.
+    """Return the Pareto front, cheapest first: trials that no other beats in score and every cost.
 
     The trials are complete, each with a score and the costs of ``[cost]``, of which the first
     decides what is cheaper, and the next among equals. Of equal trials the earlier one counts.
     """
-    found: list[S] = []
+    front: list[S] = []
     edge: list[tuple[float, ...]] = []
     # in this order no trial is beaten by a later one, and none is cheaper in its first cost than
     # those before it: ``edge`` is the best of these in all that is left to compare
     for trial in sorted(trials, key=lambda t: (t.costs, -_good(spec, t), t.number)):
         own = (*trial.costs[1:], -_good(spec, trial))
         if not any(_beats(other, own) for other in edge):
-            found.append(trial)
+            front.append(trial)
             edge = [own, *(other for other in edge if not _beats(own, other))]
-    return found
+    return front
 
 
 def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether one is nowhere larger."""
+    """Return whether ``one`` is nowhere larger."""
     return all(map(le, one, other))
 
 
 def order(spec: StudySpec, trials: Iterable[S]) -> list[S]:
-    """The front in the order in which it is confirmed: the first ``confirm.top`` of it are.
+    """Return the front in the order of confirmation; the first ``confirm.top`` are confirmed.
 
-    The aim is the least cost that holds the reported score. So those come first that reached it in
-    the search, from the cheapest on, of several costs by each of them in turn; the most accurate
-    one is the last that is confirmed. What did not reach it follows, the most accurate first;
-    without a reported score, that is all.
+    The aim is the least cost that holds the reported score. Trials that reached it in the search
+    come first, from the cheapest on, of several costs by each of them in turn; the most accurate
+    one is the last that is confirmed. Trials that did not reach it follow, the most accurate first.
+    Without a reported score, all are in this order.
     """
     cheap_first = front(spec, trials)
     best_first = sorted(cheap_first, key=lambda t: -_good(spec, t))
@@ -70,14 +70,14 @@ def order(spec: StudySpec, trials: Iterable[S]) -> list[S]:
 
 
 def _in_turn(trials: Sequence[S], n_costs: int) -> list[S]:
-    """The cheapest by the first cost, that by the second, and so on; then the next by each."""
+    """Return the cheapest trial by each cost in turn, then the next by each."""
     by_cost = [sorted(trials, key=lambda t: t.costs[k]) for k in range(n_costs)]
     turns = (trial for turn in zip(*by_cost, strict=True) for trial in turn)
     return list({trial.number: trial for trial in turns}.values())
 
 
 def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | None:
-    """The confirmed result that a study is named by: the cheapest that holds the reported score.
+    """Return the confirmed result of the headline: the cheapest that holds the reported score.
 
     Its mean over the fresh seeds must reach it. Of several costs the first decides, and the next
     among equals. If none does, or none is reported: the one with the best mean. Of equals, the
@@ -90,13 +90,13 @@ def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | 
 
 
 def holds(spec: StudySpec, score: float) -> bool:
-    """Whether a score reaches the reported one; False where none is reported."""
+    """Return whether a score reaches the reported one; False where none is reported."""
     if spec.reported is None:
         return False
     return score >= spec.reported.score if spec.maximize else score <= spec.reported.score
 
 
 def _good(spec: StudySpec, trial: _Scored) -> float:
-    """The score, more of which is better."""
+    """Return the score with a sign that makes more better."""
     assert trial.score is not None, "a trial on the front is complete"
     return trial.score if spec.maximize else -trial.score

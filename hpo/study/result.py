@@ -1,8 +1,8 @@
-"""What a study has found at one moment: made once from a snapshot, the one input of every view.
+"""The result of a study at one moment: made once from a snapshot, the one input of every view.
 
 There are three kinds. A :class:`Search` looks for the best score; a :class:`Front` for the least
-cost of every score; a :class:`Sweep` measures every point and selects none. Views format what they
-find here and derive nothing.
+cost of every score; a :class:`Sweep` measures every point and selects none. Views format a result
+and derive nothing.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far the search of a study is."""
+    """The progress of a search."""
 
     trials: int
-    """How many there will be, as far as is known."""
+    """Number of trials in all, as known now."""
     settled: int
     held: int
     """Trials that a worker is at work on."""
@@ -54,7 +54,7 @@ class Progress:
     enqueued: int
     """Trials that were given parameters by hand, and are not begun."""
     ended: Mapping[tuple[SlotState, str], int]
-    """How many trials ended how, in the order of the states: each a state and what it is called."""
+    """Numbers of trials by state and its name, in the order of the states."""
     epochs: int
     """Epochs of training of all search trials."""
     confirmation_epochs: int
@@ -62,18 +62,18 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
-    """The score that a study is named by: the confirmed one, else what the search claims."""
+    """The score of a study: the confirmed one, else the search's claim."""
 
     trial: int
     estimate: Estimate
-    """The score, with how well it is known; the best score of a search, a lucky one, is not."""
+    """The score with its standard error; the best score of a search, a lucky one, has none."""
     std: float | None
     """Sample standard deviation over the fresh seeds; None of a search, and below two scores."""
     n: int
     """Fresh seeds; 0 of a search."""
     costs: Mapping[str, float]
     reported: Estimate | None
-    """The reported score, as far as it is known."""
+    """The reported score, if there is one."""
 
     @property
     def score(self) -> float:
@@ -88,7 +88,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Result:
-    """What every study has, whatever it looks for. ``Result.of`` makes the right kind."""
+    """The common part of all results. ``Result.of`` makes the right kind."""
 
     snapshot: StudySnapshot
 
@@ -102,7 +102,7 @@ class Result:
 
     @staticmethod
     def of(snapshot: StudySnapshot) -> Search | Front | Sweep:
-        """The result of a study as it is in a snapshot."""
+        """Make the result of a snapshot."""
         if not snapshot.spec.selects:
             return Sweep(snapshot)
         return Front(snapshot) if snapshot.spec.costs else Search(snapshot)
@@ -139,7 +139,7 @@ class Result:
 
     @cached_property
     def progress(self) -> Progress:
-        """How far the search is."""
+        """The progress of the search."""
         snapshot, spec = self.snapshot, self.spec
         waiting = [t for t in self.search if t.state == SlotState.RUNNING and not t.held]
         begun = sum(trial.attempts > 0 for trial in waiting)
@@ -157,7 +157,7 @@ class Result:
 
     @property
     def utilisation(self) -> Mapping[Phase, Utilisation]:
-        """How busy workers were in search and confirmation, as far as it is known."""
+        """Utilisation of the workers in search and confirmation, where known."""
         return utilisation(self.every)
 
     @property
@@ -167,13 +167,13 @@ class Result:
 
     @cached_property
     def other_numerics(self) -> tuple[int, int]:
-        """How many trainings were computed where sums may round otherwise than for the first, and
-        how many trainings tell where they were computed."""
-        found = [t.lineage["numerics"] for t in self.every if "numerics" in t.lineage]
-        return sum(own != found[0] for own in found), len(found)
+        """Number of trainings on a machine that may round differently from the first one's, and
+        number of trainings whose machine is known."""
+        machines = [t.lineage["numerics"] for t in self.every if "numerics" in t.lineage]
+        return sum(machine != machines[0] for machine in machines), len(machines)
 
     def ended(self, state: SlotState) -> list[Trial]:
-        """Trials and confirmation trainings that ended in a state."""
+        """Return the trials and confirmation trainings that ended in a state."""
         return [trial for trial in self.every if trial.state == state]
 
     @property
@@ -183,7 +183,7 @@ class Result:
 
     @cached_property
     def stuck(self) -> list[Trial]:
-        """Those that have lost so many workers that the study was stopped."""
+        """Trials that stopped the study because they lost too many workers."""
         return [trial for trial in self.every if trial.is_stuck]
 
     def called(self, trial: Trial) -> str:
@@ -191,7 +191,7 @@ class Result:
         confirm = self.spec.confirm
         return slot_name(trial.number, trial.source, confirm.members if confirm else None)
 
-    # --- what a search finds; empty where nothing is selected ------------------------------------
+    # --- selected trials; empty where nothing is selected ----------------------------------------
 
     @property
     def ranking(self) -> Sequence[Trial]:
@@ -212,8 +212,8 @@ class Result:
     def confirmations(self) -> Sequence[Confirmation]:
         """Confirmed configurations among the best ``confirm.top``, in their order.
 
-        A longer search, or an excluded trial, can put others there: what was confirmed before is
-        then no longer a result of the study.
+        A longer search, or an excluded trial, can put others there: an earlier confirmation is then
+        no longer a result of the study.
         """
         confirm = self.spec.confirm
         if confirm is None:
@@ -228,27 +228,27 @@ class Result:
 
     @cached_property
     def confirmed(self) -> Confirmation | None:
-        """The confirmed configuration that the study is named by: the first that has a score."""
+        """The confirmed configuration of the headline: the first that has a score."""
         return next((item for item in self.confirmations if item.scores), None)
 
     @cached_property
     def baselines(self) -> Sequence[Baseline]:
-        """What the simplest things score on its task, the best first; see ``objectives``."""
+        """Scores of the simplest models on its task, the best first; see ``objectives``."""
         sign = -1.0 if self.spec.maximize else 1.0
         return sorted(self.snapshot.baselines, key=lambda one: sign * one.score)
 
     @property
     def rivals(self) -> Sequence[Baseline]:
-        """Those that views name: the best one, and the one that is most like a network of it.
+        """Baselines that views name: the best one, and the one that is most like a network.
 
-        Also the best one that the confirmed score is behind: the very best may scatter too much.
+        Also the best one that the confirmed score is behind: the best one may scatter too much.
         """
         known = [(one, self.beside(one)) for one in self.baselines]
         above = next((one for one, its in known if its and its.relation == "behind"), None)
         return [one for one, _ in known if one.is_like or one in (known[0][0], above)]
 
     def beside(self, baseline: Baseline) -> Comparison | None:
-        """Whether the confirmed score is ahead of a baseline; None while there is none."""
+        """Compare the confirmed score with a baseline; None while there is none."""
         if (item := self.confirmed) is None:
             return None
         own, maximize = item.estimate(self.spec), self.spec.maximize
@@ -265,12 +265,12 @@ class Result:
         return () if self.costs else study_edges.edges(self.spec, self.ranking, self.search)
 
     def claimed(self, trial: Trial) -> float | None:
-        """What the search claims of a trial: the score expected of it, else its score."""
+        """Return the search's claim of a trial: its posterior mean, else its score."""
         known = self.snapshot.expected.get(trial.number)
         return trial.score if known is None else known.mean
 
     def claim(self, trial: Trial) -> Estimate | None:
-        """The same, with how well it is known."""
+        """Return the same with its standard error."""
         if trial.score is None or not trial.members:
             return None
         known = self.snapshot.expected.get(trial.number)
@@ -281,7 +281,7 @@ class Result:
 
     @cached_property
     def headline(self) -> Headline | None:
-        """The score that the study is named by; None while there is none."""
+        """The score of the study; None while there is none."""
         spec, item, best, known = self.spec, self.confirmed, self.best, self.spec.reported
         reported = known and intervals.published(known.score, known.std, known.n)
         facts: dict[str, Any] = {"reported": reported}
@@ -299,7 +299,7 @@ class Result:
 
     @property
     def wanted(self) -> int:
-        """How many confirmation trainings there will be, by what is known now."""
+        """Number of confirmation trainings in all, as known now."""
         confirm = self.spec.confirm
         return 0 if confirm is None else min(confirm.top, len(self.ranking)) * confirm.members
 
@@ -312,8 +312,8 @@ class Search(Result):
     def ranking(self) -> Sequence[Trial]:
         """Complete trials, best by ``claimed`` first; of equals the earlier one."""
         sign = -1.0 if self.spec.maximize else 1.0
-        found = complete(self.search)
-        return sorted(found, key=lambda trial: (sign * (self.claimed(trial) or 0.0), trial.number))
+        trials = complete(self.search)
+        return sorted(trials, key=lambda trial: (sign * (self.claimed(trial) or 0.0), trial.number))
 
 
 @dataclass(frozen=True)
@@ -347,8 +347,8 @@ class Front(Search):
     @cached_property
     def confirmed(self) -> Confirmation | None:
         """The cheapest configuration that holds the reported score; see ``pareto.headline``."""
-        found = [item for item in self.confirmations if item.scores]
-        return pareto.headline(self.spec, [c for c in found if c.complete] or found)
+        scored = [item for item in self.confirmations if item.scores]
+        return pareto.headline(self.spec, [c for c in scored if c.complete] or scored)
 
 
 @dataclass(frozen=True)
@@ -359,25 +359,25 @@ class Sweep(Result):
 
     @cached_property
     def curves(self) -> dict[str, list[tuple[ParamValue, Trial]]]:
-        """Of each curve of ``[sweep]`` by its label, the trained points, each with its x.
+        """Trained points of each curve of ``[sweep]`` by its label, each with its x.
 
         They run along the axis, unless it is one of names: then in the order of the file.
         """
         sweep = self.spec.sweep
         if sweep is None:
             return {}
-        found: list[list[tuple[ParamValue, Trial]]] = [[] for _ in sweep.curves]
+        curves: list[list[tuple[ParamValue, Trial]]] = [[] for _ in sweep.curves]
         for trial in self.trained:
             curve, x, _ = sweep.points[trial.number]
             as_name = sweep.named and not isinstance(x, bool)
-            found[curve].append((str(x) if as_name else x, trial))
+            curves[curve].append((str(x) if as_name else x, trial))
         if not sweep.named:
-            found = [sorted(points, key=lambda point: float(point[0])) for points in found]
-        return dict(zip((curve.label for curve in sweep.curves), found, strict=True))
+            curves = [sorted(points, key=lambda point: float(point[0])) for points in curves]
+        return dict(zip((curve.label for curve in sweep.curves), curves, strict=True))
 
 
 def state_name(spec: StudySpec, trial: Trial) -> str:
-    """What the state of a trial is called; of one that was ended early, in which way."""
+    """Return the name of a trial's state; of a pruned one, how it was pruned."""
     how = ending(spec, trial) if trial.state == SlotState.PRUNED else None
     return str(how or trial.state)
 
@@ -405,7 +405,7 @@ def _confirmation(
 
 
 def told_costs(spec: StudySpec, *trials: Trial) -> dict[str, float]:
-    """Means over the networks of trials of all that the objective tells of costs, by name."""
+    """Return mean costs over the networks of trials, by name, of all that the objective has."""
     costs = {}
     for name in spec.objective_impl.costs if spec.costs else ():
         infos = [m.info[name] for trial in trials for m in trial.members if name in m.info]

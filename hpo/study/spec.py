@@ -48,7 +48,7 @@ VARIABILITY = "variability."
 def derived_seed(
     seed: int, purpose: Literal["suggest", "again", "member", "confirm"], index: int
 ) -> int:
-    """A seed in [0, 2**32) for one purpose and index, independent of all the others.
+    """Return a seed in [0, 2**32) for one purpose and index, independent of all the others.
 
     Nothing else is a source of randomness. ``member`` seeds depend on the member alone, not on the
     trial: all trials of a study train their member 0 from the same random numbers, which makes
@@ -59,7 +59,7 @@ def derived_seed(
 
 
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values of a tree of tables by dotted keys: ``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    """Return values by dotted keys: ``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
@@ -70,7 +70,7 @@ def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _canonical(value: Any) -> Any:
-    """The same JSON tree with whole numbers written as integers."""
+    """Return the same JSON tree with whole numbers as integers."""
     if isinstance(value, Mapping):
         return {key: _canonical(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -79,7 +79,7 @@ def _canonical(value: Any) -> Any:
 
 
 def _essential(table: Table, tree: dict[str, Any]) -> dict[str, Any]:
-    """What trials depend on in the stored form of a table; see ``tables.ASIDE``."""
+    """Return the part of a stored table that trials depend on; see ``tables.ASIDE``."""
     fields = type(table).model_fields
     aside = {name for name, field in fields.items() if field.json_schema_extra == {"aside": True}}
     kept = {name: value for name, value in tree.items() if name not in aside}
@@ -121,12 +121,12 @@ class Parameter:
         self.is_number = self.whole or "number" in types
         self.is_table = "object" in types or any("$ref" in kind for kind in kinds)
         self.is_hardware = bool(schema.get("hardware"))
-        """Whether it says what a device takes: it is given, and not searched."""
+        """Whether it describes the device: then it is given, not searched."""
         self.bounds = {key: kind[key] for key in BOUNDS for kind in kinds if key in kind}
-        """As JSON schemas name them, as far as there are any."""
+        """Its bounds, by their names in JSON schemas."""
 
     def typed(self, value: ParamValue) -> ParamValue:
-        """A number in its type: 1 as 1.0 where the objective takes a float."""
+        """Return a number in its type: 1 as 1.0 where the objective takes a float."""
         if isinstance(value, bool | str) or not self.is_number:
             return value
         return int(value) if self.whole else float(value)
@@ -137,7 +137,7 @@ BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 
 @lru_cache(maxsize=32)
 def _described(model: type[BaseModel]) -> dict[str, Parameter]:
-    """The fields of a model by name."""
+    """Return the fields of a model by name."""
     schema = model.model_json_schema()
     return {name: Parameter(field) for name, field in schema["properties"].items()}
 
@@ -154,10 +154,10 @@ class StudySpec(Table):
     task: dict[str, Any] = Field(default_factory=dict)
     fixed: Values = Field(default_factory=dict)
     variability: Annotated[dict[str, ParamValue] | None, BeforeValidator(_empty_is_none)] = None
-    """The hardware that networks are scored on; its keys are those of the objective's own model."""
+    """Hardware that networks are scored on; the objective's own model has its keys."""
     space: dict[str, Dimension] = Field(default_factory=dict)
     sweep: Sweep | None = None
-    """In place of a space and a sampler: points that are all measured."""
+    """Points to measure, in place of a space and a sampler."""
     sampler: tables.Sampler = tables.Sampler()
     pruner: tables.Pruner = tables.Pruner()
     racing: tables.Racing | None = None
@@ -165,15 +165,15 @@ class StudySpec(Table):
     confirm: Annotated[tables.Confirm | None, BeforeValidator(_false_is_none)] = tables.Confirm()
     """``confirm = false``: the study is done when its search is."""
     warm_start: tables.WarmStart | None = None
-    """What the first trials begin with."""
+    """Parameters of the first trials."""
     cost: tables.Cost | None = None
     constraints: Annotated[dict[str, float] | None, BeforeValidator(_empty_is_none)] = None
-    """Upper bounds of costs, by name: no network that breaks one is trained."""
+    """Upper bounds of costs, by name; a network that breaks one is never trained."""
     reported: tables.Reported | None = None
     figure: Annotated[tables.Figure | None, tables.ASIDE] = None
     require_same_numerics: Annotated[bool, tables.ASIDE] = False
-    """Refuse workers on which sums may round otherwise than for the study's first trial: another
-    processor, other versions of packages that compute, other threads."""
+    """Refuse workers that may round differently from the study's first trial: another type of CPU,
+    other versions of numerical packages, another number of threads."""
 
     @cached_property
     def objective_impl(self) -> Objective[Any, Any]:
@@ -188,7 +188,7 @@ class StudySpec(Table):
         return tasks[name](**{"name": name, **self.task})
 
     def differs(self, score: float, claimed: float) -> bool:
-        """Whether a score of the same networks is another result than the claimed one."""
+        """Return whether a score of the same networks is another result than the claimed one."""
         unit = 1.0 if self.is_accuracy else 2.0 * abs(claimed)
         return abs(score - claimed) > LARGEST_GAP * unit + 1e-9
 
@@ -206,13 +206,13 @@ class StudySpec(Table):
     def params(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> ObjectiveParams:
-        """The objective's parameters of a trial, from its ``values``."""
+        """Return the objective's parameters of a trial, from its ``values``."""
         return self.objective_impl.Params(**self.values(suggested, epochs=epochs))
 
     def values(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> dict[str, Any]:
-        """Fixed values, suggested ones, epochs and, as a table of its own, variability.
+        """Return fixed and suggested values, epochs and, as a table of its own, variability.
 
         Suggested values of single layers become one list for each parameter.
         """
@@ -229,78 +229,78 @@ class StudySpec(Table):
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """What the objective takes for parameters that nobody names."""
+        """Defaults of the objective's parameters."""
         fields = self.objective_impl.Params.model_fields.items()
         return {name: field.default for name, field in fields if not field.is_required()}
 
     @cached_property
     def dimensions(self) -> dict[str, Dimension]:
-        """What is searched, by name: of a parameter that is searched by layer, one for each."""
+        """Searched dimensions by name; one per layer of a parameter with ``per_layer``."""
         by_layer = any(dimension.per_layer for dimension in self.space.values())
         return expanded(self.space, self.depths if by_layer else [1])
 
     @cached_property
     def in_order(self) -> dict[str, Dimension]:
-        """The dimensions in the order in which a trial gets values of them."""
+        """Dimensions in the order in which a trial gets their values."""
         return {name: self.dimensions[name] for name in ordered(self.dimensions)}
 
     @property
     def is_conditional(self) -> bool:
-        """Whether there are dimensions that some trials lack."""
+        """Whether some trials lack a dimension."""
         return any(dimension.when for dimension in self.dimensions.values())
 
     def present(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of the suggested values that a trial has; see ``dimensions.present``."""
+        """Return the suggested values whose conditions hold; see ``dimensions.present``."""
         return present(self.in_order, params)
 
     def inside(self, name: str, value: ParamValue) -> ParamValue | None:
-        """A value as the space holds it: 1 as 1.0 of a float; None if it lies outside."""
+        """Return a value as the space has it: 1 as 1.0 of a float; None if it lies outside."""
         dimension = self.dimensions[name]
-        found = dimension.inside(value, whole=self.kind(name) == "int")
-        return found if found is None or dimension.choices else self.parameter(name).typed(found)
+        inside = dimension.inside(value, whole=self.kind(name) == "int")
+        return inside if inside is None or dimension.choices else self.parameter(name).typed(inside)
 
     def in_space(self, values: Mapping[str, Any]) -> dict[str, ParamValue]:
-        """Those of the values that lie in the space, as it holds them.
+        """Return the values that lie in the space, in its types.
 
-        Values that a trial which begins with the others lacks are left out.
+        Values whose conditions the others do not meet are left out.
         """
-        own = {n: v for n, v in unfolded(values, self.dimensions).items() if n in self.dimensions}
-        found = {name: self.inside(name, value) for name, value in own.items()}
-        told = self.present({name: value for name, value in found.items() if value is not None})
-        return {name: told[name] for name in own if name in told}
+        items = {n: v for n, v in unfolded(values, self.dimensions).items() if n in self.dimensions}
+        inside = {name: self.inside(name, value) for name, value in items.items()}
+        present = self.present({name: value for name, value in inside.items() if value is not None})
+        return {name: present[name] for name in items if name in present}
 
     def told(self, number: int) -> dict[str, ParamValue]:
-        """What ``[warm_start]`` tells trial ``number`` to begin with; {} if nothing."""
+        """Return the parameters that ``[warm_start]`` gives trial ``number``; {} if none."""
         points = (self.warm_start and self.warm_start.points) or ()
         return self.in_space(points[number]) if number < len(points) else {}
 
     @property
     def depths(self) -> list[int]:
-        """How many layers networks may have; 1 of objectives that know none."""
+        """Possible numbers of layers; 1 of objectives without this parameter."""
         if LAYERS in self.space:
             return [int(n) for n in self.space[LAYERS].grid if not isinstance(n, str)] or [1]
-        found = self.fixed.get(LAYERS, self.defaults.get(LAYERS))
-        return [found if isinstance(found, int) else 1]
+        layers = self.fixed.get(LAYERS, self.defaults.get(LAYERS))
+        return [layers if isinstance(layers, int) else 1]
 
     @property
     def reported_params(self) -> dict[str, Any]:
-        """Those of ``[reported.params]``, by dimension."""
+        """Parameters of ``[reported.params]``, by dimension."""
         return unfolded(self.reported.params, self.dimensions) if self.reported else {}
 
     @property
     def varied(self) -> dict[str, ParamValue]:
-        """The entries of ``[variability]``, named as a sweep names them."""
+        """Entries of ``[variability]``, by their names in a sweep."""
         return {VARIABILITY + name: value for name, value in (self.variability or {}).items()}
 
     @property
     def searchable(self) -> list[str]:
-        """The names that ``[space]`` and ``[fixed]`` know, in the order of the objective."""
+        """Names that are valid in ``[space]`` and ``[fixed]``, in the order of the objective."""
         known = _described(self.objective_impl.Params).items()
         return [name for name, own in known if name not in BUDGETED and not own.is_table]
 
     @property
     def sweepable(self) -> list[str]:
-        """The names that a curve of a sweep knows: those of variability, too."""
+        """Names that are valid in a curve of a sweep: those of variability, too."""
         model = self.objective_impl.variability
         numbers = (
             [name for name, own in _described(model).items() if own.is_number] if model else []
@@ -308,7 +308,7 @@ class StudySpec(Table):
         return [*self.searchable, *(VARIABILITY + name for name in numbers)]
 
     def parameter(self, name: str) -> Parameter:
-        """What the objective says of the parameter that a dimension is of."""
+        """Return the schema of the parameter that a dimension belongs to."""
         own = split(name)[0]
         if own.startswith(VARIABILITY) and self.objective_impl.variability:
             return _described(self.objective_impl.variability)[own.removeprefix(VARIABILITY)]
@@ -316,31 +316,31 @@ class StudySpec(Table):
 
     @property
     def costs(self) -> tuple[str, ...]:
-        """What ``[cost]`` names, in that order; empty without it."""
+        """Names of the costs in ``[cost]``, in that order; empty without it."""
         return self.cost.name if self.cost else ()
 
     @property
     def asks_costs(self) -> bool:
-        """Whether what a network costs decides something before it is trained."""
-        asked = self.pruner.name != "none" or self.sampler.name == "kriging-believer"
-        return bool(self.constraints or (self.costs and asked))
+        """Whether costs are needed before training."""
+        needed = self.pruner.name != "none" or self.sampler.name == "kriging-believer"
+        return bool(self.constraints or (self.costs and needed))
 
     def named_costs(self, costs: Sequence[float]) -> dict[str, float]:
-        """Costs by name; empty where there are none."""
+        """Return costs by name; empty where there are none."""
         return dict(zip(self.costs, costs, strict=True)) if costs else {}
 
     @property
     def cost_columns(self) -> list[str]:
-        """What tables call the costs of a trial: ``cost``, or ``cost.NAME`` of several."""
+        """Columns of a trial's costs in tables: ``cost``, or ``cost.NAME`` of several."""
         return ["cost"] if len(self.costs) == 1 else [f"cost.{name}" for name in self.costs]
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether scores are accuracies, which are shown in per cent."""
+        """Whether scores are accuracies, shown in per cent."""
         return self.objective_impl.metric == "accuracy"
 
     def told_costs(self, costs: Sequence[float]) -> float | dict[str, float] | None:
-        """Costs as records tell them: the number of one, of several numbers by name.
+        """Return costs as records have them: a number of one, numbers by name of several.
 
         None where there are none: in a study without ``[cost]``, and of a trial that failed.
         """
@@ -348,11 +348,11 @@ class StudySpec(Table):
         return named.get(self.costs[0]) if len(self.costs) == 1 else named or None
 
     def reported_costs(self, key: Literal["cost", "cost_here"]) -> dict[str, float]:
-        """What ``[reported]`` says under a key, by name, as far as it does."""
-        found = getattr(self.reported, key, None) or {}
-        if isinstance(found, int | float):
-            return dict.fromkeys(self.costs, found)
-        return {name: found[name] for name in self.costs if name in found}
+        """Return the costs under a key of ``[reported]``, by name."""
+        value = getattr(self.reported, key, None) or {}
+        if isinstance(value, int | float):
+            return dict.fromkeys(self.costs, value)
+        return {name: value[name] for name in self.costs if name in value}
 
     @property
     def confirm_epochs(self) -> int:
@@ -360,7 +360,7 @@ class StudySpec(Table):
         return (self.confirm and self.confirm.epochs) or self.budget.epochs
 
     def stored(self) -> dict[str, Any]:
-        """JSON-ready form, for database, report and hash; ``file.restore`` inverts it."""
+        """Return the JSON form for database, report and hash; ``file.restore`` inverts it."""
         tree = self.model_dump(mode="json", exclude_none=True)
         if not self.require_same_numerics:
             tree.pop("require_same_numerics")
@@ -370,7 +370,7 @@ class StudySpec(Table):
         return tree if self.confirm else {**tree, "confirm": False}
 
     def essential(self) -> dict[str, Any]:
-        """The stored form without what no trial depends on: words, figures, places of data."""
+        """Return the stored form without words, figures and paths, on which no trial depends."""
         tree = _essential(self, self.stored())
         for table, model in (("task", self.task_params), ("variability", self.hardware)):
             for place in getattr(model, "places", frozenset()) & tree.get(table, {}).keys():
@@ -390,14 +390,14 @@ class StudySpec(Table):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: StudySpec) -> list[str]:
-        """Dotted keys in which two specs differ, presentation aside; see ``essential``."""
+        """Return the dotted keys in which two specs differ, except words; see ``essential``."""
         mine, theirs = flattened(self.essential()), flattened(other.essential())
         keys = sorted(mine.keys() | theirs.keys())
         return [key for key in keys if mine.get(key) != theirs.get(key)]
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """What differs between trials, in the order of the study file."""
+        """Parameters that differ between trials, in the order of the study file."""
         return tuple(self.dimensions) if self.sweep is None else self.sweep.parameters
 
     @property
@@ -414,7 +414,7 @@ class StudySpec(Table):
 
     @property
     def swept(self) -> tuple[str, ...]:
-        """What the curves of a sweep vary; empty of other studies."""
+        """Parameters that the curves of a sweep vary; empty of other studies."""
         return tuple(dict.fromkeys(name for curve in self.curves for name in curve.names))
 
     @property
@@ -424,24 +424,24 @@ class StudySpec(Table):
 
     @property
     def aim(self) -> Literal["search", "front", "measurement", "sweep"]:
-        """What kind of study it is; see ``hpo.study.result``."""
+        """The kind of study; see ``hpo.study.result``."""
         if not self.selects:
             return "measurement" if self.sweep is None else "sweep"
         return "front" if self.costs else "search"
 
     @property
     def selects(self) -> bool:
-        """Whether it looks for a best trial: no sweep does, nor a set that is tested at once."""
+        """Whether it selects a best trial: no sweep does, nor a set that is tested at once."""
         return self.sweep is None and self.protocol != Protocol.CONFIRM
 
     def kind(self, name: str) -> Literal["float", "int", "categorical"]:
-        """How a dimension is searched, from the objective's own annotation."""
+        """Return the type of a dimension, from the objective's own annotation."""
         if self.dimensions[name].choices is not None:
             return "categorical"
         return "int" if self.parameter(name).whole else "float"
 
     def point(self, number: int) -> dict[str, ParamValue]:
-        """The parameters of trial ``number`` of a sweep."""
+        """Return the parameters of trial ``number`` of a sweep."""
         assert self.sweep is not None
         params = self.sweep.points[number][2]
         return {name: self.parameter(name).typed(params[name]) for name in self.parameters}

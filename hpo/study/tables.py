@@ -30,7 +30,7 @@ Values = dict[str, ParamValue | tuple[ParamValue, ...]]
 
 
 ASIDE = Field(json_schema_extra={"aside": True})
-"""Of a key on which no trial depends: it is no part of the hash, and may be changed later."""
+"""Marks a key on which no trial depends: it is not in the hash, and may be changed later."""
 
 
 class Table(BaseModel):
@@ -68,11 +68,11 @@ class Budget(Table):
 
     @property
     def scores(self) -> int:
-        """How many scores a network has in training."""
+        """Number of scores of a network in training."""
         return -(-self.epochs // (self.score_every or 1))
 
     def epochs_at(self, n_scores: int) -> int:
-        """Epochs after which it has so many."""
+        """Return the epoch of the ``n_scores``-th score."""
         return min(n_scores * (self.score_every or 1), self.epochs)
 
 
@@ -98,7 +98,7 @@ class Sampler(_Choice):
 
     @property
     def is_own(self) -> bool:
-        """Whether it is somebody's own, at ``package.module:Class``."""
+        """Whether it is a user's own, at ``package.module:Class``."""
         return ":" in self.name
 
 
@@ -109,25 +109,25 @@ class Pruner(_Choice):
 
 
 class Racing(Table):
-    """``[racing]``: most trials train few networks, and only those that may win train them all."""
+    """``[racing]``: most trials train few networks, and only possible winners train all."""
 
     rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
     """Numbers of networks after which a trial is compared with those before it; see ``search``."""
     reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 20
-    """Of so many trials, one goes on."""
+    """One trial in ``reduction_factor`` passes the first rung."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
-    """At a rung, only trials among so many best go on."""
+    """Limit on the trials that pass a rung: the ``keep`` best so far."""
 
 
 class Stop(Table):
-    """``[stop]``: when the search has found enough, before ``budget.trials``; see ``history``."""
+    """``[stop]``: when the search ends before ``budget.trials``; see ``history``."""
 
     target: float | None = None
     """A complete trial has this score, or a better one."""
     patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """So many trials in a row were not better than the best before them."""
+    """Number of trials in a row without an improvement."""
     max_epochs: Annotated[int, Field(ge=1, le=10**12)] | None = None
-    """So many epochs were trained in the search."""
+    """Number of epochs trained in the search."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -137,7 +137,7 @@ class Stop(Table):
 
 
 class Confirm(Table):
-    """``[confirm]``: what is retrained from fresh seeds and tested once on the test part."""
+    """``[confirm]``: retrain the best from fresh seeds, test once on the held-out test set."""
 
     top: Annotated[int, Field(ge=1, le=100)] = 1
     """Best configurations to confirm."""
@@ -146,15 +146,14 @@ class Confirm(Table):
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of a confirmation training; without it, as many as in the search."""
     by: Literal["score", "expected"] | None = None
-    """What is best: the highest score, as without it, or what the sampler's process expects of
-    another network of the same configuration."""
+    """Ranking of trials: by score, which is the default, or ``expected``, the posterior mean."""
     yield_above: Annotated[float | None, ASIDE] = None
     """Score that a simulated chip must reach to count in the yield; without it, the reported score.
     No trial depends on it."""
 
 
 TOP = 5
-"""Trials that are taken over where nobody says how many."""
+"""Default of ``warm_start.top``."""
 NEAREST = "*"
 """As ``warm_start.study``: the nearest of earlier studies, if there is one."""
 _Point = Annotated[Values, Field(min_length=1)]
@@ -182,7 +181,7 @@ class WarmStart(Table):
 
     @property
     def count(self) -> int:
-        """How many trials are told where to begin, at most."""
+        """Limit on the trials that begin at a given point."""
         return (self.top or TOP) if self.points is None else len(self.points)
 
 
@@ -196,7 +195,7 @@ class Cost(Table):
     """``[cost]``: one objective more, or several; as little as possible, beside the score."""
 
     name: Annotated[tuple[str, ...], BeforeValidator(_names)]
-    """Of ``Objective.costs``: a text, or a list; the first decides what is cheapest."""
+    """Names from ``Objective.costs``: a text, or a list; the first decides what is cheapest."""
 
     @field_serializer("name")
     def _as_written(self, name: tuple[str, ...]) -> str | list[str]:
@@ -219,25 +218,25 @@ def _positive(value: Any) -> Any:
 
 
 Published = Annotated[float | dict[str, float], BeforeValidator(_positive)]
-"""What is reported to cost: a number, or of several costs numbers by name."""
+"""A published cost: a number, or of several costs numbers by name."""
 
 
 class Reported(Table):
-    """``[reported]``: the published optimum that the study is held against, never searched from."""
+    """``[reported]``: the published optimum to compare with; the search does not begin there."""
 
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
     cost: Published | None = None
-    """What it costs, in the unit of ``[cost]``, as it was published; of several, by name."""
+    """Its published cost, in the unit of ``[cost]``; of several, by name."""
     cost_here: Published | None = None
-    """What the reported configuration costs as the objective measures it, if that is another."""
+    """Cost of the reported configuration as the objective computes it, if it differs."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
     params: Values = Field(default_factory=dict)
 
 
 class Reference(Table):
-    """One entry of ``[[figure.reference]]``: what a source states, beside what was measured.
+    """One entry of ``[[figure.reference]]``: published values beside the measured ones.
 
     Either values (``x``, ``y``), a ``window`` or a ``mark``.
     """
