@@ -1,4 +1,4 @@
-"""What is written down of studies, and how workers share it: slots under leases, in PostgreSQL."""
+"""The record of studies in PostgreSQL, which workers share by slots under leases."""
 
 __all__ = [
     "backup",

@@ -1,8 +1,8 @@
-"""Backups: a whole study in one file, and back again, in any database and under any name.
+"""Backups: export a whole study to one file; import it into any database, under any name.
 
-A backup holds every column of the ledger but its keys and leases, and what others added to the
-study in Optuna's tables (notes of optuna-dashboard, of trials, too); our rows there are made anew.
-Trials that were running are released: who claims them next goes on from their checkpoints.
+A backup holds every column of the ledger except keys and leases, and what other tools added to the
+study in Optuna's tables, such as notes of optuna-dashboard. An import recreates our rows there.
+Running trials are released: the next worker continues from their checkpoints.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState, StudyState
 
 BATCH = 50
-"""So many slots are in memory at a time."""
+"""Number of slots in memory at a time."""
 _ADDED: dict[str, Any] = {
     "user": models.StudyUserAttributeModel,
     "system": models.StudySystemAttributeModel,
 }
-"""Where others add to a study."""
+"""Optuna's tables for attributes of a study."""
 _OURS = rf"^(hpo:(spec|spec_hash|reported)|{optuna_tables.METRIC_NAMES})$"
-"""Keys there that are not theirs."""
+"""Keys of attributes that hpo writes itself."""
 _OF_TRIAL = re.compile(r"^dashboard:(\d+):")
-"""Where optuna-dashboard keeps what it knows of a trial, by Optuna's id: among the study's
-attributes. In a file, such keys name trials by number."""
+"""Keys of optuna-dashboard for a trial, by Optuna's id, among the study's attributes. In a file,
+such keys name trials by number."""
 
 
-# --- what a file holds -----------------------------------------------------------------------
+# --- format of a file ------------------------------------------------------------------------
 
 
 def _json(value: Any) -> Any:
@@ -77,7 +77,7 @@ def _amendment(value: dict[str, Any]) -> dict[str, Any]:
     try:
         Amendment.restored(value)
     except (TypeError, KeyError) as error:
-        raise ValueError(f"it is no amendment: {error}") from error
+        raise ValueError(f"not an amendment: {error}") from error
     return value
 
 
@@ -86,7 +86,7 @@ Json = Annotated[dict[str, Any], AfterValidator(_json)]
 Score = Annotated[float, Ge(-MAX_SCORE), Le(MAX_SCORE)]
 Finite = Annotated[float, AllowInfNan(False)]
 Number = Annotated[float, Strict(False)]
-"""Of a curve; one that is not finite is spelt, as JSON has none."""
+"""A value of a curve; inf and NaN are strings, since JSON has neither."""
 _KEYS = {"id", "study_id", "slot_id", "lease_until", "lease_s", "optuna_study_id"}
 _KEYS |= {"optuna_trial_id", "cost", "expected"}
 _OF_TYPE: dict[type[Any], Any] = {
@@ -112,11 +112,11 @@ _OF_COLUMN: dict[Any, Any] = {
     slots.c.amendments: list[Annotated[Json, AfterValidator(_amendment)]],
     members.c.score: Score,
 }
-"""Where more is known than the type of the column."""
+"""Columns with stricter types than the database's."""
 
 
 def _line_of(table: Table) -> Any:
-    """What a file holds of a row, without its keys, its lease, and what follows from others."""
+    """Return the model of a row in a file, without keys, lease and computed columns."""
     fields: dict[str, Any] = {}
     for column in table.c:
         kind = _OF_COLUMN.get(column, _OF_TYPE[type(column.type)])
@@ -132,11 +132,11 @@ _RECORD: dict[str, Any] = {
     "network": (bytes | None, ...),
 }
 Record = create_model("Record", __base__=Line, **_RECORD)
-"""A slot with all that hangs on it."""
+"""A slot with its members, checkpoint and network."""
 
 
 class Addition(Line):
-    """A JSON text that others added to the study in Optuna's tables."""
+    """A JSON text that another tool added to the study in Optuna's tables."""
 
     kind: Literal["user", "system"]
     key: str
@@ -157,20 +157,20 @@ Header = create_model(
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """A backup file whose header was found sound."""
+    """A backup file with a valid header."""
 
     header: Any
     spec: StudySpec
-    """Under its new name."""
+    """The spec under its new name."""
     states: Counter[str] = field(default_factory=Counter)
-    """How many search slots are in which state, of those that were read so far."""
+    """Number of search slots per state, of those read so far."""
 
 
 # --- out -------------------------------------------------------------------------------------
 
 
 def export(storage: Storage, study: str, path: Path) -> None:
-    """Write a study to a backup file, as it is at one moment; its workers need not stop.
+    """Write a snapshot of a study to a backup file; its workers need not stop.
 
     Raises:
         StudyError: there is no such study.
@@ -191,7 +191,7 @@ def export(storage: Storage, study: str, path: Path) -> None:
 
 
 def _records(connection: Connection, study_id: int) -> Iterator[Line]:
-    """The record of every slot: the search by numbers, then the confirmations."""
+    """Yield the record of every slot: the search in order, then the confirmations."""
     order = (slots.c.phase.desc(), slots.c.number)
     query = select(slots.c.id).where(slots.c.study_id == study_id).order_by(*order)
     ids = connection.scalars(query).all()
@@ -208,31 +208,31 @@ def _records(connection: Connection, study_id: int) -> Iterator[Line]:
 
 
 def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[Row[Any]]]:
-    found: dict[int, list[Row[Any]]] = {}
+    rows: dict[int, list[Row[Any]]] = {}
     query = select(table).where(table.c.slot_id.in_(ids)).order_by(*table.primary_key)
     for row in connection.execute(query):
-        found.setdefault(row.slot_id, []).append(row)
-    return found
+        rows.setdefault(row.slot_id, []).append(row)
+    return rows
 
 
 def _additions(connection: Connection, study_id: int) -> Iterator[Addition]:
-    """What others added to a study, given by Optuna's id of it."""
+    """Yield what other tools added to a study, by Optuna's id of the study."""
     numbers = {trial_id: number for number, trial_id in _trial_ids(connection, study_id).items()}
     for kind, model in _ADDED.items():
         theirs = f"FROM {model.__tablename__} WHERE study_id = :id AND key !~ :ours ORDER BY key"
         for row in ask(connection, f"SELECT key, value_json {theirs}", id=study_id, ours=_OURS):
-            found = {"kind": kind, "key": _renamed(row.key, numbers), "text": row.value_json}
-            yield Addition.model_validate(found)
+            addition = {"kind": kind, "key": _renamed(row.key, numbers), "text": row.value_json}
+            yield Addition.model_validate(addition)
 
 
 # --- in --------------------------------------------------------------------------------------
 
 
 def check(path: Path, name: str | None = None) -> Backup:
-    """Read a backup file to its end; the study may get another ``name``.
+    """Check a backup file to its end; the study may get another ``name``.
 
     Raises:
-        BackupError: it cannot be trusted; the message says at which line, and why.
+        BackupError: the file is damaged or inconsistent; the message names line and reason.
         SpecError: the spec in it does not fit this version of the software.
     """
     backup, records = _opened(path, name)
@@ -242,14 +242,14 @@ def check(path: Path, name: str | None = None) -> Backup:
 
 
 def _opened(path: Path, name: str | None) -> tuple[Backup, Iterator[tuple[str, Any]]]:
-    """What the header says, and the records that follow, each checked, with its place."""
+    """Return the header's content, and an iterator of checked records with their places."""
     lines = backup_file.read(path)
     where, line = next(lines)
     header: Any = parsed(Header, line, where)
     study = header.study
     if study.spec.get("name") != study.name:
         raise BackupError(
-            f"{where}: the study must have the name of its spec, but got name={study.name!r} and "
+            f"{where}: the study's name differs from its spec's: name={study.name!r}, "
             f"spec.name={study.spec.get('name')!r}. {CHANGED}"
         )
     spec = validate({**study.spec, "name": name or study.name}, where=f"{where}: spec")
@@ -265,46 +265,46 @@ def _records_in(backup: Backup, lines: Iterator[tuple[str, bytes]]) -> Iterator[
         slot = record.slot
         if slot.phase == Phase.SEARCH:
             right = slot.number == seen < budget.trials and last < 0
-            _must(right, f"{where}: slot.number", "search slots count up", slot.number)
+            _require(right, f"{where}: slot.number", "search slots in order", slot.number)
             seen += 1
             backup.states[slot.state] += 1
         else:
             right = confirm is not None and slot.number > last
             right = right and slot.source == slot.number // fresh < seen
-            _must(right, f"{where}: slot.number", "confirmations follow in order", slot.number)
+            _require(right, f"{where}: slot.number", "confirmations in order", slot.number)
             last = slot.number
         _check(backup.spec, slot, f"{where}: slot")
         yield where, record
 
 
 def _check(spec: StudySpec, slot: Any, where: str) -> None:
-    """What must hold between the fields of a slot and the spec."""
+    """Check the fields of a slot against each other and the spec."""
     right = (slot.settled_at is None) == (slot.state == SlotState.RUNNING)
-    _must(right, f"{where}.settled_at", "settled slots alone have one", slot.settled_at)
+    _require(right, f"{where}.settled_at", "a time for settled slots alone", slot.settled_at)
     right = slot.score is not None or slot.state not in (SlotState.COMPLETE, SlotState.PRUNED)
-    _must(right, f"{where}.score", f"{slot.state} slots have one", slot.score)
+    _require(right, f"{where}.score", f"a score of {slot.state} slots", slot.score)
     right = len(slot.costs) in space.n_costs(spec, slot.state)
-    _must(right, f"{where}.costs", "a number for each cost of the study", slot.costs)
-    told = slot.attrs.get(FIXED_PARAMS, {})
-    right = isinstance(told, dict) and space.contains(spec, told)
-    _must(right, f"{where}.attrs", f"{FIXED_PARAMS} lie in the study's space", told)
+    _require(right, f"{where}.costs", "a number for each cost of the study", slot.costs)
+    fixed = slot.attrs.get(FIXED_PARAMS, {})
+    right = isinstance(fixed, dict) and space.contains(spec, fixed)
+    _require(right, f"{where}.attrs", f"{FIXED_PARAMS} in the study's space", fixed)
     if slot.params or slot.score is not None:
         right = space.contains(spec, slot.params or {}, whole=True)
-        _must(right, f"{where}.params", "they lie in the study's space", slot.params)
+        _require(right, f"{where}.params", "parameters in the study's space", slot.params)
 
 
-def _must(holds: bool, where: str, rule: str, got: Any) -> None:
+def _require(holds: bool, where: str, rule: str, got: Any) -> None:
     if not holds:
-        raise BackupError(f"{where}: {rule}, but got {str(got)[:60]}. {CHANGED}")
+        raise BackupError(f"{where}: expected {rule}, got {str(got)[:60]}. {CHANGED}")
 
 
 def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
-    """Write the study of a backup file into a database, maybe under another name: all or nothing.
+    """Import the study of a backup file, perhaps under another name, completely or not at all.
 
     Raises:
-        BackupError: the file cannot be trusted.
+        BackupError: the file is damaged or inconsistent.
         SpecError: the spec in it does not fit this version of the software.
-        StudyError: the database holds a study of this name.
+        StudyError: the database has a study of this name.
     """
     backup, records = _opened(path, name)
     spec, header = backup.spec, backup.header
@@ -317,8 +317,8 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
             if row is not None:
                 same = row.spec_hash == header.study.spec_hash
                 raise StudyError(
-                    f"study {spec.name!r}: the name must be free for {path}, but the database "
-                    f"holds {'a study of the same spec' if same else 'another study'} under it. "
+                    f"study {spec.name!r}: the name for {path} is taken by "
+                    f"{'a study of the same spec' if same else 'another study'}. "
                     "Keep both: --name NEW."
                 )
             optuna_id = optuna_tables.create_study(connection, spec)
@@ -331,42 +331,42 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
             _add(connection, optuna_id, header.additions)
             writing.note(connection, spec.name, "imported")
     except (DataError, IntegrityError) as error:
-        raise BackupError(f"{where}: it must fit the database, but got: {error.orig}.") from error
+        raise BackupError(f"{where}: the database refuses this: {error.orig}.") from error
     return backup
 
 
 def _insert(
     connection: Connection, spec: StudySpec, record: Any, study_id: int, optuna_id: int
 ) -> None:
-    """Write a slot with all that hangs on it, into Optuna's tables, too."""
-    own = record.slot
-    values = {**dict(own), "study_id": study_id}
-    if own.phase == Phase.SEARCH:
-        trial = optuna_tables.open_trial(connection, optuna_id, own.number, own.started_at)
+    """Write a slot with its members, checkpoint and network, in Optuna's tables, too."""
+    line = record.slot
+    values = {**dict(line), "study_id": study_id}
+    if line.phase == Phase.SEARCH:
+        trial = optuna_tables.open_trial(connection, optuna_id, line.number, line.started_at)
         values |= {"optuna_trial_id": trial, "state": SlotState.RUNNING}  # until it is settled
     slot = connection.execute(insert(slots).values(values).returning(slots)).one()
-    kept = [] if record.network is None else [{"data": record.network}]
+    network = [] if record.network is None else [{"data": record.network}]
     saved = [] if record.checkpoint is None else [record.checkpoint]
-    for table, rows in ((members, record.members), (checkpoints, saved), (networks, kept)):
+    for table, rows in ((members, record.members), (checkpoints, saved), (networks, network)):
         if rows:
             connection.execute(insert(table), [{"slot_id": slot.id, **dict(row)} for row in rows])
-    if own.phase == Phase.SEARCH:
-        own_text = {"message": own.message}  # as it is
-        end = snapshots.filled(End, own, trained=None, last=None, network=None, **own_text)
+    if line.phase == Phase.SEARCH:
+        text = {"message": line.message}  # unchanged
+        end = snapshots.from_row(End, line, trained=None, last=None, network=None, **text)
         writing.restore(connection, spec, slot, end)
 
 
 def _add(connection: Connection, study_id: int, additions: list[Addition]) -> None:
-    """Add them to a study that has all its trials; keys that are ours are passed over."""
+    """Add attributes to a study that has all its trials; skip keys that hpo writes itself."""
     ids = _trial_ids(connection, study_id)
-    for one in additions:
-        if not re.match(_OURS, one.key):
-            texts = {_renamed(one.key, ids): one.text}
-            optuna_tables.set_attrs(connection, _ADDED[one.kind], study_id, texts)
+    for item in additions:
+        if not re.match(_OURS, item.key):
+            texts = {_renamed(item.key, ids): item.text}
+            optuna_tables.set_attrs(connection, _ADDED[item.kind], study_id, texts)
 
 
 def _trial_ids(connection: Connection, study_id: int) -> dict[int, int]:
-    """Optuna's ids of the trials of a study, by number."""
+    """Return Optuna's ids of a study's trials, by number."""
     query = "SELECT number, trial_id FROM trials WHERE study_id = :id"
     return {row.number: row.trial_id for row in ask(connection, query, id=study_id)}
 

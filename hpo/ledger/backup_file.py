@@ -26,13 +26,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hpo.errors import HpoError
 from hpo.ledger.schema import SCHEMA_VERSION
 
-CHANGED = "It was changed; take another copy."
+CHANGED = "The file was changed; use another copy."
 
 ENDINGS = (".jsonl", ".jsonl.gz")
 LONGEST_LINE = 2**28
-"""Bytes of one slot at most, nearly all of them those of its checkpoint and its network."""
+"""Most bytes of one slot, nearly all of them its checkpoint and its network."""
 MOST_VALUES = 4_000_000
-"""Of one slot, its learning curves above all: no file makes us ask for more memory than that."""
+"""Most values of one slot, mainly its learning curves; this bounds the memory for any file."""
 _LIMITS = f"{LONGEST_LINE:,} bytes and {MOST_VALUES:,} values"
 _GZIP = b"\x1f\x8b"
 _BEGIN = re.compile(rb'\{"hpo_backup":(\d{1,9})')
@@ -43,7 +43,7 @@ class BackupError(HpoError):
 
 
 class Line(BaseModel):
-    """Something that a file holds: nothing may be left out, added, or of another type."""
+    """A part of a file: no field may be missing, added, or of another type."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -66,32 +66,32 @@ L = TypeVar("L", bound=Line)
 
 
 def parsed(model: type[L], line: bytes, where: str) -> L:
-    """A line of a file; ``where`` is said in messages.
+    """Parse a line of a file; messages begin with ``where``.
 
     Raises:
-        BackupError: something is missing, unknown, of the wrong type, or out of bounds.
+        BackupError: a field is missing, unknown, of the wrong type, or out of bounds.
     """
     try:
         return model.model_validate_json(line)
     except RecursionError as error:
-        raise BackupError(f"{where}: it must be nested less deeply. {CHANGED}") from error
+        raise BackupError(f"{where}: nested too deeply. {CHANGED}") from error
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)[0]
-        place = "".join(f"{part}." for part in found["loc"])[:-1]
-        said = f"{place}: {found['msg']}, but got {ascii(found['input'])[:60]}"
-        raise BackupError(f"{where}: {said.removeprefix(': ')}. {CHANGED}") from error
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = "".join(f"{part}." for part in first["loc"])[:-1]
+        problem = f"{place}: {first['msg']}, got {ascii(first['input'])[:60]}"
+        raise BackupError(f"{where}: {problem.removeprefix(': ')}. {CHANGED}") from error
 
 
 def write(path: Path, header: Line, records: Iterable[Line]) -> None:
-    """Write a backup file, whole or not at all.
+    """Write a backup file completely, or not at all.
 
     Raises:
-        BackupError: the ending of its name is none of ``ENDINGS``, or the file cannot be written.
+        BackupError: its name has none of the ``ENDINGS``, or the file cannot be written.
     """
     if not path.name.endswith(ENDINGS):
         raise BackupError(
-            f"{path}: the name of a backup must end in {' or '.join(ENDINGS)}, but got "
-            f"name={path.name}. Choose one of them; any tool may compress a .jsonl further."
+            f"{path}: expected a name that ends in {' or '.join(ENDINGS)}, got {path.name}. "
+            "Choose one of these; any tool may compress a .jsonl further."
         )
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -118,8 +118,8 @@ def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
         line = row.model_dump_json().encode() + b"\n"
         if _is_too_large(line):
             raise BackupError(
-                f"a slot must have at most {_LIMITS}, or no import takes it. Leave out its curves: "
-                "hpo export STUDY -o FILE.jsonl."
+                f"a slot exceeds {_LIMITS}, so no import would accept the file. Export without "
+                "curves instead: hpo export STUDY -o FILE.jsonl."
             )
         seal.update(line)
         stream.write(line)
@@ -127,26 +127,24 @@ def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
 
 
 def read(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield each line of a backup file but its seal, and where it is: the header first.
+    """Yield the place and content of each line of a backup file except its seal; the header first.
 
-    Nothing that was yielded may be kept before the iterator has come to its end: only then is the
-    file known to be whole.
+    Commit no line before the iterator ends: only then is the file verified.
 
     Raises:
         BackupError: the file cannot be read, is no backup, is of another release, was cut short,
-            changed or continued. The message says at which line.
+            changed or continued. The message names the line.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise BackupError(f"{path}: a backup must be a regular file, but is not.")
+            raise BackupError(f"{path}: expected a regular file.")
         with path.open("rb") as raw:
             is_packed = raw.read(2) == _GZIP
             raw.seek(0)
             yield from _lines(path, _packed(raw, "rb") if is_packed else raw)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BackupError(
-            f"{path}: its compression must be sound, but got: {error}. It was cut short or "
-            f"changed; take another copy."
+            f"{path}: cannot decompress: {error}. It was cut short or changed; use another copy."
         ) from error
     except OSError as error:
         raise BackupError(f"{path}: cannot be read: {error.strerror or error}.") from error
@@ -165,21 +163,21 @@ def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         seal.update(line)
         yield where, line
     if parsed(Seal, line, where).sha256 != seal.hexdigest():
-        raise BackupError(f"{where}: the seal must be that of the file, but is not. {CHANGED}")
+        raise BackupError(f"{where}: the seal does not match the file. {CHANGED}")
     if stream.read(1):
         raise BackupError(
-            f"{path}: line {number + 1}: the file must end after its seal, but goes on. Two "
-            f"backups in one? Split them."
+            f"{path}: line {number + 1}: the file continues after its seal. Split it if it "
+            "holds two backups."
         )
 
 
 def _check(line: bytes, where: str) -> None:
     if _is_too_large(line):
-        raise BackupError(f"{where}: a line must have at most {_LIMITS}. It is no slot of a study.")
+        raise BackupError(f"{where}: longer than {_LIMITS}. This is no slot of a study.")
     if not line.endswith(b"\n"):
         raise BackupError(
-            f"{where}: a backup must end with its seal, but ends {'here' if line else 'before it'}"
-            f". It was cut short; take another copy."
+            f"{where}: the file ends {'here' if line else 'before it'}, without its seal. "
+            "It was cut short; use another copy."
         )
 
 
@@ -187,16 +185,16 @@ def _check_begin(line: bytes, where: str) -> None:
     begin = _BEGIN.match(line)
     if begin is None:
         raise BackupError(
-            f"{where}: a backup must begin with its header, but does not. `hpo export STUDY "
-            f"--backup FILE` writes one; a table of trials cannot be imported."
+            f"{where}: not the header of a backup. `hpo export STUDY --backup FILE` writes one; "
+            "a table of trials cannot be imported."
         )
-    found = int(begin[1])
-    if found != SCHEMA_VERSION:
+    version = int(begin[1])
+    if version != SCHEMA_VERSION:
         newer = "Update this installation: a newer one wrote the file."
         older = "Import it with the release that wrote it."
         raise BackupError(
-            f"{where}: its format must be {SCHEMA_VERSION}, but got hpo_backup={found}. "
-            f"{newer if found > SCHEMA_VERSION else older}"
+            f"{where}: expected format {SCHEMA_VERSION}, got hpo_backup={version}. "
+            f"{newer if version > SCHEMA_VERSION else older}"
         )
 
 

@@ -1,7 +1,7 @@
-"""Claiming: which slot a worker works on next.
+"""Claiming: choosing the next slot of a worker.
 
-All of it happens in one transaction that holds the lock on the study's row, so that slots are
-opened one by one: the budget is exact and the window is kept.
+A claim is one transaction that locks the study's row, so slots are opened one by one: the budget is
+exact and the window holds.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Phase, SlotState, StudyState, Suggestion
 
 SILENT = "silent for longer than its lease: killed, out of memory, or cut off from the database."
-"""All that is known of a worker whose lease ran out."""
+"""Possible reasons for an expired lease."""
 
 
 def try_open(
     connection: Connection,
     study: str,
     who: Claimant,
-    known_spec: Callable[[int, Mapping[str, Any]], StudySpec],
+    restore_spec: Callable[[int, Mapping[str, Any]], StudySpec],
 ) -> Claim | Wait | None:
-    """Open the next trial if that is what there is to claim: one message, and no lock before.
+    """Open the next trial if nothing else is to be claimed: one message, without a lock before.
 
-    The connection is in autocommit. ``known_spec`` restores a spec from the study's id and what is
-    stored.
+    The connection is in autocommit. ``restore_spec`` restores a spec from the study's id and the
+    stored JSON.
 
     Returns:
-        The claim, or why there is none just now; None where ``claim`` must look.
+        The claim, or the reason to wait; None if ``claim`` must decide.
     """
     row = open_next(connection, study, who, looked_after=False)
-    if row is None or row.trials is None:  # a spec without a budget: its reader says so
+    if row is None or row.trials is None:  # no budget in the spec: its reader reports that
         return None
     if row.slot_id is None:
         return _why_not(row, study, who)
-    return _opened(row, known_spec(row.id, json.loads(row.spec)), who)
+    return _opened(row, restore_spec(row.id, json.loads(row.spec)), who)
 
 
 def _opened(row: Any, spec: StudySpec, who: Claimant) -> Claim:
@@ -63,7 +63,7 @@ def _opened(row: Any, spec: StudySpec, who: Claimant) -> Claim:
 
 
 def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
-    """Why the next trial was not opened; None if there is none."""
+    """Return why the next trial was not opened; None if there is no next trial."""
     if who.at_work is not None and row.at_work > who.at_work:
         return Wait(f"{study}: another worker was faster", stale=True)
     if row.number < row.trials:
@@ -77,21 +77,21 @@ def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
 def open_next(connection: Connection, study: str, who: Claimant, *, looked_after: bool) -> Any:
     """Open the next trial of a search if budget, window and fairness allow it.
 
-    In autocommit, the message is a transaction of its own. ``looked_after`` says that there is
-    nothing else to be done before, such as an abandoned slot.
+    In autocommit, the message is a transaction of its own. ``looked_after`` says that no other work
+    comes first, such as an abandoned slot.
 
     Returns:
-        A row of facts: ``id optuna_study_id amendments spec trials width`` of the study, ``number``
-        of the next trial, ``oldest`` that runs, how many others are ``at_work``; of the trial that
-        was opened ``slot_id optuna_trial_id``, else null. None if the study is not open, or
-        something must be looked after.
+        A row: ``id optuna_study_id amendments spec trials width`` of the study, ``number`` of the
+        next trial, ``oldest`` running trial, number of others ``at_work``; ``slot_id`` and
+        ``optuna_trial_id`` of the opened trial, else null. None if the study is not open, or other
+        work comes first.
     """
     values = {**vars(who), "study": study, "version": SCHEMA_VERSION, "looked_after": looked_after}
     return _last_row(connection, statements.OPEN, values)
 
 
 def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]) -> Any:
-    """The row that the last of several statements gives, if any; one message, one transaction."""
+    """Return the row of the last of several statements, if any; one message, one transaction."""
     driver = driver_of(connection)
     try:
         with psycopg.ClientCursor(driver, row_factory=namedtuple_row) as cursor:
@@ -99,9 +99,9 @@ def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]
             while cursor.nextset():
                 pass
             return cursor.fetchone()
-    except BaseException as error:  # Ctrl-C, too: the answer is still to come
+    except BaseException as error:  # Ctrl-C, too: the answer is pending
         if driver.closed or not isinstance(error, Exception):
-            connection.invalidate(error)  # as SQLAlchemy does with what goes through it
+            connection.invalidate(error)  # as SQLAlchemy does for its own queries
         raise
 
 
@@ -110,9 +110,8 @@ def claim(
 ) -> Claim | Wait | Over | None:
     """Take the next slot of a study, the oldest abandoned one first.
 
-    The transaction holds the lock on ``study``, its row. With ``confirm``, confirmation trainings
-    are wanted, too. None where its ranking is to be worked out first, while nobody waits:
-    ``snapshots.rank``.
+    The transaction holds the lock on ``study``, its row. With ``confirm``, include confirmation
+    trainings. Return None if ``snapshots.rank`` must compute the ranking first, without the lock.
 
     Raises:
         StudyError: the study was deleted from Optuna's tables.
@@ -123,13 +122,15 @@ def claim(
     at_work = ask(connection, statements.AT_WORK, study_id=study.id, token=who.token).scalar_one()
     if who.at_work is not None and at_work > who.at_work:
         return Wait(f"{spec.name}: another worker was faster", stale=True)
-    writing.apply_failure_policy(connection, study.id)  # whoever settled a trial may have died
-    found = (
+    writing.apply_failure_policy(
+        connection, study.id
+    )  # the worker that settled a trial may have died
+    answer = (
         _ended(connection, study)
         or _abandoned(connection, study, spec, who, Phase.SEARCH)
         or _next(connection, study, spec, who, confirm)
     )
-    return _take(connection, found, study, spec, who) if isinstance(found, Row) else found
+    return _take(connection, answer, study, spec, who) if isinstance(answer, Row) else answer
 
 
 def _abandoned(
@@ -140,10 +141,11 @@ def _abandoned(
     phase: Phase,
     numbers: Sequence[int] | None = None,
 ) -> Row[Any] | Over | None:
-    """A slot that its worker released or lost, unless it was lost so often that all is over."""
-    asked = {"study_id": study.id, "phase": phase, "numbers": numbers, "window": spec.budget.window}
-    asked |= {"worker": who.worker, "token": who.token, "take_over": who.take_over}
-    slot = ask(connection, statements.ABANDONED, **asked).one_or_none()
+    """Return a slot that its worker released or lost, unless this loss ends the study."""
+    values = {"study_id": study.id, "phase": phase, "numbers": numbers}
+    values |= {"window": spec.budget.window, "take_over": who.take_over}
+    values |= {"worker": who.worker, "token": who.token}
+    slot = ask(connection, statements.ABANDONED, **values).one_or_none()
     if slot is None or slot.lease_until is None or _is_own(slot, who):
         return slot
     alone = writing.was_alone(connection, slot, who.worker)
@@ -152,12 +154,12 @@ def _abandoned(
 
 
 def _is_own(slot: Row[Any], who: Claimant) -> bool:
-    """Whether a leased slot is the worker's already: our answer to its claim was lost."""
+    """Return whether the worker holds the leased slot already: the answer to its claim was lost."""
     return bool((slot.worker, slot.token) == (who.worker, who.token))
 
 
 def _ended(connection: Connection, study: Row[Any]) -> Over | None:
-    """What is said of a study that was stopped a moment ago; None if it is open still."""
+    """Return the answer for a study that has just been stopped; None if it is still open."""
     state = writing.state_of(connection, study.id)
     return None if state == StudyState.OPEN else Over(f"{study.name} is {state}")
 
@@ -180,12 +182,12 @@ def _next(
 
 
 def _end_search(connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant) -> None:
-    """Write down before which trial the search ends, if it is the next one."""
+    """Store the end of the search if ``[stop]`` ends it before the next trial."""
     if spec.stop is None or study.search_end is not None:
         return
     number = snapshots.progress(connection, study.id).opened
-    of, read = (study.id, study.amendments), partial(past.read, connection)
-    why = past.why_ended(spec, number, lambda n: who.known.first(n, of, read))
+    key, read = (study.id, study.amendments), partial(past.read, connection)
+    why = past.why_ended(spec, number, lambda n: who.known.first(n, key, read))
     if why is not None:
         writing.change(connection, study.id, search_end=number, search_end_reason=why)
 
@@ -193,37 +195,37 @@ def _end_search(connection: Connection, study: Row[Any], spec: StudySpec, who: C
 def _next_confirmation(
     connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant
 ) -> Row[Any] | Wait | Over | None:
-    """The next confirmation training; without one left, the study is done.
+    """Open the next confirmation training; if none is left, the study is done.
 
-    Only what is among the best now is confirmed: a longer search, or a trial that was excluded,
-    may have changed who that is. What was finished for others is kept, but no longer counts.
+    Confirm the current best trials only, which a longer search or an exclusion may have changed.
+    Finished trainings of other trials are stored, but no longer count.
     """
-    wanted: dict[int, tuple[int, Any]] = {}
+    trainings: dict[int, tuple[int, Any]] = {}
     """Source and parameters of every confirmation training by number, the best trial's first."""
-    known: Mapping[int, Expected] = {}
+    expected: Mapping[int, Expected] = {}
     if spec.confirm is not None:
         members, ranking = spec.confirm.members, snapshots.ranked(connection, study, spec)
         if ranking is None:
             return None
-        known = ranking.expected
+        expected = ranking.expected
         for best, params in ranking.best[: spec.confirm.top]:
             numbers = range(best * members, (best + 1) * members)
-            wanted |= dict.fromkeys(numbers, (best, params))
-        slot = _abandoned(connection, study, spec, who, Phase.CONFIRM, list(wanted))
+            trainings |= dict.fromkeys(numbers, (best, params))
+        slot = _abandoned(connection, study, spec, who, Phase.CONFIRM, list(trainings))
         if slot is not None:
             return slot
     own = "FROM hpo_ledger.slots WHERE study_id = :id AND phase = 'confirm'"
     rows = ask(connection, f"SELECT number, state {own}", id=study.id)
-    taken = {row.number: row.state for row in rows}
-    for number, (source, params) in wanted.items():
-        if number not in taken:
+    states = {row.number: row.state for row in rows}
+    for number, (source, params) in trainings.items():
+        if number not in states:
             row = {"study_id": study.id, "phase": Phase.CONFIRM, "state": SlotState.RUNNING}
             row |= {"number": number, "source": source, "params": params, "attempts": 0}
             return connection.execute(insert(slots).values(row).returning(slots)).one()
-    if any(taken[number] == SlotState.RUNNING for number in wanted):
+    if any(states[number] == SlotState.RUNNING for number in trainings):
         return Wait(f"{spec.name}: the last confirmations are running")
-    ask(connection, f"DELETE {own} AND state = 'running'", id=study.id)  # those of others
-    writing.change(connection, study.id, expected={n: asdict(known[n]) for n in known})
+    ask(connection, f"DELETE {own} AND state = 'running'", id=study.id)  # those of other trials
+    writing.change(connection, study.id, expected={n: asdict(item) for n, item in expected.items()})
     writing.turn(connection, study.id, StudyState.DONE)
     return Over(f"{spec.name} is {StudyState.DONE}", ended=True)
 
@@ -233,12 +235,12 @@ def _take(
 ) -> Claim:
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
-    taken = {"slot_id": slot.id, "attempt": attempt, "begins": attempt == 1 and not again}
-    taken |= {"worker": who.worker, "token": who.token, "lease_s": who.lease_s}
-    ask(connection, statements.TAKE, **taken)
+    values = {"slot_id": slot.id, "attempt": attempt, "begins": attempt == 1 and not again}
+    values |= {"worker": who.worker, "token": who.token, "lease_s": who.lease_s}
+    ask(connection, statements.TAKE, **values)
     query = "SELECT member, curve, seconds, data FROM hpo_ledger.checkpoints WHERE slot_id = :id"
     saved = ask(connection, query, id=slot.id).one_or_none()
-    known = Suggestion(params=slot.params or {}, attrs=slot.attrs)
+    suggestion = Suggestion(params=slot.params or {}, attrs=slot.attrs)
     return Claim(
         slot_id=slot.id,
         study_id=slot.study_id,
@@ -250,8 +252,8 @@ def _take(
         worker=who.worker,
         token=who.token,
         amendments=study.amendments,
-        suggestion=known if slot.params else None,
-        enqueued=past.checked(slot, lambda _: known.enqueued),
+        suggestion=suggestion if slot.params else None,
+        enqueued=past.checked(slot, lambda _: suggestion.enqueued),
         optuna_trial_id=slot.optuna_trial_id,
         finished=snapshots.members_of(connection, slot.id),
         checkpoint=None if saved is None else Checkpoint(**saved._mapping),

@@ -1,4 +1,4 @@
-"""What a worker holds: a slot under a lease, how that ends, and what it is told in place of one."""
+"""A worker's claim of a slot under a lease, the end of a slot, and the answers without a claim."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from hpo.study.trials import Phase, SlotState, Suggestion, slot_name
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """An unfinished training, as saved by a worker that stopped or kept it safe."""
+    """An unfinished training, saved now and then and when a worker stops."""
 
     member: int
     curve: tuple[float, ...]
-    """Scores that were reported before it."""
+    """Scores reported before the checkpoint."""
     seconds: float
-    """Wall time spent up to it."""
+    """Wall time spent before the checkpoint."""
     data: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A slot in a worker's hands."""
+    """A slot that a worker holds."""
 
     slot_id: int
     study_id: int
@@ -37,29 +37,29 @@ class Claim:
     phase: Phase = Phase.SEARCH
     number: int
     source: int | None = None
-    """The search trial that is trained again."""
+    """The search trial that a confirmation trains again."""
     attempt: int = 1
     worker: str
     token: str
     amendments: int
-    """How often trials of the study had been retried or excluded."""
+    """Number of retries and exclusions in the study so far."""
     suggestion: Suggestion | None = None
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
-    """Parameters that somebody gave the trial by hand; the rest is suggested."""
+    """Parameters that somebody enqueued for the trial; the sampler suggests the others."""
     optuna_trial_id: int | None
     finished: tuple[Member, ...] = ()
-    """Members that were stored by earlier attempts, in order."""
+    """Members that earlier attempts stored, in order."""
     checkpoint: Checkpoint | None = None
     slot_amendments: tuple[Mapping[str, Any], ...] = ()
-    """What somebody changed about the slot before, as stored."""
+    """Earlier amendments of the slot, as stored."""
 
     @property
     def fresh_seed(self) -> int:
-        """Which of the fresh seeds a confirmation trains, from 0."""
+        """Return the number of a confirmation's fresh seed, from 0."""
         return 0 if self.spec.confirm is None else self.number % self.spec.confirm.members
 
     def __str__(self) -> str:
-        """What logs and views show."""
+        """Return the name for logs and views."""
         confirm = self.spec.confirm
         name = slot_name(self.number, self.source, confirm.members if confirm else None)
         return f"{self.spec.name}: {name}"
@@ -67,32 +67,32 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How a slot ends."""
+    """The end of a slot."""
 
     state: SlotState
     score: float | None = None
-    """Mean over the members that were trained."""
+    """Mean over the trained members."""
     costs: Sequence[float] = ()
-    """Likewise of what ``[cost]`` names, of a complete or pruned slot; empty without costs."""
+    """Mean of each ``[cost]`` of a complete or pruned slot; empty without costs."""
     steps: Sequence[float] = ()
     """Values reported to the pruner."""
     attrs: Mapping[str, Any] | None = None
-    """The sampler's and pruner's memory of the trial; None for what the suggestion came with."""
+    """The sampler's and pruner's attributes of the trial; None for those of the suggestion."""
     message: str | None = None
     """Why it failed or was pruned."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
-    """Where the result comes from."""
+    """Provenance of the result."""
     settled_at: datetime | None = None
-    """When; None for now."""
+    """Time of the end; None for now."""
     trained: Sequence[Member] | None = None
-    """Its members; None for those that are stored."""
+    """Its members; None for the stored ones."""
     last: Member | None = None
-    """The one of them that is still to be stored."""
+    """The member that is not stored yet."""
     network: bytes | None = None
-    """The network of a confirmation that is to be kept."""
+    """The network of a confirmation to store."""
 
     def shown(self, attempts: int, amendments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The user attributes in Optuna's tables of a trial that ends so."""
+        """Return the user attributes of such a trial in Optuna's tables."""
         facts: dict[str, Any] = {f"lineage:{key}": value for key, value in self.lineage.items()}
         facts["attempts"] = attempts
         if self.trained:
@@ -114,7 +114,7 @@ class Wait:
 
     reason: str
     stale: bool = False
-    """Whether others were faster: what there is to choose among has changed."""
+    """Another worker was faster: choose again at once."""
 
 
 @dataclass(frozen=True)
@@ -123,30 +123,30 @@ class Over:
 
     reason: str
     ended: bool = False
-    """Whether the study was found finished by this very question."""
+    """This claim has found the study finished."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claimant:
-    """Who asks for a slot."""
+    """A worker that asks for a slot."""
 
     worker: str
     """Its name; it holds one slot at a time."""
     token: str
-    """Its process: one of the same name that was started later does not inherit its slot."""
+    """Id of its process: a later process of the same name does not inherit its slot."""
     lease_s: float
-    """Seconds for which the slot is its own without a sign of life."""
+    """Seconds that it holds a slot without a heartbeat."""
     known: Known = field(default_factory=Known)
-    """What its process has read of trials."""
+    """Trials that its process has read."""
     code: str = ""
-    """The hash of the source of the study's objective on its host; see ``pins.pin``."""
+    """Hash of the objective's source on its host; see ``pins.pin``."""
     take_over: bool = True
-    """Whether it may take slots whose lease has run out: only if it could reach the database for a
-    whole lease. After an outage the others, who could not renew theirs, may still be at work."""
+    """May take slots with an expired lease: only if it could reach the database for a whole lease.
+    After an outage other workers, who could not renew their leases, may still be at work."""
     at_work: int | None = None
-    """Slots of the study that were being worked on when the worker chose it among several; if there
-    are more by now, others were faster, and it should look again which study has the fewest."""
+    """Slots at work when the worker chose this study among several. If there are more now, others
+    were faster, and it should choose again."""
 
 
 class LeaseLostError(HpoError):
-    """The slot is no longer its worker's, which was silent for longer than its lease."""
+    """The worker has lost its slot, since it was silent for longer than its lease."""

@@ -1,13 +1,13 @@
-"""What people do to a study by hand: stop, resume, extend, enqueue, retry, exclude, and so on.
+"""Interventions in a study by hand: stop, resume, extend, enqueue, retry, exclude, and so on.
 
-Each is one transaction that holds the study's lock, so it is safe beside running workers, from any
-host, and whole or not at all.
+Each is one transaction that holds the study's lock, so it is atomic and safe beside running
+workers, from any host.
 
 Retries and exclusions change an outcome that later trials may have learnt from. They therefore
-count from the next trial on that is not yet claimed, and that number is stored with the outcome
-that was replaced (``Amendment``): whoever resumes or repeats an earlier trial sees the history that
-it saw. The study stays a pure function: of its spec and its amendments.
-What is enqueued becomes the next trial at once, one that has its place and waits for a worker.
+count from the next unclaimed trial on; ``Amendment`` stores that number with the old outcome. An
+earlier trial that is resumed or repeated sees the history that it saw. The study stays a pure
+function of its spec and its amendments. Enqueued parameters become the next trial at once, which
+waits for a worker.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from hpo.study.trials import (
 
 
 def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
-    """Stop an open study: its workers keep their training safe and give up its slots.
+    """Stop an open study: its workers save checkpoints and release its slots.
 
-    With ``release``, for workers that are known to be dead, its slots are free at once. Returns how
-    many slots workers are still at work on.
+    With ``release``, for dead workers, free its slots at once. Return the number of slots that are
+    still at work.
 
     Raises:
         StudyError: there is no such study, or it is over.
@@ -62,20 +62,19 @@ def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
 
 
 def _release(connection: Connection, study: Row[Any]) -> int:
-    """Free what workers hold, as if they had; one that lives goes on until another takes over."""
+    """Free the slots of a study for its workers; a live worker continues until a takeover."""
     held = "WHERE study_id = :id AND lease_until IS NOT NULL"
     free = f"UPDATE hpo_ledger.slots SET lease_until = NULL {held}"
-    done = ask(connection, free, id=study.id)
-    writing.note(connection, study.name, f"released {done.rowcount} running trials")
-    return done.rowcount
+    n = ask(connection, free, id=study.id).rowcount
+    writing.note(connection, study.name, f"released {n} running trials")
+    return n
 
 
 def resume(ledger: Ledger, name: str, *, release: bool = False) -> tuple[StudyState, int]:
-    """Let workers claim the slots of a stopped study again; of a failed one, too.
+    """Resume a stopped or failed study.
 
-    What it failed for is accepted: the failures so far, or the workers that a trial has lost. They
-    count no longer against it. Returns the state that it was in, and how many slots were freed; see
-    ``stop`` for ``release``.
+    This accepts the failures so far, or the workers that a trial has lost: they no longer count.
+    Return the earlier state, and the number of freed slots; see ``stop`` for ``release``.
 
     Raises:
         StudyError: there is no such study.
@@ -94,30 +93,30 @@ def resume(ledger: Ledger, name: str, *, release: bool = False) -> tuple[StudySt
 
 
 def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "extended"]:
-    """Enlarge the budget of trials, as a larger ``budget.trials`` in the study file does.
+    """Raise the budget of trials, as a larger ``budget.trials`` in the study file does.
 
     Raises:
         StudyError: there is no such study, its budget is larger, or it is a sweep.
         SpecError: the spec does not allow so many.
     """
     snapshot = ledger.snapshot(name)
-    known = snapshot.spec
+    old = snapshot.spec
     if snapshot.search_end is not None:
         raise _ended_by_rule(name, snapshot)
-    if known.aim == "sweep":
+    if old.aim == "sweep":
         do = "Add points to its file and launch it under another name: --name NEW."
         raise _refusal(name, f"it is a sweep, whose points are in its file. {do}")
-    raw = known.stored()
+    raw = old.stored()
     raw["budget"]["trials"] = trials
     spec = file.validate(raw, where=f"study {name!r}, extended")
     return "extended" if ledger.register(spec) == "extended" else "continued"
 
 
 def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
-    """Give the next trial that nobody has begun some of its parameters, as Optuna's namesake does.
+    """Set some parameters of the next unopened trial, like Optuna's ``enqueue_trial``.
 
-    The sampler suggests the others when the trial is begun, as soon as the window allows it. Of the
-    search's budget it is one.
+    The sampler suggests the others when the trial begins, as soon as the window allows it. The
+    trial counts in the budget.
 
     Returns:
         The trial's number.
@@ -133,11 +132,15 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         _refuse_enqueued(study, spec, number)
         where = f"study {name!r}: enqueued"
         refuse(parameters.check_point(spec, params, where, "Give another value."))
-        told = spec.in_space(params)
-        constraints.check_point(spec, told, where, "Give another value.")
-        own = optuna_tables.open_trial(connection, study.optuna_study_id, number, study.now)
+        fixed = spec.in_space(params)
+        constraints.check_point(spec, fixed, where, "Give another value.")
+        trial = optuna_tables.open_trial(connection, study.optuna_study_id, number, study.now)
         slot = {"study_id": study.id, "phase": Phase.SEARCH, "number": number, "attempts": 0}
-        slot |= {"state": SlotState.RUNNING, "attrs": {FIXED_PARAMS: told}, "optuna_trial_id": own}
+        slot |= {
+            "state": SlotState.RUNNING,
+            "attrs": {FIXED_PARAMS: fixed},
+            "optuna_trial_id": trial,
+        }
         connection.execute(insert(slots).values(slot))
         writing.note(connection, name, f"enqueued trial {number}")
         return number
@@ -156,40 +159,40 @@ def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
         do = "Enqueue again when all of those have begun."
         raise _refusal(name, f"the next trial, {number}, is a point of [warm_start]. {do}")
     if number >= spec.budget.trials:
-        do = f"Enlarge the budget first: hpo extend {name} --trials {number + 1}."
+        do = f"Raise the budget first: hpo extend {name} --trials {number + 1}."
         raise _refusal(name, f"all of budget.trials={number} have begun or are enqueued. {do}")
 
 
 def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:
-    """Open failed slots again, with the parameters they had; a failed or done study, too.
+    """Retry failed slots with their parameters; reopen a failed or done study.
 
-    Those of a search ``trial`` and its confirmation trainings; without it, all that failed. Returns
-    phase and number of every slot that was opened.
+    Retry a search ``trial`` and its confirmation trainings; by default, all failed slots. Return
+    phase and number of every reopened slot.
 
     Raises:
         StudyError: there is no such study or trial, or that trial has not failed.
     """
     with ledger.locked(name) as (connection, study):
         optuna_tables.require_study(connection, study.optuna_study_id, name)
-        own = None if trial is None else _trial(connection, study, trial)
-        found = ask(connection, statements.FAILED, study_id=study.id, trial=trial).all()
-        if own is not None and not found:
-            if own.state == SlotState.RUNNING:
+        row = None if trial is None else _trial(connection, study, trial)
+        failed = ask(connection, statements.FAILED, study_id=study.id, trial=trial).all()
+        if row is not None and not failed:
+            if row.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
-            do = f"See those that failed: hpo trials {name} --state failed."
-            raise _refusal(name, f"trial {trial} is {own.state}, it has not failed. {do}")
+            do = f"List failed trials: hpo trials {name} --state failed."
+            raise _refusal(name, f"trial {trial} has not failed, it is {row.state}. {do}")
         since = snapshots.progress(connection, study.id).unbegun
-        for slot in found:
+        for slot in failed:
             _reopen(connection, slot, since)
-        if found:
+        if failed:
             _amended(connection, study, reopen=(StudyState.FAILED, StudyState.DONE))
             which = "what had failed" if trial is None else f"trial {trial}"
             writing.note(connection, name, f"retried {which}")
-        return [(Phase(slot.phase), slot.number) for slot in found]
+        return [(Phase(slot.phase), slot.number) for slot in failed]
 
 
 def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
-    """Make a failed slot a running one that nobody holds; stored members are kept."""
+    """Turn a failed slot into a running one without a worker; keep its stored members."""
     empty = dict.fromkeys(("message", "token", "lease_until", "settled_at"), null())
     _amend(
         connection, slot, "retry", since, SlotState.RUNNING, steps=[], losses_in_a_row=0, **empty
@@ -199,15 +202,15 @@ def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
 
 
 def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
-    """Take a trial out of the search: out of the ranking, and of what suggestions see.
+    """Exclude a trial from the ranking and from the history that suggestions see.
 
-    It is complete or pruned, or running with nobody at work on it: lost again and again.
+    The trial is complete or pruned, or it is running without a worker: lost again and again.
 
     Returns:
-        The first trial whose suggestion does not see it any more.
+        The first trial whose suggestion no longer sees it.
 
     Raises:
-        StudyError: there is no such study or trial, or it has failed, or a worker is at work on it.
+        StudyError: there is no such study or trial, it has failed, or a worker is at work on it.
     """
     with ledger.locked(name) as (connection, study):
         slot = _trial(connection, study, trial)
@@ -223,7 +226,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         why = " ".join(reason.split())  # one line, as every view shows it
         message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")
         settled = {"settled_at": slot.settled_at or study.now, "message": message}
-        free = {"lease_until": null(), "token": null()}  # what is still written is not taken
+        free = {"lease_until": null(), "token": null()}  # later writes of its worker are refused
         amendments = _amend(
             connection, slot, "exclude", since, SlotState.EXCLUDED, **settled, **free
         )
@@ -245,10 +248,10 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
 
 
 def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[int, int]:
-    """Set the priority of a study; without one, look at it.
+    """Set the priority of a study, or only read it; return the old and the new one.
 
-    Workers that serve several take up trials of a study of a higher priority first. What is running
-    is not interrupted, and no result depends on it. Returns what it was, and what it is.
+    Workers that serve several studies serve those of higher priority first. Running trials are not
+    interrupted, and no result depends on it.
 
     Raises:
         StudyError: there is no such study, or the priority is out of range.
@@ -265,14 +268,13 @@ def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[
 
 
 def accept_code(ledger: Ledger, name: str) -> int | None:
-    """Go on with a study although the source of its objective has changed.
+    """Accept a change of the source of a study's objective.
 
-    Returns the first trial that may be computed with the source as it is on this host; None if it
-    has not changed.
+    Return the first trial that may be computed with this host's source; None if it is unchanged.
 
     Raises:
         StudyError: there is no such study.
-        SpecError: it cannot be read here.
+        SpecError: its spec cannot be read here.
     """
     with ledger.locked(name) as (connection, study):
         since = pins.accept(connection, study, file.restore(study.spec, name))
@@ -282,7 +284,7 @@ def accept_code(ledger: Ledger, name: str) -> int | None:
 
 
 def delete_study(ledger: Ledger, name: str) -> None:
-    """Delete a study with everything that is stored of it, in Optuna's tables, too.
+    """Delete a study with all its data, in Optuna's tables, too.
 
     Raises:
         StudyError: there is no such study, or workers are at work on it.
@@ -290,13 +292,13 @@ def delete_study(ledger: Ledger, name: str) -> None:
     with ledger.locked(name) as (connection, study):
         holders = _holders(connection, study.id)
         if holders:
-            do = f"Stop it first, and wait until they have left it: hpo stop {name}. {_dead(name)}"
+            do = f"Stop it first, and wait until they have stopped: hpo stop {name}. {_dead(name)}"
             raise _refusal(name, f"workers are at work on it: {', '.join(holders[:3])}. {do}")
         _delete(connection, study, "deleted")
 
 
 def withdraw(ledger: Ledger, name: str) -> bool:
-    """Take a registration back; whether nobody had begun a trial, so that it could be done.
+    """Delete a study in which no trial has begun; return whether that was so.
 
     Raises:
         StudyError: there is no such study.
@@ -315,15 +317,15 @@ def _delete(connection: Connection, study: Row[Any], what: str) -> None:
 
 
 def _holders(connection: Connection, study_id: int) -> Sequence[str]:
-    """Workers with a lease on one of the study's slots."""
+    """Return the workers with a lease on a slot of the study."""
     return ask(connection, statements.HOLDERS, study_id=study_id).scalars().all()
 
 
 def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
     opened = snapshots.progress(connection, study.id).opened
     if not 0 <= number < opened:
-        there = f"0 to {opened - 1}" if opened else "none yet"
-        raise _refusal(study.name, f"trial {number} has not begun. There are: {there}.")
+        valid = f"0 to {opened - 1}" if opened else "none yet"
+        raise _refusal(study.name, f"trial {number} has not begun. Valid: {valid}.")
     return ask(connection, statements.TRIAL, study_id=study.id, number=number).one()
 
 
@@ -336,8 +338,8 @@ def _refusal(name: str, why: str) -> StudyError:
 
 
 def _ended_by_rule(name: str, study: Any) -> StudyError:
-    got = f"[stop] has ended it before trial {study.search_end} ({study.search_end_reason})"
-    return _refusal(name, f"{got}. Launch it with another [stop] under another name: --name NEW.")
+    why = f"[stop] has ended it before trial {study.search_end} ({study.search_end_reason})"
+    return _refusal(name, f"{why}. Launch it with another [stop] under another name: --name NEW.")
 
 
 def _amend(
@@ -348,20 +350,20 @@ def _amend(
     state: SlotState,
     **values: Any,
 ) -> list[dict[str, Any]]:
-    """Replace the outcome of a slot, which is kept as an amendment; returns all of them."""
+    """Replace the outcome of a slot, store the old one as an amendment, return all amendments."""
     deed: dict[str, Any] = {"what": what, "since": since, "host": platform.node()}
     deed["at"] = datetime.now(UTC).isoformat(timespec="seconds")
     old = {"state": SlotState(slot.state), "costs": tuple(slot.costs), "steps": tuple(slot.steps)}
-    amendment = snapshots.filled(Amendment, slot, **deed, **old)
+    amendment = snapshots.from_row(Amendment, slot, **deed, **old)
     amendments = [*slot.amendments, amendment.stored()]
     values |= {"state": state, "amendments": amendments}
-    values["attrs"] = sampler_attrs(slot.attrs)  # successive halving would go on comparing with it
+    values["attrs"] = sampler_attrs(slot.attrs)  # or successive halving would still compare with it
     connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
     return amendments
 
 
 def _amended(connection: Connection, study: Row[Any], *, reopen: Sequence[StudyState]) -> None:
-    """Note that the history has changed; a study in one of the states ``reopen`` is open again."""
+    """Count a change of the history; reopen a study in one of the states ``reopen``."""
     writing.change(connection, study.id, amendments=study.amendments + 1)
     if study.state in reopen:
         writing.turn(connection, study.id, StudyState.OPEN)

@@ -1,8 +1,8 @@
-"""The ledger: studies, slots, leases, member outcomes and workers, in PostgreSQL.
+"""The ledger: studies, slots, leases, members and workers, in PostgreSQL.
 
-A study has slots 0 .. trials-1. A worker *claims* a slot under a lease that it keeps renewing;
-when a lease expires, the next worker claims the same slot and goes on with it. Every method is
-one transaction or two, and safe to repeat when the answer to it was lost.
+A study has slots 0 .. trials-1. A worker *claims* a slot under a lease that it keeps renewing; when
+a lease expires, the next worker claims the same slot and continues. Every method is one transaction
+or two, and safe to repeat when its answer was lost.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def _register(
 ) -> Literal["created", "continued", "extended"]:
     ask(connection, statements.LOCK_NAME, name=spec.name)
     row = ask(connection, f"{statements.STUDY} FOR UPDATE", name=spec.name).one_or_none()
-    known = None if row is None else file.restore(row.spec)
+    old = None if row is None else file.restore(row.spec)
     spec = pins.with_points(connection, pointed if row is None else spec)
-    if row is None or known is None:
+    if row is None or old is None:
         new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
         optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
         created = insert(studies).values(**new, **optuna, state=StudyState.OPEN)
@@ -43,8 +43,8 @@ def _register(
         writing.note(connection, spec.name, "submitted")
         return "created"
     optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
-    pins.pin(connection, row, known)
-    extended = file.extends(known, spec)
+    pins.pin(connection, row, old)
+    extended = file.extends(old, spec)
     if not extended and row.spec == spec.stored():
         return "continued"
     writing.change(connection, row.id, spec=spec.stored())
@@ -57,15 +57,15 @@ def _register(
 
 
 class Ledger(LedgerReader):
-    """All that the service writes down about studies."""
+    """Reading and writing studies."""
 
     def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
-        """Open the ledger of a database; create its tables if there are none.
+        """Open the ledger of a database; create missing tables.
 
-        Methods wait with ``patience`` for a database that is away; see ``Transactional``.
+        Methods retry with ``patience`` while the database is unreachable; see ``Transactional``.
 
         Raises:
-            StorageError: the tables are those of a newer version of this software.
+            StorageError: the tables belong to another version of hpo.
         """
         super().__init__(storage, **patience)
         self._token = uuid.uuid4().hex
@@ -76,14 +76,14 @@ class Ledger(LedgerReader):
     # --- studies -------------------------------------------------------------------------
 
     def register(self, spec: StudySpec) -> Literal["created", "continued", "extended"]:
-        """Write a study down, or find it again.
+        """Register a study, or continue or extend an existing one.
 
         Raises:
-            StudyError: a study of this name exists with another spec; only a larger budget of
-                trials is accepted. The message names the keys that differ. Or its objective has
-                another source.
+            StudyError: a study of this name has another spec; only a larger budget of trials is
+                accepted. The message names the keys that differ. Or its objective's source has
+                changed.
         """
-        pins.modules(spec)  # worked out while nobody waits; so are the points of its warm start
+        pins.modules(spec)  # computed without a lock, like the points of its warm start
         return self._register(spec, self.with_points(spec))
 
     _register = transaction(_register)
@@ -92,7 +92,7 @@ class Ledger(LedgerReader):
 
     @contextmanager
     def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:
-        """One transaction of somebody who intervenes in a study: no slot is claimed meanwhile.
+        """Open a transaction that locks a study: no slot is claimed meanwhile.
 
         Raises:
             StudyError: there is no such study.
@@ -125,14 +125,14 @@ class Ledger(LedgerReader):
         at_work: int | None = None,
         numerics: str = "",
     ) -> Claim | Wait | Over:
-        """Take the next slot of a study; see ``claiming.claim`` and ``Claimant``.
+        """Claim the next slot of a study; see ``claiming.claim`` and ``Claimant``.
 
-        ``in_touch`` is asked for ``Claimant.take_over``, anew whenever the database was away, and
-        again with the database's time before a slot is taken over.
+        ``in_touch`` gives ``Claimant.take_over``: called again after every outage, and with the
+        database's time before a slot is taken over.
 
         Raises:
             StudyError: there is no such study.
-            StorageError: the tables are those of another version of this software.
+            StorageError: the tables belong to another version of hpo.
         """
 
         def once() -> Claim | Wait | Over:
@@ -159,9 +159,9 @@ class Ledger(LedgerReader):
                     if spec.require_same_numerics:
                         pins.check_numerics(connection, row, numerics)
                     who = replace(who, code=self._codes[study])
-                found = claiming.claim(connection, row, spec, who, confirm=confirm)
-            if found is not None:
-                return found
+                answer = claiming.claim(connection, row, spec, who, confirm=confirm)
+            if answer is not None:
+                return answer
             with self._autocommit.connect() as connection:
                 snapshots.rank(connection, row, spec)
             return once()
@@ -169,7 +169,7 @@ class Ledger(LedgerReader):
         return self._retry(once)
 
     def _code_of(self, study: str) -> str:
-        """The hash of the source of a study's objective here: worked out while nobody waits."""
+        """Return the hash of the objective's source on this host, computed without a lock."""
         if study not in self._codes:
             with self._autocommit.connect() as connection:
                 check_version(connection)
@@ -179,14 +179,14 @@ class Ledger(LedgerReader):
         return self._codes[study]
 
     def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:
-        """The spec of a study, validated once per version of it."""
-        known = self._specs.get(study_id)
-        if known is None or known[0] != stored:
-            known = self._specs[study_id] = (stored, file.restore(stored))
-        return known[1]
+        """Return the spec of a study, validated once per version."""
+        cached = self._specs.get(study_id)
+        if cached is None or cached[0] != stored:
+            cached = self._specs[study_id] = (stored, file.restore(stored))
+        return cached[1]
 
     def history(self, claim: Claim) -> list[Past]:
-        """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now."""
+        """Return trials 0 .. number-1 of the claimed trial's study, as they are now."""
         return self._known.first(claim.number, (claim.study_id, claim.amendments), self._read)
 
     unsuggested = statement(snapshots.unsuggested)
@@ -197,10 +197,10 @@ class Ledger(LedgerReader):
     lose = transaction(writing.lose)
 
     def settle(self, claim: Claim, end: End) -> None:
-        """Finish a slot: one statement, and where a slot has failed, the failure policy.
+        """Settle a slot in one statement; if a slot has failed, apply the failure policy.
 
         Raises:
-            LeaseLostError: the slot is another worker's by now.
+            LeaseLostError: another worker holds the slot now.
         """
         if self._finish(claim, end):
             self._apply_failure_policy(claim.study_id)

@@ -1,8 +1,8 @@
-"""The ledger's trials as Optuna's own rows, for optuna-dashboard and ``optuna.load_study``.
+"""A mirror of the ledger's trials in Optuna's tables, for optuna-dashboard and Optuna.
 
-Each function runs inside the ledger's transaction, so both always tell the same: Optuna's storage
-interface cannot do that (every call is a transaction of its own, some forty of them per trial).
-This is the one module that writes Optuna's tables; a test reads what it wrote through Optuna.
+Each function runs inside the ledger's transaction, so both always agree. Optuna's storage interface
+cannot do that: every call is a transaction of its own, some forty per trial. This is the only
+module that writes Optuna's tables; a test reads them through Optuna.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from hpo.study.trials import SlotState, Suggestion
 
 METRIC_NAMES = "study:metric_names"
 TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
-"""Keys of a trial's user attributes that are not ours."""
+"""Keys of a trial's user attributes that hpo does not write."""
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
-"""Likewise of its system attributes, which else are the sampler's and the pruner's."""
+"""Likewise keys of its system attributes; all others are the sampler's and the pruner's."""
 
 _STATES = {
     SlotState.COMPLETE: TrialState.COMPLETE,
     SlotState.PRUNED: TrialState.PRUNED,
     SlotState.FAILED: TrialState.FAIL,
-    SlotState.EXCLUDED: TrialState.FAIL,  # for Optuna, which passes over it
+    SlotState.EXCLUDED: TrialState.FAIL,  # so that Optuna ignores it
 }
 
 
@@ -49,12 +49,12 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
     Raises:
         StudyError: Optuna already has a study of this name, made by something else.
     """
-    asked = {"name": spec.name, "directions": [way.name for way in directions(spec)]}
-    study_id = ask(connection, statements.CREATE, **asked).scalar()
+    keys = {"name": spec.name, "directions": [way.name for way in directions(spec)]}
+    study_id = ask(connection, statements.CREATE, **keys).scalar()
     if study_id is None:
         raise StudyError(
-            f"study {spec.name!r}: the database must not hold an Optuna study of this name "
-            f"that something else made, but it does. Choose another name: --name NEW."
+            f"study {spec.name!r}: another program has made an Optuna study of this name. Choose "
+            "another name: --name NEW."
         )
     named = {METRIC_NAMES: json.dumps(names(spec))}
     set_attrs(connection, models.StudySystemAttributeModel, study_id, named)
@@ -71,7 +71,7 @@ def publish_study(connection: Connection, study_id: int, spec: StudySpec) -> Non
 
 
 def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[str, str]) -> None:
-    """Write attributes of a study or trial, given as JSON, over those of the same keys."""
+    """Write attributes of a study or trial, given as JSON; replace those of the same keys."""
     owner = "study_id" if "study_id" in model.__table__.c else "trial_id"
     rows = [{owner: owner_id, "key": key, "value_json": text} for key, text in texts.items()]
     if rows:
@@ -81,10 +81,10 @@ def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
-    """Delete a study with all its trials; it need not be there."""
-    own = "trial_id IN (SELECT trial_id FROM trials WHERE study_id = :id)"
-    for table in reversed(models.BaseModel.metadata.sorted_tables):  # who refers to others first
-        which = "study_id = :id" if "study_id" in table.c else own
+    """Delete a study with all its trials, if it exists."""
+    by_trial = "trial_id IN (SELECT trial_id FROM trials WHERE study_id = :id)"
+    for table in reversed(models.BaseModel.metadata.sorted_tables):  # tables with references first
+        which = "study_id = :id" if "study_id" in table.c else by_trial
         if "study_id" in table.c or "trial_id" in table.c:
             ask(connection, f"DELETE FROM {table.name} WHERE {which}", id=study_id)
 
@@ -93,14 +93,13 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
     """Check that a study is still in Optuna's tables.
 
     Raises:
-        StudyError: it was deleted there, as optuna-dashboard can.
+        StudyError: somebody has deleted it there, as optuna-dashboard can.
     """
     query = "SELECT study_id FROM studies WHERE study_id = :id"
     if ask(connection, query, id=study_id).scalar() is None:
         raise StudyError(
-            f"study {name!r}: Optuna's tables must hold it, too, but it was deleted there (as "
-            f"optuna-dashboard can). Its trials can still be read and exported; to use the name "
-            f"again: hpo delete {name}."
+            f"study {name!r}: deleted from Optuna's tables, as optuna-dashboard can. You can still "
+            f"read and export its trials; to use the name again: hpo delete {name}."
         )
 
 
@@ -114,39 +113,39 @@ def open_trial(connection: Connection, study_id: int, number: int, at: datetime)
 
 
 def reopen_trial(connection: Connection, trial_id: int) -> None:
-    """Make a failed trial a running one again."""
+    """Set a failed trial to running again."""
     _forget_outcome(connection, trial_id, TrialState.RUNNING)
 
 
 def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str, Any]) -> None:
-    """Make a complete or pruned trial a failed one, which Optuna passes over, and say why."""
+    """Set a complete or pruned trial to failed, so that Optuna ignores it, and say why."""
     query = "SELECT trial_id FROM trials WHERE trial_id = :id FOR KEY SHARE"
     if ask(connection, query, id=trial_id).scalar() is None:
-        return  # deleted by optuna-dashboard: nothing is left to mirror
+        return  # deleted by optuna-dashboard
     _forget_outcome(connection, trial_id, TrialState.FAIL)
     texts = {key: json.dumps(value) for key, value in user_attrs.items()}
     set_attrs(connection, models.TrialUserAttributeModel, trial_id, texts)
 
 
 def _forget_outcome(connection: Connection, trial_id: int, state: TrialState) -> None:
-    """Delete what ``FINISH`` has written; what others have added stays."""
+    """Delete what ``FINISH`` has written; keep what other tools have added."""
     others = {"user": TRIAL_USER_OF_OTHERS, "system": TRIAL_SYSTEM_OF_OTHERS}
     ask(connection, statements.FORGET, id=trial_id, state=state.name, **others)
 
 
 def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
-    """The parameters of ``STORE_SUGGESTION`` for Optuna's tables."""
+    """Return the parameters of ``STORE_SUGGESTION`` for Optuna's tables."""
     space = search_space.distributions(spec)
-    known = [name for name in space if name in suggestion.params]
+    keys = [name for name in space if name in suggestion.params]
     return {
-        "names": known,
-        "values": [float(space[k].to_internal_repr(suggestion.params[k])) for k in known],
-        "distributions": [distribution_to_json(space[name]) for name in known],
+        "names": keys,
+        "values": [float(space[k].to_internal_repr(suggestion.params[k])) for k in keys],
+        "distributions": [distribution_to_json(space[name]) for name in keys],
     }
 
 
 def outcome_of(spec: StudySpec, end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of ``FINISH`` for Optuna's tables."""
+    """Return the parameters of ``FINISH`` for Optuna's tables."""
     scored = end.state in (SlotState.COMPLETE, SlotState.PRUNED)
     gone = end.state == SlotState.EXCLUDED  # as ``exclude_trial`` leaves it
     system_attrs, steps = ({}, ()) if gone else (end.attrs or {}, end.steps)

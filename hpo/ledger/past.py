@@ -1,6 +1,6 @@
-"""The history that a trial is suggested from, and that ends a search, as it is read.
+"""Reading the history that suggestions and ``[stop]`` depend on.
 
-What trials come to depends on this file, so it counts in the fingerprint of a study: see ``pins``.
+Results of trials depend on this file, so it counts in a study's fingerprint; see ``pins``.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ ORDER BY number"""
 
 
 def read(connection: Connection, study_id: int, numbers: range) -> list[Past]:
-    """Search trials by their numbers, as suggestions see them."""
-    asked = {"study_id": study_id, "start": numbers.start, "stop": numbers.stop}
-    return [checked(row, restored) for row in ask(connection, _TRIALS, **asked)]
+    """Return the search trials of these numbers, as suggestions see them."""
+    values = {"study_id": study_id, "start": numbers.start, "stop": numbers.stop}
+    return [checked(row, restored) for row in ask(connection, _TRIALS, **values)]
 
 
 class Known:
-    """What a process has read of the trials of studies.
+    """Cache of the trials that a process has read.
 
-    A settled trial never changes but by an amendment, which counts for trials that are claimed
-    later: those before the first running one are read once.
+    A settled trial changes only by an amendment, which counts for trials claimed later. So trials
+    before the first running one are read once.
     """
 
     def __init__(self) -> None:
-        """Nothing is read yet."""
+        """Create an empty cache."""
         self._settled: dict[int, tuple[int, list[Past]]] = {}
 
     def first(
         self, n: int, of: tuple[int, int], read: Callable[[int, range], list[Past]]
     ) -> list[Past]:
-        """Trials 0 .. n-1 of a study, by its number and how often it was amended."""
+        """Return trials 0 .. n-1 of a study, given by its id and its number of amendments."""
         study_id, amendments = of
         before, settled = self._settled.get(study_id, (amendments, []))
         settled = settled if before == amendments else []
         self._settled[study_id] = amendments, settled
-        known = [*settled[:n], *read(study_id, range(min(len(settled), n), n))]
-        while len(settled) < len(known) and known[len(settled)].state != SlotState.RUNNING:
-            settled.append(known[len(settled)])
-        return known
+        trials = [*settled[:n], *read(study_id, range(min(len(settled), n), n))]
+        while len(settled) < len(trials) and trials[len(settled)].state != SlotState.RUNNING:
+            settled.append(trials[len(settled)])
+        return trials
 
 
 def why_ended(spec: StudySpec, number: int, first: Callable[[int], Sequence[Past]]) -> str | None:
-    """Why ``[stop]`` ends a search before trial ``number``; None if it goes on.
+    """Return why ``[stop]`` ends a search before trial ``number``; None if it continues.
 
-    ``first`` reads so many trials: those that the window shows to that trial.
+    ``first(n)`` reads the first n trials, which the window shows to that trial.
     """
-    from hpo.search.history import why_over  # which takes long to import
+    from hpo.search.history import why_over  # a slow import
 
     n_seen = number - spec.budget.window + 1
     if n_seen < 1 or number >= spec.budget.trials:
@@ -70,23 +70,23 @@ def why_ended(spec: StudySpec, number: int, first: Callable[[int], Sequence[Past
 
 
 def checked(row: Any, build: Callable[[Any], T]) -> T:
-    """What is built of a slot's row, in whose JSON the worker role may have written anything.
+    """Build an object from a slot's row, and check it: the worker role may write any JSON.
 
     Raises:
-        StudyError: it does not hold what workers write.
+        StudyError: the row does not hold what workers write.
     """
     try:
         return build(row)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StudyError(
-            f"trial {row.number}: its row must hold what workers write, but got "
-            f"{type(error).__name__}: {str(error)[:80]}. Somebody has changed it by hand: restore "
-            "a backup under another name: hpo import FILE --name NEW."
+            f"trial {row.number}: cannot read its row ({type(error).__name__}: "
+            f"{str(error)[:80]}). Somebody has changed it by hand; restore a backup under another "
+            "name: hpo import FILE --name NEW."
         ) from error
 
 
 def restored(row: Any) -> Past:
-    """A trial's row as suggestions see it."""
+    """Return a trial's row as suggestions see it."""
     params, before = row.params or {}, []
     for amendment in map(Amendment.restored, row.amendments):
         attrs = amendment.attrs or sampler_attrs(row.attrs)

@@ -1,11 +1,10 @@
-"""What a study is pinned to when it is registered, so that it stays what it is.
+"""Pins of a study: properties fixed at registration, so that results stay reproducible.
 
-Its source: that of its objective and sampler, and of what decides here. How sums round, where the
-study asks for it. And the points of ``[warm_start] study``, which are looked up once: the other
-study's best trials, by the score of the search. What was confirmed on fresh seeds does not count:
-those networks were tested on the test part, which no search may learn from, not even by where it
-begins. For the same reason the other study must not have been searched on the test part, unless
-this one is, too.
+Pinned are the source of its objective, its sampler and our search; the rounding of sums, if the
+study asks for it; and the points of ``[warm_start] study``, looked up once: the other study's best
+trials by the score of the search. Confirmed scores do not count: they come from the test part,
+which no search may learn from, not even by its start. For the same reason the other study must not
+have been searched on the test part, unless this one is, too.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from hpo.study.tables import NEAREST, ParamValue, WarmStart
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
 
 
-# --- its source, and how sums round ---
+# --- source, and rounding of sums ---
 
 
 _ALONE = ("hpo.ledger.past", "hpo.study.pareto", "hpo.study.result", "hpo.worker.trial")
@@ -43,49 +42,48 @@ _ALONE = ("hpo.ledger.past", "hpo.study.pareto", "hpo.study.result", "hpo.worker
 
 @cache
 def _service() -> Mapping[str, str]:
-    """A hash of the source of each module of ours that trials depend on.
+    """Return a hash of each of our modules that trials depend on.
 
-    These are the search, the history as it is read, what a trial's score is made of, which trials
-    are confirmed, and whatever the search imports: what is read out of a study file, what networks
-    are to it, how scores are compared.
+    These are the search, the reading of its history, the run of a trial, the choice of trials to
+    confirm, and all imports of the search: parsing of study files, networks, comparison of scores.
     """
     own = (f"hpo.search.{path.stem}" for path in _ROOT.glob("hpo/search/*.py"))
     return source.of_tree(_ROOT, *own, alone=_ALONE)
 
 
 def modules(spec: StudySpec) -> dict[str, str]:
-    """A hash of the source of each module that the trials of a study depend on."""
+    """Return a hash of each module that the trials of a study depend on."""
     own = [spec.sampler.name] if spec.sampler.is_own else []
     return {**source.modules(spec.objective, *own), **_service()}
 
 
 def fingerprint(spec: StudySpec) -> str:
-    """One hash of ``modules``."""
+    """Return one hash of all ``modules``."""
     return source.of_modules(modules(spec))
 
 
 def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
-    """Check that the source is the study's, or write it down where none is; returns its hash there.
+    """Check that the source is the study's, or store it if there is none; return the stored hash.
 
-    That the registry names other objectives, too, changes nothing. The transaction holds the lock
-    on ``study``, its row.
+    Changes of the registry alone do not count. The transaction holds the lock on ``study``, its
+    row.
 
     Raises:
-        StudyError: it is another one; the message names the modules that differ.
+        StudyError: the source has changed; the message names the modules that differ.
     """
     own = fingerprint(spec)
-    known = study.code
-    if not known:
+    pinned = study.code
+    if not pinned:
         _write(connection, study, spec)
-    elif known[-1]["hash"] != own:
-        here, before = modules(spec), known[-1]["modules"]
+    elif pinned[-1]["hash"] != own:
+        here, before = modules(spec), pinned[-1]["modules"]
         names = sorted(here.keys() | before.keys())
         changed = [name for name in names if here.get(name) != before.get(name)]
         if changed == [source.REGISTRY]:
-            return str(known[-1]["hash"])
+            return str(pinned[-1]["hash"])
         raise StudyError(
             f"study {study.name!r}: the source has changed since its trials began. Theirs is "
-            f"revision {known[-1]['revision']}, this is {_revision()}, and these modules differ: "
+            f"revision {pinned[-1]['revision']}, this is {_revision()}, and these modules differ: "
             f"{', '.join(changed)}. Start a new study (--name NEW), or accept the change, which "
             f"notes from which trial on: hpo accept-code {study.name}"
         )
@@ -93,7 +91,7 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
 
 
 def _revision() -> str:
-    """The revision of this installation, in short."""
+    """Return the short revision of this installation."""
     own = source.revision()
     short = own["revision"].partition(" ")[0][:10]
     changed = {True: " with changes", False: ""}.get(own["dirty"], ", perhaps with changes")
@@ -101,29 +99,28 @@ def _revision() -> str:
 
 
 def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
-    """Check that sums round here as they did for the study's first trial, if that has begun.
+    """Check that sums round here as for the study's first trial, if that has begun.
 
-    What it was trained by says its lineage, and as long as it is not settled the worker that holds
-    it, or has left a part of it. The transaction holds the lock on ``study``, its row.
+    A settled trial's lineage has the numerics; before, the worker that holds it or has stored a
+    part of it. The transaction holds the lock on ``study``, its row.
 
     Raises:
-        StudyError: they may round otherwise.
+        StudyError: sums may round differently.
     """
-    found = ask(connection, statements.FIRST_NUMERICS, study_id=study.id).one_or_none()
-    first = own if found is None else found.numerics
+    row = ask(connection, statements.FIRST_NUMERICS, study_id=study.id).one_or_none()
+    first = own if row is None else row.numerics
     if first != own:
         raise StudyError(
-            f"study {study.name!r}: with require_same_numerics, processor, versions and threads "
-            f"must be those of its first trial (numerics={first}), but got numerics={own} on "
+            f"study {study.name!r}: require_same_numerics expects the processor, versions and "
+            f"threads of its first trial (numerics={first}), got numerics={own} on "
             f"{platform.node()}. Start its workers on hosts like that one, which the lineage of "
             "its trials names. Or launch it with require_same_numerics = false."
         )
 
 
 def accept(connection: Connection, study: Row[Any], spec: StudySpec) -> int | None:
-    """Go on with the source as it is here; the first trial of it, None if it is the study's."""
-    known = study.code
-    if known and known[-1]["hash"] == fingerprint(spec):
+    """Accept this host's source; return its first trial, or None if nothing has changed."""
+    if study.code and study.code[-1]["hash"] == fingerprint(spec):
         return None
     return _write(connection, study, spec)
 
@@ -141,17 +138,17 @@ def _write(connection: Connection, study: Row[Any], spec: StudySpec) -> int:
     return int(entry["since"])
 
 
-# --- the points of its warm start ---
+# --- points of the warm start ---
 
 
 def with_points(connection: Connection, spec: StudySpec) -> StudySpec:
-    """The same spec with its points, if it names the study that they come from.
+    """Return the spec with the points of its warm start, if it names a study.
 
-    A study that is registered already keeps the points that it has, whatever became of the other
-    one since. ``NEAREST`` is the first of ``earlier``; without one, the study begins without.
+    A registered study keeps its points, even if the other study has changed. ``NEAREST`` is the
+    first of ``earlier``; if there is none, the study begins without points.
 
     Raises:
-        StudyError: the other study is not there, has no complete trial yet, cannot be compared, or
+        StudyError: the other study is missing, has no complete trial yet, cannot be compared, or
             lies outside the space of this one.
         SpecError: the objective refuses one of the points, or a constraint does.
     """
@@ -161,10 +158,10 @@ def with_points(connection: Connection, spec: StudySpec) -> StudySpec:
     row = ask(connection, statements.STUDY, name=spec.name).one_or_none()
     begun = None if row is None else file.restore(row.spec).warm_start
     if warm.study == NEAREST:
-        found = [] if row is not None else earlier(connection, spec)
-        warm = begun or (WarmStart(study=found[0][0], top=warm.top) if found else None)
+        others = [] if row is not None else earlier(connection, spec)
+        warm = begun or (WarmStart(study=others[0][0], top=warm.top) if others else None)
     elif row is not None and begun is None:
-        return spec  # to be refused, since the study has begun without
+        return spec  # to be refused: the study has begun without points
     pin = None
     if warm is not None:
         points = begun.points if begun is not None else _points(connection, spec, warm)
@@ -173,31 +170,30 @@ def with_points(connection: Connection, spec: StudySpec) -> StudySpec:
 
 
 def earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, float]]:
-    """The studies whose best trial is a point of this space, and its score; the nearest first.
+    """Return the studies with a best trial in this space, and its score; the nearest first.
 
-    Those of the same task come first, then those with better scores. None of a study that visits
-    points of its own.
+    Studies of the same task come first, then better scores. A sweep has none.
     """
     if spec.aim in ("measurement", "sweep"):
         return []
     sign = 1 if spec.objective_impl.direction == "maximize" else -1
-    found = []
+    matches = []
     for row in ask(
         connection, statements.EARLIER, name=spec.name, objective=spec.objective, sign=sign
     ):
-        with suppress(HpoError):  # another metric, another space, an objective that is not here
+        with suppress(HpoError):  # another metric or space, or a missing objective
             other = file.restore(row.spec)
             _refuse_other_kind(spec, other, "")
             point = _point(spec, other, row.params, "")
             if all(name in point for name, own in spec.in_order.items() if own.is_there(point)):
-                found.append((other.task == spec.task, sign * row.score, row.name, row.score))
-    return [(name, score) for *_, name, score in sorted(found, reverse=True)]
+                matches.append((other.task == spec.task, sign * row.score, row.name, row.score))
+    return [(name, score) for *_, name, score in sorted(matches, reverse=True)]
 
 
 def _points(
     connection: Connection, spec: StudySpec, warm: WarmStart
 ) -> tuple[dict[str, ParamValue], ...]:
-    """The best trials of the other study that lie in the space of this one, each point once."""
+    """Return the best trials of the other study in the space of this one, without duplicates."""
     where = f"study {spec.name!r}: warm_start.study"
     row = snapshots.study(connection, str(warm.study))
     other = file.restore(row.spec)
@@ -214,9 +210,7 @@ def _points(
         if len(points) == warm.count:
             break
     if not points:
-        none = (
-            f"{where}: {warm.study!r} must have a complete trial, but has none yet. Wait for one."
-        )
+        none = f"{where}: {warm.study!r} has no complete trial yet. Wait for one."
         raise StudyError([*problems, none][0])
     return tuple(points)
 
@@ -224,44 +218,44 @@ def _points(
 def _point(
     spec: StudySpec, other: StudySpec, params: Mapping[str, Any], where: str
 ) -> dict[str, ParamValue]:
-    """A trial of the other study as a point of this one: what this one searches, or fixed there.
+    """Return a trial of the other study, with its fixed parameters, as a point of this one.
 
     Raises:
-        SpecError: it lies outside the space, or breaks a constraint.
+        SpecError: the point lies outside the space, or breaks a constraint.
     """
     fixed = {
         key: value
         for key, value in unfolded(other.fixed, spec.dimensions).items()
         if key in spec.dimensions and spec.inside(key, value) is not None
     }
-    told = spec.present({**fixed, **unfolded(params, spec.dimensions)})
+    values = spec.present({**fixed, **unfolded(params, spec.dimensions)})
     outside = (
         f"{name}={value!r} (space.{name} is {spec.dimensions[name].allowed})"
-        for name, value in told.items()
+        for name, value in values.items()
         if spec.inside(name, value) is None
     )
-    problem = next(outside, "" if told else f"none of {', '.join(spec.dimensions)}")
+    problem = next(outside, "" if values else f"it has none of {', '.join(spec.dimensions)}")
     if problem:
         raise SpecError(
-            f"{where}: a trial of {other.name!r} must be a point of the space, but got {problem}. "
+            f"{where}: a trial of {other.name!r} lies outside the space: {problem}. "
             "Widen the space, or write warm_start.points by hand."
         )
-    point = spec.in_space(dict(sorted(told.items())))
+    point = spec.in_space(dict(sorted(values.items())))
     constraints.check_point(spec, point, where, "Raise the bound, or name another study.")
     return point
 
 
 def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
     mine, theirs = spec.objective_impl, other.objective_impl
-    wanted, got = (f"{own.direction} {own.metric}" for own in (mine, theirs))
-    if got != wanted:
+    expected, got = (f"{item.direction} {item.metric}" for item in (mine, theirs))
+    if got != expected:
         raise StudyError(
-            f"{where}: both studies must {wanted}, but {other.name!r} has {got}. Name a study of "
+            f"{where}: this study has {expected}, but {other.name!r} has {got}. Name a study of "
             "the same metric."
         )
     if other.protocol != Protocol.VALIDATION and spec.protocol != Protocol.PAPER:
         raise StudyError(
-            f"{where}: the other study must not have been scored on the test part, but "
-            f'{other.name!r} has protocol="{other.protocol}". Name a study with '
+            f"{where}: {other.name!r} was scored on the test part "
+            f'(protocol="{other.protocol}"). Name a study with '
             f'protocol = "validation", or search on the test part here, too: protocol = "paper".'
         )

@@ -1,6 +1,6 @@
-"""The ledger for those who only look: studies, their trials, their workers.
+"""Read access to the ledger: studies, their trials, their workers.
 
-Of every study as it is now, trials are read of those alone that have changed.
+An overview reads the trials of changed studies only.
 """
 
 from __future__ import annotations
@@ -23,58 +23,55 @@ from hpo.study.trials import Listed, StudySnapshot, StudyState
 
 T = TypeVar("T")
 _AT_ONCE = 50
-"""So many studies are read with one question."""
+"""Number of studies per query."""
 
 
 def listed(connection: Connection) -> list[Listed]:
-    """Every study in a line, oldest first."""
+    """Return a line per study, oldest first."""
     return [_listed(row) for row in ask(connection, LISTING)]
 
 
 def _listed(row: Row[Any]) -> Listed:
-    known = {"number": row.optuna_study_id, "state": StudyState(row.state), "problem": ""}
-    return snapshots.filled(Listed, row, **known)
+    values = {"number": row.optuna_study_id, "state": StudyState(row.state), "problem": ""}
+    return snapshots.from_row(Listed, row, **values)
 
 
 def _mark(row: Row[Any]) -> tuple[Any, ...]:
-    """What differs whenever anything of a study does, but for who is at work on it."""
+    """Return a mark that changes with anything in a study except its workers."""
     fields = row._fields
     return (row.id, *row[fields.index("state") :])
 
 
 def marks(connection: Connection, study: str) -> dict[str, tuple[Any, ...]]:
-    """The marks of a study, and of those that its figure is drawn with, as far as they are there.
-
-    A mark differs whenever anything of its study does, but for who is at work on it.
-    """
+    """Return the marks of a study, and of the existing studies in its figure; see ``_mark``."""
     rows = {row.name: row for row in ask(connection, LISTING)}
     overlay = rows[study].overlay if study in rows else ()
-    wanted = (study, *(overlay if isinstance(overlay, list) else ()))
-    return {name: _mark(rows[name]) for name in wanted if name in rows}
+    names = (study, *(overlay if isinstance(overlay, list) else ()))
+    return {name: _mark(rows[name]) for name in names if name in rows}
 
 
 Changes = tuple[Sequence[Row[Any]], Sequence[snapshots.Fetched]]
-"""A row of every study, and of those that have changed all that lists show."""
+"""A row of every study, and the rows behind the lists for changed studies."""
 
 
 class Overview(Generic[T]):
-    """What is made of every study's snapshot, and kept until the study has changed."""
+    """A cache of values made from studies' snapshots, until the study changes."""
 
     def __init__(self, make: Callable[[StudySnapshot], T]) -> None:
-        """Nothing is read yet."""
+        """Create an empty cache."""
         self._make = make
-        self._kept: dict[int, tuple[tuple[Any, ...], tuple[T | None, str]]] = {}
+        self._cache: dict[int, tuple[tuple[Any, ...], tuple[T | None, str]]] = {}
 
     def read(self, connection: Connection, finished: int | None = None) -> Changes:
-        """The rows of what has changed; ``made`` makes it, when the transaction is over.
+        """Read the rows of changed studies, for ``made`` after the transaction.
 
-        Of the studies that are done, only the newest ``finished`` are read.
+        Of the studies that are done, read only the newest ``finished``.
         """
         listing = ask(connection, LISTING).all()
         done = [row.id for row in listing if row.state == StudyState.DONE]
         aside = set(done[:-finished] if finished else ())
         rows = (row for row in listing if row.id not in aside)
-        changed = [row for row in rows if self._known(row) is None]
+        changed = [row for row in rows if self._cached(row) is None]
         fetched: list[snapshots.Fetched] = []
         for briefly in (True, False):
             ids = [row.id for row in changed if row.whole != briefly]
@@ -84,46 +81,46 @@ class Overview(Generic[T]):
         gone = {row.id for row in changed} - {rows.study.id for rows in fetched}
         return [row for row in listing if row.id not in gone], fetched
 
-    def _known(self, row: Row[Any]) -> tuple[T | None, str] | None:
-        mark, made = self._kept.get(row.id, ((), None))
+    def _cached(self, row: Row[Any]) -> tuple[T | None, str] | None:
+        mark, made = self._cache.get(row.id, ((), None))
         return made if mark == _mark(row) else None
 
     def made(self, changes: Changes) -> list[tuple[Listed, T | None]]:
-        """Every study with what is made of it, oldest first.
+        """Return every study with its value, oldest first.
 
-        A study that cannot be read here has a ``problem``, and nothing is made of it; nor of one
-        that was not read.
+        A study that cannot be read here has a ``problem`` and the value None; so has, without a
+        problem, a study that was not read.
         """
         listing, fetched = changes
         made = {rows.study.id: self._made(rows) for rows in fetched}
-        known = {row.id: made.get(row.id) or self._known(row) for row in listing}
-        self._kept = {row.id: (_mark(row), own) for row in listing if (own := known[row.id])}
-        made_of = ((_listed(row), *(known[row.id] or (None, ""))) for row in listing)
-        return [(replace(one, problem=problem), found) for one, found, problem in made_of]
+        values = {row.id: made.get(row.id) or self._cached(row) for row in listing}
+        self._cache = {row.id: (_mark(row), value) for row in listing if (value := values[row.id])}
+        lines = ((_listed(row), *(values[row.id] or (None, ""))) for row in listing)
+        return [(replace(line, problem=problem), value) for line, value, problem in lines]
 
     def _made(self, rows: snapshots.Fetched) -> tuple[T | None, str]:
         try:
             return self._make(snapshots.built(rows)), ""
-        except Exception as error:  # a bad row, or a spec of another version, harms its study alone
+        except Exception as error:  # a bad row or an old spec affects its study alone
             return None, str(error) or type(error).__name__
 
 
 class LedgerReader(Transactional):
-    """What the ledger tells; ``Ledger`` writes, too, and takes longer to import."""
+    """Read access to the ledger; ``Ledger`` also writes, and takes longer to import."""
 
     def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
-        """Open the ledger of a database; create its tables if there are none.
+        """Open the ledger of a database; create missing tables.
 
-        Methods wait with ``patience`` for a database that is away; see ``Transactional``.
+        Methods retry with ``patience`` while the database is unreachable; see ``Transactional``.
 
         Raises:
-            StorageError: the tables are those of another version of this software.
+            StorageError: the tables belong to another version of hpo.
         """
         super().__init__(storage.engine, **patience)
         self._overview: Overview[Result] = Overview(Result.of)
         self._retry(lambda: prepare_database(storage, schema))
 
-    _fetched = statement(snapshots.fetched)  # while rows are read, no transaction idles
+    _fetched = statement(snapshots.fetched)  # no transaction idles while rows are read
     studies = transaction(listed)
     network = transaction(snapshots.network)
     open_studies = transaction(snapshots.open_studies)
@@ -134,7 +131,7 @@ class LedgerReader(Transactional):
         """Return the name, or that of the only study of the database.
 
         Raises:
-            StudyError: no name is given, and there is none or several; the message lists them.
+            StudyError: no name is given, and there is no study or several; the message lists them.
         """
         names = [study.name for study in self.studies()] if name is None else [name]
         if len(names) != 1:
@@ -150,7 +147,7 @@ class LedgerReader(Transactional):
         return snapshots.built(self._fetched(name, curves=curves))
 
     def result(self, name: str, *, curves: bool = False) -> Search | Front | Sweep:
-        """Return what a study has found as it is now; see ``snapshot``.
+        """Return the current result of a study; see ``snapshot``.
 
         Raises:
             StudyError: there is no such study.
@@ -158,16 +155,16 @@ class LedgerReader(Transactional):
         return Result.of(self.snapshot(name, curves=curves))
 
     def results(self, finished: int | None = None) -> list[tuple[Listed, Result | None]]:
-        """Return every study, oldest first; None of one that cannot be read here.
+        """Return every study with its result, oldest first; None if it cannot be read here.
 
-        Those that have not changed since the last time are not read again; of those that are done,
-        only the newest ``finished`` are read, and None is returned of the others.
+        Unchanged studies are not read again. Of the studies that are done, only the newest
+        ``finished`` are read; the others have None.
         """
         changes = self._within(self._autocommit, lambda c: self._overview.read(c, finished))
         return self._overview.made(changes)
 
     def overlays(self, spec: StudySpec) -> list[Result]:
-        """The other studies that a study's figure asks for, as far as they are there."""
-        wanted = spec.figure.overlay if spec.figure else ()
-        there = {summary.name for summary in self.studies()} if wanted else set()
-        return [self.result(name) for name in wanted if name in there]
+        """Return the existing other studies that a study's figure shows."""
+        names = spec.figure.overlay if spec.figure else ()
+        existing = {summary.name for summary in self.studies()} if names else set()
+        return [self.result(name) for name in names if name in existing]

@@ -1,7 +1,7 @@
 """The ledger's tables, in a schema of their own beside Optuna's tables.
 
-Every time stamp is taken from the database's clock, so that clocks of hosts do not matter. What a
-value may be is a rule of its table: no reader meets another, whoever has written it.
+All time stamps come from the database's clock, so clocks of hosts do not matter. Each table checks
+its values, so readers meet no invalid ones, whoever has written them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
 SCHEMA_VERSION = 303
-"""That of release 0.3.0, of which earlier states had 300 and 301. Those of before are below 10."""
+"""Version of release 0.3.0; its drafts had 300 and 301, earlier releases have less than 10."""
 HIGHEST_PRIORITY = 1000
 
 _FUNCTIONS = f"""
@@ -33,15 +33,15 @@ LANGUAGE sql VOLATILE
 AS 'SELECT until > {SCHEMA}.clock()
 AND until <= {SCHEMA}.clock() + make_interval(secs => lease_s * 4 / 3)'
 """
-"""What time it is; and whether a lease counts: never for longer than four thirds of it from now
-on, whatever the clock said when it was renewed. A clock may go back a little, and free nothing."""
+"""The time; and whether a lease is valid: for at most four thirds of it from now on, whatever the
+clock said at its renewal. A clock that goes back a little frees no slot."""
 
 
 NOW = text(f"{SCHEMA}.clock()")
 
 
 def ask(connection: Connection, statement: str, **values: Any) -> sa.CursorResult[Any]:
-    """Send a statement, whose parameters are named in it as ``:name``."""
+    """Run a statement with parameters named ``:name``."""
     return connection.execute(text(statement), values)
 
 
@@ -50,33 +50,33 @@ def _one_of(column: str, kind: type[StrEnum]) -> sa.CheckConstraint:
 
 
 def _json(column: str, kind: str) -> sa.CheckConstraint:
-    """The rule that JSON is an object or an array."""
+    """Return the check that JSON is an object or an array."""
     return sa.CheckConstraint(f"json_typeof({column}) = '{kind}'")
 
 
 def _path(column: str, path: str) -> sa.CheckConstraint:
-    """The rule that JSON without odd texts (NUL, half a character) is such, by a path of SQL."""
+    """Return the check of JSON by an SQL path; it refuses NUL and half characters, too."""
     return sa.CheckConstraint(f"CAST({column} AS jsonb) @@ '{path}'")
 
 
 def _between(low: str, high: str, *columns: str) -> sa.CheckConstraint:
-    """The rule that numbers or times lie there; NaN is larger than any number."""
+    """Return the check that numbers or times lie in a range; NaN exceeds any number."""
     return sa.CheckConstraint(" AND ".join(f"{name} BETWEEN {low} AND {high}" for name in columns))
 
 
 def _numbers(column: str, *but: str) -> sa.CheckConstraint:
-    """The rule that a list holds numbers, but some that are none."""
+    """Return the check that a list holds numbers, except some special values."""
     none = f"array_position({column}, NULL) IS NULL AND coalesce(array_ndims({column}), 1) = 1"
     others = ", ".join(f"'{one}'" for one in but)
     return sa.CheckConstraint(f"{none} AND NOT {column} && CAST(ARRAY[{others}] AS float8[])")
 
 
 def _line(column: str) -> sa.CheckConstraint:
-    """The rule that a terminal obeys nothing in a name."""
+    """Return the check that a name has no control characters for a terminal."""
     return sa.CheckConstraint(f"{column} !~ E'[\\u0001-\\u001f\\u007f-\\u009f]'")
 
 
-_TIME = ("'1900-01-01'", "'9000-01-01'")  # Python knows no year of five digits
+_TIME = ("'1900-01-01'", "'9000-01-01'")  # Python has no years of five digits
 _COUNT, _SECONDS = ("0", "2147483647"), ("0", "1e12")
 _SCORE = (f"-{MAX_SCORE!r}", f"{MAX_SCORE!r}")
 _SPEC = '$.objective.type() == "string" && $.budget.trials.type() == "number"'
@@ -231,7 +231,7 @@ checkpoints = Table(
 )
 
 networks = Table("networks", metadata, _of_slot(), Column("data", sa.LargeBinary, nullable=False))
-"""The network of the first fresh seed of each confirmed trial, as its training gave it."""
+"""The network of the first fresh seed of each confirmed trial."""
 
 notices = Table(
     "notices",
@@ -241,7 +241,7 @@ notices = Table(
     Column("claimed_at", Time),
     Column("told_at", Time),
 )
-"""What people were told of studies last, and what somebody is about to tell."""
+"""Notifications of studies: the last one sent, and one that a worker is sending."""
 
 events = Table(
     "events",
@@ -253,30 +253,28 @@ events = Table(
     Column("study", Text, nullable=False),
     _between(*_TIME, "at"),
 )
-"""What people did to studies, or were told of them, those that are deleted, too: the role of
-workers only adds to it."""
+"""Interventions and notifications, of deleted studies, too. The role of workers only adds to it."""
 
 
 def check_version(connection: Connection) -> bool:
-    """Whether the tables are there, which must be of this version.
+    """Return whether the tables exist, and check their version.
 
     Raises:
-        StorageError: they are of another version.
+        StorageError: they have another version.
     """
     if not ask(connection, f"SELECT to_regclass('{SCHEMA}.version') IS NOT NULL").scalar():
         return False
-    found = ask(connection, f"SELECT version FROM {SCHEMA}.version").scalar()
-    if found == SCHEMA_VERSION:
+    version = ask(connection, f"SELECT version FROM {SCHEMA}.version").scalar()
+    if version == SCHEMA_VERSION:
         return True
     todo = (
         "Update this installation: a newer one has used the database."
-        if found is None or found > SCHEMA_VERSION
-        else "No release changes older tables: take another database, or the release that made "
-        "these."
+        if version is None or version > SCHEMA_VERSION
+        else "No release changes older tables: use another database, or the release that made them."
     )
     raise StorageError(
-        f"database {connection.engine.url.database}: its tables must be of version "
-        f"{SCHEMA_VERSION}, but got version={found}. {todo}"
+        f"database {connection.engine.url.database}: expected tables of version "
+        f"{SCHEMA_VERSION}, got version={version}. {todo}"
     )
 
 
@@ -297,16 +295,16 @@ LEFT JOIN pg_database d ON d.oid = setdatabase
 WHERE NOT rolsuper AND has_table_privilege(r.oid, 'hpo_ledger.slots', 'UPDATE')
   AND NOT pg_has_role(r.oid, (
     SELECT relowner FROM pg_class WHERE oid = CAST('hpo_ledger.slots' AS regclass)), 'MEMBER')"""
-"""What sets back each lasting setting of a role of workers."""
+"""Statements that reset the lasting settings of roles of workers."""
 
 
 def reset_roles(connection: Connection) -> list[str]:
-    """Take back what roles of workers have set for their later sessions; returns their names.
+    """Reset what roles of workers have set for their later sessions; return their names.
 
-    A role of workers may change rows of the ledger, and owns no table; it can always set itself.
+    A role of workers may change rows of the ledger, owns no table, and can change its settings.
 
     Raises:
-        StorageError: this user may not.
+        StorageError: this user lacks the right.
     """
     planted = ask(connection, _PLANTED).all()
     names = sorted({row.rolname for row in planted})
@@ -315,7 +313,7 @@ def reset_roles(connection: Connection) -> list[str]:
             connection.exec_driver_sql(row.reset)
     except sa.exc.ProgrammingError as error:
         raise StorageError(
-            f"role {', '.join(names)}: its settings (ALTER ROLE ... SET) cannot be taken back: "
+            f"role {', '.join(names)}: cannot reset its settings (ALTER ROLE ... SET): "
             f"{said_by(error)}. Run ALTER ROLE ... RESET ALL as a superuser."
         ) from error
     return names

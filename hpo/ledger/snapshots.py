@@ -1,6 +1,6 @@
 """Reading a study: its row, its trials as suggestions and as views see them, its networks.
 
-Nothing here imports Optuna: who only looks starts fast.
+Nothing here imports Optuna, so that read-only commands start fast.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 D = TypeVar("D", bound="DataclassInstance")
 LIMITS = f"{statements.PATIENT}, set_config('statement_timeout', :seconds, true)"
-"""Likewise of a reader, whose questions the database gives up after so many seconds."""
+"""Likewise for a reader, whose queries the database cancels after this many seconds."""
 _RECENT_S = 600.0
-"""Ended or silent workers are shown for this long."""
+"""Time that ended or silent workers stay visible."""
 
 
-def filled(kind: type[D], row: Any, **more: Any) -> D:
-    """An object of a dataclass: its fields are columns of a row, but those that are given.
+def from_row(kind: type[D], row: Any, **more: Any) -> D:
+    """Return a dataclass object with fields from the columns of a row, or from ``more``.
 
-    Texts are without control characters, whoever wrote them: here, once for all views.
+    Texts are stripped of control characters here, once for all views.
     """
-    own = {name: getattr(row, name) for name in _fields(kind) if name not in more}
-    return kind(**_texts(own), **more)
+    columns = {name: getattr(row, name) for name in _fields(kind) if name not in more}
+    return kind(**_texts(columns), **more)
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
-    """A study's row, and what time it is; with ``lock``, locked until the transaction ends.
+    """Return a study's row, and the time; with ``lock``, lock it until the transaction ends.
 
     Raises:
         StudyError: there is no such study; the message lists those that exist.
@@ -81,73 +81,72 @@ def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
         others = ask(connection, "SELECT name FROM hpo_ledger.studies ORDER BY name")
         names = list(others.scalars())
         raise StudyError(
-            f"study {name!r}: the database must hold it, but it holds "
-            f"{', '.join(names) or 'no study yet'}. {near_miss(name, names)}"
-            f"Start one with: hpo launch NAME."
+            f"study {name!r}: not in the database, which has {', '.join(names) or 'no study yet'}. "
+            f"{near_miss(name, names)}Start one with: hpo launch NAME."
         )
     return row
 
 
 def progress(connection: Connection, study_id: int, above: int = -1) -> Row[Any]:
-    """How far a search is, in numbers of trials: ``statements.PROGRESS`` says what is told."""
+    """Return the progress of a search in numbers of trials; see ``statements.PROGRESS``."""
     return ask(connection, statements.PROGRESS, study_id=study_id, above=above).one()
 
 
 def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
-    """Trials before this one that run without a suggestion: how many, and the first."""
-    asked = {"study_id": claim.study_id, "number": claim.number}
-    row = ask(connection, statements.UNSUGGESTED, **asked).one()
+    """Return number and first of the trials before this one that run without a suggestion."""
+    values = {"study_id": claim.study_id, "number": claim.number}
+    row = ask(connection, statements.UNSUGGESTED, **values).one()
     return row.n, row.first
 
 
 class Ranking(NamedTuple):
     """A study's complete trials, the best first."""
 
-    made_of: tuple[Any, ...]
+    key: tuple[Any, ...]
     best: Sequence[tuple[int, Mapping[str, Any]]]
     """Number and parameters."""
     expected: Mapping[int, Expected]
 
 
 _rankings: dict[int, Ranking] = {}
-"""By study. One that is being confirmed is asked for it again and again, and its trials do not
+"""Cache by study: a study that is being confirmed needs its ranking often, and its trials do not
 change."""
 
 
 def ranked(connection: Connection, study: Row[Any], spec: StudySpec) -> Ranking | None:
-    """The ranking of a study by what is known now; None if it is to be worked out by ``rank``."""
-    found = _rankings.get(study.id)
-    return found if found and found.made_of == _made_of(connection, study, spec) else None
+    """Return the current ranking of a study; None if ``rank`` must compute it."""
+    ranking = _rankings.get(study.id)
+    return ranking if ranking and ranking.key == _key(connection, study, spec) else None
 
 
 def rank(connection: Connection, study: Row[Any], spec: StudySpec) -> Ranking:
-    """Work out a study's ranking. That may take long: the connection is in autocommit."""
-    known = ranked(connection, study, spec)
-    if known is None:
-        made_of = _made_of(connection, study, spec)
+    """Compute a study's ranking, which may take long; the connection is in autocommit."""
+    ranking = ranked(connection, study, spec)
+    if ranking is None:
+        key = _key(connection, study, spec)
         snapshot = built(fetched(connection, study.name))
         result = Result.of(snapshot)
         trials = (result if result.selects else Search(snapshot)).ranking
         best = [(trial.number, trial.params) for trial in trials]
-        known = _rankings[study.id] = Ranking(made_of, best, snapshot.expected)
-    return known
+        ranking = _rankings[study.id] = Ranking(key, best, snapshot.expected)
+    return ranking
 
 
-def _made_of(connection: Connection, study: Row[Any], spec: StudySpec) -> tuple[Any, ...]:
+def _key(connection: Connection, study: Row[Any], spec: StudySpec) -> tuple[Any, ...]:
     now = progress(connection, study.id)
     return now.settled, now.latest, study.amendments, spec
 
 
 def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
-    """The stored members of a slot, with their curves, in order."""
+    """Return the stored members of a slot with their curves, in order."""
     rows = _member_rows(connection, statements.OF_SLOT, curves=True, slot_id=slot_id)
     return tuple(map(_member, rows))
 
 
 def network(connection: Connection, name: str, confirmation: int) -> bytes | None:
-    """The network that is kept of a confirmation; None if none is."""
-    asked = {"name": name, "confirmation": confirmation}
-    return cast("bytes | None", ask(connection, statements.NETWORK, **asked).scalar())
+    """Return the stored network of a confirmation, or None."""
+    values = {"name": name, "confirmation": confirmation}
+    return cast("bytes | None", ask(connection, statements.NETWORK, **values).scalar())
 
 
 def _member_rows(
@@ -158,19 +157,19 @@ def _member_rows(
 
 def _member(row: Row[Any]) -> Member:
     curves = {"curve": tuple(row.curve or ()), "loss_curve": tuple(row.loss_curve or ())}
-    return filled(Member, row, **curves, info=_texts(row.info))
+    return from_row(Member, row, **curves, info=_texts(row.info))
 
 
 _A_NETWORK = Member(
     member=0, seed=-1, score=nan, curve=(), loss_curve=(), diverged=False, info={}, seconds=nan
 )
-"""One of which nothing is told but that it is there."""
+"""Placeholder for a member of which only the existence is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A study's rows at one moment, of which a snapshot can be built when the transaction is over:
-    where there are many, or the host is busy, that takes longer than a transaction may be idle."""
+    """A study's rows at one moment. Its snapshot is built after the transaction, since this may
+    take longer than a transaction may idle."""
 
     study: Row[Any]
     slots: Sequence[Row[Any]]
@@ -178,19 +177,19 @@ class Fetched:
     workers: Sequence[WorkerInfo] = ()
     foreign_trials: int = 0
     briefly: bool = False
-    """Whether it tells what lists show; see ``fetched_studies``."""
+    """Holds only what lists show; see ``fetched_studies``."""
 
 
 def fetched(connection: Connection, name: str, *, curves: bool = False) -> Fetched:
-    """A study as it is now; without ``curves``, members come without their curves.
+    """Return the rows of a study; without ``curves``, members have no curves.
 
     Raises:
         StudyError: there is no such study; the message lists those that exist.
     """
     row = study(connection, name)
     (rows,) = fetched_studies(connection, [row], curves=curves)
-    asked = {"study_id": row.id, "optuna_study_id": row.optuna_study_id}
-    foreign = ask(connection, statements.FOREIGN, **asked).scalar_one()
+    values = {"study_id": row.id, "optuna_study_id": row.optuna_study_id}
+    foreign = ask(connection, statements.FOREIGN, **values).scalar_one()
     return replace(rows, workers=seen_workers(connection), foreign_trials=foreign)
 
 
@@ -201,10 +200,10 @@ def fetched_studies(
     briefly: bool = False,
     curves: bool = False,
 ) -> list[Fetched]:
-    """Several studies, given by their rows, with two questions; none of their workers.
+    """Return several studies, given by their rows, with two queries and without workers.
 
-    What is told ``briefly`` is what lists show: of a trial, its state, score and costs, above all;
-    of its steps and networks how many there are, but for the networks of confirmations.
+    ``briefly`` reads what lists show: mainly state, score and costs of a trial, and the numbers of
+    its steps and networks; networks of confirmations are read in full.
     """
     ids = [row.id for row in studies]
     which = statements.FRESH_OF_STUDIES if briefly else statements.OF_STUDIES
@@ -218,18 +217,18 @@ def fetched_studies(
 
 
 def _by_study(rows: CursorResult[Any]) -> defaultdict[int, list[Any]]:
-    found: defaultdict[int, list[Any]] = defaultdict(list)
+    groups: defaultdict[int, list[Any]] = defaultdict(list)
     plain = cast("Any", namedtuple("plain", rows.keys()))  # read in half the time of a Row
     for row in map(plain._make, rows):
-        found[row.study_id].append(row)
-    return found
+        groups[row.study_id].append(row)
+    return groups
 
 
 def built(rows: Fetched) -> StudySnapshot:
-    """What a study's rows say.
+    """Build a snapshot from a study's rows.
 
     Raises:
-        StudyError: the row of a trial does not hold what workers write.
+        StudyError: a trial's row does not hold what workers write.
     """
     row, spec = rows.study, file.restore(rows.study.spec, rows.study.name)
     trained: defaultdict[int, list[Member]] = defaultdict(list)
@@ -244,7 +243,7 @@ def built(rows: Fetched) -> StudySnapshot:
         return _trial(slot, (nan,) * slot.n_steps, members)
 
     trials = [past.checked(slot, trial) for slot in rows.slots]
-    return filled(
+    return from_row(
         StudySnapshot,
         row,
         spec=spec,
@@ -262,24 +261,24 @@ def built(rows: Fetched) -> StudySnapshot:
 def _expected(
     study: Row[Any], spec: StudySpec, rows: Sequence[Row[Any]], built: Sequence[Trial]
 ) -> dict[int, Expected]:
-    """What is expected of complete trials, from all slots of a study in order.
+    """Return the posterior means of complete trials, from all slots of a study in order.
 
-    The row of a study that is done tells it: whatever changes it opens the study again.
+    The row of a finished study stores them: any change reopens the study.
     """
     if spec.confirm is None or spec.confirm.by != "expected":
         return {}
     if study.state == StudyState.DONE and study.expected:
-        return {int(number): Expected(**told) for number, told in study.expected.items()}
-    from hpo.search.kriging_believer import expected  # which takes long to import, and few need
+        return {int(number): Expected(**item) for number, item in study.expected.items()}
+    from hpo.search.kriging_believer import expected  # a slow import
 
     search = [past.restored(row) for row in rows if row.phase == Phase.SEARCH]
     whole = (s for s in built if s.phase == Phase.SEARCH and len(s.members) == spec.budget.members)
-    told = (trial.estimate(spec, spec.protocol).n_series for trial in whole)
-    return expected(spec, search, next(filter(None, told), None))
+    counts = (trial.estimate(spec, spec.protocol).n_series for trial in whole)
+    return expected(spec, search, next(filter(None, counts), None))
 
 
 def _trial(row: Row[Any], steps: Iterable[float], trained: Iterable[Member]) -> Trial:
-    return filled(
+    return from_row(
         Trial,
         row,
         phase=Phase(row.phase),
@@ -296,24 +295,23 @@ def _trial(row: Row[Any], steps: Iterable[float], trained: Iterable[Member]) -> 
 
 
 def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
-    """Studies with work left, how many of their slots are at work, and their priority.
+    """Return the studies with work left, their numbers of slots at work, and their priorities.
 
-    In the order in which workers serve them: those of the highest priority come first; among them,
-    those with the fewest slots at work; among these, those that have waited the longest since a
-    slot of theirs was opened.
+    The order is that in which workers serve them: by highest priority, then fewest slots at work,
+    then longest time since the last slot was opened.
     """
     rows = ask(connection, statements.OPEN_STUDIES)
     return [(row.name, row.at_work, row.priority) for row in rows]
 
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
-    """Workers that are at work, or were a few minutes ago, and what they hold just now."""
+    """Return current workers, those of the last minutes, and the slots they hold."""
     return [_worker(row) for row in ask(connection, statements.WORKERS, recent_s=_RECENT_S)]
 
 
 def _worker(row: Row[Any]) -> WorkerInfo:
     silent_s = float(row.silent)
-    return filled(
+    return from_row(
         WorkerInfo,
         row,
         state=WorkerState(row.state),
@@ -327,23 +325,23 @@ def _worker(row: Row[Any]) -> WorkerInfo:
 
 
 def _doing(row: Row[Any]) -> str:
-    """The slot that a worker holds, else its own words, which are older but may tell the epoch.
+    """Return the slot that a worker holds, or its own words, which may name the epoch.
 
-    A slot that it lost or gave back still bears its name, until somebody else takes it up.
+    A slot that it lost or released still has its name, until another worker claims the slot.
     """
-    said: str = row.doing
+    words: str = row.doing
     if row.study is None:
-        return said
+        return words
     held = f"{row.study}: {slot_name(row.number, row.source, row.fresh_seeds)}"
-    return said if said == held or said.startswith((f"{held},", f"{held};")) else held
+    return words if words == held or words.startswith((f"{held},", f"{held};")) else held
 
 
 def newest_events(connection: Connection, n: int, study: str | None = None) -> list[Event]:
-    """The last ``n`` events, of all studies or of one that is there; the newest comes last."""
+    """Return the last ``n`` events, of all studies or of an existing one; the newest is last."""
     rows = ask(connection, statements.NEWEST, n=n, study=study).all()
-    return [filled(Event, row) for row in rows][::-1]
+    return [from_row(Event, row) for row in rows][::-1]
 
 
 def names(connection: Connection) -> dict[int, str]:
-    """Every study of Optuna's tables by its number, whoever made it."""
+    """Return the names of all studies in Optuna's tables, by id."""
     return {row.study_id: row.study_name for row in ask(connection, "SELECT * FROM studies")}

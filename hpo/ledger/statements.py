@@ -1,10 +1,10 @@
-"""The ledger's SQL, each statement as it is sent: one message to the database.
+"""The ledger's SQL; each statement is one message to the database.
 
-Whoever holds a slot is known by ``id``, ``worker``, ``attempts`` and ``token`` of its row; what
-comes from anybody else finds no row, writes nothing and returns nothing. What is written in the
-ledger is written in Optuna's tables by the same statement, unless the trial was deleted there: the
-lock ``FOR KEY SHARE`` keeps it there until the end of the transaction. What others have written
-there of a running trial, as ``study.tell`` does, is written over: the ledger is the authority.
+``id``, ``worker``, ``attempts`` and ``token`` of a slot identify its holder; a statement of any
+other worker matches no row, writes nothing and returns nothing. The same statement also writes to
+Optuna's tables, unless the trial was deleted there: the lock ``FOR KEY SHARE`` keeps it until the
+end of the transaction. It replaces what others have written there for a running trial, for instance
+by ``study.tell``: the ledger is the authority.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 from sqlalchemy import text
 
 FAILURES_IN_A_ROW = 3
-"""So many failed trials, one number after the other, stop the study."""
+"""Number of failed trials in a row that stops the study."""
 
 MINE = "id = :slot_id AND worker = :worker AND attempts = :attempt AND token = :token"
-"""The condition that a slot is held under a claim, or was settled under it."""
+"""The condition that a claim holds a slot, or has settled it."""
 _HELD = """
 WITH
 held AS (
@@ -53,7 +53,7 @@ mirrored_params AS (
   ON CONFLICT (trial_id, param_name) DO UPDATE
   SET param_value = excluded.param_value, distribution_json = excluded.distribution_json)
 SELECT id FROM suggested""")
-"""Write down what was suggested for a slot; it may run again with the same suggestion.
+"""Store the suggestion of a slot; it may run again with the same suggestion.
 
 Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params`` and ``attrs``
 of the suggestion; those of ``optuna_tables.params_of``.
@@ -67,9 +67,9 @@ HELD = text(f"SELECT * FROM hpo_ledger.slots WHERE {MINE} AND state = 'running' 
 STORE_MEMBER = text(f"""{_HELD}{_PROGRESSED}{_MEMBER}
 needless AS (DELETE FROM hpo_ledger.checkpoints USING held WHERE slot_id = held.id)
 SELECT id FROM held""")
-"""Write down a finished training; its checkpoint is no longer needed.
+"""Store a finished training, and delete its checkpoint.
 
-Parameters: the owner's and the member's, as ``writing`` gives them.
+Parameters: the owner's and the member's, from ``writing``.
 """
 
 STORE_CHECKPOINT = text(f"""{_HELD}{_PROGRESSED}
@@ -79,7 +79,7 @@ stored AS (
   ON CONFLICT (slot_id) DO UPDATE SET member = excluded.member, curve = excluded.curve,
     seconds = excluded.seconds, data = excluded.data)
 SELECT id FROM held""")
-"""Keep an unfinished training safe.
+"""Store the checkpoint of an unfinished training.
 
 Parameters: the owner's; ``member``, ``curve``, ``seconds`` and ``data``.
 """
@@ -142,11 +142,11 @@ mirrored_end AS (
   FROM mirrored WHERE trials.trial_id = mirrored.trial_id)
 SELECT EXISTS (SELECT FROM hpo_ledger.slots failed WHERE failed.study_id = settled.study_id
                AND failed.state = 'failed') AS failures FROM settled""")
-"""Settle a slot with everything that it has to say, and tell whether any of its study has failed.
+"""Settle a slot with all its data, and return whether any slot of its study has failed.
 
-Parameters: the owner's; those of the last member, null where nothing is left to be stored; its
-``network``, null unless it is to be kept; how the slot ends (``claims.End``; ``settled_at`` is null
-for now); those of ``optuna_tables.outcome_of``.
+Parameters: the owner's; the last member's, null if all are stored; its ``network``, null if it is
+not to be stored; the slot's end (``claims.End``; ``settled_at`` is null for now); those of
+``optuna_tables.outcome_of``.
 """
 
 OPEN = f"""
@@ -207,11 +207,11 @@ slot AS (
 SELECT facts.*, slot.id AS slot_id, slot.optuna_trial_id FROM facts LEFT JOIN slot ON true"""
 """Open the next trial of a search, in one message of three statements.
 
-Workers of a study open its slots one after the other, under the lock on its row. If the statements
-of that were sent one by one, each would keep all other workers waiting for a round trip, and for
-the turn of its worker on a busy host; sent together, the lock is held as long as the server needs.
-What is rarer than a new trial (an abandoned slot, a confirmation, the end) ``claiming.claim`` looks
-after, under the same lock. Parameters and answer: see ``claiming.open_next``.
+Workers of a study open its slots one by one, under the lock on its row. Sent separately, each
+statement would keep all other workers waiting for a round trip, and for the CPU on a busy host;
+sent together, they hold the lock only as long as the server needs. ``claiming.claim`` handles rarer
+cases (an abandoned slot, a confirmation, the end) under the same lock. Parameters and answer: see
+``claiming.open_next``.
 """
 
 ABANDONED = """
@@ -224,11 +224,11 @@ WHERE study_id = :study_id AND phase = :phase AND state = 'running'
   AND (lease_until IS NULL OR (worker = :worker AND token = :token)
        OR (:take_over AND NOT hpo_ledger.holds(lease_until, lease_s)))
 ORDER BY number LIMIT 1 FOR UPDATE"""
-"""A slot that its worker released or lost, or holds already: our answer was lost.
+"""A slot that its worker released or lost, or holds already because our answer was lost.
 
-One that was enqueued is there before the window allows it to begin: its history need not be settled
-yet. Parameters: ``study_id``, ``phase``, ``window``; ``numbers`` that are wanted, null for all; of
-who asks ``worker``, ``token``, ``take_over``.
+An enqueued slot exists before the window lets it begin: its history may be unsettled. Parameters:
+``study_id``, ``phase``, ``window``; ``numbers``, null for all; the asking worker's ``worker``,
+``token``, ``take_over``.
 """
 
 TAKE = """
@@ -250,8 +250,8 @@ SELECT EXISTS (SELECT FROM others WHERE seen_at > latest OR name = :who)
   AND NOT EXISTS (
     SELECT FROM others WHERE name <> :who AND (ended_at IS NULL OR state = 'lost')
     AND seen_at BETWEEN silent_at - make_interval(secs => lease_s) AND latest)"""
-"""Whether a worker was lost alone: one that was there before is alive after, and none fell silent
-together with it. Parameters: ``worker`` and ``lease_until`` of its slot; ``who`` looks."""
+"""Whether a worker was lost alone: an earlier worker is still alive, and none fell silent at the
+same time. Parameters: ``worker`` and ``lease_until`` of its slot; ``who`` asks."""
 
 RENEW = """
 WITH alive AS (
@@ -267,9 +267,9 @@ renewed AS (
   FROM mine WHERE slots.id = mine.id AND lease_until IS NOT NULL)
 SELECT hpo_ledger.clock() AS now, (
   SELECT state FROM hpo_ledger.studies WHERE id = (SELECT study_id FROM mine)) AS state"""
-"""A sign of life of a worker, and of the slot that it holds, unless that was settled meanwhile.
+"""Renew a worker, and the slot that it holds, unless that was settled meanwhile.
 
-It answers with the time, and the state of the slot's study. Parameters: the owner's; of the worker
+Return the time, and the state of the slot's study. Parameters: the owner's; of the worker
 ``state``, ``doing``, ``refuses``, ``lease_s``.
 """
 
@@ -281,7 +281,7 @@ WHERE study_id = :study_id AND phase = 'search' AND slots.state = 'failed'
     SELECT min(number) FROM hpo_ledger.slots
     WHERE study_id = :study_id AND phase = 'search' AND state = 'running'), 2147483647)
 ORDER BY number"""
-"""Trials whose objective has raised, before the first one that runs."""
+"""Trials with a failed objective, before the first running one."""
 
 LISTING = """
 SELECT id, name, priority, created_at, spec ->> 'objective' AS objective,
@@ -300,14 +300,14 @@ FROM hpo_ledger.studies s, LATERAL (
            AS enqueued
   FROM hpo_ledger.slots WHERE study_id = s.id) AS counts
 ORDER BY created_at, id"""
-"""A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark; ``whole`` says
-that no list can be made of its trials as ``BRIEFLY`` tells them."""
+"""A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark; ``whole`` means
+that lists need more of its trials than ``BRIEFLY`` reads."""
 
 PATIENT = "SELECT set_config('idle_in_transaction_session_timeout', '600s', true)"
-"""Let a transaction idle while rows of very many trials are made use of on a busy host."""
+"""Let a transaction idle while a busy host processes the rows of very many trials."""
 
 LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtext(:name))"
-"""One at a time makes a study of a name."""
+"""Lock a name, so that one process at a time creates a study of it."""
 
 STUDY = "SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE name = :name"
 
@@ -318,9 +318,9 @@ SELECT count(*) AS opened, count(settled_at) AS settled, max(settled_at) AS late
          WHERE state = 'running' AND attempts = 0 AND params IS NULL AND number > :above),
          count(*)) AS unbegun
 FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search'"""
-"""How many search trials were opened, which is the number of the next one; how many are settled,
-and when the latest one was; the ``oldest`` that is not settled; the first ``unbegun`` one ``above``
-another: mostly the next one, but what was enqueued is there already."""
+"""Number of opened search trials, which is the next one's number; number and latest time of settled
+ones; the ``oldest`` unsettled one; the first ``unbegun`` one ``above`` another, mostly the next
+one, unless trials are enqueued."""
 
 UNSUGGESTED = """
 SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
@@ -346,14 +346,14 @@ MAY_CONFIRM_OTHERS = """
 SELECT spec #>> '{confirm,by}' = 'expected' OR EXISTS (
   SELECT FROM hpo_ledger.slots WHERE study_id = :id AND source = :trial)
 FROM hpo_ledger.studies WHERE id = :id"""
-"""Whether without a trial others may be the best: it was confirmed, or all trials tell of all."""
+"""Whether other trials may be best without this one: it was confirmed, or posteriors change."""
 
 FAILED = """
 SELECT * FROM hpo_ledger.slots
 WHERE study_id = :study_id AND state = 'failed'
   AND coalesce(source, number) = coalesce(:trial, source, number)
 ORDER BY phase DESC, number FOR UPDATE"""
-"""What failed of a trial and of its confirmation; of all trials, where it is null."""
+"""Failed slots of a trial and its confirmation; of all trials if ``trial`` is null."""
 
 STUDIES = "SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE id = ANY(:ids)"
 
@@ -369,7 +369,7 @@ SELECT id, study_id, phase, number, source, state, score, costs, attempts, losse
        cardinality(steps) AS n_steps,
        (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members
 FROM hpo_ledger.slots WHERE study_id = ANY(:ids) ORDER BY phase, number"""
-"""As ``SLOTS``, what lists show; of steps and networks, how many there are."""
+"""Like ``SLOTS``, but only what lists show; of steps and networks, only the numbers."""
 
 MEMBERS = """
 SELECT study_id, slot_id, member, seed, m.score, diverged, info, seconds,
@@ -377,7 +377,7 @@ SELECT study_id, slot_id, member, seed, m.score, diverged, info, seconds,
        CASE WHEN :curves THEN loss_curve END AS loss_curve
 FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id
 WHERE {which} ORDER BY slot_id, member"""
-"""Without ``curves``, null is told of them; ``which`` is one of the conditions below."""
+"""Curves are null without ``curves``; ``which`` is one of the conditions below."""
 OF_SLOT = "slot_id = :slot_id"
 OF_STUDIES = "study_id = ANY(:ids)"
 FRESH_OF_STUDIES = "study_id = ANY(:ids) AND phase = 'confirm'"
@@ -423,7 +423,7 @@ FROM hpo_ledger.studies s JOIN hpo_ledger.slots l ON study_id = s.id
 WHERE name <> :name AND phase = 'search' AND l.state = 'complete' AND name NOT LIKE '%-quick'
 AND s.spec ->> 'objective' = :objective AND s.spec -> 'sampler' ->> 'name' NOT LIKE '%:%'
 ORDER BY s.id, l.score * :sign DESC, number"""
-"""The best trial, by score, of every study of the objective; no module is imported for it."""
+"""The best trial, by score, of every study of the objective, without importing modules."""
 
 FIRST_NUMERICS = """
 SELECT * FROM (
@@ -434,8 +434,8 @@ SELECT * FROM (
   FROM hpo_ledger.slots l LEFT JOIN hpo_ledger.workers w ON w.name = l.worker
   WHERE study_id = :study_id) AS known
 WHERE numerics IS NOT NULL ORDER BY phase DESC, number LIMIT 1"""
-"""How sums round where a study's first trial that has begun was trained: its lineage says it, and
-as long as it is not settled the worker that holds it, or has left a part of it."""
+"""Numerics of a study's first begun trial: from its lineage, or, before it is settled, from the
+worker that holds it or has stored a part of it."""
 
 DUE = """
 SELECT name, s.state FROM hpo_ledger.studies s
@@ -445,7 +445,7 @@ WHERE name = coalesce(:study, name) AND s.state IN ('done', 'failed')
   AND told_at IS DISTINCT FROM state_since
   AND hpo_ledger.holds(claimed_at + make_interval(secs => :claim_s), :claim_s) IS NOT TRUE
 ORDER BY s.id"""
-"""Of whose end nobody was told yet, nor is being told; what is older than a day is no news."""
+"""Studies whose end is not notified yet; ends older than a day are skipped."""
 
 NEWEST = """
 SELECT at, left(who, 80) AS who, left(what, 80) AS what, left(study, 80) AS study
@@ -454,7 +454,7 @@ WHERE CAST(:study AS text) IS NULL OR study = :study AND id > coalesce((
   SELECT max(id) FROM hpo_ledger.events
   WHERE study = :study AND what IN ('deleted', 'withdrawn')), 0)
 ORDER BY id DESC LIMIT :n"""
-"""Of a study, not those of another one of its name that is gone."""
+"""Of a study, without events of a deleted study of the same name."""
 
 CREATE = """
 WITH created AS (
@@ -464,7 +464,7 @@ directed AS (
   SELECT study_id, place - 1, CAST(direction AS studydirection)
   FROM created, unnest(CAST(:directions AS text[])) WITH ORDINALITY AS d (direction, place))
 SELECT study_id FROM created"""
-"""A study in Optuna's tables; no row if there is one of this name."""
+"""Create a study in Optuna's tables; no row if the name is taken."""
 
 FORGET = """
 WITH scores AS (DELETE FROM trial_values WHERE trial_id = :id),
@@ -474,4 +474,4 @@ system_attrs AS (DELETE FROM trial_system_attributes WHERE trial_id = :id AND ke
 UPDATE trials SET state = CAST(:state AS trialstate),
   datetime_complete = CASE WHEN :state = 'RUNNING' THEN NULL ELSE datetime_complete END
 WHERE trial_id = :id"""
-"""Take back what ``FINISH`` has written of a trial, but what is of others: ``user``, ``system``."""
+"""Delete what ``FINISH`` has written of a trial, except keys of others: ``user``, ``system``."""

@@ -1,4 +1,4 @@
-"""Signs of life of workers, what the holder of a slot writes down, and how slots end."""
+"""Heartbeats of workers, writes by the holder of a slot, and ends of slots."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Suggestion, WorkerState, slot_name
 
 FAILED_SHARE = 5
-"""Failures of one slot in this many stop the study, too."""
+"""A study also stops when one slot in this many has failed."""
 NOTICE_S = 120
-"""So long the claim of a notice lasts; to tell takes 70 s at most, where every way hangs."""
+"""Lifetime of a claimed notice; sending takes 70 s at most, if all channels hang."""
 
 # --- studies -----------------------------------------------------------------------------
 
 
 def lock_study(connection: Connection, study_id: int) -> None:
-    """Lock a study's row until the transaction ends: before its slots, wherever both are locked."""
+    """Lock a study's row until the transaction ends, always before its slots."""
     ask(connection, "SELECT FROM hpo_ledger.studies WHERE id = :id FOR UPDATE", id=study_id)
 
 
 def state_of(connection: Connection, study_id: int) -> Any:
-    """The state of a study; None if it was deleted."""
+    """Return the state of a study; None if it was deleted."""
     return ask(
         connection, "SELECT state FROM hpo_ledger.studies WHERE id = :id", id=study_id
     ).scalar()
@@ -52,27 +52,27 @@ def change(connection: Connection, study_id: int, **values: Any) -> None:
 def turn(
     connection: Connection, study_id: int, state: StudyState, reason: str | None = None
 ) -> None:
-    """Write down that a study is in this state from now on."""
+    """Set the state of a study."""
     change(connection, study_id, state=state, state_since=NOW, reason=reason)
 
 
 def lacks_baselines(connection: Connection, study_id: int) -> bool:
-    """Whether nobody has stored the baselines of a study yet."""
+    """Return whether a study has no stored baselines yet."""
     query = "SELECT baselines IS NULL FROM hpo_ledger.studies WHERE id = :id"
     return bool(ask(connection, query, id=study_id).scalar())
 
 
-def store_baselines(connection: Connection, study_id: int, found: Sequence[Baseline]) -> None:
-    """Write down the baselines of a study; those that are there first stay."""
+def store_baselines(connection: Connection, study_id: int, baselines: Sequence[Baseline]) -> None:
+    """Store the baselines of a study, unless it has some."""
     lacking = update(studies).where(studies.c.id == study_id, studies.c.baselines.is_(None))
-    connection.execute(lacking.values(baselines=[one.model_dump() for one in found]))
+    connection.execute(lacking.values(baselines=[item.model_dump() for item in baselines]))
 
 
-# --- what people did to studies, and what they are told of them ---
+# --- events and notifications ---
 
 
 def note(connection: Connection, study: str, what: str) -> None:
-    """Write down what the user of this process does to a study, in the transaction of the deed."""
+    """Record what the user of this process does to a study, in the same transaction."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container
@@ -82,16 +82,16 @@ def note(connection: Connection, study: str, what: str) -> None:
 
 
 def due_notices(connection: Connection, study: str | None) -> list[tuple[str, StudyState]]:
-    """Study and notice of what nobody has been told yet, nor is being told: of one study, or all.
+    """Return study and notice of pending notifications that no worker sends: of one study, or all.
 
-    A study is told to be done, or to have failed, again when it was so again.
+    A study that is done or failed again is notified again.
     """
     rows = ask(connection, statements.DUE, study=study, claim_s=NOTICE_S)
     return [(row.name, StudyState(row.state)) for row in rows]
 
 
 def claim_notice(connection: Connection, study: str, notice: StudyState) -> bool:
-    """Whether this process is to tell it, and no other, with ``settle_notice`` in ``NOTICE_S``."""
+    """Claim a notice for this process; return whether it must send it within ``NOTICE_S``."""
     ask(connection, f"{statements.STUDY} FOR UPDATE", name=study)
     if (study, notice) not in due_notices(connection, study):
         return False
@@ -103,10 +103,10 @@ def claim_notice(connection: Connection, study: str, notice: StudyState) -> bool
 
 
 def settle_notice(connection: Connection, study: str, notice: StudyState, sent: bool) -> None:
-    """Write down that it was told, or could not be."""
-    told = """UPDATE hpo_ledger.notices SET told_at = state_since, claimed_at = NULL
+    """Record that a notice was sent, or could not be."""
+    done = """UPDATE hpo_ledger.notices SET told_at = state_since, claimed_at = NULL
     FROM hpo_ledger.studies WHERE notice = :notice AND name = :study AND study_id = studies.id"""
-    ask(connection, told, study=study, notice=notice)
+    ask(connection, done, study=study, notice=notice)
     note(connection, study, f"{'notified' if sent else 'not notified'}: {notice}")
 
 
@@ -125,7 +125,7 @@ def register_worker(
     log: str | None = None,
     numerics: str | None = None,
 ) -> None:
-    """Write a worker down as alive; one of the same name is taken for its predecessor."""
+    """Register a worker as alive; it replaces an earlier one of the same name."""
     row = {"host": host, "pid": pid, "lease_s": lease_s, "serves": serves, "job": job, "log": log}
     row |= {"name": worker, "state": WorkerState.IDLE, "doing": "starting", "numerics": numerics}
     new = upsert(workers).values(row)
@@ -143,23 +143,23 @@ def renew(
     state: WorkerState = WorkerState.WORKING,
     refuses: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[bool, datetime]:
-    """Sign of life of a worker and of what it holds; whether its slot's study is still open.
+    """Renew a worker and its slot; return whether the study is open, and the database's time.
 
-    If it is not, the worker should release the slot. The second answer is the database's time.
+    If the study is not open, the worker should release the slot.
 
     Raises:
-        LeaseLostError: the slot is another worker's by now.
+        LeaseLostError: another worker holds the slot now.
     """
     alive = {"doing": doing, "lease_s": lease_s, "state": state, "refuses": json.dumps({**refuses})}
     slot = dict.fromkeys(("slot_id", "attempt", "token")) if claim is None else _owner(claim)
-    found = ask(connection, statements.RENEW, **slot | alive | {"worker": worker}).one()
-    if claim is not None and found.state is None:
+    row = ask(connection, statements.RENEW, **slot | alive | {"worker": worker}).one()
+    if claim is not None and row.state is None:
         raise lost(connection, claim)
-    return claim is None or found.state == StudyState.OPEN, found.now
+    return claim is None or row.state == StudyState.OPEN, row.now
 
 
 def deregister_worker(connection: Connection, worker: str, *, refused: str | None = None) -> None:
-    """Write a worker down as ended: in order, or because it ``refused`` to serve its study."""
+    """Record the end of a worker: a clean one, or because it ``refused`` its study."""
     ended = """UPDATE hpo_ledger.workers SET state = :state, doing = :doing,
     seen_at = hpo_ledger.clock(), ended_at = hpo_ledger.clock() WHERE name = :worker"""
     state = WorkerState.ENDED if refused is None else WorkerState.REFUSED
@@ -167,63 +167,62 @@ def deregister_worker(connection: Connection, worker: str, *, refused: str | Non
 
 
 def release_lost(connection: Connection, worker: str, why: str | None = None) -> bool:
-    """Write a worker down as dead; what it held need not wait for the end of its lease.
+    """Record the death of a worker and free its slot; return whether it held one.
 
-    Returns whether it held a slot. ``why`` says what it died of, None if somebody killed it: see
-    ``count_loss``.
+    ``why`` is the cause, None if somebody killed it; see ``count_loss``.
     """
     dead = """UPDATE hpo_ledger.workers SET ended_at = hpo_ledger.clock(), state = 'lost'
     WHERE name = :worker AND ended_at IS NULL"""
     held = """SELECT * FROM hpo_ledger.slots
     WHERE worker = :worker AND state = 'running' AND lease_until IS NOT NULL ORDER BY study_id"""
     ask(connection, dead, worker=worker)
-    found = ask(connection, held, worker=worker).all()
-    for study_id in sorted({slot.study_id for slot in found}):
+    slots = ask(connection, held, worker=worker).all()
+    for study_id in sorted({slot.study_id for slot in slots}):
         lock_study(connection, study_id)
     for slot in ask(connection, f"{held} FOR UPDATE", worker=worker).all():
         count_loss(connection, slot, why)
-    return bool(found)
+    return bool(slots)
 
 
 def was_alone(connection: Connection, slot: Row[Any], who: str) -> bool:
-    """Whether the worker of a slot whose lease ran out was lost alone, as ``who`` finds it.
+    """Return whether a slot with an expired lease lost its worker alone; ``who`` asks.
 
-    So it was if a worker that was there before is alive after, and none fell silent together with
-    it. Otherwise the power, a host, a launch or the network may have failed: the trial need not be
-    what killed its worker. A worker gives a sign of life three times per lease; of one whose name
-    another process bears by now, nothing is known.
+    That is so if an earlier worker is still alive, and none fell silent at the same time.
+    Otherwise the power, a host, a launch or the network may have failed, and the trial need not
+    have killed its worker. A worker beats three times per lease; nothing is known of one whose name
+    another process has now.
     """
-    asked = {"worker": slot.worker, "lease_until": slot.lease_until, "who": who}
-    return bool(ask(connection, statements.WAS_ALONE, **asked).scalar())
+    values = {"worker": slot.worker, "lease_until": slot.lease_until, "who": who}
+    return bool(ask(connection, statements.WAS_ALONE, **values).scalar())
 
 
 # --- slots -------------------------------------------------------------------------------
 
 
 def lost(connection: Connection, claim: Claim) -> LeaseLostError:
-    """The refusal of a late write, and what became of the slot."""
+    """Return the error for a late write, with the slot's fate."""
     query = "SELECT id FROM hpo_ledger.slots WHERE id = :id"
     if ask(connection, query, id=claim.slot_id).scalar() is None:
-        return LeaseLostError(f"{claim}: it was deleted while {claim.worker} was at work on it")
+        return LeaseLostError(f"{claim}: deleted while {claim.worker} was at work on it")
     return LeaseLostError(f"{claim}: the lease of {claim.worker} has passed to another worker")
 
 
 def release(connection: Connection, claim: Claim) -> None:
-    """Give a slot back, to be claimed by the next worker.
+    """Release a slot for the next worker.
 
     Raises:
-        LeaseLostError: the slot is another worker's by now.
+        LeaseLostError: another worker holds the slot now.
     """
     _write(connection, statements.RELEASE, claim)
 
 
 def _owner(claim: Claim) -> dict[str, Any]:
-    """The parameters by which statements know the holder of a slot."""
+    """Return the parameters that identify the holder of a slot."""
     return {name: getattr(claim, name) for name in ("slot_id", "worker", "attempt", "token")}
 
 
 def _write(connection: Connection, statement: TextClause, claim: Claim, **values: Any) -> Row[Any]:
-    """Write something down for the holder of a running slot, and for nobody else."""
+    """Run a statement for the holder of a running slot only."""
     row = connection.execute(statement, {**_owner(claim), **values}).first()
     if row is None:
         raise lost(connection, claim)
@@ -231,10 +230,10 @@ def _write(connection: Connection, statement: TextClause, claim: Claim, **values
 
 
 def store_suggestion(connection: Connection, claim: Claim, suggestion: Suggestion) -> None:
-    """Write down what was suggested for a claimed trial.
+    """Store the suggestion of a claimed trial.
 
     Raises:
-        LeaseLostError: the slot is another worker's by now.
+        LeaseLostError: another worker holds the slot now.
     """
     _write(connection, statements.STORE_SUGGESTION, claim, **_suggested(claim.spec, suggestion))
 
@@ -245,16 +244,16 @@ def _suggested(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
 
 
 def store_member(connection: Connection, claim: Claim, member: Member) -> None:
-    """Write down a finished training; its checkpoint is no longer needed.
+    """Store a finished training, and delete its checkpoint.
 
     Raises:
-        LeaseLostError: the slot is another worker's by now.
+        LeaseLostError: another worker holds the slot now.
     """
     _write(connection, statements.STORE_MEMBER, claim, **_member_of(member))
 
 
 def _member_of(member: Member | None) -> dict[str, Any]:
-    """The parameters that hold a member; null without one."""
+    """Return the parameters of a member; null without one."""
     if member is None:
         return {f"m_{one.name}": None for one in fields(Member)}
     arrays = {"curve": list(member.curve), "loss_curve": list(member.loss_curve)}
@@ -263,33 +262,33 @@ def _member_of(member: Member | None) -> dict[str, Any]:
 
 
 def store_checkpoint(connection: Connection, claim: Claim, checkpoint: Checkpoint) -> None:
-    """Keep an unfinished training safe.
+    """Store the checkpoint of an unfinished training.
 
     Raises:
-        LeaseLostError: the slot is another worker's by now.
+        LeaseLostError: another worker holds the slot now.
     """
     saved = {**vars(checkpoint), "curve": list(checkpoint.curve)}
     _write(connection, statements.STORE_CHECKPOINT, claim, **saved)
 
 
 def lose(connection: Connection, claim: Claim, why: str) -> None:
-    """Give a slot back as lost: its worker could not go on, for the reason ``why``.
+    """Release a slot as lost: its worker could not continue, for the reason ``why``.
 
     Raises:
-        LeaseLostError: the slot is another worker's by now.
+        LeaseLostError: another worker holds the slot now.
     """
     lock_study(connection, claim.study_id)
     slot = _write(connection, statements.HELD, claim)
-    if slot.lease_until is not None:  # else it was given back: the answer was lost
+    if slot.lease_until is not None:  # otherwise it was released, and the answer was lost
         count_loss(connection, slot, why)
 
 
 def count_loss(connection: Connection, slot: Row[Any], why: str | None) -> None:
-    """Free a running slot that has lost its worker; stop the study if that is one too many.
+    """Free a running slot that has lost its worker; stop the study after too many losses.
 
-    The transaction holds the lock on the study's row. ``why`` says what the worker died of; None
-    where that may have been the world's doing (a power cut, somebody's kill), which proves nothing
-    against the slot. However often it is lost, it never fails: later trials would learn from that.
+    The transaction holds the lock on the study's row. ``why`` is the cause of death; None for an
+    outside cause (a power cut, a kill), which does not count against the slot. A slot never fails
+    by losses, since later trials would learn from that.
     """
     in_a_row = slot.losses_in_a_row + (why is not None)
     loss = """UPDATE hpo_ledger.slots
@@ -307,12 +306,12 @@ def count_loss(connection: Connection, slot: Row[Any], why: str | None) -> None:
 
 
 def finish(connection: Connection, claim: Claim, end: End) -> bool:
-    """Settle a slot, in the ledger and in Optuna's tables alike.
+    """Settle a slot, in the ledger and in Optuna's tables.
 
-    Returns whether the failure policy must be asked; see ``apply_failure_policy``.
+    Return whether ``apply_failure_policy`` must run.
 
     Raises:
-        LeaseLostError: the slot is another worker's by now.
+        LeaseLostError: another worker holds the slot now.
     """
     if end.attrs is None:
         stored = "SELECT attrs FROM hpo_ledger.slots WHERE id = :id"
@@ -324,7 +323,7 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
         mine = f"SELECT id FROM hpo_ledger.slots WHERE {statements.MINE}"
         if ask(connection, mine, **_owner(claim)).scalar() is None:
             raise lost(connection, claim)
-        return True  # settled by this very attempt: the answer was lost
+        return True  # this attempt has settled it: the answer was lost
     return bool(row.failures) or end.state == SlotState.FAILED
 
 
@@ -351,7 +350,7 @@ def _finish(
 
 
 def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -> None:
-    """Give a trial from a backup, inserted as running, the end that it had; Optuna's, too."""
+    """Settle a trial from a backup, inserted as running, with its old end; Optuna's, too."""
     end = replace(end, trained=snapshots.members_of(connection, slot.id))
     who = {"slot_id": slot.id, "attempt": slot.attempts, "worker": slot.worker, "token": slot.token}
     if slot.params:
@@ -362,10 +361,10 @@ def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -
 
 
 def apply_failure_policy(connection: Connection, study_id: int) -> None:
-    """Stop a study whose objective fails systematically: every further slot would be wasted.
+    """Stop a study whose objective fails systematically, to waste no more slots.
 
-    Only trials before the first running one count, by their numbers, so that the verdict does not
-    depend on who was faster. Failures that were accepted (``hpo resume``) do not count.
+    Only trials before the first running one count, by number, so that the outcome does not depend
+    on speed. Accepted failures (``hpo resume``) do not count.
     """
     raised = ask(connection, statements.RAISED, study_id=study_id).all()
     failed = [row.number for row in raised]

@@ -182,21 +182,20 @@ def refused(storage: Storage, file: Path, name: str | None = None) -> str:
 
 
 def test_a_name_that_is_taken(here: Storage, file: Path) -> None:
-    taken = f"study 'toy': the name must be free for {file}, but the database holds "
     assert refused(here, file) == (
-        f"{taken}a study of the same spec under it. Keep both: --name NEW."
+        f"study 'toy': the name for {file} is taken by a study of the same spec. Keep both: --name "
+        "NEW."
     )
     ledger = Ledger(here)
     backup.restore(here, file, "copy")
     assert ledger.snapshot("copy").spec.hash == ledger.snapshot("toy").spec.hash
     optuna.create_study(study_name="foreign", storage=here.optuna())
     assert refused(here, file, "foreign").startswith(
-        "study 'foreign': the database must not hold an Optuna study of this name that something "
-        "else made, but it does."
+        "study 'foreign': another program has made an Optuna study of this name. "
     )
     ledger.register(toy_spec("third", seed=4))
     assert refused(here, file, "third").startswith(
-        f"study 'third': the name must be free for {file}, but the database holds another study "
+        f"study 'third': the name for {file} is taken by another study."
     )
 
 
@@ -205,7 +204,7 @@ def test_whatever_does_not_fit_the_database_is_undone(here: Storage, file: Path)
         limit = "ALTER TABLE hpo_ledger.members ADD CHECK (slot_id < 4 OR seconds > 1) NOT VALID"
         connection.execute(sa.text(limit))
     said = refused(here, file, "copy")
-    assert said.startswith(f"{file}: line 2: it must fit the database, but got: new row for")
+    assert said.startswith(f"{file}: line 2: the database refuses this: new row for")
 
 
 # --- the command line ----------------------------------------------------------------------------
@@ -236,12 +235,12 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     )
     hpo("export", "toy", "-o", tmp_path / "table.jsonl")
     assert hpo("import", tmp_path / "table.jsonl", status=1) == (
-        f"error: {tmp_path}/table.jsonl: line 1: a backup must begin with its header, but does "
-        "not. `hpo export STUDY --backup FILE` writes one; a table of trials cannot be imported.\n"
+        f"error: {tmp_path}/table.jsonl: line 1: not the header of a backup. `hpo export "
+        "STUDY --backup FILE` writes one; a table of trials cannot be imported.\n"
     )
     assert hpo("export", "toy", "--backup", tmp_path / "toy.zst", status=1) == (
-        f"error: {tmp_path}/toy.zst: the name of a backup must end in .jsonl or .jsonl.gz, but "
-        "got name=toy.zst. Choose one of them; any tool may compress a .jsonl further.\n"
+        f"error: {tmp_path}/toy.zst: expected a name that ends in .jsonl or .jsonl.gz, got "
+        "toy.zst. Choose one of these; any tool may compress a .jsonl further.\n"
     )
     assert hpo("export", "toy", "--backup", "/proc/toy.jsonl", status=1).startswith(
         "error: /proc/toy.jsonl: cannot be written: "

@@ -103,7 +103,7 @@ def test_idle_connections_of_many_browsers_keep_nobody_out(shared: Dashboard) ->
 def test_what_it_does_not_start_with(database_url: str, tmp_path: Path) -> None:
     assert refused("--host", "0.0.0.0", "--port", "0") == (
         "error: dashboard at 0.0.0.0: a password is required, since other machines can reach this "
-        "address. Make one: (umask 077; openssl rand -base64 24 > dashboard-password); then use "
+        "address. Create one: (umask 077; openssl rand -base64 24 > dashboard-password); then use "
         "--password-file dashboard-password. Or leave out --host, and use `ssh -L "
         "8080:127.0.0.1:8080 THIS_MACHINE`.\n"
     )

@@ -293,7 +293,7 @@ def test_no_entrance_without_the_password_which_is_made_anew_if_it_is_lost(hpo_h
         with pytest.raises(psycopg.OperationalError, match="no password supplied"):
             connect(url, passfile=os.devnull)
         Layout(hpo_home).password.unlink()
-        assert "must be there, but got no password file. Look at" in refusal(hpo_home)
+        assert "has no password file. Look at" in refusal(hpo_home)
     stop(hpo_home)
     with Embedded(hpo_home) as embedded:
         connect(embedded.acquire()).close()

@@ -192,7 +192,7 @@ def test_a_study_that_takes_no_trial_says_why(ledger: Ledger) -> None:
     for number in range(6):
         assert interventions.enqueue(ledger, "toy", HUNCH) == number, "a stopped study takes it"
     assert refused(ledger) == (
-        "study 'toy': all of budget.trials=6 have begun or are enqueued. Enlarge the budget first: "
+        "study 'toy': all of budget.trials=6 have begun or are enqueued. Raise the budget first: "
         "hpo extend toy --trials 7."
     )
     ledger.register(toy_spec("ended", budget={"window": 1}, stop={"target": 0.9}))

@@ -95,7 +95,7 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
     for number, text in (
         (0, "trial 0 has failed, and counts in no ranking. To run it again: hpo retry toy"),
         (1, "w is at work on trial 1. Wait until it is settled: hpo status toy. If its worker"),
-        (int("9" * 20), f"trial {'9' * 20} has not begun. There are: 0 to 1."),
+        (int("9" * 20), f"trial {'9' * 20} has not begun. Valid: 0 to 1."),
     ):
         said = hpo("exclude", "toy", "--trial", number, status=1)
         assert said.startswith("error: study 'toy'")
@@ -159,7 +159,7 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
     assert snapshot.state == StudyState.DONE
     assert [slot.attempts for slot in snapshot.search] == [2, 2, 2, 2, 1, 1]
     assert hpo("retry", "--study", "toy") == "toy: no trial has failed\n"
-    assert "trial 0 is complete, it has not failed." in hpo(
+    assert "trial 0 has not failed, it is complete." in hpo(
         "retry", "toy", "--trial", "0", status=1
     )
 
@@ -214,7 +214,7 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
         "delete", "toy", status=1
     )
     said = hpo("delete", "toy", "--yes", status=1)
-    assert "workers are at work on it: w. Stop it first, and wait until they have left" in said
+    assert "workers are at work on it: w. Stop it first, and wait until they have stop" in said
     assert ledger.snapshot("toy").settled == 3
     assert "toy: already open; 1 running trials released" in hpo("resume", "toy", "--release")
     ledger.renew("w", held, doing="", lease_s=60)
@@ -231,7 +231,7 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
         lambda: ledger.settle(held, End(state=SlotState.COMPLETE, score=1.0)),
         lambda: ledger.renew("w", held, doing="", lease_s=60),
     ):
-        with pytest.raises(LeaseLostError, match="trial 3: it was deleted while w was at work"):
+        with pytest.raises(LeaseLostError, match="trial 3: deleted while w was at work"):
             late()
     assert ledger.register(toy_spec(seed=4)) == "created", "the name is free"
 
@@ -245,7 +245,7 @@ def test_a_study_deleted_in_the_dashboard_can_be_deleted_here(
     optuna.delete_study(study_name="toy", storage=storage.optuna())
     finish(ledger, held)  # no result is lost
     text = (
-        r"study 'toy': Optuna's tables must hold it, too, but it was deleted there .* "
+        r"study 'toy': deleted from Optuna's tables, as .* "
         r"to use the name again: hpo delete toy"
     )
     for again in (
@@ -258,7 +258,7 @@ def test_a_study_deleted_in_the_dashboard_can_be_deleted_here(
         Worker(storage, WorkerOptions(study="toy"), "hers").run()
     (seen,) = ledger.workers()
     assert not seen.alive
-    assert seen.doing.startswith("study 'toy': Optuna's tables must hold it"), "it is not lost"
+    assert seen.doing.startswith("study 'toy': deleted from Optuna's tables"), "it is not lost"
     assert ledger.snapshot("toy").settled == 3
     hpo("delete", "toy", "--yes")
     assert ledger.register(toy_spec()) == "created"
@@ -274,7 +274,7 @@ def test_a_serving_worker_outlives_a_study_deleted_in_the_dashboard(
     wait_until(lambda: ledger.snapshot("good").state == StudyState.DONE, 60)
     said = kill(worker, signal.SIGTERM)
     assert worker.returncode == 0
-    assert "leaving out study toy: study 'toy': Optuna's tables must hold it, too" in said
+    assert "leaving out study toy: study 'toy': deleted from Optuna's tables" in said
 
 
 # --- extend -----------------------------------------------------------------------------------

@@ -101,17 +101,15 @@ def test_changed_spec_is_refused(ledger: Ledger, tables: dict[str, Any], text: s
 def test_study_of_something_else_is_refused(ledger: Ledger, storage: Storage) -> None:
     foreign = optuna.create_study(study_name="toy", storage=storage.optuna(), direction="maximize")
     foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
-    with pytest.raises(StudyError, match="must not hold an Optuna study of this name"):
+    with pytest.raises(StudyError, match="another program has made an Optuna study"):
         ledger.register(toy_spec())
 
 
 def test_unknown_study_lists_those_that_exist(ledger: Ledger) -> None:
-    with pytest.raises(StudyError, match="but it holds no study yet"):
+    with pytest.raises(StudyError, match="which has no study yet"):
         ledger.snapshot("nope")
     ledger.register(toy_spec())
-    with pytest.raises(
-        StudyError, match="study 'nope': the database must hold it, but it holds toy"
-    ):
+    with pytest.raises(StudyError, match="study 'nope': not in the database, which has toy"):
         ledger.claim("nope", "w", lease_s=60)
 
 

@@ -31,14 +31,14 @@ def content(url: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("version", "todo"),
     [
-        (300, "No release changes older tables: take another database, or the release that made"),
+        (300, "No release changes older tables: use another database, or the release that made"),
         (SCHEMA_VERSION + 1, "Update this installation: a newer one has used the database."),
     ],
 )
 def test_it_is_refused_at_the_start_and_by_the_next_claim(
     database_url: str, version: int, todo: str
 ) -> None:
-    said = f"its tables must be of version {SCHEMA_VERSION}, but got version={version}. {todo}"
+    said = f"expected tables of version {SCHEMA_VERSION}, got version={version}. {todo}"
     with open_storage(database_url) as storage:
         ledger = Ledger(storage)
         ledger.register(toy_spec())

@@ -132,9 +132,7 @@ def refusal(ledger: Ledger, spec: StudySpec) -> str:
 
 def test_no_complete_trial_yet(ledger: Ledger) -> None:
     ledger.register(toy_spec("source", space=SPACE))
-    assert refusal(ledger, warm()) == (
-        "'source' must have a complete trial, but has none yet. Wait for one."
-    )
+    assert refusal(ledger, warm()) == "'source' has no complete trial yet. Wait for one."
 
 
 @pytest.mark.parametrize(
@@ -143,26 +141,26 @@ def test_no_complete_trial_yet(ledger: Ledger) -> None:
         (
             {"objective": "toy_objective:ToyLossObjective"},
             {},
-            "both studies must maximize accuracy, but 'source' has minimize rmse_mv. Name a study "
-            "of the same metric.",
+            "this study has maximize accuracy, but 'source' has minimize rmse_mv. Name a study of "
+            "the same metric.",
         ),
         (
             {"protocol": "paper"},
             {},
-            "the other study must not have been scored on the test part, but 'source' has "
-            'protocol="paper". Name a study with protocol = "validation", or search on the test '
+            "'source' was scored on the test part "
+            '(protocol="paper"). Name a study with protocol = "validation", or search on the test '
             'part here, too: protocol = "paper".',
         ),
         (
             {},
             {"space": {"k": {"low": 7, "high": 8}}},
-            "trial 1: a trial of 'source' must be a point of the space, but got k=5 (space.k is 7 "
+            "trial 1: a trial of 'source' lies outside the space: k=5 (space.k is 7 "
             "to 8). Widen the space, or write warm_start.points by hand.",
         ),
         (
             {},
             {"space": {"rate_per_ns": {"low": 0.01, "high": 1.0}}},
-            "trial 1: a trial of 'source' must be a point of the space, but got none of "
+            "trial 1: a trial of 'source' lies outside the space: it has none of "
             "rate_per_ns. Widen the space, or write warm_start.points by hand.",
         ),
     ],

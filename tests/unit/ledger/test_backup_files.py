@@ -20,7 +20,7 @@ from hpo.ledger.backup import Header, Record, check
 from hpo.ledger.backup_file import BackupError
 from hpo.ledger.schema import SCHEMA_VERSION
 
-COPY = "It was changed; take another copy."
+COPY = "The file was changed; use another copy."
 AT = datetime(2026, 11, 1, tzinfo=UTC).isoformat()
 PARAMS = {"x": 0.5, "k": 2, "rate_per_ns": 0.1, "colour": "red"}
 
@@ -84,14 +84,14 @@ def test_a_sound_one_and_one_that_was_cut_or_changed_anywhere(
     generator = random.Random(0)
     for end in [*generator.sample(range(len(content)), 40), len(content) - 1]:
         text = said(tmp_path, content[:end])
-        assert "cut short" in text or "must begin with its header" in text, (end, text)
+        assert "cut short" in text or "not the header of a backup" in text, (end, text)
     for place in generator.sample(range(10, len(content)), 60):
         changed = bytearray(content)
         changed[place] ^= generator.randrange(1, 256)
         file.write_bytes(changed)
         with pytest.raises(HpoError, match=r"^.*/f: "):
             check(file)
-    twice = "line 6: the file must end after its seal, but goes on. Two backups in one? Split them."
+    twice = "line 6: the file continues after its seal. Split it if it holds two backups."
     assert said(tmp_path, content + content) == twice
 
 
@@ -100,18 +100,17 @@ def test_a_sound_one_and_one_that_was_cut_or_changed_anywhere(
 )
 def test_anything_else(tmp_path: Path, content: bytes) -> None:
     assert said(tmp_path, content) == (
-        "line 1: a backup must begin with its header, but does not. `hpo export STUDY --backup "
-        "FILE` writes one; a table of trials cannot be imported."
+        "line 1: not the header of a backup. `hpo export STUDY --backup FILE` writes one; a table "
+        "of trials cannot be imported."
     )
 
 
 def test_slots_twice_or_left_out(tmp_path: Path) -> None:
     lines = PLAIN.splitlines(keepends=True)
     double = b"".join([*lines[:3], lines[2], *lines[3:]])
-    assert said(tmp_path, double).startswith("line 4: slot.number: search slots count up, but got")
+    assert said(tmp_path, double).startswith("line 4: slot.number: expected search slots in")
     short = b"".join([*lines[:-2], lines[-1]])
-    seal = f"line 4: the seal must be that of the file, but is not. {COPY}"
-    assert said(tmp_path, short) == seal
+    assert said(tmp_path, short) == f"line 4: the seal does not match the file. {COPY}"
 
 
 def at(row: int, *way: str, **changes: Any) -> tuple[int, tuple[str, ...], dict[str, Any]]:
@@ -122,26 +121,35 @@ def at(row: int, *way: str, **changes: Any) -> tuple[int, tuple[str, ...], dict[
 LEFT_OUT = object()
 WRONG = [
     (at(0, hpo_backup=SCHEMA_VERSION + 1), "Update this installation: a newer one wrote the"),
-    (at(0, hpo_backup=1), "but got hpo_backup=1. Import it with the release that wrote it."),
-    (at(0, study=LEFT_OUT), "line 1: study: Field required, but got {"),
+    (at(0, hpo_backup=1), "got hpo_backup=1. Import it with the release that wrote it."),
+    (at(0, study=LEFT_OUT), "line 1: study: Field required, got {"),
     (at(0, additions=[{"kind": "user", "key": "k", "text": "no"}]), "additions.0.text: Value err"),
-    (at(0, "study", state="asleep"), f"'done', 'failed' or 'stopped', but got 'asleep'. {COPY}"),
+    (at(0, "study", state="asleep"), f"'done', 'failed' or 'stopped', got 'asleep'. {COPY}"),
     (at(0, "study", spec=[]), "line 1: study.spec: Input should be an object"),
-    (at(0, "study", name="other"), f"but got name='other' and spec.name='toy'. {COPY}"),
-    (at(3, more=1), "line 4: more: Extra inputs are not permitted, but got 1."),
-    (at(1, "slot", attempts=2**31), "less than or equal to 2147483647, but got 2147483648"),
+    (at(0, "study", name="other"), f"spec's: name='other', spec.name='toy'. {COPY}"),
+    (at(3, more=1), "line 4: more: Extra inputs are not permitted, got 1."),
+    (at(1, "slot", attempts=2**31), "less than or equal to 2147483647, got 2147483648"),
     (at(1, "slot", started_at="2025-01-01T00:00:00"), "started_at: Input should have timezone"),
     (at(1, "slot", score="NaN"), "line 2: slot.score: Input should be a valid number"),
     (at(1, "slot", score=1e101), "line 2: slot.score: Input should be less than or equal to"),
-    (at(1, "slot", score=None), "line 2: slot.score: complete slots have one, but got None."),
-    (at(1, "slot", settled_at=None), "settled_at: settled slots alone have one, but got None"),
+    (
+        at(1, "slot", score=None),
+        "line 2: slot.score: expected a score of complete slots, got None.",
+    ),
+    (
+        at(1, "slot", settled_at=None),
+        "settled_at: expected a time for settled slots alone, got None",
+    ),
     (at(1, "slot", lineage={"a": float("nan")}), "slot.lineage: Value error, Out of range float"),
-    (at(1, "slot", costs=[1.0]), "a number for each cost of the study, but got [1.0]."),
-    (at(1, "slot", params={**PARAMS, "x": 1.01}), "slot.params: they lie in the study's space"),
-    (at(1, "slot", attrs={"fixed_params": 1}), "attrs: fixed_params lie in the study's space"),
-    (at(1, "slot", amendments=[{"what": "retry"}]), "amendments.0: Value error, it is no amendme"),
-    (at(2, "slot", number=0), "line 3: slot.number: search slots count up, but got 0."),
-    (at(3, "slot", phase="confirm", source=99), "confirmations follow in order, but got 2."),
+    (at(1, "slot", costs=[1.0]), "expected a number for each cost of the study, got [1.0]."),
+    (
+        at(1, "slot", params={**PARAMS, "x": 1.01}),
+        "slot.params: expected parameters in the study's space",
+    ),
+    (at(1, "slot", attrs={"fixed_params": 1}), "attrs: expected fixed_params in the study's space"),
+    (at(1, "slot", amendments=[{"what": "retry"}]), "amendments.0: Value error, not an amendment"),
+    (at(2, "slot", number=0), "line 3: slot.number: expected search slots in order, got 0."),
+    (at(3, "slot", phase="confirm", source=99), "expected confirmations in order, got 2."),
     (at(3, "checkpoint", data="!"), "line 4: checkpoint.data: Data should be valid base64"),
     (at(1, network=[1]), "line 2: network: Input should be a valid bytes"),
 ]
@@ -180,12 +188,12 @@ def test_no_file_makes_us_spend_memory(tmp_path: Path, monkeypatch: pytest.Monke
     first, *_ = PLAIN.splitlines(keepends=True)
     monkeypatch.setattr(backup_file, "MOST_VALUES", 1000)
     many = said(tmp_path, first + b'{"a":[' + b"[]," * 1000 + b"[]]}\n")
-    assert many.startswith("line 2: a line must have at most 268,435,456 bytes and 4,000,000 valu")
+    assert many.startswith("line 2: longer than 268,435,456 bytes and 4,000,000 values. This is")
     monkeypatch.setattr(backup_file, "LONGEST_LINE", 20_000)
     bomb = gzip.compress(first + b'{"a":"' + b"x" * 1_000_000)
-    assert said(tmp_path, bomb).startswith("line 2: a line must have at most ")
+    assert said(tmp_path, bomb).startswith("line 2: longer than ")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(BackupError, match="a backup must be a regular file, but is not"):
+    with pytest.raises(BackupError, match="expected a regular file"):
         check(tmp_path / "pipe")
 
 
@@ -200,5 +208,5 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         backup_file.write(tmp_path / "b.jsonl", header, records())
     assert [path.name for path in tmp_path.iterdir()] == ["b.jsonl"]
     assert (tmp_path / "b.jsonl").read_text() == "an older backup"
-    with pytest.raises(BackupError, match="the name of a backup must end in"):
+    with pytest.raises(BackupError, match="expected a name that ends in"):
         backup_file.write(tmp_path / "b.csv", header, [])
