@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import time
 from typing import Annotated, Literal
 
@@ -15,7 +16,6 @@ from hpo.objectives.contract import (
     TaskParams,
     UnavailableError,
 )
-from hpo.objectives.randomness import stream
 
 
 class Bench:
@@ -31,9 +31,12 @@ class Bench:
         self.power_nw = 40 * math.exp(-((current_ma - 6) ** 2) / 8 - ((field_mt - 210) / 90) ** 2)
         time.sleep(0.05)
 
-    def read(self, noise):
-        """Measure the emitted power once, in nW; the seed is needed by the simulation alone."""
-        return self.power_nw + noise.normal(0, 2)
+    def read(self):
+        """Measure the emitted power once, in nW."""
+        return random.gauss(self.power_nw, 2)
+
+    def close(self):
+        """Leave the device safe: no current."""
 
 
 class BenchTask(TaskParams):
@@ -61,14 +64,15 @@ class BenchObjective(Objective):
         bench = Bench(task.address)
         bench.set(params.current_ma, params.field_mt)
         readings = [] if resume is None else json.loads(resume)
-        while len(readings) < params.epochs:
-            readings.append(bench.read(stream(member_seed, f"reading/{len(readings)}")))
-            mean = sum(readings) / len(readings)
-            on_epoch(  # what is measured so far is stored: an interrupted trial goes on from here
-                Progress(
-                    epoch=len(readings),
-                    score=mean,
-                    checkpoint=lambda: json.dumps(readings).encode(),
-                )
-            )
+
+        def checkpoint():
+            return json.dumps(readings).encode()
+
+        try:
+            while len(readings) < params.epochs:
+                readings.append(bench.read())
+                mean = sum(readings) / len(readings)
+                on_epoch(Progress(epoch=len(readings), score=mean, checkpoint=checkpoint))
+        finally:  # after the last reading, on Ctrl-C, and after an error
+            bench.close()
         return Outcome(score=mean)

@@ -55,7 +55,8 @@ _SLURM = {
             "--quick",
             action="store_true",
             help="a first look in a minute: a separate study NAME-quick with at most 8 trials of "
-            "60 epochs and one network each, and 2 fresh seeds; it begins at the reported optimum",
+            "60 epochs and one network (or one per fold), and 2 fresh seeds; it begins at the "
+            "reported optimum, else at the best trial of an earlier study",
         ),
         argument(
             "--begin-from",
