@@ -1,12 +1,12 @@
-"""How scores are compared: on a scale, after as many networks, and of curves that were cut short.
+"""Comparison of scores: on a scale, after equal numbers of networks, and of pruned curves.
 
 Accuracies are compared by logits, errors by logarithms, others as they are.
 
-Racing over seeds: most trials train one network, and only those that may win train them all. A
-trial is compared with earlier ones after so many networks (its *rungs*), as in asynchronous
+Racing over seeds: most trials train one network, and only possible winners train all. A trial is
+compared with earlier ones at its *rungs*, which are numbers of networks, as in asynchronous
 successive halving (Li et al., arXiv:1810.05934). That would let one trial in ``reduction_factor``
 go on; but a sampler learns, its trials get better, and to be among the best share of all earlier
-ones is not enough to win: so no more than the ``keep`` best go on, however long the search.
+ones is not enough to win. So only the ``keep`` best go on, however long the search.
 
 All trials train their networks from the same seeds in the same order, so means over the same number
 of them are means over the same seeds. Everything here is a pure function of what the window lets a
@@ -35,21 +35,21 @@ Array = NDArray[np.float64]
 
 
 def modelled(spec: StudySpec) -> Scale:
-    """Where good scores differ as visibly as bad ones, and networks scatter about alike."""
+    """Return the scale of the surrogate, on which good and bad networks scatter about alike."""
     return LOGIT if spec.is_accuracy else gained(spec)
 
 
 def gained(spec: StudySpec) -> Scale:
-    """Where what a network gains by longer training is added: errors shrink by a factor."""
+    """Return the scale on which longer training adds a gain: errors shrink by a factor."""
     is_error = spec.objective_impl.metric in ERRORS and not spec.maximize
     return LOG if is_error else LINEAR
 
 
 class Numbers:
-    """Settled trials as arrays, with a place for each; ``MISSING`` stands for what one lacks."""
+    """Settled trials as arrays, a column each; ``MISSING`` marks absent values."""
 
     def __init__(self, spec: StudySpec, seen: Sequence[Past]) -> None:
-        """Take what a trial may see; those that were seen before are not looked at again."""
+        """Take the trials that a trial may see; earlier columns are cached."""
         steps = effort.step_numbers(spec)
         names = [f"{RUNG}{k}" for k in range(steps[-1].bit_length() + 1)]
         ends = np.cumsum([3, len(spec.costs), len(names), len(steps)])
@@ -69,13 +69,13 @@ class Numbers:
         self.complete: NDArray[np.bool_] = state == 0.0
         self.pruned: NDArray[np.bool_] = state == 1.0
         self.networks: Array = lengths - (spec.budget.scores - 1)
-        """Of a race; one that was pruned within its first network has none."""
+        """Networks trained; 0 or less if pruned within the first."""
         rungs = spec.racing.rungs if spec.racing else ()
         self.left: NDArray[np.bool_] = self.pruned & np.isin(self.networks, rungs)
-        """Whether one has left the race after whole networks."""
+        """Whether a trial left the race after whole networks."""
 
     def means(self, spec: StudySpec, members: int) -> Array:
-        """The mean scores of those that have ended over so many networks."""
+        """Return mean scores over ``members`` networks, of the trials that ended."""
         step = spec.budget.scores + members - 2  # see ``pruning.TrialProgress``
         means: Array = np.where(self.complete | self.pruned, self.steps[step], MISSING)
         return means
@@ -85,7 +85,7 @@ _ENDED = {SlotState.COMPLETE: 0.0, SlotState.PRUNED: 1.0}
 
 
 def known_costs(spec: StudySpec, params: Mapping[str, Any] | None) -> list[float]:
-    """What ``[cost]`` names, known before training; of nothing, less than any."""
+    """Return the costs of ``[cost]`` before training; without parameters, minus infinity."""
     if not spec.costs or params is None:
         return [-math.inf] * len(spec.costs)
     known = constraints.costs(spec, params)
@@ -95,12 +95,12 @@ def known_costs(spec: StudySpec, params: Mapping[str, Any] | None) -> list[float
 def why_out(
     spec: StudySpec, number: int, seen: Sequence[Past], mean: float, members: int
 ) -> str | None:
-    """Why a trial ends after ``members`` networks; None if it goes on.
+    """Return why a trial ends after ``members`` networks; None if it goes on.
 
-    At the first rung, one of ``reduction_factor`` trials goes on: none before there are so many,
-    since the sampler has only begun to learn, but trial 0 does, so that there is an incumbent. Who
-    has ended before the rung counts as worse. At later rungs, the ``keep`` best so far go on.
-    ``seen`` is what the trial may see of earlier ones, ``mean`` its mean score so far.
+    At the first rung, one in ``reduction_factor`` trials goes on. None of the first ones does: the
+    sampler has only begun to learn, except trial 0, so that there is an incumbent. A trial that
+    ended before the rung counts as worse. At later rungs, the ``keep`` best so far go on. ``seen``
+    are the earlier trials that this one may see, ``mean`` its mean score so far.
     """
     racing = spec.racing
     if racing is None or members not in racing.rungs or number == 0:
@@ -122,30 +122,30 @@ def why_out(
 
 
 def _gains(spec: StudySpec, ends: Array, before: Array) -> Array:
-    """What networks have gained: see ``gained``."""
+    """Return the gains of networks; see ``gained``."""
     last, first = gained(spec).forward(np.array([ends, before]))
-    found: Array = last - first
-    return found
+    gains: Array = last - first
+    return gains
 
 
 def _after(spec: StudySpec, before: Array, gain: float) -> Array:
-    """The scores that gives, from those before."""
+    """Return the scores before, plus the gain."""
     scale = gained(spec)
     return scale.inverse(scale.forward(before) + gain)
 
 
 def fenced(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
-    """The same trials with scores that no model is led astray by; see ``without_outliers``."""
+    """Return the same trials with outlying scores clipped; see ``without_outliers``."""
     scale, sign = modelled(spec), 1.0 if spec.maximize else -1.0
-    those = [k for k, past in enumerate(seen) if past.state == SlotState.COMPLETE]
-    found = list(seen)
-    if not scale.bounded and spec.sampler.name in ("kriging-believer", "gp") and those:
-        y = sign * scale.forward(np.array([seen[k].score for k in those], dtype=np.float64))
-        within = without_outliers(y, below=spec.sampler.name == "gp")  # which the other does itself
+    complete = [k for k, past in enumerate(seen) if past.state == SlotState.COMPLETE]
+    trials = list(seen)
+    if not scale.bounded and spec.sampler.name in ("kriging-believer", "gp") and complete:
+        y = sign * scale.forward(np.array([seen[k].score for k in complete], dtype=np.float64))
+        within = without_outliers(y, below=spec.sampler.name == "gp")  # the other clips itself
         for k in np.flatnonzero(within != y):
             score = float(scale.inverse(sign * within[k : k + 1])[0])
-            found[those[k]] = replace(found[those[k]], score=score)
-    return found
+            trials[complete[k]] = replace(trials[complete[k]], score=score)
+    return trials
 
 
 _BLIND = ("kriging-believer", "gp", "cmaes")
@@ -156,17 +156,17 @@ trained), its distance from their end."""
 
 
 def completed(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
-    """The same trials with scores that a sampler may compare, however early they ended.
+    """Return the same trials with scores that a sampler may compare, however early they ended.
 
     A trial that left the race has an honest score, the mean over its first networks, and counts as
     complete. But networks differ in how hard their seeds are (each has its own split of the data):
     the mean difference between all networks and the first ones, over the trials that have both, is
     added to it (of errors a factor: ``gained``).
 
-    One that the pruner stopped within its first network is passed over by samplers such as ``gp``
-    and ``cmaes``, which would go back to where it was; beside a cost, by all. For these it counts
-    as complete, with its last value and what others gained from that step on (their median, of
-    errors a factor): the complete ones, or, as long as there is none, those that went the furthest.
+    Samplers such as ``gp`` and ``cmaes`` ignore a trial that was pruned within its first network,
+    and would return to its place; with a cost, all do. For these it enters as complete: its last
+    value plus the median later gain (of errors a factor) of the complete trials or, as long as
+    there is none, of those that went the furthest.
     """
     blind = spec.sampler.name in _BLIND or bool(spec.costs)
     extrapolates = blind and spec.pruner.name != "none"
@@ -195,10 +195,10 @@ def completed(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
         scores[those] = _after(spec, known.steps[step - 1][those], gain)
         ratio = spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step)
         distance[those] = math.log(ratio)
-    told = known.left | ~np.isnan(distance)
+    changed = known.left | ~np.isnan(distance)
 
     def complete(number: int, past: Past) -> Past:
-        if number >= len(told) or not told[number]:
+        if number >= len(changed) or not changed[number]:
             return past
         own, far = past.suggestion, float(distance[number])
         if not math.isnan(far):

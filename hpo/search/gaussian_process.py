@@ -1,4 +1,4 @@
-r"""A Gaussian process over the unit cube, of scores some of which are less certain than others.
+r"""A Gaussian process over the unit cube, for scores with unequal noise.
 
 Trial :math:`i`, at :math:`x_i`, scores
 
@@ -6,9 +6,9 @@ Trial :math:`i`, at :math:`x_i`, scores
           \operatorname{Var} \varepsilon_i = \sigma^2 (1 + c\,v_i)
 
 where :math:`g` has a Matérn 5/2 kernel with one length scale per column, :math:`\sigma` is how
-far networks of one configuration scatter, and :math:`v_i` says how little a score is to be trusted
-(0: it was measured). See Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006),
-chapters 2 and 5. Hyper-parameters are the most probable ones, found with L-BFGS on the gradient.
+far networks of one configuration scatter, and :math:`v_i` is extra noise (0 of a measured score).
+See Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), chapters 2 and 5.
+Hyper-parameters are the most probable ones, found with L-BFGS on the gradient.
 """
 
 from __future__ import annotations
@@ -23,47 +23,47 @@ from scipy.special import erfcx, log_ndtr, logsumexp, ndtr
 Array = NDArray[np.float64]
 
 FITTED = 150
-"""Trials, at most, from which hyper-parameters are found."""
+"""Limit on the trials that hyper-parameters are fitted to."""
 _JITTER = 1e-6
 _PRECISION = 0.1
-"""Of the prior of m, about 0."""
+"""Precision of the prior of m, about 0."""
 _SCALE = 0.5
 """Median of a length scale, in units of the square root of the number of columns."""
 _MEDIANS = (1.0, 0.05, 1.0)
 """Medians of the variance of g, of sigma squared, and of c."""
 _SPREADS = (1.0, 1.0, 1.0, 1.5)
-"""Deviations of the logarithms: of length scales, and of those three."""
+"""Deviations of the logarithms: of length scales, of the variance of g, of sigma squared, of c."""
 _FAR = 4.0
-"""Deviations from the medians within which they are sought."""
+"""Bounds of the hyper-parameters, in deviations from their medians."""
 _STEPS = 40
 _NOTHING = -1e9
-"""Logarithm of an improvement on nothing."""
+"""Logarithm of an improvement of 0."""
 _DECIMALS = 2
-"""Of logarithms of hyper-parameters: the last bits of a processor's sums are rounded away."""
+"""Decimals of the logarithms of hyper-parameters: the last bits of sums are rounded away."""
 
 
 def _matern(square: Array) -> tuple[Array, Array]:
-    """Matérn's kernel of squared distances, and minus twice its derivative by them."""
+    """Return Matérn's kernel of squared distances, and minus twice its derivative by them."""
     r = np.sqrt(5.0 * square)
     near = np.exp(-r)
     return (1.0 + r + r * r / 3.0) * near, 5.0 / 3.0 * (1.0 + r) * near
 
 
 def _squared(a: Array, b: Array) -> Array:
-    """Squared distances (k, n) of points (k, d) from points (n, d)."""
+    """Return squared distances (k, n) of points (k, d) from points (n, d)."""
     square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * a @ b.T
     clipped: Array = np.maximum(square, 0.0)
     return clipped
 
 
 def _prior(d: int) -> tuple[Array, Array]:
-    """Means and deviations (d + 3,) of the logarithms of the hyper-parameters."""
+    """Return means and deviations (d + 3,) of the logarithms of the hyper-parameters."""
     medians = [_SCALE * math.sqrt(d)] * d + list(_MEDIANS)
     return np.log(medians), np.array([_SPREADS[0]] * d + list(_SPREADS[1:]))
 
 
 def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
-    """Minus the logarithm of the posterior density at ``theta`` (d + 3,), and its gradient.
+    """Return minus the logarithm of the posterior density at ``theta`` (d + 3,), and its gradient.
 
     Arguments are those of ``GaussianProcess``; m is that of greatest density.
     """
@@ -100,28 +100,29 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
 
 
 def fit(x: Array, y: Array, vague: Array) -> Array:
-    """The most probable hyper-parameters (d + 3,), as logarithms: length scales, height, noise, c.
+    """Fit hyper-parameters (d + 3,), as logarithms: length scales, height, noise, c.
 
-    Arguments are those of ``GaussianProcess``; of many trials, ``FITTED`` are taken.
+    They are the most probable ones. Arguments are those of ``GaussianProcess``; of many trials,
+    ``FITTED`` are used.
     """
-    chosen = most_telling(y, vague, FITTED)
+    kept = most_telling(y, vague, FITTED)
     mean, spread = _prior(x.shape[1])
-    found = optimize.minimize(
+    minimum = optimize.minimize(
         loss,
         mean,
-        args=(x[chosen], y[chosen], vague[chosen]),
+        args=(x[kept], y[kept], vague[kept]),
         jac=True,
         method="L-BFGS-B",
         bounds=list(zip(mean - _FAR * spread, mean + _FAR * spread, strict=True)),
         options={"maxiter": _STEPS},
     )
-    return np.round(found.x, _DECIMALS)
+    return np.round(minimum.x, _DECIMALS)
 
 
 def most_telling(y: Array, vague: Array, most: int) -> NDArray[np.intp]:
-    """Which of the scores (n,) to keep, ascending: half the best, the others evenly spread.
+    """Return the indices of the scores (n,) to keep: half the best, the others evenly spread.
 
-    The best are those that were measured, as far as there are enough.
+    Measured scores come first among the best.
     """
     if len(y) <= most:
         return np.arange(len(y))
@@ -132,7 +133,7 @@ def most_telling(y: Array, vague: Array, most: int) -> NDArray[np.intp]:
 
 
 class GaussianProcess:
-    """What n scores tell of d parameters: predictions of g + m anywhere in the cube."""
+    """The posterior of g + m anywhere in the cube, given n scores of d parameters."""
 
     def __init__(self, x: Array, y: Array, vague: Array, theta: Array) -> None:
         """Take ``x`` (n, d), ``y`` (n,), v as ``vague`` (n,), and ``theta`` (d + 3,) of ``fit``."""
@@ -154,7 +155,7 @@ class GaussianProcess:
         return linalg.solve_triangular(self._lower, b, lower=True, trans=1, check_finite=False)
 
     def predict(self, x: Array) -> tuple[Array, Array]:
-        """Means and variances (k,) at points (k, d)."""
+        """Return posterior means and variances (k,) at points (k, d)."""
         kernel = self._height * _matern(_squared(x * self._per_scale, self._scaled))[0]
         half = self._half(kernel.T)
         mean = self._m + kernel @ self._weights
@@ -163,11 +164,11 @@ class GaussianProcess:
     def log_improvement(
         self, x: Array, best: Array, counts: NDArray[np.bool_]
     ) -> tuple[Array, Array]:
-        """Logarithms (k,) of a sum of expected improvements at points (k, d), and gradients (k, d).
+        """Return logarithms (k,) of summed expected improvements at points (k, d), and gradients.
 
-        Those on each of ``best`` (m,), as far as it ``counts`` (k, m). They are finite and sloped
-        where an improvement itself is 0 in floating point: Ament et al., "Unexpected improvements
-        to expected improvement" (arXiv:2310.20708).
+        The sum is over ``best`` (m,), as far as each ``counts`` (k, m). Logarithms are finite and
+        sloped where an improvement itself is 0 in floating point: Ament et al., "Unexpected
+        improvements to expected improvement" (arXiv:2310.20708).
         """
         scaled = x * self._per_scale
         kernel, slope = _matern(_squared(scaled, self._scaled))
@@ -175,8 +176,8 @@ class GaussianProcess:
         deviation = np.sqrt(np.maximum(self._height - (half * half).sum(0), _JITTER))
         mean = self._m + self._height * kernel @ self._weights
         z = (mean[:, None] - best) / deviation[:, None]
-        found = np.maximum(logsumexp(_log_h(z), axis=1, b=counts), _NOTHING)
-        by_z = np.exp(np.where(counts, log_ndtr(z) - found[:, None], -np.inf))
+        total = np.maximum(logsumexp(_log_h(z), axis=1, b=counts), _NOTHING)
+        by_z = np.exp(np.where(counts, log_ndtr(z) - total[:, None], -np.inf))
         by_mean = by_z.sum(1) / deviation
         by_deviation = (1.0 - (by_z * z).sum(1)) / deviation
         # by the covariance of every pair (k, n), then by the points
@@ -184,11 +185,11 @@ class GaussianProcess:
         pairs -= (by_deviation / deviation)[:, None] * self._other_half(half).T
         pairs *= -self._height * slope
         gradient = (pairs.sum(1)[:, None] * scaled - pairs @ self._scaled) * self._per_scale
-        return np.log(deviation) + found, gradient
+        return np.log(deviation) + total, gradient
 
 
 def _log_h(z: Array) -> Array:
-    """Logarithm of phi(z) + z Phi(z), without loss where z is far below 0."""
+    """Return the logarithm of phi(z) + z Phi(z), accurate where z is far below 0."""
     far = z < -1.0
     near, low = np.where(far, 0.0, z), np.where(far, z, -1.0)
     density = np.exp(-0.5 * near * near) / math.sqrt(2.0 * math.pi)

@@ -1,8 +1,7 @@
-"""What a trial sees of earlier ones: a storage of Optuna in memory, with one trial that is open.
+"""The history that a trial may see: an in-memory storage of Optuna, with one open trial.
 
-Whether that is enough to end the search is told here, too (``[stop]``).
-A trial is opened unless what the window lets it see says that the search is over: trials up to
-``number - window``. So the search ends before the same trial whoever runs it.
+``[stop]`` is here, too. A trial is opened unless the trials that the window lets it see, up to
+``number - window``, end the search. So the search ends before the same trial whoever runs it.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ STUDY = "history"
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
-    """The history that trial ``number`` may see: within the window, outcomes are hidden.
+    """Return the history that trial ``number`` may see: within the window, outcomes are hidden.
 
     Of ``trials`` 0 .. number-1, those up to ``number - window`` are settled.
 
@@ -52,13 +51,13 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
 
 
 def learns(spec: StudySpec) -> bool:
-    """Whether trials depend on earlier ones at all: if not, there is no history to be read."""
+    """Return whether trials depend on earlier ones at all: if not, no history is read."""
     drawn = spec.sweep is not None or spec.sampler.name == "random"
     return not drawn or spec.pruner.name != "none" or spec.racing is not None
 
 
 def view(spec: StudySpec, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
-    """A study in memory whose first trials are the past."""
+    """Make a study in memory with the past as its first trials."""
     make = partial(frozen, spec, distributions(spec))
     storage = History(kept(spec.hash, "frozen").of(past, make), directions(spec))
     pruner = optuna.pruners.NopPruner()
@@ -68,7 +67,7 @@ def view(spec: StudySpec, past: Sequence[Past], sampler: BaseSampler) -> optuna.
 def frozen(
     spec: StudySpec, space: Mapping[str, BaseDistribution], number: int, trial: Past
 ) -> FrozenTrial:
-    """An earlier trial as Optuna has it."""
+    """Return an earlier trial as Optuna's."""
     state = {
         SlotState.RUNNING: TrialState.RUNNING,
         SlotState.COMPLETE: TrialState.COMPLETE,
@@ -96,7 +95,7 @@ def frozen(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Optuna's notices that a sampler is experimental: the study file asked for it."""
+    """Silence Optuna's notices about experimental samplers: the study file names them."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
     try:
@@ -111,7 +110,7 @@ EPOCH = datetime(2000, 1, 1)  # Optuna wants time stamps; decisions must not dep
 
 
 class History(InMemoryStorage):
-    """One study that begins with past trials, as they are: Optuna copies what it is told."""
+    """One study that begins with past trials, uncopied: Optuna would copy each."""
 
     def __init__(self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> None:
         """Take the past: ``trials`` with their numbers as ids, in order."""
@@ -122,15 +121,15 @@ class History(InMemoryStorage):
         self._max_trial_id = len(trials) - 1
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
-        """See ``BaseStorage``: looked for, where ``InMemoryStorage`` notes it trial by trial."""
+        """Search it as ``BaseStorage`` does; ``InMemoryStorage`` notes it trial by trial."""
         return BaseStorage.get_best_trial(self, study_id)
 
 
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
-    """Why no further trial is to be opened; None if the search goes on.
+    """Return why the search ends; None if it goes on.
 
-    What is ``seen`` are settled trials 0 .. number - window, for the trial ``number`` that would be
-    next. Of their ``steps``, only how many there are matters.
+    ``seen`` are the settled trials 0 .. number - window, for the next trial ``number``. Only the
+    number of their ``steps`` matters.
     """
     stop = spec.stop
     if stop is None:

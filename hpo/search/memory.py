@@ -1,7 +1,7 @@
-"""What was made of past trials, kept between the trials of a process.
+"""Caches of values derived from past trials, kept between the trials of a process.
 
-Past trials are immutable, so what was made of the very same ones is still right. It only saves
-making it again: no decision depends on it.
+Past trials are immutable, so values derived from the very same ones are still right. No decision
+depends on these caches.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from hpo.study.trials import Past, SlotState
 
 T = TypeVar("T")
 MISSING = np.inf
-"""Fills up columns; no score is infinite."""
+"""Marks absent values in columns; no score is infinite."""
 
 
 def _same(known: Sequence[Past], past: Sequence[Past]) -> int:
-    """How many trials are the very same, from the first on."""
+    """Count the leading trials that are the very same objects."""
     return [*map(is_, known, past), False].index(False)
 
 
 class Kept(Generic[T]):
-    """One thing for each past trial."""
+    """A cache with one value for each past trial."""
 
     def __init__(self) -> None:
-        """Nothing is made yet."""
+        """Start empty."""
         self._past: Sequence[Past] = ()
         self._made: list[T] = []
         self._manner: object = None
@@ -39,7 +39,7 @@ class Kept(Generic[T]):
     def of(
         self, past: Sequence[Past], make: Callable[[int, Past], T], manner: object = None
     ) -> list[T]:
-        """Make what is missing, and all of it anew in another ``manner``."""
+        """Make the missing values; all of them if ``manner`` changed."""
         known = self._past if manner == self._manner else ()
         same = _same(known, past)
         if same < (n := len(past)):
@@ -57,14 +57,14 @@ class Columns:
     """Numbers of past trials, a column each."""
 
     def __init__(self, height: int) -> None:
-        """There are ``height`` rows, and no trial yet."""
+        """Start with ``height`` rows and no trial."""
         self._past: Sequence[Past] = ()
         self._values = np.empty((height, 0))
 
     def of(
         self, past: Sequence[Past], make: Callable[[Past], Sequence[float]]
     ) -> NDArray[np.float64]:
-        """The columns (height, trials), of those before the last ones that run."""
+        """Return columns (height, trials), without the last trials that still run."""
         n = next((k for k in range(len(past), 0, -1) if past[k - 1].state != SlotState.RUNNING), 0)
         same, height = _same(self._past, past[:n]), len(self._values)
         if same < n:
@@ -81,11 +81,11 @@ class Columns:
 
 @lru_cache(maxsize=32)
 def kept(spec_hash: str, what: str) -> Kept[Any]:
-    """Things of one kind that were made for a study; those of the last few studies are kept."""
+    """Return the cache of one kind of value for a study; the last few studies have one."""
     return Kept()
 
 
 @lru_cache(maxsize=8)
 def columns(spec_hash: str, height: int) -> Columns:
-    """Numbers of a study's trials; those of the last few studies are kept."""
+    """Return the columns of a study's trials; the last few studies have some."""
     return Columns(height)

@@ -1,6 +1,6 @@
-"""Whether a sampler and a pruner accept their options: they are tried out before a study begins.
+"""Checks before a study begins: the options of sampler and pruner are tried out.
 
-So is whether enough of its space fits its constraints, and whether its data can train all of it.
+So is whether enough of the space fits the constraints, and whether the data can train all of it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _check_data(spec: StudySpec, where: str) -> None:
     """Refuse a study with parameters that its data cannot train.
 
     Raises:
-        SpecError: it has; the text begins with ``where``. Or the data is not there.
+        SpecError: it has some, or the data are missing; the text begins with ``where``.
     """
     objective = spec.objective_impl
     if not isinstance(objective, ChecksTask):
@@ -79,7 +79,7 @@ def _check_data(spec: StudySpec, where: str) -> None:
 
 
 def extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
-    """The points of a sweep; of a search, draws in which every range is at its upper end."""
+    """Yield the points of a sweep; of a search, draws with every range at its upper end."""
     if spec.sweep is not None:
         yield from map(spec.point, range(spec.sweep.size))
         return
@@ -93,26 +93,26 @@ def extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
 
 _STARTUP = dict.fromkeys(("tpe", "cmaes", "kriging-believer"), ("n_startup_trials", 10))
 _STARTUP |= {"nsga2": ("population_size", 50)}
-"""For how many trials a sampler is random: its option, and what it takes without it."""
+"""Option for the number of random trials of a sampler, and its default."""
 _REHEARSED = 64
-"""Samplers that begin at random for longer are tried without a history."""
+"""Limit on trials in a rehearsal: samplers that begin at random for longer are not rehearsed."""
 
 
 def _rehearse_sampler(spec: StudySpec) -> None:
-    """Suggest the first trial, and the first one that is not random: some options bite only then.
+    """Suggest the first trial, and the first one that is not random: some options act only then.
 
-    The history is drawn at random from the study's own space, with scores of its own.
+    The history is drawn at random from the study's own space, with made-up scores.
     """
     suggest(spec, 0, [])
     others = ("n_startup_trials", 10) if spec.sampler.is_own else ("", 0)
     option, usual = _STARTUP.get(spec.sampler.name, others)
     number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
     if not option or not 0 < number <= _REHEARSED:
-        return  # the others have no options that bite later, and gp would load torch
+        return  # the others have no options that act later, and gp would load torch
     stepwise = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
     trials: list[Past] = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # told once is enough
+        warnings.simplefilter("ignore", FutureWarning)  # one warning is enough
         for k in range(number + 1):
             own = suggest(stepwise, k, trials)
             score = (7 * k % 11) / 11

@@ -1,7 +1,7 @@
-"""What a trial reports while it trains, and when a pruner ends it.
+"""The reports of a trial in training, and the pruners.
 
-The pruners decide as Optuna's, whose options they take, but look at new trials alone: Optuna's go
-through the whole study at every step.
+The pruners decide as Optuna's do and take the same options, but read new trials alone: Optuna's
+read the whole study at every step.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ Array = NDArray[np.float64]
 
 
 class EndedError(Exception):
-    """The trial is to end early; the text says why."""
+    """The trial ends early; the text says why."""
 
 
 class TrialProgress:
-    """One trial on its way; tell it of every epoch and network in order, those of before too.
+    """One trial in training; report every epoch and network in order, also those before a resume.
 
-    Pruners see the scores of the first network in training, whose last value is then its score, and
-    one step for every further network: the mean score so far. Under ``Protocol.CONFIRM`` nothing is
-    scored on the way, and nothing reported.
+    Pruners see the scores of the first network in training, the last of them its score, and one
+    step for every further network: the mean score so far. Under ``Protocol.CONFIRM`` nothing is
+    scored in training, and nothing reported.
 
     The pruner compares steps, beside a cost with those of trials that cost no more; in a race,
     those of the first network's curve alone, and ``why_out`` decides after every network. A
@@ -51,7 +51,7 @@ class TrialProgress:
         self._spec, self._number = spec, number
         self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
-        """What was reported."""
+        """Values reported, one a step."""
         self.attrs: dict[str, float] = {}
         """The pruner's memory of the trial, to be stored with it."""
         self._prunes = spec.pruner.name != "none"
@@ -61,8 +61,8 @@ class TrialProgress:
             self._pruner: Any = PRUNERS[spec.pruner.name](**spec.pruner.options)
         self._numbers = effort.step_numbers(spec)
         self._others = comparison.Numbers(spec, self._seen)
-        # A cheap network would else end for being worse than a dear one. Costs are those known
-        # before training, so that a trial that was pruned itself is compared with, too.
+        # Compare with trials that cost no more: else a cheap network ends for being worse than an
+        # expensive one. Costs are those before training, so that pruned trials count, too.
         most = np.array(comparison.known_costs(spec, own.params))[:, None]
         self._alike = (self._others.costs <= most).all(axis=0)
         self._whole = (self._others.complete | self._others.left) & self._alike
@@ -70,19 +70,19 @@ class TrialProgress:
         self._decide = self._is_not_promoted if halving else self._is_below_percentile
 
     def epoch(self, member: int, score: float | None) -> None:
-        """A network was trained for another epoch.
+        """Report that a network was trained for another epoch.
 
         Raises:
-            EndedError: the pruner has seen enough.
+            EndedError: the pruner ends the trial.
         """
         if member == 0 and score is not None:
             self._judge(score)
 
     def networks(self, scores: Sequence[float]) -> None:
-        """Networks of these scores are trained, another one than before.
+        """Report the scores of all networks trained so far, one more than before.
 
         Raises:
-            EndedError: the pruner has seen enough, or the trial has left the race.
+            EndedError: the pruner ends the trial, or it leaves the race.
         """
         mean = statistics.fmean(scores)
         if self.steps and len(scores) == 1:
@@ -104,7 +104,7 @@ class TrialProgress:
             raise EndedError(f"{ended}: the pruner {spec.pruner.name} ended it")
 
     def report(self, value: float) -> bool:
-        """Report the next step's value; True when the trial is to be pruned."""
+        """Report the next step's value; return whether to prune the trial."""
         self.steps.append(value)
         ended = self._spec.racing and len(self.steps) >= self._spec.budget.scores
         return self._prunes and not ended and self._decide()

@@ -1,5 +1,5 @@
-"""The search space and the objectives in Optuna's terms; the space as a unit cube, too, in which a
-process measures distances.
+"""The search space and the objectives in Optuna's terms, and the space as a unit cube, in which the
+surrogate measures distances.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
-    """The search space in Optuna's terms, in the order in which values are suggested.
+    """Return the search space in Optuna's terms, in the order of suggestions.
 
     That is by name, each after those it depends on: the order of the study file must not matter.
     """
@@ -36,7 +36,7 @@ def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
 
 
 def _swept(spec: StudySpec, name: str) -> BaseDistribution:
-    """What a sweep makes of a parameter: the range of its values, on a log axis from a decade."""
+    """Return the range of a swept parameter, on a log axis from a decade on."""
     assert spec.sweep is not None
     values = [spec.parameter(name).typed(params[name]) for _, _, params in spec.sweep.points]
     numbers = [v for v in values if not isinstance(v, str | bool)]
@@ -59,29 +59,29 @@ def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
 
 
 def directions(spec: StudySpec) -> list[StudyDirection]:
-    """Of the score, as its objective says; then of every cost of the study: less."""
+    """Return the direction of the score, then that of every cost, which is to minimise."""
     score = StudyDirection[spec.objective_impl.direction.upper()]
     return [score, *[StudyDirection.MINIMIZE] * len(spec.costs)]
 
 
 def names(spec: StudySpec) -> list[str]:
-    """Of the objectives, in the order of ``directions``."""
+    """Return the names of the objectives, in the order of ``directions``."""
     return [spec.objective_impl.metric, *spec.costs]
 
 
 def values(score: float | None, costs: Sequence[float]) -> list[float]:
-    """The score of a trial, and its costs where there are some, in the order of ``directions``."""
+    """Return the score of a trial and its costs, in the order of ``directions``."""
     return [] if score is None else [score, *costs]
 
 
 def n_costs(spec: StudySpec, state: SlotState) -> tuple[int, ...]:
-    """How many costs a trial may have that is in this state."""
-    wanted = len(spec.costs)
-    return (wanted,) if state == SlotState.COMPLETE else (0, wanted)
+    """Return the valid numbers of costs of a trial in this state."""
+    n = len(spec.costs)
+    return (n,) if state == SlotState.COMPLETE else (0, n)
 
 
 def contains(spec: StudySpec, params: Mapping[str, Any], *, whole: bool = False) -> bool:
-    """Whether parameters lie in the space; with ``whole``, those that a trial needs are there."""
+    """Return whether parameters lie in the space; with ``whole``, that none is missing."""
     known = distributions(spec)
     try:
         inside = params.keys() <= known.keys() and all(
@@ -95,11 +95,11 @@ def contains(spec: StudySpec, params: Mapping[str, Any], *, whole: bool = False)
 
 
 DIGITS = 6
-"""A range is divided into so many decimal places: far more than a score can tell apart."""
+"""Decimal places of a value within its range: far more than scores resolve."""
 
 
 def rounded(space: Mapping[str, BaseDistribution], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The same parameters, those drawn from a continuous range rounded to 1e-6 of it at least.
+    """Return the same parameters, continuous ones rounded to 1e-6 of their range or finer.
 
     Each lies within its distribution, and stays there.
     """
@@ -119,11 +119,11 @@ def _rounded(distribution: BaseDistribution, value: Any) -> Any:
 
 
 _LATTICE = 1000
-"""Suggestions lie at so many places of a range: the last bits of sums decide none of them."""
+"""Places of a range at which suggestions lie: the last bits of sums decide none of them."""
 _FEW = 32
-"""A parameter with at most so many values is searched value by value."""
+"""Limit on the values of a parameter that is searched value by value."""
 Present = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Those of the parameters that a trial has, in a space of which trials may lack some."""
+"""Returns the parameters whose conditions hold, in a space with conditions."""
 
 
 class Cube:
@@ -141,42 +141,42 @@ class Cube:
         self.axes = [Axis(own) for own in self.space.values()]
 
     def free(self, point: Array) -> list[bool]:
-        """(width,): whether a column may be anywhere between 0 and 1, the others staying."""
+        """Return whether each column (width,) may vary between 0 and 1, with the others fixed."""
         there = self.space if self._present is None else self.params(point)
         named = zip(self.space, self.axes, strict=True)
         return [axis.places is None and n in there for n, axis in named for _ in range(axis.width)]
 
     def point(self, params: Mapping[str, Any]) -> Array:
-        """Where parameters lie (width,), of as many columns as the cube has."""
+        """Return the point (width,) of parameters."""
         named = zip(self.space, self.axes, strict=True)
         return np.concatenate(
             [axis.point(params[name]) if name in params else axis.centre for name, axis in named]
         )
 
     def points(self, trials: list[FrozenTrial]) -> Array:
-        """Where those of trials lie (n, width)."""
+        """Return the points (n, width) of trials."""
         return np.array([self.point(trial.params) for trial in trials])
 
     def params(self, point: Array) -> dict[str, Any]:
-        """The parameters at a point (width,), on the lattice, as far as they are there."""
-        found, column = {}, 0
+        """Return the parameters at a point (width,), on the lattice, whose conditions hold."""
+        values, column = {}, 0
         for name, axis in zip(self.space, self.axes, strict=True):
-            found[name] = axis.value(point[column : column + axis.width])
+            values[name] = axis.value(point[column : column + axis.width])
             column += axis.width
-        return rounded(self.space, found if self._present is None else self._present(found))
+        return rounded(self.space, values if self._present is None else self._present(values))
 
     def _settled(self, points: Array) -> Array:
-        """The same points (n, width), those of some that lack parameters on the lattice."""
+        """Return points (n, width), on the lattice if trials may lack parameters."""
         if self._present is None:
             return points
         return np.array([self.point(self.params(point)) for point in points])
 
     def random(self, n: int, chance: np.random.Generator) -> Array:
-        """Points (n, width) anywhere."""
+        """Draw points (n, width) anywhere."""
         return self._settled(np.hstack([axis.random(n, chance) for axis in self.axes]))
 
     def near(self, point: Array, distance: float, n: int, chance: np.random.Generator) -> Array:
-        """Points (n, width) near one (width,), of which about half of the parameters differ."""
+        """Draw points (n, width) near one (width,); about half of their parameters differ."""
         parts, column = [], 0
         for axis in self.axes:
             here = point[column : column + axis.width]
@@ -189,7 +189,7 @@ class Cube:
 
 
 def cube_of(spec: StudySpec) -> Cube:
-    """The space of a study as a cube."""
+    """Return the space of a study as a cube."""
     return Cube(distributions(spec), spec.present if spec.is_conditional else None)
 
 
@@ -201,7 +201,7 @@ class Axis:
         self._of = distribution
         self.width = 1
         self.places: Array | None = None
-        """(k, width) where its few values lie; None if it is searched as a continuous one."""
+        """Places (k, width) of its few values; None if it is searched as continuous."""
         if isinstance(distribution, CategoricalDistribution):
             self.width = len(distribution.choices)
             self.places = np.eye(self.width) / math.sqrt(2.0)  # any two are at distance 1
@@ -215,7 +215,7 @@ class Axis:
 
     @property
     def centre(self) -> Array:
-        """The middle of all places (width,)."""
+        """The mean of all places (width,)."""
         return np.array([0.5]) if self.places is None else np.asarray(self.places.mean(axis=0))
 
     def _place(self, value: Any) -> float:
@@ -228,7 +228,7 @@ class Axis:
         return float((value - low) / (high - low))
 
     def point(self, value: Any) -> Array:
-        """Where a value lies (width,)."""
+        """Return the place (width,) of a value."""
         if isinstance(self._of, CategoricalDistribution):
             assert self.places is not None
             place: Array = self.places[int(self._of.to_internal_repr(value))]
@@ -236,7 +236,7 @@ class Axis:
         return np.array([self._place(value)])
 
     def value(self, place: Array) -> Any:
-        """The value at a place (width,), within the distribution."""
+        """Return the value at a place (width,), within the distribution."""
         own = self._of
         if isinstance(own, CategoricalDistribution):
             return own.choices[int(place.argmax())]
@@ -254,7 +254,7 @@ class Axis:
         return int(value) if isinstance(own, IntDistribution) else float(value)
 
     def random(self, n: int, chance: np.random.Generator) -> Array:
-        """Places (n, width) anywhere."""
+        """Draw places (n, width) anywhere."""
         if self.places is None:
             return chance.random((n, 1))
         return self.places[chance.integers(len(self.places), size=n)]

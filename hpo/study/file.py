@@ -1,4 +1,4 @@
-"""Study files: found, read with ``--set key=value``, checked, and written back.
+"""Study files: find, read with ``--set key=value``, check and write them.
 
 Rules within a table are in ``tables`` and ``dimensions``, those between tables in ``rules``, those
 of the objective's parameters in ``parameters``. Form of every message:
@@ -35,14 +35,14 @@ _INSTALLED = Path(__file__).parents[1] / "studies"
 
 
 def directories() -> list[Path]:
-    """Where study files are looked for by name: ``./studies``, then the ones installed with us."""
-    found = [Path("studies"), _INSTALLED]
-    unique = {directory.resolve(): directory for directory in reversed(found)}
+    """Return the directories of study files: ``./studies``, then the installed one."""
+    places = [Path("studies"), _INSTALLED]
+    unique = {directory.resolve(): directory for directory in reversed(places)}
     return [d for d in reversed(unique.values()) if d.is_dir()]
 
 
 def available() -> dict[str, Path]:
-    """Study files by name; a file in ``./studies`` hides an installed one of the same name."""
+    """Return study files by name; one in ``./studies`` hides an installed one of the same name."""
     files: dict[str, Path] = {}
     for directory in directories():
         for path in sorted(directory.glob("*.toml")):
@@ -51,7 +51,7 @@ def available() -> dict[str, Path]:
 
 
 def describe(path: Path) -> str:
-    """What a study file says that it is, or what is wrong with it; reads nothing but the file."""
+    """Return the description in a study file, or its error; reads nothing but the file."""
     try:
         return str(_parse(path).get("description", ""))
     except SpecError as error:
@@ -59,10 +59,10 @@ def describe(path: Path) -> str:
 
 
 def find(study: str) -> Path:
-    """The file of a study given by name or by path.
+    """Return the file of a study, by name or by path.
 
     Raises:
-        SpecError: there is none; the message lists those that exist.
+        SpecError: there is none; the message lists the valid names.
     """
     if study.endswith(".toml") or "/" in study:
         path = Path(study)
@@ -113,12 +113,12 @@ def load(
 
 
 def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
-    """Validate what a study file holds, and pin the data that it names.
+    """Validate the tables of a study file, and pin the data that it names.
 
     Args:
         raw: its tables, with ``name``.
         base: directory in which relative paths begin.
-        where: what messages call it.
+        where: its name in messages.
 
     Raises:
         SpecError: the first problem, located.
@@ -132,7 +132,7 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
 
 
 def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
-    """The spec of a parsed study file with ``name`` added; ``where`` is the file, for messages.
+    """Return the spec of a parsed study file with ``name``; ``where`` is the file, for messages.
 
     Raises:
         SpecError: the first broken rule, located.
@@ -148,7 +148,7 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
 
 
 def restore(stored: Mapping[str, Any], name: str | None = None) -> StudySpec:
-    """The spec that a database holds, written by ``StudySpec.stored``; ``name`` is for messages.
+    """Return the spec that a database holds, as ``StudySpec.stored``; ``name`` is for messages.
 
     Raises:
         SpecError: it does not fit this version of the software.
@@ -159,7 +159,7 @@ def restore(stored: Mapping[str, Any], name: str | None = None) -> StudySpec:
 
 
 def extends(known: StudySpec, spec: StudySpec) -> bool:
-    """Whether ``spec`` asks for more trials than ``known``; False if they are the same.
+    """Return whether ``spec`` has more trials than ``known``; False if they are the same.
 
     Raises:
         StudyError: they differ in anything else.
@@ -184,7 +184,7 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
 
 
 def _foreign(tree: Mapping[str, Any], table: str = "") -> Broken:
-    """What TOML has and the database lacks: dates, long whole numbers, the character NUL."""
+    """Refuse what the database cannot store: dates, long whole numbers, the character NUL."""
     for name, value in tree.items():
         key = f"{table}{name}"
         items = value if isinstance(value, list) else [value]
@@ -203,9 +203,9 @@ def _foreign(tree: Mapping[str, Any], table: str = "") -> Broken:
 
 
 def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A parsed study file with what follows from the rest of it.
+    """Complete a parsed study file with the values that follow from the rest.
 
-    A sweep runs each of its points once, and tests what it trained: nothing is selected by it.
+    A sweep runs each of its points once and tests each network: it selects nothing.
     """
     tree = dict(raw)
     if "sweep" in tree:
@@ -265,7 +265,7 @@ QUICK = {"trials": 8, "members": 1, "epochs": 60}
 
 
 def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> dict[str, Any]:
-    """A study for a first look: few short trials, one network each, and two fresh seeds.
+    """Return a study for a first look: few short trials, one network each, and two fresh seeds.
 
     Its name is another one, so that it is never mixed with what it is a look at; a name and a
     budget that were ``given`` stay. A race would have too little to go by.
@@ -291,9 +291,9 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
 
 
 def _first_look(spec: StudySpec) -> dict[str, Any]:
-    """Where a quick study begins: at the reported point, else at the best of an earlier study.
+    """Return the warm start of a quick study: the reported point, else an earlier study's best.
 
-    What is not reported has the objective's default.
+    Parameters that are not reported have the objective's default.
     """
     reported = spec.reported_params
     if spec.constraints or not reported or spec.in_space(reported).keys() != reported.keys():
@@ -302,7 +302,7 @@ def _first_look(spec: StudySpec) -> dict[str, Any]:
 
 
 def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str) -> dict[str, Any]:
-    """A table with what its model makes absolute and pins, see ``TaskParams.resolved``."""
+    """Return a table with absolute paths and pins from its model, see ``TaskParams.resolved``."""
     if not hasattr(model, "resolved"):
         return dict(table or {})
     try:
@@ -323,7 +323,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def parse_override(text: str, example: str = "space.tau_ns.high=40") -> tuple[str, Any]:
-    """Key and value of ``key=value`` as given to ``--set``; the value is TOML, else a text.
+    """Split ``key=value`` as given to ``--set``; the value is TOML, else a text.
 
     Raises:
         SpecError: it is none; the message shows an ``example``.
