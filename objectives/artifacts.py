@@ -74,7 +74,7 @@ def restore(network: LayeredNetwork, data: bytes) -> None:
     except (SafetensorError, RuntimeError) as error:
         words = " ".join(str(error).split())
         raise ValueError(
-            f"network: the tensors of this network must hold, but got {words}. Train it again."
+            f"network: expected the tensors of this network, got {words}. Train it again."
         ) from error
 
 
@@ -142,7 +142,7 @@ def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor
         fits = one.ndim == 2 and one.shape[1] == channels and len(one) > 0
         if not fits or not np.isfinite(one).all():
             rule = f"series of shape (time, {channels}) of finite numbers"
-            _refuse(path, rule, f"series[{k}].shape={one.shape}", "Mend or leave out that series.")
+            _refuse(path, rule, f"series[{k}].shape={one.shape}", "Correct or remove that series.")
         if len(one) > points or not (padded or len(one) == points):
             rule = f"series of at most {points} points" if padded else "series of one length"
             _refuse(path, rule, f"{len(one)} in series[{k}]", _LENGTH[padded])
@@ -226,5 +226,5 @@ def _architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
     return sizes if min(sizes.values()) >= 1 else {}
 
 
-def _refuse(path: Path, rule: str, found: str, remedy: str) -> NoReturn:
-    raise ValueError(f"{path}: {rule} must hold, but got {found}. {remedy}")
+def _refuse(path: Path, rule: str, got: str, remedy: str) -> NoReturn:
+    raise ValueError(f"{path}: expected {rule}, got {got}. {remedy}")

@@ -408,9 +408,9 @@ def _device(params: ObjectiveParams) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         built_for = torch.version.cuda or "the CPU alone"
         raise UnavailableError(
-            "device: a CUDA device that PyTorch can use must be there, but got device='cuda' on a "
-            f'host without one (PyTorch is built for {built_for}). Use device = "cpu", or run '
-            "the workers on hosts with a GPU and its PyTorch."
+            f"device: this host has no CUDA device for PyTorch (built for {built_for}), got "
+            "device='cuda'. Use device = \"cpu\", or run the workers on hosts with a GPU and its "
+            "PyTorch."
         )
     return torch.device(name)
 

@@ -201,10 +201,8 @@ def _in_words(model: str, error: ValidationError) -> str:
     rule = _RULES.get(problem["type"], message).format(**problem.get("ctx", {}))
     remedy = "Return what `hpo.objectives.contract` says."
     if rule == "finite":
-        remedy = "Score a network that diverges as wrong instead."
-    return (
-        f"the objective's `{model}.{place}` must be {rule}, but got {problem['input']!r}. {remedy}"
-    )
+        remedy = "Count a network that diverges as wrong instead."
+    return f"the objective's `{model}.{place}` must be {rule}, got {problem['input']!r}. {remedy}"
 
 
 class Solved(Told):
@@ -401,18 +399,18 @@ class Objective(ABC, Generic[P, T]):
         score = float(score)
         if not math.isfinite(score):
             raise ValueError(
-                f"the objective's {what} must be finite, but got {score}. Score a network that "
+                f"the objective's {what} must be finite, got {score}. Count a network that "
                 f"diverges as wrong instead."
             )
         if abs(score) > MAX_SCORE:
             raise ValueError(
-                f"the objective's {what} must lie between -{MAX_SCORE:g} and {MAX_SCORE:g}, but "
-                f"got {score:g}. Score a network that diverges as wrong instead."
+                f"the objective's {what} must lie between -{MAX_SCORE:g} and {MAX_SCORE:g}, "
+                f"got {score:g}. Count a network that diverges as wrong instead."
             )
         if self.metric == "accuracy" and not -1e-9 <= score <= 1 + 1e-9:
             remedy = f" Return {score / 100:.3g} for {score:.3g} %." if score > 1 else ""
             raise ValueError(
-                f"the objective's {what} must be a fraction from 0 to 1, as it is an accuracy, but "
+                f"the objective's {what} is an accuracy and must be a fraction from 0 to 1, "
                 f"got {score:.3g}.{remedy}"
             )
         return score

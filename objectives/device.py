@@ -1,4 +1,4 @@
-"""A device of one's own: its states, its parameters and their rate of change; the rest follows.
+"""User-defined devices: declare states, parameters and rates; the rest follows.
 
     from hpo.objectives.device import Device, Parameter, parameter, tanh
 
@@ -91,36 +91,36 @@ def parameter(
     per_layer: bool = True,
     **bounds: float,
 ) -> Any:
-    """A parameter of a device: one number for all layers, or one for each.
+    """Declare a parameter of a device: one number for all layers, or one for each.
 
     Args:
-        default: its value where a study says nothing.
-        description: what it is, with its unit.
-        per_layer: whether layers may differ in it.
-        bounds: ``gt``, ``ge``, ``lt`` and ``le``, as pydantic has them.
+        default: value unless a study sets it.
+        description: meaning, with unit.
+        per_layer: whether layers may have different values.
+        bounds: ``gt``, ``ge``, ``lt`` and ``le``, as in pydantic.
     """
-    declared: Any = Field(default=default, description=description)
-    declared.metadata.append(_Bounded(bounds, per_layer))
-    return declared
+    field: Any = Field(default=default, description=description)
+    field.metadata.append(_Bounded(bounds, per_layer))
+    return field
 
 
 class Device(LayeredParams):
-    """What a neuron does with its drive, and the hyper-parameters of a network of such neurons.
+    """The dynamics of a neuron, and the hyper-parameters of a network of such neurons.
 
-    A class that derives from it has its parameters for fields, and ``rate``; what else is here may
-    be overridden. Values are expressions of states, drive and parameters, by the functions of this
-    module: no ``if`` on a state.
+    Derive a class with its parameters as fields, and define ``rate``; everything else may be
+    overridden. Return expressions of states, drive and parameters, written with the functions of
+    this module: no ``if`` on a state.
     """
 
     states: ClassVar[tuple[str, ...]] = ("x",)
     """Names of the state variables of a neuron."""
     noise_parts: ClassVar[int] = 1
-    """Normal numbers that a jump of noise takes, a tuple if several. Each has the standard
-    deviation ``noise_per_sqrt_ns / noise_parts`` in 1 ns."""
+    """Normal numbers in a jump of noise, a tuple if several. Each has the standard deviation
+    ``noise_per_sqrt_ns / noise_parts`` in 1 ns."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Names of its parameters."""
     predicting: ClassVar[Mapping[str, Any]] = {}
-    """Defaults that are others in a network that predicts."""
+    """Defaults that differ in a network that predicts."""
     Hardware: ClassVar[type[Variability]] = Variability
     """Model of ``[variability]``: each parameter may have a spread."""
 
@@ -140,98 +140,98 @@ class Device(LayeredParams):
 
     flow: ClassVar[Callable[..., Any] | None] = None
     """States after ``dt_ns`` of constant drive in closed form, if there is one:
-    ``flow(self, x, drive, dt_ns)``. It lets the exponential integrators in."""
+    ``flow(self, x, drive, dt_ns)``. The exponential integrators need it."""
     noise_per_sqrt_ns: ClassVar[Callable[..., Any] | None] = None
-    """What noise adds to a neuron in 1 ns, its standard deviation, by its parameters. With 2
-    ``noise_parts``, a state that gets one of them has half of it."""
+    """Standard deviation of the noise of a neuron in 1 ns, by its parameters. With 2
+    ``noise_parts``, a state with one of them gets half of it."""
 
     def rate(self, *states_and_drive: Any) -> Any:
-        """Time derivative of each state, per ns: ``rate(self, x, drive)``; several as a tuple."""
+        """Return the time derivative of each state, per ns: ``rate(self, x, drive)``."""
         raise NotImplementedError(f"{type(self).__name__} has no rate")
 
     def output(self, *states: Any) -> Any:
-        """What a neuron passes on: by default, its first state."""
+        """Return the output of a neuron: by default, its first state."""
         return states[0]
 
     def amplitude(self, *states: Any) -> Any:
-        """What a trace shows as x: by default, its first state."""
+        """Return the x of a trace: by default, the first state."""
         return states[0]
 
     def moving(self, *states: Any) -> Any:
-        """What is read by its change, of ``readout = "x"``: a state, as kernels have it."""
+        """Return the state whose change is read out with ``readout = "x"``."""
         return states[self.reads]
 
     def rest(self) -> Any:
-        """Each state without input."""
+        """Return each state without input."""
         return (0.0,) * len(self.states)
 
     def fixed_drive(self) -> Any:
-        """What drives a neuron besides its synapses, per ns."""
+        """Return the drive of a neuron besides its synapses, per ns."""
         return 0.0
 
     def kick(self, *states: Any, **named: Any) -> Any:
-        """Each state after a jump of noise, ``kick(self, x, noise)``: by default, x moves by it."""
+        """Return each state after a jump of noise, ``kick(self, x, noise)``; default: x moves."""
         return (states[0] + named["noise"], *states[1:])
 
     def rest_under(self, drive: Any) -> Any:
-        """``rest``, on a chip whose neurons differ, under the fixed drive of the nominal device."""
+        """Return ``rest`` on a chip with device variability, under the nominal fixed drive."""
         return self.rest()
 
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Device:
-        """Itself where such noise is simulated: without the mean effect that its rate may have."""
+        """Return the device for simulated noise, without the mean effect of noise in its rate."""
         return self
 
     def with_values(self, **values: Any) -> Self:
-        """The same device with tensors, symbols or numbers in place of its parameters."""
+        """Return the device with tensors, symbols or numbers as parameters."""
         return self.model_copy(update=values)
 
     def by_hand(self, noisy: bool) -> Any:
-        """Its compiled steps, a ``kernels.kernel.Pointwise``, where they are written by hand."""
+        """Return hand-written compiled steps, a ``kernels.kernel.Pointwise``, if any."""
         return None
 
     def beyond_kernel(self, integrator: str) -> str:
-        """What of it compiled steps lack, as ``name=value``; else empty."""
+        """Return the feature that compiled steps lack, as ``name=value``; else empty."""
         return ""
 
     @property
     def reads(self) -> int:
-        """The state that is read out, by its change since the beginning; -1: the output."""
+        """Index of the state whose change is read out; -1: the output."""
         return 0 if self.readout == "x" else -1
 
     def values(self) -> dict[str, float | tuple[float, ...]]:
-        """Its parameters by name."""
+        """Return the parameters by name."""
         return {name: getattr(self, name) for name in self.parameters}
 
     def choices(self) -> dict[str, Any]:
-        """Its own fields that are no parameters: what else its methods may depend on."""
+        """Return the fields of the class that are not parameters; its methods may use them."""
         classes = [cls for cls in type(self).__mro__ if issubclass(cls, Device)]
         named = {name for cls in classes for name in vars(cls).get("__annotations__", ())}
         others = named & type(self).model_fields.keys() - Device.model_fields.keys()
         return {name: getattr(self, name) for name in others - {*self.parameters}}
 
     def bare(self) -> Any:
-        """The same without what is of the network and its training: methods do not see it."""
+        """Return a copy without fields of the network and its training."""
         own = type(self).model_construct(**self.choices())
         for name in vars(own).keys() - self.choices().keys():
             del vars(own)[name]
         return own
 
     def every(self, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
-        """What ``rate``, ``flow``, ``rest`` or ``kick`` gives, one value for each state.
+        """Call ``rate``, ``flow``, ``rest`` or ``kick``, and return one value for each state.
 
         Raises:
-            ValueError: there is another number of them.
+            ValueError: the method returns another number of values.
         """
         return self.in_order(hook, getattr(self, hook)(*states, **more))
 
-    def in_order(self, hook: str, found: Any) -> tuple[Any, ...]:
-        """What a method gave, one value for each state; else a ``ValueError``, as ``every``."""
-        values = found if isinstance(found, tuple | list) else (found,)
+    def in_order(self, hook: str, result: Any) -> tuple[Any, ...]:
+        """Return the result of a method as one value for each state, or raise as ``every``."""
+        values = result if isinstance(result, tuple | list) else (result,)
         if len(values) != len(self.states):
             names = ", ".join(self.states)
             raise ValueError(
-                f"{type(self).__name__}.{hook}: one value for each state ({names}) must be "
-                f"returned, but got {len(values)}. Return {len(self.states)}, in this order."
+                f"{type(self).__name__}.{hook}: expected one value for each state ({names}), got "
+                f"{len(values)}. Return {len(self.states)}, in this order."
             )
         return tuple(values)
 
@@ -240,7 +240,7 @@ class Device(LayeredParams):
         """Collect the parameters; a device with a ``flow`` is integrated by it.
 
         Raises:
-            TypeError: a name is taken.
+            TypeError: a name is reserved.
         """
         super().__pydantic_init_subclass__(**kwargs)
         cls.parameters = tuple(
@@ -251,20 +251,20 @@ class Device(LayeredParams):
         names = () if isinstance(cls.states, str) else tuple(cls.states)
         if not names or len({*names, "drive", "noise", "dt_ns"}) < len(names) + 3:
             raise TypeError(
-                f"{cls.__name__}.states: a tuple of different names must hold, none of them drive, "
-                f"noise or dt_ns, but got {cls.states!r}. Name each state variable once."
+                f"{cls.__name__}.states: expected a tuple of different names, none of them drive, "
+                f"noise or dt_ns, got {cls.states!r}. Name each state variable once."
             )
         if "tau" in cls.parameters:
             raise TypeError(
-                f"{cls.__name__}: a time must have its unit in its name, but got tau. Call it "
-                "tau_ns: its spread is tau_spread."
+                f"{cls.__name__}: the name of a time must end with its unit, got tau. Rename it "
+                "to tau_ns: its spread is tau_spread."
             )
         for name in cls.parameters:
             if name in {*Device.model_fields, *cls.states, *_HOOKS, "drive", "noise"}:
-                what = "a state" if name in cls.states else "what every device has"
+                what = "that of a state" if name in cls.states else "a field of every device"
                 raise TypeError(
-                    f"{cls.__name__}: a parameter must have a name of its own, but got {name}, "
-                    f"which is {what}. Give it another one."
+                    f"{cls.__name__}: the name of the parameter {name} is {what} already. Rename "
+                    "the parameter."
                 )
         cls.Hardware = Variability.of(cls.parameters)
         hardware: Any = cls.Hardware | None
@@ -278,8 +278,8 @@ class Device(LayeredParams):
     def _has_what_spreads(self) -> Self:
         if self.variability and self.variability.tau_spread and "tau_ns" not in self.parameters:
             raise ValueError(
-                "variability.tau_spread: a device with a parameter tau_ns must hold, but got "
-                f"{type(self).__name__} without. Give the spread of another one: "
+                f"variability.tau_spread: {type(self).__name__} has no parameter tau_ns. Use the "
+                "spread of another parameter: "
                 f"{', '.join(self.Hardware.spreads[name] for name in self.parameters)}."
             )
         return self
@@ -288,9 +288,9 @@ class Device(LayeredParams):
     def _has_a_flow(self) -> Self:
         if self.flow is None and self.integrator.startswith("exponential"):
             raise ValueError(
-                f"integrator: a device with `flow` must hold for {self.integrator}, but got "
-                f'{type(self).__name__} without. Take "ab3", "euler", "heun" or "rk4", or give it '
-                "its solution under a constant drive as `flow`."
+                f"integrator: {self.integrator} needs a device with `flow`, which "
+                f'{type(self).__name__} lacks. Use "ab3", "euler", "heun" or "rk4", or define its '
+                "solution under a constant drive as `flow`."
             )
         return self
 
@@ -314,7 +314,7 @@ class DeviceObjective(LayeredObjective[Device]):
             cls.variability = cast(type[Device], cls.Params).Hardware
 
     def costs_of(self, params: Device, task: TaskParams) -> dict[str, float]:
-        """What a network costs, untrained, and the energy with the powers of ``params``."""
+        """Return the costs of an untrained network, with its energy at the powers of ``params``."""
         costs = super().costs_of(params, task)
         energy_pj = physics.energy_pj(
             n_neurons=int(costs["n_neurons"]),
@@ -328,7 +328,7 @@ class DeviceObjective(LayeredObjective[Device]):
     def network(
         self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> DeviceNetwork:
-        """The network that ``params`` describe, one member per seed."""
+        """Build the network of ``params``, with one member per seed."""
         from hpo.objectives.networks.integrators import Stepping
         from hpo.objectives.networks.pointwise import DeviceNetwork
 
@@ -339,121 +339,121 @@ class DeviceObjective(LayeredObjective[Device]):
 
 
 def checked(device: type[Device]) -> type[Device]:
-    """The class itself, once its methods give as many numbers as it has states.
+    """Check that a device's methods return one number per state, and return the device.
 
     Raises:
-        ValueError: they do not, or cannot be called.
+        ValueError: a method does not, or fails.
     """
     name = device.__name__
     fields = {own: device.model_fields[own] for own in device.parameters}
     try:
         one = device(**{n: own.default for n, own in fields.items() if not own.is_required()})
     except ValidationError as error:
-        for found in error.errors():
-            if found["type"] != "missing":
+        for problem in error.errors():
+            if problem["type"] != "missing":
                 raise ValueError(
-                    f"{name}.{found['loc'][0]}: a default within its bounds must "
-                    f"hold, but got {found['input']}: {found['msg']}. Mend one of them."
+                    f"{name}.{problem['loc'][0]}: expected a default within its bounds, got "
+                    f"{problem['input']}: {problem['msg']}. Change one of them."
                 ) from error
         return device  # a parameter without a default
     number = {n: v[0] if isinstance(v, tuple) else v for n, v in one.values().items()}
     one = one.with_values(**number)
-    states = _given(one, "rest")
+    states = _values(one, "rest")
     noise: Any = 0.0 if one.noise_parts == 1 else (0.0,) * one.noise_parts
-    _given(one, "rate", *states, 0.0)
-    _given(one, "output", *states)
-    _given(one, "fixed_drive")
-    _given(one, "kick", *states, noise=noise)
+    _values(one, "rate", *states, 0.0)
+    _values(one, "output", *states)
+    _values(one, "fixed_drive")
+    _values(one, "kick", *states, noise=noise)
     if device.flow is not None:
-        _given(one, "flow", *states, drive=0.0, dt_ns=1.0)
+        _values(one, "flow", *states, drive=0.0, dt_ns=1.0)
         _solves(one, tuple(state + 0.1 for state in states))
     if device.by_hand is Device.by_hand:
         _trace(one)
     return device
 
 
-def _given(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
-    """What a method gives, all of them numbers or all symbols.
+def _values(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
+    """Call a method and check that it returns numbers or symbols.
 
     Raises:
-        ValueError: it gives something else, or fails.
+        ValueError: it returns something else, or fails.
     """
     name = f"{type(one).__name__}.{hook}"
     try:
-        found = getattr(one, hook)(*states, **more)
+        result = getattr(one, hook)(*states, **more)
     except Exception as error:  # a user's method may do anything
-        remedy = f"Mend it; see `hpo.objectives.device.Device.{hook}`."
+        remedy = f"Correct it; see `hpo.objectives.device.Device.{hook}`."
         if isinstance(error, AttributeError):
-            remedy = "Take states, drive, parameters and fields of its own class alone."
+            remedy = "Use only states, drive, parameters and fields of its own class."
         elif any(isinstance(state, _Symbol) for state in states):
             remedy = FUNCTIONS
         raise ValueError(
-            f"{name}: expressions of states, drive and parameters must hold, but got "
+            f"{name}: expected expressions of states, drive and parameters, got "
             f"{type(error).__name__}: {error}. {remedy}"
         ) from error
     single = hook in ("output", "fixed_drive", "noise_per_sqrt_ns")
-    values = (found,) if single else one.in_order(hook, found)
+    values = (result,) if single else one.in_order(hook, result)
     for value in values:
         if not isinstance(value, Real | _Symbol):
             raise ValueError(
-                f"{name}: a number must be returned{'' if single else ' for each state'}, but got "
+                f"{name}: expected a number{'' if single else ' for each state'}, got "
                 f"{value!r}. Return an expression."
             )
     return values
 
 
 def _trace(one: Device) -> None:
-    """Call the methods as kernels are made of them, with symbols in place of all numbers."""
+    """Call the methods with symbols instead of numbers, as the generator of kernels does."""
     symbol = _Symbol()
     own = one.bare().with_values(**dict.fromkeys(one.parameters, symbol))
     states = (symbol,) * len(one.states)
     noise: Any = symbol if one.noise_parts == 1 else (symbol,) * one.noise_parts
-    _given(own, "rest")
-    _given(own, "rate", *states, symbol)
-    _given(own, "kick", *states, noise=noise)
+    _values(own, "rest")
+    _values(own, "rate", *states, symbol)
+    _values(own, "kick", *states, noise=noise)
     if one.flow is not None:
-        _given(own, "flow", *states, drive=symbol, dt_ns=symbol)
-    (output,) = _given(own, "output", *states)
+        _values(own, "flow", *states, drive=symbol, dt_ns=symbol)
+    (output,) = _values(own, "output", *states)
     if not isinstance(output, _Symbol):
         raise ValueError(
-            f"{type(one).__name__}.output: an expression of states must be returned, but got "
-            f"{output!r}, whatever they are. Return one."
+            f"{type(one).__name__}.output: expected an expression of states, got the constant "
+            f"{output!r}. Return an expression."
         )
 
 
 def _solves(one: Device, states: tuple[Any, ...], dt_ns: float = 1e-6) -> None:
-    """Nothing, if ``flow`` begins with the slopes of ``rate``, under a drive.
+    """Check that ``flow`` begins with the slopes of ``rate``, under a drive.
 
     Raises:
         ValueError: it does not.
     """
-    after = _given(one, "flow", *states, drive=0.1, dt_ns=dt_ns)
-    rates = _given(one, "rate", *states, 0.1)
+    after = _values(one, "flow", *states, drive=0.1, dt_ns=dt_ns)
+    rates = _values(one, "rate", *states, 0.1)
     for name, new, old, rate in zip(one.states, after, states, rates, strict=True):
         if not abs(slope := (new - old) / dt_ns - rate) <= 1e-3 * max(1.0, abs(rate)):
             raise ValueError(
-                f"{type(one).__name__}.flow: the solution of `rate` under a constant drive must be "
-                f"returned, but {name} changes by {slope + rate:.4g} per ns in place of "
-                f"{rate:.4g}, of states {states} and a drive of 0.1. Mend one of them."
+                f"{type(one).__name__}.flow: expected the solution of `rate` under a constant "
+                f"drive, but {name} changes by {slope + rate:.4g} per ns instead of "
+                f"{rate:.4g}, at states {states} and a drive of 0.1. Correct one of them."
             )
 
 
 # --- functions ------------------------------------------------------------------------------------
 
 FUNCTIONS = (
-    "Take tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and in place of"
-    " `if` its where(condition, a, b)."
+    "Use tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and its "
+    "where(condition, a, b) instead of `if`."
 )
 
 
 class _Symbol:
-    """What stands for any number: it goes through expressions alone, without SymPy."""
+    """A placeholder for any number, which passes through expressions without SymPy."""
 
     __name__ = "anything"
     __array_ufunc__ = None
 
     def __getattr__(self, name: str) -> Any:
-        """A function of this module."""
+        """Return a function of this module."""
         if name not in ("tanh", "exp", "sin", "cos", "log", "sqrt", "where"):
             raise AttributeError(f"a number has no {name}")
         return self._same
@@ -470,7 +470,7 @@ class _Symbol:
 
 
 def _library(*values: Any) -> Any:
-    """The module that knows such values: they were made by it, so it is there."""
+    """Return the module that made the values."""
     for value in values:
         if isinstance(value, _Symbol):
             return value

@@ -48,8 +48,8 @@ def told_info(outcome: Outcome) -> dict[str, Any]:
     for name in sorted(RESERVED.keys() & outcome.info.keys()):
         what, given = RESERVED[name]
         raise ValueError(
-            f"the objective's info must not hold {name!r}, a name of the {what}, "
-            f"but got {name}={outcome.info[name]!r}. Give it as `Outcome.{given}`."
+            f"the objective's info must not have {name!r}, a name of the {what}, "
+            f"got {name}={outcome.info[name]!r}. Return it as `Outcome.{given}`."
         )
     info: dict[str, Any] = dict(outcome.info)
     for check, names in ((outcome.solved, SOLVED), (outcome.thermal, THERMAL)):

@@ -214,7 +214,7 @@ class LayeredParams(ObjectiveParams):
     def _steps_are_few_enough(self) -> Self:
         if not self.dt_ns / self.max_step_ns <= MAX_STEPS:
             raise ValueError(
-                f"max_step_ns: `dt_ns / max_step_ns <= {MAX_STEPS}` must hold, but got "
+                f"max_step_ns: expected `dt_ns / max_step_ns <= {MAX_STEPS}`, got "
                 f"max_step_ns={self.max_step_ns}, dt_ns={self.dt_ns}. Raise max_step_ns."
             )
         return self
@@ -224,8 +224,8 @@ class LayeredParams(ObjectiveParams):
         for name in type(self).model_fields:
             if isinstance(value := getattr(self, name), tuple) and len(value) != self.layers:
                 raise ValueError(
-                    f"{name}: one number, or one for each layer, must hold, but got "
-                    f"{name}={list(value)}, layers={self.layers}. Give {self.layers} of them."
+                    f"{name}: expected one number, or one for each of {self.layers} layers, got "
+                    f"{list(value)}. Use {self.layers} numbers."
                 )
         return self
 
@@ -237,7 +237,7 @@ class LayeredParams(ObjectiveParams):
         )
         if round(density * width) < 1:
             raise ValueError(
-                "density_inter: `round(density_inter * width) >= 1` must hold, but got "
+                "density_inter: expected `round(density_inter * width) >= 1`, got "
                 f"density_inter={density}, width={width}. "
                 "Raise density_inter: no connection from the input is left."
             )

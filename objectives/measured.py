@@ -64,27 +64,26 @@ def pinned(path: Path, sha256: str) -> Measured:
 
 
 def verified(path: Path, sha256: str | None) -> Measured:
-    """The devices of a file, which has this content if one is given.
+    """Read the devices of a file, and check its hash if there is one.
 
     Raises:
-        ValueError: they break a rule, or are others.
+        ValueError: the file is invalid, or has changed.
     """
     measured = read(path)
     if sha256 not in (None, measured.sha256):
         raise ValueError(
-            f"{path}: `devices_sha256 == {sha256!r}` must hold, but got "
-            f"devices_sha256={measured.sha256!r}: the devices changed since the study began. Put "
-            "the old file back, or begin a new study (without `devices_sha256`, if the file gives "
-            "it)."
+            f"{path}: the devices changed since the study began: expected "
+            f"devices_sha256={sha256!r}, got {measured.sha256!r}. Restore the old file, or start a "
+            "new study (without `devices_sha256`, if the file has it)."
         )
     return measured
 
 
 def read(path: Path) -> Measured:
-    """The devices of a file.
+    """Read the devices of a file.
 
     Raises:
-        ValueError: it is not there, or breaks a rule; the text says in which line and column.
+        ValueError: the file is missing or invalid; the text names line and column.
     """
     try:
         content = path.read_bytes() if path.is_file() else None
@@ -102,7 +101,7 @@ def read(path: Path) -> Measured:
             path,
             f"a row for each of 1 to {MOST_ROWS:,} devices",
             f"{len(rows) - 1:,} rows",
-            "Add a line per oscillator, or take fewer.",
+            "Add a line per oscillator, or use fewer.",
         )
     for line, row in rows[1:]:
         if len(row) != len(names):
@@ -110,7 +109,7 @@ def read(path: Path) -> Measured:
                 path,
                 f"{len(names)} columns in every row",
                 f"{len(row)} in line {line}",
-                "Mend that line.",
+                "Correct that line.",
             )
     columns = {
         name: tuple(_value(path, name, line, row[i]) for line, row in rows[1:])
@@ -126,7 +125,7 @@ def _check_names(path: Path, names: list[str]) -> None:
     if wrong or not COLUMNS.keys() & set(names):
         _refuse(
             path,
-            f"a first line with one or more of {', '.join(COLUMNS)}, each once, and {NAME} or not,",
+            f"a first line with one or more of {', '.join(COLUMNS)}, each once, perhaps {NAME}",
             f"{wrong[0] if wrong else ','.join(names)!r}",
             "Name the columns so, and remove others.",
         )
@@ -140,9 +139,9 @@ def _value(path: Path, name: str, line: int, cell: str) -> float:
     is_noise = name == "oscillator_noise_per_sqrt_ns"
     if not (math.isfinite(value) and (value > 0 or (is_noise and value == 0))):
         rule = "a number of 0 or more" if is_noise else "a number above 0"
-        _refuse(path, rule, f"{cell!r} in line {line}, column {name}", "Mend that cell.")
+        _refuse(path, rule, f"{cell!r} in line {line}, column {name}", "Correct that cell.")
     return value
 
 
 def _refuse(path: Path, rule: str, got: str, remedy: str) -> NoReturn:
-    raise ValueError(f"{path}: {rule} must hold, but got {got}. {remedy}")
+    raise ValueError(f"{path}: expected {rule}, got {got}. {remedy}")

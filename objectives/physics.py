@@ -234,6 +234,4 @@ def _positive(where: str, **values: float) -> None:
 def _check(where: str, holds: bool, rule: str, **value: float) -> None:
     if not holds:
         ((name, number),) = value.items()
-        raise ValueError(
-            f"{where}: `{rule}` must hold, but got {name}={number}. Give another {name}."
-        )
+        raise ValueError(f"{where}: expected `{rule}`, got {name}={number}. Use another {name}.")

@@ -74,17 +74,17 @@ class PredictionParams(BaseModel):
     def _reads_every_point(self) -> Self:
         if (found := getattr(self, "readout_points", "last")) != "last":
             raise ValueError(
-                'readout_points: "last" must hold where every point is predicted, but got '
-                f"readout_points={found!r}. Remove it: no point knows the mean over all of them."
+                'readout_points: expected "last", since every point is predicted, got '
+                f"{found!r}. Remove it: no point knows the mean over all of them."
             )
         return self
 
     @model_validator(mode="after")
     def _has_no_labels(self) -> Self:
-        if found := getattr(self, "label_smoothing", 0.0):
+        if smoothing := getattr(self, "label_smoothing", 0.0):
             raise ValueError(
-                f"label_smoothing: a network that classifies must hold, but got "
-                f"label_smoothing={found}. Remove it: a prediction has no labels."
+                f"label_smoothing: only for networks that classify, got {smoothing}. Remove it: a "
+                "prediction has no labels."
             )
         return self
 
@@ -161,8 +161,8 @@ def predicting(device: type[Device]) -> type[Device]:
     fields = device.model_fields.keys() - Device.model_fields.keys()
     for name in sorted(fields & PredictionParams.model_fields.keys()):
         raise ValueError(
-            f"{device.__name__}: a device that predicts must leave {name} to the training, but got "
-            "a field of this name. Give it another one."
+            f"{device.__name__}: the name {name} is reserved for the training of a device that "
+            "predicts. Rename this field."
         )
     params: type[Device] = type(device.__name__, (PredictionParams, device), own)
     for name, value in device.predicting.items():

@@ -25,7 +25,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
     """
     if seed < 0:
         raise ValueError(
-            f"random stream {name!r}: `seed >= 0` must hold, but got seed={seed}. "
-            "Give a non-negative integer."
+            f"random stream {name!r}: expected a seed of 0 or more, got {seed}. "
+            "Use a non-negative integer."
         )
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(name.encode())))

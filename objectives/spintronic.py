@@ -121,8 +121,8 @@ class Spintronic(Device):
     def _powers_are_below_saturation(self) -> Self:
         if not self.thermal_power * self.thermal_span <= 1.0:
             raise ValueError(
-                "thermal_span: thermal_power times thermal_span, the largest power in training, "
-                f"must be at most 1, but got thermal_power={self.thermal_power}, "
+                "thermal_span: the largest thermal power in training, thermal_power times "
+                f"thermal_span, must be at most 1, got thermal_power={self.thermal_power}, "
                 f"thermal_span={self.thermal_span}. Lower one of them."
             )
         return self
@@ -132,8 +132,8 @@ class Spintronic(Device):
         cut = self.f_cut_per_ns if isinstance(self.f_cut_per_ns, tuple) else (self.f_cut_per_ns,)
         if self.readout == "y" and self.readout_points != "last" and any(cut):
             raise ValueError(
-                'readout_points: readout = "x", or f_cut_per_ns = 0, must hold for a mean over the '
-                f"points, but got readout_points={self.readout_points!r}, readout='y', "
+                'readout_points: a mean over the points needs readout = "x" or f_cut_per_ns = 0, '
+                f"got readout_points={self.readout_points!r}, readout='y', "
                 f'f_cut_per_ns={self.f_cut_per_ns}. Add readout = "x": by Eq. (5) the mean of the '
                 "filtered y is (x_end - x_0 - y_end) / (2 pi f_cut T), the last x once more."
             )

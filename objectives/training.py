@@ -154,8 +154,8 @@ class _Run:
         for name, constant in self.network.named_buffers():
             if not torch.equal(constant.cpu(), state["network"][name]):
                 raise ValueError(
-                    f"checkpoint: `{name}` as drawn from the seed must hold, but got another one. "
-                    "It was written with another version of numpy: train this member anew."
+                    f"checkpoint: `{name}` differs from the one that this seed draws. It was "
+                    "written with another version of numpy: train this member again."
                 )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -312,18 +312,18 @@ def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
         found, version = state["identity"], state["format"]
     except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise ValueError(
-            "checkpoint: bytes of `Progress.checkpoint()` must hold, but got "
-            f"{len(checkpoint)} other bytes ({type(error).__name__}). Train this member anew."
+            "checkpoint: expected bytes of `Progress.checkpoint()`, got "
+            f"{len(checkpoint)} other bytes ({type(error).__name__}). Train this member again."
         ) from error
     if version != CHECKPOINT_FORMAT:
         raise ValueError(
-            f"checkpoint: `format == {CHECKPOINT_FORMAT}` must hold, but got format={version}. "
-            "It was written by another version: train this member anew."
+            f"checkpoint: expected format {CHECKPOINT_FORMAT}, got {version}. "
+            "It was written by another version: train this member again."
         )
     for name in sorted(found.keys() | identity.keys()):
         if found.get(name) != identity.get(name):
             raise ValueError(
-                f"checkpoint: `{name} == {identity.get(name)!r}` must hold, but got "
+                f"checkpoint: expected `{name} == {identity.get(name)!r}`, got "
                 f"{name}={found.get(name)!r}. Resume with the arguments that wrote it."
             )
     return state

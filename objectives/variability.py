@@ -134,7 +134,7 @@ class Variability(BaseModel):
     def _hash_is_of_devices(self) -> Self:
         if self.devices_sha256 is not None and self.devices is None:
             raise ValueError(
-                "devices_sha256: the file must be named, but got devices=none. Give devices."
+                "devices_sha256: needs `devices`, the file that it belongs to. Add devices."
             )
         return self
 
@@ -173,13 +173,12 @@ class Variability(BaseModel):
     def _check_doubles(self, found: Measured) -> None:
         if "tau_ns" in found.columns and "tau_ns" not in self.spreads:
             raise ValueError(
-                f"{self.devices}: columns of what the device has must hold, but got tau_ns, which "
-                "is none of its parameters. Remove the column."
+                f"{self.devices}: tau_ns is not a parameter of the device. Remove the column."
             )
         for column, key in REPLACED.items():
             if column in found.columns and (getattr(self, key) or 0.0) > 0:
                 raise ValueError(
-                    f"{self.devices}: what is measured must not be drawn, too, but got a column "
+                    f"{self.devices}: a value cannot be both measured and drawn, got a column "
                     f"{column} and {key}={getattr(self, key)}. Remove one."
                 )
 

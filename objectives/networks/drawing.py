@@ -59,6 +59,6 @@ def check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(
-                f"layered network: `{name} >= 1` must hold, but got {name}={size}. "
+                f"layered network: expected `{name} >= 1`, got {name}={size}. "
                 "Give a whole number from 1."
             )

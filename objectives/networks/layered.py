@@ -345,8 +345,8 @@ class LayeredNetwork(nn.Module, ABC):
         self._check_input(u)
         if not 1 <= n_read <= u.shape[-2]:
             raise ValueError(
-                f"layered network: `1 <= n_read <= {u.shape[-2]}`, the points of the input, must "
-                f"hold, but got n_read={n_read}. Read out fewer points, or give more."
+                f"layered network: expected `1 <= n_read <= {u.shape[-2]}`, the points of the "
+                f"input, got n_read={n_read}. Read out fewer points, or use longer series."
             )
         if not self.computes_fused(u):
             return self._by_reference(u, n_read, chip)
@@ -478,9 +478,9 @@ class LayeredNetwork(nn.Module, ABC):
         fits = u.dim() in (3, 4) and u.shape[-1] == channels and u.shape[-2] >= 1
         if not fits or (u.dim() == 4 and len(u) != members):
             raise ValueError(
-                f"layered network: `u.shape == (batch, time >= 1, {channels})`, or the same after "
-                f"{members} members, must hold, but got u.shape={tuple(u.shape)}. "
-                "Give one series of points per example."
+                f"layered network: expected `u.shape == (batch, time >= 1, {channels})`, or the "
+                f"same after {members} members, got u.shape={tuple(u.shape)}. "
+                "Use one series of points per example."
             )
 
 
@@ -498,12 +498,12 @@ def resolve_backend(
         return "fused" if on_cpu and single and not beyond_kernel else "reference"
     if backend == "fused" and not (on_cpu and single):
         raise ValueError(
-            "layered network: float32 on the CPU must hold for backend 'fused', but got "
+            "layered network: expected float32 on the CPU for backend 'fused', got "
             f"dtype={parameter.dtype}, device={parameter.device}. Use backend 'reference'."
         )
     if backend == "fused" and beyond_kernel:
         raise ValueError(
-            "layered network: a kernel must exist for backend 'fused', but got "
-            f"{beyond_kernel}. Use backend 'reference'."
+            f"layered network: backend 'fused' has no kernel for {beyond_kernel}. Use backend "
+            "'reference'."
         )
     return backend

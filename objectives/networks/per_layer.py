@@ -25,8 +25,8 @@ def of_layers(value: Value | tuple[Value, ...], layers: int, name: str) -> tuple
     values = value if isinstance(value, tuple) else (value,) * layers
     if len(values) != layers:
         raise ValueError(
-            f"layered network: one {name}, or one for each of {layers} layers, must hold, but got "
-            f"{name}={list(values)}. Give {layers} numbers."
+            f"layered network: expected one {name}, or one for each of {layers} layers, got "
+            f"{list(values)}. Use {layers} numbers."
         )
     return values
 

@@ -17,8 +17,8 @@ def n_connections(n: int, density: float) -> int:
     """
     if not 0.0 <= density <= 1.0:
         raise ValueError(
-            f"sparsity: `0 <= density <= 1` must hold, but got density={density}. "
-            "Give the fraction of connections to keep."
+            f"sparsity: expected `0 <= density <= 1`, got density={density}. "
+            "Use the fraction of connections to keep."
         )
     return round(density * n)
 

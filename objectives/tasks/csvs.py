@@ -63,7 +63,7 @@ def read(directory: Path, *, unequal: bool) -> Raw:
             if not (unequal and same_channels):
                 refuse(
                     path,
-                    f"{_shape(series[0])}, as in {rows[0]['file']},",
+                    f"{_shape(series[0])}, as in {rows[0]['file']}",
                     _shape(one),
                     UNEQUAL if same_channels else "Give every series the same channels.",
                 )
@@ -91,7 +91,7 @@ def table(path: Path, bytes_: bytes) -> dict[str, NDArray[np.float64]]:
     columns = _series(path, text)
     if columns.shape[1] != len(names):
         got = f"{columns.shape[1]} in every row"
-        refuse(path, f"{len(names)} columns, as in the first line,", got, "Name every column.")
+        refuse(path, f"{len(names)} columns, as in the first line", got, "Name every column.")
     return dict(zip(names, columns.T, strict=True))
 
 
@@ -133,7 +133,7 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
                 path,
                 f"a value for {', '.join(names)} in row {number}",
                 repr(",".join(row)),
-                "Mend that row.",
+                "Correct that row.",
             )
         if values[0] in seen:
             refuse(path, "each file once", f"{values[0]!r} again in row {number}", "Remove one.")
@@ -164,9 +164,9 @@ def _series(path: Path, text: str) -> NDArray[np.float64]:
             if number is None or not math.isfinite(number):
                 refuse(
                     path,
-                    "finite numbers, separated by commas,",
+                    "finite numbers, separated by commas",
                     f"{cell!r} in line {line}, column {column}",
-                    "Mend that cell.",
+                    "Correct that cell.",
                 )
         values.append([float(cell) for cell in row])
     return np.array(values, dtype=np.float64)
@@ -181,7 +181,7 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     try:
         return [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        refuse(path, "CSV text", f"{error} in line {lines.line_num}", "Mend that line.")
+        refuse(path, "CSV text", f"{error} in line {lines.line_num}", "Correct that line.")
 
 
 def _number(cell: str) -> float | None:
@@ -200,5 +200,5 @@ def _test(path: Path, rows: list[dict[str, str]]) -> NDArray[np.bool_] | None:
         return None
     for number, row in enumerate(rows, start=2):
         if row["test"].lower() not in TEST_WORDS:
-            refuse(path, "0 or 1", f"test={row['test']!r} in row {number}", "Mend that row.")
+            refuse(path, "0 or 1", f"test={row['test']!r} in row {number}", "Correct that row.")
     return np.array([TEST_WORDS[row["test"].lower()] for row in rows])

@@ -192,8 +192,8 @@ def _idx(path: Path, content: bytes, rank: int) -> NDArray[np.uint8]:
     from hpo.objectives.tasks import idx
     from hpo.objectives.tasks.raw import refuse
 
-    wanted = f"an IDX file of bytes, {'(n, 28, 28)' if rank == 3 else '(n,)'},"
-    found = idx.array(path, content, wanted, _REMEDY)
+    expected = f"an IDX file of bytes, {'(n, 28, 28)' if rank == 3 else '(n,)'}"
+    found = idx.array(path, content, expected, _REMEDY)
     if found.dtype != np.uint8 or found.shape[1:] != ((SIDE, SIDE) if rank == 3 else ()):
-        refuse(path, wanted, f"shape={found.shape}, dtype={found.dtype}", _REMEDY)
+        refuse(path, expected, f"shape={found.shape}, dtype={found.dtype}", _REMEDY)
     return found

@@ -50,7 +50,7 @@ def files(directory: Path) -> Sequence[Path]:
     tests = [path.name.startswith(_TESTS) for path in images]
     if tests not in ([False], [True], [False, True]):
         names = ", ".join(path.name for path in images) or "none"
-        refuse(directory, "one file of images, and perhaps one that tests,", names, _REMEDY)
+        refuse(directory, "one file of images, and perhaps one of test images", names, _REMEDY)
     return [file for path in images for file in (path, _labels_of(path))]
 
 

@@ -106,7 +106,7 @@ def _checked(task: OwnSeriesParams) -> tuple[Series, str]:
     u, target = (_columns(path, name, values) for name, values in found.items())
     if len(u) != len(target):
         got = f"len(u)={len(u)}, len(target)={len(target)}"
-        refuse(path, "a target for every point, `len(u) == len(target)`,", got, "Mend the file.")
+        refuse(path, "a target for every point, `len(u) == len(target)`", got, "Correct the file.")
     n = max(0, len(u) - task.horizon)
     u, target = u[:n], target[task.horizon :]
     series = Series(u=u, target=target, n_test=round(task.test_fraction * n))
@@ -146,7 +146,7 @@ def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[
         if unknown or not names:
             got = f"{key}={text!r}"
             remedy = f"Name some of {', '.join(columns)}, with commas between them."
-            refuse(path, f"`{key}`, columns of the file,", got, remedy)
+            refuse(path, f"`{key}`, columns of the file", got, remedy)
         found[array] = [columns[name] for name in names]
     import numpy as np
 
@@ -162,11 +162,11 @@ def _columns(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]
     if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or values.size == 0:
         got = f"{name}.dtype={values.dtype}, {name}.shape={values.shape}"
         remedy = f"Convert it: {name}[t] is one time point."
-        refuse(path, f"numbers in `{name}`, (time,) or (time, columns),", got, remedy)
+        refuse(path, f"numbers in `{name}`, (time,) or (time, columns)", got, remedy)
     columns = values.astype(np.float64).reshape(len(values), -1)
     broken = ~np.isfinite(columns)
     if broken.any():
         row, column = np.argwhere(broken)[0].tolist()
         got = f"{name}[{row}, {column}]={columns[row, column]} ({broken.sum()} such values)"
-        refuse(path, f"finite numbers in `{name}`", got, "Mend or leave out these points.")
+        refuse(path, f"finite numbers in `{name}`", got, "Correct or remove these points.")
     return columns

@@ -106,13 +106,13 @@ def too_large(path: Path, n_bytes: int) -> NoReturn:
         ValueError: always.
     """
     most = f"at most {LARGEST_BYTES / 2**30:g} GiB of series"
-    refuse(path, most, f"{n_bytes / 2**30:.3g} GiB", "Take fewer series, points or channels.")
+    refuse(path, most, f"{n_bytes / 2**30:.3g} GiB", "Use fewer series, points or channels.")
 
 
 def refuse(where: Path | str, rule: str, got: str, remedy: str) -> NoReturn:
-    """Raise the project's form of an error.
+    """Raise an error of the form "expected X, got Y".
 
     Raises:
         ValueError: always.
     """
-    raise ValueError(f"{where}: {rule} must hold, but got {got}. {remedy}")
+    raise ValueError(f"{where}: expected {rule}, got {got}. {remedy}")

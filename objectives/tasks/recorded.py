@@ -160,9 +160,9 @@ class FileParams(RecordedParams):
     def _check(self, sha256: str) -> None:
         if self.sha256 not in (None, sha256):
             raise ValueError(
-                f"{self.source}: `sha256 == {self.sha256!r}` must hold, but got "
-                f"sha256={sha256!r}: the data changed since the study began. Put the old data "
-                "back, or begin a new study (without `sha256`, if the file gives it)."
+                f"{self.source}: the data changed since the study began: expected "
+                f"sha256={self.sha256!r}, got {sha256!r}. Restore the old data, or start a new "
+                "study (without `sha256`, if the file has it)."
             )
 
 

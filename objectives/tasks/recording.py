@@ -63,7 +63,7 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
     else:
         refuse(
             path,
-            "an .npz or .ts file, or a directory of CSV files with labels.csv or of IDX files,",
+            "an .npz or .ts file, or a directory of CSV files with labels.csv or of IDX files",
             f"path={str(path)!r}" if path.exists() else "nothing there",
             "Correct the path; workers on other hosts need the data at the same place.",
         )
@@ -119,7 +119,7 @@ def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.floa
             path,
             "finite numbers in `x` (up to 3.4e38)",
             f"x[{', '.join(map(str, at))}]={x[at]} ({np.count_nonzero(broken)} such values)",
-            "Mend or leave out that series.",
+            "Correct or remove that series.",
         )
     if not unequal:
         shortest = int(lengths.argmin())
@@ -164,7 +164,7 @@ def _labels(path: Path | str, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64
     if y.shape != (n,):
         refuse(
             path,
-            f"one label per series, `y.shape == ({n},)`,",
+            f"one label per series, `y.shape == ({n},)`",
             f"y.shape={y.shape}",
             "Give as many labels as series.",
         )
@@ -184,7 +184,7 @@ def _test(path: Path | str, test: NDArray[Any], n: int) -> NDArray[np.bool_]:
     if test.dtype.kind != "b" or test.shape != (n,):
         refuse(
             path,
-            f"true or false per series, `test.shape == ({n},)`,",
+            f"true or false per series, `test.shape == ({n},)`",
             f"test.dtype={test.dtype}, test.shape={test.shape}",
             "Convert it: test.astype(bool).",
         )

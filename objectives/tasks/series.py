@@ -153,8 +153,8 @@ def check_window(*, length: int, washout: int, n_points: int, n_before: int) -> 
         what, most, asked = "window + window_washout", n_before + n_points, length + washout
     if asked > most:
         raise ValueError(
-            f"window: `{what} <= {most}`, the points to train on, must hold, "
-            f"but got window={length}, window_washout={washout}. Lower them."
+            f"window: expected `{what} <= {most}`, the points to train on, "
+            f"got window={length}, window_washout={washout}. Lower them."
         )
 
 

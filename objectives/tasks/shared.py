@@ -60,8 +60,8 @@ def once_per_host(told: str, make: Callable[[], Halves], verify: Callable[[], No
             _remove_old(folder.parent)
     except OSError as error:
         warnings.warn(
-            f"{folder}: a readable and writable cache must hold, but got: {error}. Every process "
-            "keeps its own copy of the data in memory. Mend or delete it.",
+            f"{folder}: the cache cannot be read or written: {error}. Every process keeps its own "
+            "copy of the data in memory. Repair or delete it.",
             stacklevel=2,
         )
         return make() if made is None else made

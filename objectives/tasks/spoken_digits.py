@@ -103,7 +103,7 @@ class SpokenDigitsParams(SplitParams):
         test = None
         if self.test_speakers:
             if sha256 != speakers.SHA256:
-                known = "the file of the package, whose speakers are known,"
+                known = "the file of the package, whose speakers are known"
                 refuse(path, known, f"sha256={sha256}", _REMEDY)
             test = np.isin(speakers.of_recordings(), self.test_speakers)
         x = np.full((n, lengths.max(), frames.shape[1]), np.nan, np.float32)

@@ -58,12 +58,14 @@ def _series(path: Path, bytes_: bytes) -> Iterator[tuple[int, NDArray[np.float64
     ]
     n_header = next((k for k, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
     if n_header is None or n_header + 1 == len(lines):
-        refuse(path, "a line @data, and series behind it,", "none", "Give a .ts file.")
+        refuse(path, "a line @data, and series after it", "none", "Use a .ts file.")
     _check_header(path, [line for _, line in lines[:n_header]])
     for number, line in lines[n_header + 1 :]:
         *channels, label = line.split(":")
         if not channels or not label.strip():
-            refuse(path, f"a label behind a colon in line {number}", repr(line[-20:]), "Mend it.")
+            refuse(
+                path, f"a label behind a colon in line {number}", repr(line[-20:]), "Correct it."
+            )
         yield number, _points(path, number, channels), label.strip()
 
 
@@ -120,6 +122,6 @@ def _compare(
     (points, channels), (length, width) = first.shape, one.shape
     if width != channels:
         got = f"{width} in line {line}"
-        refuse(path, f"{channels} channels in every series", got, "Mend that line.")
+        refuse(path, f"{channels} channels in every series", got, "Correct that line.")
     if length != points and not unequal:
         refuse(path, f"{points} points in every series", f"{length} in line {line}", UNEQUAL)

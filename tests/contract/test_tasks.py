@@ -147,7 +147,7 @@ def test_a_stored_task_is_resolved_to_itself(in_files: TaskParams) -> None:
 
 def test_a_host_without_the_data_leaves_the_study_to_others(in_files: TaskParams) -> None:
     file_of(in_files).unlink()
-    with pytest.raises(UnavailableError, match="must hold, but got"):
+    with pytest.raises(UnavailableError, match="expected"):
         split_of(in_files, Protocol.PAPER)
 
 
@@ -163,7 +163,7 @@ def test_other_data_than_was_pinned_is_refused(
     other.mkdir()
     pinned = in_files.model_copy(update=OTHERWISE[in_files.name](other))
     assert isinstance(in_files, FileParams)
-    text = f"`sha256 == {in_files.sha256!r}` must hold, but got sha256="
+    text = f"the data changed since the study began: expected sha256={in_files.sha256!r}, got "
     with pytest.raises(UnavailableError, match=re.escape(text)):
         split_of(pinned, Protocol.PAPER)
 
@@ -188,7 +188,7 @@ def test_a_cache_that_is_damaged_costs_memory_and_no_more(
     (folder / "x.npy").unlink()  # which is mapped
     (folder / "x.npy").write_bytes(begin)
     recorded._once.cache_clear()
-    text = f"{folder}: a readable and writable cache must hold, but got: "
+    text = f"{folder}: the cache cannot be read or written: "
     with pytest.warns(UserWarning, match=re.escape(text)):
         assert equal(split_of(in_files, Protocol.VALIDATION), made)
 

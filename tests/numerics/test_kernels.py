@@ -311,9 +311,9 @@ def test_segments_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- refusals -------------------------------------------------------------------------------------
 
-FLOAT = "fused_series: `{0}.dtype == torch.float32` must hold, but got {0}.dtype=torch.float64."
-SHAPE = "fused_series: `{0}.shape == {1}` must hold, but got {0}.shape={2}."
-DEVICE = 'fused_series: `{0}.device == "cpu"` must hold, but got {0}.device=meta.'
+FLOAT = "fused_series: expected `{0}.dtype == torch.float32`, got {0}.dtype=torch.float64."
+SHAPE = "fused_series: expected `{0}.shape == {1}`, got {0}.shape={2}."
+DEVICE = 'fused_series: expected `{0}.device == "cpu"`, got {0}.device=meta.'
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ DEVICE = 'fused_series: `{0}.device == "cpu"` must hold, but got {0}.device=meta
         ("w_in", lambda t: t.mT, ValueError, SHAPE.format("w_in", "(5, 1)", "(1, 5)")),
         ("w_intra", lambda t: t[:2], ValueError, "w_intra.shape == (3, 5, 5)"),
         ("bias", lambda t: t[0], ValueError, SHAPE.format("bias", "(3, 5)", "(5,)")),
-        ("u", Tensor.requires_grad_, ValueError, "`not u.requires_grad` must hold, but got"),
+        ("u", Tensor.requires_grad_, ValueError, "expected `not u.requires_grad`, got"),
     ],
 )
 def test_refuses(name: str, change: Any, kind: type[Exception], message: str) -> None:
@@ -343,8 +343,8 @@ def test_refuses(name: str, change: Any, kind: type[Exception], message: str) ->
 
 def test_refuses_an_integrator_without_a_kernel() -> None:
     rule = (
-        r"^Kernel: `integrator in \['exponential', 'exponential-ab2', 'exponential-ab3', 'ab3'\]` "
-        r"must hold, but got integrator=rk4. Name one of these.$"
+        r"^Kernel: expected `integrator in \['exponential', 'exponential-ab2', 'exponential-ab3', "
+        r"'ab3'\]`, got integrator=rk4. Name one of these.$"
     )
     with pytest.raises(ValueError, match=rule):
         replace(network("ctrnn").kernel(0), integrator="rk4")

@@ -81,7 +81,7 @@ def test_another_number_of_values_than_layers_is_refused(
 ) -> None:
     with pytest.raises(
         ValueError,
-        match=rf"^layered network: one {name}, or one for each of 3 layers, must hold, but got "
-        rf"{name}=\[.*\]. Give 3 numbers.$",
+        match=rf"^layered network: expected one {name}, or one for each of 3 layers, got "
+        rf"\[.*\]. Use 3 numbers.$",
     ):
         tiny(**{name: values})

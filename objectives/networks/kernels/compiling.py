@@ -62,8 +62,8 @@ def _cache_in(compiled: Any, function: Callable[..., Any], text: str = "") -> No
         compiled._cache = _Cache(function, text)
     except RuntimeError as error:  # neither here nor in the user's cache directory
         warnings.warn(
-            f"{__name__}: a writable cache directory must exist, but got: {error}. Every process "
-            "will compile its kernels anew, in seconds. Set NUMBA_CACHE_DIR to a writable one.",
+            f"{__name__}: no writable cache directory: {error}. Every process will compile its "
+            "kernels again, in seconds. Set NUMBA_CACHE_DIR to a writable directory.",
             stacklevel=3,
         )
 

@@ -249,10 +249,10 @@ class _Traced:
         except (AttributeError, TypeError, sympy.SympifyError) as error:
             text = " ".join(str(error).split())
             raise ValueError(
-                f"{type(self._device).__name__}.{hook}: an expression that SymPy can differentiate "
-                f"must be returned, but got {type(error).__name__}: {text}. Take tanh, exp, ... "
-                "from hpo.objectives.device, not from math, numpy or torch, and in place of `if` "
-                "its where(condition, a, b)."
+                f"{type(self._device).__name__}.{hook}: expected an expression that SymPy can "
+                f"differentiate, got {type(error).__name__}: {text}. Use tanh, exp, ... from "
+                "hpo.objectives.device, not from math, numpy or torch, and its where(condition, a, "
+                "b) instead of `if`."
             ) from error
 
     def _all(self, name: str, found: Any) -> Any:
@@ -428,8 +428,8 @@ class _Writer:
         if name not in _FUNCTIONS:
             known = ", ".join(_FUNCTIONS.values())
             raise ValueError(
-                f"device: functions that kernels know ({known}, sqrt, where) must hold, but got "
-                f"{name}. Write it by these."
+                f"device: expected functions that kernels support ({known}, sqrt, where), got "
+                f"{name}. Use one of these."
             )
         return self._is(f"{_FUNCTIONS[name]}({self._of(expression.args[0])})")
 
@@ -516,8 +516,8 @@ class _Writer:
             sympy.StrictLessThan | sympy.StrictGreaterThan | sympy.LessThan | sympy.GreaterThan,
         ):
             raise ValueError(
-                f"device: a comparison by <, <=, > or >= must hold in `where`, but got {condition}."
-                " Write it by these."
+                f"device: expected a comparison by <, <=, > or >= in `where`, got {condition}. Use "
+                "one of these."
             )
         low, high = self._of(condition.lts), self._of(condition.gts)
         if isinstance(condition, sympy.LessThan | sympy.GreaterThan):

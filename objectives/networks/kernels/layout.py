@@ -333,5 +333,5 @@ def check_tensor(
 
 
 def message(where: str, rule: str, name: str, value: object, remedy: str) -> str:
-    """What a refusal says."""
-    return f"{where}: `{rule}` must hold, but got {name}={value}. {remedy}"
+    """Return the message for a tensor or size that breaks a rule."""
+    return f"{where}: expected `{rule}`, got {name}={value}. {remedy}"

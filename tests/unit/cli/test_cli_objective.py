@@ -112,8 +112,8 @@ def test_a_study_fits_the_data(
         ("plant.csv --task classify", "plant.csv: expected series with labels, got one series"),
         ("all.npz", "all.npz: expected one kind of data, got the arrays x, y, u and target. Add"),
         ("own.npz --horizon 2", "own.npz: expected a series to predict, got series with labels."),
-        ("plant.csv --targets hot", "plant.csv: `targets`, columns of the file, must hold, but "),
-        ("own.npz --dt-ns 0", "presentation: `dt_ns > 0` must hold, but got dt_ns=0.0. Give an"),
+        ("plant.csv --targets hot", "plant.csv: expected `targets`, columns of the file, got "),
+        ("own.npz --dt-ns 0", "presentation: expected `dt_ns > 0`, got dt_ns=0.0. Use an"),
     ],
 )
 def test_data_that_make_no_study_are_refused(
@@ -261,7 +261,7 @@ def test_a_device_may_be_of_a_file_of_ones_own(
             "--temperature-k -4",
             "nano-oscillator: temperature_k: expected a number above 0, got -4.0. Change it.",
         ),
-        ("--dt-ns 0", "recommended relaxation time: `dt_ns > 0` must hold, but got dt_ns=0.0. Gi"),
+        ("--dt-ns 0", "recommended relaxation time: expected `dt_ns > 0`, got dt_ns=0.0. Us"),
         ("--dt-ns 5000", "dt_ns: expected at most 1000, got 5000.0."),
         (f"--width {'9' * 400}", "int too large to convert to float"),
     ],

@@ -62,8 +62,8 @@ def test_a_flow_lets_the_exponential_integrators_in() -> None:
     with pytest.raises(ValidationError) as refused:
         cubic(integrator="exponential")
     assert (
-        "integrator: a device with `flow` must hold for exponential, but got Cubic without. Take "
-        '"ab3", "euler", "heun" or "rk4", or give it its solution under a constant drive as `flow`.'
+        "integrator: exponential needs a device with `flow`, which Cubic lacks. Use "
+        '"ab3", "euler", "heun" or "rk4", or define its solution under a constant drive as `flow`.'
     ) in str(refused.value)
 
 
@@ -75,19 +75,18 @@ def test_bounds_hold_for_every_layer() -> None:
 @pytest.mark.filterwarnings("ignore:Field name")
 @pytest.mark.parametrize("name", ["lr0", "v", "output", "drive", "dt_ns"])
 def test_a_name_that_is_taken_is_refused(name: str) -> None:
-    what = "a state" if name == "v" else "what every device has"
+    what = "that of a state" if name == "v" else "a field of every device"
     own = {"__annotations__": {name: Parameter}, name: parameter(1.0, description="")}
     with pytest.raises(TypeError) as refused:
         type("Taken", (Device,), {"__module__": __name__, "states": ("v",), **own})
     assert str(refused.value) == (
-        f"Taken: a parameter must have a name of its own, but got {name}, which is {what}. "
-        "Give it another one."
+        f"Taken: the name of the parameter {name} is {what} already. Rename the parameter."
     )
 
 
 @pytest.mark.parametrize("states", [(), "x", ("x", "x"), ("drive",)])
 def test_states_have_names_of_their_own(states: Any) -> None:
-    with pytest.raises(TypeError, match="states: a tuple of different names must hold"):
+    with pytest.raises(TypeError, match="states: expected a tuple of different names"):
         type("Own", (Device,), {"__module__": __name__, "states": states})
 
 
@@ -96,7 +95,7 @@ def _tau(name: str, default: float = 1.0) -> dict[str, Any]:
 
 
 def test_a_time_has_its_unit() -> None:
-    with pytest.raises(TypeError, match="Call it tau_ns: its spread is tau_spread"):
+    with pytest.raises(TypeError, match="Rename it to tau_ns: its spread is tau_spread"):
         type("Own", (Device,), {"__module__": __name__, **_tau("tau")})
 
 
@@ -147,30 +146,30 @@ def test_a_flow_that_does_not_solve_the_rate_is_refused(monkeypatch: pytest.Monk
     own = type("Own", (pointwise_devices.Leaky,), {"__module__": __name__, "flow": flow})
     monkeypatch.setitem(globals(), "Own", own)
     text = (
-        "Own.flow: the solution of `rate` under a constant drive must be returned, but x changes "
-        "by 0.1 per ns in place of 0.06667, of states (0.1,) and a drive of 0.1. Mend one of them."
+        "Own.flow: expected the solution of `rate` under a constant drive, but x changes by 0.1 "
+        "per ns instead of 0.06667, at states (0.1,) and a drive of 0.1. Correct one of them."
     )
     with pytest.raises(LookupError, match=re.escape(text)):
         objectives.load(f"{__name__}:Own")
 
 
 REMEDY = (
-    " Take tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and in place "
-    "of `if` its where(condition, a, b)."
+    " Use tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and its "
+    "where(condition, a, b) instead of `if`."
 )
 
 
 @pytest.mark.parametrize(
     ("rate", "text"),
     [
-        (_one_too_many, "one value for each state (x) must be returned, but got 2. Return 1,"),
-        (_unknown, "expressions of states, drive and parameters must hold, but got AttributeError"),
-        (_of_torch, "expressions of states, drive and parameters must hold, but got TypeError: "),
-        (_nothing, "a number must be returned for each state, but got None"),
-        (_by_error, "expressions of states, drive and parameters must hold, but got ValueError"),
-        (_by_step, "expressions of states, drive and parameters must hold, but got AttributeError"),
-        (_of_math, "expressions of states, drive and parameters must hold, but got TypeError: "),
-        (_by_if, "expressions of states, drive and parameters must hold, but got TypeError: a co"),
+        (_one_too_many, "expected one value for each state (x), got 2. Return 1,"),
+        (_unknown, "expected expressions of states, drive and parameters, got AttributeError"),
+        (_of_torch, "expected expressions of states, drive and parameters, got TypeError: "),
+        (_nothing, "expected a number for each state, got None"),
+        (_by_error, "expected expressions of states, drive and parameters, got ValueError"),
+        (_by_step, "expected expressions of states, drive and parameters, got AttributeError"),
+        (_of_math, "expected expressions of states, drive and parameters, got TypeError: "),
+        (_by_if, "expected expressions of states, drive and parameters, got TypeError: a co"),
     ],
 )
 def test_a_rate_that_no_number_goes_through_is_refused_at_launch(
@@ -186,10 +185,14 @@ def test_a_rate_that_no_number_goes_through_is_refused_at_launch(
 @pytest.mark.parametrize(
     ("own", "name", "text"),
     [
-        ({"output": lambda self, x: (x, x)}, "", "Own.output: a number must be returned, but got"),
-        ({"output": lambda self, x: 1.0}, "", "Own.output: an expression of states must be return"),
-        (_tau("b", -1.0), "", "Own.b: a default within its bounds must hold, but got -1.0: Input"),
-        (_tau("window"), "-prediction", "Own: a device that predicts must leave window to the"),
+        ({"output": lambda self, x: (x, x)}, "", "Own.output: expected a number, got"),
+        (
+            {"output": lambda self, x: 1.0},
+            "",
+            "Own.output: expected an expression of states, got the",
+        ),
+        (_tau("b", -1.0), "", "Own.b: expected a default within its bounds, got -1.0: Input"),
+        (_tau("window"), "-prediction", "Own: the name window is reserved for the training"),
     ],
 )
 def test_what_cannot_train_is_refused_at_launch(
@@ -215,9 +218,12 @@ _WARM = type(
 @pytest.mark.parametrize(
     ("rate", "text"),
     [
-        (_of_math, "Own.rate: an expression that SymPy can differentiate must be returned, but"),
-        (_by_if, "but got TypeError: cannot determine truth value of Relational"),
-        (_by_gamma, "functions that kernels know (tanh, exp, log, sin, cos, sigmoid, absolute,"),
+        (_of_math, "Own.rate: expected an expression that SymPy can differentiate, got"),
+        (_by_if, "got TypeError: cannot determine truth value of Relational"),
+        (
+            _by_gamma,
+            "expected functions that kernels support (tanh, exp, log, sin, cos, sigmoid, absolute,",
+        ),
     ],
 )
 def test_a_rate_that_no_symbol_goes_through_is_refused(rate: Any, text: str) -> None:
@@ -274,13 +280,13 @@ def test_every_parameter_may_spread(tmp_path: Path) -> None:
     assert np.log(factors["a"]).std() > 2 * np.log(factors["tau_ns"]).std()
     measured = pointwise_devices.Odd(variability={"devices": "devices.csv"}).variability
     (tmp_path / "devices.csv").write_text("tau_ns\n1.0\n2.0\n")
-    with pytest.raises(ValueError, match="columns of what the device has must hold, but got tau_n"):
+    with pytest.raises(ValueError, match="tau_ns is not a parameter of the device"):
         measured.resolved(tmp_path)
     with pytest.raises(ValidationError) as refused:
         pointwise_devices.Odd(variability={"tau_spread": 0.1})
     assert (
-        "variability.tau_spread: a device with a parameter tau_ns must hold, but got Odd without."
-        " Give the spread of another one: a_spread, b_spread."
+        "variability.tau_spread: Odd has no parameter tau_ns. Use the spread of another parameter: "
+        "a_spread, b_spread."
     ) in str(refused.value)
 
 

@@ -77,21 +77,21 @@ def test_values_outside_their_bounds_are_refused(
         (
             {"dt_ns": 20.0, "max_step_ns": 0.002},
             {"max_step_ns": 0.001},
-            "max_step_ns: `dt_ns / max_step_ns <= 10000` must hold, but got max_step_ns=0.001, "
+            "max_step_ns: expected `dt_ns / max_step_ns <= 10000`, got max_step_ns=0.001, "
             "dt_ns=20.0. Raise max_step_ns.",
         ),
         (
             {"density_inter": 0.02},
             {"density_inter": 0.01},
-            "`round(density_inter * width) >= 1` must hold, but got density_inter=0.01, width=32. "
+            "expected `round(density_inter * width) >= 1`, got density_inter=0.01, width=32. "
             "Raise density_inter",
         ),
         *(
             (
                 {"readout_points": "last+mean", **own},
                 {"readout": "y", "f_cut_per_ns": 0.1},
-                'readout_points: readout = "x", or f_cut_per_ns = 0, must hold for a mean over the '
-                "points, but got readout_points='last+mean', readout='y', f_cut_per_ns=0.1. Add "
+                'readout_points: a mean over the points needs readout = "x" or f_cut_per_ns = 0, '
+                "got readout_points='last+mean', readout='y', f_cut_per_ns=0.1. Add "
                 'readout = "x": by Eq. (5) the mean of the filtered y is (x_end - x_0 - y_end) / '
                 "(2 pi f_cut T), the last x once more.",
             )
@@ -116,7 +116,7 @@ def test_a_cuda_device_trains_as_the_cpu_does_or_is_refused_where_there_is_none(
         return
     with pytest.raises(
         UnavailableError,
-        match=r"^device: a CUDA device that PyTorch can use must be there, but got device='cuda' "
-        r"on a host without one \(PyTorch is built for .*Use device = \"cpu\"",
+        match=r"^device: this host has no CUDA device for PyTorch \(built for .*, "
+        r"got device='cuda'. Use device = \"cpu\"",
     ):
         evaluate(name, device="cuda")

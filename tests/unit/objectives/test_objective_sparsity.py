@@ -51,7 +51,7 @@ def test_streams_differ_by_name_and_seed_and_repeat() -> None:
     assert not np.array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
     assert np.array_equal(draws[0], draws[3])
-    with pytest.raises(ValueError, match="`seed >= 0` must hold, but got seed=-1"):
+    with pytest.raises(ValueError, match="expected a seed of 0 or more, got -1"):
         stream(-1, "a")
 
 

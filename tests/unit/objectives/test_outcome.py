@@ -25,25 +25,25 @@ THERMAL: dict[str, Any] = {
     "noisy": (0.9, 0.8),
 }
 WRONG: list[tuple[type, dict[str, Any], str]] = [
-    (Outcome, {"score": math.nan}, "Outcome.score` must be finite, but got nan. Score a network"),
-    (Outcome, {"score": -math.inf}, "Outcome.score` must be finite, but got -inf. Score a network"),
-    (Outcome, {"score": "0.9"}, "Outcome.score` must be a number, but got '0.9'. Return what"),
-    (Outcome, {"score": True}, "Outcome.score` must be a number, but got True."),
-    (Outcome, {"score": None}, "Outcome.score` must be a number, but got None."),
-    (Outcome, {"curve": (0.5, math.inf)}, "Outcome.curve` must be finite, but got inf."),
-    (Outcome, {"chips": (math.nan,)}, "Outcome.chips` must be finite, but got nan."),
-    (Outcome, {"info": {"loss": math.nan}}, "Outcome.info.loss` must be finite, but got nan."),
-    (Outcome, {"info": {"n": [3]}}, "Outcome.info.n` must be a number, a text, true or false, but"),
-    (Outcome, {"network": "weights"}, "Outcome.network` must be bytes, but got 'weights'."),
-    (Outcome, {"scores": 1}, "Outcome.scores` must be a field of it, but got 1."),
-    (Solved, {"score": math.nan}, "Solved.score` must be finite, but got nan."),
-    (Solved, {"converged": 1}, "Solved.converged` must be true or false, but got 1."),
-    (Solved, {"steps_per_point": 2.0}, "Solved.steps_per_point` must be a whole number, but got"),
-    (Solved, {"steps_per_point": 0}, "Solved.steps_per_point` must be at least 1, but got 0."),
-    (Thermal, {"third": math.nan}, "Thermal.third` must be finite, but got nan."),
-    (Thermal, {"noisy": (0.5, math.inf)}, "Thermal.noisy` must be finite, but got inf."),
-    (Thermal, {"holds_below": -1.0}, "Thermal.holds_below` must be at least 0, but got -1.0."),
-    (Baseline, {"name": "E\n"}, "Baseline.name` must be a line without control characters, but"),
+    (Outcome, {"score": math.nan}, "Outcome.score` must be finite, got nan. Count a network"),
+    (Outcome, {"score": -math.inf}, "Outcome.score` must be finite, got -inf. Count a network"),
+    (Outcome, {"score": "0.9"}, "Outcome.score` must be a number, got '0.9'. Return what"),
+    (Outcome, {"score": True}, "Outcome.score` must be a number, got True."),
+    (Outcome, {"score": None}, "Outcome.score` must be a number, got None."),
+    (Outcome, {"curve": (0.5, math.inf)}, "Outcome.curve` must be finite, got inf."),
+    (Outcome, {"chips": (math.nan,)}, "Outcome.chips` must be finite, got nan."),
+    (Outcome, {"info": {"loss": math.nan}}, "Outcome.info.loss` must be finite, got nan."),
+    (Outcome, {"info": {"n": [3]}}, "Outcome.info.n` must be a number, a text, true or false, got"),
+    (Outcome, {"network": "weights"}, "Outcome.network` must be bytes, got 'weights'."),
+    (Outcome, {"scores": 1}, "Outcome.scores` must be a field of it, got 1."),
+    (Solved, {"score": math.nan}, "Solved.score` must be finite, got nan."),
+    (Solved, {"converged": 1}, "Solved.converged` must be true or false, got 1."),
+    (Solved, {"steps_per_point": 2.0}, "Solved.steps_per_point` must be a whole number, got"),
+    (Solved, {"steps_per_point": 0}, "Solved.steps_per_point` must be at least 1, got 0."),
+    (Thermal, {"third": math.nan}, "Thermal.third` must be finite, got nan."),
+    (Thermal, {"noisy": (0.5, math.inf)}, "Thermal.noisy` must be finite, got inf."),
+    (Thermal, {"holds_below": -1.0}, "Thermal.holds_below` must be at least 0, got -1.0."),
+    (Baseline, {"name": "E\n"}, "Baseline.name` must be a line without control characters, got"),
     (Baseline, {"n_scored": 9}, "Baseline.n_scored` must be left out where the score is no accu"),
 ]
 GOOD: dict[type, dict[str, Any]] = {
@@ -72,7 +72,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
         told.replace(score=math.nan)
 
 
-FRACTION = "the objective's score must be a fraction from 0 to 1, as it is an accuracy, but got "
+FRACTION = "the objective's score is an accuracy and must be a fraction from 0 to 1, got "
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ FRACTION = "the objective's score must be a fraction from 0 to 1, as it is an ac
         (53.3, f"{FRACTION}53.3. Return 0.533 for 53.3 %."),
         (1.01, f"{FRACTION}1.01. Return 0.0101 for 1.01 %."),
         (-0.3, f"{FRACTION}-0.3."),
-        (-1e101, "must lie between -1e+100 and 1e+100, but got -1e+101"),
+        (-1e101, "must lie between -1e+100 and 1e+100, got -1e+101"),
     ],
 )
 def test_a_score_that_is_no_accuracy_is_refused(score: float, text: str) -> None:
@@ -94,5 +94,5 @@ def test_the_ends_of_an_accuracy_and_other_finite_scores_are_accepted() -> None:
         assert snapshots.spec().objective_impl.checked(score) == score
     loss = objectives.load("toy_objective:ToyLossObjective")
     assert loss.checked(53.3) == 53.3
-    with pytest.raises(ValueError, match="score of epoch 3 must be finite, but got inf"):
+    with pytest.raises(ValueError, match="score of epoch 3 must be finite, got inf"):
         loss.checked(math.inf, "score of epoch 3")

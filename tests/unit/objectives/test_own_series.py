@@ -90,7 +90,7 @@ def test_shares_that_pass_hold_for_every_seed(tmp_path: Path) -> None:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(ValueError, match="must hold") as caught:
+    with pytest.raises(ValueError, match="expected") as caught:
         read(path)
     return str(caught.value)
 
@@ -108,12 +108,12 @@ def test_devices_pipes_and_files_elsewhere_are_no_series(tmp_path: Path) -> None
     (tmp_path / "zero").symlink_to("/dev/zero")
     for name in ("pipe", "zero"):
         regular = (
-            f"{tmp_path / name}: a regular file must hold, but got a directory, a device or a pipe."
+            f"{tmp_path / name}: expected a regular file, got a directory, a device or a pipe."
         )
         assert refusal(csv_folder(tmp_path, name)).startswith(regular)
     for name in ("/etc/passwd", "../a.csv"):
         assert refusal(csv_folder(tmp_path, name)).startswith(
-            f"{tmp_path / 'labels.csv'}: files of this directory must hold, but got {name!r}."
+            f"{tmp_path / 'labels.csv'}: expected files of this directory, got {name!r}."
         )
 
 
@@ -123,18 +123,18 @@ def test_what_unpacks_to_more_than_memory_is_refused_before_it_is(
     monkeypatch.setattr(npz_file, "LARGEST_BYTES", 10_000)
     np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1000, 10)), y=np.zeros(1000))
     assert (tmp_path / "bomb.npz").stat().st_size < 2000
-    assert "GiB of series must hold, but got 8.22e-05 GiB." in refusal(tmp_path / "bomb.npz")
+    assert "GiB of series, got 8.22e-05 GiB." in refusal(tmp_path / "bomb.npz")
     np.savez_compressed(
         tmp_path / "fine.npz", x=np.zeros((100, 10)), y=np.zeros(100), z=np.zeros(9**5)
     )
     assert len(npz_file.read(tmp_path / "fine.npz").x) == 100, "what is not ours is not unpacked"
     with zipfile.ZipFile(tmp_path / "bare.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x", bytes(20_000))
-    assert "GiB of series must hold, but got" in refusal(tmp_path / "bare.npz")
+    assert "GiB of series, got" in refusal(tmp_path / "bare.npz")
     monkeypatch.setattr(csvs, "MOST_CELLS", 10)
     (tmp_path / "long.csv").write_text("1,2\n" * 6)
     said = refusal(csv_folder(tmp_path, "long.csv"))
-    assert said.startswith(f"{tmp_path / 'long.csv'}: at most 10 cells must hold, but got 12.")
+    assert said.startswith(f"{tmp_path / 'long.csv'}: expected at most 10 cells, got 12.")
 
 
 # --- what is read ---------------------------------------------------------------------------------
@@ -277,8 +277,8 @@ def test_a_saved_network_takes_new_recordings_as_it_took_the_data(saved: tuple[P
     assert network_input(path, []).shape == (0, 5, 2)
 
 
-LONG = "series of at most 5 points must hold, but got 6 in series[1]. Cut it: the network has seen"
-SHAPE = "series of shape (time, 2) of finite numbers must hold, but got series[1].shape={}. Mend"
+LONG = "expected series of at most 5 points, got 6 in series[1]. Cut it: the network has seen"
+SHAPE = "expected series of shape (time, 2) of finite numbers, got series[1].shape={}. Correct"
 
 
 @pytest.mark.parametrize(
@@ -306,5 +306,5 @@ def test_a_network_of_series_of_one_length_takes_one_length(tmp_path: Path) -> N
         network_input(tmp_path / "n.safetensors", flat),
         torch.tensor(np.array(flat), dtype=torch.float32)[:, :, None],
     )
-    with pytest.raises(ValueError, match="series of one length must hold, but got 3 in series"):
+    with pytest.raises(ValueError, match="expected series of one length, got 3 in series"):
         network_input(tmp_path / "n.safetensors", [*flat, np.ones(3)])

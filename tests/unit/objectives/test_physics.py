@@ -80,6 +80,6 @@ def test_impossible_numbers_are_refused(what: str, rule: str, value: float) -> N
     function, good = GOOD[what]
     function(**good)
     name = next(word for word in rule.split() if word in good)
-    text = f"{what}: `{rule}` must hold, but got {name}={value}. Give another {name}."
+    text = f"{what}: expected `{rule}`, got {name}={value}. Use another {name}."
     with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
         function(**good | {name: value})

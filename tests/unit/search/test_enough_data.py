@@ -54,7 +54,7 @@ def test_nothing_is_written_of_such_a_study(
     monkeypatch.delenv("HPO_STORAGE", raising=False)
     assert launch.launch(["--study", str(study)]) == 1
     assert (
-        "own.toml: window: `window <= 140`, the points to train on, must hold"
+        "own.toml: window: expected `window <= 140`, the points to train on, got"
         in capsys.readouterr().err
     )
     assert list(tmp_path.iterdir()) == [study]

@@ -163,6 +163,6 @@ def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None
     data = own.parent / "data" / "toy.npz"
     np.savez(data, x=np.ones((40, 6)), y=np.arange(39))
     assert refusal(own) == (
-        f"{own}: task: {data}: one label per series, `y.shape == (40,)`, must hold, but got "
+        f"{own}: task: {data}: expected one label per series, `y.shape == (40,)`, got "
         "y.shape=(39,). Give as many labels as series."
     )
