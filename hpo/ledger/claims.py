@@ -123,7 +123,7 @@ class Over:
 
     reason: str
     ended: bool = False
-    """This claim has found the study finished."""
+    """This claim has finished the study."""
 
 
 @dataclass(frozen=True, kw_only=True)

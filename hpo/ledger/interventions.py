@@ -97,7 +97,7 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
 
     Raises:
         StudyError: there is no such study, its budget is larger, or it is a sweep.
-        SpecError: the spec does not allow so many.
+        SpecError: the spec does not allow that number.
     """
     snapshot = ledger.snapshot(name)
     old = snapshot.spec
@@ -105,7 +105,7 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
         raise _ended_by_rule(name, snapshot)
     if old.aim == "sweep":
         do = "Add points to its file and launch it under another name: --name NEW."
-        raise _refusal(name, f"it is a sweep, whose points are in its file. {do}")
+        raise _refusal(name, f"it is a sweep, and its points are in its file. {do}")
     raw = old.stored()
     raw["budget"]["trials"] = trials
     spec = file.validate(raw, where=f"study {name!r}, extended")
@@ -150,7 +150,7 @@ def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
     name = study.name
     if spec.aim == "sweep":
         do = "Launch one with other points under another name: --name NEW."
-        raise _refusal(name, f"it is a sweep, whose points are in its file. {do}")
+        raise _refusal(name, f"it is a sweep, and its points are in its file. {do}")
     if study.state == StudyState.FAILED:
         raise _refusal(name, f"it has failed. See what to do: hpo status {name}.")
     if study.search_end is not None:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 D = TypeVar("D", bound="DataclassInstance")
 LIMITS = f"{statements.PATIENT}, set_config('statement_timeout', :seconds, true)"
-"""Likewise for a reader, whose queries the database cancels after this many seconds."""
+"""Likewise for a reader; the database cancels its queries after this many seconds."""
 _RECENT_S = 600.0
 """Time that ended or silent workers stay visible."""
 
@@ -163,7 +163,7 @@ def _member(row: Row[Any]) -> Member:
 _A_NETWORK = Member(
     member=0, seed=-1, score=nan, curve=(), loss_curve=(), diverged=False, info={}, seconds=nan
 )
-"""Placeholder for a member of which only the existence is known."""
+"""Placeholder for a member that exists, with unknown data."""
 
 
 @dataclass(frozen=True, kw_only=True)

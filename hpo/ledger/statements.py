@@ -181,7 +181,7 @@ facts AS (
   FROM study
   WHERE %(looked_after)s OR (
     NOT may_end
-    AND NOT EXISTS (  -- one that was abandoned, or whose claim was not heard of by its worker
+    AND NOT EXISTS (  -- an abandoned slot, or one with a claim that its worker did not hear of
       SELECT FROM running
       WHERE lease_until IS NULL
          OR (NOT hpo_ledger.holds(lease_until, lease_s) AND %(take_over)s)
@@ -250,7 +250,7 @@ SELECT EXISTS (SELECT FROM others WHERE seen_at > latest OR name = :who)
   AND NOT EXISTS (
     SELECT FROM others WHERE name <> :who AND (ended_at IS NULL OR state = 'lost')
     AND seen_at BETWEEN silent_at - make_interval(secs => lease_s) AND latest)"""
-"""Whether a worker was lost alone: an earlier worker is still alive, and none fell silent at the
+"""Check that a worker was lost alone: an earlier worker is still alive, and none fell silent at the
 same time. Parameters: ``worker`` and ``lease_until`` of its slot; ``who`` asks."""
 
 RENEW = """
@@ -346,7 +346,7 @@ MAY_CONFIRM_OTHERS = """
 SELECT spec #>> '{confirm,by}' = 'expected' OR EXISTS (
   SELECT FROM hpo_ledger.slots WHERE study_id = :id AND source = :trial)
 FROM hpo_ledger.studies WHERE id = :id"""
-"""Whether other trials may be best without this one: it was confirmed, or posteriors change."""
+"""Check if other trials may be best without this one: it was confirmed, or posteriors change."""
 
 FAILED = """
 SELECT * FROM hpo_ledger.slots
@@ -445,7 +445,7 @@ WHERE name = coalesce(:study, name) AND s.state IN ('done', 'failed')
   AND told_at IS DISTINCT FROM state_since
   AND hpo_ledger.holds(claimed_at + make_interval(secs => :claim_s), :claim_s) IS NOT TRUE
 ORDER BY s.id"""
-"""Studies whose end is not notified yet; ends older than a day are skipped."""
+"""Studies with an end that is not notified yet; ends older than a day are skipped."""
 
 NEWEST = """
 SELECT at, left(who, 80) AS who, left(what, 80) AS what, left(study, 80) AS study
@@ -454,7 +454,7 @@ WHERE CAST(:study AS text) IS NULL OR study = :study AND id > coalesce((
   SELECT max(id) FROM hpo_ledger.events
   WHERE study = :study AND what IN ('deleted', 'withdrawn')), 0)
 ORDER BY id DESC LIMIT :n"""
-"""Of a study, without events of a deleted study of the same name."""
+"""The newest events; of a study, without those of a deleted study of its name."""
 
 CREATE = """
 WITH created AS (

@@ -71,7 +71,7 @@ class _Place:
     log: Path
     environment: Mapping[str, str]
     pause_s: float = field(default_factory=lambda: PAUSE_S[0])
-    """How long to wait before the next process."""
+    """Pause before the next process."""
     process: subprocess.Popen[bytes] | None = None
     name: str = ""
     """Name of the worker in the ledger."""
@@ -228,7 +228,7 @@ class Crew:
         place.started_s = time.monotonic()
 
     def _ended(self, place: _Place, status: int, now: float) -> str:
-        """Plan the next process of a place whose process ended."""
+        """Plan the next process of a place after the last one has ended."""
         lived_s = now - place.started_s
         place.process = None
         out_of_memory = status == -signal.SIGKILL and now - self._oom_s < OOM_S

@@ -37,7 +37,7 @@ class WorkerOptions:
     study: str | None = None
     """Serve this study until it is over; None serves every open study for ever."""
     confirm: bool = True
-    """Whether to run confirmation trainings, too."""
+    """Run confirmation trainings, too."""
     lease_s: float = LEASE_S
     parent_pid: int | None = None
     """Stop when this process is gone."""

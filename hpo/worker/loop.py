@@ -1,4 +1,4 @@
-"""The worker's loop: claim, work, settle, until the work is done or it is told to stop."""
+"""The worker's loop: claim, work, settle, until the work is done or somebody stops it."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _MORE_MEMORY = (
 
 
 class StoppedError(Exception):
-    """The worker was asked to stop; the slot is saved and free for the next worker."""
+    """The worker has a request to stop; the slot is saved and free for the next worker."""
 
 
 class TrialRun:
@@ -73,7 +73,7 @@ class TrialRun:
         """Run the slot to its end and settle it.
 
         Raises:
-            StoppedError: the worker was asked to stop; the slot is left to the next one.
+            StoppedError: the worker has a request to stop; the slot is left to the next one.
             LeaseLostError: another worker holds the slot now.
             MemoryError: this host has too little memory; the slot is left to others.
             UnavailableError: this host lacks what the trial needs; the slot is left to others.

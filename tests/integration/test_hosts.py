@@ -23,8 +23,8 @@ from hpo.study.trials import StudyState
 from hpo.worker.crew import Crew
 
 LITTLE_MEMORY = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
-SHORT_REFUSAL = (
-    "import hpo.worker.heartbeat as h; h.WorkerOptions.__init__.__kwdefaults__['refusal_s'] = 1"
+SHORT_WAIT = (
+    "from hpo.worker import loop; loop.WorkerOptions.__init__.__kwdefaults__['refusal_s']=1"
 )
 WRONG_CLOCK = """
 import datetime, time
@@ -58,7 +58,7 @@ def test_a_host_with_little_memory_leaves_the_trial_to_one_with_more(
 ) -> None:
     one = {"budget": {"trials": 1}, "confirm": None}
     ledger.register(toy_spec(**one, fixed={"memory_gib": 3.0}))
-    small = start(database_url, "small", f"{SHORT_REFUSAL}\n{LITTLE_MEMORY}", lease_s=3 * 86400)
+    small = start(database_url, "small", f"{SHORT_WAIT}\n{LITTLE_MEMORY}", lease_s=3 * 86400)
     wait_until(lambda: any(s.losses for s in ledger.snapshot("toy").search))
     os.kill(small.pid, signal.SIGSTOP)
     ended(start(database_url, "large"))

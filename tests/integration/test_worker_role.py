@@ -177,9 +177,7 @@ def test_what_the_role_has_set_for_its_later_sessions_is_taken_back(
     if by == "migrate":
         set_up(owner.url, tmp_path, role="guest")
         guest = as_role(owner.url, role="guest")
-        assert "cannot reset its settings" in hpo(
-            "storage", "migrate", "--storage", guest, status=1
-        )
+        assert "cannot reset its" in hpo("storage", "migrate", "--storage", guest, status=1)
         assert f"; reset the session defaults of {ROLE}\n" in hpo("storage", "migrate")
         assert "reset" not in hpo("storage", "migrate")
     set_up(owner.url, tmp_path, password="dann-geheim")

@@ -53,7 +53,7 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def sealed(header: dict[str, Any], records: list[dict[str, Any]]) -> bytes:
-    """A file whose seal is right, whatever it says."""
+    """A file with a valid seal, whatever its content."""
     rows = (json.dumps(row, separators=(",", ":")) for row in (header, *records))
     body = "".join(f"{row}\n" for row in rows).encode()
     return body + b'{"sha256":"%s"}\n' % hashlib.sha256(body).hexdigest().encode()
@@ -132,20 +132,11 @@ WRONG = [
     (at(1, "slot", started_at="2025-01-01T00:00:00"), "started_at: Input should have timezone"),
     (at(1, "slot", score="NaN"), "line 2: slot.score: Input should be a valid number"),
     (at(1, "slot", score=1e101), "line 2: slot.score: Input should be less than or equal to"),
-    (
-        at(1, "slot", score=None),
-        "line 2: slot.score: expected a score of complete slots, got None.",
-    ),
-    (
-        at(1, "slot", settled_at=None),
-        "settled_at: expected a time for settled slots alone, got None",
-    ),
+    (at(1, "slot", score=None), "slot.score: expected a score of complete slots, got None."),
+    (at(1, "slot", settled_at=None), "settled_at: expected a time for settled slots alone, got"),
     (at(1, "slot", lineage={"a": float("nan")}), "slot.lineage: Value error, Out of range float"),
     (at(1, "slot", costs=[1.0]), "expected a number for each cost of the study, got [1.0]."),
-    (
-        at(1, "slot", params={**PARAMS, "x": 1.01}),
-        "slot.params: expected parameters in the study's space",
-    ),
+    (at(1, "slot", params={**PARAMS, "x": 1.01}), "params: expected parameters in the study's"),
     (at(1, "slot", attrs={"fixed_params": 1}), "attrs: expected fixed_params in the study's space"),
     (at(1, "slot", amendments=[{"what": "retry"}]), "amendments.0: Value error, not an amendment"),
     (at(2, "slot", number=0), "line 3: slot.number: expected search slots in order, got 0."),
@@ -159,12 +150,12 @@ WRONG = [
 def test_nonsense_under_a_right_seal(tmp_path: Path, change: Any, text: str) -> None:
     header, records = parts()
     row, way, values = change
-    found: Any = [header, *records][row]
+    part: Any = [header, *records][row]
     for step in way:
-        found = found[step]
-    found |= values
+        part = part[step]
+    part |= values
     for name in [name for name, value in values.items() if value is LEFT_OUT]:
-        del found[name]
+        del part[name]
     assert text in said(tmp_path, sealed(header, records))
 
 

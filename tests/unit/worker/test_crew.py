@@ -27,26 +27,26 @@ AWAY_URL = "postgresql://me@127.0.0.1:1/hpo"
 
 @pytest.fixture(autouse=True)
 def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """Workers that have ended, and whether they held a trial; ``""`` says it of the next ones."""
-    found = {"": False}
+    """Ended workers, and whether they held a trial; ``""`` sets it for the next ones."""
+    workers = {"": False}
 
     def release(name: str, why: str | None, url: str | None) -> bool:
-        found[name] = found[""]
-        return found[""]
+        workers[name] = workers[""]
+        return workers[""]
 
     monkeypatch.setattr(crew, "release_lost", release)
-    return found
+    return workers
 
 
 def follow(several: Crew, over: Callable[[], bool]) -> list[str]:
-    """Poll until it is over; what the crew told."""
-    told: list[str] = []
+    """Poll until it is over; return the crew's events."""
+    events: list[str] = []
     deadline = time.monotonic() + 60
     while not over():
-        assert time.monotonic() < deadline, told
-        told += several.poll()
+        assert time.monotonic() < deadline, events
+        events += several.poll()
         time.sleep(0.05)
-    return told
+    return events
 
 
 def test_workers_that_die_at_start_are_given_up_with_their_log(
@@ -56,13 +56,12 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
     logs = tmp_path / "logs"
     several = Crew("toy", storage_url=WRONG_URL, logs=logs)
     several.start(1)
-    told: list[str] = []
+    events: list[str] = []
     with pytest.raises(HpoError) as caught:
-        follow(several, lambda: told.extend(several.poll()) is not None)
+        follow(several, lambda: events.extend(several.poll()) is not None)
     several.stop()
-    assert len(told) == 2
-    assert told[0].startswith("a worker ended after ")
-    assert " s (exit status 1); the next one starts in " in told[0]
+    assert len(events) == 2
+    assert " s (exit status 1); the next one starts in " in events[0]
     message = str(caught.value)
     assert message.startswith(
         "3 workers in a row died at once (exit status 1). The last one wrote:\n  "

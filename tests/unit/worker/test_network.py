@@ -71,11 +71,7 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for(
         (study(), {"trial": 0}, "trial 0 is pruned and has no trained network. List"),
         (study(), {"member": 3}, "no trained network for --member 3. Valid: 0, 1, 2."),
         (study(), {"fresh_seed": 1}, "no trained network for --fresh-seed 1. Valid: 2, 3."),
-        (
-            study(),
-            {"trial": 2, "fresh_seed": 1},
-            "--fresh-seed 1. There is none; leave the option out.",
-        ),
+        (study(), {"trial": 2, "fresh_seed": 1}, "1. There is none; leave the option out."),
         (
             snapshots.snapshot(snapshots.spec(**NETWORK)),
             {},
@@ -88,7 +84,7 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for(
         ),
     ],
 )
-def test_what_is_not_there_is_refused(result: Result, wanted: dict[str, int], message: str) -> None:
+def test_a_missing_network_is_refused(result: Result, wanted: dict[str, int], message: str) -> None:
     with pytest.raises(StudyError, match=re.escape(message)):
         network.choose(result, **wanted)
 

@@ -12,7 +12,7 @@ COMMAND = "curl -H 'Authorization: secret' https://example.org"
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "text"),
     [
         (ValueError("no such host"), "no such host"),
         (subprocess.TimeoutExpired(COMMAND, 8.0), "timed out after 8 s"),
@@ -20,7 +20,5 @@ COMMAND = "curl -H 'Authorization: secret' https://example.org"
         (subprocess.CalledProcessError(22, COMMAND), "exit status 22"),
     ],
 )
-def test_why_it_failed_is_told_without_the_command_which_may_hold_a_token(
-    error: Exception, told: str
-) -> None:
-    assert _why(error) == told
+def test_a_failure_is_logged_without_the_command(error: Exception, text: str) -> None:
+    assert _why(error) == text
