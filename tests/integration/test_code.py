@@ -167,7 +167,7 @@ def test_a_worker_that_rounds_otherwise_is_refused_where_the_study_asks_for_it(
     other = start_worker(storage.url, "--study", "toy")
     said = other.communicate(timeout=60)[1]
     assert other.returncode == 1
-    assert f"those of its first trial (numerics={own}), but got numerics=" in said
+    assert f"threads of its first trial (numerics={own}), got numerics=" in said
     assert "Or launch it with require_same_numerics = false." in said
     assert ledger.snapshot("toy").settled == 2
 
@@ -185,7 +185,7 @@ def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> No
     ledger.release(claim("b"))  # as where it lacks the data: it has computed nothing
     first = claim("a")
     for _ in range(2):
-        with pytest.raises(StudyError, match=r"\(numerics=1\), but got numerics=2 on "):
+        with pytest.raises(StudyError, match=r"\(numerics=1\), got numerics=2 on "):
             claim("b")
     ledger.store_checkpoint(
         first, Checkpoint(member=0, curve=(0.5,), seconds=1.0, data=b"half a network")
