@@ -257,7 +257,7 @@ def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, floa
         say(f"  {pages}")
         until(
             f"/study/{filled.LARGE}",
-            lambda body: "figures drawn" not in body,
+            lambda body: "Reading trials" not in body,
             f"report of `{filled.LARGE}`",
         )
         again(f"/study/{filled.LARGE}", f"report of `{filled.LARGE}`, later", 20, PAUSE_S)

@@ -71,10 +71,10 @@ class Shown:
         self._packed = gzip.compress(self._plain, compresslevel=5, mtime=0)
         self._version = f'"{hashlib.sha256(self._plain).hexdigest()[:16]}"'
 
-    def reply(self, accepted: str, known: str = "") -> Reply:
-        """Return the text for the accepted encodings; 304 if ``known`` is its ETag."""
+    def reply(self, accepted: str, etag: str = "") -> Reply:
+        """Return the text for the accepted encodings; 304 if ``etag`` is its ETag."""
         headers = (("ETag", self._version), ("Vary", "Accept-Encoding"))
-        if self._version == known:
+        if self._version == etag:
             return Reply(b"", self._media, "304 Not Modified", headers)
         if not _GZIP.search(accepted):
             return Reply(self._plain, self._media, headers=headers)
@@ -170,12 +170,12 @@ class Pages:
         """Start to read all studies, before the first request."""
         self._home.get(0.0)
 
-    def home(self, accepted: str, known: str) -> Reply:
+    def home(self, accepted: str, etag: str) -> Reply:
         """Return the home page."""
         value = self._home.get()
         if value is None:
             return Reply(overview.drawing("Studies").encode())
-        return value[0].shown.reply(accepted, known)
+        return value[0].shown.reply(accepted, etag)
 
     def metrics(self) -> Reply:
         """Return the metrics for Prometheus."""
@@ -183,16 +183,16 @@ class Pages:
         body = overview.metrics(home.studies, home.workers, age_s)
         return Reply(body.encode(), overview.MEDIA_TYPE)
 
-    def study(self, name: str, accepted: str, known: str) -> Reply:
+    def study(self, name: str, accepted: str, etag: str) -> Reply:
         """Return the report of a study."""
         value = self._caches(name)[0].get(oldest_s=float("inf"))
         if value is None:
             return Reply(overview.drawing(name).encode())
-        return value[0].shown.reply(accepted, known)
+        return value[0].shown.reply(accepted, etag)
 
-    def now(self, name: str, accepted: str, known: str) -> Reply:
+    def now(self, name: str, accepted: str, etag: str) -> Reply:
         """Return the part of a study's page with its workers and last events."""
-        return _soon(self._caches(name)[1])[0].reply(accepted, known)
+        return _soon(self._caches(name)[1])[0].reply(accepted, etag)
 
     def _new(self, name: str) -> tuple[Fresh[_Report], Fresh[Shown]]:
         return Fresh(partial(self._report, name)), Fresh(partial(self._now, name))

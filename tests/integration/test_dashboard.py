@@ -59,7 +59,7 @@ def drawn(running: Dashboard, path: str) -> Got:
 
     def there() -> bool:
         found.append(running.get(path, Accept_Encoding=""))
-        return b"Its trials are being read" not in found[-1].body
+        return b"Reading trials" not in found[-1].body
 
     wait_until(there, 60)
     return found[-1]
