@@ -217,7 +217,7 @@ def test_mistakes_in_a_dict_are_found_before_anything_is_written(url: str) -> No
     for change, message in (
         ({"name": None}, "hpo.launch: name: expected a text, got None"),
         ({"space": {"y": {"low": 0, "high": 1}}}, "hpo.launch: space"),
-        ({"name": "new", "budget": {"trails": 3}}, "hpo.launch: budget"),
+        ({"name": "new", "budget": {"trails": 3}}, "hpo.launch: unknown key budget.trails."),
         ({"seed": {3}}, "hpo.launch: expected numbers, strings, lists or dicts, got {3}."),
     ):
         with pytest.raises(SpecError) as refused:
