@@ -87,7 +87,7 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
     [finding] = doctor._processor()
     assert finding.verdict == "error"
     assert finding.found == "ImportError: no module named torch"
-    assert finding.remedy.startswith("Install the project anew")
+    assert finding.remedy.startswith("Reinstall the project")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_facts_mean(facts: dict[str, Any], what: str, verdict: str, text: s
 
 def test_a_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "not there yet"))
-    monkeypatch.setattr(doctor, "_LITTLE_BYTES", 1e30)
+    monkeypatch.setattr(doctor, "_MIN_FREE_BYTES", 1e30)
     finding = doctor._space()
     assert finding.verdict == "warning"
     assert str(tmp_path) in finding.found
