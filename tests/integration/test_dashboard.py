@@ -141,7 +141,7 @@ def test_the_page_of_a_study_whose_spec_cannot_be_read_here_says_why(
     Ledger(shown).register(toy_spec("broken"))
     unreadable(shown, "broken")
     page = drawn(running, "/study/broken").body.decode()
-    assert "in the database: name is missing." in page
+    assert "study &#39;broken&#39; in the database: " in page
     assert b'id="study-broken"' in drawn(running, "/").body
     assert "Traceback" not in running.errors
 
