@@ -91,8 +91,14 @@ def open_next(connection: Connection, study: str, who: Claimant, *, looked_after
 
 
 def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]) -> Any:
-    """Return the row of the last of several statements, if any; one message, one transaction."""
+    """Return the row of the last of several statements, if any; one message, one transaction.
+
+    In autocommit it would have the session's isolation level, which may hide what others committed
+    while it waited for a lock.
+    """
     driver = driver_of(connection)
+    if driver.autocommit:
+        statements = f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {statements}"
     try:
         with psycopg.ClientCursor(driver, row_factory=namedtuple_row) as cursor:
             cursor.execute(statements, values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import optuna
 import pytest
@@ -11,8 +12,8 @@ from settling import claim, finish, member, run, set_clock
 from workers import toy_spec, wait_until
 
 from hpo.dashboard.pages import Pages
-from hpo.ledger import interventions, snapshots
-from hpo.ledger.claims import Claim, End, LeaseLostError, Wait
+from hpo.ledger import claiming, interventions, pins, snapshots
+from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres import connect
 from hpo.postgres.connect import Storage
@@ -35,6 +36,26 @@ def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> Non
     again = claim(ledger, "w9")
     assert (again.number, again.attempt) == (1, 2)
     assert ledger.snapshot("toy").search[1].losses == 0
+
+
+def test_claims_that_wait_for_each_other_get_trials_of_their_own(
+    ledger: Ledger, storage: Storage
+) -> None:
+    """Whatever isolation level the database's sessions have."""
+    ledger.register(toy_spec(budget={"window": 3}))
+    with storage.engine.begin() as admin:
+        level = "SET default_transaction_isolation = 'repeatable read'"
+        admin.exec_driver_sql(f'ALTER DATABASE "{storage.engine.url.database}" {level}')
+    storage.engine.dispose()
+    claim(ledger, "w")
+    with ThreadPoolExecutor() as pool, storage.engine.begin() as first:
+        code = pins.fingerprint(toy_spec())
+        who = Claimant(worker="a", token="t", lease_s=60.0, code=code)
+        claiming.open_next(first, "toy", who, looked_after=True)
+        second = pool.submit(claim, ledger, "b")
+        time.sleep(0.5)
+        first.commit()
+        assert second.result().number == 2
 
 
 def test_silent_worker_loses_its_slot_and_its_late_result(ledger: Ledger, storage: Storage) -> None:
