@@ -142,7 +142,7 @@ def test_the_page_of_a_study_whose_spec_cannot_be_read_here_says_why(
     unreadable(shown, "broken")
     page = drawn(running, "/study/broken").body.decode()
     assert "study &#39;broken&#39; in the database: " in page
-    assert b'id="study-broken"' in drawn(running, "/").body
+    wait_until(lambda: b'id="study-broken"' in drawn(running, "/").body)
     assert "Traceback" not in running.errors
 
 

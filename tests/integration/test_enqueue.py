@@ -182,8 +182,8 @@ def refused(ledger: Ledger, study: str = "toy") -> str:
 def test_a_study_that_takes_no_trial_says_why(ledger: Ledger) -> None:
     ledger.register(golden_spec("sweep"))
     assert refused(ledger, "sweep") == (
-        "study 'sweep': it is a sweep, whose points are in its file. Launch one with other points "
-        "under another name: --name NEW."
+        "study 'sweep': it is a sweep, and its points are in its file. Launch one with other "
+        "points under another name: --name NEW."
     )
     ledger.register(toy_spec("warm", warm_start={"points": [{"k": 7}]}))
     assert "the next trial, 0, is a point of [warm_start]. Enqueue again" in refused(ledger, "warm")

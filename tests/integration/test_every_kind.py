@@ -75,7 +75,7 @@ RULE = "[stop] has ended it before trial 30 (stop.patience = 12: no trial was be
 @pytest.mark.parametrize(
     ("kind", "why", "do"),
     [
-        ("sweep", "it is a sweep, whose points are in its file", "Add points to its file and l"),
+        ("sweep", "it is a sweep, and its points are in its file", "Add points to its file and l"),
         ("constrained", RULE, "Launch it with another [stop] under another name: --name NEW."),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_signal_stops_in_order_and_the_printed_command_goes_on(
     _, err = user.end(launcher, status)
     assert time.monotonic() - began_s < 10
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-    assert "nothing is lost" in err
+    assert "stopped. Resume with:" in err
     command = err.strip().splitlines()[-1].strip()
     assert command == "hpo launch --study toy.toml --workers 2 --set fixed.sleep_s=0.05"
     stopped = user.snapshot()
@@ -190,7 +190,7 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
         "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
         "module named 'mine'. Built in: ctrnn, ctrnn-prediction, duffing, microring, "
     ) in out
-    advice = "mend that, or start some, with HPO_STORAGE set to this database: hpo worker"
+    advice = "fix that, or start some, with HPO_STORAGE set to this database: hpo worker"
     assert advice in next(lines)
     launcher.send_signal(signal.SIGINT)
     _, err = user.end(launcher, 130)

@@ -127,7 +127,7 @@ def test_a_broken_row_ends_no_standing_worker(
         wait_until(lambda: ledger.snapshot("sound").state == StudyState.DONE, 60)
         wait_until(lambda: any("refuses toy" in w.doing for w in ledger.workers()), 30)
         assert "sound" in hpo("status")
-        where = "study 'toy'" if change.startswith("studies") else "trial 1: its"
+        where = "study 'toy'" if change.startswith("studies") else "trial 1: cannot read its row"
         assert hpo("status", "toy", status=1).startswith(f"error: {where}")
         time.sleep(3.0)  # longer than its lease
         assert worker.poll() is None

@@ -101,4 +101,4 @@ def test_sigterm_ends_a_worker_within_seconds_though_the_database_is_away(
     said = kill(worker, signal.SIGTERM)
     assert time.monotonic() - began_s < 5, said
     assert worker.returncode == 0, said
-    assert "stopped while the database is away: the lease will run out" in said
+    assert "stopped while the database is unreachable; the lease will run out" in said

@@ -58,4 +58,4 @@ def test_a_name_that_cannot_be_printed_is_refused(database_url: str) -> None:
     worker = start_worker(database_url, "--name", "a\x1b[2J")
     _, said = worker.communicate(timeout=30)
     assert (worker.returncode, "Traceback" in said) == (1, False)
-    assert r"200 characters, all of which can be printed, but got name='a\x1b" in said
+    assert r"at most 200 printable characters, got 'a\x1b" in said

@@ -132,7 +132,7 @@ def test_checkpoint_whose_constants_were_drawn_otherwise_is_refused() -> None:
 @pytest.mark.parametrize("cut", [0, 10, 500])
 def test_damaged_checkpoint_is_refused(cut: int) -> None:
     with pytest.raises(
-        ValueError, match=rf"^checkpoint: .* but got {cut} other bytes .*Train this member anew"
+        ValueError, match=rf"^checkpoint: .* got {cut} other bytes .*Train this member again"
     ):
         run(resume=checkpoint_after(1)[:cut])
 

@@ -38,7 +38,9 @@ def test_of_own_series_the_file_is_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", u=u, target=u**2)
     task = {"name": "series", "path": "own.npz", "washout": 20, "validation_fraction": 0.5}
     own = spec(tmp_path, task=task, fixed={"window": 61, "window_washout": 0})
-    with pytest.raises(SpecError, match=r"^own\.toml: window: `window <= 60`, the points to train"):
+    with pytest.raises(
+        SpecError, match=r"^own\.toml: window: expected `window <= 60`, the points to train"
+    ):
         options.check(own, "own.toml")
 
 

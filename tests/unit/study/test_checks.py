@@ -111,7 +111,7 @@ def test_checks_are_stored_under_flat_names_and_read_back() -> None:
     ],
 )
 def test_an_objective_cannot_tell_of_the_checks_itself(name: str, what: str) -> None:
-    with pytest.raises(ValueError, match=f"must not hold '{name}', a name of the {what}, but"):
+    with pytest.raises(ValueError, match=f"must not have '{name}', a name of the {what}, got"):
         told_info(Outcome(score=0.9, info={name: 3}))
 
 
