@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,5 +170,8 @@ def somebody(directory: Path, url: str) -> Iterator[User]:
 def workers_of(launcher: subprocess.Popen[str]) -> list[int]:
     """Process ids of the workers that a launch has started."""
     children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    lines: dict[int, bytes] = {}
+    for pid in children:
+        with suppress(FileNotFoundError):  # it has ended
+            lines[int(pid)] = Path(f"/proc/{pid}/cmdline").read_bytes()
     return [pid for pid, line in lines.items() if b"hpo.worker" in line]
