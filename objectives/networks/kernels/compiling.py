@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar, cast
@@ -37,6 +38,14 @@ def digest(folder: Path) -> str:
 _SOURCES = digest(Path(__file__).parent)
 
 
+def _load_index(load: Callable[[], dict[Any, Any]]) -> dict[Any, Any]:
+    """Load a cache's index; an empty one in place of one that names modules of another version."""
+    try:
+        return load()
+    except ImportError:
+        return {}
+
+
 class _Cache(FunctionCache):
     """numba's cache, with the sources of all kernels in its key, and ``text``.
 
@@ -50,6 +59,8 @@ class _Cache(FunctionCache):
             code = function.__code__.replace(co_filename=__file__, co_firstlineno=line)
             function = FunctionType(code, {}, function.__name__, None, function.__closure__)
         super().__init__(function)  # type: ignore[no-untyped-call]
+        file: Any = self._cache_file
+        file._load_index = partial(_load_index, file._load_index)
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         key: tuple[Any, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
