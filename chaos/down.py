@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psycopg
 
-from chaos.phases import _LOCKS, ROOT, Scene
+from chaos.phases import LOCKS, ROOT, Scene
 from hpo.study import file
 
 LIMIT_S = 15.0
@@ -187,7 +187,7 @@ def _slow(scene: Scene) -> None:
 PHASES: dict[str, Callable[[Services, Scene], float]] = {
     "training": partial(_at_work, where="training"),
     "scoring": partial(_at_work, where="scoring"),
-    **{phase: partial(_locked, statement=lock, study=_slow) for phase, lock in _LOCKS.items()},
+    **{phase: partial(_locked, statement=lock, study=_slow) for phase, lock in LOCKS.items()},
     "waiting": _waiting,
     "confirming": _confirming,
     "keeping": _keeping,

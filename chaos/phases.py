@@ -55,7 +55,7 @@ _OFTEN = (
     "from hpo.worker import notifier; notifier.EVERY_S = 0.5; import runpy; "
     "runpy.run_module('hpo.worker', run_name='__main__')"
 )
-_LOCKS = {
+LOCKS = {
     "claiming": "SELECT FROM hpo_ledger.studies FOR UPDATE",
     "registering": "LOCK TABLE hpo_ledger.workers IN EXCLUSIVE MODE",
     "checkpoint": "LOCK TABLE hpo_ledger.checkpoints IN EXCLUSIVE MODE",
@@ -252,7 +252,7 @@ def _locked(scene: Scene, phase: str) -> float:
     scene.study("nowhere", epochs=60)
     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with scene.other() as holds, scene.other() as asks, holds.transaction():
-        holds.execute(_LOCKS[phase])
+        holds.execute(LOCKS[phase])
         worker = scene.start(*_WORKER, "--study=slow")
         scene.until(lambda: asks.execute(waits).fetchone())
         return seconds_to_end(worker)
@@ -347,7 +347,7 @@ PHASES: dict[str, tuple[Callable[[Scene], float], float]] = {
     "scoring": (lambda scene: _at_work(scene, "scoring"), 1.0),
     "confirming": (_confirming, 1.0),
     "notifying": (_notifying, END_S),
-    **{phase: (partial(_locked, phase=phase), 1.0 + RELEASE_S) for phase in _LOCKS},
+    **{phase: (partial(_locked, phase=phase), 1.0 + RELEASE_S) for phase in LOCKS},
     "silent": (_silent, 1.0 + RELEASE_S),
     "crew": (lambda scene: _silent(scene, "--workers=1", "--usr2-grace=1"), 1.0 + RELEASE_S),
     "idle": (_idle, 1.0),

@@ -40,8 +40,8 @@ SETTINGS = {
     "enable_seqscan": "off",
     "work_mem": "64kB",
 }
-"""Settings of the stormy database, in each round the first and half of all: no result depends on
-them."""
+"""Settings of the stormy database, in each round those of ``_ALWAYS`` and half of all: no result
+depends on them."""
 
 
 _ALWAYS = ("default_transaction_isolation", "extra_float_digits")

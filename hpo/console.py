@@ -79,6 +79,7 @@ class Parser(argparse.ArgumentParser):
         """Parse as argparse does, but refuse bytes that are not text: no database holds them."""
         words = list(sys.argv[1:] if args is None else args)
         if self.takes_values:
+            words = [word for word in words if word != "--set"]  # may be written, too
             words = [f"--set={word}" if re.match(r"[\w.]+=", word) else word for word in words]
         self._words = [word.partition("=")[0] for word in words if word != "--"]
         for text in words:

@@ -127,7 +127,7 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
 ) -> None:
     ledger.register(toy_spec(confirm=None, budget={"trials": 4}))
     run(ledger, most=1)
-    said = hpo("enqueue", "toy", "k=5", "x=0.25", "colour=green")
+    said = hpo("enqueue", "toy", "k=5", "--set", "x=0.25", "colour=green")
     assert said.startswith("toy: trial 1 gets x=0.25 k=5 colour=green")
     assert "hpo worker --study toy" in said
     assert ledger.events(1)[0].what == "enqueued trial 1"
