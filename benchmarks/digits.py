@@ -22,7 +22,7 @@ from benchmarks import ablation
 from benchmarks.ablation import SEEDS, TUNING, Say, keep
 from hpo.objectives import baselines, contract
 from hpo.objectives.gru import GruObjective, GruParams
-from hpo.objectives.networks.devices import drawn, drawn_normals
+from hpo.objectives.networks.devices import draw_chip, draw_normals
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.readout import Features
 from hpo.objectives.randomness import stream
@@ -123,8 +123,8 @@ class Oscillators:
         if not self.noise:
             return IDEAL
         own: Any = {"number": name, "network": network}
-        normals = drawn_normals(part, n_jumps=64, **own)  # of points, in each of which one comes
-        return drawn(Variability(), part, normals=normals, jumps_per_point=1, **own)
+        normals = draw_normals(part, n_jumps=64, **own)  # of points, in each of which one comes
+        return draw_chip(Variability(), part, normals=normals, jumps_per_point=1, **own)
 
 
 MODELS: Mapping[str, Reservoir] = {

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from hpo import objectives
 from hpo.objectives import contract
-from hpo.objectives.networks.devices import drawn, drawn_normals
+from hpo.objectives.networks.devices import draw_chip, draw_normals
 from hpo.objectives.networks.kernels.chips import IDEAL
 from hpo.objectives.networks.readout import Features
 from hpo.objectives.predictor import nrmse, readout_noise
@@ -235,8 +235,8 @@ def states(
         chip, n_points = IDEAL, part.x.shape[1]
         if noise is not None:
             own: Any = {"number": f"{windows}, {n_points}", "network": network}
-            normals = drawn_normals(noise, n_jumps=n_points, **own)
-            chip = drawn(Variability(), noise, normals=normals, jumps_per_point=1, **own)
+            normals = draw_normals(noise, n_jumps=n_points, **own)
+            chip = draw_chip(Variability(), noise, normals=normals, jumps_per_point=1, **own)
         with torch.no_grad():
             read = network.outputs(torch.from_numpy(part.x), part.label.shape[1], chip)
         found: Array = read[0].flatten(0, 1).double().numpy()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hpo.objectives.networks.devices import drawn, drawn_normals, is_noisy, written
+from hpo.objectives.networks.devices import draw_chip, draw_normals, is_noisy, quantise_network
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.networks.kernels.layout import Floats
 from hpo.objectives.networks.kernels.sizes import MAX_CHIP_NOISE, MAX_KEPT_NOISE
@@ -74,12 +74,12 @@ class Hardware:
         noisy = is_noisy(variability, network)
         every = range(variability.draws if noisy or variability.is_random else 1)
         found, finite = [], True
-        with torch.no_grad(), written(network, variability.weight_bits):
+        with torch.no_grad(), quantise_network(network, variability.weight_bits):
             for number in every:
                 normals = self._normals_of(number, network, n_points) if noisy else None
                 how: Any = {"network": network, "normals": normals}
                 how["jumps_per_point"] = self._n_steps
-                chip = drawn(variability, self._seed, number, **how)
+                chip = draw_chip(variability, self._seed, number, **how)
                 inputs = stream(self._seed, f"variability/input/{number}")
                 noisy_u = partial(noisy_input, size=variability.input_noise, inputs=inputs)
                 value, all_finite = measure(network, examples, chip, noisy_u)
@@ -93,7 +93,7 @@ class Hardware:
             return self._normals[number]
         per_jump = network.floats_per_jump
         n_jumps = min(n_points * self._n_steps, max(1, MAX_CHIP_NOISE // per_jump))
-        normals = drawn_normals(self._seed, number, network=network, n_jumps=n_jumps)
+        normals = draw_normals(self._seed, number, network=network, n_jumps=n_jumps)
         if len(normals) <= self._n_left:
             self._normals[number] = normals
             self._n_left -= len(normals)

@@ -1,4 +1,5 @@
 """Devices that people build, besides ``spintronic`` and ``ctrnn``: an equation per file.
 
-Each is what an ``hpo.objectives.device.Device`` needs; docs/explanation/devices.md compares them.
+Each derives from ``hpo.objectives.device.Device``. Their equations are those of
+docs/explanation/equations.md, "Other neurons"; docs/explanation/devices.md compares the devices.
 """

@@ -1,27 +1,29 @@
 """The photonic modulator neuron: photodetectors that drive a silicon microring.
 
 A. N. Tait et al., Silicon photonic modulator neuron, Phys. Rev. Applied 11, 064043 (2019),
-arXiv:1812.11898. Balanced photodetectors add the weighted light of all sources, of either sign;
-their current charges the junction of a microring, whose resonance moves and modulates the light of
+arXiv:1812.11898. Balanced photodetectors add the weighted light of all sources, of either sign.
+Their current charges the junction of a microring: its resonance shifts and modulates the light of
 the neuron's own laser. Such circuits are continuous-time recurrent networks (A. N. Tait et al.,
-Sci. Rep. 7, 7430, 2017, arXiv:1611.02272), with the ring's resonance for a nonlinearity::
+Sci. Rep. 7, 7430, 2017, arXiv:1611.02272), with the ring's resonance as the nonlinearity.
+
+The equation of ``microring`` in docs/explanation/equations.md, "Other neurons"::
 
     dv/dt = -v / τ + I
     y     = 1 / (1 + δ²) - 1 / (1 + (δ + v)²)
 
 ============  ===============  ======  ===================================================
-symbol        code name        unit    what
+symbol        code name        unit    meaning
 ============  ===============  ======  ===================================================
-v             v                1       voltage, as the half-widths that it moves the ring
-I             drive            1/ns    photocurrent over the capacitance, likewise
-y             output           1       light that passes, over all light, less that at rest
+v             v                1       voltage, as shift of the resonance in half-widths
+I             drive            1/ns    photocurrent over the capacitance, in half-widths/ns
+y             output           1       transmission, less that at rest
 τ             tau_ns           ns      time constant of junction and detectors
-δ             detuning         1       laser to resonance at rest, in half-widths: 0.577 is
-                                       the steepest point, 0 an even parabola
+δ             detuning         1       laser to resonance at rest, in half-widths: steepest
+                                       at 0.577, an even parabola at 0
 ============  ===============  ======  ===================================================
 
-A Lorentzian of full depth is a ring at critical coupling, heated to its detuning. Unlike tanh, y
-turns back once the drive has moved the resonance past the laser.
+A Lorentzian of full depth describes a ring at critical coupling, heated to its detuning. Unlike
+tanh, y turns back once the drive has moved the resonance past the laser.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from hpo.objectives.layered import Amplification
 
 
 class Microring(Device):
-    """A network of photonic modulator neurons; its defaults are a choice of ours, which trains."""
+    """A network of photonic modulator neurons; we chose defaults that train."""
 
     states: ClassVar = ("v",)
     s: Amplification = 0.3
@@ -45,14 +47,14 @@ class Microring(Device):
     )
 
     def rate(self, v: Any, drive: Any) -> Any:
-        """Time derivative of the voltage, per ns."""
+        """Return dv/dt, in 1/ns, shaped as ``v``."""
         return drive - v / self.tau_ns
 
     def flow(self, v: Any, drive: Any, dt_ns: Any) -> Any:
-        """The voltage after ``dt_ns`` of constant drive."""
+        """Return the voltage after ``dt_ns`` ns of constant drive, shaped as ``v``."""
         kept = exp(-dt_ns / self.tau_ns)
         return kept * v + (1 - kept) * self.tau_ns * drive
 
     def output(self, v: Any) -> Any:
-        """The light that passes, less that at rest."""
+        """Return the transmission y, less that at rest, shaped as ``v``."""
         return 1 / (1 + self.detuning**2) - 1 / (1 + (self.detuning + v) ** 2)

@@ -2,23 +2,25 @@
 
 Y. Kuramoto's oscillators, of equal frequency, pull each other's phases by J_ij sin(φ_j - φ_i)
 = J_ij (sin φ_j cos φ_i - cos φ_j sin φ_i). The first term is a signal sin φ_j that a neuron sends,
-times its effect cos φ_i: one quadrature is coupled. In place of the second stands a reference of
-phase 0 that locks every oscillator, as R. Adler's equation has it (Proc. IRE 34, 351, 1946)::
+times its effect cos φ_i: one quadrature is coupled. A reference of phase 0 takes the place of the
+second term. It locks every oscillator, as in R. Adler's equation (Proc. IRE 34, 351, 1946).
+
+The equation of ``phase-oscillator`` in docs/explanation/equations.md, "Other neurons"::
 
     dφ/dt = -sin(φ) / τ + I cos φ
     y     = sin φ
 
-These are also the dynamics of XY spins that are coupled along y, in a field along x. T. Rageau and
-J. Grollier train both couplings, by equilibrium propagation and for spintronic oscillators
-(arXiv:2504.11884): nearly 98 % of MNIST.
+XY spins that are coupled along y, in a field along x, obey the same equation. T. Rageau and
+J. Grollier train both couplings of spintronic oscillators by equilibrium propagation
+(arXiv:2504.11884): nearly 98 % on MNIST.
 
 ============  ===============  ======  ===================================================
-symbol        code name        unit    what
+symbol        code name        unit    meaning
 ============  ===============  ======  ===================================================
 φ             phi              rad     phase, relative to the reference
-I             drive            1/ns    amplitude that is injected in quadrature
-τ             tau_ns           ns      time in which small phases relax; 1/τ, in radians
-                                       per ns, is the largest detuning that stays locked
+I             drive            1/ns    injected amplitude, in quadrature
+τ             tau_ns           ns      relaxation time of small phases; 1/τ, in radians per
+                                       ns, is the largest detuning that stays locked
 ============  ===============  ======  ===================================================
 """
 
@@ -31,7 +33,7 @@ from hpo.objectives.layered import Amplification
 
 
 class PhaseOscillator(Device):
-    """A network of phase oscillators; its defaults are a choice of ours, which trains."""
+    """A network of phase oscillators; we chose defaults that train."""
 
     states: ClassVar = ("phi",)
     s: Amplification = 0.2
@@ -40,9 +42,9 @@ class PhaseOscillator(Device):
     )
 
     def rate(self, phi: Any, drive: Any) -> Any:
-        """Time derivative of the phase, rad per ns."""
+        """Return dφ/dt, in rad/ns, shaped as ``phi``."""
         return drive * cos(phi) - sin(phi) / self.tau_ns
 
     def output(self, phi: Any) -> Any:
-        """The quadrature that it sends."""
+        """Return the quadrature y that a neuron sends, shaped as ``phi``."""
         return sin(phi)

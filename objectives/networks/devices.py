@@ -1,24 +1,25 @@
-"""A trained network on simulated devices: the chips, and what the network reads out on them.
+"""Simulated chips: the devices that a trained network runs on, and their noise.
 
-Of neuron i of a chip, in the notation of ``spintronic`` and ``ctrnn``::
+Noise is that of docs/explanation/equations.md, "Oscillator". For neuron i of a chip::
 
     γ_i = 1 / (f_i τ),   S_i = g_i S                 f, g log-normal, of mean 1
     W   → Δ round(W / Δ),   Δ = max|W| / (2^(bits - 1) - 1)          for each trained tensor
     u   → u + n                                      n normal, anew for every point of every series
     c   → c + η/2 √h (ξ + i ξ'),  x = |c|²           ξ, ξ' normal, every h ns: after each step
-    η   = √(2 γ_i x_th)                              that of the thermal power, if none is given
+    η   = √(2 γ_i x_th)                              from the thermal power, unless η is set
 
-With ``devices``, every neuron of a chip is one of the devices that were measured, drawn with
-replacement: f_i, g_i and η_i are those of its row, f and g by the mean of their column.
+With ``devices``, every neuron of a chip is one of the measured devices, drawn with replacement:
+f_i, g_i and η_i come from its row, f and g divided by the mean of their column.
 
 The fixed bias of the spintronic network stays 2γ of the nominal device: a chip has one supply. A
-neuron with γ_i ≥ 2γ does not oscillate by itself. The noise is white, so η is per √ns and what it
-does within a time does not depend on the step. Where there is noise, its mean effect, the source
-γ x_th of the ideal equation, is left out. Eq. (1) is that of the power x = |c|² of an
-auto-oscillator, and thermal noise drives its complex amplitude c: x moves by η √x dW, and an
+neuron with γ_i ≥ 2γ does not oscillate by itself.
+
+The noise is white: η is per √ns, and its effect within a time does not depend on the step. With
+noise, the equation drops its mean effect, the source γ x_th. Eq. (1) describes the power x = |c|²
+of an auto-oscillator, and thermal noise drives its complex amplitude c: x moves by η √x dW, and an
 oscillator at rest gains η²/2 per ns. Added to x itself, the same η would be thousands of times
-that where x is small, which is where these networks keep what they remember. x stays within its
-bounds, and its jumps pass the high-pass filter whole. The state of a CTRNN gets η √h ξ.
+larger where x is small, and there these networks keep their memory. x stays within its bounds, and
+its jumps pass the high-pass filter whole. The state of a CTRNN gets η √h ξ.
 
 ============  ==================  ========  =======================================
 paper symbol  code name           unit      shape
@@ -30,11 +31,11 @@ g             s                   1         (neurons,)
 n             input_noise         1         (batch, time, channels)
 ============  ==================  ========  =======================================
 
-A jump is no part of the polynomial that ``integrators`` extrapolates: with noise, a step has an
-error of first order, as small as the noise is.
+``integrators`` does not extrapolate jumps: with noise, a step has an error of first order, which
+scales with the noise.
 
-The series of a block get noise of their own, those of the next block the same (``layout.block`` of
-them): as good for a mean, and it does not take longer than the network itself.
+The series of one block get independent noise, and the next block gets the same numbers again
+(``layout.block`` series). Means do not suffer, and drawing takes no longer than the network itself.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ from hpo.objectives.variability import Variability, log_normal_sigma
 Array = NDArray[np.float64]
 
 
-def drawn(
+def draw_chip(
     variability: Variability,
     seed: int,
     number: int | str,
@@ -71,15 +72,15 @@ def drawn(
     normals: Floats | None,
     jumps_per_point: int | None = None,
 ) -> Chip:
-    """Return a chip of a member, drawn from its seed: the same in every trial.
+    """Draw a chip of a member from its seed: the same chip in every trial.
 
-    Spreads and noises scale the same random numbers, so that trials and curves are comparable.
+    Spreads and noise scale the same random numbers, so that trials and curves are comparable.
 
     Args:
-        variability: how it differs from the ideal.
-        seed: that of the member.
-        number: which one.
-        network: the network that is written to it.
+        variability: how the chip differs from the ideal.
+        seed: seed of the member.
+        number: number or name of the chip.
+        network: the network that runs on it.
         normals, jumps_per_point: see ``Chip``; None: without noise.
     """
     measured = variability.measured()
@@ -87,8 +88,8 @@ def drawn(
 
     def factors(name: str, column: str, spread: float) -> Array | None:
         if measured is not None and column in measured.columns:
-            own = np.array(measured.factors(column))[row]
-            return None if (own == 1.0).all() else own
+            values = np.array(measured.factors(column))[row]
+            return None if (values == 1.0).all() else values
         if spread == 0.0:
             return None
         sigma, exists = log_normal_sigma(spread), network.exists.cpu().numpy()
@@ -96,11 +97,11 @@ def drawn(
         factor: Array = np.exp(sigma * z - sigma**2 / 2)
         return factor
 
-    found = {
+    all_factors = {
         name: factors(name.removesuffix("_ns"), name, getattr(variability, key))
         for name, key in variability.spreads.items()
     }
-    varied = {name: own for name, own in found.items() if own is not None}
+    varied = {name: values for name, values in all_factors.items() if values is not None}
     noise = noise_per_sqrt_ns(variability, network, measured, row, varied)
     return Chip(
         factors=varied,
@@ -114,11 +115,11 @@ def drawn(
 def _rows(
     measured: Measured, seed: int, number: int | str, network: LayeredNetwork
 ) -> NDArray[np.int64]:
-    """Which of the measured devices every neuron is, (neurons,)."""
+    """Draw the measured device that each neuron is: its row in the file, (neurons,)."""
     exists = network.exists.cpu().numpy()
-    every = stream(seed, f"variability/device/{number}").integers(measured.n, size=exists.shape)
-    own: NDArray[np.int64] = every[exists]
-    return own
+    rows = stream(seed, f"variability/device/{number}").integers(measured.n, size=exists.shape)
+    existing: NDArray[np.int64] = rows[exists]
+    return existing
 
 
 def noise_per_sqrt_ns(
@@ -128,16 +129,16 @@ def noise_per_sqrt_ns(
     row: NDArray[np.int64] | None,
     factors: Mapping[str, Array] | None = None,
 ) -> Array:
-    """Return the noise of each neuron, (neurons,): of its own τ, if that of a thermal power."""
+    """Return the noise of each neuron in 1/√ns, (neurons,): measured, set, or thermal at its τ."""
     if measured is not None and (column := measured.columns.get("oscillator_noise_per_sqrt_ns")):
         return np.array(column)[row]
-    if (given := variability.oscillator_noise_per_sqrt_ns) is not None:
-        return np.full(network.n_neurons, given)
+    if (noise := variability.oscillator_noise_per_sqrt_ns) is not None:
+        return np.full(network.n_neurons, noise)
     return network.noise_per_sqrt_ns(factors or {})
 
 
 def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:
-    """Whether the neurons of its chips jump."""
+    """Tell whether noise moves the neurons of the chips."""
     measured = variability.measured()
     row = np.zeros(network.n_neurons, np.int64)
     if measured is not None and "oscillator_noise_per_sqrt_ns" in measured.columns:
@@ -145,16 +146,16 @@ def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:
     return bool(noise_per_sqrt_ns(variability, network, measured, row).any())
 
 
-def drawn_normals(seed: int, number: int, *, network: LayeredNetwork, n_jumps: int) -> Floats:
-    """Return the normal numbers of the jumps of a chip; see ``Chip``."""
+def draw_normals(seed: int, number: int, *, network: LayeredNetwork, n_jumps: int) -> Floats:
+    """Draw the normal numbers of the jumps of a chip; see ``Chip``."""
     random = stream(seed, f"variability/oscillator/{number}")
     return random.standard_normal(n_jumps * network.floats_per_jump, dtype=np.float32)
 
 
-def rounded(weights: Tensor, bits: int | None) -> Tensor:
-    """``weights`` in 2^bits - 1 evenly spaced values, symmetric about 0, the largest among them.
+def quantise(weights: Tensor, bits: int | None) -> Tensor:
+    """Round weights to 2^bits - 1 evenly spaced values, symmetric about 0, up to the largest one.
 
-    >>> rounded(torch.tensor([-1.0, 0.2, 0.9]), 2).tolist()
+    >>> quantise(torch.tensor([-1.0, 0.2, 0.9]), 2).tolist()
     [-1.0, 0.0, 1.0]
     """
     if bits is None or weights.numel() == 0:
@@ -164,12 +165,12 @@ def rounded(weights: Tensor, bits: int | None) -> Tensor:
 
 
 @contextmanager
-def written(network: LayeredNetwork, bits: int | None) -> Iterator[None]:
-    """Within it, every trained tensor of ``network`` takes 2^bits - 1 values; None: as it is."""
+def quantise_network(network: LayeredNetwork, bits: int | None) -> Iterator[None]:
+    """Quantise every trained tensor of ``network`` within the context; None: leave it as it is."""
     exact = [parameter.detach().clone() for parameter in network.parameters()] if bits else []
     with torch.no_grad():
         for parameter in network.parameters() if bits else ():
-            parameter.copy_(rounded(parameter, bits))
+            parameter.copy_(quantise(parameter, bits))
     try:
         yield
     finally:
@@ -185,21 +186,21 @@ def _noise_table(seed: int, n: int) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What training sees of devices: batch by batch, another chip.
+    """Chips for training: another one for each batch.
 
-    A network that was trained on the mean effect of thermal noise loses some points to the noise
-    and to another thermal power; one that saw both does not (docs/how-to/thermal.md).
+    A network trained on the mean effect of thermal noise loses accuracy to the noise itself and to
+    another thermal power. Trained on both, it does not (docs/how-to/thermal.md).
     """
 
     network: LayeredNetwork
     seed: int
-    """That of the member."""
+    """Seed of the member."""
     variability: Variability | None = None
-    """The spread of its devices and the noise of its inputs; None: as ideal."""
+    """Spread of the devices and noise of the inputs; None: ideal ones."""
     noise: bool = False
-    """Whether neurons have their noise; else the ideal equation its mean effect."""
+    """True: neurons have noise; false: the equation has its mean effect."""
     span: float = 1.0
-    """Factor up to which the thermal power of a chip is larger or smaller, log-uniform."""
+    """Largest factor between the thermal power of a chip and the nominal one, log-uniform."""
 
     @property
     def _devices(self) -> Variability:
@@ -207,39 +208,39 @@ class Training:
 
     @property
     def noisy(self) -> bool:
-        """Whether neurons jump in training."""
+        """True if neurons have noise in training."""
         return self.noise and is_noisy(self._devices, self.network)
 
     @property
     def varies(self) -> bool:
-        """Whether the chips differ from the ideal network."""
+        """True if the chips differ from the ideal network."""
         return self.noisy or self.span > 1.0 or self.variability is not None
 
     def chips(self, epoch: int, n_points: int) -> Iterator[tuple[Chip, np.random.Generator]]:
-        """Yield the chips of an epoch, each with what the noise of its input comes from.
+        """Yield the chips of an epoch, each with the random generator of its input noise.
 
-        Jumps come once per point, from numbers that are drawn once: every chip begins somewhere
-        else in them, a noise table as in T. Salimans et al., arXiv:1703.03864, section 2.
+        Neurons jump once per point. The normal numbers come from one table, in which every chip
+        begins at another place, as in T. Salimans et al., arXiv:1703.03864, section 2.
         """
         random = stream(self.seed, f"training/{epoch}")
         network, per_jump, noisy = self.network, self.network.floats_per_jump, self.noisy
         size = min(n_points, max(1, MAX_CHIP_NOISE // per_jump)) * per_jump
         pool = _noise_table(self.seed, size + SHIFTS) if noisy else np.empty(0, np.float32)
         how: Any = {"network": network, "normals": pool if noisy else None, "jumps_per_point": 1}
-        alike = drawn(self._devices, self.seed, f"training/{epoch}/0", **how)
+        first_chip = draw_chip(self._devices, self.seed, f"training/{epoch}/0", **how)
         for number in itertools.count():
             factor = self.span ** random.uniform(-1.0, 1.0)
-            first = int(random.integers(SHIFTS // 16)) * 16
-            chip = alike
+            start = int(random.integers(SHIFTS // 16)) * 16
+            chip = first_chip
             if self.variability is not None:
-                chip = drawn(self._devices, self.seed, f"training/{epoch}/{number}", **how)
+                chip = draw_chip(self._devices, self.seed, f"training/{epoch}/{number}", **how)
             noise = chip.noise_per_sqrt_ns
             yield (
                 replace(
                     chip,
                     factors={**chip.factors, "thermal_power": np.full(network.n_neurons, factor)},
                     noise_per_sqrt_ns=None if noise is None else noise * factor**0.5,
-                    normals=pool[first : first + size] if noisy else None,
+                    normals=pool[start : start + size] if noisy else None,
                 ),
                 random,
             )

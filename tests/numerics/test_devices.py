@@ -25,11 +25,11 @@ from networks import (
 
 from hpo.objectives.networks.devices import (
     Training,
-    drawn,
-    drawn_normals,
+    draw_chip,
+    draw_normals,
     is_noisy,
-    rounded,
-    written,
+    quantise,
+    quantise_network,
 )
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.scoring import noisy_input
@@ -46,8 +46,8 @@ def chips(network: Any, how: Variability, *, draws: int = 4, n_jumps: int = 5) -
     """Chips as scores have them: with noise where there is some."""
     noisy, found = is_noisy(how, network), []
     for number in range(draws):
-        normals = drawn_normals(SEED, number, network=network, n_jumps=n_jumps) if noisy else None
-        found.append(drawn(how, SEED, number, network=network, normals=normals))
+        normals = draw_normals(SEED, number, network=network, n_jumps=n_jumps) if noisy else None
+        found.append(draw_chip(how, SEED, number, network=network, normals=normals))
     return found
 
 
@@ -270,16 +270,16 @@ def test_rounded_weights_are_evenly_spaced_and_symmetric(bits: int) -> None:
     w = torch.linspace(-0.7, 0.7, 4001, dtype=torch.float64)
     top = 2 ** (bits - 1) - 1
     step = 0.7 / top
-    found = rounded(w, bits)
+    found = quantise(w, bits)
     expected = [step * round(value / step) for value in w.tolist()]
     assert found.tolist() == pytest.approx(expected, abs=1e-15)
-    assert torch.equal(rounded(-w, bits), -found)
-    assert torch.equal(rounded(found, bits), found)
+    assert torch.equal(quantise(-w, bits), -found)
+    assert torch.equal(quantise(found, bits), found)
     if bits <= 8:
         assert len(found.unique()) == 2**bits - 1
-    assert rounded(torch.zeros(3), bits).tolist() == [0, 0, 0]
-    assert rounded(torch.zeros(0, 2, 2), bits).shape == (0, 2, 2)
-    assert rounded(w, None) is w
+    assert quantise(torch.zeros(3), bits).tolist() == [0, 0, 0]
+    assert quantise(torch.zeros(0, 2, 2), bits).shape == (0, 2, 2)
+    assert quantise(w, None) is w
 
 
 def test_every_trained_tensor_is_written_by_its_own_largest_value_and_comes_back() -> None:
@@ -287,7 +287,7 @@ def test_every_trained_tensor_is_written_by_its_own_largest_value_and_comes_back
     before = [parameter.detach().clone() for parameter in network.parameters()]
 
     def fail() -> None:
-        with written(network, 3):
+        with quantise_network(network, 3):
             for parameter, exact in zip(network.parameters(), before, strict=True):
                 step = exact.abs().max() / 3
                 torch.testing.assert_close(parameter.data, torch.round(exact / step) * step)
@@ -296,5 +296,5 @@ def test_every_trained_tensor_is_written_by_its_own_largest_value_and_comes_back
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert all(map(torch.equal, network.parameters(), before))
-    with written(network, None):
+    with quantise_network(network, None):
         assert all(map(torch.equal, network.parameters(), before))

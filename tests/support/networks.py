@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from hpo.objectives.ctrnn import Ctrnn
-from hpo.objectives.networks.devices import drawn_normals
+from hpo.objectives.networks.devices import draw_normals
 from hpo.objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS, Stepping
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.layered import LayeredNetwork
@@ -80,7 +80,7 @@ def make_chip(
     tau, s, thermal, size = np.exp(spread * random.standard_normal((4, n)))
     if not noise:
         return Chip(factors={"tau_ns": tau, "thermal_power": thermal}, s=s)
-    normals = drawn_normals(7, 0, network=network, n_jumps=-(-n_points * jumps // again))
+    normals = draw_normals(7, 0, network=network, n_jumps=-(-n_points * jumps // again))
     own: dict[str, Any] = {"normals": normals, "jumps_per_point": jumps}
     return Chip(factors={"tau_ns": tau}, s=s, noise_per_sqrt_ns=noise * size, **own)
 

@@ -22,7 +22,7 @@ from hpo.objectives import device, network_file, source
 from hpo.objectives.artifacts import load_network
 from hpo.objectives.contract import Protocol
 from hpo.objectives.device import Device, Parameter, parameter
-from hpo.objectives.networks.devices import drawn
+from hpo.objectives.networks.devices import draw_chip
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.networks.kernels.generating import of_device
 from hpo.objectives.tasks.narma10 import Narma10Params
@@ -275,7 +275,7 @@ def test_every_parameter_may_spread(tmp_path: Path) -> None:
     hardware = own.physics.device.variability
     assert type(hardware) is objective.variability
     assert hardware.model_dump()["a_spread"] == 0.5
-    factors = drawn(hardware, 7, 0, network=own, normals=None).factors
+    factors = draw_chip(hardware, 7, 0, network=own, normals=None).factors
     assert {name: found.shape for name, found in factors.items()} == {"tau_ns": (12,), "a": (12,)}
     assert np.log(factors["a"]).std() > 2 * np.log(factors["tau_ns"]).std()
     measured = pointwise_devices.Odd(variability={"devices": "devices.csv"}).variability
