@@ -97,7 +97,7 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
                 one = derived_seed(seed, purpose, k)
                 outcome = spec.objective_impl.evaluate(
                     spec.params(params, epochs=spec.budget.epochs),
-                    task=spec.task_params.of_member(k),
+                    task=spec.task_params.for_member(k),
                     protocol=protocol,
                     member_seed=one,
                     on_epoch=lambda progress: None,

@@ -365,7 +365,7 @@ def _trials(result: Result) -> pd.DataFrame:
 def _curves(result: Result) -> pd.DataFrame:
     """Return a row per epoch of every network; see ``Study.curves``."""
     pandas = _pandas("curves")
-    rows = [row for slot in result.every for row in _epochs(result.spec, slot)]
+    rows = [row for slot in result.all_trials for row in _epochs(result.spec, slot)]
     frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(_CURVES))
     return frame.astype({"score": "float64", "loss": "float64"} if rows else {})
 

@@ -92,7 +92,7 @@ def _of_device(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
     """The objective on networks of devices of a class."""
     try:
         if name not in BUILT_IN:
-            _imported("hpo.objectives.device:checked")(device)
+            _imported("hpo.objectives.device:check_device")(device)
         params = _imported("hpo.objectives.prediction:predicting")(device) if predicts else device
     except ValueError as error:
         raise LookupError(f"objective {name!r}: {error}") from error

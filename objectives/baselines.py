@@ -109,7 +109,7 @@ def of(
     params = max(_accepted(networks), key=units)
     if isinstance(objective, GivesBaselines):
         for one in objective.baselines(params, task, seed):
-            objective.checked(one.score, f"baseline {one.name!r}")
+            objective.check_score(one.score, f"baseline {one.name!r}")
             yield one if objective.metric == "accuracy" else one.replace(n_scored=None)
     elif isinstance(task, SeriesParams) and objective.metric == "nrmse":
         squares = getattr(params, "readout_powers", 1) > 1

@@ -82,11 +82,11 @@ class TaskParams(BaseModel):
         scored on a part that is drawn for it."""
         return 1
 
-    def of_member(self, number: int) -> Self:
+    def for_member(self, number: int) -> Self:
         """The task as network ``number`` of a trial gets it in a search, where there are folds."""
         return self
 
-    def resolved(self, base: Path) -> Self:
+    def resolve(self, base: Path) -> Self:
         """The task as a study stores it, so that the study stays a pure function of its spec.
 
         Called when a study file is read. A task that reads a user's data checks it here, makes its
@@ -173,8 +173,8 @@ _RULES = {
 """pydantic's kinds of error in the words of a message."""
 
 
-class Told(BaseModel):
-    """What an objective tells the service; refused in words where it is no such thing."""
+class ObjectiveOutput(BaseModel):
+    """A model of what an objective returns; a wrong value is refused with a readable message."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -187,14 +187,14 @@ class Told(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ValueError(_in_words(type(self).__name__, error)) from None
+            raise ValueError(_describe(type(self).__name__, error)) from None
 
     def replace(self, **changes: Any) -> Self:
         """The same with other values, checked as these were."""
         return type(self)(**{**dict(self), **changes})
 
 
-def _in_words(model: str, error: ValidationError) -> str:
+def _describe(model: str, error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     place = ".".join(part for part in problem["loc"] if isinstance(part, str))
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -205,7 +205,7 @@ def _in_words(model: str, error: ValidationError) -> str:
     return f"the objective's `{model}.{place}` must be {rule}, got {problem['input']!r}. {remedy}"
 
 
-class Solved(Told):
+class Solved(ObjectiveOutput):
     """The score of the same trained network on its differential equation: time-step convergence.
 
     A network is trained with an integration step that is convenient. If its score changes as the
@@ -224,7 +224,7 @@ class Solved(Told):
     """What to do where the two scores differ: ``Lower max_step_ns.``"""
 
 
-class Thermal(Told):
+class Thermal(ObjectiveOutput):
     """The scores of the same trained network at other thermal powers, and with thermal noise.
 
     The thermal power of an oscillator, kT / E, is the power at which it rests without a drive, over
@@ -253,7 +253,7 @@ class Thermal(Told):
     """What to do where the scores differ."""
 
 
-class Outcome(Told):
+class Outcome(ObjectiveOutput):
     """What one member's training gave."""
 
     score: Score
@@ -284,7 +284,7 @@ class Outcome(Told):
     the first fresh seed, if it has at most 16 MB."""
 
 
-class Baseline(Told):
+class Baseline(ObjectiveOutput):
     """What something simple scores on the task of a study, measured as a confirmation is.
 
     It is fitted to the whole training part and tested once on the test part. What is chosen for
@@ -321,7 +321,7 @@ class Baseline(Told):
         return self.score, self.std, self.n, self.n_scored
 
 
-def restored_baselines(stored: Any) -> tuple[Baseline, ...]:
+def read_baselines(stored: Any) -> tuple[Baseline, ...]:
     """Baselines from a database; nothing of what holds none, where anybody may have written."""
     try:
         return tuple(Baseline(**one) for one in stored or ())
@@ -389,7 +389,7 @@ class Objective(ABC, Generic[P, T]):
                 fails the trial; a diverging training is no exception but a score.
         """
 
-    def checked(self, score: float, what: str = "score") -> float:
+    def check_score(self, score: float, what: str = "score") -> float:
         """A score as a number, once it can be one of this metric.
 
         Raises:

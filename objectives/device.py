@@ -338,7 +338,7 @@ class DeviceObjective(LayeredObjective[Device]):
         )
 
 
-def checked(device: type[Device]) -> type[Device]:
+def check_device(device: type[Device]) -> type[Device]:
     """Check that a device's methods return one number per state, and return the device.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Facts of a network by their stored names: what an ``Outcome`` tells, and its checks."""
+"""Facts of a network by their stored names: the ``info`` of its ``Outcome``, and its checks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ THERMAL = {
     "holds_below": "thermal_holds_below",
     "remedy": "thermal_remedy",
 }
-"""Likewise of ``Thermal``."""
+"""Fields of ``Thermal``, each with its stored name."""
 CHIP_SCORES = "chip_scores"
 """The stored name of the scores of the chips of ``[variability]``."""
 RESERVED = {
@@ -36,33 +36,35 @@ RESERVED = {
     **dict.fromkeys(THERMAL.values(), ("check of the thermal power", "thermal")),
     CHIP_SCORES: ("scores of simulated chips", "chips"),
 }
-"""Stored names that an objective must not use, with what they are of and their ``Outcome``."""
+"""Stored names that an objective must not use, each with its check and the field of ``Outcome``."""
 
 
-def told_info(outcome: Outcome) -> dict[str, Any]:
-    """What a member's ``info`` keeps of a training: what its objective tells, and the checks.
+def member_info(outcome: Outcome) -> dict[str, Any]:
+    """Return a member's stored ``info``: that of its outcome, and the checks.
 
     Raises:
-        ValueError: the objective uses names that are a check's.
+        ValueError: the objective uses a name of ``RESERVED``.
     """
     for name in sorted(RESERVED.keys() & outcome.info.keys()):
-        what, given = RESERVED[name]
+        what, field = RESERVED[name]
         raise ValueError(
             f"the objective's info must not have {name!r}, a name of the {what}, "
-            f"got {name}={outcome.info[name]!r}. Return it as `Outcome.{given}`."
+            f"got {name}={outcome.info[name]!r}. Return it as `Outcome.{field}`."
         )
     info: dict[str, Any] = dict(outcome.info)
     for check, names in ((outcome.solved, SOLVED), (outcome.thermal, THERMAL)):
-        told = check.model_dump(mode="json") if check else {}
-        info |= {names[field]: value for field, value in told.items()}
+        values = check.model_dump(mode="json") if check else {}
+        info |= {names[field]: value for field, value in values.items()}
     return info | ({CHIP_SCORES: [*outcome.chips]} if outcome.chips else {})
 
 
 Check = TypeVar("Check", bound=BaseModel)
 
 
-def check_of(model: type[Check], names: Mapping[str, str], info: Mapping[str, Any]) -> Check | None:
-    """A check of a member; None if there was none."""
+def read_check(
+    model: type[Check], names: Mapping[str, str], info: Mapping[str, Any]
+) -> Check | None:
+    """Return a check from a member's ``info``; None if it has none."""
     try:
         return model(**{field: info[stored] for field, stored in names.items()})
     except (KeyError, ValueError):

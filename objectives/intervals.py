@@ -120,7 +120,7 @@ def sampling_error(share: float, n_series: float) -> float:
     return math.sqrt(share * (1.0 - share) / n_series + pulled / (4.0 * n_series)) / (1.0 + pulled)
 
 
-def of_networks(
+def estimate_networks(
     scores: Sequence[float],
     infos: Sequence[Mapping[str, Any]],
     *,

@@ -2,7 +2,7 @@
 
 A result depends on them as it does on the study file. Installed packages do not count (their
 versions are in the lineage of every trial). Of the service, which trains nothing, count the modules
-that decide: what they are is found by ``reached``.
+that decide: what they are is found by ``hash_imports``.
 
 ``python -m hpo.objectives.source`` prints the revision of a checkout as JSON. Kept as
 ``hpo/revision.json``, it tells an installation without the checkout, such as a container, what it
@@ -52,14 +52,14 @@ def modules(objective: str, *others: str) -> Mapping[str, str]:
     known = [type(loaded), loaded.Params, *(objectives.imported(o, repr(o)) for o in others)]
     classes = (cls for own in known for cls in own.__mro__)
     wanted = [*(name.partition(":")[0] for name in named), *(cls.__module__ for cls in classes)]
-    return reached(wanted, _read)
+    return hash_imports(wanted, _read)
 
 
 Module = tuple[str, tuple[str, ...]]
 """The hash of a module, and the names that it imports."""
 
 
-def reached(names: Iterable[str], read: Callable[[str], Module | None]) -> dict[str, str]:
+def hash_imports(names: Iterable[str], read: Callable[[str], Module | None]) -> dict[str, str]:
     """A hash of each of these modules, of those that they import, and so on.
 
     ``read`` gives None of a name that does not count.
@@ -79,10 +79,10 @@ def reached(names: Iterable[str], read: Callable[[str], Module | None]) -> dict[
 def _read(name: str) -> Module | None:
     """A module that an objective is made of; None of any other."""
     path = _path(name)
-    return None if path is None else of_module(name, path)
+    return None if path is None else read_source(name, path)
 
 
-def of_tree(root: Path, *names: str, alone: Collection[str]) -> dict[str, str]:
+def hash_tree(root: Path, *names: str, alone: Collection[str]) -> dict[str, str]:
     """A hash of each of these modules of a source tree, of those that they import, and so on.
 
     Packages count for nothing: they compute nothing. Of those ``alone``, no imports count.
@@ -92,13 +92,13 @@ def of_tree(root: Path, *names: str, alone: Collection[str]) -> dict[str, str]:
         path = root.joinpath(*name.split(".")).with_suffix(".py")
         if not path.is_file():
             return None
-        own, imports = of_module(name, path)
+        own, imports = read_source(name, path)
         return own, () if name in alone else imports
 
-    return reached([*names, *alone], read)
+    return hash_imports([*names, *alone], read)
 
 
-def of_module(name: str, path: Path) -> Module:
+def read_source(name: str, path: Path) -> Module:
     """What the file of a module says."""
     content = path.read_bytes()
     try:
@@ -106,10 +106,10 @@ def of_module(name: str, path: Path) -> Module:
         imports = tuple(_imports(tree, name, path))
     except (SyntaxError, ValueError):
         imports = ()
-    return of_file(content), imports
+    return hash_source(content), imports
 
 
-def of_file(content: bytes) -> str:
+def hash_source(content: bytes) -> str:
     """A hash of what a file says, without comments, docstrings and blank lines."""
     try:
         text = importlib.util.decode_source(content)
@@ -121,10 +121,10 @@ def of_file(content: bytes) -> str:
 
 def fingerprint(objective: str) -> str:
     """One hash of ``modules``."""
-    return of_modules(modules(objective))
+    return hash_modules(modules(objective))
 
 
-def of_modules(found: Mapping[str, str]) -> str:
+def hash_modules(found: Mapping[str, str]) -> str:
     """One hash of all that are found."""
     lines = (f"{name} {own}" for name, own in found.items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
@@ -132,11 +132,11 @@ def of_modules(found: Mapping[str, str]) -> str:
 
 @cache
 def revision() -> dict[str, Any]:
-    """That of the source that this process has read; see ``revision_of``."""
-    return revision_of(Path(objectives.__path__[0]).parents[1])
+    """That of the source that this process has read; see ``checkout_revision``."""
+    return checkout_revision(Path(objectives.__path__[0]).parents[1])
 
 
-def revision_of(root: Path) -> dict[str, Any]:
+def checkout_revision(root: Path) -> dict[str, Any]:
     """Revision and dirty flag of a checkout, or of the one that an installation was made from.
 
     ``dirty``: whether tracked files differ from the revision, documents aside: no result depends on

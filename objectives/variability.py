@@ -138,8 +138,8 @@ class Variability(BaseModel):
             )
         return self
 
-    def resolved(self, base: Path) -> Self:
-        """With an absolute path and the hash of the devices, as ``TaskParams.resolved``.
+    def resolve(self, base: Path) -> Self:
+        """With an absolute path and the hash of the devices, as ``TaskParams.resolve``.
 
         Raises:
             ValueError: they break a rule; the message says where, which and what to do.

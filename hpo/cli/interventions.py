@@ -183,8 +183,8 @@ def retry(study: Study) -> Answer:
 
     trial = study.options.trial
     retried = interventions.retry(study.ledger, study.name, trial)
-    slots = {(slot.phase, slot.number): slot for slot in study.result.every}
-    names = [study.result.called(slots[key]) for key in retried]
+    slots = {(slot.phase, slot.number): slot for slot in study.result.all_trials}
+    names = [study.result.label(slots[key]) for key in retried]
     text = f"will run again: {'; '.join(names)}" if names else "no trial has failed"
     if not names and trial is not None:
         text = f"trial {trial} is already waiting or running"

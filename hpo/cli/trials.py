@@ -51,7 +51,7 @@ def trials(arguments: argparse.Namespace) -> int:
     with looking(arguments) as ledger:
         result = ledger.result(ledger.named(arguments.study))
     ordered = arguments.sort is not None or arguments.top is not None
-    candidates = result.search if ordered else result.every
+    candidates = result.search if ordered else result.all_trials
     slots = [slot for slot in candidates if arguments.state in (None, slot.state)]
     if ordered:
         slots = _sorted(result, slots, arguments.sort or "score")[: arguments.top]
@@ -98,7 +98,7 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
         source = {} if slot.source is None else result.search[slot.source].params
         params = slot.params or slot.enqueued or source
         values = [params.get(name) for name in spec.parameters]
-        name = result.called(slot).removeprefix("trial ").replace("fresh seed", "seed")
+        name = result.label(slot).removeprefix("trial ").replace("fresh seed", "seed")
         notes = ["enqueued by hand"] * bool(slot.enqueued)
         notes += [formatting.last_line(slot.message)] * bool(slot.message)
         row = [name, "waiting" if slot.state == "running" and not slot.held else slot.state]

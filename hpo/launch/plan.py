@@ -126,7 +126,7 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
             "executor": launch.executor,
             "epochs_at_most": effort.largest(spec),
             "epochs_at_least": _least(spec),
-            "confirmation_epochs": effort.of_all_confirmations(spec),
+            "confirmation_epochs": effort.confirmation_epochs(spec),
             "script": executor.script(workers) if workers else None,
         }
         print(json_records.dumps(record))
@@ -195,7 +195,7 @@ def _training(spec: StudySpec) -> str:
     elif least < most:
         ends = f"{soonest} epoch{'s' * (soonest > 1)}"
         text = f"at most {text}, at least {least:,} (a trial can end after {ends})"
-    confirming = effort.of_all_confirmations(spec)
+    confirming = effort.confirmation_epochs(spec)
     return text + f"; {confirming:,} in the confirmation" * bool(confirming)
 
 

@@ -261,7 +261,7 @@ def _take(
         suggestion=suggestion if slot.params else None,
         enqueued=past.checked(slot, lambda _: suggestion.enqueued),
         optuna_trial_id=slot.optuna_trial_id,
-        finished=snapshots.members_of(connection, slot.id),
+        finished=snapshots.read_members(connection, slot.id),
         checkpoint=None if saved is None else Checkpoint(**saved._mapping),
         slot_amendments=tuple(slot.amendments),
     )

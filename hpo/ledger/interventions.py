@@ -155,7 +155,7 @@ def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
         raise _refusal(name, f"it has failed. See what to do: hpo status {name}.")
     if study.search_end is not None:
         raise _ended_by_rule(name, study)
-    if spec.told(number):
+    if spec.warm_start_params(number):
         do = "Enqueue again when all of those have begun."
         raise _refusal(name, f"the next trial, {number}, is a point of [warm_start]. {do}")
     if number >= spec.budget.trials:
@@ -237,7 +237,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
                 score=slot.score,
                 message=message,
                 lineage=slot.lineage,
-                trained=snapshots.members_of(connection, slot.id),
+                trained=snapshots.read_members(connection, slot.id),
             )
             facts = end.shown(slot.attempts, amendments)
             optuna_tables.exclude_trial(connection, slot.optuna_trial_id, facts)

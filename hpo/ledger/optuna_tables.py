@@ -133,7 +133,7 @@ def _forget_outcome(connection: Connection, trial_id: int, state: TrialState) ->
     ask(connection, statements.FORGET, id=trial_id, state=state.name, **others)
 
 
-def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
+def param_rows(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     """Return the parameters of ``STORE_SUGGESTION`` for Optuna's tables."""
     space = search_space.distributions(spec)
     keys = [name for name in space if name in suggestion.params]
@@ -144,7 +144,7 @@ def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     }
 
 
-def outcome_of(spec: StudySpec, end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
+def outcome_rows(spec: StudySpec, end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of ``FINISH`` for Optuna's tables."""
     scored = end.state in (SlotState.COMPLETE, SlotState.PRUNED)
     gone = end.state == SlotState.EXCLUDED  # as ``exclude_trial`` leaves it

@@ -48,7 +48,7 @@ def _service() -> Mapping[str, str]:
     confirm, and all imports of the search: parsing of study files, networks, comparison of scores.
     """
     own = (f"hpo.search.{path.stem}" for path in _ROOT.glob("hpo/search/*.py"))
-    return source.of_tree(_ROOT, *own, alone=_ALONE)
+    return source.hash_tree(_ROOT, *own, alone=_ALONE)
 
 
 def modules(spec: StudySpec) -> dict[str, str]:
@@ -59,7 +59,7 @@ def modules(spec: StudySpec) -> dict[str, str]:
 
 def fingerprint(spec: StudySpec) -> str:
     """Return one hash of all ``modules``."""
-    return source.of_modules(modules(spec))
+    return source.hash_modules(modules(spec))
 
 
 def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:

@@ -18,7 +18,7 @@ from hpo.errors import StudyError, near_miss, printable
 from hpo.ledger import past, statements
 from hpo.ledger.claims import Claim
 from hpo.ledger.schema import ask
-from hpo.objectives.contract import restored_baselines
+from hpo.objectives.contract import read_baselines
 from hpo.study import file
 from hpo.study.networks import Member
 from hpo.study.result import Result, Search
@@ -137,7 +137,7 @@ def _key(connection: Connection, study: Row[Any], spec: StudySpec) -> tuple[Any,
     return now.settled, now.latest, study.amendments, spec
 
 
-def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
+def read_members(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     """Return the stored members of a slot with their curves, in order."""
     rows = _member_rows(connection, statements.OF_SLOT, curves=True, slot_id=slot_id)
     return tuple(map(_member, rows))
@@ -250,7 +250,7 @@ def built(rows: Fetched) -> StudySnapshot:
         state=StudyState(row.state),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
         expected=_expected(row, spec, rows.slots, trials),
-        baselines=restored_baselines(row.baselines),
+        baselines=read_baselines(row.baselines),
         foreign_trials=rows.foreign_trials,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
         confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),

@@ -56,7 +56,7 @@ SELECT id FROM suggested""")
 """Store the suggestion of a slot; it may run again with the same suggestion.
 
 Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params`` and ``attrs``
-of the suggestion; those of ``optuna_tables.params_of``.
+of the suggestion; those of ``optuna_tables.param_rows``.
 """
 
 RELEASE = text(f"""
@@ -146,7 +146,7 @@ SELECT EXISTS (SELECT FROM hpo_ledger.slots failed WHERE failed.study_id = settl
 
 Parameters: the owner's; the last member's, null if all are stored; its ``network``, null if it is
 not to be stored; the slot's end (``claims.End``; ``settled_at`` is null for now); those of
-``optuna_tables.outcome_of``.
+``optuna_tables.outcome_rows``.
 """
 
 OPEN = f"""

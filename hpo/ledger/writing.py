@@ -240,7 +240,7 @@ def store_suggestion(connection: Connection, claim: Claim, suggestion: Suggestio
 
 def _suggested(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     params, attrs = json.dumps(dict(suggestion.params)), json.dumps(dict(suggestion.attrs))
-    return {"params": params, "attrs": attrs, **optuna_tables.params_of(spec, suggestion)}
+    return {"params": params, "attrs": attrs, **optuna_tables.param_rows(spec, suggestion)}
 
 
 def store_member(connection: Connection, claim: Claim, member: Member) -> None:
@@ -317,7 +317,7 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
         stored = "SELECT attrs FROM hpo_ledger.slots WHERE id = :id"
         end = replace(end, attrs=ask(connection, stored, id=claim.slot_id).scalar() or {})
     if end.trained is None:
-        end = replace(end, trained=snapshots.members_of(connection, claim.slot_id))
+        end = replace(end, trained=snapshots.read_members(connection, claim.slot_id))
     row = _finish(connection, claim.spec, _owner(claim), end, claim.slot_amendments)
     if row is None:
         mine = f"SELECT id FROM hpo_ledger.slots WHERE {statements.MINE}"
@@ -344,14 +344,14 @@ def _finish(
         "lineage": json.dumps(end.lineage),
         "settled_at": end.settled_at,
         "network": end.network,
-        **optuna_tables.outcome_of(spec, end, end.shown(who["attempt"], amendments)),
+        **optuna_tables.outcome_rows(spec, end, end.shown(who["attempt"], amendments)),
     }
     return connection.execute(statements.FINISH, {**who, **values, **_member_of(end.last)}).first()
 
 
 def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -> None:
     """Settle a trial from a backup, inserted as running, with its old end; Optuna's, too."""
-    end = replace(end, trained=snapshots.members_of(connection, slot.id))
+    end = replace(end, trained=snapshots.read_members(connection, slot.id))
     who = {"slot_id": slot.id, "attempt": slot.attempts, "worker": slot.worker, "token": slot.token}
     if slot.params:
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)

@@ -34,12 +34,12 @@ from hpo.study.trials import RUNG, Past, SlotState
 Array = NDArray[np.float64]
 
 
-def modelled(spec: StudySpec) -> Scale:
+def surrogate_scale(spec: StudySpec) -> Scale:
     """Return the scale of the surrogate, on which good and bad networks scatter about alike."""
-    return LOGIT if spec.is_accuracy else gained(spec)
+    return LOGIT if spec.is_accuracy else gain_scale(spec)
 
 
-def gained(spec: StudySpec) -> Scale:
+def gain_scale(spec: StudySpec) -> Scale:
     """Return the scale on which longer training adds a gain: errors shrink by a factor."""
     is_error = spec.objective_impl.metric in ERRORS and not spec.maximize
     return LOG if is_error else LINEAR
@@ -122,21 +122,21 @@ def why_out(
 
 
 def _gains(spec: StudySpec, ends: Array, before: Array) -> Array:
-    """Return the gains of networks; see ``gained``."""
-    last, first = gained(spec).forward(np.array([ends, before]))
+    """Return the gains on ``gain_scale``."""
+    last, first = gain_scale(spec).forward(np.array([ends, before]))
     gains: Array = last - first
     return gains
 
 
 def _after(spec: StudySpec, before: Array, gain: float) -> Array:
     """Return the scores before, plus the gain."""
-    scale = gained(spec)
+    scale = gain_scale(spec)
     return scale.inverse(scale.forward(before) + gain)
 
 
-def fenced(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
+def clip_outliers(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     """Return the same trials with outlying scores clipped; see ``without_outliers``."""
-    scale, sign = modelled(spec), 1.0 if spec.maximize else -1.0
+    scale, sign = surrogate_scale(spec), 1.0 if spec.maximize else -1.0
     complete = [k for k, past in enumerate(seen) if past.state == SlotState.COMPLETE]
     trials = list(seen)
     if not scale.bounded and spec.sampler.name in ("kriging-believer", "gp") and complete:
@@ -155,13 +155,13 @@ EXTRAPOLATED = "extrapolated"
 trained), its distance from their end."""
 
 
-def completed(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
+def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     """Return the same trials with scores that a sampler may compare, however early they ended.
 
     A trial that left the race has an honest score, the mean over its first networks, and counts as
     complete. But networks differ in how hard their seeds are (each has its own split of the data):
     the mean difference between all networks and the first ones, over the trials that have both, is
-    added to it (of errors a factor: ``gained``).
+    added to it (of errors a factor: ``gain_scale``).
 
     Samplers such as ``gp`` and ``cmaes`` ignore a trial that was pruned within its first network,
     and would return to its place; with a cost, all do. For these it enters as complete: its last
@@ -206,4 +206,4 @@ def completed(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
         score = float(scores[number])
         return replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)
 
-    return kept(spec.hash, "completed").of(seen, complete, manner)
+    return kept(spec.hash, "extrapolate").of(seen, complete, manner)

@@ -185,7 +185,7 @@ def check(spec: StudySpec, where: str) -> None:
     points = (spec.warm_start and spec.warm_start.points) or ()
     for number in range(len(points)):
         key = f"{where}: warm_start.points.{number}"
-        check_point(spec, spec.told(number), key, "Change the point.")
+        check_point(spec, spec.warm_start_params(number), key, "Change the point.")
 
 
 def check_point(spec: StudySpec, params: Params, where: str, do: str) -> None:

@@ -135,7 +135,7 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     if stop is None:
         return None
     spent = sum(
-        effort.of_steps(spec, len(past.steps), complete=past.state == SlotState.COMPLETE)
+        effort.trial_epochs(spec, len(past.steps), complete=past.state == SlotState.COMPLETE)
         for past in seen
     )
     if stop.max_epochs is not None and spent >= stop.max_epochs:

@@ -7,7 +7,7 @@ One trial in ``RANDOM`` is drawn at random, as in SMAC: otherwise ten poor trial
 process into corners of the space, which it leaves late. Accuracies are modelled by their logits and
 errors by their logarithms: then differences among good networks count, and networks of one
 configuration scatter about alike, whether they are good or bad. A pruned trial has an extrapolated
-score (``comparison.completed``), with the more noise the earlier it was pruned.
+score (``comparison.extrapolate``), with the more noise the earlier it was pruned.
 
 ``expected`` is the posterior mean of a configuration. The highest of many scores of single networks
 is lucky; the posterior mean also knows how far networks of one configuration scatter and what its
@@ -149,7 +149,7 @@ class KrigingBeliever(BaseSampler):
         if trial.number < self._n_startup or (trial.number + 1) % RANDOM == 0 or not scored:
             points = np.concatenate([self._cube.random(1, rng) for _ in range(_CLIMBED)])
         else:
-            scale = comparison.modelled(self._spec)
+            scale = comparison.surrogate_scale(self._spec)
             surrogate = Surrogate(self._cube, scored, maximize=self._spec.maximize, scale=scale)
             running = [t for t in trials if t.state == TrialState.RUNNING and t.params]
             process = surrogate.process
@@ -265,12 +265,14 @@ def expected(
     complete = [number for number, past in enumerate(trials) if _is_complete(past)]
     if spec.confirm is None or spec.confirm.by != "expected" or not complete:
         return {}
-    seen = comparison.completed(spec, trials)
+    seen = comparison.extrapolate(spec, trials)
     space = distributions(spec)
     optuna_trials = [frozen(spec, space, number, past) for number, past in enumerate(seen)]
     scored = [trial for trial, past in zip(optuna_trials, seen, strict=True) if _is_complete(past)]
     cube = cube_of(spec)
-    surrogate = Surrogate(cube, scored, maximize=spec.maximize, scale=comparison.modelled(spec))
+    surrogate = Surrogate(
+        cube, scored, maximize=spec.maximize, scale=comparison.surrogate_scale(spec)
+    )
     means, stds = surrogate.expected(cube.points([optuna_trials[number] for number in complete]))
     if n_series and spec.is_accuracy:
         shares = np.clip(means, 0.0, 1.0)

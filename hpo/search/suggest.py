@@ -48,12 +48,12 @@ def suggest(
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
-    fixed = {**spec.told(number), **(enqueued or {})}
+    fixed = {**spec.warm_start_params(number), **(enqueued or {})}
     fits = constraints.make_filter(spec, fixed)
     with quiet():
         blind = spec.sampler.name in _BLIND or not learns(spec)
         seen = [] if blind else visible(spec, number, trials)
-        seen = comparison.fenced(spec, comparison.completed(spec, seen))
+        seen = comparison.clip_outliers(spec, comparison.extrapolate(spec, seen))
         again = spec.sampler.name in _RETRIED or spec.sampler.is_own
         for attempt in range(ATTEMPTS if again else 1):
             params, attrs = _ask(spec, seen, sampler(spec, number, attempt, fits), fixed)

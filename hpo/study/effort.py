@@ -13,11 +13,11 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, Trial
 
 
-def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
-    """Epochs that a search trial has trained, from how many values it reported.
+def trial_epochs(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
+    """Return the epochs that a search trial has trained, from the number of its reported values.
 
-    Complete ones have trained all that there is, even where nothing is reported on the way. Of the
-    others, the first network gives its scores in training, every further network one value.
+    A complete trial has trained its whole budget, even where it reports nothing on the way. In the
+    others, the first network reports its scores in training, every further network one value.
 
     Examples:
         With 40 epochs per network, 12 values are 12 epochs, and 42 values three networks.
@@ -28,25 +28,25 @@ def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
 
 
 def step_numbers(spec: StudySpec) -> list[int]:
-    """What Optuna calls the steps of a trial: the epoch of a score, then one per network."""
+    """Return Optuna's step numbers of a trial: the epoch of each score, then one per network."""
     budget = spec.budget
     scored = range(every := budget.score_every or 1, budget.epochs, every)
     return [*scored, *range(budget.epochs, budget.epochs + budget.members)]
 
 
-def of_slot(spec: StudySpec, slot: Trial) -> int:
-    """Epochs of the networks of a slot that were trained; those under way are not known yet."""
+def slot_epochs(spec: StudySpec, slot: Trial) -> int:
+    """Return the epochs of a slot's trained networks, without the one in training."""
     if slot.phase == Phase.CONFIRM:
         return len(slot.members) * spec.confirm_epochs
     complete = slot.state == SlotState.COMPLETE
-    reported = of_steps(spec, len(slot.steps), complete=complete)
+    reported = trial_epochs(spec, len(slot.steps), complete=complete)
     return max(reported, len(slot.members) * spec.budget.epochs)
 
 
 def largest(spec: StudySpec) -> int:
-    """Epochs of the search if no trial is stopped early and it runs to its end.
+    """Return the epochs of the search if no trial ends early.
 
-    ``stop.max_epochs`` is seen by trials that begin a window later: see ``search.history``.
+    Trials see that ``stop.max_epochs`` is reached a window later: see ``search.history``.
     """
     budget = spec.budget
     trial = budget.members * budget.epochs
@@ -57,7 +57,7 @@ def largest(spec: StudySpec) -> int:
 
 
 def soonest(spec: StudySpec) -> int:
-    """Epochs that a trial trains at least, unless it fails: what pruner and race wait for."""
+    """Return the epochs that every trial trains before pruner or race may end it."""
     budget, options = spec.budget, spec.pruner.options
     least = budget.members * budget.epochs
     if spec.racing is not None:
@@ -69,22 +69,22 @@ def soonest(spec: StudySpec) -> int:
     return min(least, budget.epochs_at(-(-first // (budget.score_every or 1))))
 
 
-def of_all_confirmations(spec: StudySpec) -> int:
-    """Epochs of the confirmation, if there are as many configurations as it asks for."""
+def confirmation_epochs(spec: StudySpec) -> int:
+    """Return the epochs of the confirmation, if the search has enough complete trials."""
     if spec.confirm is None or not spec.selects:
         return 0
     return spec.confirm.top * spec.confirm.members * spec.confirm_epochs
 
 
 class Ending(StrEnum):
-    """Which of the two it was; the same words in every view."""
+    """How a trial ended early, in the words of every view."""
 
     CURVE = "curve cut short"
     NETWORKS = "not replicated further"
 
 
 def ending(spec: StudySpec, slot: Trial) -> Ending | None:
-    """How a trial ended early, whoever excluded it since; None of others."""
+    """Return how a trial ended early, even if it was excluded later; None for other trials."""
     state = slot.state
     if state == SlotState.EXCLUDED and slot.amendments:
         state = slot.amendments[-1].state
@@ -94,15 +94,15 @@ def ending(spec: StudySpec, slot: Trial) -> Ending | None:
 
 
 def networks(spec: StudySpec, slot: Trial) -> int:
-    """How many networks of a trial were trained to their end.
+    """Return the number of networks that a trial trained to their end.
 
-    A pruner that ends a trial at the last epoch of its first network ends it before that is stored.
+    If the pruner ends a trial at the last epoch of its first network, that network is not stored.
     """
     return max(len(slot.members), int(len(slot.steps) >= spec.budget.scores))
 
 
 def after(spec: StudySpec, slot: Trial) -> str:
-    """How far a trial came that ended early: ``5 of 60 epochs`` or ``1 of 4 networks``."""
+    """Return how far a trial came that ended early: ``5 of 60 epochs``, ``1 of 4 networks``."""
     how = ending(spec, slot)
     if how is None:
         return ""
@@ -112,10 +112,10 @@ def after(spec: StudySpec, slot: Trial) -> str:
 
 
 def epochs_text(spec: StudySpec, n_steps: int) -> str:
-    """``5 of 60 epochs``: how far a curve of so many values goes."""
+    """Return the length of a curve with ``n_steps`` values: ``5 of 60 epochs``."""
     return f"{spec.budget.epochs_at(n_steps)} of {spec.budget.epochs} epochs"
 
 
 def networks_text(spec: StudySpec, n: int) -> str:
-    """``1 of 4 networks``."""
+    """Return ``1 of 4 networks``."""
     return f"{n} of {spec.budget.members} networks"

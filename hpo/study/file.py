@@ -302,11 +302,11 @@ def _first_look(spec: StudySpec) -> dict[str, Any]:
 
 
 def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str) -> dict[str, Any]:
-    """Return a table with absolute paths and pins from its model, see ``TaskParams.resolved``."""
-    if not hasattr(model, "resolved"):
+    """Return a table with absolute paths and pins from its model, see ``TaskParams.resolve``."""
+    if not hasattr(model, "resolve"):
         return dict(table or {})
     try:
-        resolved = model.resolved(base)
+        resolved = model.resolve(base)
     except ValueError as error:
         raise SpecError(f"{where}: {error}") from None
     before, after = model.model_dump(mode="json"), resolved.model_dump(mode="json")

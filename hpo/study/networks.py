@@ -39,7 +39,7 @@ class Member:
     @property
     def solved(self) -> Solved | None:
         """The check of its time step; None of an objective that makes none."""
-        return facts.check_of(Solved, facts.SOLVED, self.info)
+        return facts.read_check(Solved, facts.SOLVED, self.info)
 
     @property
     def claimed(self) -> float:
@@ -49,7 +49,7 @@ class Member:
     @property
     def thermal(self) -> Thermal | None:
         """Its scores at other thermal powers; None where it was not scored at them."""
-        return facts.check_of(Thermal, facts.THERMAL, self.info)
+        return facts.read_check(Thermal, facts.THERMAL, self.info)
 
     @property
     def chips(self) -> tuple[float, ...]:
@@ -100,7 +100,7 @@ class Networks:
         """Return the claimed score and its standard error, once there is a score."""
         infos = [member.info for member in self.members] if spec.is_accuracy else []
         how: Any = {"validated": protocol == Protocol.VALIDATION, "folds": spec.task_params.folds}
-        return intervals.of_networks(self.scores, infos, **how)
+        return intervals.estimate_networks(self.scores, infos, **how)
 
     @property
     def thermal(self) -> Thermal | None:
@@ -141,11 +141,11 @@ class Confirmation(Networks):
     costs: tuple[float, ...] = ()
     """Means over the fresh seeds of the costs in ``[cost]``; before there are any, those of the
     search trial."""
-    told: Mapping[str, float] = field(default_factory=dict)
-    """Likewise all costs of the objective, by name."""
+    all_costs: Mapping[str, float] = field(default_factory=dict)
+    """Means over the fresh seeds of all costs of the objective, by name."""
     members: tuple[Member, ...]
     """One per settled fresh seed."""
-    wanted: int
+    n_seeds: int
     """Number of fresh seeds in all."""
     failed: int
 
@@ -191,11 +191,11 @@ class Confirmation(Networks):
         """Steps per input point of the training, and of ``step_scores``."""
         return max((solved.trained_steps_per_point for solved in self.checks), default=None)
 
-    def told_of(self, spec: StudySpec) -> dict[str, Any]:
+    def record(self, spec: StudySpec) -> dict[str, Any]:
         """Return the value of Optuna's user attribute ``hpo:confirmed``."""
         facts: dict[str, Any] = {"trial": self.source, "mean": self.mean, "std": self.std}
         facts |= {"scores": self.scores, "failed": self.failed}
-        facts |= {"cost": spec.told_costs(self.costs)} if self.costs else {}
+        facts |= {"cost": spec.cost_record(self.costs)} if self.costs else {}
         facts |= {"step_scores": self.step_scores} if self.checked else {}
         known = thermal_record(self.thermal)
         return facts | ({"thermal": known} if known else {})
@@ -203,7 +203,7 @@ class Confirmation(Networks):
     @property
     def complete(self) -> bool:
         """Whether every fresh seed is settled."""
-        return len(self.members) + self.failed == self.wanted
+        return len(self.members) + self.failed == self.n_seeds
 
 
 def others(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, float]:

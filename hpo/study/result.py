@@ -133,8 +133,8 @@ class Result:
         return self.snapshot.confirm
 
     @property
-    def every(self) -> tuple[Trial, ...]:
-        """Both."""
+    def all_trials(self) -> tuple[Trial, ...]:
+        """The trials of the search, then the trainings of the confirmation."""
         return (*self.search, *self.confirm)
 
     @cached_property
@@ -151,14 +151,14 @@ class Result:
             begun=begun,
             enqueued=len(waiting) - begun,
             ended={key: named[key] for key in sorted(named, key=_by_state) if key[0] in SETTLED},
-            epochs=sum(effort.of_slot(spec, trial) for trial in self.search),
-            confirmation_epochs=sum(effort.of_slot(spec, trial) for trial in self.confirm),
+            epochs=sum(effort.slot_epochs(spec, trial) for trial in self.search),
+            confirmation_epochs=sum(effort.slot_epochs(spec, trial) for trial in self.confirm),
         )
 
     @property
     def utilisation(self) -> Mapping[Phase, Utilisation]:
         """Utilisation of the workers in search and confirmation, where known."""
-        return utilisation(self.every)
+        return utilisation(self.all_trials)
 
     @property
     def enqueued(self) -> list[int]:
@@ -169,12 +169,12 @@ class Result:
     def other_numerics(self) -> tuple[int, int]:
         """Number of trainings on a machine that may round differently from the first one's, and
         number of trainings whose machine is known."""
-        machines = [t.lineage["numerics"] for t in self.every if "numerics" in t.lineage]
+        machines = [t.lineage["numerics"] for t in self.all_trials if "numerics" in t.lineage]
         return sum(machine != machines[0] for machine in machines), len(machines)
 
     def ended(self, state: SlotState) -> list[Trial]:
         """Return the trials and confirmation trainings that ended in a state."""
-        return [trial for trial in self.every if trial.state == state]
+        return [trial for trial in self.all_trials if trial.state == state]
 
     @property
     def failed(self) -> list[Trial]:
@@ -184,10 +184,10 @@ class Result:
     @cached_property
     def stuck(self) -> list[Trial]:
         """Trials that stopped the study because they lost too many workers."""
-        return [trial for trial in self.every if trial.is_stuck]
+        return [trial for trial in self.all_trials if trial.is_stuck]
 
-    def called(self, trial: Trial) -> str:
-        """``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
+    def label(self, trial: Trial) -> str:
+        """Return the name of a trial: ``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
         confirm = self.spec.confirm
         return slot_name(trial.number, trial.source, confirm.members if confirm else None)
 
@@ -298,8 +298,8 @@ class Result:
         return Headline(estimate=claim, costs=spec.named_costs(best.costs), **facts)
 
     @property
-    def wanted(self) -> int:
-        """Number of confirmation trainings in all, as known now."""
+    def n_confirmations(self) -> int:
+        """Number of confirmation trainings in all, for the present ranking."""
         confirm = self.spec.confirm
         return 0 if confirm is None else min(confirm.top, len(self.ranking)) * confirm.members
 
@@ -387,24 +387,24 @@ def _by_state(key: tuple[SlotState, str]) -> tuple[int, str]:
 
 
 def _confirmation(
-    result: Result, trial: Trial, fresh: Sequence[Trial], wanted: int
+    result: Result, trial: Trial, fresh: Sequence[Trial], n_seeds: int
 ) -> Confirmation:
     spec, claimed = result.spec, result.claimed(trial)
     scored = [own for own in fresh if own.score is not None and own.members]
-    known = told_costs(spec, *scored)
+    known = mean_costs(spec, *scored)
     return Confirmation(
         source=trial.number,
         params=trial.params,
         search_score=claimed if claimed is not None else math.nan,
         costs=tuple(known.get(n, cost) for n, cost in spec.named_costs(trial.costs).items()),
-        told=known,
+        all_costs=known,
         members=tuple(own.members[0] for own in scored),
-        wanted=wanted,
+        n_seeds=n_seeds,
         failed=sum(own.state == SlotState.FAILED for own in fresh),
     )
 
 
-def told_costs(spec: StudySpec, *trials: Trial) -> dict[str, float]:
+def mean_costs(spec: StudySpec, *trials: Trial) -> dict[str, float]:
     """Return mean costs over the networks of trials, by name, of all that the objective has."""
     costs = {}
     for name in spec.objective_impl.costs if spec.costs else ():

@@ -269,7 +269,7 @@ class StudySpec(Table):
         present = self.present({name: value for name, value in inside.items() if value is not None})
         return {name: present[name] for name in items if name in present}
 
-    def told(self, number: int) -> dict[str, ParamValue]:
+    def warm_start_params(self, number: int) -> dict[str, ParamValue]:
         """Return the parameters that ``[warm_start]`` gives trial ``number``; {} if none."""
         points = (self.warm_start and self.warm_start.points) or ()
         return self.in_space(points[number]) if number < len(points) else {}
@@ -339,7 +339,7 @@ class StudySpec(Table):
         """Whether scores are accuracies, shown in per cent."""
         return self.objective_impl.metric == "accuracy"
 
-    def told_costs(self, costs: Sequence[float]) -> float | dict[str, float] | None:
+    def cost_record(self, costs: Sequence[float]) -> float | dict[str, float] | None:
         """Return costs as records have them: a number of one, numbers by name of several.
 
         None where there are none: in a study without ``[cost]``, and of a trial that failed.

@@ -204,7 +204,7 @@ def warm_start_text(spec: StudySpec) -> str:
     last = min(warm.count, spec.budget.trials) - 1
     first = f"trials 0 to {last} begin" if last else "trial 0 begins"
     reported = spec.reported_params
-    is_reported = reported and reported.items() <= spec.told(0).items()
+    is_reported = reported and reported.items() <= spec.warm_start_params(0).items()
     points = "the reported point" if is_reported else "points of the file"
     source = "an earlier study" if warm.study == NEAREST else warm.study
     return f"{first} with " + (f"the best of {source}" if warm.study else points)

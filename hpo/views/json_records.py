@@ -25,7 +25,7 @@ _POINT = ("number", "score", "cost", "params")
 
 _MEMBER = ("member", "seed", "score", "diverged", "seconds", "info")
 
-_CONFIRMED = ("wanted", "failed", "scores", "checked", "step_scores", "step_mean", "step_std")
+_CONFIRMED = ("failed", "scores", "checked", "step_scores", "step_mean", "step_std")
 
 _TRIAL = (
     *("phase", "number", "source", "state", "score", "cost", "params", "members", "steps"),
@@ -64,7 +64,7 @@ def _picked(item: object, *names: str) -> dict[str, Any]:
 
 def _scored(spec: StudySpec, slot: Trial, names: Iterable[str]) -> dict[str, Any]:
     """Return some attributes of a trial; ``cost`` is a number, or several numbers by name."""
-    values: dict[str, Any] = {**vars(slot), "cost": spec.told_costs(slot.costs)}
+    values: dict[str, Any] = {**vars(slot), "cost": spec.cost_record(slot.costs)}
     return {name: values[name] for name in names}
 
 
@@ -140,7 +140,7 @@ def summary(item: Listed, result: Result | None) -> dict[str, Any]:
         values = {
             "epochs": result.progress.epochs,
             "best_score": best and result.claimed(best),
-            "best_cost": best and spec.told_costs(best.costs),
+            "best_cost": best and spec.cost_record(best.costs),
             "confirmed": confirmed and _tested(spec, confirmed),
             "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
             "metric": spec.objective_impl.metric,
@@ -158,13 +158,13 @@ def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         "n": len(item.scores),
         **_picked(item, "checked", "step_mean"),
         "thermal": networks.thermal_record(item.thermal),
-        "cost": spec.told_costs(item.costs),
+        "cost": spec.cost_record(item.costs),
     }
 
 
 def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     """Return a confirmation; ``scores`` are the claim, on the solved equation if ``checked``."""
-    cost = {"cost": spec.told_costs(item.costs), "costs": item.told} if item.costs else {}
+    cost = {"cost": spec.cost_record(item.costs), "costs": item.all_costs} if item.costs else {}
     chips = networks.chip_yield(spec, item.simulated)
     low, high = chips.interval if chips else (None, None)
     share = chips and {**asdict(chips), "share": chips.share, "low": low, "high": high}
@@ -173,6 +173,7 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         **_picked(item, "source", "params", "search_score", "mean", "std"),
         "n": len(item.scores),
         "estimate": item.estimate(spec).record() if item.scores else None,
+        "wanted": item.n_seeds,
         **_picked(item, *_CONFIRMED),
         "step_gap": item.step_mean - item.mean if item.checked else None,
         **_picked(item, "unsettled", "steps_per_point", "trained_steps_per_point"),
@@ -191,7 +192,7 @@ def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, An
     names = (*_MEMBER, "curve", "loss_curve") if curves else _MEMBER
     return {
         **_scored(spec, slot, _TRIAL),
-        "epochs": effort.of_slot(spec, slot),
+        "epochs": effort.slot_epochs(spec, slot),
         "ended": effort.ending(spec, slot),
         "members": [_picked(member, *names) for member in slot.members],
         "amendments": [item.stored() for item in slot.amendments],
@@ -207,7 +208,7 @@ def lineage(result: Result) -> dict[str, str]:
     Durations are omitted.
     """
     values: dict[str, Counter[str]] = {}
-    for trial in result.every:
+    for trial in result.all_trials:
         for key, value in _flat(trial.lineage):
             values.setdefault(key, Counter())[str(value)] += 1
     return {key: _counted(counts) for key, counts in sorted(values.items())}

@@ -6,7 +6,7 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 
 from hpo.study.networks import Confirmation
-from hpo.study.result import Front, Result, told_costs
+from hpo.study.result import Front, Result, mean_costs
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
@@ -55,7 +55,7 @@ def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
     if item is not None:
         scored = formatting.score_text(spec, item.mean, item.std) if item.scores else NOTHING
         facts |= {CONFIRMED: scored, SEEDS: _seeds(item), **caveats.cells(spec, item)}
-    values = item.told if item and item.scores else told_costs(spec, trial)
+    values = item.all_costs if item and item.scores else mean_costs(spec, trial)
     cells = {name: formatting.amount(values[name]) for name in costs(result) if name in values}
     return facts, _labelled(cells), _parameters(spec, trial.params)
 
@@ -82,5 +82,5 @@ def _parameters(spec: StudySpec, params: Mapping[str, ParamValue]) -> _Cells:
 def _seeds(item: Confirmation) -> str:
     """Count the fresh seeds: ``10``, or ``8 of 10, 2 failed``."""
     n = str(len(item.scores))
-    n += f" of {item.wanted}" if len(item.scores) < item.wanted else ""
+    n += f" of {item.n_seeds}" if len(item.scores) < item.n_seeds else ""
     return n + (f", {item.failed} failed" if item.failed else "")

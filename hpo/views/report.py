@@ -54,7 +54,7 @@ def html(
     ``others`` are the existing studies that its figure overlays, ``kept`` is the confusion matrix
     of its stored network. ``notices`` stand at the top.
     """
-    spec, trained = result.spec, sum(trial.seconds for trial in result.every)
+    spec, trained = result.spec, sum(trial.seconds for trial in result.all_trials)
     sections = [section for section in _sections(result, others, kept) if section]
     plots = [part for section in sections for part in section.parts if isinstance(part, Plot)]
     return render(
@@ -266,7 +266,7 @@ def _ended(result: Result, state: SlotState) -> Section | None:
         return None
     rows = [
         {
-            "trial": result.called(trial),
+            "trial": result.label(trial),
             "score": formatting.score_cell(result.spec, trial),
             "worker": trial.worker or ranking.NOTHING,
             "message": _message(trial.message or ""),

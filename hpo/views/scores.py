@@ -96,7 +96,7 @@ def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
     Epochs are cumulated by trial number, so they do not depend on the number of workers. The unit
     of time fits its range.
     """
-    spent = accumulate(effort.of_slot(result.spec, trial) for trial in result.search)
+    spent = accumulate(effort.slot_epochs(result.spec, trial) for trial in result.search)
     epochs = {trial.number: float(n) for trial, n in zip(result.search, spent, strict=True)}
     numbers = {trial.number: float(trial.number) for trial in result.search}
     began, now = result.snapshot.created_at, result.snapshot.now

@@ -260,7 +260,7 @@ def _confirmed(result: Result, confirmed: Confirmation) -> str:
         tested = sum(bool(item.scores) for item in result.confirmations)
         if not pareto.holds(spec, confirmed.mean):
             text = f"none of {tested} confirmed trials holds the reported score; the best: {text}"
-    text += " fresh seeds" if n == confirmed.wanted else f" of {confirmed.wanted} fresh seeds"
+    text += " fresh seeds" if n == confirmed.n_seeds else f" of {confirmed.n_seeds} fresh seeds"
     if confirmed.failed:
         text += f" ({confirmed.failed} failed)"
     if not confirmed.complete:
@@ -302,7 +302,7 @@ def _at_cost(spec: StudySpec, item: Confirmation) -> str:
         return ""
     named = spec.named_costs(item.costs)
     text = f" at {formatting.quantities(named)}"
-    others = {name: value for name, value in item.told.items() if name not in named}
+    others = {name: value for name, value in item.all_costs.items() if name not in named}
     return f"{text} ({formatting.quantities(others)})" if others else text
 
 

@@ -62,7 +62,7 @@ class StudyNetwork:
     @property
     def name(self) -> str:
         """``trial 12, member 0``, or ``trial 7, fresh seed 3 of 10``."""
-        name = self.result.called(self.slot)
+        name = self.result.label(self.slot)
         return name if self.confirmed else f"{name}, member {self.stored.member}"
 
     @property

@@ -190,7 +190,7 @@ def _record(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     """Return the entry of ``hpo:confirmed`` for a configuration: its scores and their limits."""
     facts = json_records.confirmation(spec, item)
     more = {name: facts[name] for name in ("chips", "yield", "warning") if facts[name]}
-    return item.told_of(spec) | more
+    return item.record(spec) | more
 
 
 def _escaped(text: str) -> str:

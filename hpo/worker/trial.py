@@ -203,7 +203,7 @@ class TrialRun:
 
         outcome = self._spec.objective_impl.evaluate(
             self._spec.params(suggestion.params, epochs=epochs),
-            task=self._spec.task_params.of_member(index),
+            task=self._spec.task_params.for_member(index),
             protocol=protocol,
             member_seed=seed,
             on_epoch=self._on_epoch(index, epochs, saved, seconds),
@@ -212,7 +212,7 @@ class TrialRun:
         constraints.check_costs(self._spec, suggestion.params, outcome.info)
         member = member_of(index, seed, outcome, seconds())
         for score in (member.score, *([member.solved.score] if member.solved else [])):
-            self._spec.objective_impl.checked(score)
+            self._spec.objective_impl.check_score(score)
         if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
         else:
@@ -254,7 +254,7 @@ class TrialRun:
             score = progress.score
             if score is not None:
                 epoch = f"score of epoch {progress.epoch}"
-                score = self._spec.objective_impl.checked(score, epoch)
+                score = self._spec.objective_impl.check_score(score, epoch)
                 curve.append(score)
             if self._course is not None:
                 self._course.epoch(index, score)
@@ -305,7 +305,7 @@ def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member
     Raises:
         ValueError: the result cannot be scored or stored.
     """
-    info = json.loads(json.dumps(facts.told_info(outcome), allow_nan=False))
+    info = json.loads(json.dumps(facts.member_info(outcome), allow_nan=False))
     return Member(
         member=index,
         seed=seed,

@@ -60,7 +60,7 @@ class OwnSeriesParams(SeriesParams):
         ),
     ] = None
 
-    def resolved(self, base: Path) -> Self:
+    def resolve(self, base: Path) -> Self:
         """With an absolute path and the hash of the data, which is checked as a whole."""
         path = Path(os.path.abspath(base / os.path.expanduser(self.path)))
         here = self.model_copy(update={"path": str(path)})

@@ -136,7 +136,7 @@ class FileParams(RecordedParams):
 
         return digest(self.files)
 
-    def resolved(self, base: Path) -> Self:
+    def resolve(self, base: Path) -> Self:
         """With an absolute path and the hash of the data, which is checked as a whole."""
         task = self
         if self.path is not None:
@@ -201,7 +201,7 @@ def load(task: RecordedParams, *, protocol: Protocol, member_seed: int) -> Split
     from hpo.objectives.tasks.data import Split
     from hpo.objectives.tasks.splitting import for_member
 
-    found = _once(task.of_member(0)) if task.pinned else halves(task, task.verified())
+    found = _once(task.for_member(0)) if task.pinned else halves(task, task.verified())
     train, score = for_member(
         found.train,
         found.test,

@@ -40,7 +40,7 @@ class SplitTaskParams(TaskParams):
         """See ``TaskParams``."""
         return self.validation_folds
 
-    def of_member(self, number: int) -> Self:
+    def for_member(self, number: int) -> Self:
         """See ``TaskParams``."""
         if self.folds == 1:
             return self

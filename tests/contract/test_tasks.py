@@ -86,14 +86,14 @@ def test_a_member_alone_decides_what_validates(task: TaskParams) -> None:
 def test_members_are_scored_on_folds_in_turn(task: TaskParams) -> None:
     folded = task.model_copy(update={"validation_folds": 3})
     whole = rows(split_of(folded, Protocol.CONFIRM).train)
-    every = [split_of(folded.of_member(k), Protocol.VALIDATION, seed=k) for k in range(6)]
+    every = [split_of(folded.for_member(k), Protocol.VALIDATION, seed=k) for k in range(6)]
     for turn in (every[:3], every[3:]):
         assert rows(turn[0].score) | rows(turn[1].score) | rows(turn[2].score) == whole
         assert sum(len(split.score) for split in turn) == len(turn[0].train) + len(turn[0].score)
         assert not any(rows(split.train) & rows(split.score) for split in turn)
     assert rows(every[0].score) != rows(every[3].score), "the next turn has folds of its own"
-    assert equal(every[1], split_of(folded.of_member(1), Protocol.VALIDATION, seed=9))
-    assert task.of_member(4) is task
+    assert equal(every[1], split_of(folded.for_member(1), Protocol.VALIDATION, seed=9))
+    assert task.for_member(4) is task
 
 
 def test_what_is_said_is_what_is_read(task: TaskParams) -> None:
@@ -140,7 +140,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_stored_task_is_resolved_to_itself(in_files: TaskParams) -> None:
-    assert in_files.resolved(Path("/elsewhere")) == in_files
+    assert in_files.resolve(Path("/elsewhere")) == in_files
     assert isinstance(in_files, FileParams)
     assert in_files.digest() == in_files.sha256
 

@@ -67,7 +67,13 @@ def test_the_best_of_another_study_that_fit_are_taken(database_url: str) -> None
         most = dearest.members[0].info["energy_pj"]
         ledger.register(toys("second", **begun, constraints={"energy_pj": most - 0.01}))
         spec = ledger.snapshot("second").spec
-        assert 0 < len(points := [spec.told(k) for k in range(6) if spec.told(k)]) < 6
+        assert (
+            0
+            < len(
+                points := [spec.warm_start_params(k) for k in range(6) if spec.warm_start_params(k)]
+            )
+            < 6
+        )
         assert dearest.params not in points
         ledger.register(toys("third", **begun, constraints={"energy_pj": most}))
 

@@ -61,7 +61,7 @@ def measured(
     path = directory / "devices.csv"
     lines = [",".join(names), *(",".join(map(repr, row)) for row in rows)]
     path.write_text("\n".join(lines))
-    return Variability(devices=str(path)).resolved(directory)
+    return Variability(devices=str(path)).resolve(directory)
 
 
 # --- what a chip computes -------------------------------------------------------------------------

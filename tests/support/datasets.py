@@ -94,7 +94,7 @@ WRITTEN: dict[str, Callable[[Path], dict[str, str]]] = {
 
 def task(name: str, folder: Path, **options: Any) -> TaskParams:
     """A task on data of its own in ``folder``, as a study stores it."""
-    return TASKS[name](**{"name": name, **WRITTEN[name](folder), **options}).resolved(folder)
+    return TASKS[name](**{"name": name, **WRITTEN[name](folder), **options}).resolve(folder)
 
 
 def stand_in(study: str, folder: Path) -> list[str]:

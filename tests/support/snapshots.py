@@ -12,7 +12,7 @@ from typing import Any
 from workers import toy_spec
 
 from hpo.objectives.contract import Outcome, Solved, Thermal
-from hpo.objectives.facts import told_info
+from hpo.objectives.facts import member_info
 from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
@@ -137,7 +137,7 @@ def solved(score: float, **changes: Any) -> Solved:
 
 def solved_info(check: Solved) -> dict[str, Any]:
     """What a member's ``info`` keeps of it."""
-    return told_info(Outcome(score=check.score, solved=check))
+    return member_info(Outcome(score=check.score, solved=check))
 
 
 def thermal(**changes: Any) -> Thermal:

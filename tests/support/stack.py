@@ -93,7 +93,7 @@ class Stack:
 
     def build(self) -> None:
         """Build the image from the sources as they are now."""
-        self.source = source.revision_of(ROOT)
+        self.source = source.checkout_revision(ROOT)
         self.compose("build", "workers", timeout_s=BUILD_S)
 
     def up(self, *services: str) -> None:

@@ -38,7 +38,7 @@ _HTML = '<pre style="white-space: pre; overflow-x: auto; line-height: 1.25">{cod
 
 def settled(result: Result) -> list[Trial]:
     """Return the settled trials of search and confirmation, oldest first."""
-    trials = [s for s in result.every if s.state != SlotState.RUNNING]
+    trials = [s for s in result.all_trials if s.state != SlotState.RUNNING]
     return sorted(trials, key=lambda trial: (trial.settled_at or result.snapshot.now, _key(trial)))
 
 
@@ -123,10 +123,10 @@ def settled_line(result: Result, trial: Trial, count: int) -> str:
     """
     score = formatting.score_cell(result.spec, trial)
     if trial.phase == Phase.CONFIRM:
-        head = f"[confirmation {count}/{result.wanted}] {result.called(trial)}"
+        head = f"[confirmation {count}/{result.n_confirmations}] {result.label(trial)}"
     else:
         state = state_name(result.spec, trial)
-        head = f"[{count}/{result.progress.trials}] {result.called(trial)} {state}"
+        head = f"[{count}/{result.progress.trials}] {result.label(trial)} {state}"
     if trial.state == SlotState.FAILED:
         return f"{head}: {formatting.last_line(trial.message)}"
     if trial.phase == Phase.CONFIRM:
@@ -270,5 +270,5 @@ def trial_lines(result: Result, trials: Sequence[Trial]) -> list[str]:
         if trial.state == SlotState.FAILED:
             text = formatting.last_line(trial.message)
         score = formatting.score_cell(result.spec, trial)
-        rows.append([result.called(trial), state_name(result.spec, trial), score, text])
+        rows.append([result.label(trial), state_name(result.spec, trial), score, text])
     return text_tables.columns(rows)

@@ -36,7 +36,7 @@ def sentences(result: Result) -> list[str]:
     lines.append(verdict.progress(result))
     if result.confirm:
         settled = sum(len(c.scores) + c.failed for c in result.confirmations)
-        lines.append(f"{settled} of {result.wanted} confirmations settled")
+        lines.append(f"{settled} of {result.n_confirmations} confirmations settled")
     return [*lines, *edge_lines(result)]
 
 
@@ -122,13 +122,13 @@ def failures(result: Result, storage: str = "") -> list[str]:
     for state in (SlotState.FAILED, SlotState.EXCLUDED):
         if trials := result.ended(state):
             lines.append(f"{len(trials)} {state}; the last:")
-            last = [(result.called(t), formatting.last_line(t.message)) for t in trials[-3:]]
+            last = [(result.label(t), formatting.last_line(t.message)) for t in trials[-3:]]
             lines += [f"  {called}: {message}" for called, message in last]
         if trials and state == SlotState.FAILED:
             one = f" --trial {_searched(trials[-1])}" if len(trials) == 1 else ""
             lines.append(f"  after fixing the cause: hpo retry {name}{one}{storage}")
     return lines + [
-        f"{result.called(trial)} has lost {trial.losses} workers so far; if it crashes them, "
+        f"{result.label(trial)} has lost {trial.losses} workers so far; if it crashes them, "
         f"exclude it: hpo exclude {name} --trial {trial.number}{storage}"
         for trial in result.search
         if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES

@@ -27,7 +27,7 @@ def recording(tmp_path: Path) -> TaskParams:
     """Series of 2 to 5 points of 2 channels, in 3 classes."""
     labels = recordings.labels()
     recordings.save_csv(tmp_path / "unequal", recordings.unequal(), labels)
-    return ArraysParams(path="unequal", pad="before").resolved(tmp_path)
+    return ArraysParams(path="unequal", pad="before").resolve(tmp_path)
 
 
 def some(objective: LayeredObjective[Any], chance: np.random.Generator) -> Any:

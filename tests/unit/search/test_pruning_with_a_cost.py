@@ -10,7 +10,7 @@ from searches import SAMPLERS, ended
 from workers import toy_spec
 
 from hpo.search import options
-from hpo.search.comparison import completed
+from hpo.search.comparison import extrapolate
 from hpo.search.history import view
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
@@ -126,7 +126,7 @@ def test_samplers_learn_from_what_was_pruned(
     spec = two(sampler=SAMPLERS[sampler], pruner=pruner, cost=cost)
     past = after(spec, *DEAR, (8, 0.1), *CHEAP, (3, 0.2), (3, 0.25), (4, 0.1))
     assert {p.state for p in past} == {SlotState.COMPLETE, SlotState.PRUNED}
-    study = view(spec, completed(spec, past), None)  # type: ignore[arg-type]
+    study = view(spec, extrapolate(spec, past), None)  # type: ignore[arg-type]
     seen = study.get_trials(deepcopy=False)
     assert {trial.state.name for trial in seen} == {"COMPLETE"}
     assert all(len(trial.values) == 1 + len(spec.costs) for trial in seen)

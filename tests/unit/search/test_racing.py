@@ -98,15 +98,15 @@ def test_scores_of_fewer_networks_are_corrected_for_hard_seeds() -> None:
     spec = raced()
     whole = trial(spec, 0.7, 0.6, 0.6, 0.6, 0.6, 0.6)
     short, pruned = trial(spec, 0.68), stopped(0.1, 0.2)
-    told = comparison.completed(spec, [whole, short, pruned])
+    told = comparison.extrapolate(spec, [whole, short, pruned])
     assert told[0] == whole
     assert told[2] == pruned
     assert told[1].state == SlotState.COMPLETE
     assert told[1].score == pytest.approx(0.68 + (whole.score or 0) - 0.7)
-    assert comparison.completed(spec, [short])[0].score == 0.68, (
+    assert comparison.extrapolate(spec, [short])[0].score == 0.68, (
         "nothing is known of the others yet"
     )
-    assert comparison.completed(toy_spec(), [short]) == [short]
+    assert comparison.extrapolate(toy_spec(), [short]) == [short]
 
 
 def test_a_sampler_learns_from_those_that_left_the_race() -> None:
@@ -136,14 +136,14 @@ def test_a_pruner_judges_the_first_curve_alone() -> None:
 
 def test_epochs_of_trials() -> None:
     spec = raced()
-    counts = [effort.of_steps(spec, n) for n in (0, 2, 4, 5, 9)]
+    counts = [effort.trial_epochs(spec, n) for n in (0, 2, 4, 5, 9)]
     assert counts == [0, 2, 4, 8, 24]
-    assert effort.of_steps(spec, 0, complete=True) == 24 == effort.largest(spec) // 24
+    assert effort.trial_epochs(spec, 0, complete=True) == 24 == effort.largest(spec) // 24
     rarely = toy_spec(
         pruner={"name": "median"}, budget={"epochs": 4, "score_every": 3, "members": 3}
     )
     steps = range(5)
-    assert [effort.of_steps(rarely, n) for n in steps] == [0, 3, 4, 8, 12]
+    assert [effort.trial_epochs(rarely, n) for n in steps] == [0, 3, 4, 8, 12]
     assert effort.step_numbers(rarely) == [3, 4, 5, 6]
     assert effort.soonest(rarely) == 3
 
@@ -152,7 +152,7 @@ def test_epochs_of_trials() -> None:
 def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
     spec = raced(sampler={"name": sampler}, pruner={"name": "median"}, racing=None)
     whole = [ended(0.1, 0.2, 0.3, score) for score in (0.5, 0.7, 0.9)]
-    told = comparison.completed(spec, [*whole, stopped(0.1, 0.15)])
+    told = comparison.extrapolate(spec, [*whole, stopped(0.1, 0.15)])
     assert told[:3] == whole
     assert told[3].state == SlotState.COMPLETE
     assert told[3].score == pytest.approx(0.15 + 0.5), "the median gain from step 2 on"
@@ -162,17 +162,17 @@ def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
 def test_the_longest_curves_stand_for_complete_ones_as_long_as_there_is_none() -> None:
     spec = raced(sampler={"name": "kriging-believer"}, pruner={"name": "median"}, racing=None)
     longer = [stopped(0.1, 0.2, 0.5), stopped(0.1, 0.4, 0.9)]
-    told = comparison.completed(spec, [*longer, stopped(0.1, 0.15)])
+    told = comparison.extrapolate(spec, [*longer, stopped(0.1, 0.15)])
     assert [past.state for past in told] == [SlotState.COMPLETE] * 3
     assert [past.score for past in told] == pytest.approx([0.5, 0.9, 0.15 + 0.4])
     distances = [past.suggestion.attrs["extrapolated"] for past in told]
     assert distances == pytest.approx([0.0, 0.0, math.log(3 / 2)])
-    assert comparison.completed(spec, []) == []
+    assert comparison.extrapolate(spec, []) == []
     whole = ended(0.1, 0.2, 0.3, 0.6)
-    assert comparison.completed(spec, [whole, longer[0]])[1].score == pytest.approx(0.5 + 0.3)
+    assert comparison.extrapolate(spec, [whole, longer[0]])[1].score == pytest.approx(0.5 + 0.3)
 
 
 def test_tpe_knows_of_pruned_trials_itself() -> None:
     spec = raced(sampler={"name": "tpe"}, pruner={"name": "median"}, racing=None)
     seen = [trial(spec, 0.5), stopped(0.1, 0.2)]
-    assert comparison.completed(spec, seen) == seen
+    assert comparison.extrapolate(spec, seen) == seen

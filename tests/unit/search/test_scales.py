@@ -54,16 +54,19 @@ class Maximised(ToyObjective):
 
 def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None:
     accuracies = toy_spec()
-    assert (comparison.modelled(accuracies), comparison.gained(accuracies)) == (LOGIT, LINEAR)
-    assert (comparison.modelled(narma10), comparison.gained(narma10)) == (LOG, LOG)
+    assert (comparison.surrogate_scale(accuracies), comparison.gain_scale(accuracies)) == (
+        LOGIT,
+        LINEAR,
+    )
+    assert (comparison.surrogate_scale(narma10), comparison.gain_scale(narma10)) == (LOG, LOG)
     vars(accuracies)["objective_impl"] = Maximised()
-    assert comparison.modelled(accuracies) is LINEAR, "what is maximised is no error"
+    assert comparison.surrogate_scale(accuracies) is LINEAR, "what is maximised is no error"
 
 
 def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec) -> None:
     half, late = narma10.budget.scores // 2, narma10.budget.scores - narma10.budget.scores // 2
     whole = curve(narma10, *[0.8] * half, *[0.2] * late)
-    found = comparison.completed(narma10, [whole, curve(narma10, *[0.1] * half)])
+    found = comparison.extrapolate(narma10, [whole, curve(narma10, *[0.1] * half)])
     assert found[1].score == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
 
 
@@ -73,7 +76,7 @@ def test_errors_of_fewer_networks_are_corrected_by_a_factor(narma10: StudySpec) 
     spec = narma10.model_copy(update={"budget": budget, "racing": raced})
     whole = curve(spec, *[0.4] * budget.scores, 0.3, 0.2)
     short = replace(curve(spec, *[0.1] * budget.scores), state=SlotState.PRUNED)
-    found = comparison.completed(spec, [whole, short])
+    found = comparison.extrapolate(spec, [whole, short])
     assert found[1].score == pytest.approx(0.05), "and not 0.1 - 0.2"
 
 

@@ -11,15 +11,15 @@ import snapshots
 from snapshots import member, solved, thermal
 
 from hpo.objectives.contract import Outcome
-from hpo.objectives.facts import told_info
+from hpo.objectives.facts import member_info
 from hpo.study.networks import Confirmation, Yield, chip_yield
 
 
 def confirmation(*outcomes: Outcome) -> Confirmation:
     """Of networks that were trained with these outcomes."""
-    members = [replace(member(i, (o.score,)), info=told_info(o)) for i, o in enumerate(outcomes)]
+    members = [replace(member(i, (o.score,)), info=member_info(o)) for i, o in enumerate(outcomes)]
     given: dict[str, Any] = {"source": 0, "params": {}, "search_score": 0.95, "failed": 0}
-    return Confirmation(members=tuple(members), wanted=len(members), **given)
+    return Confirmation(members=tuple(members), n_seeds=len(members), **given)
 
 
 def test_a_gap_counts_above_half_a_point_and_a_per_cent_of_other_scores() -> None:
@@ -91,7 +91,7 @@ STORED = {
 
 
 def test_checks_are_stored_under_flat_names_and_read_back() -> None:
-    assert told_info(CHECKED) == STORED
+    assert member_info(CHECKED) == STORED
     read = replace(member(0, (0.9,)), info=json.loads(json.dumps(STORED)))
     assert (read.solved, read.thermal, read.chips) == (
         CHECKED.solved,
@@ -112,7 +112,7 @@ def test_checks_are_stored_under_flat_names_and_read_back() -> None:
 )
 def test_an_objective_cannot_tell_of_the_checks_itself(name: str, what: str) -> None:
     with pytest.raises(ValueError, match=f"must not have '{name}', a name of the {what}, got"):
-        told_info(Outcome(score=0.9, info={name: 3}))
+        member_info(Outcome(score=0.9, info={name: 3}))
 
 
 @pytest.mark.parametrize(

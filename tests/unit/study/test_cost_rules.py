@@ -64,10 +64,13 @@ def test_one_cost_is_written_and_hashed_as_before_there_were_several() -> None:
 
 
 def test_records_tell_one_cost_as_a_number_and_several_by_name() -> None:
-    assert two().told_costs((2.5,)) == 2.5
-    assert two(cost=BOTH).told_costs((2.5, 300.0)) == {"energy_pj": 2.5, "n_synapses": 300.0}
+    assert two().cost_record((2.5,)) == 2.5
+    assert two(cost=BOTH).cost_record((2.5, 300.0)) == {"energy_pj": 2.5, "n_synapses": 300.0}
     assert (
-        two().told_costs(()) is two(cost=BOTH).told_costs(()) is toy_spec().told_costs(()) is None
+        two().cost_record(())
+        is two(cost=BOTH).cost_record(())
+        is toy_spec().cost_record(())
+        is None
     )
 
 
@@ -221,7 +224,7 @@ def fresh(source: int, mean: float, costs: tuple[float, ...]) -> Confirmation:
         search_score=mean,
         costs=costs,
         members=(member(0, (mean,)),),
-        wanted=1,
+        n_seeds=1,
         failed=0,
     )
 

@@ -96,7 +96,7 @@ def test_lists_and_single_numbers_are_points_of_layers() -> None:
         warm_start={"points": [{"tau_ns": [1, 2.0, 3.0]}, {"tau_ns": 4}, {"tau_ns.1": 5.0}]},
         reported={"score": 0.9, "source": "s", "params": {"tau_ns": 5.0, "s": 0.5}},
     )
-    assert [own.told(k) for k in range(4)] == [
+    assert [own.warm_start_params(k) for k in range(4)] == [
         {"tau_ns.0": 1.0, "tau_ns.1": 2.0, "tau_ns.2": 3.0},
         {"tau_ns.0": 4.0, "tau_ns.1": 4.0, "tau_ns.2": 4.0},
         {"tau_ns.1": 5.0},

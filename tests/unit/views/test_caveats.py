@@ -13,7 +13,7 @@ import snapshots
 from snapshots import solved, thermal
 
 from hpo.objectives.contract import Outcome, Solved, Thermal
-from hpo.objectives.facts import told_info
+from hpo.objectives.facts import member_info
 from hpo.study.file import validate
 from hpo.study.networks import Member
 from hpo.study.result import Result
@@ -33,7 +33,7 @@ def checked(member: Member, *checks: Check) -> Member:
     """A network, with what its checks found."""
     step = next((check for check in checks if isinstance(check, Solved)), None)
     warm = next((check for check in checks if isinstance(check, Thermal)), None)
-    info = told_info(Outcome(score=member.score, solved=step, thermal=warm))
+    info = member_info(Outcome(score=member.score, solved=step, thermal=warm))
     return replace(member, curve=(), info={**member.info, **info})
 
 

@@ -38,7 +38,7 @@ def test_parameters_come_last_where_a_short_line_is_cut() -> None:
     slots = [*DONE.search[8:10], *DONE.confirm[:1]]
     lines = live.trial_lines(DONE, slots)[1:]
     for line, slot in zip(lines, slots, strict=True):
-        assert line.startswith(DONE.called(slot))
+        assert line.startswith(DONE.label(slot))
         assert f" {state_name(DONE.spec, slot)} " in line
         assert f" {formatting.score_cell(DONE.spec, slot)} " in line[:76]
 

@@ -30,23 +30,23 @@ def test_a_checkout_tells_its_revision_and_whether_it_was_changed(
     _git(tmp_path, "add", "hpo/code.py")
     _git(tmp_path, "commit", "--quiet", "--message", "one")
     revision = _git(tmp_path, "rev-parse", "HEAD")
-    assert source.revision_of(tmp_path) == {"revision": revision, "dirty": False}
+    assert source.checkout_revision(tmp_path) == {"revision": revision, "dirty": False}
     (tmp_path / "untracked.txt").write_text("no result depends on it")
-    assert source.revision_of(tmp_path)["dirty"] is False
+    assert source.checkout_revision(tmp_path)["dirty"] is False
     (tmp_path / "hpo/code.py").write_text("2\n")
-    assert source.revision_of(tmp_path) == {"revision": revision, "dirty": True}
+    assert source.checkout_revision(tmp_path) == {"revision": revision, "dirty": True}
     monkeypatch.setenv("PATH", "")
     unknown = {"revision": "unknown (git does not answer)", "dirty": "unknown"}
-    assert source.revision_of(tmp_path) == unknown
+    assert source.checkout_revision(tmp_path) == unknown
 
 
 def test_an_installation_tells_what_it_was_made_from(tmp_path: Path) -> None:
     unknown = {"revision": "unknown (not a git checkout)", "dirty": "unknown"}
-    assert source.revision_of(tmp_path) == unknown
+    assert source.checkout_revision(tmp_path) == unknown
     (tmp_path / "hpo").mkdir()
     kept = {"revision": "0123", "dirty": True}
     (tmp_path / "hpo/revision.json").write_text(json.dumps(kept))
-    assert source.revision_of(tmp_path) == kept
+    assert source.checkout_revision(tmp_path) == kept
 
 
 def test_what_decides_last_bits_has_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
