@@ -14,7 +14,7 @@ from typing import Any
 
 from hpo.objectives.contract import Baseline, Objective
 
-if __name__ != "hpo.objectives":  # found in a checkout, as a second copy
+if __name__ != "hpo.objectives":  # a second copy, imported from a checkout
     raise ImportError("import hpo.objectives; a file of your own needs another name")
 
 BUILT_IN = {
@@ -31,7 +31,7 @@ _PREDICTS = "-prediction"
 
 
 def load(name: str) -> Objective[Any, Any]:
-    """The objective called ``name``, or the one at ``package.module:Class``.
+    """Return the objective called ``name``, or the one at ``package.module:Class``.
 
     Raises:
         LookupError: there is no such objective; the message lists those that exist.
@@ -44,77 +44,77 @@ def load(name: str) -> Objective[Any, Any]:
             f"unknown objective {name!r}. Built in: {known}; "
             f'your own is given as "package.module:Class"'
         )
-    found = imported(target, f"objective {name!r}", f". Built in: {known}")
-    if isinstance(found, type) and issubclass(found, _imported("hpo.objectives.device:Device")):
-        return _of_device(found, name, predicts)
-    concrete = isinstance(found, type) and not inspect.isabstract(found)
-    if predicts or not (concrete and issubclass(found, Objective)):
+    cls = import_class(target, f"objective {name!r}", f". Built in: {known}")
+    if isinstance(cls, type) and issubclass(cls, _import("hpo.objectives.device:Device")):
+        return _device_objective(cls, name, predicts)
+    concrete = isinstance(cls, type) and not inspect.isabstract(cls)
+    if predicts or not (concrete and issubclass(cls, Objective)):
         raise LookupError(
             f"{name!r} is not an Objective: derive a class from hpo.objectives.contract.Objective "
             f"and give it `evaluate`, or a device from hpo.objectives.device.Device"
         )
-    objective: Objective[Any, Any] = found()
+    objective: Objective[Any, Any] = cls()
     return objective
 
 
-def imported(target: str, what: str, known: str = "") -> Any:
-    """What is at ``package.module:Class``.
+def import_class(target: str, what: str, known: str = "") -> Any:
+    """Import ``package.module:Class``.
 
     Raises:
-        LookupError: nothing is; the text begins with ``what``, and ends with what is ``known``.
+        LookupError: the import fails; the message begins with ``what`` and ends with ``known``.
     """
     try:
-        return _imported(target)
+        return _import(target)
     except Exception as error:  # a user's module may do anything as it is imported
         why = str(error).rstrip(".")
         raise LookupError(f"{what} cannot be imported: {why}{known}") from error
 
 
 def sampler(name: str) -> Any:
-    """The class of somebody's own sampler at ``package.module:Class``; this knows no Optuna.
+    """Return the class of a user's sampler at ``package.module:Class``, without importing Optuna.
 
     Raises:
-        LookupError: there is none, or the seed of a trial cannot be given to it.
+        LookupError: there is no such sampler, or it takes no ``seed``.
     """
-    found = imported(name, repr(name))
-    if not (isinstance(found, type) and hasattr(found, "infer_relative_search_space")):
+    cls = import_class(name, repr(name))
+    if not (isinstance(cls, type) and hasattr(cls, "infer_relative_search_space")):
         raise LookupError(f"{name!r} is no sampler: derive it from optuna.samplers.BaseSampler")
-    if inspect.isabstract(found):
-        lacks = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+    if inspect.isabstract(cls):
+        lacks = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise LookupError(f"{name!r} is no whole sampler: it lacks {lacks}")
-    if "seed" not in inspect.signature(found).parameters:
+    if "seed" not in inspect.signature(cls).parameters:
         raise LookupError(f"{name!r} must take an argument `seed`: that of the trial")
-    return found
+    return cls
 
 
 @cache
-def _of_device(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
-    """The objective on networks of devices of a class."""
+def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, Any]:
+    """Return the objective that trains networks of a device."""
     try:
         if name not in BUILT_IN:
-            _imported("hpo.objectives.device:check_device")(device)
-        params = _imported("hpo.objectives.prediction:predicting")(device) if predicts else device
+            _import("hpo.objectives.device:check_device")(device)
+        params = _import("hpo.objectives.prediction:predicting")(device) if predicts else device
     except ValueError as error:
         raise LookupError(f"objective {name!r}: {error}") from error
-    own = {"name": name, "Params": params}
+    fields = {"name": name, "Params": params}
     if not predicts:
-        base = _imported("hpo.objectives.device:DeviceObjective")
-        return _made(f"{device.__name__}Objective", (base,), own)
-    base = _imported("hpo.objectives.prediction:DevicePredictionObjective")
-    return _made(f"{device.__name__}PredictionObjective", (base,), own)
+        base = _import("hpo.objectives.device:DeviceObjective")
+        return _make(f"{device.__name__}Objective", base, fields)
+    base = _import("hpo.objectives.prediction:DevicePredictionObjective")
+    return _make(f"{device.__name__}PredictionObjective", base, fields)
 
 
 def attempt_baselines(*about: Any) -> list[Baseline] | None:
-    """The baselines of a study; ``hpo.objectives.baselines`` loads scikit-learn."""
-    found: list[Baseline] | None = _imported("hpo.objectives.baselines:attempt")(*about)
-    return found
+    """Return the baselines of a study; ``hpo.objectives.baselines`` loads scikit-learn."""
+    baselines: list[Baseline] | None = _import("hpo.objectives.baselines:attempt")(*about)
+    return baselines
 
 
-def _made(name: str, bases: tuple[type, ...], own: dict[str, Any]) -> Objective[Any, Any]:
-    objective: Objective[Any, Any] = type(name, bases, own)()
+def _make(name: str, base: type, fields: dict[str, Any]) -> Objective[Any, Any]:
+    objective: Objective[Any, Any] = type(name, (base,), fields)()
     return objective
 
 
-def _imported(target: str) -> Any:
+def _import(target: str) -> Any:
     module_name, _, name = target.partition(":")
     return getattr(importlib.import_module(module_name), name)

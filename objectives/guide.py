@@ -14,7 +14,7 @@ from hpo.objectives import advice, physics, thermal
 
 @dataclass(frozen=True, kw_only=True)
 class Guide:
-    """What the rules say; names carry units."""
+    """Hyper-parameters by the design rules."""
 
     dt_ns: float
     s: float
@@ -50,11 +50,11 @@ def guide(
     classes: int,
     device: thermal.Device,
 ) -> Guide:
-    """What the rules say for these numbers, and the thermal power of a device.
+    """Return the hyper-parameters by the rules, and the thermal power of a device.
 
     Raises:
         ValueError: a number lies outside what the rules allow.
-        OverflowError: a number is larger than a float.
+        OverflowError: a number is too large for a float.
     """
     densities: Any = {"density_inter": density_inter, "density_intra": density_intra}
     tau_ns = physics.recommended_tau_ns(dt_ns)
@@ -131,79 +131,79 @@ Rules from arXiv:2408.02835; ns and 1/ns throughout.
 {thermal}
    No network can use powers below x_th: train it with thermal_power (docs/how-to/thermal.md).
 
-A study to begin with. The ranges contain what the rules say and are wider: searches that are told
-to begin at the paper's point end lower. hpo new study NAME --data PATH writes a whole file for your
-data, with the same ranges:
+A study to begin with. The ranges contain the values above and are wider: searches that begin at
+the paper's point end lower. `hpo new study NAME --data PATH` writes a whole file for your data,
+with the same ranges:
 
 {toml}"""
 
 
 _FURTHER = """\
-# What else a study file can hold; take away the # of what you want (docs/reference/study-file.md).
+# More tables of a study file; remove the # of what you want (docs/reference/study-file.md).
 
-# [racing]               # most trials train one network, and only those that may win train them all
-# rungs = [1, 2]         # compared after so many; needs members = 3 or more in [budget]
+# [racing]               # most trials train one network; only those that may win train all
+# rungs = [1, 2]         # compare after 1 and 2 networks; needs members = 3 or more in [budget]
 
 # [stop]                 # any of these ends the search before budget.trials
 # target = 0.95
-# patience = 100         # so many trials without a better one
-# max_epochs = 50_000    # of training, in the search
+# patience = 100         # trials without a better one
+# max_epochs = 50_000    # training epochs of the search
 
 # [warm_start]           # the first trials get the best points of another study,
-# study = "seqdigits-tpe"  # with other input times; or your own, as [[warm_start.points]]
+# study = "seqdigits-tpe"  # or points of your own: [[warm_start.points]]
 
 # [variability]          # accuracy on simulated chips: spread of oscillators, noise, few bits
 # tau_spread = 0.15
 # s_spread = 0.1
 # weight_bits = 5
 
-# [cost]                 # search the front of accuracy and energy; without racing and stop
+# [cost]                 # search the Pareto front of accuracy and energy; not with racing or stop
 # name = "energy_pj"
 
-# [constraints]          # no network that costs more is trained
+# [constraints]          # train no network that costs more
 # energy_pj = 25.0\
 """
 
 
-def page(found: Guide, device: thermal.Device) -> str:
-    """The rules in words and numbers, and a study file to begin with."""
+def page(numbers: Guide, device: thermal.Device) -> str:
+    """Return the rules with their numbers, and a study file to begin with."""
     per_100_ns = physics.energy_pj(
-        n_neurons=found.n_neurons, n_synapses=found.n_synapses, presentation_ns=100.0
+        n_neurons=numbers.n_neurons, n_synapses=numbers.n_synapses, presentation_ns=100.0
     )
     return _PAGE.format(
-        dt_ns=_text(found.dt_ns),
-        s=_text(found.s),
-        layers=found.layers,
-        width=found.width,
-        tau_low=_text(found.tau_ns["low"]),
-        tau_best=_text(found.tau_ns["best"]),
-        tau_high=_text(found.tau_ns["high"]),
-        f_cut=_text(found.f_cut_per_ns),
-        density_inter=_text(found.density_inter),
-        density_intra=_text(found.density_intra),
-        fan_in=_text(found.fan_in),
-        weight=_text(found.weight_per_ns),
-        drive=_text(found.cumulative_drive),
-        lr=_text(found.learning_rate),
-        n_neurons=found.n_neurons,
-        n_synapses=found.n_synapses,
+        dt_ns=_text(numbers.dt_ns),
+        s=_text(numbers.s),
+        layers=numbers.layers,
+        width=numbers.width,
+        tau_low=_text(numbers.tau_ns["low"]),
+        tau_best=_text(numbers.tau_ns["best"]),
+        tau_high=_text(numbers.tau_ns["high"]),
+        f_cut=_text(numbers.f_cut_per_ns),
+        density_inter=_text(numbers.density_inter),
+        density_intra=_text(numbers.density_intra),
+        fan_in=_text(numbers.fan_in),
+        weight=_text(numbers.weight_per_ns),
+        drive=_text(numbers.cumulative_drive),
+        lr=_text(numbers.learning_rate),
+        n_neurons=numbers.n_neurons,
+        n_synapses=numbers.n_synapses,
         per_100_ns=_text(per_100_ns),
-        points=found.points,
-        presentation_ns=_text(found.presentation_ns),
-        energy=_text(found.energy_pj),
-        thermal=textwrap.indent("\n".join(_thermal(found, device)), "     "),
-        toml=_toml(found),
+        points=numbers.points,
+        presentation_ns=_text(numbers.presentation_ns),
+        energy=_text(numbers.energy_pj),
+        thermal=textwrap.indent("\n".join(_thermal(numbers, device)), "     "),
+        toml=_toml(numbers),
     )
 
 
-def _thermal(found: Guide, device: thermal.Device) -> list[str]:
-    """The thermal power of a device with its numbers put in, and the noise that belongs to it."""
-    x_th = f"{found.thermal_power:.3g}"
+def _thermal(numbers: Guide, device: thermal.Device) -> list[str]:
+    """Return lines on the thermal power of a device and its noise."""
+    x_th = f"{numbers.thermal_power:.3g}"
     lines = [*textwrap.wrap(device.source, 94), *_derivation(device, x_th)]
-    for name, tau_ns in (("recommended", found.tau_ns["best"]), ("device's", device.tau_ns)):
+    for name, tau_ns in (("recommended", numbers.tau_ns["best"]), ("device's", device.tau_ns)):
         if tau_ns is not None:
             noise = thermal.thermal_noise_per_sqrt_ns(
-                thermal_power=found.thermal_power, tau_ns=tau_ns
+                thermal_power=numbers.thermal_power, tau_ns=tau_ns
             )
             root = f"√(2 x_th / τ) = √(2 × {x_th} / {_text(tau_ns)})"
             lines.append(f"noise = {root} = {_text(noise)} per √ns at the {name} τ")
@@ -211,7 +211,7 @@ def _thermal(found: Guide, device: thermal.Device) -> list[str]:
 
 
 def _derivation(device: thermal.Device, x_th: str) -> list[str]:
-    """How the thermal power of a device is known."""
+    """Return the equations that give the thermal power of a device."""
     if isinstance(device, thermal.Geometry):
         joule, factor = _text(device.energy_j()), "2 " if device.mode == "uniform" else ""
         numbers = f"{_text(device.ms_ka_per_m)} kA/m × {device.volume_nm3:,.0f} nm³"
@@ -229,22 +229,22 @@ def _derivation(device: thermal.Device, x_th: str) -> list[str]:
     return [f"x_th = {x_th}"]
 
 
-def _toml(found: Guide) -> str:
-    """``[fixed]`` and ``[space]`` for a study: the recommended ranges, on logarithmic axes."""
-    ranges = advice.space(dt_ns=found.dt_ns, points=found.points)
-    del ranges["s"]  # which is given
+def _toml(numbers: Guide) -> str:
+    """Return ``[fixed]`` and ``[space]`` of a study: the recommended ranges, on log axes."""
+    ranges = advice.space(dt_ns=numbers.dt_ns, points=numbers.points)
+    del ranges["s"]  # fixed
     return "\n".join(
         [
             'objective = "spintronic"',
             "",
             "[fixed]",
-            f"dt_ns = {found.dt_ns}",
-            f"s = {found.s}",
-            f"layers = {found.layers}",
-            f"width = {found.width}",
-            f"density_inter = {found.density_inter}",
-            f"density_intra = {found.density_intra}",
-            f"thermal_power = {found.thermal_power:.3g}",
+            f"dt_ns = {numbers.dt_ns}",
+            f"s = {numbers.s}",
+            f"layers = {numbers.layers}",
+            f"width = {numbers.width}",
+            f"density_inter = {numbers.density_inter}",
+            f"density_intra = {numbers.density_intra}",
+            f"thermal_power = {numbers.thermal_power:.3g}",
             "",
             "[space]",
             *(f"{name} = {span}" for name, span in ranges.items()),

@@ -49,7 +49,7 @@ def modules(objective: str, *others: str) -> Mapping[str, str]:
     """
     named = [objectives.BUILT_IN.get(objective, objective), *others]
     loaded = objectives.load(objective)
-    known = [type(loaded), loaded.Params, *(objectives.imported(o, repr(o)) for o in others)]
+    known = [type(loaded), loaded.Params, *(objectives.import_class(o, repr(o)) for o in others)]
     classes = (cls for own in known for cls in own.__mro__)
     wanted = [*(name.partition(":")[0] for name in named), *(cls.__module__ for cls in classes)]
     return hash_imports(wanted, _read)

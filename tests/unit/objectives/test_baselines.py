@@ -18,7 +18,7 @@ DIGITS = SequentialDigitsParams()
 
 def found(name: str, task: Any, **params: Any) -> dict[str, Baseline]:
     objective = objectives.load(name)
-    own = baselines.of(objective, iter([objective.Params(**params)]), task, seed=3)
+    own = baselines.measure(objective, iter([objective.Params(**params)]), task, seed=3)
     return {one.name: one for one in own}
 
 
