@@ -111,7 +111,7 @@ def closed_loop(network: Any, runs: Runs, ridges: tuple[float, ...]) -> Array:
     def after(state: Any, past: Past, u: Array) -> tuple[Any, Past, Array]:
         point = torch.from_numpy(u).to(torch.float32)[:, None]
         state, past = network.physics.advance(dynamics, state, past, point)
-        read: Tensor = network.features.of(dynamics.read(state))[0, -1]
+        read: Tensor = network.features.compute(dynamics.read(state))[0, -1]
         return state, past, read.double().numpy()
 
     with torch.no_grad():

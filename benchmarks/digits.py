@@ -200,7 +200,7 @@ def _tested(
 def _features(name: str, states: Array) -> Array:
     how = READOUTS[name]
     own = torch.from_numpy(states if how.averaged else states[:, -1:])
-    found: Array = how.of(own).flatten(1).double().numpy()
+    found: Array = how.compute(own).flatten(1).double().numpy()
     return np.nan_to_num(found, posinf=0.0, neginf=0.0)
 
 

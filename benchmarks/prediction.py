@@ -266,7 +266,7 @@ def features(read: Array, powers: int, noise_db: float | None, seed: int, name: 
     values = torch.from_numpy(read)
     if noise_db is not None:
         values = readout_noise(values, noise_db=noise_db, seed=seed, name=name)
-    found: Array = Features(powers=powers).of(values).numpy()
+    found: Array = Features(powers=powers).compute(values).numpy()
     return found
 
 

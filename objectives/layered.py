@@ -23,7 +23,7 @@ from pydantic import (
 from hpo.objectives import physics
 from hpo.objectives.contract import ObjectiveParams, Protocol, TaskParams
 from hpo.objectives.inspection import NetworkMember, NetworkObjective
-from hpo.objectives.networks.per_layer import of_layers
+from hpo.objectives.networks.per_layer import spread_layers
 from hpo.objectives.networks.readout import Features
 from hpo.objectives.tasks import TASKS, Shape, shape
 from hpo.objectives.variability import Variability
@@ -288,7 +288,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
             density_intra=params.density_intra,
             channels=size.channels,
             classes=size.classes,
-            features=features(params).n(of_layers(params.width, params.layers, "width")),
+            features=features(params).n(spread_layers(params.width, params.layers, "width")),
         )
         return {
             "n_synapses": n_synapses,

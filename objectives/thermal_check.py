@@ -91,7 +91,7 @@ def _holds_below(device: float, same: Callable[[float], bool]) -> float:
 def at_power(network: LayeredNetwork, power: float) -> Iterator[None]:
     """Within it, the oscillators of ``network`` have another thermal power."""
     trained = network.physics
-    network.physics = trained.replaced(thermal_power=power)
+    network.physics = trained.with_device_values(thermal_power=power)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What is drawn of a member before its training, each array from a stream of its own."""
+"""Draw the masks and initial weights of a member, each array from a random stream of its own."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ def draw(
     whole: Shape,
     samples: Sequence[Sample],
 ) -> Tensor:
-    """For each member as many arrays as shapes, (members, n, *whole), zero beyond their shape.
+    """Draw an array for each member and shape: (members, shapes, *whole), zero beyond its shape.
 
-    Each is drawn from a stream of its own.
+    Each array has a random stream of its own.
     """
-    drawn = np.zeros((len(seeds), len(shapes), *whole))
-    for own, seed in zip(drawn, seeds, strict=True):
+    arrays = np.zeros((len(seeds), len(shapes), *whole))
+    for of_member, seed in zip(arrays, seeds, strict=True):
         for k, (shape, sample) in enumerate(zip(shapes, samples, strict=False)):
-            own[k][tuple(map(slice, shape))] = sample(stream(seed, f"{name}/{k}"), shape)
-    return torch.from_numpy(drawn)
+            of_member[k][tuple(map(slice, shape))] = sample(stream(seed, f"{name}/{k}"), shape)
+    return torch.from_numpy(arrays)
 
 
-def uniform_within(
+def draw_uniform(
     generator: np.random.Generator, shape: tuple[int, ...], bound: float
 ) -> NDArray[np.float64]:
-    """Numbers between -bound and bound."""
+    """Draw numbers between -bound and bound."""
     return generator.uniform(-bound, bound, shape)
 
 
-def antisymmetric(weights: Tensor, fastest: Sequence[float]) -> Tensor:
-    """W - W^T of what is above the diagonal of square matrices, (members, layers, width, width).
+def antisymmetrise(weights: Tensor, fastest: Sequence[float]) -> Tensor:
+    """Return W - W^T for the upper triangle W of square matrices, (members, layers, width, width).
 
-    Its eigenvalues are imaginary: modes turn, and neither grow nor decay. ``fastest``: the largest
-    in each layer. B. Chang et al., AntisymmetricRNN, ICLR 2019, arXiv:1902.09689.
+    Its eigenvalues are imaginary: modes turn, and neither grow nor decay. ``fastest`` is the
+    largest one in each layer. B. Chang et al., AntisymmetricRNN, ICLR 2019, arXiv:1902.09689.
     """
     above = weights.triu(1)
-    whole = above - above.mT
-    found = torch.linalg.matrix_norm(whole.double(), 2)  # rounded: last bits are of a host
-    factor = torch.where(found > 0, found.new_tensor(fastest) / found, 0.0).float()
-    return whole * factor.to(whole)[..., None, None]
+    difference = above - above.mT
+    norm = torch.linalg.matrix_norm(difference.double(), 2)  # last bits depend on the host
+    factor = torch.where(norm > 0, norm.new_tensor(fastest) / norm, 0.0).float()
+    return difference * factor.to(difference)[..., None, None]
 
 
 def check_sizes(**sizes: int) -> None:

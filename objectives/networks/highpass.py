@@ -1,8 +1,10 @@
 """The high-pass filter behind every spintronic neuron, Eq. (5) of arXiv:2408.02835.
 
+docs/explanation/equations.md, "Oscillator", has it, too. f_cut is in 1/ns, x and y have no unit::
+
     dy/dt = -2π f_cut y + dx/dt                                                 Eq. (5)
 
-Its transfer function is ``s / (s + 2π f_cut)``: a slow x is forgotten, a fast one passes.
+Its transfer function is ``s / (s + 2π f_cut)``: slow changes of x are filtered out.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ from torch import Tensor
 
 
 def rate(y: Tensor, dx: Tensor, f_cut_per_ns: float | Tensor) -> Tensor:
-    """Time derivative of the output y, per ns, given ``dx``, that of the amplitude x."""
+    """Return dy/dt, in 1/ns, shaped as ``y``; ``dx`` is dx/dt, in 1/ns."""
     return -2.0 * math.pi * f_cut_per_ns * y + dx  # Eq. (5)
 
 
 def flow(y: Tensor, change: Tensor, f_cut_per_ns: float | Tensor, dt_ns: float) -> Tensor:
-    """Output ``dt_ns`` later, x having changed by ``change`` at a constant rate meanwhile.
+    """Return y after ``dt_ns`` ns in which x changes by ``change`` at a constant rate.
 
     With c = 2π f_cut Δt::
 

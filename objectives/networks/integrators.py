@@ -1,26 +1,30 @@
-"""Integrators: one step of a driven dynamical network, whatever its equations.
+"""Integrators: one step of a driven dynamical network with any equations.
 
-A network is a drive ``I(y, u)`` of the outputs y and the input u, and a rate of change of its state
-under that drive. The integrators are explicit: the outputs of every layer at the start of the step
-(and before) enter the drives, so all layers step together. The input is constant over the step.
+docs/explanation/equations.md has the equations, and docs/explanation/integrators.md the errors.
 
-The exponential ones solve the neurons in closed form for the mean drive of a step. They differ in
-how they get it from the outputs ``y_n`` at the start of the step n and of those before it::
+A network has a drive ``I(y, u)``, in 1/ns, of the outputs y and the input u, and a rate of change
+of its state under that drive. The integrators are explicit: the outputs of every layer at the start
+of the step (and before) enter the drives, so all layers step together. The input is constant over
+the step.
+
+The exponential integrators solve each neuron in closed form for the mean drive of a step. They
+estimate the mean output by extrapolating from ``y_n``, at the start of step n, and earlier ones::
 
     exponential         y_n                                          order 1
     exponential-ab2     (3 y_n - y_(n-1)) / 2                        order 2
     exponential-ab3     (23 y_n - 16 y_(n-1) + 5 y_(n-2)) / 12       order 2
 
-``ab3`` takes the drive of the last one, and the neurons under it by a Runge-Kutta step of order 4:
-neurons that have no solution in closed form.
+``ab3`` extrapolates as ``exponential-ab3`` and takes a Runge-Kutta step of order 4 under that
+drive, for neurons without a solution in closed form.
 
-These are the explicit Adams-Bashforth formulas, the mean over the coming step of the polynomial
-through the last outputs. The part of the drive that the input makes is not extrapolated: it is
-constant over a point and thus exact, and a jump of the input spoils nothing. Before the first step
-the network was at rest, so the outputs before it are known: they are that at rest. A drive that
-changes within a step acts through more than its mean, and after a jump of the input the outputs
-have a kink; both cost an error of second order, which is why three outputs gain no order over two.
-They gain a factor: the error that the extrapolation makes is then of third order.
+These are the explicit Adams-Bashforth formulas: the mean over the coming step of the polynomial
+through the last outputs. Only outputs are extrapolated. The input is constant over a point, so its
+part of the drive is exact, also after a jump. Before the first step the network was at rest, so
+earlier outputs are those at rest.
+
+Two errors of second order remain. A drive that changes within a step acts through more than its
+mean, and the outputs have a kink after a jump of the input. So three outputs gain no order over
+two. They gain a factor, since the error of the extrapolation itself is of third order.
 
 References:
     E. Hairer, S. P. Nørsett and G. Wanner, Solving Ordinary Differential Equations I, II.1, III.1
@@ -42,12 +46,12 @@ from torch import Tensor
 from hpo.objectives import physics
 
 State = tuple[Tensor, ...]
-"""The state variables of every neuron, each of shape (members, layers, batch, width)."""
+"""State variables of every neuron, each of shape (members, layers, batch, width)."""
 
 Past = tuple[Tensor, ...]
-"""Outputs at the starts of the last steps, the newest first, each (members, layers, batch, width).
+"""Outputs at the starts of the last steps, newest first, each (members, layers, batch, width).
 
-Empty at the beginning: before it, the network was at rest.
+Empty at the beginning: the network was at rest before.
 """
 
 IntegratorName = Literal[
@@ -60,29 +64,32 @@ EXTRAPOLATION: Mapping[str, tuple[float, float, float]] = {
     "exponential-ab3": (23 / 12, -16 / 12, 5 / 12),
     "ab3": (23 / 12, -16 / 12, 5 / 12),
 }
-"""What the mean output over a step is made of: see the module. Those that the kernels know."""
+"""Weights of the last outputs in the mean output over a step (see the module), by integrator.
+
+The kernels have these integrators, and no others.
+"""
 
 MAX_EXPONENT = 40.0
 """Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay finite.
 
-Of a type that reaches less far, float16, the exponents are clipped earlier, by the same rule.
+Types of a smaller range, such as float16, are clipped earlier, by the same rule.
 """
 
 
 class Dynamics(Protocol):
-    """The equations of a network whose neurons feel each other through a drive only."""
+    """The equations of a network in which neurons act on each other only through a drive."""
 
     def output(self, state: State) -> Tensor:
-        """What the neurons pass on, the paper's y, (members, layers, batch, width)."""
+        """Return the outputs of the neurons, the paper's y, (members, layers, batch, width)."""
 
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
-        """Drive of every neuron, shaped as their outputs ``y``, under the input ``u``."""
+        """Return the drive of every neuron, in 1/ns, shaped as ``y``, under the input ``u``."""
 
     def rate(self, state: State, drive: Tensor) -> State:
-        """Time derivative of the state, per ns."""
+        """Return the time derivative of the state, per ns."""
 
     def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
-        """State after ``dt_ns`` of constant drive, in closed form."""
+        """Return the state after ``dt_ns`` of constant drive, in closed form."""
 
 
 class Integrator(Protocol):
@@ -91,7 +98,7 @@ class Integrator(Protocol):
     def __call__(
         self, dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
     ) -> State:
-        """The state at the end of the step."""
+        """Return the state at the end of the step."""
 
 
 def exponential(
@@ -103,20 +110,20 @@ def exponential(
     *,
     weights: Sequence[float],
 ) -> State:
-    """The exact solution under the drive of the last outputs, so weighted."""
-    return dynamics.flow(state, _extrapolated(dynamics, state, past, u, weights), dt_ns)
+    """Return the exact solution under the drive of the last outputs, weighted by ``weights``."""
+    return dynamics.flow(state, _extrapolate_drive(dynamics, state, past, u, weights), dt_ns)
 
 
 def ab3(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
-    """The same drive as ``exponential-ab3``, the neurons under it by a step of ``rk4``."""
-    drive = _extrapolated(dynamics, state, past, u, EXTRAPOLATION["ab3"])
-    return _runge_kutta(lambda own: dynamics.rate(own, drive), state, dt_ns)
+    """Take a step of ``rk4`` under the drive of ``exponential-ab3``."""
+    drive = _extrapolate_drive(dynamics, state, past, u, EXTRAPOLATION["ab3"])
+    return _runge_kutta(lambda stage: dynamics.rate(stage, drive), state, dt_ns)
 
 
-def _extrapolated(
+def _extrapolate_drive(
     dynamics: Dynamics, state: State, past: Past, u: Tensor, weights: Sequence[float]
 ) -> Tensor:
-    """The mean drive over the next step."""
+    """Return the mean drive over the next step."""
     outputs = (dynamics.output(state), *past)
     at_rest = outputs[-1:] * (len(weights) - len(outputs))
     y = sum(w * y for w, y in zip(weights, outputs + at_rest, strict=False) if w)
@@ -124,29 +131,29 @@ def _extrapolated(
 
 
 def euler(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
-    """First order: explicit Euler. Unstable where the drive is large compared with ``1/dt_ns``."""
-    return _moved(state, dt_ns, _slope(dynamics, state, u))
+    """Take a step of explicit Euler, order 1. Unstable for drives much above ``1/dt_ns``."""
+    return _move(state, dt_ns, _slope(dynamics, state, u))
 
 
 def heun(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
-    """Second order: the mean of the slopes at both ends, the far end reached by explicit Euler."""
+    """Take a step of Heun, order 2: the mean slope of both ends, the far end by explicit Euler."""
     k1 = _slope(dynamics, state, u)
-    k2 = _slope(dynamics, _moved(state, dt_ns, k1), u)
-    return _moved(_moved(state, dt_ns / 2, k1), dt_ns / 2, k2)
+    k2 = _slope(dynamics, _move(state, dt_ns, k1), u)
+    return _move(_move(state, dt_ns / 2, k1), dt_ns / 2, k2)
 
 
 def rk4(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
-    """Fourth order: the classical Runge-Kutta method."""
-    return _runge_kutta(lambda own: _slope(dynamics, own, u), state, dt_ns)
+    """Take a step of the classical Runge-Kutta method, order 4."""
+    return _runge_kutta(lambda stage: _slope(dynamics, stage, u), state, dt_ns)
 
 
 def _runge_kutta(slope: Callable[[State], State], state: State, dt_ns: float) -> State:
     k1 = slope(state)
-    k2 = slope(_moved(state, dt_ns / 2, k1))
-    k3 = slope(_moved(state, dt_ns / 2, k2))
-    k4 = slope(_moved(state, dt_ns, k3))
-    outer = _moved(_moved(state, dt_ns / 6, k1), dt_ns / 6, k4)
-    return _moved(_moved(outer, dt_ns / 3, k2), dt_ns / 3, k3)
+    k2 = slope(_move(state, dt_ns / 2, k1))
+    k3 = slope(_move(state, dt_ns / 2, k2))
+    k4 = slope(_move(state, dt_ns, k3))
+    outer = _move(_move(state, dt_ns / 6, k1), dt_ns / 6, k4)
+    return _move(_move(outer, dt_ns / 3, k2), dt_ns / 3, k3)
 
 
 INTEGRATORS: Mapping[str, Integrator] = {
@@ -160,62 +167,62 @@ INTEGRATORS: Mapping[str, Integrator] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Stepping:
-    """A device, and how a network of them is taken from one input point to the next."""
+    """A device, and the integration of its network from one input point to the next."""
 
     dt_ns: float = 1.0
-    """Time between two input points; each is held constant for as long."""
+    """Time between two input points; the input is constant in between."""
     integrator: IntegratorName = "exponential-ab3"
     steps_per_point: int = 1
-    """Equal steps into which ``dt_ns`` is divided, at least."""
+    """Least number of equal steps between two points."""
     max_step_ns: float = 0.5
-    """Longest step."""
+    """Longest step; it may raise the number of steps."""
 
     device: Any = None
-    """The ``hpo.objectives.device.Device`` of the neurons, with the values of its parameters."""
+    """The ``hpo.objectives.device.Device`` of the neurons, with its parameters."""
 
     def __getattr__(self, name: str) -> Any:
-        """A parameter of the device."""
+        """Return a parameter of the device."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.device, name)
 
     @property
     def solver(self) -> IntegratorName:
-        """By which its equation is solved, whatever it is integrated by."""
+        """The integrator that solves the equation in short steps, for any ``integrator``."""
         return "ab3" if self.device.flow is None else "exponential-ab3"
 
     @property
     def longest_step_ns(self) -> float:
-        """The longest step by default."""
-        found: float = type(self.device).model_fields["max_step_ns"].default
-        return found
+        """Default of the longest step."""
+        default: float = type(self.device).model_fields["max_step_ns"].default
+        return default
 
-    def replaced(self, **values: Any) -> Self:
-        """The same with other parameters of the device."""
+    def with_device_values(self, **values: Any) -> Self:
+        """Return a copy with other parameters of the device."""
         return replace(self, device=self.device.with_values(**values))
 
     @property
     def n_steps(self) -> int:
-        """Equal steps into which ``dt_ns`` is divided: none is longer than ``max_step_ns``."""
+        """Number of equal steps between two points, none longer than ``max_step_ns``."""
         return physics.n_steps(
             dt_ns=self.dt_ns, steps_per_point=self.steps_per_point, max_step_ns=self.max_step_ns
         )
 
     @property
     def step_ns(self) -> float:
-        """Length of a step."""
+        """Length of a step, in ns."""
         return self.dt_ns / self.n_steps
 
     def advance(
         self, dynamics: Dynamics, state: State, past: Past, u: Tensor
     ) -> tuple[State, Past]:
-        """State and past one point later, ``dt_ns`` on, under the constant input ``u``."""
+        """Return state and past one point later, after ``dt_ns`` of the constant input ``u``."""
         for _ in range(self.n_steps):
             state, past = self.step(dynamics, state, past, u)
         return state, past
 
     def step(self, dynamics: Dynamics, state: State, past: Past, u: Tensor) -> tuple[State, Past]:
-        """The same one step later."""
+        """Return state and past one step later."""
         after = INTEGRATORS[self.integrator](dynamics, state, past, u, self.step_ns)
         return after, (dynamics.output(state), *past)[:_N_PAST]
 
@@ -227,26 +234,26 @@ def _slope(dynamics: Dynamics, state: State, u: Tensor) -> State:
     return dynamics.rate(state, dynamics.drive(dynamics.output(state), u))
 
 
-def _moved(state: State, dt_ns: float, slope: State) -> State:
+def _move(state: State, dt_ns: float, slope: State) -> State:
     return tuple(value + dt_ns * rate for value, rate in zip(state, slope, strict=True))
 
 
 def growth(z: Tensor) -> Tensor:
-    """``exp(z)``, with ``z`` clipped to ±MAX_EXPONENT."""
-    return torch.exp(clipped(z))
+    """Return ``exp(z)``, with ``z`` clipped to ±MAX_EXPONENT."""
+    return torch.exp(clip_exponent(z))
 
 
-def clipped(z: Tensor) -> Tensor:
-    """``z`` within ±MAX_EXPONENT."""
+def clip_exponent(z: Tensor) -> Tensor:
+    """Return ``z`` clipped to ±MAX_EXPONENT."""
     bound = min(MAX_EXPONENT, math.log(torch.finfo(z.dtype).max) / 2)
     return z.clamp(-bound, bound)
 
 
 def phi1(z: Tensor) -> Tensor:
-    """``(growth(z) - 1) / z``, and 1 at ``z = 0``: the mean growth over a step.
+    """Return ``(growth(z) - 1) / z``, and 1 at ``z = 0``: the mean growth over a step.
 
-    Near zero a Taylor series takes over, whose derivative does not cancel; both branches see
-    harmless arguments where they are not selected, so that no gradient becomes NaN.
+    Near zero it is a Taylor series, because derivatives of the quotient cancel there. A branch that
+    is not selected gets a harmless argument, so that no gradient becomes NaN.
     """
     near = z.abs() < 0.05
     small = torch.where(near, z, torch.zeros_like(z))
@@ -254,5 +261,5 @@ def phi1(z: Tensor) -> Tensor:
     for k in (8, 7, 6, 5, 4, 3, 2):  # 1 + z/2 (1 + z/3 (1 + ...)): truncated below 1e-16
         series = 1.0 + small / k * series
     large = torch.where(near, torch.ones_like(z), z)
-    quotient = torch.expm1(clipped(large)) / large
+    quotient = torch.expm1(clip_exponent(large)) / large
     return torch.where(near, series, quotient)

@@ -1,8 +1,9 @@
 """Layers of dynamical neurons: sparse synapses, the pass through time, and the readout.
 
-What the networks of arXiv:2408.02835 share (Fig. 1a). Layer 0 receives the input, every other
+The common part of the networks of arXiv:2408.02835 (Fig. 1a): docs/explanation/equations.md,
+"Network" (with W for W_ext and V for W_int) and "Readout". Layer 0 receives the input, every other
 layer the outputs of the layer below; the neurons of a layer receive each other's outputs, too.
-What a neuron does with its drive is up to the network: see ``spintronic`` and ``ctrnn``.
+``pointwise`` has the response of a neuron to its drive.
 
 ============  =================  ======  =======================================
 paper symbol  code name          unit    shape
@@ -16,10 +17,10 @@ W_out         w_out              1       (members, outputs, features)
 b_out         bias_out           1       (members, outputs)
 ============  =================  ======  =======================================
 
-Matrices are stored [target, source]. Where layers differ in width, ``width`` is that of the widest:
-the places of neurons that do not exist hold zeros, have no synapses, and nothing reads them; the
-kernels leave them out. All layers step together: the drives of a step depend on the
-outputs at its start and before, so a signal needs one step per layer.
+Matrices are stored [target, source]. If layers differ in width, ``width`` is that of the widest
+layer. Neurons that do not exist are zero, have no synapses and are never read; the kernels leave
+them out. All layers step together: the drives of a step depend on the outputs at its start and
+before, so a signal needs one step per layer.
 """
 
 from __future__ import annotations
@@ -35,24 +36,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpo.objectives.networks.drawing import Shape, antisymmetric, check_sizes, draw, uniform_within
+from hpo.objectives.networks.drawing import Shape, antisymmetrise, check_sizes, draw, draw_uniform
 from hpo.objectives.networks.integrators import Dynamics, Past, State, Stepping
 from hpo.objectives.networks.kernels.autograd import fused_series
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
-from hpo.objectives.networks.kernels.kernel import Kernel, OfNeurons, Pointwise
+from hpo.objectives.networks.kernels.kernel import Kernel, NeuronValues, Pointwise
 from hpo.objectives.networks.kernels.layout import Layout
-from hpo.objectives.networks.per_layer import PerLayer, of_layers
+from hpo.objectives.networks.per_layer import PerLayer, spread_layers
 from hpo.objectives.networks.readout import LAST, Features
-from hpo.objectives.networks.sparsity import mirrored_mask, random_mask
+from hpo.objectives.networks.sparsity import draw_mask, draw_mirrored_mask
 
 Backend = Literal["auto", "reference", "fused"]
 Noise = Callable[[Tensor], Tensor]
-"""Of what is read of the neurons: the same with noise."""
+"""A function that adds noise to the values that are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Synapses:
-    """The weights and biases of one forward pass; shapes as in the module's table."""
+    """Weights and biases of one forward pass; shapes as in the module's table."""
 
     w_in: Tensor
     w_inter: Tensor
@@ -60,7 +61,7 @@ class Synapses:
     bias: Tensor
 
     def weighted_sum(self, y: Tensor, u: Tensor) -> Tensor:
-        """The bracket of Eq. (4) and (7): W_ext y_n + W_int y_{n+1} + b, per ns.
+        """Return the bracket of Eq. (4) and (7): W_ext y_n + W_int y_{n+1} + b, in 1/ns.
 
         Args:
             y: outputs, (members, layers, batch, width).
@@ -78,12 +79,12 @@ class Synapses:
 
 @dataclass(frozen=True, kw_only=True)
 class Neurons:
-    """How neurons differ from the nominal one, (members, layers, 1, width); None: not at all."""
+    """Deviations of neurons from the nominal one, (members, layers, 1, width); None: none."""
 
     factors: Mapping[str, Tensor] = field(default_factory=dict)
-    """Factor on each parameter that differs, by its name."""
+    """Factor on each parameter that deviates, by its name."""
     noise_per_sqrt_ns: Tensor | None = None
-    """What noise adds in 1 ns, its standard deviation: the dynamics are those between its jumps."""
+    """Standard deviation of the noise in 1 ns; the dynamics are then those between its jumps."""
 
 
 NOMINAL = Neurons()
@@ -93,29 +94,29 @@ class LayeredDynamics(Dynamics, Protocol):
     """The equations of a layered network."""
 
     def amplitude(self, state: State) -> Tensor:
-        """The paper's x."""
+        """Return the paper's x, (members, layers, batch, width)."""
 
     def rest(self, batch: int) -> State:
-        """The state before any input."""
+        """Return the state before any input."""
 
     def read(self, state: State) -> Tensor:
-        """What the readout takes of every neuron, shaped as the outputs."""
+        """Return the value of every neuron for the readout, shaped as the outputs."""
 
     def after_noise_kick(self, state: State, noise: Tensor) -> State:
-        """The state after a jump by ``noise``, (members, parts, layers, batch, width)."""
+        """Return the state after a jump by ``noise``, (members, parts, layers, batch, width)."""
 
 
 class LayeredNetwork(nn.Module, ABC):
     """Members of a multilayer network with a linear readout, trained side by side.
 
-    Each member's masks and initial weights are drawn from its own seed, so several members at once
-    compute what each computes alone. Weights are drawn from U(-1/√n, 1/√n), n the fan-in before
-    sparsification, those between and within layers times ``weight_gain``; masked weights are zero
-    and receive no gradient.
+    Masks and initial weights of each member come from its own seed, so members give the same
+    results together as alone. Weights are uniform within ±1/√n, with the fan-in n before
+    sparsification; those between and within layers are multiplied by ``weight_gain``. Masked
+    weights are zero and receive no gradient.
 
     Args:
         seeds: seed of each member, non-negative, at least one.
-        physics: constants of the neurons, and how they are integrated.
+        physics: the device of the neurons, and its integration.
         channels: number of input values per time point.
         outputs: number of values read out.
         layers: number of layers, at least 1.
@@ -123,17 +124,17 @@ class LayeredNetwork(nn.Module, ABC):
         density_inter: fraction of connections kept into a layer, from the input or from below.
         density_intra: fraction of connections kept within each layer.
         weight_gain: factor on the initial weights between and within layers.
-        rotation: weights within a layer begin antisymmetric, S W turning so many radians per
-            point at most; None: at random, see ``drawing.antisymmetric``.
-        features: what the readout weighs.
+        rotation: largest rotation by S W per point, in radians, of antisymmetric initial weights
+            within a layer, see ``drawing.antisymmetrise``; None: random weights.
+        features: features of the readout.
         dtype: type of the parameters.
         backend: "reference" computes by the equations of the module, "fused" by the CPU
             kernel, "auto" by the kernel where it can.
-        threads: cores that the kernel shares the series of a batch among.
+        threads: cores among which the kernel divides the series of a batch.
 
     Raises:
-        ValueError: a size is below 1, a density outside [0, 1], or there is another number of
-            values than layers.
+        ValueError: a size is below 1, a density is outside [0, 1], or a tuple has another length
+            than the number of layers.
     """
 
     w_in: nn.Parameter
@@ -146,7 +147,7 @@ class LayeredNetwork(nn.Module, ABC):
     widths: tuple[int, ...]
     """Neurons of each layer."""
     noise_parts: ClassVar[int] = 1
-    """Normal numbers that the noise of a neuron takes in a step; see ``devices``."""
+    """Normal numbers per neuron and jump of noise; see ``devices``."""
 
     def __init__(
         self,
@@ -166,19 +167,19 @@ class LayeredNetwork(nn.Module, ABC):
         backend: Backend = "auto",
         threads: int = 1,
     ) -> None:
-        """Draw the members ``seeds``."""
+        """Draw a member for each of ``seeds``."""
         super().__init__()
         check_sizes(members=len(seeds), channels=channels, outputs=outputs, layers=layers)
-        self.widths = widths = of_layers(width, layers, "width")
+        self.widths = widths = spread_layers(width, layers, "width")
         check_sizes(width=min(widths))
         for name, value in {**physics.device.values(), "s": physics.device.s}.items():
-            of_layers(value, layers, name)
+            spread_layers(value, layers, name)
         self.physics = physics
         self.features = features
         self.backend: Backend = backend
         self.threads = threads
-        inter = of_layers(density_inter, layers, "density_inter")
-        intra = of_layers(density_intra, layers, "density_intra")
+        inter = spread_layers(density_inter, layers, "density_inter")
+        intra = spread_layers(density_intra, layers, "density_intra")
         into = list(zip(widths[1:], widths, strict=False))
         within = [(n, n) for n in widths]
 
@@ -187,7 +188,7 @@ class LayeredNetwork(nn.Module, ABC):
             shapes: Sequence[Shape],
             whole: Shape,
             densities: Sequence[float],
-            how: Callable[..., Any] = random_mask,
+            how: Callable[..., Any] = draw_mask,
         ) -> Tensor:
             samples = [partial(how, density=density) for density in densities]
             return draw(seeds, name, shapes, whole, samples).bool()
@@ -195,14 +196,14 @@ class LayeredNetwork(nn.Module, ABC):
         def uniform(
             name: str, shapes: Sequence[Shape], whole: Shape, fan_ins: Sequence[int]
         ) -> Tensor:
-            samples = [partial(uniform_within, bound=fan_in**-0.5) for fan_in in fan_ins]
+            samples = [partial(draw_uniform, bound=fan_in**-0.5) for fan_in in fan_ins]
             return draw(seeds, name, shapes, whole, samples).to(dtype)
 
         widest, n_features = max(widths), features.n(widths)
         entry, square = [(widths[0], channels)], (widest, widest)
         mask_in = mask("mask_in", entry, (widest, channels), inter[:1])[:, 0]
         mask_inter = mask("mask_inter", into, square, inter[1:])
-        how = random_mask if rotation is None else mirrored_mask
+        how = draw_mask if rotation is None else draw_mirrored_mask
         mask_intra = mask("mask_intra", within, square, intra, how)
         self.register_buffer("mask_in", mask_in)
         self.register_buffer("mask_inter", mask_inter)
@@ -211,8 +212,10 @@ class LayeredNetwork(nn.Module, ABC):
         w_inter = uniform("w_inter", into, square, widths)
         w_intra = uniform("w_intra", within, square, widths) * weight_gain * mask_intra
         if rotation is not None:
-            per_point = [s * physics.dt_ns for s in of_layers(cast(Any, physics).s, layers, "s")]
-            w_intra = antisymmetric(w_intra, [rotation / t if t else 0.0 for t in per_point])
+            per_point = [
+                s * physics.dt_ns for s in spread_layers(cast(Any, physics).s, layers, "s")
+            ]
+            w_intra = antisymmetrise(w_intra, [rotation / t if t else 0.0 for t in per_point])
         self.w_in = nn.Parameter(w_in * mask_in)
         self.w_inter = nn.Parameter(w_inter * weight_gain * mask_inter)
         self.w_intra = nn.Parameter(w_intra)
@@ -222,20 +225,20 @@ class LayeredNetwork(nn.Module, ABC):
         self.bias_out = nn.Parameter(uniform("bias_out", [out[:1]], out[:1], [n_features])[:, 0])
 
     def dynamics(self) -> LayeredDynamics:
-        """The vector field with the present weights; no gradient reaches a masked weight."""
-        return self.varied(self.synapses(), NOMINAL)
+        """Return the vector field with the present weights; masked weights get no gradient."""
+        return self.make_dynamics(self.synapses(), NOMINAL)
 
     @abstractmethod
-    def varied(self, synapses: Synapses, neurons: Neurons) -> LayeredDynamics:
-        """The vector field with synapses of each member, and neurons that may differ."""
+    def make_dynamics(self, synapses: Synapses, neurons: Neurons) -> LayeredDynamics:
+        """Return the vector field with these synapses and neurons."""
 
     @property
     @abstractmethod
     def beyond_kernel(self) -> str:
-        """What the network asks for that its kernel cannot do, as ``name=value``; else empty."""
+        """The option that the kernel does not support, as ``name=value``; else empty."""
 
     def kernel(self, member: int, *, noisy: bool = False) -> Kernel:
-        """What one member computes with on the CPU, ``noisy`` for chips with noise."""
+        """Return the kernel of one member; ``noisy`` for chips with noise."""
         return Kernel(
             layout=self.layouts[member],
             pointwise=self.pointwise(noisy),
@@ -250,52 +253,55 @@ class LayeredNetwork(nn.Module, ABC):
 
     @abstractmethod
     def pointwise(self, noisy: bool) -> Pointwise:
-        """The compiled steps of its neurons."""
+        """Return the compiled steps of the neurons."""
 
     @abstractmethod
-    def neurons(self, chip: Chip) -> OfNeurons:
-        """Its neurons on a chip, for ``pointwise``."""
+    def neurons(self, chip: Chip) -> NeuronValues:
+        """Return the parameters of the neurons on a chip, for ``pointwise``."""
 
     @property
     def reads(self) -> int:
-        """The state that is read, less its value at rest; -1: the output."""
+        """Index of the state whose change since rest is read; -1: the output."""
         return -1
 
     def noise_per_sqrt_ns(self, factors: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """The noise of each neuron that nobody gives, its parameters times factors, (neurons,)."""
+        """Return the default noise of each neuron in 1/√ns, (neurons,).
+
+        ``factors`` multiply its parameters.
+        """
         return np.zeros(self.n_neurons)
 
     def computes_fused(self, u: Tensor) -> bool:
-        """Whether the kernel computes the output for ``u``; see ``resolve_backend``."""
+        """Tell whether the kernel computes the output for ``u``; see ``resolve_backend``."""
         return resolve_backend(self.backend, u, self.bias, self.beyond_kernel) == "fused"
 
     def per_neuron(self, value: PerLayer) -> NDArray[np.float64]:
-        """What each layer, or all, have, for each neuron, (neurons,)."""
-        return np.repeat(of_layers(value, len(self.widths), "value"), self.widths)
+        """Return a value per layer as one per neuron, (neurons,)."""
+        return np.repeat(spread_layers(value, len(self.widths), "value"), self.widths)
 
     @property
     def n_neurons(self) -> int:
-        """Neurons of one member."""
+        """Number of neurons of one member."""
         return sum(self.widths)
 
     @cached_property
     def exists(self) -> Tensor:
-        """Where there are neurons, bool, (layers, width)."""
+        """True where a neuron exists, bool, (layers, width)."""
         return torch.arange(max(self.widths)) < torch.tensor(self.widths)[:, None]
 
     @property
     def n_synapses(self) -> int:
-        """Weights of one member, without the biases: unmasked connections and the readout."""
+        """Number of weights of one member: unmasked connections and the readout, no biases."""
         masks = (self.mask_in, self.mask_inter, self.mask_intra)
         return sum(int(mask[0].sum()) for mask in masks) + self.w_out[0].numel()
 
     def forward(self, u: Tensor, chip: Chip = IDEAL) -> Tensor:
-        """Linear readout of the features of a series.
+        """Return the linear readout of the features of each series.
 
         Args:
             u: input, (batch, time, channels), the same for all members, or
                 (members, batch, time, channels); each value is held for ``dt_ns``.
-            chip: how the neurons differ from the ideal.
+            chip: deviations of the neurons from the ideal.
 
         Returns:
             Logits, (members, batch, outputs).
@@ -309,7 +315,7 @@ class LayeredNetwork(nn.Module, ABC):
     def series(
         self, u: Tensor, n_read: int, chip: Chip = IDEAL, noise: Noise | None = None
     ) -> Tensor:
-        """Linear readout of the features after each of the last ``n_read`` points.
+        """Return the linear readout of the features after each of the last ``n_read`` points.
 
         Args:
             u, chip: as for ``forward``.
@@ -317,7 +323,7 @@ class LayeredNetwork(nn.Module, ABC):
             noise: as for ``read``.
 
         Returns:
-            What is predicted, (members, batch, n_read, outputs).
+            Predictions, (members, batch, n_read, outputs).
 
         Raises:
             ValueError: ``u`` has another shape, or fewer points.
@@ -328,20 +334,20 @@ class LayeredNetwork(nn.Module, ABC):
     def read(
         self, u: Tensor, n_read: int, chip: Chip = IDEAL, noise: Noise | None = None
     ) -> Tensor:
-        """The features after each of the last points, (members, batch, n_read, features).
+        """Return the features after each of the last points, (members, batch, n_read, features).
 
-        Averaged features are those of all points, once. ``noise`` adds to what is read.
+        Averaged features are computed once, from all points. ``noise`` adds noise to the values.
         """
         n_points = u.shape[-2] if self.features.averaged else n_read
         values = self.outputs(u, n_points, chip)
-        return self.features.of(noise(values) if noise else values)
+        return self.features.compute(noise(values) if noise else values)
 
     def output(self, u: Tensor) -> Tensor:
-        """What is read of neurons after the last point: y or x, (members, batch, neurons)."""
+        """Return the values read after the last point, y or x, (members, batch, neurons)."""
         return self.outputs(u, 1)[:, :, 0]
 
     def outputs(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
-        """What is read of them after each of the last points, (members, batch, n_read, neurons)."""
+        """Return the values read after the last points, (members, batch, n_read, neurons)."""
         self._check_input(u)
         if not 1 <= n_read <= u.shape[-2]:
             raise ValueError(
@@ -349,80 +355,86 @@ class LayeredNetwork(nn.Module, ABC):
                 f"input, got n_read={n_read}. Read out fewer points, or use longer series."
             )
         if not self.computes_fused(u):
-            return self._by_reference(u, n_read, chip)
+            return self._run_reference(u, n_read, chip)
         inputs = u.expand(len(self.bias), *u.shape[-3:])
         weights = zip(inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True)
         how: Any = {"n_read": n_read, "threads": self.threads, "chip": chip}
         noisy = chip.normals is not None
         return torch.stack(
             [
-                fused_series(self.kernel(m, noisy=noisy), *own, **how)
-                for m, own in enumerate(weights)
+                fused_series(self.kernel(m, noisy=noisy), *of_member, **how)
+                for m, of_member in enumerate(weights)
             ]
         )
 
-    def _by_reference(self, u: Tensor, n_read: int, chip: Chip) -> Tensor:
-        """The same by the equations."""
+    def _run_reference(self, u: Tensor, n_read: int, chip: Chip) -> Tensor:
+        """Return ``outputs``, computed by the reference."""
         neurons, widths = self._neurons(chip), self.features.widths(self.widths)
-        dynamics = self.varied(self._amplified(chip), neurons)
+        dynamics = self.make_dynamics(self._amplify(chip), neurons)
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
         n_points, n_steps, read = u.shape[-2], self.physics.n_steps, []
         normals = None
         if chip.normals is not None:
             normals = self.layouts[0].noise(chip.normals, self.noise_parts)
-        every = 0 if normals is None else steps_between_jumps(chip, len(normals), n_points, n_steps)
+        interval = (
+            0 if normals is None else steps_between_jumps(chip, len(normals), n_points, n_steps)
+        )
         for t, point in enumerate(u.unbind(dim=-2)):
             for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
                 state, past = self.physics.step(dynamics, state, past, point)
-                if normals is not None and step % every == 0:
-                    own = normals[(step // every - 1) % len(normals)]
-                    time_ns = self.physics.step_ns * every
-                    state = dynamics.after_noise_kick(state, self._jump(own, neurons, u, time_ns))
+                if normals is not None and step % interval == 0:
+                    normal = normals[(step // interval - 1) % len(normals)]
+                    time_ns = self.physics.step_ns * interval
+                    jump = self._jump(normal, neurons, u, time_ns)
+                    state = dynamics.after_noise_kick(state, jump)
             if t >= n_points - n_read:
                 last = dynamics.read(state)[:, -len(widths) :].unbind(dim=1)
-                own = [layer[..., :n] for layer, n in zip(last, widths, strict=True)]
-                read.append(torch.cat(own, dim=-1))
+                layers = [layer[..., :n] for layer, n in zip(last, widths, strict=True)]
+                read.append(torch.cat(layers, dim=-1))
         return torch.stack(read, dim=2)
 
-    def _beside(self, of_neurons: NDArray[np.float64] | None) -> Tensor | None:
-        """What neurons have, (neurons,), beside a state: (1, layers, 1, width), 1 elsewhere."""
-        if of_neurons is None:
+    def _as_factor(self, values: NDArray[np.float64] | None) -> Tensor | None:
+        """Return values, (neurons,), as (1, layers, 1, width), with 1 where no neuron exists."""
+        if values is None:
             return None
-        found = torch.ones(self.exists.shape, dtype=torch.float64)
-        found[self.exists] = torch.from_numpy(np.ascontiguousarray(of_neurons))
-        return found.to(self.bias)[None, :, None]
+        factor = torch.ones(self.exists.shape, dtype=torch.float64)
+        factor[self.exists] = torch.from_numpy(np.ascontiguousarray(values))
+        return factor.to(self.bias)[None, :, None]
 
     def _neurons(self, chip: Chip) -> Neurons:
         if chip is IDEAL:
             return NOMINAL
-        factors = {name: self._beside(own) for name, own in chip.factors.items()}
+        factors = {name: self._as_factor(values) for name, values in chip.factors.items()}
         return Neurons(
-            factors={name: own for name, own in factors.items() if own is not None},
-            noise_per_sqrt_ns=self._beside(chip.noise_per_sqrt_ns),
+            factors={name: factor for name, factor in factors.items() if factor is not None},
+            noise_per_sqrt_ns=self._as_factor(chip.noise_per_sqrt_ns),
         )
 
-    def _amplified(self, chip: Chip) -> Synapses:
-        """The synapses, all that enters a neuron times its factor on S."""
-        own, s = self.synapses(), self._beside(chip.s)
+    def _amplify(self, chip: Chip) -> Synapses:
+        """Return the synapses, each multiplied by the factor on S of its target neuron."""
+        synapses, s = self.synapses(), self._as_factor(chip.s)
         if s is None:
-            return own
+            return synapses
         rows = s.mT  # (1, layers, width, 1)
         return Synapses(
-            w_in=own.w_in * rows[:, 0],
-            w_inter=own.w_inter * rows[:, 1:],
-            w_intra=own.w_intra * rows,
-            bias=own.bias * s[:, :, 0],
+            w_in=synapses.w_in * rows[:, 0],
+            w_inter=synapses.w_inter * rows[:, 1:],
+            w_intra=synapses.w_intra * rows,
+            bias=synapses.bias * s[:, :, 0],
         )
 
     @property
     def floats_per_jump(self) -> int:
-        """Normal numbers that a jump of a block takes."""
+        """Normal numbers per jump of a block of series."""
         return self.noise_parts * self.layouts[0].row
 
     def _jump(
         self, normal: NDArray[np.float32], neurons: Neurons, u: Tensor, time_ns: float
     ) -> Tensor:
-        """A jump after so long, (1, parts, layers, batch, width), of (parts, series, neurons)."""
+        """Return the jump for ``time_ns`` of noise, (1, parts, layers, batch, width).
+
+        ``normal`` are its normal numbers, (parts, series, neurons).
+        """
         assert neurons.noise_per_sqrt_ns is not None
         series = np.arange(u.shape[-3]) % normal.shape[1]
         size = neurons.noise_per_sqrt_ns * (time_ns**0.5 / self.noise_parts)
@@ -433,7 +445,7 @@ class LayeredNetwork(nn.Module, ABC):
 
     @torch.no_grad()
     def trajectories(self, u: Tensor) -> dict[str, Tensor]:
-        """Time series of every neuron, computed by the reference, without gradients.
+        """Return the time series of every neuron, computed by the reference, without gradients.
 
         Args:
             u: input, as for ``forward``.
@@ -459,7 +471,7 @@ class LayeredNetwork(nn.Module, ABC):
         return {name: torch.stack(values, dim=3) for name, values in series.items()}
 
     def synapses(self) -> Synapses:
-        """The present weights, zero where they are masked."""
+        """Return the present weights, zero where they are masked."""
         return Synapses(
             w_in=self.w_in * self.mask_in,
             w_inter=self.w_inter * self.mask_inter,
@@ -469,9 +481,9 @@ class LayeredNetwork(nn.Module, ABC):
 
     @cached_property
     def layouts(self) -> list[Layout]:
-        """How the kernels see each member."""
+        """The memory layout of each member, for the kernels."""
         masks = zip(self.mask_in, self.mask_inter, self.mask_intra, strict=True)
-        return [Layout.of(*member, widths=self.widths) for member in masks]
+        return [Layout.from_masks(*member, widths=self.widths) for member in masks]
 
     def _check_input(self, u: Tensor) -> None:
         members, _, channels = self.w_in.shape
@@ -487,10 +499,10 @@ class LayeredNetwork(nn.Module, ABC):
 def resolve_backend(
     backend: Backend, u: Tensor, parameter: Tensor, beyond_kernel: str
 ) -> Literal["reference", "fused"]:
-    """The backend that computes: "auto" is "fused" where the kernel can, else "reference".
+    """Return the backend that computes: for "auto", "fused" if the kernel can, else "reference".
 
     Raises:
-        ValueError: "fused" was asked for where the kernel cannot compute.
+        ValueError: ``backend`` is "fused", but the kernel cannot compute this network.
     """
     on_cpu = u.device.type == parameter.device.type == "cpu"
     single = u.dtype == parameter.dtype == torch.float32

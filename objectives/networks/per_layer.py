@@ -1,4 +1,4 @@
-"""Constants of neurons that may differ from layer to layer: one number for all, or one for each."""
+"""Constants of neurons that may differ between layers: one number for all, or one for each."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PerLayer = float | tuple[float, ...]
-"""One number for all layers, or one for each: first that of layer 0, which receives the input."""
+"""One number for all layers, or one for each, from layer 0, which receives the input."""
 
 Value = TypeVar("Value")
 
 
-def of_layers(value: Value | tuple[Value, ...], layers: int, name: str) -> tuple[Value, ...]:
-    """One number for each layer, (layers,).
+def spread_layers(value: Value | tuple[Value, ...], layers: int, name: str) -> tuple[Value, ...]:
+    """Return one value for each layer, (layers,).
 
     Raises:
-        ValueError: another number of them is given.
+        ValueError: a tuple has another length.
 
-    >>> of_layers(0.5, 2, "s"), of_layers((3.0, 5.0), 2, "tau_ns")
+    >>> spread_layers(0.5, 2, "s"), spread_layers((3.0, 5.0), 2, "tau_ns")
     ((0.5, 0.5), (3.0, 5.0))
     """
     values = value if isinstance(value, tuple) else (value,) * layers
@@ -31,10 +31,10 @@ def of_layers(value: Value | tuple[Value, ...], layers: int, name: str) -> tuple
     return values
 
 
-def beside(value: PerLayer, state: Tensor) -> float | Tensor:
-    """What multiplies a tensor shaped as ``state``, (members, layers, batch, width).
+def as_factor(value: PerLayer, state: Tensor) -> float | Tensor:
+    """Return a value as a factor of a tensor shaped as ``state``, (members, layers, batch, width).
 
-    A number if all layers share it, else of shape (layers, 1, 1).
+    A number if all layers share it, else a tensor, (layers, 1, 1).
     """
     if not isinstance(value, tuple):
         return value

@@ -1,10 +1,11 @@
-"""What the readout weighs: the neurons that are read, after which points, and their squares.
+"""Features of the readout: values of neurons at the last point, their means, and their squares.
 
-Of the values v_i(t) that are read of neurons i after the points t = 1 ... T, side by side::
+They are the v of docs/explanation/equations.md, "Readout". With the value v_i(t) of neuron i after
+point t = 1 ... T, without a unit, the features are, side by side::
 
-    v_i(T)   and/or   1/T sum_t v_i(t)         and then the squares of all these
+    v_i(T)   and/or   1/T sum_t v_i(t)         and, optionally, their squares
 
-A light module: PyTorch is imported where tensors are there.
+Light to import: only ``compute`` imports PyTorch.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ class Features:
     points: Literal["last", "mean", "last+mean"] = "last"
     """After the last point, the mean over the points, or both."""
     powers: int = 1
-    """2: squares, too."""
+    """2: with squares."""
     layers: Literal["last", "all"] = "last"
 
     @property
     def averaged(self) -> bool:
-        """Whether every point is read."""
+        """True if every point is read."""
         return self.points != "last"
 
     @property
     def parts(self) -> tuple[bool, bool, bool]:
-        """Whether the last point is among them, the mean, and squares."""
+        """Flags of the last point, the mean and the squares: true for those among the features."""
         return self.points != "mean", self.averaged, self.powers > 1
 
     def widths(self, widths: tuple[int, ...]) -> tuple[int, ...]:
-        """Neurons of the layers that are read, the last ones of so many."""
+        """Return the widths of the layers that are read: all of ``widths``, or the last one."""
         return widths if self.layers == "all" else widths[-1:]
 
     def n(self, widths: tuple[int, ...]) -> int:
-        """How many features layers of such widths have.
+        """Return the number of features of layers with these widths.
 
         >>> Features(points="last+mean", powers=2, layers="all").n((8, 4))
         48
@@ -49,14 +50,17 @@ class Features:
         last, mean, _ = self.parts
         return sum(self.widths(widths)) * (last + mean) * self.powers
 
-    def of(self, values: Tensor) -> Tensor:
-        """Of values (..., points, neurons), (..., points, features): one point where averaged."""
+    def compute(self, values: Tensor) -> Tensor:
+        """Return features, (..., points, features), of values, (..., points, neurons).
+
+        If they are averaged, there is one point.
+        """
         import torch
 
         last, mean, squares = self.parts
         if mean:
-            own = values.mean(dim=-2, keepdim=True)
-            values = torch.cat((values[..., -1:, :], own), dim=-1) if last else own
+            means = values.mean(dim=-2, keepdim=True)
+            values = torch.cat((values[..., -1:, :], means), dim=-1) if last else means
         return torch.cat((values, values * values), dim=-1) if squares else values
 
 

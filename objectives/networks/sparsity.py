@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def n_connections(n: int, density: float) -> int:
-    """How many of ``n`` possible connections exist at ``density``: the nearest whole number.
+    """Return how many of ``n`` possible connections exist at ``density``, to the nearest one.
 
     Raises:
         ValueError: ``density`` lies outside [0, 1].
@@ -23,13 +23,13 @@ def n_connections(n: int, density: float) -> int:
     return round(density * n)
 
 
-def random_mask(
+def draw_mask(
     generator: np.random.Generator, shape: tuple[int, ...], density: float
 ) -> NDArray[np.bool_]:
-    """A mask of ``shape`` with exactly ``n_connections(size, density)`` entries True.
+    """Draw a mask of ``shape`` with exactly ``n_connections(size, density)`` entries True.
 
-    The connections join in a random order that does not depend on the density: with the same
-    generator, the mask of a lower density is part of the mask of a higher one.
+    The random order of the connections does not depend on the density: with the same generator,
+    the mask of a lower density is part of the mask of a higher one.
     """
     size = int(np.prod(shape))
     mask = np.zeros(size, dtype=np.bool_)
@@ -37,18 +37,18 @@ def random_mask(
     return mask.reshape(shape)
 
 
-def mirrored_mask(
+def draw_mirrored_mask(
     generator: np.random.Generator, shape: tuple[int, ...], density: float
 ) -> NDArray[np.bool_]:
-    """A mask of a square ``shape`` with as many entries True, each beside its mirror image.
+    """Draw a symmetric mask of a square ``shape`` with as many entries True.
 
-    What the pairs leave over, one entry or those of a dense mask, is on the diagonal.
+    Entries that make no pair, one of them or those of a dense mask, are on the diagonal.
     """
     n, (rows, columns) = shape[0], np.triu_indices(shape[0], 1)
-    count, chosen = n_connections(n * n, density), generator.permutation(len(rows))
-    chosen = chosen[: count // 2]
+    count, pairs = n_connections(n * n, density), generator.permutation(len(rows))
+    pairs = pairs[: count // 2]
     mask = np.zeros(shape, dtype=np.bool_)
-    mask[rows[chosen], columns[chosen]] = mask[columns[chosen], rows[chosen]] = True
-    alone = generator.permutation(n)[: count - 2 * len(chosen)]
-    mask[alone, alone] = True
+    mask[rows[pairs], columns[pairs]] = mask[columns[pairs], rows[pairs]] = True
+    diagonal = generator.permutation(n)[: count - 2 * len(pairs)]
+    mask[diagonal, diagonal] = True
     return mask

@@ -136,7 +136,7 @@ def test_where_the_common_bias_cannot_overcome_the_damping_heat_alone_is_left(
 ) -> None:
     network = scaled(tiny(kind, layers=1), 0.0)
     tau = torch.tensor([0.4, 0.5, 1.0, 2.0]).double()[None, None, None]
-    dynamics = network.varied(network.synapses(), Neurons(factors={"tau_ns": tau}))
+    dynamics = network.make_dynamics(network.synapses(), Neurons(factors={"tau_ns": tau}))
     state = dynamics.rest(batch=3)
     x = dynamics.amplitude(state)
     assert x[0, 0, 0].tolist() == pytest.approx(rest, rel=1e-5)

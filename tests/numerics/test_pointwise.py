@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpo.objectives.networks.integrators import Stepping, _runge_kutta
-from hpo.objectives.networks.kernels.generating import Pointwise, of_device
+from hpo.objectives.networks.kernels.generating import Pointwise, generate_steps
 from hpo.objectives.networks.pointwise import DeviceNetwork
 
 
@@ -51,7 +51,7 @@ class Step:
     """A step of random neurons, by the methods of the device and by its compiled functions."""
 
     def __init__(self, device: Any, *, by_flow: bool, jump: bool) -> None:
-        self.made: Pointwise = of_device(device, by_flow=by_flow)
+        self.made: Pointwise = generate_steps(device, by_flow=by_flow)
         self.by_flow, self.jump = by_flow, jump
         random = np.random.default_rng(5)
         n = GROUPS * WIDTH
@@ -164,7 +164,7 @@ def test_a_network_of_devices_is_compiled(name: str, noise: float) -> None:
 def test_slopes_are_kept_where_they_are_not_constant() -> None:
     """A leaky node has those of its output alone; a step that is linear keeps none."""
     n_kept = {
-        name: of_device(getattr(pointwise_devices, name)(), by_flow=name == "Leaky").n_kept
+        name: generate_steps(getattr(pointwise_devices, name)(), by_flow=name == "Leaky").n_kept
         for name in ("Leaky", "Cubic", "PhaseOscillator")
     }
     assert n_kept == {"Leaky": 1, "Cubic": 2, "PhaseOscillator": 3}

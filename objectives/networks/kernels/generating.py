@@ -115,7 +115,7 @@ class Pointwise:
         """What depends on parameters alone, (constants, neurons).
 
         Args:
-            neurons: an ``OfNeurons``.
+            neurons: an ``NeuronValues``.
             step_ns: length of a step.
             deviation: standard deviation of a jump over that of noise in 1 ns.
         """
@@ -133,7 +133,7 @@ class Pointwise:
         return np.array([*states, drive * 0.0 + own.output(*states)])
 
 
-def of_device(device: Any, *, by_flow: bool) -> Pointwise:
+def generate_steps(device: Any, *, by_flow: bool) -> Pointwise:
     """The functions of a device: integrated by its ``flow``, or by its ``rate``.
 
     Raises:

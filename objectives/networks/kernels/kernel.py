@@ -61,14 +61,14 @@ class Pointwise(Protocol):
     def pull(self) -> int:
         """Address of the adjoint of the step."""
 
-    def constants(self, neurons: OfNeurons, step_ns: float, deviation: float) -> Array:
+    def constants(self, neurons: NeuronValues, step_ns: float, deviation: float) -> Array:
         """Numbers of a step, (constants, neurons); a jump is ``deviation`` times the noise."""
 
-    def rest(self, neurons: OfNeurons) -> Array:
+    def rest(self, neurons: NeuronValues) -> Array:
         """States at the beginning, and then the output, (states + 1, neurons)."""
 
 
-class OfNeurons(NamedTuple):
+class NeuronValues(NamedTuple):
     """The neurons of a chip, (neurons,) each."""
 
     values: Mapping[str, Array]
@@ -86,7 +86,7 @@ class Kernel:
 
     layout: Layout
     pointwise: Pointwise
-    neurons: Callable[[Chip], OfNeurons]
+    neurons: Callable[[Chip], NeuronValues]
     """Those of a chip."""
     integrator: str
     """A key of ``EXTRAPOLATION``."""

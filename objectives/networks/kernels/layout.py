@@ -156,7 +156,7 @@ class Layout:
         return own.reshape(*own.shape[:2], -1, self.block).swapaxes(2, 3)
 
     @classmethod
-    def of(
+    def from_masks(
         cls,
         mask_in: Tensor,
         mask_inter: Tensor,

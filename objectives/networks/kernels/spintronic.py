@@ -30,7 +30,7 @@ import numpy as np
 from numba.core.ccallback import CFunc
 
 from hpo.objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
-from hpo.objectives.networks.kernels.kernel import Array, OfNeurons
+from hpo.objectives.networks.kernels.kernel import Array, NeuronValues
 from hpo.objectives.networks.kernels.simd import any_less, fma, load, store
 from hpo.objectives.networks.kernels.sizes import WIDTH
 from hpo.objectives.networks.kernels.steps import (
@@ -63,7 +63,7 @@ class SpintronicSteps:
         )
         self.pull = int(_pull(variant).address or 0)
 
-    def constants(self, neurons: OfNeurons, step_ns: float, deviation: float) -> Array:
+    def constants(self, neurons: NeuronValues, step_ns: float, deviation: float) -> Array:
         """See ``kernel.Pointwise``."""
         own = neurons.values
         g, c = step_ns / own["tau_ns"], 2.0 * math.pi * own["f_cut_per_ns"] * step_ns
@@ -72,7 +72,7 @@ class SpintronicSteps:
         kick = deviation * neurons.noise_per_sqrt_ns
         return np.stack([g, g * own["thermal_power"], np.exp(-c), gain, kick])
 
-    def rest(self, neurons: OfNeurons) -> Array:
+    def rest(self, neurons: NeuronValues) -> Array:
         """See ``kernel.Pointwise``."""
         x, _ = self._device.with_values(**neurons.values).rest_under(neurons.fixed_drive)
         none = np.zeros_like(x)

@@ -24,7 +24,7 @@ from hpo.objectives.contract import Protocol
 from hpo.objectives.device import Device, Parameter, parameter
 from hpo.objectives.networks.devices import draw_chip
 from hpo.objectives.networks.kernels.chips import Chip
-from hpo.objectives.networks.kernels.generating import of_device
+from hpo.objectives.networks.kernels.generating import generate_steps
 from hpo.objectives.tasks.narma10 import Narma10Params
 
 CUBIC = "pointwise_devices:Cubic"
@@ -229,7 +229,7 @@ _WARM = type(
 def test_a_rate_that_no_symbol_goes_through_is_refused(rate: Any, text: str) -> None:
     own: Any = type("Own", (Device,), {"__module__": __name__, "rate": rate})
     with pytest.raises(ValueError, match=re.escape(text)) as refused:
-        of_device(own(), by_flow=False)
+        generate_steps(own(), by_flow=False)
     assert rate is _by_gamma or str(refused.value).endswith(REMEDY)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hpo import objectives
-from hpo.objectives.networks.sparsity import mirrored_mask, n_connections, random_mask
+from hpo.objectives.networks.sparsity import draw_mask, draw_mirrored_mask, n_connections
 from hpo.objectives.randomness import stream
 
 
@@ -21,7 +21,7 @@ def network(seeds: list[int], **params: Any) -> Any:
 @pytest.mark.parametrize("density", [0.0, 0.03, 0.5, 0.997, 1.0])
 def test_mask_has_exactly_the_asked_number_of_connections(density: float) -> None:
     """Those of a lower density among them."""
-    mask, half = (random_mask(stream(3, "masks"), (17, 23), d) for d in (density, 0.5))
+    mask, half = (draw_mask(stream(3, "masks"), (17, 23), d) for d in (density, 0.5))
     assert mask.shape == (17, 23)
     assert mask.sum() == n_connections(17 * 23, density) == round(density * 17 * 23)
     sparse, dense = (mask, half) if density < 0.5 else (half, mask)
@@ -34,7 +34,7 @@ def test_an_antisymmetric_coupling_turns_as_asked(density: float) -> None:
     own = {"coupling": "antisymmetric", "rotation": 2.5, "dt_ns": 0.5, "s": (0.3, 0.4, 0.5)}
     found = network([0, 1], width=(9, 17, 8), density_intra=density, **own)
     for layer, (s, n) in enumerate(zip((0.3, 0.4, 0.5), (9, 17, 8), strict=True)):
-        mask = mirrored_mask(stream(3, "masks"), (n, n), density)
+        mask = draw_mirrored_mask(stream(3, "masks"), (n, n), density)
         assert np.array_equal(mask, mask.T)
         assert mask.sum() == n_connections(n * n, density)
         for member in (0, 1):

@@ -182,12 +182,12 @@ def test_a_confirmed_network_is_scored_at_other_thermal_powers(power: float) -> 
         (3e-3, found.triple),
         (0.0, found.none),
     ):
-        member.network.physics = physics.replaced(thermal_power=other)
+        member.network.physics = physics.with_device_values(thermal_power=other)
         with refined(member.network, steps):
             expected = ideal_accuracy(member.network, examples)[0]
         agree = 2e-3 if other == power else 0.0  # the claim itself is that of a finer step
         assert score == pytest.approx(expected, abs=agree)
-    member.network.physics = physics.replaced(thermal_power=1e-3)
+    member.network.physics = physics.with_device_values(thermal_power=1e-3)
     chips = Hardware(Variability(draws=4), 7, physics.n_steps)
     with refined(member.network, steps):
         assert chips.accuracies(member.network, examples) == found.noisy
