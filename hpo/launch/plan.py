@@ -15,7 +15,6 @@ from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort
 from hpo.study.spec import StudySpec
-from hpo.study.tables import NEAREST
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import text_tables
 
@@ -79,7 +78,7 @@ def sampled(spec: StudySpec, contents: Contents | SeriesContents | None) -> Samp
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
     """Return the spec as it would be registered; only a warm start reads the database."""
-    if not (warm := spec.warm_start) or warm.points is not None or warm.study == NEAREST:
+    if not (warm := spec.warm_start) or warm.points is not None:
         return spec
     with open_storage(storage_url) as storage:
         return Ledger(storage).with_points(spec)

@@ -163,6 +163,7 @@ class Launch:
         )
         self._ledger = self._patient.impatient()
         self._began_s = time.monotonic()
+        self._latest: Result
         self._executor = executors.executor(options, spec.name, storage.url)
 
     def run(self) -> int:
@@ -172,7 +173,7 @@ class Launch:
             HpoError: another study has this name, it failed or was stopped, or no worker can run.
         """
         how = self._patient.register(self._spec)
-        first = self._patient.result(self._spec.name)
+        first = self._latest = self._patient.result(self._spec.name)
         if self._is_over(first):
             end = {
                 StudyState.FAILED: "failed, until `hpo retry` or `hpo resume`",
@@ -200,7 +201,7 @@ class Launch:
         try:
             try:
                 self._start(workers, first.spec, new=how == "created")
-                outcome = self._follow(view, first)
+                outcome = self._follow(view)
             finally:
                 view.close()
             return self._result(outcome)
@@ -269,11 +270,11 @@ class Launch:
             return LiveView(first, storage=place, console=console)
         return PlainView(first)
 
-    def _follow(self, view: View, first: Result) -> str:
+    def _follow(self, view: View) -> str:
         """Show the study to its end or the timeout, and return its state or ``timeout``."""
         timeout_s = self._options.timeout_s
         lonely_s = time.monotonic()
-        latest, away, refused = first, False, False
+        away, refused = False, False
         while True:
             query_s = time.monotonic()
             result = self._query()
@@ -281,20 +282,20 @@ class Launch:
                 away = result is None
                 view.note("database unreachable, retrying" if away else "the database is back")
             if result is not None:
-                latest = result
-                view.update(latest)
-                if self._is_over(latest):
-                    return latest.state
+                self._latest = result
+                view.update(result)
+                if self._is_over(result):
+                    return result.state
                 for event in self._executor.poll():
                     view.note(event)
             now = time.monotonic()
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"
-            if self._executor.alive or latest.snapshot.helpers:
+            if self._executor.alive or self._latest.snapshot.helpers:
                 lonely_s, refused = now, False
-            elif now - lonely_s >= QUIET_S or (latest.snapshot.refusing and not refused):
-                view.note(self._how_to_start_a_worker(latest))
-                lonely_s, refused = now, bool(latest.snapshot.refusing)
+            elif now - lonely_s >= QUIET_S or (self._latest.snapshot.refusing and not refused):
+                view.note(self._how_to_start_a_worker(self._latest))
+                lonely_s, refused = now, bool(self._latest.snapshot.refusing)
             time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - query_s))))
 
     def _query(self) -> Result | None:
@@ -316,8 +317,10 @@ class Launch:
                 "stopping: each worker finishes its epoch and saves a checkpoint … (Ctrl-C again: "
                 "stop at once)"
             )
+            grace_s = GRACE_S if isinstance(wish, Terminated) else None
             try:
-                self._executor.stop(GRACE_S if isinstance(wish, Terminated) else None)
+                with live.countdown(self._latest, lambda: self._executor.alive, grace_s):
+                    self._executor.stop(grace_s)
             except KeyboardInterrupt:  # which has killed them
                 _say("workers killed; nothing is lost")
         if self._options.json:

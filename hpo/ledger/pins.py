@@ -29,7 +29,7 @@ from hpo.search import constraints
 from hpo.study import file
 from hpo.study.dimensions import unfolded
 from hpo.study.spec import StudySpec
-from hpo.study.tables import NEAREST, ParamValue, WarmStart
+from hpo.study.tables import ParamValue, WarmStart
 
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
 
@@ -144,8 +144,7 @@ def _write(connection: Connection, study: Row[Any], spec: StudySpec) -> int:
 def with_points(connection: Connection, spec: StudySpec) -> StudySpec:
     """Return the spec with the points of its warm start, if it names a study.
 
-    A registered study keeps its points, even if the other study has changed. ``NEAREST`` is the
-    first of ``earlier``; if there is none, the study begins without points.
+    A registered study keeps its points, even if the other study has changed.
 
     Raises:
         StudyError: the other study is missing, has no complete trial yet, cannot be compared, or
@@ -157,15 +156,10 @@ def with_points(connection: Connection, spec: StudySpec) -> StudySpec:
         return spec
     row = ask(connection, statements.STUDY, name=spec.name).one_or_none()
     begun = None if row is None else file.restore(row.spec).warm_start
-    if warm.study == NEAREST:
-        others = [] if row is not None else earlier(connection, spec)
-        warm = begun or (WarmStart(study=others[0][0], top=warm.top) if others else None)
-    elif row is not None and begun is None:
+    if row is not None and begun is None:
         return spec  # to be refused: the study has begun without points
-    pin = None
-    if warm is not None:
-        points = begun.points if begun is not None else _points(connection, spec, warm)
-        pin = {"study": warm.study, "top": warm.count, "points": points}
+    points = begun.points if begun is not None else _points(connection, spec, warm)
+    pin = {"study": warm.study, "top": warm.count, "points": points}
     return file.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
 
 

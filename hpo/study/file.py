@@ -25,7 +25,6 @@ from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
 from hpo.study.messages import Broken, M, did_you_mean, expected, explain, refuse, strictly
 from hpo.study.spec import StudySpec, flattened
-from hpo.study.tables import NEAREST
 
 WINDOW = 1024
 """Trials of a sweep in flight at most: none of them learns from another."""
@@ -268,7 +267,8 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
     """Return a study for a first look: few short trials, one network each, and two fresh seeds.
 
     Its name is another one, so that it is never mixed with what it is a look at; a name and a
-    budget that were ``given`` stay. A race would have too little to go by.
+    budget that were ``given`` stay. A race would have too little to go by. It begins at the
+    reported point, if there is one in the space; what is not reported has the objective's default.
     """
     budget = spec.budget.model_dump()
     few = {**QUICK, "members": spec.task_params.folds}
@@ -283,22 +283,13 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
         rung = max(1, least["epochs"] // 4 // every) * every
         halving = {"min_resource": rung, "reduction_factor": 2}
         tree["pruner"] = {"name": "successive-halving", **halving}
-    if spec.selects and spec.warm_start is None:
-        tree["warm_start"] = _first_look(spec)
+    reported = spec.reported_params
+    fits = reported and spec.in_space(reported).keys() == reported.keys()
+    if spec.selects and spec.warm_start is None and fits and not spec.constraints:
+        tree["warm_start"] = {"points": [spec.in_space({**spec.defaults, **reported})]}
     if spec.confirm is not None:
         tree["confirm"] = {"top": 1, "members": 2}
     return tree if "name" in given else {**tree, "name": f"{spec.name}-quick"}
-
-
-def _first_look(spec: StudySpec) -> dict[str, Any]:
-    """Return the warm start of a quick study: the reported point, else an earlier study's best.
-
-    Parameters that are not reported have the objective's default.
-    """
-    reported = spec.reported_params
-    if spec.constraints or not reported or spec.in_space(reported).keys() != reported.keys():
-        return {"study": NEAREST, "top": 1}
-    return {"points": [spec.in_space({**spec.defaults, **reported})]}
 
 
 def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from hpo.study.networks import Confirmation
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
-    Phase,
     SlotState,
     StudySnapshot,
     StudyState,
@@ -35,7 +34,6 @@ from hpo.study.trials import (
     slot_name,
     trained,
 )
-from hpo.study.utilisation import Utilisation, utilisation
 
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 
@@ -156,11 +154,6 @@ class Result:
         )
 
     @property
-    def utilisation(self) -> Mapping[Phase, Utilisation]:
-        """Utilisation of the workers in search and confirmation, where known."""
-        return utilisation(self.all_trials)
-
-    @property
     def enqueued(self) -> list[int]:
         """Numbers of the trials that were given parameters by hand."""
         return [trial.number for trial in self.search if trial.enqueued]
@@ -231,11 +224,22 @@ class Result:
         """The confirmed configuration of the headline: the first that has a score."""
         return next((item for item in self.confirmations if item.scores), None)
 
+    @property
+    def confirmation_trials(self) -> list[Trial]:
+        """The trainings of ``confirmations``: ``wanted`` in the end."""
+        sources = {item.source for item in self.confirmations}
+        return [trial for trial in self.confirm if trial.source in sources]
+
     @cached_property
     def baselines(self) -> Sequence[Baseline]:
         """Scores of the simplest models on its task, the best first; see ``objectives``."""
         sign = -1.0 if self.spec.maximize else 1.0
         return sorted(self.snapshot.baselines, key=lambda one: sign * one.score)
+
+    @property
+    def chance(self) -> Baseline | None:
+        """The best baseline that does not look at the data."""
+        return next((one for one in self.baselines if one.is_chance), None)
 
     @property
     def rivals(self) -> Sequence[Baseline]:

@@ -154,8 +154,6 @@ class Confirm(Table):
 
 TOP = 5
 """Default of ``warm_start.top``."""
-NEAREST = "*"
-"""As ``warm_start.study``: the nearest of earlier studies, if there is one."""
 _Point = Annotated[Values, Field(min_length=1)]
 
 

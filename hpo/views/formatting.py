@@ -10,7 +10,7 @@ from hpo.objectives.contract import Baseline, Protocol
 from hpo.study import effort
 from hpo.study.dimensions import Dimension, split
 from hpo.study.spec import StudySpec
-from hpo.study.tables import NEAREST, ParamValue
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
 
 _UNITS = {
@@ -206,8 +206,7 @@ def warm_start_text(spec: StudySpec) -> str:
     reported = spec.reported_params
     is_reported = reported and reported.items() <= spec.warm_start_params(0).items()
     points = "the reported point" if is_reported else "points of the file"
-    source = "an earlier study" if warm.study == NEAREST else warm.study
-    return f"{first} with " + (f"the best of {source}" if warm.study else points)
+    return f"{first} with " + (f"the best of {warm.study}" if warm.study else points)
 
 
 def networks_text(members: int) -> str:

@@ -23,6 +23,7 @@ from hpo.views import verdict as words
 from hpo.views.figures import convergence, declared, front, importance, networks, parameters
 from hpo.views.figures.networks import Confusion
 from hpo.views.page import Plot, Section, Table, code, plot, render
+from hpo.views.scores import focus
 
 BEST_ROWS, ENDED_ROWS = 10, 50
 
@@ -160,6 +161,9 @@ def _convergence(result: Result) -> Section:
     if any(item.scores for item in result.confirmations):
         note += " On the right, for each confirmed trial: the claim of the search (ring), and mean "
         note += "± standard deviation over fresh seeds on the held-out test set (diamond)."
+    chance, (low, high) = result.chance, focus(result)
+    if chance and not low <= formatting.shown(spec, chance.score) <= high:
+        note += f" Chance is off the scale: {formatting.baseline_text(spec, chance)}."
     if begun := formatting.warm_start_text(spec):
         note += f" {formatting.capital(begun)}."
     label = f"Score of every trial; {words.verdict(result)}"

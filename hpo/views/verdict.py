@@ -16,9 +16,11 @@ from hpo.study.dimensions import split
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
-from hpo.study.trials import Phase, StudyState
+from hpo.study.trials import StudyState
 from hpo.views import caveats, formatting
 
+ENOUGH = 3
+"""Fewer seeds are never called level with a score: they cannot tell even a large difference."""
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 
 
@@ -39,7 +41,8 @@ def against(spec: StudySpec, score: Estimate, other: Estimate, what: str) -> str
     """Compare a score with another one, which ``what`` names, by ``intervals.compare``.
 
     ``3.7 points below the reported 89.83 ± 2.91 %``, ``level with the reported 89.83 % (0.7 points
-    less)``; without standard errors, ``0.7 points less than the reported 89.83 %``.
+    less)``; without standard errors, ``0.7 points less than the reported 89.83 %``. Two seeds are
+    too few to be level: ``27.6 points less than the reported 89.83 % (2 seeds cannot decide)``.
     """
     difference = score.mean - other.mean
     size = f"{formatting.shown(spec, abs(difference)):{'.1f' if spec.is_accuracy else '.3g'}}"
@@ -47,11 +50,13 @@ def against(spec: StudySpec, score: Estimate, other: Estimate, what: str) -> str
     relation = intervals.compare(score, other, maximize=spec.maximize).relation
     where, more = ("above", "more") if difference > 0 else ("below", "less")
     text = f"{size}{points} {where} {what}"
-    if relation == "level" or same:
+    few = relation == "level" and score.n_seeds < ENOUGH
+    if same or (relation == "level" and not few):
         text = f"level with {what}" + f" ({size}{points} {more})" * (not same)
-    elif relation is None:
+    elif relation is None or few:
         text = f"{size}{points} {more} than {what}"
-    return text
+    seeds = f"{score.n_seeds:.0f} seed{'s' * (score.n_seeds != 1)}"
+    return f"{text} ({seeds} cannot decide)" if few else text
 
 
 def _direction(spec: StudySpec) -> str:
@@ -85,24 +90,6 @@ def progress(result: Result) -> str:
     text += f"; {at.begun} begun, waiting for a worker" if at.begun else ""
     text += f"; {at.enqueued} enqueued, not begun" if at.enqueued else ""
     return "; ".join(filter(None, (text, *remarks(result))))
-
-
-def utilisation(result: Result) -> str:
-    """Return durations of search and confirmation, and the utilisation of workers; or nothing.
-
-    ``search 3 min 12 s on 2 workers that had trials, 99.4 % of their time training and scoring``
-    """
-    search = "search" if result.selects else "measurement"
-    names = {Phase.SEARCH: search, Phase.CONFIRM: "confirmation"}
-    texts = [
-        f"{names[phase]} "
-        f"{formatting.duration_text(use.seconds)} on {use.workers} "
-        f"worker{'s' * (use.workers > 1)} that had trials, {100 * use.training:.1f} %"
-        for phase, use in result.utilisation.items()
-    ]
-    texts[:1] = [f"{text} of their time training and scoring" for text in texts[:1]]
-    rest = ["the rest is suggesting, writing and waiting (lineage)"]
-    return "; ".join(texts + rest * bool(texts))
 
 
 def remarks(result: Result) -> list[str]:
@@ -194,7 +181,7 @@ def beside(result: Result) -> str:
     best = next(iter(result.baselines), None)
     if best is None or item is None:
         return f"best baseline {formatting.baseline_text(spec, best)}" if best else ""
-    chance = next((one for one in result.baselines if one.is_chance), best)
+    chance = result.chance or best
     score, rivals, what = item.estimate(spec), result.rivals, "the best baseline, "
     margin = result.beside(chance)
     if chance.is_chance and margin and margin.relation in ("level", "behind"):
@@ -210,13 +197,15 @@ def beside(result: Result) -> str:
 
 def difference(result: Result, baseline: Baseline) -> str:
     """Return the confirmed score minus a baseline's: ``3.7 (2.4 to 5.0), ahead``; or a dash."""
-    margin, spec = result.beside(baseline), result.spec
-    if margin is None:
+    margin, spec, item = result.beside(baseline), result.spec, result.confirmed
+    if margin is None or item is None:
         return "–"
     digits = "1f" if spec.is_accuracy else "3g"
     values = [x for x in (margin.difference, margin.low, margin.high) if x is not None]
     mean, *ends = (f"{formatting.shown(spec, x):+.{digits}}" for x in values)
-    return f"{mean} ({' to '.join(ends)}), {margin.relation}" if ends else mean
+    few = margin.relation == "level" and item.estimate(spec).n_seeds < ENOUGH
+    relation = "undecided" if few else margin.relation
+    return f"{mean} ({' to '.join(ends)}), {relation}" if ends else mean
 
 
 def _swept(result: Sweep) -> str:

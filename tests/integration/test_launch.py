@@ -7,11 +7,13 @@ import os
 import re
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from forkserver import genuine
 from servers import cut_off
+from terminal import Terminal
 from users import User, workers_of
 from workers import kill, ledger_at, start_worker, table, wait_until
 
@@ -77,19 +79,24 @@ def test_a_signal_stops_in_order_and_the_printed_command_goes_on(
     assert scores == [slot.score for slot in owner.snapshot().search]
 
 
-def test_a_second_ctrl_c_stops_at_once(user: User) -> None:
-    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=1.0")
+def test_ctrl_c_counts_down_and_a_second_one_stops_at_once(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    options = ("--study", "toy.toml", "--workers", "2", "--set", "fixed.sleep_s=1.0")
+    terminal = Terminal(partial(user.start, "launch", *options))
     user.wait_for_workers(2)
-    workers = workers_of(launcher)
+    workers = workers_of(terminal.process)
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)  # they cannot stop in order
-    launcher.send_signal(signal.SIGINT)
-    time.sleep(1.0)
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.shows("(Ctrl-C again: stop at once)")
+    assert terminal.shows("ending 2 workers: 1 s so far")
     began_s = time.monotonic()
-    launcher.send_signal(signal.SIGINT)
-    _, err = user.end(launcher, 130)
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.shows("workers killed; nothing is lost")
+    assert terminal.process.wait(timeout=30) == 130
     assert time.monotonic() - began_s < 5
-    assert "workers killed; nothing is lost" in err
     left = [slot for slot in user.snapshot().search if slot.settled_at is None]
     assert left
     assert not any(slot.held for slot in left), "free at once"

@@ -180,14 +180,6 @@ def test_the_nearest_study_has_the_best_score_and_its_best_trial_in_this_space(
     settle(ledger, toy_spec("far", space={"x": SPACE["x"]}), [(0.8, 0.95)])
     settle(ledger, toy_spec("paper", space=SPACE, protocol="paper"), [(0.8, 5, "red", 0.95)])
     assert ledger.earlier(toy_spec("new", space=SPACE)) == [("source", 0.9)]
-    for _ in range(2):
-        ledger.register(warm(warm_start={"study": "*", "top": 1}))
-        assert points(ledger) == BEST[:1]
-        settle(ledger, toy_spec("later", space=SPACE), [(0.5, 1, "red", 0.99)])
-    space = {"rate_per_ns": {"low": 0.01, "high": 1.0}}
-    first = warm("first", space=space, warm_start={"study": "*"})
-    assert [ledger.register(first) for _ in range(2)] == ["created", "continued"]
-    assert ledger.snapshot("first").spec.warm_start is None
 
 
 def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(

@@ -26,8 +26,8 @@ from hpo.views.scores import axis_score, focus, reported_score
 
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 """The line of the reported score."""
-DOTS = ("dot", "dashdot")
-"""The lines of baselines."""
+DOTS, CHANCE = ("dot", "dashdot"), "longdash"
+"""The lines of baselines, and of chance."""
 CLAIMED = {"color": BLUE, "size": 12, "symbol": "circle-open", "line": {"width": 2}}
 CONFIRMED = {"color": GREEN, "size": 11, "symbol": "diamond"}
 ENDINGS = {Ending.NETWORKS: "diamond-open", Ending.CURVE: "circle-open"}
@@ -151,7 +151,7 @@ def add_references(
 
     With the ``place`` of a panel, only the first panel has them in the legend. The reported score
     is dashed, with the band of its deviation; the best baseline, and the one most like a network of
-    the study, are dotted.
+    the study, are dotted; chance has long dashes. Baselines off the scale are left out.
     """
     spec, (low, high), new = result.spec, focus(result), place.get("col", 1) == 1
     across, along = (figure.add_hrect, figure.add_hline), (figure.add_vrect, figure.add_vline)
@@ -161,8 +161,12 @@ def add_references(
         band(value - std, value + std, **BAND, **place)
         name = safe(formatting.cut(formatting.reported_text(spec), 60))
         line(value, **DASHED, showlegend=new, name=name, **place)
-    for one, dash in zip(result.rivals, DOTS, strict=False):
+    lines = list(zip(result.rivals, DOTS, strict=False))
+    if (chance := result.chance) and chance not in result.rivals:
+        lines.append((chance, CHANCE))
+    for one, dash in lines:
         value, name = formatting.shown(spec, one.score), formatting.baseline_text(spec, one)
+        name = "chance, " * (dash == CHANCE and one.name != "chance") + name
         if low <= value <= high:
             look = {"color": GREY, "dash": dash, "width": 1.4}
             line(value, line=look, showlegend=new, name=safe(name), **place)

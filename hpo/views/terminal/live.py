@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -86,7 +86,8 @@ class PlainView(View):
     def update(self, result: Result) -> None:
         """Print the newly settled trials."""
         for trial in self.news(result):
-            count = sum(phase == trial.phase for phase, _ in self.seen)
+            group = result.confirmation_trials if trial.phase == Phase.CONFIRM else result.search
+            count = sum(_key(one) in self.seen for one in group)
             self.note(settled_line(result, trial, count))
         if time.monotonic() - self._last_s >= QUIET_S:
             self.note(waiting_line(result))
@@ -234,6 +235,26 @@ class LiveView(View):
         """Release the cursor."""
         if isinstance(self._live, Live):
             self._live.stop()
+
+
+def countdown(result: Result, running: Callable[[], int], most_s: float | None) -> Live:
+    """Return a line that counts down while workers end, to be used in ``with``; only at a terminal.
+
+    They end within ``most_s``, else with their epoch, which takes as long as the others on average.
+    """
+    began_s, at = time.monotonic(), result.progress
+    trained_s = sum(trial.seconds for trial in result.all_trials)
+    usual_s = trained_s / max(1, at.epochs + at.confirmation_epochs)
+
+    def line() -> Text:
+        n, spent_s = running(), time.monotonic() - began_s
+        left_s = (usual_s if most_s is None else most_s) - spent_s
+        text = f"{'about' if most_s is None else 'at most'} {left_s:.0f} s left"
+        text = text if left_s >= 0.5 else f"{spent_s:.0f} s so far"
+        return Text(f"ending {n} worker{'s' * (n != 1)}: {text}")
+
+    console = Console(stderr=True, force_jupyter=False)
+    return Live(get_renderable=line, console=console, transient=True)
 
 
 def screen(

@@ -35,7 +35,7 @@ def sentences(result: Result) -> list[str]:
     lines = _verdict(result, "" if ended else f"{result.state}, ")
     lines.append(verdict.progress(result))
     if result.confirm:
-        settled = sum(len(c.scores) + c.failed for c in result.confirmations)
+        settled = sum(trial.state != SlotState.RUNNING for trial in result.confirmation_trials)
         lines.append(f"{settled} of {result.n_confirmations} confirmations settled")
     return [*lines, *edge_lines(result)]
 
@@ -71,7 +71,6 @@ def of_launch(result: Result, *, report: str | None, storage: str, width: int) -
         [
             *_verdict(result),
             verdict.progress(result),
-            *filter(None, [verdict.utilisation(result)]),
             *edge_lines(result),
             *failures(result, storage),
         ],

@@ -9,7 +9,6 @@ import pytest
 
 from hpo.errors import SpecError
 from hpo.study import file
-from hpo.study.tables import NEAREST, WarmStart
 
 FILE = """
 objective = "toy_objective:ToyObjective"
@@ -58,7 +57,7 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
     assert (quick.name, quick.budget.trials, quick.budget.members) == ("mine-quick", 8, 1)
     assert (quick.budget.epochs, quick.confirm and quick.confirm.members) == (60, 2)
     assert (quick.racing, quick.pruner.options["min_resource"]) == (None, 15)
-    assert quick.warm_start == WarmStart(study=NEAREST, top=1)
+    assert quick.warm_start is None
     first = file.load("seqdigits", quick=True).warm_start_params(0)
     assert (first["tau_ns"], first["f_cut_per_ns"]) == (14.12, 0.1), "reported; the default"
     named = file.load(str(study), values={"name": "look", "budget.trials": 9}, quick=True)

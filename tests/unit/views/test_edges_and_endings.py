@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-from datetime import timedelta
-from typing import Any
 
 import snapshots
 from rich.console import Console
 
-from hpo.study.trials import Phase, SlotState, Trial
+from hpo.study.trials import SlotState
 from hpo.views import json_records, verdict
 from hpo.views import report as page
 from hpo.views.figures import convergence, parameters
@@ -47,26 +45,6 @@ def test_an_edge_in_words_wherever_a_result_is_shown() -> None:
     assert f"<strong>Edge: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
     found = json_records.study(AT_EDGE)["edges"][0]
     assert (found.parameter, found.bound, found.widen) == ("k", "high", 8)
-
-
-def test_a_launch_ends_with_what_its_workers_did_with_their_time() -> None:
-    """Two search for 10 and 20 s; the third, of an earlier launch, for 5; then one confirms."""
-
-    def busy(worker: str, end: float, seconds: float, share: float, **changes: Any) -> Trial:
-        lineage = {"seconds": seconds, "training_seconds": share * seconds}
-        at = snapshots.START + timedelta(seconds=end)
-        how: Any = {"worker": worker, "settled_at": at, "lineage": lineage, **changes}
-        return snapshots.slot(0, SlotState.COMPLETE, **how)
-
-    search = (busy("c", -60, 5, 1), busy("a", 10, 10, 0.9), busy("b", 20, 20, 0.8))
-    fresh = (busy("b", 32, 10, 1, phase=Phase.CONFIRM, source=0),)
-    result = snapshots.changed(AT_EDGE, search=search, confirm=fresh)
-    lines = status.of_launch(result, report=None, storage="", width=80)
-    line = "search 1 min 25 s on 3 workers that had trials, 66.7 % of their time training and "
-    line += "scoring; confirmation 10 s on 1 worker that had trials, 100.0 %; the rest is "
-    line += "suggesting, writing and waiting (lineage)"
-    assert line in lines
-    assert verdict.utilisation(AT_EDGE) == "", "as of a study that was run before this was known"
 
 
 def test_the_live_view_shows_edges() -> None:

@@ -72,7 +72,8 @@ def test_plain_lines_count_say_the_best_and_give_the_parameters(
     slot = DONE.search[number]
     assert f"trial {number} complete {formatting.score_cell(DONE.spec, slot)} (best " in output[2]
     assert f" x={slot.params['x']:.4g} k={slot.params['k']} rate_per_ns=" in output[2]
-    view.update(DONE)
+    before = snapshots.confirmation(DONE.ranking[-1].number, 0, 0.5)  # no longer among the best
+    view.update(snapshots.changed(DONE, confirm=(before, *DONE.confirm)))
     output = capsys.readouterr().out.splitlines()
     failed = next(line for line in output if " failed: " in line)
     assert failed.endswith("failed: ValueError: tau_ns is too short")

@@ -18,7 +18,7 @@ from hpo.objectives.contract import Baseline
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 from hpo.views import formatting, json_records, verdict
 from hpo.views import report as report_page
-from hpo.views.figures import importance
+from hpo.views.figures import convergence, importance
 from hpo.views.figures.networks import Confusion
 
 REPORTED = "the reported 89.83 ± 2.91 % (arXiv:2408.02835)"
@@ -133,6 +133,10 @@ def test_a_verdict_holds_what_is_confirmed_against_the_best_baseline(
     assert verdict.verdict(found).endswith(clause)
     before = verdict.verdict(snapshots.changed(found, confirm=()))
     assert before.endswith(f"; best baseline ESN ({100 * score:.1f} ± {100 * std:.1f} %)")
+    shapes = convergence.convergence(found).layout.shapes
+    line = f"chance, majority class ({100 * chance:.1f} %)" in [shape.name for shape in shapes]
+    assert line == (chance > 0.9), "it is on the scale"
+    assert ("Chance is off the scale: majority class (10.0 %)." in report_page.html(found)) != line
 
 
 def test_two_baselines_of_an_error_are_rivals_of_which_less_is_better() -> None:
@@ -140,7 +144,7 @@ def test_two_baselines_of_an_error_are_rivals_of_which_less_is_better() -> None:
     known = own, Baseline(name="delay line", score=0.02)
     errors = study([0.03, 0.032], objective="toy_objective:ToyLossObjective", reported=None)
     assert verdict.verdict(snapshots.changed(errors, baselines=known)).endswith(
-        "; level with the best baseline, delay line (0.02) (0.011 more), "
+        "; 0.011 more than the best baseline, delay line (0.02) (2 seeds cannot decide), "
         "0.019 below ESN (0.05 ± 0.001); less is better"
     )
 
