@@ -67,6 +67,8 @@ def import_class(target: str, what: str, known: str = "") -> Any:
         return _import(target)
     except Exception as error:  # a user's module may do anything as it is imported
         why = str(error).rstrip(".")
+        if isinstance(error, ModuleNotFoundError):
+            why += " in the working directory, nor installed"
         raise LookupError(f"{what} cannot be imported: {why}{known}") from error
 
 

@@ -195,7 +195,7 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     assert time.monotonic() - refused_s < QUIET_S / 2, "at once"
     assert (
         "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
-        "module named 'mine'. Built in: ctrnn, ctrnn-prediction, duffing, microring, "
+        "module named 'mine' in the working directory, nor installed. Built in: ctrnn, "
     ) in out
     advice = "fix that, or start some, with HPO_STORAGE set to this database: hpo worker"
     assert advice in next(lines)
