@@ -36,7 +36,7 @@ _WATCHED: dict[str, list[tuple[Any, str]]] = {
     ],
     "weights": [(Pass, "begin"), (Pass, "deliver")],
     "Adam": [(updates.FusedUpdates, "_step")],
-    "batches": [(Layout, "filled")],
+    "batches": [(Layout, "pad")],
 }
 """Methods by part: what each does within an epoch is added up."""
 _MULTIPLY_ADDS = 3  # per synapse, series and step: drive, its adjoint, gradient of the weight
@@ -113,7 +113,7 @@ def alone(own: Kernel, network: Any, u: Tensor, repeats: int = REPEATS) -> tuple
     there, back = {}, {}
     blocks = [n for batch in torch.split(u, BATCH) for _, n in own.layout.blocks(len(batch))]
     for n in set(blocks):
-        block = own.layout.filled(u[:n].numpy(), n)
+        block = own.layout.pad(u[:n].numpy(), n)
         there[n] = _best(partial(pass_.forward, block, n), repeats)
         back[n] = _best(partial(pass_.backward, block, n), repeats)
     return sum(there[n] for n in blocks), sum(back[n] for n in blocks)

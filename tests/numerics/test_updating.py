@@ -129,7 +129,7 @@ def test_series_beyond_a_block_repeat_its_first(density: float) -> None:
     blocks = list(layout.blocks(len(u)))
     assert [n for _, n in blocks] == [layout.block, 4 if dense else layout.block]
     for own, n in blocks:
-        found = layout.filled(u[own], n).reshape(6, *((n, 2) if dense else (2, n)))
+        found = layout.pad(u[own], n).reshape(6, *((n, 2) if dense else (2, n)))
         found = found if dense else found.swapaxes(1, 2)
         there = len(u[own])
         assert np.array_equal(found[:, :there].swapaxes(0, 1), u[own])

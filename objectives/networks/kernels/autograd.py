@@ -1,8 +1,8 @@
 """The fused CPU path of the networks: one member, float32, forward and adjoint.
 
-The numba kernels of :mod:`hpo.objectives.networks.kernels`, each pair as one differentiable torch
-function. The PyTorch networks are the reference; these agree with them to rounding, at a cost that
-is proportional to the number of synapses.
+Each pair of numba kernels of :mod:`hpo.objectives.networks.kernels` becomes one differentiable
+torch function. It agrees with the PyTorch networks, the reference, to rounding. Its cost is
+proportional to the number of synapses.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ def fused_series(
     threads: int = 1,
     chip: Chip = IDEAL,
 ) -> Tensor:
-    """What is read of neurons after each of the last points: (batch, n_read, neurons).
+    """Return the values read after each of the last points: (batch, n_read, neurons).
 
-    Differentiable once with respect to the weights and the bias; where the masks are false, the
-    weights count as zero and their gradients are zero. Where no gradient is asked for, no
-    trajectory is stored. The interpreter lock is free meanwhile.
+    Differentiable once with respect to the weights and the bias. Where the masks are false, weights
+    count as zero and their gradients are zero. Without a gradient, no trajectory is stored. The
+    interpreter lock is free meanwhile.
 
     Args:
-        kernel: the network's.
-        u: input, one value per channel held for each step, (batch, time, channels).
+        kernel: kernel of the network.
+        u: input, (batch, time, channels), constant over each point.
         w_in: input weights, 1/ns, (width, channels).
         w_inter: weights from layer to layer, 1/ns, (layers - 1, width, width), [target, source].
         w_intra: weights within layers, 1/ns, (layers, width, width), [target, source].
         bias: trainable bias, 1/ns, (layers, width).
-        n_read: points after which it is read, the last ones, from 1 to ``time``.
-        threads: cores that share the blocks, where no gradient is asked for.
-        chip: how its neurons differ from the ideal.
+        n_read: number of points to read, the last ones, from 1 to ``time``.
+        threads: cores that share the blocks; with a gradient, one.
+        chip: deviations of the neurons from the ideal.
 
     Raises:
-        TypeError: a tensor that is not float32.
-        ValueError: a tensor that has another shape, is not on the CPU, or an input that requires a
+        TypeError: a tensor is not float32.
+        ValueError: a tensor has another shape or is not on the CPU, or the input requires a
             gradient.
     """
     weights = {"w_in": w_in, "w_inter": w_inter, "w_intra": w_intra, "bias": bias}
@@ -70,11 +70,11 @@ def fused_series(
     passes = [Pass(kernel, u.shape[1], keep=False, n_read=n_read) for _ in range(n_parts)]
     for pass_ in passes:
         pass_.begin(parameters.numpy(), chip)
-    return _through(u, passes, n_parts)
+    return _run(u, passes, n_parts)
 
 
 def _check(structure: Layout, u: Tensor, weights: dict[str, Tensor]) -> None:
-    """Refuse what the kernels cannot compute."""
+    """Refuse tensors that the kernels cannot compute."""
     where = "fused_series"
     n_layers, width, n_channels = len(structure.widths), max(structure.widths), structure.n_channels
     check_tensor(where, "u", u, torch.float32, ("batch", "time", n_channels))
@@ -98,27 +98,27 @@ class _Fused(torch.autograd.Function):
         ctx.passes = [Pass(kernel, u.shape[1], keep=True, n_read=n_read) for _ in range(n_blocks)]
         for pass_ in ctx.passes:
             pass_.begin(ctx.parameters.numpy(), chip)
-        return _through(u, ctx.passes)
+        return _run(u, ctx.passes)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
         layout = ctx.passes[0].kernel.layout
-        for pass_, (own, n_series) in zip(ctx.passes, layout.blocks(len(ctx.u)), strict=True):
-            adjoint = output_grad[own].detach().numpy()
+        for pass_, (rows, n_series) in zip(ctx.passes, layout.blocks(len(ctx.u)), strict=True):
+            adjoint = output_grad[rows].detach().numpy()
             pass_.begin(ctx.parameters.numpy(), ctx.chip)
             entering = pass_.entering[: pass_.n_read * n_series * pass_.stride]
             entering = entering.reshape(pass_.n_read, n_series, pass_.stride)
             entering[:, len(adjoint) :] = 0.0
             entering[:, : len(adjoint), pass_.places] = adjoint.swapaxes(0, 1)
-            pass_.backward(layout.filled(ctx.u[own].numpy(), n_series), n_series)
+            pass_.backward(layout.pad(ctx.u[rows].numpy(), n_series), n_series)
             pass_.deliver(gradient.numpy())
         return gradient, None, None, None, None
 
 
-def _through(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
-    """What is read, (batch, n_read, neurons), each block by a pass of its own or of its thread."""
+def _run(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
+    """Return the values read, (batch, n_read, neurons); passes take the blocks in turn."""
     kernel, series = passes[0].kernel, u.numpy()
     blocks = list(kernel.layout.blocks(len(u)))
     n_read, places, stride = passes[0].n_read, passes[0].places, passes[0].stride
@@ -126,11 +126,11 @@ def _through(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
 
     def take(first: int) -> None:
         for k in range(first, len(blocks), threads):
-            own, n_series = blocks[k]
-            block = kernel.layout.filled(series[own], n_series)
-            found = passes[k % len(passes)].forward(block, n_series)
-            found = found.reshape(n_read, n_series, stride)[:, : own.stop - own.start]
-            output[own] = found.swapaxes(0, 1)[..., places]
+            rows, n_series = blocks[k]
+            block = kernel.layout.pad(series[rows], n_series)
+            values = passes[k % len(passes)].forward(block, n_series)
+            values = values.reshape(n_read, n_series, stride)[:, : rows.stop - rows.start]
+            output[rows] = values.swapaxes(0, 1)[..., places]
 
     in_threads(take, threads)
     return torch.from_numpy(output)

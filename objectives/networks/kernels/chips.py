@@ -1,4 +1,4 @@
-"""Simulated chips, as the kernels and the reference take them; ``networks.devices`` draws them."""
+"""Simulated chips for the kernels and the reference; ``networks.devices`` draws them."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from hpo.objectives.networks.kernels.layout import Floats
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chip:
-    """How the neurons of a simulated chip differ from the ideal; None: not at all.
+    """Deviations of the neurons of a simulated chip from the ideal; None: no deviation.
 
-    Noise makes them jump, evenly spaced in time and each after a step. An oscillator jumps along
-    and across its complex amplitude, a CTRNN's neuron in x: see ``networks.devices``.
+    Noise makes neurons jump at equal intervals, after a step. An oscillator jumps along and across
+    its complex amplitude, a neuron of a CTRNN in x: see ``networks.devices``.
     """
 
     factors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """Factor on each parameter of the neurons that differs, by its name, (neurons,)."""
+    """Factor on each parameter that deviates, by its name, (neurons,)."""
     s: NDArray[np.float64] | None = None
     """Factor on the amplification, (neurons,)."""
     noise_per_sqrt_ns: NDArray[np.float64] | None = None
-    """What noise adds to a neuron in 1 ns, its standard deviation, (neurons,)."""
+    """Standard deviation of the noise of a neuron in 1 ns, in 1/√ns, (neurons,)."""
     normals: Floats | None = None
     """Normal numbers of the jumps, (jumps, parts, neurons, LANES), flat; None without noise."""
     jumps_per_point: int | None = None
-    """Jumps between two input points; where there are fewer normals they are taken again, from the
-    first. None: as many as there are normals."""
+    """Jumps between two input points; fewer normals are used again from the first one. None: the
+    normals are those of all points."""
 
 
 IDEAL = Chip()
 
 
 def steps_between_jumps(chip: Chip, n_normals: int, n_points: int, n_steps: int) -> int:
-    """Return the steps from jump to jump: there are as many jumps in every point.
+    """Return the number of steps from jump to jump, with equal numbers of jumps in all points.
 
     Args:
-        chip: one with noise.
-        n_normals: jumps that it has normal numbers for.
+        chip: a chip with noise.
+        n_normals: number of jumps that it has normal numbers for.
         n_points: points of a series.
-        n_steps: steps from one to the next.
+        n_steps: steps per point.
 
     Raises:
-        ValueError: that many steps per point cannot be divided so.
+        ValueError: the jumps do not divide the steps of a point evenly.
     """
     n_jumps = chip.jumps_per_point * n_points if chip.jumps_per_point else n_normals
     per_point, rest = divmod(n_jumps, n_points)

@@ -1,7 +1,7 @@
-"""How the kernels are compiled: by numba, on first use, into a cache on disk.
+"""Compile the kernels with numba, on first use, into a cache on disk.
 
-numba's cache watches the file of the function that it holds, and no other; a kernel is made of many
-files, whose change would go unnoticed. Here the sources of all of them are part of its key.
+numba's cache watches only the file of a function. A kernel is made of many files, so here the
+sources of all of them are part of the cache key.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from numba.core.ccallback import CFunc
 F = TypeVar("F", bound=Callable[..., Any])
 _njit: Any = numba.njit
 _OPTIONS: dict[str, Any] = {
-    # no fast-math: what is fused says so (``simd.fma``), and bits do not depend on the processor
+    # no fast-math: only ``simd.fma`` fuses, and bits do not depend on the processor
     "error_model": "numpy",
-    # no kernel allocates; numba's counts of references would be calls within the loops, which
-    # spill every vector: two chains in ``sparse.gather`` made a forward pass twice as slow
+    # no kernel allocates; numba's reference counting would call functions within the loops and
+    # spill every vector: two chains in ``products.gather`` made a forward pass twice as slow
     "_nrt": False,
 }
 
 
 def digest(folder: Path) -> str:
-    """Hash of the sources in ``folder``."""
+    """Return a hash of the sources in ``folder``."""
     sources = sorted(folder.glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
@@ -47,15 +47,15 @@ def _load_index(load: Callable[[], dict[Any, Any]]) -> dict[Any, Any]:
 
 
 class _Cache(FunctionCache):
-    """numba's cache, with the sources of all kernels in its key, and ``text``.
+    """numba's cache, with the sources of all kernels and ``text`` in its key.
 
-    A function that was made of a text is in no file. It is kept beside this one's.
+    A function generated from a text has no file; its cache files are those of this module.
     """
 
     def __init__(self, function: Callable[..., Any], text: str = "") -> None:
-        self._made_of = hashlib.sha256(text.encode()).hexdigest()
+        self._digest = hashlib.sha256(text.encode()).hexdigest()
         if text:
-            line = int(self._made_of[:7], 16)  # numba tells functions of a file apart by it
+            line = int(self._digest[:7], 16)  # numba distinguishes functions of a file by it
             code = function.__code__.replace(co_filename=__file__, co_firstlineno=line)
             function = FunctionType(code, {}, function.__name__, None, function.__closure__)
         super().__init__(function)  # type: ignore[no-untyped-call]
@@ -64,11 +64,11 @@ class _Cache(FunctionCache):
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         key: tuple[Any, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
-        return (*key, _SOURCES, self._made_of)
+        return (*key, _SOURCES, self._digest)
 
 
 def _cache_in(compiled: Any, function: Callable[..., Any], text: str = "") -> None:
-    """What numba's ``cache=True`` does, with a cache of ours."""
+    """Give a compiled function our cache, as ``cache=True`` gives it numba's."""
     try:
         compiled._cache = _Cache(function, text)
     except RuntimeError as error:  # neither here nor in the user's cache directory
@@ -80,7 +80,7 @@ def _cache_in(compiled: Any, function: Callable[..., Any], text: str = "") -> No
 
 
 def kernel(function: F) -> F:
-    """Compile a kernel: cached on disk, and run without holding the interpreter lock."""
+    """Compile a kernel into the cache on disk; it runs without the interpreter lock."""
     compiled = _njit(nogil=True, **_OPTIONS)(function)
     _cache_in(compiled, function)
     return cast(F, compiled)
@@ -88,20 +88,21 @@ def kernel(function: F) -> F:
 
 _types: Any = numba.types
 POINTER: Any = _types.CPointer(_types.float32)
-"""To float32: ``simd.load``, ``store`` and ``element`` take it as they take an array."""
+"""Pointer to float32; ``simd.load``, ``store`` and ``element`` take it like an array."""
 NUMBER: Any = _types.float32
 INTEGER: Any = _types.intp
 
 
 def pointwise(*parameters: Any, text: str = "") -> Callable[[Callable[..., None]], CFunc]:
-    """Compile a function at once, for kernels that get its ``address``: see ``simd.call``.
+    """Return a decorator that compiles a C function for kernels: see ``simd.call``.
 
     Args:
         parameters: ``POINTER``, ``NUMBER`` or ``INTEGER``, for each parameter of the function.
-        text: all that the function was made of, if it is in no file: constants, too.
+        text: source of a generated function, constants included.
 
     Returns:
-        What gives a C function, with ``address`` and ``ctypes``. Keep it: with it goes its code.
+        A decorator that returns a C function with ``address`` and ``ctypes``. Keep a reference: it
+        owns the code.
     """
 
     def compile_(function: Callable[..., None]) -> CFunc:
@@ -114,6 +115,6 @@ def pointwise(*parameters: Any, text: str = "") -> Callable[[Callable[..., None]
     return compile_
 
 
-def inlined(function: F) -> F:
-    """Compile a part of a kernel, to be inlined there."""
+def inline(function: F) -> F:
+    """Compile a part of a kernel for inlining."""
     return cast(F, _njit(forceinline=True, no_cpython_wrapper=True, **_OPTIONS)(function))

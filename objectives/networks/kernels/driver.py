@@ -1,14 +1,14 @@
-"""The pass of a block through time and its adjoint, whatever the device and the layout.
+"""The pass of a block through time and its adjoint, for any device and layout.
 
-A point is the time between two inputs, divided into ``n_steps`` steps; see ``integrators``. A step
-is a product, of the weights with the mean outputs v over the step, and a pointwise function of the
-device, which is called by its address::
+It computes the network of docs/explanation/equations.md, "Network". A point is the time between two
+inputs, divided into ``n_steps`` steps; see ``integrators``. A step multiplies the weights with the
+mean outputs v over the step, and calls a pointwise function of the device by its address::
 
     I(n)             = W v(n) + held                    held: input, bias, and a fixed drive
     s(n+1), y(n+1)   = advance(s(n), I(n))
     v(n+1)           = a y(n+1) + b y(n) + c y(n-1)     extrapolated over the coming step
 
-and backwards, with J, P and A the adjoints of I, v and s::
+Backwards, with the adjoints J, P and A of I, v and s::
 
     G                = a P(n+1) + b P(n+2) + c P(n+3) + entering      the adjoint of y(n+1)
     A(n), J(n)       = pull(A(n+1), G)
@@ -16,7 +16,7 @@ and backwards, with J, P and A the adjoints of I, v and s::
     gradient        += J(n) v(n)^T
 
 =======  ===============  ======================================
-here     code             shape
+symbol   code             shape
 =======  ===============  ======================================
 s        states           (states, row)
 y        outputs          (2, row), the last two, in turn
@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from hpo.objectives.networks.kernels.compiling import inlined, kernel
+from hpo.objectives.networks.kernels.compiling import inline, kernel
 from hpo.objectives.networks.kernels.elementary import ONE, ZERO
 from hpo.objectives.networks.kernels.layout import Groups
 from hpo.objectives.networks.kernels.products import gather, gather_back, multiply
@@ -52,39 +52,39 @@ from hpo.objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
 
 
 class Shape(NamedTuple):
-    """Numbers of a pass over a segment of a block."""
+    """Sizes of a pass over a segment of a block."""
 
     n_points: int
     n_steps: int
-    """Of a point."""
+    """Steps per point."""
     n_channels: int
     n_series: int
     row: int
     n_columns: int
-    """Of a series in a row: neurons."""
+    """Neurons of a series in a row, padding included."""
     entry: int
-    """Neurons that the input reaches, the first ones."""
+    """Number of neurons with input, the first ones."""
     first_read: int
-    """Column of the first neuron that is read."""
+    """Column of the first neuron to read."""
     n_read: int
-    """Neurons that are read."""
+    """Number of columns to read."""
     stride: int
-    """Floats of what is read of a series after a point."""
+    """Floats per series and point in the array of values read."""
     n_states: int
     n_kept: int
     walk: Groups
 
 
-@inlined
+@inline
 def _fill(target: Any, at: Any, n: Any) -> None:
-    """Zeros, a multiple of WIDTH of them."""
+    """Write ``n`` zeros, a multiple of WIDTH."""
     for i in range(0, n, WIDTH):
         store(target, at + i, splat(ZERO, WIDTH))
 
 
-@inlined
+@inline
 def _constants(target: Any, at: Any, constants: Any, first: Any, shape: Any) -> None:
-    """One value of each neuron, all over a row."""
+    """Write a constant of each neuron to all its places in a row."""
     groups, group_stride, repeats, repeat_stride = shape.walk
     for group in range(groups):
         value = load(constants, first + group * WIDTH, WIDTH)
@@ -92,9 +92,9 @@ def _constants(target: Any, at: Any, constants: Any, first: Any, shape: Any) -> 
             store(target, at + group * group_stride + k * repeat_stride, value)
 
 
-@inlined
+@inline
 def _hold(u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, held: Any) -> None:
-    """The drives that do not change over point t: bias, fixed drive and input."""
+    """Write the drives that are constant over point t: bias, fixed drive and input."""
     n, channels, series = shape.entry, shape.n_channels, shape.n_series
     at = t * channels * series
     if structure.dense:
@@ -112,11 +112,11 @@ def _hold(u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, 
         multiply(out, out, left, (u, at, SERIES, 0), (n, SERIES, channels, 1))
 
 
-@inlined
+@inline
 def _drive(
     values: Any, at: Any, weights: Any, held: Any, structure: Any, shape: Any, drive: Any
 ) -> None:
-    """held + W v."""
+    """Write the drives, held + W v."""
     n = shape.n_columns
     if structure.dense:
         spans = structure.spans
@@ -150,11 +150,11 @@ def forward(
     keep: bool,
     fresh: bool,
 ) -> None:
-    """Take one block through time, or a segment of it; write what is read.
+    """Take one block, or a segment of it, through time, and write the values read.
 
-    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the
-    slopes of every step are kept for ``backward``. With ``fresh``, it begins at rest, else where
-    the last call without ``keep`` ended: after an even number of steps.
+    The block is read after each of the last points, as many as fit into ``read``. With ``keep``,
+    the slopes of every step are kept for ``backward``. With ``fresh`` the block begins at rest,
+    else where the last call without ``keep`` ended, after an even number of steps.
 
     Args:
         u: input, (points, series, channels) of a dense layout, else (points, channels, series).
@@ -165,23 +165,22 @@ def forward(
             amplified; constants of the device, and states and output at rest, of each group.
         extrapolation: weights of the last three outputs in the mean output over a step.
         work: held, drive, outputs, values, states and kept: see the module.
-        read: what is asked for, (points read, series, stride).
-        noise: normal numbers of the jumps, (jumps, parts, row); empty without.
-        jumps: steps from jump to jump, 0 for none; jumps before the beginning; floats of a jump.
-        reads: the state that is read, less its value at rest; -1: the output.
+        read: the values read, (points read, series, stride), written.
+        noise: normal numbers of the jumps, (jumps, parts, row); empty without noise.
+        jumps: steps from jump to jump, 0 for none; jumps before the segment; floats of a jump.
+        reads: index of the state whose change since rest is read; -1: the output.
         keep, fresh: see above.
     """
     mode = flush_subnormals()
     weights, inputs, biases, constants, rest = parameters
     held, drive, outputs, values, states, kept = work
-    every, before, jump_floats = jumps
+    interval, before, jump_floats = jumps
     row, n, n_series = shape.row, shape.n_columns, shape.n_series
     groups, group_stride, repeats, repeat_stride = shape.walk
     how = (*extrapolation, groups, group_stride, repeats, repeat_stride, row)
     per_group = groups * WIDTH
-    available = len(noise) // jump_floats if every > 0 else 1
-    asked = len(read) // (n_series * shape.stride)
-    silent = shape.n_points - asked
+    available = len(noise) // jump_floats if interval > 0 else 1
+    silent = shape.n_points - len(read) // (n_series * shape.stride)
     y, previous, value = 0, row, 0
     if fresh:
         for k in range(shape.n_states):
@@ -197,8 +196,8 @@ def forward(
         for step in range(t * shape.n_steps + 1, (t + 1) * shape.n_steps + 1):
             _drive(values, value, weights, held, structure, shape, drive)
             jump, place = 0, 0
-            if every > 0 and step % every == 0:
-                jump, place = 1, (before + step // every - 1) % available * jump_floats
+            if interval > 0 and step % interval == 0:
+                jump, place = 1, (before + step // interval - 1) % available * jump_floats
             coming = value + row if keep else row - value
             slopes = (step - 1) * shape.n_kept * row if keep else 0
             call(
@@ -221,15 +220,15 @@ def forward(
                 for i in range(shape.n_read):
                     column = shape.first_read + i
                     at = s * n + column if structure.dense else column * SERIES + s
-                    found = outputs[y + at]
+                    value_read = outputs[y + at]
                     if reads >= 0:
                         group = column if structure.dense else column * WIDTH
-                        found = states[reads * row + at] - rest[reads * per_group + group]
-                    read[to + s * shape.stride + i] = found
+                        value_read = states[reads * row + at] - rest[reads * per_group + group]
+                    read[to + s * shape.stride + i] = value_read
     restore_subnormals(mode)
 
 
-@inlined
+@inline
 def _back(
     values: Any,
     value: Any,
@@ -243,7 +242,7 @@ def _back(
     to: Any,
     sums: Any,
 ) -> None:
-    """P = W^T J; of a sparse network, which goes through its weights once, the gradient, too."""
+    """Write P = W^T J; for a sparse network, add the gradient in the same pass over the weights."""
     n = shape.n_columns
     if structure.dense:
         spans = structure.spans
@@ -272,7 +271,7 @@ def _back(
             )
 
 
-@inlined
+@inline
 def _collect(
     u: Any,
     t: Any,
@@ -284,7 +283,7 @@ def _collect(
     shape: Any,
     sums: Any,
 ) -> None:
-    """Add up the gradients of point t, of whose steps are the adjoints of drives and their sum."""
+    """Add the gradients of point t, from the drive adjoints of its steps and their sum ``held``."""
     n, series, channels = shape.n_columns, shape.n_series, shape.n_channels
     at = t * channels * series
     if structure.dense:
@@ -310,13 +309,13 @@ def _collect(
         for i in range(shape.entry):
             for c in range(channels):
                 value_of = load(u, at + c * SERIES, SERIES)
-                found = add_products(load(sums, k, FOLD), load(held, i * SERIES, SERIES), value_of)
-                store(sums, k, found)
+                folded = add_products(load(sums, k, FOLD), load(held, i * SERIES, SERIES), value_of)
+                store(sums, k, folded)
                 k += FOLD
         one = splat(ONE, SERIES)
         for i in range(n):
-            found = add_products(load(sums, k, FOLD), load(held, i * SERIES, SERIES), one)
-            store(sums, k, found)
+            folded = add_products(load(sums, k, FOLD), load(held, i * SERIES, SERIES), one)
+            store(sums, k, folded)
             k += FOLD
 
 
@@ -331,25 +330,25 @@ def backward(
     work: Any,
     sums: Any,
     entering: Any,
-    every: int,
+    interval: int,
     reads: int,
     ring: Any,
     fresh: bool,
 ) -> None:
-    """The adjoint of ``forward``, from the last step to the first.
+    """Run the adjoint of ``forward``, from the last step to the first.
 
-    With ``fresh`` nothing follows, else the segment that the last call went through.
+    With ``fresh`` the segment is the last one; else the last call ran the segment after it.
 
     Args:
         u, shape, structure, extrapolation, reads: as in ``forward``.
         pull: address of the adjoint of the device's step.
         parameters: weights between neurons, amplified, as pull-backs take them; constants.
         work: values and kept, as ``forward`` left them; held, drive_adjoints, pulled, adjoints, a
-            row of zeros, and one for what enters.
+            row of zeros, and one for the entering adjoint.
         sums: gradients of weights, inputs and biases, added to: see ``Layout.gradient``.
-        entering: adjoint of what was read, (points read, series, stride).
-        every: steps from jump to jump, 0 for none.
-        ring: where the pull-backs of the next three steps are, and where the coming one goes.
+        entering: adjoint of the values read, (points read, series, stride).
+        interval: steps from jump to jump, 0 for none.
+        ring: places of the pull-backs of the next three steps, and of the one to write.
         fresh: see above.
     """
     mode = flush_subnormals()
@@ -378,7 +377,7 @@ def backward(
             enters = 0
             if t >= silent and k == n_steps - 1:
                 enters = 1 if reads < 0 else 2
-            jump = 1 if every > 0 and (step + 1) % every == 0 else 0
+            jump = 1 if interval > 0 and (step + 1) % interval == 0 else 0
             call(
                 pull,
                 pointer(kept, step * shape.n_kept * row),
@@ -419,16 +418,16 @@ def backward(
 
 @kernel
 def weigh(parameters: Any, index: Any, target: Any, scales: Any, added: Any, weights: Any) -> None:
-    """Parameters in the order of an array, each times the scale of its target, plus ``added``."""
+    """Write parameters in the order of ``index``: times the scale of the target, plus ``added``."""
     for k in range(len(index)):
         place, of = element(index, k), element(target, k)
-        own = element(parameters, max(place, 0))
-        weights[k] = element(scales, of) * (own if place >= 0 else ZERO) + element(added, of)
+        parameter = element(parameters, max(place, 0))
+        weights[k] = element(scales, of) * (parameter if place >= 0 else ZERO) + element(added, of)
 
 
 @kernel
 def deliver(sums: Any, fold: int, index: Any, target: Any, scales: Any, gradient: Any) -> None:
-    """Add sums, over ``fold`` lanes, to the gradient, each times the scale of its target."""
+    """Add sums, folded over ``fold`` lanes and times the scale of their target, to the gradient."""
     for k in range(len(index)):
         place = element(index, k)
         if place >= 0:

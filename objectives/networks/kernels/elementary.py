@@ -1,8 +1,8 @@
 """Elementary functions of lanes or of one float32, good to an ulp or two.
 
-Each is made of additions, multiplications, divisions and roots that are rounded as IEEE 754 says
-and of ``fma``: its bits are the same on every processor. NaN stays NaN. Errors are those found on
-dense grids, see tests/numerics/test_elementary.py.
+Each consists of additions, multiplications, divisions, roots (rounded as in IEEE 754) and ``fma``:
+its bits are the same on every processor. NaN stays NaN. tests/numerics/test_elementary.py measures
+the errors on dense grids.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hpo.objectives.networks.kernels.compiling import inlined
+from hpo.objectives.networks.kernels.compiling import inline
 from hpo.objectives.networks.kernels.simd import (
     absolute,
     by_quadrant,
@@ -26,7 +26,7 @@ from hpo.objectives.networks.kernels.simd import (
 
 ZERO, HALF, ONE, TWO = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0))
 _INFINITE, _NAN = np.float32(math.inf), np.float32(math.nan)
-_LEAST = np.float32(2.0**-126)  # that is normal
+_LEAST = np.float32(2.0**-126)  # least normal number
 _LOG2_E = np.float32(math.log2(math.e))
 _LN2_HIGH = np.float32(0.693359375)  # ln 2 in two parts: k * high is exact
 _LN2_LOW = np.float32(math.log(2.0) - 0.693359375)
@@ -36,7 +36,7 @@ _Q0, _Q1, _Q2, _Q3, _Q4 = (
 _LARGEST_EXPONENT = np.float32(88.72284)  # ln of the largest float32
 _LEAST_EXPONENT = np.float32(-87.33654)  # ln of the least one that is normal
 _TANH_IS_ONE = np.float32(10.0)
-# those of S. L. Moshier's Cephes: logf, sinf and cosf
+# from S. L. Moshier's Cephes: logf, sinf and cosf
 _L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7, _L8 = (
     np.float32(c)
     for c in (
@@ -63,17 +63,18 @@ _QUARTER_LOWEST = np.float32(-1.7151245100058819e-15)
 _LARGEST_ANGLE = np.float32(2.0**22)
 
 
-@inlined
+@inline
 def clip(x: Any, bound: Any) -> Any:
-    """``x`` between -bound and bound; NaN becomes bound."""
+    """Return ``x`` between -bound and bound; NaN becomes bound."""
     x = where_less(x, bound, x, bound)
     return where_less(x, -bound, -bound, x)
 
 
-@inlined
-def _reduced(z: Any) -> Any:
-    """k + 1.5 * 2^23 with k = z / ln 2 rounded; r = z - k ln 2; p = (e^r - 1)/r; q = (p - 1)/r.
+@inline
+def _reduce_exponent(z: Any) -> Any:
+    """Return k + 1.5 * 2^23, r = z - k ln 2, p = (e^r - 1)/r and q = (p - 1)/r.
 
+    k is z / ln 2, rounded to an integer.
     q is a polynomial, interpolated at Chebyshev's points of abs(r) <= ln(2)/2: e^r = 1 + r p is
     then good to an ulp, p and q to 2e-7.
     """
@@ -86,24 +87,24 @@ def _reduced(z: Any) -> Any:
     return shifted, r, fma(r, q, ONE), q
 
 
-@inlined
+@inline
 def exponential_parts(z: Any) -> Any:
-    """exp(z), for abs(z) < 87, with p and q of its remainder r: see ``_reduced``; r = z near 0."""
-    shifted, r, p, q = _reduced(z)
+    """Return exp(z), for abs(z) < 87, and p and q of ``_reduce_exponent``; r = z near 0."""
+    shifted, r, p, q = _reduce_exponent(z)
     return times_power_of_two(fma(r, p, ONE), shifted), p, q
 
 
-@inlined
+@inline
 def exp(x: Any) -> Any:
-    """e^x, good to 1 ulp; infinite above 88.72283, and 0 below -87.33654, where it is subnormal."""
+    """Return e^x, good to 1 ulp; inf above 88.72283, 0 below -87.33654, where it is subnormal."""
     e, _, _ = exponential_parts(x)
     e = where_less(x, _LEAST_EXPONENT, ZERO, e)
     return where_less(x, _LARGEST_EXPONENT, e, x + _INFINITE)
 
 
-@inlined
+@inline
 def log(x: Any) -> Any:
-    """The natural logarithm, good to 1 ulp; -inf at 0, as which subnormal x count, NaN below."""
+    """Return the natural logarithm, good to 1 ulp; -inf at 0 and subnormal x, NaN below."""
     e, m = exponent_and_mantissa(x)
     f = m - ONE
     square = f * f
@@ -116,27 +117,27 @@ def log(x: Any) -> Any:
     p = fma(f, p, _L1)
     p = fma(f, p, _L0)
     low = fma(e, _LN2_LOW, fma(-HALF, square, f * square * p))
-    found = fma(e, _LN2_HIGH, f + low)
-    found = where_less(x, _LEAST, where_less(x, ZERO, _NAN, -_INFINITE), found)
-    return where_less(x, _INFINITE, found, x)
+    result = fma(e, _LN2_HIGH, f + low)
+    result = where_less(x, _LEAST, where_less(x, ZERO, _NAN, -_INFINITE), result)
+    return where_less(x, _INFINITE, result, x)
 
 
-@inlined
+@inline
 def power(x: Any, exponent: Any) -> Any:
-    """x^exponent = exp(exponent log x) for x > 0; NaN below 0, and of 0 to the power of 0.
+    """Return x^exponent = exp(exponent log x) for x > 0; NaN below 0, and for 0 to the power 0.
 
     The relative error is 1e-7 (1 + abs(exponent log x)): up to 1e-5 for the largest results.
     """
     return exp(exponent * log(x))
 
 
-@inlined
+@inline
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + e^-x), good to 2.5 ulp; 0 where e^-x is infinite."""
+    """Return 1 / (1 + e^-x), good to 2.5 ulp; 0 where e^-x is infinite."""
     return ONE / (ONE + exp(-x))
 
 
-@inlined
+@inline
 def tanh(x: Any) -> Any:
     """tanh(x) = m / (m + 2) with m = exp(2 abs(x)) - 1, and the sign of x; good to 3 ulp.
 
@@ -144,17 +145,17 @@ def tanh(x: Any) -> Any:
     """
     size = absolute(x)
     size = where_less(_TANH_IS_ONE, size, _TANH_IS_ONE, size)
-    shifted, r, p, _ = _reduced(TWO * size)
+    shifted, r, p, _ = _reduce_exponent(TWO * size)
     scale = times_power_of_two(ONE, shifted)
     m = fma(scale, r * p, scale - ONE)
     return copysign(m / (m + TWO), x)
 
 
-@inlined
-def _turned(x: Any) -> Any:
-    """Quarter turns nearest to an angle, k + 1.5 * 2^23, and sine and cosine of what is left.
+@inline
+def _reduce_angle(x: Any) -> Any:
+    """Return k + 1.5 * 2^23 for the nearest quarter turn k, and sine and cosine of the remainder.
 
-    The first part of the remainder is exact, the others are added with one rounding each.
+    The first part of the remainder is exact; the others are added with one rounding each.
     """
     shifted, k = round_by_shift(x * _QUARTERS)
     r = fma(-k, _QUARTER, x)
@@ -167,19 +168,19 @@ def _turned(x: Any) -> Any:
     return shifted, sine, cosine
 
 
-@inlined
+@inline
 def sin(x: Any) -> Any:
-    """The sine of x in radians, good to 2 ulp up to abs(x) = 1e6.
+    """Return the sine of x in radians, good to 2 ulp up to abs(x) = 1e6.
 
-    Beyond, the nearest quarter turn is missed at times: good to 100 ulp up to 2^22 = 4.2e6. There
-    float32 are 0.5 apart: the sine of more is NaN.
+    Beyond, it sometimes misses the nearest quarter turn: good to 100 ulp up to 2^22 = 4.2e6, where
+    float32 are 0.5 apart. The sine of larger x is NaN.
     """
-    shifted, sine, cosine = _turned(x)
+    shifted, sine, cosine = _reduce_angle(x)
     return where_less(absolute(x), _LARGEST_ANGLE, by_quadrant(sine, cosine, shifted, 0), _NAN)
 
 
-@inlined
+@inline
 def cos(x: Any) -> Any:
-    """The cosine of x in radians; as good as ``sin``."""
-    shifted, sine, cosine = _turned(x)
+    """Return the cosine of x in radians; as good as ``sin``."""
+    shifted, sine, cosine = _reduce_angle(x)
     return where_less(absolute(x), _LARGEST_ANGLE, by_quadrant(sine, cosine, shifted, 1), _NAN)

@@ -1,6 +1,6 @@
-"""What one member computes with, and the memory that it works in.
+"""The kernel of one member, and the memory of its passes.
 
-A ``Kernel`` is a layout, a device and its numbers. A ``Pass`` is the memory in which blocks go
+A ``Kernel`` is a layout, a device and its parameters. A ``Pass`` is the memory in which blocks go
 through time and back, one after the other; see ``driver``.
 """
 
@@ -28,77 +28,77 @@ _UNUSED: Floats = np.zeros(1, np.float32)
 
 
 class Pointwise(Protocol):
-    """The compiled steps of a device: of one kind of neuron, one integrator, with noise or without.
+    """Compiled steps of a device, for one integrator, with or without noise.
 
-    They are C functions; ``driver`` tells what they are given.
+    They are C functions; ``driver`` has their arguments.
     """
 
     @property
     def n_states(self) -> int:
-        """State variables of a neuron."""
+        """Number of state variables of a neuron."""
 
     @property
     def n_kept(self) -> int:
-        """Slopes that are kept of a step."""
+        """Number of slopes kept per step."""
 
     @property
     def parts(self) -> int:
-        """Normal numbers that the noise of a neuron takes in a jump."""
+        """Normal numbers per neuron and jump of noise."""
 
     @property
     def per_step(self) -> bool:
-        """Whether drives are multiplied by the step; else they are per ns."""
+        """True if drives are multiplied by the step; else they are in 1/ns."""
 
     @property
     def advance(self) -> int:
-        """Address of the step, with slopes."""
+        """Address of the step that keeps slopes."""
 
     @property
     def advance_only(self) -> int:
-        """Address of the step without them."""
+        """Address of the step that keeps none."""
 
     @property
     def pull(self) -> int:
         """Address of the adjoint of the step."""
 
     def constants(self, neurons: NeuronValues, step_ns: float, deviation: float) -> Array:
-        """Numbers of a step, (constants, neurons); a jump is ``deviation`` times the noise."""
+        """Return the constants of a step, (constants, neurons); ``deviation`` scales the noise."""
 
     def rest(self, neurons: NeuronValues) -> Array:
-        """States at the beginning, and then the output, (states + 1, neurons)."""
+        """Return the initial states and the initial output, (states + 1, neurons)."""
 
 
 class NeuronValues(NamedTuple):
-    """The neurons of a chip, (neurons,) each."""
+    """Parameters of the neurons of a chip, (neurons,) each."""
 
     values: Mapping[str, Array]
     """Parameters of the device by name."""
     s: Array
     """Amplification of weights and biases."""
     fixed_drive: Array
-    """Drive without any input, per ns."""
+    """Drive without input, in 1/ns."""
     noise_per_sqrt_ns: Array
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """What a member computes with."""
+    """The kernel of a member: layout, compiled steps and parameters."""
 
     layout: Layout
     pointwise: Pointwise
     neurons: Callable[[Chip], NeuronValues]
-    """Those of a chip."""
+    """A function that returns the neurons of a chip."""
     integrator: str
     """A key of ``EXTRAPOLATION``."""
     n_steps: int
     """Equal steps from one input point to the next."""
     dt_ns: float
     reads: int = -1
-    """The state that is read, less its value at rest; -1: the output."""
+    """Index of the state whose change since rest is read; -1: the output."""
     features: Features = LAST
-    """What is read, and weighed."""
+    """Features of the readout."""
     noisy: bool = False
-    """Whether it is asked for chips with noise."""
+    """True for chips with noise."""
 
     def __post_init__(self) -> None:
         """Refuse an unknown integrator."""
@@ -109,11 +109,11 @@ class Kernel:
 
     @property
     def columns(self) -> NDArray[np.intp]:
-        """Where the neurons that are read are in a row of one series."""
+        """Columns of the neurons to read, in a row of one series."""
         return self.layout.columns[-sum(self.features.widths(self.layout.widths)) :]
 
-    def every(self, chip: Chip, n_points: int) -> int:
-        """Steps from jump to jump; 0 without noise."""
+    def jump_interval(self, chip: Chip, n_points: int) -> int:
+        """Return the number of steps from jump to jump; 0 without noise."""
         parts = self.pointwise.parts * self.layout.row
         n_jumps = 0 if chip.normals is None else len(chip.normals) // parts
         if (n_jumps > 0) != self.noisy:
@@ -127,30 +127,30 @@ class Kernel:
 class Pass:
     """Memory in which a block goes through time and, with ``keep``, back.
 
-    Neurons are read after each of the last ``n_read`` points: 1 for what is classified.
+    Neurons are read after each of the last ``n_read`` points: 1 for classification.
 
     Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
 
-    A trajectory longer than ``sizes.MAX_TRAJECTORY`` is kept in segments, of which all but the last
-    are computed again on the way back, from the states between them.
+    A trajectory longer than ``sizes.MAX_TRAJECTORY`` is kept in segments. On the way back, all but
+    the last one are computed again, from the states between them.
 
     Args:
-        kernel: what computes.
+        kernel: kernel of the network.
         n_points: time points of the input.
-        keep: whether the trajectory is kept for ``backward``.
-        n_read: points after which neurons are read, from 1 to ``n_points``.
+        keep: keep the trajectory for ``backward``.
+        n_read: number of points to read, from 1 to ``n_points``.
     """
 
     def __init__(self, kernel: Kernel, n_points: int, *, keep: bool, n_read: int = 1) -> None:
-        """Reserve the memory; it goes back with the last reference."""
-        layout, own, n_steps = kernel.layout, kernel.pointwise, kernel.n_steps
+        """Reserve the memory; it returns to the pool with the last reference."""
+        layout, steps, n_steps = kernel.layout, kernel.pointwise, kernel.n_steps
         row = layout.row
         self.kernel, self.n_points, self.keep, self.n_read = kernel, n_points, keep, n_read
         self.places = kernel.columns - kernel.columns[0]
-        """Where the neurons that are read are in what is read of a series after a point."""
+        """Places of the neurons among the values read of a series after a point."""
         self.stride = -(-(int(self.places[-1]) + 1) // sizes.WIDTH) * sizes.WIDTH
-        """Floats of that."""
-        per_point = (own.n_kept + 1) * row * n_steps
+        """Floats of these values, padding included."""
+        per_point = (steps.n_kept + 1) * row * n_steps
         per_segment = sizes.segment_points(n_points, per_point) if keep else n_points
         self._starts = list(range(0, n_points, per_segment))
         kept = min(n_points, per_segment) * n_steps if keep else 0
@@ -165,21 +165,21 @@ class Pass:
             drive=row,
             outputs=2 * row,
             values=(kept + 1 if keep else 2) * row,
-            states=own.n_states * row,
-            kept=(kept + 1) * own.n_kept * row if keep else 1,
+            states=steps.n_states * row,
+            kept=(kept + 1) * steps.n_kept * row if keep else 1,
             drive_adjoints=n_steps * row if keep else 0,
             pulled=4 * row if keep else 0,
-            adjoints=own.n_states * row if keep else 0,
+            adjoints=steps.n_states * row if keep else 0,
             zeros=layout.n_columns if keep else 0,
             entered=row if keep else 0,
         )
         self.read, self.entering = self.work["read"], self.work["entering"]
-        """What is read in the present block, and its adjoint: (n_read, series, stride), flat."""
+        """Values read of the present block, and their adjoint: (n_read, series, stride), flat."""
         for name in ("read", "entering", "zeros"):
             self.work[name].fill(0.0)
         n_weights = layout.parts["back" if keep else "biases"].stop
-        self._weighed = Weights(*(own[:n_weights] for own in layout.weights))
-        *self._weights, self._back = (self.work["weights"][own] for own in layout.parts.values())
+        self._weighed = Weights(*(array[:n_weights] for array in layout.weights))
+        *self._weights, self._back = (self.work["weights"][part] for part in layout.parts.values())
         self._forward = self.work.parts("held", "drive", "outputs", "values", "states", "kept")
         self._backward = self.work.parts(
             "values", "kept", "held", "drive_adjoints", "pulled", "adjoints", "zeros", "entered"
@@ -190,7 +190,7 @@ class Pass:
         self._chip: Chip | None = None
 
     def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
-        """Take the weights and biases of the network, joined, and a chip, and clear the sums."""
+        """Take the joined weights and biases and a chip, and clear the sums."""
         self._take(chip)
         driver.weigh(parameters, *self._weighed, self._scales, self._added, self.work["weights"])
         if self.keep:
@@ -200,9 +200,9 @@ class Pass:
         if chip is self._chip:
             return
         kernel, layout = self.kernel, self.kernel.layout
-        self._chip, self._every = chip, kernel.every(chip, self.n_points)
+        self._chip, self._interval = chip, kernel.jump_interval(chip, self.n_points)
         neurons, step_ns = kernel.neurons(chip), kernel.dt_ns / kernel.n_steps
-        deviation = math.sqrt(step_ns * self._every) / kernel.pointwise.parts
+        deviation = math.sqrt(step_ns * self._interval) / kernel.pointwise.parts
         of_step = kernel.pointwise.constants(neurons, step_ns, deviation)
         n, rest = len(of_step), kernel.pointwise.rest(neurons)
         spread = layout.spread(np.concatenate([of_step, rest]))
@@ -212,11 +212,11 @@ class Pass:
         s, fixed = drives.astype(np.float32)
         self._scales = np.concatenate([s, s])
         self._added = np.concatenate([np.zeros_like(fixed), fixed])
-        """Of weights to each neuron, and then of its bias."""
+        """For the weights to each neuron, and then for its bias."""
         self._noise = _UNUSED if chip.normals is None else chip.normals
 
     def forward(self, u: Floats, n_series: int) -> Floats:
-        """Take a block, see ``Layout.filled``, through time; return ``read``, as far as it goes."""
+        """Take a block, see ``Layout.pad``, through time; return the part of ``read`` in use."""
         self._states: list[list[Floats]] = []
         last = len(self._starts) - 1
         for k in range(last + 1):
@@ -226,7 +226,7 @@ class Pass:
         return self.read[: self.n_read * n_series * self.stride]
 
     def backward(self, u: Floats, n_series: int) -> None:
-        """Add up the gradient over the block that ``forward`` took last."""
+        """Add the gradient of the block that ``forward`` took last."""
         last = len(self._starts) - 1
         for k in range(last, -1, -1):
             if k < last:
@@ -245,7 +245,7 @@ class Pass:
                 self._backward,
                 self.work["sums"],
                 entering,
-                self._every,
+                self._interval,
                 self.kernel.reads,
                 self._ring,
                 k == last,
@@ -253,44 +253,45 @@ class Pass:
 
     def _go(self, u: Floats, n_series: int, k: int, keep: bool) -> None:
         """Take segment k forward, with its jumps."""
-        kernel, own = self.kernel, self.kernel.pointwise
+        kernel, steps = self.kernel, self.kernel.pointwise
         part, read, shape = self._segment(u, n_series, k, self.read)
-        before = self._starts[k] * kernel.n_steps // self._every if self._every else 0
+        interval = self._interval
+        before = self._starts[k] * kernel.n_steps // interval if interval else 0
         driver.forward(
             part,
             shape,
             kernel.layout.structure,
-            own.advance if keep else own.advance_only,
+            steps.advance if keep else steps.advance_only,
             (*self._weights, self._constants, self._rest),
             self._extrapolation,
             self._forward,
             read,
             self._noise,
-            (self._every, before, own.parts * kernel.layout.row),
+            (interval, before, steps.parts * kernel.layout.row),
             kernel.reads,
             keep,
             k == 0,
         )
 
     def _carried(self) -> list[Floats]:
-        """The state between two segments."""
+        """Return the arrays that carry over between two segments."""
         return [
             *self.work.parts("outputs", "states"),
             self.work["values"][: self.kernel.layout.row],
         ]
 
     def _segment(
-        self, u: Floats, n_series: int, k: int, of_points: Floats
+        self, u: Floats, n_series: int, k: int, by_point: Floats
     ) -> tuple[Floats, Floats, Shape]:
-        """Input of segment k, its part of ``read`` or ``entering``, and its shape."""
+        """Return the input of segment k, its part of ``read`` or ``entering``, and its shape."""
         first, end = [*self._starts, self.n_points][k : k + 2]
         silent, per_point = self.n_points - self.n_read, n_series * self.stride
-        rows = of_points[max(first - silent, 0) * per_point : max(end - silent, 0) * per_point]
+        rows = by_point[max(first - silent, 0) * per_point : max(end - silent, 0) * per_point]
         shape = self._shape(end - first, n_series)
         return u[first:end].reshape(-1), rows, shape
 
     def _shape(self, n_points: int, n_series: int) -> Shape:
-        """The numbers of a pass over so many points of a block of so many series."""
+        """Return the sizes of a pass over ``n_points`` points of ``n_series`` series."""
         key = n_points, n_series
         if key not in self._shapes:
             kernel, layout = self.kernel, self.kernel.layout
@@ -313,7 +314,7 @@ class Pass:
         return self._shapes[key]
 
     def deliver(self, gradient: Floats) -> None:
-        """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
+        """Add the gradient since ``begin`` to ``gradient``, joined like the parameters."""
         layout = self.kernel.layout
         sums = self.work["sums"]
         driver.deliver(sums, layout.fold, *layout.gradient, self._scales, gradient)

@@ -1,15 +1,15 @@
-"""Where the neurons and weights of a network are in the flat arrays of the kernels.
+"""Places of the neurons and weights of a network in the flat arrays of the kernels.
 
-A *block* are some series that go through time together; a *row* is one value of each of their
+A *block* is a set of series that go through time together; a *row* is one value for each of their
 neurons. A network has one of two layouts:
 
 dense
-    [series][neuron], up to BLOCK series; the neurons of every layer filled up to a multiple of
-    WIDTH by some without synapses. No vector is empty where a batch is small.
+    [series][neuron], up to BLOCK series. Neurons without synapses pad every layer to a multiple of
+    WIDTH. Small batches leave no vector empty.
 sparse
-    [neuron][series], SERIES of them, whatever the batch. Only what exists is computed.
+    [neuron][series], SERIES series for any batch. Only existing neurons and weights are computed.
 
-Which one follows from the masks alone, never from the host: last bits depend on it.
+The masks alone decide between them, never the host, because last bits depend on the layout.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Weights(NamedTuple):
     """Weights in the order of an array."""
 
     place: Integers
-    """Where each is among the joined parameters; -1: there is none, and 0 in its place."""
+    """Index of each among the joined parameters; -1: no weight, 0 in its place."""
     target: Integers
-    """The neuron that it drives, whose amplification it has."""
+    """The neuron that it drives; its amplification multiplies the weight."""
 
 
 class Groups(NamedTuple):
-    """How a pointwise function walks over a row: vectors of a group share their constants."""
+    """Loops of a pointwise function over a row: vectors of a group share their constants."""
 
     groups: int
     group_stride: int
@@ -49,14 +49,14 @@ class Groups(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """What products need to know, as the kernels take it."""
+    """Structure of the weights, for the products of the kernels."""
 
     dense: bool
     spans: NDArray[np.int64]
-    """Dense, of each layer: its first column, and how many it has; the same of its sources, and
-    where their weights begin; the same of its targets. (layers, 8), flat."""
+    """Dense layout, per layer: first column and number of columns; the same of its sources, and the
+    start of their weights; the same of its targets. (layers, 8), flat."""
     starts: Integers
-    """Sparse: first weight of each target, (neurons + 1,)."""
+    """Sparse layout: first weight of each target, (neurons + 1,)."""
     sources: Integers
     """Source of each weight, by target."""
     starts_back: Integers
@@ -67,67 +67,66 @@ class Structure(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layout:
-    """The layout of one network, made once, from its masks."""
+    """The layout of one network, computed once from its masks."""
 
     widths: tuple[int, ...]
     """Neurons of each layer."""
     n_channels: int
     structure: Structure
     columns: NDArray[np.intp]
-    """Where each neuron is in a row of one series, (neurons,)."""
+    """Column of each neuron in a row of one series, (neurons,)."""
     n_columns: int
-    """Neurons of a row of one series, filled up."""
+    """Columns of a row of one series: neurons and padding."""
     weights: Weights
-    """In the order of ``parts``: weights between neurons, as drives take them; those from the
-    input; biases, as of targets beyond the neurons; those between neurons, as pull-backs take them.
-    """
+    """In the order of ``parts``: weights between neurons, for drives; weights from the input;
+    biases, with targets after the neurons; weights between neurons, for pull-backs."""
     parts: Mapping[str, slice]
-    """Where each part is: "forward", "inputs", "biases" and "back"."""
+    """Slices of "forward", "inputs", "biases" and "back"."""
     gradient: Weights
     """All weights in the order of the sums of their gradients."""
     pool: list[Floats] = field(default_factory=list, repr=False)
-    """Work arrays that no computation holds at present."""
+    """Work arrays that are not in use."""
 
     @property
     def dense(self) -> bool:
-        """Whether it is that of a dense network."""
+        """True for the dense layout."""
         return self.structure.dense
 
     @property
     def n_neurons(self) -> int:
-        """Neurons of all layers."""
+        """Number of neurons of all layers."""
         return sum(self.widths)
 
     @property
     def block(self) -> int:
-        """Series of a block, at most."""
+        """Most series in a block."""
         return BLOCK if self.dense else SERIES
 
     @property
     def row(self) -> int:
-        """Floats of a row of a block, and a few more.
+        """Floats of a row of a block, with padding.
 
-        Rows that are a multiple of 4096 bytes apart would share one set of the first-level cache.
+        Rows at distances of a multiple of 4096 bytes would share one set of the first-level cache.
         """
         return self.block * self.n_columns + PADDING
 
     @property
     def fold(self) -> int:
-        """Lanes in which the gradient of a weight is summed."""
+        """Lanes in the gradient sum of a weight."""
         return 1 if self.dense else FOLD
 
     def blocks(self, n_batch: int) -> Iterator[tuple[slice, int]]:
-        """The series of each block of a batch, and how many are computed in their place."""
+        """Yield the series of each block of a batch, and their number with padding."""
         for first in range(0, n_batch, self.block):
-            own = slice(first, min(first + self.block, n_batch))
-            n = own.stop - own.start
-            yield own, -(-n // TILE) * TILE if self.dense else SERIES
+            rows = slice(first, min(first + self.block, n_batch))
+            n = rows.stop - rows.start
+            yield rows, -(-n // TILE) * TILE if self.dense else SERIES
 
-    def filled(self, series: Floats, n: int) -> Floats:
-        """Series (own, points, values) as the kernels want them, ``n`` of them, flat by points.
+    def pad(self, series: Floats, n: int) -> Floats:
+        """Return series, (series, points, values), padded to ``n`` and flat by points, for kernels.
 
-        Those beyond repeat the first: zeros might diverge where no series does, and 0 times NaN is
-        a NaN in the gradient.
+        Padding repeats the first series: zeros might diverge although no series does, and 0 times
+        NaN is a NaN in the gradient.
         """
         if len(series) < n:
             series = np.concatenate([series, np.repeat(series[:1], n - len(series), axis=0)])
@@ -135,25 +134,25 @@ class Layout:
         return np.ascontiguousarray(points).reshape(len(points), -1)
 
     def groups(self, n_series: int) -> Groups:
-        """How a row of so many series is walked over."""
+        """Return the loops over a row of ``n_series`` series."""
         if self.dense:
             return Groups(self.n_columns // WIDTH, WIDTH, n_series, self.n_columns)
         return Groups(self.n_neurons, SERIES, SERIES // WIDTH, WIDTH)
 
-    def spread(self, of_neurons: NDArray[np.float64]) -> Floats:
-        """Constants (n, neurons) as pointwise functions read them: a vector for each group."""
+    def spread(self, constants: NDArray[np.float64]) -> Floats:
+        """Return constants, (n, neurons), for pointwise functions: a vector for each group."""
         if not self.dense:
-            return np.repeat(of_neurons, WIDTH, axis=1).astype(np.float32)
-        found = np.repeat(of_neurons[:, :1], self.n_columns, axis=1)
-        found[:, self.columns] = of_neurons
-        return found.astype(np.float32)
+            return np.repeat(constants, WIDTH, axis=1).astype(np.float32)
+        vectors = np.repeat(constants[:, :1], self.n_columns, axis=1)
+        vectors[:, self.columns] = constants
+        return vectors.astype(np.float32)
 
     def noise(self, normals: Floats, parts: int) -> Floats:
-        """Normal numbers of jumps, flat, as (jumps, parts, series of a block, neurons)."""
-        own = normals.reshape(-1, parts, self.row)[..., : self.row - PADDING]
+        """Return flat normal numbers of jumps as (jumps, parts, series of a block, neurons)."""
+        rows = normals.reshape(-1, parts, self.row)[..., : self.row - PADDING]
         if self.dense:
-            return own.reshape(*own.shape[:2], self.block, -1)[..., self.columns]
-        return own.reshape(*own.shape[:2], -1, self.block).swapaxes(2, 3)
+            return rows.reshape(*rows.shape[:2], self.block, -1)[..., self.columns]
+        return rows.reshape(*rows.shape[:2], -1, self.block).swapaxes(2, 3)
 
     @classmethod
     def from_masks(
@@ -163,13 +162,13 @@ class Layout:
         mask_intra: Tensor,
         widths: tuple[int, ...] | None = None,
     ) -> Layout:
-        """The layout of a network whose weights are non-zero where the masks are true.
+        """Return the layout of a network with weights where the masks are true.
 
         Args:
             mask_in: bool, (width, channels).
             mask_inter: bool, (layers - 1, width, width), [target, source].
             mask_intra: bool, (layers, width, width), [target, source].
-            widths: neurons of each layer, the first so many of ``width``; without it, all.
+            widths: neurons of each layer, the first ones of ``width``; None: all.
         """
         n_layers, width = mask_intra.shape[:2]
         widths = widths or (width,) * n_layers
@@ -188,8 +187,8 @@ class Layout:
 
 
 def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: Integers) -> Layout:
-    filled = [-(-n // WIDTH) * WIDTH for n in widths]
-    ends = np.cumsum([0, *filled])
+    padded = [-(-n // WIDTH) * WIDTH for n in widths]
+    ends = np.cumsum([0, *padded])
     columns = np.concatenate([first + np.arange(n) for first, n in zip(ends, widths, strict=False)])
     neuron = np.zeros(ends[-1], np.int32)
     neuron[columns] = np.arange(len(columns))
@@ -197,7 +196,7 @@ def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: I
     places[np.ix_(columns, columns)] = between
     spans, forward, back, last = [], [], [], len(widths) - 1
     n_forward = n_back = 0
-    for layer, (first, n) in enumerate(zip(ends, filled, strict=False)):
+    for layer, (first, n) in enumerate(zip(ends, padded, strict=False)):
         sources = slice(ends[max(layer - 1, 0)], first + n)
         targets = slice(first, ends[min(layer + 1, last) + 1])
         own = slice(first, first + n)
@@ -210,15 +209,15 @@ def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: I
         by_source = np.broadcast_to(neuron[targets, None], (n_targets, n))
         back.append(_weights(places[targets, own], by_source))
         n_forward, n_back = n_forward + n_sources * n, n_back + n_targets * n
-    entry = np.full((inputs.shape[1], filled[0]), -1, np.int32)
+    entry = np.full((inputs.shape[1], padded[0]), -1, np.int32)
     entry[:, : widths[0]] = inputs.T
     biases = np.full(ends[-1], -1, np.int32)
     biases[columns] = bias
     none = np.empty(0, np.int32)
-    drives = _joined(forward)
-    entries = _weights(entry, np.broadcast_to(neuron[: filled[0]], entry.shape))
+    drives = _join(forward)
+    entries = _weights(entry, np.broadcast_to(neuron[: padded[0]], entry.shape))
     bias_of = Weights(biases, neuron + np.int32(len(columns)))
-    weights, parts = in_order(forward=drives, inputs=entries, biases=bias_of, back=_joined(back))
+    weights, parts = join_aligned(forward=drives, inputs=entries, biases=bias_of, back=_join(back))
     return Layout(
         widths=widths,
         n_channels=inputs.shape[1],
@@ -227,7 +226,7 @@ def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: I
         n_columns=int(ends[-1]),
         weights=weights,
         parts=parts,
-        gradient=_joined([drives, entries, bias_of]),
+        gradient=_join([drives, entries, bias_of]),
     )
 
 
@@ -239,7 +238,7 @@ def _sparse(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: 
     back = _weights(between[target_back, source_back], target_back)
     entries = _weights(inputs, np.broadcast_to(neurons[: widths[0], None], inputs.shape))
     biases = Weights(bias, neurons + np.int32(n))
-    weights, parts = in_order(
+    weights, parts = join_aligned(
         forward=_weights(between[target, source], target), inputs=entries, biases=biases, back=back
     )
     return Layout(
@@ -257,35 +256,35 @@ def _sparse(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: 
         n_columns=n,
         weights=weights,
         parts=parts,
-        gradient=_joined([back, entries, biases]),
+        gradient=_join([back, entries, biases]),
     )
 
 
 def _weights(index: NDArray[np.int32], target: NDArray[np.integer]) -> Weights:
-    return Weights(*(np.ascontiguousarray(own.reshape(-1), np.int32) for own in (index, target)))
+    return Weights(*(np.ascontiguousarray(part.reshape(-1), np.int32) for part in (index, target)))
 
 
-def _joined(parts: list[Weights]) -> Weights:
+def _join(parts: list[Weights]) -> Weights:
     return Weights(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def in_order(**parts: Weights) -> tuple[Weights, dict[str, slice]]:
-    """The parts one after the other, each from a cache line on, and where each is."""
+def join_aligned(**parts: Weights) -> tuple[Weights, dict[str, slice]]:
+    """Join parts, each from a cache line on, and return the slice of each."""
     places: dict[str, slice] = {}
-    filled, first = [], 0
-    for name, own in parts.items():
-        n = len(own.place)
+    pieces, first = [], 0
+    for name, weights in parts.items():
+        n = len(weights.place)
         places[name] = slice(first, first + n)
         none = np.full(-n % WIDTH, -1, np.int32)
-        filled += [own, Weights(none, np.zeros_like(none))]
+        pieces += [weights, Weights(none, np.zeros_like(none))]
         first += n + len(none)
-    return _joined(filled), places
+    return _join(pieces), places
 
 
 def _places(
     mask_in: NDArray[np.bool_], mask_inter: NDArray[np.bool_], mask_intra: NDArray[np.bool_]
 ) -> Integers:
-    """Where each weight of the network's matrix is among the joined weights; -1 for none."""
+    """Return the index of each weight of the whole matrix among the joined weights; -1: none."""
     n_layers, width = mask_intra.shape[:2]
     n_neurons = n_layers * width
     place = np.full((n_neurons, n_neurons + mask_in.shape[1]), -1, np.int32)
@@ -306,7 +305,7 @@ def _places(
 
 
 def weight_shapes(n_layers: int, width: int, n_channels: int) -> list[tuple[int | str, ...]]:
-    """Shapes of w_in, w_inter and w_intra."""
+    """Return the shapes of w_in, w_inter and w_intra."""
     return [(width, n_channels), (n_layers - 1, width, width), (n_layers, width, width)]
 
 

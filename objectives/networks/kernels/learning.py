@@ -1,7 +1,7 @@
 """Kernels of a weight update: the readout with its loss and adjoint, and Adam.
 
-As ``cross_entropy``, ``mse_loss``, ``clip_grad_value_`` and ``Adam`` of PyTorch, which are the
-reference.
+They compute the same as PyTorch's ``cross_entropy``, ``mse_loss``, ``clip_grad_value_`` and
+``Adam``, the reference. docs/explanation/equations.md, "Readout", has the readout.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from hpo.objectives.networks.kernels.compiling import inlined, kernel
+from hpo.objectives.networks.kernels.compiling import inline, kernel
 from hpo.objectives.networks.kernels.elementary import ONE, TWO, ZERO, exp, log
 from hpo.objectives.networks.kernels.products import multiply
 from hpo.objectives.networks.kernels.simd import load, maximum, splat, store
 from hpo.objectives.networks.kernels.sizes import WIDTH
 
 
-@inlined
-def _gather_features(read: Any, places: Any, parts: Any, size: Any, found: Any) -> None:
-    """What the readout weighs, see ``networks.readout``: (points, rows) to (rows, features)."""
+@inline
+def _gather_features(read: Any, places: Any, parts: Any, size: Any, features: Any) -> None:
+    """Write the features of ``networks.readout``: (points, rows) to (rows, features)."""
     last, mean, squares = parts
     n_points, n_rows, stride, n_features = size
     n, share = len(places), ONE / np.float32(n_points)
@@ -28,27 +28,27 @@ def _gather_features(read: Any, places: Any, parts: Any, size: Any, found: Any) 
         end = at
         if last:
             for i in range(n):
-                found[end + i] = read[((n_points - 1) * n_rows + row) * stride + places[i]]
+                features[end + i] = read[((n_points - 1) * n_rows + row) * stride + places[i]]
             end += n
         if mean:
             for i in range(n):
-                found[end + i] = ZERO
+                features[end + i] = ZERO
             for t in range(n_points):
                 for i in range(n):
-                    found[end + i] += read[(t * n_rows + row) * stride + places[i]]
+                    features[end + i] += read[(t * n_rows + row) * stride + places[i]]
             for i in range(n):
-                found[end + i] *= share
+                features[end + i] *= share
             end += n
         if squares:
             for i in range(end - at):
-                found[end + i] = found[at + i] * found[at + i]
+                features[end + i] = features[at + i] * features[at + i]
 
 
-@inlined
+@inline
 def _spread_adjoint(
-    found: Any, adjoint: Any, places: Any, parts: Any, size: Any, entering: Any
+    features: Any, adjoint: Any, places: Any, parts: Any, size: Any, entering: Any
 ) -> None:
-    """The adjoint of ``_gather_features``, from that of the features, which it changes."""
+    """Write the adjoint of ``_gather_features`` from that of the features, which it changes."""
     last, mean, squares = parts
     n_points, n_rows, stride, n_features = size
     n, share = len(places), ONE / np.float32(n_points)
@@ -57,7 +57,7 @@ def _spread_adjoint(
         end = at + n if last and mean else at
         if squares:
             for k in range(at, end + n):
-                adjoint[k] += TWO * found[k] * adjoint[k + end + n - at]
+                adjoint[k] += TWO * features[k] * adjoint[k + end + n - at]
         for t in range(n_points):
             for i in range(n):
                 own = share * adjoint[end + i] if mean else ZERO
@@ -79,25 +79,24 @@ def read_out(
     work: Any,
     size: Any,
 ) -> float:
-    """Loss of one block, summed over its series, and its adjoint times ``scale``.
+    """Return the loss of one block, summed over its series, and write its adjoint times ``scale``.
 
     Args:
-        read: what is read of neurons, (points read, series, stride).
-        entering: the adjoint of that, written.
-        places: where the neurons are in a row of it.
+        read: values read of neurons, (points read, series, stride).
+        entering: their adjoint, written.
+        places: places of the neurons in a row of ``read``.
         parts: see ``Features.parts``.
         readout: weights, (features, outputs), and (outputs, features); biases, (outputs,); zeros,
             (features,).
-        labels: class of each series of the block; empty where series are predicted.
-        targets: what should be read out, (points, own series, outputs); empty for classes.
-        scale: factor of the adjoint: 1 / numbers that the mean loss of the batch is over; and the
-            label smoothing of classes.
+        labels: class of each series of the block; empty for prediction.
+        targets: target outputs, (points, own series, outputs); empty for classes.
+        scale: factor of the adjoint, 1 over the number of values in the mean loss of the batch; and
+            the label smoothing of classes.
         work: scratch for features and their adjoint, (points, series, features), and for outputs
             and their adjoint, (points, series, outputs); gradients of weights, (features, outputs),
             and biases, (outputs,), added to.
-        size: points, series that are computed, and those that are there; points that make one of
-            these, and stride; features and outputs, both filled up to a multiple of WIDTH; outputs
-            that exist.
+        size: points; series with and without padding; points per averaged one; stride; features
+            and outputs, padded to a multiple of WIDTH; outputs without padding.
     """
     forward, back, bias, zeros = readout
     features, adjoint, outputs, sums = work
@@ -138,13 +137,13 @@ def read_out(
     return loss
 
 
-@inlined
+@inline
 def _cross_entropy(
     logits: Any, at: Any, label: Any, n_outputs: Any, n_real: Any, scale: Any
 ) -> Any:
-    """Minus the logarithm of the probability of a class; its adjoint takes the place of logits.
+    """Return minus the log probability of a class; its adjoint replaces the logits.
 
-    With smoothing, so much of that is the mean over all classes.
+    The part ``smoothing`` of the loss is the mean over all classes.
     """
     scale, smoothing = scale
     highest = logits[at]
@@ -176,19 +175,19 @@ def _cross_entropy(
 def adam(
     parameters: Any, gradient: Any, first: Any, second: Any, bound: Any, constants: Any
 ) -> bool:
-    """One step of Adam after clipping to ``bound``, unless the gradient holds a NaN.
+    """Take one step of Adam after clipping to ``bound``, unless the gradient has a NaN.
 
-    D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1, with its biases corrected.
+    D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1, with bias correction.
 
     Args:
-        parameters: what to move.
-        gradient: its gradient.
+        parameters: parameters, changed in place.
+        gradient: their gradient.
         first, second: running means of the gradient and of its square.
-        bound: every element is clipped to +- this.
+        bound: elements of the gradient are clipped to +- this.
         constants: beta1; beta2; lr / (1 - beta1^t); 1 / sqrt(1 - beta2^t); epsilon.
 
     Returns:
-        Whether it moved.
+        True if the parameters moved.
     """
     beta1, beta2, size, correction, epsilon = constants
     n_nan = 0

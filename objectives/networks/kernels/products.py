@@ -1,14 +1,14 @@
 """Products by which neurons drive each other: forward, back, and for the gradient of the weights.
 
-Dense ones have series in rows and vectors over neurons. One routine with different strides does all
-three::
+Dense ones have series in rows and vectors over neurons. One routine computes all three, with
+different strides::
 
     out[r, c] = start[r, c] + sum over k of left[r, k] right[k, c]
 
 Every sum begins with ``start`` and goes on in the order of k, each term by one fused multiply-add:
-bits depend neither on the target nor on how many rows and columns are taken at a time.
+bits depend neither on the processor nor on the number of rows and columns per tile.
 
-Sparse ones have neurons in rows and vectors over series, and take what exists, weight by weight.
+Sparse ones have neurons in rows and vectors over series, and take the existing weights one by one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
 from llvmlite import ir
 
-from hpo.objectives.networks.kernels.compiling import inlined, kernel
+from hpo.objectives.networks.kernels.compiling import inline, kernel
 from hpo.objectives.networks.kernels.elementary import ZERO
 from hpo.objectives.networks.kernels.simd import (
     F32,
-    called,
+    build_splat,
+    call_intrinsic,
     element,
     fma,
     intrinsic,
@@ -31,7 +32,6 @@ from hpo.objectives.networks.kernels.simd import (
     place_of,
     signature,
     splat,
-    splatted,
     store,
     types,
     vector,
@@ -41,18 +41,17 @@ from hpo.objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
 _GIVEN: str | None = cast(Any, numba.config).CPU_FEATURES
 _FEATURES = llvm.get_host_cpu_features().flatten() if _GIVEN is None else _GIVEN
 REGISTERS = 32 if "+avx512f" in _FEATURES.split(",") else 16
-"""Vector registers of the target: how much of a product is held in them. No bit depends on it."""
+"""Vector registers of the processor. They set the size of a tile; no bit depends on it."""
 
 
 @kernel
 def multiply(out: Any, start: Any, left: Any, right: Any, size: Any) -> None:
-    """The product of two matrices in flat arrays; see the module.
+    """Multiply two matrices in flat arrays; see the module.
 
     Args:
-        out, start: (rows, columns): the array, where it begins, and floats from row to row.
-        left: (rows, terms): the same, and floats from term to term, and from group to group.
-        right: (terms, columns): the array, where it begins, and floats from term to term, and from
-            group to group.
+        out, start: (rows, columns): array, first element, and stride of rows.
+        left: (rows, terms): array, first element, and strides of rows, terms and groups of terms.
+        right: (terms, columns): array, first element, and strides of terms and groups of terms.
         size: rows, columns (a multiple of WIDTH), terms of a group, and groups of terms.
     """
     to, to_at, to_row = out
@@ -103,8 +102,8 @@ def _tile(
     n_rows: Any,
     n_vectors: Any,
 ) -> Any:
-    """A part of ``multiply`` that is held in registers: literal rows, and vectors of columns."""
-    own = [(r, v) for r in range(n_rows.literal_value) for v in range(n_vectors.literal_value)]
+    """Compute a tile of ``multiply`` in registers: literal numbers of rows and column vectors."""
+    tile = [(r, v) for r in range(n_rows.literal_value) for v in range(n_vectors.literal_value)]
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         places, numbers = (
@@ -120,11 +119,11 @@ def _tile(
             if v is None:
                 return place_of(context, builder, sig.args[array], args[array], place)
             place = builder.add(place, ir.Constant(integer, v * WIDTH))
-            found = place_of(context, builder, sig.args[array], args[array], place)
-            return builder.bitcast(found, vector(F32, WIDTH).as_pointer())
+            first = place_of(context, builder, sig.args[array], args[array], place)
+            return builder.bitcast(first, vector(F32, WIDTH).as_pointer())
 
         def loop(count: Any, places: list[Any], totals: list[Any], body: Any) -> list[Any]:
-            """Totals after ``count`` >= 1 rounds, each with places one stride on."""
+            """Return the totals after ``count`` >= 1 rounds; each moves places by one stride."""
             before, inside = builder.block, builder.append_basic_block("sum")
             builder.branch(inside)
             builder.position_at_end(inside)
@@ -132,15 +131,15 @@ def _tile(
             for phi, value in held:
                 phi.add_incoming(value, before)
             rest, *values = (phi for phi, _ in held)
-            there, found = body(values[: len(places)], values[len(places) :])
+            places_after, sums = body(values[: len(places)], values[len(places) :])
             rest = builder.sub(rest, ir.Constant(integer, 1))
             end, after = builder.block, builder.append_basic_block("summed")
-            for (phi, _), value in zip(held, [rest, *there, *found], strict=True):
+            for (phi, _), value in zip(held, [rest, *places_after, *sums], strict=True):
                 phi.add_incoming(value, end)
             more = builder.icmp_signed(">", rest, ir.Constant(integer, 0))
             builder.cbranch(more, inside, after)
             builder.position_at_end(after)
-            return list(found)
+            return list(sums)
 
         def term(places: list[Any], totals: list[Any]) -> Any:
             a, b = places
@@ -148,37 +147,37 @@ def _tile(
                 builder.load(pointer(3, b, v), align=4) for v in range(n_vectors.literal_value)
             ]
             lefts = [
-                splatted(builder, builder.load(pointer(2, moved(a, left_row, r))), WIDTH)
+                build_splat(builder, builder.load(pointer(2, moved(a, left_row, r))), WIDTH)
                 for r in range(n_rows.literal_value)
             ]
-            found = [
-                called(builder, "fma", [lefts[r], rights[v], total])
-                for (r, v), total in zip(own, totals, strict=True)
+            sums = [
+                call_intrinsic(builder, "fma", [lefts[r], rights[v], total])
+                for (r, v), total in zip(tile, totals, strict=True)
             ]
-            return [builder.add(a, left_term), builder.add(b, right_term)], found
+            return [builder.add(a, left_term), builder.add(b, right_term)], sums
 
         def group(places: list[Any], totals: list[Any]) -> Any:
-            found = loop(n[0], places, totals, term)
+            sums = loop(n[0], places, totals, term)
             a, b = places
-            return [builder.add(a, left_group), builder.add(b, right_group)], found
+            return [builder.add(a, left_group), builder.add(b, right_group)], sums
 
         totals = [
-            builder.load(pointer(1, moved(places[1], start_row, r), v), align=4) for r, v in own
+            builder.load(pointer(1, moved(places[1], start_row, r), v), align=4) for r, v in tile
         ]
         totals = loop(n[1], places[2:], totals, group)
-        for (r, v), total in zip(own, totals, strict=True):
+        for (r, v), total in zip(tile, totals, strict=True):
             builder.store(total, pointer(0, moved(places[0], out_row, r), v), align=4)
         return context.get_dummy_value()
 
     return signature(types.void, out, start, left, right, at, how, n_rows, n_vectors), codegen
 
 
-@inlined
+@inline
 def gather(
     total: Any, weights: Any, sources: Any, first: Any, last: Any, values: Any, at: Any
 ) -> Any:
-    """total + sum over k in [first, last) of weights[k] * values[row sources[k]]."""
-    other = splat(ZERO, SERIES)  # a second chain: one waits for itself
+    """Return total + the sum over k in [first, last) of weights[k] * values[row sources[k]]."""
+    other = splat(ZERO, SERIES)  # a second chain: one alone waits for its own result
     middle = first + (last - first) // 2 * 2
     for k in range(first, middle, 2):
         here = load(values, at + element(sources, k) * SERIES, SERIES)
@@ -191,7 +190,7 @@ def gather(
     return total + other
 
 
-@inlined
+@inline
 def gather_back(
     weights: Any,
     targets: Any,
@@ -205,11 +204,11 @@ def gather_back(
     pulled: Any,
     to: Any,
 ) -> None:
-    """Transposed pass over one source: its adjoint, and the gradients of its weights.
+    """Pass over one source, transposed: its adjoint, and the gradients of its weights.
 
-    Writes the sum over k of weights[k] * adjoints[row targets[k]], and adds
-    adjoints[row targets[k]] * values[place:] to sums[k], which is still spread over FOLD lanes.
-    All by FOLD lanes: to take longer vectors apart costs more than they save.
+    Write the sum over k of weights[k] * adjoints[row targets[k]], and add
+    adjoints[row targets[k]] * values[place:] to sums[k], which stays spread over FOLD lanes.
+    All vectors have FOLD lanes: splitting longer ones costs more than they save.
     """
     value_0, value_1 = load(values, place, FOLD), load(values, place + FOLD, FOLD)
     value_2, value_3 = load(values, place + 2 * FOLD, FOLD), load(values, place + 3 * FOLD, FOLD)

@@ -1,11 +1,11 @@
 """Lanes: short float32 vectors for numba kernels, in which the batch is the vector dimension.
 
-LLVM vectorises plain loops as it sees fit, at a width that depends on the CPU's name. Kernels
-written with explicit vectors do not depend on that: ``load(array, start, n)`` gives ``n``
-consecutive float32 as one value, arithmetic on it is lane by lane, scalars broadcast, and LLVM
-splits the value into as many machine registers as it takes (512 bits wide where there are any).
+LLVM vectorises plain loops at a width that depends on the CPU's name. Kernels with explicit vectors
+do not depend on it: ``load(array, start, n)`` returns ``n`` consecutive float32 as one value,
+arithmetic on it is lane by lane, scalars broadcast, and LLVM splits the value into machine
+registers (512 bits wide where there are any).
 
-These functions exist inside ``numba.njit`` code only. Offsets are not checked.
+These functions work only inside ``numba.njit`` code. They do not check offsets.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ F32 = ir.FloatType()
 _I32 = ir.IntType(32)
 X86 = platform.machine() in ("x86_64", "AMD64")
 _FLUSH = 0x8040
-"""Of its control register: results flush to zero, and subnormal operands count as zero."""
+"""Bits of the control register: flush results to zero, and take subnormal operands as zero."""
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """numba's decorator, with a type."""
+    """Apply numba's decorator; this one has a type."""
     return cast(Callable[..., Any], extending.intrinsic(prefer_literal=True)(function))
 
 
@@ -42,7 +42,7 @@ class Lanes(numba.types.Type):
     """The numba type of float32 lanes."""
 
     def __init__(self, n: int) -> None:
-        """``n`` lanes."""
+        """Set the number of lanes, ``n``."""
         self.n = n
         super().__init__(name=f"Lanes({n})")
 
@@ -57,22 +57,22 @@ extending.register_model(Lanes)(_LanesModel)
 
 
 def vector(element: Any, n: int) -> Any:
-    """LLVM's type of so many elements."""
+    """Return LLVM's type of a vector with ``n`` elements."""
     return ir.VectorType(element, n)
 
 
-def _shaped(element: Any, of: Any) -> Any:
-    """As many elements as lanes of the type ``of``; one for a number."""
+def _type_like(element: Any, of: Any) -> Any:
+    """Return a vector type with as many elements as ``of`` has lanes; for a number, ``element``."""
     return vector(element, of.n) if isinstance(of, Lanes) else element
 
 
 def _constant(value: float, of: Any, element: Any = F32) -> Any:
-    """One number in every lane."""
-    return ir.Constant(_shaped(element, of), [value] * of.n if isinstance(of, Lanes) else value)
+    """Return a constant with one number in every lane."""
+    return ir.Constant(_type_like(element, of), [value] * of.n if isinstance(of, Lanes) else value)
 
 
-def splatted(builder: Any, scalar: Any, n: int) -> Any:
-    """One scalar in all ``n`` lanes."""
+def build_splat(builder: Any, scalar: Any, n: int) -> Any:
+    """Build a vector with one scalar in all ``n`` lanes."""
     one = builder.insert_element(
         ir.Constant(vector(scalar.type, n), ir.Undefined), scalar, ir.Constant(_I32, 0)
     )
@@ -80,27 +80,27 @@ def splatted(builder: Any, scalar: Any, n: int) -> Any:
     return builder.shuffle_vector(one, one, zeros)
 
 
-def _common(args: tuple[Any, ...]) -> Any:
-    """What arguments become together: lanes where some are, which must be as many; else float32."""
-    found = {a for a in args if isinstance(a, Lanes)}
-    if len(found) > 1 or not all(isinstance(a, Lanes | types.Number) for a in args):
+def _common_type(args: tuple[Any, ...]) -> Any:
+    """Return the common type of arguments: lanes if any are, else float32; None for a conflict."""
+    lanes = {a for a in args if isinstance(a, Lanes)}
+    if len(lanes) > 1 or not all(isinstance(a, Lanes | types.Number) for a in args):
         return None
-    return found.pop() if found else types.float32
+    return lanes.pop() if lanes else types.float32
 
 
 def _spread(context: Any, builder: Any, values: Any, sig: Any, of: Any) -> list[Any]:
-    """Values cast to ``of``: a number is float32, in every lane."""
+    """Cast values to ``of``: numbers become float32, in every lane."""
     spread = []
     for value, own in zip(values, sig.args, strict=True):
         if not isinstance(own, Lanes):
             number = context.cast(builder, value, own, types.float32)
-            value = splatted(builder, number, of.n) if isinstance(of, Lanes) else number
+            value = build_splat(builder, number, of.n) if isinstance(of, Lanes) else number
         spread.append(value)
     return spread
 
 
-def called(builder: Any, name: str, args: list[Any]) -> Any:
-    """An intrinsic of LLVM on vectors or numbers that are all alike."""
+def call_intrinsic(builder: Any, name: str, args: list[Any]) -> Any:
+    """Call an intrinsic of LLVM on vectors or numbers of one type."""
     own = args[0].type
     suffix = f"v{own.count}f32" if isinstance(own, ir.VectorType) else "f32"
     of = ir.FunctionType(own, [own] * len(args))
@@ -109,12 +109,12 @@ def called(builder: Any, name: str, args: list[Any]) -> Any:
 
 
 Build = Callable[[Any, list[Any]], Any]
-"""Of a builder and arguments that are all alike, the result."""
+"""A function of a builder and arguments of one type that returns the result."""
 
 
 def _lane_by_lane(args: tuple[Any, ...], build: Build) -> Any:
-    """What an intrinsic gives numba, of which arguments and result are lanes or numbers."""
-    of = _common(args)
+    """Return signature and code generator of an intrinsic on lanes or numbers."""
+    of = _common_type(args)
     if of is None:
         return None
 
@@ -125,11 +125,11 @@ def _lane_by_lane(args: tuple[Any, ...], build: Build) -> Any:
 
 
 def _define_operator(function: Callable[..., Any], instruction: str, n_args: int) -> None:
-    """Let ``function`` (an operator) act lane by lane through an instruction of LLVM."""
+    """Let an operator act lane by lane through an instruction of LLVM."""
 
     class Template(templates.AbstractTemplate):
         def generic(self, args: tuple[Any, ...], kws: Any) -> Any:
-            of = _common(args)
+            of = _common_type(args)
             return signature(of, *args) if isinstance(of, Lanes) else None
 
     register: Any = templates.infer_global
@@ -155,7 +155,7 @@ for _function, _instruction, _n_args in _OPERATORS:
 
 
 def place_of(context: Any, builder: Any, of: Any, array: Any, start: Any) -> Any:
-    """Of the element ``start`` of a flat array, or from a pointer on."""
+    """Return a pointer to the element ``start`` of a flat array or after a pointer."""
     if not isinstance(of, types.CPointer):
         array = context.make_array(of)(context, builder, array).data
     element = context.get_data_type(of.dtype)
@@ -164,7 +164,7 @@ def place_of(context: Any, builder: Any, of: Any, array: Any, start: Any) -> Any
 
 @intrinsic
 def pointer(typingctx: Any, array: Any, start: Any) -> Any:
-    """Where the element ``start`` of a flat array is, for a function that takes pointers."""
+    """Return a pointer to the element ``start`` of a flat array."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return place_of(context, builder, sig.args[0], args[0], args[1])
@@ -174,9 +174,9 @@ def pointer(typingctx: Any, array: Any, start: Any) -> Any:
 
 @intrinsic
 def call(typingctx: Any, address: Any, *args: Any) -> Any:
-    """Call the function at ``address``, see ``compiling.pointwise``, with what it takes.
+    """Call the function at ``address``, see ``compiling.pointwise``, with its arguments.
 
-    Pointers are passed as such, integers as intp, other numbers as float32. Nothing is checked.
+    Pointers stay pointers, integers become intp, other numbers float32. Nothing is checked.
     """
     kinds = [
         a
@@ -189,12 +189,12 @@ def call(typingctx: Any, address: Any, *args: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         function = ir.FunctionType(ir.VoidType(), [context.get_value_type(kind) for kind in kinds])
-        given = building.unpack_tuple(builder, values[1], len(kinds))
-        cast = [
+        unpacked = building.unpack_tuple(builder, values[1], len(kinds))
+        converted = [
             context.cast(builder, value, own, kind)
-            for value, own, kind in zip(given, args, kinds, strict=True)
+            for value, own, kind in zip(unpacked, args, kinds, strict=True)
         ]
-        builder.call(builder.inttoptr(values[0], function.as_pointer()), cast)
+        builder.call(builder.inttoptr(values[0], function.as_pointer()), converted)
         return context.get_dummy_value()
 
     return signature(types.void, types.intp, types.StarArgTuple(args)), codegen
@@ -202,7 +202,7 @@ def call(typingctx: Any, address: Any, *args: Any) -> Any:
 
 @intrinsic
 def load(typingctx: Any, array: Any, start: Any, n: Any) -> Any:
-    """``n`` (a literal) consecutive float32 of a flat array, or after a pointer, from ``start``."""
+    """Read ``n`` (a literal) consecutive float32 of a flat array or pointer, from ``start``."""
     lanes = Lanes(n.literal_value)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -215,7 +215,7 @@ def load(typingctx: Any, array: Any, start: Any, n: Any) -> Any:
 
 @intrinsic
 def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
-    """Write lanes to a flat float32 array, or after a pointer, from ``start``."""
+    """Write lanes to a flat float32 array or pointer, from ``start``."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         place = place_of(context, builder, sig.args[0], args[0], args[1])
@@ -228,9 +228,9 @@ def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
 
 @intrinsic
 def element(typingctx: Any, array: Any, k: Any) -> Any:
-    """``array[k]``, or what is k after a pointer, k >= 0.
+    """Return ``array[k]``, also of a pointer, for k >= 0.
 
-    numba's own looks whether k < 0 counts from the end: a quarter of the time of ``gather``.
+    numba's own indexing checks for k < 0, which takes a quarter of the time of ``gather``.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -241,24 +241,24 @@ def element(typingctx: Any, array: Any, k: Any) -> Any:
 
 @intrinsic
 def splat(typingctx: Any, scalar: Any, n: Any) -> Any:
-    """A number in each of ``n`` (a literal) lanes."""
+    """Return a number in each of ``n`` (a literal) lanes."""
     lanes = Lanes(n.literal_value)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return splatted(builder, args[0], lanes.n)
+        return build_splat(builder, args[0], lanes.n)
 
     return signature(lanes, types.float32, n), codegen
 
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a * b + c``, rounded once: in every kernel it is said where a product is not rounded."""
-    return _lane_by_lane((a, b, c), lambda builder, args: called(builder, "fma", args))
+    """Return ``a * b + c``, rounded once: kernels fuse only explicitly."""
+    return _lane_by_lane((a, b, c), lambda builder, args: call_intrinsic(builder, "fma", args))
 
 
 @intrinsic
 def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
-    """``then`` where ``a < b``, else (NaN too) ``otherwise``."""
+    """Return ``then`` where ``a < b``, else (also for NaN) ``otherwise``."""
 
     def build(builder: Any, args: list[Any]) -> Any:
         return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
@@ -268,12 +268,12 @@ def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any
 
 @intrinsic
 def any_less(typingctx: Any, a: Any, b: Any) -> Any:
-    """Whether ``a < b`` in any lane; NaN is not."""
-    of = _common((a, b))
+    """Tell whether ``a < b`` in any lane; NaN is not less."""
+    of = _common_type((a, b))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        found = builder.fcmp_ordered("<", *_spread(context, builder, args, sig, of))
-        bits = builder.bitcast(found, ir.IntType(of.n))
+        less = builder.fcmp_ordered("<", *_spread(context, builder, args, sig, of))
+        bits = builder.bitcast(less, ir.IntType(of.n))
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
     return signature(types.boolean, a, b), codegen
@@ -281,7 +281,7 @@ def any_less(typingctx: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def maximum(typingctx: Any, a: Any, b: Any) -> Any:
-    """The larger one; NaN where either is, as in NumPy and PyTorch. Of equal ones, zeros: b."""
+    """Return the larger one; NaN if either is, as in NumPy and PyTorch; b if equal (0 and -0)."""
 
     def build(builder: Any, args: list[Any]) -> Any:
         is_nan = builder.fcmp_unordered("uno", args[0], args[0])
@@ -293,28 +293,30 @@ def maximum(typingctx: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def absolute(typingctx: Any, x: Any) -> Any:
-    """x without its sign."""
-    return _lane_by_lane((x,), lambda builder, args: called(builder, "fabs", args))
+    """Return x without its sign."""
+    return _lane_by_lane((x,), lambda builder, args: call_intrinsic(builder, "fabs", args))
 
 
 @intrinsic
 def copysign(typingctx: Any, size: Any, sign: Any) -> Any:
-    """The size of the first with the sign of the second."""
-    return _lane_by_lane((size, sign), lambda builder, args: called(builder, "copysign", args))
+    """Return the size of the first with the sign of the second."""
+    return _lane_by_lane(
+        (size, sign), lambda builder, args: call_intrinsic(builder, "copysign", args)
+    )
 
 
 @intrinsic
 def square_root(typingctx: Any, x: Any) -> Any:
-    """The square root, rounded as it should be; NaN below 0."""
-    return _lane_by_lane((x,), lambda builder, args: called(builder, "sqrt", args))
+    """Return the correctly rounded square root; NaN below 0."""
+    return _lane_by_lane((x,), lambda builder, args: call_intrinsic(builder, "sqrt", args))
 
 
 @intrinsic
 def flush_subnormals(typingctx: Any) -> Any:
-    """From here on, float32 within 1.2e-38 of 0 are 0; returns what ``restore_subnormals`` takes.
+    """Make float32 within 1.2e-38 of 0 equal to 0; return the mode for ``restore_subnormals``.
 
-    Adjoints that vanish through time end there, where many x86 processors take a hundred cycles for
-    an operation. On other processors nothing is changed.
+    Adjoints that vanish through time end in this range, where many x86 processors need a hundred
+    cycles per operation. On other processors, do nothing.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -332,7 +334,7 @@ def flush_subnormals(typingctx: Any) -> Any:
 
 @intrinsic
 def restore_subnormals(typingctx: Any, before: Any) -> Any:
-    """Undo ``flush_subnormals``: the thread belongs to somebody else."""
+    """Undo ``flush_subnormals``: the thread belongs to the caller."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if X86:
@@ -343,7 +345,7 @@ def restore_subnormals(typingctx: Any, before: Any) -> Any:
 
 
 def _control(builder: Any, name: str, place: Any) -> None:
-    """Read or write the control register of the vector units of x86, from or to a place."""
+    """Read or write the control register of x86's vector units, from or to a place in memory."""
     of = ir.FunctionType(ir.VoidType(), [building.voidptr_t])
     function = building.get_or_insert_function(builder.module, of, f"llvm.x86.sse.{name}")
     builder.call(function, [builder.bitcast(place, building.voidptr_t)])
@@ -351,7 +353,10 @@ def _control(builder: Any, name: str, place: Any) -> None:
 
 @intrinsic
 def round_by_shift(typingctx: Any, x: Any) -> Any:
-    """``x + M`` and the whole number ``(x + M) - M`` next to x, M = 1.5 * 2^23, abs(x) < 2^22."""
+    """Return ``x + M`` and the integer nearest to x, ``(x + M) - M``.
+
+    M = 1.5 * 2^23, and abs(x) < 2^22.
+    """
     both = types.UniTuple(x, 2)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -364,10 +369,10 @@ def round_by_shift(typingctx: Any, x: Any) -> Any:
 
 @intrinsic
 def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
-    """``x * 2^k``, ``shifted`` being k + 1.5 * 2^23: adds k to the exponent field of x."""
+    """Return ``x * 2^k`` for ``shifted`` = k + 1.5 * 2^23: add k to the exponent field of x."""
 
     def build(builder: Any, args: list[Any]) -> Any:
-        integers = _shaped(_I32, shifted)
+        integers = _type_like(_I32, shifted)
         k = builder.shl(builder.bitcast(args[1], integers), _constant(23, shifted, _I32))
         return builder.bitcast(builder.add(builder.bitcast(args[0], integers), k), args[1].type)
 
@@ -376,11 +381,11 @@ def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
 
 @intrinsic
 def exponent_and_mantissa(typingctx: Any, x: Any) -> Any:
-    """e and m, with x = m 2^e and m between the roots of 1/2 and 2, of a normal number x > 0."""
+    """Return e and m of a normal x > 0: x = m 2^e, m between the roots of 1/2 and 2."""
     both = types.UniTuple(x, 2)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        bits = builder.bitcast(args[0], _shaped(_I32, x))
+        bits = builder.bitcast(args[0], _type_like(_I32, x))
         above = builder.sub(bits, _constant(0x3F3504F3, x, _I32))  # the root of 1/2
         e = builder.ashr(above, _constant(23, x, _I32))
         m = builder.sub(bits, builder.shl(e, _constant(23, x, _I32)))
@@ -392,35 +397,35 @@ def exponent_and_mantissa(typingctx: Any, x: Any) -> Any:
 
 @intrinsic
 def by_quadrant(typingctx: Any, sine: Any, cosine: Any, shifted: Any, further: Any) -> Any:
-    """The sine of an angle that is k + ``further`` (a literal) quarter turns further.
+    """Return the sine of an angle that is k + ``further`` (a literal) quarter turns larger.
 
     ``shifted`` is k + 1.5 * 2^23, see ``round_by_shift``.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        integers = _shaped(_I32, shifted)
+        integers = _type_like(_I32, shifted)
         turns = builder.bitcast(args[2], integers)
         turns = builder.add(turns, _constant(further.literal_value, shifted, _I32))
-        odd = builder.trunc(turns, _shaped(ir.IntType(1), shifted))
+        odd = builder.trunc(turns, _type_like(ir.IntType(1), shifted))
         sign = builder.and_(turns, _constant(2, shifted, _I32))
         sign = builder.shl(sign, _constant(30, shifted, _I32))
-        found = builder.bitcast(builder.select(odd, args[1], args[0]), integers)
-        return builder.bitcast(builder.xor(found, sign), args[0].type)
+        size = builder.bitcast(builder.select(odd, args[1], args[0]), integers)
+        return builder.bitcast(builder.xor(size, sign), args[0].type)
 
     return signature(sine, sine, cosine, shifted, further), codegen
 
 
 @intrinsic
 def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
-    """``total + a * b`` folded onto the fewer lanes of ``total``: a dot product in the making."""
+    """Return ``total + a * b``, folded onto the fewer lanes of ``total``: part of a dot product."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         result, x, y = args
         n = sig.args[0].n
         for first in range(0, sig.args[1].n, n):
             mask = ir.Constant(vector(_I32, n), list(range(first, first + n)))
-            parts = [builder.shuffle_vector(own, own, mask) for own in (x, y)]
-            result = called(builder, "fma", [*parts, result])
+            parts = [builder.shuffle_vector(vector_, vector_, mask) for vector_ in (x, y)]
+            result = call_intrinsic(builder, "fma", [*parts, result])
         return result
 
     return signature(total, total, a, b), codegen

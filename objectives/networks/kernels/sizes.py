@@ -1,42 +1,43 @@
-"""Sizes that the kernels and their callers share; light to import."""
+"""Sizes for the kernels and their callers; light to import."""
 
 from __future__ import annotations
 
 WIDTH = 16
-"""Floats of a vector: a register of AVX-512, two of AVX2."""
+"""Floats in a vector: one register of AVX-512, two of AVX2."""
 BLOCK = 24
-"""Series of a block of a dense network, at most: with more, rows of 96 neurons leave the
-first-level cache. A multiple of what a product takes at a time."""
+"""Most series in a block of a dense network: with more, rows of 96 neurons leave the first-level
+cache. A multiple of the rows of a product."""
 PADDING = 5 * WIDTH
 """Floats between rows."""
 TILE = 4
-"""Rows that a product takes at a time, at least: a block is filled up to a multiple of it."""
+"""Least number of rows that a product computes together: blocks are padded to a multiple."""
 SERIES = 32
-"""Series of a block of a sparse network: the sums of a row fit in the registers of AVX2."""
+"""Series in a block of a sparse network: the sums of a row fit in the registers of AVX2."""
 FOLD = 8
-"""Lanes in which the gradient of one weight of a sparse network is summed."""
+"""Lanes in the gradient sum of one weight of a sparse network."""
 DENSE = 0.55
-"""Share of the possible weights between neurons from which on a network is dense.
+"""Least share of the possible weights between neurons for the dense layout.
 
-Batches of 20 would have it at 0.2 to 0.5, those of 120 at 0.6 to 0.9, with vectors of 256 and of
-512 bits: ``python -m benchmarks networks``. Here neither loses more than a factor of 1.4.
+The best share is 0.2 to 0.5 for batches of 20 and 0.6 to 0.9 for those of 120, with vectors of 256
+and of 512 bits: ``python -m benchmarks networks``. With this one, neither loses more than a factor
+of 1.4.
 """
 MAX_TRAJECTORY = 2**27
-"""Floats of a trajectory that are kept: 512 MB. Of a longer one, segments are computed again."""
+"""Most floats of a kept trajectory: 512 MB. Longer ones are computed again, segment by segment."""
 MAX_KEPT_NOISE = 2**24
-"""Random numbers kept from epoch to epoch, at most: 64 MB; the digits need 25 for 8 chips."""
+"""Most random numbers kept between epochs: 64 MB; the digits need 25 MB for 8 chips."""
 MAX_CHIP_NOISE = 2**23
-"""Of one chip: in longer series its noise begins again."""
+"""Most random numbers of one chip: in longer series its noise begins again."""
 SHIFTS = 2**20
-"""Numbers among which the noise of a batch of training may begin."""
+"""Places in the noise table where the noise of a training batch may begin."""
 CHIPS = 4
-"""Simulated chips of a confirmed network, where the study asks for none."""
+"""Default number of simulated chips for a confirmed network."""
 _SEGMENT = 6
-"""Points of a segment are a multiple of it: arrays used in turn are then where they began."""
+"""Segments are multiples of these points: arrays used in turn are then back at their start."""
 
 
 def segment_points(n_points: int, floats_per_point: int) -> int:
-    """Points of which a trajectory is kept at a time.
+    """Return the number of points of a segment with a kept trajectory.
 
     >>> segment_points(784, 2**17), segment_points(784, 2**18), segment_points(784, 2**30)
     (784, 510, 6)

@@ -1,13 +1,13 @@
-"""The compiled steps of the spintronic oscillator with its filter, by hand.
+"""Hand-written compiled steps of the spintronic oscillator with its filter.
 
-arXiv:2408.02835, Eq. (2), (3) and (5), with thermal power; see ``steps`` for the closed forms. In a
-step of h, in which the drive I is constant, x goes to x' and
+arXiv:2408.02835, Eq. (2), (3) and (5), with thermal power, as in docs/explanation/equations.md,
+"Oscillator"; ``steps`` has the closed forms. In a step of h ns at constant drive I, x goes to x'::
 
     y' = decay y + gain (x' - x)                                                    Eq. (5)
 
-What functions made of the expressions would lack: slopes that are good near the threshold, in one
-pass with the step; and, without thermal power, an x of any size, the slopes of whose logarithm stay
-moderate where those of x span the range of float32.
+Generated functions would lack two things: slopes that are exact near the threshold, in one pass
+with the step; and, without thermal power, an x of any size. Slopes of ln x stay moderate where
+those of x span the range of float32.
 
 =======  ==================================================  =====================================
 variant  states                                              kept
@@ -43,8 +43,8 @@ from hpo.objectives.networks.kernels.steps import (
 
 WARM, NOISY, COLD = range(3)
 G, SOURCE, DECAY, GAIN, KICK = range(5)
-"""Constants: gamma, and gamma times thermal power, times the step; decay and gain of the filter;
-size of the jumps."""
+"""Constants: gamma, and gamma times thermal power, both times the step; decay and gain of the
+filter; size of the jumps."""
 
 
 class SpintronicSteps:
@@ -53,7 +53,7 @@ class SpintronicSteps:
     parts, per_step = 2, True
 
     def __init__(self, device: Any, *, noisy: bool) -> None:
-        """Compile those of a ``hpo.objectives.spintronic.Spintronic``, or read the cache."""
+        """Compile the steps of a ``hpo.objectives.spintronic.Spintronic``, or read the cache."""
         self._device, cold = device, device.thermal_power == 0.0
         self._variant = variant = NOISY if noisy else COLD if cold else WARM
         self.n_kept = 2 if variant == WARM else 3
@@ -132,10 +132,10 @@ def _advance(variant: int, keep: bool) -> CFunc:
                     store(kept, at, slope_x)
                     store(kept, row + at, slope_drive)
                 if keep and variant == COLD:
-                    store(kept, 5 * row + at, after)  # that before the next step
+                    store(kept, 5 * row + at, after)  # x before the next step
                 y_now = load(now, at, WIDTH)
                 y = fma(gain, after - x, decay * y_now)
-                if variant == NOISY and jump != 0:  # it passes the filter whole
+                if variant == NOISY and jump != 0:  # the jump passes the filter whole
                     along = size * load(noise, at, WIDTH)
                     across = size * load(noise, row + at, WIDTH)
                     kicked, slope = after_noise_kick(after, along, across)
@@ -153,7 +153,7 @@ def _advance(variant: int, keep: bool) -> CFunc:
 
 @cache
 def _pull(variant: int) -> CFunc:
-    """Return its compiled adjoint; see ``driver.backward``. That of ln x takes the place of x's."""
+    """Return the compiled adjoint of a step, with ln x in place of x; see ``driver.backward``."""
 
     def pull(
         kept: Any,

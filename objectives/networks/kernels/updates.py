@@ -1,4 +1,4 @@
-"""How a batch changes the weights: by PyTorch, the reference, or by the kernels alone."""
+"""Weight updates from a batch: by PyTorch, the reference, or by the kernels alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 from hpo.objectives.networks.kernels import driver, learning
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.kernels.kernel import Kernel, Pass
-from hpo.objectives.networks.kernels.layout import Floats, Integers, Weights, in_order
+from hpo.objectives.networks.kernels.layout import Floats, Integers, Weights, join_aligned
 from hpo.objectives.networks.kernels.sizes import WIDTH
 from hpo.objectives.networks.kernels.work import in_threads
 
@@ -26,7 +26,7 @@ _ONE, _NONE = np.ones(1, np.float32), np.zeros(1, np.float32)
 
 
 class Updates(ABC):
-    """How a batch changes the weights."""
+    """Weight updates from batches."""
 
     @abstractmethod
     def update(
@@ -39,38 +39,37 @@ class Updates(ABC):
         label_smoothing: float = 0.0,
         chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
-        """Follow the gradient of the mean loss, every element clipped to ± ``max_gradient``.
+        """Minimise the mean loss by a step of Adam, each gradient clipped to ± ``max_gradient``.
 
-        The loss is that of the classes ``label``, whole numbers, (batch,), read out after the last
-        point; or, where ``label`` is floating, the squared error of what is read out after each of
-        the last points, (batch, points read, outputs).
+        With integer ``label``, (batch,), the loss is the cross-entropy of the readout after the
+        last point. With floating ``label``, (batch, points read, outputs), it is the squared error
+        of the readout after each of the last points.
 
-        Unless the gradient holds a NaN: one would spoil the weights for good. The update is then
-        skipped, as PyTorch's ``GradScaler`` does. An infinite element has a direction, and is
-        clipped as any other.
+        Skip the update if the gradient has a NaN, as PyTorch's ``GradScaler`` does: one NaN would
+        spoil the weights for good. Infinite elements have a direction and are clipped like others.
 
         Args:
             u: input, (batch, time, channels).
             label: see above.
-            learning_rate: of Adam.
+            learning_rate: learning rate of Adam.
             max_gradient: see above.
-            label_smoothing: part of the loss of classes that is the mean loss over all of them.
-            chip: how the neurons that are trained differ from the ideal.
+            label_smoothing: part of the cross-entropy that is the mean loss over all classes.
+            chip: deviations of the neurons from the ideal.
 
         Returns:
-            The loss before, and whether the weights have moved.
+            The loss before the step, and true if the weights moved.
         """
 
     @abstractmethod
     def settle(self) -> None:
-        """Bring network and optimizer up to date, as they must be between two epochs."""
+        """Bring network and optimizer up to date, between two epochs."""
 
 
 class TorchUpdates(Updates):
     """The reference: autograd and Adam of PyTorch, for any network."""
 
     def __init__(self, network: nn.Module, optimizer: torch.optim.Adam) -> None:
-        """Take both as they are."""
+        """Use this network and this optimizer."""
         self._network: Any = network
         self._optimizer = optimizer
 
@@ -100,26 +99,26 @@ class TorchUpdates(Updates):
     def _loss(self, u: Tensor, label: Tensor, chip: Chip, smoothing: float) -> Tensor:
         on_chip = {} if chip is IDEAL else {"chip": chip}
         if label.is_floating_point():
-            found = self._network.series(u, label.shape[1], **on_chip)[0]
-            return functional.mse_loss(found, label)
-        found = self._network(u, **on_chip)[0]
-        return functional.cross_entropy(found, label, label_smoothing=smoothing)
+            predictions = self._network.series(u, label.shape[1], **on_chip)[0]
+            return functional.mse_loss(predictions, label)
+        logits = self._network(u, **on_chip)[0]
+        return functional.cross_entropy(logits, label, label_smoothing=smoothing)
 
     def settle(self) -> None:
-        """They are."""
+        """Do nothing: they are always up to date."""
 
 
 class FusedUpdates(Updates):
     """The kernels alone: forward, readout, adjoint, clipping and Adam, for one member.
 
-    Autograd's graph and PyTorch's dispatch would cost half as much again.
+    Autograd's graph and PyTorch's dispatch would add half of this cost.
 
     Args:
-        kernel: the kernel of its network.
+        kernel: kernel of the network.
         parameters: w_in, w_inter, w_intra, bias, w_out and bias_out.
-        optimizer: Adam over them, fresh or restored; what it holds is taken over from here.
-        threads: cores that share the blocks of a batch: always the same ones to each, so that the
-            sums are the same whenever there are as many.
+        optimizer: Adam over them, fresh or restored; its state is taken over.
+        threads: cores that share the blocks of a batch. Each always gets the same blocks, so equal
+            numbers of threads give equal sums.
     """
 
     def __init__(
@@ -131,14 +130,13 @@ class FusedUpdates(Updates):
     ) -> None:
         """Take over the parameters and the state of the optimizer."""
         self._kernel, self._tensors, self._optimizer = kernel, list(parameters), optimizer
-        self._parameters = _joined(self._tensors)
+        self._parameters = _join(self._tensors)
         self._gradient = np.zeros_like(self._parameters)
         states = [optimizer.state.get(p, {}) for p in self._tensors]
         pairs = list(zip(self._tensors, states, strict=True))
         self._n_steps = int(states[0].get("step", 0))
         self._moments = [
-            _joined([state.get(name, torch.zeros_like(p)) for p, state in pairs])
-            for name in _MOMENTS
+            _join([state.get(name, torch.zeros_like(p)) for p, state in pairs]) for name in _MOMENTS
         ]
         *_, w_out, bias_out = parameters
         n_readout = w_out.numel() + bias_out.numel()
@@ -168,17 +166,17 @@ class FusedUpdates(Updates):
         def take(first: int) -> float:
             part, loss = self._parts[first], 0.0
             pass_ = part.begin(self._parameters[self._network], n_points, n_read, chip)
-            for own, n_series in blocks[first :: len(self._parts)]:
-                block = layout.filled(series[own], n_series)
+            for rows, n_series in blocks[first :: len(self._parts)]:
+                block = layout.pad(series[rows], n_series)
                 pass_.forward(block, n_series)
-                loss += part.read_out(labels[own], n_series, labels.size, label_smoothing)
+                loss += part.read_out(labels[rows], n_series, labels.size, label_smoothing)
                 pass_.backward(block, n_series)
             return loss
 
         losses = in_threads(take, min(len(self._parts), len(blocks)))
         self._gradient.fill(0.0)
         for part in self._parts[: len(losses)]:
-            part.own.deliver(self._gradient[self._network])
+            part.pass_.deliver(self._gradient[self._network])
             self._readout.deliver(part.sums, self._gradient[self._network.stop :])
         return sum(losses) / labels.size, self._step(learning_rate, max_gradient)
 
@@ -195,7 +193,7 @@ class FusedUpdates(Updates):
         return bool(moved)
 
     def settle(self) -> None:
-        """Write to PyTorch's tensors what is held here, joined."""
+        """Write the joined parameters and moments back to PyTorch's tensors."""
         _split(self._parameters, [p.data for p in self._tensors])
         if not self._n_steps:
             return
@@ -209,29 +207,30 @@ class FusedUpdates(Updates):
 
 
 class _Readout:
-    """Weights of the readout, (outputs, features), and biases, as the kernel wants them.
+    """Weights of the readout, (outputs, features), and biases, in the order of the kernel.
 
-    Outputs and features are filled up to a multiple of WIDTH.
+    Outputs and features are padded to a multiple of WIDTH.
     """
 
     def __init__(self, joined: Floats, n_outputs: int, n_features: int) -> None:
-        """Take the part of the joined parameters that they are."""
+        """Use ``joined``, the readout's part of the joined parameters."""
         self._joined, self.n_outputs = joined, n_outputs
         self.outputs, self.features = (-(-n // WIDTH) * WIDTH for n in (n_outputs, n_features))
         forward = np.full((self.features, self.outputs), -1, np.int32)
-        own = np.arange(n_outputs * n_features, dtype=np.int32).reshape(n_outputs, n_features)
-        forward[:n_features, :n_outputs] = own.T
+        weights = np.arange(n_outputs * n_features, dtype=np.int32).reshape(n_outputs, n_features)
+        forward[:n_features, :n_outputs] = weights.T
         bias = np.full(self.outputs, -1, np.int32)
-        bias[:n_outputs] = own.size + np.arange(n_outputs)
+        bias[:n_outputs] = weights.size + np.arange(n_outputs)
         parts = {"forward": forward, "back": forward.T, "bias": bias}
         parts["zeros"] = np.full(self.features, -1, np.int32)
-        self._weights, places = in_order(**{name: _alike(own) for name, own in parts.items()})
-        self._gradient = _alike(np.concatenate([forward.reshape(-1), bias]))
+        unscaled = {name: _unscaled(part) for name, part in parts.items()}
+        self._weights, places = join_aligned(**unscaled)
+        self._gradient = _unscaled(np.concatenate([forward.reshape(-1), bias]))
         self._weighed = np.empty(len(self._weights.place), np.float32)
-        self.arrays = tuple(self._weighed[own] for own in places.values())
+        self.arrays = tuple(self._weighed[part] for part in places.values())
 
     def begin(self) -> None:
-        """Take the present ones."""
+        """Take the present weights and biases."""
         driver.weigh(self._joined, *self._weights, _ONE, _NONE, self._weighed)
 
     def deliver(self, sums: Floats, gradient: Floats) -> None:
@@ -239,48 +238,48 @@ class _Readout:
         driver.deliver(sums, 1, *self._gradient, _ONE, gradient)
 
 
-def _alike(place: Integers) -> Weights:
-    """Parameters that all have the same factor."""
+def _unscaled(place: Integers) -> Weights:
+    """Return parameters at these places, all with the same factor."""
     return Weights(place.reshape(-1), np.zeros(place.size, np.int32))
 
 
 class _Part:
-    """What one core takes blocks through time with, and the sums of their gradients."""
+    """The pass of one core over its blocks, and the sums of their readout gradients."""
 
-    own: Pass
+    pass_: Pass
 
     def __init__(self, kernel: Kernel, readout: _Readout) -> None:
-        """Reserve the memory of the readout."""
+        """Allocate the sums of the readout."""
         self._kernel, self._readout = kernel, readout
         self.sums = np.empty((readout.features + 1) * readout.outputs, np.float32)
 
     def begin(self, parameters: Floats, n_points: int, n_read: int, chip: Chip) -> Pass:
-        """Clear the sums. One pass serves all batches and all blocks of as many points."""
-        found = getattr(self, "own", None)
-        if found is None or (found.n_points, found.n_read) != (n_points, n_read):
-            self.own = found = Pass(self._kernel, n_points, keep=True, n_read=n_read)
+        """Clear the sums and return the pass, the same for all blocks of equal length."""
+        pass_ = getattr(self, "pass_", None)
+        if pass_ is None or (pass_.n_points, pass_.n_read) != (n_points, n_read):
+            self.pass_ = pass_ = Pass(self._kernel, n_points, keep=True, n_read=n_read)
             self._n_points = 1 if self._kernel.features.averaged else n_read
             n_rows, readout = self._n_points * self._kernel.layout.block, self._readout
             features, adjoint = np.zeros((2, n_rows * readout.features), np.float32)
             outputs = np.empty(n_rows * readout.outputs, np.float32)
             self._work = (features, adjoint, outputs, self.sums)
-        found.begin(parameters, chip)
+        pass_.begin(parameters, chip)
         self.sums.fill(0.0)
-        return found
+        return pass_
 
     def read_out(
         self, label: NDArray[Any], n_series: int, n_all: int, smoothing: float = 0.0
     ) -> float:
-        """Return the loss of a block, summed, after its pass, and write its adjoint."""
+        """Return the summed loss of a block after its pass, and write its adjoint."""
         labels, targets = label, _NO_TARGETS
         if label.ndim > 1:
             labels, targets = _NO_LABELS, np.ascontiguousarray(label.swapaxes(0, 1)).reshape(-1)
-        own, readout = self.own, self._readout
-        size = (self._n_points, n_series, len(label), own.n_read // self._n_points, own.stride)
+        pass_, readout = self.pass_, self._readout
+        size = (self._n_points, n_series, len(label), pass_.n_read // self._n_points, pass_.stride)
         loss: float = learning.read_out(
-            own.read,
-            own.entering,
-            own.places,
+            pass_.read,
+            pass_.entering,
+            pass_.places,
             self._kernel.features.parts,
             readout.arrays,
             labels,
@@ -292,13 +291,13 @@ class _Part:
         return loss
 
 
-def _joined(tensors: Sequence[Tensor]) -> Floats:
+def _join(tensors: Sequence[Tensor]) -> Floats:
     joined: Floats = torch.cat([tensor.detach().reshape(-1) for tensor in tensors]).numpy()
     return joined
 
 
 def _split(joined: Floats, tensors: Sequence[Tensor]) -> None:
-    """Write ``joined`` to the tensors that it is made of."""
+    """Write ``joined`` to the tensors that it joins."""
     sizes = [tensor.numel() for tensor in tensors]
     parts = torch.split(torch.from_numpy(joined), sizes)
     for tensor, part in zip(tensors, parts, strict=True):

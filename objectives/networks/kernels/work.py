@@ -1,4 +1,4 @@
-"""Arrays that passes work in, and threads that share their blocks."""
+"""Work arrays of passes, and threads that share their blocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Result = TypeVar("Result")
 
 
 def in_threads(take: Callable[[int], Result], n: int) -> list[Result]:
-    """The results of ``take`` for 0 to n - 1, each in a thread; kernels release the lock."""
+    """Call ``take`` for 0 to n - 1, each in a thread, and return the results.
+
+    Kernels release the interpreter lock.
+    """
     if n == 1:
         return [take(0)]
     with ThreadPoolExecutor(n) as pool:
@@ -23,14 +26,13 @@ def in_threads(take: Callable[[int], Result], n: int) -> list[Result]:
 
 
 class Work:
-    """Named parts of a work array out of a pool; it goes back with the last reference to it.
+    """Named parts of a work array from a pool; it returns there with the last reference.
 
-    A trajectory is megabytes: fresh memory each time would cost more in page faults than the
-    storing itself.
+    A trajectory has megabytes: page faults in fresh memory would cost more than the storing itself.
     """
 
     def __init__(self, pool: list[Floats], **sizes: int) -> None:
-        """Take an array that is large enough, or make one."""
+        """Take a large enough array from the pool, or allocate one."""
         self._pool = pool
         starts = [0]
         for size in sizes.values():
@@ -40,7 +42,7 @@ class Work:
         except IndexError:
             self._whole = np.empty(0, np.float32)
         if len(self._whole) < starts[-1]:
-            self._whole = _aligned(starts[-1])
+            self._whole = _allocate_aligned(starts[-1])
         self._parts = {
             name: self._whole[start : start + size]
             for (name, size), start in zip(sizes.items(), starts, strict=False)
@@ -48,24 +50,24 @@ class Work:
 
     @property
     def size(self) -> int:
-        """Floats of all parts."""
+        """Number of floats of all parts."""
         return sum(map(len, self._parts.values()))
 
     def __getitem__(self, name: str) -> Floats:
-        """The part ``name``."""
+        """Return the part ``name``."""
         return self._parts[name]
 
     def parts(self, *names: str) -> tuple[Any, ...]:
-        """Several parts, as arguments of a kernel."""
+        """Return several parts, as arguments of a kernel."""
         return tuple(self._parts[name] for name in names)
 
     def __del__(self) -> None:
-        """Give it back."""
+        """Return the array to the pool."""
         self._pool.append(self._whole)
 
 
-def _aligned(n: int) -> Floats:
-    """``n`` float32 from the beginning of a cache line."""
+def _allocate_aligned(n: int) -> Floats:
+    """Return ``n`` float32 that begin at a cache line."""
     whole: NDArray[np.float32] = np.empty(n + 16, np.float32)
     first = -whole.ctypes.data // 4 % 16
     return whole[first : first + n]
