@@ -97,8 +97,8 @@ class Row:
     @property
     def updates(self) -> int:
         """Weight updates of a network: there are 898 images."""
-        epochs: int = self.params["epochs"]
-        return math.ceil(898 / self.params["batch_size"]) * epochs
+        batches = math.ceil(898 / int(self.params["batch_size"]))
+        return batches * int(self.params["epochs"])
 
 
 def rows() -> Iterator[tuple[str, dict[str, Any], bool]]:

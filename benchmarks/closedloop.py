@@ -115,7 +115,8 @@ def closed_loop(network: Any, runs: Runs, ridges: tuple[float, ...]) -> Array:
         return state, past, read.double().numpy()
 
     with torch.no_grad():
-        state, past, read = dynamics.rest(batch=len(x)), (), []
+        state, read = dynamics.rest(batch=len(x)), list[Array]()
+        past: Past = ()
         for t in range(TRAINED):
             state, past, own = after(state, past, x[:, t])
             read.append(own)
@@ -146,7 +147,7 @@ def measure(say: Callable[[str], None]) -> dict[str, Any]:
     best: dict[int, tuple[float, Setting, float]] = {}
     runs = Runs.at(SEARCH)
     for trial in range(SETTINGS):
-        setting = {**model.draw(random), "max_step_ns": MAX_STEP_NS}
+        setting: Setting = {**model.draw(random), "max_step_ns": MAX_STEP_NS}
         errors = closed_loop(model.network(setting, SEED), runs, RIDGES)
         for delay in SERIES:
             own = errors[:, [d == delay for d in runs.delays]].mean(axis=1)
@@ -157,16 +158,16 @@ def measure(say: Callable[[str], None]) -> dict[str, Any]:
     solved: dict[int, list[float]] = {}
     every = Runs.at(TEST)
     for setting in {json.dumps(one): one for _, one, _ in best.values()}.values():
-        own = {delay: ridge for delay, (_, one, ridge) in best.items() if one == setting}
-        rows = [k for k, delay in enumerate(every.delays) if delay in own]
+        ridges = {delay: ridge for delay, (_, one, ridge) in best.items() if one == setting}
+        rows = [k for k, delay in enumerate(every.delays) if delay in ridges]
         runs = Runs([every.delays[k] for k in rows], every.x[rows])
         network = model.network(setting, SEED + 1)
 
-        tests |= _tested(network, runs, own)
-        if CHECKED in own:
+        tests |= _tested(network, runs, ridges)
+        if CHECKED in ridges:
             with refined(network, 2 * network.physics.n_steps):
-                solved |= _tested(network, runs, own)
-        say(f"    delays {sorted(own)}: {statistics.fmean(np.ravel([*tests.values()])):.2f} %")
+                solved |= _tested(network, runs, ridges)
+        say(f"    delays {sorted(ridges)}: {statistics.fmean(np.ravel([*tests.values()])):.2f} %")
     return {
         "smape_percent": statistics.fmean(np.ravel([*tests.values()])),
         "with_half_the_step": solved,

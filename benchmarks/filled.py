@@ -303,7 +303,13 @@ def _work(url: str, study: str, k: int, began: Any) -> None:
 def _end(claim: Claim, score: float) -> End:
     n = claim.spec.budget.scores
     curve = tuple(score * (1 - math.exp(-3 * e / n)) for e in range(1, n + 1))
-    made = {"score": score, "curve": curve, "loss_curve": curve, "diverged": False, "info": {}}
+    made: dict[str, Any] = {
+        "score": score,
+        "curve": curve,
+        "loss_curve": curve,
+        "diverged": False,
+        "info": {},
+    }
     members = [
         Member(member=k, seed=k, seconds=20.0, **made) for k in range(claim.spec.budget.members)
     ]

@@ -12,7 +12,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -91,7 +91,9 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         spec = study(n, seed, members, folds, Path(directory))
 
-        def train(params: Any, protocol: Protocol, purpose: str, count: int) -> Networks:
+        def train(
+            params: Any, protocol: Protocol, purpose: Literal["member", "confirm"], count: int
+        ) -> Networks:
             found = []
             for k in range(count):
                 one = derived_seed(seed, purpose, k)

@@ -123,7 +123,6 @@ def _updater(logits: Callable[..., Any]) -> Callable[..., Any]:
         scores = jax.nn.log_softmax(logits(u, p))
         return -jnp.take_along_axis(scores, label[:, None], axis=1).mean()
 
-    @jax.jit
     def update(p: Any, first: Any, second: Any, n: Any, u: Any, label: Any, lr: Any) -> Any:
         loss, grad = jax.value_and_grad(loss_of)(p, u, label)
         grad = jax.tree.map(lambda g: jnp.clip(g, -1, 1), grad)
@@ -136,4 +135,5 @@ def _updater(logits: Callable[..., Any]) -> Callable[..., Any]:
 
         return jax.tree.map(move, p, first, second), first, second, loss
 
-    return update
+    compiled: Callable[..., Any] = jax.jit(update)
+    return compiled

@@ -13,6 +13,7 @@ def fill(page: Path, tables: Mapping[str, str]) -> None:
     """Write each table between its marks; marks that the page has not are passed over."""
     text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
-        block = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text = block.sub(lambda mark, own=table: f"{mark[1]}{own}\n{mark[2]}", text)
+        begin = f"<!-- {name} -->\n"
+        block = re.compile(rf"{re.escape(begin)}.*?(?=<!-- end -->)", re.DOTALL)
+        text = block.sub((begin + table + "\n").replace("\\", r"\\"), text)
     page.write_text(text, encoding="utf-8")

@@ -229,7 +229,7 @@ def _others(case: Case, say: Callable[[str], None]) -> dict[str, Entry]:
     """Those whose libraries may be missing, in as many steps as they need."""
     limit, _ = case.error(case.ours())
     entries: dict[str, Entry] = {}
-    builders = {"JAX scan + jit": _scan}
+    builders: dict[str, Callable[[Case, float], Entry]] = {"JAX scan + jit": _scan}
     if case.network.bias.shape[-1] <= WIDEST_SOLVED:
         builders |= {"torchdiffeq": _torchdiffeq, "diffrax": _diffrax}
     for name, build in builders.items():

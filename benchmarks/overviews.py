@@ -117,7 +117,7 @@ def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
         peers = [_command(name, _PEER.format(what=what), n=1) for name, what in PEERS.items()]
         say("  dashboard")
         pages, memory_mb = _pages(say)
-        number = next(one.number for one in ledger.studies() if one.name == filled.LARGE)
+        number = next(one.number or 0 for one in ledger.studies() if one.name == filled.LARGE)
         peers += _peer_page(storage, number)
         pace = (_settled(storage) - before) / (time.monotonic() - began_s)
     return Overviews(
@@ -184,8 +184,8 @@ def _of(seconds: Sequence[float]) -> tuple[float, float, float]:
 def _serving(command: Sequence[str], port: int) -> Iterator[tuple[psutil.Process, float]]:
     """A server on this port, and the time at which it was started."""
     began_s = time.perf_counter()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **quiet) as process:
+    null = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=null, stderr=null) as process:
         try:
             while True:
                 with suppress(OSError):

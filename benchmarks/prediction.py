@@ -164,7 +164,8 @@ class EchoState:
             x, found = np.zeros(UNITS), np.empty_like(drive)
             for t, own in enumerate(drive):
                 x = found[t] = (1.0 - leak) * x + leak * np.tanh(w @ x + own)
-            return found[len(found) - part.label.shape[1] :]
+            last: Array = found[len(found) - part.label.shape[1] :]
+            return last
 
         return States.of(split, of)
 
@@ -323,8 +324,8 @@ def row(model: Model, task: str, say: Callable[[str], None]) -> Row:
     """Search and test one model on one task."""
     random = stream(0, f"benchmark/{task}")
     settings = [model.draw(random) for _ in range(TRIALS)]
-    seeds = (SEARCHED, FRESH) if model.seeded else (SEARCHED[:1], FRESH[:1])
-    return tested(model.states, settings, task, *seeds, say)
+    n = None if model.seeded else 1
+    return tested(model.states, settings, task, SEARCHED[:n], FRESH[:n], say)
 
 
 def tested(
@@ -355,8 +356,8 @@ def tested(
             read = own(setting, seed, split)
             for column in COLUMNS:
                 if (best := found[named(column)]).setting == setting:
-                    scores = list(errors(read, column, seed))
-                    best.test.append(scores[RIDGES.index(best.ridge)])
+                    by_ridge = list(errors(read, column, seed))
+                    best.test.append(by_ridge[RIDGES.index(best.ridge)])
     return found
 
 

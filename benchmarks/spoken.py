@@ -51,8 +51,8 @@ def rows() -> Iterator[dict[str, Any]]:
             member_seed=seed,
             on_epoch=lambda _: None,
         )
-        told = found.info.get("ideal_accuracy", found.score)
-        return found.solved.score if protocol is Protocol.CONFIRM and found.solved else told
+        ideal = float(found.info.get("ideal_accuracy", found.score))
+        return found.solved.score if protocol is Protocol.CONFIRM and found.solved else ideal
 
     for seed, speakers in itertools.product(SEEDS, SPEAKERS):
         task = spec.task_params.model_copy(update={"test_speakers": speakers})
@@ -68,10 +68,10 @@ def rows() -> Iterator[dict[str, Any]]:
             own["variability"] = {**SEEN, **spread}
         found = score(own, spec.task_params, Protocol.VALIDATION, seed)
         yield {"what": name, "test": "validation", "seed": seed, "score": found}
-    for speakers, n in itertools.product(((), *SPEAKERS), (units, baselines.MOST_UNITS)):
-        task = spec.task_params.model_copy(update={"test_speakers": speakers})
+    for held_out, n in itertools.product(((), *SPEAKERS), (units, baselines.MOST_UNITS)):
+        task = spec.task_params.model_copy(update={"test_speakers": held_out})
         for one in baselines.classification(task, 0, n, readout="last+mean"):
-            yield {"what": one.name, "test": speakers, "seed": 0, "score": one.score}
+            yield {"what": one.name, "test": held_out, "seed": 0, "score": one.score}
 
 
 def run(say: Callable[[str], None]) -> None:

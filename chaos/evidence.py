@@ -82,6 +82,8 @@ def unlike_suggestions(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
         study = snapshots.study(connection, snapshot.spec.name)
         known = past.read(connection, study.id, range(len(snapshot.search)))
     for number, trial in enumerate(known):
+        if trial.state == SlotState.EXCLUDED and not trial.suggestion.params:
+            continue  # excluded while it was enqueued
         told = trial.suggestion.enqueued
         wanted = suggest.suggest(snapshot.spec, number, known[:number], told).params
         if repr(dict(wanted)) != repr(dict(trial.suggestion.params)):

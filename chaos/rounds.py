@@ -39,6 +39,19 @@ SETTINGS = {
     "enable_nestloop": "off",
     "enable_seqscan": "off",
     "work_mem": "64kB",
+    "array_nulls": "off",
+    "client_encoding": "LATIN1",
+    "cursor_tuple_fraction": "1.0",
+    "deadlock_timeout": "10ms",
+    "enable_sort": "off",
+    "idle_in_transaction_session_timeout": "5s",
+    "jit_above_cost": "0",
+    "min_parallel_table_scan_size": "0",
+    "parallel_setup_cost": "0",
+    "plan_cache_mode": "force_generic_plan",
+    "standard_conforming_strings": "off",
+    "synchronize_seqscans": "off",
+    "transform_null_equals": "on",
 }
 """Settings of the stormy database, in each round those of ``_ALWAYS`` and half of all: no result
 depends on them."""

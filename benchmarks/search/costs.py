@@ -83,7 +83,7 @@ def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
 
 
 def _costs(spec: StudySpec, params: Any) -> tuple[float, ...]:
-    return tuple(constraints.known(spec, params))
+    return tuple(constraints.cost_values(spec, params))
 
 
 def _volume(

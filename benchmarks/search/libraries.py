@@ -100,7 +100,7 @@ def botorch(account: Account) -> None:
     d = len(account.ranges)
     first = max(5, min(account.budget // account.whole // 5, 2 * d))
     bounds = torch.stack([torch.zeros(d), torch.ones(d)]).double()
-    sobol = torch.quasirandom.SobolEngine(d, scramble=True, seed=account.seed)
+    sobol: Any = torch.quasirandom.SobolEngine(d, scramble=True, seed=account.seed)  # type: ignore[no-untyped-call]
     tried: list[dict[str, float | int]] = []
     model: Any = None
     points, scores = torch.empty(0, d).double(), torch.empty(0, 1).double()

@@ -45,8 +45,10 @@ NEIGHBOURS = 12
 FOLDS = 10
 EPOCHS = (15, 60)
 """After which curves are compared."""
-_AXES = ("batch_size", "density_inter", "density_intra", "f_cut_per_ns", "lr0", "lr_decay", "s")
-_AXES += ("tau_ns",)
+_AXES = (
+    *("batch_size", "density_inter", "density_intra", "f_cut_per_ns"),
+    *("lr0", "lr_decay", "s", "tau_ns"),
+)
 _LEVEL = 0.3
 """Logits of final accuracy that count as much as one length scale when neighbours are sought."""
 
@@ -144,7 +146,8 @@ def matern(a: Array, b: Array, scales: Array) -> Array:
     a, b = a / scales, b / scales
     square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * a @ b.T
     r = np.sqrt(5.0 * np.maximum(square, 0.0))
-    return (1 + r + r * r / 3) * np.exp(-r)
+    kernel: Array = (1 + r + r * r / 3) * np.exp(-r)
+    return kernel
 
 
 class Process:
@@ -310,7 +313,8 @@ def member_effects(known: Data, learned: float) -> Array:
         half[m], half[m + 1] = difference.mean(axis=0) / 2, -difference.mean(axis=0) / 2
     pairs = (found[0::2] + found[1::2]) / 2
     effects = half + np.repeat(pairs - pairs.mean(axis=0), 2, axis=0)
-    return effects - effects.mean(axis=0)
+    centred: Array = effects - effects.mean(axis=0)
+    return centred
 
 
 def fit_kernels(task: Task, known: Data, say: Callable[[str], None]) -> dict[str, Any]:
@@ -350,13 +354,13 @@ def validate(task: Task, known: Data, kernels: Mapping[str, Any]) -> dict[str, A
         truth[rows] = model.truth(known.unit[rows], curves[rows])
     real = expit(known.curves)
     report: dict[str, Any] = {}
-    for name, rows in (("all", truth > 0), ("good", truth > task.good)):
+    for name, kept in (("all", truth > 0), ("good", truth > task.good)):
         trained = {
             f"epoch {e}": (expit(curves[:, e - 1]), *_pairs(real[:, :, e - 1])) for e in EPOCHS
         }
         trained["confirmed"] = truth, expit(known.confirmed), known.spread / math.sqrt(2)
         report[name] = {
-            what: _agreement(*(values[rows & np.isfinite(own[1])] for values in own))
+            what: _agreement(*(values[kept & np.isfinite(own[1])] for values in own))
             for what, own in trained.items()
         }
     return report
