@@ -35,7 +35,7 @@ def found() -> dict[str, Any]:
 
 def table(results: Mapping[str, Any]) -> str:
     """A row per device."""
-    head = ["", "confirmed", "at the step of the training", "connections"]
+    head = ["", "confirmed", "at the training's integration step", "connections"]
     rows = [head, ["---", *["---:"] * 3]]
     for name, result in results.items():
         own = result["confirmations"][0]
