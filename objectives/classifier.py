@@ -239,7 +239,7 @@ class LayeredMember(NetworkMember):
         if getattr(self._params, "thermal_training", "mean") == "mean":
             return 'Train with thermal_training = "noise".'
         wide = getattr(self._params, "thermal_span", 1.0) >= MEASURED_SPAN
-        return "Claim the score with thermal noise." if wide else "Raise thermal_span."
+        return "Report the score with thermal noise." if wide else "Raise thermal_span."
 
     def _costs(self) -> dict[str, float]:
         """What the objective can tell of the network's costs: see ``Objective.costs``."""

@@ -73,8 +73,8 @@ class Sampled:
 
     def lines(self) -> list[str]:
         """In words, with what helps."""
-        known = f"{100 * self.share:.1f} % is known to ± {100 * self.error:.1f} points"
-        text = f"a trial is scored on {self.n_series:,.0f} series: {known} (one standard error)"
+        known = f"{100 * self.share:.1f} % has a standard error of {100 * self.error:.1f} points"
+        text = f"a trial's score is as precise as on {self.n_series:,.0f} series: {known}"
         folds = self.advised_folds
         few = (
             f"few series: with validation_folds = {folds} in [task] and members = {folds} in "

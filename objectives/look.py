@@ -256,8 +256,7 @@ def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
     points, channels = x.shape[1:]
     interval = 196 * math.sqrt(0.09 / test)
     notes = [
-        f"{test:,} test series: an accuracy of 90 % is known to ± {interval:.2g} points "
-        "(95 % interval)"
+        f"{test:,} test series: an accuracy of 90 % has a 95 % interval of ± {interval:.2g} points"
     ]
     counts = np.bincount(label)
     if counts.max() > 3 * counts.min():

@@ -131,7 +131,7 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         print(json_records.dumps(record))
         return
     facts = [
-        ("study", f"{spec.name} (from {where}, spec {spec.hash})"),
+        ("study", f"{spec.name} (from {where}, hash {spec.hash})"),
         ("objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"),
         *(("data" if i == 0 else "", line) for i, line in enumerate(describe(spec, data))),
         (

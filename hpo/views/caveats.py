@@ -17,7 +17,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
 from hpo.views.formatting import capital, score_text, shown
 
-SOLVED, AT_STEP = "on the solved equation", "at the study's step"
+SOLVED, AT_STEP = "on the solved equation", "at the study's time step"
 """Where a confirmed score was measured: the claim, and the score for comparison."""
 SOLVED_MEANS = (
     "On the solved equation: the same networks, with the integration step refined until the score "
@@ -165,8 +165,8 @@ def assured(spec: StudySpec, item: Confirmation) -> list[str]:
         texts.append(f"holds from a third to three times the thermal power {power}{noise}")
     if share is not None:
         low, high = (f"{100 * end:.0f}" for end in share.interval)
-        of = f"{share.passed:,} of {share.chips:,} chips {_reach(spec, share)}"
-        texts.append(f"yield {_share(share)} ({of}; 95 % interval {low} to {high} %)")
+        of = f"{share.passed:,} of {share.chips:,} simulated chips {_reach(spec, share)}"
+        texts.append(f"yield {_share(share)}: {of} (95 % interval {low} to {high} %)")
     return texts
 
 
@@ -190,10 +190,10 @@ def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[s
             needs = f"oscillator powers below {power_text(below)}; those of a warm oscillator are"
         return [", ".join(filter(None, (f"needs {needs} about {at}: {there} there", noisy)))]
     if "at_device" in wrong:
-        return [f"depends on the thermal power: {there} at {at}, {noisy}"]
+        return [f"changes with thermal power: {there} at {at}, {noisy}"]
     if "third" not in wrong and "triple" not in wrong:
         return [f"changes with thermal noise: {noise} on {chips}"]
-    power = f"depends on the thermal power: {third} at a third of {at}, {triple} at three times"
+    power = f"changes with thermal power: {third} at a third of {at}, {triple} at three times"
     return [power, *[f"{noisy} ({chips})"] * bool(noise)]
 
 
@@ -221,7 +221,7 @@ def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
         columns["thermal power"] = power_text(thermal.device_power)
         scores = {
             "at a third of it": thermal.third,
-            "at it": thermal.at_device,
+            "at this power": thermal.at_device,
             "at 3 times": thermal.triple,
             "without any": thermal.none,
         }

@@ -12,7 +12,7 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
 from hpo.views import caveats, formatting
 
-TRIAL, SCORE, EXPECTED, CONFIRMED = "trial", "search score", "expected", "confirmed"
+TRIAL, SCORE, EXPECTED, CONFIRMED = "trial", "search score", "posterior mean", "confirmed"
 SEEDS, REPORTED, NOTHING = "fresh seeds", "reported", "–"
 _Cells = dict[str, str]
 _Row = tuple[_Cells, _Cells, _Cells]

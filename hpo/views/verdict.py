@@ -342,7 +342,7 @@ def _searched(result: Result) -> list[str]:
     how = protocol_text(spec)
     if best.number in result.snapshot.expected and best.score is not None:
         its = "its network" if spec.budget.members == 1 else "its networks"
-        how += f", expected; {its} scored {formatting.score_text(spec, best.score)}"
+        how += f", posterior mean; {its} scored {formatting.score_text(spec, best.score)}"
     claim = result.claim(best)
     if claim is not None and claim.error is not None and claim.n_series is not None:
         how += f"; standard error {100 * claim.error:.1f} points on {claim.n_series:,.0f} series"

@@ -25,7 +25,7 @@ def told(tmp_path: Path, protocol: Protocol = Protocol.VALIDATION, **task: Any) 
 def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(tmp_path: Path) -> None:
     assert told(tmp_path) == [
         "1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test",
-        "a trial is scored on 505 series: 90.0 % is known to ± 1.3 points (one standard error)",
+        "a trial's score is as precise as on 505 series: 90.0 % has a standard error of 1.3 points",
     ]
     assert told(tmp_path, Protocol.PAPER)[0] == (
         "1,797 series × 64 points × 1 channel; 10 classes; 898 train / 899 test"
@@ -34,7 +34,7 @@ def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(tmp_pa
     assert told(tmp_path, name="arrays", path="series", pad="before") == [
         "60 series × 5 points × 2 channels; 3 classes; 21 train / 9 validation / 30 test; "
         "lengths 2–5, padded before",
-        "a trial is scored on 17 series: 90.0 % is known to ± 7.6 points (one standard error)",
+        "a trial's score is as precise as on 17 series: 90.0 % has a standard error of 7.6 points",
         "few series: with validation_folds = 5 in [task] and members = 5 in [budget], a trial is "
         "scored on every training series",
     ]

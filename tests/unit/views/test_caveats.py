@@ -83,8 +83,8 @@ HOLDS = (
     "holds from a third to three times the thermal power 1e-3, and with thermal noise "
     "(93.0 ± 0.5 % on 40 chips)"
 )
-NONE_PASSES = "yield 0 % (0 of 40 chips at or above 89.83 %; 95 % interval 0 to 9 %)"
-ALL_PASS = "yield 100 % (40 of 40 chips at or above 89.83 %; 95 % interval 91 to 100 %)"
+NONE_PASSES = "yield 0 %: 0 of 40 simulated chips at or above 89.83 % (95 % interval 0 to 9 %)"
+ALL_PASS = "yield 100 %: 40 of 40 simulated chips at or above 89.83 % (95 % interval 91 to 100 %)"
 
 
 def warm(*checks: Thermal | None) -> Result:
@@ -131,7 +131,7 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         f"48.2 ± 0.0 % {EQUATION}",
         [NONE_PASSES],
         "a discretisation error, not a result of the equation: 94.4 % with one step per point, "
-        "48.2 % solved; depends on the thermal power: 53.0 % at a third of 1e-3, 92.9 % at three "
+        "48.2 % solved; changes with thermal power: 53.0 % at a third of 1e-3, 92.9 % at three "
         "times; 41.0 % with thermal noise (40 chips). Lower max_step_ns. Train with thermal_power",
     ),
 ]
@@ -239,9 +239,9 @@ def test_a_front_holds_the_solved_score() -> None:
     result = snapshots.changed(result, search=search, confirm=fresh)
     (spot,) = front.fresh(result, "energy_pj")
     assert spot.y == pytest.approx(8.3)
-    assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's step")
+    assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's time step")
     head, row, *_ = text_tables.front_table(result)
-    assert "at the study's step  " in head
+    assert "at the study's time step  " in head
     assert "94.4 ± 0.0 %  8.3 ± 0.0 %  2" in row
 
 

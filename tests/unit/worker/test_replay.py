@@ -135,20 +135,20 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     checked = {"score": 0.944, "info": snapshots.solved_info(solved)}
     replayed = with_trained(plain, {"steps_per_point": 64}, **checked)
     head, line = trace_page.heading(replayed)
-    assert head.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")
+    assert head.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's time step")
     assert line.endswith("3+3 neurons, scored on the test part; time series on the solved equation")
     page = trace_page.page(replayed, "hpo trace")
     assert "Time series on the solved equation: 64 steps per point." in page
     scores = network.about(replayed.network)["scores"]
-    assert (scores["solved_score"], scores["score_at"]) == (0.088, "at the study's step")
+    assert (scores["solved_score"], scores["score_at"]) == (0.088, "at the study's time step")
 
 
 def test_a_network_that_was_not_checked_was_scored_at_the_study_s_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert "study's step" not in trace_page.heading(shown())[0]
+    assert "study's time step" not in trace_page.heading(shown())[0]
     monkeypatch.setattr(StudySpec, "integrates", True)
-    assert trace_page.heading(shown())[0].endswith(" at the study's step")
+    assert trace_page.heading(shown())[0].endswith(" at the study's time step")
 
 
 def test_no_text_of_a_user_becomes_html_and_a_browser_draws_it(
