@@ -27,6 +27,7 @@ from hpo.objectives.layered import (
     LabelSmoothing,
     LearningRate,
     LearningRateDecay,
+    MaxGradient,
     ScoreEvery,
 )
 from hpo.objectives.tasks import TASKS, load
@@ -43,6 +44,7 @@ class GruParams(ObjectiveParams):
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 60
     ema_decay: EmaDecay = 0.0
+    max_gradient: MaxGradient = 1.0
     label_smoothing: LabelSmoothing = 0.0
     score_every: ScoreEvery = 1
 
@@ -120,4 +122,13 @@ class GruObjective(Objective[GruParams, TaskParams]):
         return outcome.replace(network=network_file.packed(network.state_dict(), description))
 
 
-_RECIPE = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay", "score_every", "label_smoothing")
+_RECIPE = (
+    "epochs",
+    "batch_size",
+    "lr0",
+    "lr_decay",
+    "ema_decay",
+    "max_gradient",
+    "score_every",
+    "label_smoothing",
+)

@@ -62,6 +62,15 @@ EmaDecay = Annotated[
         " so many times what the next one counts; 0: those of the last epoch",
     ),
 ]
+MaxGradient = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1,
+        description="every element of a gradient is clipped to ± this; the paper has 1. 0.01 keeps"
+        " trainings from collapsing late, together with ema_decay",
+    ),
+]
 LabelSmoothing = Annotated[
     float,
     Field(
@@ -172,6 +181,7 @@ class LayeredParams(ObjectiveParams):
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 120
     ema_decay: EmaDecay = 0.0
+    max_gradient: MaxGradient = 1.0
     label_smoothing: LabelSmoothing = 0.0
     score_every: ScoreEvery = 1
     integrator: Integrator = "exponential-ab3"
@@ -316,6 +326,7 @@ def recipe(params: LayeredParams) -> Recipe:
         "lr0",
         "lr_decay",
         "ema_decay",
+        "max_gradient",
         "score_every",
         "label_smoothing",
     )

@@ -1,8 +1,9 @@
 """``docs/explanation/search.md`` and ``docs/records/search.md``: their tables, and the figure.
 
 Marks are ``<!-- searches -->``, ``<!-- surrogate -->`` and ``<!-- epochs -->`` for the table of
-``seqdigits``, ``<!-- searches columns -->`` ... for the others, ``<!-- ranks -->`` and
-``<!-- real -->`` for all of them. A mark that is in neither page is passed over.
+``seqdigits``, ``<!-- searches columns -->`` ... for the others, ``<!-- ranks -->``,
+``<!-- real -->`` and ``<!-- real changed -->`` for all of them. A mark that is in neither page is
+passed over.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def tables(found: Mapping[str, Found]) -> dict[str, str]:
             }
         if task.file(surrogate.TABLE).exists():
             made |= {f"surrogate{mark}": _validation(task), f"epochs{mark}": _epochs(task)}
-    made |= {"ranks": ranks(found), "real": _real()}
+    made |= {"ranks": ranks(found), "real": _real(False), "real changed": _real(True)}
     return {mark: _lines(rows) for mark, rows in made.items()}
 
 
@@ -220,18 +221,20 @@ def ranks(found: Mapping[str, Found]) -> list[list[str]]:
     return rows
 
 
-def _real() -> list[list[str]]:
+def _real(changed: bool) -> list[list[str]]:
     """A row for each strategy with real networks of a task: what its searches held, and claimed.
+
+    Those of the study files, or those with values in place of theirs.
 
     Medians and quartiles, p as in ``_quartiles``; of the claims after most epochs the mean error
     and the root mean square.
     """
-    found = real.load()
+    found = [search for search in real.load() if bool(search["set"]) == changed]
     budgets = sorted({held["at"] for search in found for held in search["held"]})
     groups: dict[tuple[str, str], list[real.Found]] = {}
     for search in found:
-        changed = "".join(f", {text}" for text in search["set"])
-        groups.setdefault((search["task"], search["strategy"] + changed), []).append(search)
+        values = "".join(f", {text.removeprefix('fixed.')}" for text in search["set"])
+        groups.setdefault((search["task"] + values, search["strategy"]), []).append(search)
     heads = ["claims too much by", "root mean square"]
     rows = [["task", "strategy", "n", *(f"{at:,} epochs" for at in budgets), *heads]]
     for (task, name), searches in groups.items():

@@ -131,10 +131,10 @@ def test_a_training_is_repeated_and_resumed_bit_for_bit(
 
 
 @pytest.mark.parametrize("name", [name for name, own in SMALL.items() if "ema_decay" in own])
-def test_an_average_over_epochs_is_scored_by_every_network(name: str) -> None:
-    objective = objectives.load(name)
-    averaged, last = (train(objective, ema_decay=decay, lr0=0.05)[0] for decay in (0.9, 0.0))
-    assert averaged.loss_curve == last.loss_curve, "trained alike"
+def test_every_network_averages_over_epochs_and_clips_gradients(name: str) -> None:
+    how = [{"ema_decay": 0.9}, {"ema_decay": 0.0}, {"ema_decay": 0.0, "max_gradient": 1e-3}]
+    averaged, last, clipped = (train(objectives.load(name), lr0=0.05, **own)[0] for own in how)
+    assert averaged.loss_curve == last.loss_curve != clipped.loss_curve
     assert averaged.curve[0] == last.curve[0], "the average of one epoch"
     assert averaged.curve[1:] != last.curve[1:]
 
