@@ -146,7 +146,7 @@ def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor
         if len(one) > points or not (padded or len(one) == points):
             rule = f"series of at most {points} points" if padded else "series of one length"
             _refuse(path, rule, f"{len(one)} in series[{k}]", _LENGTH[padded])
-        x[k, points - len(one) :] = one if scaling is None else scaling.scaled(one)
+        x[k, points - len(one) :] = one if scaling is None else scaling.apply(one)
     return torch.from_numpy(x)
 
 

@@ -486,7 +486,7 @@ def _persistence(split: SeriesSplit) -> Array:
     """Return the input at each point as a prediction of its target."""
     part, scaling = split.score, cast(Scaling, split.scaling)
     u = part.x[0, -part.label.shape[1] :]
-    return split.target_scaling.scaled(scaling.unscaled(u).astype(np.float32)).astype(np.float64)
+    return split.target_scaling.apply(scaling.undo(u).astype(np.float32)).astype(np.float64)
 
 
 def _delay_line(taps: int) -> _Features:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hpo.objectives.advice import validation_folds
 from hpo.objectives.contract import Protocol, TaskParams
 from hpo.objectives.intervals import effective, sampling_error
-from hpo.objectives.tasks.recorded import RecordedParams, least_shares, n_test_of
+from hpo.objectives.tasks.recorded import RecordedParams, count_test, least_shares
 from hpo.objectives.tasks.sequential_digits import (
     N_CLASSES,
     N_PIXELS,
@@ -120,7 +120,7 @@ def contents(task: TaskParams) -> Contents | SeriesContents | None:
         shortest, rarest = N_PIXELS, N_TRAIN // N_CLASSES
     elif isinstance(task, RecordedParams):
         recording = task.read()
-        n_test, n_classes = n_test_of(task, recording), len(recording.classes)
+        n_test, n_classes = count_test(task, recording), len(recording.classes)
         shape = recording.examples.shape
         shortest = int(recording.lengths.min())
         rarest = int(least_shares(task, recording)[0].min())

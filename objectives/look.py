@@ -19,7 +19,7 @@ from hpo.objectives.contract import TaskParams
 from hpo.objectives.tasks import TASKS, csvs, fashion_mnist, idx, npz
 from hpo.objectives.tasks.own_series import OwnSeriesParams
 from hpo.objectives.tasks.raw import content
-from hpo.objectives.tasks.recorded import RecordedParams, check_shares, least_shares, n_test_of
+from hpo.objectives.tasks.recorded import RecordedParams, check_shares, count_test, least_shares
 from hpo.objectives.tasks.recording import Recording
 from hpo.objectives.tasks.series import parts
 
@@ -158,7 +158,7 @@ def _by_name(path: Path) -> dict[str, Any] | None:
     folder = path if path.is_dir() else path.parent
     if path.is_dir() and (path / csvs.LABELS).is_file():
         return {"name": "arrays", "path": str(path)}
-    if idx.are_in(folder) and (path.is_dir() or "-ubyte" in path.name):
+    if idx.has_images(folder) and (path.is_dir() or "-ubyte" in path.name):
         return _of_images(folder)
     return {"name": "ucr", "path": str(path)} if [*path.glob("*_TRAIN.ts")] else None
 
@@ -168,7 +168,7 @@ def _of_images(folder: Path) -> dict[str, Any]:
     found = {path.name.removesuffix(".gz"): path for path in idx.files(folder)}
     if set(found) == set(fashion_mnist.NAMES):
         first = found[fashion_mnist.NAMES[0]]
-        shape = idx.array(first, idx.unpacked(first, _FORMATS), "an IDX file", _FORMATS).shape
+        shape = idx.array(first, idx.unpack(first, _FORMATS), "an IDX file", _FORMATS).shape
         if shape[1:] == (fashion_mnist.SIDE, fashion_mnist.SIDE):
             fewer = {"n_train": MOST_IMAGES} if shape[0] > MOST_IMAGES + 1000 else {}
             return {"name": "fashion-mnist", "path": str(folder), "side": 14, **fewer}
@@ -194,7 +194,7 @@ def _classified(table: dict[str, Any]) -> Data:
         table |= padding
     task = _recorded(kind, table)
     check_shares(task, recording)
-    test = n_test_of(task, recording)
+    test = count_test(task, recording)
     rarest = int(least_shares(task, recording)[0].min())
     if (folds := advice.validation_folds(n - test, rarest)) > 1:
         table["validation_folds"] = folds

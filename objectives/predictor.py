@@ -187,7 +187,7 @@ class Predictor(LayeredMember):
         self, network: Any, part: Examples, chip: Chip, noisy: Callable[[Tensor], Tensor]
     ) -> tuple[float, bool]:
         found = predicted(network, part, chip, self._noise("score"), noisy)
-        both = (self._scaling.unscaled(values) for values in (found, part.label[0]))
+        both = (self._scaling.undo(values) for values in (found, part.label[0]))
         return smape_percent(*both), True
 
     def _fitted_score(self, network: Any, part: Examples) -> tuple[float, bool]:
@@ -270,6 +270,6 @@ class Predictor(LayeredMember):
             labels=np.zeros(len(u), np.int64),
             predicted=np.where(finite, 0, -1),
             steps_per_point=steps if settled else None,
-            target=self._scaling.unscaled(shown.label),
-            prediction=self._scaling.unscaled(found),
+            target=self._scaling.undo(shown.label),
+            prediction=self._scaling.undo(found),
         )

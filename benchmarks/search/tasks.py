@@ -111,9 +111,9 @@ def columns() -> dict[str, Any]:
 
 def mnist1d() -> dict[str, Any]:
     """The first 800 series of MNIST-1D that train, its 1,000 that test: 20 points of 2 values."""
-    from hpo.objectives.tasks.mnist1d import N_TRAIN, generated
+    from hpo.objectives.tasks.mnist1d import N_TRAIN, generate
 
-    x, y = generated(np.random.RandomState(42))
+    x, y = generate(np.random.RandomState(42))
     keep = [*range(800), *range(N_TRAIN, len(x))]
     return {"x": x[keep].reshape(-1, 20, 2), "y": y[keep], "test": np.arange(len(keep)) >= 800}
 

@@ -1,7 +1,7 @@
-"""Tasks: the data that a network learns, and how it is split.
+"""Tasks: the data that a network learns, and their split.
 
-An objective takes every task here: ``tasks = TASKS``, and ``load`` in its ``evaluate``. Light to
-import: NumPy and scikit-learn are loaded by ``load`` only.
+An objective that supports all of them has ``tasks = TASKS`` and calls ``load`` in its ``evaluate``.
+Light to import: only ``load`` imports NumPy and scikit-learn.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ TASKS: dict[str, type[TaskParams]] = {
 
 
 def load(task: TaskParams, *, protocol: Protocol, member_seed: int) -> Split:
-    """The examples that train and score the member ``member_seed`` on any task of ``TASKS``.
+    """Return the examples that train and score the member ``member_seed``, for a task of ``TASKS``.
 
     Raises:
-        UnavailableError: the data that the task pins is not at hand on this host.
-        ValueError: it pins none: the data is not there, or breaks a rule.
+        UnavailableError: this host does not have the data that the task pins.
+        ValueError: the task pins no data, and the data is missing or breaks a rule.
     """
     if isinstance(task, RecordedParams):
         return recorded.load(task, protocol=protocol, member_seed=member_seed)
@@ -47,7 +47,7 @@ def load(task: TaskParams, *, protocol: Protocol, member_seed: int) -> Split:
 
 
 class Shape(NamedTuple):
-    """Sizes of what ``load`` gives, which neither protocol nor seed changes."""
+    """Sizes of the examples, the same for every protocol and seed."""
 
     points: int
     """Time points of every series; shorter ones are padded."""
@@ -57,10 +57,10 @@ class Shape(NamedTuple):
 
 @lru_cache(maxsize=8)
 def shape(task: TaskParams) -> Shape:
-    """The shape of a task's series; of most tasks, their data are read to tell.
+    """Return the shape of a task's series; most tasks have to read their data for it.
 
     Raises:
-        ValueError: the data is not there, breaks a rule, or changed since the study began.
+        ValueError: the data is missing, breaks a rule, or changed since the study began.
     """
     if isinstance(task, SequentialDigitsParams):  # scikit-learn is slow to load
         return Shape(sequential_digits.N_PIXELS, 1, sequential_digits.N_CLASSES)

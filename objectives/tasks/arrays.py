@@ -1,18 +1,17 @@
 """Your own data: labelled time series from an ``.npz`` or ``.ts`` file, from CSV or IDX files.
 
-``.npz``: an array ``x``, (n, time) or (n, time, channels), of numbers, NaN at the end of series
-that are shorter than the longest; an array ``y``, (n,), of
-labels, whole numbers or texts; and, if you split the data yourself, an array ``test``, (n,), of
-true or false.
+``.npz``: an array ``x`` of numbers, (n, time) or (n, time, channels), with NaN at the end of
+shorter series; an array ``y`` of labels, (n,), whole numbers or texts; and, for a split of your
+own, an array ``test`` of true or false, (n,).
 
-Directory: one CSV file per series (a row per time point, a column per channel, a line of names on
-top if you like), and ``labels.csv`` with the columns ``file,label`` and, if you split the data
-yourself, ``test`` (0 or 1).
+Directory: one CSV file per series (a row per time point, a column per channel, and optionally a
+first line of names), and ``labels.csv`` with the columns ``file,label`` and, for a split of your
+own, ``test`` (0 or 1).
 
-A ``.ts`` file of the UCR archive that is no pair is split as the others are; ``ucr`` reads pairs.
-``idx`` says which IDX files are read.
+A single ``.ts`` file of the UCR archive is split like the others; ``ucr`` reads pairs. ``idx``
+lists the IDX files.
 
-Series of unequal lengths are refused unless ``pad`` says how they become as long as the longest.
+Series of unequal lengths are refused without ``pad``, which fills up the shorter ones.
 
 Classes are numbered in the sorted order of their labels.
 """
@@ -49,12 +48,12 @@ class ArraysParams(SplitParams):
 
     @property
     def files(self) -> Sequence[Path]:
-        """The file, or the IDX files; those of a directory of CSV are read by every process."""
+        """The file, or the IDX files; empty for a directory of CSV, which every process reads."""
         if self.source.suffix in (".npz", ".ts"):
             return (self.source,)
         from hpo.objectives.tasks import idx
 
-        return idx.files(self.source) if idx.are_in(self.source) else ()
+        return idx.files(self.source) if idx.has_images(self.source) else ()
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""

@@ -1,8 +1,8 @@
-"""Reading a directory of CSV files: one file per series, and ``labels.csv``.
+"""Read a directory of CSV files: one file per series, and ``labels.csv``.
 
-A series is a row per time point and a column per channel, separated by commas; a first line without
-any number is a line of names. ``labels.csv`` has the columns ``file,label`` and, optionally,
-``test`` (0 or 1). Files that it does not name are not read.
+A series has a row per time point and a column per channel, separated by commas; a first line
+without numbers has names. ``labels.csv`` has the columns ``file,label`` and, optionally, ``test``
+(0 or 1). Files without a row in it are not read.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from hpo.objectives.tasks.raw import (
     content,
     labels,
     refuse,
-    stacked,
+    stack,
     too_large,
 )
 
 LABELS = "labels.csv"
 MOST_CELLS = 4_000_000
-"""Of one file, each of which is an object of Python while it is read."""
+"""Most cells of one file; each is a Python object while the file is read."""
 TEST_WORDS = {"0": False, "1": True, "false": False, "true": True}
 
 
 def read(directory: Path, *, unequal: bool) -> Raw:
-    """The series that ``labels.csv`` names, in its order, and the hash of all that was read.
+    """Return the series of ``labels.csv``, in its order, and the hash of all files.
 
     Args:
-        directory: where the files are.
-        unequal: whether series may differ in length.
+        directory: directory of the files.
+        unequal: accept series of unequal lengths.
 
     Raises:
-        ValueError: a file is missing, a cell is no number, or the series differ in shape.
+        ValueError: a file is missing, a cell is not a number, or the series differ in shape.
     """
     digest = hashlib.sha256()
     rows, left = _label_rows(directory / LABELS, digest), LARGEST_BYTES
@@ -69,7 +69,7 @@ def read(directory: Path, *, unequal: bool) -> Raw:
                 )
         series.append(one)
     return Raw(
-        x=stacked(directory, series),
+        x=stack(directory, series),
         y=labels([row["label"] for row in rows]),
         test=_test(directory / LABELS, rows),
         sha256=digest.hexdigest(),
@@ -77,12 +77,12 @@ def read(directory: Path, *, unequal: bool) -> Raw:
 
 
 def table(path: Path, bytes_: bytes) -> dict[str, NDArray[np.float64]]:
-    """The columns of one file by name, each (time,): a first line of names, then numbers.
+    """Return the columns of one file by name, each (time,): a first line of names, then numbers.
 
     Raises:
-        ValueError: a name is missing or doubled, or a cell is no number.
+        ValueError: a name is missing or occurs twice, or a cell is not a number.
     """
-    text = _decoded(path, bytes_)
+    text = _decode(path, bytes_)
     rows = _rows(path, text)
     names = [name.strip() for name in rows[0][1]] if rows else []
     if not names or len(set(names)) < len(names) or any(_number(n) is not None for n in names):
@@ -96,15 +96,15 @@ def table(path: Path, bytes_: bytes) -> dict[str, NDArray[np.float64]]:
 
 
 def _text(path: Path, digest: hashlib._Hash, most: int = LARGEST_BYTES) -> str:
-    """The text of a file of ``most`` bytes at most; its content joins the digest."""
+    """Return the text of a file of at most ``most`` bytes, and add it to the digest."""
     bytes_ = content(path)
     if len(bytes_) > most:
         too_large(path.parent, LARGEST_BYTES - most + len(bytes_))
     digest.update(hashlib.sha256(bytes_).digest())
-    return _decoded(path, bytes_)
+    return _decode(path, bytes_)
 
 
-def _decoded(path: Path, bytes_: bytes) -> str:
+def _decode(path: Path, bytes_: bytes) -> str:
     try:
         return bytes_.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -112,7 +112,7 @@ def _decoded(path: Path, bytes_: bytes) -> str:
 
 
 def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
-    """The rows of ``labels.csv`` by column."""
+    """Return the rows of ``labels.csv``, each by column."""
     rows = [row for _, row in _rows(path, _text(path, digest))]
     names = [name.strip() for name in rows[0]] if rows else []
     if names not in (["file", "label"], ["file", "label", "test"]):
@@ -125,7 +125,7 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
     if len(rows) < 2:
         refuse(path, "at least one series", "the first line only", "Add a line per series.")
     seen: set[str] = set()
-    found = []
+    entries = []
     for number, row in enumerate(rows[1:], start=2):
         values = [value.strip() for value in row]
         if len(values) != len(names) or not all(values):
@@ -138,12 +138,12 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
         if values[0] in seen:
             refuse(path, "each file once", f"{values[0]!r} again in row {number}", "Remove one.")
         seen.add(values[0])
-        found.append(dict(zip(names, values, strict=True)))
-    return found
+        entries.append(dict(zip(names, values, strict=True)))
+    return entries
 
 
 def _series(path: Path, text: str) -> NDArray[np.float64]:
-    """One series, (time, channels)."""
+    """Return one series, (time, channels)."""
     rows = _rows(path, text)
     if rows and all(_number(cell) is None for cell in rows[0][1]):
         rows = rows[1:]
@@ -173,7 +173,7 @@ def _series(path: Path, text: str) -> NDArray[np.float64]:
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """The rows that are not blank, each with its line number."""
+    """Return the rows that are not blank, each with its line number."""
     cells = text.count(",") + text.count("\n")
     if cells > MOST_CELLS:
         refuse(path, f"at most {MOST_CELLS:,} cells", f"{cells:,}", "Use an .npz file.")

@@ -1,4 +1,4 @@
-"""What a task hands to the training: examples to train on and examples to score on."""
+"""Data of a task for the training: examples to train on and examples to score on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 
 class Examples:
-    """Labelled time series: all rows of an array, or some that are copied when they are looked at.
+    """Labelled time series: all rows of an array, or some of them, copied on access.
 
     Args:
         x: input, (m, time, channels); other examples may share it.
-        label: class of each series, (n,), from 0; or, to be predicted, what should be read out
-            after each of its last points, (n, points read, outputs), float32.
-        rows: which rows of ``x`` they are, (n,); all without it.
+        label: class of each series, (n,), from 0; for prediction, the target after each of its
+            last points, (n, points read, outputs), float32.
+        rows: their rows in ``x``, (n,); None: all.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class Examples:
         label: NDArray[Any],
         rows: NDArray[np.intp] | None = None,
     ) -> None:
-        """Take all as they are."""
+        """Keep the arrays, without a copy."""
         self._x, self._rows, self.label = x, rows, label
 
     def __len__(self) -> int:
-        """Number of series."""
+        """Return the number of series."""
         return len(self.label)
 
     @property
@@ -42,16 +42,16 @@ class Examples:
 
     @property
     def x(self) -> NDArray[np.float32]:
-        """Input, (n, time, channels); a copy where only some rows are meant."""
+        """Input, (n, time, channels); a copy unless it has all rows."""
         return self._x if self._rows is None else self._x[self._rows]
 
     def take(self, index: NDArray[np.intp]) -> Examples:
-        """The series at ``index``, (k,), in that order, of the same array."""
+        """Return the series at ``index``, (k,), in that order, of the same array."""
         rows = index if self._rows is None else self._rows[index]
         return Examples(x=self._x, label=self.label[index], rows=rows)
 
     def batches(self, size: int) -> Iterator[Examples]:
-        """So many series after the other, in order, the last time possibly fewer."""
+        """Yield batches of ``size`` series in order; the last one may be smaller."""
         for first in range(0, len(self), size):
             part = slice(first, first + size)
             label = self.label[part]
@@ -63,45 +63,45 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """How the input was made of the user's numbers: ``(x - shift) / scale``, channel by channel."""
+    """A scaling of the user's numbers to the input: ``(x - shift) / scale``, per channel."""
 
     shift: tuple[float, ...]
     scale: tuple[float, ...]
 
-    def scaled(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The input, (..., channels), scaled."""
+    def apply(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return numbers, (..., channels), scaled."""
         scaled: NDArray[np.float64] = (x - np.array(self.shift)) / np.array(self.scale)
         return scaled.astype(np.float32)
 
-    def unscaled(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """What ``scaled`` made ``x`` of."""
+    def undo(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the user's numbers, (..., channels), from scaled ones."""
         unscaled: NDArray[np.float64] = x * np.array(self.scale) + np.array(self.shift)
         return unscaled
 
 
 @dataclass(frozen=True, kw_only=True)
 class Halves:
-    """All series of a task as networks get them."""
+    """All series of a task, ready for networks."""
 
     train: Examples
     test: Examples
     classes: tuple[str, ...]
     """Label of each class."""
     scaling: Scaling | None
-    """How the input was scaled; None where it was not."""
+    """Scaling of the input; None: none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Examples to train on and examples to score on; they share none."""
+    """Examples to train on and examples to score on, without overlap."""
 
     train: Examples
     score: Examples
     n_classes: int
     classes: tuple[str, ...] = ()
-    """Label of each class in the user's words; empty where they are the numbers from 0."""
+    """The user's label of each class; empty for numbers from 0."""
     scaling: Scaling | None = None
-    """How the input was scaled; None where it was not."""
+    """Scaling of the input; None: none."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesSplit(Split):
-    """The part of a series that trains and the one that scores, each as one example."""
+    """The training part and the scoring part of a series, each as one example."""
 
     target_scaling: Scaling
-    """How the targets were scaled; ``n_classes`` says how many there are."""
+    """Scaling of the targets; their number is ``n_classes``."""

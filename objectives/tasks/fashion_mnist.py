@@ -1,9 +1,8 @@
 """Fashion-MNIST: a 28 × 28 image of a piece of clothing, presented pixel by pixel.
 
 H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747: 60,000 images train, 10,000 test, of ten classes.
-Pixels are values in [0, 1], row by row, or in one random order for all images. The files are those
-of its authors, in the IDX format, compressed by gzip or not; other images in such files (MNIST)
-are read as well.
+Pixels are values in [0, 1], row by row, or in one random order for all images. The files are the
+authors' IDX files, compressed by gzip or not. Other images in such files (MNIST) work, too.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ NAMES = (
     *("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 )
 PUBLISHED = "4d8e31d2057f6f938ff47097ba334038e7aafbaf24b67665d2dd1ecda01730a3"
-"""Hash of the contents of the published files, whose classes have names."""
+"""Hash of the published files; their classes have names."""
 CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
@@ -51,8 +50,8 @@ class FashionMnistParams(FileParams):
         str | None,
         Field(
             min_length=1,
-            description="directory of the four IDX files, compressed or not; without it, where"
-            " the Debian package dataset-fashion-mnist puts them",
+            description="directory of the four IDX files, compressed or not; without it, that of"
+            " the Debian package dataset-fashion-mnist",
         ),
     ] = None
     side: Annotated[
@@ -71,16 +70,16 @@ class FashionMnistParams(FileParams):
         int | None,
         Field(
             ge=1,
-            description="so many images of the training part, in the shares of their classes; all"
-            " of them without it",
+            description="number of images of the training part, in the shares of their classes;"
+            " without it, all",
         ),
     ] = None
     split_seed: Annotated[
-        int, Field(ge=0, lt=2**32, description="chooses which of them, with n_train")
+        int, Field(ge=0, lt=2**32, description="chooses these images, with n_train")
     ] = 0
 
     def usual_place(self) -> Path:
-        """Where the package puts the files."""
+        """Return the directory of the Debian package."""
         return PACKAGE
 
     @property
@@ -88,15 +87,15 @@ class FashionMnistParams(FileParams):
         """The four files.
 
         Raises:
-            ValueError: one of them is not there.
+            ValueError: one of them is missing.
         """
         return [_file(self.source, name) for name in NAMES]
 
     def digest(self) -> str:
-        """The hash of their contents, the same whether they are compressed or not."""
+        """Return the hash of their contents, compressed or not."""
         from hpo.objectives.tasks import idx
 
-        return _digest(idx.unpacked(path, _REMEDY) for path in self.files)
+        return _digest(idx.unpack(path, _REMEDY) for path in self.files)
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""
@@ -104,36 +103,36 @@ class FashionMnistParams(FileParams):
 
         from hpo.objectives.tasks import idx
         from hpo.objectives.tasks.raw import Raw, refuse
-        from hpo.objectives.tasks.recording import checked
+        from hpo.objectives.tasks.recording import check
 
-        contents = [idx.unpacked(path, _REMEDY) for path in self.files]
+        contents = [idx.unpack(path, _REMEDY) for path in self.files]
         ranks = (3, 1, 3, 1)
         images, labels, test_images, test_labels = (
             _idx(path, content, rank)
             for path, content, rank in zip(self.files, contents, ranks, strict=True)
         )
-        for which, of, own in ((1, labels, images), (3, test_labels, test_images)):
-            if len(of) != len(own):
-                got = f"{len(of)} for {len(own)}"
-                refuse(self.files[which], "a label for every image", got, _REMEDY)
-        chosen = self._chosen(labels)
-        y = np.concatenate([labels[chosen], test_labels])
-        x = self._series(np.concatenate([images[chosen], test_images]))
-        test = np.arange(len(y)) >= len(chosen)
+        for k, classes, pixels in ((1, labels, images), (3, test_labels, test_images)):
+            if len(classes) != len(pixels):
+                got = f"{len(classes)} for {len(pixels)}"
+                refuse(self.files[k], "a label for every image", got, _REMEDY)
+        subset = self._choose(labels)
+        y = np.concatenate([labels[subset], test_labels])
+        x = self._series(np.concatenate([images[subset], test_images]))
+        test = np.arange(len(y)) >= len(subset)
         sha256 = _digest(contents)
-        recording = checked(self.source, Raw(x=x, y=y, test=test, sha256=sha256))
+        recording = check(self.source, Raw(x=x, y=y, test=test, sha256=sha256))
         return replace(recording, classes=CLASSES) if sha256 == PUBLISHED else recording
 
-    def _chosen(self, labels: NDArray[np.uint8]) -> NDArray[np.intp]:
-        """Which images of the training part train."""
+    def _choose(self, labels: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Return the indices of the training images that train."""
         import numpy as np
         from sklearn.model_selection import train_test_split
 
         from hpo.objectives.tasks.raw import refuse
 
-        every = np.arange(len(labels))
+        indices = np.arange(len(labels))
         if self.n_train is None:
-            return every
+            return indices
         if not len(labels):
             refuse(self.source, "images to train on", "none", "Take the whole files.")
         most = len(labels) - len(np.unique(labels))
@@ -145,14 +144,14 @@ class FashionMnistParams(FileParams):
                 f"n_train={self.n_train}",
                 f"Choose such a part, or leave n_train out: all {len(labels)} train then.",
             )
-        chosen: NDArray[np.intp]
-        chosen, _ = train_test_split(
-            every, train_size=self.n_train, stratify=labels, random_state=self.split_seed
+        subset: NDArray[np.intp]
+        subset, _ = train_test_split(
+            indices, train_size=self.n_train, stratify=labels, random_state=self.split_seed
         )
-        return chosen
+        return subset
 
     def _series(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The images, (n, 28, 28), as series, (n, points)."""
+        """Return the images, (n, 28, 28), as series, (n, points)."""
         import numpy as np
 
         from hpo.objectives.randomness import stream
@@ -170,7 +169,7 @@ class FashionMnistParams(FileParams):
 
 
 def _file(directory: Path, name: str) -> Path:
-    """The file of this name, or the same compressed."""
+    """Return the path of a file, or of its compressed copy."""
     from hpo.objectives.tasks.raw import refuse
 
     for path in (directory / name, directory / f"{name}.gz"):
@@ -180,20 +179,20 @@ def _file(directory: Path, name: str) -> Path:
 
 
 def _digest(contents: Iterable[bytes]) -> str:
-    from hpo.objectives.tasks.raw import joined
+    from hpo.objectives.tasks.raw import join_hashes
 
-    return joined([hashlib.sha256(content) for content in contents])
+    return join_hashes([hashlib.sha256(content) for content in contents])
 
 
 def _idx(path: Path, content: bytes, rank: int) -> NDArray[np.uint8]:
-    """The array of an IDX file of bytes: images, or labels."""
+    """Return the array of an IDX file of bytes: images, or labels."""
     import numpy as np
 
     from hpo.objectives.tasks import idx
     from hpo.objectives.tasks.raw import refuse
 
     expected = f"an IDX file of bytes, {'(n, 28, 28)' if rank == 3 else '(n,)'}"
-    found = idx.array(path, content, expected, _REMEDY)
-    if found.dtype != np.uint8 or found.shape[1:] != ((SIDE, SIDE) if rank == 3 else ()):
-        refuse(path, expected, f"shape={found.shape}, dtype={found.dtype}", _REMEDY)
-    return found
+    pixels = idx.array(path, content, expected, _REMEDY)
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != ((SIDE, SIDE) if rank == 3 else ()):
+        refuse(path, expected, f"shape={pixels.shape}, dtype={pixels.dtype}", _REMEDY)
+    return pixels

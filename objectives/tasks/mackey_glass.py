@@ -1,14 +1,14 @@
-"""Mackey-Glass: a chaotic series, to be predicted from its past.
+"""Mackey-Glass: predict a chaotic series from its past::
 
     dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t)
 
-After x(t) the network should read out x(t + horizon). Before the beginning x was constant; the
+After x(t) the target of the readout is x(t + horizon). Before the beginning x was constant; the
 first ``TRANSIENT`` time units are left out.
 
 M. C. Mackey and L. Glass, Oscillation and chaos in physiological control systems, Science 197, 287
 (1977). NeuroBench (J. Yik et al., The NeuroBench framework for benchmarking neuromorphic computing
 algorithms and systems, Nat. Commun. 16, 1545 (2025)) trains networks to predict one point ahead
-and then feeds them with their own predictions (``benchmarks/closedloop.py`` does); here, every
+and then feeds them their own predictions, as ``benchmarks/closedloop.py`` does. Here, every
 prediction is made from the true past.
 """
 
@@ -33,16 +33,16 @@ TRANSIENT = 1000
 
 
 def mackey_glass(n: int, *, delay: int) -> NDArray[np.float64]:
-    """x(0) to x(n) at whole time units."""
+    """Return x(0) to x(n) at whole time units."""
     return solution(n, delay=delay)[::STEPS]
 
 
 def solution(n: int, *, delay: int, past: float = PAST) -> NDArray[np.float64]:
-    """x(0) to x(n), ``STEPS`` values in a time unit; ``past``: x before the beginning.
+    """Return x(0) to x(n), ``STEPS`` values per time unit; ``past`` is x before the beginning.
 
-    By the classical Runge-Kutta method. The delayed value in the middle of a step is that of the
-    cubic through values and slopes at its ends (Hermite), so that all is of fourth order. Plain
-    sums and products: the same bits on every machine.
+    Integrate by the classical Runge-Kutta method. The delayed value in the middle of a step comes
+    from the cubic through values and slopes at its ends (Hermite): the order is four. Plain sums
+    and products give the same bits on every machine.
     """
     import numpy as np
 
@@ -84,7 +84,7 @@ class MackeyGlassParams(GeneratedParams):
     interval: Annotated[
         int, Field(ge=1, le=100, description="time units from one point to the next")
     ] = 1
-    horizon: Annotated[int, Field(ge=1, le=1000, description="points ahead that are predicted")] = 1
+    horizon: Annotated[int, Field(ge=1, le=1000, description="points to predict ahead")] = 1
 
     def series(self) -> Series:
         """See ``SeriesParams``."""

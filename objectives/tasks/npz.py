@@ -1,4 +1,4 @@
-"""Reading an ``.npz`` file: arrays ``x``, ``y`` and, optionally, ``test``."""
+"""Read an ``.npz`` file with arrays ``x``, ``y`` and, optionally, ``test``."""
 
 from __future__ import annotations
 
@@ -24,78 +24,78 @@ _UNEQUAL = (
 
 
 def read(path: Path) -> Raw:
-    """The arrays of the file, and the hash of the very bytes that they were read from.
+    """Return the arrays of the file, and the hash of its bytes.
 
     Raises:
         ValueError: it cannot be read, lacks an array or holds Python objects.
     """
     bytes_, remedy = content(path), 'Save it: numpy.savez("….npz", x=x, y=y).'
-    found = arrays(path, bytes_, ("x", "y"), remedy, optional=("test",))
+    by_name = arrays(path, bytes_, ("x", "y"), remedy, optional=("test",))
     sha256 = hashlib.sha256(bytes_).hexdigest()
-    return Raw(x=found["x"], y=found["y"], test=found.get("test"), sha256=sha256)
+    return Raw(x=by_name["x"], y=by_name["y"], test=by_name.get("test"), sha256=sha256)
 
 
 def arrays(
     path: Path, bytes_: bytes, names: Sequence[str], remedy: str, *, optional: Sequence[str] = ()
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of these names.
+    """Return the arrays with these names.
 
     Args:
         path: the file.
-        bytes_: what it holds.
-        names: what must be there.
-        remedy: what to do where it is not.
-        optional: what may be there.
+        bytes_: its content.
+        names: names of required arrays.
+        remedy: what to do if one is missing.
+        optional: names of optional arrays.
 
     Raises:
         ValueError: it cannot be read, lacks an array or holds Python objects.
     """
-    found = _arrays(path, bytes_, (*names, *optional))
+    by_name = _load(path, bytes_, (*names, *optional))
     for name in names:
-        if name not in found:
+        if name not in by_name:
             refuse(
                 path,
                 f"an array `{name}`",
-                f"the arrays {', '.join(sorted(found)) or '(none)'}",
+                f"the arrays {', '.join(sorted(by_name)) or '(none)'}",
                 remedy,
             )
-    return found
+    return by_name
 
 
-def _arrays(path: Path, bytes_: bytes, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of these names, and the names of the others with empty ones."""
+def _load(path: Path, bytes_: bytes, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays with these names, and an empty one for each other name."""
     damaged = (
         *(OSError, EOFError, KeyError, ValueError, MemoryError),  # a header may claim any size
         *(zipfile.BadZipFile, zlib.error, RuntimeError),  # the last: encrypted, or packed otherwise
         *(SyntaxError, tokenize.TokenError, RecursionError),  # of a header, which is Python
     )
     try:
-        loaded = np.load(io.BytesIO(bytes_), allow_pickle=False)
+        archive = np.load(io.BytesIO(bytes_), allow_pickle=False)
     except damaged as error:
         refuse(path, "an .npz file", _short(error), "Write it with numpy.savez.")
-    if not isinstance(loaded, np.lib.npyio.NpzFile):
+    if not isinstance(archive, np.lib.npyio.NpzFile):
         refuse(path, "an .npz file", "a single array", "Write it with numpy.savez(…, x=x, y=y).")
-    found: dict[str, NDArray[Any]] = {}
-    with loaded:
-        _refuse_large(path, loaded.zip, names)
-        for name in loaded.files:
+    by_name: dict[str, NDArray[Any]] = {}
+    with archive:
+        _refuse_large(path, archive.zip, names)
+        for name in archive.files:
             try:
-                found[name] = loaded[name] if name in names else np.empty(0)
+                by_name[name] = archive[name] if name in names else np.empty(0)
             except damaged as error:
                 remedy = _UNEQUAL if name == "x" else "Write it with numpy.savez."
                 refuse(path, f"an array of numbers or texts `{name}`", _short(error), remedy)
-            if not isinstance(found[name], np.ndarray):
+            if not isinstance(by_name[name], np.ndarray):
                 refuse(path, f"an array `{name}`", "other bytes", "Write it with numpy.savez.")
-    return found
+    return by_name
 
 
 def _short(error: BaseException) -> str:
-    """What somebody else's error says; some quote the whole file."""
+    """Return the text of a library's error, cut short: some quote the whole file."""
     return textwrap.shorten(str(error), 200, placeholder=" ...")
 
 
 def _refuse_large(path: Path, archive: zipfile.ZipFile | None, names: Sequence[str]) -> None:
-    """Add up what our arrays unpack to, before they are."""
+    """Refuse arrays that would be too large, before they are unpacked."""
     files = [] if archive is None else archive.infolist()
     size = sum(f.file_size for f in files if f.filename.removesuffix(".npy") in names)
     if size > LARGEST_BYTES:

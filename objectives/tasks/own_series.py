@@ -2,8 +2,8 @@
 
 ``.npz``: an array ``u``, (time,) or (time, channels), and an array ``target``, (time,) or
 (time, outputs), of numbers. CSV: a first line with the names of the columns, then a row per time
-point; ``inputs`` and ``targets`` name the columns of each. A column may be in both: with
-``horizon`` it is predicted from its own past.
+point; ``inputs`` and ``targets`` name columns. A column in both, with a ``horizon``, is predicted
+from its own past.
 """
 
 from __future__ import annotations
@@ -47,43 +47,43 @@ class OwnSeriesParams(SeriesParams):
     ] = ""
     horizon: Annotated[
         int,
-        Field(ge=0, le=100_000, description="points ahead of the input that the target is taken"),
+        Field(ge=0, le=100_000, description="points by which the target is ahead of the input"),
     ] = 0
     test_fraction: Annotated[
-        float, Field(ge=0.05, le=0.95, description="part of the points, the last ones, that tests")
+        float, Field(ge=0.05, le=0.95, description="share of the points, the last ones, that tests")
     ] = 0.3
     sha256: Annotated[
         Sha256 | None,
         Field(
-            description="content of the data; filled in when the study file is read, and verified"
-            " by every worker",
+            description="hash of the data; set when the study file is read, and verified by every"
+            " worker",
         ),
     ] = None
 
     def resolve(self, base: Path) -> Self:
-        """With an absolute path and the hash of the data, which is checked as a whole."""
+        """Return a copy with an absolute path and the hash of the data, after all checks."""
         path = Path(os.path.abspath(base / os.path.expanduser(self.path)))
         here = self.model_copy(update={"path": str(path)})
-        return here.model_copy(update={"sha256": _checked(here)[1]})
+        return here.model_copy(update={"sha256": _check(here)[1]})
 
     def series(self) -> Series:
         """See ``SeriesParams``."""
         if self.sha256 is None:
-            return _checked(self)[0]
+            return _check(self)[0]
         try:
-            return _pinned(self)
+            return _load_once(self)
         except (ValueError, OSError) as error:
             raise UnavailableError(str(error)) from error
 
 
 @lru_cache(maxsize=2)
-def _pinned(task: OwnSeriesParams) -> Series:
-    """The data with this content, read once per process."""
-    return _checked(task)[0]
+def _load_once(task: OwnSeriesParams) -> Series:
+    """Read data with a pinned hash once per process."""
+    return _check(task)[0]
 
 
-def _checked(task: OwnSeriesParams) -> tuple[Series, str]:
-    """The series and the hash of its file, once every rule is kept."""
+def _check(task: OwnSeriesParams) -> tuple[Series, str]:
+    """Return the series and the hash of its file, after all checks."""
     import hashlib
 
     import numpy as np
@@ -102,8 +102,8 @@ def _checked(task: OwnSeriesParams) -> tuple[Series, str]:
     if path.suffix == ".npz" and (task.inputs or task.targets):
         remedy = "Remove `inputs` and `targets`: an .npz file has the arrays `u` and `target`."
         refuse(path, "columns of a CSV file", "an .npz file", remedy)
-    found = _npz(path, bytes_) if path.suffix == ".npz" else _csv(path, bytes_, task)
-    u, target = (_columns(path, name, values) for name, values in found.items())
+    arrays = _npz(path, bytes_) if path.suffix == ".npz" else _csv(path, bytes_, task)
+    u, target = (_columns(path, name, values) for name, values in arrays.items())
     if len(u) != len(target):
         got = f"len(u)={len(u)}, len(target)={len(target)}"
         refuse(path, "a target for every point, `len(u) == len(target)`", got, "Correct the file.")
@@ -130,8 +130,8 @@ def _npz(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
     from hpo.objectives.tasks.npz import arrays
 
     names, remedy = ("u", "target"), 'Save it: numpy.savez("….npz", u=u, target=target).'
-    found = arrays(path, bytes_, names, remedy)
-    return {name: found[name] for name in names}
+    by_name = arrays(path, bytes_, names, remedy)
+    return {name: by_name[name] for name in names}
 
 
 def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[Any]]:
@@ -139,7 +139,7 @@ def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[
     from hpo.objectives.tasks.raw import refuse
 
     columns = table(path, bytes_)
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for key, array, text in (("inputs", "u", task.inputs), ("targets", "target", task.targets)):
         names = [name.strip() for name in text.split(",") if name.strip()]
         unknown = [name for name in names if name not in columns]
@@ -147,14 +147,14 @@ def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[
             got = f"{key}={text!r}"
             remedy = f"Name some of {', '.join(columns)}, with commas between them."
             refuse(path, f"`{key}`, columns of the file", got, remedy)
-        found[array] = [columns[name] for name in names]
+        arrays[array] = [columns[name] for name in names]
     import numpy as np
 
-    return {array: np.array(values).T for array, values in found.items()}
+    return {array: np.array(values).T for array, values in arrays.items()}
 
 
 def _columns(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
-    """The array, (time, columns), once it is known to be numbers and finite."""
+    """Return an array as finite numbers, (time, columns)."""
     import numpy as np
 
     from hpo.objectives.tasks.raw import refuse

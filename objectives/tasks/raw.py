@@ -1,4 +1,4 @@
-"""What a task is read from, before it is split: series, labels, and where they came from."""
+"""Raw data of a task, before the split: series, labels, and the hash of their file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """What a file holds, before any check."""
+    """The content of a file, before any check."""
 
     x: NDArray[Any]
     """NaN at the end of a series that is shorter than the longest."""
@@ -28,17 +28,17 @@ class Raw:
 
 
 LARGEST_BYTES = 2**30
-"""Of all series together, as they are read."""
+"""Most bytes of all series together, as read."""
 UNEQUAL = 'Write pad = "before" in [task], or cut the series to one length.'
-"""What to do about series of unequal lengths."""
+"""Remedy for series of unequal lengths."""
 _REMEDY = "Correct the path; workers on other hosts need the data at the same place."
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a regular file; a device or a pipe is none, and may never end.
+    """Return the bytes of a regular file. A device or a pipe is refused, since it may never end.
 
     Raises:
-        ValueError: it is none, cannot be read, or is too large.
+        ValueError: it is not a regular file, cannot be read, or is too large.
     """
     try:
         info = path.stat()
@@ -52,30 +52,30 @@ def content(path: Path) -> bytes:
 
 
 def digest(paths: Sequence[Path]) -> str:
-    """The hash of a file's bytes; of several files, that of their hashes.
+    """Return the hash of a file's bytes; for several files, that of their hashes.
 
     Raises:
         ValueError: one of them cannot be read.
     """
-    found = []
+    digests = []
     for path in paths:
         try:
             with path.open("rb") as file:
-                found.append(hashlib.file_digest(file, "sha256"))
+                digests.append(hashlib.file_digest(file, "sha256"))
         except OSError as error:
             refuse(path, "a readable file", error.strerror or str(error), _REMEDY)
-    return joined(found)
+    return join_hashes(digests)
 
 
-def joined(digests: Sequence[hashlib._Hash]) -> str:
-    """The hash of a file, or that of the hashes of several."""
+def join_hashes(digests: Sequence[hashlib._Hash]) -> str:
+    """Return the hash of a file, or that of the hashes of several."""
     if len(digests) == 1:
         return digests[0].hexdigest()
     return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
 
 
-def stacked(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Series of one number of channels, (n, time, channels), with NaN behind the shorter ones.
+def stack(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Stack series with equal numbers of channels: (n, time, channels), NaN after the shorter ones.
 
     Raises:
         ValueError: they are too large.
@@ -84,15 +84,15 @@ def stacked(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.fl
     if (n_bytes := 8 * math.prod(shape)) > LARGEST_BYTES:
         too_large(where, n_bytes)
     x = np.full(shape, np.nan)
-    for one, row in zip(series, x, strict=True):
-        row[: len(one)] = one
+    for single, row in zip(series, x, strict=True):
+        row[: len(single)] = single
     return x
 
 
 def labels(texts: Sequence[str]) -> NDArray[Any]:
-    """Labels as whole numbers if all of them are written as such, so that 2 comes before 10.
+    """Return labels as whole numbers if all of them look like it, so that 2 comes before 10.
 
-    Else as texts: 01 and 1 are two classes.
+    Else return texts: 01 and 1 are two classes.
     """
     if all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts):  # within 64 bits
         return np.array([int(text) for text in texts])
@@ -100,7 +100,7 @@ def labels(texts: Sequence[str]) -> NDArray[Any]:
 
 
 def too_large(path: Path, n_bytes: int) -> NoReturn:
-    """Refuse what would not fit in memory beside the training.
+    """Refuse data that would not fit in memory beside the training.
 
     Raises:
         ValueError: always.

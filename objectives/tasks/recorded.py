@@ -1,6 +1,6 @@
-"""What tasks share whose series are read as a ``Recording``: split, normalised, padded, pinned.
+"""Tasks with series that are read as a ``Recording``: split, normalised, padded and pinned here.
 
-A task of its own says how to read one; all else is here.
+A task itself only reads its recording.
 """
 
 from __future__ import annotations
@@ -36,34 +36,34 @@ Padding = Annotated[
     Literal["before"] | None,
     Field(
         description="how series become as long as the longest: before, by 0 (after normalise)"
-        " before their first point; without it they must be of one length"
+        " before their first point; without it, all must have one length"
     ),
 ]
 SERIES_AT_ONCE = 4096
-"""So many are normalised together: memory for the numbers in between."""
+"""Number of series to normalise together, which limits the memory."""
 
 
 class RecordedParams(SplitTaskParams):
-    """What the ``[task]`` table of every such task has, and what is asked of the task."""
+    """Fields of the ``[task]`` tables of such tasks, and the methods of the task."""
 
     scarce: ClassVar[str] = "Change validation_fraction, or choose another set."
-    """What to do where a class has too few series for the split that the data come with."""
+    """Remedy for a class with too few series in the split of the data."""
 
     normalise: Normalise = "none"
 
     @property
     def source(self) -> Path | str:
-        """Where the series come from."""
+        """Origin of the series."""
         return self.name
 
     @property
     def pinned(self) -> bool:
-        """Whether the table alone decides what is read."""
+        """True if the table alone determines the data."""
         return True
 
     @property
     def files(self) -> Sequence[Path]:
-        """The files that are read, as far as they are few."""
+        """Files of the data, unless there are many."""
         return ()
 
     @abstractmethod
@@ -71,19 +71,19 @@ class RecordedParams(SplitTaskParams):
         """Read and check the series.
 
         Raises:
-            ValueError: they are not there, or break a rule; the message says where and what to do.
+            ValueError: the data is missing or breaks a rule; the message says where and what to do.
         """
 
     def verified(self) -> Recording:
-        """The same, once they are known to be those that the table pins.
+        """Read the series and check that they are those that the table pins.
 
         Raises:
-            ValueError: they are not, either.
+            ValueError: as ``read``, or the data is not what the table pins.
         """
         return self.read()
 
     def verify(self) -> None:
-        """Look whether the series are there and are those that the table pins, reading none.
+        """Check that the files are there and are those that the table pins, without reading series.
 
         Raises:
             ValueError: they are not.
@@ -91,7 +91,7 @@ class RecordedParams(SplitTaskParams):
 
 
 class FileParams(RecordedParams):
-    """What such a task has if its series are in files, which a hash pins."""
+    """Fields of such tasks with files, pinned by a hash."""
 
     places: ClassVar[frozenset[str]] = frozenset({"path"})
 
@@ -99,45 +99,45 @@ class FileParams(RecordedParams):
     sha256: Annotated[
         Sha256 | None,
         Field(
-            description="content of the data; filled in when the study file is read, and verified"
-            " by every worker",
+            description="hash of the data; set when the study file is read, and verified by every"
+            " worker",
         ),
     ] = None
 
     @property
     def source(self) -> Path:
-        """Where the series are.
+        """Path of the data.
 
         Raises:
-            ValueError: ``path`` does not say, and they are not where they usually are.
+            ValueError: there is no ``path``, and no data at the usual place.
         """
         return self.usual_place() if self.path is None else Path(self.path)
 
     def usual_place(self) -> Path:
-        """Where the data are on this host if ``path`` does not say.
+        """Return the path of the data on this host without a ``path``.
 
         Raises:
-            ValueError: they are not there; the message says how to get them.
+            ValueError: there is no data; the message says how to get it.
         """
         raise NotImplementedError
 
     @property
     def pinned(self) -> bool:
-        """Whether the content is pinned."""
+        """True if a hash pins the content."""
         return self.sha256 is not None
 
     def digest(self) -> str:
-        """The hash of ``files``, as in ``Recording.sha256``.
+        """Return the hash of ``files``, as in ``Recording.sha256``.
 
         Raises:
-            ValueError: one of them is not there.
+            ValueError: one of them is missing.
         """
         from hpo.objectives.tasks.raw import digest
 
         return digest(self.files)
 
     def resolve(self, base: Path) -> Self:
-        """With an absolute path and the hash of the data, which is checked as a whole."""
+        """Return a copy with an absolute path and the hash of the data, after all checks."""
         task = self
         if self.path is not None:
             # neither Path.expanduser, which raises, nor Path.resolve: symbolic links stay
@@ -167,14 +167,14 @@ class FileParams(RecordedParams):
 
 
 class SplitParams(FileParams):
-    """What such a task has if its data need not say which series test."""
+    """Fields of such tasks with data that may lack a test part."""
 
     split_seed: Annotated[
         int,
         Field(
             ge=0,
             lt=2**32,
-            description="chooses which series train, which test, where the data does not say",
+            description="seed of the random test part of data without one",
         ),
     ] = 0
     test_fraction: Annotated[
@@ -182,42 +182,41 @@ class SplitParams(FileParams):
         Field(
             ge=0.05,
             le=0.95,
-            description="part of the series that tests, where the data does not say; half, as in"
-            " the paper",
+            description="share of the series in the random test part of data without one; half, as"
+            " in the paper",
         ),
     ] = 0.5
 
 
 def load(task: RecordedParams, *, protocol: Protocol, member_seed: int) -> Split:
-    """The examples that train and score the member ``member_seed``; see ``splitting.for_member``.
+    """Return the examples that train and score the member ``member_seed``.
 
-    Returns:
-        Split of series of shape (time, channels).
+    See ``splitting.for_member``. Each series has the shape (time, channels).
 
     Raises:
-        UnavailableError: the data that the task pins is not at hand on this host.
-        ValueError: it pins none: the data is not there, or breaks a rule.
+        UnavailableError: this host does not have the data that the task pins.
+        ValueError: the task pins no data, and the data is missing or breaks a rule.
     """
     from hpo.objectives.tasks.data import Split
     from hpo.objectives.tasks.splitting import for_member
 
-    found = _once(task.for_member(0)) if task.pinned else halves(task, task.verified())
+    data = _load_once(task.for_member(0)) if task.pinned else halves(task, task.verified())
     train, score = for_member(
-        found.train,
-        found.test,
+        data.train,
+        data.test,
         task=task,
         protocol=protocol,
         member_seed=member_seed,
     )
-    classes = found.classes
+    classes = data.classes
     return Split(
-        train=train, score=score, n_classes=len(classes), classes=classes, scaling=found.scaling
+        train=train, score=score, n_classes=len(classes), classes=classes, scaling=data.scaling
     )
 
 
 @lru_cache(maxsize=2)
-def _once(task: RecordedParams) -> Halves:
-    """The halves of a pinned task, once per process, and once per host where they are large."""
+def _load_once(task: RecordedParams) -> Halves:
+    """Load the halves of a pinned task once per process; large ones, once per host."""
     from hpo.objectives.tasks import shared
 
     def make() -> Halves:
@@ -226,14 +225,14 @@ def _once(task: RecordedParams) -> Halves:
     try:
         if not shared.are_large(task.files):
             return make()
-        told = task.model_dump_json(exclude={"path", "validation_fraction", "validation_folds"})
-        return shared.once_per_host(told, make, task.verify)
+        sources = task.model_dump_json(exclude={"path", "validation_fraction", "validation_folds"})
+        return shared.load_once(sources, make, task.verify)
     except (ValueError, OSError) as error:
         raise UnavailableError(str(error)) from error
 
 
 def halves(task: RecordedParams, recording: Recording) -> Halves:
-    """The training part and the test part, normalised, then padded.
+    """Return the training part and the test part, normalised, then padded.
 
     Raises:
         ValueError: a class has too few series for the split.
@@ -244,44 +243,44 @@ def halves(task: RecordedParams, recording: Recording) -> Halves:
     from hpo.objectives.tasks.splitting import stratified_split
 
     check_shares(task, recording)
-    every = recording.examples
+    examples = recording.examples
     if recording.test is None:
         assert isinstance(task, SplitParams)
-        n_test = n_test_of(task, recording)
-        train, test = stratified_split(every, n_second=n_test, seed=task.split_seed)
+        n_test = count_test(task, recording)
+        train, test = stratified_split(examples, n_second=n_test, seed=task.split_seed)
     else:
-        train = every.take(np.flatnonzero(~recording.test))
-        test = every.take(np.flatnonzero(recording.test))
+        train = examples.take(np.flatnonzero(~recording.test))
+        test = examples.take(np.flatnonzero(recording.test))
     scaling = _scaling(task.normalise, train)
-    if scaling is not None or np.isnan(every.x[:, :, 0]).any():
-        train, test = _ready(train, scaling), _ready(test, scaling)
+    if scaling is not None or np.isnan(examples.x[:, :, 0]).any():
+        train, test = _prepare(train, scaling), _prepare(test, scaling)
     return Halves(train=train, test=test, classes=recording.classes, scaling=scaling)
 
 
-def n_test_of(task: RecordedParams, recording: Recording) -> int:
-    """How many series test."""
+def count_test(task: RecordedParams, recording: Recording) -> int:
+    """Return the number of test series."""
     if recording.test is not None:
         return int(recording.test.sum())
     assert isinstance(task, SplitParams)
     return round(task.test_fraction * len(recording.examples))
 
 
-def _ready(examples: Examples, scaling: Scaling | None) -> Examples:
-    """Normalised, with 0 in place of the points that a shorter series lacks."""
+def _prepare(examples: Examples, scaling: Scaling | None) -> Examples:
+    """Normalise examples, and replace missing points of shorter series by 0."""
     import numpy as np
 
     from hpo.objectives.tasks.data import Examples
 
     ready, first = np.empty(examples.shape, np.float32), 0
     for part in examples.batches(SERIES_AT_ONCE):
-        x = part.x if scaling is None else scaling.scaled(part.x)
+        x = part.x if scaling is None else scaling.apply(part.x)
         ready[first : first + len(x)] = np.where(np.isnan(x), np.float32(0), x)
         first += len(x)
     return Examples(x=ready, label=examples.label)
 
 
 def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
-    """What ``how`` asks for, by the statistics of the points of the training part alone."""
+    """Return the scaling ``how``, from statistics of the points of the training part alone."""
     import numpy as np
 
     from hpo.objectives.tasks.data import Scaling
@@ -290,7 +289,7 @@ def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
         return None
     x = train.x.astype(np.float64)
     there = ~np.isnan(x[:, :, 0])
-    if not there.all():  # else in its shape, by which a sum rounds
+    if not there.all():  # else keep the shape, which decides how sums round
         x = x[there][np.newaxis]
     low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
     shift, scale = (low, high - low) if how == "minmax" else (x.mean((0, 1)), x.std((0, 1)))
@@ -302,22 +301,22 @@ def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
 def least_shares(
     task: RecordedParams, recording: Recording
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How many series of each class train and test, at least."""
+    """Return the least numbers of series per class that train and that test."""
     import numpy as np
 
     label, n_classes = recording.examples.label, len(recording.classes)
     count = np.bincount(label, minlength=n_classes).astype(np.float64)
     if recording.test is None:
-        test = count * n_test_of(task, recording) / count.sum()
+        test = count * count_test(task, recording) / count.sum()
         return count - np.ceil(test), np.floor(test)
     own = np.bincount(label[recording.test], minlength=n_classes).astype(np.float64)
     return count - own, own
 
 
 def check_shares(task: RecordedParams, recording: Recording) -> None:
-    """Every class has at least one series to train on, to validate on and to test on.
+    """Refuse data without a series of every class to train, to validate and to test on.
 
-    Bounds that hold for any seed: a stratified split rounds a class's share down or up.
+    The bounds are valid for any seed: a stratified split rounds the share of a class up or down.
     """
     import numpy as np
 

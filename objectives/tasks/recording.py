@@ -1,7 +1,7 @@
-"""A user's recording: labelled series read from an ``.npz``, CSV, ``.ts`` or IDX file.
+"""A user's recording: labelled series from an ``.npz``, CSV, ``.ts`` or IDX file.
 
-Every rule that the data must keep is checked here, once it is in memory; how files look is in
-``npz``, ``csvs``, ``ts`` and ``idx``. No file can run code: pickles are refused.
+``npz``, ``csvs``, ``ts`` and ``idx`` read the files; this module checks all rules for the data. No
+file can run code: pickles are refused.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Recording:
     """Checked data."""
 
     examples: Examples
-    """``x`` is NaN before the first point of a series that is shorter than the longest."""
+    """The series; ``x`` is NaN before the first point of a shorter one."""
     classes: tuple[str, ...]
     """Label of each class, in sorted order."""
     test: NDArray[np.bool_] | None
-    """Which series test, (n,), where the user says so."""
+    """True for test series, (n,); None if the user does not say."""
     sha256: str
 
     @property
@@ -41,10 +41,10 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
 
     Args:
         path: an ``.npz`` or ``.ts`` file, or a directory.
-        unequal: whether series may differ in length.
+        unequal: accept series of unequal lengths.
 
     Raises:
-        ValueError: it is not there, or breaks a rule; the message says where and what to do.
+        ValueError: the data is missing or breaks a rule; the message says where and what to do.
     """
     from hpo.objectives.tasks import csvs, idx, npz, ts
 
@@ -52,7 +52,7 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
         is_directory = path.is_dir()
     except OSError as error:  # a name that is too long, a directory that is not ours
         refuse(path, "a path that can be read", f"{error.strerror}", "Correct it.")
-    if is_directory and idx.are_in(path):
+    if is_directory and idx.has_images(path):
         raw = idx.read(path)
     elif is_directory:
         raw = csvs.read(path, unequal=unequal)
@@ -67,19 +67,19 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
             f"path={str(path)!r}" if path.exists() else "nothing there",
             "Correct the path; workers on other hosts need the data at the same place.",
         )
-    return checked(path, raw, unequal=unequal)
+    return check(path, raw, unequal=unequal)
 
 
-def checked(path: Path | str, raw: Raw, *, unequal: bool = False) -> Recording:
-    """What was read, once it keeps every rule.
+def check(path: Path | str, raw: Raw, *, unequal: bool = False) -> Recording:
+    """Check raw data against all rules.
 
     Args:
-        path: where it was read, in messages.
-        raw: what was read.
-        unequal: whether series may differ in length.
+        path: its location, for messages.
+        raw: the data.
+        unequal: accept series of unequal lengths.
 
     Raises:
-        ValueError: it breaks a rule; the message says which and what to do.
+        ValueError: the data breaks a rule; the message says which and what to do.
     """
     x = _series(path, raw.x, unequal)
     label, classes = _labels(path, raw.y, len(x))
@@ -89,9 +89,9 @@ def checked(path: Path | str, raw: Raw, *, unequal: bool = False) -> Recording:
 
 
 def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.float32]:
-    """The input, (n, time, channels), once it is known to be numbers and finite.
+    """Return the input as finite numbers, (n, time, channels).
 
-    The points of each series are its last ones; NaN stands before those of a shorter one.
+    All series end at the last point; a shorter one has NaN before its first point.
     """
     if x.dtype.kind not in "biuf":
         refuse(path, "numbers in `x`", f"x.dtype={x.dtype}", "Convert it: x.astype(float).")
@@ -129,23 +129,21 @@ def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.floa
             f"{lengths[shortest]} in x[{shortest}], then NaN",
             UNEQUAL,
         )
-    return _ending_together(points[:, : lengths.max()], lengths)
+    return _align_ends(points[:, : lengths.max()], lengths)
 
 
 def _lengths(points: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Points of each series, (n,), without those at its end that are NaN in every channel.
+    """Return the points of each series, (n,), without those at its end with NaN in all channels.
 
-    A series of nothing else has them all.
+    A series of only NaN keeps all its points.
     """
     there: NDArray[np.bool_] = (~np.isnan(points)).max(axis=2)
     lengths: NDArray[np.int64] = points.shape[1] - there[:, ::-1].argmax(axis=1)
     return lengths
 
 
-def _ending_together(
-    points: NDArray[np.float32], lengths: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """The series with their last points side by side, and NaN before the shorter ones."""
+def _align_ends(points: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Move the last points of all series to the end, with NaN before the shorter ones."""
     moved = np.full_like(points, np.nan)
     for one, into, length in zip(points, moved, lengths, strict=True):
         into[len(into) - length :] = one[:length]
@@ -153,7 +151,7 @@ def _ending_together(
 
 
 def _labels(path: Path | str, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The class of each series, from 0, and the label of each class."""
+    """Return the class of each series, from 0, and the label of each class."""
     if y.dtype.kind not in "biuU":
         refuse(
             path,
@@ -180,7 +178,7 @@ def _labels(path: Path | str, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64
 
 
 def _test(path: Path | str, test: NDArray[Any], n: int) -> NDArray[np.bool_]:
-    """Which series test."""
+    """Return a mask of the test series, (n,)."""
     if test.dtype.kind != "b" or test.shape != (n,):
         refuse(
             path,

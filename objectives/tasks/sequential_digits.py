@@ -1,8 +1,8 @@
 """Sequential digits: an 8 × 8 image of a handwritten digit, presented pixel by pixel.
 
-The 1797 images of scikit-learn's ``load_digits``, read row by row as a time series of 64 points of
-one value in [0, 1] (arXiv:2408.02835, section III). Half of the images, 898, are for training and
-half, 899, for testing; every split keeps the proportions of the ten digits.
+The 1797 images of scikit-learn's ``load_digits``. Row by row, each becomes a time series of 64
+points with one value in [0, 1] (arXiv:2408.02835, section III). 898 images train and 899 test;
+every split keeps the proportions of the ten digits.
 """
 
 from __future__ import annotations
@@ -28,15 +28,18 @@ class SequentialDigitsParams(SplitTaskParams):
     name: Literal["sequential-digits"] = "sequential-digits"
     split_seed: Annotated[
         int,
-        Field(ge=0, lt=2**32, description="chooses which half of the images trains, which tests"),
+        Field(
+            ge=0,
+            lt=2**32,
+            description="seed of the random half of the images that trains",
+        ),
     ] = 0
 
 
 def load(task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int) -> Split:
-    """The examples that train and score the member ``member_seed``; see ``splitting.for_member``.
+    """Return the examples that train and score the member ``member_seed``, of shape (64, 1).
 
-    Returns:
-        Split of series of shape (64, 1).
+    See ``splitting.for_member``.
     """
     from hpo.objectives.tasks.data import Split
     from hpo.objectives.tasks.splitting import for_member
@@ -51,7 +54,7 @@ def load(task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int) 
 
 
 def halves(split_seed: int) -> tuple[Examples, Examples]:
-    """The training half, 898 images, and the test half, 899 images."""
+    """Return the training half, 898 images, and the test half, 899 images."""
     import numpy as np
     from sklearn.datasets import load_digits
 
@@ -60,5 +63,5 @@ def halves(split_seed: int) -> tuple[Examples, Examples]:
 
     images, labels = load_digits(return_X_y=True)
     x = (images / MAX_PIXEL).astype(np.float32)[:, :, np.newaxis]
-    every = Examples(x=x, label=labels.astype(np.int64))
-    return stratified_split(every, n_second=len(every) - N_TRAIN, seed=split_seed)
+    examples = Examples(x=x, label=labels.astype(np.int64))
+    return stratified_split(examples, n_second=len(examples) - N_TRAIN, seed=split_seed)

@@ -1,9 +1,9 @@
-"""Prediction: one long series, what should be read out at each of its points, and how it is split.
+"""Prediction: one long series, its target at each point, and its split in time.
 
-A series is split in time, nothing is drawn: ``washout`` points that nothing is scored at, then the
-training part, then the test part. Under ``Protocol.VALIDATION`` the end of the training part
-scores and the test part stays unseen. A network is scored in one run, from rest through the
-``washout`` points before the part, which are not scored, and through all of the part.
+The split is not random: first ``washout`` points without a score, then the training part, then the
+test part. Under ``Protocol.VALIDATION`` the end of the training part scores, and the test part
+stays unseen. A network is scored in one run, from rest through the ``washout`` points before the
+part, without a score, and through the whole part.
 
 Input and target are standardised, channel by channel, by the points of the training part.
 """
@@ -25,14 +25,14 @@ if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
 
 
 class SeriesParams(TaskParams):
-    """What the ``[task]`` tables of prediction share."""
+    """Fields of all ``[task]`` tables for prediction."""
 
     washout: Annotated[
         int,
         Field(
             ge=0,
             le=100_000,
-            description="points before each part that a network runs through, unscored",
+            description="points before each part that a network runs through without a score",
         ),
     ] = 100
     validation_fraction: Annotated[
@@ -40,48 +40,48 @@ class SeriesParams(TaskParams):
         Field(
             ge=0.05,
             le=0.95,
-            description="part of the training points, the last ones, that scores under the"
+            description="share of the training points, the last ones, that scores under the"
             " validation protocol",
         ),
     ] = 0.3
 
     def series(self) -> Series:
-        """The series that the table describes.
+        """Return the series of the table.
 
         Raises:
-            UnavailableError: the data of ``sha256`` is not at hand on this host.
-            ValueError: without it: the data is not there, or breaks a rule.
+            UnavailableError: this host does not have the data of ``sha256``.
+            ValueError: without ``sha256``, the data is missing or breaks a rule.
         """
         raise NotImplementedError
 
 
 class GeneratedParams(SeriesParams):
-    """What the ``[task]`` tables of generated series share."""
+    """Fields of all ``[task]`` tables for generated series."""
 
     n_train: Annotated[
-        int, Field(ge=100, le=100_000, description="points to train on, and to validate on")
+        int, Field(ge=100, le=100_000, description="points to train and to validate on")
     ] = 2000
-    n_test: Annotated[int, Field(ge=100, le=100_000, description="points that test")] = 1000
+    n_test: Annotated[int, Field(ge=100, le=100_000, description="points to test on")] = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Series:
-    """One series with what should be read out at each of its points."""
+    """One series with its target at each point."""
 
     u: NDArray[np.float64]
     """Input, (points, channels)."""
     target: NDArray[np.float64]
-    """(points, outputs)."""
+    """Target of the readout, (points, outputs)."""
     n_test: int
-    """Points at its end that test."""
+    """Number of points in the test part, the last ones."""
 
 
 def load(task: SeriesParams, *, protocol: Protocol) -> SeriesSplit:
-    """The part that trains and the part that scores, each one example; see the module.
+    """Return the training part and the scoring part, each one example; see the module.
 
     Raises:
-        UnavailableError: the data of ``task.sha256`` is not at hand on this host.
-        ValueError: the data is not there, or breaks a rule.
+        UnavailableError: this host does not have the data of ``task.sha256``.
+        ValueError: the data is missing or breaks a rule.
     """
     from hpo.objectives.tasks.data import Scaling, SeriesSplit
 
@@ -108,25 +108,25 @@ def load(task: SeriesParams, *, protocol: Protocol) -> SeriesSplit:
 
 
 def parts(task: SeriesParams, series: Series) -> tuple[int, int]:
-    """Points that train and that validate."""
+    """Return the numbers of points that train and that validate."""
     n = len(series.u) - task.washout - series.n_test
     n_validation = round(task.validation_fraction * n)
     return n - n_validation, n_validation
 
 
 def windows(part: Examples, *, length: int, washout: int) -> Examples:
-    """A part cut into windows of ``length`` scored points, side by side, to train on.
+    """Cut a part into adjacent windows of ``length`` scored points, to train on.
 
-    Before these come ``washout`` points that the state runs through from rest. Points at its end
-    that fill no window are left out, and at its beginning those before which there are too few.
+    Before its scored points, each window has ``washout`` points, from rest and without a score.
+    Points that make no whole window, at the beginning and at the end, are left out.
 
     Args:
-        part: one example, as ``load`` gives it.
-        length: points of a window that are scored.
+        part: one example from ``load``.
+        length: scored points of a window.
         washout: points before them.
 
     Raises:
-        ValueError: there is room for no window.
+        ValueError: the part is too short for one window.
     """
     import numpy as np
 
@@ -143,15 +143,15 @@ def windows(part: Examples, *, length: int, washout: int) -> Examples:
 
 
 def check_window(*, length: int, washout: int, n_points: int, n_before: int) -> None:
-    """Refuse a window for which a part of so many points, and so many before it, has no room.
+    """Refuse a window that is too long for ``n_points`` points with ``n_before`` before them.
 
     Raises:
         ValueError: see ``windows``.
     """
-    what, most, asked = "window", n_points, length
+    what, most, size = "window", n_points, length
     if length <= n_points:
-        what, most, asked = "window + window_washout", n_before + n_points, length + washout
-    if asked > most:
+        what, most, size = "window + window_washout", n_before + n_points, length + washout
+    if size > most:
         raise ValueError(
             f"window: expected `{what} <= {most}`, the points to train on, "
             f"got window={length}, window_washout={washout}. Lower them."
@@ -161,10 +161,10 @@ def check_window(*, length: int, washout: int, n_points: int, n_before: int) -> 
 def _part(
     task: SeriesParams, series: Series, part: slice, scaling: Any, target_scaling: Any
 ) -> Examples:
-    """The points of a part, and ``washout`` ones before it, as one example."""
+    """Return the points of a part, and ``washout`` points before it, as one example."""
     from hpo.objectives.tasks.data import Examples
 
     first = (part.start if part.start >= 0 else len(series.u) + part.start) - task.washout
-    x = scaling.scaled(series.u[first : part.stop])
-    label = target_scaling.scaled(series.target[part])
+    x = scaling.apply(series.u[first : part.stop])
+    label = target_scaling.apply(series.target[part])
     return Examples(x=x[None], label=label[None])

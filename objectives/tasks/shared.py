@@ -1,8 +1,8 @@
-"""Large data once per host: prepared by the first process, on disk, and mapped by all of them.
+"""Large data once per host: the first process prepares them on disk, and all processes map them.
 
 Mapped pages are the same memory in every process. The files are in the user's cache directory and
-may be deleted at any time (who has mapped one on this host keeps it); their names are hashes of all
-that they were made of. When one is written, those go that nobody has asked for in ``KEPT_S``.
+may be deleted at any time (processes that have mapped one keep it). Their names are hashes of all
+their sources. Whoever writes a file removes those that were not used for ``KEPT_S``.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ import platformdirs
 from hpo.objectives.tasks.data import Examples, Halves, Scaling
 
 LARGE_BYTES = 2**23
-"""Of the files that are read."""
+"""Least size of the files of a task that is worth a copy on disk."""
 KEPT_S = 30 * 86400.0
 
 
 def are_large(files: Sequence[Path]) -> bool:
-    """Whether it is worth a copy on disk; what is no file is not."""
+    """Tell whether files are worth a copy on disk; missing files are not."""
     return sum(path.stat().st_size for path in files if path.is_file()) >= LARGE_BYTES
 
 
-def once_per_host(told: str, make: Callable[[], Halves], verify: Callable[[], None]) -> Halves:
-    """What ``make`` gives: made by the first process that asks, mapped by all.
+def load_once(sources: str, make: Callable[[], Halves], verify: Callable[[], None]) -> Halves:
+    """Return the result of ``make``, which the first process calls and all processes map.
 
-    Without a cache directory that can be written, every process makes its own.
+    Without a writable cache directory, every process makes its own.
 
     Args:
-        told: all that the data are made of.
-        make: reads and prepares them.
-        verify: looks whether what was read is still the same.
+        sources: description of all that determines the data.
+        make: reads and prepares the data.
+        verify: checks that the files have not changed.
 
     Raises:
-        ValueError: of ``make`` or ``verify``.
+        ValueError: by ``make`` or ``verify``.
     """
-    folder = platformdirs.user_cache_path("hpo") / "series" / _key(told)
+    folder = platformdirs.user_cache_path("hpo") / "series" / _key(sources)
     made: Halves | None = None
     try:
-        with _locked(folder.with_suffix(".lock")):
+        with _lock(folder.with_suffix(".lock")):
             if not folder.exists():
                 made = make()
                 _write(folder, made)
-            found = _mapped(folder)
+            halves = _map(folder)
             os.utime(folder)
         if made is not None:
             _remove_old(folder.parent)
@@ -67,21 +67,21 @@ def once_per_host(told: str, make: Callable[[], Halves], verify: Callable[[], No
         return make() if made is None else made
     if made is None:
         verify()
-    return found
+    return halves
 
 
-def _key(told: str) -> str:
-    """A hash of it, and of how data are read and prepared."""
+def _key(sources: str) -> str:
+    """Return a hash of the sources and of the code that reads and prepares them."""
     versions = f"{np.__version__} {metadata.version('scikit-learn')}"
-    digest = hashlib.sha256(f"{versions} {told}".encode())
+    digest = hashlib.sha256(f"{versions} {sources}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
 
 
 @contextmanager
-def _locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """Alone on this host; a process that dies gives it up."""
+def _lock(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold a lock on this host; a process that dies releases it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         fcntl.flock(file, how)
@@ -89,17 +89,17 @@ def _locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 
 def _remove_old(cache: Path) -> None:
-    """Remove what nobody has asked for in a long time, and nobody is asking for now."""
+    """Remove data that nobody has used for ``KEPT_S`` or is using now."""
     before = time.time() - KEPT_S
     for folder in (path for path in cache.iterdir() if path.is_dir()):
         with suppress(OSError):  # somebody was faster, or has locked it
             if folder.stat().st_mtime < before:
-                with _locked(folder.with_suffix(".lock"), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                with _lock(folder.with_suffix(".lock"), fcntl.LOCK_EX | fcntl.LOCK_NB):
                     shutil.rmtree(folder.rename(folder.with_suffix(".draft")))
 
 
 def _write(folder: Path, halves: Halves) -> None:
-    """Write it whole or not at all, also where the power fails."""
+    """Write the data completely or not at all, even if the power fails."""
     draft = folder.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
@@ -125,14 +125,14 @@ def _write(folder: Path, halves: Halves) -> None:
     draft.rename(folder)
 
 
-def _mapped(folder: Path) -> Halves:
-    """What was written, without reading the series.
+def _map(folder: Path) -> Halves:
+    """Map the data without reading the series.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: they cannot be read.
     """
     try:
-        # copied on write: PyTorch wants arrays that can be written, and nobody does
+        # copy on write: PyTorch wants writable arrays, although nobody writes
         x = np.asarray(np.load(folder / "x.npy", mmap_mode="c"))
         with np.load(folder / "rest.npz") as rest:
             label, n = rest["label"], int(rest["n_train"])

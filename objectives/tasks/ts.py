@@ -1,8 +1,8 @@
-"""Reading a set of the UCR/UEA archives: a ``.ts`` file that trains, and one that tests or none.
+"""Read a set of the UCR/UEA archives: a ``.ts`` file to train on, and perhaps one to test on.
 
-Lines of a header, ``@key value``, then ``@data`` and a line per series: its channels separated by
-colons, their points by commas, and the label behind the last colon. Lines that begin with # or %
-are comments.
+A header has lines ``@key value`` and ends with ``@data``. Then each line is a series: channels
+separated by colons, their points by commas, and the label after the last colon. Lines that begin
+with # or % are comments.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.objectives.tasks.raw import UNEQUAL, Raw, content, joined, labels, refuse, stacked
+from hpo.objectives.tasks.raw import UNEQUAL, Raw, content, join_hashes, labels, refuse, stack
 
 _FALSE, _TRUE = "false", "true"
 
 
 def read(paths: Sequence[Path], *, unequal: bool) -> Raw:
-    """The series of all files, in their order, and the hash of what was read.
+    """Return the series of all files, in their order, and the hash of the files.
 
     Args:
-        paths: the file that trains, and the one that tests; or a file alone.
-        unequal: whether series may differ in length.
+        paths: the training file and the test file; or one file.
+        unequal: accept series of unequal lengths.
 
     Raises:
-        ValueError: a file is missing, has no labels, or a value that is no number; or the series
-            differ in shape.
+        ValueError: a file is missing, has no labels, or has a value that is not a number; or the
+            series differ in shape.
     """
     digests, texts, n_train = [], [], 0
     series: list[NDArray[np.float64]] = []
@@ -42,11 +42,11 @@ def read(paths: Sequence[Path], *, unequal: bool) -> Raw:
             texts.append(label)
         n_train = n_train or len(series)
     test = np.arange(len(series)) >= n_train if len(paths) > 1 else None
-    return Raw(x=stacked(paths[0], series), y=labels(texts), test=test, sha256=joined(digests))
+    return Raw(x=stack(paths[0], series), y=labels(texts), test=test, sha256=join_hashes(digests))
 
 
 def _series(path: Path, bytes_: bytes) -> Iterator[tuple[int, NDArray[np.float64], str]]:
-    """The line, the series, (time, channels), and the label of each."""
+    """Yield line number, series, (time, channels), and label of each series."""
     try:
         text = bytes_.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -70,9 +70,9 @@ def _series(path: Path, bytes_: bytes) -> Iterator[tuple[int, NDArray[np.float64
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
-    """Series at even times, with labels of classes."""
-    said = {key.lower(): rest for key, *rest in (line.lower().split() for line in header)}
-    stamps, classes = said.get("@timestamps", [_FALSE]), said.get("@classlabel", [])
+    """Refuse a header without class labels, or with time stamps."""
+    keys = {key.lower(): rest for key, *rest in (line.lower().split() for line in header)}
+    stamps, classes = keys.get("@timestamps", [_FALSE]), keys.get("@classlabel", [])
     if stamps != [_FALSE]:
         refuse(path, "@timeStamps false", f"@timeStamps {' '.join(stamps)}", "Take another set.")
     if classes[:1] != [_TRUE]:
@@ -81,7 +81,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
 
 def _points(path: Path, line: int, channels: Sequence[str]) -> NDArray[np.float64]:
-    """One series, (time, channels)."""
+    """Return one series, (time, channels)."""
     columns: list[NDArray[np.float64]] = []
     for number, text in enumerate(channels, start=1):
         cells = text.split(",")
@@ -118,7 +118,7 @@ def _number(cell: str) -> float:
 def _compare(
     path: Path, line: int, one: NDArray[np.float64], first: NDArray[np.float64], unequal: bool
 ) -> None:
-    """Refuse a series of another shape than the first one."""
+    """Refuse a series with another shape than the first one."""
     (points, channels), (length, width) = first.shape, one.shape
     if width != channels:
         got = f"{width} in line {line}"

@@ -1,4 +1,4 @@
-"""Sets of the UCR and UEA archives: files ``NAME_TRAIN.ts`` and ``NAME_TEST.ts``, split so.
+"""Sets of the UCR and UEA archives, split into ``NAME_TRAIN.ts`` and ``NAME_TEST.ts``.
 
 H. A. Dau et al., arXiv:1810.07758; A. Bagnall et al., arXiv:1811.00075.
 """
@@ -24,45 +24,45 @@ _REMEDY = (
 
 
 class UcrParams(FileParams):
-    """The ``[task]`` table of a study on a set of these archives."""
+    """The ``[task]`` table of a study on a set of the UCR or UEA archive."""
 
     name: Literal["ucr"] = "ucr"
     path: Annotated[
         str,
         Field(
             min_length=1,
-            description="directory of NAME_TRAIN.ts and NAME_TEST.ts, or directory/NAME where it"
-            " has several such pairs",
+            description="directory of NAME_TRAIN.ts and NAME_TEST.ts, or directory/NAME if it has"
+            " several such pairs",
         ),
     ]
     pad: Padding = None
 
     @property
     def files(self) -> Sequence[Path]:
-        """The file that trains, and the one that tests.
+        """The training file and the test file.
 
         Raises:
-            ValueError: there is none, or there are several.
+            ValueError: the directory has no such file, or several.
         """
         from hpo.objectives.tasks.raw import refuse
 
         prefix = self.source
         if prefix.is_dir():
-            found = sorted(file.name.removesuffix(_TRAIN) for file in prefix.glob(f"*{_TRAIN}"))
-            if len(found) != 1:
+            names = sorted(file.name.removesuffix(_TRAIN) for file in prefix.glob(f"*{_TRAIN}"))
+            if len(names) != 1:
                 rule = f"one file *{_TRAIN}"
-                refuse(prefix, rule, ", ".join(found) or "none", _REMEDY)
-            prefix /= found[0]
+                refuse(prefix, rule, ", ".join(names) or "none", _REMEDY)
+            prefix /= names[0]
         return prefix.with_name(prefix.name + _TRAIN), prefix.with_name(prefix.name + _TEST)
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""
         from hpo.objectives.tasks import ts
         from hpo.objectives.tasks.raw import refuse
-        from hpo.objectives.tasks.recording import checked
+        from hpo.objectives.tasks.recording import check
 
         for path in self.files:
             if not path.exists():
                 refuse(path, "a file", "nothing there", _REMEDY)
         unequal = self.pad is not None
-        return checked(self.source, ts.read(self.files, unequal=unequal), unequal=unequal)
+        return check(self.source, ts.read(self.files, unequal=unequal), unequal=unequal)

@@ -135,7 +135,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every file is large: its data go into a cache below this directory."""
     monkeypatch.setattr(shared, "LARGE_BYTES", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    recorded._once.cache_clear()
+    recorded._load_once.cache_clear()
     return tmp_path / "cache" / "hpo" / "series"
 
 
@@ -158,7 +158,7 @@ def test_other_data_than_was_pinned_is_refused(
     if cached:
         request.getfixturevalue("large")
         split_of(in_files, Protocol.PAPER)
-        recorded._once.cache_clear()
+        recorded._load_once.cache_clear()
     other = tmp_path / "other"
     other.mkdir()
     pinned = in_files.model_copy(update=OTHERWISE[in_files.name](other))
@@ -172,7 +172,7 @@ def test_processes_of_a_host_share_large_data(in_files: TaskParams, large: Path)
     made = split_of(in_files, Protocol.VALIDATION)
     (folder,) = (path for path in large.iterdir() if path.is_dir())
     written = (folder / "x.npy").stat()
-    recorded._once.cache_clear()
+    recorded._load_once.cache_clear()
     mapped = split_of(in_files, Protocol.VALIDATION)
     assert equal(made, mapped)
     assert (folder / "x.npy").stat() == written, "made once"
@@ -187,7 +187,7 @@ def test_a_cache_that_is_damaged_costs_memory_and_no_more(
     begin = (folder / "x.npy").read_bytes()[:200]
     (folder / "x.npy").unlink()  # which is mapped
     (folder / "x.npy").write_bytes(begin)
-    recorded._once.cache_clear()
+    recorded._load_once.cache_clear()
     text = f"{folder}: the cache cannot be read or written: "
     with pytest.warns(UserWarning, match=re.escape(text)):
         assert equal(split_of(in_files, Protocol.VALIDATION), made)
@@ -232,14 +232,14 @@ def test_what_nobody_asks_for_goes_when_more_is_written(tmp_path: Path, large: P
         for path, days in ((old, 31), (recent, 29)):
             then = time.time() - days * 86400
             os.utime(path, (then, then))
-        with shared._locked(old.with_suffix(".lock")):  # somebody asks for it just now
+        with shared._lock(old.with_suffix(".lock")):  # somebody asks for it just now
             split_of(datasets.task("fashion-mnist", tmp_path, n_train=30), Protocol.CONFIRM)
             assert {old, recent} < there()
         split_of(datasets.task("fashion-mnist", tmp_path, n_train=40), Protocol.CONFIRM)
         assert old not in there()
         assert recent in there()
         said, _ = holder.communicate("\n")
-    recorded._once.cache_clear()
+    recorded._load_once.cache_clear()
     again = split_of(task, Protocol.CONFIRM)
     assert old in there()
     assert said.split() == [str(part.x.sum()) for part in (again.train, again.score)]

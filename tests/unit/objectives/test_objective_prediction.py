@@ -59,9 +59,9 @@ def test_parts_follow_each_other_and_the_end_is_never_searched() -> None:
             (split.train, split.score), places[protocol], strict=True
         ):
             assert split.scaling is not None
-            u = split.scaling.unscaled(part.x[0])
+            u = split.scaling.undo(part.x[0])
             np.testing.assert_allclose(u, series.u[first:end], atol=1e-7)
-            target = split.target_scaling.unscaled(part.label[0])
+            target = split.target_scaling.undo(part.label[0])
             np.testing.assert_allclose(target, series.target[scored:end], atol=1e-7)
         own = split.train.label[0], *([split.score.label[0]] if protocol == "validation" else [])
         whole = np.concatenate(own)
@@ -194,7 +194,7 @@ def test_a_trained_network_is_kept_and_predicts_from_its_file(tmp_path: Path) ->
     assert told["objective"] == "spintronic-prediction"
     split = load(TASK, protocol=Protocol.VALIDATION)
     assert told["target_scaling"] == json.loads(json.dumps(asdict(split.target_scaling)))
-    u = split.scaling and split.scaling.unscaled(split.score.x[0])
+    u = split.scaling and split.scaling.undo(split.score.x[0])
     x = artifacts.network_input(path, [u])
     with torch.no_grad():
         found = artifacts.load_network(path).series(x, 120)[0, 0].numpy()
@@ -236,7 +236,7 @@ def test_own_series_are_pinned_and_predicted(waves: Path) -> None:
     np.testing.assert_allclose(series.target[:, 0], np.cos(np.arange(2, 600)))
     np.savez(waves / "waves.npz", u=np.zeros(600), target=np.zeros(600))
     assert task.series().u.any(), "read once per process"
-    own_series._pinned.cache_clear()
+    own_series._load_once.cache_clear()
     with pytest.raises(UnavailableError, match=r"it changed\. Put the old data back"):
         task.series()
 

@@ -131,9 +131,9 @@ def test_recordings_end_together_and_are_scaled(tmp_path: Path) -> None:
 
 def test_some_speakers_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names, path = get_args(speakers.Speaker), save_recordings(tmp_path / "digits.npz")
-    assert list(map(speakers.of_recordings().count, names)) == 6 * [500]
+    assert list(map(speakers.list_speakers().count, names)) == 6 * [500]
     monkeypatch.setattr(speakers, "SHA256", SpokenDigitsParams(path=str(path)).digest())
-    monkeypatch.setattr(speakers, "of_recordings", lambda: np.repeat(names, 10))
+    monkeypatch.setattr(speakers, "list_speakers", lambda: np.repeat(names, 10))
     task = SpokenDigitsParams(path=str(path), normalise="none", test_speakers=("theo", "lucas"))
     own = {one.astype("f4").tobytes() for k, one in enumerate(recordings()[0]) if k // 10 in (2, 4)}
     test = load(task, protocol=Protocol.CONFIRM, member_seed=0).score
