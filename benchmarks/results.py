@@ -33,7 +33,8 @@ section anew and leaves the others as they are; so do `service`, `workers`,
 
 All networks on this page have thermal power 0 (cold oscillators, `docs/how-to/thermal.md`). Their
 accuracies and errors compare solvers, and claim nothing of hardware. Training with thermal noise
-takes about 1.4 times as long.
+takes about 1.4 times as long. A load above the number of cores means that other work slowed
+the measurement; compare ratios and CPU times then.
 """
 _SECTION = """\
 
@@ -64,17 +65,17 @@ One epoch of training: sequential digits, 898 series of 64 points in batches of 
 backward, clipping and Adam, float32; three layers; milliseconds per member, median (least – most)
 of 5, 3 and 2 rounds (width 32, 64, 128).
 All begin from the same weights, of networks trained for {epochs} epochs with our
-default, and integrate the same equations **at equal exactness**: in as few equal steps per input
-point as leave an error of the logits no larger than ours. "error" is its norm by that of the
-logits, on the test half, against {fine} steps; "gap" is the accuracy less that on the solved
-equation, in points; **ratio** the time divided by ours. Rows without a density have 0.5, which only
-ours make use of: masked weights cost the others as much as others.
+default, and integrate the same equations **at equal exactness**: in the fewest equal steps per
+input point whose error of the logits is no larger than ours. "error" is its norm divided by
+that of the logits, on the test half, against {fine} steps. "gap" is the accuracy minus that on the
+solved equation, in points; **ratio** is the time divided by ours. Density is 0.5 unless a row
+gives it. Only ours is faster for it: the other programs compute masked weights, too.
 
-They took turns of at least {turn_s} s in one process on one core; a time is the process's CPU time.
-Other work on the machine shows all the same, in caches and clock: repeat before you believe a few
-per cent.
+The programs alternated, at least {turn_s} s each, in one process on one core; times are the
+process's CPU time. Other work on the machine still acts through caches and clock: repeat before you
+believe a few per cent.
 
-"one step" is what was trained before: a map, no solution of the equation. "an own device" is a
+"one step" is one first-order step per point, with its discretisation error. "an own device" is a
 leaky node with cubic damping, dx/dt = [tanh(tau I) - x - a x^3] / tau, of as many neurons and
 steps: one that has a `rate` and nothing else (`cubic.py`); its logits are those of its PyTorch
 reference within 1e-5, or there would be no such row. "eager" is the loop of
@@ -117,7 +118,7 @@ this with the rest of this section.
 """
 _SERVICE = """\
 CPU milliseconds of the worker's process per trial, training aside, once the study holds so many
-trials; in brackets those of PostgreSQL. A trial of ours writes down {members} members with learning
+trials; PostgreSQL's in brackets. A trial of ours stores {members} members with learning
 curves of {epochs} epochs each; one of plain Optuna reports {reports} values and tests for pruning.
 "first": until the first trial of a fresh process begins to train.
 
@@ -129,11 +130,12 @@ _SCALE = """\
 Real workers and their real loop on one PostgreSQL, each a process, all of them and the server on
 the same {cores} cores, over a network with a round trip of {round_trip_ms:.0f} ms. Trials train
 nothing: the database is asked as often as it can be. Every trial is claimed, suggested, trained,
-judged and settled, in the ledger and in Optuna's tables. A study of 10,000 trials holds most of
-them already. The window is twice the workers.
+pruned and settled, in the ledger and in Optuna's tables. A study of 10,000 trials holds most of
+them already. The window is twice the workers. Workers, server and other work share the cores, which
+lowers claims per second.
 
 "claim": milliseconds that a successful claim takes, network and other workers included, median /
-99 %. "between": from a settled trial to the next one in hand, with claims in vain and pauses.
+99 %. "between": from a settled trial to the next claim, failed claims and pauses included.
 "CPU": milliseconds per trial, of the worker + of PostgreSQL. "messages": statements per trial; with
 TPE, most of them ask if the suggestions of earlier trials are there, on which its own depends.
 """
@@ -171,7 +173,7 @@ def overviews(found: Overviews) -> str:
     lines += ["Peak memory of the dashboard's process after", ""]
     lines += [row(["", "peak"]), row(["---", "---:"])]
     lines += [row([what, f"{peak_mb:.0f} MB"]) for what, peak_mb in found.memory_mb]
-    lines += ["", "Peers, on Optuna's own tables of the same database:", ""]
+    lines += ["", "Other programs, on Optuna's own tables of the same database:", ""]
     return "\n".join([*lines, *_costs("peer", found.peers), "", found.released])
 
 
@@ -211,7 +213,8 @@ def workers(throughput: Throughput) -> str:
     one, two = throughput.one, throughput.two
     return (
         f"Trials per minute of a small spintronic study: {one:.0f} with one worker, "
-        f"{two:.0f} with two: **{two / one:.2f} x** (best of three runs each)."
+        f"{two:.0f} with two: **{two / one:.2f} x** (best of three runs each). "
+        "Two workers gain nothing if other work fills the cores."
     )
 
 
