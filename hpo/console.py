@@ -35,7 +35,7 @@ _MODULES = {
     ),
     "cli.networks": ("trace",),
     "cli.objective": ("new", "params", "guide"),
-    "cli.doctor": ("doctor", "completion"),
+    "cli.doctor": ("doctor",),
     "cli.storage": ("storage",),
 }
 COMMANDS = {name: module for module, names in _MODULES.items() for name in names}

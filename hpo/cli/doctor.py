@@ -1,4 +1,4 @@
-"""``hpo doctor``: check this machine. ``hpo completion``: complete commands in the shell."""
+"""``hpo doctor``: check this machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from hpo.cli import main
-from hpo.console import COMMANDS, EXIT_ERROR, JSON, STORAGE, argument, command
+from hpo.console import EXIT_ERROR, JSON, STORAGE, command
 
 # A fresh process, which loads everything that a worker loads before training.
 _AS_A_WORKER = "import hpo.worker.loop; from hpo.objectives.machine import main; main()"
@@ -174,56 +172,3 @@ def _space() -> Finding:
     remedy = "Free some space, or set HPO_HOME to another disk."
     text = f"{home}, {free / 1e9:.0f} GB free"
     return _checked("data directory", text, free > _MIN_FREE_BYTES, remedy)
-
-
-# --- hpo completion -------------------------------------------------------------------------------
-
-_STUDIES = "studies"
-"""The argument with which completion scripts ask for names."""
-
-
-@command(argument("shell", choices=["bash", "zsh", "fish", _STUDIES], help="the shell"))
-def completion(arguments: argparse.Namespace) -> int:
-    """Print a script that completes commands, options and study names in a shell.
-
-    Examples:
-        eval "$(hpo completion bash)"
-            in ~/.bashrc; in ~/.zshrc, after compinit: eval "$(hpo completion zsh)"
-        hpo completion fish > ~/.config/fish/completions/hpo.fish
-            for fish
-        hpo completion studies
-            list study files and studies launched here, as the scripts need
-    """
-    if arguments.shell == _STUDIES:
-        print("\n".join(_studies()))
-        return 0
-    import shtab
-
-    print(shtab.complete(_all_commands(), arguments.shell))
-    return 0
-
-
-def _all_commands() -> argparse.ArgumentParser:
-    """Return one parser of all commands, with what a shell may offer for each argument."""
-    import shtab
-
-    root = argparse.ArgumentParser("hpo", add_help=False)
-    commands = root.add_subparsers(parser_class=argparse.ArgumentParser)
-    for name in COMMANDS:
-        parser, about = main.parser_of(name), main.run_of(name).about
-        commands.add_parser(name, help=about, parents=[parser], add_help=False)
-        for action in parser._actions:
-            if action.dest == "study":
-                action.complete = shtab.cmd(f"hpo completion {_STUDIES}")  # type: ignore[attr-defined]
-            elif action.type is Path:
-                action.complete = shtab.FILE  # type: ignore[attr-defined]
-    return root
-
-
-def _studies() -> list[str]:
-    """Return study files (in this directory by path) and studies launched on this machine."""
-    from hpo import settings
-    from hpo.study import file
-
-    launched = [path.name for path in settings.home().glob("logs/*")]
-    return sorted({*file.available(), *launched, *map(str, Path().glob("*.toml"))})

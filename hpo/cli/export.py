@@ -207,6 +207,7 @@ def _summary(study: Backup) -> str:
 
 @command(
     STUDY_OR_ONLY,
+    argument("others", nargs="*", metavar="OTHER", help="searches to draw beside it, up to three"),
     one_of(
         argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
         argument(
@@ -223,6 +224,7 @@ def _summary(study: Backup) -> str:
 def report(arguments: argparse.Namespace) -> int:
     """Write the report of a study as one HTML file, or its figure as a picture.
 
+    Of several searches: their curves in one figure, their scores, and what differs in their files.
     Running studies have reports, too. The figure is the one that [figure] of the study file
     declares, else the convergence, or with a [cost] the Pareto front.
 
@@ -232,8 +234,10 @@ def report(arguments: argparse.Namespace) -> int:
             browser
         hpo report seqdigits --picture seqdigits.svg
             draw a figure for a paper
+        hpo report seqdigits seqdigits-ctrnn --open
+            write ./seqdigits-seqdigits-ctrnn-report.html, with both side by side
     """
-    from hpo.views import pictures, verdict
+    from hpo.views import page, pictures, side_by_side, verdict
     from hpo.views.report import write
     from hpo.worker import replay
 
@@ -244,14 +248,18 @@ def report(arguments: argparse.Namespace) -> int:
         result = ledger.result(ledger.named(arguments.study), curves=True)
         others = ledger.overlays(result.spec)
         matrix = None if picture else replay.confusion(ledger, result)
-    if picture is not None:
+        results = [result, *map(ledger.result, arguments.others)]
+    target = arguments.output or Path(f"{'-'.join(one.name for one in results)}-report.html")
+    if len(results) > 1 and picture is not None:
+        path = pictures.write(side_by_side.figure(results), picture)
+    elif len(results) > 1:
+        path = page.save(side_by_side.html(results), target)
+    elif picture is not None:
         path = _draw(result, others, picture)
-        record = {"picture": str(path)}
     else:
-        target = arguments.output or Path(f"{result.name}-report.html")
         path = write(result, target, others, matrix)
-        record = {"report": str(path), "verdict": verdict.verdict(result)}
-    tell(arguments, record, path)
+    report = {"report": str(path), "verdict": verdict.verdict(result)}
+    tell(arguments, {"picture": str(path)} if picture else report, path)
     show(arguments, path)
     return 0
 

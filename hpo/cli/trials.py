@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo.cli.common import looking, tell, terminal_width
 from hpo.console import JSON, STORAGE, STUDY_OR_ONLY, argument, at_least, command
@@ -23,14 +23,7 @@ if TYPE_CHECKING:
         choices=["running", "complete", "pruned", "failed", "excluded"],
         help="only trials in this state",
     ),
-    argument(
-        "--top", type=at_least(1), metavar="N", help="first N of the search (by score, or --sort)"
-    ),
-    argument(
-        "--sort",
-        metavar="COLUMN",
-        help="sort the search by score (best first), trial, state, members, seconds or a parameter",
-    ),
+    argument("--top", type=at_least(1), metavar="N", help="best N of the search, by their scores"),
     JSON,
     STORAGE,
 )
@@ -39,7 +32,7 @@ def trials(arguments: argparse.Namespace) -> int:
 
     Examples:
         hpo trials seqdigits --top 10
-            list the ten best of the search; with --sort tau_ns the first ten by that column
+            list the ten best scores of the search, the best first
         hpo trials seqdigits --state failed
             list failed trials, with the last line of each error
         hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .score'
@@ -50,43 +43,19 @@ def trials(arguments: argparse.Namespace) -> int:
 
     with looking(arguments) as ledger:
         result = ledger.result(ledger.named(arguments.study))
-    ordered = arguments.sort is not None or arguments.top is not None
-    candidates = result.search if ordered else result.all_trials
+    candidates = result.search if arguments.top else result.all_trials
     slots = [slot for slot in candidates if arguments.state in (None, slot.state)]
-    if ordered:
-        slots = _sorted(result, slots, arguments.sort or "score")[: arguments.top]
+    if arguments.top:  # by score; last values of pruned trials come last
+        sign = -1.0 if result.spec.maximize else 1.0
+        scored = [slot for slot in slots if slot.score is not None]
+        scored.sort(key=lambda slot: (not slot.compares, sign * (slot.score or 0.0)))
+        slots = scored[: arguments.top]
     if arguments.json:
         records = [json_records.trial(result.spec, slot) for slot in slots]
         return tell(arguments, {"study": result.name, "trials": records})
     rows, width = _rows(result, slots), terminal_width()
     print(*text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4]), sep="\n")
     return 0
-
-
-def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
-    """Sort by a column; trials without a value come last.
-
-    Comparable scores come first: a pruned trial has a last value, but no score.
-    """
-    from hpo.study.messages import did_you_mean
-
-    spec = result.spec
-    sign = -1.0 if spec.maximize else 1.0
-    columns = ("score", "trial", "state", "members", "seconds", *spec.parameters)
-    if column not in columns:
-        raise StudyError(
-            f"--sort: unknown column {column!r} of {spec.name}. {did_you_mean(column, columns)}"
-        )
-
-    def cell(slot: Trial) -> Any:
-        facts = {"trial": slot.number, "state": slot.state, "members": len(slot.members)}
-        facts |= {"seconds": slot.seconds, **slot.params}
-        if slot.score is not None:
-            facts["score"] = (not slot.compares, sign * slot.score)
-        return facts.get(column)
-
-    with_value = [slot for slot in slots if cell(slot) is not None]
-    return sorted(with_value, key=cell) + [slot for slot in slots if cell(slot) is None]
 
 
 def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:

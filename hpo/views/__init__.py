@@ -10,6 +10,7 @@ __all__ = [
     "palette",
     "pictures",
     "report",
+    "side_by_side",
     "terminal",
     "verdict",
 ]

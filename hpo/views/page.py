@@ -13,11 +13,13 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, Template
 from markupsafe import Markup
 
+from hpo.files import writing
 from hpo.study.result import Result
 from hpo.views import caveats, ranking, verdict
 from hpo.views.palette import DARK
@@ -131,6 +133,17 @@ def render(
     drawn = ",".join(f"{json.dumps(name)}:{compact(each)}" for name, each in figures.items())
     packed = {"figures": _packed(f"{{{drawn}}}")} | ({} if live else {"plotly": _plotly()})
     return template(page).render(values, packed=packed, live=live, dark=DARK)
+
+
+def save(text: str, path: Path) -> Path:
+    """Write a page, and return its path.
+
+    Raises:
+        HpoError: the file cannot be written.
+    """
+    with writing(path) as draft:
+        draft.write_text(text, encoding="utf-8", errors="replace")
+    return path
 
 
 def summary(result: Result) -> str:

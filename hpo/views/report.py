@@ -11,7 +11,6 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hpo.files import writing
 from hpo.objectives import intervals
 from hpo.objectives.contract import Protocol
 from hpo.objectives.inspection import NetworkObjective
@@ -22,7 +21,7 @@ from hpo.views import caveats, formatting, json_records, ranking
 from hpo.views import verdict as words
 from hpo.views.figures import convergence, declared, front, importance, networks, parameters
 from hpo.views.figures.networks import Confusion
-from hpo.views.page import Plot, Section, Table, code, plot, render
+from hpo.views.page import Plot, Section, Table, code, plot, render, save
 from hpo.views.scores import focus
 
 BEST_ROWS, ENDED_ROWS = 10, 50
@@ -36,10 +35,7 @@ def write(
     Raises:
         HpoError: the file cannot be written.
     """
-    text = html(result, others, kept)
-    with writing(path) as draft:
-        draft.write_text(text, encoding="utf-8", errors="replace")
-    return path
+    return save(html(result, others, kept), path)
 
 
 def html(

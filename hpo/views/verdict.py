@@ -9,7 +9,7 @@ import statistics
 
 from hpo.objectives import intervals
 from hpo.objectives.contract import Baseline, Protocol
-from hpo.objectives.intervals import Estimate
+from hpo.objectives.intervals import Comparison, Estimate
 from hpo.study import edges as study_edges
 from hpo.study import pareto
 from hpo.study.dimensions import split
@@ -34,7 +34,7 @@ def gap_text(result: Result, what: str = "") -> str:
     if score is None or score.reported is None:
         return ""
     what = what or f"the {formatting.reported_text(result.spec)}"
-    return against(result.spec, score.estimate, score.reported, what) + _direction(result.spec)
+    return against(result.spec, score.estimate, score.reported, what) + direction(result.spec)
 
 
 def against(spec: StudySpec, score: Estimate, other: Estimate, what: str) -> str:
@@ -59,7 +59,8 @@ def against(spec: StudySpec, score: Estimate, other: Estimate, what: str) -> str
     return f"{text} ({seeds} cannot decide)" if few else text
 
 
-def _direction(spec: StudySpec) -> str:
+def direction(spec: StudySpec) -> str:
+    """Return what follows the comparison of errors or losses; empty for accuracies."""
     return "" if spec.maximize else "; less is better"
 
 
@@ -192,7 +193,7 @@ def beside(result: Result) -> str:
     names[0] = what + names[0]
     pairs = zip(rivals, names, strict=True)
     texts = [against(spec, score, intervals.published(*one.published), name) for one, name in pairs]
-    return ", ".join(texts) + _direction(spec)
+    return ", ".join(texts) + direction(spec)
 
 
 def difference(result: Result, baseline: Baseline) -> str:
@@ -200,12 +201,17 @@ def difference(result: Result, baseline: Baseline) -> str:
     margin, spec, item = result.beside(baseline), result.spec, result.confirmed
     if margin is None or item is None:
         return "–"
+    few = margin.relation == "level" and item.estimate(spec).n_seeds < ENOUGH
+    relation = "undecided" if few else margin.relation
+    return margin_text(spec, margin) + (f", {relation}" if relation else "")
+
+
+def margin_text(spec: StudySpec, margin: Comparison) -> str:
+    """Return a difference, in points of an accuracy, with its 95 % interval: ``+3.7 (…)``."""
     digits = "1f" if spec.is_accuracy else "3g"
     values = [x for x in (margin.difference, margin.low, margin.high) if x is not None]
     mean, *ends = (f"{formatting.shown(spec, x):+.{digits}}" for x in values)
-    few = margin.relation == "level" and item.estimate(spec).n_seeds < ENOUGH
-    relation = "undecided" if few else margin.relation
-    return f"{mean} ({' to '.join(ends)}), {relation}" if ends else mean
+    return f"{mean} ({' to '.join(ends)})" if ends else mean
 
 
 def _swept(result: Sweep) -> str:

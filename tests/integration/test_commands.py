@@ -70,6 +70,8 @@ def test_export_holds_every_member(owner: User) -> None:
     exported = [m["curve"] for line in lines for m in json.loads(line)["members"]]
     stored = [list(m.curve) for s in (*snapshot.search, *snapshot.confirm) for m in s.members]
     assert exported == stored
+    owner.run("report", "toy", "toy")
+    assert "They agree." in (owner.directory / "toy-toy-report.html").read_text()
     _, err = owner.run("export", "toy", "-o", "toy.xls", status=1)
     assert "expected the ending .csv or .jsonl, got .xls." in err
 

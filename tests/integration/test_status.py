@@ -35,11 +35,6 @@ def test_trials_are_sorted_cut_and_fit_the_terminal(
 
     assert numbers() == [0, 1, 2, 3, 4, 5]
     assert numbers("--top", 3) == [slot.number for slot in best[:3]]
-    by_x = sorted(trials, key=lambda slot: slot.params["x"])
-    assert numbers("--sort", "x", "--top", 2) == [slot.number for slot in by_x[:2]]
-    assert hpo("trials", "toy", "--sort", "xx", status=1).startswith(
-        "error: --sort: unknown column 'xx' of toy. Did you mean 'x'? Valid: "
-    )
     monkeypatch.setattr("hpo.cli.trials.terminal_width", lambda: 50)
     lines = hpo("trials", "toy").splitlines()
     assert max(map(len, lines)) <= 50

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from stack import ROOT
 
 from hpo.cli import main
 from hpo.console import COMMANDS, Terminated, answer
@@ -45,44 +44,6 @@ def test_a_command_is_shown_by_example_and_takes_its_study_in_both_ways(command:
     assert re.search(r"hpo[ .]\w+.*", examples)
     studies = [action for action in parser._actions if action.dest == "study"]
     assert len(studies) in (0, 2)
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("hpo la", ["launch"]),
-        ("hpo launch --no-r", ["--no-report"]),
-        ("hpo launch --executor ", ["dask", "local", "slurm"]),
-        ("hpo storage u", ["url"]),
-        ("hpo best my-", ["my-old", "my-own"]),
-        ("hpo status --study my-ow", ["my-own"]),
-        ("hpo report --output min", ["mine.toml"]),
-    ],
-)
-def test_bash_completes(line: str, words: list[str], tmp_path: Path) -> None:
-    (tmp_path / "studies").mkdir()
-    for file in ("studies/my-own.toml", "mine.toml"):
-        (tmp_path / file).touch()
-    (tmp_path / "home" / "logs" / "my-old").mkdir(parents=True)
-    typed = line.split(" ")
-    script = (
-        f'eval "$(hpo completion bash)"; COMP_WORDS=({" ".join(map(repr, typed))}); '
-        f'COMP_CWORD={len(typed) - 1}; _shtab_hpo 2> /dev/null; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    )
-    own = {"HPO_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, **own, "PATH": path}
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(done.stdout.split()) == words
-
-
-def test_other_shells_have_their_scripts(capsys: pytest.CaptureFixture[str]) -> None:
-    for shell, text in (("zsh", "#compdef hpo"), ("fish", "complete -c hpo")):
-        assert main.main(["completion", shell]) == 0
-        assert text in capsys.readouterr().out
 
 
 def test_an_unknown_command_is_refused_with_a_suggestion(
