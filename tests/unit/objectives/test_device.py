@@ -99,36 +99,12 @@ def test_a_time_has_its_unit() -> None:
         type("Own", (Device,), {"__module__": __name__, **_tau("tau")})
 
 
-def _nothing(self: Any, x: Any, drive: Any) -> None:
-    pass
-
-
-def _by_error(self: Any, x: Any, drive: Any) -> Any:
-    return x + math.log(0)
-
-
-def _by_step(self: Any, x: Any, drive: Any) -> Any:
-    return -x / self.dt_ns
-
-
-def _one_too_many(self: Any, x: Any, drive: Any) -> Any:
-    return -x, drive
-
-
 def _of_math(self: Any, x: Any, drive: Any) -> Any:
     return math.tanh(drive) - x
 
 
-def _of_torch(self: Any, x: Any, drive: Any) -> Any:
-    return torch.tanh(drive) - x
-
-
 def _by_if(self: Any, x: Any, drive: Any) -> Any:
     return drive if x > 0 else -x
-
-
-def _unknown(self: Any, x: Any, drive: Any) -> Any:
-    return self.lost * drive - x
 
 
 def _leak(self: Any, x: Any, drive: Any) -> Any:
@@ -157,19 +133,21 @@ REMEDY = (
     " Use tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and its "
     "where(condition, a, b) instead of `if`."
 )
+EXPRESSIONS = "expected expressions of states, drive and parameters, got"
 
 
 @pytest.mark.parametrize(
     ("rate", "text"),
     [
-        (_one_too_many, "expected one value for each state (x), got 2. Return 1,"),
-        (_unknown, "expected expressions of states, drive and parameters, got AttributeError"),
-        (_of_torch, "expected expressions of states, drive and parameters, got TypeError: "),
-        (_nothing, "expected a number for each state, got None"),
-        (_by_error, "expected expressions of states, drive and parameters, got ValueError"),
-        (_by_step, "expected expressions of states, drive and parameters, got AttributeError"),
-        (_of_math, "expected expressions of states, drive and parameters, got TypeError: "),
-        (_by_if, "expected expressions of states, drive and parameters, got TypeError: a co"),
+        (
+            lambda self, x, drive: (-x, drive),
+            "expected one value for each state (x), got 2. Return",
+        ),
+        (lambda self, x, drive: None, "expected a number for each state, got None"),
+        (lambda self, x, drive: -x / self.dt_ns, f"{EXPRESSIONS} AttributeError"),
+        (lambda self, x, drive: torch.tanh(drive) - x, f"{EXPRESSIONS} TypeError: "),
+        (_of_math, f"{EXPRESSIONS} TypeError: "),
+        (_by_if, f"{EXPRESSIONS} TypeError: a co"),
     ],
 )
 def test_a_rate_that_no_number_goes_through_is_refused_at_launch(

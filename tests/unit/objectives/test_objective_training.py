@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from toy_network import ToyMember, ToyNetworkObjective
+from toy_objective import ToyParams, ToyTask
 
 from hpo.objectives.contract import OnEpoch, Outcome, Protocol
 from hpo.objectives.randomness import stream
@@ -237,3 +239,22 @@ def test_a_prediction_that_is_not_finite_is_wrong() -> None:
     blind = run(Blind(), recipe=replace(RECIPE, epochs=20))
     assert blind.diverged
     assert 0.0 < blind.score <= 0.5
+
+
+def test_memory_that_torch_cannot_get_is_a_memory_error() -> None:
+    class Greedy(ToyMember):
+        def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
+            torch.empty(1 << 50)
+            raise AssertionError("there is no petabyte")
+
+    class GreedyObjective(ToyNetworkObjective):
+        kind = Greedy
+
+    with pytest.raises(MemoryError, match="can't allocate memory: you tried to allocate"):
+        GreedyObjective().evaluate(
+            ToyParams(epochs=1),
+            task=ToyTask(),
+            protocol=Protocol.VALIDATION,
+            member_seed=0,
+            on_epoch=lambda progress: None,
+        )

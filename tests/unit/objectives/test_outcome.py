@@ -13,17 +13,6 @@ import snapshots
 from hpo import objectives
 from hpo.objectives.contract import Baseline, Outcome, Solved, Thermal
 
-SOLVED: dict[str, Any] = {
-    "score": 0.9,
-    "converged": True,
-    "steps_per_point": 8,
-    "trained_steps_per_point": 1,
-}
-THERMAL: dict[str, Any] = {
-    **dict.fromkeys(("power", "device_power", "holds_below"), 1e-3),
-    **dict.fromkeys(("at_device", "third", "triple", "none"), 0.9),
-    "noisy": (0.9, 0.8),
-}
 WRONG: list[tuple[type, dict[str, Any], str]] = [
     (Outcome, {"score": math.nan}, "Outcome.score` must be finite, got nan. Count a network"),
     (Outcome, {"score": -math.inf}, "Outcome.score` must be finite, got -inf. Count a network"),
@@ -47,7 +36,9 @@ WRONG: list[tuple[type, dict[str, Any], str]] = [
     (Baseline, {"n_scored": 9}, "Baseline.n_scored` must be left out where the score is no accu"),
 ]
 GOOD: dict[type, dict[str, Any]] = {
-    **{Outcome: {"score": 0.9}, Solved: SOLVED, Thermal: THERMAL},
+    Outcome: {"score": 0.9},
+    Solved: snapshots.solved(0.9).model_dump(),
+    Thermal: snapshots.thermal().model_dump(),
     Baseline: {"name": "ESN", "score": 1.5},
 }
 
