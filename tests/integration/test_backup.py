@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,16 @@ import optuna_dashboard
 import pytest
 import sqlalchemy as sa
 from servers import database
+from settling import claim, member
 from workers import run_workers, toy_spec
 
 from hpo.errors import StudyError
 from hpo.ledger import backup, interventions
 from hpo.ledger.backup_file import BackupError
-from hpo.ledger.claims import Claim, End
+from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
-from hpo.study.networks import Member
 from hpo.study.trials import SlotState, StudyState
 
 
@@ -99,24 +100,12 @@ def odd_study(ledger: Ledger) -> None:
     ledger.register(toy_spec(budget={"window": 8}))
     infinity, nan = float("inf"), float("nan")
     for number, state in enumerate([SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED]):
-        held = ledger.claim("toy", "wörker „1“", lease_s=60)
-        assert isinstance(held, Claim)
+        held = claim(ledger, "wörker „1“")
         ledger.store_suggestion(held, suggest(held.spec, number, ledger.history(held)))
         curve = (-0.0, 5e-324, 1.7976931348623157e308, nan, infinity, -infinity)
-        losses, info = (nan, 0.1 + 0.2), {"big": 2**80, "tiny": 1e-320, "": None, "a\0b": '\\ "'}
-        ledger.store_member(
-            held,
-            Member(
-                member=0,
-                seed=2**63 - 1,
-                score=-0.0,
-                curve=curve,
-                loss_curve=losses,
-                diverged=True,
-                info=info,
-                seconds=1e-9,
-            ),
-        )
+        info = {"big": 2**80, "tiny": 1e-320, "": None, "a\0b": '\\ "'}
+        odd = {"seed": 2**63 - 1, "curve": curve, "loss_curve": (nan, 0.1 + 0.2), "info": info}
+        ledger.store_member(held, replace(member(0, -0.0), **odd, diverged=True, seconds=1e-9))
         score = None if state == SlotState.FAILED else 0.1
         ledger.settle(
             held,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import forkserver
 import pytest
-from workers import run_workers, start_worker, table, toy_spec
+from users import User
+from workers import SUPPORT, run_workers, start_worker, table, toy_spec
 
 from hpo.errors import StudyError
 from hpo.ledger import pins
@@ -60,23 +59,10 @@ def package(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hpo_in(package: Path, database_url: str) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a command of hpo where that objective is, as a process of its own."""
-    path = os.pathsep.join([str(package), str(Path(__file__).parents[1] / "support")])
-    environment = {**os.environ, "PYTHONPATH": path, "HPO_STORAGE": database_url}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "hpo", *arguments],
-            env=environment,
-            cwd=package,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
+def user(package: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> User:
+    """Somebody who is where that objective is."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (package, SUPPORT))))
+    return User(package, database_url)
 
 
 def register(ledger: Ledger, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,48 +71,41 @@ def register(ledger: Ledger, package: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_another_source_is_refused_until_it_is_accepted(
-    ledger: Ledger,
-    package: Path,
-    hpo_in: Callable[..., subprocess.CompletedProcess[str]],
-    monkeypatch: pytest.MonkeyPatch,
+    ledger: Ledger, package: Path, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(ledger, package, monkeypatch)
     for name in ("mine", "helper"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    done = hpo_in("worker", "--study", "mine")
-    assert done.returncode == 0, done.stderr
+    user.run("worker", "--study", "mine")
     before = table(ledger.snapshot("mine", curves=True))
     (package / "helper.py").write_text(HELPER.replace("# a half", "# half of it"))
-    assert hpo_in("extend", "mine", "--trials", "5").returncode == 0
-    assert hpo_in("worker", "--study", "mine").returncode == 0, "a comment"
+    user.run("extend", "mine", "--trials", "5")
+    user.run("worker", "--study", "mine")  # a comment changes nothing
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
-    extended = hpo_in("extend", "mine", "--trials", "8")
+    _, refused = user.run("extend", "mine", "--trials", "8", status=1)
     own = pins._revision()
-    assert (extended.returncode, extended.stderr) == (
-        1,
+    assert refused == (
         "error: study 'mine': the source has changed since its trials began. Theirs is revision "
         f"{own}, this is {own}, and these modules differ: helper. Start a new study (--name NEW), "
-        "or accept the change, which notes from which trial on: hpo accept-code mine\n",
+        "or accept the change, which notes from which trial on: hpo accept-code mine\n"
     )
     (package / "helper.py").write_text(HELPER)
-    assert hpo_in("extend", "mine", "--trials", "8").returncode == 0
+    user.run("extend", "mine", "--trials", "8")
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
-    refused = hpo_in("worker", "--study", "mine")
-    assert refused.returncode == 1
-    assert "these modules differ: helper." in refused.stderr
+    _, refused = user.run("worker", "--study", "mine", status=1)
+    assert "these modules differ: helper." in refused
     assert ledger.snapshot("mine").settled == 5
-    accepted = hpo_in("accept-code", "mine")
-    assert "mine: accepted the source on this host, from trial 5 on" in accepted.stdout
-    again = hpo_in("accept-code", "mine")
-    assert "mine: the source has not changed" in again.stdout
-    assert hpo_in("worker", "--study", "mine").returncode == 0
+    accepted, _ = user.run("accept-code", "mine")
+    assert "mine: accepted the source on this host, from trial 5 on" in accepted
+    assert "mine: the source has not changed" in user.run("accept-code", "mine")[0]
+    user.run("worker", "--study", "mine")
     snapshot = ledger.snapshot("mine", curves=True)
     assert (snapshot.state, snapshot.code_changes) == (StudyState.DONE, (5,))
     assert table(snapshot)[:4] == before
     assert len({slot.lineage["code"] for slot in snapshot.search}) == 2
-    status = hpo_in("status", "mine")
-    assert "source of the objective changed at trial 5 (hpo accept-code)" in status.stdout
-    assert json.loads(hpo_in("status", "mine", "--json").stdout)["code_changes"] == [5]
+    status, _ = user.run("status", "mine")
+    assert "source of the objective changed at trial 5 (hpo accept-code)" in status
+    assert json.loads(user.run("status", "mine", "--json")[0])["code_changes"] == [5]
 
 
 def test_a_worker_of_another_version_of_the_service_is_refused(

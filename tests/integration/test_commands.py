@@ -44,11 +44,7 @@ def test_studies_and_trials_are_listed(owner: User) -> None:
     assert re.search(r"^toy +done +12/12 +96 +0 ", out, re.MULTILINE)
     assert "seqdigits" in out
     assert json.loads(owner.run("studies", "--json")[0])["studies"][0]["name"] == "toy"
-    assert "toy" in owner.run("status")[0]
-    assert json.loads(owner.run("status", "--json")[0])["studies"][0]["settled"] == 12
-    lines = owner.run("trials", "toy")[0].splitlines()
-    assert len(lines) == 1 + 12 + 3
-    assert lines[0].split() == ["trial", "state", "score", "members", "seconds", "x", "k", "colour"]
+    assert len(owner.run("trials", "toy")[0].splitlines()) == 1 + 12 + 3
     assert len(owner.run("trials", "toy", "--state", "failed")[0].splitlines()) == 1
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from settling import claim
 from workers import ledger_at, run_workers, toy_spec
 
 from hpo.errors import SpecError
 from hpo.ledger import interventions
-from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, StudyState
@@ -30,7 +30,7 @@ def test_what_is_enqueued_must_fit(database_url: str) -> None:
     spec = toys("given", warm_start={"points": [{"k": 2}]})
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
-        run_until = ledger.claim(spec.name, "w", lease_s=60)  # the point of the warm start
+        held = claim(ledger, study=spec.name)  # the point of the warm start
         before = ledger.snapshot(spec.name)
         for params, text in [
             (
@@ -49,7 +49,7 @@ def test_what_is_enqueued_must_fit(database_url: str) -> None:
         after = ledger.snapshot(spec.name)
         assert len(after.search) == len(before.search) == 1
         number = interventions.enqueue(ledger, spec.name, {"k": 8})
-        ledger.release(run_until)  # type: ignore[arg-type]
+        ledger.release(held)
         run_workers(database_url, spec.name, 1)
         slots = ledger.snapshot(spec.name).search
     assert (slots[0].params["k"], slots[number].params["k"]) == (2, 8)
@@ -78,20 +78,33 @@ def test_the_best_of_another_study_that_fit_are_taken(database_url: str) -> None
         ledger.register(toys("third", **begun, constraints={"energy_pj": most}))
 
 
-def test_costs_that_were_told_wrongly_fail_the_trial(database_url: str) -> None:
-    spec = toy_spec(
-        "half", objective="costly_objective:HalfTheCostObjective", constraints={"n_synapses": 300}
-    )
-    with ledger_at(database_url) as ledger:
-        ledger.register(spec)
-        run_workers(database_url, spec.name, 1)
-        snapshot = ledger.snapshot(spec.name)
+@pytest.mark.parametrize(
+    ("objective", "tables", "said"),
+    [
+        (
+            "costly_objective:HalfTheCostObjective",
+            {"constraints": {"n_synapses": 300}},
+            "cost 'n_synapses': the objective's `costs_of` computed {}, but the trained network "
+            "cost {}. Correct `costs_of`.\n",
+        ),
+        (
+            "odd_objectives:MuteObjective",
+            {"cost": {"name": "energy_pj"}, "budget": {"members": 3}},
+            "cost 'energy_pj': expected a finite number in the objective's `Outcome.info`, got "
+            "None. Put it there in every training.\n",
+        ),
+    ],
+)
+def test_costs_that_are_told_wrongly_or_not_at_all_fail_the_trial(
+    ledger: Ledger, database_url: str, objective: str, tables: dict[str, Any], said: str
+) -> None:
+    ledger.register(toy_spec("odd", objective=objective, pruner={"name": "none"}, **tables))
+    run_workers(database_url, "odd", 1)
+    snapshot = ledger.snapshot("odd")
     assert snapshot.state == StudyState.FAILED
-    k = int(snapshot.search[0].params["k"])
-    assert (snapshot.search[0].message or "").endswith(
-        f"cost 'n_synapses': the objective's `costs_of` computed {50.0 * k}, but the trained "
-        f"network cost {100.0 * k}. Correct `costs_of`.\n"
-    )
+    first, k = snapshot.search[0], int(snapshot.search[0].params["k"])
+    assert (first.message or "").endswith(said.format(50.0 * k, 100.0 * k))
+    assert not first.members, "told of the first network, not of the last"
 
 
 def test_a_dry_run_says_how_much_fits(hpo: Callable[..., str]) -> None:
@@ -107,31 +120,14 @@ def test_a_dry_run_says_how_much_fits(hpo: Callable[..., str]) -> None:
     assert "expected at least 5 of 1,000 uniform draws to fit energy_pj <= 0.5, got 0" in refusal
 
 
-def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(
-    ledger: Ledger, database_url: str
-) -> None:
-    without = {"pruner": {"name": "none"}, "cost": {"name": "energy_pj"}}
-    mute = {"objective": "odd_objectives:MuteObjective", "budget": {"members": 3}}
-    ledger.register(toy_spec("mute", **mute, **without))
-    run_workers(database_url, "mute", 1)
-    snapshot = ledger.snapshot("mute")
-    assert snapshot.state == StudyState.FAILED
-    assert (snapshot.search[0].message or "").endswith(
-        "cost 'energy_pj': expected a finite number in the objective's `Outcome.info`, got None. "
-        "Put it there in every training.\n"
-    )
-    assert not snapshot.search[0].members, "told of the first network, not of the last"
-
-
 def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(golden_copy: str) -> None:
     with ledger_at(golden_copy) as ledger:
         first = ledger.result("front").ranking[0]
         interventions.exclude(ledger, "front", first.number)
         interventions.extend(ledger, "front", 32)
-        claim = ledger.claim("front", "w", lease_s=5)
-        assert isinstance(claim, Claim)
-        past = ledger.history(claim)[first.number]
-        ledger.release(claim)
+        held = claim(ledger, study="front")
+        past = ledger.history(held)[first.number]
+        ledger.release(held)
         snapshot = ledger.result("front")
     assert first.number not in [slot.number for slot in snapshot.front]
     assert past.state == SlotState.EXCLUDED

@@ -1,19 +1,19 @@
-"""The studies that the documentation shows run as it says: real launches, with few trials."""
+"""Studies as the documentation has people begin them: real launches, with few trials."""
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stack import ROOT
+from users import User
+
+from hpo.study.trials import StudyState
 
 SMALL = ["--trials", "2", "--set", "budget.members=1", "--set", "budget.epochs=2"]
-
-
 NARROW = ["--set", "fixed.width=8"]
 OWN = ["--set", "sampler={name='near_best:NearBest', reach=0.1}", "--set", "budget.window=1"]
 
@@ -21,22 +21,30 @@ OWN = ["--set", "sampler={name='near_best:NearBest', reach=0.1}", "--set", "budg
 @pytest.mark.parametrize(
     ("study", "less"), [("conv", []), ("bench", []), ("first", NARROW), ("first", [*NARROW, *OWN])]
 )
-def test_it_is_searched_and_confirmed(
-    study: str, less: list[str], database_url: str, tmp_path: Path
-) -> None:
-    shutil.copytree(ROOT / "docs/examples", tmp_path, dirs_exist_ok=True)
-    command = [sys.executable, "-m", "hpo", "launch", "--study", f"{study}.toml", "--workers", "1"]
-    done = subprocess.run(
-        [*command, *SMALL, *less, "--set", "confirm.members=2"],
-        cwd=tmp_path,
-        env={**os.environ, "HPO_STORAGE": database_url, "HPO_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"{study}: confirmed " in done.stdout
-    assert "on 2 fresh seeds" in done.stdout
-    assert " on 1 worker that had trials, " in done.stdout
-    assert (tmp_path / f"{study}-report.html").exists()
+def test_an_example_is_searched_and_confirmed(study: str, less: list[str], user: User) -> None:
+    shutil.copytree(ROOT / "docs/examples", user.directory, dirs_exist_ok=True)
+    line = ("launch", "--study", f"{study}.toml", "--workers", "1", *SMALL, *less)
+    out, _ = user.run(*line, "--set", "confirm.members=2")
+    assert f"{study}: confirmed " in out
+    assert "on 2 fresh seeds" in out
+    assert " on 1 worker that had trials, " in out
+    assert (user.directory / f"{study}-report.html").exists()
+
+
+def write_sines(path: Path) -> None:
+    """Noisy sines of two frequencies, two channels, labelled by name."""
+    y = np.arange(62) % 2
+    t = np.arange(24)[:, np.newaxis] + np.array([0.0, 3.0])
+    x = np.sin(0.3 * (1 + 2 * y[:, np.newaxis, np.newaxis]) * t)
+    np.savez(path, x=x + 0.1 * np.random.default_rng(0).normal(size=x.shape), y=y)
+
+
+def test_two_commands_lead_from_a_file_of_ones_own_to_a_confirmed_result(user: User) -> None:
+    write_sines(user.directory / "sines.npz")
+    user.run("new", "study", "sines", "--data", "sines.npz")
+    out, _ = user.run("launch", "sines.toml", "--quick", "--workers", "1")
+    snapshot = user.snapshot("sines-quick")
+    assert snapshot.state == StudyState.DONE
+    assert re.search("sines-quick: confirmed .*\n  95 % interval .* 31 series ", out)
+    scored = sorted(network.info["n_scored"] for network in snapshot.search[0].members)
+    assert scored == [6, 6, 6, 6, 7], "five folds of 31"

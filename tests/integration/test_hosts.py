@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from servers import connect
-from workers import start_worker, table, toy_spec, undisturbed, wait_until
+from workers import ended, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
@@ -41,13 +41,6 @@ datetime.datetime = Wrong
 
 def start(url: str, name: str, code: str = "", lease_s: int = 1) -> subprocess.Popen[str]:
     return start_worker(url, "--study", "toy", "--name", name, f"--lease={lease_s}", code=code)
-
-
-def ended(worker: subprocess.Popen[str]) -> str:
-    """What it has said when it has ended in order."""
-    _, said = worker.communicate(timeout=120)
-    assert worker.returncode == 0, said
-    return said
 
 
 # --- memory --------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from gates import Gate
 from servers import connect
-from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
+from settling import claim
+from workers import ended, kill, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
@@ -64,8 +64,7 @@ class Scene:
         open_gate()
         wait_until(lambda: slot(self.ledger).worker == "heir", LEASE_S + HEIR_S)
         assert time.monotonic() - killed_s < LEASE_S + HEIR_S
-        _, said = heir.communicate(timeout=60)
-        assert heir.returncode == 0, said
+        said = ended(heir)
         assert self.ledger.snapshot("killed").state == StudyState.DONE
         return said
 
@@ -134,9 +133,7 @@ def test_between_a_failed_trial_and_the_verdict_on_its_study(
         kill(victim, signal.SIGKILL)
         gate.cut()
     assert scene.ledger.snapshot("killed").state == StudyState.OPEN
-    heir = scene.start("heir")
-    _, said = heir.communicate(timeout=60)
-    assert heir.returncode == 0, said
+    ended(scene.start("heir"))
     snapshot = scene.ledger.snapshot("killed")
     assert snapshot.state == StudyState.FAILED
     assert [slot.worker for slot in snapshot.search] == ["victim"] * 3
@@ -146,15 +143,13 @@ def test_before_a_suggestion_that_many_others_wait_for(scene: Scene, database_ur
     """They wait for it a while, then work it out themselves, all at about the same moment."""
     spec = toy_spec("killed", budget={"trials": 8, "window": 6, "members": 1})
     scene.ledger.register(spec)
-    dead = scene.ledger.claim("killed", "dead", lease_s=3600)
-    assert isinstance(dead, Claim)
+    claim(scene.ledger, "dead", study="killed", lease_s=3600)
     workers = [scene.start(f"waiter-{k}") for k in range(3)]
     wait_until(lambda: scene.ledger.snapshot("killed").settled == 5)
     assert not scene.ledger.snapshot("killed").search[0].params
     scene.ledger.release_lost("dead")
     for worker in workers:
-        _, said = worker.communicate(timeout=60)
-        assert worker.returncode == 0, said
+        ended(worker)
     alone = toy_spec("undisturbed", budget={"trials": 8, "window": 6, "members": 1})
     snapshot = scene.ledger.snapshot("killed", curves=True)
     assert table(snapshot) == undisturbed(database_url, alone)
@@ -172,12 +167,9 @@ def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
         victim = scene.start("victim", code=code)
         gate.wait()
         victim.send_signal(signal.SIGSTOP)
-    heir = scene.start("heir")
-    _, heard = heir.communicate(timeout=60)
-    assert heir.returncode == 0, heard
+    ended(scene.start("heir"))
     victim.send_signal(signal.SIGCONT)
-    _, said = victim.communicate(timeout=60)
-    assert victim.returncode == 0, said
+    ended(victim)
     snapshot = scene.ledger.snapshot("killed", curves=True)
     assert [s.worker for s in snapshot.confirm] == ["heir", "heir"]
     assert table(snapshot) == undisturbed(database_url, toy_spec("undisturbed", **tables))
@@ -196,9 +188,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
         wait_until(lambda: (read(kept).scalar() or 0) >= 3)
         kill(victim, signal.SIGKILL)
         member, epochs = read("SELECT member, cardinality(curve) FROM hpo_ledger.checkpoints").one()
-        heir = scene.start("heir", code=EPOCHS_TOLD)
-        _, said = heir.communicate(timeout=60)
-        assert heir.returncode == 0, said
+        said = ended(scene.start("heir", code=EPOCHS_TOLD))
         trained = [line.split()[1:] for line in said.splitlines() if line.startswith("trains ")]
         assert trained[0] == [str(epochs + 1), "6"]
         assert read(kept).scalar() is None, "a settled trial needs no checkpoint"

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 import pytest
-from settling import claim, finish
+from settling import claim, finish, run
 from workers import toy_spec
 
 from hpo.errors import StudyError
@@ -42,28 +42,22 @@ def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
     assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
 
 
-def run(ledger: Ledger) -> None:
-    """Settle whatever there is to claim."""
-    while isinstance(held := ledger.claim("toy", "w", lease_s=60), Claim):
-        finish(ledger, held, score=0.5 + held.number % 7 / 100)
-
-
 def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
     spec = toy_spec(budget={"trials": 10})
     assert ledger.register(spec) == "created"
     run(ledger)
     snapshot = ledger.result("toy")
     assert snapshot.state == StudyState.DONE
-    assert [c.source for c in snapshot.confirmations] == [6, 5]
-    assert [slot.number for slot in snapshot.confirm] == [15, 16, 17, 18, 19, 20]
+    assert [c.source for c in snapshot.confirmations] == [3, 6]
+    assert [slot.number for slot in snapshot.confirm] == [9, 10, 11, 18, 19, 20]
     assert all(c.complete for c in snapshot.confirmations)
     assert ledger.register(spec) == "continued"
-    assert ledger.register(toy_spec(budget={"trials": 14})) == "extended"
+    assert ledger.register(toy_spec(budget={"trials": 15})) == "extended"
     assert ledger.snapshot("toy").state == StudyState.OPEN
     run(ledger)
     snapshot = ledger.result("toy")
-    assert len(snapshot.search) == 14
-    assert [c.source for c in snapshot.confirmations] == [6, 13]
+    assert len(snapshot.search) == 15
+    assert [c.source for c in snapshot.confirmations] == [3, 14]
 
 
 def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 from dashboards import dashboard
-from processes import free_port
+from processes import free_port, listens
 from required import program
 from servers import connect
 from stack import ROOT
@@ -51,11 +50,6 @@ def service(*line: object, port: int) -> Iterator[None]:
             yield
         finally:
             running.terminate()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_alerts_fire_and_the_board_shows_something(

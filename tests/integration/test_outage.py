@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from servers import cut_off
-from workers import kill, ledger_at, start_worker, toy_spec, wait_until
+from workers import ended, kill, ledger_at, start_worker, toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
@@ -39,13 +39,6 @@ def ledger(url: str) -> Iterator[Ledger]:
 
 def start(url: str, name: str) -> subprocess.Popen[str]:
     return start_worker(url, "--study", "toy", "--name", name, f"--lease={LEASE_S}")
-
-
-def ended(worker: subprocess.Popen[str]) -> str:
-    """What it has said when it has ended in order."""
-    _, said = worker.communicate(timeout=60)
-    assert worker.returncode == 0, said
-    return said
 
 
 def check_untouched(ledger: Ledger) -> None:

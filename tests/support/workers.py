@@ -79,8 +79,14 @@ def run_workers(url: str, study: str, count: int, *arguments: str, timeout_s: fl
     line = ("--study", study, *arguments)
     workers = [start_worker(url, *line) for _ in range(count)]
     for worker in workers:
-        _, errors = worker.communicate(timeout=timeout_s)
-        assert worker.returncode == 0, errors
+        ended(worker, timeout_s)
+
+
+def ended(worker: subprocess.Popen[str], timeout_s: float = 120) -> str:
+    """Wait for the end of a worker, which is in order, and return what it had said."""
+    _, said = worker.communicate(timeout=timeout_s)
+    assert worker.returncode == 0, said
+    return said
 
 
 def kill(worker: subprocess.Popen[str], signum: int = signal.SIGKILL) -> str:
