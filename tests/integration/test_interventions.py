@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import optuna
 import pytest
@@ -13,17 +14,19 @@ import sqlalchemy as sa
 from settling import claim, decide, finish, run
 from workers import kill, start_worker, toy_spec, wait_until
 
+from hpo.cli import main
 from hpo.errors import StudyError
 from hpo.ledger import interventions, schema
 from hpo.ledger.claims import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
+from hpo.study import file
 from hpo.study.trials import Phase, SlotState, StudyState
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
-# --- exclude ----------------------------------------------------------------------------------
+# --- exclude ---------------------------------------------------------------------------------
 
 
 def test_an_excluded_trial_counts_for_later_trials_alone(ledger: Ledger, storage: Storage) -> None:
@@ -102,7 +105,7 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
         assert text in said
 
 
-# --- retry ------------------------------------------------------------------------------------
+# --- retry -----------------------------------------------------------------------------------
 
 
 def test_a_retried_trial_counts_for_later_trials_alone(ledger: Ledger, storage: Storage) -> None:
@@ -200,7 +203,7 @@ def test_resuming_a_failed_study_accepts_its_failures(
     assert "study 'toy': it is done already, and no worker claims its trials." in refused
 
 
-# --- stop, resume, delete: with real workers --------------------------------------------------
+# --- stop, resume, delete: with real workers -------------------------------------------------
 
 
 def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
@@ -277,7 +280,7 @@ def test_a_serving_worker_outlives_a_study_deleted_in_the_dashboard(
     assert "leaving out study toy: study 'toy': deleted from Optuna's tables" in said
 
 
-# --- extend -----------------------------------------------------------------------------------
+# --- extend ----------------------------------------------------------------------------------
 
 
 def test_extending_during_a_confirmation_leaves_no_partial_one(
@@ -303,3 +306,47 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     with pytest.raises(LeaseLostError):
         ledger.settle(running, End(state=SlotState.COMPLETE, score=0.5))
     assert "budget.trials: expected at least " in hpo("extend", "toy", "--trials", "2", status=1)
+
+
+# --- what people did is written down, and shown whatever they call themselves ---------------------
+
+
+def test_names_of_people_are_shown_as_they_can_be(
+    ledger: Ledger, storage: Storage, hpo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "\x1b[31mevil\nline\udcff" + 99 * "x")
+    ledger.register(toy_spec())
+    (event,) = ledger.events(9)
+    assert event.who == ("?[31mevil?line?" + 99 * "x")[:80]
+    assert event.who in hpo("storage", "log")
+    interventions.delete_study(ledger, "toy")
+    ledger.register(toy_spec())
+    assert [e.what for e in ledger.events(9, "toy")] == ["submitted"], "of the one that is there"
+    assert len(ledger.events(9)) == 3
+    with storage.engine.begin() as connection:  # whoever has the workers' password can
+        sql = "INSERT INTO hpo_ledger.events (who, what, study) VALUES (E'\\x1b[2J', 'x', 'y')"
+        connection.execute(sa.text(sql))
+    assert "?[2J" in hpo("storage", "log")
+
+
+def test_a_study_that_nobody_could_be_started_for_is_withdrawn(
+    ledger: Ledger,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Standing workers would take it; one that was there before stays."""
+    study = tmp_path / "toy.toml"
+    study.write_text(file.dumps(toy_spec()))
+    monkeypatch.setenv("PATH", str(tmp_path))  # without sbatch
+    slurm = ["--executor", "slurm", "--workers", "1", "--no-report", "--storage", database_url]
+    line = ["launch", "--study", str(study), *slurm]
+    assert main.main(line) == 1
+    assert "toy: removed again, since no worker could start" in capsys.readouterr().err
+    assert not ledger.studies()
+    ledger.register(toy_spec())
+    assert main.main(line) == 1
+    assert "removed again" not in capsys.readouterr().err
+    assert [study.name for study in ledger.studies()] == ["toy"]
+    assert [event.what for event in ledger.events(9)] == ["submitted", "withdrawn", "submitted"]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy as sa
+from servers import connect
 from settling import claim, finish, run
 from workers import toy_spec
 
-from hpo.errors import StudyError
+from hpo.errors import StorageError, StudyError
 from hpo.ledger.claims import Claim, End, Over, Wait
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage
+from hpo.ledger.schema import SCHEMA_VERSION
+from hpo.postgres.connect import Storage, open_storage
 from hpo.study.trials import SlotState, StudyState
 
 
@@ -52,12 +56,12 @@ def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
     assert [slot.number for slot in snapshot.confirm] == [9, 10, 11, 18, 19, 20]
     assert all(c.complete for c in snapshot.confirmations)
     assert ledger.register(spec) == "continued"
-    assert ledger.register(toy_spec(budget={"trials": 15})) == "extended"
+    assert ledger.register(toy_spec(budget={"trials": 21})) == "extended"
     assert ledger.snapshot("toy").state == StudyState.OPEN
     run(ledger)
     snapshot = ledger.result("toy")
-    assert len(snapshot.search) == 15
-    assert [c.source for c in snapshot.confirmations] == [3, 14]
+    assert len(snapshot.search) == 21
+    assert [c.source for c in snapshot.confirmations] == [3, 20]
 
 
 def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
@@ -136,3 +140,40 @@ def test_who_is_not_the_first_looks_again_which_study_has_the_fewest(
         "toy: another worker was faster", stale=True
     )
     assert isinstance(other.claim("toy", "v", lease_s=60, at_work=1), Claim)
+
+
+def content(url: str) -> dict[str, Any]:
+    """Every row of every table of ours and of Optuna's, and every column."""
+    with connect(url) as connection:
+        columns = connection.execute(
+            "SELECT table_schema, table_name, column_name FROM information_schema.columns "
+            "WHERE table_schema IN ('public', 'hpo_ledger') ORDER BY 1, 2, 3"
+        ).fetchall()
+        names = {f"{schema}.{name}" for schema, name, _ in columns}
+        rows = {n: connection.execute(f"SELECT * FROM {n}").fetchall() for n in sorted(names)}
+    return {"columns": columns, **rows}
+
+
+@pytest.mark.parametrize(
+    ("version", "todo"),
+    [
+        (300, "No release changes older tables: use another database, or the release that made"),
+        (SCHEMA_VERSION + 1, "Update this installation: a newer one has used the database."),
+    ],
+)
+def test_a_database_of_another_version_is_refused_in_words_and_left_as_it_is(
+    database_url: str, version: int, todo: str
+) -> None:
+    said = f"expected tables of version {SCHEMA_VERSION}, got version={version}. {todo}"
+    with open_storage(database_url) as storage:
+        ledger = Ledger(storage)
+        ledger.register(toy_spec())
+        with storage.engine.begin() as connection:
+            connection.execute(sa.text(f"UPDATE hpo_ledger.version SET version = {version}"))
+            connection.execute(sa.text("DROP TABLE hpo_ledger.events"))
+        before = content(database_url)
+        with pytest.raises(StorageError, match=re.escape(said)):
+            ledger.claim("toy", "w", lease_s=60)
+        with pytest.raises(StorageError, match=re.escape(said)):
+            Ledger(storage)
+    assert content(database_url) == before

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from workers import kill, start_worker, toy_spec, wait_until
+from workers import kill, run_workers, start_worker, table, toy_spec, wait_until
 
+from hpo.errors import StudyError
+from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.trials import StudyState
+from hpo.study.trials import StudySnapshot, StudyState
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
@@ -88,3 +92,59 @@ def test_the_heartbeat_file_is_touched_while_the_database_answers(
     os.kill(worker.pid, signal.SIGCONT)
     kill(worker, signal.SIGTERM)
     assert worker.returncode == 0
+
+
+# --- priorities: nothing else depends on them -----------------------------------------------------
+
+SMALL = {"budget": {"trials": 12, "members": 1, "epochs": 3}, "confirm": None}
+
+
+def begun(*snapshots: StudySnapshot) -> list[tuple[datetime, str]]:
+    """When every trial was begun, and its study, in that order."""
+    return sorted((slot.started_at, s.spec.name) for s in snapshots for slot in s.search)
+
+
+def test_a_priority_set_in_the_middle_counts_from_the_next_trial_on(
+    ledger: Ledger, database_url: str, hpo: Callable[..., str]
+) -> None:
+    for name in ("a", "b"):
+        ledger.register(toy_spec(name, **SMALL, fixed={"sleep_s": 0.05}))
+    worker = start_worker(database_url)
+    wait_until(lambda: ledger.snapshot("b").settled >= 3, 120)
+    before = ledger.snapshot("b").now
+    assert hpo("priority", "b", 2) == "b: priority 2 (was 0)\n"
+    after = ledger.snapshot("b").now
+    wait_until(lambda: all(s.state == StudyState.DONE for s in ledger.studies()), 120)
+    kill(worker, signal.SIGTERM)
+    a, b = (ledger.snapshot(name, curves=True) for name in ("a", "b"))
+    shared = [name for at, name in begun(a, b) if at < before]
+    assert shared == (["a", "b"] * 12)[: len(shared)], "equal priorities share"
+    rest = [name for at, name in begun(a, b) if at > after][1:]  # the first was chosen before
+    assert rest == sorted(rest, reverse=True) != [], "b first, until it is done"
+    ledger.register(toy_spec("alone", **SMALL))
+    run_workers(database_url, "alone", 1)
+    assert table(b) == table(ledger.snapshot("alone", curves=True)), "scheduling alone"
+
+
+def test_it_is_shown_noted_and_travels_with_backups(
+    ledger: Ledger, storage: Storage, hpo: Callable[..., str], tmp_path: Path
+) -> None:
+    ledger.register(toy_spec())
+    assert "priority" not in hpo("studies")
+    assert hpo("priority", "toy") == "toy: priority 0\n"
+    assert json.loads(hpo("priority", "toy", -3, "--json"))["priority"] == -3
+    assert hpo("priority", "toy", -3) == "toy: priority -3\n", "nothing has changed"
+    assert hpo("studies").splitlines()[0].split()[-1] == "priority"
+    assert json.loads(hpo("status", "--json"))["studies"][0]["priority"] == -3
+    assert [e.what for e in ledger.events(9)] == ["submitted", "priority -3 (was 0)"]
+    backup.export(storage, "toy", tmp_path / "toy.jsonl")
+    backup.restore(storage, tmp_path / "toy.jsonl", "copy")
+    assert hpo("priority", "--study", "copy") == "copy: priority -3\n"
+    assert hpo("priority", "copy", 0) == "copy: priority 0 (was -3)\n"
+    assert {s.name: s.priority for s in ledger.studies()} == {"toy": -3, "copy": 0}
+    with pytest.raises(StudyError) as caught:
+        interventions.prioritise(ledger, "toy", 1001)
+    assert str(caught.value) == (
+        "study 'toy': priority=1001 is out of range. Take a number from -1000 to 1000: their order "
+        "counts."
+    )

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from workers import kill, start_worker, toy_spec, wait_until
+from workers import kill, run_workers, start_worker, toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
 
@@ -59,3 +59,19 @@ def test_a_name_that_cannot_be_printed_is_refused(database_url: str) -> None:
     _, said = worker.communicate(timeout=30)
     assert (worker.returncode, "Traceback" in said) == (1, False)
     assert r"at most 200 printable characters, got 'a\x1b" in said
+
+
+def test_a_worker_computes_with_one_thread(
+    ledger: Ledger, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one worker per core."""
+    for library in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
+        monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
+    budget = {"trials": 1, "members": 1, "epochs": 1}
+    ledger.register(
+        toy_spec(objective="odd_objectives:ThreadsObjective", budget=budget, confirm=None)
+    )
+    run_workers(database_url, "toy", 1)
+    [slot] = ledger.snapshot("toy").search
+    assert slot.members, slot.message
+    assert dict(slot.members[0].info) == {"torch": 1, "numba": 1}

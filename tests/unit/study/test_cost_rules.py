@@ -206,15 +206,18 @@ def test_each_cost_in_turn_has_its_cheapest_confirmed(top: int, expected: list[i
     assert pareto.headline(spec, tested) == tested[1], "the cheapest is so by the first cost"
 
 
-def test_what_missed_the_reported_score_comes_last_the_nearest_first() -> None:
-    spec = two(reported=REPORTED, confirm={"top": 9, "members": 3})
-    assert numbers(pareto.order(spec, POINTS)) == [5, 4, 1, 0, 6, 7]
-
-
-def test_without_a_reported_score_the_most_accurate_come_first() -> None:
-    assert numbers(pareto.order(two(), POINTS)) == [0, 1, 4, 5, 6, 7]
-    none = two(reported={**REPORTED, "score": 0.99})
-    assert numbers(pareto.order(none, POINTS)) == [0, 1, 4, 5, 6, 7]
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ({"reported": REPORTED, "confirm": {"top": 9, "members": 3}}, [5, 4, 1, 0, 6, 7]),
+        ({}, [0, 1, 4, 5, 6, 7]),
+        ({"reported": {**REPORTED, "score": 0.99}}, [0, 1, 4, 5, 6, 7]),
+    ],
+)
+def test_what_missed_the_reported_score_comes_last_and_without_one_accuracy_decides(
+    tables: dict[str, Any], expected: list[int]
+) -> None:
+    assert numbers(pareto.order(two(**tables), POINTS)) == expected
 
 
 def fresh(source: int, mean: float, costs: tuple[float, ...]) -> Confirmation:
