@@ -1,4 +1,4 @@
-"""Sphinx: how the documentation is built (`make docs`). Nothing is fetched from the network."""
+"""Configuration of Sphinx for `make docs`. It fetches nothing from the network."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ extensions = [
 ]
 exclude_patterns = ["_build", "examples"]
 
-nb_execution_mode = "off"  # `python docs/notebook.py` runs it, and keeps what it shows
+nb_execution_mode = "off"  # `python docs/notebook.py` runs it and keeps the output
 suppress_warnings = ["mystnb.unknown_mime_type"]  # figures of plotly: their pictures are shown
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 html_math_renderer = "mathml"
 copybutton_prompt_text = "$ "
-copybutton_only_copy_prompt_lines = True  # of a console block its commands, not what they print
+copybutton_only_copy_prompt_lines = True  # copy commands of a console block, not their output
 myst_heading_anchors = 4  # links to headings are checked
 myst_links_external_new_tab = False
 
@@ -44,7 +44,7 @@ python_use_unqualified_type_names = True
 add_module_names = False
 
 nitpicky = True
-nitpick_ignore_regex = [  # names of other projects, whose inventories would have to be fetched
+nitpick_ignore_regex = [  # names of other projects: their inventories are on the network
     (
         "py:.*",
         r"(go|np|numpy|pd|torch|pydantic|annotated_types|typing|pathlib|collections|abc|enum)\..*",

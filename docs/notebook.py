@@ -1,10 +1,10 @@
-"""Runs the notebook of the documentation anew, and keeps what it shows; needs chromium.
+"""Run the notebook of the documentation again and keep its output; needs chromium.
 
 PYTHONPATH=tests/support python docs/notebook.py
 
-It is run in an empty directory, on an embedded server of its own. Beside each figure a picture of
-it is kept, for pages without plotly; paths and the host's name are replaced,
-and what a busy machine is waited for is left out.
+It runs in an empty directory, on an embedded server of its own. Each figure also gets a picture,
+for pages without plotly. Paths and the host's name are replaced, and messages about waiting left
+out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WIDTH = 800
 
 
 def main() -> None:
-    """Run it and write it."""
+    """Run the notebook and write it."""
     book = nbformat.read(BOOK, as_version=4)
     with tempfile.TemporaryDirectory() as home:
         os.chmod(home, 0o755)  # PostgreSQL runs as another account where this runs as root
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def picture(browser: Browser, figure: object) -> str:
-    """A figure as a PNG, in Base64."""
+    """Return a figure as a PNG, in Base64."""
     drawn = plotly.io.from_json(json.dumps(figure), skip_invalid=True)
     page = browser.new_page(viewport={"width": WIDTH, "height": 600})
     page.set_content(drawn.to_html(include_plotlyjs=True, config={"displayModeBar": False}))

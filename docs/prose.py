@@ -1,8 +1,8 @@
-"""How pages read: words, words a sentence, and the sentences that are too long.
+"""Count words and words per sentence of the pages, and list the sentences that are too long.
 
-``python docs/prose.py [PAGE ...]`` prints a line per page (all pages and README without arguments),
-and every sentence above 35 words. Sentences are those outside code, tables and headings; words are
-all that have a letter or a digit, and the total leaves out records and changelog.
+``python docs/prose.py [PAGE ...]`` prints a line per page (without arguments, for all pages and
+README), and every sentence above 35 words. Sentences exclude code, tables and headings. Words have
+a letter or a digit, and the total excludes records and changelog.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 35
-"""Words of a sentence, at most."""
+"""Most words in a sentence."""
 RECORDS = ("docs/records/", "docs/changelog.md", "docs/reproduction/")
-"""Pages that keep details for whom they concern; they are not counted among the words."""
+"""Pages with details; they are not in the total of words."""
 MOST = 25_000
-"""Words of all other pages, at most."""
+"""Most words of all other pages."""
 
 _CODE = re.compile(r"^(```|~~~|:::).*?^\1[^\n]*$", re.MULTILINE | re.DOTALL)
 _NOT_PROSE = re.compile(r"^(\s*\||#|<!--|!\[|    |\(.*\)=$|:\w+:)")
@@ -30,17 +30,17 @@ _END = re.compile(r"(?<=[.!?:])[)*\"”]*\s+(?=[\W\d]*[A-ZÄÖÜ*\"“(`]|x )")
 
 def paragraphs(text: str) -> list[str]:
     """Return the paragraphs and list items of a Markdown page, as plain text."""
-    found: list[str] = []
+    texts: list[str] = []
     going = False
     for line in _CODE.sub("", text).splitlines():
         if not line.strip() or (_NOT_PROSE.match(line) and not (going and line.startswith("  "))):
             going = False
             continue
         if _ITEM.match(line) or not going:
-            found.append("")
-        found[-1] += " " + _ITEM.sub("", line)
+            texts.append("")
+        texts[-1] += " " + _ITEM.sub("", line)
         going = True
-    return [_INLINE.sub("x", _LINK.sub(r"\1", one)).replace("**", "").strip() for one in found]
+    return [_INLINE.sub("x", _LINK.sub(r"\1", one)).replace("**", "").strip() for one in texts]
 
 
 def sentences(text: str) -> list[str]:
@@ -71,8 +71,10 @@ def words(page: Path) -> int:
 @cache
 def total() -> int:
     """Return the words of README and documentation, without ``RECORDS``."""
-    told = (page for page in pages() if not page.relative_to(ROOT).as_posix().startswith(RECORDS))
-    return sum(map(words, told))
+    counted = (
+        page for page in pages() if not page.relative_to(ROOT).as_posix().startswith(RECORDS)
+    )
+    return sum(map(words, counted))
 
 
 def main(arguments: list[str]) -> int:

@@ -1,9 +1,8 @@
-"""Run the console blocks of a page again, and put what they print into the page.
+"""Run the console blocks of a page again, and write their output into the page.
 
-``python docs/record.py docs/tutorial/first-study.md`` runs every block of ``console`` whose first
-line begins with ``$ ``, one after the other, in an empty directory with the files of
-``docs/examples`` and on an embedded server of its own. Where a block has a line ``…``, as many
-lines are kept before and after it as there were.
+``python docs/record.py docs/tutorial/first-study.md`` runs every ``console`` block that begins with
+``$ ``, one after the other, in an empty directory with the files of ``docs/examples`` and on an
+embedded server of its own. A line ``…`` in a block keeps the numbers of lines before and after it.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ def record(page: Path) -> None:
         work = Path(home, "work")
         copytree(DOCS / "examples", work, ignore=lambda *_: ["__pycache__"])
         text = BLOCK.sub(lambda block: _run(block[0], work), page.read_text(encoding="utf-8"))
-        _answered("hpo storage stop", "", work)
+        _answer("hpo storage stop", "", work)
     page.write_text(text, encoding="utf-8")
 
 
 def _run(block: str, work: Path) -> str:
     parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
-    return "".join(_answered(*part.partition("\n")[::2], work) for part in parts)
+    return "".join(_answer(*part.partition("\n")[::2], work) for part in parts)
 
 
-def _answered(command: str, before: str, work: Path) -> str:
+def _answer(command: str, before: str, work: Path) -> str:
     print(f"$ {command}", file=sys.stderr)
     done = subprocess.run(
         ["bash", "-c", f'hpo() {{ {shlex.quote(sys.executable)} -m hpo "$@"; }}; {command}'],

@@ -1,4 +1,4 @@
-"""Takes the pictures of dashboard and report for the documentation.
+"""Take the pictures of dashboard and report for the documentation.
 
 They show the finished study seqdigits; the home page has five small ones, on a server of its own.
 

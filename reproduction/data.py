@@ -95,7 +95,7 @@ def read(path: Path) -> StudySnapshot:
     tree = json.loads(path.read_text(encoding="utf-8"))
     if tree.get("format") != FORMAT:
         raise ValueError(
-            f"{path}: `format == {FORMAT}` must hold, but got format={tree.get('format')!r}. "
+            f"{path}: expected `format == {FORMAT}`, got format={tree.get('format')!r}. "
             f"Run that study again: make reproduce"
         )
     created, now = (datetime.fromisoformat(tree[key]) for key in ("created_at", "now"))

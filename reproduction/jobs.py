@@ -134,8 +134,8 @@ def chosen(figure: str | None) -> list[Job]:
     """
     if figure is not None and figure not in FIGURES:
         raise HpoError(
-            f"FIG={figure}: a figure of the reproduction must hold, but got {figure!r}. "
-            f"Valid: {', '.join(FIGURES)}. Without FIG, everything is run."
+            f"FIG={figure}: expected a figure of the reproduction ({', '.join(FIGURES)}), got "
+            f"{figure!r}. Leave FIG out to run all."
         )
     return [job for job in JOBS if figure in (None, job.figure)]
 

@@ -101,7 +101,7 @@ def draw(docs: Path) -> None:
     folder = docs / FOLDER
     studies = data.read_all(folder, [job.name for job in jobs.JOBS])
     if not studies:
-        raise HpoError(f"{folder}: data must be there, but there are none. Run: make reproduce")
+        raise HpoError(f"{folder}: no data. Run: make reproduce")
     for job in jobs.JOBS:  # a figure that was declared anew is drawn anew
         spec = job.declared
         if job.name in studies and spec.hash == studies[job.name].spec.hash:

@@ -20,7 +20,7 @@ def _restore(
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Register with Sphinx, around Napoleon, whose handler has the priority 500."""
+    """Register with Sphinx, around Napoleon's handler, of priority 500."""
     app.connect("autodoc-process-docstring", _keep, priority=400)
     app.connect("autodoc-process-docstring", _restore, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -37,9 +37,9 @@ MEANINGS = {
     "Dimension.choices": "in place of a range: the values, in any order",
     "Racing.rungs": "numbers of networks after which a trial is compared with those before it",
     "Stop.target": "a complete trial has this score, or a better one",
-    "Stop.patience": "so many trials in a row were not better than the best before them",
-    "Stop.max_epochs": "so many epochs were trained in the search",
-    "WarmStart.study": "another study of the same database, whose best trials are the points",
+    "Stop.patience": "trials in a row without a better score",
+    "Stop.max_epochs": "epochs trained in the search",
+    "WarmStart.study": "another study in the same database; its best trials are the points",
     "WarmStart.top": "how many trials of `study`; 5 without it",
     "Reported.score": "the published score",
     "Reported.std": "its standard deviation",
@@ -66,51 +66,51 @@ MEANINGS = {
     "decides what is cheapest",
     "TaskParams.name": "the task",
 }
-"""What the models do not say themselves."""
+"""Meanings of keys without a description in their model."""
 
 LIMITS = (("Ge", "≥"), ("Gt", ">"), ("Le", "≤"), ("Lt", "<"))
 
 
 def tables(spec: type[BaseModel] = StudySpec) -> dict[str, type[BaseModel]]:
-    """Key of a study file -> the model of its table, as far as the model of the whole knows it."""
-    found = {}
+    """Return the models of the tables that the study's model has, by key of the study file."""
+    by_key = {}
     for key, field in spec.model_fields.items():
         if model := _model(field.annotation):
-            found[key] = model
-    return found
+            by_key[key] = model
+    return by_key
 
 
 @cache
 def models() -> dict[str, type[BaseModel]]:
-    """What has a table of keys, by the name in its mark."""
-    found = {"study": StudySpec, "space": Dimension, **tables()}
-    curve = _model(found["sweep"].model_fields["curves"].annotation)
-    found |= {"sweep.curves": curve, "range": _model(curve.model_fields["range"].annotation)}
-    found["figure.reference"] = _model(Figure.model_fields["reference"].annotation)
+    """Return all models with a table of keys, by the name in its mark."""
+    by_name = {"study": StudySpec, "space": Dimension, **tables()}
+    curve = _model(by_name["sweep"].model_fields["curves"].annotation)
+    by_name |= {"sweep.curves": curve, "range": _model(curve.model_fields["range"].annotation)}
+    by_name["figure.reference"] = _model(Figure.model_fields["reference"].annotation)
     for name in objectives.BUILT_IN:
         objective = objectives.load(name)
-        found |= {f"task {task}": model for task, model in objective.tasks.items()}
-        found[name] = objective.Params
+        by_name |= {f"task {task}": model for task, model in objective.tasks.items()}
+        by_name[name] = objective.Params
     if model := objectives.load("spintronic").variability:
-        found["variability"] = model
-    return found
+        by_name["variability"] = model
+    return by_name
 
 
 def keys(name: str) -> str:
-    """The table of the keys of one model."""
+    """Return the table of the keys of one model."""
     apart = {"study": {*tables(), "task", "fixed", "space", "variability", "constraints"}}
     in_other_tables = {"epochs", "variability"} if name in objectives.BUILT_IN else set()
     return _table(models()[name], without=apart.get(name, in_other_tables))
 
 
 def costs(name: str) -> str:
-    """The table of what an objective declares as costs."""
+    """Return the table of an objective's costs."""
     rows = [f"| `{key}` | {_worded(text)} |" for key, text in objectives.load(name).costs.items()]
     return "\n".join(["| cost | meaning |", "|---|---|", *rows])
 
 
 def _model(annotation: Any) -> Any:
-    """The model within an annotation: of ``Racing | None``, of ``tuple[Curve, ...]``."""
+    """Return the model within an annotation such as ``Racing | None``, ``tuple[Curve, ...]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) is dict:
@@ -128,10 +128,10 @@ def _table(model: type[BaseModel], without: set[str] | None = None) -> str:
 
 
 def meaning(model: type[BaseModel], name: str) -> str:
-    """What a key means: its description, the docstring below it, or ``MEANINGS``; else nothing."""
+    """Return the meaning of a key: ``MEANINGS``, its description or docstring; else nothing."""
     for owner in model.__mro__:
-        if found := MEANINGS.get(f"{owner.__name__}.{name}"):
-            return found.replace("|", "\\|")
+        if text := MEANINGS.get(f"{owner.__name__}.{name}"):
+            return text.replace("|", "\\|")
     if text := model.model_fields[name].description:
         return _worded(text)
     for owner in model.__mro__:

@@ -48,8 +48,8 @@ class ConvObjective(Objective):
             return file.getvalue()
 
         def accuracy():
-            found = network(torch.from_numpy(split.score.x).mT).argmax(1)
-            return (found == torch.from_numpy(split.score.label)).double().mean().item()
+            predicted = network(torch.from_numpy(split.score.x).mT).argmax(1)
+            return (predicted == torch.from_numpy(split.score.label)).double().mean().item()
 
         while epoch < params.epochs:
             order = stream(member_seed, f"batch order/{epoch}").permutation(len(split.train))

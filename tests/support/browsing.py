@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-sync",
 )
 PATIENCE_MS = 60_000
-"""For what a person would see within seconds, on a busy machine."""
+"""Patience on a busy machine with what a person would see within seconds."""
 _WATCH = """
 window.violations = [];
 document.addEventListener(
@@ -47,20 +47,20 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Watched:
-    """A page, and what went wrong on it."""
+    """A page, and the errors on it."""
 
     page: Page
     troubles: list[str] = field(default_factory=list)
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
-        """Wait for a condition, asking seldom: the page draws with the same processor."""
+        """Wait for a condition; check it seldom, since the page needs the same processor."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, (self.page.url, [*self.cards()], self.troubles)
             self.page.wait_for_timeout(500)
 
     def follow(self, path: str) -> None:
-        """Go to a path of the page that is there, as its own links do, without loading it anew."""
+        """Go to a path within the loaded page, as its own links do."""
         self.page.evaluate(
             """path => {
               history.pushState({}, "", path);
@@ -70,24 +70,24 @@ class Watched:
         )
 
     def violations(self) -> list[str]:
-        """What the content security policy refused since the page was loaded."""
+        """Return what the content security policy refused since the page was loaded."""
         return list(self.page.evaluate("window.violations"))
 
     def cards(self) -> dict[str, dict[str, Any]]:
-        """The plots that are drawn, by title: plotly's own traces and layout."""
-        found = self.page.evaluate(
+        """Return the plots by title: plotly's own traces and layout."""
+        plots = self.page.evaluate(
             """[...document.querySelectorAll(".js-plotly-plot")].map(plot => [
               (plot.layout.title && plot.layout.title.text || "").replace(/<[^>]*>/g, ""),
               JSON.parse(JSON.stringify({
                 traces: plot.data, shapes: plot.layout.shapes || [],
                 texts: (plot.layout.annotations || []).map(each => each.text)}))])"""
         )
-        return dict(found)
+        return dict(plots)
 
 
 @contextmanager
 def watched(started: Browser, **options: Any) -> Iterator[Watched]:
-    """A fresh page that takes down errors, dialogs and refusals.
+    """A fresh page that records errors, dialogs and refusals.
 
     Args:
         started: the browser.
@@ -98,24 +98,24 @@ def watched(started: Browser, **options: Any) -> Iterator[Watched]:
     ) as context:
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(_WATCH)
-        found = Watched(context.new_page())
+        watch = Watched(context.new_page())
 
         def say(kind: str, text: str) -> None:
-            found.troubles.append(f"{kind}: {text}")
+            watch.troubles.append(f"{kind}: {text}")
 
-        found.page.on("pageerror", lambda error: say("exception", str(error)))
-        found.page.on("dialog", lambda dialog: (say("dialog", dialog.message), dialog.dismiss()))
-        found.page.on(
+        watch.page.on("pageerror", lambda error: say("exception", str(error)))
+        watch.page.on("dialog", lambda dialog: (say("dialog", dialog.message), dialog.dismiss()))
+        watch.page.on(
             "console",
             lambda message: say("console", message.text) if message.type == "error" else None,
         )
-        yield found
+        yield watch
 
 
 def check_accessible(page: Page) -> None:
-    """Nothing that axe-core holds to be wrong, nor what it calls minor."""
-    found = Axe().run(page).response["violations"]
-    assert not found, [(v["id"], [node["html"] for node in v["nodes"]]) for v in found]
+    """Fail if axe-core reports a violation, even a minor one."""
+    violations = Axe().run(page).response["violations"]
+    assert not violations, [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations]
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class ChipsObjective(SteppedObjective):
     variability: ClassVar[type[BaseModel] | None] = Chips
 
     def evaluate(self, params: ChipsParams, *, protocol: Protocol, **how: Any) -> Outcome:
-        """Train as the toy does, whose scores are those of the mean chip."""
+        """Train like the toy; its scores are those of the mean chip."""
         outcome = super().evaluate(params, protocol=protocol, **how)
         table = params.variability
         if table is None or protocol != Protocol.CONFIRM or outcome.solved is None:

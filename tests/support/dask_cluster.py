@@ -18,7 +18,7 @@ from workers import wait_until
 
 
 class Cluster:
-    """A scheduler and its Dask workers, each of which has threads for so many tasks."""
+    """A scheduler and its Dask workers, each with a number of threads for tasks."""
 
     def __init__(self, directory: Path) -> None:
         if find_spec("distributed") is None:

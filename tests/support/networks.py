@@ -1,4 +1,7 @@
-"""Small networks and chips, and their equations written again, in numpy, to be solved by SciPy."""
+"""Small networks and chips, and their equations again in NumPy, for SciPy to solve.
+
+They are those of docs/explanation/equations.md.
+"""
 
 from __future__ import annotations
 
@@ -72,9 +75,9 @@ def make_chip(
     jumps: int = 1,
     again: int = 1,
 ) -> Chip:
-    """A chip on which τ, S, thermal power and noise differ.
+    """Return a chip with deviating τ, S, thermal power and noise.
 
-    With noise it has so many jumps per point; their normals are taken ``again`` and again.
+    With noise it has ``jumps`` jumps per point, and uses their normals ``again`` times.
     """
     random, n = np.random.default_rng(7), network.n_neurons
     tau, s, thermal, size = np.exp(spread * random.standard_normal((4, n)))
@@ -86,51 +89,51 @@ def make_chip(
 
 
 def gradients(network: Any, u: Tensor, n_read: int = 1, chip: Chip = IDEAL) -> list[Tensor]:
-    """What is read, and the gradients of a random projection of it."""
-    found = network.outputs(u, n_read, chip)
+    """Return the values read, and the gradients of a random projection of them."""
+    values = network.outputs(u, n_read, chip)
     generator = torch.Generator().manual_seed(3)
-    projection = torch.randn(found.shape, generator=generator).to(found.dtype)
+    projection = torch.randn(values.shape, generator=generator).to(values.dtype)
     leaves = [network.w_in, network.w_inter, network.w_intra, network.bias]
-    own = torch.autograd.grad(found, leaves, projection, materialize_grads=True)
-    return [found.detach(), *own]
+    own = torch.autograd.grad(values, leaves, projection, materialize_grads=True)
+    return [values.detach(), *own]
 
 
-def error(found: Tensor, wanted: Tensor) -> float:
-    """Largest error, relative to the largest element."""
-    if not wanted.numel() or not wanted.any():
-        return float(found.abs().sum())
-    return float((found.double() - wanted).abs().max() / wanted.abs().max())
+def error(result: Tensor, exact: Tensor) -> float:
+    """Return the largest error, relative to the largest element."""
+    if not exact.numel() or not exact.any():
+        return float(result.abs().sum())
+    return float((result.double() - exact).abs().max() / exact.abs().max())
 
 
 def assert_kernel_agrees(
     network: Any, u: Tensor, n_read: int = 1, chip: Chip = IDEAL, *, atol: float = 1e-5
 ) -> None:
-    """With the reference in float64: what is read to ``atol``, gradients to 1e-4.
+    """Compare the kernel with the reference in float64: values to ``atol``, gradients to 1e-4.
 
-    Unless the reference in float32 does not get that far either: where x is near 0 or 1, say, a
+    Larger errors pass if the reference in float32 has them, too: where x is near 0 or 1, say, a
     gradient is a difference of like numbers.
     """
     network.backend = "fused"
     reference = deepcopy(network).double()
     reference.backend = "reference"
-    found = gradients(network, u.float(), n_read, chip)
-    wanted = gradients(reference, u.float().double(), n_read, chip)
-    torch.testing.assert_close(found[0].double(), wanted[0], rtol=0, atol=atol)
-    errors = list(map(error, found, wanted))[1:]
+    results = gradients(network, u.float(), n_read, chip)
+    exact = gradients(reference, u.float().double(), n_read, chip)
+    torch.testing.assert_close(results[0].double(), exact[0], rtol=0, atol=atol)
+    errors = list(map(error, results, exact))[1:]
     if max(errors) > 1e-4:
         single = gradients(reference.float(), u.float(), n_read, chip)
-        assert max(errors) < 4 * max(list(map(error, single, wanted))[1:])
+        assert max(errors) < 4 * max(list(map(error, single, exact))[1:])
 
 
 def of_layers(value: Any) -> Floats:
-    """One number, or one for each layer, beside a state, (layers or 1, 1)."""
+    """Return a number, or one per layer, as a factor of a state, (layers or 1, 1)."""
     return np.reshape(np.array(value, float), (-1, 1))
 
 
 class _Equations:
-    """Eq. (1) to (8) of one member on a chip, with x, or ln x where nothing keeps x from falling.
+    """Eq. (1) to (8) of one member on a chip, with x, or ln x without thermal power.
 
-    All neurons must exist: layers are of one width.
+    All neurons exist: all layers have one width.
     """
 
     def __init__(self, network: Any, chip: Chip) -> None:
@@ -148,7 +151,7 @@ class _Equations:
         return np.ones(self.shape) if factor is None else factor.reshape(self.shape)
 
     def start(self) -> Floats:
-        """The state before any input, x and y or x alone."""
+        """Return the state before any input, x and y or x alone."""
         if not self.spintronic:
             return np.zeros((1, *self.shape))
         p, power = self.physics, self.power
@@ -165,7 +168,7 @@ class _Equations:
         return state[1] if self.spintronic else np.tanh(state[0])
 
     def flow(self, state: Floats, u: Floats, time_ns: float) -> Floats:
-        """The state after ``time_ns`` of constant input, (channels,)."""
+        """Return the state after ``time_ns`` of constant input, (channels,)."""
         logarithmic = self.spintronic and self.cold
         if logarithmic:
             state = np.stack([np.log(state[0]), state[1]])
@@ -193,7 +196,7 @@ class _Equations:
         return np.stack([growth if self.cold else dx, dy])
 
     def jump(self, state: Floats, normals: Floats, time_ns: float) -> Floats:
-        """The state after a jump, of all the noise in ``time_ns``; normals (parts, neurons)."""
+        """Return the state after a jump by the noise of ``time_ns``; normals (parts, neurons)."""
         size = self._of(self.chip.noise_per_sqrt_ns) * np.sqrt(time_ns)
         if not self.spintronic:
             return state + size * normals.reshape(state.shape)
@@ -203,12 +206,12 @@ class _Equations:
 
 
 def solved_by_scipy(network: Any, u: Tensor, chip: Chip = IDEAL) -> tuple[Floats, Floats]:
-    """x and outputs y of all neurons of one member, (layers, width), after a series.
+    """Return x and outputs y of all neurons of one member, (layers, width), after a series.
 
     Args:
-        network: its physics and weights.
-        u: (time, channels); of a chip with noise, that of its first series.
-        chip: on which it is.
+        network: a network with one member.
+        u: input, (time, channels); on a chip with noise, of the first series.
+        chip: the chip of the network.
     """
     equations, physics = _Equations(network, chip), network.physics
     state, per_point = equations.start(), chip.jumps_per_point or 1

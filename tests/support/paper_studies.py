@@ -1,4 +1,4 @@
-"""Studies of the reproduction, finished, whose networks score what a test says."""
+"""Finished studies of the reproduction with scores that a test sets."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Accuracy = Callable[[dict[str, float]], float]
 
 
 def study(name: str, accuracy: Accuracy, **info: Accuracy) -> StudySnapshot:
-    """A study of the reproduction whose networks score around ``accuracy`` of their parameters."""
+    """Return a study of the reproduction with scores around ``accuracy`` of the parameters."""
     spec = next(job for job in jobs.JOBS if job.name == name).spec()
     draw = random.Random(0)
 
     def one(number: int) -> Trial:
         params = spec.point(number) if spec.sweep else sampled(spec, draw)
         values = {k: v for k, v in {**spec.fixed, **params}.items() if isinstance(v, int | float)}
-        told = {"n_synapses": 2896} | {key: f(values) for key, f in info.items()}
+        facts = {"n_synapses": 2896} | {key: f(values) for key, f in info.items()}
         n = spec.budget.members
         scores = [accuracy(values) + draw.uniform(-0.005, 0.005) for _ in range(n)]
         networks = [snapshots.member(i, (), score=score) for i, score in enumerate(scores)]
-        members = tuple(replace(network, info=told) for network in networks)
+        members = tuple(replace(network, info=facts) for network in networks)
         score = sum(scores) / n
         return snapshots.slot(
             number, SlotState.COMPLETE, params=params, members=members, score=score
@@ -38,7 +38,7 @@ def study(name: str, accuracy: Accuracy, **info: Accuracy) -> StudySnapshot:
 
 
 def sampled(spec: StudySpec, draw: random.Random) -> dict[str, float]:
-    """A random point of the space of Fig. 3(c), whose parameters are all logarithmic."""
+    """Return a random point of the space of Fig. 3(c), logarithmic in all parameters."""
     bounds = {name: (float(d.low or 0), float(d.high or 0)) for name, d in spec.space.items()}
     return {name: low * (high / low) ** draw.random() for name, (low, high) in bounds.items()}
 

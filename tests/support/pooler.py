@@ -34,7 +34,7 @@ logfile = {folder}/pgbouncer.log
 
 @contextmanager
 def pooled(url: str, sessions: int) -> Iterator[str]:
-    """The URL of a database through a pooler that has so many sessions with it."""
+    """Yield the URL of a database through a pooler with a number of sessions."""
     pgbouncer, there = program("pgbouncer", "/usr/sbin/pgbouncer"), sa.make_url(url)
     folder = Path(tempfile.mkdtemp(prefix="pooler-"))
     account: dict[str, Any] = {}

@@ -24,8 +24,8 @@ def missing(name: str, why: str) -> None:
 def program(name: str, *others: str) -> str:
     """The path of a program, which may be called otherwise or stand elsewhere."""
     for known in (name, *others):
-        if found := shutil.which(known):
-            return found
+        if path := shutil.which(known):
+            return path
     missing(name, f"no {name} was found in PATH: apt install {name}")
     raise AssertionError
 

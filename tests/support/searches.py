@@ -1,4 +1,4 @@
-"""Searches without training: trials suggested one by one, whose scores a function tells."""
+"""Searches without training: trials suggested one by one, with scores by a function."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ def searched(
     score: Callable[[Mapping[str, Any]], float],
     costs: Callable[[Mapping[str, Any]], tuple[float, ...]] = lambda params: (),
 ) -> list[Past]:
-    """The first ``count`` trials, all complete."""
+    """Return the first ``count`` trials, all complete."""
     trials: list[Past] = []
     for number in range(count):
-        own = suggest(spec, number, trials)
-        found, paid = score(own.params), costs(own.params)
-        done = {"state": SlotState.COMPLETE, "score": found, "costs": paid, "steps": (found,)}
-        trials.append(Past(suggestion=own, **done))
+        suggestion = suggest(spec, number, trials)
+        value, cost = score(suggestion.params), costs(suggestion.params)
+        done = {"state": SlotState.COMPLETE, "score": value, "costs": cost, "steps": (value,)}
+        trials.append(Past(suggestion=suggestion, **done))
     return trials
 
 
 def ended(*steps: float, state: SlotState = SlotState.COMPLETE, **params: Any) -> Past:
-    """A trial of the toy whose pruner was told these steps, the last of which is its score."""
-    own = Suggestion(params={"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red", **params})
-    return Past(suggestion=own, state=state, score=steps[-1], steps=steps)
+    """Return a trial of the toy with these steps for the pruner; the last one is its score."""
+    suggestion = Suggestion(
+        params={"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red", **params}
+    )
+    return Past(suggestion=suggestion, state=state, score=steps[-1], steps=steps)

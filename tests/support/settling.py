@@ -12,7 +12,7 @@ from hpo.worker.trial import complete_history
 
 
 def set_clock(storage: Storage, ahead: str) -> None:
-    """Move the clock that the ledger goes by, as ``'1 hour'``."""
+    """Move the clock of the ledger ahead, by ``'1 hour'``, say."""
     with storage.engine.begin() as connection:
         connection.exec_driver_sql(
             "CREATE OR REPLACE FUNCTION hpo_ledger.clock() RETURNS timestamptz LANGUAGE sql "
@@ -21,20 +21,20 @@ def set_clock(storage: Storage, ahead: str) -> None:
 
 
 def claim(ledger: Ledger, worker: str = "w", *, study: str = "toy", lease_s: float = 60.0) -> Claim:
-    """The next slot, which there must be."""
-    found = ledger.claim(study, worker, lease_s=lease_s)
-    assert isinstance(found, Claim), found
-    return found
+    """Claim the next slot, or fail if there is none."""
+    held = ledger.claim(study, worker, lease_s=lease_s)
+    assert isinstance(held, Claim), held
+    return held
 
 
 def decide(ledger: Ledger, held: Claim) -> Suggestion:
-    """What is suggested for a claimed trial, as the history is now."""
+    """Return the suggestion for a claimed trial, from the present history."""
     past = complete_history(held, ledger.history(held))
     return suggest(held.spec, held.number, past, held.enqueued)
 
 
 def member(index: int = 0, score: float = 0.5) -> Member:
-    """A trained network."""
+    """Return a trained network."""
     return Member(
         member=index,
         seed=1 + index,
@@ -54,7 +54,7 @@ def finish(
     *,
     score: float | None = None,
 ) -> None:
-    """Settle a slot, with a score that depends on its number alone if none is given."""
+    """Settle a slot; by default, with a score that depends only on its number."""
     if held.phase == Phase.SEARCH and held.suggestion is None:
         ledger.store_suggestion(held, decide(ledger, held))
     if state == SlotState.FAILED:
@@ -68,7 +68,7 @@ def finish(
 
 
 def run(ledger: Ledger, study: str = "toy", *, most: int = 1000) -> None:
-    """Settle what there is to claim, so many slots at most."""
+    """Claim and settle slots until there are none, or ``most`` of them."""
     for _ in range(most):
         held = ledger.claim(study, "w", lease_s=60)
         if not isinstance(held, Claim):

@@ -118,14 +118,14 @@ def confirmation(source: int, index: int, score: float | None, **changes: Any) -
 
 
 def amendment(state: SlotState, **changes: Any) -> Amendment:
-    """An exclusion of a trial that had ended so."""
+    """Return an exclusion of a trial that had ended in this state."""
     facts: dict[str, Any] = {"what": "exclude", "since": 1, "at": "2025-03-01T09:00:00+00:00"}
     facts |= {"host": "a", "score": 0.5, "steps": (), "attrs": {}, "message": None}
     return Amendment(state=state, **{**facts, **changes})
 
 
 def solved(score: float, **changes: Any) -> Solved:
-    """What the check of the time step found of a network."""
+    """Return the result of a check of the time step."""
     facts: dict[str, Any] = {
         "converged": True,
         "steps_per_point": 128,
@@ -136,12 +136,12 @@ def solved(score: float, **changes: Any) -> Solved:
 
 
 def solved_info(check: Solved) -> dict[str, Any]:
-    """What a member's ``info`` keeps of it."""
+    """Return this result as stored in a member's ``info``."""
     return member_info(Outcome(score=check.score, solved=check))
 
 
 def thermal(**changes: Any) -> Thermal:
-    """What the check of the thermal power found of a warm network that scores 93.0 %."""
+    """Return the result of a check of the thermal power, of a warm network with 93.0 %."""
     facts: dict[str, Any] = {
         **{"power": 1e-3, "device_power": 1e-3, "holds_below": 3e-3},
         **{"at_device": 0.93, "third": 0.931, "triple": 0.929, "none": 0.7},
@@ -191,7 +191,7 @@ FEW_TRIALS: dict[str, tuple[Trial, ...]] = {
     "pruned without score": (slot(0, SlotState.PRUNED),),
     "all failed": tuple(slot(i, SlotState.FAILED, params={}) for i in range(3)),
 }
-"""Searches of which there is little to see."""
+"""Searches with few trials."""
 
 
 def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> Result:

@@ -105,9 +105,9 @@ class Stack:
         return self.compose("ps", "--all", "--quiet", service).split()
 
     def inspect(self, container: str) -> dict[str, Any]:
-        """All that Docker tells of a container."""
-        found: list[dict[str, Any]] = json.loads(self.docker("inspect", container))
-        return found[0]
+        """Return Docker's description of a container."""
+        containers: list[dict[str, Any]] = json.loads(self.docker("inspect", container))
+        return containers[0]
 
     def restarts(self) -> dict[str, int]:
         """How often every container was started again by Docker itself."""

@@ -1,4 +1,4 @@
-"""The toy of ``toy_objective`` as one that integrates an equation, whose time step can be checked.
+"""The toy of ``toy_objective`` as one that integrates an equation in steps that can be checked.
 
 ``objective = "stepped_objective:SteppedObjective"``.
 """

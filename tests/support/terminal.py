@@ -15,10 +15,10 @@ from typing import Any
 
 
 class Terminal:
-    """What ``start`` starts, given its three streams."""
+    """A process at a terminal; ``start`` gets its three streams."""
 
     def __init__(self, start: Callable[..., subprocess.Popen[Any]]) -> None:
-        """It begins."""
+        """Start the process."""
         self._end, its_end = pty.openpty()
         fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = start(stdin=its_end, stdout=its_end, stderr=its_end)
@@ -26,13 +26,13 @@ class Terminal:
         self.said, self._read = "", 0
 
     def shows(self, text: str, timeout_s: float = 60.0) -> bool:
-        """Read on until a text appears behind the one that was waited for last."""
+        """Read on until a text appears after the last one, or fail."""
         deadline = time.monotonic() + timeout_s
-        while (found := self.said.find(text, self._read)) < 0:
+        while (place := self.said.find(text, self._read)) < 0:
             assert time.monotonic() < deadline, self.said[-3000:]
             if select.select([self._end], [], [], 0.2)[0]:
                 self.said += os.read(self._end, 65536).decode(errors="replace")
-        self._read = found + len(text)
+        self._read = place + len(text)
         return True
 
     def write(self, text: str) -> None:

@@ -24,7 +24,7 @@ PASSWORD = "geheim"
 
 @dataclass(frozen=True)
 class TlsServer:
-    """A server on 127.0.0.1 whose certificate is for `localhost`; plain text is refused."""
+    """A server on 127.0.0.1 with a certificate for `localhost`; it refuses plain text."""
 
     directory: Path
     port: int
@@ -90,9 +90,9 @@ def tls_server(directory: Path, certificates: str, hba: str, settings: str) -> I
             [programs / "postgres", "-D", data], stdout=log, stderr=log, **account
         )
     try:
-        found = TlsServer(directory, port)
-        _create_database(found, server)
-        yield found
+        tls = TlsServer(directory, port)
+        _create_database(tls, server)
+        yield tls
     finally:
         server.send_signal(signal.SIGINT)  # at once, whoever is connected
         server.wait(timeout=60)

@@ -24,7 +24,7 @@ POINTS, DT_NS = 8, 0.5
 
 
 class ToyMember(NetworkMember):
-    """Sines whose frequency is the class; layer 1, neuron 2 tells the classes apart best."""
+    """Sines with the class as frequency; layer 1, neuron 2 separates the classes best."""
 
     n_layers, width = 2, 3
     classes = ("sine", "square", HOSTILE)

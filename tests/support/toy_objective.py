@@ -117,7 +117,7 @@ class ToyObjective(Objective[ToyParams, ToyTask]):
 
 
 class ToyLossObjective(ToyObjective):
-    """The same toy to be minimised: an objective whose metric is no accuracy."""
+    """The same toy to be minimised: an objective with a loss as metric."""
 
     name: ClassVar[str] = "toy-loss"
     metric: ClassVar[str] = "rmse_mv"

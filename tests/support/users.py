@@ -17,7 +17,7 @@ from hpo.study.trials import StudySnapshot, WorkerInfo
 
 
 def toy_study(*, trials: int = 24, epochs: int = 6, sleep_s: float = 0.1) -> str:
-    """A file of it; ``sleep_s`` is how long an epoch takes."""
+    """Return the file of a toy study; an epoch takes ``sleep_s``."""
     return f"""
 objective = "toy_objective:ToyObjective"
 seed = 3
@@ -47,28 +47,28 @@ x = 0.5
 
 
 class User:
-    """Somebody with a directory of his own.
+    """A user with a directory of their own.
 
     Args:
-        directory: where he is, and keeps ``toy.toml``.
-        url: his database.
-        study: what is in that file.
-        always: options of all his launches.
+        directory: working directory, with ``toy.toml``.
+        url: database.
+        study: content of that file.
+        always: options of all launches.
     """
 
     def __init__(
         self, directory: Path, url: str, study: str | None = None, always: tuple[str, ...] = ()
     ) -> None:
-        """Nothing runs yet."""
+        """Write the study file; start nothing."""
         self.directory, self.url, self._always = directory, url, always
         self.said = ("", "")
-        """What his launch said, on stdout and stderr."""
+        """Output of the launch, on stdout and stderr."""
         self.started: list[subprocess.Popen[str]] = []
         (directory / "toy.toml").write_text(study or toy_study())
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of what he starts."""
+        """Environment of all commands."""
         own = {"HPO_STORAGE": self.url, "HPO_HOME": str(self.directory / "home")}
         return {**os.environ, **own}
 
@@ -86,7 +86,7 @@ class User:
         return process
 
     def end(self, process: subprocess.Popen[str], status: int = 0) -> tuple[str, str]:
-        """Wait for the end of what he started; returns what it said on stdout and stderr."""
+        """Wait for the end of a process; return its stdout and stderr."""
         out, err = process.communicate(timeout=500)
         assert process.returncode == status, err + out
         assert "hpo/launch/run.py" not in err, "a traceback of ours is no message"
@@ -94,7 +94,7 @@ class User:
         return out, err
 
     def run(self, *line: str, status: int = 0) -> tuple[str, str]:
-        """Run ``hpo`` to its end; returns what it said on stdout and stderr."""
+        """Run ``hpo`` to its end; return its stdout and stderr."""
         return self.end(self.start(*line), status)
 
     def launch(self, *options: str, **streams: Any) -> subprocess.Popen[str]:
@@ -102,31 +102,31 @@ class User:
         return self.start("launch", "--study", "toy.toml", *self._always, *options, **streams)
 
     def launched(self, *options: str, status: int = 0) -> tuple[str, str]:
-        """Launch it to its end, without the report, which takes longest."""
+        """Launch the study to its end, without the report, which takes longest."""
         return self.end(self.launch("--no-report", *options), status)
 
     def snapshot(self, name: str = "toy") -> StudySnapshot:
-        """The study as it is now."""
+        """Return the study in its present state."""
         with ledger_at(self.url) as ledger:
             return ledger.snapshot(name, curves=True)
 
     def studies(self) -> list[str]:
-        """The names of all studies."""
+        """Return the names of all studies."""
         with ledger_at(self.url) as ledger:
             return [study.name for study in ledger.studies()]
 
     def workers(self) -> list[WorkerInfo]:
-        """Those that hold a trial."""
+        """Return the live workers with a trial."""
         with ledger_at(self.url) as ledger:
             return [w for w in ledger.workers() if w.alive and w.trial is not None]
 
     def wait_for_workers(self, count: int, timeout_s: float = 150) -> list[WorkerInfo]:
-        """Wait until so many hold a trial."""
+        """Wait until ``count`` workers have a trial."""
         wait_until(lambda: len(self.workers()) >= count, timeout_s=timeout_s)
         return self.workers()
 
     def wait_for_trials(self, count: int, name: str = "toy") -> None:
-        """Wait until so many have settled."""
+        """Wait until ``count`` trials have settled."""
         with ledger_at(self.url) as ledger:
 
             def enough() -> bool:
@@ -136,7 +136,7 @@ class User:
             wait_until(enough, timeout_s=60)
 
     def calm(self) -> list[Any]:
-        """The table that a local worker gives."""
+        """Return the table of the same study by one undisturbed local worker."""
         with ledger_at(self.url) as ledger:
             values = {"name": "calm", "fixed.sleep_s": 0.0}
             ledger.register(file.load(str(self.directory / "toy.toml"), values=values))
@@ -150,7 +150,7 @@ class User:
             return table(ledger.snapshot("calm", curves=True))
 
     def leave(self) -> None:
-        """Kill all that he started."""
+        """Kill all processes of the user."""
         for process in self.started:
             process.kill()
             process.wait()
@@ -161,14 +161,14 @@ class User:
 
 @contextmanager
 def somebody(directory: Path, url: str) -> Iterator[User]:
-    """A user whose study takes seconds."""
+    """A user with a study that takes seconds."""
     user = User(directory, url, toy_study(trials=12, epochs=4, sleep_s=0.01))
     yield user
     user.leave()
 
 
 def workers_of(launcher: subprocess.Popen[str]) -> list[int]:
-    """Process ids of the workers that a launch has started."""
+    """Return the process ids of the workers of a launch."""
     children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
     lines: dict[int, bytes] = {}
     for pid in children:

@@ -75,7 +75,7 @@ def start_worker(url: str, *arguments: str, code: str = "") -> subprocess.Popen[
 
 
 def run_workers(url: str, study: str, count: int, *arguments: str, timeout_s: float = 280) -> None:
-    """Run a study to its end with so many workers."""
+    """Run a study to its end with ``count`` workers."""
     line = ("--study", study, *arguments)
     workers = [start_worker(url, *line) for _ in range(count)]
     for worker in workers:
@@ -124,7 +124,7 @@ def table(snapshot: StudySnapshot) -> list[tuple[Any, ...]]:
 
 
 def undisturbed(url: str, spec: StudySpec) -> list[tuple[Any, ...]]:
-    """The table that one worker gives in one go."""
+    """Return the table of one undisturbed worker."""
     with ledger_at(url) as ledger:
         ledger.register(spec)
         run_workers(url, spec.name, 1)

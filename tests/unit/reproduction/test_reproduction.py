@@ -90,14 +90,12 @@ def test_unknown_figure_and_missing_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HpoError) as caught:
         jobs.chosen("fig5")
     assert str(caught.value) == (
-        "FIG=fig5: a figure of the reproduction must hold, but got 'fig5'. Valid: "
-        f"{', '.join(jobs.FIGURES)}. Without FIG, everything is run."
+        f"FIG=fig5: expected a figure of the reproduction ({', '.join(jobs.FIGURES)}), got 'fig5'. "
+        "Leave FIG out to run all."
     )
     with pytest.raises(HpoError) as caught:
         runs.draw(tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path}/reproduction: data must be there, but there are none. Run: make reproduce"
-    )
+    assert str(caught.value) == f"{tmp_path}/reproduction: no data. Run: make reproduce"
 
 
 def test_trial_runs_leave_the_committed_data_alone() -> None:
