@@ -76,22 +76,21 @@ process's CPU time. Other work on the machine still acts through caches and cloc
 believe a few per cent.
 
 "one step" is one first-order step per point, with its discretisation error. "an own device" is a
-leaky node with cubic damping, dx/dt = [tanh(tau I) - x - a x^3] / tau, of as many neurons and
-steps: one that has a `rate` and nothing else (`cubic.py`); its logits are those of its PyTorch
-reference within 1e-5, or there would be no such row. "eager" is the loop of
-the equations by our own scheme, layer by layer, as a user would write it; "layers stacked" has one
-batched product for all layers, and "{members} members" trains so many networks at once.
-torchdiffeq and diffrax are told the equations, and hold the input constant over each point; of
-their explicit solvers and ways to the gradient, these were the fastest (`torch_solvers.py`,
-`jax_solvers.py`); networks wider than {widest} go without them.
+leaky node with cubic damping, dx/dt = [tanh(tau I) - x - a x^3] / tau, with as many neurons and
+steps; it defines its `rate` alone (`cubic.py`), and its logits equal those of its PyTorch reference
+within 1e-5. "eager" is the loop of the equations by our own scheme, layer by layer, as a user would
+write it. "layers stacked" has one batched product for all layers; "{members} members" trains as
+many networks at once. torchdiffeq and diffrax solve the same equations, with the input constant
+over each point, by the fastest of their explicit solvers and gradient methods (`torch_solvers.py`,
+`jax_solvers.py`). They were not timed on networks wider than {widest}.
 
 **AVX2**: the same in a process whose numba, PyTorch and XLA compile for vectors of 256 bits, as on
 a processor without AVX-512. The networks are the same, to the last bit.
 """
 _PRICE = """\
 
-**What exactness costs.** An epoch of our default by one of a single step of first order per point,
-density 0.5: {ratios}. What the input adds to
+**What exactness costs.** Time of an epoch with our default scheme, divided by that with one
+first-order step per point, density 0.5: {ratios}. What the input adds to
 the drives is computed once per point; all else, forward and back, once per step.
 """
 _PARTS = """\
@@ -100,11 +99,11 @@ _PARTS = """\
 
 Milliseconds of CPU time of the quickest of {epochs} epochs of one process, batches of 120.
 "neurons" is what the kernels take for the same network without a synapse, "synapses" what synapses
-add to that; each is forward + adjoint, over and over on one block, the best of many. What they take
-longer within an epoch is "caches". "weights": putting them in the order of the kernels, and their
-gradients back; "batches": putting the series of a block in order; "readout" with its loss and
-adjoint; "Python": all that is left. "bound": the multiply-adds on the non-zeros of an epoch, three
-per synapse, series and step, at the peak of this core, which was measured too: {peaks}.
+add to that; each is forward + adjoint on one block, the best of many repetitions. The extra time
+within an epoch is "caches". "weights": sorting them for the kernels, and their gradients back;
+"batches": sorting the series of a block; "readout" with its loss and adjoint; "Python": the rest.
+"bound": the multiply-adds on the non-zeros of an epoch, three per synapse,
+series and step, at the peak of this core, which was measured too: {peaks}.
 """
 _LAYOUTS = """\
 
