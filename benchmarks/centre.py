@@ -282,8 +282,8 @@ def _lines(costs: Costs, found: Sequence[Centre]) -> Iterator[str]:
         for seconds in (costs.claim, costs.suggestion, costs.settle, costs.beat)
     )
     yield (
-        f"Measured: a claim takes the database {claim} ms, the parameters {suggestion}, the end of "
-        f"a trial {settle}, a sign of life {beat}."
+        f"Measured: a claim takes the database {claim} ms, storing the parameters {suggestion}, "
+        f"the end of a trial {settle}, a sign of life {beat}."
     )
     yield ""
     trip = f"{1e3 * ROUND_TRIPS_S[0]:g} ms"
