@@ -52,8 +52,8 @@ NeuronPower = Annotated[
     Field(
         ge=0,
         le=1e6,
-        description="power of a neuron, in µW, of which energy_pj is made: 1 µW is 100 fJ in"
-        " 100 ns, the paper's; training and score do not depend on it",
+        description="power of a neuron in µW, used for energy_pj; 1 µW is the paper's 100"
+        " fJ in 100 ns; training and score do not depend on it",
         json_schema_extra={"hardware": True},
     ),
 ]
@@ -62,7 +62,8 @@ SynapsePower = Annotated[
     Field(
         ge=0,
         le=1e6,
-        description="power of a synapse, in µW, likewise: the paper's is 10 fJ in 100 ns",
+        description="power of a synapse in µW, used for energy_pj; 0.1 µW is the paper's 10"
+        " fJ in 100 ns",
         json_schema_extra={"hardware": True},
     ),
 ]
@@ -133,8 +134,9 @@ class Device(LayeredParams):
     readout: Annotated[
         Literal["y", "x"],
         Field(
-            description="what is read of a neuron: its output y, or the change of its first state x"
-            " since the beginning; of an oscillator that is y without its filter"
+            description="what the readout sees of a neuron: its output y, or the change of"
+            " its first state x since the start; for an oscillator this change"
+            " is y without the filter"
         ),
     ] = "y"
 

@@ -41,7 +41,12 @@ class GruParams(ObjectiveParams):
     layers: Annotated[int, Field(ge=1, le=100, description="layers of units")] = 1
     width: Annotated[int, Field(ge=1, le=4096, description="units per layer")] = 28
     batch_size: Annotated[
-        int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="series per weight update; the last update of an epoch may have fewer",
+        ),
     ] = 60
     ema_decay: EmaDecay = 0.0
     max_gradient: MaxGradient = 1.0

@@ -58,8 +58,9 @@ EmaDecay = Annotated[
     Field(
         ge=0,
         lt=1,
-        description="the weights that are scored are an average over epochs, in which each counts"
-        " so many times what the next one counts; 0: those of the last epoch",
+        description="networks are scored with an average of their weights over epochs; each"
+        " epoch counts this many times as much as the next one; 0: the weights"
+        " of the last epoch",
     ),
 ]
 MaxGradient = Annotated[
@@ -76,8 +77,8 @@ LabelSmoothing = Annotated[
     Field(
         ge=0,
         lt=1,
-        description="share of the training loss that is the mean loss over all classes, against"
-        " overfitting: about 0.1 where there are few series; classes only",
+        description="share of the mean loss over all classes in the training loss; about"
+        " 0.1 reduces overfitting if series are few; classification only",
     ),
 ]
 ScoreEvery = Annotated[
@@ -101,8 +102,9 @@ MaxStep = Annotated[
     Field(
         gt=0,
         le=1e4,
-        description="longest integration step, in ns: dt_ns is divided into as many equal steps as"
-        " it takes, at most 10,000; steps that are too long make a map of the neurons",
+        description="longest integration step, in ns: dt_ns is divided into as many equal"
+        " steps as needed, at most 10,000; with longer steps the network no"
+        " longer solves its differential equation",
     ),
 ]
 
@@ -110,12 +112,13 @@ MaxStep = Annotated[
 Integrator = Annotated[
     Literal["exponential", "exponential-ab2", "exponential-ab3", "ab3", "euler", "heun", "rk4"],
     Field(
-        description="exponential: exact for a drive constant over a step, of order 1;"
-        " exponential-ab2, exponential-ab3: the drive extrapolated over the step from the last"
-        " two or three (Adams-Bashforth), of order 2, as cheap; amplitudes stay bounded in all"
-        " three. ab3: the drive likewise, the neurons under it by a Runge-Kutta step of order 4:"
-        " for devices without a solution in closed form. euler, heun, rk4: explicit, of order 1, 2"
-        " and 4, unstable for strong drives"
+        description="exponential: exact if the drive is constant over a step; order 1."
+        " exponential-ab2, exponential-ab3: extrapolate the drive over the step"
+        " from its last two or three values (Adams-Bashforth); order 2, same"
+        " cost. Amplitudes stay bounded in all three. ab3: extrapolates the"
+        " drive likewise and integrates the neurons by a Runge-Kutta step of"
+        " order 4; for devices without a closed-form solution. euler, heun, rk4:"
+        " explicit; order 1, 2 and 4; unstable for strong drives"
     ),
 ]
 
@@ -143,8 +146,9 @@ class LayeredParams(ObjectiveParams):
     coupling: Annotated[
         Literal["random", "antisymmetric"],
         Field(
-            description="initial weights within a layer, trained freely: random; or antisymmetric,"
-            " whose modes turn and do not decay, so that a reservoir remembers for longer"
+            description="initial weights within a layer, before training: random; or"
+            " antisymmetric, whose modes rotate without decay, so that a"
+            " reservoir remembers longer"
         ),
     ] = "random"
     rotation: Annotated[
@@ -152,23 +156,23 @@ class LayeredParams(ObjectiveParams):
         Field(
             gt=0,
             le=1e3,
-            description="radians by which the fastest mode of S W of an antisymmetric coupling"
-            " turns from point to point, where a neuron passes on all of its drive; an oscillator"
-            " at x = 1/2 passes on a quarter",
+            description="with antisymmetric coupling: angle in radians by which the fastest"
+            " mode of S W turns between two input points, if a neuron passes on"
+            " its whole drive; an oscillator at x = 1/2 passes on a quarter",
         ),
     ] = 10.0
     readout_points: Annotated[
         Literal["last", "mean", "last+mean"],
         Field(
-            description="what is weighed of the neurons that are read: what they are after the last"
-            " point, their mean over all points, or both side by side"
+            description="neuron states that the readout sees: those after the last input"
+            " point, their mean over all points, or both"
         ),
     ] = "last"
     readout_powers: Annotated[
-        int, Field(ge=1, le=2, description="2: the squares of all that is weighed, too")
+        int, Field(ge=1, le=2, description="2: the readout also sees the squares of the states")
     ] = 1
     readout_layers: Annotated[
-        Literal["last", "all"], Field(description="layers whose neurons are read")
+        Literal["last", "all"], Field(description="layers that the readout sees")
     ] = "last"
     dt_ns: Annotated[
         float, Field(gt=0, le=1e3, description="time between two input points, in ns")
@@ -178,7 +182,12 @@ class LayeredParams(ObjectiveParams):
         PerLayer[Annotated[int, Field(ge=1, le=4096)]], Field(description="neurons per layer")
     ] = 32
     batch_size: Annotated[
-        int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="series per weight update; the last update of an epoch may have fewer",
+        ),
     ] = 120
     ema_decay: EmaDecay = 0.0
     max_gradient: MaxGradient = 1.0
@@ -187,7 +196,11 @@ class LayeredParams(ObjectiveParams):
     integrator: Integrator = "exponential-ab3"
     steps_per_point: Annotated[
         int,
-        Field(ge=1, le=MAX_STEPS, description="equal steps into which dt_ns is divided, at least"),
+        Field(
+            ge=1,
+            le=MAX_STEPS,
+            description="least number of equal steps into which dt_ns is divided",
+        ),
     ] = 1
     max_step_ns: MaxStep = 0.5
     threads: Annotated[
@@ -195,8 +208,8 @@ class LayeredParams(ObjectiveParams):
         Field(
             ge=1,
             le=256,
-            description="cores that train one network, some series each, where trials are few; the"
-            " last bits depend on how many",
+            description="cores that train one network, useful if there are fewer trials"
+            " than cores; the last bits of a result depend on this number",
         ),
     ] = 1
     device: Annotated[
@@ -207,7 +220,7 @@ class LayeredParams(ObjectiveParams):
     ] = "cpu"
     variability: Annotated[
         Variability | None,
-        Field(description="[variability]: the devices on which it is scored; without it, as ideal"),
+        Field(description="[variability]: the devices on which it is scored; default: ideal ones"),
     ] = None
 
     @model_serializer(mode="wrap")

@@ -30,9 +30,10 @@ class PredictionParams(BaseModel):
     trained: Annotated[
         Literal["all", "readout"],
         Field(
-            description="all: the whole network, by gradients, and its readout at last in closed"
-            " form; readout: a reservoir, of which only that is done, in one epoch, whatever lr0,"
-            " lr_decay, batch_size, ema_decay and window are"
+            description="all: the whole network is trained by gradients, then its readout"
+            " is fitted in closed form; readout: a reservoir, whose readout"
+            " alone is fitted, in one epoch; lr0, lr_decay, batch_size,"
+            " ema_decay and window then have no effect"
         ),
     ] = "all"
     ridge: Annotated[
@@ -40,8 +41,8 @@ class PredictionParams(BaseModel):
         Field(
             gt=0,
             le=1e3,
-            description="penalty on the squared readout weights, beside the mean squared error of"
-            " the standardised target",
+            description="penalty on the squared readout weights, added to the mean squared"
+            " error of the standardised target",
         ),
     ] = 1e-8
     readout_noise_db: Annotated[
@@ -49,25 +50,32 @@ class PredictionParams(BaseModel):
         Field(
             ge=-200,
             le=20,
-            description="white noise that is added to what is read of every neuron, when the"
-            " readout is fitted and when it is scored, in dB of the mean power of all that is read:"
-            " -40 is a hundredth of its root mean square; without it, none",
+            description="white noise on every neuron state that the readout sees, in"
+            " fitting and in scoring, in dB relative to the mean power of these"
+            " states: -40 is a hundredth of their root mean square; default:"
+            " none",
         ),
     ] = None
     window: Annotated[
         int,
-        Field(ge=1, le=10_000, description="points of a training window whose error counts"),
+        Field(ge=1, le=10_000, description="points of a training window that enter the error"),
     ] = 100
     window_washout: Annotated[
         int,
         Field(
             ge=0,
             le=10_000,
-            description="points before them through which the state runs from rest",
+            description="points before each window, through which the state runs from rest",
         ),
     ] = 100
     batch_size: Annotated[
-        int, Field(ge=1, le=100_000, description="windows per weight update, fewer in the last one")
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="training windows per weight update; the last update of an epoch may"
+            " have fewer",
+        ),
     ] = 32
 
     @model_validator(mode="after")

@@ -45,8 +45,8 @@ from hpo.objectives.layered import Amplification, LearningRate, LearningRateDeca
 ThermalTraining = Annotated[
     Literal["mean", "noise"],
     Field(
-        description="what training sees of a thermal power: its mean effect, or thermal noise"
-        " itself; scores are those of the mean, but with [variability]"
+        description="how training includes the thermal power: its mean effect, or thermal"
+        " noise itself; scores use the mean effect, except with [variability]"
     ),
 ]
 ThermalSpan = Annotated[
@@ -54,8 +54,8 @@ ThermalSpan = Annotated[
     Field(
         ge=1,
         le=100,
-        description="factor up to which the thermal power is larger or smaller in training, in"
-        " every batch another one",
+        description="in training, the thermal power is up to this factor larger or smaller,"
+        " drawn anew for each batch",
     ),
 ]
 
@@ -102,9 +102,9 @@ class Spintronic(Device):
         ge=0,
         le=0.1,
         per_layer=False,
-        description="power of an oscillator that nothing drives, kT / E, over that at which it"
-        " saturates: about 1e-3 at 100 nm and room temperature (docs/how-to/thermal.md); 0: the"
-        " paper's, which no device has",
+        description="power of an oscillator without a drive, kT / E, relative to its power"
+        " at saturation: about 1e-3 at 100 nm and room temperature"
+        " (docs/how-to/thermal.md); the paper has 0, which no device has",
     )
     thermal_training: ThermalTraining = "noise"
     thermal_span: ThermalSpan = 10.0
@@ -113,7 +113,8 @@ class Spintronic(Device):
         Field(
             gt=0,
             le=1,
-            description="amplitude at the beginning of a series, over that at rest without input",
+            description="amplitude at the start of a series, relative to that at rest"
+            " without input",
         ),
     ] = 1.0
 

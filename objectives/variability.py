@@ -54,18 +54,19 @@ class Variability(BaseModel):
     """The key that has the spread of each parameter that may have one, besides S."""
 
     tau_spread: Annotated[
-        Spread, Field(description="relative standard deviation of tau_ns from neuron to neuron")
+        Spread, Field(description="relative standard deviation of tau_ns between neurons")
     ] = 0.0
     s_spread: Annotated[
-        Spread, Field(description="relative standard deviation of S from neuron to neuron")
+        Spread, Field(description="relative standard deviation of S between neurons")
     ] = 0.0
     input_noise: Annotated[
         float,
         Field(
             ge=0,
             le=10,
-            description="standard deviation of what is added to every input point for as long as"
-            " it is held, in the units of the input (0 to 1 for the digits)",
+            description="standard deviation of the noise that is added to each input point,"
+            " constant while the point lasts, in units of the input (0 to 1 for"
+            " the digits)",
         ),
     ] = 0.0
     oscillator_noise_per_sqrt_ns: Annotated[
@@ -73,12 +74,13 @@ class Variability(BaseModel):
         Field(
             ge=0,
             le=10,
-            description="white noise of every neuron, of any device: the standard deviation of what"
-            " its kick gets in 1 ns (by default, what its first state moves by), and sqrt(t) times"
-            " that in t ns, however many steps that takes. Of spintronic it is thermal noise of the"
-            " complex amplitude: the power x gets sqrt(x) times as much. Without it, the device's"
-            " own noise_per_sqrt_ns: sqrt(2 thermal_power / tau_ns) of spintronic, else none unless"
-            " the device says so",
+            description="white noise of every neuron of any device: standard deviation that"
+            " its first state gains in 1 ns (or what the device's `kick`"
+            " moves); sqrt(t) times as much in t ns, whatever the integration"
+            " step. For spintronic it is thermal noise of the complex amplitude:"
+            " the power x gains sqrt(x) times as much. Default: the device's"
+            " own noise_per_sqrt_ns, which is sqrt(2 thermal_power / tau_ns) for"
+            " spintronic and, for other devices, none unless defined",
         ),
     ] = None
     weight_bits: Annotated[
@@ -86,34 +88,36 @@ class Variability(BaseModel):
         Field(
             ge=2,
             le=16,
-            description="bits of a weight: each trained tensor is rounded to 2^bits - 1 values,"
-            " evenly spaced and symmetric about 0; without it, weights are exact",
+            description="bits of a weight: each trained tensor is rounded to 2^bits - 1"
+            " values, evenly spaced and symmetric about 0; default: exact"
+            " weights",
         ),
     ] = None
     draws: Annotated[
-        int, Field(ge=1, le=1000, description="simulated chips over which the score is the mean")
+        int, Field(ge=1, le=1000, description="simulated chips; the score is the mean over them")
     ] = 8
     in_training: Annotated[
         bool,
         Field(
-            description="whether training sees chips, too: every batch another one, with spread and"
-            " noise (its weights are exact)"
+            description="whether training simulates chips, too: a new one for each batch,"
+            " with spread and noise but exact weights"
         ),
     ] = False
     devices: Annotated[
         str | None,
         Field(
             min_length=1,
-            description="a CSV file of measured oscillators: every neuron of a chip is one of them,"
-            " in place of the spreads and the noise that it has columns of; a relative path begins"
-            " at the directory of the study file",
+            description="CSV file of measured oscillators: every neuron of a chip is one of"
+            " them; columns of the file replace the spreads and the noise of"
+            " the same name; a relative path starts at the study file's"
+            " directory",
         ),
     ] = None
     devices_sha256: Annotated[
         Sha256 | None,
         Field(
-            description="content of that file; filled in when the study file is read, and verified"
-            " by every worker",
+            description="hash of that file, filled in when the study file is read and"
+            " checked by every worker",
         ),
     ] = None
 

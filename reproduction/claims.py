@@ -229,7 +229,7 @@ CLAIMS = (
         fitted=_F_CUT,
     ),
     Claim(
-        text="kept from 0.4 to 2.5 ns, about 5-fold",
+        text="accuracy kept from 0.4 to 2.5 ns, about 5-fold",
         short="window 0.4 – 2.5 ns",
         place="Fig. 2b",
         rule="the plateau is this window, to one point"
@@ -260,7 +260,7 @@ CLAIMS = (
         judge=judges.shift_with_lr0,
     ),
     Claim(
-        text="always bell-shaped",
+        text="curves are always bell-shaped",
         short="bells",
         place="Fig. 3a, b",
         rule="no end of the five curves is alike to its best, and no point more than 2 points below"
@@ -319,7 +319,7 @@ CLAIMS = (
         judge=architecture.lossless("intra", 0.1),
     ),
     Claim(
-        text="without any, degraded but still high",
+        text="without intra-layer connections, degraded but still high",
         short="no intra",
         place="Fig. 4",
         rule="not alike to 100 %, and a median of at least 70 %; partly: one of them",

@@ -94,17 +94,20 @@ def together_text(answers: Sequence[Answer]) -> str:
     found = together(answers)
     control = found.pop(readings.CONTROL.name, None)
     held = {name: share for name, (holds, share) in found.items() if holds}
-    text = "Four results hold together, or not: the accuracy, the maximum at 1 ns, the loss at "
-    text += f"both ends and the shift with τ. Of {len(found)} readings of which all was measured, "
-    text += f"they do under {len(held)}, in the share of the resamples that stands behind each:\n"
-    for words, sure in (("surely", True), ("in the networks, but not surely", False)):
+    text = "Four results are judged together: the accuracy, the maximum at 1 ns, the loss at "
+    text += f"both ends and the shift with τ. Of {len(found)} readings, "
+    text += f"they do under {len(held)}, in this share of the resamples:\n"
+    for words, sure in (
+        ("in at least 90 % of the resamples", True),
+        ("in the measured networks, but in fewer resamples", False),
+    ):
         own = [
             f"{titles([name])} ({share:.0%})"
             for name, share in held.items()
             if (share >= SETTLED) is sure
         ]
         text += f"\n- {words}: {', '.join(own)}." if own else ""
-    return text + (f"\n\nThe figures, as few networks: {control[1]:.0%}." if control else "")
+    return text + (f"\n\nOur default, fewer networks: {control[1]:.0%}." if control else "")
 
 
 def _counts(answers: Sequence[Answer]) -> str:
@@ -112,8 +115,8 @@ def _counts(answers: Sequence[Answer]) -> str:
     most = max(len(answer.cells.keys() - {readings.CONTROL.name}) for answer in answers)
     return (
         f"Of {len(answers)} claims of arXiv:2408.02835 about trained spintronic networks, "
-        f"{counts[Kind.YES]} are reproduced and {counts[Kind.NO]} are not, under any of "
-        f"{most} readings of what the paper leaves open. The others depend on the reading "
+        f"{counts[Kind.YES]} are reproduced and {counts[Kind.NO]} are not, under all {most} "
+        f"readings of what the paper leaves open. The others depend on the reading "
         f"({counts[Kind.DEPENDS]}) or cannot be decided ({counts[Kind.OPEN]})."
     )
 
@@ -140,7 +143,7 @@ def _verdicts(answers: Sequence[Answer]) -> str:
         ]
         for answer in answers
     ]
-    return table(["the paper says", "in the figures", "over the readings"], rows)
+    return table(["the paper says", "our default reading", "all readings"], rows)
 
 
 def _strays(studies: Studies) -> str:
@@ -165,7 +168,7 @@ def _claims(answers: Sequence[Answer]) -> str:
         rows.append(
             [claim.text, claim.place, measured, found, f"**{verdict_text(answer)}**", claim.rule]
         )
-    head = ["The paper says", "where", "measured", "as in the figures", "verdict", "rule"]
+    head = ["The paper says", "where", "measured", "our default", "verdict", "rule"]
     return table(head, rows)
 
 

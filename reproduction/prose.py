@@ -37,7 +37,7 @@ Three things were settled after data under other readings had been seen:
 Terms:
 
 - Two points are *alike* when the median of the worse one lies within the quartiles of the better one, or less than 2 points below its median. *The plateau* of a curve is the unbroken run of points around its best one that are alike to it, and its *centre* their geometric mean.
-- *Holds*, *partly* and *fails* is what the rule finds in the figures, with the share of 100 resamples of their networks in which it holds. Each split is resampled by itself, and of the broad set also its points. Shares near 90 are known to ± 3, so lists of readings may change by one.
+- *Holds*, *partly* and *fails* is what the rule finds under our default reading, with the share of 100 resamples of their networks in which it holds. Each split is resampled by itself, and of the broad set also its points. Shares near 90 are known to ± 3, so lists of readings may change by one.
 - The verdict is over all readings of what is open ([sensitivity](sensitivity.md)): by all where they agree, else by those in which nine of ten resamples do. Where only one side is so settled, it cannot be decided. *Partly* does not hold."""
 
 UNDECIDED = """\
@@ -66,41 +66,41 @@ SEARCHES = {
 SUMMARY = """\
 # The paper, reproduced
 
-**{counts}** Its CTRNN cannot be judged: the paper does not give that network's constants.
+**{counts}** The paper's recurrent network (CTRNN) cannot be judged: its constants are not given.
 
-{accuracy}But the paper does not give the filter cut-off, and we tuned it at 1 ns. With half that cut-off the peak moves to 1.6 ns. Accuracy does not stay from 0.4 to 2.5 ns under any reading.
+{accuracy}But the paper does not give the filter cut-off, and we tuned it at 1 ns. With half that cut-off the peak moves to 1.6 ns. No reading keeps the accuracy from 0.4 to 2.5 ns.
 
 ![Accuracy against input time scale](reproduction/fig2b.svg)
 
-Median and quartiles of 10 or 30 networks, on the [solved equation](explanation/integrators.md).
+Medians and quartiles of 30 networks (10 below 0.1 and above 4 ns), on the [solved equation](explanation/integrators.md).
 
 {table}
 
-Each claim has a rule, written before most of the data. The second column is what it finds; a share says in how many resamples it holds where nine of ten do not agree. [Sensitivity](sensitivity.md) has the readings.
+A rule, written before most of the data, judges each claim. A percentage is the share of resamples in which the claim holds; it is given where fewer than 90 % agree. [Sensitivity](sensitivity.md) lists the readings.
 
-The figures have no thermal power, as the paper's equation, so they claim nothing of hardware.
+All figures use thermal power 0, as the paper does, so they claim nothing of hardware.
 
 [The records](records/reproduction.md) have every figure, rule and number. `make reproduce` measures it."""
 
 READ_OTHERWISE = """\
 # How far each verdict depends on what the paper leaves open
 
-**With a [thermal power](how-to/thermal.md) of 1e-3, about that of a real oscillator, the paper's network keeps its accuracy and its maximum at 1 ns.** So it does at ten times as much, trained with it each time. The five-fold window and dynamics around half of the maximum fail with it, as they do without.
+**With a [thermal power](how-to/thermal.md) of 1e-3, about that of a real oscillator, the paper's network keeps its accuracy and its maximum at 1 ns.** So it does at 1e-2, if trained with that power. The claims of a five-fold window and of dynamics around half of the maximum fail with and without it.
 
-The paper leaves open the filter cut-off, the integration step, initial state and weights, and the number of epochs. It does not say what `n_epoch` counts, and whether the last layer is filtered. Its Eq. (1) and (2) differ by a factor of 2.
+A *reading* is one way to fill in what the paper omits: the filter cut-off, the integration step, the initial state and weights, and the number of epochs. It does not say what `n_epoch` counts, or whether the last layer is filtered. Its Eq. (1) and (2) differ by a factor of 2.
 
-![Claims against readings](reproduction/{picture})
+![Verdict on each claim under each reading](reproduction/{picture})
 
-A cell says whether the claim of [the reproduction](reproduction.md) holds (✓), partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds. Bold: nine of ten agree.
+A cell says whether a claim of [the reproduction](reproduction.md) holds (✓), holds partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds. Bold: at least 90 agree.
 
 {table}
 
-*Together*: the share of resamples in which the accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ all hold. Bold: they hold in the networks themselves.
+*All four*: the share of resamples in which the accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ hold together. It is bold if they do without resampling. At 1e-3 the shift with τ is uncertain.
 
 Some verdicts differ with thermal power:
 
-- At 1e-3, *sparsified down to 50 % without loss* holds in part only. *Intra-layer connections down to 10 % without loss* and *variability grows with density* hold in part instead of failing.
-- At 1e-2 the curves are bell-shaped, though not surely (45 of 100 resamples).
+- At 1e-3, three hold only in part: *sparsified down to 50 % without loss*, *intra-layer connections down to 10 % without loss* and *variability grows with density*.
+- At 1e-2 the curves are bell-shaped, in 45 of 100 resamples.
 - At both, *more saturation and failed trainings at higher density* fails.
 
 [The records](records/sensitivity.md) have every claim under every reading."""
@@ -113,8 +113,8 @@ A claim is reproduced, or not, where all readings agree. It depends on the readi
 
 MEASURED = """\
 - **Seeds and splits.** Ten seeds per point on split 0 of the images, and on splits 1 and 2 at 1 ns, for the accuracy alone. The broad set has 32 points of one seed. Of Fig. 4 there are five points and the optimum, so few points tell of variability and optimum of the density.
-- **Outer curves of Fig. 3 (a, b)** have ten seeds where accuracy and maximum hold, so that it is for them to decide whether all holds together. These are 0.1/Δt; factor 2 with 0.05/ns; x; one step; tenfold weights; 120 epochs (chosen so when three had been measured). Elsewhere they have three.
-- ***The figures*** have three splits in Fig. 2 (b), 3 (a, b) and 4 but at the ends of the time scales, eight at 1 ns, and 64 points of ten seeds in the broad set. *As few networks*, they are cut down to what the other readings have, which shows what that alone changes.
+- **Outer curves of Fig. 3 (a, b)** have ten seeds where accuracy and maximum hold, so that it is for them to decide whether all holds together. These are 0.1/Δt; factor 2 with 0.05/ns; readout of x; one step; weights × 10; 120 epochs (chosen so when three had been measured). Elsewhere they have three.
+- ***Our default*** is the reading of the figures. It has three splits in Fig. 2 (b), 3 (a, b) and 4 but at the ends of the time scales, eight at 1 ns, and 64 points of ten seeds in the broad set. *Fewer networks* cuts it down to what the other readings have, which shows what that alone changes.
 - **A cut-off of 0.1/Δt** is that of the figures at 1 ns. So it is no other reading of Fig. 1, of Fig. 4 and of the accuracy, where it repeats networks of the figures.
 - **Scores** are those on the solved equation, but for *one step per point*: its networks are maps of the neurons, not solutions of their equation, and scored as such.
 - **Thermal power:** those readings were trained with its mean effect, at the paper's hyper-parameters. All others were measured with a floor of 1e-30 under the amplitudes, which the equation does not have. Eight networks of the paper's point, trained again without it, have the same scores, bit for bit."""

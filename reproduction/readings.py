@@ -77,10 +77,10 @@ class Reading:
         return float(self.changes.get("f_cut_per_ns", F_CUT_PER_NS))
 
 
-PLAIN = Reading(name="plain", title="the figures", why="the plain reading")
+PLAIN = Reading(name="plain", title="our default", why="the plain reading, that of the figures")
 CONTROL = Reading(
     name="control",
-    title="the figures, as few networks",
+    title="our default, fewer networks",
     why="the plain reading again, with as few points and networks as the others",
 )
 OTHERS = (
@@ -99,7 +99,7 @@ OTHERS = (
     Reading(
         name="f-cut-tied",
         title="f_cut 0.1/Δt",
-        why="a filter discretised with the time between two points has a cut-off in its units",
+        why="a filter discretised with the time Δt between two points has a cut-off in 1/Δt",
         f_cut_times_dt=0.1,
         matters=True,
     ),
@@ -120,8 +120,8 @@ OTHERS = (
     ),
     Reading(
         name="readout-x",
-        title="x is read out",
-        why="filters are said to be between layers, and nothing follows the last",
+        title="readout of x, unfiltered",
+        why="the paper has filters between layers, and nothing follows the last layer",
         changes={"readout": "x"},
         matters=True,
     ),
@@ -135,13 +135,13 @@ OTHERS = (
     ),
     Reading(
         name="start",
-        title="x begins at 0.1",
-        why="the state is reset after every image, to what is not said",
+        title="x starts at 0.1",
+        why="the state is reset after every image; the paper does not say to what",
         changes={"start": 0.2},
     ),
     Reading(
         name="weights",
-        title="initial weights tenfold",
+        title="initial weights × 10",
         why="their distribution is not given; those between and within layers spread as standard"
         " normal numbers do",
         changes={"weight_gain": 10.0},
@@ -158,15 +158,15 @@ OTHERS = (
         Reading(
             name=f"thermal-{power:.0e}".replace("e-0", "e-"),
             title=f"thermal power {power:g}",
-            why="the paper's oscillators have none; those of a device have about 1e-3",
+            why="the paper's oscillators have none; real ones have about 1e-3",
             changes={"thermal_power": power, "thermal_training": "mean", "thermal_span": 1.0},
         )
         for power in (1e-4, 1e-3, 1e-2)
     ),
     Reading(
         name="decay",
-        title="decay 8 times as fast",
-        why="n_epoch may count updates, of which an epoch has eight; here it falls once an epoch",
+        title="learning-rate decay × 8",
+        why="n_epoch may count weight updates, eight per epoch; our default counts epochs",
         changes={"lr_decay": 8.077 / 8},
     ),
 )

@@ -57,7 +57,7 @@ def _summary(
         for reading in measured
         if reading.title not in known
     ]
-    return table(["reading", "accuracy at 1 ns", "together"], rows)
+    return table(["reading", "accuracy at 1 ns", "all four"], rows)
 
 
 def _accuracy(found: Evidence) -> str:

@@ -23,36 +23,36 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure
 
 MEANINGS = {
-    "StudySpec.name": "name of the study in the database; without it, the name of the file",
-    "StudySpec.description": "what the study is, in words",
+    "StudySpec.name": "name of the study in the database",
+    "StudySpec.description": "a text for people",
     "StudySpec.objective": 'what is trained: `"spintronic"`, `"ctrnn"`, or `"module:Class"`',
     "StudySpec.seed": "every random number of the study follows from it",
-    "StudySpec.protocol": '`"validation"`: the search does not see the test part; `"paper"`: it is '
-    'scored on the test part, as in the paper; `"confirm"`: nothing is selected, every network is '
-    "tested once",
+    "StudySpec.protocol": '`"validation"`: the search does not see the test part; `"paper"`: '
+    "trials are scored on the test part, as in the paper; "
+    '`"confirm"`: nothing is selected, and every network is tested once',
     "Dimension.low": "least value of a range",
     "Dimension.high": "largest value of a range",
     "Dimension.log": "search the logarithm",
-    "Dimension.step": "distance of the values of a range",
+    "Dimension.step": "distance between the values of a range",
     "Dimension.choices": "in place of a range: the values, in any order",
-    "Racing.rungs": "numbers of networks after which a trial is compared with those before it",
-    "Stop.target": "a complete trial has this score, or a better one",
+    "Racing.rungs": "numbers of networks after which a trial is compared with earlier trials",
+    "Stop.target": "score that a complete trial must reach",
     "Stop.patience": "trials in a row without a better score",
     "Stop.max_epochs": "epochs trained in the search",
     "WarmStart.study": "another study in the same database; its best trials are the points",
-    "WarmStart.top": "how many trials of `study`; 5 without it",
+    "WarmStart.top": "how many trials of `study`; default 5",
     "Reported.score": "the published score",
     "Reported.std": "its standard deviation",
-    "Reported.n": "networks that it is the mean of",
+    "Reported.n": "number of networks in this mean",
     "Reported.source": "where it was published",
     "Reported.params": "the published parameters; those that the study searches are compared",
     "Curve.label": "name in the figure",
     "Curve.values": "values of `x`",
-    "Curve.range": "in place of `values`: `{ low, high, points, log }`, evenly spaced",
+    "Curve.range": "in place of `values`: evenly spaced ones, `{ low, high, points, log }`",
     "Range.low": "first value",
     "Range.high": "last value",
-    "Range.points": "how many values, both ends among them",
-    "Range.log": "equal ratios in place of equal differences",
+    "Range.points": "number of values, both ends included",
+    "Range.log": "values with equal ratios, not with equal differences",
     "Sweep.curves": "`[[sweep.curves]]`, one table for each curve",
     "Figure.kind": '`"curves"`: medians and quartiles against `x` of a sweep; `"scatter"`: the '
     "median score of every trial against `x`",
@@ -60,13 +60,16 @@ MEANINGS = {
     "Figure.x_label": "label of the axis",
     "Figure.y_label": "label of the axis",
     "Figure.log_x": "logarithmic axis",
-    "Sampler.name": "one of Optuna's samplers",
-    "Pruner.name": "one of Optuna's pruners; `none` lets every trial train to its end",
-    "Cost.name": "costs that the objective declares, a single one without brackets; the first "
+    "Sampler.name": "Optuna's `tpe`, `random`, `qmc`, `gp`, `cmaes` or `nsga2`, our "
+    "`kriging-believer`, or your own",
+    "Pruner.name": "one of Optuna's pruners; `none`: every trial trains to its end",
+    "Cost.name": "costs that the objective declares; one alone needs no brackets; the first "
     "decides what is cheapest",
     "TaskParams.name": "the task",
 }
 """Meanings of keys without a description in their model."""
+DEFAULTS = {"StudySpec.name": "the file's name"}
+"""Defaults that the reader of a file fills in."""
 
 LIMITS = (("Ge", "≥"), ("Gt", ">"), ("Le", "≤"), ("Lt", "<"))
 
@@ -120,7 +123,7 @@ def _model(annotation: Any) -> Any:
 
 def _table(model: type[BaseModel], without: set[str] | None = None) -> str:
     rows = [
-        f"| `{name}` | {_kind(field)} | {_default(field)} | {meaning(model, name)} |"
+        f"| `{name}` | {_kind(field)} | {_default(model, name)} | {meaning(model, name)} |"
         for name, field in model.model_fields.items()
         if name not in (without or ())
     ]
@@ -145,7 +148,8 @@ def _worded(text: str) -> str:
     text = re.sub(r"[,;] see `*[\w.]+`*$", "", " ".join(text.split()).rstrip("."))
     if text[1:2].islower():
         text = text[0].lower() + text[1:]
-    return _escaped(text).replace("``", "`")
+    parts = text.replace("``", "`").split("`")  # nothing but a bar is escaped within code
+    return "`".join(p.replace("|", "\\|") if n % 2 else _escaped(p) for n, p in enumerate(parts))
 
 
 @cache
@@ -163,7 +167,10 @@ def _docstrings(model: type) -> dict[str, str]:
     }
 
 
-def _default(field: FieldInfo) -> str:
+def _default(model: type[BaseModel], name: str) -> str:
+    field = model.model_fields[name]
+    if found := DEFAULTS.get(f"{model.__name__}.{name}"):
+        return found
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=True)
@@ -203,9 +210,9 @@ def _type(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         kinds = [_type(a) for a in arguments if a is not type(None)]
         kinds = list(dict.fromkeys(kinds))
-        if kinds[1:] == [f"list of {kinds[0]}"]:
+        if kinds[1:] == [f"list of {kinds[0]}"] and "number" in kinds[0]:
             return f"{kinds[0]}; or one for each layer"
-        return "number" if kinds == ["number", "whole number"] else " or ".join(kinds)
+        return " or ".join(k for k in kinds if k != "whole number" or "number" not in kinds)
     if origin is tuple:
         return f"list of {_type(arguments[0])}"
     if origin is dict:

@@ -75,8 +75,8 @@ class Dimension(Table):
     per_layer: Annotated[bool | None, AfterValidator(_unless_true)] = None
     """Search a value for each layer: ``NAME.0`` of the layer that receives the input, and so on."""
     when: Annotated[dict[str, _Values], Field(min_length=1)] | None = None
-    """Search it only where every parameter named here has one of these values, which that of a
-    parameter that a trial lacks is not."""
+    """Search it only if every parameter named here has one of the values given. A parameter that
+    the trial lacks has none."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

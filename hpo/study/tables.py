@@ -63,8 +63,8 @@ class Budget(Table):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Passes over the training data per member."""
     score_every: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Epochs from one score of a network in training to the next; without it, 1. The last epoch
-    has one always. The objective must have a parameter of this name."""
+    """Epochs from one score of a network in training to the next; default 1. The last epoch is
+    always scored. The objective must have a parameter of this name."""
 
     @property
     def scores(self) -> int:
@@ -112,7 +112,7 @@ class Racing(Table):
     """``[racing]``: most trials train few networks, and only possible winners train all."""
 
     rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
-    """Numbers of networks after which a trial is compared with those before it; see ``search``."""
+    """Numbers of networks after which a trial is compared with earlier trials; see ``search``."""
     reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 20
     """One trial in ``reduction_factor`` passes the first rung."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -144,12 +144,12 @@ class Confirm(Table):
     members: Annotated[int, Field(ge=2, le=1000)] = 10
     """Fresh seeds of each."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Epochs of a confirmation training; without it, as many as in the search."""
+    """Epochs of a confirmation training; default: as many as in the search."""
     by: Literal["score", "expected"] | None = None
-    """Ranking of trials: by score, which is the default, or ``expected``, the posterior mean."""
+    """How trials are ranked: by ``score``, the default, or ``expected``, the posterior mean."""
     yield_above: Annotated[float | None, ASIDE] = None
-    """Score that a simulated chip must reach to count in the yield; without it, the reported score.
-    No trial depends on it."""
+    """Score that a simulated chip must reach to count in the yield; default: the reported score.
+    It changes no trial."""
 
 
 TOP = 5
@@ -225,7 +225,7 @@ class Reported(Table):
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
     cost: Published | None = None
-    """Its published cost, in the unit of ``[cost]``; of several, by name."""
+    """Its published cost, in the unit of ``[cost]``; a table by name if there are several."""
     cost_here: Published | None = None
     """Cost of the reported configuration as the objective computes it, if it differs."""
     n: Annotated[int, Field(ge=1)] | None = None
@@ -240,9 +240,9 @@ class Reference(Table):
     """
 
     label: Label
-    """What the legend says."""
+    """Text of the legend."""
     x: Annotated[tuple[float, ...] | None, Field(min_length=1)] = None
-    """Where values stand."""
+    """Positions of the values."""
     y: tuple[float, ...] | None = None
     """The score at each ``x``, written as ``reported.score`` is: 0.8983 for 89.83 %."""
     std: tuple[Annotated[float, Field(ge=0)], ...] | None = None
@@ -250,7 +250,7 @@ class Reference(Table):
     window: tuple[float, float] | None = None
     """In place of values: first and last x of a band."""
     mark: float | None = None
-    """In place of values: where a vertical line stands."""
+    """In place of values: position of a vertical line."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -286,17 +286,17 @@ class Figure(Table):
     y_label: str = ""
     log_x: bool = False
     marks: tuple[float | int, ...] = ()
-    """Where vertical lines without a label stand."""
+    """Positions of vertical lines without a label."""
     overlay: tuple[str, ...] = ()
-    """Other studies that are drawn into the same figure where they are there."""
+    """Other studies to draw into the same figure, if they exist."""
     reference: Annotated[tuple[Reference, ...] | None, Field(min_length=1)] = None
-    """What sources state, drawn beside what was measured: a table for each."""
+    """Published values, drawn beside the measured ones: one table for each."""
     x: Annotated[str, Field(min_length=1)] | None = None
-    """Scatter: a parameter, or ``info.NAME`` for what a training measured, median over members."""
+    """Scatter: a parameter, or the fact ``info.NAME`` of a network, median over members."""
     colour: str | None = None
     """Scatter: a rule ``A < B`` between parameters or numbers that divides the points in two."""
     colour_labels: tuple[str, str] | None = None
-    """Scatter: what points are called where the rule holds, and where it does not."""
+    """Scatter: labels of the points for which the rule holds, and of the others."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

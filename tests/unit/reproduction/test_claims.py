@@ -111,12 +111,12 @@ def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
     assert answers["window 0.4 – 2.5 ns"].kind == Kind.DEPENDS
     assert answers["fast: large weights"].kind == Kind.UNKNOWN
     assert page.verdict_text(answers["maximum at 1 ns"]) == (
-        "depends on the reading: holds with Eq. (1) with its factor 2; not with the figures"
+        "depends on the reading: holds with Eq. (1) with its factor 2; not with our default"
     )
     for path in sensitivity.write(list(answers.values()), evidences, tmp_path):
         assert path.stat().st_size > 1000
     text = (tmp_path / "records/sensitivity.md").read_text(encoding="utf-8")
-    assert "\n- surely: Eq. (1) with its factor 2 (100%).\n" in text
+    assert "\n- in at least 90 % of the resamples: Eq. (1) with its factor 2 (100%).\n" in text
 
 
 def test_layers_are_those_of_the_optimum_trained_again(tmp_path: Path) -> None:
