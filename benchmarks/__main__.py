@@ -20,7 +20,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure the sections named, or all, and write; returns the exit status."""
+    """Measure and write the named sections, or all; return the exit status."""
     os.environ.update(ENVIRONMENT)
     import optuna
 
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     unknown = sorted(set(arguments) - set(measures) - set(pages))
     if unknown:
         print(
-            f"benchmarks: sections of {', '.join([*measures, *pages])} must be named, but got "
-            f"{unknown[0]}. Name some, or none for all.",
+            f"benchmarks: expected sections of {', '.join([*measures, *pages])}, got "
+            f"{unknown[0]}. Name some of these, or none for all.",
             file=sys.stderr,
         )
         return 2

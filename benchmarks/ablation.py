@@ -1,8 +1,8 @@
-"""What earns our accuracy on the sequential digits, beside the paper's: one change at a time.
+"""Contributions to our accuracy on the sequential digits over the paper's: one change at a time.
 
 Two points are compared, that of arXiv:2408.02835 and the one that ``make run`` confirms, and all
 mixtures of three groups of changes: training, synapses, neurons. Rows are mostly ten networks, of
-the same seeds, on the test half, scored on the solved equation. Where a change asks for another
+the same seeds, on the test half, scored on the solved equation. If a change needs another
 learning rate, the best of ``RATES`` is taken, by networks of other seeds on validation parts.
 """
 
@@ -123,7 +123,7 @@ def moved(here: Changes, there: Changes, changes: Any) -> dict[str, Any]:
 
 @cache
 def spec() -> Any:
-    """The study whose networks are trained."""
+    """Return the study of the networks."""
     return file.load(str(STUDY))
 
 
@@ -142,7 +142,7 @@ def trained(params: Changes, seed: int, protocol: Protocol) -> Outcome:
 
 
 def solved(outcome: Outcome) -> float:
-    """Its accuracy on the solved equation."""
+    """Return the accuracy on the solved equation."""
     return outcome.solved.score if outcome.solved else outcome.score
 
 
@@ -178,7 +178,7 @@ def measure(say: Say, names: tuple[str, ...] = ()) -> None:
 
 
 def read() -> dict[str, Any]:
-    """What was measured."""
+    """Return the measurements so far."""
     kept: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     return kept
 

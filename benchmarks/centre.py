@@ -1,9 +1,9 @@
-"""``python -m benchmarks centre``: where one PostgreSQL ends, for up to 10,000 workers.
+"""``python -m benchmarks centre``: capacity of one PostgreSQL, for up to 10,000 workers.
 
-What every message costs is measured on a real database. Then a database of so many cores is
-simulated, message by message: a worker asks for a trial, tells its parameters, trains, settles it,
-and asks again; every third of its lease it says that it lives. Messages wait for a core; a claim
-waits for its study, too, since trials of a study are opened one by one. Networks delay a message by
+The cost of every message is measured on a real database. Then a database with a number of cores is
+simulated, message by message: a worker claims a trial, stores its parameters, trains, settles it,
+and claims again; every third of its lease it renews the lease. Messages wait for a core. A claim
+also waits for its study, since trials of a study are opened one by one. Networks delay a message by
 half of a round trip each way.
 """
 
@@ -53,7 +53,7 @@ _LEAST_S = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """Seconds of a core that the database works on each kind of message."""
+    """Core seconds of the database per message of each kind."""
 
     claim: float
     """As long is the study held."""
@@ -66,7 +66,7 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Centre:
-    """What so many workers get out of one database."""
+    """Throughput of a number of workers on one database."""
 
     workers: int
     studies: int
@@ -240,7 +240,7 @@ class Check:
 
 
 def checks(storage: Storage, costs: Costs) -> Iterator[Check]:
-    """A few real workers on one database, whose trials sleep for a second in the mean."""
+    """Run a few real workers on one database; their trials sleep for a second in the mean."""
     places = ((2 * k + 1) / 32 for k in range(16))
     draws = [statistics.NormalDist(-(SPREAD**2) / 2, SPREAD).inv_cdf(place) for place in places]
     choices = [round(math.exp(draw), 3) for draw in draws]

@@ -1,9 +1,9 @@
-"""NeuroBench's Mackey-Glass: a reservoir of oscillators that is fed with its own predictions.
+"""NeuroBench's Mackey-Glass: a reservoir of oscillators with its own predictions as input.
 
-Fourteen series of delays from 17 to 30, 75 points in a Lyapunov time. A network is trained on ten
-Lyapunov times, of which the first 0.6 are left out, to predict the next point; then it goes on for
-ten others by itself, and its sMAPE is taken over these. Thirty runs of each series, each half a
-Lyapunov time later. J. Yik et al., Nat. Commun. 16, 1545 (2025).
+Fourteen series with delays from 17 to 30, at 75 points per Lyapunov time. A network trains on ten
+Lyapunov times, without the first 0.6, to predict the next point. Then it continues for ten others
+by itself, and these give its sMAPE. Each series has thirty runs, each half a Lyapunov time later.
+J. Yik et al., Nat. Commun. 16, 1545 (2025).
 
 The series are made by NeuroBench's definition, from its table of starts and Lyapunov times; its own
 file of them was not at hand. They are chaotic: after some Lyapunov times, the same equation
@@ -69,7 +69,7 @@ SETTINGS = 6
 MAX_STEP_NS = 0.15
 RIDGES = tuple(10.0**power for power in range(-10, -3))
 CHECKED = 17
-"""The series whose setting is tested with half the step, too."""
+"""The series with a setting that is also tested with half the step."""
 SEED = 0
 """Of the network of the search; that of the test has the next one."""
 

@@ -1,4 +1,4 @@
-"""Who else reads the sequential digits: reservoirs of oscillators, echo state networks, a GRU.
+"""Other models on the sequential digits: reservoirs of oscillators, echo state networks, a GRU.
 
 All have the split, the images and the scoring of ``ablation``; a reservoir keeps its random weights
 and has a readout by ridge regression. Each is searched by ``TRIALS`` random settings, each scored
@@ -78,7 +78,7 @@ class Echo:
 
 @dataclass(frozen=True)
 class Oscillators:
-    """Warm oscillators of which none is trained; all are read."""
+    """Warm untrained oscillators; all are read."""
 
     coupling: str
     noise: bool = False
@@ -101,7 +101,7 @@ class Oscillators:
         return own | ({"rotation": log(1.0, 20.0)} if self.coupling == "antisymmetric" else {})
 
     def states(self, setting: Setting, seed: int, *parts: Array) -> Iterator[Array]:
-        """See ``Reservoir``; with half the step of the search where more than one part is asked."""
+        """See ``Reservoir``; with half the step of the search for more than one part."""
         objective = ablation.spec().objective_impl
         fixed: Any = {"layers": 1, "width": 96, "coupling": self.coupling}
         fixed |= {"thermal_power": 1e-3, "max_step_ns": 0.25}

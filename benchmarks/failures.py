@@ -1,4 +1,4 @@
-"""How many networks of one setting never learn, and how that shows without a test part.
+"""Count networks of one setting that never learn, and show it without a test part.
 
 ``python -m benchmarks.failures sets/GunPoint``: a setting that a search once confirmed,
 changed in one way after the other, with the same seeds. A minute of one core for each line.

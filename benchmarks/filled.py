@@ -250,7 +250,7 @@ def params(spec: StudySpec, number: int, rng: random.Random) -> dict[str, Any]:
 
 @contextmanager
 def at_work(url: str, names: Sequence[str]) -> Iterator[None]:
-    """So many workers at work on these studies, on connections of their own, while it lasts.
+    """``n`` workers at work on these studies, on connections of their own, while it lasts.
 
     In the end they vanish with what they hold, as those of a host that is lost.
     """

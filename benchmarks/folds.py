@@ -1,4 +1,4 @@
-"""Below which size of the training part a search should score on folds of it.
+"""Find the size of the training part below which a search should score on folds.
 
 Small searches on subsets of the digits: a trial is scored on five folds, or by networks with parts
 of their own of 30 %, with as many networks in all. What is claimed is held against fresh networks,

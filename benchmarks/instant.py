@@ -1,4 +1,4 @@
-"""An objective that takes no time, or what it is told: what is left is the service."""
+"""An objective that takes no time, or a given one: all other time is the service's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of ``docs/records/integrators.md``, the figure of the page that it stands behind."""
+"""Tables of ``docs/records/integrators.md``, and the figure of its page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LARGEST = 2.0
 
 
 def write(found: Found) -> None:
-    """Write what was found into the page, and draw it."""
+    """Write the results into the page, and draw its figure."""
     fill(PAGE, tables(found))
     draw(found, PICTURE)
 

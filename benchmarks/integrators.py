@@ -1,4 +1,4 @@
-"""Errors of the integrators on trained networks, and what networks are that train with them.
+"""Errors of the integrators on trained networks, and accuracies of networks trained with them.
 
 ``python -m benchmarks integrators`` measures and writes ``integrators.json``, the tables between
 the marks of ``docs/records/integrators.md``, and its figure. ``python -m
@@ -52,7 +52,7 @@ EPOCHS = 60
 Scheme = tuple[IntegratorName, int]
 """An integrator and its steps per point."""
 TRAINED: Scheme = "exponential-ab3", 16
-"""What the networks are trained with whose errors are measured."""
+"""The scheme that trains the networks for the errors."""
 SOLVED: Scheme = "exponential-ab3", 48
 """What every network is tested with that was trained with something else."""
 EXACT: Scheme = "rk4", 64
@@ -321,7 +321,7 @@ def stepped(physics: Any, scheme: Scheme) -> Any:
 
 
 def default_of(kind: str) -> Scheme:
-    """What an objective integrates with, unless it is told otherwise."""
+    """Return the default scheme of an objective."""
     objective: Any = objectives.load(kind)
     params = objective.Params()
     network = objective.network(params, [0], channels=1, outputs=10)

@@ -1,4 +1,4 @@
-"""(f): the networks by the solvers of diffrax, which are told the equations alone."""
+"""(f): the networks by the solvers of diffrax, from the equations alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dense or sparse: what both layouts take where they cross, of which ``sizes.DENSE`` is made."""
+"""Dense or sparse: times of both layouts near their crossing, for ``sizes.DENSE``."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def _own_device(width: int) -> Entry:
 
 
 def _others(case: Case, say: Callable[[str], None]) -> dict[str, Entry]:
-    """Those whose libraries may be missing, in as many steps as they need."""
+    """Return the peers, if their libraries are installed, with as many steps as they need."""
     limit, _ = case.error(case.ours())
     entries: dict[str, Entry] = {}
     builders: dict[str, Callable[[Case, float], Entry]] = {"JAX scan + jit": _scan}
@@ -291,8 +291,8 @@ def least(
         case: what is integrated.
         limit: of the error.
         method: its name.
-        build: what takes so many steps.
-        alike: logits of so many steps, to find by one batch with how many to begin.
+        build: builds an implementation with a number of steps.
+        alike: returns logits with a number of steps; one batch sets the first number.
 
     Raises:
         RuntimeError: not even MOST_STEPS are enough.

@@ -1,7 +1,7 @@
-"""How soon people see what a large database holds, and what that takes of memory.
+"""Time and memory to show a large database.
 
 A hundred workers go on with some of the studies meanwhile (``benchmarks.filled``). Commands are
-processes of their own, from their start to their end; pages are asked for over HTTP.
+processes of their own, from their start to their end; pages are requested over HTTP.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ with open_storage() as opened:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a process, or an answer, took: median, least and most of so many."""
+    """Cost of a process or a request: median, least and most of a number of runs."""
 
     what: str
     wall_s: tuple[float, float, float]

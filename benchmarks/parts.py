@@ -1,4 +1,4 @@
-"""Where the time of our epoch goes, and its bound: multiply-adds on non-zeros at full speed."""
+"""Parts of the time of our epoch, and its bound: multiply-adds on non-zeros at full speed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _WATCHED: dict[str, list[tuple[Any, str]]] = {
 """Methods by part: what each does within an epoch is added up."""
 _MULTIPLY_ADDS = 3  # per synapse, series and step: drive, its adjoint, gradient of the weight
 _TURNS = 100_000
-_LANES = 4 * REGISTERS  # eight chains: what two units with a latency of four are filled by
+_LANES = 4 * REGISTERS  # eight chains fill two units with a latency of four
 
 
 @dataclass(frozen=True, kw_only=True)

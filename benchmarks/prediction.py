@@ -1,8 +1,8 @@
-"""Predicting a series: oscillators beside a delay line and echo state networks.
+"""Prediction of a series: oscillators, a delay line and echo state networks.
 
 Every model has 100 units, or as many taps, and gets the same: as many trials, each a random setting
 of its hyper-parameters that two networks are scored for on the validation part; the features that
-are read, alone and with their squares; a readout by ridge regression, whose penalty is the best of
+are read, alone and with their squares; a readout by ridge regression, with the best penalty of
 ``RIDGES`` on the validation part; and the same noise of what is read. The best setting of each
 column is then scored on the test part, by networks of fresh seeds.
 
@@ -66,7 +66,7 @@ MAX_STEP_NS = 0.075
 WINDOWS, WASHOUT = 32, 250
 """Windows of a part that oscillators run through side by side in a search, and points before."""
 DELAYS = tuple(range(1, 151))
-"""Delays whose capacities are summed."""
+"""Delays in the sum of capacities."""
 
 
 @dataclass(frozen=True)
@@ -457,7 +457,7 @@ def memory(say: Callable[[str], None]) -> list[dict[str, Any]]:
 
 
 def read() -> dict[str, Any]:
-    """What was measured."""
+    """Return the measurements so far."""
     kept: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
     return kept
 

@@ -1,4 +1,4 @@
-"""What was measured, as ``RESULTS.md``."""
+"""Write the measurements as ``RESULTS.md``."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ depend on it. (Sparse blocks have 32 series: of a batch of 20, 12 are empty.) `l
 this with the rest of this section.
 """
 _SERVICE = """\
-CPU milliseconds of the worker's process per trial, training aside, once the study holds so many
+CPU milliseconds of the worker's process per trial, training aside, once the study holds that many
 trials; PostgreSQL's in brackets. A trial of ours stores {members} members with learning
 curves of {epochs} epochs each; one of plain Optuna reports {reports} values and tests for pruning.
 "first": until the first trial of a fresh process begins to train.
@@ -128,7 +128,7 @@ Every second trial of the study was pruned, or left the race. "suggesting": the 
 _SCALE = """\
 Real workers and their real loop on one PostgreSQL, each a process, all of them and the server on
 the same {cores} cores, over a network with a round trip of {round_trip_ms:.0f} ms. Trials train
-nothing: the database is asked as often as it can be. Every trial is claimed, suggested, trained,
+nothing: the database is as busy as possible. Every trial is claimed, suggested, trained,
 pruned and settled, in the ledger and in Optuna's tables. A study of 10,000 trials holds most of
 them already. The window is twice the workers. Workers, server and other work share the cores, which
 lowers claims per second.
@@ -189,7 +189,7 @@ def _costs(title: str, costs: Sequence[Cost]) -> list[str]:
 
 
 def networks(found: Found, narrow: Found | None = None) -> str:
-    """The body of the section, with what was found with vectors of 256 bits, if they are longer."""
+    """Return the body of the section; ``narrow``: results with vectors of 256 bits."""
     about = {"members": MEMBERS, "turn_s": TURN_S, "epochs": TRAINED_FOR, "fine": FINE_STEPS}
     about["widest"] = WIDEST_SOLVED
     price = _PRICE.format(ratios=_price(found.timings))

@@ -1,4 +1,4 @@
-"""What trains a network in a benchmark: ours, and whatever gives logits in PyTorch."""
+"""Trainings of a network in a benchmark: ours, and any logits in PyTorch."""
 
 from __future__ import annotations
 

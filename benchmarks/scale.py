@@ -1,8 +1,8 @@
-"""Many workers on one database: trials that take no time, everything else as it is.
+"""Many workers on one database: trials without duration, all else as usual.
 
 Workers are real processes that run the real loop on the real tables, over a network that delays
-every byte (``benchmarks.delay``); only the training takes no time, so the database is as busy as it
-can be. A study of 10,000 trials holds 9,000 of them at the start.
+every byte (``benchmarks.delay``); only the training takes no time, so the database is as busy as
+possible. A study of 10,000 trials holds 9,000 of them at the start.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _FORK = multiprocessing.get_context("fork")  # 128 processes that import nothing
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What so many workers do to one database."""
+    """Load of a number of workers on one database."""
 
     workers: int
     trials: int
@@ -85,7 +85,7 @@ class Load:
 
 
 def measure(workers: int, trials: int, sampler: str, *, n_studies: int = 1, run: int = RUN) -> Load:
-    """Run a study of ``trials``, or several side by side, with so many workers."""
+    """Run a study of ``trials``, or several side by side, with a number of workers."""
     with service._database() as storage:
         specs = [_spec(f"{sampler}-{k}", trials, sampler, workers) for k in range(n_studies)]
         for spec in specs:
@@ -109,7 +109,7 @@ class Begin:
 
 
 def begin(trials: int) -> Begin:
-    """Run a few trials of a study that holds so many, by a worker of each kind."""
+    """Run a few trials of a study that holds ``trials``, by a worker of each kind."""
     with service._database() as storage:
         spec = _spec("begin", trials + BEGUN, "tpe", 1)
         Ledger(storage).register(spec)

@@ -2,7 +2,7 @@
 
 A trial of ours trains 5 members that report 60 epochs each, and a pruner judges the first curve; a
 trial of plain Optuna asks, reports and tests for pruning 20 times, tells. Both use the same
-PostgreSQL, in a study that holds many trials already, every second of which was pruned.
+PostgreSQL, in a study that holds many trials already, every second one pruned.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def narrow() -> Found | None:
 
 
 def main() -> None:
-    """Measure the narrow networks, and print what was found."""
+    """Measure the narrow networks, and print the results."""
     found = measure(lambda text: print(text, file=sys.stderr, flush=True), NARROW_WIDTHS)
     print(json.dumps(asdict(found)))
 

@@ -1,4 +1,4 @@
-"""(e): the networks by the solvers of torchdiffeq, which are told the equations alone."""
+"""(e): the networks by the solvers of torchdiffeq, from the equations alone."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ pauses of 0.1 s, doubled up to 2 s; here with trials as they were, and of a minu
 is back after its lease (30 s).
 """
 _CHECKS = """
-Eight real workers on an embedded PostgreSQL, whose {trials} trials sleep as long as the real ones
+Eight real workers on an embedded PostgreSQL; their {trials} trials sleep as long as the real ones
 took, scaled to {mean} s in the mean; beside them a simulation of those very trials.
 """
 _QUALITIES = """

@@ -1,4 +1,4 @@
-"""The chaos run: a study disturbed as badly as can be must end as if it had not been.
+"""The chaos run: disturbed studies must end as if undisturbed.
 
 ``python -m chaos --help`` says what it does and shows examples.
 """

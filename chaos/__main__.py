@@ -1,4 +1,4 @@
-"""``python -m chaos``: disturb studies as badly as can be, and show that nothing was lost."""
+"""``python -m chaos``: disturb studies in many ways, and show that nothing was lost."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ from hpo.console import Parser, answer, at_least, seconds
 
 _EXAMPLES = """\
 make chaos
-    ten minutes of it, on an embedded server of its own
+    ten minutes, on an embedded server of its own
 make chaos CHAOS="--seconds 60 --seed 7"
-    a minute of it, with the same decisions as another run with seed 7
+    one minute, with the same decisions as another run with seed 7
 python -m chaos --storage postgresql://me@server/postgres
-    on a given server, in databases that it creates there and drops: no restarts then
+    on an existing server, in databases that it creates and drops; without restarts
 python -m chaos --seconds 3600 --workers 8
     an hour with twice the workers
 
-Round by round: one worker each runs three studies of small spintronic networks undisturbed:
-halvings with a confirmation by expected score; a race; a space per layer, conditional and
-constrained. Then several run them again, and a fourth that is changed by hand meanwhile. Workers
-and launchers are killed, terminated and paused beyond their leases, the database is stopped,
-crashed and restarted, and has settings of its own; connections are cut and more launchers come and
-go. The tables must be the same, bit for bit, and the trials of the fourth what its amendments and
-history suggest; no budget overrun, nothing left running, nothing trained again once it was stored.
-Exit status: 0 all of it holds, 1 it does not (the evidence is kept)."""
+In each round, one worker runs each of three studies of small spintronic networks undisturbed: a
+successive halving with a confirmation by posterior mean; a race; a conditional and constrained
+space per layer. Then several workers run these studies again in a storm, and a fourth study that is
+amended by hand meanwhile. The storm kills, terminates and pauses workers and launchers beyond their
+leases, stops, crashes and restarts the database, which has unusual settings, cuts connections, and
+starts and ends more launchers. Afterwards the tables are compared bit for bit, and the trials of
+the fourth study with its amendments and history. No budget may be exceeded, nothing may still run,
+and nothing may be trained again after it was stored.
+Exit status: 0 if all checks pass, else 1 (the evidence is kept)."""
 
 
 def parser() -> Parser:
     """The command line of a chaos run."""
     p = Parser("python -m chaos", "Disturb studies, and show that nothing was lost.", _EXAMPLES)
     p.add_argument(
-        "--seed", type=at_least(0), metavar="N", help="of all decisions (default: a new one)"
+        "--seed", type=at_least(0), metavar="N", help="seed of all decisions (default: new)"
     )
-    p.add_argument("--seconds", type=seconds, default=600.0, help="in all (default: 600)")
-    p.add_argument("--workers", type=at_least(1), default=4, metavar="N", help="(default: 4)")
+    p.add_argument("--seconds", type=seconds, default=600.0, help="total time (default: 600)")
+    p.add_argument(
+        "--workers", type=at_least(1), default=4, metavar="N", help="workers (default: 4)"
+    )
     p.add_argument(
         "--studies",
         nargs="+",
@@ -54,10 +57,10 @@ def parser() -> Parser:
         "--trials",
         type=at_least(1),
         metavar="N",
-        help="of each study (default: 8 to 40, by the time)",
+        help="trials of each study (default: 8 to 40, by the time)",
     )
     p.add_argument(
-        "--lease", type=seconds, default=3.0, help="of every worker, in seconds (default: 3)"
+        "--lease", type=seconds, default=3.0, help="lease of every worker, in seconds (default: 3)"
     )
     p.add_argument(
         "--pace",
@@ -68,19 +71,19 @@ def parser() -> Parser:
     p.add_argument(
         "--storage",
         metavar="URL",
-        help="PostgreSQL server whose user may create databases (default: an embedded one)",
+        help="PostgreSQL server; its user may create databases (default: embedded)",
     )
     return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run round after round; returns the exit status."""
+    """Run rounds, and return the exit status."""
     arguments = parser().parse_args(argv)
     return answer(lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run rounds until the time is used; returns the exit status."""
+    """Run rounds until the time is over, and return the exit status."""
     import optuna
 
     from chaos.rounds import Round, summary

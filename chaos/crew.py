@@ -99,7 +99,7 @@ class Crew:
         return hand
 
     def start_launcher(self, study: str, workers: int) -> Hand:
-        """Start a launcher of a study, with so many workers of its own."""
+        """Start a launcher of a study, with a number of workers of its own."""
         name = f"launcher-{next(self._numbers)}"
         options = [f"--workers={workers}", self._lease, "--no-report", *self._options]
         return self._start(name, "hpo.launch", "--study", str(FILES[study]), *options)
@@ -147,7 +147,7 @@ class Crew:
     def end(self, timeout_s: float) -> list[Hand]:
         """Wait until everyone has ended, then kill; who had to be killed.
 
-        Workers that serve every study wait for others: they are told to end.
+        Workers that serve all studies wait for others, so they get a signal to end.
         """
         deadline = time.monotonic() + timeout_s
         for hand in self.workers():

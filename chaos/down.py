@@ -113,7 +113,7 @@ def _locked(
     study(scene)
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     seconds = 0.0
-    with suppress(psycopg.OperationalError), ExitStack() as stack:  # whose sessions it ends
+    with suppress(psycopg.OperationalError), ExitStack() as stack:  # it ends these sessions
         holds, asks = (stack.enter_context(scene.other()) for _ in range(2))
         holds.execute(f"BEGIN; {statement}")
         services.compose("up", "--detach", "workers")
@@ -142,7 +142,7 @@ def _keeping(services: Services, scene: Scene) -> float:
 
 
 def _dashboard(services: Services, scene: Scene) -> float:
-    """With open pages, of which some take nothing."""
+    """A dashboard with open pages, some of which read nothing."""
     _digits(scene)
     services.compose("up", "--wait")
     password = (services.folder / "secrets/dashboard").read_text()

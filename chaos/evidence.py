@@ -84,14 +84,14 @@ def unlike_suggestions(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
     for number, trial in enumerate(known):
         if trial.state == SlotState.EXCLUDED and not trial.suggestion.params:
             continue  # excluded while it was enqueued
-        told = trial.suggestion.enqueued
-        wanted = suggest.suggest(snapshot.spec, number, known[:number], told).params
+        enqueued = trial.suggestion.enqueued
+        wanted = suggest.suggest(snapshot.spec, number, known[:number], enqueued).params
         if repr(dict(wanted)) != repr(dict(trial.suggestion.params)):
             yield f"trial {number}: {dict(trial.suggestion.params)}\n  suggested anew: {wanted}"
 
 
 def violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:
-    """Everything that must hold of a study and does not."""
+    """Yield each broken promise of a study."""
     yield from _ledger_violations(snapshot)
     yield from _optuna_violations(storage, snapshot)
 
@@ -102,13 +102,13 @@ def _ledger_violations(snapshot: StudySnapshot) -> Iterator[str]:
         yield f"the study is {snapshot.state}: {snapshot.reason}"
     numbers = [slot.number for slot in snapshot.search]
     if numbers != list(range(spec.budget.trials)):
-        yield f"trials 0 .. {spec.budget.trials - 1} must be there once, but got {numbers}"
+        yield f"trials: expected 0 .. {spec.budget.trials - 1}, once each, got {numbers}"
     assert spec.confirm is not None
     wanted = min(spec.confirm.top, len(Result.of(snapshot).ranking)) * spec.confirm.members
     confirmed = {slot.number for slot in snapshot.confirm}
     amended = any(slot.amendments for slot in snapshot.search)  # then others may be there, too
     if len(confirmed) < wanted or (len(snapshot.confirm) != wanted and not amended):
-        yield f"{wanted} confirmations must be there, but got {sorted(confirmed)}"
+        yield f"confirmations: expected {wanted}, got {sorted(confirmed)}"
     for slot in (*snapshot.search, *snapshot.confirm):
         if slot.state not in (SlotState.COMPLETE, SlotState.PRUNED, SlotState.EXCLUDED):
             yield f"{slot.phase} {slot.number} is {slot.state}: {slot.message}"
@@ -118,7 +118,7 @@ def _ledger_violations(snapshot: StudySnapshot) -> Iterator[str]:
 
 
 def trained_again(storage: Storage, journal: Path) -> Iterator[str]:
-    """Checkpoints that are left, and trainings that began under a claim that had found them stored.
+    """Yield checkpoints left behind, and trainings of networks that were already stored.
 
     A worker that was paused beyond its lease may train what its heir stored meanwhile, until it
     notices; its result is refused. But whoever claims a slot must leave out what is stored of it.
@@ -127,12 +127,12 @@ def trained_again(storage: Storage, journal: Path) -> Iterator[str]:
     with storage.engine.connect() as connection:
         left = connection.scalar(sa.select(sa.func.count()).select_from(checkpoints))
         noted = connection.execute(sa.text("SELECT * FROM chaos.claims ORDER BY at")).all()
-        found = connection.execute(sa.select(*slots.c["id", "phase", "number", "params"])).all()
+        rows = connection.execute(sa.select(*slots.c["id", "phase", "number", "params"])).all()
     if left:
         yield f"{left} checkpoints are left"
     for row in noted:
         claims[row.worker].append((row.at.timestamp(), row))
-    params = {row.id: (row.phase, row.number, row.params) for row in found}
+    params = {row.id: (row.phase, row.number, row.params) for row in rows}
     for entry in objective.read(journal):
         if entry.event != "begin":
             continue

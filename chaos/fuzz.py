@@ -1,9 +1,9 @@
-"""``python -m chaos.fuzz``: broken inputs, of which each must be read or refused in words.
+"""``python -m chaos.fuzz``: broken inputs; each must be read, or refused in words.
 
 An input is a good one that is changed at random: a study file, ``hpo.toml``, a URL, environment
-variables, data, an outcome of an objective, a backup. Whoever reads it returns, or raises an error
-that people can mend, of one printable paragraph, within seconds. Anything else is a defect: it is
-printed. All is drawn from the seed and the number of the input.
+variables, data, an outcome of an objective, a backup. The reader must return, or raise an error of
+one printable paragraph that says what to do, within seconds. Anything else is a defect, which is
+printed. The seed and the number of the input determine everything.
 """
 
 from __future__ import annotations
@@ -370,11 +370,11 @@ def run(arguments: argparse.Namespace) -> int:
     kinds = dict(KINDS)
     if arguments.like is not None:
         kinds["backup"] = _backup(arguments.like)
-    found, defects = [], 0
+    rows, defects = [], 0
     for kind in arguments.kind or KINDS:
         if kind not in kinds:
             raise HpoError(
-                "--like: a good backup must be given for --kind backup. Make one with hpo export."
+                "--kind backup: expected a backup in --like, got none. Make one with hpo export."
             )
         counts, slowest_s = Counter[str](), 0.0
         for number in range(arguments.first, arguments.first + arguments.inputs):
@@ -386,7 +386,7 @@ def run(arguments: argparse.Namespace) -> int:
             counts[became] += 1
             if became == "defect":
                 print(f"{kind} {number} (--seed {arguments.seed}): {text}", flush=True)
-        found.append(
+        rows.append(
             [
                 kind,
                 *(str(counts[what]) for what in ("taken", "refused", "defect")),
@@ -394,7 +394,7 @@ def run(arguments: argparse.Namespace) -> int:
             ]
         )
         defects += counts["defect"]
-    for cells in [["kind", "taken", "refused", "defects", "slowest (s)"], *found]:
+    for cells in [["kind", "taken", "refused", "defects", "slowest (s)"], *rows]:
         print("  ".join(cell.rjust(11) for cell in cells))
     return 1 if defects else 0
 

@@ -152,7 +152,7 @@ class Scene:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """The server takes what is asked, and answers nobody who is connected."""
+        """Let the server accept requests without an answer."""
         self.storage.engine.dispose()
         others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
         with self.other() as asks:
@@ -208,7 +208,7 @@ def _confirming(scene: Scene) -> float:
 
 
 def _notifying(scene: Scene) -> float:
-    """With a webhook that takes what it is told, and answers nothing."""
+    """A worker at a webhook that accepts messages and never answers."""
     scene.study("nowhere")
     with scene.storage.engine.begin() as connection:
         ended = "UPDATE hpo_ledger.studies SET state = 'failed', reason = 'of a test'"
@@ -217,14 +217,14 @@ def _notifying(scene: Scene) -> float:
         webhook = f"http://127.0.0.1:{hangs.getsockname()[1]}"
         worker = scene.start("-c", _OFTEN, HPO_NOTIFY_WEBHOOK=webhook)
         hangs.settimeout(60.0)
-        with hangs.accept()[0] as told:
-            told.recv(1)
+        with hangs.accept()[0] as peer:
+            peer.recv(1)
             time.sleep(0.5)
             return seconds_to_end(worker)
 
 
 def _dask(scene: Scene) -> float:
-    """A Dask worker whose task trains; until what it has started has ended, too."""
+    """A Dask worker in a training, until its processes have ended, too."""
     if find_spec("distributed") is None:
         return math.nan
     scene.study("training")

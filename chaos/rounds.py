@@ -1,4 +1,4 @@
-"""One round of chaos: studies undisturbed, the same ones in the storm, and what must hold."""
+"""One round of chaos: studies undisturbed, the same studies in the storm, and the checks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CALM_S = 600.0
 FINISH_S = 240.0
 """What the undisturbed rest of a round may take at most."""
 STORM_S = (10.0, 180.0)
-"""Shortest storm, unless less time is asked for, and the longest."""
+"""Shortest storm (shorter only with less --seconds), and longest."""
 TRIALS = (8, 40)
 """Fewest and most trials of a study."""
 COUNTS = ("kills", "terms", "pauses", "restarts", "power cuts", "cuts", "amendments", "starts")

@@ -25,7 +25,7 @@ class Given:
     ours = False
 
     def __init__(self, url: str) -> None:
-        """Take the URL of any database on it; its user must be allowed to create others."""
+        """Take the URL of any database on it, with a user who may create others."""
         self._url = parse_url(url, "--storage")
         self._engine = sa.create_engine(
             self._url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
@@ -43,7 +43,7 @@ class Given:
                 connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
         except sa.exc.DBAPIError as error:
             raise StorageError(
-                f"--storage: the user must be allowed to create databases, but got: {error.orig}. "
+                f"--storage: expected a user who may create databases, got: {error.orig}. "
                 "Give the URL of one who is, or none for an embedded server."
             ) from error
         self._created.append(name)

@@ -88,7 +88,7 @@ class Storm:
         return self._rng.choice([*self._left(), None])
 
     def _launch(self, workers: int) -> Hand:
-        """Start a launcher; not of the study whose budget changes, since a launch gives one."""
+        """Start a launcher, not of the study with a changing budget, since a launch sets one."""
         names = [name for name in self._studies if name != AMENDED]
         return self._crew.start_launcher(self._rng.choice(names), workers)
 
@@ -152,8 +152,8 @@ class Storm:
 
         def read() -> dict[str, str]:
             with self._storage.engine.connect() as connection:
-                found = connection.execute(query).all()
-            return {row.worker: f"{row.phase} {row.number}" for row in found}
+                rows = connection.execute(query).all()
+            return {row.worker: f"{row.phase} {row.number}" for row in rows}
 
         return retry(read, patience_s=60.0)
 

@@ -1,1 +1,1 @@
-"""Which search strategy finds a good network soonest: measured on a table of real trainings."""
+"""Compare search strategies by the time to a good network, on a table of real trainings."""

@@ -1,7 +1,7 @@
-"""``make bench-search``: which strategy finds a good network soonest.
+"""``make bench-search``: compare search strategies by the time to a good network.
 
 Searches run on tables of real trainings, one for each task, continued by a surrogate, so that one
-takes seconds. Results are kept: only what is missing, or no longer right, is run. Then
+takes seconds. Results are kept: only missing or outdated ones are run. Then
 ``docs/explanation/search.md`` is written.
 """
 
@@ -30,7 +30,7 @@ examples:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run and write; returns the exit status."""
+    """Run and write; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.search",
         description=__doc__,

@@ -1,4 +1,4 @@
-"""What a peer's search has trained, and its best networks: the same account for every library."""
+"""Trainings of a peer's search and its best networks: the same account for every library."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where a search begins, on the table: at the best of an earlier search, or where networks learn.
+"""Starts of a search, on the table: the best of an earlier search, or points that learn.
 
-``python -m benchmarks.search.beginnings 10``: so many study seeds, paired with the default search;
+``python -m benchmarks.search.beginnings 10``: ten study seeds, paired with the default search;
 20 seconds of one core for each. docs/how-to/warm-start.md has the figures.
 """
 
@@ -45,7 +45,7 @@ def earlier(spec: StudySpec) -> list[dict[str, Any]]:
 
 
 def learning(spec: StudySpec, seed: int) -> list[dict[str, Any]]:
-    """Uniform draws of the space, without those whose networks learn nothing."""
+    """Uniform draws of the space, without points where networks learn nothing."""
     draws = constraints.draws(spec, 7_000_000 + seed, {})
     world = surrogate.load()
     return list(islice((point for point in draws if world.true(point) >= LEARNS), STARTUP))

@@ -1,4 +1,4 @@
-"""Which sampler finds the front of accuracy and energy soonest.
+"""Compare samplers by the time to the front of accuracy and energy.
 
 Searches run on the tables of real trainings (``surrogate``). The energy of a network follows from
 its parameters (``costs_of``). No curve is cut short. The front is that of the scores that a search
@@ -51,7 +51,7 @@ def study(task: Task, sampler: str, seed: int) -> StudySpec:
 
 
 def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
-    """A record: the hypervolume after so many trials, and CPU milliseconds of a suggestion."""
+    """Return the hypervolume after numbers of trials, and CPU milliseconds per suggestion."""
     spec, world = study(task, sampler, seed), surrogate.load(task)
     past: list[Past] = []
     spent_s = 0.0

@@ -1,4 +1,4 @@
-r"""Making the tables of real trainings, design by design.
+r"""Make the tables of real trainings, design by design.
 
 Points fill the space of a task's study file (scrambled Sobol sequences): first the whole of it,
 then the share of it that promises most by what was measured so far, since few points of the whole

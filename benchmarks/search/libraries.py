@@ -67,7 +67,7 @@ def random_points(account: Account) -> None:
 
 
 def optuna_tpe(account: Account) -> None:
-    """Plain Optuna: what ``create_study`` does when it is told nothing."""
+    """Plain Optuna: ``create_study`` with its defaults."""
     import optuna
 
     _optuna(account, optuna.samplers.TPESampler, optuna.pruners.MedianPruner())
@@ -214,7 +214,7 @@ def _smac(account: Account, facade: Any, intensifier: Callable[[Any], Any], **op
         )
         search = facade(
             scenario,
-            lambda config, seed, budget=None: 0.0,  # is asked and told instead
+            lambda config, seed, budget=None: 0.0,  # by ask and tell instead
             intensifier=intensifier(scenario),
             logging_level=False,
             overwrite=True,
@@ -343,7 +343,7 @@ def neps_priors(account: Account) -> None:
 
 
 def _neps(account: Account, prior: Mapping[str, Any]) -> None:
-    """A bracket optimiser of NePS, asked and told; a network that goes on is trained anew.
+    """A bracket optimiser of NePS by ask and tell; a network that goes on is trained anew.
 
     Its best network is the one of the highest accuracy, at any fidelity.
     """

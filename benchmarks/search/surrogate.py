@@ -41,7 +41,7 @@ TABLE = "table.jsonl.gz"
 COMPONENTS = 6
 """Principal components of a learning curve."""
 NEIGHBOURS = 12
-"""Points of the table whose noise a point may get."""
+"""Neighbouring points of the table that a point may take its noise from."""
 FOLDS = 10
 EPOCHS = (15, 60)
 """After which curves are compared."""
@@ -213,7 +213,7 @@ class Surrogate:
     """Outcomes at any point of the space, as a deterministic function of point and seed."""
 
     def __init__(self, task: Task, known: Data, kernels: Mapping[str, Any]) -> None:
-        """What was measured, and the kernels that ``fit_kernels`` found for it."""
+        """Read the measurements, and their kernels by ``fit_kernels``."""
         self.task, self.known = task, known
         self.effects = member_effects(known, task.hopeless)
         own = known.curves - self.effects[known.members]
