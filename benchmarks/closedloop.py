@@ -33,7 +33,7 @@ from hpo.objectives.networks.integrators import Past
 from hpo.objectives.predictor import smape_percent
 from hpo.objectives.randomness import stream
 from hpo.objectives.ridge import fits
-from hpo.objectives.solved_equation import refined
+from hpo.objectives.solved_equation import finer_steps
 from hpo.objectives.tasks.mackey_glass import STEPS, solution
 
 Array = NDArray[np.float64]
@@ -165,7 +165,7 @@ def measure(say: Callable[[str], None]) -> dict[str, Any]:
 
         tests |= _tested(network, runs, ridges)
         if CHECKED in ridges:
-            with refined(network, 2 * network.physics.n_steps):
+            with finer_steps(network, 2 * network.physics.n_steps):
                 solved |= _tested(network, runs, ridges)
         say(f"    delays {sorted(ridges)}: {statistics.fmean(np.ravel([*tests.values()])):.2f} %")
     return {

@@ -26,7 +26,7 @@ from hpo.objectives.networks.devices import draw_chip, draw_normals
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.readout import Features
 from hpo.objectives.randomness import stream
-from hpo.objectives.solved_equation import refined
+from hpo.objectives.solved_equation import finer_steps
 from hpo.objectives.tasks import load
 from hpo.objectives.variability import Variability
 
@@ -108,7 +108,7 @@ class Oscillators:
         params = objective.Params(**fixed, **setting)
         network = objective.network(params, [seed], channels=1, outputs=10)
         size = network.layouts[0].block if self.noise else len(parts[0])
-        with torch.no_grad(), refined(network, network.physics.n_steps * min(len(parts), 2)):
+        with torch.no_grad(), finer_steps(network, network.physics.n_steps * min(len(parts), 2)):
             for k, x in enumerate(parts):
                 found = []
                 for n in range(0, len(x), size):

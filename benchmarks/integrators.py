@@ -27,7 +27,7 @@ from hpo.objectives.contract import Protocol
 from hpo.objectives.networks.integrators import EXTRAPOLATION, IntegratorName
 from hpo.objectives.tasks import TASKS, load
 from hpo.objectives.tasks.data import Split
-from hpo.objectives.training import Recipe, train, train_epoch, updates_of
+from hpo.objectives.training import Recipe, choose_updates, train, train_epoch
 
 DATA = Path(__file__).with_name("integrators.json")
 NETWORKS: Mapping[str, tuple[str, Mapping[str, float]]] = {
@@ -258,7 +258,7 @@ def _turn(name: str, scheme: Scheme) -> Callable[[], Any]:
     kind, changes = NETWORKS[name]
     network, split, recipe = drawn(kind, changes, scheme, seed=1)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
-    updates = updates_of(network, optimizer, split.train)
+    updates = choose_updates(network, optimizer, split.train)
     slow = replace(recipe, lr0=1e-6)
     return lambda: train_epoch(network, updates, split.train, recipe=slow, epoch=0)
 

@@ -33,7 +33,7 @@ from hpo.objectives.networks.readout import Features
 from hpo.objectives.predictor import nrmse, readout_noise
 from hpo.objectives.randomness import stream
 from hpo.objectives.ridge import fit, fits
-from hpo.objectives.solved_equation import refined
+from hpo.objectives.solved_equation import finer_steps
 from hpo.objectives.tasks import series
 from hpo.objectives.tasks.data import Examples, SeriesSplit
 from hpo.objectives.tasks.mackey_glass import MackeyGlassParams
@@ -244,7 +244,7 @@ def states(
         return found, part.label.reshape(-1, part.label.shape[-1]).astype(np.float64)
 
     train, d_train = of(split.train, True)
-    with refined(network, 2 * network.physics.n_steps):
+    with finer_steps(network, 2 * network.physics.n_steps):
         score, d_score = of(split.score, search)
     return States(train, score, d_train, d_score)
 

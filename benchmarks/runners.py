@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from benchmarks.loops import Logits, Named
 from hpo.objectives.tasks.data import Examples
-from hpo.objectives.training import Recipe, train_epoch, updates_of
+from hpo.objectives.training import Recipe, choose_updates, train_epoch
 
 BATCH, LR = 120, 1e-3
 Array = NDArray[np.float32]
@@ -82,7 +82,7 @@ class OurRunner:
             for parameter, value in zip(self._network.parameters(), self._start, strict=True):
                 parameter.copy_(value)
         optimizer = torch.optim.Adam(self._network.parameters(), lr=LR, fused=True)
-        self._updates = updates_of(self._network, optimizer, self._examples)
+        self._updates = choose_updates(self._network, optimizer, self._examples)
 
     def advance(self) -> tuple[int, float]:
         """See ``Runner``."""

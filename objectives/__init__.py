@@ -95,7 +95,9 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
     try:
         if name not in BUILT_IN:
             _import("hpo.objectives.device:check_device")(device)
-        params = _import("hpo.objectives.prediction:predicting")(device) if predicts else device
+        params = (
+            _import("hpo.objectives.prediction:prediction_params")(device) if predicts else device
+        )
     except ValueError as error:
         raise LookupError(f"objective {name!r}: {error}") from error
     fields = {"name": name, "Params": params}

@@ -1,18 +1,16 @@
-"""Trained networks as files: weights and masks in safetensors, what they are in JSON.
+"""Trained networks as files: weights and masks in safetensors, a description in JSON.
 
     from hpo.objectives.artifacts import load_network, network_input
     network = load_network("best.safetensors")
     x = network_input("best.safetensors", recordings)  # (batch, time, channels)
     logits = network(x)  # (1, batch, classes)
 
-A network wants data such as it was trained on: ``network_input`` normalises series and brings them
-to one length as the task of the network did.
+``network_input`` normalises series and brings them to one length, as the task of the network did.
 
-``best.safetensors`` holds all: dense tensors named as in ``hpo.objectives.networks.layered``,
-the masks of the connections, and the description as text in its header. ``best.json`` is a copy of
-that description to read. No such file can run code: safetensors holds numbers only, and the class
-of the network is chosen by the name of a built-in objective, or of a device of your own in a module
-that you have imported before.
+``best.safetensors`` is complete: dense tensors named as in ``hpo.objectives.networks.layered``, the
+masks of the connections, and the description in its header. ``best.json`` is a readable copy of the
+description. No such file can run code: safetensors holds numbers only, and the class of the network
+is that of a built-in objective, or of your own device in a module that you have imported before.
 """
 
 from __future__ import annotations
@@ -40,18 +38,18 @@ if TYPE_CHECKING:
     from hpo.objectives.networks.layered import LayeredNetwork
 
 _LENGTH = {
-    True: "Cut it: the network has seen no longer one.",
-    False: "The network was not trained on series of unequal lengths: cut them to one.",
+    True: "Cut it: the network was trained on series of at most this length.",
+    False: "The network was trained on series of one length: cut them to one.",
 }
 _REMEDY = "Export it again: hpo export STUDY --network FILE.safetensors."
 
 
-def packed(network: LayeredNetwork, description: Mapping[str, Any]) -> bytes:
-    """Return a network of one member as bytes, those of a file that ``load_network`` reads.
+def to_bytes(network: LayeredNetwork, description: Mapping[str, Any]) -> bytes:
+    """Return a network of one member as the bytes of a file that ``load_network`` reads.
 
     Args:
-        network: what to keep.
-        description: JSON-ready; holds at least ``objective``, its registered name, and
+        network: the network.
+        description: JSON-ready, with ``objective``, its registered name, and
             ``parameters``, by which ``load_network`` builds the network again.
     """
     whole = {
@@ -60,14 +58,14 @@ def packed(network: LayeredNetwork, description: Mapping[str, Any]) -> bytes:
         "connectivity": connectivity(network),
         **description,
     }
-    return network_file.packed(network.state_dict(), whole)
+    return network_file.to_bytes(network.state_dict(), whole)
 
 
 def restore(network: LayeredNetwork, data: bytes) -> None:
-    """Give a network, drawn from its seed, the weights of what ``packed`` gave of it.
+    """Set the weights of a network, drawn from its seed, to those that ``to_bytes`` stored.
 
     Raises:
-        ValueError: it is none, or of another network.
+        ValueError: ``data`` is of another network, or damaged.
     """
     try:
         network.load_state_dict(from_bytes(data))
@@ -79,7 +77,7 @@ def restore(network: LayeredNetwork, data: bytes) -> None:
 
 
 def connectivity(network: LayeredNetwork) -> dict[str, Any]:
-    """Neurons and synapses of one member, and how many connections each mask has kept."""
+    """Return the numbers of neurons, of synapses, and of connections that each mask keeps."""
     n, channels = network.widths, network.w_in.shape[-1]
     possible = {
         "mask_in": n[0] * channels,
@@ -97,11 +95,11 @@ def connectivity(network: LayeredNetwork) -> dict[str, Any]:
 
 
 def load_network(path: str | Path) -> LayeredNetwork:
-    """The network in a file that ``hpo export --network`` wrote, ready to compute.
+    """Load the network of a file that ``hpo export --network`` wrote, ready to compute.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no such file, is damaged, or was written by a newer version.
+        ValueError: the file holds no such network, is damaged, or was written by a newer version.
     """
     path = Path(path)
     tensors, description = _read(path)
@@ -115,7 +113,7 @@ def load_network(path: str | Path) -> LayeredNetwork:
 
 
 def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor:
-    """Recordings as the network in a file wants them: normalised, and padded where its task does.
+    """Prepare recordings for the network in a file: normalised, and padded as by its task.
 
     Args:
         path: the file of the network.
@@ -126,36 +124,36 @@ def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no such file, or a series has other channels, numbers that are not
-            finite, another length than the others, or, where shorter ones are padded, a larger one
-            than the network was trained for.
+        ValueError: the file holds no such network; or a series has other channels, numbers that
+            are not finite, another length than the others, or, if the task pads, a greater one
+            than in training.
     """
     description, path = describe(path), Path(path)
     channels = description["architecture"]["channels"]
-    own = [np.asarray(one, dtype=np.float32) for one in series]
-    own = [one[:, np.newaxis] if one.ndim == 1 else one for one in own]
-    padded = description["task"].get("pad") is not None
-    points = description["input_points"] if padded else max(map(len, own), default=0)
-    scaling = Scaling(**found) if (found := description["input_scaling"]) else None
-    x = np.zeros((len(own), points, channels), dtype=np.float32)
-    for k, one in enumerate(own):
+    arrays = [np.asarray(one, dtype=np.float32) for one in series]
+    arrays = [one[:, np.newaxis] if one.ndim == 1 else one for one in arrays]
+    pads = description["task"].get("pad") is not None
+    points = description["input_points"] if pads else max(map(len, arrays), default=0)
+    scaling = Scaling(**values) if (values := description["input_scaling"]) else None
+    x = np.zeros((len(arrays), points, channels), dtype=np.float32)
+    for k, one in enumerate(arrays):
         fits = one.ndim == 2 and one.shape[1] == channels and len(one) > 0
         if not fits or not np.isfinite(one).all():
             rule = f"series of shape (time, {channels}) of finite numbers"
             _refuse(path, rule, f"series[{k}].shape={one.shape}", "Correct or remove that series.")
-        if len(one) > points or not (padded or len(one) == points):
-            rule = f"series of at most {points} points" if padded else "series of one length"
-            _refuse(path, rule, f"{len(one)} in series[{k}]", _LENGTH[padded])
+        if len(one) > points or not (pads or len(one) == points):
+            rule = f"series of at most {points} points" if pads else "series of one length"
+            _refuse(path, rule, f"{len(one)} in series[{k}]", _LENGTH[pads])
         x[k, points - len(one) :] = one if scaling is None else scaling.apply(one)
     return torch.from_numpy(x)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What the file says about its network: parameters, scores, lineage, as in its JSON.
+    """Return the description in the file of a network: parameters, scores, lineage.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no such file, is damaged, or was written by a newer version.
+        ValueError: the file holds no such network, is damaged, or was written by a newer version.
     """
     return _read(Path(path))[1]
 
@@ -163,12 +161,12 @@ def describe(path: str | Path) -> dict[str, Any]:
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     data = path.read_bytes()
     try:
-        tensors, description = from_bytes(data), network_file.described(data)
+        tensors, description = from_bytes(data), network_file.read_description(data)
     except (SafetensorError, ValueError) as error:
-        found = f"{len(data)} bytes that are none ({error})"
-        _refuse(path, "a network of `hpo export --network`", found, _REMEDY)
+        got = f"{len(data)} other bytes ({error})"
+        _refuse(path, "a network of `hpo export --network`", got, _REMEDY)
     if (version := description.get("format")) != FORMAT:
-        remedy = "Another version of hpo-dynamics wrote it: install that one, or export it again."
+        remedy = "Install the version of hpo-dynamics that wrote it, or export it again."
         _refuse(path, f"`format = {FORMAT}`", f"format={version!r}", remedy)
     return tensors, description
 
@@ -176,7 +174,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 def _build(
     path: Path, description: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
 ) -> LayeredNetwork:
-    """The network that the description asks for, with weights still to be read.
+    """Build the network of a description, without its weights.
 
     Its sizes must be those of the tensors, so that it is no larger than the file.
     """
@@ -193,29 +191,29 @@ def _build(
             path,
             f"`objective` in {', '.join(sorted(objectives.BUILT_IN))}",
             f"objective={name!r}",
-            "Of another objective's network, take the tensors: safetensors.torch.load_file(FILE);"
-            " of a device of yours, import its module first.",
+            "For a device of your own, import its module first. For another objective, read the"
+            " tensors: safetensors.torch.load_file(FILE).",
         )
     try:
         params = objective.Params(**description["parameters"])
-        described = {**description["architecture"]}
+        sizes = {**description["architecture"]}
     except (KeyError, TypeError, ValidationError) as error:
         words = " ".join(str(error).split())
         _refuse(path, f"parameters of the objective {name}", words, _REMEDY)
-    found = _architecture(tensors)
+    tensor_sizes = _architecture(tensors)
     width = getattr(params, "width", None)
-    described["layers"] = getattr(params, "layers", None)
-    described["width"] = max(width) if isinstance(width, tuple) else width
-    if not found or found != described:
-        _refuse(path, f"tensors of the size {described}", f"{found or 'others'}", _REMEDY)
+    sizes["layers"] = getattr(params, "layers", None)
+    sizes["width"] = max(width) if isinstance(width, tuple) else width
+    if not tensor_sizes or tensor_sizes != sizes:
+        _refuse(path, f"tensors of the size {sizes}", f"{tensor_sizes or 'others'}", _REMEDY)
     network: LayeredNetwork = objective.network(
-        params, [0] * found["members"], channels=found["channels"], outputs=found["outputs"]
+        params, [0] * sizes["members"], channels=sizes["channels"], outputs=sizes["outputs"]
     )
     return network
 
 
 def _architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
-    """Sizes of a network, by the shapes of its tensors; none where they do not fit together."""
+    """Return the sizes of a network by its tensors; {} if their shapes contradict each other."""
     try:
         members, layers, width, _ = tensors["w_intra"].shape
         channels, outputs = tensors["w_in"].shape[-1], tensors["w_out"].shape[-2]

@@ -1,7 +1,7 @@
 """A network that classifies time series, from its seed to its file.
 
-What every objective on layered networks does with one member: training, replay, saving;
-``predictor`` has what is different where series are predicted.
+Training, replay and saving of one member of an objective on layered networks. ``predictor`` does
+the same for networks that predict series.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from hpo.objectives.scoring import (
     is_finite,
     score,
 )
-from hpo.objectives.solved_equation import close, refined, solve, solve_trial, solving_steps
+from hpo.objectives.solved_equation import close, finer_steps, solve, solve_trial, solving_steps
 from hpo.objectives.tasks import load
 from hpo.objectives.tasks.data import Examples, Split
 from hpo.objectives.training import Recipe, train
@@ -54,42 +54,42 @@ if TYPE_CHECKING:
 
 
 MEASURED_SPAN = 10.0
-"""The widest ``thermal_span`` that was seen to help (docs/how-to/thermal.md)."""
+"""The widest ``thermal_span`` with a measured benefit (docs/how-to/thermal.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """How a network is trained and scored; the defaults are those of classes."""
+    """How a network is trained and scored; the defaults are for classification."""
 
     examples: Examples
-    """What an epoch goes through."""
+    """Examples of an epoch."""
     score: Accuracy
     worst: float = 0.0
-    """Of a network that is not finite."""
+    """Score of a network with a weight that is not finite."""
     agree: Callable[[float, float], bool] = close
-    """Whether scores at a coarse and at a fine integration step are the same."""
+    """Returns whether scores at a coarse and at a fine integration step agree."""
     updates: Updates | None = None
     """How a batch changes the weights; by default, along the gradient."""
     relative: bool = False
     """Whether scores are compared by their ratio."""
     before_epoch: Callable[[], None] | None = None
-    """What is done with the network before each epoch, by its weights alone."""
+    """Called before each epoch; depends on the weights alone."""
 
 
 class LayeredMember(NetworkMember):
     """One member of an objective on layered networks.
 
     Args:
-        objective: what the network belongs to.
-        params: its validated hyper-parameters.
-        task: what it learns.
+        objective: the objective.
+        params: validated hyper-parameters.
+        task: the task to learn.
         protocol: which data trains and which scores.
-        member_seed: its seed.
-        recipe: how it is trained.
+        member_seed: the seed.
+        recipe: how to train.
 
     Raises:
-        UnavailableError: the data of the task, or the device, is not there.
-        ValueError: the data are not what they should be.
+        UnavailableError: this host lacks the data of the task, or the device.
+        ValueError: the data are invalid.
     """
 
     def __init__(
@@ -112,39 +112,39 @@ class LayeredMember(NetworkMember):
             channels=self._split.n_channels,
             outputs=self._split.n_classes,
         ).to(_device(params))
-        self._n_steps = self.network.physics.n_steps  # with which it is trained
+        self._n_steps = self.network.physics.n_steps  # in training
         _, self.n_layers, self.width = self.network.bias.shape
         self.widths = self.network.widths
 
     @abstractmethod
     def _load(self, protocol: Protocol) -> Split:
-        """The data of the task."""
+        """Load the data of the task."""
 
     @abstractmethod
     def _measure(self) -> Measure:
-        """How the network is trained and scored."""
+        """Return how the network is trained and scored."""
 
     @abstractmethod
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
-        """Its scores on simulated chips."""
+        """Return the scores on simulated chips."""
 
     def _finish(self) -> None:
-        """What is done with the network once it is trained, before it is tested any further."""
+        """Finish the trained network, before its further tests."""
 
-    def _described(self) -> dict[str, Any]:
-        """What its file tells of the data besides."""
+    def _extra_description(self) -> dict[str, Any]:
+        """Return more entries on the data for the description in its file."""
         return {}
 
-    def _told(self, chips: tuple[float, ...]) -> dict[str, float]:
-        """What ``Outcome.info`` tells of the trained network, which scored so on chips."""
+    def _extra_info(self, chips: tuple[float, ...]) -> dict[str, float]:
+        """Return more entries of ``Outcome.info``; ``chips`` are the scores on chips."""
         return {}
 
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
-        """Train and score it, once, and leave it on the CPU; see ``Objective.evaluate``."""
-        how = self._measure()
+        """Train and score the network, once; see ``Objective.evaluate``. It ends on the CPU."""
+        measure = self._measure()
         outcome = train(
             self.network,
-            replace(self._split, train=how.examples),
+            replace(self._split, train=measure.examples),
             self._recipe,
             protocol=self._protocol,
             member_seed=self._member_seed,
@@ -152,54 +152,52 @@ class LayeredMember(NetworkMember):
                 "objective": self._objective.name,
                 "protocol": self._protocol.value,
                 "member_seed": self._member_seed,
-                **_flat(self._params.model_dump()),
+                **_flatten(self._params.model_dump()),
                 **{f"task.{name}": value for name, value in self._task.model_dump().items()},
             },
             on_epoch=on_epoch,
             resume=resume,
-            accuracy=how.score,
-            worst=how.worst,
-            updates=how.updates,
-            before_epoch=how.before_epoch,
+            accuracy=measure.score,
+            worst=measure.worst,
+            updates=measure.updates,
+            before_epoch=measure.before_epoch,
             devices=self._training,
         )
         self._finish()
         solved, thermal = None, None
 
-        def scored() -> float:
-            return score(self.network, self._split.score, how.score, how.worst)[0]
+        def rescore() -> float:
+            return score(self.network, self._split.score, measure.score, measure.worst)[0]
 
         if self._protocol is Protocol.VALIDATION:
-            solved = solve_trial(self.network, scored, outcome.score, how.agree)
+            solved = solve_trial(self.network, rescore, outcome.score, measure.agree)
         if self._protocol is Protocol.CONFIRM:
-            solved = solve(self.network, scored, how.agree)
-            thermal = self._thermal(solved, scored, relative=how.relative)
-        # beside what is claimed
-        with refined(self.network, solved.steps_per_point) if solved else nullcontext():
+            solved = solve(self.network, rescore, measure.agree)
+            thermal = self._thermal(solved, rescore, relative=measure.relative)
+        with finer_steps(self.network, solved.steps_per_point) if solved else nullcontext():
             chips = () if self._variability is None else self._on_chips(self._variability)
-            told = self._told(chips)
+            extra = self._extra_info(chips)
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
         s = getattr(self._params, "s", 1.0)  # networks without amplification
         drive = _cumulative_drive(self.network, s)
-        info = {**self._costs(), **sizes, **drive, **outcome.info, **told}
+        info = {**self._costs(), **sizes, **drive, **outcome.info, **extra}
         checks: Any = {"solved": solved, "thermal": thermal, "chips": chips}
-        kept = self.packed() if self._protocol is Protocol.CONFIRM else None
-        return outcome.replace(info=info, network=kept, **checks)
+        data = self.to_bytes() if self._protocol is Protocol.CONFIRM else None
+        return outcome.replace(info=info, network=data, **checks)
 
     def _thermal(
         self, solved: Solved, score: Callable[[], float], *, relative: bool
     ) -> Thermal | None:
-        """Its thermal check; with half the steps of the solved equation, which agree with it."""
+        """Return the thermal check, with half the steps of the solved equation if converged."""
         if not hasattr(self._params, "thermal_span"):
             return None
-        given = self._variability
         chips = Variability(draws=CHIPS)
-        if given is not None:  # with the noise of each thermal power, whatever noise is given
-            chips = given.model_copy(update={"oscillator_noise_per_sqrt_ns": None})
+        if (variability := self._variability) is not None:  # with the noise of each thermal power
+            chips = variability.model_copy(update={"oscillator_noise_per_sqrt_ns": None})
             score = partial(self._mean_on_chips, chips)
         halved = solved.converged and solved.steps_per_point % (2 * self._n_steps) == 0
-        with refined(self.network, solved.steps_per_point // (2 if halved else 1)):
+        with finer_steps(self.network, solved.steps_per_point // (2 if halved else 1)):
             return thermal_check.check(
                 self.network,
                 solved.score,
@@ -214,13 +212,13 @@ class LayeredMember(NetworkMember):
 
     @property
     def _variability(self) -> Variability | None:
-        """The chips on which it is scored."""
-        found: Variability | None = getattr(self._params, "variability", None)
-        return found
+        """``[variability]``; None without it."""
+        variability: Variability | None = getattr(self._params, "variability", None)
+        return variability
 
     @property
     def _training(self) -> Training:
-        """What its training sees of devices."""
+        """What training sees of devices: spread and noise."""
         variability, params = self._variability, cast(Any, self._params)
         seen = variability if variability and variability.in_training else None
         power = getattr(params, "thermal_power", 0.0)
@@ -235,28 +233,28 @@ class LayeredMember(NetworkMember):
 
     @property
     def _remedy(self) -> str:
-        """What makes it depend less on its thermal power."""
+        """Advice that makes the network depend less on its thermal power."""
         if getattr(self._params, "thermal_training", "mean") == "mean":
             return 'Train with thermal_training = "noise".'
         wide = getattr(self._params, "thermal_span", 1.0) >= MEASURED_SPAN
         return "Report the score with thermal noise." if wide else "Raise thermal_span."
 
     def _costs(self) -> dict[str, float]:
-        """What the objective can tell of the network's costs: see ``Objective.costs``."""
+        """Return the costs of the network; see ``Objective.costs``."""
         counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
         presentation_ns = physics.presentation_ns(
             points=self._points(), dt_ns=self.network.physics.dt_ns
         )
         costs: dict[str, float] = {**counts, "presentation_ns": presentation_ns}
         if "energy_pj" in self._objective.costs:
-            given = {n: v for n, v in self._params if n in ("neuron_uw", "synapse_uw")}
+            powers = {n: v for n, v in self._params if n in ("neuron_uw", "synapse_uw")}
             costs["energy_pj"] = physics.energy_pj(
-                **counts, presentation_ns=presentation_ns, **given
+                **counts, presentation_ns=presentation_ns, **powers
             )
         return costs
 
     def _points(self) -> int:
-        """Input points that costs are told for."""
+        """Return the number of input points that costs are for."""
         return self._split.train.shape[1]
 
     @cached_property
@@ -265,8 +263,8 @@ class LayeredMember(NetworkMember):
             return self._split.score
         return self._load(Protocol.CONFIRM).score
 
-    def packed(self) -> bytes:
-        """Return it as safetensors; see ``NetworkMember.packed``."""
+    def to_bytes(self) -> bytes:
+        """Return the network as safetensors; see ``NetworkMember.to_bytes``."""
         description = {
             "objective": self._objective.name,
             "parameters": self._params.model_dump(mode="json"),
@@ -275,22 +273,22 @@ class LayeredMember(NetworkMember):
             "input_points": self._split.train.shape[1],
             "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
             "member_seed": self._member_seed,
-            **self._described(),
+            **self._extra_description(),
         }
-        return artifacts.packed(self.network, description)
+        return artifacts.to_bytes(self.network, description)
 
     def restore(self, data: bytes) -> None:
-        """Take the weights of what ``packed`` gave; see ``NetworkMember.restore``."""
+        """Set the weights to stored ones; see ``NetworkMember.restore``."""
         artifacts.restore(self.network.cpu(), data)
 
 
 class Classifier(LayeredMember):
-    """A member that tells the class of a series after its last point."""
+    """A member that reads out the class of a series after its last point."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         """See ``LayeredMember``."""
         super().__init__(*args, **more)
-        self._hardware = self._chips(self._variability) if self._variability else None
+        self._hardware = self._simulate_chips(self._variability) if self._variability else None
         self.classes = self._split.names
 
     def _load(self, protocol: Protocol) -> Split:
@@ -300,15 +298,15 @@ class Classifier(LayeredMember):
         accuracy = self._hardware.accuracy if self._hardware else ideal_accuracy
         return Measure(examples=self._split.train, score=accuracy)
 
-    def _chips(self, variability: Variability, **kept: int) -> Hardware:
+    def _simulate_chips(self, variability: Variability, **kept: int) -> Hardware:
         return Hardware(variability, self._member_seed, self._n_steps, **kept)
 
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
-        own = self._hardware if variability is self._variability else None
-        hardware = own or self._chips(variability, n_kept=0)
+        present = self._hardware if variability is self._variability else None
+        hardware = present or self._simulate_chips(variability, n_kept=0)
         return hardware.accuracies(self.network, self._split.score)
 
-    def _told(self, chips: tuple[float, ...]) -> dict[str, float]:
+    def _extra_info(self, chips: tuple[float, ...]) -> dict[str, float]:
         if not chips:
             return {}
         network, examples = self.network, self._split.score
@@ -321,39 +319,39 @@ class Classifier(LayeredMember):
         return self._test.label
 
     def read(self) -> NDArray[np.int64]:
-        """Return what it reads of the test part, without what its neurons do meanwhile."""
+        """Return the class that it reads for each series of the test part, (n,)."""
         return np.concatenate([self._read(part.x)[0] for part in self._test.batches(SCORING_BATCH)])
 
     def _read(self, x: NDArray[np.float32]) -> tuple[NDArray[np.int64], int, bool]:
-        """Classes that are read, -1 of what is not finite; the steps, and if they solve it."""
+        """Return classes (-1: not finite), steps per point, and whether they solve the equation."""
         u = torch.from_numpy(x)
         steps, settled = solving_steps(self.network, u)
-        with torch.no_grad(), refined(self.network, steps):
+        with torch.no_grad(), finer_steps(self.network, steps):
             logits = self.network(u)[0]
         finite = logits.isfinite().all(dim=1)
         return torch.where(finite, logits.argmax(dim=1), -1).numpy(), steps, settled
 
     def trace(self, images: Sequence[int]) -> Trace:
-        """Replay it on series of the test part; see ``NetworkMember.trace``."""
+        """Replay the network on series of the test part; see ``NetworkMember.trace``."""
         shown = self._test.take(np.asarray(images, dtype=np.intp))
         predicted, steps, settled = self._read(shown.x)
-        with torch.no_grad(), refined(self.network, steps):
-            found = self.network.trajectories(torch.from_numpy(shown.x))
+        with torch.no_grad(), finer_steps(self.network, steps):
+            trajectories = self.network.trajectories(torch.from_numpy(shown.x))
         return Trace(
-            **traced(self.network, images, shown.x, found),
+            **trace_fields(self.network, images, shown.x, trajectories),
             labels=shown.label,
             predicted=predicted,
             steps_per_point=steps if settled else None,
         )
 
 
-def traced(
+def trace_fields(
     network: LayeredNetwork,
     images: Sequence[int],
     inputs: NDArray[np.float32],
     trajectories: Mapping[str, Tensor],
 ) -> dict[str, Any]:
-    """What every ``Trace`` tells of the ``trajectories`` of a network."""
+    """Return the fields of a ``Trace`` that hold the trajectories of a network."""
     dt_ns, lacking = network.physics.dt_ns, ~network.exists[:, None, None]
     return {
         "images": np.asarray(images, dtype=np.int64),
@@ -368,13 +366,12 @@ def traced(
 
 
 def _cumulative_drive(network: LayeredNetwork, s: float | tuple[float, ...]) -> dict[str, float]:
-    """S <|W|> sqrt(N) dt of a trained network of one member, Eq. (9) and the left of Eq. (11).
+    """Return S <|W|> sqrt(N) dt of a trained network of one member, Eq. (9) and (11).
 
-    <|W|> is the mean absolute value of the connections that exist between and within layers: those
-    which the fan-in N counts, the mean number of them into a neuron as the paper counts it below
-    Eq. (9). Weights from the input, biases and readout are left out. Of layers that differ, it is
-    the mean over neurons. Nothing is said of a network without such connections, or with a weight
-    that is not finite.
+    <|W|> is the mean absolute weight of the connections between and within layers, without input,
+    biases and readout. The fan-in N is their mean number per neuron, as below Eq. (9). Layers that
+    differ are averaged over neurons. The result is {} without such connections, or if a weight is
+    not finite.
     """
     masks = torch.cat((network.mask_inter.flatten(), network.mask_intra.flatten())).numpy()
     with torch.no_grad():
@@ -399,10 +396,10 @@ def _cumulative_drive(network: LayeredNetwork, s: float | tuple[float, ...]) -> 
 
 
 def _device(params: ObjectiveParams) -> torch.device:
-    """The device that ``params`` ask for.
+    """Return PyTorch's device of ``params``.
 
     Raises:
-        UnavailableError: it is not there.
+        UnavailableError: this host has no such device.
     """
     name = getattr(params, "device", "cpu")
     if name == "cuda" and not torch.cuda.is_available():
@@ -415,8 +412,8 @@ def _device(params: ObjectiveParams) -> torch.device:
     return torch.device(name)
 
 
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """Parameters by dotted names, as a checkpoint's identity wants them."""
+def _flatten(values: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters by dotted names, for the identity of a checkpoint."""
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
     inner = {f"{name}.{key}": v for name, table in tables.items() for key, v in table.items()}
     return {name: value for name, value in values.items() if name not in tables} | inner

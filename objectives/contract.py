@@ -1,8 +1,8 @@
-"""The objective contract: what the service asks of an objective, and all it knows of one.
+"""The contract between the service and an objective: all that they know of each other.
 
 An objective turns hyper-parameters into a score by training one network, a *member*, from one seed.
 It knows nothing of Optuna, of the database or of other members; the service knows nothing of
-networks. This module is where the two meet, and it imports neither torch nor optuna.
+networks. They meet in this module, which imports neither torch nor optuna.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from pydantic import (
 
 
 class Protocol(StrEnum):
-    """Which data trains a member, and which data scores it."""
+    """The data that trains a member, and the data that scores it."""
 
     VALIDATION = "validation"
-    """Train on part of the training half, score on the rest of it: the test half stays unseen.
-    A trial that is trained to its end counts by ``Outcome.solved``, where there is one."""
+    """Train on part of the training half, and score on the rest: the test half stays unseen.
+    A trial that is trained to its end scores ``Outcome.solved``, if the outcome has one."""
     PAPER = "paper"
     """Train on the whole training half, score every epoch on the test half, as the paper does."""
     CONFIRM = "confirm"
@@ -46,9 +46,10 @@ class Protocol(StrEnum):
 
 
 class UnavailableError(ValueError):
-    """What a study needs is not on this host, such as a data file: no fault of the trial.
+    """This host lacks what a study needs, such as a data file.
 
-    An objective raises it from ``evaluate``; the worker then leaves the study to other hosts.
+    An objective raises it from ``evaluate``. The trial does not fail: the worker leaves the study
+    to other hosts.
     """
 
 
@@ -67,33 +68,35 @@ class ObjectiveParams(BaseModel):
 
 
 class TaskParams(BaseModel):
-    """What to learn: the ``[task]`` table of a study; every task's own model derives from it."""
+    """The ``[task]`` table of a study; the model of every task derives from it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     places: ClassVar[frozenset[str]] = frozenset()
-    """Fields that say where the data is, whose content another field pins: it may be moved."""
+    """Fields with the place of data that another field pins: the data may be moved."""
 
     name: str
 
     @property
     def folds(self) -> int:
-        """Parts of the training half that score the networks of a trial in turn; 1: each network is
-        scored on a part that is drawn for it."""
+        """Number of parts of the training half that score the networks of a trial in turn.
+
+        With 1, each network is scored on a part drawn for it.
+        """
         return 1
 
     def for_member(self, number: int) -> Self:
-        """The task as network ``number`` of a trial gets it in a search, where there are folds."""
+        """Return the task of network ``number`` of a trial in a search with folds."""
         return self
 
     def resolve(self, base: Path) -> Self:
-        """The task as a study stores it, so that the study stays a pure function of its spec.
+        """Return the task as a study stores it, so that the study is a pure function of its spec.
 
         Called when a study file is read. A task that reads a user's data checks it here, makes its
-        path absolute and pins its content by a hash, which workers verify; others stay as they are.
+        path absolute and pins its content by a hash, which workers verify.
 
         Args:
-            base: directory of the study file, where relative paths begin.
+            base: directory of the study file; relative paths begin there.
 
         Raises:
             ValueError: the data breaks a rule; the message says where, which and what to do.
@@ -103,7 +106,7 @@ class TaskParams(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """What ``on_epoch`` is told after each epoch."""
+    """The argument of ``on_epoch``, after each epoch."""
 
     epoch: int
     """Epochs finished so far, from 1."""
@@ -111,28 +114,28 @@ class Progress:
     """Score on the scoring data after this epoch; None under ``Protocol.CONFIRM``, and after epochs
     that the parameter ``score_every`` leaves out, if the objective has it."""
     checkpoint: Callable[[], bytes]
-    """Everything needed to go on from here: given as ``resume``, training continues bit for bit."""
+    """Returns a checkpoint: given as ``resume``, it continues the training bit for bit."""
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy or PyTorch as one of Python."""
+    """Return a number of NumPy or PyTorch as one of Python."""
     return value.item() if hasattr(value, "item") else value
 
 
 def _number(value: Any) -> Any:
-    found = _plain(value)
-    if isinstance(found, bool | str | bytes):
+    plain = _plain(value)
+    if isinstance(plain, bool | str | bytes):
         raise ValueError("a number")
-    return found
+    return plain
 
 
 def _fact(value: Any) -> Any:
-    found = _plain(value)
-    if not isinstance(found, int | float | str):
+    plain = _plain(value)
+    if not isinstance(plain, int | float | str):
         raise ValueError("a number, a text, true or false")
-    if isinstance(found, float) and not math.isfinite(found):
+    if isinstance(plain, float) and not math.isfinite(plain):
         raise ValueError("finite")
-    return found
+    return plain
 
 
 def _line(text: str) -> str:
@@ -148,7 +151,7 @@ def _hexadecimal(text: str) -> str:
 
 
 MAX_SCORE = 1e100
-"""A score is no larger in size: samplers square it."""
+"""Largest size of a score: samplers square it."""
 Number = Annotated[float, BeforeValidator(_number)]
 Score = Annotated[FiniteFloat, BeforeValidator(_number)]
 Steps = Annotated[StrictInt, Field(ge=1), BeforeValidator(_plain)]
@@ -170,7 +173,7 @@ _RULES = {
     "dict_type": "a table",
     "greater_than_equal": "at least {ge:g}",
 }
-"""pydantic's kinds of error in the words of a message."""
+"""Rules in the words of a message, by pydantic's type of error."""
 
 
 class ObjectiveOutput(BaseModel):
@@ -190,7 +193,7 @@ class ObjectiveOutput(BaseModel):
             raise ValueError(_describe(type(self).__name__, error)) from None
 
     def replace(self, **changes: Any) -> Self:
-        """The same with other values, checked as these were."""
+        """Return a copy with other values, which are checked, too."""
         return type(self)(**{**dict(self), **changes})
 
 
@@ -208,8 +211,8 @@ def _describe(model: str, error: ValidationError) -> str:
 class Solved(ObjectiveOutput):
     """The score of the same trained network on its differential equation: time-step convergence.
 
-    A network is trained with an integration step that is convenient. If its score changes as the
-    step is refined, it is a property of that step, not of the equation.
+    A network is trained with a convenient integration step. If its score changes as the step is
+    refined, it is a property of that step, not of the equation.
     """
 
     score: Score
@@ -219,9 +222,9 @@ class Solved(ObjectiveOutput):
     steps_per_point: Steps
     """Integration steps per input point at the finest step."""
     trained_steps_per_point: Steps
-    """Those with which the network was trained, and ``Outcome.score`` measured."""
+    """Integration steps per input point in training, and of ``Outcome.score``."""
     remedy: str = "Integrate in finer steps."
-    """What to do where the two scores differ: ``Lower max_step_ns.``"""
+    """Advice if the two scores differ: ``Lower max_step_ns.``"""
 
 
 class Thermal(ObjectiveOutput):
@@ -233,9 +236,9 @@ class Thermal(ObjectiveOutput):
     """
 
     power: Share
-    """Thermal power that the network was trained with, and its score claimed at; 0: none."""
+    """Thermal power in training and of the claimed score; 0: none."""
     device_power: Share
-    """That of the device that it is compared with: ``power``, or 1e-3 if that is 0."""
+    """Thermal power of the device to compare with: ``power``, or 1e-3 if that is 0."""
     at_device: Score
     """Score at ``device_power``."""
     third: Score
@@ -247,82 +250,80 @@ class Thermal(ObjectiveOutput):
     noisy: tuple[Score, ...]
     """Scores on simulated chips whose oscillators have the thermal noise of ``device_power``."""
     holds_below: Share
-    """The highest thermal power that was tried at which the score is still the claimed one; 0 if
-    there is none."""
+    """The highest thermal power, of those tried, at which the claimed score holds; 0: at none."""
     remedy: str = "Train with thermal_power."
-    """What to do where the scores differ."""
+    """Advice if the scores differ."""
 
 
 class Outcome(ObjectiveOutput):
-    """What one member's training gave."""
+    """The result of training one member."""
 
     score: Score
-    """Final score: for accuracies a fraction in [0, 1]. Always finite. Of an objective that
-    integrates a differential equation, at the step that it was trained with; see ``solved``."""
+    """Final score: for accuracies a fraction in [0, 1]. Always finite. If the objective integrates
+    a differential equation, the score at the step of training; see ``solved``."""
     curve: tuple[Score, ...] = ()
-    """What ``on_epoch`` was told, where that was a score; empty under ``Protocol.CONFIRM``."""
+    """The scores that ``on_epoch`` received; empty under ``Protocol.CONFIRM``."""
     loss_curve: tuple[Number, ...] = ()
-    """Mean training loss of each epoch (may hold non-finite values after a divergence)."""
+    """Mean training loss of each epoch (not finite after a divergence)."""
     diverged: bool = False
     """Whether training met a non-finite number; such predictions count as wrong."""
     info: dict[str, Fact] = Field(default_factory=dict)
-    """Facts worth showing, by name with unit: ``n_synapses``, ``n_train`` ..."""
+    """Facts to show, by name with unit: ``n_synapses``, ``n_train`` ..."""
     solved: Solved | None = None
-    """Of an objective that integrates a differential equation: the check of its time step. It is
-    made under ``Protocol.CONFIRM``, and, shorter, under ``Protocol.VALIDATION``: what is confirmed,
-    and what a trial scores that is trained to its end, is then ``solved.score``. An objective that
-    integrates nothing has none; your own may give one."""
+    """The check of the time step, if the objective integrates a differential equation. It is made
+    under ``Protocol.CONFIRM`` and, shorter, under ``Protocol.VALIDATION``. The score of a
+    confirmation, and of a trial that is trained to its end, is then ``solved.score``. Your own
+    objective may give one."""
     thermal: Thermal | None = None
-    """Of an objective whose neurons are oscillators with a thermal power: the check of it, made
-    under ``Protocol.CONFIRM``."""
+    """The check of the thermal power under ``Protocol.CONFIRM``, if the neurons are oscillators."""
     chips: tuple[Score, ...] = ()
-    """Score on each simulated chip of ``[variability]``, whose mean ``score`` is (on the solved
-    equation where there is one); empty without."""
+    """Score on each simulated chip of ``[variability]``, whose mean is ``score`` (on the solved
+    equation if there is one); empty without chips."""
     network: StrictBytes | None = None
-    """Under ``Protocol.CONFIRM``, the trained network as safetensors, its description in the header
-    (``hpo.objectives.network_file``): what is confirmed is what is kept. The worker keeps that of
-    the first fresh seed, if it has at most 16 MB."""
+    """Under ``Protocol.CONFIRM``, the trained network as safetensors with its description in the
+    header (``hpo.objectives.network_file``). The worker keeps the network of the first fresh seed,
+    if it has at most 16 MB."""
 
 
 class Baseline(ObjectiveOutput):
-    """What something simple scores on the task of a study, measured as a confirmation is.
+    """The score of a simple model on the task of a study, measured as a confirmation is.
 
-    It is fitted to the whole training part and tested once on the test part. What is chosen for
-    it, such as a penalty, is chosen on the validation part.
+    The model is fitted to the whole training part and tested once on the test part. Its settings,
+    such as a penalty, are chosen on the validation part.
     """
 
     name: Line
-    """What it is, as in ``ESN of 96 units, last state``."""
+    """Name of the model, such as ``ESN of 96 units, last state``."""
     score: Score
-    """In the metric of the objective; of several seeds the mean."""
+    """Score in the metric of the objective; the mean over several seeds."""
     std: Share | None = None
-    """Sample standard deviation over its seeds; None of what no seed changes."""
+    """Sample standard deviation over seeds; None if the model has no seed."""
     n: Steps = 1
-    """Seeds that it was fitted from."""
+    """Number of seeds."""
     tried: Steps = 1
-    """Settings that were compared on the validation part."""
+    """Number of settings compared on the validation part."""
     n_scored: Steps | None = None
-    """Series of the test part, by which the sampling error of an accuracy is known."""
+    """Series of the test part, which give the sampling error of an accuracy."""
     is_chance: StrictBool = False
-    """Whether it does not look at the series at all."""
+    """Whether the model ignores the series."""
     is_like: StrictBool = False
-    """Whether it is a reservoir of as many neurons, read as the study's networks are."""
+    """Whether the model is a reservoir with the size and the readout of the networks."""
 
     @field_validator("n_scored")
     @classmethod
-    def _of_an_accuracy(cls, n_scored: int | None, info: ValidationInfo) -> int | None:
+    def _check_n_scored(cls, n_scored: int | None, info: ValidationInfo) -> int | None:
         if n_scored is not None and not 0.0 <= info.data.get("score", 0.0) <= 1.0:
             raise ValueError("left out where the score is no accuracy")
         return n_scored
 
     @property
     def published(self) -> tuple[float, float | None, int, int | None]:
-        """What ``intervals.published`` takes: no objective depends on that module."""
+        """Arguments of ``intervals.published``; this module does not import it."""
         return self.score, self.std, self.n, self.n_scored
 
 
 def read_baselines(stored: Any) -> tuple[Baseline, ...]:
-    """Baselines from a database; nothing of what holds none, where anybody may have written."""
+    """Return the baselines stored in a database; () if the value is malformed."""
     try:
         return tuple(Baseline(**one) for one in stored or ())
     except (TypeError, ValueError):
@@ -354,8 +355,8 @@ class Objective(ABC, Generic[P, T]):
     default is None. Objectives without it refuse the table.
     """
     costs: ClassVar[Mapping[str, str]] = {}
-    """What a network costs, by name with unit (``energy_pj``), each with its description: numbers
-    that every ``Outcome.info`` holds, of which a study may search the least (``[cost]``)."""
+    """Costs of a network, by name with unit (``energy_pj``), each with its description. Every
+    ``Outcome.info`` holds them as numbers, and a study may minimise them (``[cost]``)."""
 
     @abstractmethod
     def evaluate(
@@ -373,28 +374,27 @@ class Objective(ABC, Generic[P, T]):
         Args:
             params: validated hyper-parameters, an instance of ``Params``.
             task: the validated ``[task]`` table, an instance of one of ``tasks``.
-            protocol: which data trains and which scores.
+            protocol: the data that trains and the data that scores.
             member_seed: the only source of randomness (initial weights, sparsity, batch order,
                 validation split): the same arguments give the same outcome, bit for bit, on a
                 given kind of CPU.
-            on_epoch: told of every epoch; may raise to stop the training.
+            on_epoch: called after every epoch; may raise to stop the training.
             resume: a checkpoint taken by an earlier, interrupted call with the same arguments;
-                the outcome is the one that an uninterrupted call would have given.
+                the outcome equals that of an uninterrupted call.
 
         Raises:
-            MemoryError: the host has not enough memory: the trial is left to others, and fails
-                after three times.
+            MemoryError: the host has too little memory: the worker leaves the trial to others. It
+                fails after three times.
             UnavailableError: this host lacks what the study needs; others may have it.
-            Exception: whatever ``on_epoch`` raises passes through unchanged. Any other exception
-                fails the trial; a diverging training is no exception but a score.
+            Exception: exceptions of ``on_epoch`` pass through unchanged. Any other exception fails
+                the trial. A diverging training does not raise: it has a score.
         """
 
     def check_score(self, score: float, what: str = "score") -> float:
-        """A score as a number, once it can be one of this metric.
+        """Check that a score is valid for the metric, and return it as a float.
 
         Raises:
-            ValueError: it is not finite, or an accuracy that is no fraction: one in per cent would
-                be shown a hundred times too high.
+            ValueError: the score is not finite, or an accuracy outside 0 to 1, as in per cent.
         """
         score = float(score)
         if not math.isfinite(score):

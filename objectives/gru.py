@@ -124,7 +124,7 @@ class GruObjective(Objective[GruParams, TaskParams]):
             "input_scaling": asdict(scaling) if (scaling := split.scaling) else None,
             "member_seed": member_seed,
         }
-        return outcome.replace(network=network_file.packed(network.state_dict(), description))
+        return outcome.replace(network=network_file.to_bytes(network.state_dict(), description))
 
 
 _RECIPE = (

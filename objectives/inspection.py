@@ -95,12 +95,12 @@ class NetworkMember(ABC):
         """Train and score it, once; see ``Objective.evaluate``."""
 
     @abstractmethod
-    def packed(self) -> bytes:
+    def to_bytes(self) -> bytes:
         """Return the trained network as safetensors; see ``Outcome.network``, which it is."""
 
     @abstractmethod
     def restore(self, data: bytes) -> None:
-        """Take the weights of what ``packed`` gave, in place of a training.
+        """Take the weights of what ``to_bytes`` gave, in place of a training.
 
         Raises:
             ValueError: it is no such network.

@@ -49,7 +49,7 @@ def equation() -> dict[str, Any]:
 
     from hpo import objectives
     from hpo.objectives.networks.kernels.sizes import SERIES
-    from hpo.objectives.solved_equation import refined, solving_steps
+    from hpo.objectives.solved_equation import finer_steps, solving_steps
 
     objective: Any = objectives.load("spintronic")
     params = objective.Params(layers=2, width=8)
@@ -63,7 +63,7 @@ def equation() -> dict[str, Any]:
         network.backend, reference.backend = "fused", "reference"
         by_default = network.output(u)
         steps, _ = solving_steps(network, u)
-        with refined(network, steps), refined(reference, steps):
+        with finer_steps(network, steps), finer_steps(reference, steps):
             solved, exact = network.output(u), reference.output(u.double())
     return {
         "integrator": network.physics.integrator,

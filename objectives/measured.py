@@ -1,8 +1,7 @@
-"""Measured devices: a CSV file with one row per oscillator, of which simulated chips are made.
+"""Measured devices: a CSV file with one row per oscillator, from which simulated chips are drawn.
 
-The first line names the columns, in any order: at least one of ``COLUMNS`` and, if there is one,
-``device``, the name of an oscillator. A chip draws a whole row for each of its neurons, so that
-what goes together in a device goes together on it.
+The first line names the columns, in any order: at least one of ``COLUMNS``, and perhaps ``device``,
+the name of an oscillator. A chip draws a whole row for each neuron, which preserves correlations.
 """
 
 from __future__ import annotations
@@ -23,28 +22,28 @@ COLUMNS = {
     "s": "amplification, above 0, in any unit; what counts is its ratio to the mean of the column",
     "oscillator_noise_per_sqrt_ns": "white noise, 0 or more, as the key of this name has it",
 }
-"""What may be measured of a device."""
+"""Columns of a file, with their meanings."""
 NAME = "device"
 MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
-    """What a file of devices holds."""
+    """The content of a file of devices."""
 
     columns: Mapping[str, tuple[float, ...]]
-    """Column of ``COLUMNS`` -> its values, row by row."""
+    """Values by column, row by row."""
     sha256: str
-    """Hash of the bytes that they were read from."""
+    """Hash of the file."""
 
     @property
     def n(self) -> int:
-        """How many devices were measured."""
+        """Number of devices."""
         return len(next(iter(self.columns.values())))
 
     @lru_cache  # noqa: B019 -- there are few files
     def factors(self, column: str) -> tuple[float, ...]:
-        """The values of a column by its mean: exactly 1 where all of them are equal.
+        """Return the values of a column, divided by its mean: exactly 1 if all are equal.
 
         >>> Measured(columns={"s": (0.1, 0.1, 0.1)}, sha256="").factors("s")
         (1.0, 1.0, 1.0)
@@ -54,16 +53,16 @@ class Measured:
 
 
 @lru_cache(maxsize=4)
-def pinned(path: Path, sha256: str) -> Measured:
-    """The devices with this content, read once per process.
+def read_pinned(path: Path, sha256: str) -> Measured:
+    """Return the devices with this hash, read once per process.
 
     Raises:
-        ValueError: they are not there, or are others.
+        ValueError: the file is missing, or has another hash.
     """
-    return verified(path, sha256)
+    return read_verified(path, sha256)
 
 
-def verified(path: Path, sha256: str | None) -> Measured:
+def read_verified(path: Path, sha256: str | None) -> Measured:
     """Read the devices of a file, and check its hash if there is one.
 
     Raises:

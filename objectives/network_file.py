@@ -1,7 +1,7 @@
 """A trained network as bytes or as a file: safetensors, described by JSON in its header.
 
-safetensors begins with the length of its header, in eight bytes, and the header, which is JSON: to
-read or to change a description needs no tensor, and so no PyTorch.
+safetensors begins with the length of its header, in eight bytes, and the header, which is JSON. So
+a description can be read and changed without PyTorch.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from pathlib import Path
 from typing import Any
 
 FORMAT = 1
-"""Written into every description; a reader refuses what is newer than itself."""
+"""Written into every description; a reader refuses a newer format."""
 KEY = "hpo_network"
-"""Where the header holds the description."""
+"""Key of the description in the header."""
 _METADATA = "__metadata__"
 _LENGTH = 8
-"""Bytes that hold the length of the header, of which it is a multiple, too."""
+"""Bytes of the length of the header, which is a multiple of this number, too."""
 
 
-def packed(tensors: Mapping[str, Any], description: Mapping[str, Any]) -> bytes:
-    """Return PyTorch's tensors by name, and what describes them, JSON-ready, as bytes."""
+def to_bytes(tensors: Mapping[str, Any], description: Mapping[str, Any]) -> bytes:
+    """Return tensors of PyTorch by name, and their JSON-ready description, as bytes."""
     from safetensors.torch import save
 
-    own = {name: value.contiguous() for name, value in tensors.items()}
-    data: bytes = save(own, metadata={KEY: _text({"format": FORMAT, **description})})
+    arrays = {name: value.contiguous() for name, value in tensors.items()}
+    data: bytes = save(arrays, metadata={KEY: _text({"format": FORMAT, **description})})
     return data
 
 
-def described(data: bytes) -> dict[str, Any]:
-    """Return the description in the header of what ``packed`` gave.
+def read_description(data: bytes) -> dict[str, Any]:
+    """Return the description in the header of a network's bytes.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the bytes are something else.
     """
     try:
         return dict(json.loads(_split(data)[0][_METADATA][KEY]))
@@ -47,14 +47,14 @@ def write(path: Path, data: bytes, about: Mapping[str, Any]) -> None:
 
     Args:
         path: file to write; the description goes to the same name with the ending ``.json``.
-        data: what ``packed`` gave.
-        about: what the description says besides (scores, lineage), JSON-ready.
+        data: the bytes of ``to_bytes``.
+        about: more entries of the description (scores, lineage), JSON-ready.
 
     Raises:
         OSError: a file cannot be written.
-        ValueError: it is no such network.
+        ValueError: ``data`` is no such network.
     """
-    text = _text({**described(data), **about})
+    text = _text({**read_description(data), **about})
     header, tensors = _split(data)
     words = json.dumps({**header, _METADATA: {KEY: text}}, separators=(",", ":")).encode()
     words += b" " * (-len(words) % _LENGTH)
@@ -67,7 +67,7 @@ def write(path: Path, data: bytes, about: Mapping[str, Any]) -> None:
 
 
 def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header, and the tensors after it."""
+    """Return the header, and the bytes of the tensors after it."""
     end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
     header: dict[str, Any] = json.loads(data[_LENGTH:end])
     return header, data[end:]

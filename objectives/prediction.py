@@ -159,7 +159,7 @@ class DevicePredictionObjective(PredictionObjective[Any], DeviceObjective):
 
 
 @cache
-def predicting(device: type[Device]) -> type[Device]:
+def prediction_params(device: type[Device]) -> type[Device]:
     """The hyper-parameters of a network of such devices that predicts.
 
     Raises:

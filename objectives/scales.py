@@ -1,4 +1,4 @@
-"""Scales on which scores differ alike: accuracies by logits, errors by logarithms, others as is."""
+"""Scales on which scores scatter alike: logits of accuracies, logarithms of errors."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ class Scale:
     forward: Callable[[Array], Array]
     inverse: Callable[[Array], Array]
     bounded: bool = False
-    """Whether no score lies far out, as no accuracy does."""
+    """Whether scores are bounded, as accuracies are: no score is an outlier."""
 
 
 def logits(shares: Array) -> Array:
-    """Logits of accuracies, of any shape; those beyond 0 or 1 count as 0 or 1."""
+    """Return logits of accuracies, of any shape; values beyond 0 or 1 count as 0 or 1."""
     within = np.clip(shares, 0.0, 1.0)
-    found: Array = np.log((within + _EDGE) / (1.0 - within + _EDGE))
-    return found
+    values: Array = np.log((within + _EDGE) / (1.0 - within + _EDGE))
+    return values
 
 
-def shares(own: Array) -> Array:
-    """Accuracies of logits, of any shape; the inverse of ``logits``."""
-    found: Array = np.clip(expit(own) * (1.0 + 2.0 * _EDGE) - _EDGE, 0.0, 1.0)
-    return found
+def shares(values: Array) -> Array:
+    """Return accuracies from logits, of any shape; the inverse of ``logits``."""
+    accuracies: Array = np.clip(expit(values) * (1.0 + 2.0 * _EDGE) - _EDGE, 0.0, 1.0)
+    return accuracies
 
 
 def logarithms(errors: Array) -> Array:
-    """Logarithms of errors, of any shape."""
+    """Return logarithms of errors, of any shape."""
     others, tiny = errors[errors > 0.0], float(np.finfo(np.float64).tiny)
     least = max(_ZERO * float(others.min()), tiny) if others.size else tiny
-    found: Array = np.log(np.where(errors > 0.0, errors, least))
-    return found
+    values: Array = np.log(np.where(errors > 0.0, errors, least))
+    return values
 
 
 LINEAR = Scale(np.positive, np.positive)
@@ -55,16 +55,17 @@ LOGIT = Scale(logits, shares, bounded=True)
 LOG = Scale(logarithms, np.exp)
 
 _FAR = 10.0
-"""A best score this many times as far above the second as that is above the median stands alone."""
+"""A best score is an outlier if its lead over the second is this many times the second's lead over
+the median."""
 
 
 def without_outliers(y: Array, *, below: bool) -> Array:
-    """Scores (n,), the more the better, of which none leaves a model nothing to tell apart.
+    """Return scores (n,), the larger the better, with outliers clipped: a model then sees the rest.
 
-    One that stands alone above all others may be a mistake. It counts as no further above the
-    second than this is above the median, or on a plateau above what lies below: if it is none, the
-    next ones near it are as good, and raise the fence. Those far ``below`` count as Tukey's outer
-    fence.
+    A single score far above all others may be a mistake. It is clipped to as far above the second
+    as that is above the median (on a plateau, above the scores below it). If it is right, the next
+    scores near it are as good, and raise the limit. With ``below``, low scores are clipped at
+    Tukey's outer fence.
     """
     if len(y) < 4:
         return y
@@ -72,5 +73,5 @@ def without_outliers(y: Array, *, below: bool) -> Array:
     second, best = np.sort(y)[-2:]
     gap = (second - middle) or (second - low) or (second - y.min())
     alone = 0.0 < _FAR * gap < best - second
-    found: Array = np.minimum(y, second + gap if alone else best)
-    return np.maximum(found, low - 3.0 * (high - low)) if below else found
+    clipped: Array = np.minimum(y, second + gap if alone else best)
+    return np.maximum(clipped, low - 3.0 * (high - low)) if below else clipped

@@ -1,10 +1,9 @@
 """Time-step convergence: a trained network on its solved equation.
 
-A network is trained with a step that is convenient. What it then does may be a property of that
-step: one step per input point makes a map of the oscillator, and a map trained to 94 % has been
-seen to score 9 % on the equation. So the same weights are integrated with ever finer steps until
-nothing changes, as in any check of a numerical solution (P. J. Roache, Annu. Rev. Fluid Mech. 29,
-123 (1997)).
+A network is trained with a convenient step, and its score may be a property of that step. One step
+per input point makes a map of the oscillator: a map trained to 94 % scored 9 % on the equation. So
+the same weights are integrated with finer and finer steps until nothing changes, as in any check of
+a numerical solution (P. J. Roache, Annu. Rev. Fluid Mech. 29, 123 (1997)).
 """
 
 from __future__ import annotations
@@ -22,23 +21,23 @@ from hpo.objectives.contract import Solved
 from hpo.objectives.networks.layered import LayeredNetwork
 
 AGREEMENT = 1e-3
-"""Accuracies of two refinements agree within this: 0.1 points, no answer of fewer than 1,000."""
+"""Largest difference of accuracies that agree: 0.1 points, no answer of fewer than 1,000."""
 
 LOGITS_AGREEMENT = 1e-2
-"""Readouts of two refinements agree within this share of their norm."""
+"""Largest relative difference of readouts that agree, by their norm."""
 
 MAX_REFINEMENTS = 7
-"""How often the step is halved at most: 128 times as many steps."""
+"""Largest number of halvings of the step: 128 times as many steps."""
 
 MAX_SEARCH_REFINEMENTS = 3
-"""Likewise of a trial of a search, of which there are many: 8 times as many steps."""
+"""Largest number of halvings for a trial of a search: 8 times as many steps."""
 
 
 T = TypeVar("T")
 
 
 def close(coarse: float, fine: float) -> bool:
-    """Whether two accuracies agree."""
+    """Return whether two accuracies agree."""
     return abs(fine - coarse) <= AGREEMENT + 1e-9
 
 
@@ -47,15 +46,15 @@ def solve(
     score: Callable[[], float],
     agree: Callable[[float, float], bool] = close,
 ) -> Solved:
-    """The score of a trained network as its step is refined; see ``contract.Solved``.
+    """Return the score of a trained network as its step is refined; see ``contract.Solved``.
 
-    The coarsest of the steps is half the one it was trained with, or half the longest one of its
-    physics' default if that is shorter: networks that one is much too coarse for may agree there.
+    The first step is half the step of training, or half the default of its physics if that is
+    shorter: with steps that are much too long, scores may agree by chance.
 
     Args:
-        network: as it was trained; its physics are the same afterwards.
-        score: measures it, with its present physics.
-        agree: whether the scores of a coarse and a fine step are the same.
+        network: the trained network; its physics are unchanged afterwards.
+        score: measures the score with the present physics.
+        agree: whether the scores of a coarse and a fine step agree.
     """
     return _solved(network, *_refine(network, score, agree))
 
@@ -63,22 +62,22 @@ def solve(
 def solve_trial(
     network: LayeredNetwork,
     score: Callable[[], float],
-    own: float,
+    trained_score: float,
     agree: Callable[[float, float], bool] = close,
 ) -> Solved:
-    """The same of a trial of a search, for about the time of an epoch.
+    """Return the same for a trial of a search, in about the time of an epoch.
 
-    Its ``own`` score, at the step of training, is known: a score at half of that step is all that
-    is measured where the two agree. One that profits from its step does not agree, and its step is
-    halved again, ``MAX_SEARCH_REFINEMENTS`` times in all. What may still change then, or agree by
-    chance, no claim rests on: the best are confirmed by ``solve``.
+    Its score at the step of training is known. If the score at half that step agrees, no other is
+    measured. Else the step is halved again, ``MAX_SEARCH_REFINEMENTS`` times in all. The score may
+    still change then, or agree by chance. No claim rests on it: the best trials are confirmed by
+    ``solve``.
     """
-    return _solved(network, *_refine(network, score, agree, own, MAX_SEARCH_REFINEMENTS))
+    return _solved(network, *_refine(network, score, agree, trained_score, MAX_SEARCH_REFINEMENTS))
 
 
-def _solved(network: LayeredNetwork, found: float, steps: int, converged: bool) -> Solved:
+def _solved(network: LayeredNetwork, score: float, steps: int, converged: bool) -> Solved:
     return Solved(
-        score=found,
+        score=score,
         converged=converged,
         steps_per_point=steps,
         trained_steps_per_point=network.physics.n_steps,
@@ -87,12 +86,12 @@ def _solved(network: LayeredNetwork, found: float, steps: int, converged: bool) 
 
 
 def solving_steps(network: LayeredNetwork, u: Tensor, n_read: int = 1) -> tuple[int, bool]:
-    """Steps per point that solve the equation for an input, and whether its readouts settle.
+    """Return the steps per point that solve the equation, and whether the readouts converge.
 
     Args:
-        network: as it was trained.
+        network: the trained network.
         u: the input, (batch, time, channels).
-        n_read: points, the last ones, whose readouts are looked at.
+        n_read: number of last points whose readouts are compared.
     """
 
     def agree(coarse: Tensor, fine: Tensor) -> bool:
@@ -103,8 +102,8 @@ def solving_steps(network: LayeredNetwork, u: Tensor, n_read: int = 1) -> tuple[
 
 
 @contextmanager
-def refined(network: LayeredNetwork, n_steps: int) -> Iterator[None]:
-    """Within it, ``network`` takes so many steps per point, by the ``solver`` of its physics."""
+def finer_steps(network: LayeredNetwork, n_steps: int) -> Iterator[None]:
+    """Integrate ``network`` in ``n_steps`` per point by its ``solver``, within a block."""
     trained = network.physics
     network.physics = replace(
         trained, integrator=trained.solver, steps_per_point=n_steps, max_step_ns=math.inf
@@ -122,17 +121,18 @@ def _refine(
     coarse: T | None = None,
     refinements: int = MAX_REFINEMENTS,
 ) -> tuple[T, int, bool]:
-    """What is measured at the finest step, its steps per point, and whether the last two agree.
+    """Return the value at the finest step, its steps per point, and whether the last two agree.
 
-    The first one is compared with what was measured ``coarse``, if that is known.
+    The first value is compared with ``coarse``, the value at the step of training, if given.
     """
     trained = network.physics
     by_default = replace(trained, steps_per_point=1, max_step_ns=trained.longest_step_ns)
     least = 2 * max(trained.n_steps, by_default.n_steps)
-    steps = -(-least // trained.n_steps) * trained.n_steps  # noise jumps after the trained ones
+    # a multiple: noise jumps after the steps of training
+    steps = -(-least // trained.n_steps) * trained.n_steps
     for refinement in range(refinements):
         steps *= 2 if refinement else 1
-        with refined(network, steps):
+        with finer_steps(network, steps):
             fine = measure()
         if coarse is not None and agree(coarse, fine):
             return fine, steps, True

@@ -1,10 +1,10 @@
-"""Thermal check: a trained network at other thermal powers, and with the noise itself.
+"""Thermal check: a trained network at other thermal powers, and with thermal noise.
 
-An oscillator in a circuit is warm: without a drive it still has a power of kT / E, a thousandth of
-the largest one or so, which depends on the device and its temperature, and it fluctuates. A network
-trained on the equation without it finds powers of 1e-30, which no oscillator has. So the same
-weights are scored at other thermal powers and on simulated chips with thermal noise, on the solved
-equation; see ``networks.oscillator``.
+A warm oscillator has a power of kT / E without a drive, and it fluctuates. This is about a
+thousandth of its largest power, and depends on device and temperature. A network trained on the
+equation without it uses powers of 1e-30, which no oscillator has. So the same weights are scored at
+other thermal powers and on simulated chips with thermal noise, on the solved equation; see
+``networks.oscillator``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from hpo.objectives.contract import Thermal
 from hpo.objectives.networks.layered import LayeredNetwork
 
 DEVICE_POWER = 1e-3
-"""Thermal power that networks without any are compared with: about that of an oscillator of 100 nm
-at room temperature (docs/how-to/thermal.md)."""
+"""Thermal power for networks trained without any: about that of an oscillator of 100 nm at room
+temperature (docs/how-to/thermal.md)."""
 SAME = 0.005
-"""Scores differ above it: in accuracy, or above twice that as a share of another score."""
+"""Largest difference of equal accuracies; twice that, relative, for other scores."""
 _DECADES = 10
-"""How far below that of a device a power is looked for at which the score is the claimed one."""
+"""Decades below the power of the device in which ``holds_below`` is searched."""
 
 
 def check(
@@ -38,16 +38,16 @@ def check(
     """Return the scores of a network at other thermal powers, and with noise.
 
     Args:
-        network: as it was trained, on the solved equation; the same afterwards.
-        claimed: its score there.
-        score: measures it, with its present physics.
-        noisy: the same on chips with thermal noise.
+        network: the trained network, on the solved equation; unchanged afterwards.
+        claimed: its score.
+        score: measures the score with the present physics of the network.
+        noisy: measures scores on chips with thermal noise.
         relative: whether scores are compared by their ratio.
-        remedy: what helps a network that has thermal power already.
+        remedy: advice for a network that was trained with thermal power.
     """
-    trained: Any = network.physics
-    own = trained.thermal_power
-    power = float(max(own) if isinstance(own, tuple) else own)
+    physics: Any = network.physics
+    powers = physics.thermal_power
+    power = float(max(powers) if isinstance(powers, tuple) else powers)
     device = power or DEVICE_POWER
 
     def at(other: float) -> float:
@@ -63,7 +63,7 @@ def check(
     near = {3.0 * device: triple, device: at_device, device / 3.0: third}
     holds = next((other for other, score in near.items() if same(score)), None)
     with at_power(network, device):
-        found = noisy()
+        noisy_scores = noisy()
     return Thermal(
         power=power,
         device_power=device,
@@ -71,25 +71,25 @@ def check(
         third=third,
         triple=triple,
         none=claimed if power == 0.0 else at(0.0),
-        noisy=found,
+        noisy=noisy_scores,
         holds_below=_holds_below(device, lambda p: same(at(p))) if holds is None else holds,
         remedy=remedy if power else "Train with thermal_power.",
     )
 
 
 def _holds_below(device: float, same: Callable[[float], bool]) -> float:
-    """The highest of the decades below a device at which the score is the claimed one; else 0.
+    """Return the highest decade below a device's power at which the score holds; 0 if none.
 
-    By bisection: what a lower power takes from a network, a higher one takes, too.
+    By bisection: a score that changes at one power changes at higher ones, too.
     """
     decades = range(1, _DECADES)
-    found = bisect.bisect_left(decades, True, key=lambda k: same(device / 10.0**k))
-    return device / 10.0 ** decades[found] if found < len(decades) else 0.0
+    first = bisect.bisect_left(decades, True, key=lambda k: same(device / 10.0**k))
+    return device / 10.0 ** decades[first] if first < len(decades) else 0.0
 
 
 @contextmanager
 def at_power(network: LayeredNetwork, power: float) -> Iterator[None]:
-    """Within it, the oscillators of ``network`` have another thermal power."""
+    """Set the thermal power of the oscillators of ``network`` within a block."""
     trained = network.physics
     network.physics = trained.with_device_values(thermal_power=power)
     try:

@@ -1,9 +1,9 @@
-"""Training of one member by backpropagation through time, whatever its network.
+"""Training of one member by backpropagation through time.
 
 As in arXiv:2408.02835, section III: Adam on the negative log-likelihood of the class read out after
 the last time point, every gradient element clipped, a learning rate that decays with the epochs.
-On request, the weights that are scored, and left in the end, are an average over epochs
-(P. Izmailov et al., arXiv:1803.05407; exponential, as Adam's moments are): single epochs may fail.
+Optionally, an exponential average of the weights over epochs is scored, and kept in the end
+(P. Izmailov et al., arXiv:1803.05407): single epochs may fail.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from hpo.objectives.randomness import stream
 from hpo.objectives.scoring import (
     Accuracy,
     batches,
-    device_of,
     ideal_accuracy,
     is_finite,
+    network_device,
     noisy_input,
     score,
 )
 from hpo.objectives.tasks.data import Examples, Split
 
 Identity = Mapping[str, str | int | float | bool]
-"""What a checkpoint belongs to: parameters, task, protocol and seed, by name."""
+"""The training of a checkpoint: parameters, task, protocol and seed, by name."""
 
 CHECKPOINT_FORMAT = 1
 
@@ -56,26 +56,26 @@ class Recipe:
     lr_decay: float
     """Epochs after which the learning rate has halved."""
     max_gradient: float = 1.0
-    """Every element of every gradient is clipped to ± this."""
+    """Every gradient element is clipped to ± this value."""
     ema_decay: float = 0.0
-    """Weights of k epochs before count so much to the power of k in the average that is scored."""
+    """Weights from k epochs ago count this to the power of k in the average; 0: no average."""
     label_smoothing: float = 0.0
-    """Part of the loss that is the mean loss over all classes, of tasks that have some."""
+    """Part of the loss that is the mean loss over all classes; classification only."""
     score_every: int = 1
-    """Epochs from one score to the next, see ``scores``."""
+    """Epochs from one score to the next; see ``scores``."""
 
     def learning_rate(self, epoch: int) -> float:
-        """Learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay + 1)``."""
+        """Return the learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay + 1)``."""
         return self.lr0 / (epoch / self.lr_decay + 1.0)
 
     def scores(self, epoch: int) -> bool:
-        """Whether the network is scored after so many epochs: the last one always is."""
+        """Return whether the network is scored after ``epoch`` epochs: it always is at the end."""
         return epoch % self.score_every == 0 or epoch == self.epochs
 
 
 @dataclass(kw_only=True)
 class _Run:
-    """A training under way; its state is the checkpoint."""
+    """A running training; its state is the checkpoint."""
 
     network: nn.Module
     recipe: Recipe
@@ -89,35 +89,35 @@ class _Run:
     diverged: bool = False
     n_skipped_updates: int = 0
     average: dict[str, Tensor] = field(default_factory=dict)
-    """Of the weights, by name; empty where the last ones are scored."""
+    """Averages of the weights, by name; empty if the last weights are scored."""
 
     def finish_epoch(self) -> None:
-        """Let the weights count in the average that they have now."""
+        """Count the epoch, and add the present weights to the average."""
         decay = self.recipe.ema_decay
         if decay:
             share = (1.0 - decay) / (1.0 - decay ** (self.epoch + 1))
             for name, weight in self._weights.items():
-                own = self.average.setdefault(name, weight.detach().clone())
-                own.lerp_(weight.detach(), share)
+                average = self.average.setdefault(name, weight.detach().clone())
+                average.lerp_(weight.detach(), share)
         self.epoch += 1
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The network with the average, if there is one, until the end of the block."""
+        """Give the network the averaged weights, if any, within a block."""
         weights = self._weights
         last = {name: weights[name].detach().clone() for name in self.average}
-        self.take(self.average)
+        self.set_weights(self.average)
         try:
             yield
         finally:
-            self.take(last)
+            self.set_weights(last)
 
-    def take(self, weights: Mapping[str, Tensor]) -> None:
-        """Give the network weights by name."""
-        own = self._weights
+    def set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Set weights of the network by name."""
+        parameters = self._weights
         with torch.no_grad():
             for name, weight in weights.items():
-                own[name].copy_(weight)
+                parameters[name].copy_(weight)
 
     @property
     def _weights(self) -> dict[str, nn.Parameter]:
@@ -125,9 +125,9 @@ class _Run:
 
     def score(self, examples: Examples) -> float:
         with self.averaged():
-            found, finite = score(self.network, examples, self.accuracy, self.worst)
+            value, finite = score(self.network, examples, self.accuracy, self.worst)
         self.diverged = self.diverged or not finite
-        return found
+        return value
 
     def progress(self, score: float | None, identity: Identity) -> Progress:
         return Progress(epoch=self.epoch, score=score, checkpoint=partial(self.save, identity))
@@ -154,8 +154,8 @@ class _Run:
         for name, constant in self.network.named_buffers():
             if not torch.equal(constant.cpu(), state["network"][name]):
                 raise ValueError(
-                    f"checkpoint: `{name}` differs from the one that this seed draws. It was "
-                    "written with another version of numpy: train this member again."
+                    f"checkpoint: `{name}` differs from what this seed draws. It was written with "
+                    "another version of numpy: train this member again."
                 )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -164,7 +164,7 @@ class _Run:
         self.loss_curve = state["loss_curve"]
         self.diverged = state["diverged"]
         self.n_skipped_updates = state["n_skipped_updates"]
-        device = device_of(self.network)
+        device = network_device(self.network)
         self.average = {name: weight.to(device) for name, weight in state["average"].items()}
 
 
@@ -187,41 +187,40 @@ def train(
     """Train and score ``network``, a single member, in place.
 
     Args:
-        network: maps inputs (batch, time, channels) to logits (1, batch, classes). Its parameters
-            are trained; its buffers are constants drawn from the seed.
-        split: examples to train and to score on.
+        network: maps inputs (batch, time, channels) to logits (1, batch, classes). Its buffers are
+            constants drawn from the seed.
+        split: examples to train on and to score on.
         recipe: how to train.
-        protocol: under ``Protocol.CONFIRM`` the score is taken once, after the last epoch.
+        protocol: under ``Protocol.CONFIRM`` the network is scored once, after the last epoch.
         member_seed: seed of the batch order.
-        identity: what makes this training the one that it is; written into every checkpoint.
-        on_epoch: told of every epoch; what it raises passes through.
-        resume: a checkpoint to go on from.
-        accuracy: how it is scored, after epochs and at the end.
+        identity: written into every checkpoint; see ``Identity``.
+        on_epoch: called after every epoch; its exceptions pass through.
+        resume: a checkpoint to resume from.
+        accuracy: measures the score, after epochs and at the end.
         worst: the score of a network with a weight that is not finite.
         updates: how a batch changes the weights; by default, along the gradient.
-        before_epoch: changes the weights before each epoch, by what they are alone; gradients
-            change them then.
-        devices: what training sees of them; None: the ideal network.
+        before_epoch: changes the weights before each epoch, as a function of the weights alone.
+        devices: spread and noise in training; None: the ideal network.
 
     Returns:
-        The outcome; its ``info`` holds ``n_skipped_updates``, see ``Updates``. After a divergence
-        its curves keep their length.
+        The outcome, with ``n_skipped_updates`` (see ``Updates``) in its ``info``. Its curves have
+        their full length even after a divergence.
 
     Raises:
         ValueError: the checkpoint is damaged or belongs to another training.
     """
-    # fused: one operation for each weight matrix instead of a dozen
+    # fused: one operation per weight matrix instead of a dozen
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
     run = _Run(network=network, recipe=recipe, optimizer=optimizer, accuracy=accuracy, worst=worst)
     if resume is not None:
         run.restore(resume, identity)
     devices = devices if devices and devices.varies else None
     noisy = devices is not None and devices.noisy
-    updates = updates or updates_of(network, optimizer, split.train, noisy=noisy)
+    updates = updates or choose_updates(network, optimizer, split.train, noisy=noisy)
     while run.epoch < recipe.epochs:
         if before_epoch is not None:
             before_epoch()
-            updates = updates_of(network, optimizer, split.train, noisy=noisy)
+            updates = choose_updates(network, optimizer, split.train, noisy=noisy)
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
         loss, n_skipped = train_epoch(
             network,
@@ -235,12 +234,12 @@ def train(
         run.n_skipped_updates += n_skipped
         run.diverged = run.diverged or not math.isfinite(loss)
         run.finish_epoch()
-        found = None
+        value = None
         if protocol is not Protocol.CONFIRM and recipe.scores(run.epoch):
-            found = run.score(split.score)
-            run.curve.append(found)
-        on_epoch(run.progress(found, identity))
-    run.take(run.average)
+            value = run.score(split.score)
+            run.curve.append(value)
+        on_epoch(run.progress(value, identity))
+    run.set_weights(run.average)
     return Outcome(
         score=run.curve[-1] if run.curve else run.score(split.score),
         curve=tuple(run.curve),
@@ -250,10 +249,10 @@ def train(
     )
 
 
-def updates_of(
+def choose_updates(
     network: nn.Module, optimizer: torch.optim.Adam, examples: Examples, *, noisy: bool = False
 ) -> Updates:
-    """Updates by the kernels where they can, else by PyTorch; ``noisy``: neurons may jump."""
+    """Return updates by the kernels if possible, else by PyTorch; ``noisy``: neurons may jump."""
     if not isinstance(network, LayeredNetwork) or len(network.bias) > 1:
         return TorchUpdates(network, optimizer)
     if not network.computes_fused(torch.from_numpy(next(examples.batches(1)).x)):
@@ -275,7 +274,7 @@ def train_epoch(
 ) -> tuple[float, int]:
     """Train once on ``examples``, in their order.
 
-    A weight that is not finite never becomes finite again: nothing is left to train then.
+    A network with a weight that is not finite is not trained: the weight never recovers.
 
     Returns:
         The mean loss, NaN without any training, and the number of updates skipped.
@@ -287,8 +286,8 @@ def train_epoch(
     size = devices.variability.input_noise if devices and devices.variability else 0.0
     ideal = itertools.repeat((IDEAL, np.random.default_rng(0)))
     chips = devices.chips(epoch, examples.shape[1]) if devices else ideal
-    every = batches(examples, recipe.batch_size, device_of(network))
-    for (u, label), (chip, inputs) in zip(every, chips, strict=False):
+    parts = batches(examples, recipe.batch_size, network_device(network))
+    for (u, label), (chip, inputs) in zip(parts, chips, strict=False):
         loss, moved = updates.update(
             noisy_input(u, size, inputs),
             label,
@@ -304,12 +303,12 @@ def train_epoch(
 
 
 def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
-    """The state in ``checkpoint``, once it is known to belong to the training ``identity``."""
+    """Return the state in ``checkpoint``; check that it is of the training ``identity``."""
     try:
         state: dict[str, Any] = torch.load(
             io.BytesIO(checkpoint), map_location="cpu", weights_only=True
         )
-        found, version = state["identity"], state["format"]
+        stored, version = state["identity"], state["format"]
     except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise ValueError(
             "checkpoint: expected bytes of `Progress.checkpoint()`, got "
@@ -320,10 +319,10 @@ def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
             f"checkpoint: expected format {CHECKPOINT_FORMAT}, got {version}. "
             "It was written by another version: train this member again."
         )
-    for name in sorted(found.keys() | identity.keys()):
-        if found.get(name) != identity.get(name):
+    for name in sorted(stored.keys() | identity.keys()):
+        if stored.get(name) != identity.get(name):
             raise ValueError(
                 f"checkpoint: expected `{name} == {identity.get(name)!r}`, got "
-                f"{name}={found.get(name)!r}. Resume with the arguments that wrote it."
+                f"{name}={stored.get(name)!r}. Resume with the arguments that wrote it."
             )
     return state

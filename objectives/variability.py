@@ -1,9 +1,8 @@
-"""``[variability]``: how real devices differ from the ideal network that was trained.
+"""``[variability]``: how real devices differ from the ideal network in training.
 
-A network is trained as software and written to hardware: every device has a relaxation time and an
-amplification of its own, inputs and neurons are noisy, and a weight takes few values. The score is
-then the mean accuracy over ``draws`` simulated chips. Light to import; the work is done in
-``networks.devices``.
+On hardware every device has its own relaxation time and amplification, inputs and neurons are
+noisy, and a weight has few values. The score is then the mean accuracy over ``draws`` simulated
+chips. Light to import; ``networks.devices`` simulates the chips.
 """
 
 from __future__ import annotations
@@ -34,24 +33,23 @@ REPLACED = {
     "s": "s_spread",
     "oscillator_noise_per_sqrt_ns": "oscillator_noise_per_sqrt_ns",
 }
-"""A column of measured devices -> the key in whose place it is."""
+"""The key that each column of measured devices replaces."""
 
 
 class Variability(BaseModel):
-    """How the devices of a chip differ from the ideal; the defaults are the ideal itself.
+    """Deviations of the devices of a chip from the ideal; the defaults are the ideal.
 
     A device-to-device spread is a relative standard deviation. The factor of a device is
-    log-normal with mean 1: the product of many small influences of fabrication, above zero
-    however large the spread (a truncated normal would have another mean and another deviation
-    than those that were asked for).
+    log-normal with mean 1, as the product of many small influences of fabrication, and positive
+    for any spread. (A truncated normal would have another mean and deviation than specified.)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     places: ClassVar[frozenset[str]] = frozenset({"devices"})
-    """As ``TaskParams.places``."""
+    """See ``TaskParams.places``."""
     spreads: ClassVar[Mapping[str, str]] = {"tau_ns": "tau_spread"}
-    """The key that has the spread of each parameter that may have one, besides S."""
+    """The key of the spread of each parameter that may have one, besides S."""
 
     tau_spread: Annotated[
         Spread, Field(description="relative standard deviation of tau_ns between neurons")
@@ -123,9 +121,9 @@ class Variability(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_absent_devices(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A table without measured devices is written as it was before there were some.
+        """Leave out absent measured devices, and absent spreads of other parameters.
 
-        So is one without a spread of other parameters than were known then.
+        The table is then written as before these keys existed, with the same hash.
         """
         return {
             name: value
@@ -138,49 +136,49 @@ class Variability(BaseModel):
     def _hash_is_of_devices(self) -> Self:
         if self.devices_sha256 is not None and self.devices is None:
             raise ValueError(
-                "devices_sha256: needs `devices`, the file that it belongs to. Add devices."
+                "devices_sha256: the hash of a file, but `devices` names none. Add devices."
             )
         return self
 
     def resolve(self, base: Path) -> Self:
-        """With an absolute path and the hash of the devices, as ``TaskParams.resolve``.
+        """Return it with an absolute path and the hash of the devices; see ``TaskParams.resolve``.
 
         Raises:
-            ValueError: they break a rule; the message says where, which and what to do.
+            ValueError: the devices break a rule; the message says where, which and what to do.
         """
         if self.devices is None:
             return self
         path = Path(os.path.abspath(base / os.path.expanduser(self.devices)))
-        found = measured.verified(path, self.devices_sha256)
-        self._check_doubles(found)
-        return self.model_copy(update={"devices": str(path), "devices_sha256": found.sha256})
+        devices = measured.read_verified(path, self.devices_sha256)
+        self._check_doubles(devices)
+        return self.model_copy(update={"devices": str(path), "devices_sha256": devices.sha256})
 
     def measured(self) -> Measured | None:
-        """The measured devices; None if all is drawn from distributions.
+        """Return the measured devices; None without a file of them.
 
         Raises:
-            UnavailableError: those of ``devices_sha256`` are not at hand on this host.
-            ValueError: a key says what a column says.
+            UnavailableError: this host lacks the devices of ``devices_sha256``.
+            ValueError: a key repeats a column.
         """
         if self.devices is None:
             return None
         if self.devices_sha256 is None:
-            found = measured.verified(Path(self.devices), None)
+            devices = measured.read_verified(Path(self.devices), None)
         else:
             try:
-                found = measured.pinned(Path(self.devices), self.devices_sha256)
+                devices = measured.read_pinned(Path(self.devices), self.devices_sha256)
             except ValueError as error:
                 raise UnavailableError(str(error)) from error
-        self._check_doubles(found)
-        return found
+        self._check_doubles(devices)
+        return devices
 
-    def _check_doubles(self, found: Measured) -> None:
-        if "tau_ns" in found.columns and "tau_ns" not in self.spreads:
+    def _check_doubles(self, devices: Measured) -> None:
+        if "tau_ns" in devices.columns and "tau_ns" not in self.spreads:
             raise ValueError(
                 f"{self.devices}: tau_ns is not a parameter of the device. Remove the column."
             )
         for column, key in REPLACED.items():
-            if column in found.columns and (getattr(self, key) or 0.0) > 0:
+            if column in devices.columns and (getattr(self, key) or 0.0) > 0:
                 raise ValueError(
                     f"{self.devices}: a value cannot be both measured and drawn, got a column "
                     f"{column} and {key}={getattr(self, key)}. Remove one."
@@ -188,9 +186,9 @@ class Variability(BaseModel):
 
     @classmethod
     def of(cls, parameters: Sequence[str]) -> type[Self]:
-        """The same with a spread of each of these parameters."""
+        """Return the model with a spread of each of these parameters."""
         spreads = {name: cls.spreads.get(name, f"{name}_spread") for name in parameters}
-        own: Any = {
+        fields: Any = {
             key: (
                 Spread,
                 Field(0.0, description=f"relative standard deviation of {name} between neurons"),
@@ -198,15 +196,15 @@ class Variability(BaseModel):
             for name, key in spreads.items()
             if key not in cls.model_fields
         }
-        model: type[Self] = create_model(cls.__name__, __base__=cls, **own)
+        model: type[Self] = create_model(cls.__name__, __base__=cls, **fields)
         model.spreads = spreads
         return model
 
     @property
     def is_random(self) -> bool:
-        """Whether chips differ from each other: rounded weights alone are the same on all.
+        """Whether chips differ from each other; with rounded weights alone they do not.
 
-        Those of a network with thermal power do, whatever is asked for: see ``devices.is_noisy``.
+        Chips of a network with thermal power always differ: see ``devices.is_noisy``.
         """
         spreads = self.spreads.values()
         names = (*spreads, "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
@@ -214,7 +212,7 @@ class Variability(BaseModel):
 
 
 def log_normal_sigma(spread: float) -> float:
-    """Deviation of the logarithm of a log-normal factor whose relative deviation is ``spread``.
+    """Return the standard deviation of the logarithm of a factor with a relative ``spread``.
 
     sigma^2 = ln(1 + spread^2); the factor exp(sigma z - sigma^2 / 2), z standard normal, has the
     mean 1 and the standard deviation ``spread``.

@@ -12,7 +12,7 @@ from hpo import objectives
 from hpo.objectives.networks.devices import Training
 from hpo.objectives.networks.kernels.updates import Updates
 from hpo.objectives.tasks.data import Examples
-from hpo.objectives.training import updates_of
+from hpo.objectives.training import choose_updates
 
 
 def warm_up() -> float:
@@ -40,7 +40,7 @@ def _train(network: Any, noise: bool) -> None:
     u = torch.ones(1, 1, 1)
     examples = Examples(x=u.numpy(), label=torch.zeros(1, dtype=torch.int64).numpy())
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    updates: Updates = updates_of(network, optimizer, examples, noisy=noise)
+    updates: Updates = choose_updates(network, optimizer, examples, noisy=noise)
     chip, _ = next(Training(network=network, seed=0, noise=noise).chips(0, 1))
     for label in (torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1, 2)):
         updates.update(u, label, learning_rate=1e-3, max_gradient=1.0, chip=chip)

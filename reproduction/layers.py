@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from hpo.objectives.contract import Protocol
 from hpo.objectives.inspection import NetworkObjective
-from hpo.objectives.solved_equation import refined
+from hpo.objectives.solved_equation import finer_steps
 from hpo.objectives.tasks import load
 from hpo.study.trials import StudySnapshot, Trial, trained
 from reproduction import data, readings
@@ -112,7 +112,7 @@ def _measure(snapshot: StudySnapshot, slot: Trial, seed: int, reading: Reading) 
     outcome = member.train(lambda progress: None)
     shown = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed).score
     u, network = torch.from_numpy(shown.x), member.network
-    with nullcontext() if reading.as_a_map else refined(network, STEPS_PER_POINT):
+    with nullcontext() if reading.as_a_map else finer_steps(network, STEPS_PER_POINT):
         x = network.trajectories(u)["x"][0, :, :, 1:].numpy()  # (layers, series, points, width)
     by_layer, dt_ns = [layer.swapaxes(1, 2) for layer in x], network.physics.dt_ns
     saturated = [(layer < SATURATED) | (layer > 1.0 - SATURATED) for layer in by_layer]

@@ -249,7 +249,7 @@ def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetw
         outcome = member.train(lambda progress: bar.update(task, completed=progress.epoch))
     seconds, stored = time.monotonic() - began, chosen.stored
     trained = member_of(stored.member, stored.seed, outcome, seconds)
-    loaded = replace(chosen, data=outcome.network or member.packed(), trained=trained)
+    loaded = replace(chosen, data=outcome.network or member.to_bytes(), trained=trained)
     print(f"{loaded.check} ({seconds:.1f} s)", file=sys.stderr)
     return loaded
 
@@ -270,7 +270,7 @@ def write(loaded: StudyNetwork, path: Path) -> None:
         except ValueError as error:  # from a user's objective
             raise StudyError(
                 f"the objective returned an invalid `Outcome.network`: {error}. Return the output "
-                "of `hpo.objectives.network_file.packed`."
+                "of `hpo.objectives.network_file.to_bytes`."
             ) from None
 
 

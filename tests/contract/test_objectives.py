@@ -15,7 +15,7 @@ import pytest
 from hpo import objectives
 from hpo.objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
 from hpo.objectives.layered import LayeredObjective
-from hpo.objectives.network_file import described
+from hpo.objectives.network_file import read_description
 
 _NETWORK = {"layers": 2, "width": 6, "epochs": 3, "ema_decay": 0.5}
 SMALL: dict[str, dict[str, Any]] = {
@@ -121,7 +121,7 @@ def test_a_training_is_repeated_and_resumed_bit_for_bit(
         assert whole.network is None
     else:
         assert whole.network is not None
-        about = described(whole.network)
+        about = read_description(whole.network)
         assert (about["objective"], about["member_seed"]) == (objective.name, 7)
     assert train(objective, protocol, keep=False)[0] == whole
     for epoch, checkpoint in enumerate(saved, start=1):

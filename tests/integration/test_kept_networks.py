@@ -15,7 +15,7 @@ from workers import ended, ledger_at, run_workers, start_worker, toy_spec
 import hpo
 from hpo.cli import main
 from hpo.ledger import interventions
-from hpo.objectives.network_file import described
+from hpo.objectives.network_file import read_description
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudySnapshot
 from hpo.views.figures.style import safe
@@ -42,7 +42,7 @@ def stored(url: str) -> dict[int, int]:
     """Number of the confirmation -> seed of the network that is kept of it."""
     query = "SELECT number, data FROM hpo_ledger.networks JOIN hpo_ledger.slots ON id = slot_id"
     with connect(url) as connection:
-        return {n: described(data)["member_seed"] for n, data in connection.execute(query)}
+        return {n: read_description(data)["member_seed"] for n, data in connection.execute(query)}
 
 
 def first_seeds(snapshot: StudySnapshot) -> dict[int, int]:

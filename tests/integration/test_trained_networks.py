@@ -113,7 +113,7 @@ def test_a_network_that_cannot_be_shown_is_kept_and_exported(
     tensors = load_file(tmp_path / "gru.safetensors")
     gru = torch.nn.GRU(1, 6, batch_first=True)
     gru.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("gru.")})
-    with pytest.raises(ValueError, match="Of another objective's network, take the tensors"):
+    with pytest.raises(ValueError, match="For another objective, read the tensors"):
         load_network(tmp_path / "gru.safetensors")
     _, err = user.run("trace", "small", status=1)
     assert re.match(r"error: .* trains no network that can be shown or retrained", err)

@@ -33,7 +33,7 @@ from hpo.objectives.networks.devices import (
 )
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.scoring import noisy_input
-from hpo.objectives.solved_equation import refined, solving_steps
+from hpo.objectives.solved_equation import finer_steps, solving_steps
 from hpo.objectives.variability import Variability
 
 SEED = 11
@@ -83,7 +83,7 @@ def test_a_chip_refined_is_the_solution_between_its_jumps(
     network.backend = "reference"
     single, errors = tiny(kind, **own, density_inter=1.0, dtype=torch.float32), []
     for steps in (2, 4, 8, 128):
-        with refined(network, steps), refined(single, steps):
+        with finer_steps(network, steps), finer_steps(single, steps):
             found = network.outputs(u, 1, chip)[0, 0, 0].detach().numpy()
             by_kernel = single.outputs(u.float(), 1, chip)[0, 0, 0].detach().numpy()
         errors.append(np.abs(found - y).max())

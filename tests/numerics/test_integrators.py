@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from hpo.objectives.networks.integrators import EXTRAPOLATION, IntegratorName, Stepping
-from hpo.objectives.solved_equation import refined
+from hpo.objectives.solved_equation import finer_steps
 
 ORDERS: dict[IntegratorName, int] = {
     "exponential": 1,
@@ -70,7 +70,7 @@ def test_refined_it_is_the_solution_where_amplitudes_fall_far_below_float32() ->
     inhibited = torch.tensor([[1.0, 0.3]] * 10 + [[-1.0, 0.6]] * 11, dtype=torch.float64)
     for u, depth in ((inhibited[:10], -138.0), (inhibited, None)):
         x, y = solved_by_scipy(network, u)
-        with refined(network, 128):
+        with finer_steps(network, 128):
             series = network.trajectories(u[None])
             found = [series[name][0, :, 0, -1].numpy() for name in ("x", "y")]
             np.testing.assert_allclose(np.log(found[0]), np.log(x), rtol=1e-5, atol=3e-4)

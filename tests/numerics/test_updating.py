@@ -16,7 +16,7 @@ from hpo.objectives.networks.kernels import learning
 from hpo.objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from hpo.objectives.networks.layered import LayeredNetwork
 from hpo.objectives.tasks.data import Examples
-from hpo.objectives.training import updates_of
+from hpo.objectives.training import choose_updates
 
 DENSE = {"density_inter": 1.0, "density_intra": 1.0}
 HOW = {"learning_rate": 0.01, "max_gradient": 1e-3}
@@ -37,7 +37,7 @@ def updates(
     optimizer = torch.optim.Adam(net.parameters(), lr=1.0, fused=True)
     u, label = batch(1)
     examples = Examples(x=u.numpy(), label=label.numpy())
-    found = updates_of(net, optimizer, examples, noisy=noisy)
+    found = choose_updates(net, optimizer, examples, noisy=noisy)
     assert type(found) is how
     return found, optimizer
 

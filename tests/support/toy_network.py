@@ -41,17 +41,17 @@ class ToyMember(NetworkMember):
         outcome = ToyObjective().evaluate(
             params, task=task, protocol=protocol, member_seed=seed, on_epoch=on_epoch, resume=resume
         )
-        kept = self.packed() if protocol == Protocol.CONFIRM else None
+        kept = self.to_bytes() if protocol == Protocol.CONFIRM else None
         return outcome.replace(network=kept)
 
-    def packed(self) -> bytes:
+    def to_bytes(self) -> bytes:
         params, _, _, seed = self._arguments
         about = {"objective": "toy-network", "member_seed": seed}
         weights = {"weights": np.array([params.x, seed])}
         return save(weights, metadata={network_file.KEY: json.dumps(about)})
 
     def restore(self, data: bytes) -> None:
-        if data != self.packed():
+        if data != self.to_bytes():
             raise ValueError("it is another network")
 
     def trace(self, images: Sequence[int]) -> Trace:

@@ -66,7 +66,7 @@ def test_a_worker_without_the_file_leaves_the_study_to_others(
 ) -> None:
     how = dict(load(tmp_path).variability or {}, draws=2)
     assert evaluate("spintronic", seed=7, **SMALL, variability=how).score >= 0
-    measured.pinned.cache_clear()
+    measured.read_pinned.cache_clear()
     devices.write_text(TEXT.replace("0.4", "0.3"))
     changed = f"{devices}: the devices changed since the study began: expected devices_sha256="
     with pytest.raises(UnavailableError, match=re.escape(changed)):

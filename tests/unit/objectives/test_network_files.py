@@ -21,7 +21,7 @@ from hpo.objectives.artifacts import FORMAT, describe, load_network
 from hpo.objectives.classifier import Classifier
 from hpo.objectives.contract import Protocol
 from hpo.objectives.network_file import KEY
-from hpo.objectives.solved_equation import refined
+from hpo.objectives.solved_equation import finer_steps
 from hpo.objectives.tasks import load
 
 SMALL = trainings.SMALL | {"epochs": 1}
@@ -41,7 +41,7 @@ def changed(untrained: Classifier) -> Classifier:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("networks") / "small.safetensors"
-    network_file.write(path, member("spintronic").packed(), ABOUT)
+    network_file.write(path, member("spintronic").to_bytes(), ABOUT)
     return path
 
 
@@ -58,12 +58,12 @@ def test_a_saved_network_gives_the_same_logits_bit_for_bit(
     kind: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:
     trained = changed(member(kind, **changes))
-    network_file.write(tmp_path / "best.safetensors", trained.packed(), ABOUT)
+    network_file.write(tmp_path / "best.safetensors", trained.to_bytes(), ABOUT)
     network = load_network(tmp_path / "best.safetensors")
     x = torch.from_numpy(np.random.default_rng(0).uniform(size=(5, 64, 1)).astype(np.float32))
     again = member(kind, **changes)
-    again.restore(trained.packed())
-    assert again.packed() == trained.packed()
+    again.restore(trained.to_bytes())
+    assert again.to_bytes() == trained.to_bytes()
     with torch.no_grad():
         assert torch.equal(network(x), trained.network(x))
         assert torch.equal(network(x), again.network(x))
@@ -103,7 +103,7 @@ def test_a_network_whose_layers_differ_is_trained_resumed_described_and_traced(
     assert member(kind, **own).train(lambda progress: None, checkpoints[0]) == outcome
     synapses = 3 + 12 + 18 + 16 + 40  # half of 6 and of 24, half of 36, 16, and the readout
     assert (outcome.info["n_neurons"], outcome.info["n_synapses"]) == (10, synapses)
-    network_file.write(tmp_path / "best.safetensors", trained.packed(), ABOUT)
+    network_file.write(tmp_path / "best.safetensors", trained.to_bytes(), ABOUT)
     found = describe(tmp_path / "best.safetensors")
     assert found["parameters"]["width"] == [6, 4]
     assert found["connectivity"]["mask_inter"] == {"kept": 12, "possible": 24}
@@ -126,7 +126,7 @@ def test_a_network_of_normalised_data_says_how_to_normalise_more(tmp_path: Path)
         protocol=Protocol.CONFIRM,
         member_seed=7,
     )
-    network_file.write(tmp_path / "best.safetensors", trained.packed(), ABOUT)
+    network_file.write(tmp_path / "best.safetensors", trained.to_bytes(), ABOUT)
     scaling = describe(tmp_path / "best.safetensors")["input_scaling"]
     wanted = (x - np.array(scaling["shift"])) / np.array(scaling["scale"])
     seen = trained.trace([0, 19]).inputs
@@ -153,7 +153,7 @@ def test_what_is_no_network_is_refused(
 ) -> None:
     path = tmp_path / "other.safetensors"
     path.write_bytes(found := damage(saved.read_bytes()))
-    with pytest.raises(ValueError, match=f", got {len(found)} bytes that are none") as e:
+    with pytest.raises(ValueError, match=f", got {len(found)} other bytes") as e:
         load_network(path)
     assert str(e.value).startswith(f"{path}: expected a network of `hpo export --network`, got")
     assert "Export it again: hpo export STUDY --network FILE.safetensors." in str(e.value)
@@ -220,7 +220,7 @@ def test_a_trace_shows_what_the_network_computes(kind: str) -> None:
     trace = trained.trace([3, 800])
     network = trained.network
     u = torch.from_numpy(trace.inputs)
-    with refined(network, trace.steps_per_point), torch.no_grad():
+    with finer_steps(network, trace.steps_per_point), torch.no_grad():
         expected = network.trajectories(u)
         logits = network(u)[0]
     for name, points in {"x": 65, "y": 65, "drive": 64}.items():
@@ -235,13 +235,13 @@ def test_a_trace_shows_what_the_network_computes(kind: str) -> None:
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    other = member("spintronic", width=5).packed()
+    other = member("spintronic", width=5).to_bytes()
     with pytest.raises(ValueError, match="expected the tensors of this network, got Error"):
         member("spintronic").restore(other)
     with pytest.raises(ValueError, match="expected the tensors of this network, got"):
         member("spintronic").restore(other[:50])
     with pytest.raises(ValueError, match="no safetensors with a description in the header"):
-        network_file.described(b"no network")
+        network_file.read_description(b"no network")
 
 
 @pytest.mark.parametrize("protocol", list(Protocol))

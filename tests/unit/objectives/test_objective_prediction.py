@@ -189,7 +189,7 @@ def test_a_trained_network_is_kept_and_predicts_from_its_file(tmp_path: Path) ->
     one = member(epochs=5)
     one.train(lambda progress: None)
     path = tmp_path / "best.safetensors"
-    network_file.write(path, one.packed(), {"study": "toy"})
+    network_file.write(path, one.to_bytes(), {"study": "toy"})
     told = json.loads(path.with_suffix(".json").read_text())
     assert told["objective"] == "spintronic-prediction"
     split = load(TASK, protocol=Protocol.VALIDATION)
@@ -198,7 +198,7 @@ def test_a_trained_network_is_kept_and_predicts_from_its_file(tmp_path: Path) ->
     x = artifacts.network_input(path, [u])
     with torch.no_grad():
         found = artifacts.load_network(path).series(x, 120)[0, 0].numpy()
-    np.testing.assert_allclose(found, predictor.predicted(one.network, split.score), atol=1e-4)
+    np.testing.assert_allclose(found, predictor.predict(one.network, split.score), atol=1e-4)
 
 
 def test_a_trace_shows_target_and_prediction_of_windows_of_the_test_part() -> None:

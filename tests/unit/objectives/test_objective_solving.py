@@ -14,7 +14,7 @@ from hpo.objectives.networks.layered import LayeredNetwork
 from hpo.objectives.solved_equation import (
     MAX_REFINEMENTS,
     MAX_SEARCH_REFINEMENTS,
-    refined,
+    finer_steps,
     solve,
     solve_trial,
     solving_steps,
@@ -114,9 +114,9 @@ def test_readouts_are_solved_until_they_agree_within_a_per_cent(kind: str) -> No
     u = inputs(time=6)
     steps, settled = solving_steps(network, u)
     with torch.no_grad():
-        with refined(network, steps):
+        with finer_steps(network, steps):
             solved = network(u)
-        with refined(network, 16 * steps):
+        with finer_steps(network, 16 * steps):
             finest = network(u)
         trained = network(u)
     assert settled

@@ -251,7 +251,7 @@ def saved(tmp_path: Path) -> tuple[Path, Any]:
     data = save(tmp_path / "data.npz", x=ending_in_nan(), test=np.arange(60) < 30)
     task = ArraysParams(path=str(data), normalise="standard", pad="before")
     member = trainings.member("spintronic", Protocol.CONFIRM, task=task, **trainings.SMALL)
-    network_file.write(tmp_path / "best.safetensors", member.packed(), {})
+    network_file.write(tmp_path / "best.safetensors", member.to_bytes(), {})
     return tmp_path / "best.safetensors", member
 
 
@@ -263,14 +263,14 @@ def test_a_saved_network_takes_new_recordings_as_it_took_the_data(saved: tuple[P
     assert network_input(path, []).shape == (0, 5, 2)
 
 
-LONG = "expected series of at most 5 points, got 6 in series[1]. Cut it: the network has seen"
+LONG = "expected series of at most 5 points, got 6 in series[1]. Cut it: the network was trained on"
 SHAPE = "expected series of shape (time, 2) of finite numbers, got series[1].shape={}. Correct"
 
 
 @pytest.mark.parametrize(
     ("one", "text"),
     [
-        (np.zeros((6, 2)), f"{LONG} no longer one."),
+        (np.zeros((6, 2)), f"{LONG} series of at most this length."),
         (np.zeros((4, 3)), SHAPE.format((4, 3))),
         (np.full((4, 2), np.nan), SHAPE.format((4, 2))),
         (np.zeros(4), SHAPE.format((4, 1))),
@@ -286,7 +286,7 @@ def test_what_a_saved_network_cannot_take_is_refused(
 
 def test_a_network_of_series_of_one_length_takes_one_length(tmp_path: Path) -> None:
     one = trainings.member("spintronic", seed=7, **trainings.SMALL)
-    network_file.write(tmp_path / "n.safetensors", one.packed(), {})
+    network_file.write(tmp_path / "n.safetensors", one.to_bytes(), {})
     flat = [np.linspace(0.0, 1.0, 64), np.ones(64)]
     assert torch.equal(
         network_input(tmp_path / "n.safetensors", flat),

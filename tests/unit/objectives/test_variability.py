@@ -17,7 +17,7 @@ from hpo.objectives import thermal_check
 from hpo.objectives.contract import Protocol
 from hpo.objectives.networks.integrators import Stepping
 from hpo.objectives.scoring import Hardware, ideal_accuracy
-from hpo.objectives.solved_equation import refined
+from hpo.objectives.solved_equation import finer_steps
 from hpo.objectives.spintronic import Spintronic
 from hpo.objectives.tasks.narma10 import Narma10Params
 from hpo.objectives.variability import Variability
@@ -103,7 +103,7 @@ def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(kind: str)
     outcome = member.train(lambda progress: None)
     examples, steps = member._split.score, member.network.physics.n_steps
     hardware = Hardware(Variability(**NOISY), 7, steps)
-    with refined(member.network, outcome.solved.steps_per_point):
+    with finer_steps(member.network, outcome.solved.steps_per_point):
         assert hardware.accuracy(member.network, examples)[0] == outcome.solved.score
         assert hardware.accuracies(member.network, examples) == outcome.chips
     assert outcome.info["worst_draw_accuracy"] == min(outcome.chips)
@@ -183,13 +183,13 @@ def test_a_confirmed_network_is_scored_at_other_thermal_powers(power: float) -> 
         (0.0, found.none),
     ):
         member.network.physics = physics.with_device_values(thermal_power=other)
-        with refined(member.network, steps):
+        with finer_steps(member.network, steps):
             expected = ideal_accuracy(member.network, examples)[0]
         agree = 2e-3 if other == power else 0.0  # the claim itself is that of a finer step
         assert score == pytest.approx(expected, abs=agree)
     member.network.physics = physics.with_device_values(thermal_power=1e-3)
     chips = Hardware(Variability(draws=4), 7, physics.n_steps)
-    with refined(member.network, steps):
+    with finer_steps(member.network, steps):
         assert chips.accuracies(member.network, examples) == found.noisy
 
 

@@ -136,7 +136,7 @@ def test_a_kept_network_is_not_trained_again(
 ) -> None:
     monkeypatch.setattr("toy_network.ToyMember.train", pytest.fail)
     chosen = network.choose(study(), fresh_seed=2)
-    kept = network.load(replace(chosen, data=network.build(chosen).packed()))
+    kept = network.load(replace(chosen, data=network.build(chosen).to_bytes()))
     assert kept.measured == kept.stored
     assert capsys.readouterr().err == f"{kept.check}\n"
     assert kept.check == "trial 1, fresh seed 2 of 10: the confirmed network itself"

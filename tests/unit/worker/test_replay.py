@@ -48,7 +48,7 @@ def shown() -> Replay:
     fresh = snapshots.confirmation(1, 0, 0.7, params={})
     chosen = network.choose(snapshots.snapshot(spec, (searched,), (fresh,)), trial=1)
     member = network.build(chosen)
-    loaded = network.load(replace(chosen, data=member.packed()), member)
+    loaded = network.load(replace(chosen, data=member.to_bytes()), member)
     return Replay(network=loaded, member=member, trace=member.trace([0, 1, 2]))
 
 
