@@ -1,8 +1,8 @@
-"""Sizes and ranges of a study that fit its data: ``hpo new study`` and ``hpo guide`` follow them.
+"""Sizes and ranges of a study that fit its data, for ``hpo new study`` and ``hpo guide``.
 
-Each rule is a function of numbers and says where it is from. The ranges contain what the design
-rules of the paper recommend (``physics``), and are wider. No search is told to begin there: on the
-digits that costs 0.8 points (medians of 40 seeds, docs/records/search-tried.md).
+Each rule is a function of numbers and names its source. The ranges contain the recommendations of
+the paper (``physics``), and are wider. No search begins at the recommended point: on the digits
+that costs 0.8 points (medians of 40 seeds, docs/records/search-tried.md).
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from typing import NamedTuple
 from hpo.objectives import physics
 
 AMPLIFICATIONS = (0.01, 1.0)
-"""Of ``s``, as in the shipped studies: the search of the digits ends at 0.16, the paper has 0.5."""
+"""Range of ``s``, as in the shipped studies: the digits end at 0.16, the paper has 0.5."""
 ROTATIONS = (1.0, 30.0)
-"""Radians per point, about the 8 to 12 at which antisymmetric reservoirs remember longest."""
+"""Range of radians per point; antisymmetric reservoirs remember longest at 8 to 12."""
 RIDGES = (1e-8, 1e-2)
-"""With a smaller penalty the readout learns the errors of the integration."""
+"""Range of penalties; with a smaller one the readout learns the errors of the integration."""
 STEPS_PER_POINT = 3
-"""Integration steps of a network that classifies; its trials count by the solved equation."""
+"""Integration steps of a network that classifies, whose trials score the solved equation."""
 PREDICTION_STEPS_PER_POINT = 14
 """As in ``studies/narma10.toml``: with fewer, the readout learns the errors of the integration."""
 MOST_BATCH = 120
-"""Series per update, at most: the paper's. The search of the digits prefers 20."""
+"""Largest number of series per update: the paper's. The search of the digits prefers 20."""
 LEAST_UPDATES = 32
-"""Updates per epoch, where there are enough series for batches of ``LEAST_BATCH``."""
+"""Updates per epoch, if there are enough series for batches of ``LEAST_BATCH``."""
 LEAST_BATCH = 4
-"""Series that a product of the kernels takes at a time."""
+"""Series that the kernels process at a time."""
 UPDATES = 2500
-"""Of a training, if ``MOST_EPOCHS`` allow. The digits take 4,500 to be confirmed with 93.9 %."""
+"""Updates of a training, within ``MOST_EPOCHS``. The digits need 4,500 for a confirmed 93.9 %."""
 TRIAL_S = 30.0
-"""A trial that no pruner ends takes no longer than this, if that leaves ``LEAST_EPOCHS``."""
+"""Time limit of a trial without pruning, which ``LEAST_EPOCHS`` may exceed."""
 LEAST_EPOCHS, MOST_EPOCHS, EPOCHS = 20, 100, 20
-"""Of a training; a multiple of the last one, so that the pruner can compare at a quarter."""
+"""Bounds on epochs; epochs are a multiple of ``EPOCHS``, so that a pruner compares at a quarter."""
 LEAST_TRIALS, MOST_TRIALS = 24, 32
-"""Ten are drawn at random first; four ranges are searched."""
+"""Bounds on trials for four ranges, where the first ten trials are random."""
 SEARCH_S = 300.0
-"""On two cores, for the whole search, if that leaves ``LEAST_TRIALS``."""
+"""Time limit of the search on two cores, which ``LEAST_TRIALS`` may exceed."""
 SEEDS = 10
 """Fresh seeds of a confirmation."""
 FEW = 100
-"""Series to train on; below this number, a search scores on folds of them: with more, as many
-networks found no worse ones without folds (``python -m benchmarks folds``)."""
+"""With fewer training series than this, a search scores on folds. With more, searches of as many
+networks ended no worse without folds (``python -m benchmarks folds``)."""
 FOLDS = 5
 FEW_POINTS = 100
-"""Points to train on: five for each of the 20 weights of the smallest readout."""
+"""Fewest points to train on: five for each of the 20 weights of the smallest readout."""
 VALIDATION = 0.3
-"""Share of the training part that scores the search: the default of the tasks."""
+"""Share of the training part that validates: the default of the tasks."""
 
 
 class Span(NamedTuple):
@@ -58,21 +58,21 @@ class Span(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        """As a study file has it."""
+        """Return the range as in a study file."""
         return f"{{ low = {self.low:.3g}, high = {self.high:.3g}, log = true }}"
 
 
 def _span(low: float, high: float, bound: float) -> Span:
-    """A range below what the objective accepts, over at least two decades."""
+    """Return a range of two decades or more, below the bound of the objective."""
     high = min(high, bound)
     return Span(min(low, high / 100), high)
 
 
 def relaxation_times_ns(*, dt_ns: float, points: int) -> Span:
-    """Relaxation times for series of so many points, ``dt_ns`` apart: two decades.
+    """Return two decades of relaxation times for series of ``points``, ``dt_ns`` apart.
 
-    From about a point to the length of a series, as in the shipped studies of 28 to 784 points.
-    The paper's range, ``physics.recommended_tau_ns``, lies within.
+    They go from about a point to the length of a series, as in the shipped studies of 28 to 784
+    points. The paper's range, ``physics.recommended_tau_ns``, lies within.
 
     >>> relaxation_times_ns(dt_ns=1.0, points=150)
     Span(low=2.0, high=200.0)
@@ -82,7 +82,7 @@ def relaxation_times_ns(*, dt_ns: float, points: int) -> Span:
 
 
 def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
-    """Cut-off frequencies: from one that passes a whole series to one that passes a point.
+    """Return cut-off frequencies: from one that passes a whole series to one that passes a point.
 
     >>> cut_offs_per_ns(dt_ns=1.0, points=64)
     Span(low=0.001, high=1.0)
@@ -92,7 +92,7 @@ def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
 
 
 def learning_rates(*, dt_ns: float) -> Span:
-    """Learning rates: they go as the weights, and so as 1 / (S dt).
+    """Return learning rates, which scale as the weights, and so as 1 / (S dt).
 
     The paper's rule, a hundredth of the weights of Eq. (11), is 0.002 for S = 1 and 0.2 for
     S = 0.01. The best networks of GunPoint and of the digits have S lr0 = 0.005 to 0.06.
@@ -104,7 +104,7 @@ def learning_rates(*, dt_ns: float) -> Span:
 
 
 def space(*, dt_ns: float, points: int) -> dict[str, Span]:
-    """What is searched of a network that classifies: the four that matter most."""
+    """Return the search space of a network that classifies: the four ranges that matter most."""
     return {
         "tau_ns": relaxation_times_ns(dt_ns=dt_ns, points=points),
         "s": Span(*AMPLIFICATIONS),
@@ -114,9 +114,9 @@ def space(*, dt_ns: float, points: int) -> dict[str, Span]:
 
 
 def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
-    """What is searched of a reservoir that predicts, close to ``studies/narma10-reservoir.toml``.
+    """Return the search space of a reservoir, close to ``studies/narma10-reservoir.toml``.
 
-    There is no filter: where one was searched, all of the best trials had the lowest cut-off.
+    There is no filter: where it was searched, all best trials had the lowest cut-off.
     """
     return {
         "tau_ns": Span(dt_ns, 30 * dt_ns),
@@ -127,7 +127,7 @@ def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
 
 
 def share_to_test(n: int) -> float:
-    """Share of the series that tests: half of few, a fifth of many, 100 series in between.
+    """Return the share of series that test: half of few, a fifth of many, 100 series in between.
 
     >>> [share_to_test(n) for n in (60, 300, 5000)]
     [0.5, 0.33, 0.2]
@@ -136,7 +136,7 @@ def share_to_test(n: int) -> float:
 
 
 def batch_size(n: int) -> int:
-    """Series per update, of ``n`` to train on.
+    """Return the series per update, for ``n`` training series.
 
     >>> [batch_size(n) for n in (35, 629, 5000)]
     [4, 19, 120]
@@ -145,10 +145,10 @@ def batch_size(n: int) -> int:
 
 
 def validation_folds(n: int, rarest: int) -> int:
-    """Folds of ``n`` series to train on, which score a trial in turn, a network each; 1: none.
+    """Return the number of validation folds of ``n`` training series; 1: none.
 
-    Where series are few, one part of them tells little of a trial; docs/explanation/scores.md has
-    what was measured. ``rarest`` is how many of them the rarest class has.
+    Each fold scores one network of a trial. A single small part tells little of a trial; see
+    docs/explanation/scores.md for measurements. ``rarest`` is the size of the rarest class.
 
     >>> [validation_folds(n, n // 10) for n in (30, 50, 90, 150)]
     [3, 5, 5, 1]
@@ -157,7 +157,7 @@ def validation_folds(n: int, rarest: int) -> int:
 
 
 def members(n: int) -> int:
-    """Networks of a trial without folds, each with a validation part of ``n`` series of its own.
+    """Return the networks of a trial without folds, each with its own ``n`` validation series.
 
     >>> [members(n) for n in (80, 1000)]
     [2, 1]
@@ -166,12 +166,12 @@ def members(n: int) -> int:
 
 
 def architecture(n: int) -> tuple[int, int]:
-    """Layers and width, of ``n`` series to train on: the paper's, smaller where they are few."""
+    """Return layers and width for ``n`` training series: the paper's, or smaller for few."""
     return (3, 32) if n >= 300 else (2, 24)
 
 
 def seconds_per_epoch(*, n: int, points: int, channels: int, layers: int, width: int) -> float:
-    """Of one core, for ``n`` series, with thermal noise and scores: measured, a factor of two.
+    """Estimate the time of an epoch on one core, with noise and scores, within a factor of 2.
 
     >>> round(seconds_per_epoch(n=898, points=64, channels=1, layers=3, width=32), 2)
     0.34
@@ -184,7 +184,7 @@ def seconds_per_epoch(*, n: int, points: int, channels: int, layers: int, width:
 
 
 def _time(cpu_s: float) -> str:
-    """How long two cores take, rounded up."""
+    """Return the time on two cores, rounded up, as text."""
     minutes = math.ceil(cpu_s / 120)
     if minutes > 90:
         return f"{math.ceil(minutes / 60)} hours"
@@ -193,7 +193,7 @@ def _time(cpu_s: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Classification:
-    """A study of a network that classifies."""
+    """Settings of a study of a network that classifies."""
 
     dt_ns: float
     layers: int
@@ -205,16 +205,16 @@ class Classification:
     trials: int
     members: int
     pruned: bool
-    """Whether learning curves are cut short; those on a fold of few series are chance."""
+    """Whether to prune learning curves; on a fold of few series they are mostly noise."""
     time: str
-    """Of two cores, for search and confirmation."""
+    """Time on two cores for search and confirmation."""
     space: dict[str, Span]
 
 
 def classification(
     *, n_train: int, points: int, channels: int, dt_ns: float, folds: int = 1
 ) -> Classification:
-    """The study that fits so many series of the training part, ``dt_ns`` from point to point."""
+    """Return a study for ``n_train`` series, with points ``dt_ns`` apart."""
     n_validation = round(n_train / folds if folds > 1 else VALIDATION * n_train)
     n_search, networks = n_train - n_validation, folds if folds > 1 else members(n_validation)
     layers, width = architecture(n_train)
@@ -222,12 +222,12 @@ def classification(
     updates = -(-n_search // batch)
     sizes = {"points": points, "channels": channels, "layers": layers, "width": width}
     epoch_s = networks * seconds_per_epoch(n=n_search, **sizes)
-    wanted = min(UPDATES / updates, TRIAL_S / epoch_s)
-    epochs = EPOCHS * round(min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)) / EPOCHS)
+    target = min(UPDATES / updates, TRIAL_S / epoch_s)
+    epochs = EPOCHS * round(min(MOST_EPOCHS, max(LEAST_EPOCHS, target)) / EPOCHS)
     pruned = folds == 1
     trial_s = (0.5 if pruned else 1.0) * epochs * epoch_s  # 1/2 end at 1/4, 1/4 at 1/2
     trials = int(min(MOST_TRIALS, max(LEAST_TRIALS, 2 * SEARCH_S / trial_s)))
-    confirming_s = 1.3 * SEEDS * epochs * seconds_per_epoch(n=n_train, **sizes)
+    confirmation_s = 1.3 * SEEDS * epochs * seconds_per_epoch(n=n_train, **sizes)
     return Classification(
         dt_ns=dt_ns,
         layers=layers,
@@ -239,14 +239,14 @@ def classification(
         trials=trials,
         members=networks,
         pruned=pruned,
-        time=_time(trials * trial_s + confirming_s),
+        time=_time(trials * trial_s + confirmation_s),
         space=space(dt_ns=dt_ns, points=points),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A study of a reservoir that predicts."""
+    """Settings of a study of a reservoir that predicts."""
 
     dt_ns: float
     width: int
@@ -258,7 +258,7 @@ class Prediction:
 
 
 def prediction(*, points: int, dt_ns: float) -> Prediction:
-    """The study that fits a series of so many points."""
+    """Return a study for a series of ``points``."""
     width = max(10, min(100, points // 10))  # ten points for a weight of the readout
     run_s = points * PREDICTION_STEPS_PER_POINT * (3e-9 * width + 1e-10 * width**2) + 0.1
     trials = int(min(100, max(LEAST_TRIALS, 2 * SEARCH_S / run_s)))

@@ -1,4 +1,4 @@
-"""What an objective may tell beside training: costs, that data are too few, and baselines."""
+"""Optional methods of an objective: costs, checks of the task, and baselines."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from hpo.objectives import contract
 class KnowsCosts(Protocol):
     """An objective with this method takes ``[constraints]``, and a pruner beside ``[cost]``.
 
-    Any class has it that has the method: there is nothing to derive from.
+    A class that defines the method needs no base class.
     """
 
     def costs_of(self, params: Any, task: Any) -> Mapping[str, float]:
-        """The costs of a network, by the names of ``Objective.costs``, from its parameters alone.
+        """Return the costs of a network, by the names of ``Objective.costs``, from its parameters.
 
-        Pure and quick: it is asked for thousands of parameter sets before a network is trained.
-        The numbers are those that ``Outcome.info`` holds after the training of any seed.
+        Keep it pure and quick: it is called for thousands of parameter sets before a training. The
+        numbers are those of ``Outcome.info`` after training, whatever the seed.
 
         Args:
             params: validated hyper-parameters, an instance of ``Objective.Params``.
             task: the validated ``[task]`` table.
 
         Raises:
-            ValueError: data of the task that it needs are not there.
+            ValueError: this host lacks the data of the task.
         """
 
 
 @runtime_checkable
 class ChecksTask(Protocol):
-    """An objective with this method has parameters that not all data can train."""
+    """An objective with this method has parameters that need enough data."""
 
     def check_task(self, params: Any, task: Any, protocol: contract.Protocol) -> None:
-        """Refuse parameters for which there is not enough of the data.
+        """Refuse parameters for which the task has too few data.
 
-        A launch asks of draws of the space, with every range at its upper end.
+        A launch calls it for draws of the space, with every range at its upper end.
 
         Args:
             params: validated hyper-parameters, an instance of ``Objective.Params``.
             task: the validated ``[task]`` table.
-            protocol: which data trains.
+            protocol: the data that trains.
 
         Raises:
-            ValueError: they are such ones, or the data is not there.
+            ValueError: the data are too few, or missing.
         """
 
 
 @runtime_checkable
 class GivesBaselines(Protocol):
-    """An objective with this method has baselines of its own, in place of those of its task."""
+    """An objective with this method replaces the baselines of its task."""
 
     def baselines(self, params: Any, task: Any, seed: int) -> Iterable[contract.Baseline]:
-        """What simple things score on the task, measured as a confirmation is.
+        """Return scores of simple models on the task, measured as a confirmation is.
 
-        A worker asks once per study, before the first trial; told to stop, it waits until this
-        returns, so take seconds. An exception is a warning in its log, and the study goes on.
+        A worker calls it once per study, before the first trial. It cannot be interrupted, so take
+        seconds. An exception is logged as a warning, and the study continues.
 
         Args:
             params: validated hyper-parameters of the largest network of the study.
             task: the validated ``[task]`` table.
-            seed: the study's, from which all that is random follows.
+            seed: seed of the study; the only source of randomness.
         """

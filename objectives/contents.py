@@ -1,6 +1,6 @@
-"""What a task reads: to be held against what its owner believes that it is.
+"""Sizes of a task's data, for the user to check.
 
-No objective imports this: what is said of data is no part of what a study is computed with.
+No objective imports this module, so its source is not pinned.
 """
 
 from __future__ import annotations
@@ -36,45 +36,47 @@ class Contents:
     train: int
     validation: int
     rarest: int
-    """Of the training part, series of the rarest class, at least."""
+    """Fewest series of a class in the training part."""
     folds: int
-    """Of the training part, that validate in turn; 1: each network has a part drawn for it."""
+    """Parts of the training part that validate in turn; 1: one is drawn for each network."""
     test: int
 
-    def sampled(self, share: float | None, members: int, protocol: Protocol) -> Sampled:
-        """How well an accuracy of about ``share`` will be known.
+    def uncertainty(self, share: float | None, members: int, protocol: Protocol) -> Uncertainty:
+        """Return the uncertainty of an accuracy of about ``share``.
 
         Args:
-            share: that accuracy; 90 % where none is known.
+            share: the accuracy; None: 90 %.
             members: networks of a trial.
-            protocol: of the study.
+            protocol: protocol of the study.
         """
         scored = pool = self.test
-        if validated := protocol == Protocol.VALIDATION:
+        if validates := protocol == Protocol.VALIDATION:
             scored, pool = self.validation, self.train + self.validation
         n = effective(scored, pool, members, folds=self.folds)
-        folds = validation_folds(pool, self.rarest) if validated and self.folds == 1 else 1
+        folds = validation_folds(pool, self.rarest) if validates and self.folds == 1 else 1
         share = 0.9 if share is None else share
-        return Sampled(share=share, n_series=n, error=sampling_error(share, n), advised_folds=folds)
+        return Uncertainty(
+            share=share, n_series=n, error=sampling_error(share, n), advised_folds=folds
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampled:
-    """How well the score of a trial is known, but for the scatter of networks."""
+class Uncertainty:
+    """Sampling error of the score of a trial; the scatter of networks is not included."""
 
     share: float
     """An accuracy."""
     n_series: float
-    """As many different series as score it, see ``intervals.effective``."""
+    """Effective number of series that score a trial; see ``intervals.effective``."""
     error: float
     """Its standard error."""
     advised_folds: int
-    """``validation_folds`` that a study without any should have; 1: none."""
+    """Advised ``validation_folds`` of a study without folds; 1: none."""
 
     def lines(self) -> list[str]:
-        """In words, with what helps."""
-        known = f"{100 * self.share:.1f} % has a standard error of {100 * self.error:.1f} points"
-        text = f"a trial's score is as precise as on {self.n_series:,.0f} series: {known}"
+        """Return the uncertainty in words, with advice."""
+        error = f"{100 * self.share:.1f} % has a standard error of {100 * self.error:.1f} points"
+        text = f"a trial's score is as precise as on {self.n_series:,.0f} series: {error}"
         folds = self.advised_folds
         few = (
             f"few series: with validation_folds = {folds} in [task] and members = {folds} in "
@@ -91,17 +93,17 @@ class SeriesContents:
     channels: int
     outputs: int
     washout: int
-    """Points at its beginning that nothing is scored at."""
+    """First points, which are not scored."""
     train: int
     validation: int
     test: int
 
 
 def contents(task: TaskParams) -> Contents | SeriesContents | None:
-    """What a resolved task reads; None of one that is not of this project.
+    """Return the contents of a resolved task; None for a user's own task class.
 
     Raises:
-        ValueError: the data is not there, breaks a rule, or changed.
+        ValueError: the data are missing, break a rule, or have changed.
     """
     if isinstance(task, SeriesParams):
         series = task.series()

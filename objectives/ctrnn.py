@@ -1,7 +1,7 @@
-"""The objective ``ctrnn``: a continuous-time recurrent network, the software yardstick.
+"""The objective ``ctrnn``: a continuous-time recurrent network, the reference in software.
 
 K. Funahashi and Y. Nakamura, Approximation of dynamical systems by continuous time recurrent
-neural networks, Neural Networks 6, 801 (1993); held against spintronic networks in
+neural networks, Neural Networks 6, 801 (1993); compared with spintronic networks in
 arXiv:2408.02835, Eq. (6) to (8)::
 
     dx/dt = -γ x + I                                                            Eq. (6)
@@ -15,7 +15,7 @@ bounded, its output is. Layer 0 receives the input u in place of y_n.
 paper symbol  code name  unit    meaning
 ============  =========  ======  ==============================================
 x             x          1       state of a neuron, 0 at rest
-y             output     1       what it passes on, and what is read out
+y             output     1       output to other neurons and to the readout
 I             drive      1/ns
 γ = 1/τ       tau_ns     ns      relaxation time τ
 S             s          1       amplification of weights and biases
@@ -34,9 +34,10 @@ class Ctrnn(Device):
     """Hyper-parameters of a CTRNN and of its training.
 
     The architecture is that of arXiv:2408.02835, which gives no other hyper-parameter of its
-    CTRNN; the defaults train it. The optimum of the spintronic network does not: with a
-    relaxation time of 14 ns, tanh saturates. It takes shorter steps than an oscillator: with 0.5 ns
-    some networks were others on the solved equation (docs/explanation/integrators.md).
+    CTRNN. The defaults train it; the optimum of the spintronic network does not, since tanh
+    saturates with a relaxation time of 14 ns. It needs shorter steps than an oscillator: with
+    0.5 ns, scores of some networks changed on the solved equation
+    (docs/explanation/integrators.md).
     """
 
     tau_ns: Parameter = parameter(

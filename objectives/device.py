@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from hpo.objectives.networks.pointwise import DeviceNetwork
 
 Parameter: TypeAlias = Any
-"""One number for all layers, or one for each: of ``parameter``."""
+"""Type of a ``parameter``: one number for all layers, or one for each."""
 NeuronPower = Annotated[
     float,
     Field(
@@ -213,10 +213,10 @@ class Device(LayeredParams):
 
     def bare(self) -> Any:
         """Return a copy without fields of the network and its training."""
-        own = type(self).model_construct(**self.choices())
-        for name in vars(own).keys() - self.choices().keys():
-            del vars(own)[name]
-        return own
+        device = type(self).model_construct(**self.choices())
+        for name in vars(device).keys() - self.choices().keys():
+            del vars(device)[name]
+        return device
 
     def every(self, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
         """Call ``rate``, ``flow``, ``rest`` or ``kick``, and return one value for each state.
@@ -247,8 +247,8 @@ class Device(LayeredParams):
         super().__pydantic_init_subclass__(**kwargs)
         cls.parameters = tuple(
             name
-            for name, own in cls.model_fields.items()
-            if any(isinstance(one, _Bounded) for one in own.metadata)
+            for name, info in cls.model_fields.items()
+            if any(isinstance(one, _Bounded) for one in info.metadata)
         )
         names = () if isinstance(cls.states, str) else tuple(cls.states)
         if not names or len({*names, "drive", "noise", "dt_ns"}) < len(names) + 3:
@@ -271,9 +271,9 @@ class Device(LayeredParams):
         cls.Hardware = Variability.of(cls.parameters)
         hardware: Any = cls.Hardware | None
         cls.model_fields["variability"].annotation = hardware
-        own = cls.model_fields["integrator"]
-        if cls.flow is not None and own.default == "ab3":
-            own.default = "exponential-ab3"
+        integrator = cls.model_fields["integrator"]
+        if cls.flow is not None and integrator.default == "ab3":
+            integrator.default = "exponential-ab3"
         cls.model_rebuild(force=True)
 
     @model_validator(mode="after")
@@ -347,9 +347,9 @@ def check_device(device: type[Device]) -> type[Device]:
         ValueError: a method does not, or fails.
     """
     name = device.__name__
-    fields = {own: device.model_fields[own] for own in device.parameters}
+    fields = {n: device.model_fields[n] for n in device.parameters}
     try:
-        one = device(**{n: own.default for n, own in fields.items() if not own.is_required()})
+        one = device(**{n: info.default for n, info in fields.items() if not info.is_required()})
     except ValidationError as error:
         for problem in error.errors():
             if problem["type"] != "missing":
@@ -407,15 +407,15 @@ def _values(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...
 def _trace(one: Device) -> None:
     """Call the methods with symbols instead of numbers, as the generator of kernels does."""
     symbol = _Symbol()
-    own = one.bare().with_values(**dict.fromkeys(one.parameters, symbol))
+    traced = one.bare().with_values(**dict.fromkeys(one.parameters, symbol))
     states = (symbol,) * len(one.states)
     noise: Any = symbol if one.noise_parts == 1 else (symbol,) * one.noise_parts
-    _values(own, "rest")
-    _values(own, "rate", *states, symbol)
-    _values(own, "kick", *states, noise=noise)
+    _values(traced, "rest")
+    _values(traced, "rate", *states, symbol)
+    _values(traced, "kick", *states, noise=noise)
     if one.flow is not None:
-        _values(own, "flow", *states, drive=symbol, dt_ns=symbol)
-    (output,) = _values(own, "output", *states)
+        _values(traced, "flow", *states, drive=symbol, dt_ns=symbol)
+    (output,) = _values(traced, "output", *states)
     if not isinstance(output, _Symbol):
         raise ValueError(
             f"{type(one).__name__}.output: expected an expression of states, got the constant "
@@ -486,37 +486,37 @@ def _function(name: str, value: Any) -> Any:
 
 
 def tanh(x: Any) -> Any:
-    """Hyperbolic tangent."""
+    """Return the hyperbolic tangent."""
     return _function("tanh", x)
 
 
 def exp(x: Any) -> Any:
-    """Exponential function."""
+    """Return the exponential."""
     return _function("exp", x)
 
 
 def sin(x: Any) -> Any:
-    """Sine, of radians."""
+    """Return the sine of radians."""
     return _function("sin", x)
 
 
 def cos(x: Any) -> Any:
-    """Cosine, of radians."""
+    """Return the cosine of radians."""
     return _function("cos", x)
 
 
 def log(x: Any) -> Any:
-    """Natural logarithm."""
+    """Return the natural logarithm."""
     return _function("log", x)
 
 
 def sqrt(x: Any) -> Any:
-    """Square root."""
+    """Return the square root."""
     return _function("sqrt", x)
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x))."""
+    """Return 1 / (1 + exp(-x))."""
     library = _library(x)
     if library.__name__ == "sympy":
         return _sigmoid_of_symbols()(x)
@@ -534,8 +534,8 @@ def _sigmoid_of_symbols() -> Any:
 
 
 def where(condition: Any, then: Any, otherwise: Any) -> Any:
-    """``then`` where a comparison holds, else ``otherwise``."""
-    if isinstance(condition, bool):  # of parameters that all neurons share
+    """Return ``then`` where a comparison holds, else ``otherwise``."""
+    if isinstance(condition, bool):  # parameters that all neurons share
         return then if condition else otherwise
     library = _library(condition, then, otherwise)
     if library.__name__ == "sympy":
@@ -544,10 +544,10 @@ def where(condition: Any, then: Any, otherwise: Any) -> Any:
 
 
 def minimum(x: Any, y: Any) -> Any:
-    """The smaller one."""
+    """Return the smaller value."""
     return where(x < y, x, y)
 
 
 def maximum(x: Any, y: Any) -> Any:
-    """The larger one."""
+    """Return the larger value."""
     return where(x < y, y, x)

@@ -1,9 +1,9 @@
-"""A gated recurrent unit (GRU), the digital network that others are held against.
+"""A gated recurrent unit (GRU), the digital network for comparison.
 
-``objective = "hpo.objectives.gru:GruObjective"`` searches one as any other. It is PyTorch's
-(K. Cho et al., arXiv:1406.1078, in the form of ``torch.nn.GRU``) with a linear readout after the
-last point, trained by the recipe of the dynamical networks: Adam, a clipped gradient, a learning
-rate that decays. It has no physics, hence no energy and no solved equation.
+Use it by ``objective = "hpo.objectives.gru:GruObjective"``. It is ``torch.nn.GRU`` (K. Cho et al.,
+arXiv:1406.1078) with a linear readout after the last point, trained as the dynamical networks are:
+Adam, a clipped gradient, a learning rate that decays. It has no physics, so no energy and no solved
+equation.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class GruObjective(Objective[GruParams, TaskParams]):
                 self.readout = nn.Linear(params.width, outputs)
                 bound = params.width**-0.5
                 for name, parameter in self.named_parameters():
-                    drawn = stream(member_seed, name).uniform(-bound, bound, parameter.shape)
-                    parameter.data.copy_(torch.from_numpy(drawn))
+                    values = stream(member_seed, name).uniform(-bound, bound, parameter.shape)
+                    parameter.data.copy_(torch.from_numpy(values))
 
             def forward(self, u: Tensor) -> Tensor:
                 logits: Tensor = self.readout(self.gru(u)[0][:, -1])

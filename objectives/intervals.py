@@ -1,12 +1,12 @@
-"""How well a score is known, by what varies, and which of two scores is ahead.
+"""Standard errors of scores, and comparisons of two scores.
 
-Two things vary: the seeds of the networks, and the series that score them, since others could have
-been recorded. What another split of the data would change is not measured.
+Errors have two sources: the seeds of the networks, and the sampling of the series that score them.
+Another split of the data is not included.
 
-Two scores differ if Welch's t test says so (two-sided, at 5 %). Its variances are those of the mean
-over networks, and of accuracies the sampling of the scored series besides. Both sampling errors
-count in full, as if other series had scored each: predictions of single series are not stored, and
-on a common test set the test errs towards "level". Views say *above* and *below* by it alone.
+Two scores differ by Welch's t test (two-sided, at 5 %). Its variances are those of the mean over
+networks and, for accuracies, of the sampling of series. Both sampling errors count in full, as if
+different series had scored each: outputs on single series are not stored. So on a common test set
+the test errs towards "level". Views say *above* and *below* by this test alone.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ _PANELS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean score with its standard errors, by what varies; None: not known."""
+    """A mean score with its standard errors by source; None: unknown."""
 
     mean: float
     seeds: float | None = None
     """Standard error of the mean over networks."""
     n_seeds: float = math.inf
-    """Networks that it was estimated from."""
+    """Number of networks."""
     sampling: float | None = None
-    """Standard error by the choice of the series that scored it, of an accuracy."""
+    """Standard error of an accuracy by the sampling of series."""
     n_series: float | None = None
-    """How many series these are, or how many different ones tell as much; see ``effective``."""
+    """Number of these series, or their effective number; see ``effective``."""
 
     @property
     def error(self) -> float | None:
-        """Both together; None if neither is known."""
+        """Total standard error; None if neither is known."""
         known = [error for error in (self.seeds, self.sampling) if error is not None]
         return math.hypot(*known) if known else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Its 95 % interval, of accuracies Wilson's, wider by the scatter of networks.
+        """95 % interval; for accuracies Wilson's, widened by the scatter of networks.
 
         None if no error is known.
         """
@@ -59,22 +59,22 @@ class Estimate:
         return max(0.0, centre - half), min(1.0, centre + half)
 
     def record(self) -> dict[str, Any]:
-        """What records tell of it."""
+        """Return the estimate as stored in records."""
         low, high = self.interval or (None, None)
         return {**asdict(self), "error": self.error, "low": low, "high": high}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Which of two scores is ahead."""
+    """The comparison of two scores."""
 
     relation: Literal["ahead", "level", "behind"] | None
-    """Of the first one; None where no error of it is known, so that nothing can be said."""
+    """Relation of the first score to the second; None if its error is unknown."""
     p: float | None
     difference: float
-    """The first one minus the other."""
+    """First score minus second."""
     low: float | None = None
-    """Ends of its 95 % interval, where an error is known."""
+    """Ends of the 95 % interval of the difference, if an error is known."""
     high: float | None = None
     test: str = TEST
 
@@ -85,12 +85,13 @@ def published(
     n_seeds: int | None = None,
     n_series: int | None = None,
 ) -> Estimate:
-    """A score with its standard deviation over networks, as far as they are published.
+    """Return the estimate of a published score.
 
     Args:
         score: the mean; with ``n_series``, an accuracy.
-        std, n_seeds: over so many networks.
-        n_series: how many series scored them.
+        std: standard deviation over networks.
+        n_seeds: number of networks.
+        n_series: number of series that scored them.
     """
     n = n_seeds or 1
     seeds = std / math.sqrt(n) if n > 1 and std is not None else None
@@ -99,11 +100,11 @@ def published(
 
 
 def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate:
-    """What scores of networks tell, one at least.
+    """Return the estimate from scores of networks.
 
     Args:
-        scores: one for each network.
-        n_series: of accuracies, how many series scored them, if that is known.
+        scores: one for each network, at least one.
+        n_series: number of series that scored accuracies, if known.
     """
     mean, n = statistics.fmean(scores), len(scores)
     seeds = statistics.stdev(scores) / math.sqrt(n) if n > 1 else None
@@ -112,9 +113,9 @@ def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate
 
 
 def sampling_error(share: float, n_series: float) -> float:
-    """The standard error of an accuracy on a number of series: binomial, by Wilson.
+    """Return the binomial standard error of an accuracy on a number of series.
 
-    It is that of Wilson's interval: so 100 % on few series is not without error.
+    It is that of Wilson's interval: so 100 % on few series has an error, too.
     """
     pulled = _Z**2 / n_series
     return math.sqrt(share * (1.0 - share) / n_series + pulled / (4.0 * n_series)) / (1.0 + pulled)
@@ -127,13 +128,13 @@ def estimate_networks(
     validated: bool,
     folds: int = 1,
 ) -> Estimate:
-    """Estimate the score of a configuration from its networks; sampling counts if they tell it.
+    """Estimate the score of a configuration from its networks, with sampling errors if known.
 
     Args:
         scores: one for each network.
         infos: of accuracies, ``Outcome.info`` of each, with ``n_scored`` and ``n_train``.
-        validated: whether each is scored on a part of its own of the training part, else all are
-            scored on the test part.
+        validated: whether each network is scored on its own part of the training part; else all
+            are scored on the test part.
         folds: see ``effective``.
     """
     scored = [info["n_scored"] for info in infos if _is_count(info.get("n_scored"))]
@@ -142,36 +143,36 @@ def estimate_networks(
     trained = infos[0].get("n_train") if validated else None
     pool = scored[0] + (trained if _is_count(trained) else 0)
     n_series = effective(scored[0], pool, len(scored), folds=folds)
-    known = estimate(scores, n_series)
-    if known.seeds is None:
-        return known
-    # the scatter of networks that are scored on different parts is partly one of these
+    total = estimate(scores, n_series)
+    if total.seeds is None:
+        return total
+    # the scatter of networks that are scored on different parts is partly a sampling error
     apart = 1.0 / n_series - (0.0 if folds > 1 and trained else 1.0 / pool)
-    drawn = known.mean * (1.0 - known.mean) * apart
-    return replace(known, seeds=math.sqrt(max(0.0, known.seeds**2 - drawn)))
+    sampled = total.mean * (1.0 - total.mean) * apart
+    return replace(total, seeds=math.sqrt(max(0.0, total.seeds**2 - sampled)))
 
 
-def _is_count(told: Any) -> TypeGuard[int]:
-    return type(told) is int and told > 0
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and value > 0
 
 
 def effective(scored: int, pool: int, members: int, *, folds: int = 1) -> float:
-    """Return how many different series tell as much as the networks of a trial.
+    """Return the effective number of different series that score a trial.
 
     Args:
         scored: series that score one network.
-        pool: series that they are drawn from; those of a test part are all of it.
-        members: networks of the trial, each scored on a drawing of its own.
-        folds: above 1, so many networks have no scored series in common.
+        pool: series to draw from; on a test part, ``scored``.
+        members: networks of the trial, each scored on its own draw.
+        folds: above 1, this number of networks has no scored series in common.
     """
-    drawn = members * scored
+    total = members * scored
     if folds > 1:
-        return min(drawn, pool)
-    return 1.0 / (1.0 / pool + (1.0 - scored / pool) / drawn)
+        return min(total, pool)
+    return 1.0 / (1.0 / pool + (1.0 - scored / pool) / total)
 
 
 def compare(own: Estimate, other: Estimate, *, maximize: bool) -> Comparison:
-    """Whether one score is ahead of another, or of a number without an error, by ``TEST``."""
+    """Compare a score with another one, or with a number without an error, by ``TEST``."""
     difference = own.mean - other.mean
     if own.error is None:
         return Comparison(relation=None, p=None, difference=difference)
@@ -188,7 +189,7 @@ def compare(own: Estimate, other: Estimate, *, maximize: bool) -> Comparison:
 
 
 def p_value(t: float, freedom: float) -> float:
-    """The two-sided p-value of Student's t (t >= 0), without loading SciPy."""
+    """Return the two-sided p-value of Student's t (t >= 0), without loading SciPy."""
     if freedom > 1e5:
         return math.erfc(t / math.sqrt(2.0))
     root = math.sqrt(freedom)
@@ -200,7 +201,7 @@ def p_value(t: float, freedom: float) -> float:
 
 
 def critical(freedom: float) -> float:
-    """The t whose two-sided p-value is ``SIGNIFICANCE``."""
+    """Return the t with a two-sided p-value of ``SIGNIFICANCE``."""
     low, high = 0.0, 100.0
     for _ in range(40):
         middle = (low + high) / 2.0
@@ -209,8 +210,8 @@ def critical(freedom: float) -> float:
 
 
 def _freedom(*estimates: Estimate) -> float:
-    """Degrees of freedom by Welch and Satterthwaite; sampling errors have no end of them."""
-    total = math.hypot(*(own.error or 0.0 for own in estimates))
-    seeds = ((own.seeds or 0.0, own.n_seeds) for own in estimates)
+    """Return degrees of freedom by Welch and Satterthwaite; infinite for sampling errors."""
+    total = math.hypot(*(one.error or 0.0 for one in estimates))
+    seeds = ((one.seeds or 0.0, one.n_seeds) for one in estimates)
     uncertain = sum((error / total) ** 4 / (n - 1.0) for error, n in seeds if error)
     return 1.0 / uncertain if uncertain else math.inf

@@ -1,6 +1,6 @@
-"""What the objectives on layered networks share: parameters of architecture and training.
+"""Parameters of architecture and training of all objectives on layered networks.
 
-Light to import: PyTorch, numba and scikit-learn are loaded by ``member`` only.
+Light to import: only ``member`` loads PyTorch, numba and scikit-learn.
 """
 
 from __future__ import annotations
@@ -33,19 +33,18 @@ if TYPE_CHECKING:
     from hpo.objectives.training import Recipe
 
 
-def _one_or_many(value: Any) -> str:
+def _number_or_tuple(value: Any) -> str:
     return "layers" if isinstance(value, list | tuple) else "all"
 
 
 Value = TypeVar("Value", int, float)
 PerLayer = Annotated[
     Annotated[Value, Tag("all")] | Annotated[tuple[Value, ...], Tag("layers")],
-    Discriminator(_one_or_many),
+    Discriminator(_number_or_tuple),
 ]
-"""One number for all layers, or one for each: first that of layer 0, which receives the input.
+"""One number for all layers, or one for each; layer 0 receives the input.
 
-A field of such a type is one that ``[space]`` may search layer by layer; its ``Params`` has a field
-``layers``, too.
+``[space]`` may search such a field layer by layer. Its ``Params`` need a field ``layers``.
 """
 _Tau = Annotated[float, Field(gt=0, le=1e6)]
 RelaxationTime = Annotated[PerLayer[_Tau], Field(description="relaxation time of a neuron, in ns")]
@@ -96,7 +95,7 @@ Amplification = Annotated[
 _Density = Annotated[float, Field(ge=0, le=1)]
 
 MAX_STEPS = 10_000
-"""Integration steps per point."""
+"""Largest number of integration steps per point."""
 MaxStep = Annotated[
     float,
     Field(
@@ -126,7 +125,7 @@ Integrator = Annotated[
 class LayeredParams(ObjectiveParams):
     """Hyper-parameters of a layered network and of its training.
 
-    The defaults are the architecture of arXiv:2408.02835; each network adds those of its optimum.
+    The defaults are the architecture of arXiv:2408.02835; each network adds its own optimum.
     """
 
     lr0: LearningRate
@@ -227,7 +226,7 @@ class LayeredParams(ObjectiveParams):
     def _without_absent_variability(
         self, write: SerializerFunctionWrapHandler, info: SerializationInfo
     ) -> dict[str, Any]:
-        """Parameters of an ideal network are written as they were before there was another."""
+        """Leave out absent variability: the parameters are written as before it existed."""
         values: dict[str, Any] = write(self)
         if values.get("variability", 0) is None:
             values.pop("variability")
@@ -285,23 +284,23 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     def network(
         self, params: P, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> LayeredNetwork:
-        """The network that ``params`` describe, one member per seed.
+        """Build the network of ``params``, with one member per seed.
 
         Args:
             params: validated hyper-parameters.
             seeds: seed of each member.
             channels: input values per time point.
-            outputs: values read out.
+            outputs: number of outputs.
         """
 
     def shape(self, task: TaskParams) -> Shape:
-        """What costs depend on of a task."""
+        """Return the sizes of a task that costs depend on."""
         return shape(task)
 
     def costs_of(self, params: P, task: TaskParams) -> dict[str, float]:
-        """What a network costs, untrained; see ``capabilities.KnowsCosts``.
+        """Return the costs of an untrained network; see ``capabilities.KnowsCosts``.
 
-        Masks have so many connections whatever the seed: see ``networks.sparsity``.
+        The number of connections does not depend on the seed: see ``networks.sparsity``.
         """
         size = self.shape(task)
         n_synapses = physics.n_synapses(
@@ -322,15 +321,15 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     def member(
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
     ) -> NetworkMember:
-        """The network of these arguments, not trained yet; see ``NetworkObjective.member``."""
+        """Build the member, not trained yet; see ``NetworkObjective.member``."""
         from hpo.objectives.classifier import Classifier
 
-        own: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
-        return Classifier(self, params, task, **own, recipe=recipe(params))
+        how: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
+        return Classifier(self, params, task, **how, recipe=recipe(params))
 
 
 def recipe(params: LayeredParams) -> Recipe:
-    """How ``params`` say to train."""
+    """Return how to train, by ``params``."""
     from hpo.objectives.training import Recipe
 
     names = (
@@ -347,21 +346,21 @@ def recipe(params: LayeredParams) -> Recipe:
 
 
 def architecture(params: LayeredParams) -> dict[str, Any]:
-    """The arguments of every ``LayeredNetwork`` that ``params`` set."""
+    """Return the arguments of ``LayeredNetwork`` in ``params``."""
     names = ("layers", "width", "density_inter", "density_intra", "weight_gain", "threads")
-    own: dict[str, Any] = {name: getattr(params, name) for name in names}
-    own["rotation"] = params.rotation if params.coupling == "antisymmetric" else None
-    return {**own, "features": features(params)}
+    values: dict[str, Any] = {name: getattr(params, name) for name in names}
+    values["rotation"] = params.rotation if params.coupling == "antisymmetric" else None
+    return {**values, "features": features(params)}
 
 
 def features(params: LayeredParams) -> Features:
-    """What the readout of a network weighs."""
+    """Return the features of the readout."""
     return Features(
         points=params.readout_points, powers=params.readout_powers, layers=params.readout_layers
     )
 
 
 def stepping(params: LayeredParams) -> dict[str, Any]:
-    """The arguments of every ``Stepping`` that ``params`` set."""
+    """Return the arguments of ``Stepping`` in ``params``."""
     names = ("dt_ns", "integrator", "steps_per_point", "max_step_ns")
     return {name: getattr(params, name) for name in names}

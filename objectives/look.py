@@ -1,6 +1,6 @@
 """Look at a user's data: which task reads them, what is in them, and what should be known of them.
 
-``hpo new study`` prints it. Whether the data keep all rules, the task says that reads them.
+``hpo new study`` prints it. The task that reads the data checks all rules.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hpo.objectives.tasks.series import parts
 
 What = Literal["classify", "predict"]
 MOST_SHOWN = 8
-"""Classes, or channels, that are shown one by one."""
+"""Largest number of classes, or channels, to list one by one."""
 MOST_IMAGES = 6000
-"""Of large images to train on, as in ``studies/fashion-mnist.toml``."""
+"""Largest number of large images to train on, as in ``studies/fashion-mnist.toml``."""
 _TIME = re.compile(r"(t|time)([_\W].*)?", re.IGNORECASE)
 _FORMATS = (
     "Give an .npz file (arrays x, y; or u, target), a .ts file, a CSV file with a line of names (a "
@@ -38,60 +38,60 @@ _FORMATS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What was seen."""
+    """A summary of data, with the task that reads them."""
 
     what: What
     table: dict[str, Any]
     """Keys of ``[task]`` that read the data."""
     rows: list[tuple[str, str]]
-    """What a person should know, by what it is about."""
+    """Facts to show, each with its topic."""
     train: int
-    """Series of the training part; of one that is predicted, its points."""
+    """Series of the training part; for prediction, its points."""
     test: int
     points: int
-    """Of a series."""
+    """Points of a series."""
     channels: int
     outputs: int
-    """Classes, or targets."""
+    """Number of classes, or of targets."""
     dt_ns: float | None = None
-    """Time between two points, where the data tell it in ns."""
+    """Time between two points, if the data have it in ns."""
 
 
 def look(
     path: Path, what: What | None = None, *, inputs: str = "", targets: str = "", horizon: int = 0
 ) -> Data:
-    """Read the data at ``path`` and say what they are.
+    """Read and summarise the data at ``path``.
 
     Args:
         path: a file, a directory, or the name of a pair of ``.ts`` files.
-        what: what to learn of them; without it, what they are for.
-        inputs: of a series to predict in a CSV file, its input columns.
+        what: what to learn; by default, what the data are for.
+        inputs: input columns of a CSV file, for a series to predict.
         targets: its target columns.
-        horizon: points ahead that are predicted.
+        horizon: number of points to predict ahead.
 
     Raises:
-        ValueError: nothing reads them, or they break a rule; the message says where.
+        ValueError: no task reads the data, or they break a rule; the message says where.
     """
     table = _table(path, what)
     if table["name"] == "series":
-        found = _predicted(path, {**table, "horizon": horizon}, inputs, targets)
+        data = _prediction_data(path, {**table, "horizon": horizon}, inputs, targets)
     elif inputs or targets or horizon:
         do = "Leave --inputs, --targets and --horizon out."
         _refuse(path, "a series to predict", "series with labels", do)
     else:
-        found = _classified(table)
-    return replace(found, rows=[(name, _line(text)) for name, text in found.rows])
+        data = _classification_data(table)
+    return replace(data, rows=[(name, _line(text)) for name, text in data.rows])
 
 
 def study(data: Data, *, dt_ns: float | None = None) -> advice.Classification | advice.Prediction:
-    """The study that fits what was seen.
+    """Return a study that fits the data.
 
     Args:
-        data: what was seen.
-        dt_ns: time between two points on the device; without it, that of the data, or 1.
+        data: summary of the data.
+        dt_ns: time between two points on the device; by default, that of the data, or 1.
 
     Raises:
-        ValueError: no time passes from point to point.
+        ValueError: ``dt_ns`` is not positive.
     """
     if dt_ns is None:
         dt_ns = data.dt_ns or 1.0
@@ -108,7 +108,7 @@ def _refuse(path: Path, expected: str, got: str, do: str) -> NoReturn:
 
 
 def _line(text: str) -> str:
-    """The text without control characters: names of classes and files may have some."""
+    """Replace control characters, which names of classes and files may have."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
@@ -116,40 +116,41 @@ def _line(text: str) -> str:
 
 
 def _table(path: Path, what: What | None) -> dict[str, Any]:
-    """The task that reads what is at ``path``, and its path."""
-    found = _of_npz(path, what) if path.suffix == ".npz" and path.is_file() else _by_name(path)
-    if found is None and not path.exists():
+    """Return the ``[task]`` table of the task that reads ``path``."""
+    is_npz = path.suffix == ".npz" and path.is_file()
+    table = _npz_table(path, what) if is_npz else _table_by_name(path)
+    if table is None and not path.exists():
         _refuse(path, "a file or a directory", "nothing there", "Correct the path.")
-    if found is None:
+    if table is None:
         names = sorted(file.name for file in path.iterdir()) if path.is_dir() else []
-        held = f"a directory of {', '.join(names[:4]) or 'nothing'}{', …' * (len(names) > 4)}"
-        got = held if path.is_dir() else f"a file of another kind ({path.suffix or 'no suffix'})"
+        listing = f"a directory of {', '.join(names[:4]) or 'nothing'}{', …' * (len(names) > 4)}"
+        got = listing if path.is_dir() else f"a file of another kind ({path.suffix or 'no suffix'})"
         _refuse(path, "data that a task reads", got, _FORMATS)
-    if what == "predict" and found["name"] != "series":
+    if what == "predict" and table["name"] != "series":
         do = "Give an .npz file with the arrays u and target, or a CSV file with a line of names."
         _refuse(path, "a series to predict", "series with labels", do)
-    if what == "classify" and found["name"] == "series":
+    if what == "classify" and table["name"] == "series":
         do = "Give a directory of CSV files, one for each series, with labels.csv; or an .npz file."
         _refuse(path, "series with labels", "one series to predict", do)
-    return found
+    return table
 
 
-def _of_npz(path: Path, what: What | None) -> dict[str, Any]:
+def _npz_table(path: Path, what: What | None) -> dict[str, Any]:
     names = npz.arrays(path, content(path), (), "").keys()
-    labelled, predicted = {"x", "y"} <= names, {"u", "target"} <= names
-    if labelled and predicted and what is None:
+    has_labels, has_targets = {"x", "y"} <= names, {"u", "target"} <= names
+    if has_labels and has_targets and what is None:
         do = "Add --task classify or --task predict."
         _refuse(path, "one kind of data", "the arrays x, y, u and target", do)
-    if not labelled and not predicted:
+    if not has_labels and not has_targets:
         rule = "arrays x and y (series and their labels), or u and target (a series to predict)"
-        do = "Save it so: numpy.savez(…, x=x, y=y)."
+        do = "Save them by numpy.savez(…, x=x, y=y)."
         _refuse(path, rule, f"the arrays {', '.join(sorted(names)) or '(none)'}", do)
-    is_series = predicted and (what == "predict" or not labelled)
+    is_series = has_targets and (what == "predict" or not has_labels)
     return {"name": "series" if is_series else "arrays", "path": str(path)}
 
 
-def _by_name(path: Path) -> dict[str, Any] | None:
-    """The task by names of files; None where no task reads such."""
+def _table_by_name(path: Path) -> dict[str, Any] | None:
+    """Return the ``[task]`` table by the names of files; None if no task reads them."""
     stem = re.sub(r"_(TRAIN|TEST)\.ts$", "", str(path))
     if Path(f"{stem}_TRAIN.ts").is_file():
         return {"name": "ucr", "path": stem}
@@ -159,15 +160,15 @@ def _by_name(path: Path) -> dict[str, Any] | None:
     if path.is_dir() and (path / csvs.LABELS).is_file():
         return {"name": "arrays", "path": str(path)}
     if idx.has_images(folder) and (path.is_dir() or "-ubyte" in path.name):
-        return _of_images(folder)
+        return _image_table(folder)
     return {"name": "ucr", "path": str(path)} if [*path.glob("*_TRAIN.ts")] else None
 
 
-def _of_images(folder: Path) -> dict[str, Any]:
-    """Those of MNIST and its like with fewer points and fewer images; others as they are."""
-    found = {path.name.removesuffix(".gz"): path for path in idx.files(folder)}
-    if set(found) == set(fashion_mnist.NAMES):
-        first = found[fashion_mnist.NAMES[0]]
+def _image_table(folder: Path) -> dict[str, Any]:
+    """Return the ``[task]`` table of IDX images; fewer pixels and images of MNIST and the like."""
+    files = {path.name.removesuffix(".gz"): path for path in idx.files(folder)}
+    if set(files) == set(fashion_mnist.NAMES):
+        first = files[fashion_mnist.NAMES[0]]
         shape = idx.array(first, idx.unpack(first, _FORMATS), "an IDX file", _FORMATS).shape
         if shape[1:] == (fashion_mnist.SIDE, fashion_mnist.SIDE):
             fewer = {"n_train": MOST_IMAGES} if shape[0] > MOST_IMAGES + 1000 else {}
@@ -178,10 +179,10 @@ def _of_images(folder: Path) -> dict[str, Any]:
 # --- series with labels --------------------------------------------------------------------------
 
 
-def _classified(table: dict[str, Any]) -> Data:
+def _classification_data(table: dict[str, Any]) -> Data:
     kind = TASKS[table["name"]]
     padding = {"pad": "before"} if "pad" in kind.model_fields else {}
-    recording = _recorded(kind, {**table, **padding}).read()
+    recording = _recorded_task(kind, {**table, **padding}).read()
     x, lengths = recording.examples.x, recording.lengths
     n, points, channels = x.shape
     table = dict(table)
@@ -192,7 +193,7 @@ def _classified(table: dict[str, Any]) -> Data:
         table["normalise"] = "standard"
     if lengths.min() < points:
         table |= padding
-    task = _recorded(kind, table)
+    task = _recorded_task(kind, table)
     check_shares(task, recording)
     test = count_test(task, recording)
     rarest = int(least_shares(task, recording)[0].min())
@@ -227,7 +228,7 @@ def _classified(table: dict[str, Any]) -> Data:
     )
 
 
-def _recorded(kind: type[TaskParams], table: dict[str, Any]) -> RecordedParams:
+def _recorded_task(kind: type[TaskParams], table: dict[str, Any]) -> RecordedParams:
     task = kind(**table)
     assert isinstance(task, RecordedParams)
     return task
@@ -237,12 +238,12 @@ def _classes(recording: Recording) -> str:
     counts = np.bincount(recording.examples.label, minlength=len(recording.classes))
     if len(counts) > MOST_SHOWN:
         return f"{len(counts)}, of {counts.min():,} to {counts.max():,} series each"
-    own = ", ".join(f"{name} ({n:,})" for name, n in zip(recording.classes, counts, strict=True))
-    return f"{len(counts)}: {own}"
+    names = ", ".join(f"{name} ({n:,})" for name, n in zip(recording.classes, counts, strict=True))
+    return f"{len(counts)}: {names}"
 
 
 def _ranges(names: list[str], low: NDArray[Any], high: NDArray[Any]) -> str:
-    """Smallest and largest value of each channel, or of all where they are many."""
+    """Return the smallest and largest value of each channel, or over many channels."""
     if len(names) == 1 or len(names) > MOST_SHOWN:
         over = f" in {len(names)} channels" * (len(names) > 1)
         return f"{low.min():.4g} to {high.max():.4g}{over}"
@@ -251,7 +252,7 @@ def _ranges(names: list[str], low: NDArray[Any], high: NDArray[Any]) -> str:
 
 
 def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
-    """What makes a result uncertain, or is hardly meant."""
+    """Return notes on small test parts and on probable mistakes in the data."""
     x, label = recording.examples.x, recording.examples.label
     points, channels = x.shape[1:]
     interval = 196 * math.sqrt(0.09 / test)
@@ -268,7 +269,7 @@ def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
             "be (n, time, channels): x.transpose(0, 2, 1)"
         )
     for constant in np.flatnonzero(low == high):
-        notes.append(f"channel {constant} is constant: it tells nothing")
+        notes.append(f"channel {constant} is constant: leave it out")
     for channel in range(channels):
         steps = np.diff(x[:, :, channel], axis=1)
         steps = steps[~np.isnan(steps)]
@@ -280,7 +281,7 @@ def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
 # --- a series to predict -------------------------------------------------------------------------
 
 
-def _predicted(path: Path, table: dict[str, Any], inputs: str, targets: str) -> Data:
+def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: str) -> Data:
     step, dt_ns, names = "not in the file", None, ["u"]
     if path.suffix == ".csv":
         columns = csvs.table(path, content(path))
@@ -291,7 +292,7 @@ def _predicted(path: Path, table: dict[str, Any], inputs: str, targets: str) -> 
         table |= {"inputs": inputs, "targets": targets}
         names = [name.strip() for name in inputs.split(",")]
         if not table["horizon"] and set(names) & {name.strip() for name in targets.split(",")}:
-            table["horizon"] = 1  # of itself
+            table["horizon"] = 1  # it predicts itself
         if clock is not None:
             steps = np.diff(columns[clock])
             even = steps.max() <= 1.01 * steps.min()

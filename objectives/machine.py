@@ -1,6 +1,6 @@
-"""What this machine gives the kernels, as JSON: ``python -m hpo.objectives.machine``.
+"""Facts on this machine and its kernels, as JSON: ``python -m hpo.objectives.machine``.
 
-A program of its own, so that ``hpo doctor`` need not load PyTorch and numba.
+A separate program, so that ``hpo doctor`` need not load PyTorch and numba.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import json
 import warnings
 from typing import Any
 
-_TELLING = ("avx512f", "avx2", "fma", "neon", "sve")
+_SIMD = ("avx512f", "avx2", "fma", "neon", "sve")
 
 
 def about() -> dict[str, Any]:
-    """Facts by name, with units."""
+    """Return the facts by name, with units."""
     import llvmlite.binding as llvm  # type: ignore[import-untyped]
     import torch
 
@@ -29,7 +29,7 @@ def about() -> dict[str, Any]:
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return {
         "cpu": llvm.get_host_cpu_name(),
-        "simd": [name for name in _TELLING if features.get(name)],
+        "simd": [name for name in _SIMD if features.get(name)],
         "kernels_s": round(kernels_s, 3),
         "kernels_cached": bool(kernels.stats.cache_hits),
         "kernel_cache": kernels.stats.cache_path,
@@ -40,10 +40,10 @@ def about() -> dict[str, Any]:
 
 
 def equation() -> dict[str, Any]:
-    """A small spintronic network on its solved equation: what its kernel computes of it here.
+    """Return the errors of the kernel for a small spintronic network.
 
-    Its outputs by the kernel in float32, with the default step and with one that solves the
-    equation, against those by the reference in float64 with the latter; errors by their norm.
+    The kernel in float32, with the default step and with one that solves the equation, is compared
+    with the reference in float64 with the second step. Errors are relative, by the norm.
     """
     import torch
 
@@ -58,7 +58,7 @@ def equation() -> dict[str, Any]:
     u = (frequencies[:, None] * torch.arange(20.0)).sin().square().unsqueeze(2)
     with torch.no_grad():
         for weight in (network.w_in, network.w_inter, network.w_intra):
-            weight.mul_(2.0)  # as training does: the drives matter
+            weight.mul_(2.0)  # as training does, so that drives matter
         reference = copy.deepcopy(network).double()
         network.backend, reference.backend = "fused", "reference"
         by_default = network.output(u)
@@ -75,7 +75,7 @@ def equation() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print them."""
+    """Print the facts."""
     print(json.dumps(about()))
 
 

@@ -31,9 +31,9 @@ Number = TypeVar("Number", int, float)
 PAPER_DT_NS = 1.0
 PAPER_TAU_NS = 14.12
 PAPER_WINDOW_NS = (0.4, 2.5)
-"""Input time scales over which that optimum keeps its accuracy (Fig. 2b)."""
+"""Input time scales at which the optimum keeps its accuracy (Fig. 2b)."""
 PAPER_F_CUT_PER_NS = 0.1
-"""Not given in the paper; it reproduces the paper's accuracy."""
+"""Reproduces the paper's accuracy; the paper does not give it."""
 LEARNING_RATE_PER_WEIGHT = 0.01
 """Section IV: "in the range of one hundredth of the optimal weights values"."""
 NEURON_UW, SYNAPSE_UW = 1.0, 0.1
@@ -41,7 +41,7 @@ NEURON_UW, SYNAPSE_UW = 1.0, 0.1
 
 
 class Range(NamedTuple):
-    """A range with the value inside it that is recommended."""
+    """A range, with the recommended value."""
 
     low: float
     best: float

@@ -1,8 +1,8 @@
 """The objectives ``spintronic-prediction`` and ``ctrnn-prediction``: NRMSE of a predicted series.
 
-The networks are those of ``spintronic`` and ``ctrnn``; what is different is that they read out a
-prediction after every point. Either all of a network is trained, by backpropagation through time
-and the squared error, or, as in reservoir computing, its readout alone.
+The networks are those of ``spintronic`` and ``ctrnn``, with a readout after every point. Training
+changes either all weights, by backpropagation through time of the squared error, or, as in
+reservoir computing, the readout alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hpo.objectives.tasks.series import SeriesParams, check_window, parts
 
 
 class PredictionParams(BaseModel):
-    """How a network learns to predict, beside the parameters of ``spintronic`` or ``ctrnn``."""
+    """Parameters of prediction, beside those of ``spintronic`` or ``ctrnn``."""
 
     trained: Annotated[
         Literal["all", "readout"],
@@ -80,10 +80,10 @@ class PredictionParams(BaseModel):
 
     @model_validator(mode="after")
     def _reads_every_point(self) -> Self:
-        if (found := getattr(self, "readout_points", "last")) != "last":
+        if (points := getattr(self, "readout_points", "last")) != "last":
             raise ValueError(
                 'readout_points: expected "last", since every point is predicted, got '
-                f"{found!r}. Remove it: no point knows the mean over all of them."
+                f"{points!r}. Remove it: the mean over all points is known at the end alone."
             )
         return self
 
@@ -116,18 +116,18 @@ class PredictionObjective(LayeredObjective[P]):
     }
 
     def shape(self, task: TaskParams) -> Shape:
-        """See ``LayeredObjective``: costs are those of one point."""
+        """See ``LayeredObjective.shape``; costs are per point."""
         return _sizes(cast(SeriesParams, task))[0]
 
     def check_task(self, params: P, task: TaskParams, protocol: Protocol) -> None:
-        """Refuse a window that is longer than what trains; see ``capabilities.ChecksTask``."""
-        own, series = cast(PredictionParams, params), cast(SeriesParams, task)
-        if own.trained == "readout":
+        """Refuse a window longer than the training part; see ``capabilities.ChecksTask``."""
+        settings, series = cast(PredictionParams, params), cast(SeriesParams, task)
+        if settings.trained == "readout":
             return
         _, (n_train, n_validation) = _sizes(series)
         check_window(
-            length=own.window,
-            washout=own.window_washout,
+            length=settings.window,
+            washout=settings.window_washout,
             n_points=n_train + (0 if protocol is Protocol.VALIDATION else n_validation),
             n_before=series.washout,
         )
@@ -135,16 +135,16 @@ class PredictionObjective(LayeredObjective[P]):
     def member(
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
     ) -> NetworkMember:
-        """The network of these arguments, not trained yet; see ``NetworkObjective.member``."""
+        """Build the member, not trained yet; see ``NetworkObjective.member``."""
         from hpo.objectives.predictor import Predictor
 
-        own: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
-        return Predictor(self, params, task, **own, recipe=recipe(params))
+        how: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
+        return Predictor(self, params, task, **how, recipe=recipe(params))
 
 
 @lru_cache(maxsize=8)
 def _sizes(task: SeriesParams) -> tuple[Shape, tuple[int, int]]:
-    """What costs depend on, and the points that train and validate."""
+    """Return the sizes that costs depend on, and the points that train and validate."""
     series = task.series()
     return Shape(1, series.u.shape[1], series.target.shape[1]), parts(task, series)
 
@@ -160,19 +160,19 @@ class DevicePredictionObjective(PredictionObjective[Any], DeviceObjective):
 
 @cache
 def prediction_params(device: type[Device]) -> type[Device]:
-    """The hyper-parameters of a network of such devices that predicts.
+    """Return the model of hyper-parameters of a network of a device that predicts.
 
     Raises:
-        ValueError: the device has a field of a name that they need.
+        ValueError: a field of the device has a name of ``PredictionParams``.
     """
-    own = {"__module__": device.__module__}
+    namespace = {"__module__": device.__module__}
     fields = device.model_fields.keys() - Device.model_fields.keys()
     for name in sorted(fields & PredictionParams.model_fields.keys()):
         raise ValueError(
             f"{device.__name__}: the name {name} is reserved for the training of a device that "
             "predicts. Rename this field."
         )
-    params: type[Device] = type(device.__name__, (PredictionParams, device), own)
+    params: type[Device] = type(device.__name__, (PredictionParams, device), namespace)
     for name, value in device.predicting.items():
         params.model_fields[name].default = value
     params.model_rebuild(force=True)

@@ -1,7 +1,7 @@
 """Named random streams: everything random about a member comes from its seed alone.
 
-Each use of chance has a stream of its own, so that changing one thing (more layers, another
-learning rate, one more epoch) leaves everything else drawn as it was.
+Each use has its own stream. So a change of one thing (more layers, another learning rate, one more
+epoch) leaves all other random numbers the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """The generator called ``name`` of the member ``seed``, at its start.
+    """Return the generator ``name`` of the member ``seed``, at its start.
 
     Streams of different names or seeds are independent. The global random state is neither read
     nor changed.

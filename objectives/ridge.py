@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 
 def fit(states: Array, targets: Array, ridge: float) -> tuple[Array, Array]:
-    """The weights (outputs, states) and the bias (outputs,) of the equation above.
+    """Return the weights (outputs, states) and the bias (outputs,) of the equation above.
 
     Args:
         states: (points, states).
@@ -38,20 +38,20 @@ def fit(states: Array, targets: Array, ridge: float) -> tuple[Array, Array]:
 
 
 def fits(states: Array, targets: Array, ridges: Iterable[float]) -> Iterator[tuple[Array, Array]]:
-    """Yield what ``fit`` gives, for one penalty after the other."""
+    """Yield the weights and biases of ``fit`` for each penalty."""
     mean, level = states.mean(axis=0), targets.mean(axis=0)
     x, d = states - mean, targets - level
-    gram, wanted = x.T @ x / len(x), x.T @ d / len(x)
+    gram, product = x.T @ x / len(x), x.T @ d / len(x)
     for ridge in ridges:
-        weights: Array = np.linalg.solve(gram + ridge * np.eye(x.shape[1]), wanted).T
+        weights: Array = np.linalg.solve(gram + ridge * np.eye(x.shape[1]), product).T
         yield weights, level - weights @ mean
 
 
 class RidgeUpdates(Updates):
-    """Sets the readout of a network of one member at once; the network stays as it was drawn."""
+    """Fits the readout of a network of one member at once; other weights stay as drawn."""
 
     def __init__(self, network: LayeredNetwork, ridge: float, noise: Noise | None = None) -> None:
-        """Take them as they are; ``noise`` is that of what is read."""
+        """Keep the arguments; ``noise`` is the readout noise."""
         self._network, self._ridge, self._noise = network, ridge, noise
 
     def update(
@@ -67,8 +67,8 @@ class RidgeUpdates(Updates):
         """Fit all points of ``label``, whatever the learning rate; see ``Updates``.
 
         Returns:
-            The mean squared error of what was fitted, and whether it was: states that are not
-            finite fit nothing.
+            The mean squared error of the fit, and whether there is a fit: there is none if a state
+            is not finite.
         """
         with torch.no_grad():
             read = self._network.read(u, label.shape[1], chip, self._noise)[0].flatten(0, 1)
@@ -82,4 +82,4 @@ class RidgeUpdates(Updates):
         return float(np.square(states @ weights.T + bias - targets).mean()), True
 
     def settle(self) -> None:
-        """It is."""
+        """Do nothing: the readout is up to date."""

@@ -1,4 +1,4 @@
-"""How sums round on this host: what decides the last bits of a result, but for the source."""
+"""How sums round on this host: facts that decide the last bits of a result, besides the source."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 _COMPUTE = (
     *("torch", "numba", "llvmlite", "numpy", "scipy", "scikit-learn", "sympy", "optuna", "cmaes"),
 )
-"""Packages of which another version may round otherwise, or suggest otherwise."""
+"""Packages whose versions may round, or suggest, differently."""
 _CPU_KEYS = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU implementer", "CPU part")
 """Lines of /proc/cpuinfo from which compilers and BLAS choose their kernels."""
 _VARIABLES = (
     *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_CBWR"),
     *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA"),
 )
-"""Environment variables that choose other ones."""
+"""Environment variables that choose other kernels."""
 
 
 def numerics(threads: Sequence[str]) -> str:
-    """A hash of what decides the last bits of a result here, but for the source.
+    """Return a hash of the facts that decide the last bits of a result, besides the source.
 
-    The processor's kind and features, environment variables that choose kernels, those that say how
-    many ``threads`` share a sum, and the versions of the C library and of packages that compute.
+    These are the type and features of the processor, environment variables that choose kernels or
+    the number of ``threads``, and the versions of the C library and of packages that compute.
     """
     cpu = {key: " ".join(sorted(value.split())) for key, value in cpu_lines().items()}
     chosen = {"machine": platform.machine(), **{key: cpu[key] for key in _CPU_KEYS if key in cpu}}
@@ -37,7 +37,7 @@ def numerics(threads: Sequence[str]) -> str:
 
 
 def cpu_lines() -> dict[str, str]:
-    """What /proc/cpuinfo says of the first processor; nothing where it is not Linux."""
+    """Return the lines of /proc/cpuinfo on the first processor; {} if it is not Linux."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
@@ -47,7 +47,7 @@ def cpu_lines() -> dict[str, str]:
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
-    """The installed versions of packages, by name."""
+    """Return the installed versions of packages, by name."""
     return {name: _version(name) for name in packages}
 
 

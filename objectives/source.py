@@ -1,12 +1,11 @@
-"""What a result is computed with: the source of its modules, as far as it is ours or the user's.
+"""Hashes of the source that a result depends on, ours or the user's.
 
-A result depends on them as it does on the study file. Installed packages do not count (their
-versions are in the lineage of every trial). Of the service, which trains nothing, count the modules
-that decide: what they are is found by ``hash_imports``.
+A result depends on it as on the study file. Installed packages do not count: their versions are in
+the lineage of every trial. Of the service, the modules that decide count; ``hash_imports`` follows
+their imports.
 
-``python -m hpo.objectives.source`` prints the revision of a checkout as JSON. Kept as
-``hpo/revision.json``, it tells an installation without the checkout, such as a container, what it
-was made from.
+``python -m hpo.objectives.source`` prints the revision of a checkout as JSON. An installation
+without the checkout, such as a container, reads it from ``hpo/revision.json``.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typing import Any
 from hpo import objectives
 
 REGISTRY = "hpo.objectives"
-"""The module that names what is built in: it says nothing of what any of them computes."""
+"""The registry of built-in objectives, whose changes do not count."""
 _INSTALLED = tuple(
     Path(sysconfig.get_path(name)).resolve()
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -35,71 +34,68 @@ _INSTALLED = tuple(
 
 
 def modules(objective: str, *others: str) -> Mapping[str, str]:
-    """A hash of the source of each module that an objective, by its name, is made of.
+    """Return a hash of the source of each module that an objective, by name, consists of.
 
-    ``others`` are classes, each at ``package.module:Class``, that its study is made of, too.
-
-    These are the objective's own module, those of its base classes and of its parameters' (which
-    are a device), and whatever these import, at any place in them, and so on. Comments, docstrings
-    and blank lines do not count. A module is read once by a process, as Python does: what is
-    computed with is what was read.
+    These are the modules of the objective, of its base classes and of those of its parameters, and
+    all their imports. ``others`` are more classes, each at ``package.module:Class``. Comments,
+    docstrings and blank lines do not count. A process reads a module once, as Python does.
 
     Raises:
         LookupError: there is no such objective.
     """
-    named = [objectives.BUILT_IN.get(objective, objective), *others]
+    targets = [objectives.BUILT_IN.get(objective, objective), *others]
     loaded = objectives.load(objective)
-    known = [type(loaded), loaded.Params, *(objectives.import_class(o, repr(o)) for o in others)]
-    classes = (cls for own in known for cls in own.__mro__)
-    wanted = [*(name.partition(":")[0] for name in named), *(cls.__module__ for cls in classes)]
-    return hash_imports(wanted, _read)
+    bases = [type(loaded), loaded.Params, *(objectives.import_class(o, repr(o)) for o in others)]
+    classes = (cls for base in bases for cls in base.__mro__)
+    names = [*(target.partition(":")[0] for target in targets), *(c.__module__ for c in classes)]
+    return hash_imports(names, _read)
 
 
 Module = tuple[str, tuple[str, ...]]
-"""The hash of a module, and the names that it imports."""
+"""The hash of a module, and the names of its imports."""
 
 
 def hash_imports(names: Iterable[str], read: Callable[[str], Module | None]) -> dict[str, str]:
-    """A hash of each of these modules, of those that they import, and so on.
+    """Return a hash of each of these modules, of their imports, and so on.
 
-    ``read`` gives None of a name that does not count.
+    ``read`` returns None for a name that does not count.
     """
-    found: dict[str, str] = {}
-    wanted = list(names)
-    while wanted:
-        name = wanted.pop()
-        module = None if name in found else read(name)
+    hashes: dict[str, str] = {}
+    queue = list(names)
+    while queue:
+        name = queue.pop()
+        module = None if name in hashes else read(name)
         if module is not None:
-            found[name], imports = module
-            wanted += imports
-    return dict(sorted(found.items()))
+            hashes[name], imports = module
+            queue += imports
+    return dict(sorted(hashes.items()))
 
 
 @cache
 def _read(name: str) -> Module | None:
-    """A module that an objective is made of; None of any other."""
+    """Read a module that an objective may consist of; None for other modules."""
     path = _path(name)
     return None if path is None else read_source(name, path)
 
 
 def hash_tree(root: Path, *names: str, alone: Collection[str]) -> dict[str, str]:
-    """A hash of each of these modules of a source tree, of those that they import, and so on.
+    """Return a hash of each of these modules of a source tree, of their imports, and so on.
 
-    Packages count for nothing: they compute nothing. Of those ``alone``, no imports count.
+    Packages do not count: they compute nothing. The imports of ``alone`` do not count, either.
     """
 
     def read(name: str) -> Module | None:
         path = root.joinpath(*name.split(".")).with_suffix(".py")
         if not path.is_file():
             return None
-        own, imports = read_source(name, path)
-        return own, () if name in alone else imports
+        digest, imports = read_source(name, path)
+        return digest, () if name in alone else imports
 
     return hash_imports([*names, *alone], read)
 
 
 def read_source(name: str, path: Path) -> Module:
-    """What the file of a module says."""
+    """Return the hash of a module's file, and the names of its imports."""
     content = path.read_bytes()
     try:
         tree = ast.parse(importlib.util.decode_source(content))
@@ -110,41 +106,41 @@ def read_source(name: str, path: Path) -> Module:
 
 
 def hash_source(content: bytes) -> str:
-    """A hash of what a file says, without comments, docstrings and blank lines."""
+    """Return a hash of a source file without comments, docstrings and blank lines."""
     try:
         text = importlib.util.decode_source(content)
-        content = _stripped(text, ast.parse(text)).encode()
+        content = _strip(text, ast.parse(text)).encode()
     except (SyntaxError, ValueError, tokenize.TokenError):  # not for this Python: never imported
         pass
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def fingerprint(objective: str) -> str:
-    """One hash of ``modules``."""
+    """Return one hash of all ``modules``."""
     return hash_modules(modules(objective))
 
 
-def hash_modules(found: Mapping[str, str]) -> str:
-    """One hash of all that are found."""
-    lines = (f"{name} {own}" for name, own in found.items())
+def hash_modules(hashes: Mapping[str, str]) -> str:
+    """Return one hash of the hashes of modules."""
+    lines = (f"{name} {digest}" for name, digest in hashes.items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 @cache
 def revision() -> dict[str, Any]:
-    """That of the source that this process has read; see ``checkout_revision``."""
+    """Return the revision of this process; see ``checkout_revision``."""
     return checkout_revision(Path(objectives.__path__[0]).parents[1])
 
 
 def checkout_revision(root: Path) -> dict[str, Any]:
-    """Revision and dirty flag of a checkout, or of the one that an installation was made from.
+    """Return revision and dirty flag of a checkout, or of that of an installation.
 
-    ``dirty``: whether tracked files differ from the revision, documents aside: no result depends on
-    them, and the reproduction writes some while it runs; "unknown" where nobody can tell.
+    ``dirty``: whether tracked files differ from the revision, or "unknown". Documents are ignored:
+    no result depends on them, and the reproduction writes some while it runs.
     """
-    if found := _git(root, "rev-parse", "HEAD"):
+    if commit := _git(root, "rev-parse", "HEAD"):
         changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":!docs")
-        return {"revision": found, "dirty": "unknown" if changed is None else bool(changed)}
+        return {"revision": commit, "dirty": "unknown" if changed is None else bool(changed)}
     try:
         kept: dict[str, Any] = json.loads((root / "hpo/revision.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -165,9 +161,9 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def _path(name: str) -> Path | None:
-    """The file of a module that counts; None of any other, and of what is no module.
+    """Return the file of a module that counts; None for other names.
 
-    Nothing is imported: a package is searched as it lies on the disk.
+    Nothing is imported: a package is searched on the disk.
     """
     top, *others = name.split(".")
     ours = top == "hpo"
@@ -194,13 +190,13 @@ def _path(name: str) -> Path | None:
 
 
 def _is_installed(path: Path) -> bool:
-    """Whether it is Python's or a package's, wherever that was installed."""
-    named = {"site-packages", "dist-packages"} & {*path.parts}
-    return bool(named) or any(path.is_relative_to(installed) for installed in _INSTALLED)
+    """Return whether a file belongs to Python or to an installed package."""
+    in_packages = {"site-packages", "dist-packages"} & {*path.parts}
+    return bool(in_packages) or any(path.is_relative_to(installed) for installed in _INSTALLED)
 
 
 def _imports(tree: ast.Module, name: str, path: Path) -> Iterator[str]:
-    """Names of what a module imports; some are not of modules."""
+    """Yield the names that a module imports; some are not modules."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -221,8 +217,8 @@ def _with_parents(name: str) -> Iterator[str]:
         name = name.rpartition(".")[0]
 
 
-def _stripped(text: str, tree: ast.Module) -> str:
-    """The lines of a module that say something, without comments and docstrings."""
+def _strip(text: str, tree: ast.Module) -> str:
+    """Return the source without comments, docstrings and blank lines."""
     lines = text.split("\n")
     inside: set[int] = set()
     for node in ast.walk(tree):
@@ -243,9 +239,9 @@ def _stripped(text: str, tree: ast.Module) -> str:
             if alone and lines[first.lineno - 1][: first.col_offset].strip() == "":
                 lines[first.lineno - 1 : last] = [""] * (last - first.lineno + 1)
                 inside -= {*range(first.lineno, last)}
-    # a row of ``inside`` ends within a text, whose blanks count
-    found = (line if k in inside else line.rstrip() for k, line in enumerate(lines, start=1))
-    return "\n".join(line for k, line in enumerate(found, start=1) if line or k in inside)
+    # lines of ``inside`` end within a string, whose blanks count
+    stripped = (line if k in inside else line.rstrip() for k, line in enumerate(lines, start=1))
+    return "\n".join(line for k, line in enumerate(stripped, start=1) if line or k in inside)
 
 
 if __name__ == "__main__":

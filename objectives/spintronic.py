@@ -10,7 +10,7 @@ The amplitude x of a spintronic oscillator i of layer n+1, its drive I and its o
     dy/dt = -2π f_cut y + dx/dt                                                 Eq. (5)
 
 The paper's network, Eq. (3), has no non-linear damping, Q = 0, σ = 1, and no thermal power,
-x_th = 0; ``networks.oscillator`` tells how Eq. (1) and (3) agree and what the thermal power is,
+x_th = 0; ``networks.oscillator`` explains how Eq. (1) and (3) agree and what the thermal power is,
 ``networks.highpass`` holds Eq. (5), and ``networks.layered`` the synapses. Layer 0 receives the
 input u in place of y_n.
 
@@ -69,8 +69,8 @@ class Spintronic(Device):
     states = ("x", "y")
     noise_parts = 2
     predicting: ClassVar[Mapping[str, Any]] = {"thermal_training": "mean", "thermal_span": 1.0}
-    """Without ``[variability]``, predictions are scored on the mean effect of the thermal power: so
-    it is what training sees by default, and what the readout is fitted to at last."""
+    """Without ``[variability]``, predictions are scored with the mean effect of the thermal power.
+    So training uses it by default, and the readout is fitted with it."""
 
     tau_ns: Parameter = parameter(
         14.12, gt=0, le=1e6, description="relaxation time of a neuron, in ns"
@@ -122,8 +122,8 @@ class Spintronic(Device):
     def _powers_are_below_saturation(self) -> Self:
         if not self.thermal_power * self.thermal_span <= 1.0:
             raise ValueError(
-                "thermal_span: the largest thermal power in training, thermal_power times "
-                f"thermal_span, must be at most 1, got thermal_power={self.thermal_power}, "
+                "thermal_span: expected `thermal_power * thermal_span <= 1`, the largest power in "
+                f"training, got thermal_power={self.thermal_power}, "
                 f"thermal_span={self.thermal_span}. Lower one of them."
             )
         return self
@@ -142,7 +142,7 @@ class Spintronic(Device):
 
     @property
     def _cold(self) -> bool:
-        """Whether the state is ln x: nothing keeps x from falling. See ``networks.oscillator``."""
+        """Whether the state is ln x, since x may decay to 0. See ``networks.oscillator``."""
         return isinstance(self.thermal_power, float | int) and self.thermal_power == 0.0
 
     @property
@@ -155,7 +155,7 @@ class Spintronic(Device):
         return exp(x) if self._cold else x
 
     def moving(self, x: Any, y: Any) -> Any:
-        """Return what is read by its change: x, not its logarithm."""
+        """Return x, whose change is read out, not its logarithm."""
         return self.amplitude(x, y)
 
     def rate(self, x: Any, y: Any, drive: Any) -> Any:
@@ -172,7 +172,7 @@ class Spintronic(Device):
         return change, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
 
     def flow(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
-        """Return both after ``dt_ns`` of constant drive; y as if dx/dt were constant meanwhile."""
+        """Return both after ``dt_ns`` of constant drive; y for a constant mean dx/dt."""
         from hpo.objectives.networks import highpass, oscillator
 
         if self._cold:
@@ -212,13 +212,13 @@ class Spintronic(Device):
         return log(after), y + (after - exp(x))
 
     def by_hand(self, noisy: bool) -> Any:
-        """Return the steps of ``kernels.spintronic``, which says why they are not generated."""
+        """Return the hand-written steps of ``kernels.spintronic``; see there."""
         from hpo.objectives.networks.kernels.spintronic import SpintronicSteps
 
         return SpintronicSteps(self, noisy=noisy)
 
     def beyond_kernel(self, integrator: str) -> str:
-        """Return what these lack: Q, σ, and steps without a closed form."""
+        """Return what the kernels lack: Q, σ, and steps without a closed form."""
         if integrator == "ab3":
             return f"integrator={integrator!r}"
         if self.q != 0.0:
@@ -226,17 +226,17 @@ class Spintronic(Device):
         return f"sigma={self.sigma}" if self.sigma != 1.0 else ""
 
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Spintronic:
-        """Return it without the mean effect of a noise; it rests with the power of that noise."""
+        """Return the device without the mean effect of a noise, at rest with that noise's power."""
         power = noise_per_sqrt_ns**2 * self.tau_ns / 2.0
-        found = self.with_values(thermal_power=power)
-        object.__setattr__(found, "__class__", _Jumping)
-        return found
+        device = self.with_values(thermal_power=power)
+        object.__setattr__(device, "__class__", _Jumping)
+        return device
 
 
 class _Jumping(Spintronic):
-    """An oscillator whose power is that of noise which is simulated."""
+    """An oscillator with simulated noise, whose thermal power comes from that noise."""
 
     @property
     def _cold(self) -> bool:
-        """It is Eq. (2) between the jumps."""
+        """The equation between the jumps is Eq. (2)."""
         return True

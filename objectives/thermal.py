@@ -6,8 +6,8 @@ IEEE Trans. Magn. 45, 1875 (2009), doi:10.1109/TMAG.2008.2009935)::
     dc/dt = -(1 / 2τ) c + (I / 2) (1 - |c|²) c + f(t)
     <f(t) f*(t')> = x_th / τ δ(t - t'),  x_th = kT / E
 
-E is the energy of the oscillation at x = 1, where the drive saturates, in proportion to x. By this
-noise, x gains x_th / τ per ns on the average, so that it rests at x_th without a drive::
+E is the energy of the oscillation at x = 1, where the drive saturates. The energy is proportional
+to x. This noise adds x_th / τ per ns to x on average, so x rests at x_th without a drive::
 
     dx/dt = γ x_th - γ x + I x (1 - x),  γ = 1 / τ
 
@@ -26,8 +26,8 @@ x       ``power``                     1           power at which that was measur
 ν       ``nu``                        1           non-linear frequency shift, dimensionless
 ======  ============================  ==========  =================================================
 
-An estimate from a geometry is right to a factor of about three: the volume of a mode is not that of
-a layer, and E is in proportion to x for small x alone.
+An estimate from a geometry is right to a factor of about three: a mode does not fill its layer, and
+the energy is proportional to x for small x alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from pydantic import BaseModel, ConfigDict, Field
 DEVICES = Path(__file__).with_name("devices.toml")
 BOLTZMANN_J_PER_K = 1.380649e-23
 GYROMAGNETIC_GHZ_PER_T = 28.0
-"""Of a free electron, g μ_B / h."""
+"""Value of a free electron, g μ_B / h."""
 Mode = Literal["uniform", "vortex"]
 ENERGY: Mapping[Mode, float] = {"uniform": 2.0, "vortex": 1.0}
 """E / (Ms V B), see ``energy_j``."""
@@ -52,7 +52,7 @@ ENERGY: Mapping[Mode, float] = {"uniform": 2.0, "vortex": 1.0}
 def energy_j(
     *, ms_ka_per_m: float, volume_nm3: float, frequency_ghz: float, mode: Mode = "uniform"
 ) -> float:
-    """Energy of an oscillation at x = 1, in J: 2 Ms V B, or Ms V B of a vortex; B = f / (28 GHz/T).
+    """Return the energy at x = 1, in J: 2 Ms V B, or Ms V B of a vortex, with B = f / (28 GHz/T).
 
     Uniform precession: x = (Ms - Mz) / 2 Ms. The reversed magnet, x = 1, holds 2 Ms V / (g μ_B)
     magnons of energy h f. A vortex core at the edge of its disc of radius R and thickness L: half
@@ -74,7 +74,7 @@ def thermal_power(
     frequency_ghz: float,
     mode: Mode = "uniform",
 ) -> float:
-    """Thermal power of an oscillator from its geometry: x_th = kT / E.
+    """Return the thermal power of an oscillator from its geometry: x_th = kT / E.
 
     100 nm x 100 nm x 5 nm of permalloy at 1.4 GHz:
 
@@ -93,12 +93,12 @@ def thermal_power(
 def thermal_power_of_linewidth(
     *, linewidth_mhz: float, tau_ns: float, power: float, nu: float = 0.0
 ) -> float:
-    """Thermal power from a measured line: x_th = 4π τ x Δf / (1 + ν²).
+    """Return the thermal power from a measured line: x_th = 4π τ x Δf / (1 + ν²).
 
     J.-V. Kim, V. Tiberkevich and A. Slavin, PRL 100, 017207 (2008): 2π Δf = Γ (1 + ν²) kT / E(x),
     with the damping of the amplitude Γ = 1 / 2τ and E(x) = x E. It holds well above the threshold,
-    for a line narrower than the relaxation rate of the power. What else widens a line, as flicker
-    noise does, makes this an upper bound.
+    for a line narrower than the relaxation rate of the power. Flicker noise widens a line, too, so
+    this is an upper bound.
 
     >>> round(thermal_power_of_linewidth(linewidth_mhz=0.1, tau_ns=14.0, power=0.5, nu=2.0), 5)
     0.00176
@@ -108,9 +108,9 @@ def thermal_power_of_linewidth(
 
 
 def thermal_noise_per_sqrt_ns(*, thermal_power: float, tau_ns: float) -> float:
-    """Noise η that belongs to a thermal power, per sqrt(ns): η = sqrt(2 x_th / τ).
+    """Return the noise η of a thermal power, per sqrt(ns): η = sqrt(2 x_th / τ).
 
-    Fluctuation and dissipation: the power gains η²/2 per ns and loses x / τ.
+    Fluctuation and dissipation balance: the power gains η²/2 per ns and loses x / τ.
 
     >>> [round(thermal_noise_per_sqrt_ns(thermal_power=1e-3, tau_ns=t), 3) for t in (14.0, 3.8)]
     [0.012, 0.023]
@@ -123,7 +123,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Device(BaseModel):
-    """An oscillator, as a table of a file describes it; its kinds know their thermal power."""
+    """An oscillator from a table of a file; subclasses compute the thermal power."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -146,7 +146,7 @@ class Known(Device):
 
 
 class Line(Device):
-    """A device of which a line was measured."""
+    """A device with a measured line."""
 
     linewidth_mhz: Positive
     tau_ns: Positive
@@ -159,7 +159,7 @@ class Line(Device):
 
 
 class Geometry(Device):
-    """A device whose thermal power is estimated."""
+    """A device whose thermal power is estimated from its geometry."""
 
     volume_nm3: Positive
     ms_ka_per_m: Positive
@@ -181,11 +181,11 @@ KINDS: Mapping[str, type[Device]] = {
     "linewidth_mhz": Line,
     "volume_nm3": Geometry,
 }
-"""The key that only devices of a kind have -> that kind."""
+"""The class of device by the key that no other class has."""
 
 
 def kind(*tables: Mapping[str, Any]) -> type[Device]:
-    """Return the kind of device that a table describes, the first one that says it.
+    """Return the class of device by the keys of tables; the first table decides.
 
     >>> kind({"temperature_k": 77}, {"linewidth_mhz": 0.1}).__name__
     'Line'

@@ -136,7 +136,7 @@ class Variability(BaseModel):
     def _hash_is_of_devices(self) -> Self:
         if self.devices_sha256 is not None and self.devices is None:
             raise ValueError(
-                "devices_sha256: the hash of a file, but `devices` names none. Add devices."
+                "devices_sha256: needs `devices`, the file with this hash. Add devices."
             )
         return self
 

@@ -18,18 +18,18 @@ from hpo.objectives.training import choose_updates
 def warm_up() -> float:
     """Train a small network of each kind on one batch; return the seconds that it took."""
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], fused=True)
-    del optimizer  # PyTorch's own first one is not measured
+    del optimizer  # the first optimizer loads parts of PyTorch, which is not measured
     began = time.perf_counter()
     for name, density in itertools.product(objectives.BUILT_IN, (0.5, 1.0)):
         objective: Any = objectives.load(name)
-        if objective.direction == "minimize":  # the same networks, and a readout that is compiled
+        if objective.direction == "minimize":  # the same kernels
             continue
         names = objective.Params.model_fields
         powers = (0.0, 1e-3) if "thermal_power" in names else (None,)
         for power in powers:
-            given: dict[str, Any] = {} if power is None else {"thermal_power": power}
-            given |= {"density_inter": density, "density_intra": density}
-            params = objective.Params(layers=1, width=4, **given)
+            values: dict[str, Any] = {} if power is None else {"thermal_power": power}
+            values |= {"density_inter": density, "density_intra": density}
+            params = objective.Params(layers=1, width=4, **values)
             for noise in (False, True) if power else (False,):
                 network = objective.network(params, [0], channels=1, outputs=2)
                 _train(network, noise)

@@ -9,7 +9,7 @@ from hpo.launch import executors
 from hpo.launch.executors import LaunchOptions
 from hpo.ledger.ledger import Ledger
 from hpo.objectives import contents as task_contents
-from hpo.objectives.contents import Contents, Sampled, SeriesContents
+from hpo.objectives.contents import Contents, SeriesContents, Uncertainty
 from hpo.objectives.contract import Protocol
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
@@ -68,12 +68,12 @@ def describe(spec: StudySpec, contents: Contents | SeriesContents | None) -> lis
     return lines + (errors.lines() if (errors := sampled(spec, contents)) else [])
 
 
-def sampled(spec: StudySpec, contents: Contents | SeriesContents | None) -> Sampled | None:
+def sampled(spec: StudySpec, contents: Contents | SeriesContents | None) -> Uncertainty | None:
     """Return the standard error of a trial's score, if that is an accuracy."""
     if not spec.is_accuracy or not isinstance(contents, Contents):
         return None
     share = spec.reported.score if spec.reported else None
-    return contents.sampled(share, spec.budget.members, spec.protocol)
+    return contents.uncertainty(share, spec.budget.members, spec.protocol)
 
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:

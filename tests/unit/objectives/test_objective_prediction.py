@@ -265,7 +265,7 @@ def test_a_readout_is_fitted_on_nominal_devices_whatever_training_sees() -> None
 def test_what_only_classifiers_have_is_refused() -> None:
     points: dict[str, Any] = {"readout_points": "mean", "readout": "x"}
     for wrong, text in (
-        (points, "'mean'. Remove it: no point knows the mean over all of them."),
+        (points, "'mean'. Remove it: the mean over all points is known at the end alone."),
         ({"label_smoothing": 0.1}, "0.1. Remove it: a prediction has no labels."),
     ):
         with pytest.raises(ValidationError, match=re.escape(f", got {text}")):
