@@ -1,4 +1,4 @@
-"""An objective of one's own: the accuracy of a convolutional network on time series."""
+"""Your own objective: the accuracy of a convolutional network on time series."""
 
 import io
 from typing import Annotated
@@ -11,10 +11,10 @@ from hpo.objectives.tasks import TASKS, load
 
 
 class ConvParams(ObjectiveParams):
-    """What a study may fix or search; ``epochs`` is there already."""
+    """Parameters that a study may fix or search, besides ``epochs``."""
 
     width: Annotated[int, Field(ge=1, le=512, description="channels of the convolution")] = 16
-    kernel: Annotated[int, Field(ge=1, le=63, description="input points that it spans")] = 9
+    kernel: Annotated[int, Field(ge=1, le=63, description="input points of the convolution")] = 9
     lr: Annotated[float, Field(gt=0, le=1, description="learning rate of Adam")] = 0.01
     batch_size: Annotated[int, Field(ge=1, le=10_000, description="series per update")] = 60
 
@@ -26,7 +26,7 @@ class ConvObjective(Objective):
 
     def evaluate(self, params, *, task, protocol, member_seed, on_epoch, resume=None):
         """Train and score one network."""
-        import torch  # here, so that `hpo` itself need not load it
+        import torch  # imported here, so that `hpo` need not load it
         from torch import nn
 
         split = load(task, protocol=protocol, member_seed=member_seed)
