@@ -165,7 +165,7 @@ def test_what_is_no_network_is_refused(
         (
             {"format": 2},
             {},
-            "expected `format = 1`, got format=2. Another version of hpo-dynam",
+            "expected `format = 1`, got format=2. Install the version",
         ),
         (
             {"objective": "os:system"},
