@@ -76,7 +76,7 @@ Medians and quartiles of 30 networks (10 below 0.1 and above 4 ns), on the [solv
 
 {table}
 
-A rule, written before most of the data, judges each claim. A percentage is the share of resamples in which the claim holds; it is given where fewer than 90 % agree. [Sensitivity](sensitivity.md) lists the readings.
+A rule, written before most of the data, judges each claim. If fewer than 90 % of the resamples agree, a percentage gives the share in which the claim holds. [Sensitivity](sensitivity.md) lists the readings.
 
 All figures use thermal power 0, as the paper does, so they claim nothing of hardware.
 
@@ -87,7 +87,7 @@ READ_OTHERWISE = """\
 
 **With a [thermal power](how-to/thermal.md) of 1e-3, about that of a real oscillator, the paper's network keeps its accuracy and its maximum at 1 ns.** So it does at 1e-2, if trained with that power. The claims of a five-fold window and of dynamics around half of the maximum fail with and without it.
 
-A *reading* is one way to fill in what the paper omits: the filter cut-off, the integration step, the initial state and weights, and the number of epochs. It does not say what `n_epoch` counts, or whether the last layer is filtered. Its Eq. (1) and (2) differ by a factor of 2.
+A *reading* is one way to fill in what the paper omits: the filter cut-off, the integration step, the initial state and weights, and the number of epochs. The paper does not say what `n_epoch` counts, or whether the last layer is filtered. Its Eq. (1) and (2) differ by a factor of 2.
 
 ![Verdict on each claim under each reading](reproduction/{picture})
 
@@ -95,7 +95,7 @@ A cell says whether a claim of [the reproduction](reproduction.md) holds (✓), 
 
 {table}
 
-*All four*: the share of resamples in which the accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ hold together. It is bold if they do without resampling. At 1e-3 the shift with τ is uncertain.
+*All four*: the share of resamples in which the accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ hold together. Bold: they do in the measured networks. At 1e-3 the shift with τ is uncertain.
 
 Some verdicts differ with thermal power:
 
