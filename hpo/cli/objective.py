@@ -210,29 +210,8 @@ def _write(texts: Mapping[Path, str]) -> None:
 
 # --- hpo guide ------------------------------------------------------------------------------------
 
-_NUMBERS: dict[str, tuple[float, str]] = {
-    "dt_ns": (1.0, "time between two input points, in ns"),
-    "s": (0.5, "amplification S of the weights"),
-    "density_inter": (0.5, "fraction of connections kept between layers"),
-    "density_intra": (0.5, "fraction of connections kept within a layer"),
-    "width": (32, "neurons per layer"),
-    "layers": (3, "layers of neurons"),
-    "points": (64, "input points of one series"),
-    "channels": (1, "input values per point"),
-    "classes": (10, "classes to tell apart"),
-}
-"""Option -> default and help."""
-_DEVICE = {
-    "temperature_k": "temperature, in K (default: 300)",
-    "volume_nm3": "volume of the oscillating magnet, in nm³",
-    "ms_ka_per_m": "saturation magnetisation, in kA/m",
-    "frequency_ghz": "frequency, in GHz",
-    "linewidth_mhz": "full width of the line at half maximum, in MHz; replaces the four above",
-    "tau_ns": "relaxation time, in ns; required with a linewidth",
-    "power": "power x at which the line was measured, over saturation (default: 0.5)",
-    "nu": "non-linear frequency shift ν of that line (default: 0, the cautious value)",
-}
-"""Option of an oscillator -> help; it overrides the device's table."""
+_OPTIONS = tomllib.loads((Path(__file__).parents[1] / "objectives/guide.toml").read_text("utf-8"))
+_NUMBERS, _DEVICE = _OPTIONS["numbers"], _OPTIONS["device"]
 
 
 @command(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 @command(
     argument("--files", action="store_true", help="list only study files, without a database"),
+    argument("--tag", metavar="TAG", help="only studies with this word in `tags` of their file"),
     STORAGE,
     JSON,
 )
@@ -51,6 +52,8 @@ def studies(arguments: argparse.Namespace) -> int:
             installation
         hpo studies --files
             list only study files, without a database
+        hpo studies --tag paper
+            list the studies of the database that have `tags = ["paper"]` in their files
         hpo studies --json
             print the same for a program
     """
@@ -65,8 +68,9 @@ def studies(arguments: argparse.Namespace) -> int:
     if arguments.files:
         return tell(arguments, {"files": files}, *_file_lines(files))
     with looking(arguments) as ledger:
-        results = ledger.results()
-    none = ["The database has no study yet."]
+        known = ledger.results()
+    tag, none = arguments.tag, ["The database has no such study yet."]
+    results = [one for one in known if tag is None or (one[1] and tag in one[1].spec.tags)]
     lines = status.study_lines(results, width=terminal_width()) if results else none
     record = {"studies": [json_records.summary(*result) for result in results], "files": files}
     return tell(arguments, record, *lines, "", *_file_lines(files))

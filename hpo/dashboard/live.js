@@ -10,7 +10,7 @@ const filter = document.querySelector("#filter input");
 const ofStudy = document.querySelector("#now");
 const versions = {}; // ETag of the last answer, by path
 
-// Shows times in the browser's zone, and the studies that match the filter.
+// Shows times in the browser's zone, and the studies whose name or tags match the filter.
 function prepare(page) {
   for (const time of page.querySelectorAll("time")) {
     time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
@@ -18,7 +18,8 @@ function prepare(page) {
   if (!filter) return;
   const part = filter.value.trim().toLowerCase();
   for (const item of page.querySelectorAll(".card, #others li")) {
-    item.hidden = !item.querySelector("h3, a").textContent.toLowerCase().includes(part);
+    const words = `${item.querySelector("h3, a").textContent} ${item.dataset.tags ?? ""}`;
+    item.hidden = !words.toLowerCase().includes(part);
   }
 }
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -92,11 +92,14 @@ def _essential(table: Table, tree: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _named(name: str) -> str:
+def _named(name: str, do: str = "Choose another: --name NEW.") -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
         rule = "1 to 100 letters, digits or . _ + -, beginning with a letter, a digit or _"
-        raise ValueError(expected("", rule, repr(name), "Choose another: --name NEW."))
+        raise ValueError(expected("", rule, repr(name), do))
     return name
+
+
+_Tag = Annotated[str, AfterValidator(partial(_named, do="Choose another."))]
 
 
 def _false_is_none(value: Any) -> Any:
@@ -147,6 +150,8 @@ class StudySpec(Table):
 
     name: Annotated[str, AfterValidator(_named), tables.ASIDE]
     description: Annotated[str, tables.ASIDE] = ""
+    tags: Annotated[tuple[_Tag, ...], tables.ASIDE] = ()
+    """Words that ``hpo studies --tag`` and the filter of the home page look for."""
     objective: str
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     protocol: Protocol = Protocol.VALIDATION
@@ -362,8 +367,9 @@ class StudySpec(Table):
     def stored(self) -> dict[str, Any]:
         """Return the JSON form for database, report and hash; ``file.restore`` inverts it."""
         tree = self.model_dump(mode="json", exclude_none=True)
-        if not self.require_same_numerics:
-            tree.pop("require_same_numerics")
+        for name in ("require_same_numerics", "tags"):
+            if not tree[name]:
+                tree.pop(name)
         if self.sweep is not None:
             for table in ("space", "sampler", "pruner"):
                 tree.pop(table)

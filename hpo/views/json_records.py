@@ -37,7 +37,7 @@ _VALUES = 6
 """The most values listed for a key of the lineage."""
 
 _OF_RESULT = (
-    *("epochs", "best_score", "best_cost", "confirmed"),
+    *("tags", "epochs", "best_score", "best_cost", "confirmed"),
     *("reported", "metric", "gap", "gap_of", "gap_test"),
 )
 """The keys of a study's result in an overview."""
@@ -138,6 +138,7 @@ def summary(item: Listed, result: Result | None) -> dict[str, Any]:
     if result is not None:
         spec, best, confirmed = result.spec, next(iter(result.ranking), None), result.confirmed
         values = {
+            "tags": spec.tags,
             "epochs": result.progress.epochs,
             "best_score": best and result.claimed(best),
             "best_cost": best and spec.cost_record(best.costs),

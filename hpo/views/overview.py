@@ -77,6 +77,7 @@ def card(result: Result) -> Card:
         facts["Confirmed"] += f"; {aside}" if aside else ""
         facts["Search"] = f"claimed {formatting.score_text(spec, item.search_score)}"
     facts["Baseline"] = verdict.beside(result).removeprefix("best baseline ")
+    facts["Tags"] = ", ".join(spec.tags)
     return Card(
         description=spec.description,
         claim=verdict.headline(result),

@@ -18,7 +18,8 @@ REPORTED = {"score": 0.6, "std": 0.05, "source": "arXiv:2408.02835"}
 
 def live(name: str) -> StudySpec:
     budget = {"trials": 200, "members": 1, "epochs": 3}
-    return toy_spec(name, reported=REPORTED, budget=budget, fixed={"sleep_s": 0.1}, confirm=False)
+    spec = {"reported": REPORTED, "budget": budget, "fixed": {"sleep_s": 0.1}, "confirm": False}
+    return toy_spec(name, tags=["a-tag"] if name == "live" else [], **spec)
 
 
 def is_in_view(page: Page, selector: str) -> bool:
@@ -85,6 +86,9 @@ def check_home(page: Page) -> None:
     card.get_by_text("the reported 60.00 ± 5.00 %").wait_for()
     assert page.evaluate("document.activeElement === window.focused && window.focused.isConnected")
     check_accessible(page)
+    for part in ("nobody", "a-tag"):  # of the live one
+        page.get_by_label("Filter").fill(part)
+        assert card.is_visible() == (part == "a-tag")
     page.get_by_label("Filter").fill("liv")
     page.locator("#study-another").wait_for(state="hidden")
     assert card.is_visible()

@@ -137,6 +137,9 @@ def test_it_is_shown_noted_and_travels_with_backups(
     assert hpo("studies").splitlines()[0].split()[-1] == "priority"
     assert json.loads(hpo("status", "--json"))["studies"][0]["priority"] == -3
     assert [e.what for e in ledger.events(9)] == ["submitted", "priority -3 (was 0)"]
+    ledger.register(toy_spec(tags=["paper", "warm"]))  # may be changed later
+    assert hpo("studies", "--tag", "warm").splitlines()[1].split()[-2:] == ["paper", "warm"]
+    assert "has no such study" in hpo("studies", "--tag", "war")
     backup.export(storage, "toy", tmp_path / "toy.jsonl")
     backup.restore(storage, tmp_path / "toy.jsonl", "copy")
     assert hpo("priority", "--study", "copy") == "copy: priority -3\n"

@@ -207,7 +207,8 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
     """Return a table of studies."""
     head = "study state settled epochs running score reported objective since"
     ranked = any(item.priority for item, _ in studies)
-    rows = [head.split() + ["priority"] * ranked]
+    tagged = any(result and result.spec.tags for _, result in studies)
+    rows = [head.split() + ["priority"] * ranked + ["tags"] * tagged]
     for item, result in studies:
         trials = result.progress.trials if result else item.settled
         rows.append(
@@ -221,9 +222,10 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
                 item.objective,
                 f"{item.created_at:%Y-%m-%d %H:%M}",
                 *[str(item.priority)] * ranked,
+                *[" ".join(result.spec.tags) if result else ""] * tagged,
             ]
         )
-    return text_tables.columns(rows, right=[2, 3, 4, 9], width=width, drop=[7, 8, 3, 4])
+    return text_tables.columns(rows, right=[2, 3, 4] + [9] * ranked, width=width, drop=[7, 8, 3, 4])
 
 
 def _score(result: Result) -> tuple[str, str]:

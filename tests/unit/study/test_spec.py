@@ -11,6 +11,7 @@ from datasets import stand_in
 from pydantic import Field, model_validator
 from workers import toy_spec
 
+from hpo.errors import SpecError
 from hpo.objectives.contract import Objective, ObjectiveParams, TaskParams
 from hpo.study import file
 
@@ -67,7 +68,10 @@ def test_every_study_file_of_ours_is_valid_and_survives_the_database(
 
 def test_the_hash_covers_what_trials_depend_on_and_nothing_else() -> None:
     base = toy_spec()
-    assert toy_spec("other", budget={"trials": 99}, description="words").hash == base.hash
+    words = {"description": "words", "tags": ["paper", "b-2"]}
+    assert toy_spec("other", budget={"trials": 99}, **words).hash == base.hash
+    with pytest.raises(SpecError, match=r"tags\.0: expected .* got 'a b'. Choose another\."):
+        toy_spec(tags=["a b"])
     confirm = {"top": 2, "members": 3}
     chips = toy_spec(confirm={**confirm, "yield_above": 0.9})
     assert chips.hash == toy_spec(confirm=confirm).hash
