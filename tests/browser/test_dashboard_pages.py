@@ -1,17 +1,21 @@
-"""The pages of the dashboard in a browser: live, by keyboard alone, light, dark and narrow."""
+"""Pages of the dashboard and the report in a browser: live, by keyboard alone, dark and narrow."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import browsing
 import pytest
+import snapshots
 from browsing import Watched, check_accessible, dashboard
 from playwright.sync_api import Browser, Page
 from workers import kill, ledger_at, start_worker, toy_spec
 
 from hpo.study.spec import StudySpec
+from hpo.views import report as report_page
+from hpo.views.palette import DARK, PAPER
 
 REPORTED = {"score": 0.6, "std": 0.05, "source": "arXiv:2408.02835"}
 
@@ -132,3 +136,49 @@ def check_dark_and_narrow(browser: Browser, address: str) -> None:
         assert convergence(dark.page)["layout"]["paper_bgcolor"] != "white"
         check_accessible(dark.page)
         assert (dark.troubles, dark.violations()) == ([], [])
+
+
+# --- the report: for narrow and wide pages, by keyboard and by ear --------------------------------
+
+
+@pytest.fixture
+def report(tmp_path: Path, watched: Watched) -> Page:
+    """A page with every kind of section, its figures drawn."""
+    spec = snapshots.spec(budget={"trials": 120, "members": 3, "epochs": 10})
+    path = report_page.write(snapshots.realistic(spec), tmp_path / "report.html")
+    page = watched.page
+    page.goto(path.as_uri())
+    page.wait_for_function("document.documentElement.dataset.drawn")
+    return page
+
+
+def test_everybody_can_read_it(report: Page) -> None:
+    grounds = {"light": PAPER, "dark": DARK[PAPER]}
+    for width, scheme in ((2000, "light"), (400, "dark")):
+        report.set_viewport_size({"width": width, "height": 900})
+        report.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        ground = "document.getElementById('convergence-plot').layout.paper_bgcolor"
+        report.wait_for_function(f"{ground} === '{grounds[scheme]}'")
+        report.wait_for_function(  # that no figure is cut
+            "[...document.querySelectorAll('.plot')].every(plot =>"
+            " plot.querySelector('.main-svg').clientWidth <= plot.parentNode.clientWidth)"
+        )
+        boxes = "[document.documentElement, ...document.querySelectorAll('.scroll')]"
+        assert report.evaluate(f"{boxes}.every(box => box.scrollWidth <= box.clientWidth)")
+        check_accessible(report)
+    report.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert report.evaluate(ground) == PAPER, "paper is white"
+    assert report.evaluate("document.getElementById('convergence-plot')._fullLayout.width") < 680
+
+
+def test_the_keyboard_alone_chooses_what_is_shown(report: Page) -> None:
+    focused = "document.activeElement.textContent"
+    for _ in range(3):
+        report.keyboard.press("Tab")
+        if report.evaluate(focused) == "by epochs":
+            break
+    report.keyboard.press("Enter")
+    title = "document.getElementById('convergence-plot').layout.xaxis.title.text"
+    assert report.evaluate(title) == "epochs of training in the search"
+    assert report.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+    assert report.locator(".scroll:not([tabindex='0'])").count() == 0, "tables scroll by keys"

@@ -14,12 +14,13 @@ from typing import Any
 import datasets
 import numpy as np
 import pytest
+from datasets import rows
 from recordings import save
 
 from hpo.objectives.contents import contents
 from hpo.objectives.contract import Protocol, TaskParams, UnavailableError
 from hpo.objectives.tasks import TASKS, load, recorded, shared
-from hpo.objectives.tasks.data import Examples, Split
+from hpo.objectives.tasks.data import Split
 from hpo.objectives.tasks.recorded import FileParams
 
 IN_FILES = sorted(name for name, task in TASKS.items() if issubclass(task, FileParams))
@@ -34,10 +35,6 @@ OTHERWISE: dict[str, Callable[[Path], dict[str, str]]] = {
     "ucr": lambda folder: {"path": str(datasets.save_ts(folder, channels=3))},
 }
 """Task -> writes other data than ``datasets.WRITTEN``."""
-
-
-def rows(examples: Examples) -> set[bytes]:
-    return {one.tobytes() for one in examples.x}
 
 
 @pytest.fixture(params=sorted(TASKS))

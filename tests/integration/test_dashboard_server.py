@@ -23,7 +23,7 @@ from hpo.dashboard.app import PAUSE_S
 from hpo.dashboard.server import CONNECTIONS, SILENCE_S, THREADS
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.postgres.embedded import status
+from hpo.postgres.embedded import Embedded, status, stop
 
 
 @pytest.fixture(scope="module")
@@ -129,27 +129,6 @@ def test_a_signal_ends_it_soon(database_url: str, signum: int) -> None:
         assert "Traceback" not in running.errors
 
 
-def test_as_process_1(database_url: str) -> None:
-    """A process 1 gets no signal that it does not ask for."""
-    import shutil
-
-    unshare = shutil.which("unshare")
-    if unshare is None or subprocess.run([unshare, "--pid", "--fork", "true"]).returncode:
-        pytest.skip("this user may not make a namespace of processes")
-    line = [unshare, "--pid", "--fork", "--kill-child", sys.executable, "-m", "hpo", "dashboard"]
-    with subprocess.Popen(
-        [*line, "--port", "0", "--storage", database_url], stdout=subprocess.PIPE, text=True
-    ) as parent:
-        try:
-            assert parent.stdout is not None
-            assert parent.stdout.readline().startswith("http://")
-            (child,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-            subprocess.run(["kill", "-TERM", child], check=True)
-            assert parent.wait(timeout=20) == 0
-        finally:
-            parent.kill()
-
-
 def test_it_keeps_the_embedded_server_up(hpo_home: Path) -> None:
     with dashboard(HPO_HOME=str(hpo_home)) as running:
         page = running.get("/")
@@ -198,8 +177,6 @@ def test_a_database_without_tables_or_the_right_to_make_them(
 
 
 def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
-    from hpo.postgres.embedded import Embedded, stop
-
     with Embedded(hpo_home) as server:
         url = server.acquire()
         with open_storage(url) as storage:

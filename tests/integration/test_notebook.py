@@ -206,8 +206,6 @@ def test_what_a_study_has_not_is_said(url: str, monkeypatch: pytest.MonkeyPatch)
     assert str(refused.value) == (
         "plain: plot_front: expected a [cost], got none. See plot_convergence()."
     )
-    with pytest.raises(StudyError, match="trains no network that can be shown or retrained"):
-        study.network()
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(HpoError, match=r"study\.trials needs pandas, which is not installed"):
         _ = study.trials

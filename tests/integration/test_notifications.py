@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -201,3 +202,19 @@ def test_a_broken_file_of_defaults_keeps_nobody_from_training(
     (line,) = caplog.messages
     assert line.startswith("notifications are off: HPO_NOTIFY_WEBHOOK: ")
     assert "an address that begins with https:// or http://" in line
+
+
+COMMAND = "curl -H 'Authorization: secret' https://example.org"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("no such host"), "no such host"),
+        (subprocess.TimeoutExpired(COMMAND, 8.0), "timed out after 8 s"),
+        (TimeoutError(), "timed out after 8 s"),
+        (subprocess.CalledProcessError(22, COMMAND), "exit status 22"),
+    ],
+)
+def test_a_failure_to_tell_is_logged_without_the_command(error: Exception, text: str) -> None:
+    assert notifier._why(error) == text

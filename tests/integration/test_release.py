@@ -1,4 +1,7 @@
-"""What `make release` builds holds all that the service reads, and works without a checkout."""
+"""The service away from its checkout: as `make release` builds it, and beside a user's own files.
+
+What a user calls his files neither breaks nor hides what is ours: real processes, no forks.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ def run(*line: str | Path, cwd: Path, status: int = 0, **environment: str) -> st
             timeout=200,
         )
     assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + (done.stderr if status else "")
 
 
 def release(commit: Path, status: int = 0) -> str:
@@ -143,3 +146,57 @@ def test_a_release_is_one_of_a_commit(commit: Path) -> None:
     said = release(commit, status=2)
     (commit / "new.py").unlink()
     assert "error: a release is one of a commit: commit first, or stash" in said
+
+
+# --- beside a user's own files --------------------------------------------------------------------
+
+
+HPO = [str(Path(sys.executable).with_name("hpo"))]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where somebody works who calls his own files as ours, and as one of Python's."""
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "mine.toml").write_text(STUDY)
+    shutil.copy(SUPPORT / "toy_objective.py", tmp_path)
+    for name in ("objectives", "random"):
+        (tmp_path / f"{name}.py").write_text('raise RuntimeError("a file of the user\'s")\n')
+    return tmp_path
+
+
+def own(directory: Path, url: str) -> dict[str, str]:
+    """Variables of the environment there."""
+    return {"PYTHONPATH": "", "HPO_STORAGE": url, "HPO_HOME": str(directory / "home")}
+
+
+def test_a_launch_and_its_workers_find_ours_and_the_users(
+    directory: Path, database_url: str
+) -> None:
+    line = [sys.executable, "-m", "hpo.launch"]  # which looks here first
+    line += ["--study", "mine", "--workers", "1", "--no-report", "--no-confirm"]
+    (directory / "studies" / "__init__.py").touch()
+    said = run(*line, cwd=directory, **own(directory, database_url))
+    assert "3 of 3 trials settled: 3 complete" in said
+
+
+def test_study_files_of_both_are_found(directory: Path, database_url: str) -> None:
+    (directory / "objectives.py").unlink()
+    (directory / "objectives").mkdir()
+    (directory / "hpo").mkdir()
+    variables = own(directory, database_url)
+    listed = run(*HPO, "studies", "--files", "--json", cwd=directory, **variables)
+    names = [file["name"] for file in json.loads(listed)["files"]]
+    assert names[0] == "mine"
+    assert "seqdigits" in names
+    line = (*HPO, "launch", "--study", "seqdigits", "--dry-run")
+    planned = run(*line, cwd=directory, **variables)
+    assert "the best trial by posterior mean, on 10 fresh seeds" in planned
+
+
+def test_an_objective_in_a_file_called_objectives_is_told_to_take_another_name(
+    directory: Path, database_url: str
+) -> None:
+    line = [*HPO, "launch", "--study", "mine", "--set", "objective=objectives:Mine", "--dry-run"]
+    said = run(*line, cwd=directory, status=1, **own(directory, database_url))
+    assert "import hpo.objectives; a file of your own needs another name." in said

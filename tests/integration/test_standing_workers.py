@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from workers import kill, run_workers, start_worker, table, toy_spec, wait_until
 
+from benchmarks import window
 from hpo.errors import StudyError
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
@@ -151,3 +152,14 @@ def test_it_is_shown_noted_and_travels_with_backups(
         "study 'toy': priority=1001 is out of range. Take a number from -1000 to 1000: their order "
         "counts."
     )
+
+
+@pytest.mark.slow  # it must see trials that differ by seconds
+def test_real_workers_wait_as_simulated(storage: Storage) -> None:
+    """As docs/explanation/window.md says: four workers; every fifth trial is ten times as long."""
+    small, large = (
+        window.check(storage, [0.15, 0.18, 0.21, 0.24, 1.8], 4, size, 40) for size in (4, 16)
+    )
+    for found in (small, large):
+        assert found.measured == pytest.approx(found.simulated, abs=0.15)
+    assert small.measured > large.measured + 0.1

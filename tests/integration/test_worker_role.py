@@ -14,11 +14,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from servers import connect, database
+from settling import claim, finish
 from workers import run_workers, table, toy_spec, undisturbed
 
 from hpo.cli import main as cli_main
 from hpo.errors import StorageError
-from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.study.trials import SlotState, StudyState
@@ -91,9 +91,7 @@ def test_a_worker_can_do_everything_to_studies(
     with open_storage(url) as storage:
         ledger = Ledger(storage)
         ledger.register(toy_spec(**SMALL))
-        claim = ledger.claim("toy", "w", lease_s=60)
-        assert isinstance(claim, Claim)
-        ledger.settle(claim, End(state=SlotState.FAILED, message="why"))
+        finish(ledger, claim(ledger), SlotState.FAILED)
         assert cli_main.main(["retry", "toy", "--trial", "0", "--storage", url]) == 0
         run_workers(url, "toy", 1)
         assert table(ledger.snapshot("toy", curves=True)) == undisturbed(

@@ -14,9 +14,15 @@ from recordings import save
 
 from hpo.objectives.contract import TaskParams
 from hpo.objectives.tasks import TASKS
+from hpo.objectives.tasks.data import Examples
 from hpo.study import file as study_file
 
 CLASSES = 3
+
+
+def rows(examples: Examples) -> set[bytes]:
+    """All series, to be compared as sets."""
+    return {one.tobytes() for one in examples.x}
 
 
 def images(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

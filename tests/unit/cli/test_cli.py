@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpo.cli import main
-from hpo.console import COMMANDS, Terminated, answer
+from hpo.console import COMMANDS, answer
 
 HEAVY = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "plotly", "rich", "numpy", "psycopg"}
 EVERY_PARSER = """
@@ -84,15 +84,6 @@ def test_a_mistyped_line_is_refused_in_words(
     assert f"hpo {command}: error: " in said
     assert message in said
     assert f"hpo {command} --help shows every option, with examples" in said
-
-
-def raising(error: BaseException) -> int:
-    raise error
-
-
-def test_signals_have_their_own_exit_statuses() -> None:
-    assert answer(lambda: raising(KeyboardInterrupt())) == 130
-    assert answer(lambda: raising(Terminated())) == 143
 
 
 def test_a_bug_keeps_its_traceback() -> None:

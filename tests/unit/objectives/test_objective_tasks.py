@@ -9,14 +9,13 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from datasets import images, recordings, save_images, save_recordings, save_ts, ts
+from datasets import images, recordings, rows, save_images, save_recordings, save_ts, ts
 from recordings import labels, save, save_csv, series, unequal
 from sklearn.datasets import load_digits
 
 from hpo.launch import plan
 from hpo.objectives.contract import Protocol
 from hpo.objectives.tasks import load, speakers
-from hpo.objectives.tasks.data import Examples
 from hpo.objectives.tasks.fashion_mnist import CLASSES, FashionMnistParams
 from hpo.objectives.tasks.mnist1d import Mnist1dParams
 from hpo.objectives.tasks.sequential_digits import halves
@@ -25,10 +24,6 @@ from hpo.objectives.tasks.ucr import UcrParams
 from hpo.study.file import read
 
 # --- sequential digits ---------------------------------------------------------------------------
-
-
-def rows(examples: Examples) -> set[bytes]:
-    return {series.tobytes() for series in examples.x}
 
 
 def test_digits_are_read_row_by_row_in_the_unit_interval_and_split_by_class() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import trainings
+from datasets import rows
 from numpy.typing import NDArray
 from recordings import N, ending_in_nan, labels, save, save_csv, series, unequal
 
@@ -22,14 +23,9 @@ from hpo.objectives.contract import Protocol
 from hpo.objectives.tasks import csvs, load
 from hpo.objectives.tasks import npz as npz_file
 from hpo.objectives.tasks.arrays import ArraysParams
-from hpo.objectives.tasks.data import Examples
 from hpo.objectives.tasks.recording import read
 
 REMEDY = 'Write pad = "before" in [task], or cut the series to one length.'
-
-
-def rows(examples: Examples) -> set[bytes]:
-    return {one.tobytes() for one in examples.x}
 
 
 def test_ts_and_idx_files_are_read_and_pinned(tmp_path: Path) -> None:

@@ -102,16 +102,14 @@ def test_each_shipped_device_has_a_source_and_a_plausible_thermal_power(name: st
 
 DENSITIES = {"density_inter": 0.5, "density_intra": 0.5}
 DEVICE = {"temperature_k": 300.0, "ms_ka_per_m": 800, "volume_nm3": 1e4, "frequency_ghz": 1}
-NOISE = {"thermal_power": 1e-3, "tau_ns": 1.0}
-LINE = {"linewidth_mhz": 1.0, "tau_ns": 1.0, "power": 0.5}
 GOOD: dict[Callable[..., Any], dict[str, float]] = {
     physics.recommended_tau_ns: {"dt_ns": 1.0},
     physics.fan_in: {"width": 8, **DENSITIES},
     physics.n_synapses: {"layers": 3, "width": 32, **DENSITIES, "channels": 1},
     physics.presentation_ns: {"points": 1, "dt_ns": 1.0},
-    thermal.thermal_noise_per_sqrt_ns: NOISE,
+    thermal.thermal_noise_per_sqrt_ns: {"thermal_power": 1e-3, "tau_ns": 1.0},
     thermal.thermal_power: DEVICE,
-    thermal.thermal_power_of_linewidth: LINE,
+    thermal.thermal_power_of_linewidth: {"linewidth_mhz": 1.0, "tau_ns": 1.0, "power": 0.5},
 }
 POSITIVE = "must be a finite number above 0, got"
 

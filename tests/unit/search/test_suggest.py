@@ -6,8 +6,10 @@ import importlib
 import importlib.metadata
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from optuna.distributions import (
     BaseDistribution,
@@ -21,11 +23,13 @@ from searches import ended, searched
 from workers import toy_spec
 
 from hpo.errors import SpecError
+from hpo.launch import __main__ as launch
 from hpo.search.history import learns, visible
 from hpo.search.options import check
 from hpo.search.pruning import TrialProgress
 from hpo.search.space import rounded
 from hpo.search.suggest import suggest
+from hpo.study.file import read
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
@@ -239,3 +243,53 @@ def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -
     assert type(trials[1]["rate_per_ns"]) is float, "a float where the objective takes one"
     assert trials[2].keys() == set(keys), "the sampler draws what a point leaves out"
     assert trials[3]["x"] not in (0.25, 0.5)
+
+
+# --- training windows for which the data have no room; windows.txt has how they are refused -------
+
+
+def predicting(base: Path = Path(), **tables: Any) -> StudySpec:
+    space = {"tau_ns": {"low": 1.0, "high": 2.0}}
+    raw = {"name": "own", "objective": "spintronic-prediction", "budget": {"trials": 3}}
+    return read({**raw, "space": space, **tables}, base=base, where="own.toml")
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"fixed": {"window": 200, "window_washout": 50}, "protocol": "paper"},
+        {"fixed": {"window": 5000, "trained": "readout"}},
+    ],
+)
+def test_one_that_fits_begins(tables: dict[str, Any]) -> None:
+    task = {"name": "narma10", "n_train": 200, "n_test": 100, "washout": 50}
+    check(predicting(task=task, **tables), "own.toml")
+
+
+def test_of_own_series_the_file_is_read(tmp_path: Path) -> None:
+    u = np.sin(np.arange(200.0))
+    np.savez(tmp_path / "own.npz", u=u, target=u**2)
+    task = {"name": "series", "path": "own.npz", "washout": 20, "validation_fraction": 0.5}
+    own = predicting(tmp_path, task=task, fixed={"window": 61, "window_washout": 0})
+    with pytest.raises(
+        SpecError, match=r"^own\.toml: window: expected `window <= 60`, the points to train"
+    ):
+        check(own, "own.toml")
+
+
+def test_nothing_is_written_of_such_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "own.toml"
+    study.write_text(
+        'objective = "spintronic-prediction"\n[budget]\ntrials = 3\n[fixed]\nwindow = 141\n'
+        '[task]\nname = "narma10"\nn_train = 200\n[space]\ntau_ns = { low = 1.0, high = 2.0 }\n'
+    )
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HPO_STORAGE", raising=False)
+    assert launch.launch(["--study", str(study)]) == 1
+    assert (
+        "own.toml: window: expected `window <= 140`, the points to train on, got"
+        in capsys.readouterr().err
+    )
+    assert list(tmp_path.iterdir()) == [study]
