@@ -105,9 +105,9 @@ def _integrators(say: Callable[[str], None]) -> None:
 
     process = provenance.of_this_process()
     about = {"measured": time.strftime("%Y-%m-%d"), **{n: process[n] for n in ("cpu", "versions")}}
-    found = integrators.measure(say, about)
-    found.write()
-    integratorpage.write(found)
+    results = integrators.measure(say, about)
+    results.write()
+    integratorpage.write(results)
 
 
 def _folds(say: Callable[[str], None]) -> None:
@@ -152,9 +152,9 @@ def _service(say: Callable[[str], None]) -> str:
 
     overheads = []
     with _temporary_home():
-        for found in service.measure():
-            say(f"  {found.service}: {found.sampler}, {found.pruner}, {found.size} trials")
-            overheads.append(found)
+        for one in service.measure():
+            say(f"  {one.service}: {one.sampler}, {one.pruner}, {one.size} trials")
+            overheads.append(one)
     return results.service(overheads)
 
 
@@ -162,15 +162,15 @@ def _window(say: Callable[[str], None]) -> str:
     from benchmarks import window, windowpage
     from hpo.postgres.connect import open_storage
 
-    found = windowpage.Window(costs=list(window.costs()), variants=list(window.variants()))
+    results = windowpage.Window(costs=list(window.costs()), variants=list(window.variants()))
     say("  real workers")
     with _temporary_home(), open_storage() as storage:
-        found.checks = list(window.checks(storage))
+        results.checks = list(window.checks(storage))
     for quality in window.qualities():
         say(f"  {quality.function}, {quality.sampler}, window {quality.window}")
-        found.qualities.append(quality)
-    windowpage.draw(found, RESULTS.parents[1] / "docs/explanation/window.svg")
-    return windowpage.body(found)
+        results.qualities.append(quality)
+    windowpage.draw(results, RESULTS.parents[1] / "docs/explanation/window.svg")
+    return windowpage.body(results)
 
 
 def _scale(say: Callable[[str], None]) -> str:

@@ -131,14 +131,14 @@ def trained(params: Changes, seed: int, protocol: Protocol) -> Outcome:
     """A network, scored on the solved equation."""
     objective = spec().objective_impl
     own = objective.Params(**{**spec().fixed, "score_every": 1000, **params})
-    found: Outcome = objective.evaluate(
+    outcome: Outcome = objective.evaluate(
         own,
         task=spec().task_params,
         protocol=protocol,
         member_seed=seed,
         on_epoch=lambda progress: None,
     )
-    return found
+    return outcome
 
 
 def solved(outcome: Outcome) -> float:
@@ -153,18 +153,18 @@ def validated(params: Changes, seeds: Any = TUNING) -> float:
 
 def row(params: dict[str, Any], tuned: bool, seeds: Any = SEEDS) -> Row:
     """Tune, then test."""
-    found = Row(dict(params))
+    result = Row(dict(params))
     if tuned:
         for rate in RATES:
-            found.validation[f"{rate:g}"] = validated({**params, "lr0": rate})
-        found.params["lr0"] = float(max(found.validation, key=found.validation.__getitem__))
+            result.validation[f"{rate:g}"] = validated({**params, "lr0": rate})
+        result.params["lr0"] = float(max(result.validation, key=result.validation.__getitem__))
     for seed in seeds:
-        one = trained(found.params, seed, Protocol.CONFIRM)
-        found.test.append(solved(one))
+        one = trained(result.params, seed, Protocol.CONFIRM)
+        result.test.append(solved(one))
         if one.thermal is not None:
-            found.warm.append(one.thermal.at_device)
-        found.synapses = int(one.info["n_synapses"])
-    return found
+            result.warm.append(one.thermal.at_device)
+        result.synapses = int(one.info["n_synapses"])
+    return result
 
 
 def measure(say: Say, names: tuple[str, ...] = ()) -> None:
@@ -172,9 +172,9 @@ def measure(say: Say, names: tuple[str, ...] = ()) -> None:
     for name, params, tuned in rows():
         if not names or name in names:
             seeds = MANY if name == "paper" else FEW if name.startswith("ours, ") else SEEDS
-            found = row(params, tuned, seeds)
-            keep("rows", name, asdict(found))
-            say(f"  {name}: {100 * statistics.fmean(found.test):.1f} {found.params['lr0']}")
+            networks = row(params, tuned, seeds)
+            keep("rows", name, asdict(networks))
+            say(f"  {name}: {100 * statistics.fmean(networks.test):.1f} {networks.params['lr0']}")
 
 
 def read() -> dict[str, Any]:

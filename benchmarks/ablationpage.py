@@ -49,19 +49,19 @@ def write() -> None:
 
 def tables() -> dict[str, str]:
     """Each table by its name."""
-    found = ablation.read()
-    rows = _rows(found)
+    data = ablation.read()
+    rows = _rows(data)
     return {
         "changes": _changes(rows),
         "mixtures": _mixtures(rows),
         "shares": _shares(rows),
-        "readouts": _readouts(found["trained"], rows["ours"]),
-        "others": _others(found["others"]),
+        "readouts": _readouts(data["trained"], rows["ours"]),
+        "others": _others(data["others"]),
     }
 
 
-def _rows(found: Mapping[str, Any]) -> dict[str, Row]:
-    rows = {name: Row(**own) for name, own in found["rows"].items()}
+def _rows(data: Mapping[str, Any]) -> dict[str, Row]:
+    rows = {name: Row(**own) for name, own in data["rows"].items()}
     return rows | {name: rows[other] for name, other in SAME.items() if other in rows}
 
 
@@ -77,10 +77,10 @@ def _score(scores: Scores) -> str:
 
 def difference(own: Scores, other: Scores) -> tuple[float, float, float]:
     """Points that the first networks are ahead, the half width of its 95 % interval, and p."""
-    found = compare(estimate(own), estimate(other), maximize=True)
-    assert found.p is not None
-    assert found.high is not None
-    return 100 * found.difference, 100 * (found.high - found.difference), found.p
+    gain = compare(estimate(own), estimate(other), maximize=True)
+    assert gain.p is not None
+    assert gain.high is not None
+    return 100 * gain.difference, 100 * (gain.high - gain.difference), gain.p
 
 
 def _difference(own: Scores, other: Scores) -> str:
@@ -128,7 +128,7 @@ def _mixtures(rows: Mapping[str, Row]) -> str:
 def shares(rows: Mapping[str, Row]) -> dict[str, list[float]]:
     """Points that each group earns, of each seed: its mean gain over all orders (Shapley value)."""
     score = {groups: rows[_named(groups)].test for groups in mixtures()}
-    n, found = min(map(len, score.values())), {}
+    n, gains_by_group = min(map(len, score.values())), {}
     for group in GROUPS:
         gains = []
         for seed in range(n):
@@ -138,8 +138,8 @@ def shares(rows: Mapping[str, Row]) -> dict[str, list[float]]:
                 own = [tuple(g for g in GROUPS if g in s) for s in (before | {group}, before)]
                 total += score[own[0]][seed] - score[own[1]][seed]
             gains.append(100 * total / math.factorial(len(GROUPS)))
-        found[group] = gains
-    return found
+        gains_by_group[group] = gains
+    return gains_by_group
 
 
 def _shares(rows: Mapping[str, Row]) -> str:
@@ -150,10 +150,10 @@ def _shares(rows: Mapping[str, Row]) -> str:
     return _table(["what is ours", "points"], lines)
 
 
-def _readouts(found: Mapping[str, Any], ours: Row) -> str:
+def _readouts(networks: Mapping[str, Any], ours: Row) -> str:
     lines = []
     for name in digits.TRAINED:
-        if (own := found.get(name)) is None:
+        if (own := networks.get(name)) is None:
             continue
         test = own.get("test", [])
         cells = [_score(own["validation"]), _score(test), _score(own.get("noisy", []))]
@@ -163,14 +163,14 @@ def _readouts(found: Mapping[str, Any], ours: Row) -> str:
     return _table(head, lines)
 
 
-def _others(found: Mapping[str, Any]) -> str:
+def _others(models: Mapping[str, Any]) -> str:
     lines = []
     for name in digits.MODELS:
-        if (own := found.get(name)) is not None:
+        if (own := models.get(name)) is not None:
             lines.append([name, *(_score(own[read]["test"]) for read in digits.READOUTS)])
             if (noisy := [own[read].get("noisy", []) for read in digits.READOUTS])[0]:
                 lines.append([f"{name}: thermal noise in the test alone", *map(_score, noisy)])
-    if (own := found.get("GRU")) is not None:
+    if (own := models.get("GRU")) is not None:
         lines.append(["GRU of 38 units, trained", _score(own["test"]), "–", "–", "–"])
     return _table(["", *digits.READOUTS], lines)
 

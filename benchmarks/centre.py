@@ -267,16 +267,16 @@ def centres(costs: Costs) -> Iterator[Centre]:
         yield centre(costs, workers=workers, studies=studies, **own)
 
 
-def write(costs: Costs, found: Sequence[Centre]) -> None:
+def write(costs: Costs, results: Sequence[Centre]) -> None:
     """Write the table and the figure of ``docs/explanation/centre.md``."""
     text = PAGE.read_text(encoding="utf-8")
     block = re.compile(r"(<!-- centre -->\n).*?(<!-- end -->)", re.DOTALL)
-    made = "\n".join(_lines(costs, found))
+    made = "\n".join(_lines(costs, results))
     PAGE.write_text(block.sub(lambda match: f"{match[1]}{made}\n{match[2]}", text), "utf-8")
-    _draw([one for one in found if one.round_trip_s == ROUND_TRIPS_S[0]])
+    _draw([one for one in results if one.round_trip_s == ROUND_TRIPS_S[0]])
 
 
-def _lines(costs: Costs, found: Sequence[Centre]) -> Iterator[str]:
+def _lines(costs: Costs, results: Sequence[Centre]) -> Iterator[str]:
     claim, suggestion, settle, beat = (
         f"{1e3 * seconds:.1f}"
         for seconds in (costs.claim, costs.suggestion, costs.settle, costs.beat)
@@ -289,7 +289,7 @@ def _lines(costs: Costs, found: Sequence[Centre]) -> Iterator[str]:
     trip = f"{1e3 * ROUND_TRIPS_S[0]:g} ms"
     least = min(
         after.at_work - before.at_work
-        for before, after in _pairs(found)
+        for before, after in _pairs(results)
         if before.trial_s >= TRIALS_S[1]
     )
     yield (
@@ -301,21 +301,21 @@ def _lines(costs: Costs, found: Sequence[Centre]) -> Iterator[str]:
     yield row(["mean trial", "studies", *(f"{workers:,} workers" for workers in WORKERS[2:])])
     yield row(["---"] * (len(WORKERS)))
     for trial_s, studies in itertools.product(TRIALS_S, STUDIES):
-        cells = [_cell(found, trial_s, studies, workers) for workers in WORKERS[2:]]
+        cells = [_cell(results, trial_s, studies, workers) for workers in WORKERS[2:]]
         yield row([f"{trial_s:g} s", str(studies), *cells])
 
 
-def _pairs(found: Sequence[Centre]) -> Iterator[tuple[Centre, Centre]]:
-    known = {(c.workers, c.studies, c.trial_s, c.round_trip_s): c for c in found}
+def _pairs(results: Sequence[Centre]) -> Iterator[tuple[Centre, Centre]]:
+    known = {(c.workers, c.studies, c.trial_s, c.round_trip_s): c for c in results}
     for (workers, studies, trial_s, trip_s), one in known.items():
         if trip_s == ROUND_TRIPS_S[0]:
             yield one, known[workers, studies, trial_s, ROUND_TRIPS_S[1]]
 
 
-def _cell(found: Sequence[Centre], trial_s: float, studies: int, workers: int) -> str:
+def _cell(results: Sequence[Centre], trial_s: float, studies: int, workers: int) -> str:
     (one,) = (
         c
-        for c in found
+        for c in results
         if (c.trial_s, c.studies, c.workers) == (trial_s, studies, workers)
         and c.round_trip_s == ROUND_TRIPS_S[0]
     )
@@ -323,13 +323,13 @@ def _cell(found: Sequence[Centre], trial_s: float, studies: int, workers: int) -
     return f"{pace}; {100 * one.at_work:.0f} %"
 
 
-def _draw(found: Sequence[Centre]) -> None:
+def _draw(results: Sequence[Centre]) -> None:
     with pictures.style():
         figure = pictures.canvas(7.2, 2.9)
         panels = figure.subplots(1, len(STUDIES), sharey=True)
         for axes, studies in zip(panels, STUDIES, strict=True):
             for trial_s, colour in zip(TRIALS_S, (VERMILLION, ORANGE, GREEN, BLUE), strict=True):
-                own = [c for c in found if c.studies == studies and c.trial_s == trial_s]
+                own = [c for c in results if c.studies == studies and c.trial_s == trial_s]
                 shares = [100 * c.at_work for c in own]
                 axes.plot(WORKERS, shares, color=colour, marker="o", label=f"{trial_s:g} s")
             axes.set_xscale("log")

@@ -110,14 +110,14 @@ class Oscillators:
         size = network.layouts[0].block if self.noise else len(parts[0])
         with torch.no_grad(), finer_steps(network, network.physics.n_steps * min(len(parts), 2)):
             for k, x in enumerate(parts):
-                found = []
+                batches = []
                 for n in range(0, len(x), size):
                     u, chip = (
                         torch.from_numpy(x[n : n + size]),
                         self._chip(network, k, f"{seed}, {n}"),
                     )
-                    found.append(network.outputs(u, x.shape[1], chip)[0])
-                yield torch.cat(found).numpy()
+                    batches.append(network.outputs(u, x.shape[1], chip)[0])
+                yield torch.cat(batches).numpy()
 
     def _chip(self, network: Any, part: int, name: str) -> Chip:
         if not self.noise:
@@ -154,11 +154,11 @@ def row(model: Reservoir) -> dict[str, Best]:
     x, y, z, truth = split.train.x, split.train.label, split.score.x, split.score.label
     parts = baselines.validation_parts(y, 0.3, 0)
     random = stream(0, "benchmark/digits")
-    found = {name: Best() for name in READOUTS}
+    by_readout = {name: Best() for name in READOUTS}
     for number in range(TRIALS):
         setting = model.draw(random)
         [states] = model.states(setting, 1000 + number, x)
-        for name, best in found.items():
+        for name, best in by_readout.items():
             own = _features(name, states)
             scores = [
                 [
@@ -170,13 +170,13 @@ def row(model: Reservoir) -> dict[str, Best]:
             means = np.mean(scores, axis=0)
             if means.max() > best.validation:
                 penalty = baselines.PENALTIES[int(means.argmax())]
-                found[name] = Best(float(means.max()), dict(setting), penalty)
-    for name, best in found.items():
+                by_readout[name] = Best(float(means.max()), dict(setting), penalty)
+    for name, best in by_readout.items():
         for seed in SEEDS:
             best.test.append(_tested(model, model, best, name, seed, x, y, z, truth))
         if isinstance(model, Oscillators) and not model.noise:
             best.noisy = in_noise(model, best, name, x, y, z, truth)
-    return found
+    return by_readout
 
 
 def in_noise(model: Oscillators, best: Best, name: str, *data: Array) -> list[float]:
@@ -200,8 +200,8 @@ def _tested(
 def _features(name: str, states: Array) -> Array:
     how = READOUTS[name]
     own = torch.from_numpy(states if how.averaged else states[:, -1:])
-    found: Array = how.compute(own).flatten(1).double().numpy()
-    return np.nan_to_num(found, posinf=0.0, neginf=0.0)
+    values: Array = how.compute(own).flatten(1).double().numpy()
+    return np.nan_to_num(values, posinf=0.0, neginf=0.0)
 
 
 # --- networks that are trained -------------------------------------------------------------
@@ -274,13 +274,13 @@ def trained(name: str, *, test: bool) -> dict[str, Any]:
     params = {**ablation.OURS, **TRAINED[name]}
     protocol = contract.Protocol.VALIDATION
     every = [ablation.solved(ablation.trained(params, seed, protocol)) for seed in TUNING]
-    found: dict[str, Any] = {"validation": every}
+    scores: dict[str, Any] = {"validation": every}
     if test:
         tested = [ablation.trained(params, seed, contract.Protocol.CONFIRM) for seed in SEEDS]
         noisy = [statistics.fmean(one.thermal.noisy) for one in tested if one.thermal]
-        found |= {"test": [ablation.solved(one) for one in tested], "noisy": noisy}
-        found["synapses"] = int(tested[0].info["n_synapses"])
-    return found
+        scores |= {"test": [ablation.solved(one) for one in tested], "noisy": noisy}
+        scores["synapses"] = int(tested[0].info["n_synapses"])
+    return scores
 
 
 def measure(say: Say) -> None:
@@ -289,14 +289,14 @@ def measure(say: Say) -> None:
         reservoir(name, say)
     keep("others", "GRU", gru())
     for name in TRAINED:
-        found = trained(name, test=name in TESTED)
-        keep("trained", name, found)
-        say(f"  {name}: {found}")
+        scores = trained(name, test=name in TESTED)
+        keep("trained", name, scores)
+        say(f"  {name}: {scores}")
 
 
 def reservoir(name: str, say: Say) -> None:
     """Measure one."""
-    found = row(MODELS[name])
-    keep("others", name, {read: asdict(best) for read, best in found.items()})
-    means = {read: round(100 * statistics.fmean(best.test), 1) for read, best in found.items()}
+    by_readout = row(MODELS[name])
+    keep("others", name, {read: asdict(best) for read, best in by_readout.items()})
+    means = {read: round(100 * statistics.fmean(best.test), 1) for read, best in by_readout.items()}
     say(f"  {name}: {means}")

@@ -41,7 +41,7 @@ def networks(path: Path, change: dict[str, Any]) -> list[tuple[float, float]]:
     objective: Any = objectives.load("spintronic")
     task = objective.tasks["ucr"](path=str(path.resolve()), normalise="standard")
     params = objective.Params(**FIXED, **{**SETTING, **change}, epochs=EPOCHS)
-    found = []
+    results = []
     for seed in SEEDS:
         outcome = objective.evaluate(
             params,
@@ -51,8 +51,8 @@ def networks(path: Path, change: dict[str, Any]) -> list[tuple[float, float]]:
             on_epoch=lambda _: None,
         )
         assert outcome.solved is not None
-        found.append((outcome.loss_curve[-1], outcome.solved.score))
-    return found
+        results.append((outcome.loss_curve[-1], outcome.solved.score))
+    return results
 
 
 def main(path: Path) -> None:

@@ -143,8 +143,8 @@ def fill(storage: Storage) -> dict[str, int]:
         for spec, _ in known:
             names = space.distributions(spec)
             texts = [distribution_to_json(one) for one in names.values()]
-            asked = {"study": spec.name, "names": list(names), "distributions": texts}
-            connection.execute(text(_PARAMS), asked)
+            columns = {"study": spec.name, "names": list(names), "distributions": texts}
+            connection.execute(text(_PARAMS), columns)
     done = {spec.name for spec, state in known if state == StudyState.DONE and spec.confirm}
     for _, result in ledger.results():
         if result is not None and result.name in done:
@@ -186,8 +186,8 @@ def _search(storage: Storage, spec: StudySpec, size: int, lineage: str, rng: ran
 
 def _members(connection: Any, spec: StudySpec, phase: Phase) -> None:
     sizes = {"members": spec.budget.members, "epochs": spec.budget.scores}
-    asked = {"name": spec.name, "phase": phase, "info": json.dumps({"n_scored": 449})}
-    connection.execute(text(_MEMBERS), {**asked, **sizes})
+    columns = {"name": spec.name, "phase": phase, "info": json.dumps({"n_scored": 449})}
+    connection.execute(text(_MEMBERS), {**columns, **sizes})
 
 
 def _confirm(storage: Storage, spec: StudySpec, ranking: Sequence[int], lineage: str) -> None:
@@ -220,8 +220,8 @@ def _state(connection: Any, spec: StudySpec, state: StudyState, age: int) -> Non
         scores = """SELECT number, score FROM hpo_ledger.slots l JOIN hpo_ledger.studies s
         ON s.id = study_id WHERE name = :name AND phase = 'search' AND l.state = 'complete'"""
         rows = connection.execute(text(scores), {"name": spec.name}).all()
-        told = {row.number: {"mean": row.score - 0.005, "std": 0.01} for row in rows}
-        expected = json.dumps(told)
+        means = {row.number: {"mean": row.score - 0.005, "std": 0.01} for row in rows}
+        expected = json.dumps(means)
     reason = "hpo stop, on lab" if state == StudyState.STOPPED else None
     values = {"name": spec.name, "state": state, "reason": reason, "expected": expected}
     connection.execute(text(_DONE), {**values, "age": timedelta(hours=17 * age)})

@@ -94,7 +94,7 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
         def train(
             params: Any, protocol: Protocol, purpose: Literal["member", "confirm"], count: int
         ) -> Networks:
-            found = []
+            networks = []
             for k in range(count):
                 one = derived_seed(seed, purpose, k)
                 outcome = spec.objective_impl.evaluate(
@@ -104,8 +104,8 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
                     member_seed=one,
                     on_epoch=lambda progress: None,
                 )
-                found.append(member_of(k, one, outcome, 0.0))
-            return _Networks(tuple(found))
+                networks.append(member_of(k, one, outcome, 0.0))
+            return _Networks(tuple(networks))
 
         history: list[Past] = []
         for k in range(spec.budget.trials):
@@ -117,11 +117,11 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
                 )
             )
         sampled = trial.estimate(spec, spec.protocol).n_series
-        told = expected(spec, history, sampled)
-        best = max(told, key=lambda k: told[k].mean)
+        expectations = expected(spec, history, sampled)
+        best = max(expectations, key=lambda k: expectations[k].mean)
         claims = {
-            "expected": told[best].mean,
-            "error": told[best].std,
+            "expected": expectations[best].mean,
+            "error": expectations[best].std,
             "luckiest": max(past.score or 0.0 for past in history),
         }
         fresh = train(history[best].suggestion.params, Protocol.CONFIRM, "confirm", FRESH)

@@ -33,24 +33,24 @@ LARGEST = 2.0
 """Errors beyond are not drawn: there is nothing left of the solution."""
 
 
-def write(found: Found) -> None:
+def write(results: Found) -> None:
     """Write the results into the page, and draw its figure."""
-    fill(PAGE, tables(found))
-    draw(found, PICTURE)
+    fill(PAGE, tables(results))
+    draw(results, PICTURE)
 
 
-def tables(found: Found) -> dict[str, str]:
+def tables(results: Found) -> dict[str, str]:
     """The tables by their marks."""
-    return {"errors": _lines(_errors(found)), "trainings": _lines(_trainings(found))}
+    return {"errors": _lines(_errors(results)), "trainings": _lines(_trainings(results))}
 
 
-def draw(found: Found, path: Path) -> None:
+def draw(results: Found, path: Path) -> None:
     """Error of the logits against evaluations of the drive, a panel per network."""
     with pictures.style():
         figure = pictures.canvas(7.2, 3.2)
         every = figure.subplots(1, len(NETWORKS), sharey=True)
         for axes, name in zip(every, NETWORKS, strict=True):
-            own = [error for error in found.errors if error.network == name]
+            own = [error for error in results.errors if error.network == name]
             _draw_one(axes, own, default_of(NETWORKS[name][0]))
             axes.set_title(name)
         every[0].set_ylabel("relative error of the logits")
@@ -86,13 +86,13 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(map(row, [head, rule, *body]))
 
 
-def _errors(found: Found) -> list[list[str]]:
+def _errors(results: Found) -> list[list[str]]:
     """A row per network and integrator, a column per number of evaluations."""
     cells = {
         (e.network, e.integrator, e.evaluations): (
             f"{100 * e.accuracy:.1f}, {100 * e.agreement:.1f}, {_share(e.logits)}"
         )
-        for e in found.errors
+        for e in results.errors
     }
     rows = [["", "integrator", *map(str, LISTED)]]
     for name in NETWORKS:
@@ -108,10 +108,10 @@ def _share(error: float | None) -> str:
     return f"{error:.2g}" if error < 10 else "> 10"
 
 
-def _trainings(found: Found) -> list[list[str]]:
+def _trainings(results: Found) -> list[list[str]]:
     """A row per scheme, columns for each network; bold: a gap of half a point at most."""
-    cells = {(t.integrator, t.steps, t.network): t for t in found.trainings}
-    schemes = dict.fromkeys((t.integrator, t.steps) for t in found.trainings)
+    cells = {(t.integrator, t.steps, t.network): t for t in results.trainings}
+    schemes = dict.fromkeys((t.integrator, t.steps) for t in results.trainings)
     rows = [["trained with", "epoch", *(f"{name}: own, solved, gap" for name in NETWORKS)]]
     for integrator, steps in schemes:
         own = [cells[integrator, steps, name] for name in NETWORKS]

@@ -147,13 +147,13 @@ class Found:
 def measure(say: Callable[[str], None], about: dict[str, Any]) -> Found:
     """Everything: accuracies on all cores, then times on one."""
     errors, checks, scores = measure_accuracies(say)
-    found = Found(about=about, errors=errors, checks=checks, trainings=[])
+    results = Found(about=about, errors=errors, checks=checks, trainings=[])
     for name in NETWORKS:
         say(f"  {name}: epochs")
         times = epochs(name)
         for scheme in SCHEMES:
             own, solved = zip(*(scores[name, scheme, seed] for seed in SEEDS), strict=True)
-            found.trainings.append(
+            results.trainings.append(
                 Training(
                     network=name,
                     integrator=scheme[0],
@@ -163,7 +163,7 @@ def measure(say: Callable[[str], None], about: dict[str, Any]) -> Found:
                     epoch=round(times[scheme] / times[SCHEMES[0]], 3),
                 )
             )
-    return found
+    return results
 
 
 Scores = dict[tuple[str, Scheme, int], tuple[float, float]]
@@ -209,7 +209,7 @@ def errors_of(name: str) -> tuple[list[Error], float]:
         return logits(reference, scheme, u.double())
 
     exact = of(EXACT)
-    found = []
+    rows = []
     for integrator, drives in DRIVES.items():
         for evaluations in EVALUATIONS:
             if evaluations % drives:
@@ -217,7 +217,7 @@ def errors_of(name: str) -> tuple[list[Error], float]:
             steps = evaluations // drives
             own = of((integrator, steps))
             error = relative(own, exact)
-            found.append(
+            rows.append(
                 Error(
                     network=name,
                     integrator=integrator,
@@ -227,7 +227,7 @@ def errors_of(name: str) -> tuple[list[Error], float]:
                     logits=float(f"{error:.3g}") if error < 1e6 else None,
                 )
             )
-    return found, float(f"{relative(of(CROSS_CHECK), exact):.2g}")
+    return rows, float(f"{relative(of(CROSS_CHECK), exact):.2g}")
 
 
 def trained_scores(name: str, scheme: Scheme, seed: int) -> tuple[float, float]:
@@ -308,8 +308,8 @@ def logits(network: Any, scheme: Scheme, u: Tensor) -> Tensor:
     network.physics = stepped(own, scheme)
     try:
         with torch.no_grad():
-            found: Tensor = network(u)[0]
-            return found
+            values: Tensor = network(u)[0]
+            return values
     finally:
         network.physics = own
 
@@ -334,13 +334,13 @@ def name_of(scheme: tuple[str, int]) -> str:
     return f"{integrator}, {steps} {'step' if steps == 1 else 'steps'}"
 
 
-def relative(found: Tensor, exact: Tensor) -> float:
+def relative(result: Tensor, exact: Tensor) -> float:
     """Norm of the error by that of the exact values; infinite where something is not finite."""
-    error = float((found - exact).norm() / exact.norm())
+    error = float((result - exact).norm() / exact.norm())
     return error if error < float("inf") else float("inf")
 
 
-def share(right: Tensor, found: Tensor) -> float:
+def share(right: Tensor, values: Tensor) -> float:
     """Share of the answers that are ``right``; one that is not finite is not."""
-    finite = found.isfinite().all(dim=1)
+    finite = values.isfinite().all(dim=1)
     return round(float((right & finite).double().mean()), 5)

@@ -34,10 +34,10 @@ def measure() -> Iterator[Crossing]:
             for density in DENSITIES:
                 network, split, _ = networks.drawn("spintronic", width, density)
                 u = torch.from_numpy(split.train.x[:batch])
-                found = {}
+                seconds = {}
                 for name, least in (("dense", 0.0), ("sparse", 2.0)):
                     with mock.patch.object(layout, "DENSE", least):
                         network.__dict__.pop("layouts", None)  # it is drawn once
                         own = parts.alone(network.kernel(0), network, u, repeats)
-                    found[name] = sum(own) / batch
-                yield Crossing(width=width, batch=batch, density=density, **found)
+                    seconds[name] = sum(own) / batch
+                yield Crossing(width=width, batch=batch, density=density, **seconds)

@@ -111,12 +111,12 @@ class Case:
 
     def error(self, runner: Runner) -> tuple[float, float]:
         """Of the logits, and of the accuracy in points: see ``Timing``."""
-        found = torch.from_numpy(np.array(runner.logits(self.split.score.x)))
+        values = torch.from_numpy(np.array(runner.logits(self.split.score.x)))
         label = torch.from_numpy(self.split.score.label)
         own, solved = (
-            integrators.share(logits.argmax(1) == label, logits) for logits in (found, self.exact)
+            integrators.share(logits.argmax(1) == label, logits) for logits in (values, self.exact)
         )
-        return integrators.relative(found, self.exact), 100 * (own - solved)
+        return integrators.relative(values, self.exact), 100 * (own - solved)
 
     def by_torch(self, logits: loops.Logits) -> TorchRunner:
         """What trains it by autograd."""
@@ -272,8 +272,8 @@ def _diffrax(case: Case, limit: float) -> Entry:
         return case.by_jax(jax_solvers.solved(case.kind, case.physics, "Heun", n))
 
     def alike(n: int, u: Array) -> Array:  # JAX compiles for every n
-        found: Array = integrators.logits(case.network, ("heun", n), torch.from_numpy(u)).numpy()
-        return found
+        values: Array = integrators.logits(case.network, ("heun", n), torch.from_numpy(u)).numpy()
+        return values
 
     return least(case, limit, "heun", build, alike)
 
@@ -305,9 +305,9 @@ def least(
     few = next((n for n in range(1, MOST_STEPS) if error(n) <= 1.2 * limit), MOST_STEPS)
     for n in range(few, MOST_STEPS):
         runner = build(n)
-        found, gap = case.error(runner)
-        if found <= limit:
-            return Entry(runner=runner, scheme=name_of((method, n)), error=found, gap=gap)
+        distance, gap = case.error(runner)
+        if distance <= limit:
+            return Entry(runner=runner, scheme=name_of((method, n)), error=distance, gap=gap)
     raise RuntimeError(f"{method}: {MOST_STEPS} steps per point leave an error above {limit:.1g}")
 
 
@@ -327,9 +327,9 @@ def _check(runners: Mapping[str, Runner], split: Split, tolerance: float = 1e-3)
         RuntimeError: they are not.
     """
     batch = split.train.x[:BATCH]
-    found = {name: runner.logits(batch) for name, runner in runners.items()}
-    first = next(iter(found.values()))
-    largest = {name: float(abs(logits - first).max()) for name, logits in found.items()}
+    outputs = {name: runner.logits(batch) for name, runner in runners.items()}
+    first = next(iter(outputs.values()))
+    largest = {name: float(abs(logits - first).max()) for name, logits in outputs.items()}
     if not max(largest.values()) <= tolerance * float(abs(first).max()):
         raise RuntimeError(f"the implementations disagree: {largest}")
 

@@ -249,8 +249,8 @@ def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, floa
         memory_mb.append((f"{REQUESTS} more", _peak_mb(process)))
         ages = []
         for _ in range(20):
-            told = re.search(r"^hpo_age_seconds (.*)$", _get(port, "/metrics")[1], re.MULTILINE)
-            ages += [float(told[1])] if told else []
+            age = re.search(r"^hpo_age_seconds (.*)$", _get(port, "/metrics")[1], re.MULTILINE)
+            ages += [float(age[1])] if age else []
             time.sleep(1.0)
         pages.append(Cost(what="age of what it shows", wall_s=_of(ages), n=len(ages)))
         again("/metrics", "/metrics", 20, PAUSE_S)

@@ -124,11 +124,11 @@ def _without_synapses(own: Kernel) -> Kernel:
     layout, structure = own.layout, own.layout.structure
     if layout.dense:  # with one source in all: a product must have a term
         entry = int(structure.spans[1])
-        found = structure._replace(spans=np.array([0, entry, 0, 1, 0, 0, 1, 0]))
+        bare = structure._replace(spans=np.array([0, entry, 0, 1, 0, 0, 1, 0]))
     else:
         none, ends = np.empty(0, np.int32), np.zeros(layout.n_neurons + 1, np.int32)
-        found = structure._replace(sources=none, targets=none, starts=ends, starts_back=ends)
-    return replace(own, layout=replace(layout, structure=found))
+        bare = structure._replace(sources=none, targets=none, starts=ends, starts_back=ends)
+    return replace(own, layout=replace(layout, structure=bare))
 
 
 def _epoch(runner: OurRunner) -> tuple[float, dict[str, float]]:
@@ -150,9 +150,9 @@ def _watched() -> Iterator[dict[str, float]]:
     def timed(part: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arguments: Any) -> Any:
             began = time.thread_time()
-            found = method(*arguments)
+            result = method(*arguments)
             inside[part] += time.thread_time() - began
-            return found
+            return result
 
         return run
 

@@ -161,10 +161,10 @@ class EchoState:
 
         def of(part: Examples) -> Array:
             drive = part.x[0].astype(np.float64) * w_in + bias
-            x, found = np.zeros(UNITS), np.empty_like(drive)
+            x, units = np.zeros(UNITS), np.empty_like(drive)
             for t, own in enumerate(drive):
-                x = found[t] = (1.0 - leak) * x + leak * np.tanh(w @ x + own)
-            last: Array = found[len(found) - part.label.shape[1] :]
+                x = units[t] = (1.0 - leak) * x + leak * np.tanh(w @ x + own)
+            last: Array = units[len(units) - part.label.shape[1] :]
             return last
 
         return States.of(split, of)
@@ -240,8 +240,8 @@ def states(
             chip = draw_chip(Variability(), noise, normals=normals, jumps_per_point=1, **own)
         with torch.no_grad():
             read = network.outputs(torch.from_numpy(part.x), part.label.shape[1], chip)
-        found: Array = read[0].flatten(0, 1).double().numpy()
-        return found, part.label.reshape(-1, part.label.shape[-1]).astype(np.float64)
+        values: Array = read[0].flatten(0, 1).double().numpy()
+        return values, part.label.reshape(-1, part.label.shape[-1]).astype(np.float64)
 
     train, d_train = of(split.train, True)
     with finer_steps(network, 2 * network.physics.n_steps):
@@ -267,8 +267,8 @@ def features(read: Array, powers: int, noise_db: float | None, seed: int, name: 
     values = torch.from_numpy(read)
     if noise_db is not None:
         values = readout_noise(values, noise_db=noise_db, seed=seed, name=name)
-    found: Array = Features(powers=powers).compute(values).numpy()
-    return found
+    computed: Array = Features(powers=powers).compute(values).numpy()
+    return computed
 
 
 def errors(own: States, column: tuple[int, float | None], seed: int) -> Iterator[float]:
@@ -339,26 +339,26 @@ def tested(
     """The best of some settings by seeds that are searched, tested by fresh ones."""
     load = partial(series.load, TASKS[task])
     split = load(protocol=contract.Protocol.VALIDATION)
-    found = {named(column): Best() for column in COLUMNS}
+    bests = {named(column): Best() for column in COLUMNS}
     for setting in settings:
         every = [own(setting, seed, split, search=True) for seed in searched]
         for column in COLUMNS:
             scores = [list(errors(o, column, s)) for o, s in zip(every, searched, strict=True)]
             means = [statistics.fmean(own) for own in zip(*scores, strict=True)]
-            best, error = found[named(column)], min(means)
+            best, error = bests[named(column)], min(means)
             if error < best.validation:
                 ridge = RIDGES[means.index(error)]
-                found[named(column)] = Best(error, dict(setting), ridge)
-        say(f"    {task}: " + ", ".join(f"{best.validation:.3f}" for best in found.values()))
+                bests[named(column)] = Best(error, dict(setting), ridge)
+        say(f"    {task}: " + ", ".join(f"{best.validation:.3f}" for best in bests.values()))
     split = load(protocol=contract.Protocol.CONFIRM)
-    for setting in {json.dumps(best.setting): best.setting for best in found.values()}.values():
+    for setting in {json.dumps(best.setting): best.setting for best in bests.values()}.values():
         for seed in fresh:
             read = own(setting, seed, split)
             for column in COLUMNS:
-                if (best := found[named(column)]).setting == setting:
+                if (best := bests[named(column)]).setting == setting:
                     by_ridge = list(errors(read, column, seed))
                     best.test.append(by_ridge[RIDGES.index(best.ridge)])
-    return found
+    return bests
 
 
 def trained_row(start: Best, task: str, say: Callable[[str], None]) -> Row:
@@ -370,16 +370,16 @@ def trained_row(start: Best, task: str, say: Callable[[str], None]) -> Row:
     kept: dict[tuple[str, int], States] = {}
 
     def own(setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False) -> States:
-        if (found := kept.get((json.dumps(setting), seed))) is not None:
-            return found
+        if (pair := kept.get((json.dumps(setting), seed))) is not None:
+            return pair
         params = model.params(setting, ridge=max(start.ridge, 1e-7), **TRAINING)
         protocol = contract.Protocol.PAPER if seed in FRESH else contract.Protocol.VALIDATION
         member = _objective().member(params, task=TASKS[task], protocol=protocol, member_seed=seed)
         outcome = member.train(lambda progress: None)
         losses = outcome.loss_curve
         say(f"    lr0 {setting['lr0']:.2g}, seed {seed}: loss {losses[0]:.4f} ... {losses[-1]:.4f}")
-        found = kept[json.dumps(setting), seed] = states(member.network, split)
-        return found
+        pair = kept[json.dumps(setting), seed] = states(member.network, split)
+        return pair
 
     split = series.load(TASKS[task], protocol=contract.Protocol.VALIDATION)
     settings: list[Setting] = [{**start.setting, "lr0": rate} for rate in RATES]
@@ -399,10 +399,10 @@ def memory_capacity(own: States, ridge: float) -> float:
     independent from point to point; the targets are u(t - k), (points, delays).
     """
     weights, bias = fit(own.train, own.d_train, ridge)
-    found, wanted = own.score @ weights.T + bias, own.d_score
+    output, target = own.score @ weights.T + bias, own.d_score
     with np.errstate(invalid="ignore"):
-        covariance = ((found - found.mean(0)) * (wanted - wanted.mean(0))).mean(0)
-        squared = (covariance / (found.std(0) * wanted.std(0))) ** 2
+        covariance = ((output - output.mean(0)) * (target - target.mean(0))).mean(0)
+        squared = (covariance / (output.std(0) * target.std(0))) ** 2
     return float(np.nan_to_num(squared).sum())
 
 
@@ -441,16 +441,16 @@ def memory(say: Callable[[str], None]) -> list[dict[str, Any]]:
         grid += [(random, "weight_gain", {**own, "weight_gain": value}) for value in GAINS]
     kept = read()["narma10"]
     grid += [(name, "", kept[name]["1, none"]["setting"]) for name in MODELS if name in kept]
-    found = []
+    rows = []
     for name, varied, setting in grid:
         for noise_db in (None, -40.0):
             seeds = MEMORY_SEEDS if MODELS[name].seeded else MEMORY_SEEDS[:1]
             values = [capacity(MODELS[name], setting, seed, noise_db) for seed in seeds]
-            told: dict[str, Any] = {"model": name, "varied": varied, "noise_db": noise_db}
-            told |= {"setting": dict(setting), "capacity": values}
-            found.append(told)
+            facts: dict[str, Any] = {"model": name, "varied": varied, "noise_db": noise_db}
+            facts |= {"setting": dict(setting), "capacity": values}
+            rows.append(facts)
         say(f"    {name}: {varied} {setting.get(varied)}: {values}")
-    return found
+    return rows
 
 
 # --- all of it -----------------------------------------------------------------------------

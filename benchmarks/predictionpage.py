@@ -61,11 +61,11 @@ def tables() -> dict[str, str]:
     return {task: table(prediction.read(), task) for task in prediction.TASKS}
 
 
-def table(found: Mapping[str, Any], task: str) -> str:
+def table(results: Mapping[str, Any], task: str) -> str:
     """A row for each model, a column for each noise, without and with squares."""
     columns = [prediction.named(column) for column in prediction.COLUMNS]
-    rows = {**found[task]}
-    if (trained := found.get(f"{task}-trained")) is not None:
+    rows = {**results[task]}
+    if (trained := results.get(f"{task}-trained")) is not None:
         rows["trained"] = trained
     head = ["y read:", *(c.partition(", ")[2].replace("none", "no noise") for c in columns[:3])]
     head += [f"y, y² read: {name}" for name in head[1:]]
@@ -82,13 +82,13 @@ def _cell(scores: list[float]) -> str:
     return text if len(scores) == 1 else f"{text} ± {statistics.stdev(scores):.{digits}f}"
 
 
-def draw(found: list[dict[str, Any]]) -> None:
+def draw(results: list[dict[str, Any]]) -> None:
     """Capacity against rotation, noise-free and at -40 dB, beside a random coupling and an ESN."""
     with pictures.style():
         figure = pictures.canvas(7.2, 3.2)
         panels = figure.subplots(1, 2, sharey=True)
         for axes, noise_db in zip(panels, (None, -40.0), strict=True):
-            here = [own for own in found if own["noise_db"] == noise_db]
+            here = [own for own in results if own["noise_db"] == noise_db]
             for tau, colour in COLOURS.items():
                 own = [o for o in here if o["varied"] and o["setting"]["tau_ns"] == tau]
                 turning = [o for o in own if o["varied"] == "rotation"]

@@ -155,25 +155,25 @@ CPU seconds say what a quiet core takes, but for the database's share.
 """
 
 
-def overviews(found: Overviews) -> str:
+def overviews(results: Overviews) -> str:
     """The body of the section."""
     about = _OVERVIEWS.format(
-        studies=found.studies,
-        trials=found.trials,
+        studies=results.studies,
+        trials=results.trials,
         large=LARGE_TRIALS,
         n=WORKERS,
-        open=found.open,
-        connections=found.connections,
+        open=results.open,
+        connections=results.connections,
         beat_s=BEAT_S,
-        pace=found.settled_per_s,
+        pace=results.settled_per_s,
     )
-    lines = [about, *_costs("command", found.commands), ""]
-    lines += [*_costs("page of `hpo dashboard`", found.pages), ""]
+    lines = [about, *_costs("command", results.commands), ""]
+    lines += [*_costs("page of `hpo dashboard`", results.pages), ""]
     lines += ["Peak memory of the dashboard's process after", ""]
     lines += [row(["", "peak"]), row(["---", "---:"])]
-    lines += [row([what, f"{peak_mb:.0f} MB"]) for what, peak_mb in found.memory_mb]
+    lines += [row([what, f"{peak_mb:.0f} MB"]) for what, peak_mb in results.memory_mb]
     lines += ["", "Other programs, on Optuna's own tables of the same database:", ""]
-    return "\n".join([*lines, *_costs("peer", found.peers), "", found.released])
+    return "\n".join([*lines, *_costs("peer", results.peers), "", results.released])
 
 
 def _costs(title: str, costs: Sequence[Cost]) -> list[str]:
@@ -188,16 +188,16 @@ def _costs(title: str, costs: Sequence[Cost]) -> list[str]:
     return lines
 
 
-def networks(found: Found, narrow: Found | None = None) -> str:
+def networks(results: Found, narrow: Found | None = None) -> str:
     """Return the body of the section; ``narrow``: results with vectors of 256 bits."""
     about = {"members": MEMBERS, "turn_s": TURN_S, "epochs": TRAINED_FOR, "fine": FINE_STEPS}
     about["widest"] = WIDEST_SOLVED
-    price = _PRICE.format(ratios=_price(found.timings))
+    price = _PRICE.format(ratios=_price(results.timings))
     apart = narrow or Found()
-    targets = {"": found} if narrow is None else {"AVX-512": found, "AVX2": narrow}
+    targets = {"": results} if narrow is None else {"AVX-512": results, "AVX2": narrow}
     head = _summary(targets) + _NETWORKS.format(**about) + price
-    lines = [head, *_networks(found.timings, apart.timings)]
-    lines += [f"- {note}" for note in found.notes]
+    lines = [head, *_networks(results.timings, apart.timings)]
+    lines += [f"- {note}" for note in results.notes]
     return "\n".join([*lines, *_parts(targets), *_layouts(targets)])
 
 
@@ -259,34 +259,34 @@ def page(old: str, new: Mapping[str, str]) -> str:
     """The page with the sections ``new``, by name, and what ``old`` has of the others."""
     sections = [_HEAD]
     for name, title in TITLES.items():
-        found = re.search(rf"\n## {title}\n.*?(?=\n## |\Z)", old, re.DOTALL)
-        sections.append(new.get(name, found[0].rstrip() + "\n" if found else ""))
+        match = re.search(rf"\n## {title}\n.*?(?=\n## |\Z)", old, re.DOTALL)
+        sections.append(new.get(name, match[0].rstrip() + "\n" if match else ""))
     return "".join(sections)
 
 
 def _versions() -> str:
-    found = [f"Python {platform.python_version()}"]
+    names = [f"Python {platform.python_version()}"]
     for package in _PACKAGES:
         try:
-            found.append(f"{package} {version(package)}")
+            names.append(f"{package} {version(package)}")
         except PackageNotFoundError:
-            found.append(f"{package} not installed")
-    return ", ".join(found)
+            names.append(f"{package} not installed")
+    return ", ".join(names)
 
 
 def _networks(timings: Sequence[Timing], narrow: Sequence[Timing]) -> list[str]:
     lines: list[str] = []
     also = {(t.kind, t.width, t.what): t for t in narrow}
     for (kind, width), group in groupby(timings, key=lambda t: (t.kind, t.width)):
-        found = list(group)
+        alike = list(group)
         of_both = (kind, width, "ours") in also
         titles = ["", "integrator, per point", "error", "gap", "ms", "ratio"]
         titles += ["AVX2: ms", "ratio"] if of_both else []
         lines += ["", f"### {kind}, width {width}", "", row(titles)]
         lines.append(row(["---", "---", *["---:"] * (len(titles) - 2)]))
-        for t in found:
+        for t in alike:
             cells = [t.what, t.scheme, _or_dash(t.error, ".3f"), _or_dash(t.gap, "+.1f")]
-            cells += _times(t, found[0])
+            cells += _times(t, alike[0])
             own = also.get((kind, width, t.what))
             if of_both:
                 cells += _times(own, also[kind, width, "ours"]) if own else ["–", "–"]
@@ -328,10 +328,10 @@ def _or_dash(value: float | None, form: str) -> str:
 
 
 def _parts(targets: Mapping[str, Found]) -> list[str]:
-    found = [(name, part) for name, of in targets.items() for part in of.parts]
-    if not found:
+    pairs = [(name, part) for name, of in targets.items() for part in of.parts]
+    if not pairs:
         return []
-    peaks = {name: part.peak for name, part in found}
+    peaks = {name: part.peak for name, part in pairs}
     text = ", ".join(
         f"{peak / 1e9:.0f} billion a second {name and f'by {name}'}".strip()
         for name, peak in peaks.items()
@@ -340,7 +340,7 @@ def _parts(targets: Mapping[str, Found]) -> list[str]:
     titles = ["", "ours", "synapses", "neurons", "caches", *inside, "Python", "bound"]
     lines = [_PARTS.format(width=WIDTH, epochs=EPOCHS_APART, peaks=text)]
     lines += [row([*titles, "bound / ours"]), row(["---", *["---:"] * len(titles)])]
-    for name, part in found:
+    for name, part in pairs:
         what = f"{part.kind}, density {part.density}{name and f', {name}'}"
         cells = [what, f"{1e3 * part.whole:.1f}"]
         for there, back in (part.synapses, part.neurons):
@@ -352,17 +352,17 @@ def _parts(targets: Mapping[str, Found]) -> list[str]:
 
 
 def _layouts(targets: Mapping[str, Found]) -> list[str]:
-    found = {
+    crossings = {
         (c.width, c.density, name, c.batch): c for name, of in targets.items() for c in of.crossings
     }
-    if not found:
+    if not crossings:
         return []
     columns = [(name, batch) for name in targets for batch in BATCHES]
     titles = [f"{name and f'{name}, '}batch {batch}" for name, batch in columns]
     lines = [_LAYOUTS.format(dense=DENSE), row(["width", "density", *titles])]
     lines.append(row(["---:"] * (2 + len(columns))))
-    for width, density in dict.fromkeys(key[:2] for key in found):
-        own = [found.get((width, density, *column)) for column in columns]
+    for width, density in dict.fromkeys(key[:2] for key in crossings):
+        own = [crossings.get((width, density, *column)) for column in columns]
         lines.append(row([str(width), str(density), *map(_both, own)]))
     return lines
 

@@ -52,8 +52,8 @@ class TorchRunner:
         u, label = self._batches[self._n % len(self._batches)]
         self._n += 1
         self._optimizer.zero_grad()
-        found = self._logits(u, self._own, self._masks)
-        several = found.reshape(-1, found.shape[-1])  # members side by side, if there are any
+        values = self._logits(u, self._own, self._masks)
+        several = values.reshape(-1, values.shape[-1])  # members side by side, if there are any
         loss = functional.cross_entropy(several, label.repeat(len(several) // len(label)))
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_value_(self._own.values(), 1.0)
@@ -95,5 +95,5 @@ class OurRunner:
         """See ``Runner``."""
         self.reset()
         with torch.no_grad():
-            found: Array = self._network(torch.from_numpy(u))[0].numpy()
-            return found
+            values: Array = self._network(torch.from_numpy(u))[0].numpy()
+            return values

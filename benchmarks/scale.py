@@ -116,8 +116,8 @@ def begin(trials: int) -> Begin:
         service._fill(storage, spec, trials)
         with _network(storage) as url:
             cold_s = _cold_s(storage, url, spec.name)
-            found, _, _ = _run(storage, url, [spec], 1)
-        warm_ms = 1e3 * statistics.median(found[0].begins_s[1:])
+            reports, _, _ = _run(storage, url, [spec], 1)
+        warm_ms = 1e3 * statistics.median(reports[0].begins_s[1:])
         return Begin(trials=trials, cold_s=cold_s, warm_ms=warm_ms)
 
 
@@ -182,16 +182,16 @@ def _run(
 ) -> tuple[list[_Told], int, float]:
     """What workers tell of these studies, connections, and seconds of CPU of PostgreSQL."""
     study = specs[0].name if len(specs) == 1 else None
-    start, told = _FORK.Barrier(workers + 1), _FORK.SimpleQueue()
+    start, queue = _FORK.Barrier(workers + 1), _FORK.SimpleQueue()
     storage.engine.dispose()  # no connection is shared with the workers
     processes = [
-        _FORK.Process(target=_work, args=(url, study, start, told)) for _ in range(workers)
+        _FORK.Process(target=_work, args=(url, study, start, queue)) for _ in range(workers)
     ]
     for process in processes:
         process.start()
     start.wait()
     served_s = service._server_cpu_s()
-    connections, found = 0, []
+    connections, reports = 0, []
     with storage.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         while not _over(connection, specs):
@@ -200,13 +200,13 @@ def _run(
         served_s = service._server_cpu_s() - served_s
         for process in processes:
             process.terminate()  # standing workers serve for ever
-        found = [told.get() for _ in processes]
+        reports = [queue.get() for _ in processes]
     for process in processes:
         process.join()
-    return found, connections, served_s
+    return reports, connections, served_s
 
 
-def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
+def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
     """One worker, from its first claim on."""
     with open_storage(url, worker=True) as storage:
         worker = Worker(storage, WorkerOptions(study=study, confirm=False))
@@ -220,13 +220,13 @@ def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
 
         def timed(name: str, *args: Any, **kwargs: Any) -> Any:
             began_s = time.monotonic()
-            found = claim(name, *args, **kwargs)
+            claimed = claim(name, *args, **kwargs)
             next(statements)
-            if isinstance(found, Claim):
+            if isinstance(claimed, Claim):
                 now_s = time.monotonic()
                 claims.append((name, now_s, now_s - began_s))
                 idles_s.extend(now_s - at_s for at_s in settled_s[-1:])
-            return found
+            return claimed
 
         def settled(*args: Any, **kwargs: Any) -> None:
             settle(*args, **kwargs)
@@ -244,7 +244,7 @@ def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
         start.wait()
         began_s, before = time.process_time(), next(statements)
         worker.run()
-        told.put(
+        queue.put(
             _Told(
                 claims=claims,
                 idles_s=idles_s,
@@ -270,13 +270,13 @@ def _load(
     specs: Sequence[StudySpec],
     workers: int,
     sampler: str,
-    found: Sequence[_Told],
+    reports: Sequence[_Told],
     connections: int,
     served_s: float,
 ) -> Load:
-    claims = sorted((at_s, took_s, name) for told in found for name, at_s, took_s in told.claims)
+    claims = sorted((at_s, took_s, name) for one in reports for name, at_s, took_s in one.claims)
     times_ms = sorted(1e3 * took_s for _, took_s, _ in claims)
-    idles_ms = sorted(1e3 * idle_s for told in found for idle_s in told.idles_s)
+    idles_ms = sorted(1e3 * idle_s for report in reports for idle_s in report.idles_s)
     n = len(claims)
     return Load(
         workers=workers,
@@ -289,8 +289,8 @@ def _load(
         idle_p99_ms=idles_ms[int(0.99 * len(idles_ms))],
         connections=connections,
         server_ms=1e3 * served_s / n,
-        worker_ms=1e3 * sum(told.cpu_s for told in found) / n,
-        statements=sum(told.statements for told in found) / n,
+        worker_ms=1e3 * sum(report.cpu_s for report in reports) / n,
+        statements=sum(report.statements for report in reports) / n,
         shares=_shares([name for _, _, name in claims], [spec.name for spec in specs]),
     )
 

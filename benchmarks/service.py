@@ -154,9 +154,9 @@ def _ours(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
 
     def timed(*arguments: Any, **named: Any) -> Suggestion:
         began_s = time.process_time()
-        found = suggestion(*arguments, **named)
+        suggested = suggestion(*arguments, **named)
         spent_s.append(time.process_time() - began_s)
-        return found
+        return suggested
 
     suggestion = suggest.suggest
     setattr(suggest, "suggest", timed)  # noqa: B010 - a wrapper has no such signature

@@ -44,20 +44,20 @@ def rows() -> Iterator[dict[str, Any]]:
     units = baselines.units(objective.Params(**best))
 
     def score(params: dict[str, Any], task: Any, protocol: Protocol, seed: int) -> float:
-        found = objective.evaluate(
+        outcome = objective.evaluate(
             objective.Params(**params),
             task=task,
             protocol=protocol,
             member_seed=seed,
             on_epoch=lambda _: None,
         )
-        ideal = float(found.info.get("ideal_accuracy", found.score))
-        return found.solved.score if protocol is Protocol.CONFIRM and found.solved else ideal
+        ideal = float(outcome.info.get("ideal_accuracy", outcome.score))
+        return outcome.solved.score if protocol is Protocol.CONFIRM and outcome.solved else ideal
 
     for seed, speakers in itertools.product(SEEDS, SPEAKERS):
         task = spec.task_params.model_copy(update={"test_speakers": speakers})
-        found = score(best, task, Protocol.CONFIRM, seed)
-        yield {"what": "network", "test": speakers, "seed": seed, "score": found}
+        outcome = score(best, task, Protocol.CONFIRM, seed)
+        yield {"what": "network", "test": speakers, "seed": seed, "score": outcome}
     for seed, (name, changes) in itertools.product(SEEDS, REGULARISED.items()):
         spread = {k: v for k, v in changes.items() if k in Variability.model_fields}
         own = {**best, "score_every": best["epochs"], "label_smoothing": 0.0, **changes}
@@ -66,8 +66,8 @@ def rows() -> Iterator[dict[str, Any]]:
             own["label_smoothing"] = best["label_smoothing"]
         if spread:
             own["variability"] = {**SEEN, **spread}
-        found = score(own, spec.task_params, Protocol.VALIDATION, seed)
-        yield {"what": name, "test": "validation", "seed": seed, "score": found}
+        outcome = score(own, spec.task_params, Protocol.VALIDATION, seed)
+        yield {"what": name, "test": "validation", "seed": seed, "score": outcome}
     for held_out, n in itertools.product(((), *SPEAKERS), (units, baselines.MOST_UNITS)):
         task = spec.task_params.model_copy(update={"test_speakers": held_out})
         for one in baselines.classification(task, 0, n, readout="last+mean"):
@@ -85,6 +85,6 @@ def run(say: Callable[[str], None]) -> None:
             say(f"  {row['what']}, {row['test']}, seed {row['seed']}: {100 * row['score']:.1f} %")
             scores.setdefault(f"{row['what']}, {row['test']}", []).append(row["score"])
     begun.replace(RESULTS)
-    for name, found in scores.items():
-        spread = statistics.stdev(found) if len(found) > 1 else 0.0
-        say(f"{name}: {100 * statistics.fmean(found):.1f} ± {100 * spread:.1f} % ({len(found)})")
+    for name, values in scores.items():
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        say(f"{name}: {100 * statistics.fmean(values):.1f} ± {100 * spread:.1f} % ({len(values)})")

@@ -45,21 +45,21 @@ class Found:
 
 def measure(say: Callable[[str], None], widths: Iterable[int] = networks.WIDTHS) -> Found:
     """Everything, in this process."""
-    found = Found()
+    results = Found()
 
     def note(text: str) -> None:
         say(text)
         if "does not run" in text:
-            found.notes.append(text.strip())
+            results.notes.append(text.strip())
 
     say("  where our time goes; layouts")
-    found.parts = list(parts.measure())
-    found.crossings = list(layouts.measure())
+    results.parts = list(parts.measure())
+    results.crossings = list(layouts.measure())
     try:
-        found.timings.extend(networks.measure(note, widths))
+        results.timings.extend(networks.measure(note, widths))
     except KeyboardInterrupt:
-        found.notes.append("Stopped before its end: rows are missing.")
-    return found
+        results.notes.append("Stopped before its end: rows are missing.")
+    return results
 
 
 def narrow() -> Found | None:
@@ -71,16 +71,16 @@ def narrow() -> Found | None:
         env = {**os.environ, **AVX2, "XLA_FLAGS": flags, "NUMBA_CACHE_DIR": cache}
         command = [sys.executable, "-m", "benchmarks.targets"]
         done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
+    results: dict[str, Any] = json.loads(done.stdout)
     kinds = {"timings": Timing, "parts": Parts, "crossings": Crossing}
-    rows = {name: [of(**row) for row in found[name]] for name, of in kinds.items()}
-    return Found(**rows, notes=found["notes"])
+    rows = {name: [of(**row) for row in results[name]] for name, of in kinds.items()}
+    return Found(**rows, notes=results["notes"])
 
 
 def main() -> None:
     """Measure the narrow networks, and print the results."""
-    found = measure(lambda text: print(text, file=sys.stderr, flush=True), NARROW_WIDTHS)
-    print(json.dumps(asdict(found)))
+    results = measure(lambda text: print(text, file=sys.stderr, flush=True), NARROW_WIDTHS)
+    print(json.dumps(asdict(results)))
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ def solved(kind: str, physics: Physics, method: str, n: int) -> Logits:
         options = {"grid_constructor": lambda *_: grid, "perturb": True}  # no stage past a jump
         end = odeint(slope, start, grid[[0, -1]], method=method, options=options)[-1]
         y = end[1] if kind == "spintronic" else torch.tanh(end)
-        found: Tensor = y[-1] @ p["w_out"].mT + p["bias_out"]
-        return found
+        values: Tensor = y[-1] @ p["w_out"].mT + p["bias_out"]
+        return values
 
     return logits
 

@@ -267,9 +267,9 @@ def qualities() -> Iterator[Quality]:
 
 
 def _quality(function: str, sampler: str, window: int) -> Iterator[Quality]:
-    found = [search(function, sampler, window, seed) for seed in range(REPEATS)]
+    searches = [search(function, sampler, window, seed) for seed in range(REPEATS)]
     for trials in LENGTHS:
-        best = [values[trials] for values in found]
+        best = [values[trials] for values in searches]
         low, median, high = statistics.quantiles(best, n=4, method="inclusive")
         yield Quality(
             function=function,
@@ -305,14 +305,14 @@ def _spec(sampler: str, window: int, seed: int) -> StudySpec:
 
 def _unit(spec: StudySpec, params: Mapping[str, Any]) -> list[float]:
     """Where the parameters lie in their ranges, from 0 to 1."""
-    found = []
+    unit = []
     for name, dimension in spec.space.items():
         low, high = dimension.low, dimension.high
         assert low is not None
         assert high is not None
         scale = math.log if dimension.log else float
-        found.append((scale(params[name]) - scale(low)) / (scale(high) - scale(low)))
-    return found
+        unit.append((scale(params[name]) - scale(low)) / (scale(high) - scale(low)))
+    return unit
 
 
 def _bowl(u: Sequence[float]) -> float:

@@ -63,7 +63,7 @@ class Window:
     qualities: list[Quality] = field(default_factory=list)
 
 
-def body(found: Window) -> str:
+def body(results: Window) -> str:
     """The body of the section."""
     every = json.loads(window.DURATIONS.read_text(encoding="utf-8"))["trials"][1:]
     seconds = window.durations()
@@ -77,19 +77,19 @@ def body(found: Window) -> str:
     variants = _VARIANTS.format(budget=BUDGETS[0])
     checks = _CHECKS.format(trials=window._REAL_TRIALS, mean=window._REAL_MEAN_S)
     qualities = _QUALITIES.format(noise=window.NOISE, repeats=window.REPEATS)
-    lines = [about, *_costs(found.costs), _WHOLE.format(draws=window.DRAWS)]
-    lines += [*_wholes(found.costs), variants, *_variants(found.variants)]
-    lines += [checks, *_checks(found.checks), qualities, *_qualities(found.qualities)]
+    lines = [about, *_costs(results.costs), _WHOLE.format(draws=window.DRAWS)]
+    lines += [*_wholes(results.costs), variants, *_variants(results.variants)]
+    lines += [checks, *_checks(results.checks), qualities, *_qualities(results.qualities)]
     return "\n".join(lines)
 
 
-def draw(found: Window, path: Path) -> None:
+def draw(results: Window, path: Path) -> None:
     """Idle share and quality against the window, as one picture."""
     with pictures.style():
         figure = pictures.canvas(7.2, 2.9)
         left, *others = figure.subplots(1, 1 + len(window.FUNCTIONS))
         for workers, colour in DRAWN.items():
-            own = [cost for cost in found.costs if cost.workers == workers]
+            own = [cost for cost in results.costs if cost.workers == workers]
             shares = [100 * cost.steady for cost in own]
             windows = [cost.window for cost in own]
             left.plot(windows, shares, color=colour, marker="o", markersize=3)
@@ -98,7 +98,7 @@ def draw(found: Window, path: Path) -> None:
         left.set_ylabel("time spent waiting (%)")
         left.set_title("N workers")
         for axes, function in zip(others, window.FUNCTIONS, strict=True):
-            _draw_quality(axes, [q for q in found.qualities if q.function == function])
+            _draw_quality(axes, [q for q in results.qualities if q.function == function])
             axes.set_title(function)
         others[0].set_ylabel("best trial's true value")
         others[-1].legend(title="trials", loc="lower left", frameon=True, edgecolor="none")
@@ -164,11 +164,11 @@ def _checks(checks: Iterable[Check]) -> list[str]:
 def _qualities(qualities: Sequence[Quality]) -> list[str]:
     columns = [(function, trials) for function in window.FUNCTIONS for trials in LENGTHS]
     lines = _head(["W", *(f"{function}, {trials} trials" for function, trials in columns)])
-    found = {(q.sampler, q.window, q.function, q.trials): q.quartiles for q in qualities}
+    quartiles = {(q.sampler, q.window, q.function, q.trials): q.quartiles for q in qualities}
     for sampler, size in [*(("tpe", size) for size in window.WINDOWS), ("random", 1)]:
         cells = []
         for column in columns:
-            low, median, high = found[sampler, size, *column]
+            low, median, high = quartiles[sampler, size, *column]
             cells.append(f"{median:.3f} ({low:.3f} – {high:.3f})")
         lines.append(row([f"{size}" if sampler == "tpe" else sampler, *cells]))
     return lines

@@ -55,16 +55,17 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 2
     tasks = [TASKS[args.task]] if args.task else list(TASKS.values())
-    found = {task.name: results.load(task) for task in tasks}
+    searches = {task.name: results.load(task) for task in tasks}
     if args.list:
         for task in tasks:
             for name in names:
                 absent = STRATEGIES[name].peer and not peers.installed(name)
-                n, note = len(found[task.name].get(name, {})), " (not installed)" if absent else ""
+                n = len(searches[task.name].get(name, {}))
+                note = " (not installed)" if absent else ""
                 print(f"{n:3} of {SEEDS:3}  {task.name}: {name}{note}")
         return 0
     for task in tasks:
-        own = found[task.name]
+        own = searches[task.name]
         if args.again:
             for name in names:
                 own.pop(name, None)
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(
     task: Task,
-    found: dict[str, dict[int, simulate.Search]],
+    searches: dict[str, dict[int, simulate.Search]],
     jobs: list[results.Job],
     processes: int,
 ) -> None:
@@ -94,12 +95,12 @@ def _run(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task(task.name, total=len(jobs))
         for job, search in results.execute(jobs, processes):
-            found.setdefault(job.strategy, {})[job.seed] = search
+            searches.setdefault(job.strategy, {})[job.seed] = search
             progress.update(bar, advance=1, description=f"{task.name}: {job.strategy}")
             if time.monotonic() - saved > 5:
-                results.save(found, task)
+                results.save(searches, task)
                 saved = time.monotonic()
-    results.save(found, task)
+    results.save(searches, task)
 
 
 if __name__ == "__main__":

@@ -53,12 +53,12 @@ class Account:
     @property
     def ranges(self) -> dict[str, Range]:
         """The space by name."""
-        found: dict[str, Range] = {}
+        by_name: dict[str, Range] = {}
         for name, distribution in distributions(self.spec).items():
             if not isinstance(distribution, Range):
                 raise ValueError(f"space.{name}: the peers search numbers, but it has choices")
-            found[name] = distribution
-        return found
+            by_name[name] = distribution
+        return by_name
 
     def train(
         self,
@@ -83,18 +83,18 @@ class Account:
         member = self.networks if seed is None else seed
         self.networks += 1
         self.suggested.setdefault(str(sorted(params.items())), self.world.true(params))
-        told = 0
+        n_epochs = 0
         last = 0.0
 
         def tell(accuracy: float | None) -> None:
-            nonlocal told, last
+            nonlocal n_epochs, last
             self.spent += 1
-            told += 1
+            n_epochs += 1
             if accuracy is not None:
                 last = accuracy
                 if report is not None:
-                    report(told, accuracy)
-            if told == epochs and told < self.whole:
+                    report(n_epochs, accuracy)
+            if n_epochs == epochs and n_epochs < self.whole:
                 raise _EnoughError
 
         seed = derived_seed(self.spec.seed, "member", member)
@@ -118,23 +118,23 @@ class Account:
 
     def params(self, unit: Sequence[float] | Array) -> dict[str, float | int]:
         """A point of the unit cube (d,), axes in the order of ``ranges``, as parameters."""
-        found: dict[str, float | int] = {}
+        values: dict[str, float | int] = {}
         for (name, own), u in zip(self.ranges.items(), unit, strict=True):
             low, high = _edges(own)
             value = low + float(u) * (high - low)
             value = float(np.exp(value)) if own.log else value
             value = min(max(value, own.low), own.high)
-            found[name] = round(value) if isinstance(own, IntDistribution) else value
-        return found
+            values[name] = round(value) if isinstance(own, IntDistribution) else value
+        return values
 
     def unit(self, params: Params) -> Array:
         """The inverse of ``params``: (d,)."""
-        found = []
+        coordinates = []
         for name, own in self.ranges.items():
             low, high = _edges(own)
             value = np.log(params[name]) if own.log else params[name]
-            found.append((value - low) / (high - low))
-        return np.array(found)
+            coordinates.append((value - low) / (high - low))
+        return np.array(coordinates)
 
 
 def _edges(own: Range) -> tuple[float, float]:

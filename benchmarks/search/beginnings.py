@@ -53,7 +53,7 @@ def learning(spec: StudySpec, seed: int) -> list[dict[str, Any]]:
 
 def main(n: int) -> None:
     """Print a line for each beginning and number of epochs."""
-    found: dict[str, list[Any]] = {"as it is": [], "earlier": [], "learning": []}
+    scores: dict[str, list[Any]] = {"as it is": [], "earlier": [], "learning": []}
     for seed in range(100, 100 + n):
         spec = STRATEGIES[DEFAULT].spec(seed)
         points = {
@@ -61,14 +61,14 @@ def main(n: int) -> None:
             "earlier": earlier(STRATEGIES[DEFAULT].spec(seed + 5_000)),
             "learning": learning(spec, seed),
         }
-        for name, told in points.items():
-            warm = {"points": told} if told else None
+        for name, start in points.items():
+            warm = {"points": start} if start else None
             begun = file.validate({**spec.stored(), "warm_start": warm}, where=name)
             steps = simulate.run(begun, surrogate.load(), EPOCHS).steps
-            found[name].append(100.0 * simulate.value_at(steps, np.array(AT)))
-    for name, values in found.items():
+            scores[name].append(100.0 * simulate.value_at(steps, np.array(AT)))
+    for name, values in scores.items():
         for k, at in enumerate(AT):
-            gains = [own[k] - base[k] for own, base in zip(values, found["as it is"], strict=True)]
+            gains = [own[k] - base[k] for own, base in zip(values, scores["as it is"], strict=True)]
             error = statistics.stdev(gains) / n**0.5
             median = statistics.median(own[k] for own in values)
             gain = f"{statistics.fmean(gains):+.1f} ± {error:.1f}"

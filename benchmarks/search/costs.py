@@ -91,10 +91,10 @@ def _volume(
 ) -> float:
     """Of the front, in per cent, between logarithms of energies."""
     trials = [SimpleNamespace(number=k, score=p.score, costs=p.costs) for k, p in enumerate(past)]
-    found = pareto.front(spec, trials)
-    ends = [min(math.log(trial.costs[0]), most) for trial in found] + [most]
+    front = pareto.front(spec, trials)
+    ends = [min(math.log(trial.costs[0]), most) for trial in front] + [most]
     area, best = 0.0, _CHANCE
-    for trial, here, there in zip(found, ends, ends[1:], strict=False):
+    for trial, here, there in zip(front, ends, ends[1:], strict=False):
         best = max(best, true[trial.number])
         area += (best - _CHANCE) * (there - here)
     return 100.0 * area / ((1.0 - _CHANCE) * (most - least))

@@ -87,10 +87,10 @@ def train_point(job: tuple[Task, Design, int, tuple[float, ...]]) -> dict[str, A
     search, solved, confirm = {}, {}, {}
     for k in range(design.networks):
         member = (index * design.networks + k) % MEMBERS
-        told: list[float | None] = []
+        steps: list[float | None] = []
         seed = derived_seed(0, "member", member)
-        score = Memo().train(spec, params, Protocol.VALIDATION, seed, task.epochs, told.append)
-        search[member] = [round((own or 0.0) * task.scored[0]) for own in told]
+        score = Memo().train(spec, params, Protocol.VALIDATION, seed, task.epochs, steps.append)
+        search[member] = [round((own or 0.0) * task.scored[0]) for own in steps]
         solved[member] = round(score * task.scored[0])
         if score < task.hopeless:
             break

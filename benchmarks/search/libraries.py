@@ -110,8 +110,8 @@ def botorch(account: Account) -> None:
                 unit = sobol.draw(1)[0]
             else:
                 improvement = qLogNoisyExpectedImprovement(model, points)
-                found, _ = optimize_acqf(improvement, bounds, 1, num_restarts=10, raw_samples=512)
-                unit = found[0]
+                best, _ = optimize_acqf(improvement, bounds, 1, num_restarts=10, raw_samples=512)
+                unit = best[0]
             tried.append(account.params(unit.numpy()))
             score = torch.tensor([[account.train(tried[-1])]]).double()
             points = torch.cat([points, torch.from_numpy(account.unit(tried[-1]))[None]])
@@ -155,8 +155,8 @@ def ax(account: Account) -> None:
             for index, params in search.get_next_trials(max_trials=1).items():
                 score = account.train(params)
                 search.complete_trial(trial_index=index, raw_data={"accuracy": score})
-            best, found, *_ = search.get_best_parameterization()
-            mean = found["accuracy"]
+            best, predicted, *_ = search.get_best_parameterization()
+            mean = predicted["accuracy"]
             account.best(best, float(mean[0] if isinstance(mean, tuple) else mean))
 
 
@@ -220,10 +220,10 @@ def _smac(account: Account, facade: Any, intensifier: Callable[[Any], Any], **op
             overwrite=True,
         )
         while account.goes_on:
-            asked = search.ask()
-            epochs = None if asked.budget is None else round(asked.budget)
-            score = account.train(dict(asked.config), epochs=epochs, seed=asked.seed)
-            search.tell(asked, TrialValue(cost=1.0 - score))
+            info = search.ask()
+            epochs = None if info.budget is None else round(info.budget)
+            score = account.train(dict(info.config), epochs=epochs, seed=info.seed)
+            search.tell(info, TrialValue(cost=1.0 - score))
             best = search.intensifier.get_incumbent()
             if best is not None:
                 account.best(dict(best), 1.0 - search.runhistory.get_cost(best))
@@ -251,10 +251,10 @@ def dehb(account: Account) -> None:
             output_path=folder,
         )
         while account.goes_on:
-            asked = search.ask()
-            epochs = round(asked["fidelity"])
-            score = account.train(account.params(asked["config"]), epochs=epochs)
-            search.tell(asked, {"fitness": 1.0 - score, "cost": float(epochs)})
+            info = search.ask()
+            epochs = round(info["fidelity"])
+            score = account.train(account.params(info["config"]), epochs=epochs)
+            search.tell(info, {"fitness": 1.0 - score, "cost": float(epochs)})
             best, cost = search.get_incumbents()
             account.best(account.params(best), 1.0 - float(cost))
         logger.remove()  # the file in the folder

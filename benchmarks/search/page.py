@@ -46,18 +46,18 @@ Found = Mapping[str, Mapping[int, Search]]
 """Searches on a table, by strategy and study seed."""
 
 
-def write(found: Mapping[str, Found]) -> None:
+def write(results: Mapping[str, Found]) -> None:
     """Write what was found on every table into the pages, and draw that of ``seqdigits``."""
-    made = tables(found)
+    made = tables(results)
     for page in PAGES:
         fill(page, made)
-    draw(found[SEQDIGITS.name], PICTURE)
+    draw(results[SEQDIGITS.name], PICTURE)
 
 
-def tables(found: Mapping[str, Found]) -> dict[str, str]:
+def tables(results: Mapping[str, Found]) -> dict[str, str]:
     """The tables by their marks."""
     made: dict[str, list[list[str]]] = {}
-    for name, own in found.items():
+    for name, own in results.items():
         task, mark = TASKS[name], "" if name == SEQDIGITS.name else f" {name}"
         whole = {name: list(own[name].values()) for name in STRATEGIES if own.get(name)}
         if whole:
@@ -67,7 +67,7 @@ def tables(found: Mapping[str, Found]) -> dict[str, str]:
             }
         if task.file(surrogate.TABLE).exists():
             made |= {f"surrogate{mark}": _validation(task), f"epochs{mark}": _epochs(task)}
-    made |= {"ranks": ranks(found), "real": _real(False), "real changed": _real(True)}
+    made |= {"ranks": ranks(results), "real": _real(False), "real changed": _real(True)}
     return {mark: _lines(rows) for mark, rows in made.items()}
 
 
@@ -205,11 +205,11 @@ def _p(own: Values, others: Values) -> str:
     return "p < 0.001" if p < 0.001 else f"p {p:.{2 if p >= 0.01 else 3}f}"
 
 
-def ranks(found: Mapping[str, Found]) -> list[list[str]]:
+def ranks(results: Mapping[str, Found]) -> list[list[str]]:
     """Mean rank of each strategy by median true accuracy, over the tables that all were run on."""
-    tasks = [own for own in found.values() if own]
+    tasks = [own for own in results.values() if own]
     names = [name for name in STRATEGIES if all(own.get(name) for own in tasks)]
-    budgets = _until(min(TASKS[name].budget for name in found))
+    budgets = _until(min(TASKS[name].budget for name in results))
     rows = [["strategy", *(f"{at:,} epochs" for at in budgets), "all"]]
     columns = []
     for at in budgets:
@@ -229,10 +229,10 @@ def _real(changed: bool) -> list[list[str]]:
     Medians and quartiles, p as in ``_quartiles``; of the claims after most epochs the mean error
     and the root mean square.
     """
-    found = [search for search in real.load() if bool(search["set"]) == changed]
-    budgets = sorted({held["at"] for search in found for held in search["held"]})
+    results = [search for search in real.load() if bool(search["set"]) == changed]
+    budgets = sorted({held["at"] for search in results for held in search["held"]})
     groups: dict[tuple[str, str], list[real.Found]] = {}
-    for search in found:
+    for search in results:
         values = "".join(f", {text.removeprefix('fixed.')}" for text in search["set"])
         groups.setdefault((search["task"] + values, search["strategy"]), []).append(search)
     heads = ["claims too much by", "root mean square"]
@@ -249,8 +249,8 @@ def _real(changed: bool) -> list[list[str]]:
             cells.append(cell)
         ends = [search["held"][-1] for search in searches if search["held"]]
         errors = 100 * np.array([end["claimed"] - end["true"] for end in ends])
-        told = [f"{errors.mean():.1f}", f"{np.sqrt((errors**2).mean()):.1f}"]
-        rows.append([task, name, f"{len(searches)}", *cells, *told])
+        cells_of_errors = [f"{errors.mean():.1f}", f"{np.sqrt((errors**2).mean()):.1f}"]
+        rows.append([task, name, f"{len(searches)}", *cells, *cells_of_errors])
     return rows
 
 
@@ -261,16 +261,16 @@ def _held(searches: Sequence[real.Found], at: int) -> Values:
     return np.array(held)
 
 
-def draw(found: Found, path: Path) -> None:
+def draw(results: Found, path: Path) -> None:
     """True accuracy of the incumbent against epochs, and against what it claims."""
     with pictures.style():
         figure = pictures.canvas(7.6, 3.2)
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         at = np.geomspace(100, SEQDIGITS.budget, 40)
         for name, colour in _DRAWN.items():
-            if name not in found:
+            if name not in results:
                 continue
-            searches = list(found[name].values())
+            searches = list(results[name].values())
             values = 100 * np.array([value_at(search.steps, at) for search in searches])
             low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
             left.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)

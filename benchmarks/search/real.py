@@ -85,10 +85,10 @@ def search(job: Job) -> Found:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     own, memo = STRATEGIES[job.strategy], Memo(path=job.memo)
     spec = own.spec(job.seed, job.task, table=False)
-    found = own.run(job.seed, Real(memo=memo), job.epochs, job.task, table=False)
+    searched = own.run(job.seed, Real(memo=memo), job.epochs, job.task, table=False)
     held = []
     for at in (*(b for b in BUDGETS if b < job.epochs), job.epochs):
-        step = _held(found.steps, at)
+        step = _held(searched.steps, at)
         if step is None:
             continue
         scores = judge(spec, step.params, job.networks, memo)
@@ -108,8 +108,8 @@ def search(job: Job) -> Found:
         "strategy": job.strategy,
         "seed": job.seed,
         "budget": job.epochs,
-        "trials": found.trials,
-        "complete": found.complete,
+        "trials": searched.trials,
+        "complete": searched.complete,
         "networks": job.networks,
         "trained": memo.trained,
         "cpu_s": round(memo.cpu_s),
@@ -127,9 +127,9 @@ def load(path: Path = FOUND) -> list[Found]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def _of(found: Found) -> tuple[Any, ...]:
+def _of(searched: Found) -> tuple[Any, ...]:
     """What a search is known by."""
-    return found["task"], tuple(found["set"]), found["strategy"], found["seed"]
+    return searched["task"], tuple(searched["set"]), searched["strategy"], searched["seed"]
 
 
 def add(result: Found, path: Path) -> None:

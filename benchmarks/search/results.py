@@ -63,13 +63,13 @@ def load(task: Task) -> dict[str, dict[int, Search]]:
     }
 
 
-def save(found: Mapping[str, Mapping[int, Search]], task: Task) -> None:
+def save(by_strategy: Mapping[str, Mapping[int, Search]], task: Task) -> None:
     """Write them, a line for each search."""
     lines = []
-    for name in sorted(found):
+    for name in sorted(by_strategy):
         searches = ",\n".join(
             f'  "{seed}": {json.dumps(_written(search))}'
-            for seed, search in sorted(found[name].items())
+            for seed, search in sorted(by_strategy[name].items())
         )
         of = fingerprint(name, task)
         lines.append(f' {json.dumps(name)}: {{"of": "{of}", "searches": {{\n{searches}}}}}')
@@ -80,7 +80,10 @@ def save(found: Mapping[str, Mapping[int, Search]], task: Task) -> None:
 
 
 def missing(
-    found: Mapping[str, Mapping[int, Search]], task: Task, names: Iterable[str], repetitions: int
+    by_strategy: Mapping[str, Mapping[int, Search]],
+    task: Task,
+    names: Iterable[str],
+    repetitions: int,
 ) -> list[Job]:
     """What is still to be run, as far as its library is installed."""
     return [
@@ -88,7 +91,7 @@ def missing(
         for name in names
         if not STRATEGIES[name].peer or peers.usable(name, task.spec())
         for seed in range(repetitions)
-        if seed not in found.get(name, {})
+        if seed not in by_strategy.get(name, {})
     ]
 
 

@@ -175,8 +175,8 @@ def fit(x: Array, y: Array) -> dict[str, Any]:
     kernel = ConstantKernel(2.0, (0.1, 100.0)) * Matern(
         np.full(x.shape[1], 0.7), (0.3, 30.0), nu=2.5
     ) + WhiteKernel(0.1, (0.03, 3.0))
-    found = GaussianProcessRegressor(kernel, alpha=1e-8).fit(x, (y - y.mean()) / scale)
-    constant, white = found.kernel_.k1, found.kernel_.k2
+    process = GaussianProcessRegressor(kernel, alpha=1e-8).fit(x, (y - y.mean()) / scale)
+    constant, white = process.kernel_.k1, process.kernel_.k2
     return {
         "mean": float(y.mean()),
         "signal": float(constant.k1.constant_value * scale**2),
@@ -305,13 +305,13 @@ def member_effects(known: Data, learned: float) -> Array:
     for k in range(2):
         member[np.arange(len(use.unit)), use.members[:, k]] += 0.5
     whole, *_ = np.linalg.lstsq(np.column_stack([x, member]), use.curves.mean(axis=1), rcond=None)
-    found = whole[x.shape[1] :]
+    of_members = whole[x.shape[1] :]
     half = np.zeros_like(effects)
     for m in range(0, n, 2):
         rows = use.members[:, 0] == m
         difference = use.curves[rows, 0] - use.curves[rows, 1]
         half[m], half[m + 1] = difference.mean(axis=0) / 2, -difference.mean(axis=0) / 2
-    pairs = (found[0::2] + found[1::2]) / 2
+    pairs = (of_members[0::2] + of_members[1::2]) / 2
     effects = half + np.repeat(pairs - pairs.mean(axis=0), 2, axis=0)
     centred: Array = effects - effects.mean(axis=0)
     return centred
@@ -405,8 +405,8 @@ def main(arguments: Sequence[str]) -> int:
     kernels = fit_kernels(task, known, say)
     validation = validate(task, known, kernels)
     say(json.dumps(validation, indent=1))
-    found = {"kernels": kernels, "validation": validation}
-    task.file(KERNELS).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    fits = {"kernels": kernels, "validation": validation}
+    task.file(KERNELS).write_text(json.dumps(fits, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
