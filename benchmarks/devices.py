@@ -27,7 +27,7 @@ REPORTED = {"spintronic, reported": (0.8983, 0.0291), "CTRNN, reported": (0.89, 
 """Of arXiv:2408.02835, ten networks, 100 epochs."""
 
 
-def kept_results() -> dict[str, Any]:
+def read_results() -> dict[str, Any]:
     """The result of each study that is kept."""
     paths = {name: DOCS / "results" / f"{name}.json" for name in STUDIES}
     return {n: json.loads(p.read_text("utf-8")) for n, p in paths.items() if p.exists()}
@@ -73,7 +73,7 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
 
 def write() -> None:
     """Write the table into the page, and draw the figure."""
-    results = kept_results()
+    results = read_results()
     fill(PAGE, {"devices": table(results)})
     draw(results, PAGE.with_suffix(".svg"))
 

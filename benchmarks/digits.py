@@ -123,7 +123,7 @@ class Oscillators:
         if not self.noise:
             return IDEAL
         own: Any = {"number": name, "network": network}
-        normals = draw_normals(part, n_jumps=64, **own)  # of points, in each of which one comes
+        normals = draw_normals(part, n_jumps=64, **own)  # of points, one each
         return draw_chip(Variability(), part, normals=normals, jumps_per_point=1, **own)
 
 

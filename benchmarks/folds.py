@@ -156,7 +156,7 @@ def run(say: Callable[[str], None]) -> None:
             say(
                 f"  {n} series, {way}, {len(own)} studies: claim - confirmed "
                 f"{100 * statistics.fmean(off):+.1f}, root mean square "
-                f"{100 * statistics.fmean(d * d for d in off) ** 0.5:.1f}, error told "
+                f"{100 * statistics.fmean(d * d for d in off) ** 0.5:.1f}, error claimed "
                 f"{100 * statistics.fmean(row['error'] for row in own):.1f} points, "
                 f"{near} within its interval; confirmed "
                 f"{100 * statistics.fmean(row['confirmed'] for row in own):.1f} %"

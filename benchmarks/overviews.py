@@ -1,6 +1,6 @@
 """Time and memory to show a large database.
 
-A hundred workers go on with some of the studies meanwhile (``benchmarks.filled``). Commands are
+A hundred workers go on with some of the studies meanwhile (``benchmarks.population``). Commands are
 processes of their own, from their start to their end; pages are requested over HTTP.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 import sqlalchemy as sa
 
-from benchmarks import filled, scale
+from benchmarks import population, scale
 from hpo.ledger import interventions
 from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
@@ -33,10 +33,10 @@ from hpo.views.terminal import status
 COMMANDS = {
     "status": 3,
     "studies": 1,
-    f"status {filled.LARGE}": 1,
-    f"best {filled.LARGE}": 1,
-    f"trials {filled.LARGE}": 1,
-    f"report {filled.LARGE}": 1,
+    f"status {population.LARGE}": 1,
+    f"best {population.LARGE}": 1,
+    f"trials {population.LARGE}": 1,
+    f"report {population.LARGE}": 1,
 }
 """And how often each is measured."""
 REPEATS = 3
@@ -44,8 +44,8 @@ REQUESTS = 200
 PAUSE_S = 0.05
 PEERS = {
     "optuna.get_all_study_summaries": "len(optuna.get_all_study_summaries(storage))",
-    f"optuna.load_study({filled.LARGE!r}).best_trial": (
-        f"optuna.load_study(study_name={filled.LARGE!r}, storage=storage).best_trial"
+    f"optuna.load_study({population.LARGE!r}).best_trial": (
+        f"optuna.load_study(study_name={population.LARGE!r}, storage=storage).best_trial"
     ),
 }
 _TELLING = """
@@ -100,13 +100,13 @@ class Overviews:
 
 def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
     """Fill an empty database, and look at it in every way."""
-    sizes = filled.fill(storage)
+    sizes = population.fill(storage)
     say(f"  {len(sizes)} studies, {sum(sizes.values()):,} trials")
     ledger = Ledger(storage)
     names = [one.name for one in ledger.studies() if one.state == StudyState.OPEN]
-    crowd = [filled.LARGE, *names] * 2  # every third or so is at work on the large one
-    with filled.at_work(storage.url, crowd):
-        say(f"  {filled.WORKERS} workers on {len(names)} studies")
+    crowd = [population.LARGE, *names] * 2  # every third or so is at work on the large one
+    with population.at_work(storage.url, crowd):
+        say(f"  {population.WORKERS} workers on {len(names)} studies")
         before, began_s = _settled(storage), time.monotonic()
         connections = _connections(storage)
         commands = []
@@ -117,7 +117,7 @@ def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
         peers = [_command(name, _PEER.format(what=what), n=1) for name, what in PEERS.items()]
         say("  dashboard")
         pages, memory_mb = _pages(say)
-        number = next(one.number or 0 for one in ledger.studies() if one.name == filled.LARGE)
+        number = next(one.number or 0 for one in ledger.studies() if one.name == population.LARGE)
         peers += _peer_page(storage, number)
         pace = (_settled(storage) - before) / (time.monotonic() - began_s)
     return Overviews(
@@ -243,7 +243,7 @@ def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, floa
             what="the process, until it answers", wall_s=_of([time.perf_counter() - began_s]), n=1
         )
         pages.append(started)
-        until("/", lambda body: filled.LARGE in body, "home page")
+        until("/", lambda body: population.LARGE in body, "home page")
         memory_mb.append(("the first home page", _peak_mb(process)))
         again("/", "home page, while studies change", REQUESTS, PAUSE_S)
         memory_mb.append((f"{REQUESTS} more", _peak_mb(process)))
@@ -256,14 +256,14 @@ def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, floa
         again("/metrics", "/metrics", 20, PAUSE_S)
         say(f"  {pages}")
         until(
-            f"/study/{filled.LARGE}",
+            f"/study/{population.LARGE}",
             lambda body: "Reading trials" not in body,
-            f"report of `{filled.LARGE}`",
+            f"report of `{population.LARGE}`",
         )
-        again(f"/study/{filled.LARGE}", f"report of `{filled.LARGE}`, later", 20, PAUSE_S)
-        memory_mb.append((f"the report of `{filled.LARGE}`", _peak_mb(process)))
+        again(f"/study/{population.LARGE}", f"report of `{population.LARGE}`, later", 20, PAUSE_S)
+        memory_mb.append((f"the report of `{population.LARGE}`", _peak_mb(process)))
         again("/", "home page, again", REQUESTS, PAUSE_S)
-        again(f"/study/{filled.LARGE}", "the report, again", REQUESTS, PAUSE_S)
+        again(f"/study/{population.LARGE}", "the report, again", REQUESTS, PAUSE_S)
         memory_mb.append((f"{REQUESTS} more of each", _peak_mb(process)))
     return pages, memory_mb
 
@@ -281,7 +281,7 @@ def _peer_page(storage: Storage, number: int) -> Iterator[Cost]:
     with _serving([*command, "--port", str(port)], port) as (process, _):
         for path, what, n in (
             ("/api/studies", "list of studies", REPEATS),
-            (f"/api/studies/{number}?after=0", f"page of `{filled.LARGE}`", 2),
+            (f"/api/studies/{number}?after=0", f"page of `{population.LARGE}`", 2),
         ):
             walls = [_get(port, path)[0] for _ in range(n)]
             peak_mb = _peak_mb(process)
@@ -306,7 +306,7 @@ def _released(ledger: Ledger, names: Sequence[str]) -> str:
     """Free what vanished workers hold of each study, and take it up."""
     freed = sum(interventions.resume(ledger, name, release=True)[1] for name in names)
     began_s = time.perf_counter()
-    own = (f"heir:{k}" for k in range(10 * filled.WORKERS))
+    own = (f"heir:{k}" for k in range(10 * population.WORKERS))
     taken = 0
     for name in names:
         while isinstance(claim := ledger.claim(name, next(own), lease_s=60.0), Claim):

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
-from benchmarks.filled import BEAT_S, LARGE_TRIALS, WORKERS
 from benchmarks.layouts import BATCHES, Crossing
 from benchmarks.networks import EPOCHS as TRAINED_FOR
 from benchmarks.networks import FINE_STEPS, MEMBERS, TURN_S, WIDEST_SOLVED, Timing
 from benchmarks.overviews import Cost, Overviews
 from benchmarks.parts import EPOCHS as EPOCHS_APART
 from benchmarks.parts import WIDTH
+from benchmarks.population import BEAT_S, LARGE_TRIALS, WORKERS
 from benchmarks.scale import ROUND_TRIP_S, Begin, Load
 from benchmarks.service import EPOCHS, REPORTS, Overhead
 from benchmarks.service import MEMBERS as TRAINED
@@ -66,7 +66,7 @@ backward, clipping and Adam, float32; three layers; milliseconds per member, med
 of 5, 3 and 2 rounds (width 32, 64, 128).
 All begin from the same weights, of networks trained for {epochs} epochs with our
 default, and integrate the same equations **at equal exactness**: in the fewest equal steps per
-input point whose error of the logits is no larger than ours. "error" is its norm divided by
+input point for an error of the logits no larger than ours. "error" is its norm divided by
 that of the logits, on the test half, against {fine} steps. "gap" is the accuracy minus that on the
 solved equation, in points; **ratio** is the time divided by ours. Density is 0.5 unless a row
 gives it. Only ours is faster for it: the other programs compute masked weights, too.
@@ -84,7 +84,7 @@ many networks at once. torchdiffeq and diffrax solve the same equations, with th
 over each point, by the fastest of their explicit solvers and gradient methods (`torch_solvers.py`,
 `jax_solvers.py`). They were not timed on networks wider than {widest}.
 
-**AVX2**: the same in a process whose numba, PyTorch and XLA compile for vectors of 256 bits, as on
+**AVX2**: the same, with numba, PyTorch and XLA compiled for vectors of 256 bits, as on
 a processor without AVX-512. The networks are the same, to the last bit.
 """
 _PRICE = """\

@@ -36,9 +36,9 @@ EIGHT = 8
 """Workers of the variants and of the check against reality."""
 MINUTE_S = 60.0
 DRAWS = 20
-"""Searches whose idle shares are averaged."""
+"""Searches in a mean of idle shares."""
 REPEATS = 12
-"""Searches whose quality is compared."""
+"""Searches in a comparison of quality."""
 WINDOWS = (1, 4, 8, 16, 32, 64, 128)
 LENGTHS = (100, 300)
 """Trials after which a search is judged."""
@@ -186,7 +186,7 @@ def _lost_s(pool: Sequence[float], window: int) -> float:
 
 
 def checks(storage: Storage) -> Iterator[Check]:
-    """Eight real workers whose trials sleep as long as real ones take, scaled down."""
+    """Run eight real workers; trials sleep as long as real ones, scaled down."""
     pool = sorted(durations())
     scale = _REAL_MEAN_S / statistics.fmean(pool)
     middles = ((2 * k + 1) * len(pool) // (2 * _REAL_KINDS) for k in range(_REAL_KINDS))
@@ -198,7 +198,7 @@ def checks(storage: Storage) -> Iterator[Check]:
 def check(
     storage: Storage, choices: Sequence[float], workers: int, window: int, trials: int
 ) -> Check:
-    """Run a study whose trials sleep for one of ``choices`` (s), then simulate those very trials.
+    """Run a study of trials that sleep for one of ``choices`` (s), then simulate these trials.
 
     Idle shares are those between the start of the last worker and that of the last trial.
     """
@@ -213,7 +213,7 @@ def check(
 def run(
     storage: Storage, choices: Sequence[float], workers: int, window: int, trials: int
 ) -> list[Turn]:
-    """Run a study whose trials sleep for one of ``choices`` (s), by so many real workers."""
+    """Run a study of trials that sleep for one of ``choices`` (s), by real workers."""
     ledger = Ledger(storage)
     raw: dict[str, Any] = {
         "name": f"window-{workers}-{window}",
@@ -281,7 +281,7 @@ def _quality(function: str, sampler: str, window: int) -> Iterator[Quality]:
 
 
 def search(function: str, sampler: str, window: int, seed: int) -> dict[int, float]:
-    """One search: the true value of the trial that scored best after so many trials."""
+    """Return the true values of the best trial of one search, by number of trials."""
     spec = _spec(sampler, window, seed)
     noise = random.Random(seed)
     trials: list[Past] = []

@@ -25,7 +25,7 @@ examples:
   python -m benchmarks.search                         run what is missing, write the page
   python -m benchmarks.search --list                  every strategy, and how much of it was run
   python -m benchmarks.search --only 'SMAC*' --again  run some anew
-  python -m benchmarks.search --repetitions 30        so many study seeds of each
+  python -m benchmarks.search --repetitions 30        30 study seeds of each
 """
 
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     names = fnmatch.filter(STRATEGIES, args.only or "*")
     if not names:
         print(
-            f"benchmarks.search: --only must match a strategy, but got {args.only!r}. See --list.",
+            f"benchmarks.search: expected a strategy in --only, got {args.only!r}. See --list.",
             file=sys.stderr,
         )
         return 2

@@ -72,9 +72,9 @@ class Account:
 
         Args:
             params: by name.
-            epochs: after so many it ends; None: a whole training.
+            epochs: number of epochs; None: a whole training.
             seed: what the library calls the seed; None: another one for every network.
-            report: told epoch and accuracy after every epoch that is scored; what it raises ends
+            report: gets epoch and accuracy after every scored epoch; an exception of it ends
                 the training.
 
         Returns:

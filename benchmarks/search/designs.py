@@ -36,7 +36,7 @@ from hpo.objectives.contract import Protocol
 from hpo.study.spec import derived_seed
 
 _CANDIDATES = 2**14
-"""Points of the whole space of which the promising ones are taken."""
+"""Points of the whole space among which the promising ones are chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def points(task: Task, design: Design, path: Path) -> NDArray[np.float64]:
 
 
 def train_point(job: tuple[Task, Design, int, tuple[float, ...]]) -> dict[str, Any]:
-    """Train at one point: so many members as in the search, as many as in confirmation.
+    """Train at one point: as many members as in the search, as many as in its confirmation.
 
     After one that ends below ``Task.hopeless``, no other is trained.
 

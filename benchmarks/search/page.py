@@ -47,7 +47,7 @@ Found = Mapping[str, Mapping[int, Search]]
 
 
 def write(results: Mapping[str, Found]) -> None:
-    """Write what was found on every table into the pages, and draw that of ``seqdigits``."""
+    """Write the results on every table into the pages, and draw those of ``seqdigits``."""
     made = tables(results)
     for page in PAGES:
         fill(page, made)
@@ -249,13 +249,13 @@ def _real(changed: bool) -> list[list[str]]:
             cells.append(cell)
         ends = [search["held"][-1] for search in searches if search["held"]]
         errors = 100 * np.array([end["claimed"] - end["true"] for end in ends])
-        cells_of_errors = [f"{errors.mean():.1f}", f"{np.sqrt((errors**2).mean()):.1f}"]
-        rows.append([task, name, f"{len(searches)}", *cells, *cells_of_errors])
+        accuracy = [f"{errors.mean():.1f}", f"{np.sqrt((errors**2).mean()):.1f}"]
+        rows.append([task, name, f"{len(searches)}", *cells, *accuracy])
     return rows
 
 
 def _held(searches: Sequence[real.Found], at: int) -> Values:
-    """True accuracies of what searches held after so many epochs; 0.1 of one without."""
+    """Return true accuracies of incumbents after numbers of epochs; 0.1 without one."""
     long = [search for search in searches if search["budget"] >= at]
     held = [next((h["true"] for h in s["held"] if h["at"] == at), 0.1) for s in long]
     return np.array(held)

@@ -77,7 +77,7 @@ def judge(spec: StudySpec, params: Params, networks: int, memo: Memo) -> list[fl
 
 
 def search(job: Job) -> Found:
-    """Run one strategy with one study seed for so many epochs, and judge its incumbents."""
+    """Run one strategy with one study seed for its epochs, and judge its incumbents."""
     import optuna
     import torch
 
@@ -118,12 +118,12 @@ def search(job: Job) -> Found:
 
 
 def _held(steps: Sequence[Step], at: int) -> Step | None:
-    """What a search held for the best after so many epochs."""
+    """Return the incumbent of a search after a number of epochs."""
     return next((step for step in reversed(steps) if step.epochs <= at), None)
 
 
 def load(path: Path = FOUND) -> list[Found]:
-    """What was found so far."""
+    """Return the results so far."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 

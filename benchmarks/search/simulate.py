@@ -72,7 +72,7 @@ class Search:
     good: float
     """Share of the suggestions after the first ``EARLY`` that are truly good; NaN without any."""
     lost: float
-    """Share of the truly best tenth of all suggestions whose curves were cut short."""
+    """Share of the truly best tenth of all suggestions that was pruned."""
     suggestion_s: float
     """Processor time of all suggestions, in seconds."""
 
@@ -183,7 +183,7 @@ def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
 
 
 def value_at(steps: Sequence[Step], at: Array) -> Array:
-    """True accuracy of the incumbent after so many epochs (n,); 0.1 before there is one."""
+    """Return the true accuracy of the incumbent after ``epochs``, (n,); 0.1 before the first."""
     values = np.array([0.1] + [step.true for step in steps])
     return values[np.searchsorted([step.epochs for step in steps], at, side="right")]
 

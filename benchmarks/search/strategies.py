@@ -64,7 +64,7 @@ class Strategy:
         *,
         table: bool = True,
     ) -> Search:
-        """A whole search, of so many epochs or of the task's budget."""
+        """Run a whole search, of a number of epochs or of the task's budget."""
         epochs = task.budget if epochs is None else epochs
         spec = self.spec(seed, task, table=table)
         if self.peer:

@@ -47,7 +47,7 @@ class Task:
     good: float = 0.85
     """True accuracy from which a point counts as good."""
     level: float = 0.92
-    """True accuracy whose first passing the page tells."""
+    """True accuracy; the page has the time to pass it first."""
     budget: int = 5000
     """Epochs of a search on the table, all networks together."""
     tried: Sequence[str] = ()
@@ -59,7 +59,7 @@ class Task:
         return HERE / f"{own}{kind}"
 
     def spec(self, *, table: bool = False) -> StudySpec:
-        """The study; with ``table``, the one whose networks the table holds."""
+        """Return the study; with ``table``, that of the networks in the table."""
         values = dict(self.recorded) if table else {}
         if self.make is not None:
             values["task.path"] = str(_made(self.name, self.make))

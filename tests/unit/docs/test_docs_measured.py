@@ -24,7 +24,7 @@ RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n"
 def test_tables_are_those_of_the_data() -> None:
     pages = {
         integratorpage.PAGE: integratorpage.tables(FOUND),
-        devices.PAGE: {"devices": devices.table(devices.found())},
+        devices.PAGE: {"devices": devices.table(devices.read_results())},
         ablationpage.PAGE: ablationpage.tables(),
         predictionpage.PAGE: predictionpage.tables(),
     }
