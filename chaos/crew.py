@@ -40,11 +40,11 @@ class Hand:
 
     @property
     def is_launcher(self) -> bool:
-        """Whether it is a launcher."""
+        """True for a launcher."""
         return self.name.startswith("launcher")
 
     def alive(self) -> bool:
-        """Whether it runs, or would if it were not paused."""
+        """True if the process runs or is paused."""
         if self.child is not None:
             return self.child.poll() is None
         try:
@@ -164,7 +164,7 @@ class Crew:
         return left
 
     def crashes(self) -> Iterator[str]:
-        """What no process may say or do, whatever happens to it."""
+        """Yield forbidden output and actions of processes."""
         for hand in self.gone:
             status = hand.child.returncode if hand.child is not None else 0
             if status not in _allowed(hand):

@@ -42,7 +42,7 @@ _DIGITS = (
 
 
 class Services:
-    """Those of docker-compose.yml, as a project of its own."""
+    """The services of docker-compose.yml, as a project of its own."""
 
     def __init__(self, folder: Path) -> None:
         """Make passwords, and the objective that workers import; nothing is started."""
@@ -194,7 +194,7 @@ PHASES: dict[str, Callable[[Services, Scene], float]] = {
     "dashboard": _dashboard,
     "busy database": _busy,
 }
-"""Of each phase how it is reached."""
+"""Phase -> the function that reaches and measures it."""
 
 
 def main(wanted: list[str]) -> int:

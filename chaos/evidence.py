@@ -1,4 +1,4 @@
-"""What a chaos run must show at its end, from three witnesses.
+"""The checks at the end of a chaos run, from three witnesses.
 
 The ledger itself; Optuna, reading its own tables; and, for what was trained twice, the journal of
 the objective against a log of claims that PostgreSQL writes by a trigger.
@@ -151,7 +151,7 @@ def trained_again(storage: Storage, journal: Path) -> Iterator[str]:
 
 
 def _optuna_violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:
-    """Where Optuna reads something else than the ledger."""
+    """Yield differences between Optuna's tables and the ledger."""
     import optuna
 
     study = optuna.load_study(study_name=snapshot.spec.name, storage=storage.optuna())
@@ -178,5 +178,5 @@ def _as_optuna(slot: Trial) -> tuple[Any, ...]:
 
 
 def epochs(journal: Path) -> int:
-    """How many epochs were trained in all."""
+    """Return the number of epochs trained in all."""
     return sum(entry.event == "epoch" for entry in objective.read(journal))

@@ -41,7 +41,7 @@ from hpo.study import file
 
 ROOT = Path(__file__).parents[1]
 SLOW_S = 20.0
-"""What one input may take on a busy machine."""
+"""Longest time for one input on a busy machine."""
 LONGEST = 3000
 """Characters of an error."""
 ODD: tuple[Any, ...] = (
@@ -247,7 +247,7 @@ def _data(rng: random.Random, folder: Path) -> Callable[[], object]:
 
 
 def _outcome(rng: random.Random, folder: Path) -> Callable[[], object]:
-    """What an objective returns."""
+    """An outcome of an objective."""
     values: dict[str, Any] = {
         "score": 0.5,
         "curve": (0.1, 0.5),
@@ -323,7 +323,7 @@ def _limit(seconds: float) -> Iterator[None]:
 
 
 def tried(make: Input, rng: random.Random, folder: Path) -> tuple[str, str]:
-    """What became of an input: taken, refused, or a defect, and in which words."""
+    """Return the result of an input (taken, refused or a defect), and its text."""
     read = make(rng, folder)
     try:
         with _limit(SLOW_S):

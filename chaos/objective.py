@@ -110,7 +110,7 @@ def _checkpoint_often() -> None:
 
 
 def _worker() -> str:
-    """What this process is called: chaos, and every launcher, name their workers."""
+    """Return the name of this process, set by chaos and every launcher."""
     return sys.argv[sys.argv.index("--name") + 1]
 
 

@@ -47,7 +47,7 @@ from hpo.worker.notifier import END_S
 
 ROOT = Path(__file__).parents[1]
 BUSY_S = 5.0
-"""What a busy machine takes."""
+"""Extra time of a busy machine."""
 _LONG_S = 300.0
 _SHORT = "from hpo.worker import crew; crew.ALONE_S = 1.0; import runpy; "
 _WORKER = ["-c", f"{_SHORT}runpy.run_module('hpo.worker', run_name='__main__')", "--lease=600"]
@@ -64,7 +64,7 @@ LOCKS = {
 
 
 class SlowParams(ObjectiveParams):
-    """Where it takes its time."""
+    """A score, and the phase in which the objective is slow."""
 
     x: Annotated[float, Field(ge=0, le=1, description="the score")] = 0.5
     where: Annotated[
@@ -286,7 +286,7 @@ def _launch(scene: Scene) -> float:
 
 
 def _first_process(scene: Scene) -> float:
-    """Of a container, where only signals come that it asks for; while it imports."""
+    """A container during its imports; it gets only the signals that it handles."""
     unshare = ("unshare", "--pid", "--fork", "--kill-child")
     if subprocess.run([*unshare, "true"], check=False).returncode:
         return 0.0  # this user may not
@@ -357,7 +357,7 @@ PHASES: dict[str, tuple[Callable[[Scene], float], float]] = {
     "dashboard": (_dashboard, 2.0),
     "embedded server": (_server_starts, 0.0),
 }
-"""Of each phase how it is reached, and the time that is documented, with 1 s of grace."""
+"""Phase -> the function that reaches it, and the documented time, with 1 s of grace."""
 
 
 def main(wanted: list[str]) -> int:

@@ -19,9 +19,9 @@ from hpo.study.file import load
 from hpo.study.spec import StudySpec
 
 CALM_S = 600.0
-"""What an undisturbed worker may take at most."""
+"""Longest time of an undisturbed worker."""
 FINISH_S = 240.0
-"""What the undisturbed rest of a round may take at most."""
+"""Longest time of the undisturbed rest of a round."""
 STORM_S = (10.0, 180.0)
 """Shortest storm (shorter only with less --seconds), and longest."""
 TRIALS = (8, 40)

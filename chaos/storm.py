@@ -22,7 +22,7 @@ from hpo.study.trials import SlotState
 
 TICK_S = 0.1
 AT_WORK = 0.8
-"""How often somebody is hit who holds a slot, if there is anybody."""
+"""Share of the hits on processes with a slot, if there are any."""
 MOST = 2
 """Workers and launchers started beyond the usual number."""
 AMENDED = "amended"
@@ -117,7 +117,7 @@ class Storm:
         return done
 
     def settled(self) -> int:
-        """How many trials are settled, of all studies."""
+        """Return the number of settled trials of all studies."""
         return sum(self._ledger.snapshot(name).settled for name in self._studies)
 
     def _left(self) -> list[str]:

@@ -227,6 +227,6 @@ def _type(annotation: Any) -> str:
 
 
 def _limits_of(item: Any) -> Iterator[str]:
-    """Of a pydantic ``Field`` within an annotation, too."""
+    """Yield the limits of metadata, also of a pydantic ``Field`` within an annotation."""
     for part in getattr(item, "metadata", [item]):
         yield from _limits(part)

@@ -29,12 +29,12 @@ class Got:
 
     @property
     def json(self) -> Any:
-        """What the body says."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
     @property
     def reason(self) -> str:
-        """Why a request was refused."""
+        """The reason for a refusal."""
         return str(self.json["reason"])
 
 
@@ -49,7 +49,7 @@ class Dashboard:
         self.host, self.port = parts.hostname or "", parts.port or 0
 
     def get(self, path: str, method: str = "GET", body: str = "", **headers: str) -> Got:
-        """Ask; header names are written with _ for -."""
+        """Send a request; header names have _ for -."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=120)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
@@ -60,7 +60,7 @@ class Dashboard:
             connection.close()
 
     def send(self, text: bytes) -> bytes:
-        """Send bytes as they are; what comes back until the connection is closed."""
+        """Send bytes as they are, and return all that comes back."""
         with socket.create_connection((self.host, self.port), timeout=30) as connection:
             got = b""
             with suppress(ConnectionError):  # it had not read all when it had answered and closed
@@ -72,7 +72,7 @@ class Dashboard:
         return got
 
     def end(self, signum: int = signal.SIGTERM) -> tuple[int, float]:
-        """Send a signal; the exit status, and the seconds that the end took."""
+        """Send a signal; return the exit status and the seconds until the end."""
         began_s = time.monotonic()
         self.process.send_signal(signum)
         status = self.process.wait(timeout=60)
@@ -82,7 +82,7 @@ class Dashboard:
 
     @property
     def errors(self) -> str:
-        """What it has said on stderr so far."""
+        """The output on stderr so far."""
         return "".join(self._said)
 
 

@@ -60,7 +60,7 @@ def inputs(batch: int = 3, time: int = 5, channels: int = 2) -> Tensor:
 
 
 def scaled(network: LayeredNetwork, factor: float) -> Any:
-    """The same network, all its parameters multiplied by ``factor``."""
+    """Multiply all parameters of a network by ``factor``, and return it."""
     for parameter in network.parameters():
         parameter.data *= factor
     return network

@@ -37,7 +37,7 @@ class Cubic(Device):
 
 
 class Clamped(Cubic):
-    """It jumps between values by its state and by a parameter, of a list besides."""
+    """A device that jumps between values by its state and a parameter, with a list as field."""
 
     weights: list[float] = Field(default=[1.0, 0.5])
     readout: Literal["y", "x"] = "x"
@@ -71,11 +71,11 @@ class Leaky(Device):
         return decay * x + self.tau_ns * (1 - decay) * drive
 
     def output(self, x: Any) -> Any:
-        """Bounded."""
+        """Return a bounded output."""
         return tanh(x)
 
     def noise_per_sqrt_ns(self) -> Any:
-        """That of its damping."""
+        """Return the noise of its damping."""
         return self.noise / sqrt(self.tau_ns)
 
 

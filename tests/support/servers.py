@@ -1,4 +1,4 @@
-"""What tests of embedded servers share."""
+"""Helpers of tests of embedded servers."""
 
 from __future__ import annotations
 

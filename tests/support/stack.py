@@ -110,7 +110,7 @@ class Stack:
         return containers[0]
 
     def restarts(self) -> dict[str, int]:
-        """How often every container was started again by Docker itself."""
+        """Return the number of restarts of each container by Docker itself."""
         containers = [c for service in SERVICES for c in self.containers(service)]
         return {c: int(self.inspect(c)["RestartCount"]) for c in containers}
 

@@ -33,7 +33,7 @@ from hpo.objectives.contract import (
 
 
 class ToyParams(ObjectiveParams):
-    """What can be searched, and how the training misbehaves."""
+    """Parameters to search, and faults of the training."""
 
     x: Annotated[float, Field(ge=0, le=1, description="best at 0.3")] = 0.5
     k: Annotated[int, Field(ge=1, le=8, description="best at 5")] = 4

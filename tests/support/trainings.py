@@ -20,7 +20,7 @@ def member(
     task: TaskParams | None = None,
     **params: Any,
 ) -> Any:
-    """A network of the objective ``kind``, not trained yet; of the digits, or another task."""
+    """Return an untrained network of the objective ``kind``, for the digits or another task."""
     objective: Any = objectives.load(kind)
     return objective.member(
         objective.Params(**params),
@@ -38,13 +38,13 @@ def evaluate(
     resume: bytes | None = None,
     **how: Any,
 ) -> Outcome:
-    """What a training of such a network gives."""
+    """Train such a network, and return its outcome."""
     outcome: Outcome = member(kind, protocol, **how).train(on_epoch, resume)
     return outcome
 
 
 def checkpoints(kind: str, protocol: Protocol = Protocol.VALIDATION, **how: Any) -> list[bytes]:
-    """Those after every epoch of such a training."""
+    """Return the checkpoint after each epoch of such a training."""
     kept: list[bytes] = []
     evaluate(kind, protocol, on_epoch=lambda progress: kept.append(progress.checkpoint()), **how)
     return kept

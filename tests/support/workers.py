@@ -107,7 +107,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
 
 
 def table(snapshot: StudySnapshot) -> list[tuple[Any, ...]]:
-    """All that must not depend on who ran a study: the search, then the confirmations."""
+    """Return all that must not depend on the workers: the search, then the confirmations."""
     return [
         (
             slot.phase,
