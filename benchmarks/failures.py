@@ -26,6 +26,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "lr0 / 3": {"lr0": SETTING["lr0"] / 3},
     "tau_ns = 10": {"tau_ns": 10.0},
     "ema_decay = 0.8": {"ema_decay": 0.8},
+    "max_gradient = 0.01": {"max_gradient": 0.01},
+    "max_gradient = 0.01, averaged": {"max_gradient": 0.01, "ema_decay": 0.8},
     "weight_gain = 0.3": {"weight_gain": 0.3},
     "weight_gain = 5": {"weight_gain": 5.0},
     "thermal_training = mean": {"thermal_training": "mean"},
