@@ -66,7 +66,7 @@ def main(path: Path) -> None:
             failed = sum(score < FAILED for score in best) / len(best)
             spread = f"{statistics.fmean(best):.3f} ± {statistics.stdev(best):.3f}"
             print(
-                f"{name:23} best of {n} by training loss: {spread}, failed {failed:.1%}", flush=True
+                f"{name:30} best of {n} by training loss: {spread}, failed {failed:.1%}", flush=True
             )
 
 
