@@ -269,6 +269,10 @@ class Outcome(ObjectiveOutput):
     """Whether training met a non-finite number; such predictions count as wrong."""
     info: dict[str, Fact] = Field(default_factory=dict)
     """Facts to show, by name with unit: ``n_synapses``, ``n_train`` ..."""
+    per_epoch: dict[Line, tuple[Score, ...]] = Field(default_factory=dict)
+    """Further values, by name with unit, which the report draws below the learning curves:
+    ``gradient_norm``, ``power_uw`` ... One after each epoch that has a score. A
+    checkpoint holds them, as it does ``curve``."""
     solved: Solved | None = None
     """The check of the time step, if the objective integrates a differential equation. It is made
     under ``Protocol.CONFIRM`` and, shorter, under ``Protocol.VALIDATION``. The score of a

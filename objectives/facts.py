@@ -31,10 +31,13 @@ THERMAL = {
 """Fields of ``Thermal``, each with its stored name."""
 CHIP_SCORES = "chip_scores"
 """The stored name of the scores of the chips of ``[variability]``."""
+PER_EPOCH = "per_epoch"
+"""The stored name of further values of each epoch, by their names."""
 RESERVED = {
     **dict.fromkeys(SOLVED.values(), ("check of the time step", "solved")),
     **dict.fromkeys(THERMAL.values(), ("check of the thermal power", "thermal")),
     CHIP_SCORES: ("scores of simulated chips", "chips"),
+    PER_EPOCH: ("values of each epoch", PER_EPOCH),
 }
 """Stored names that an objective must not use, each with its check and the field of ``Outcome``."""
 
@@ -55,6 +58,8 @@ def member_info(outcome: Outcome) -> dict[str, Any]:
     for check, names in ((outcome.solved, SOLVED), (outcome.thermal, THERMAL)):
         values = check.model_dump(mode="json") if check else {}
         info |= {names[field]: value for field, value in values.items()}
+    if outcome.per_epoch:
+        info[PER_EPOCH] = {name: [*values] for name, values in outcome.per_epoch.items()}
     return info | ({CHIP_SCORES: [*outcome.chips]} if outcome.chips else {})
 
 

@@ -36,14 +36,14 @@ class ConvObjective(Objective):
         readout = nn.Linear(8 * params.width, split.n_classes)
         network = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool1d(8), nn.Flatten(), readout)
         optimizer = torch.optim.Adam(network.parameters(), lr=params.lr)
-        epoch, curve = 0, []
+        epoch, curve, norms = 0, [], []
         if resume is not None:
-            weights, moments, epoch, curve = torch.load(io.BytesIO(resume))
+            weights, moments, epoch, curve, norms = torch.load(io.BytesIO(resume))
             network.load_state_dict(weights)
             optimizer.load_state_dict(moments)
 
         def checkpoint():
-            state = network.state_dict(), optimizer.state_dict(), epoch, curve
+            state = network.state_dict(), optimizer.state_dict(), epoch, curve, norms
             torch.save(state, file := io.BytesIO())
             return file.getvalue()
 
@@ -60,5 +60,7 @@ class ConvObjective(Objective):
             epoch += 1
             score = None if protocol is Protocol.CONFIRM else accuracy()
             curve += [] if score is None else [score]
+            norms.append(readout.weight.norm().item())
             on_epoch(Progress(epoch=epoch, score=score, checkpoint=checkpoint))
-        return Outcome(score=curve[-1] if curve else accuracy(), curve=tuple(curve))
+        score = curve[-1] if curve else accuracy()
+        return Outcome(score=score, curve=tuple(curve), per_epoch={"readout_norm": norms})

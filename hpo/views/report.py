@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from hpo.objectives import intervals
 from hpo.objectives.contract import Protocol
+from hpo.objectives.facts import PER_EPOCH
 from hpo.objectives.inspection import NetworkObjective
 from hpo.study import file
 from hpo.study.result import Front, Result, Sweep
@@ -198,6 +199,9 @@ def _learning_curves(result: Result) -> Section:
     note = "Score after each epoch. The best trials have a thin line per network and a thick line "
     note += f"for the mean; up to {networks.MAX_CURVES} other trials are grey."
     parts = [plot("curves", "Score after each epoch", networks.learning_curves(result))]
+    names = {name for t in result.search for m in t.members for name in m.info.get(PER_EPOCH, ())}
+    figures = [networks.learning_curves(result, name) for name in sorted(names)]
+    parts += [plot("per-epoch", "Values after each epoch", *figures, least=300)] * bool(figures)
     return Section("curves", note, parts, title="Learning curves")
 
 

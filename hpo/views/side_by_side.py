@@ -113,9 +113,8 @@ def figure(results: Sequence[Result]) -> go.Figure:
             spot = style.confirmed(spec, item, end * (1.04 + 0.03 * i))
             look = {**style.CONFIRMED, "color": colour, "symbol": symbol}
             drawn.add_trace(style.markers([spot], name=f"{name}, confirmed", marker=look))
-    by_reported = {formatting.reported_text(result.spec): result for result in results}
-    for text, result in by_reported.items():
-        if text or len(by_reported) == 1:
-            style.add_references(drawn, result)
+    named = {text: r for r in results if (text := formatting.reported_text(r.spec))}
+    for result in named.values() or results[:1]:
+        style.add_references(drawn, result)
     drawn.update_xaxes(title_text="epochs of training in the search")
     return drawn.update_yaxes(title_text=formatting.metric(results[0].spec), range=list(view))

@@ -27,7 +27,12 @@ def test_an_example_is_searched_and_confirmed(study: str, less: list[str], user:
     out, _ = user.run(*line, "--set", "confirm.members=2")
     assert f"{study}: confirmed " in out
     assert "on 2 fresh seeds" in out
-    assert (user.directory / f"{study}-report.html").exists()
+    report = (user.directory / f"{study}-report.html").read_text()
+    assert ('id="per-epoch-plot-0"' in report) == (study == "conv")
+    if study == "conv":
+        user.run("export", "conv", "--curves", "-o", "conv.jsonl")
+        assert '{"readout_norm": [' in (user.directory / "conv.jsonl").read_text()
+        assert "readout_norm" not in user.run("trials", "conv", "--json")[0], "no curves"
 
 
 def write_sines(path: Path) -> None:

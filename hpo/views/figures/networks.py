@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from hpo.objectives.facts import PER_EPOCH
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
@@ -21,28 +22,33 @@ MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
 BEST_COLOURS = (BLUE, ORANGE, GREEN)
 
 
-def learning_curves(result: Result) -> go.Figure:
-    """Draw learning curves: the best trials member by member, a sample of the others in grey."""
+def learning_curves(result: Result, value: str = "") -> go.Figure:
+    """Draw learning curves: the best trials member by member, a sample of the others in grey.
+
+    ``value`` names what is drawn in place of the score, of ``Outcome.per_epoch``.
+    """
     spec = result.spec
-    figure = style.style(go.Figure(), height=460)
-    best = [trial for trial in result.ranking if _curves(spec, trial)][: len(BEST_COLOURS)]
+    figure = style.style(go.Figure(), height=460 if not value else 320)
+    best = [trial for trial in result.ranking if _curves(spec, trial, value)][: len(BEST_COLOURS)]
     numbers = {trial.number for trial in best}
-    others = [s for s in result.search if s.number not in numbers and _curves(spec, s)]
+    others = [s for s in result.search if s.number not in numbers and _curves(spec, s, value)]
     if others:
         some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
-        means = [_mean_curve(_curves(spec, trial)) for trial in some]
+        means = [_mean_curve(_curves(spec, trial, value)) for trial in some]
         grey = _thinned(spec, means, GREY, 0.8, name="other trials", hoverinfo="skip", opacity=0.6)
         figure.add_trace(grey)
     for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
-        figure.add_traces(_of_best(spec, trial, colour))
-    style.add_references(figure, result)
-    figure.update_layout(xaxis_title_text="epoch", yaxis_title_text=formatting.metric(spec))
+        figure.add_traces(_of_best(spec, trial, colour, value))
+    if not value:
+        style.add_references(figure, result)
+    label = style.safe(formatting.parameter_label(value)) or formatting.metric(spec)
+    figure.update_layout(xaxis_title_text="epoch", yaxis_title_text=label)
     return figure.update_layout(legend_traceorder="reversed")
 
 
-def _of_best(spec: StudySpec, trial: Trial, colour: str) -> list[go.Scatter]:
+def _of_best(spec: StudySpec, trial: Trial, colour: str, value: str) -> list[go.Scatter]:
     """Return a thin line per member and a thick one for their mean."""
-    curves = _curves(spec, trial)
+    curves = _curves(spec, trial, value)
     score = formatting.point_text(spec, trial.score or 0.0, None, trial.costs)
     name = f"trial {trial.number}: {score}"
     members = _thinned(spec, curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name)
@@ -52,11 +58,13 @@ def _of_best(spec: StudySpec, trial: Trial, colour: str) -> list[go.Scatter]:
     return [members, mean]
 
 
-def _curves(spec: StudySpec, trial: Trial) -> list[list[float]]:
+def _curves(spec: StudySpec, trial: Trial, value: str) -> list[list[float]]:
     """Return the curves of the finished members; without any, the scores of the first member.
 
     These are a trial's first steps, see ``pruning.TrialProgress``.
     """
+    if value:
+        return [[*c] for m in trial.members if (c := m.info.get(PER_EPOCH, {}).get(value))]
     curves = [m.curve for m in trial.members if m.curve] or [trial.steps[: spec.budget.scores]]
     finite = [[formatting.shown(spec, v) for v in curve if math.isfinite(v)] for curve in curves]
     return [curve for curve in finite if curve]

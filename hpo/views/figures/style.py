@@ -161,10 +161,8 @@ def add_references(
         band(value - std, value + std, **BAND, **place)
         name = safe(formatting.cut(formatting.reported_text(spec), 60))
         line(value, **DASHED, showlegend=new, name=name, **place)
-    lines = list(zip(result.rivals, DOTS, strict=False))
-    if (chance := result.chance) and chance not in result.rivals:
-        lines.append((chance, CHANCE))
-    for one, dash in lines:
+    chance = [one for one in (result.chance,) if one and one not in result.rivals]
+    for one, dash in (*zip(result.rivals, DOTS, strict=False), *((c, CHANCE) for c in chance)):
         value, name = formatting.shown(spec, one.score), formatting.baseline_text(spec, one)
         name = "chance, " * (dash == CHANCE and one.name != "chance") + name
         if low <= value <= high:

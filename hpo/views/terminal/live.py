@@ -243,8 +243,7 @@ def countdown(result: Result, running: Callable[[], int], most_s: float | None) 
     They end within ``most_s``, else with their epoch, which takes as long as the others on average.
     """
     began_s, at = time.monotonic(), result.progress
-    trained_s = sum(trial.seconds for trial in result.all_trials)
-    usual_s = trained_s / max(1, at.epochs + at.confirmation_epochs)
+    usual_s = sum(t.seconds for t in result.all_trials) / max(1, at.epochs + at.confirmation_epochs)
 
     def line() -> Text:
         n, spent_s = running(), time.monotonic() - began_s

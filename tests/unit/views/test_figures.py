@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pages
 import plotly.graph_objects as go
 import pytest
 import snapshots
 
+from hpo.objectives.contract import Outcome
+from hpo.objectives.facts import member_info
 from hpo.study.trials import SlotState, StudySnapshot
+from hpo.views import report
 from hpo.views.figures import convergence, networks, parameters
 
 
@@ -84,6 +88,16 @@ def test_learning_curves_draw_members_and_a_bounded_number_of_others() -> None:
     assert [list(t.y).count(None) for t in members] == [2, 2, 2]
     grey = trace(figure, "other trials")
     assert 50 < list(grey.y).count(None) + 1 <= networks.MAX_CURVES
+
+
+def test_values_of_an_own_objective_have_a_figure_each() -> None:
+    info = member_info(Outcome(score=0.9, per_epoch={"<b>_mw": [0.5, 0.25]}))
+    member = replace(snapshots.member(0, (0.8, 0.9)), info=info)
+    best = snapshots.slot(0, SlotState.COMPLETE, members=(member,))
+    found = snapshots.snapshot(snapshots.spec(), (best, *trials(0.1).search[1:]))
+    own = pages.figures(report.html(found))["per-epoch-plot-0"]
+    assert [trace["y"] for trace in own["data"]] == [[0.5, 0.25]] * 2, "network and mean"
+    assert own["layout"]["yaxis"]["title"]["text"] == "&lt;b&gt;_mw (mW)"
 
 
 def test_steps_after_the_first_member_are_no_epochs() -> None:
