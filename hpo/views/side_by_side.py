@@ -40,8 +40,8 @@ def html(results: Sequence[Result]) -> str:
     differ = "Keys that differ, of all that trials depend on." if keys else "They agree."
     sections = [
         Section("curves", note, [curves], title="Search", warnings=warnings),
-        Section("scores", "", [_table("Scores", facts, dict.fromkeys(chain(*facts.values())))]),
-        Section("files", differ, [_table("Study files", files, sorted(keys))], "Study files"),
+        Section("scores", "", [_table("result of", facts, dict.fromkeys(chain(*facts.values())))]),
+        Section("files", differ, [_table("key of", files, sorted(keys))], "Study files"),
     ]
     texts = [text for other in others if (text := _relation(first, other))]
     page = "side_by_side.html.j2"
@@ -57,10 +57,10 @@ def _facts(result: Result) -> dict[str, str]:
 def _table(caption: str, columns: Mapping[str, Mapping[str, Any]], keys: Iterable[str]) -> Table:
     """Return a table with a column for each study and a row for each key."""
     rows = [
-        {"": key, **{name: formatting.value_cell(of.get(key)) for name, of in columns.items()}}
+        {caption: key, **{name: formatting.value_cell(of.get(key)) for name, of in columns.items()}}
         for key in keys
     ]
-    return Table(caption, rows or [{"": "nothing"}], css="studies")
+    return Table(caption, rows or [{caption: "none"}], css="studies")
 
 
 def _relation(first: Result, other: Result) -> str:
