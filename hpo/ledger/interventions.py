@@ -125,6 +125,7 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         StudyError: there is no such study, it is over, or it is no search that can take the trial.
         SpecError: a parameter is not searched, lies outside the space, or breaks a constraint.
     """
+    ledger.code_of(name)  # imports the objective, which is slow, not under the lock
     with ledger.locked(name) as (connection, study):
         optuna_tables.require_study(connection, study.optuna_study_id, name)
         spec = file.restore(study.spec, name)
@@ -276,6 +277,7 @@ def accept_code(ledger: Ledger, name: str) -> int | None:
         StudyError: there is no such study.
         SpecError: its spec cannot be read here.
     """
+    ledger.code_of(name)  # slow at first, so not under the lock
     with ledger.locked(name) as (connection, study):
         since = pins.accept(connection, study, file.restore(study.spec, name))
         if since is not None:

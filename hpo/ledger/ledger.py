@@ -88,7 +88,7 @@ class Ledger(LedgerReader):
 
     _register = transaction(_register)
     with_points = statement(pins.with_points)
-    earlier = transaction(pins.earlier)
+    earlier = statement(pins.earlier)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:
@@ -143,7 +143,7 @@ class Ledger(LedgerReader):
                 lease_s=lease_s,
                 take_over=in_touch(None),
                 at_work=at_work,
-                code=self._code_of(study),
+                code=self.code_of(study),
             )
             with self._autocommit.connect() as connection:
                 opened = claiming.try_open(connection, study, who, self._spec)
@@ -168,7 +168,7 @@ class Ledger(LedgerReader):
 
         return self._retry(once)
 
-    def _code_of(self, study: str) -> str:
+    def code_of(self, study: str) -> str:
         """Return the hash of the objective's source on this host, computed without a lock."""
         if study not in self._codes:
             with self._autocommit.connect() as connection:

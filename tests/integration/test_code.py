@@ -6,18 +6,25 @@ import json
 import os
 import shutil
 import sys
+import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import forkserver
 import pytest
+from servers import connect
 from users import User
 from workers import SUPPORT, run_workers, start_worker, table, toy_spec
 
 from hpo.errors import StudyError
-from hpo.ledger import pins
+from hpo.ledger import interventions, pins
 from hpo.ledger.claims import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage
+from hpo.objectives import source
+from hpo.postgres import connect as pooling
+from hpo.postgres.connect import Storage, open_storage
+from hpo.study import file
 from hpo.study.trials import StudyState
 
 OBJECTIVE = """
@@ -149,6 +156,32 @@ def test_a_worker_that_rounds_otherwise_is_refused_where_the_study_asks_for_it(
     assert f"threads of its first trial (numerics={own}), got numerics=" in said
     assert "Or launch it with require_same_numerics = false." in said
     assert ledger.snapshot("toy").settled == 2
+
+
+def test_no_lock_is_held_while_an_objective_is_imported_and_its_source_is_read(
+    ledger: Ledger, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine that takes longer than a transaction may idle."""
+    ledger.register(toy_spec())
+    with connect(database_url) as connection:
+        connection.execute("UPDATE hpo_ledger.studies SET code = '[]'")
+    monkeypatch.setattr(pooling, "IDLE_S", 1)
+
+    def slow_at_first(owner: Any, name: str) -> None:
+        waits, real = [2.0], getattr(owner, name)
+
+        def slow(*arguments: Any) -> Any:
+            time.sleep(waits.pop() if waits else 0.0)
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, slow)
+
+    acts = (interventions.accept_code, partial(interventions.enqueue, params={"x": 0.5}))
+    for act in acts:
+        slow_at_first(file, "restore")
+        slow_at_first(source, "modules")
+        with open_storage(database_url) as storage:
+            assert act(Ledger(storage), "toy") == 0
 
 
 def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> None:

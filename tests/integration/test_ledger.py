@@ -121,20 +121,24 @@ def test_who_sees_that_the_clock_was_set_waits_until_all_that_live_have_renewed(
     ledger.register(toy_spec())
     set_clock(storage, steps[0])
     held = claim(ledger, "lives")
-    heart = Heartbeat("sees", WorkerOptions(lease_s=1.0))
+    heart = Heartbeat("sees", WorkerOptions(lease_s=60.0))
     assert Heartbeat("long", WorkerOptions(lease_s=3 * 86_400.0))._beat_s == 10.0
     heart.begin(ledger)
     try:
-        wait_until(heart.in_touch)
+        heart._beat()
+        heart._cut_off_s -= 61.0  # a lease later
+        assert heart.in_touch()
         set_clock(storage, steps[1])
         for number in (1, 2):  # before its next beat, and after
             found = ledger.claim("toy", "sees", lease_s=60, in_touch=heart.in_touch)
             assert isinstance(found, Claim)
             assert found.number == number
             finish(ledger, found)
-            wait_until(lambda: not heart.in_touch())
+            heart._beat()
+            assert not heart.in_touch()
         ledger.renew("lives", held, doing="", lease_s=60)
-        wait_until(heart.in_touch)
+        heart._cut_off_s -= 61.0
+        assert heart.in_touch()
         assert claim(ledger, "sees").number == 3
     finally:
         heart.end()
