@@ -62,13 +62,13 @@ class BenchObjective(Objective):
     def evaluate(self, params, *, task, protocol, member_seed, on_epoch, resume=None):
         """Set the bias, read ``epochs`` times, and return the mean."""
         bench = Bench(task.address)
-        bench.set(params.current_ma, params.field_mt)
         readings = [] if resume is None else json.loads(resume)
 
         def checkpoint():
             return json.dumps(readings).encode()
 
         try:
+            bench.set(params.current_ma, params.field_mt)
             while len(readings) < params.epochs:
                 readings.append(bench.read())
                 mean = sum(readings) / len(readings)

@@ -72,11 +72,6 @@ def _numbers(text: str) -> list[int]:
     return numbers
 
 
-def _names(text: str) -> list[str]:
-    """Convert an argument to words, separated by commas."""
-    return [word.strip() for word in text.split(",")]
-
-
 @command(
     STUDY,
     *WHICH_NETWORK,
@@ -86,7 +81,7 @@ def _names(text: str) -> list[str]:
         ),
         argument(
             "--classes",
-            type=_names,
+            type=lambda text: [word.strip() for word in text.split(",")],
             metavar="A,B",
             help="first series of these classes in the test set (default: of four classes)",
         ),

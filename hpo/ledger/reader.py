@@ -6,12 +6,13 @@ An overview reads the trials of changed studies only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, Unpack
 
 from sqlalchemy import Connection, Row
 
-from hpo.errors import StudyError
+from hpo.errors import SpecError, StudyError
 from hpo.ledger import snapshots
 from hpo.ledger.schema import ask, schema
 from hpo.ledger.statements import LISTING, STUDIES
@@ -164,7 +165,9 @@ class LedgerReader(Transactional):
         return self._overview.made(changes)
 
     def overlays(self, spec: StudySpec) -> list[Result]:
-        """Return the existing other studies that a study's figure shows."""
-        names = spec.figure.overlay if spec.figure else ()
-        existing = {summary.name for summary in self.studies()} if names else set()
-        return [self.result(name) for name in names if name in existing]
+        """Return the other studies that a study's figure shows, if they can be read here."""
+        results: list[Result] = []
+        for name in spec.figure.overlay if spec.figure else ():
+            with suppress(SpecError, StudyError):  # no such study, or its objective is not here
+                results.append(self.result(name))
+        return results

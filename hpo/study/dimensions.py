@@ -27,10 +27,6 @@ MAX_POINTS = 100_000
 """Limit on the points of a sweep, which makes them all before its first trial."""
 
 
-def _unless_true(value: bool | None) -> bool | None:
-    return value or None
-
-
 def _listed(value: Any) -> Any:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
@@ -72,7 +68,7 @@ class Dimension(Table):
     log: bool = False
     step: float | int | None = None
     choices: tuple[ParamValue, ...] | None = None
-    per_layer: Annotated[bool | None, AfterValidator(_unless_true)] = None
+    per_layer: Annotated[bool | None, AfterValidator(lambda value: value or None)] = None
     """Search a value for each layer: ``NAME.0`` of the layer that receives the input, and so on."""
     when: Annotated[dict[str, _Values], Field(min_length=1)] | None = None
     """Search it only if every parameter named here has one of the values given. A parameter that

@@ -142,13 +142,14 @@ class Result:
         waiting = [t for t in self.search if t.state == SlotState.RUNNING and not t.held]
         begun = sum(trial.attempts > 0 for trial in waiting)
         named = Counter((trial.state, state_name(spec, trial)) for trial in self.search)
+        ended = sorted(named, key=lambda key: ([*SlotState].index(key[0]), key[1]))
         return Progress(
             trials=snapshot.trials,
             settled=snapshot.settled,
             held=sum(trial.held for trial in self.search),
             begun=begun,
             enqueued=len(waiting) - begun,
-            ended={key: named[key] for key in sorted(named, key=_by_state) if key[0] in SETTLED},
+            ended={key: named[key] for key in ended if key[0] in SETTLED},
             epochs=sum(effort.slot_epochs(spec, trial) for trial in self.search),
             confirmation_epochs=sum(effort.slot_epochs(spec, trial) for trial in self.confirm),
         )
@@ -384,10 +385,6 @@ def state_name(spec: StudySpec, trial: Trial) -> str:
     """Return the name of a trial's state; of a pruned one, how it was pruned."""
     how = ending(spec, trial) if trial.state == SlotState.PRUNED else None
     return str(how or trial.state)
-
-
-def _by_state(key: tuple[SlotState, str]) -> tuple[int, str]:
-    return list(SlotState).index(key[0]), key[1]
 
 
 def _confirmation(

@@ -102,10 +102,6 @@ def _named(name: str, do: str = "Choose another: --name NEW.") -> str:
 _Tag = Annotated[str, AfterValidator(partial(_named, do="Choose another."))]
 
 
-def _false_is_none(value: Any) -> Any:
-    return None if value is False else value
-
-
 def _empty_is_none(value: Any) -> Any:
     return None if value == {} else value
 
@@ -167,7 +163,9 @@ class StudySpec(Table):
     pruner: tables.Pruner = tables.Pruner()
     racing: tables.Racing | None = None
     stop: tables.Stop | None = None
-    confirm: Annotated[tables.Confirm | None, BeforeValidator(_false_is_none)] = tables.Confirm()
+    confirm: Annotated[
+        tables.Confirm | None, BeforeValidator(lambda value: None if value is False else value)
+    ] = tables.Confirm()
     """``confirm = false``: the study is done when its search is."""
     warm_start: tables.WarmStart | None = None
     """Parameters of the first trials."""
