@@ -19,10 +19,21 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 from numbers import Real
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeAlias,
+    cast,
+    get_origin,
+)
 
 from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema
@@ -241,10 +252,18 @@ class Device(LayeredParams):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Collect the parameters; a device with a ``flow`` is integrated by it.
 
+        An inherited field with another default keeps its type, bounds and description.
+
         Raises:
             TypeError: a name is reserved.
         """
         super().__pydantic_init_subclass__(**kwargs)
+        base = next(one for one in cls.__mro__[1:] if issubclass(one, Device))
+        for name in base.model_fields.keys() & cls.model_fields.keys():
+            own = cls.model_fields[name]
+            if not own.metadata and not own.description and get_origin(own.annotation) != Literal:
+                kept = cls.model_fields[name] = copy(base.model_fields[name])
+                kept.default, kept.default_factory = own.default, own.default_factory
         cls.parameters = tuple(
             name
             for name, info in cls.model_fields.items()
@@ -347,7 +366,11 @@ def check_device(device: type[Device]) -> type[Device]:
         ValueError: a method does not, or fails.
     """
     name = device.__name__
-    fields = {n: device.model_fields[n] for n in device.parameters}
+    fields = {
+        name: info
+        for name, info in device.model_fields.items()
+        if name in device.parameters or name in Device.model_fields
+    }
     try:
         one = device(**{n: info.default for n, info in fields.items() if not info.is_required()})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A sampler that tries what lies between the best trial and a random one (no steps, no costs)."""
+"""A sampler that tries what lies between the best trial and a random one (no costs)."""
 
 from optuna.samplers import BaseSampler, RandomSampler
 
@@ -18,4 +18,6 @@ class NearBest(BaseSampler):
         if trial.number % 3 == 0 or not study.best_trials or not hasattr(distribution, "low"):
             return drawn
         best = study.best_trial.params[name]
+        if step := distribution.step:
+            return best + type(best)(round(self.reach * (drawn - best) / step)) * step
         return type(best)(best + self.reach * (drawn - best))

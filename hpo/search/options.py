@@ -18,7 +18,7 @@ from hpo.errors import SpecError
 from hpo.objectives.capabilities import ChecksTask
 from hpo.search import constraints
 from hpo.search.pruning import PRUNERS
-from hpo.search.suggest import SAMPLERS, suggest
+from hpo.search.suggest import SAMPLERS, OutsideError, suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
@@ -54,10 +54,8 @@ def check(spec: StudySpec, where: str) -> None:
         try:
             rehearse(spec) if rehearse else cls(**choice.options)
         except Exception as error:  # whatever their own code makes of an odd option
-            raise SpecError(
-                f"{where}: {table}: {choice.name!r} refuses these options: "
-                f"{error or type(error).__name__}"
-            ) from None
+            blame = f"{choice.name!r} refuses these options: " * (type(error) is not OutsideError)
+            raise SpecError(f"{where}: {table}: {blame}{error or type(error).__name__}") from None
 
 
 def _check_data(spec: StudySpec, where: str) -> None:

@@ -34,6 +34,10 @@ _RETRIED = ("tpe", "cmaes", "nsga2")
 repeat themselves (``gp``), or draw uniformly anyway."""
 
 
+class OutsideError(ValueError):
+    """A sampler suggested a value outside ``[space]``; at work, its trial fails."""
+
+
 def suggest(
     spec: StudySpec,
     number: int,
@@ -77,7 +81,8 @@ def _ask(
         if spec.dimensions[name].is_there(params):
             params[name] = value = fixed.get(name, trial._suggest(name, distribution))
             if not distribution._contains(distribution.to_internal_repr(value)):
-                raise ValueError(f"{name}={value!r} lies outside the space")
+                said = f"the sampler suggested {name}={value!r}, which lies outside [space]"
+                raise OutsideError(f"{said}: {spec.dimensions[name].allowed}. Correct the sampler.")
     if spec.sampler.name == "gp":
         params = {n: fixed.get(n, value) for n, value in rounded(space, params).items()}
     return params, dict(study._storage.get_trial(trial._trial_id).system_attrs)

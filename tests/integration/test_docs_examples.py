@@ -19,7 +19,7 @@ OWN = ["--set", "sampler={name='near_best:NearBest', reach=0.1}", "--set", "budg
 
 
 @pytest.mark.parametrize(
-    ("study", "less"), [("conv", []), ("bench", []), ("first", NARROW), ("first", [*NARROW, *OWN])]
+    ("study", "less"), [("conv", []), ("bench", []), ("first", NARROW), ("conv", OWN)]
 )
 def test_an_example_is_searched_and_confirmed(study: str, less: list[str], user: User) -> None:
     shutil.copytree(ROOT / "docs/examples", user.directory, dirs_exist_ok=True)

@@ -72,6 +72,20 @@ def test_bounds_hold_for_every_layer() -> None:
         pointwise_devices.Cubic(a=(0.1, -0.1, 0.1))
 
 
+def test_an_inherited_field_with_another_default_keeps_its_bounds_and_meaning() -> None:
+    class Own(pointwise_devices.Cubic):
+        lr0: float = 0.005
+        tau_ns: float = 3.0
+
+    fields, inherited = Own.model_fields, Device.model_fields
+    assert (Own().lr0, Own().tau_ns, Own.parameters) == (0.005, 3.0, ("tau_ns", "a"))
+    assert fields["lr0"].description == inherited["lr0"].description
+    assert inherited["lr0"].default == 0.02
+    for wrong in ({"lr0": -1.0}, {"tau_ns": 0.0}):
+        with pytest.raises(ValidationError, match="greater than 0"):
+            Own(**wrong)
+
+
 @pytest.mark.filterwarnings("ignore:Field name")
 @pytest.mark.parametrize("name", ["lr0", "v", "output", "drive", "dt_ns"])
 def test_a_name_that_is_taken_is_refused(name: str) -> None:
@@ -168,6 +182,11 @@ def test_a_rate_that_no_number_goes_through_is_refused_at_launch(
             {"output": lambda self, x: 1.0},
             "",
             "Own.output: expected an expression of states, got the",
+        ),
+        (
+            {"__annotations__": {"lr0": float}, "lr0": -1.0},
+            "",
+            "Own.lr0: expected a default within its bounds, got -1.0: Input",
         ),
         (_tau("b", -1.0), "", "Own.b: expected a default within its bounds, got -1.0: Input"),
         (_tau("window"), "-prediction", "Own: the name window is reserved for the training"),

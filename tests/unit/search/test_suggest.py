@@ -17,6 +17,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.samplers import RandomSampler
 from optuna.search_space import IntersectionSearchSpace
 from scipy.stats import qmc
 from searches import ended, searched
@@ -115,6 +116,15 @@ def test_wrong_options_are_refused(
     with pytest.raises(SpecError) as caught:
         check(toy_spec(**{table: {"name": name, **options}}), "f.toml")
     assert str(caught.value).startswith(text.format(where, name))
+
+
+def test_a_sampler_that_leaves_the_space_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its options are not blamed."""
+    monkeypatch.setattr(RandomSampler, "sample_independent", lambda *_: -7.0)
+    with pytest.raises(SpecError) as caught:
+        check(toy_spec(**RANDOM, space={"x": {"low": 0.0, "high": 1.0}}), "f.toml")
+    text = "f.toml: sampler: the sampler suggested x=-7.0, which lies outside [space]: "
+    assert str(caught.value) == f"{text}0 to 1. Correct the sampler."
 
 
 RANDOM: dict[str, Any] = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
