@@ -19,6 +19,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
 from hpo.views import caveats, json_records, page
+from hpo.views.figures import convergence, declared, front, importance, networks, parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,8 +170,6 @@ class Study:
         Raises:
             StudyError: the study has a cost or is a sweep, so it has no single best score.
         """
-        from hpo.views.figures import convergence
-
         result = self._result()
         if isinstance(result, Sweep):
             raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure()")
@@ -185,8 +184,6 @@ class Study:
         Raises:
             StudyError: nothing has been confirmed yet.
         """
-        from hpo.views.figures import networks
-
         result = self._result()
         if not any(item.scores for item in result.confirmations):
             why = "none yet" if result.spec.confirm else "a study file without [confirm]"
@@ -195,8 +192,6 @@ class Study:
 
     def plot_curves(self) -> go.Figure:
         """Draw the score after each epoch: the best trials by network, others in grey."""
-        from hpo.views.figures import networks
-
         return networks.learning_curves(self._result(curves=True))
 
     def plot_parameters(self) -> go.Figure:
@@ -205,8 +200,6 @@ class Study:
         Raises:
             StudyError: the study is a sweep, which has no search space.
         """
-        from hpo.views.figures import parameters
-
         result = self._result()
         if not result.spec.space:
             raise self._refuse("plot_parameters", "a [space]", "a sweep", "plot_figure()")
@@ -220,7 +213,6 @@ class Study:
         Raises:
             StudyError: there is no stored network (yet), or it is no classifier.
         """
-        from hpo.views.figures import networks
         from hpo.worker import replay
 
         result = self._result()
@@ -237,8 +229,6 @@ class Study:
         Raises:
             StudyError: there are too few trials.
         """
-        from hpo.views.figures import importance
-
         result = self._result()
         shares = importance.measure(result) if result.selects else None
         if shares is None:
@@ -251,8 +241,6 @@ class Study:
         Raises:
             StudyError: the study has no ``[cost]``.
         """
-        from hpo.views.figures import front
-
         result = self._result()
         if not isinstance(result, Front):
             raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence()")
@@ -264,8 +252,6 @@ class Study:
         Raises:
             StudyError: the study file declares none.
         """
-        from hpo.views.figures import declared
-
         result = self._result()
         with answering(self._storage.place()):
             others = self._ledger.overlays(result.spec)

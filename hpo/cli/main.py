@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from hpo.console import COMMANDS, Command, Parser, working_directory_last
+from hpo.console import COMMANDS, Command, Parser, answer, working_directory_last
 from hpo.errors import near_miss
 
 _HELP = """\
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"hpo {version('hpo-dynamics')}\n")
     if command not in COMMANDS:
         return _unknown(command)
-    return run_of(command)(rest)
+    return answer(lambda: run_of(command)(rest))  # Ctrl-C may come before the command runs
 
 
 def run_of(command: str) -> Command:

@@ -63,7 +63,7 @@ def studies(arguments: argparse.Namespace) -> int:
 
     files = [
         {"name": name, "file": path, "description": file.describe(path)}
-        for name, path in file.available().items()
+        for name, path in ({} if arguments.tag else file.available()).items()
     ]
     if arguments.files:
         return tell(arguments, {"files": files}, *_file_lines(files))
@@ -73,7 +73,7 @@ def studies(arguments: argparse.Namespace) -> int:
     results = [one for one in known if tag is None or (one[1] and tag in one[1].spec.tags)]
     lines = status.study_lines(results, width=terminal_width()) if results else none
     record = {"studies": [json_records.summary(*result) for result in results], "files": files}
-    return tell(arguments, record, *lines, "", *_file_lines(files))
+    return tell(arguments, record, *lines, *(["", *_file_lines(files)] if files else []))
 
 
 def _file_lines(files: Sequence[dict[str, object]]) -> list[str]:

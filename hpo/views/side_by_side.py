@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from hpo.errors import StudyError
 from hpo.objectives.intervals import TEST, Estimate, compare
 from hpo.study.result import Result, Search
-from hpo.study.spec import flattened
+from hpo.study.spec import StudySpec, flattened
 from hpo.views import formatting, overview, verdict
 from hpo.views.figures import style
 from hpo.views.page import Section, Table, plot, render
@@ -30,8 +30,8 @@ def html(results: Sequence[Result]) -> str:
     """
     first, *others = results
     curves = plot("curves", "Best score so far against epochs of training", figure(results))
-    keys = {key for other in others for key in first.spec.differences(other.spec)}
-    files = {result.name: flattened(result.spec.essential()) for result in results}
+    files = {result.name: _whole(result.spec) for result in results}
+    keys = {k for k in chain(*files.values()) if len({str(f.get(k)) for f in files.values()}) > 1}
     facts = {result.name: _facts(result) for result in results}
     note = "Dots are trials, lines the best score so far. On the right: mean ± standard deviation "
     note += "over fresh seeds, on the held-out test set."
@@ -46,6 +46,15 @@ def html(results: Sequence[Result]) -> str:
     texts = [text for other in others if (text := _relation(first, other))]
     page = "side_by_side.html.j2"
     return render(page, curves.figures, sections=sections, names=[*files], verdict=texts)
+
+
+def _whole(spec: StudySpec) -> dict[str, Any]:
+    """Return the keys that trials depend on, with the defaults of task and objective."""
+    tree, task = spec.essential(), spec.task_params
+    own = task.model_dump(mode="json", exclude=set(getattr(task, "places", ())))
+    fixed = {key: value for key, value in spec.defaults.items() if key not in spec.space}
+    fixed |= {**tree.get("fixed", {}), "epochs": None, "score_every": None}  # of the budget
+    return flattened({**tree, "task": own, "fixed": fixed})
 
 
 def _facts(result: Result) -> dict[str, str]:

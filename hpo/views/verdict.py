@@ -322,7 +322,7 @@ def named(result: Result) -> str:
     """Return what the best trial of a search is called."""
     spec, best = result.spec, result.best
     if not isinstance(result, Front) or best is None or best.score is None:
-        return "best"
+        return "best" + " by posterior mean" * bool(result.snapshot.expected)
     if pareto.holds(spec, best.score):
         first = formatting.quantity_label(result.costs[0]).partition(" (")[0]
         by = f" by {first}" * (len(result.costs) > 1)

@@ -180,7 +180,8 @@ class Crew:
             elif (status := place.process.poll()) == 0 and not self._stays:
                 self._places.remove(place)
             elif status is not None:
-                events.append(self._ended(place, status, now))
+                text = self._ended(place, status, now)
+                events += [text] if status else []
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:

@@ -38,6 +38,15 @@ def test_a_page_has_the_curves_the_relation_and_what_differs() -> None:
     assert "They agree." in shown(side_by_side.html([ONE, ONE]))
 
 
+def test_what_a_file_leaves_out_is_its_default() -> None:
+    written = {"fixed": {"noise": 0.02, "sleep_s": 0.0}, "task": {"name": "toy", "test_gap": 0.01}}
+    text = shown(side_by_side.html([ONE, other(**written)]))
+    assert not any(word in text for word in ("fixed.sleep_s", "task.", "tasks differ"))
+    text = shown(side_by_side.html([ONE, other(task={"test_gap": 0.02})]))
+    assert "Their tasks differ: the scores are of different data." in text
+    assert "task.test_gap" in text
+
+
 def test_a_search_without_confirmation_has_no_p_value() -> None:
     before = snapshots.changed(other(), confirm=())
     text = shown(side_by_side.html([ONE, before]))
