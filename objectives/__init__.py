@@ -99,7 +99,7 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
             _import("hpo.objectives.prediction:prediction_params")(device) if predicts else device
         )
     except ValueError as error:
-        raise LookupError(f"objective {name!r}: {error}") from error
+        raise LookupError(f"objective {name!r}: {str(error).rstrip('.')}") from error
     fields = {"name": name, "Params": params}
     if not predicts:
         base = _import("hpo.objectives.device:DeviceObjective")

@@ -414,7 +414,7 @@ def _values(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...
             remedy = FUNCTIONS
         raise ValueError(
             f"{name}: expected expressions of states, drive and parameters, got "
-            f"{type(error).__name__}: {error}. {remedy}"
+            f"{type(error).__name__}: {str(error).rstrip('.')}. {remedy}"
         ) from error
     single = hook in ("output", "fixed_drive", "noise_per_sqrt_ns")
     values = (result,) if single else one.in_order(hook, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -42,8 +43,17 @@ def test_it_writes_what_the_documentation_shows(
         assert (tmp_path / name).read_text() == (ROOT / "docs/examples" / name).read_text()
 
 
+def test_a_device_with_a_wrong_rest_fails_its_test(tmp_path: Path) -> None:
+    run = functools.partial(subprocess.run, cwd=tmp_path, capture_output=True, text=True)
+    run([sys.executable, "-m", "hpo", "new", "device", "my_net"], check=True)
+    with (tmp_path / "my_net.py").open("a") as own:
+        own.write("\n    def rest(self):\n        return 0.5\n")
+    done = run([sys.executable, "-m", "pytest", "-q", "-k", "rests", "test_my_net.py"])
+    assert "at rest() = (0.5,) the states still change by (-0.26" in done.stdout
+
+
 @pytest.mark.parametrize(
-    ("what", "base", "tests"), [("device", "Device", 2), ("objective", "Objective", 1)]
+    ("what", "base", "tests"), [("device", "Device", 3), ("objective", "Objective", 1)]
 )
 def test_it_runs_as_it_is(what: str, base: str, tests: int, tmp_path: Path) -> None:
     for line in (
