@@ -29,6 +29,8 @@ MOST_SHOWN = 8
 MOST_IMAGES = 6000
 """Largest number of large images to train on, as in ``studies/fashion-mnist.toml``."""
 _TIME = re.compile(r"(t|time)([_\W].*)?", re.IGNORECASE)
+_NANOSECONDS = re.compile(r"(.*[\W_])?ns\W*", re.IGNORECASE)
+_LABEL = re.compile("labels?|class(es)?|y|target", re.IGNORECASE)
 _FORMATS = (
     "Give an .npz file (arrays x, y; or u, target), a .ts file, a CSV file with a line of names (a "
     "series to predict), or a directory of CSV files with labels.csv or of IDX files: "
@@ -272,17 +274,22 @@ def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
         notes.append(f"channel {constant} is constant: leave it out")
     for channel in range(channels):
         steps = np.diff(x[:, :, channel], axis=1)
-        steps = steps[~np.isnan(steps)]
-        if steps.size and 0 < steps.max() <= 1.01 * steps.min():
-            notes.append(f"channel {channel} grows evenly. If it is the time, leave it out")
+        notes += _clock_notes(channel, steps[~np.isnan(steps)])
     return notes
+
+
+def _clock_notes(channel: int | str, steps: NDArray[Any]) -> list[str]:
+    """Return a note on a channel with these differences if it may be the time."""
+    if steps.size and 0 < steps.max() <= 1.01 * steps.min():
+        return [f"channel {channel} grows evenly. If it is the time, leave it out"]
+    return []
 
 
 # --- a series to predict -------------------------------------------------------------------------
 
 
 def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: str) -> Data:
-    step, dt_ns, names = "not in the file", None, ["u"]
+    step, dt_ns, names, notes = "not in the file", None, ["u"], list[str]()
     if path.suffix == ".csv":
         columns = csvs.table(path, content(path))
         clock = next((name for name in columns if _is_time(name, columns[name])), None)
@@ -294,11 +301,14 @@ def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: st
         if not table["horizon"] and set(names) & {name.strip() for name in targets.split(",")}:
             table["horizon"] = 1  # it predicts itself
         if clock is not None:
-            steps = np.diff(columns[clock])
-            even = steps.max() <= 1.01 * steps.min()
-            step = f"{steps.mean():.4g} by the column {clock}{'' if even else ': uneven, resample'}"
-            dt_ns = float(f"{steps.mean():.6g}") if clock.endswith("ns") else None
-    probe = OwnSeriesParams(**table, washout=0).series()
+            step, dt_ns = _time_step(clock, np.diff(columns[clock]))
+        elif _has_labels(columns):
+            notes.append(csvs.ROWS)
+    probing = OwnSeriesParams(**table, washout=0)
+    try:
+        probe = probing.series()
+    except ValueError as error:
+        raise ValueError(" ".join([str(error), *notes])) from error
     if not table["horizon"] and np.array_equal(probe.u, probe.target):
         table["horizon"] = 1
     table["washout"] = advice.prediction(points=len(probe.u), dt_ns=1.0).washout
@@ -326,7 +336,11 @@ def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: st
     ]
     if train + validation < advice.FEW_POINTS:
         few = f"{train + validation:,} points to train on are few for a readout: record more"
-        rows.append(("note", few))
+        notes.append(few)
+    labels = names if len(names) == n_channels else [str(c) for c in range(n_channels)]
+    for label, steps in zip(labels, np.diff(series.u, axis=0).T, strict=True):
+        notes += _clock_notes(label, steps)
+    rows += [("note", text) for text in notes]
     return Data(
         what="predict",
         table=table,
@@ -342,6 +356,23 @@ def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: st
 
 def _is_time(name: str, values: NDArray[np.float64]) -> bool:
     return bool(_TIME.fullmatch(name) and len(values) > 1 and (np.diff(values) > 0).all())
+
+
+def _time_step(clock: str, steps: NDArray[np.float64]) -> tuple[str, float | None]:
+    """Describe the time step by a column of the time, and return it if it is in ns."""
+    text, dt_ns = f"{steps.mean():.4g} by the column {clock}", None
+    if _NANOSECONDS.fullmatch(clock):
+        dt_ns = float(f"{steps.mean():.6g}")
+    else:
+        text += "; its name does not end in ns, so dt_ns = 1 unless --dt-ns is given"
+    return text + "; uneven, resample" * bool(steps.max() > 1.01 * steps.min()), dt_ns
+
+
+def _has_labels(columns: dict[str, NDArray[np.float64]]) -> bool:
+    """Return whether rows are probably series: many columns, or one of whole-numbered labels."""
+    whole = [name for name, values in columns.items() if (values == np.round(values)).all()]
+    n_points = len(next(iter(columns.values())))
+    return 5 * len(columns) >= n_points or any(map(_LABEL.fullmatch, whole))
 
 
 def _spread(names: list[str], values: NDArray[np.float64]) -> str:

@@ -1,8 +1,9 @@
 """Read a directory of CSV files: one file per series, and ``labels.csv``.
 
 A series has a row per time point and a column per channel, separated by commas; a first line
-without numbers has names. ``labels.csv`` has the columns ``file,label`` and, optionally, ``test``
-(0 or 1). Files without a row in it are not read.
+without numbers has names. Comments above it begin with #; where no line of names follows, the last
+of them has the names, as ``numpy.savetxt`` writes them. ``labels.csv`` has the columns
+``file,label`` and, optionally, ``test`` (0 or 1). Files without a row in it are not read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import csv
 import hashlib
 import io
 import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,14 @@ from hpo.objectives.tasks.raw import (
 LABELS = "labels.csv"
 MOST_CELLS = 4_000_000
 """Most cells of one file; each is a Python object while the file is read."""
+ROWS = (
+    f"If each row is a labelled series, give {LABELS} with a file per series, or an .npz file: "
+    'numpy.savez("data.npz", x=rows, y=labels).'
+)
+"""What to do with a file that holds a labelled series per row, which no task reads."""
+_ABOVE = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+")
+"""Comments and blank lines above the first row."""
+SEPARATORS = {";": "semicolons", "\t": "tabs", " ": "spaces"}
 TEST_WORDS = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -57,7 +68,7 @@ def read(directory: Path, *, unequal: bool) -> Raw:
             )
         text = _text(path, digest, left)
         left -= len(text)
-        one = _series(path, text)
+        one = _series(path, _rows(path, text))
         if series and one.shape != series[0].shape:
             same_channels = one.shape[1] == series[0].shape[1]
             if not (unequal and same_channels):
@@ -82,17 +93,37 @@ def table(path: Path, bytes_: bytes) -> dict[str, NDArray[np.float64]]:
     Raises:
         ValueError: a name is missing or occurs twice, or a cell is not a number.
     """
-    text = _decode(path, bytes_)
-    rows = _rows(path, text)
-    names = [name.strip() for name in rows[0][1]] if rows else []
-    if not names or len(set(names)) < len(names) or any(_number(n) is not None for n in names):
-        got = repr(",".join(names))
-        refuse(path, "a first line that names every column once", got, "Name the columns.")
-    columns = _series(path, text)
+    rows = _rows(path, _decode(path, bytes_))
+    names = [column_name(name) for name in rows[0][1]] if rows else []
+    numbers = _has_number(names)
+    if not names or len(set(names)) < len(names) or numbers:
+        line = ",".join(names)
+        got = repr(line if len(line) <= 80 else f"{line[:79]}…")
+        do = f"Name the columns. {ROWS}" if numbers else "Name the columns."
+        refuse(path, "a first line that names every column once", got, do)
+    _refuse_labels(path, names, [row for _, row in rows[1:]])
+    columns = _series(path, rows)
     if columns.shape[1] != len(names):
         got = f"{columns.shape[1]} in every row"
         refuse(path, f"{len(names)} columns, as in the first line", got, "Name every column.")
     return dict(zip(names, columns.T, strict=True))
+
+
+def column_name(text: str) -> str:
+    """Return the name of a column without the # before it, with which NumPy begins the line."""
+    return re.sub(r"^#+\s*(?=[^\W\d])", "", text.strip())
+
+
+def _refuse_labels(path: Path, names: list[str], rows: list[list[str]]) -> None:
+    """Refuse a column of texts, some of which occur again, as labels do."""
+    for column, (name, first) in enumerate(zip(names, rows[0] if rows else [], strict=False)):
+        if _number(first) is None and not any(map(_separator, rows[0])):
+            cells = [row[column].strip() for row in rows if len(row) == len(names)]
+            texts = [*dict.fromkeys(cells)]
+            if len(texts) < len(cells) and all(text and _number(text) is None for text in texts):
+                some = ", ".join(map(repr, texts[:2])) + ", …" * (len(texts) > 2)
+                do = f"Leave that column out. {ROWS}"
+                refuse(path, "numbers in every column", f"{some} in the column {name}", do)
 
 
 def _text(path: Path, digest: hashlib._Hash, most: int = LARGEST_BYTES) -> str:
@@ -142,9 +173,8 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
     return entries
 
 
-def _series(path: Path, text: str) -> NDArray[np.float64]:
-    """Return one series, (time, channels)."""
-    rows = _rows(path, text)
+def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64]:
+    """Return one series, (time, channels), of rows with their line numbers."""
     if rows and all(_number(cell) is None for cell in rows[0][1]):
         rows = rows[1:]
     if not rows:
@@ -152,6 +182,10 @@ def _series(path: Path, text: str) -> NDArray[np.float64]:
     columns = len(rows[0][1])
     values = []
     for line, row in rows:
+        if separator := next(filter(None, map(_separator, row)), None):
+            do = "Write commas between numbers, and decimal points."
+            got = f"{separator} in line {line}"
+            refuse(path, "numbers separated by commas", got, do)
         if len(row) != columns:
             refuse(
                 path,
@@ -173,15 +207,36 @@ def _series(path: Path, text: str) -> NDArray[np.float64]:
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not blank, each with its line number."""
+    """Return the rows that are not blank, each with its line number, without comments above."""
     cells = text.count(",") + text.count("\n")
     if cells > MOST_CELLS:
         refuse(path, f"at most {MOST_CELLS:,} cells", f"{cells:,}", "Use an .npz file.")
-    lines = csv.reader(io.StringIO(text))
+    above = _ABOVE.match(text)
+    comments = above.group().split("\n")[:-1] if above else []
+    lines = csv.reader(io.StringIO(text[above.end() if above else 0 :]))
+    skipped = len(comments)
     try:
-        return [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
+        rows = [(skipped + lines.line_num, row) for row in lines if any(map(str.strip, row))]
+        last = next((line for line in reversed(comments) if line.strip()), "")
+        names = next(csv.reader([last]), [])
     except csv.Error as error:
-        refuse(path, "CSV text", f"{error} in line {lines.line_num}", "Correct that line.")
+        line = skipped + lines.line_num
+        refuse(path, "CSV text", f"{error} in line {line}", "Correct that line.")
+    if names and not _has_number(names) and (not rows or _has_number(rows[0][1])):
+        rows.insert(0, (skipped, names))
+    return rows
+
+
+def _has_number(cells: Sequence[str]) -> bool:
+    return any(_number(cell) is not None for cell in cells)
+
+
+def _separator(cell: str) -> str | None:
+    """Return what separates several values in a cell; None for one value."""
+    cell = cell.strip()
+    found = next((name for sign, name in SEPARATORS.items() if sign in cell), None)
+    words = found == "spaces" and any(_number(part) is None for part in cell.split())
+    return None if words else found
 
 
 def _number(cell: str) -> float | None:

@@ -1,7 +1,7 @@
 """Your own series to predict, from an ``.npz`` file or a CSV file.
 
 ``.npz``: an array ``u``, (time,) or (time, channels), and an array ``target``, (time,) or
-(time, outputs), of numbers. CSV: a first line with the names of the columns, then a row per time
+(time, outputs), of numbers. CSV: a line with the names of the columns, then a row per time
 point; ``inputs`` and ``targets`` name columns. A column in both, with a ``horizon``, is predicted
 from its own past.
 """
@@ -135,13 +135,13 @@ def _npz(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[Any]]:
-    from hpo.objectives.tasks.csvs import table
+    from hpo.objectives.tasks.csvs import column_name, table
     from hpo.objectives.tasks.raw import refuse
 
     columns = table(path, bytes_)
     arrays: dict[str, Any] = {}
     for key, array, text in (("inputs", "u", task.inputs), ("targets", "target", task.targets)):
-        names = [name.strip() for name in text.split(",") if name.strip()]
+        names = [column_name(name) for name in text.split(",") if name.strip()]
         unknown = [name for name in names if name not in columns]
         if unknown or not names:
             got = f"{key}={text!r}"

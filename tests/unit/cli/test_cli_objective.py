@@ -82,6 +82,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         small = datasets.idx(array[:, :4, :4] if array.ndim > 1 else array)
         (tmp_path / "small" / f"my-{kind}-ubyte").write_bytes(small)
     (tmp_path / "plant.csv").write_text(PLANT)
+    (tmp_path / "plant2.csv").write_text("# rig 3\n# " + PLANT.replace("_ns", "_s"))
+    (tmp_path / "rows.csv").write_text(PLANT.replace("time_ns", "sample").replace("heat", "label"))
     np.savez(tmp_path / "all.npz", x=np.ones((9, 5)), y=np.arange(9), u=np.ones(9), target=[1])
     return tmp_path
 
@@ -99,6 +101,9 @@ HALF = {"test_fraction": 0.5, "normalise": "standard", "validation_folds": 5}
         ("small", {"path": "small", "test_fraction": 0.5}, "length     16 points"),
         ("plant.csv", {"inputs": "power", "targets": "heat", "horizon": 0}, "5 by the column time"),
         ("plant.csv --inputs heat,power", {"horizon": 1, "washout": 39}, "heat: 0 to 8; power: 0"),
+        ("plant2.csv", {"inputs": "power"}, "5 by the column time_s; its name does not end in ns"),
+        ("rows.csv", {"inputs": "sample, power"}, "note       channel sample grows evenly. If it"),
+        ("rows.csv", {"targets": "label"}, "note       If each row is a labelled series, give"),
     ],
 )
 def test_a_study_fits_the_data(
@@ -109,7 +114,7 @@ def test_a_study_fits_the_data(
     assert told in out
     assert told in text
     assert task.items() <= tomllib.loads(text)["task"].items()
-    assert spec.fixed["dt_ns"] == (5.0 if line.startswith("plant") else 1.0)
+    assert spec.fixed["dt_ns"] == (5.0 if line.startswith("plant.") else 1.0)
     assert spec.confirm
 
 
