@@ -155,11 +155,11 @@ def _unsettled(checks: Sequence[Solved]) -> list[str]:
 # --- thermal power and chips ----------------------------------------------------------------------
 
 
-def assured(spec: StudySpec, item: Confirmation) -> list[str]:
-    """Say if a confirmed score holds for warm oscillators, and its yield."""
+def assured(spec: StudySpec, item: Confirmation, *, at_chance: bool = False) -> list[str]:
+    """Say if a confirmed score above chance holds for warm oscillators, and its yield."""
     thermal, share = item.thermal, networks.chip_yield(spec, item.simulated)
     texts = []
-    if thermal is not None and not networks.others(spec, item.mean, thermal):
+    if thermal is not None and not (at_chance or networks.others(spec, item.mean, thermal)):
         power = power_text(thermal.device_power)
         noise = f", and {_NOISE} ({_noise(spec, thermal)})" if thermal.noisy else ""
         texts.append(f"holds from a third to three times the thermal power {power}{noise}")

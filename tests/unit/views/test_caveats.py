@@ -12,7 +12,7 @@ import pytest
 import snapshots
 from snapshots import solved, thermal
 
-from hpo.objectives.contract import Outcome, Solved, Thermal
+from hpo.objectives.contract import Baseline, Outcome, Solved, Thermal
 from hpo.objectives.facts import member_info
 from hpo.study.file import validate
 from hpo.study.networks import Member
@@ -156,6 +156,12 @@ def test_every_view_says_what_limits_a_confirmed_score(
     (item,) = result.confirmations
     for words in assured:
         assert f"<br>{words}" in style.confirmed(result.spec, item, 0).text
+
+
+def test_a_score_at_chance_holds_at_no_thermal_power() -> None:
+    chance = Baseline(name="majority class", score=0.96, is_chance=True)
+    clauses = views_verdict.clauses(snapshots.changed(WARM, baselines=(chance,)))
+    assert clauses[2:] == ["no better than chance, majority class (96.0 %)", ALL_PASS]
 
 
 HOW = "trained on the whole training set, tested once on the held-out test set"
