@@ -157,7 +157,8 @@ def _member_rows(
 
 def _member(row: Row[Any]) -> Member:
     curves = {"curve": tuple(row.curve or ()), "loss_curve": tuple(row.loss_curve or ())}
-    return from_row(Member, row, **curves, info=_texts(row.info))
+    info = {k: v for k, v in row.info.items() if k != "per_epoch" or row.curve is not None}
+    return from_row(Member, row, **curves, info=_texts(info))
 
 
 _A_NETWORK = Member(

@@ -372,9 +372,7 @@ FROM hpo_ledger.slots WHERE study_id = ANY(:ids) ORDER BY phase, number"""
 """Like ``SLOTS``, but only what lists show; of steps and networks, only the numbers."""
 
 MEMBERS = """
-SELECT study_id, slot_id, member, seed, m.score, diverged, seconds,
-       CASE WHEN :curves OR info -> 'per_epoch' IS NULL THEN info
-            ELSE CAST(CAST(info AS jsonb) - 'per_epoch' AS json) END AS info,
+SELECT study_id, slot_id, member, seed, m.score, diverged, info, seconds,
        CASE WHEN :curves THEN curve END AS curve,
        CASE WHEN :curves THEN loss_curve END AS loss_curve
 FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id
