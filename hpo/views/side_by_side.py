@@ -31,19 +31,20 @@ def html(results: Sequence[Result]) -> str:
     first, *others = results
     curves = plot("curves", "Best score so far against epochs of training", figure(results))
     files = {result.name: _whole(result.spec) for result in results}
-    keys = {k for k in chain(*files.values()) if len({str(f.get(k)) for f in files.values()}) > 1}
+    own = files[first.name]
+    keys = {k for file in files.values() for k in {**own, **file} if file.get(k) != own.get(k)}
     facts = {result.name: _facts(result) for result in results}
     note = "Dots are trials, lines the best score so far. On the right: mean ± standard deviation "
     note += "over fresh seeds, on the held-out test set."
     warnings = ["Their tasks differ: the scores are of different data."]
-    warnings *= any(key.startswith("task") for key in keys)
+    other_tasks = any(key.startswith("task") for key in keys)
     differ = "Keys that differ, of all that trials depend on." if keys else "They agree."
     sections = [
-        Section("curves", note, [curves], title="Search", warnings=warnings),
+        Section("curves", note, [curves], title="Search", warnings=warnings * other_tasks),
         Section("scores", "", [_table("result of", facts, dict.fromkeys(chain(*facts.values())))]),
         Section("files", differ, [_table("key of", files, sorted(keys))], "Study files"),
     ]
-    texts = [text for other in others if (text := _relation(first, other))]
+    texts = [text for other in others if not other_tasks and (text := _relation(first, other))]
     page = "side_by_side.html.j2"
     return render(page, curves.figures, sections=sections, names=[*files], verdict=texts)
 
@@ -80,11 +81,13 @@ def _relation(first: Result, other: Result) -> str:
     one, two, spec = first.headline, other.headline, first.spec
     if one is None or two is None:
         return ""
+    what, own = (f"{result.name}, {verdict.headline(result)}" for result in (other, first))
+    if one.confirmed != two.confirmed:
+        return f"{own}; {what}: only one is confirmed, so they are not compared"
     pair = one.estimate, two.estimate
-    if not (one.confirmed and two.confirmed):
+    if not one.confirmed:
         pair = Estimate(mean=one.score), Estimate(mean=two.score)
-    what = f"{other.name}, {verdict.headline(other)}"
-    text = f"{first.name}, {verdict.headline(first)}: {verdict.against(spec, *pair, what)}"
+    text = f"{own}: {verdict.against(spec, *pair, what, pair[1].n_seeds)}"
     margin = compare(*pair, maximize=spec.maximize)
     if margin.p is not None:
         text += f"; difference {verdict.margin_text(spec, margin)}, p = {margin.p:.2g} ({TEST})"

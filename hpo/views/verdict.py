@@ -37,12 +37,13 @@ def gap_text(result: Result, what: str = "") -> str:
     return against(result.spec, score.estimate, score.reported, what) + direction(result.spec)
 
 
-def against(spec: StudySpec, score: Estimate, other: Estimate, what: str) -> str:
+def against(spec: StudySpec, score: Estimate, other: Estimate, what: str, n: float = ENOUGH) -> str:
     """Compare a score with another one, which ``what`` names, by ``intervals.compare``.
 
     ``3.7 points below the reported 89.83 ± 2.91 %``, ``level with the reported 89.83 % (0.7 points
     less)``; without standard errors, ``0.7 points less than the reported 89.83 %``. Two seeds are
     too few to be level: ``27.6 points less than the reported 89.83 % (2 seeds cannot decide)``.
+    So are ``n`` of the other score, where they count.
     """
     difference = score.mean - other.mean
     size = f"{formatting.shown(spec, abs(difference)):{'.1f' if spec.is_accuracy else '.3g'}}"
@@ -50,12 +51,12 @@ def against(spec: StudySpec, score: Estimate, other: Estimate, what: str) -> str
     relation = intervals.compare(score, other, maximize=spec.maximize).relation
     where, more = ("above", "more") if difference > 0 else ("below", "less")
     text = f"{size}{points} {where} {what}"
-    few = relation == "level" and score.n_seeds < ENOUGH
-    if same or (relation == "level" and not few):
+    few = relation == "level" and (n := min(n, score.n_seeds)) < ENOUGH
+    if not few and (same or relation == "level"):
         text = f"level with {what}" + f" ({size}{points} {more})" * (not same)
     elif relation is None or few:
         text = f"{size}{points} {more} than {what}"
-    seeds = f"{score.n_seeds:.0f} seed{'s' * (score.n_seeds != 1)}"
+    seeds = f"{n:.0f} seed{'s' * (n != 1)}"
     return f"{text} ({seeds} cannot decide)" if few else text
 
 

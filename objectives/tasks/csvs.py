@@ -216,7 +216,11 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     lines = csv.reader(io.StringIO(text[above.end() if above else 0 :]))
     skipped = len(comments)
     try:
-        rows = [(skipped + lines.line_num, row) for row in lines if any(map(str.strip, row))]
+        rows = [
+            (skipped + lines.line_num, row)
+            for row in lines
+            if len(row) > 1 or any(map(str.strip, row))
+        ]
         last = next((line for line in reversed(comments) if line.strip()), "")
         names = next(csv.reader([last]), [])
     except csv.Error as error:

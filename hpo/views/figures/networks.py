@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +70,7 @@ def _curves(spec: StudySpec, trial: Trial, value: str) -> list[list[float]]:
 
 
 def _mean_curve(curves: list[list[float]]) -> list[float]:
-    return [statistics.fmean(values) for values in zip(*curves, strict=False)]
+    return [sum(v / len(values) for v in values) for values in zip(*curves, strict=False)]
 
 
 def _thinned(

@@ -50,7 +50,9 @@ def test_what_a_file_leaves_out_is_its_default() -> None:
 def test_a_search_without_confirmation_has_no_p_value() -> None:
     before = snapshots.changed(other(), confirm=())
     text = shown(side_by_side.html([ONE, before]))
-    assert "points less than toy-other, 95.9 % in the search." in text
+    assert "only one is confirmed, so they are not compared" in text
+    text = shown(side_by_side.html([snapshots.changed(ONE, confirm=()), before]))
+    assert " toy-other, 95.9 % in the search." in text
 
 
 def test_names_are_text() -> None:
