@@ -248,7 +248,7 @@ def report(arguments: argparse.Namespace) -> int:
         result = ledger.result(ledger.named(arguments.study), curves=True)
         others = ledger.overlays(result.spec)
         matrix = None if picture else replay.confusion(ledger, result)
-        results = [result, *map(ledger.result, sorted({*arguments.others} - {result.name}))]
+        results = [result, *map(ledger.result, arguments.others)]
     target = arguments.output or Path(f"{'-'.join(one.name for one in results)}-report.html")
     if len(results) > 1 and picture is not None:
         path = pictures.write(side_by_side.figure(results), picture)
