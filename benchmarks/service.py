@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import optuna
 import psutil
@@ -159,11 +160,8 @@ def _ours(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
         return suggested
 
     suggestion = suggest.suggest
-    setattr(suggest, "suggest", timed)  # noqa: B010 - a wrapper has no such signature
-    try:
+    with mock.patch.object(suggest, "suggest", timed):
         Worker(storage, WorkerOptions(study=spec.name, confirm=False)).run()
-    finally:
-        setattr(suggest, "suggest", suggestion)  # noqa: B010
     served_s = _server_cpu_s() - server_s
     starts_s = instant.starts_s[::MEMBERS]
     return Overhead(

@@ -271,8 +271,8 @@ class Outcome(ObjectiveOutput):
     """Facts to show, by name with unit: ``n_synapses``, ``n_train`` ..."""
     per_epoch: dict[Line, tuple[Score, ...]] = Field(default_factory=dict)
     """Further values, by name with unit, which the report draws below the learning curves:
-    ``gradient_norm``, ``power_uw`` ... One after each epoch that has a score. A
-    checkpoint holds them, as it does ``curve``."""
+    ``gradient_norm``, ``power_uw`` ... One for each score of ``curve``, or for each epoch where
+    that is empty. A checkpoint holds them, too."""
     solved: Solved | None = None
     """The check of the time step, if the objective integrates a differential equation. It is made
     under ``Protocol.CONFIRM`` and, shorter, under ``Protocol.VALIDATION``. The score of a
@@ -287,6 +287,16 @@ class Outcome(ObjectiveOutput):
     """Under ``Protocol.CONFIRM``, the trained network as safetensors with its description in the
     header (``hpo.objectives.network_file``). The worker keeps the network of the first fresh seed,
     if it has at most 16 MB."""
+
+    @field_validator("per_epoch")
+    @classmethod
+    def _check_lengths(
+        cls, per_epoch: dict[str, tuple[float, ...]], info: ValidationInfo
+    ) -> dict[str, tuple[float, ...]]:
+        curves = [*per_epoch.values(), *filter(None, [info.data.get("curve")])]
+        if len(set(map(len, curves))) > 1:
+            raise ValueError("lists as long as `curve`, or as each other where that is empty")
+        return per_epoch
 
 
 class Baseline(ObjectiveOutput):

@@ -99,7 +99,7 @@ class GruObjective(Objective[GruParams, TaskParams]):
         outcome = train(
             network,
             split,
-            Recipe(**{name: getattr(params, name) for name in _RECIPE}),
+            Recipe.from_params(params),
             protocol=protocol,
             member_seed=member_seed,
             identity={
@@ -125,15 +125,3 @@ class GruObjective(Objective[GruParams, TaskParams]):
             "member_seed": member_seed,
         }
         return outcome.replace(network=network_file.to_bytes(network.state_dict(), description))
-
-
-_RECIPE = (
-    "epochs",
-    "batch_size",
-    "lr0",
-    "lr_decay",
-    "ema_decay",
-    "max_gradient",
-    "score_every",
-    "label_smoothing",
-)

@@ -332,17 +332,7 @@ def recipe(params: LayeredParams) -> Recipe:
     """Return how to train, by ``params``."""
     from hpo.objectives.training import Recipe
 
-    names = (
-        "epochs",
-        "batch_size",
-        "lr0",
-        "lr_decay",
-        "ema_decay",
-        "max_gradient",
-        "score_every",
-        "label_smoothing",
-    )
-    return Recipe(**{name: getattr(params, name) for name in names})
+    return Recipe.from_params(params)
 
 
 def architecture(params: LayeredParams) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -63,6 +63,11 @@ class Recipe:
     """Part of the loss that is the mean loss over all classes; classification only."""
     score_every: int = 1
     """Epochs from one score to the next; see ``scores``."""
+
+    @classmethod
+    def from_params(cls, params: Any) -> Recipe:
+        """Return how to train, by the parameters of a network."""
+        return cls(**{item.name: getattr(params, item.name) for item in fields(cls)})
 
     def learning_rate(self, epoch: int) -> float:
         """Return the learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay + 1)``."""

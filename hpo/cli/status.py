@@ -70,7 +70,7 @@ def studies(arguments: argparse.Namespace) -> int:
     with looking(arguments) as ledger:
         known = ledger.results()
     tag, none = arguments.tag, ["The database has no such study yet."]
-    results = [one for one in known if tag is None or (one[1] and tag in one[1].spec.tags)]
+    results = [one for one in known if not (tag and one[1]) or tag in one[1].spec.tags]
     lines = status.study_lines(results, width=terminal_width()) if results else none
     record = {"studies": [json_records.summary(*result) for result in results], "files": files}
     return tell(arguments, record, *lines, *(["", *_file_lines(files)] if files else []))

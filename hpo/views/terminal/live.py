@@ -250,7 +250,7 @@ def countdown(result: Result, running: Callable[[], int], most_s: float | None) 
         left_s = (usual_s if most_s is None else most_s) - spent_s
         text = f"{'about' if most_s is None else 'at most'} {left_s:.0f} s left"
         text = text if left_s >= 0.5 else f"{spent_s:.0f} s so far"
-        return Text(f"ending {n} worker{'s' * (n != 1)}: {text}")
+        return Text(f"ending {n} worker{'s' * (n != 1)}: {text}" if n else "all workers have ended")
 
     console = Console(stderr=True, force_jupyter=False)
     return Live(get_renderable=line, console=console, transient=True)

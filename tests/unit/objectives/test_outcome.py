@@ -22,6 +22,7 @@ WRONG: list[tuple[type, dict[str, Any], str]] = [
     (Outcome, {"curve": (0.5, math.inf)}, "Outcome.curve` must be finite, got inf."),
     (Outcome, {"chips": (math.nan,)}, "Outcome.chips` must be finite, got nan."),
     (Outcome, {"per_epoch": {"x": [math.nan]}}, "Outcome.per_epoch.x` must be finite, got nan."),
+    (Outcome, {"curve": (0.5,), "per_epoch": {"x": [1, 2]}}, "Outcome.per_epoch` must be lists"),
     (Outcome, {"info": {"loss": math.nan}}, "Outcome.info.loss` must be finite, got nan."),
     (Outcome, {"info": {"n": [3]}}, "Outcome.info.n` must be a number, a text, true or false, got"),
     (Outcome, {"network": "weights"}, "Outcome.network` must be bytes, got 'weights'."),
