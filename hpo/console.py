@@ -13,6 +13,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import getdoc
 from pathlib import Path
@@ -181,30 +182,24 @@ def storage_option(url: str | None) -> str:
 
 def at_least(minimum: int, at_most: float = math.inf) -> Callable[[str], int]:
     """Return an argparse type: a whole number from ``minimum`` to ``at_most``."""
+    most = f", at most {at_most}" if at_most < math.inf else ""
 
     def convert(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"expected at least {minimum}, got {number}")
-        if number > at_most:
-            raise argparse.ArgumentTypeError(f"expected at most {at_most}, got {number}")
-        return number
+        with suppress(ValueError):
+            if minimum <= (number := int(text)) <= at_most:
+                return number
+        rule = f"expected a whole number, at least {minimum}{most}"
+        raise argparse.ArgumentTypeError(f"{rule}, got {text!r}")
 
     return convert
 
 
 def seconds(text: str) -> float:
     """Convert an argument to a positive, finite time in seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}") from None
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a finite number above 0, got {text}")
-    return value
+    with suppress(ValueError):
+        if 0 < (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a finite number of seconds above 0, got {text!r}")
 
 
 def later(seconds: float, do: Callable[..., object], *arguments: object) -> None:

@@ -63,13 +63,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 def _numbers(text: str) -> list[int]:
     """Convert an argument to whole numbers from 0, separated by commas."""
-    try:
-        numbers = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected numbers as in 0,1,5, got {text!r}") from None
-    if min(numbers) < 0:
-        raise argparse.ArgumentTypeError(f"expected at least 0, got {min(numbers)}")
-    return numbers
+    return [at_least(0)(number) for number in text.split(",")]
 
 
 @command(

@@ -288,7 +288,8 @@ SELECT id, name, priority, created_at, spec ->> 'objective' AS objective,
        (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
        spec #> '{figure,overlay}' AS overlay, settled, running,
        spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
-         OR coalesce(spec #>> '{confirm,by}' = 'expected', false) AS whole,
+         OR coalesce(spec #>> '{confirm,by}' = 'expected', false)
+         OR coalesce(CAST(spec #>> '{confirm,top}' AS integer) > 1, false) AS whole,
        state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
        md5(CAST(code AS text)) AS code_hash, baselines IS NULL AS bare, ended, enqueued, latest
 FROM hpo_ledger.studies s, LATERAL (
@@ -358,18 +359,30 @@ ORDER BY phase DESC, number FOR UPDATE"""
 STUDIES = "SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE id = ANY(:ids)"
 
 SLOTS = """
-SELECT *, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held FROM hpo_ledger.slots
-WHERE study_id = ANY(:ids) ORDER BY phase, number"""
+SELECT *, 1 AS alike, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held
+FROM hpo_ledger.slots WHERE study_id = ANY(:ids) ORDER BY phase, number"""
 
 BRIEFLY = """
-SELECT id, study_id, phase, number, source, state, score, costs, attempts, losses, losses_in_a_row,
-       worker, started_at, settled_at, NULL AS params, NULL AS attrs, NULL AS message,
-       NULL AS lineage, NULL AS amendments,
-       coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
-       cardinality(steps) AS n_steps,
-       (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members
-FROM hpo_ledger.slots WHERE study_id = ANY(:ids) ORDER BY phase, number"""
-"""Like ``SLOTS``, but only what lists show; of steps and networks, only the numbers."""
+WITH trials AS (
+  SELECT id, study_id, phase, number, source, state, score, costs, attempts, losses,
+         losses_in_a_row, worker, started_at, settled_at, NULL AS params, NULL AS attrs,
+         NULL AS message, NULL AS lineage, NULL AS amendments,
+         coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
+         cardinality(steps) AS n_steps,
+         (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members,
+         CASE WHEN phase = 'confirm' OR state = 'running' OR cardinality(costs) > 0
+                OR score > coalesce(max(score) OVER earlier, '-inf')
+                OR score < coalesce(min(score) OVER earlier, 'inf') THEN id END AS single
+  FROM hpo_ledger.slots WHERE study_id = ANY(:ids)
+  WINDOW earlier AS (PARTITION BY study_id, phase, state ORDER BY number
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
+SELECT * FROM (
+  SELECT DISTINCT ON (study_id, phase, state, n_steps, n_members, single) *,
+         count(*) OVER (PARTITION BY study_id, phase, state, n_steps, n_members, single) AS alike
+  FROM trials) AS shown ORDER BY phase, number"""
+"""Like ``SLOTS``, but only what lists show: running trials, those better than all before them in
+either direction, those with costs, and confirmations. Of the others, one stands for all that are
+``alike`` in state, and in their numbers of steps and networks."""
 
 MEMBERS = """
 SELECT study_id, slot_id, member, seed, m.score, diverged, info, seconds,

@@ -35,8 +35,6 @@ from hpo.study.trials import (
     trained,
 )
 
-SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -141,7 +139,10 @@ class Result:
         snapshot, spec = self.snapshot, self.spec
         waiting = [t for t in self.search if t.state == SlotState.RUNNING and not t.held]
         begun = sum(trial.attempts > 0 for trial in waiting)
-        named = Counter((trial.state, state_name(spec, trial)) for trial in self.search)
+        named = Counter[tuple[SlotState, str]]()
+        for trial in self.search:
+            if trial.state != SlotState.RUNNING:
+                named[trial.state, state_name(spec, trial)] += trial.alike
         ended = sorted(named, key=lambda key: ([*SlotState].index(key[0]), key[1]))
         return Progress(
             trials=snapshot.trials,
@@ -149,15 +150,10 @@ class Result:
             held=sum(trial.held for trial in self.search),
             begun=begun,
             enqueued=len(waiting) - begun,
-            ended={key: named[key] for key in ended if key[0] in SETTLED},
-            epochs=sum(effort.slot_epochs(spec, trial) for trial in self.search),
+            ended={key: named[key] for key in ended},
+            epochs=sum(trial.alike * effort.slot_epochs(spec, trial) for trial in self.search),
             confirmation_epochs=sum(effort.slot_epochs(spec, trial) for trial in self.confirm),
         )
-
-    @property
-    def enqueued(self) -> list[int]:
-        """Numbers of the trials that were given parameters by hand."""
-        return [trial.number for trial in self.search if trial.enqueued]
 
     @cached_property
     def other_numerics(self) -> tuple[int, int]:

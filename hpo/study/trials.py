@@ -155,6 +155,8 @@ class Trial(Networks):
     """The parameters that somebody gave it by hand (``hpo enqueue``); empty of any other trial."""
     amendments: tuple[Amendment, ...] = ()
     """How often, when and from which trial on it was retried or excluded."""
+    alike: int = 1
+    """Number of trials that it stands for in a list of studies: itself, and others alike."""
 
     @property
     def seconds(self) -> float:
@@ -358,7 +360,7 @@ class StudySnapshot:
     @property
     def settled(self) -> int:
         """How many search slots are finished, in whatever way."""
-        return sum(slot.state != SlotState.RUNNING for slot in self.search)
+        return sum(slot.alike for slot in self.search if slot.state != SlotState.RUNNING)
 
 
 def complete(slots: Sequence[Trial]) -> list[Trial]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from hpo.study.result import Result, Search
+from hpo.study.result import Progress, Result, Search
 from hpo.study.trials import Event, Listed, SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import caveats, formatting, verdict
 from hpo.views.page import template
@@ -54,10 +54,7 @@ class Card:
     facts: Mapping[str, str]
     """Sentences, by a heading of one or two words."""
     curve: Curve | None
-    trials: int
-    """The expected number of search trials."""
-    counts: Mapping[SlotState, int]
-    """The number of search trials in each state."""
+    progress: Progress
 
 
 Study = tuple[Listed, Card | None]
@@ -84,8 +81,7 @@ def card(result: Result) -> Card:
         gap=verdict.gap_text(result) or formatting.reported_text(spec),
         facts=facts,
         curve=curve(result),
-        trials=at.trials,
-        counts=Counter(trial.state for trial in result.search),
+        progress=at,
     )
 
 
@@ -151,7 +147,7 @@ class _Shown:
             return "finished" if self.study.state == StudyState.DONE else str(self.study.state)
         if not self.workers:
             return "waiting"
-        searched = self.card is not None and self.study.settled >= self.card.trials
+        searched = self.card is not None and self.study.settled >= self.card.progress.trials
         return "confirming" if searched else "running"
 
     @property
@@ -238,7 +234,7 @@ def metrics(studies: Sequence[Study], workers: Sequence[WorkerInfo], age_s: floa
     """
     states = Counter(item.state for item, _ in studies)
     queues = [
-        ({"study": item.name}, max(0, card.trials - item.settled - item.running))
+        ({"study": item.name}, max(0, card.progress.trials - item.settled - item.running))
         for item, card in studies
         if card and item.state == StudyState.OPEN
     ]
@@ -263,9 +259,11 @@ def metrics(studies: Sequence[Study], workers: Sequence[WorkerInfo], age_s: floa
 
 def _trials(studies: Sequence[Study]) -> _Samples:
     for item, card in studies:
-        counts = {**(card.counts if card else {}), SlotState.RUNNING: item.running}
+        counts = Counter({SlotState.RUNNING: item.running})
+        for (state, _), n in card.progress.ended.items() if card else ():
+            counts[state] += n
         for state in SlotState:
-            yield {"study": item.name, "state": state}, counts.get(state, 0)
+            yield {"study": item.name, "state": state}, counts[state]
 
 
 def _family(name: str, help_: str, samples: _Samples) -> str:

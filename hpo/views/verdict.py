@@ -97,7 +97,7 @@ def progress(result: Result) -> str:
 def remarks(result: Result) -> list[str]:
     """Return remarks on unusual trials: enqueued by hand, other code, other numerics, foreign."""
     lines = []
-    if by_hand := len(result.enqueued):
+    if by_hand := sum(bool(trial.enqueued) for trial in result.search):
         lines.append(f"{by_hand:,} enqueued by hand (hpo enqueue)")
     if since := ", ".join(map(str, result.snapshot.code_changes)):
         lines.append(f"source of the objective changed at trial {since} (hpo accept-code)")

@@ -18,6 +18,7 @@ from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study import effort
+from hpo.views import overview
 from hpo.views.figures import declared as study_figure
 
 Said = Callable[..., Any]
@@ -49,6 +50,14 @@ def test_the_overview_says_what_the_study_says(said: Said, kind: str) -> None:
         assert line["confirmed"]["thermal"]["noisy_mean"] == found["thermal"]["noisy_mean"]
     best = study["best"] or {}
     assert (line["best_score"], line["best_cost"]) == (best.get("score"), best.get("cost"))
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_its_card_needs_only_some_of_its_trials(golden_url: str, kind: str) -> None:
+    with ledger_at(golden_url) as ledger:
+        (known,) = [result for item, result in ledger.results() if item.name == kind]
+        assert known is not None
+        assert overview.card(known) == overview.card(ledger.result(kind))
 
 
 @pytest.mark.parametrize("kind", STUDIES)
