@@ -179,9 +179,13 @@ def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64
         rows = rows[1:]
     if not rows:
         refuse(path, "at least one time point", "no row of numbers", "Add a row per time point.")
-    columns = len(rows[0][1])
-    values = []
+    columns, before = len(rows[0][1]), rows[0][0] - 1
+    values: list[list[float]] = []
     for line, row in rows:
+        if columns == 1 and line > before + 1:
+            do = "Write the missing number, or remove that line."
+            refuse(path, "a number in every line", f"a blank line {before + 1}", do)
+        before = line
         if separator := next(filter(None, map(_separator, row)), None):
             do = "Write commas between numbers, and decimal points."
             got = f"{separator} in line {line}"
@@ -196,11 +200,12 @@ def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64
         for column, cell in enumerate(row, start=1):
             number = _number(cell)
             if number is None or not math.isfinite(number):
+                units = not values and all(_number(cell) is None for cell in row)
                 refuse(
                     path,
                     "finite numbers, separated by commas",
                     f"{cell!r} in line {line}, column {column}",
-                    "Correct that cell.",
+                    "Remove the line of units." if units else "Correct that cell.",
                 )
         values.append([float(cell) for cell in row])
     return np.array(values, dtype=np.float64)
