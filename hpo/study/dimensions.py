@@ -8,7 +8,6 @@ in some trials alone. Everything that follows knows dimensions, which are number
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from graphlib import CycleError
@@ -164,8 +163,8 @@ def split(name: str) -> tuple[str, int | None]:
     >>> split("tau_ns.0"), split("tau_ns"), split("variability.tau_spread")
     (('tau_ns', 0), ('tau_ns', None), ('variability.tau_spread', None))
     """
-    match = re.fullmatch(r"(.+)\.(\d+)", name)
-    return (match[1], int(match[2])) if match else (name, None)
+    parameter, _, layer = name.rpartition(".")
+    return (parameter, int(layer)) if parameter and layer.isdecimal() else (name, None)
 
 
 def expanded(space: Mapping[str, Dimension], depths: Sequence[int]) -> dict[str, Dimension]:
