@@ -230,8 +230,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}. Correct that line.") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
-    plain: dict[str, Any] = json.loads(json.dumps(raw, default=str))  # 04:00:00 is a time in TOML
-    return plain
+    return dict(json.loads(json.dumps(raw, default=str)))  # 04:00:00 is a time in TOML
 
 
 Source = Iterator[tuple[str, dict[str, dict[str, Any]]]]

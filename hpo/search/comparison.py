@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from hpo.objectives.scales import ERRORS, LINEAR, LOG, LOGIT, Scale, without_outliers
 from hpo.search import constraints
-from hpo.search.memory import MISSING, columns, kept
+from hpo.search.memory import MISSING, columns
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, SlotState
@@ -57,7 +57,8 @@ class Numbers:
         def column(past: Past) -> Sequence[float]:
             known, ended = past.suggestion, _ENDED.get(past.state, MISSING)
             score = MISSING if past.score is None else past.score
-            costs = known_costs(spec, known.params if ended != MISSING else None)
+            counts = ended != MISSING and spec.pruner.name != "none"
+            costs = known_costs(spec, known.params if counts else None)
             noted = [known.attrs.get(name, MISSING) for name in names]
             return (ended, score, len(past.steps), *costs, *noted, *past.steps)
 
@@ -77,8 +78,7 @@ class Numbers:
     def means(self, spec: StudySpec, members: int) -> Array:
         """Return mean scores over ``members`` networks, of the trials that ended."""
         step = spec.budget.scores + members - 2  # see ``pruning.TrialProgress``
-        means: Array = np.where(self.complete | self.pruned, self.steps[step], MISSING)
-        return means
+        return np.asarray(np.where(self.complete | self.pruned, self.steps[step], MISSING))
 
 
 _ENDED = {SlotState.COMPLETE: 0.0, SlotState.PRUNED: 1.0}
@@ -124,8 +124,7 @@ def why_out(
 def _gains(spec: StudySpec, ends: Array, before: Array) -> Array:
     """Return the gains on ``gain_scale``."""
     last, first = gain_scale(spec).forward(np.array([ends, before]))
-    gains: Array = last - first
-    return gains
+    return np.asarray(last - first)
 
 
 def _after(spec: StudySpec, before: Array, gain: float) -> Array:
@@ -134,29 +133,40 @@ def _after(spec: StudySpec, before: Array, gain: float) -> Array:
     return scale.inverse(scale.forward(before) + gain)
 
 
-def clip_outliers(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
+@dataclass(frozen=True)
+class Evidence:
+    """Past trials, with scores that a sampler may compare; arrays omit the last running ones."""
+
+    seen: Sequence[Past]
+    scores: Array
+    complete: NDArray[np.bool_]
+    """Whether each counts as a complete trial."""
+    changed: NDArray[np.bool_]
+    """Whether its score, or what it counts as, is not that of ``seen``."""
+    vague: Array
+    """log(epochs of the longest curves / epochs trained) of an extrapolated score, its distance
+    from their end; 0 of a measured one."""
+
+
+def clip_outliers(spec: StudySpec, known: Evidence) -> Evidence:
     """Return the same trials with outlying scores clipped; see ``without_outliers``."""
     scale, sign = surrogate_scale(spec), 1.0 if spec.maximize else -1.0
-    complete = [k for k, past in enumerate(seen) if past.state == SlotState.COMPLETE]
-    trials = list(seen)
-    if not scale.bounded and spec.sampler.name in ("kriging-believer", "gp") and complete:
-        y = sign * scale.forward(np.array([seen[k].score for k in complete], dtype=np.float64))
+    complete = np.flatnonzero(known.complete)
+    if not scale.bounded and spec.sampler.name in ("kriging-believer", "gp") and complete.size:
+        y = sign * scale.forward(known.scores[complete])
         within = without_outliers(y, below=spec.sampler.name == "gp")  # the other clips itself
         for k in np.flatnonzero(within != y):
-            score = float(scale.inverse(sign * within[k : k + 1])[0])
-            trials[complete[k]] = replace(trials[complete[k]], score=score)
-    return trials
+            known.scores[complete[k]] = scale.inverse(sign * within[k : k + 1])[0]
+            known.changed[complete[k]] = True
+    return known
 
 
 _BLIND = ("kriging-believer", "gp", "cmaes")
 """Samplers that learn from complete trials alone."""
-EXTRAPOLATED = "extrapolated"
-"""Attribute of a trial with an extrapolated score: log(epochs of the longest curves / epochs
-trained), its distance from their end."""
 
 
-def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
-    """Return the same trials with scores that a sampler may compare, however early they ended.
+def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Evidence:
+    """Return the trials with scores that a sampler may compare, however early they ended.
 
     A trial that left the race has an honest score, the mean over its first networks, and counts as
     complete. But networks differ in how hard their seeds are (each has its own split of the data):
@@ -168,42 +178,28 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     value plus the median later gain (of errors a factor) of the complete trials or, as long as
     there is none, of those that went the furthest.
     """
-    blind = spec.sampler.name in _BLIND or bool(spec.costs)
-    extrapolates = blind and spec.pruner.name != "none"
-    if spec.racing is None and not extrapolates:
-        return list(seen)
-    known, manner = Numbers(spec, seen), list[tuple[float, ...]]()
+    extrapolates = spec.pruner.name != "none" and (spec.sampler.name in _BLIND or bool(spec.costs))
+    known = Numbers(spec, seen)
     scores, distance = known.score.copy(), np.full(len(known.score), math.nan)
     for members in spec.racing.rungs if spec.racing else ():
         means, left = known.means(spec, members), known.left & (known.networks == members)
         both = known.complete & (means != MISSING)
         gains = _gains(spec, scores[both], means[both])
-        manner.append((members, statistics.fmean(gains) if gains.size else 0.0))
-        scores[left] = _after(spec, scores[left], manner[-1][-1])
-    whole, cut = known.complete | known.left, known.pruned & ~known.left
-    furthest, last = spec.budget.scores, spec.budget.scores - 1
-    ends = np.array([scores, *known.steps])[:, whole & (known.length > 0)]
+        scores[left] = _after(spec, scores[left], statistics.fmean(gains) if gains.size else 0.0)
+    cut = known.pruned & ~known.left & extrapolates
+    ends = np.flatnonzero((known.complete | known.left) & (known.length > 0))
+    furthest, last, score = spec.budget.scores, spec.budget.scores - 1, scores
     longest = int(known.length[cut].max(initial=0))
     if not ends.size and 0 < longest < furthest:
         furthest = last = longest
-        ends = np.array([known.steps[last - 1], *known.steps])[:, cut & (known.length == last)]
-    lengths = known.length[cut & (known.length <= last)] if extrapolates and ends.size else ()
+        ends, score = np.flatnonzero(cut & (known.length == last)), known.steps[last - 1]
+    lengths = known.length[cut & (known.length <= last)] if ends.size else ()
     for step in map(int, {*lengths} - {0}):
-        those = cut & (known.length == step)
-        gain = float(np.median(_gains(spec, ends[0], ends[step])))
-        manner.append((furthest, step, gain))
-        scores[those] = _after(spec, known.steps[step - 1][those], gain)
-        ratio = spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step)
-        distance[those] = math.log(ratio)
+        those, before = cut & (known.length == step), known.steps[step - 1]
+        gain = float(np.median(_gains(spec, score[ends], before[ends])))
+        scores[those] = _after(spec, before[those], gain)
+        distance[those] = math.log(spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step))
     changed = known.left | ~np.isnan(distance)
-
-    def complete(number: int, past: Past) -> Past:
-        if number >= len(changed) or not changed[number]:
-            return past
-        own, far = past.suggestion, float(distance[number])
-        if not math.isnan(far):
-            own = replace(own, attrs={**own.attrs, EXTRAPOLATED: far})
-        score = float(scores[number])
-        return replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)
-
-    return kept(spec.hash, "extrapolate").of(seen, complete, manner)
+    # with costs, any pruned trial is complete: see ``history.frozen``
+    complete = (known.complete | known.pruned & bool(spec.costs)) & (scores != MISSING) | changed
+    return Evidence(seen, scores, complete, changed, np.nan_to_num(distance))

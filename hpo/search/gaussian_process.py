@@ -43,17 +43,25 @@ _DECIMALS = 2
 
 
 def _matern(square: Array) -> tuple[Array, Array]:
-    """Return Matérn's kernel of squared distances, and minus twice its derivative by them."""
-    r = np.sqrt(5.0 * square)
-    near = np.exp(-r)
-    return (1.0 + r + r * r / 3.0) * near, 5.0 / 3.0 * (1.0 + r) * near
+    """Return Matérn's kernel of squared distances, and minus twice its derivative by them.
+
+    The squares are overwritten: new pages of memory take longer than the arithmetic.
+    """
+    r = np.sqrt(np.multiply(square, 5.0, out=square), out=square)
+    near, kernel = np.exp(-r), r * r
+    kernel /= 3.0
+    r += 1.0
+    kernel += r
+    kernel *= near
+    r *= 5.0 / 3.0
+    return kernel, np.multiply(r, near, out=r)
 
 
 def _squared(a: Array, b: Array) -> Array:
     """Return squared distances (k, n) of points (k, d) from points (n, d)."""
-    square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * a @ b.T
-    clipped: Array = np.maximum(square, 0.0)
-    return clipped
+    square: Array = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :]
+    square -= 2.0 * a @ b.T
+    return np.maximum(square, 0.0, out=square)
 
 
 def _prior(d: int) -> tuple[Array, Array]:
@@ -76,8 +84,8 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
         lower = linalg.cholesky(gram, lower=True, check_finite=False)
     except linalg.LinAlgError:
         return 1e10, np.zeros_like(theta)
-    half, _ = linalg.lapack.dpotri(lower, lower=1)
-    inverse = half + np.tril(half, -1).T
+    inverse, _ = linalg.lapack.dpotri(lower, lower=1)
+    inverse += np.tril(inverse, -1).T
     m = (inverse @ y).sum() / (inverse.sum() + _PRECISION)
     weights = inverse @ (y - m)
     mean, spread = _prior(d)
@@ -86,12 +94,12 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
     value += np.log(np.diag(lower)).sum()
     slope = np.outer(weights, weights) - inverse  # minus twice the derivative by the matrix
     gradient = off / spread
-    by_pair = slope * height * kernel_slope
+    by_pair = np.multiply(slope * height, kernel_slope, out=kernel_slope)
     gradient[:d] -= by_pair.sum(1) @ scaled**2 - (scaled * (by_pair @ scaled)).sum(0)
     own = np.diag(slope)
     gradient[d:] -= 0.5 * np.array(
         [
-            height * (slope * kernel).sum(),
+            height * np.multiply(slope, kernel, out=kernel).sum(),
             noise * (own * (1.0 + c * vague)).sum(),
             noise * c * (own * vague).sum(),
         ]
@@ -154,15 +162,20 @@ class GaussianProcess:
     def _other_half(self, b: Array) -> Array:
         return linalg.solve_triangular(self._lower, b, lower=True, trans=1, check_finite=False)
 
+    def _kernel(self, x: Array) -> Array:
+        return np.asarray(self._height * _matern(_squared(x * self._per_scale, self._scaled))[0])
+
+    def mean(self, x: Array) -> Array:
+        """Return posterior means (k,) at points (k, d)."""
+        return self._m + self._kernel(x) @ self._weights
+
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Return posterior means and variances (k,) at points (k, d)."""
-        kernel = self._height * _matern(_squared(x * self._per_scale, self._scaled))[0]
-        half = self._half(kernel.T)
-        mean = self._m + kernel @ self._weights
-        return mean, np.maximum(self._height - (half * half).sum(0), _JITTER)
+        half = self._half(self._kernel(x).T)
+        return self.mean(x), np.maximum(self._height - (half * half).sum(0), _JITTER)
 
     def log_improvement(
-        self, x: Array, best: Array, counts: NDArray[np.bool_]
+        self, x: Array, best: Array, counts: NDArray[np.bool_], *, slopes: bool = True
     ) -> tuple[Array, Array]:
         """Return logarithms (k,) of summed expected improvements at points (k, d), and gradients.
 
@@ -177,6 +190,8 @@ class GaussianProcess:
         mean = self._m + self._height * kernel @ self._weights
         z = (mean[:, None] - best) / deviation[:, None]
         total = np.maximum(logsumexp(_log_h(z), axis=1, b=counts), _NOTHING)
+        if not slopes:
+            return np.log(deviation) + total, x
         by_z = np.exp(np.where(counts, log_ndtr(z) - total[:, None], -np.inf))
         by_mean = by_z.sum(1) / deviation
         by_deviation = (1.0 - (by_z * z).sum(1)) / deviation

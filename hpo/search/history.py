@@ -9,9 +9,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import datetime
 from functools import partial
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
@@ -19,6 +21,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from hpo.search.comparison import Evidence
 from hpo.search.memory import kept
 from hpo.search.space import directions, distributions, values
 from hpo.study import effort
@@ -38,11 +41,14 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
         ValueError: a trial that had to be settled is not.
     """
     n_seen = max(0, number - spec.budget.window + 1)
-    seen = [trial.seen_by(number) if trial.before else trial for trial in trials[:n_seen]]
-    states = [trial.state for trial in seen]
-    if SlotState.RUNNING in states:
-        k = states.index(SlotState.RUNNING)
-        raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
+    seen = trials[:n_seen]
+    plain = kept(spec.hash, "plain")  # every later trial sees the same of such a trial
+    if not all(plain.of(seen, lambda _, p: not p.before and p.state != SlotState.RUNNING)):
+        seen = [trial.seen_by(number) for trial in seen]
+        states = [trial.state for trial in seen]
+        if SlotState.RUNNING in states:
+            k = states.index(SlotState.RUNNING)
+            raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
     hidden = (
         Suggestion(params=trial.suggestion.params, attrs=sampler_attrs(trial.suggestion.attrs))
         for trial in trials[n_seen:number]
@@ -56,10 +62,21 @@ def learns(spec: StudySpec) -> bool:
     return not drawn or spec.pruner.name != "none" or spec.racing is not None
 
 
-def view(spec: StudySpec, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
-    """Make a study in memory with the past as its first trials."""
-    make = partial(frozen, spec, distributions(spec))
-    storage = History(kept(spec.hash, "frozen").of(past, make), directions(spec))
+def unsuggested(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
+    """Return the numbers of the trials 0 .. n-1 that have no suggestion yet."""
+    known = kept(spec.hash, "suggested").of(trials, lambda _, past: bool(past.suggestion.params))
+    return [number for number, own in enumerate(known) if not own]
+
+
+def view(spec: StudySpec, known: Evidence, sampler: BaseSampler) -> optuna.Study:
+    """Make a study in memory with the known trials as its first ones."""
+    trials = kept(spec.hash, "seen").of(known.seen, partial(frozen, spec, distributions(spec)))
+    if (changed := np.flatnonzero(known.changed)).size:
+        copies = kept(spec.hash, "changed").of(trials, lambda _, trial: copy(trial))
+        for k, score in zip(changed.tolist(), known.scores[changed].tolist(), strict=True):
+            trials[k], copies[k].state = copies[k], TrialState.COMPLETE
+            copies[k].values = values(score, known.seen[k].costs)
+    storage = History(trials, directions(spec))
     pruner = optuna.pruners.NopPruner()
     return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner)
 

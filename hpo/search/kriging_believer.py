@@ -25,17 +25,18 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from scipy import optimize
 
 from hpo.objectives import intervals
 from hpo.objectives.scales import Scale
 from hpo.search import comparison, constraints
+from hpo.search.comparison import Evidence
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
-from hpo.search.history import frozen
-from hpo.search.space import Axis, Cube, cube_of, distributions
+from hpo.search.memory import kept
+from hpo.search.space import Axis, Cube, cube_of
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Expected, Past, SlotState
+from hpo.study.trials import Expected, Past
 
 KNOWN = 400
 """Limit on the trials that the surrogate is fitted to."""
@@ -68,19 +69,18 @@ _ALIKE = 1e-12
 class Surrogate:
     """A Gaussian process fitted to the scores of trials."""
 
-    def __init__(
-        self, cube: Cube, trials: Sequence[FrozenTrial], *, maximize: bool, scale: Scale
-    ) -> None:
-        """Take complete trials, one at least whose score was measured (see ``comparison``)."""
+    def __init__(self, cube: Cube, known: Evidence, *, maximize: bool, scale: Scale) -> None:
+        """Take trials, one complete at least whose score was measured (see ``comparison``)."""
         self._sign, self._scale = 1.0 if maximize else -1.0, scale
-        values = np.array([trial.values for trial in trials], dtype=np.float64)
-        raw = self._sign * scale.forward(values[:, 0])
+        complete = np.flatnonzero(known.complete)
+        raw = self._sign * scale.forward(known.scores[complete])
         y, self._centre, self._deviation = standardised(raw, math.inf if scale.bounded else _BETTER)
-        vague = np.array([t.system_attrs.get(comparison.EXTRAPOLATED, 0.0) for t in trials])
+        vague = known.vague[complete]
         kept = most_telling(y, vague, KNOWN)
-        self.x = cube.points([trials[k] for k in kept])
+        trials = [known.seen[k] for k in complete[kept]]
+        self.x = cube.points(trials)
         """Points of the most informative trials, (n, width)."""
-        self.costs = values[kept, 1:]
+        self.costs = np.array([trial.costs for trial in trials], dtype=np.float64)
         """(n, costs of the study)."""
         self.y, self._vague = y[kept], vague[kept]
         self.measured: NDArray[np.bool_] = self._vague == 0.0
@@ -90,7 +90,7 @@ class Surrogate:
 
     def believing(self, where: Array) -> GaussianProcess:
         """Return a process with the posterior means at points (k, width) as further scores."""
-        believed = np.r_[self.y, self.process.predict(where)[0]]
+        believed = np.r_[self.y, self.process.mean(where)]
         vague = np.r_[self._vague, np.zeros(len(where))]
         return GaussianProcess(np.r_[self.x, where], believed, vague, self._theta)
 
@@ -106,8 +106,7 @@ class Surrogate:
         nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
         noise = math.exp(0.5 * self._theta[-2])
         raw = self._sign * (self._centre + self._deviation * (y[:, None] + noise * nodes))
-        scores: Array = self._scale.inverse(raw) @ weights / weights.sum()
-        return scores
+        return np.asarray(self._scale.inverse(raw) @ weights / weights.sum())
 
 
 class KrigingBeliever(BaseSampler):
@@ -118,19 +117,21 @@ class KrigingBeliever(BaseSampler):
         n_startup_trials: int = 10,
         *,
         spec: StudySpec,
+        known: Evidence,
         fits: Callable[[dict[str, Any]], bool] | None = None,
         seed: int,
     ) -> None:
-        """Take the study, and the seed of the trial.
+        """Take the study, its trials, and the seed of the next one; Optuna's study is not read.
 
         Args:
             n_startup_trials: random trials before the surrogate takes over: the first ones by
                 number, however they end, and all until one is complete.
             spec: the study.
+            known: its trials 0 .. number-1.
             fits: a test of parameters that may be suggested; without it, all may.
             seed: the seed of this suggestion.
         """
-        self._n_startup, self._seed, self._spec = n_startup_trials, seed, spec
+        self._n_startup, self._seed, self._spec, self._known = n_startup_trials, seed, spec, known
         self._cube, self._fits = cube_of(spec), fits
 
     def infer_relative_search_space(
@@ -143,20 +144,19 @@ class KrigingBeliever(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """See ``BaseSampler``."""
-        rng = np.random.default_rng(self._seed)
-        trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-        scored = [t for t in trials if t.state == TrialState.COMPLETE and t.values is not None]
-        if trial.number < self._n_startup or (trial.number + 1) % RANDOM == 0 or not scored:
+        rng, known = np.random.default_rng(self._seed), self._known
+        number = len(known.seen)
+        if number < self._n_startup or (number + 1) % RANDOM == 0 or not known.complete.any():
             points = np.concatenate([self._cube.random(1, rng) for _ in range(_CLIMBED)])
         else:
             scale = comparison.surrogate_scale(self._spec)
-            surrogate = Surrogate(self._cube, scored, maximize=self._spec.maximize, scale=scale)
-            running = [t for t in trials if t.state == TrialState.RUNNING and t.params]
+            surrogate = Surrogate(self._cube, known, maximize=self._spec.maximize, scale=scale)
+            running = [past for past in known.seen[len(known.scores) :] if past.suggestion.params]
             process = surrogate.process
             if running:
                 process = surrogate.believing(self._cube.points(running))
             points = self._maximise(surrogate, process, rng)
-        earlier = [trial.params for trial in trials]
+        earlier = kept(self._spec.hash, "params").of(known.seen, lambda _, p: p.suggestion.params)
         new = (params for params in map(self._cube.params, points) if params not in earlier)
         return next(new, self._cube.params(points[0]))
 
@@ -175,14 +175,14 @@ class KrigingBeliever(BaseSampler):
         caps = _caps(costs, rng)
         within = surrogate.measured[:, None] & _within(surrogate.costs, caps)
         best = np.where(within, surrogate.y[:, None], surrogate.y.min()).max(0)
-        mean = np.where(within, surrogate.process.predict(surrogate.x)[0][:, None], -np.inf)
+        mean = np.where(within, surrogate.process.mean(surrogate.x)[:, None], -np.inf)
         top = np.argsort(-mean, axis=0, kind="stable")[: -(-_CENTRES // len(caps)), :_CENTRES]
         centres = surrogate.x[list(dict.fromkeys(top.T.ravel()))]
         near = [cube.near(c, far, _EACH, rng) for c in centres for far in _NEAR]
         others, others_costs = self._costs(np.concatenate(near))
         points = np.concatenate([points, *near])
         counts = np.r_[fit, others][:, None] & _within(np.r_[costs, others_costs], caps)
-        gain = np.round(process.log_improvement(points, best, counts)[0], _DECIMALS)
+        gain = np.round(process.log_improvement(points, best, counts, slopes=False)[0], _DECIMALS)
         starts = np.argsort(-gain, kind="stable")[:_CLIMBED]
         begin, start_counts = points[starts], counts[starts]
 
@@ -199,7 +199,8 @@ class KrigingBeliever(BaseSampler):
         ends = np.concatenate([begin + share * way for share in _WAY])
         fit, costs = self._costs(ends)
         counts = fit[:, None] & _within(costs, caps)
-        gain = np.r_[np.round(process.log_improvement(ends, best, counts)[0], _DECIMALS), gain]
+        gains = process.log_improvement(ends, best, counts, slopes=False)[0]
+        gain = np.r_[np.round(gains, _DECIMALS), gain]
         return np.asarray(np.concatenate([ends, points])[np.argsort(-gain, kind="stable")])
 
     def _costs(self, points: Array) -> tuple[NDArray[np.bool_], Array]:
@@ -262,26 +263,17 @@ def expected(
         n_series: examples that score a trial, where that is known. They are the same for all
             trials, so that no number of trials averages their choice out.
     """
-    complete = [number for number, past in enumerate(trials) if _is_complete(past)]
-    if spec.confirm is None or spec.confirm.by != "expected" or not complete:
+    if spec.confirm is None or spec.confirm.by != "expected":
         return {}
-    seen = comparison.extrapolate(spec, trials)
-    space = distributions(spec)
-    optuna_trials = [frozen(spec, space, number, past) for number, past in enumerate(seen)]
-    scored = [trial for trial, past in zip(optuna_trials, seen, strict=True) if _is_complete(past)]
-    cube = cube_of(spec)
-    surrogate = Surrogate(
-        cube, scored, maximize=spec.maximize, scale=comparison.surrogate_scale(spec)
-    )
-    means, stds = surrogate.expected(cube.points([optuna_trials[number] for number in complete]))
+    known = comparison.extrapolate(spec, trials)
+    complete = np.flatnonzero(known.complete & ~known.changed).tolist()
+    if not complete:
+        return {}
+    cube, scale = cube_of(spec), comparison.surrogate_scale(spec)
+    surrogate = Surrogate(cube, known, maximize=spec.maximize, scale=scale)
+    means, stds = surrogate.expected(cube.points([trials[number] for number in complete]))
     if n_series and spec.is_accuracy:
         shares = np.clip(means, 0.0, 1.0)
         stds = np.hypot(stds, [intervals.sampling_error(share, n_series) for share in shares])
-    return {
-        number: Expected(mean=float(mean), std=float(std))
-        for number, mean, std in zip(complete, means, stds, strict=True)
-    }
-
-
-def _is_complete(past: Past) -> bool:
-    return past.state == SlotState.COMPLETE and past.score is not None
+    rows = zip(complete, means.tolist(), stds.tolist(), strict=True)
+    return {number: Expected(mean=mean, std=std) for number, mean, std in rows}

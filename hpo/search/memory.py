@@ -8,49 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import zip_longest
 from operator import is_
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpo.study.trials import Past, SlotState
 
-T = TypeVar("T")
 MISSING = np.inf
 """Marks absent values in columns; no score is infinite."""
 
 
-def _same(known: Sequence[Past], past: Sequence[Past]) -> int:
+def _same(known: Sequence[object], past: Sequence[object]) -> int:
     """Count the leading trials that are the very same objects."""
     return [*map(is_, known, past), False].index(False)
 
 
-class Kept(Generic[T]):
-    """A cache with one value for each past trial."""
+class Kept:
+    """A cache with one value for each past trial, of any type."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._past: Sequence[Past] = ()
-        self._made: list[T] = []
-        self._manner: object = None
+        self._past: Sequence[Any] = ()
+        self._made: list[Any] = []
 
-    def of(
-        self, past: Sequence[Past], make: Callable[[int, Past], T], manner: object = None
-    ) -> list[T]:
-        """Make the missing values; all of them if ``manner`` changed."""
-        known = self._past if manner == self._manner else ()
-        same = _same(known, past)
+    def of(self, past: Sequence[Any], make: Callable[[int, Any], Any]) -> list[Any]:
+        """Make the missing values; return a new list."""
+        same = _same(self._past, past)
         if same < (n := len(past)):
-            rest = zip_longest(known[same:n], past[same:], self._made[same:n])
-            made = (
-                done if before is own else make(k, own)
-                for k, (before, own, done) in enumerate(rest, start=same)
-            )
-            self._made = [*self._made[:same], *made]
-            self._past, self._manner = past, manner
-        return self._made[: len(past)]
+            made = (make(k, past[k]) for k in range(same, n))
+            self._made, self._past = [*self._made[:same], *made], [*past]
+        return self._made[:n]
 
 
 class Columns:
@@ -79,8 +68,8 @@ class Columns:
         return self._values[:, :n]
 
 
-@lru_cache(maxsize=32)
-def kept(spec_hash: str, what: str) -> Kept[Any]:
+@lru_cache(maxsize=64)
+def kept(spec_hash: str, what: str) -> Kept:
     """Return the cache of one kind of value for a study; the last few studies have one."""
     return Kept()
 

@@ -22,7 +22,7 @@ from hpo.search.suggest import SAMPLERS, OutsideError, suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
-_OURS = {"self", "seed", "spec", "fits", "args", "kwargs"}
+_OURS = {"self", "seed", "spec", "known", "fits", "args", "kwargs"}
 """Constructor arguments that are no options: the study sets them itself."""
 
 

@@ -65,7 +65,7 @@ class TrialProgress:
         # expensive one. Costs are those before training, so that pruned trials count, too.
         most = np.array(comparison.known_costs(spec, own.params))[:, None]
         self._alike = (self._others.costs <= most).all(axis=0)
-        self._whole = (self._others.complete | self._others.left) & self._alike
+        self._whole = np.flatnonzero((self._others.complete | self._others.left) & self._alike)
         halving = spec.pruner.name == "successive-halving"
         self._decide = self._is_not_promoted if halving else self._is_below_percentile
 
@@ -124,6 +124,10 @@ class TrialProgress:
         if len(values) < own._n_min_trials:
             return False
         best = np.nanmax(self.steps) if self._spec.maximize else np.nanmin(self.steps)
+        better = np.count_nonzero(values > best if self._spec.maximize else values < best)
+        rank = own._percentile / 100 * (np.count_nonzero(values == values) - 1)  # without NaN
+        if abs(better - rank) > 2:  # nowhere near the percentile, which need not be computed
+            return bool(better > rank)
         percent = 100 - own._percentile if self._spec.maximize else own._percentile
         limit = np.nanpercentile(values, percent)
         return bool(best < limit if self._spec.maximize else best > limit)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
 
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState
+from hpo.study.trials import Past, SlotState
 
 Array = NDArray[np.float64]
 
@@ -149,13 +149,12 @@ class Cube:
     def point(self, params: Mapping[str, Any]) -> Array:
         """Return the point (width,) of parameters."""
         named = zip(self.space, self.axes, strict=True)
-        return np.concatenate(
-            [axis.point(params[name]) if name in params else axis.centre for name, axis in named]
-        )
+        parts = (axis.point(params[n]) if n in params else axis.centre for n, axis in named)
+        return np.array([*chain.from_iterable(parts)])
 
-    def points(self, trials: list[FrozenTrial]) -> Array:
+    def points(self, trials: Sequence[Past]) -> Array:
         """Return the points (n, width) of trials."""
-        return np.array([self.point(trial.params) for trial in trials])
+        return np.array([self.point(trial.suggestion.params) for trial in trials])
 
     def params(self, point: Array) -> dict[str, Any]:
         """Return the parameters at a point (width,), on the lattice, whose conditions hold."""
@@ -227,13 +226,12 @@ class Axis:
             return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
         return float((value - low) / (high - low))
 
-    def point(self, value: Any) -> Array:
+    def point(self, value: Any) -> list[float]:
         """Return the place (width,) of a value."""
         if isinstance(self._of, CategoricalDistribution):
             assert self.places is not None
-            place: Array = self.places[int(self._of.to_internal_repr(value))]
-            return place
-        return np.array([self._place(value)])
+            return list(self.places[int(self._of.to_internal_repr(value))])
+        return [self._place(value)]
 
     def value(self, place: Array) -> Any:
         """Return the value at a place (width,), within the distribution."""

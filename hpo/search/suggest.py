@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpo import objectives
 from hpo.search import comparison, constraints
+from hpo.search.comparison import Evidence
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import distributions, rounded
@@ -57,10 +58,10 @@ def suggest(
     with quiet():
         blind = spec.sampler.name in _BLIND or not learns(spec)
         seen = [] if blind else visible(spec, number, trials)
-        seen = comparison.clip_outliers(spec, comparison.extrapolate(spec, seen))
+        known = comparison.clip_outliers(spec, comparison.extrapolate(spec, seen))
         again = spec.sampler.name in _RETRIED or spec.sampler.is_own
         for attempt in range(ATTEMPTS if again else 1):
-            params, attrs = _ask(spec, seen, sampler(spec, number, attempt, fits), fixed)
+            params, attrs = _ask(spec, known, sampler(spec, number, known, attempt, fits), fixed)
             if fits is None or fits(params):
                 break
         if fits is not None and not fits(params):
@@ -72,10 +73,12 @@ def suggest(
 
 
 def _ask(
-    spec: StudySpec, seen: Sequence[Past], sampler: BaseSampler, fixed: Mapping[str, ParamValue]
+    spec: StudySpec, known: Evidence, sampler: BaseSampler, fixed: Mapping[str, ParamValue]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a sampler's parameters, with the ``fixed`` ones, and the attributes that it stores."""
-    study, space = view(spec, seen, sampler), distributions(spec)
+    if isinstance(sampler, KrigingBeliever):  # which has them already
+        known = comparison.extrapolate(spec, [])
+    study, space = view(spec, known, sampler), distributions(spec)
     trial, params = study.ask(), dict[str, ParamValue]()
     for name, distribution in space.items():  # a fixed value may decide which dimensions exist
         if spec.dimensions[name].is_there(params):
@@ -102,6 +105,7 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
 def sampler(
     spec: StudySpec,
     number: int,
+    known: Evidence,
     attempt: int = 0,
     fits: Callable[[dict[str, Any]], bool] | None = None,
 ) -> BaseSampler:
@@ -110,6 +114,7 @@ def sampler(
     Args:
         spec: the study.
         number: of the trial.
+        known: earlier trials.
         attempt: earlier suggestions for this trial, all of which broke a constraint.
         fits: a test of parameters, for a sampler that knows constraints.
     """
@@ -120,7 +125,7 @@ def sampler(
         seed = derived_seed(spec.seed, "suggest", number)
         seed = derived_seed(seed, "again", attempt) if attempt else seed
         if name == "kriging-believer":
-            return KrigingBeliever(spec=spec, fits=fits, seed=seed, **options)
+            return KrigingBeliever(spec=spec, known=known, fits=fits, seed=seed, **options)
         if name == "tpe":
             tpe = optuna.samplers.TPESampler(seed=seed, **options)
             if spec.is_conditional:  # the option of this name is deprecated

@@ -286,8 +286,7 @@ def about(loaded: StudyNetwork) -> dict[str, Any]:
         "scores": _scores(loaded),
         "lineage": _lineage(loaded),
     }
-    plain: dict[str, Any] = json.loads(json_records.dumps(whole))
-    return plain
+    return dict(json.loads(json_records.dumps(whole)))
 
 
 def _scores(loaded: StudyNetwork) -> dict[str, Any]:

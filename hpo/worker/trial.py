@@ -23,7 +23,7 @@ from hpo.objectives import facts
 from hpo.objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints, suggest
-from hpo.search import history as search_history
+from hpo.search.history import learns, unsuggested
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.networks import Member
 from hpo.study.spec import derived_seed
@@ -101,7 +101,7 @@ class TrialRun:
     # --- search --------------------------------------------------------------------------
 
     def _search(self) -> None:
-        history = self._history() if search_history.learns(self._spec) else []
+        history = self._history() if learns(self._spec) else []
         suggestion = self._claim.suggestion
         if suggestion is None:
             suggestion = self._suggest(history)
@@ -125,7 +125,7 @@ class TrialRun:
     def _history(self) -> list[Past]:
         """Return the earlier trials, each with its suggestion."""
         history = self._ledger.history(self._claim)
-        if any(not past.suggestion.params and past.state == SlotState.RUNNING for past in history):
+        if any(history[k].state == SlotState.RUNNING for k in unsuggested(self._spec, history)):
             self._await_suggestions()
             history = self._ledger.history(self._claim)
         return complete_history(self._claim, history)
@@ -320,7 +320,7 @@ def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member
 
 def complete_history(claim: Claim, history: list[Past]) -> list[Past]:
     """Return the history with every suggestion; compute those that are missing."""
-    for number in [k for k, past in enumerate(history) if not past.suggestion.params]:
+    for number in unsuggested(claim.spec, history):
         enqueued = history[number].suggestion.enqueued
         suggestion = suggest.suggest(claim.spec, number, history[:number], enqueued)
         history[number] = history[number].suggested(suggestion)

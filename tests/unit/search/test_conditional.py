@@ -12,6 +12,7 @@ import pytest
 from optuna.distributions import BaseDistribution
 from searches import searched
 
+from hpo.search.comparison import extrapolate
 from hpo.search.options import check as check_options
 from hpo.search.space import Cube, distributions
 from hpo.search.suggest import sampler as sampler_of
@@ -102,7 +103,7 @@ def test_without_conditions_the_space_is_in_order_of_names_and_asked_for_at_once
     plain = {"lr0": {"low": 0.1, "high": 1.0}, "layers": {"low": 2, "high": 3}}
     own = spec({"name": "random"}, space={**plain, "batch_size": {"low": 20, "high": 240}})
     assert list(distributions(own)) == ["batch_size", "layers", "lr0"]
-    study = optuna.create_study(sampler=sampler_of(own, 4))
+    study = optuna.create_study(sampler=sampler_of(own, 4, extrapolate(own, [])))
     wanted = study.ask(dict[str, BaseDistribution](distributions(own))).params
     assert suggest(own, 4, []).params == wanted
 

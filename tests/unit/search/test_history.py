@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 from workers import toy_spec
 
 from hpo.search import history, memory, suggest
+from hpo.search.comparison import extrapolate
 from hpo.search.pruning import PRUNERS as PRUNED_BY
 from hpo.search.pruning import TrialProgress
 from hpo.study import effort
@@ -86,7 +87,7 @@ def test_pruners_decide_as_optunas(name: str, objective: str) -> None:
         for own in past(toy_spec(**known, pruner={"name": "none"}), count):
             steps = curve(draw, draw.randint(1, len(numbers)))
             trials.append(replace(own, steps=steps))
-        study = history.view(spec, trials, optuna.samplers.RandomSampler())
+        study = history.view(spec, extrapolate(spec, trials), optuna.samplers.RandomSampler())
         optunas, trial = PRUNED_BY[name](**options), study.ask()
         judge = TrialProgress(spec, count, trials, Suggestion(params={}))
         for step, value in zip(numbers, curve(draw, len(numbers)), strict=True):

@@ -12,7 +12,6 @@ from workers import toy_spec
 from hpo.objectives.scales import without_outliers
 from hpo.search import comparison
 from hpo.search.comparison import LINEAR, LOG, LOGIT
-from hpo.search.history import frozen
 from hpo.search.kriging_believer import Surrogate, expected
 from hpo.search.space import Cube, distributions
 from hpo.search.suggest import suggest
@@ -67,7 +66,7 @@ def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec
     half, late = narma10.budget.scores // 2, narma10.budget.scores - narma10.budget.scores // 2
     whole = curve(narma10, *[0.8] * half, *[0.2] * late)
     found = comparison.extrapolate(narma10, [whole, curve(narma10, *[0.1] * half)])
-    assert found[1].score == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
+    assert found.scores[1] == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
 
 
 def test_errors_of_fewer_networks_are_corrected_by_a_factor(narma10: StudySpec) -> None:
@@ -77,7 +76,7 @@ def test_errors_of_fewer_networks_are_corrected_by_a_factor(narma10: StudySpec) 
     whole = curve(spec, *[0.4] * budget.scores, 0.3, 0.2)
     short = replace(curve(spec, *[0.1] * budget.scores), state=SlotState.PRUNED)
     found = comparison.extrapolate(spec, [whole, short])
-    assert found[1].score == pytest.approx(0.05), "and not 0.1 - 0.2"
+    assert found.scores[1] == pytest.approx(0.05), "and not 0.1 - 0.2"
 
 
 def searched(spec: StudySpec, power: float = 1.0) -> list[Past]:
@@ -90,15 +89,14 @@ def searched(spec: StudySpec, power: float = 1.0) -> list[Past]:
 
 
 def test_no_error_is_expected_below_zero(narma10: StudySpec) -> None:
-    space = distributions(narma10)
-    cube, trials = Cube(space), searched(narma10)
+    cube, trials = Cube(distributions(narma10)), searched(narma10)
     between = [
         replace(trials[0], suggestion=moved(narma10, tau)) for tau in np.linspace(1.0, 12.0, 45)
     ]
-    made, where = ([frozen(narma10, space, 0, p) for p in past] for past in (trials, between))
+    known = comparison.extrapolate(narma10, trials)
     least = {
-        scale: Surrogate(cube, made, maximize=False, scale=scale)
-        .expected(cube.points(where))[0]
+        scale: Surrogate(cube, known, maximize=False, scale=scale)
+        .expected(cube.points(between))[0]
         .min()
         for scale in (LINEAR, LOG)
     }
