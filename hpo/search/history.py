@@ -45,10 +45,9 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     plain = kept(spec.hash, "plain")  # every later trial sees the same of such a trial
     if not all(plain.of(seen, lambda _, p: not p.before and p.state != SlotState.RUNNING)):
         seen = [trial.seen_by(number) for trial in seen]
-        states = [trial.state for trial in seen]
-        if SlotState.RUNNING in states:
-            k = states.index(SlotState.RUNNING)
-            raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
+        for k, trial in enumerate(seen):
+            if trial.state == SlotState.RUNNING:
+                raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
     hidden = (
         Suggestion(params=trial.suggestion.params, attrs=sampler_attrs(trial.suggestion.attrs))
         for trial in trials[n_seen:number]
@@ -71,11 +70,16 @@ def unsuggested(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
 def view(spec: StudySpec, known: Evidence, sampler: BaseSampler) -> optuna.Study:
     """Make a study in memory with the known trials as its first ones."""
     trials = kept(spec.hash, "seen").of(known.seen, partial(frozen, spec, distributions(spec)))
+
+    def complete(number: int, past: Past) -> object:
+        own = copy(trials[number])
+        own.state, own.values = TrialState.COMPLETE, values(0.0, past.costs)
+        return own
+
     if (changed := np.flatnonzero(known.changed)).size:
-        copies = kept(spec.hash, "changed").of(trials, lambda _, trial: copy(trial))
+        copies = kept(spec.hash, "changed").of(known.seen, complete)
         for k, score in zip(changed.tolist(), known.scores[changed].tolist(), strict=True):
-            trials[k], copies[k].state = copies[k], TrialState.COMPLETE
-            copies[k].values = values(score, known.seen[k].costs)
+            trials[k], copies[k].values[0] = copies[k], score
     storage = History(trials, directions(spec))
     pruner = optuna.pruners.NopPruner()
     return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner)

@@ -228,8 +228,7 @@ class Axis:
 
     def point(self, value: Any) -> list[float]:
         """Return the place (width,) of a value."""
-        if isinstance(self._of, CategoricalDistribution):
-            assert self.places is not None
+        if isinstance(self._of, CategoricalDistribution) and self.places is not None:
             return list(self.places[int(self._of.to_internal_repr(value))])
         return [self._place(value)]
 
