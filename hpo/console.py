@@ -182,14 +182,13 @@ def storage_option(url: str | None) -> str:
 
 def at_least(minimum: int, at_most: float = math.inf) -> Callable[[str], int]:
     """Return an argparse type: a whole number from ``minimum`` to ``at_most``."""
-    most = f", at most {at_most}" if at_most < math.inf else ""
+    rule = f"from {minimum} to {at_most}" if at_most < math.inf else f"from {minimum}"
 
     def convert(text: str) -> int:
         with suppress(ValueError):
             if minimum <= (number := int(text)) <= at_most:
                 return number
-        rule = f"expected a whole number, at least {minimum}{most}"
-        raise argparse.ArgumentTypeError(f"{rule}, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number {rule}, got {text!r}")
 
     return convert
 

@@ -249,8 +249,7 @@ def report(arguments: argparse.Namespace) -> int:
         others = ledger.overlays(result.spec)
         matrix = None if picture else replay.confusion(ledger, result)
         results = [result, *map(ledger.result, arguments.others)]
-    named = "-".join(one.name for one in results)[:200]  # file systems take 255
-    target = arguments.output or Path(f"{named}-report.html")
+    target = arguments.output or Path(f"{'-'.join(one.name for one in results)}-report.html")
     if len(results) > 1 and picture is not None:
         path = pictures.write(side_by_side.figure(results), picture)
     elif len(results) > 1:

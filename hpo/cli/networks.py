@@ -61,17 +61,15 @@ def export(arguments: argparse.Namespace) -> int:
 # --- traces ---------------------------------------------------------------------------------------
 
 
-def _numbers(text: str) -> list[int]:
-    """Convert an argument to whole numbers from 0, separated by commas."""
-    return [at_least(0)(number) for number in text.split(",")]
-
-
 @command(
     STUDY,
     *WHICH_NETWORK,
     one_of(
         argument(
-            "--images", type=_numbers, metavar="I,J", help="series by position in the test set"
+            "--images",
+            type=lambda text: [at_least(0)(number) for number in text.split(",")],
+            metavar="I,J",
+            help="series by position in the test set, from 0",
         ),
         argument(
             "--classes",

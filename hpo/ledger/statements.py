@@ -288,8 +288,7 @@ SELECT id, name, priority, created_at, spec ->> 'objective' AS objective,
        (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
        spec #> '{figure,overlay}' AS overlay, settled, running,
        spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
-         OR coalesce(spec #>> '{confirm,by}' = 'expected', false)
-         OR coalesce(CAST(spec #>> '{confirm,top}' AS integer) > 1, false) AS whole,
+         OR coalesce(spec #>> '{confirm,by}' = 'expected', false) AS whole,
        state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
        md5(CAST(code AS text)) AS code_hash, baselines IS NULL AS bare, ended, enqueued, latest
 FROM hpo_ledger.studies s, LATERAL (
@@ -372,7 +371,9 @@ WITH trials AS (
          (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members,
          CASE WHEN phase = 'confirm' OR state = 'running' OR cardinality(costs) > 0
                 OR score > coalesce(max(score) OVER earlier, '-inf')
-                OR score < coalesce(min(score) OVER earlier, 'inf') THEN id END AS single
+                OR score < coalesce(min(score) OVER earlier, 'inf')
+                OR state = 'complete' AND study_id IN (SELECT id FROM hpo_ledger.studies
+                  WHERE spec #>> '{confirm,top}' <> '1') THEN id END AS single
   FROM hpo_ledger.slots WHERE study_id = ANY(:ids)
   WINDOW earlier AS (PARTITION BY study_id, phase, state ORDER BY number
                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
@@ -381,8 +382,8 @@ SELECT * FROM (
          count(*) OVER (PARTITION BY study_id, phase, state, n_steps, n_members, single) AS alike
   FROM trials) AS shown ORDER BY phase, number"""
 """Like ``SLOTS``, but only what lists show: running trials, those better than all before them in
-either direction, those with costs, and confirmations. Of the others, one stands for all that are
-``alike`` in state, and in their numbers of steps and networks."""
+either direction, those with costs, confirmations, and complete trials where several are confirmed.
+Of the others, one stands for all ``alike`` in state, and in their numbers of steps and networks."""
 
 MEMBERS = """
 SELECT study_id, slot_id, member, seed, m.score, diverged, info, seconds,

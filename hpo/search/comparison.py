@@ -149,9 +149,10 @@ class Evidence:
 
 
 def clip_outliers(spec: StudySpec, known: Evidence) -> Evidence:
-    """Return the same trials with outlying scores clipped; see ``without_outliers``."""
+    """Clip the outlying scores of complete trials in place; see ``without_outliers``."""
     scale, sign = surrogate_scale(spec), 1.0 if spec.maximize else -1.0
-    complete = np.flatnonzero(known.complete)
+    own = [past.state == SlotState.COMPLETE for past in known.seen[: len(known.complete)]]
+    complete = np.flatnonzero(known.complete & (known.changed | np.array(own, dtype=np.bool_)))
     if not scale.bounded and spec.sampler.name in ("kriging-believer", "gp") and complete.size:
         y = sign * scale.forward(known.scores[complete])
         within = without_outliers(y, below=spec.sampler.name == "gp")  # the other clips itself

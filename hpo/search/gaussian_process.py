@@ -171,17 +171,19 @@ class GaussianProcess:
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Return posterior means and variances (k,) at points (k, d)."""
-        half = self._half(self._kernel(x).T)
-        return self.mean(x), np.maximum(self._height - (half * half).sum(0), _JITTER)
+        kernel = self._kernel(x)
+        half, mean = self._half(kernel.T), self._m + kernel @ self._weights
+        return mean, np.maximum(self._height - (half * half).sum(0), _JITTER)
 
     def log_improvement(
         self, x: Array, best: Array, counts: NDArray[np.bool_], *, slopes: bool = True
     ) -> tuple[Array, Array]:
         """Return logarithms (k,) of summed expected improvements at points (k, d), and gradients.
 
-        The sum is over ``best`` (m,), as far as each ``counts`` (k, m). Logarithms are finite and
-        sloped where an improvement itself is 0 in floating point: Ament et al., "Unexpected
-        improvements to expected improvement" (arXiv:2310.20708).
+        Without ``slopes``, the points stand in the gradients' place. The sum is over ``best`` (m,),
+        as far as each ``counts`` (k, m). Logarithms are finite and sloped where an improvement
+        itself is 0 in floating point: Ament et al., "Unexpected improvements to expected
+        improvement" (arXiv:2310.20708).
         """
         scaled = x * self._per_scale
         kernel, slope = _matern(_squared(scaled, self._scaled))

@@ -1,7 +1,7 @@
 """Caches of values derived from past trials, kept between the trials of a process.
 
 Past trials are immutable, so values derived from the very same ones are still right. No decision
-depends on these caches.
+depends on these caches. The scores of copies that ``history.view`` makes are set at each call.
 """
 
 from __future__ import annotations

@@ -166,11 +166,6 @@ class Result:
         """Return the trials and confirmation trainings that ended in a state."""
         return [trial for trial in self.all_trials if trial.state == state]
 
-    @property
-    def failed(self) -> list[Trial]:
-        """Trials of the search that failed."""
-        return [trial for trial in self.search if trial.state == SlotState.FAILED]
-
     @cached_property
     def stuck(self) -> list[Trial]:
         """Trials that stopped the study because they lost too many workers."""

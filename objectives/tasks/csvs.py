@@ -175,11 +175,14 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
 
 def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64]:
     """Return one series, (time, channels), of rows with their line numbers."""
+    before = rows[0][0] if rows else 0
     if rows and all(_number(cell) is None for cell in rows[0][1]):
         rows = rows[1:]
+    else:
+        before -= 1
     if not rows:
         refuse(path, "at least one time point", "no row of numbers", "Add a row per time point.")
-    columns, before = len(rows[0][1]), rows[0][0] - 1
+    columns = len(rows[0][1])
     values: list[list[float]] = []
     for line, row in rows:
         if columns == 1 and line > before + 1:
@@ -205,7 +208,9 @@ def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64
                     path,
                     "finite numbers, separated by commas",
                     f"{cell!r} in line {line}, column {column}",
-                    "Remove the line of units." if units else "Correct that cell.",
+                    "Remove the line if it has units; else correct that cell."
+                    if units
+                    else "Correct that cell.",
                 )
         values.append([float(cell) for cell in row])
     return np.array(values, dtype=np.float64)

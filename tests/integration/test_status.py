@@ -141,6 +141,24 @@ def test_what_has_changed_is_read_again(
     assert [result is None for _, result in ledger.results(1)] == [True, False]
 
 
+@pytest.mark.parametrize("confirm", [None, {"top": 1, "members": 2}], ids=["search", "confirmed"])
+@pytest.mark.parametrize("objective", ["ToyObjective", "ToyLossObjective"])
+def test_lists_need_only_some_of_the_trials(
+    ledger: Ledger, database_url: str, objective: str, confirm: dict[str, int] | None
+) -> None:
+    search = {"sampler": {"name": "random"}, "pruner": {"name": "median", "n_startup_trials": 3}}
+    budget = {"trials": 40, "window": 4, "members": 1, "epochs": 4}
+    own = {"objective": f"toy_objective:{objective}", "reported": None, "confirm": confirm}
+    ledger.register(toy_spec("toy", budget=budget, **search, **own))
+    run_workers(database_url, "toy", 1)
+    interventions.exclude(ledger, "toy", 3, "a bad cable")
+    ((_, known),) = ledger.results()
+    assert known is not None
+    assert len(known.search) < 30
+    assert {trial.alike > 1 for trial in known.search} == {True, False}
+    check_the_same(ledger, "toy", known)
+
+
 def test_a_spec_that_cannot_be_read_harms_its_study_alone(
     storage: Storage, ledger: Ledger, database_url: str
 ) -> None:
@@ -148,7 +166,8 @@ def test_a_spec_that_cannot_be_read_harms_its_study_alone(
     ledger.register(toy_spec("bad", budget=SMALL, confirm=None))
     run_workers(database_url, "bad", 1)
     with storage.engine.begin() as connection:
-        elsewhere = """'{"objective": "a:B", "budget": {"trials": 6}}' WHERE id = 2"""
+        elsewhere = """'{"objective": "a:B", "budget": {"trials": 6}, "confirm": {"top": "two"}}'
+                       WHERE id = 2"""
         connection.exec_driver_sql(f"UPDATE hpo_ledger.studies SET spec = {elsewhere}")
     (good, result), (bad, nothing) = ledger.results()
     assert (good.problem, result is None) == ("", False)

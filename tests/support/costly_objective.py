@@ -19,6 +19,12 @@ class CostlyObjective(ToyObjective):
         return {"energy_pj": energy_pj, "n_synapses": 100 * params.k}
 
 
+class CostlyReturnObjective(CostlyObjective):
+    """Its scores are no accuracies, and have no bounds."""
+
+    metric: ClassVar[str] = "return"
+
+
 class HalfTheCostObjective(CostlyObjective):
     """Tells half of it."""
 

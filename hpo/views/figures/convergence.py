@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from hpo.study.effort import ending
 from hpo.study.result import Result
+from hpo.study.trials import SlotState
 from hpo.views import formatting
 from hpo.views.figures import style
 from hpo.views.palette import BLUE, INK
@@ -44,7 +45,7 @@ def _traces(result: Result, clock: Clock, view: tuple[float, float]) -> Iterator
         name, marker = how or "complete trial", {**look, "symbol": symbol}
         yield style.markers(some, name=name, marker=marker)
     crosses, worst = [], view[0] if spec.maximize else view[1]
-    for trial in result.failed:
+    for trial in (t for t in result.search if t.state == SlotState.FAILED):
         why = style.safe(formatting.cut(formatting.last_line(trial.message), 120))
         crosses.append(style.Spot(at[trial.number], worst, f"trial {trial.number} failed<br>{why}"))
     cross = {"color": INK, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": INK}}

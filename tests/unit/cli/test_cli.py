@@ -59,12 +59,12 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("best x --top 0", "argument --top: expected a whole number, at least 1, got '0'"),
+        ("best x --top 0", "argument --top: expected a whole number from 1, got '0'"),
         ("launch", "one of the arguments STUDY --study is required"),
         ("launch x --trails 3", "unrecognized arguments: --trails. Did you mean '--trials'?"),
         (
             "launch x --trials many",
-            "argument --trials: expected a whole number, at least 1, got 'many'",
+            "argument --trials: expected a whole number from 1, got 'many'",
         ),
         (
             "worker --lease nan",
@@ -76,7 +76,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
         ),
         ("status a\udcff", r"error: expected UTF-8 text, got 'a\udcff'"),
         ("stop x --study y", "argument --study: not allowed with argument STUDY"),
-        ("trace s --images 1,b", "argument --images: expected a whole number, at least 0, got 'b'"),
+        ("trace s --images 1,b", "argument --images: expected a whole number from 0, got 'b'"),
         ("export s --trial 1", "argument --trial: only allowed with --network"),
         ("export s --backup b --curves", "argument --curves: only allowed with a table"),
         ("status s --watch", "argument --watch: stdout is not a terminal"),

@@ -68,7 +68,7 @@ def test_a_host_that_is_not_this_machine(host: str, found: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--port", "70000", "expected a whole number, at least 0, at most 65535, got '70000'"),
+        ("--port", "70000", "expected a whole number from 0 to 65535, got '70000'"),
         (
             "--allowed-host",
             "bad host/",

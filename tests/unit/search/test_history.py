@@ -55,7 +55,7 @@ def told(trials: list[FrozenTrial], directions: list[StudyDirection]) -> InMemor
     return own
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", SAMPLERS[:-1])  # the last reads no view
 def test_samplers_suggest_the_same(sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = toy_spec(sampler={"name": sampler}, budget={"trials": 40})
     trials = past(spec, 16)

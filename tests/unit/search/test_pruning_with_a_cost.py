@@ -10,7 +10,7 @@ from searches import SAMPLERS, ended
 from workers import toy_spec
 
 from hpo.search import options
-from hpo.search.comparison import extrapolate
+from hpo.search.comparison import clip_outliers, extrapolate
 from hpo.search.history import view
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
@@ -28,12 +28,13 @@ PRUNERS: list[dict[str, Any]] = [
 def two(**tables: Any) -> StudySpec:
     """The toy study with a cost that is known before training, and a pruner."""
     given = {
+        "objective": "costly_objective:CostlyObjective",
         "cost": {"name": "energy_pj"},
         "budget": {"members": MEMBERS, "epochs": EPOCHS, "window": 1},
         "pruner": PRUNERS[0],
         **tables,
     }
-    return toy_spec(objective="costly_objective:CostlyObjective", **given)
+    return toy_spec(**given)
 
 
 def values(level: float) -> list[float]:
@@ -115,6 +116,20 @@ def test_of_several_costs_each_may_excuse_a_trial(pruner: dict[str, Any]) -> Non
         found = train(spec, past, 5, 0.1, x=0.9)  # 2.75 pJ and 500, after 1.2 pJ and 600
         assert (found.state == SlotState.PRUNED) == ends, found.steps
         assert train(spec, past, 6, 0.1, x=0.9).state == SlotState.PRUNED, "no less in either"
+
+
+@pytest.mark.parametrize("sampler", ["kriging-believer", "gp"])
+def test_a_trial_pruned_after_a_network_moves_no_fence(sampler: str) -> None:
+    other = {"objective": "costly_objective:CostlyReturnObjective", "reported": None}
+    spec = two(sampler={"name": sampler}, **other)
+    levels = (0.5, 0.51, 0.52, 0.53, 0.54, 900.0)
+    whole = [train(spec, [], 3, level, x=0.1 * n) for n, level in enumerate(levels)]
+    pruned = replace(train(spec, [], 3, 1e6), state=SlotState.PRUNED)
+    alone = clip_outliers(spec, extrapolate(spec, whole))
+    known = clip_outliers(spec, extrapolate(spec, [*whole, *[pruned] * 9]))
+    assert alone.changed.any()
+    assert (known.scores[:6] == alone.scores).all()
+    assert (known.complete.sum(), known.scores[-1]) == (15, pruned.score)
 
 
 @pytest.mark.parametrize("cost", [{"name": "energy_pj"}, BOTH], ids=["one", "both"])
