@@ -30,7 +30,6 @@ from hpo.objectives.variability import Variability
 
 if TYPE_CHECKING:
     from hpo.objectives.networks.layered import LayeredNetwork
-    from hpo.objectives.training import Recipe
 
 
 def _number_or_tuple(value: Any) -> str:
@@ -323,16 +322,10 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     ) -> NetworkMember:
         """Build the member, not trained yet; see ``NetworkObjective.member``."""
         from hpo.objectives.classifier import Classifier
+        from hpo.objectives.training import Recipe
 
         how: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
-        return Classifier(self, params, task, **how, recipe=recipe(params))
-
-
-def recipe(params: LayeredParams) -> Recipe:
-    """Return how to train, by ``params``."""
-    from hpo.objectives.training import Recipe
-
-    return Recipe.from_params(params)
+        return Classifier(self, params, task, **how, recipe=Recipe.from_params(params))
 
 
 def architecture(params: LayeredParams) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, model_validator
 from hpo.objectives.contract import Protocol, TaskParams
 from hpo.objectives.device import Device, DeviceObjective
 from hpo.objectives.inspection import NetworkMember
-from hpo.objectives.layered import LayeredObjective, LayeredParams, recipe
+from hpo.objectives.layered import LayeredObjective, LayeredParams
 from hpo.objectives.tasks import Shape
 from hpo.objectives.tasks.mackey_glass import MackeyGlassParams
 from hpo.objectives.tasks.narma10 import Narma10Params
@@ -137,9 +137,10 @@ class PredictionObjective(LayeredObjective[P]):
     ) -> NetworkMember:
         """Build the member, not trained yet; see ``NetworkObjective.member``."""
         from hpo.objectives.predictor import Predictor
+        from hpo.objectives.training import Recipe
 
         how: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
-        return Predictor(self, params, task, **how, recipe=recipe(params))
+        return Predictor(self, params, task, **how, recipe=Recipe.from_params(params))
 
 
 @lru_cache(maxsize=8)

@@ -134,7 +134,7 @@ def _after(spec: StudySpec, before: Array, gain: float) -> Array:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Observations:
     """Past trials, with scores that a sampler may compare; arrays omit the last running ones."""
 
     seen: Sequence[Past]
@@ -148,7 +148,7 @@ class Evidence:
     from their end; 0 of a measured one."""
 
 
-def clip_outliers(spec: StudySpec, known: Evidence) -> Evidence:
+def clip_outliers(spec: StudySpec, known: Observations) -> Observations:
     """Clip the outlying scores of complete trials in place; see ``without_outliers``."""
     scale, sign = surrogate_scale(spec), 1.0 if spec.maximize else -1.0
     own = [past.state == SlotState.COMPLETE for past in known.seen[: len(known.complete)]]
@@ -166,7 +166,7 @@ _BLIND = ("kriging-believer", "gp", "cmaes")
 """Samplers that learn from complete trials alone."""
 
 
-def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Evidence:
+def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
     """Return the trials with scores that a sampler may compare, however early they ended.
 
     A trial that left the race has an honest score, the mean over its first networks, and counts as
@@ -203,4 +203,4 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Evidence:
     changed = known.left | ~np.isnan(distance)
     # with costs, any pruned trial is complete: see ``history.frozen``
     complete = (known.complete | known.pruned & bool(spec.costs)) & (scores != MISSING) | changed
-    return Evidence(seen, scores, complete, changed, np.nan_to_num(distance))
+    return Observations(seen, scores, complete, changed, np.nan_to_num(distance))

@@ -21,7 +21,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.search.comparison import Evidence
+from hpo.search.comparison import Observations
 from hpo.search.memory import kept
 from hpo.search.space import directions, distributions, values
 from hpo.study import effort
@@ -67,7 +67,7 @@ def unsuggested(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
     return [number for number, own in enumerate(known) if not own]
 
 
-def view(spec: StudySpec, known: Evidence, sampler: BaseSampler) -> optuna.Study:
+def view(spec: StudySpec, known: Observations, sampler: BaseSampler) -> optuna.Study:
     """Make a study in memory with the known trials as its first ones."""
     trials = kept(spec.hash, "seen").of(known.seen, partial(frozen, spec, distributions(spec)))
 

@@ -31,7 +31,7 @@ from scipy import optimize
 from hpo.objectives import intervals
 from hpo.objectives.scales import Scale
 from hpo.search import comparison, constraints
-from hpo.search.comparison import Evidence
+from hpo.search.comparison import Observations
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.memory import kept
 from hpo.search.space import Axis, Cube, cube_of
@@ -69,7 +69,7 @@ _ALIKE = 1e-12
 class Surrogate:
     """A Gaussian process fitted to the scores of trials."""
 
-    def __init__(self, cube: Cube, known: Evidence, *, maximize: bool, scale: Scale) -> None:
+    def __init__(self, cube: Cube, known: Observations, *, maximize: bool, scale: Scale) -> None:
         """Take trials, one complete at least whose score was measured (see ``comparison``)."""
         self._sign, self._scale = 1.0 if maximize else -1.0, scale
         complete = np.flatnonzero(known.complete)
@@ -117,7 +117,7 @@ class KrigingBeliever(BaseSampler):
         n_startup_trials: int = 10,
         *,
         spec: StudySpec,
-        known: Evidence,
+        known: Observations,
         fits: Callable[[dict[str, Any]], bool] | None = None,
         seed: int,
     ) -> None:

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpo import objectives
 from hpo.search import comparison, constraints
-from hpo.search.comparison import Evidence
+from hpo.search.comparison import Observations
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import distributions, rounded
@@ -73,7 +73,7 @@ def suggest(
 
 
 def _ask(
-    spec: StudySpec, known: Evidence, sampler: BaseSampler, fixed: Mapping[str, ParamValue]
+    spec: StudySpec, known: Observations, sampler: BaseSampler, fixed: Mapping[str, ParamValue]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a sampler's parameters, with the ``fixed`` ones, and the attributes that it stores."""
     if isinstance(sampler, KrigingBeliever):  # which has them already
@@ -105,7 +105,7 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
 def sampler(
     spec: StudySpec,
     number: int,
-    known: Evidence,
+    known: Observations,
     attempt: int = 0,
     fits: Callable[[dict[str, Any]], bool] | None = None,
 ) -> BaseSampler:

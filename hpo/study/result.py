@@ -140,9 +140,8 @@ class Result:
         waiting = [t for t in self.search if t.state == SlotState.RUNNING and not t.held]
         begun = sum(trial.attempts > 0 for trial in waiting)
         named = Counter[tuple[SlotState, str]]()
-        for trial in self.search:
-            if trial.state != SlotState.RUNNING:
-                named[trial.state, state_name(spec, trial)] += trial.alike
+        for trial in (t for t in self.search if t.state != SlotState.RUNNING):
+            named[trial.state, state_name(spec, trial)] += trial.alike
         ended = sorted(named, key=lambda key: ([*SlotState].index(key[0]), key[1]))
         return Progress(
             trials=snapshot.trials,

@@ -168,7 +168,8 @@ def clauses(result: Result) -> list[str]:
         parts += _uncertainty(result, confirmed)
     parts += [gap_text(result) or formatting.reported_text(result.spec), beside(result)]
     if confirmed is not None:
-        at_chance = parts[-1].startswith("no better than chance")
+        margin = result.chance and result.beside(result.chance)
+        at_chance = bool(margin and margin.relation in ("level", "behind"))
         parts += caveats.assured(result.spec, confirmed, at_chance=at_chance)
         parts.append(caveats.of(result.spec, confirmed).remark.rstrip("."))
     return [part for part in parts if part]

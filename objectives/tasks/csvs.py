@@ -175,11 +175,9 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
 
 def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64]:
     """Return one series, (time, channels), of rows with their line numbers."""
-    before = rows[0][0] if rows else 0
-    if rows and all(_number(cell) is None for cell in rows[0][1]):
-        rows = rows[1:]
-    else:
-        before -= 1
+    named = bool(rows) and all(_number(cell) is None for cell in rows[0][1])
+    before = rows[0][0] - (not named) if rows else 0
+    rows = rows[named:]
     if not rows:
         refuse(path, "at least one time point", "no row of numbers", "Add a row per time point.")
     columns = len(rows[0][1])
@@ -203,15 +201,11 @@ def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64
         for column, cell in enumerate(row, start=1):
             number = _number(cell)
             if number is None or not math.isfinite(number):
-                units = not values and all(_number(cell) is None for cell in row)
-                refuse(
-                    path,
-                    "finite numbers, separated by commas",
-                    f"{cell!r} in line {line}, column {column}",
-                    "Remove the line if it has units; else correct that cell."
-                    if units
-                    else "Correct that cell.",
-                )
+                do = "Correct that cell."
+                if not values and all(_number(cell) is None for cell in row):
+                    do = "Remove the line if it has units; else correct that cell."
+                got = f"{cell!r} in line {line}, column {column}"
+                refuse(path, "finite numbers, separated by commas", got, do)
         values.append([float(cell) for cell in row])
     return np.array(values, dtype=np.float64)
 
