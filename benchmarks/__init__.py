@@ -1,4 +1,6 @@
-"""Measurements side by side: networks against eager PyTorch and JAX, the service against Optuna.
+"""Measurements side by side: networks against eager PyTorch and JAX, the service
+against Optuna.
 
-``make bench`` (``python -m benchmarks``) runs all of them and writes ``benchmarks/RESULTS.md``.
+``make bench`` (``python -m benchmarks``) runs all of them and writes
+``benchmarks/RESULTS.md``.
 """

@@ -1,4 +1,5 @@
-"""``python -m benchmarks [SECTION ...]``: measure, and write ``benchmarks/RESULTS.md``."""
+"""``python -m benchmarks [SECTION ...]``: measure, and write
+``benchmarks/RESULTS.md``."""
 
 from __future__ import annotations
 
@@ -104,7 +105,10 @@ def _integrators(say: Callable[[str], None]) -> None:
     from hpo.worker import provenance
 
     process = provenance.of_this_process()
-    about = {"measured": time.strftime("%Y-%m-%d"), **{n: process[n] for n in ("cpu", "versions")}}
+    about = {
+        "measured": time.strftime("%Y-%m-%d"),
+        **{n: process[n] for n in ("cpu", "versions")},
+    }
     results = integrators.measure(say, about)
     results.write()
     integratorpage.write(results)
@@ -162,7 +166,9 @@ def _window(say: Callable[[str], None]) -> str:
     from benchmarks import window, windowpage
     from hpo.postgres.connect import open_storage
 
-    results = windowpage.Window(costs=list(window.costs()), variants=list(window.variants()))
+    results = windowpage.Window(
+        costs=list(window.costs()), variants=list(window.variants())
+    )
     say("  real workers")
     with _temporary_home(), open_storage() as storage:
         results.checks = list(window.checks(storage))

@@ -1,9 +1,11 @@
-"""Contributions to our accuracy on the sequential digits over the paper's: one change at a time.
+"""Contributions to our accuracy on the sequential digits over the paper's: one change
+at a time.
 
-Two points are compared, that of arXiv:2408.02835 and the one that ``make run`` confirms, and all
-mixtures of three groups of changes: training, synapses, neurons. Rows are mostly ten networks, of
-the same seeds, on the test half, scored on the solved equation. If a change needs another
-learning rate, the best of ``RATES`` is taken, by networks of other seeds on validation parts.
+Two points are compared, that of arXiv:2408.02835 and the one that ``make run``
+confirms, and all mixtures of three groups of changes: training, synapses, neurons. Rows
+are mostly ten networks, of the same seeds, on the test half, scored on the solved
+equation. If a change needs another learning rate, the best of ``RATES`` is taken, by
+networks of other seeds on validation parts.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ STUDY = Path(__file__).parents[1] / "studies" / "seqdigits.toml"
 SEEDS, TUNING = range(1, 11), range(101, 103)
 """Seeds of the networks that are tested, and of those that choose."""
 MANY, FEW = range(1, 31), range(1, 6)
-"""Seeds of the paper's point, to which others are compared, and of our point without a change."""
+"""Seeds of the paper's point, to which others are compared, and of our point without a
+change."""
 RATES = (0.05, 0.15, 0.45)
 """Learning rates; both points have 0.15."""
 PAPER = {
@@ -91,7 +94,8 @@ class Row:
     """Of each learning rate that was compared, the mean."""
     test: list[float] = field(default_factory=list)
     warm: list[float] = field(default_factory=list)
-    """The same networks on devices with a thermal power of 1e-3, simulated by its mean effect."""
+    """The same networks on devices with a thermal power of 1e-3, simulated by its mean
+    effect."""
     synapses: int = 0
 
     @property
@@ -108,17 +112,26 @@ def rows() -> Iterator[tuple[str, dict[str, Any], bool]]:
     for here, there, name in ((PAPER, OURS, "paper"), (OURS, PAPER, "ours")):
         for change in CHANGES:
             if f"{name}, {change}" not in SAME:
-                yield f"{name}, {change}", moved(here, there, (change,)), change not in UNTUNED
+                yield (
+                    f"{name}, {change}",
+                    moved(here, there, (change,)),
+                    change not in UNTUNED,
+                )
     for n in range(len(GROUPS)):
         for groups in itertools.combinations(GROUPS, n):
             changes = [change for group in groups for change in GROUPS[group]]
-            own = moved({**PAPER, "thermal_power": OURS["thermal_power"]}, OURS, changes)
+            own = moved(
+                {**PAPER, "thermal_power": OURS["thermal_power"]}, OURS, changes
+            )
             yield " + ".join(groups) or "none", own, True
 
 
 def moved(here: Changes, there: Changes, changes: Any) -> dict[str, Any]:
     """A point with some changes towards another one."""
-    return {**here, **{name: there[name] for change in changes for name in CHANGES[change]}}
+    return {
+        **here,
+        **{name: there[name] for change in changes for name in CHANGES[change]},
+    }
 
 
 @cache
@@ -148,7 +161,9 @@ def solved(outcome: Outcome) -> float:
 
 def validated(params: Changes, seeds: Any = TUNING) -> float:
     """The mean of networks on validation parts."""
-    return statistics.fmean(solved(trained(params, s, Protocol.VALIDATION)) for s in seeds)
+    return statistics.fmean(
+        solved(trained(params, s, Protocol.VALIDATION)) for s in seeds
+    )
 
 
 def row(params: dict[str, Any], tuned: bool, seeds: Any = SEEDS) -> Row:
@@ -157,7 +172,9 @@ def row(params: dict[str, Any], tuned: bool, seeds: Any = SEEDS) -> Row:
     if tuned:
         for rate in RATES:
             result.validation[f"{rate:g}"] = validated({**params, "lr0": rate})
-        result.params["lr0"] = float(max(result.validation, key=result.validation.__getitem__))
+        result.params["lr0"] = float(
+            max(result.validation, key=result.validation.__getitem__)
+        )
     for seed in seeds:
         one = trained(result.params, seed, Protocol.CONFIRM)
         result.test.append(solved(one))
@@ -171,15 +188,22 @@ def measure(say: Say, names: tuple[str, ...] = ()) -> None:
     """Measure all rows, or some."""
     for name, params, tuned in rows():
         if not names or name in names:
-            seeds = MANY if name == "paper" else FEW if name.startswith("ours, ") else SEEDS
+            seeds = (
+                MANY if name == "paper" else FEW if name.startswith("ours, ") else SEEDS
+            )
             networks = row(params, tuned, seeds)
             keep("rows", name, asdict(networks))
-            say(f"  {name}: {100 * statistics.fmean(networks.test):.1f} {networks.params['lr0']}")
+            say(
+                f"  {name}: {100 * statistics.fmean(networks.test):.1f}"
+                f" {networks.params['lr0']}"
+            )
 
 
 def read() -> dict[str, Any]:
     """Return the measurements so far."""
-    kept: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    kept: dict[str, Any] = (
+        json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    )
     return kept
 
 

@@ -1,4 +1,5 @@
-"""The ablation: tables of ``docs/records/digits.md``, a figure of ``docs/explanation``."""
+"""The ablation: tables of ``docs/records/digits.md``, a figure of
+``docs/explanation``."""
 
 from __future__ import annotations
 
@@ -72,11 +73,14 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 def _score(scores: Scores) -> str:
     if not scores:
         return "–"
-    return f"{100 * statistics.fmean(scores):.1f} ± {100 * statistics.stdev(scores):.1f} %"
+    return (
+        f"{100 * statistics.fmean(scores):.1f} ± {100 * statistics.stdev(scores):.1f} %"
+    )
 
 
 def difference(own: Scores, other: Scores) -> tuple[float, float, float]:
-    """Points that the first networks are ahead, the half width of its 95 % interval, and p."""
+    """Points that the first networks are ahead, the half width of its 95 % interval,
+    and p."""
     gain = compare(estimate(own), estimate(other), maximize=True)
     assert gain.p is not None
     assert gain.high is not None
@@ -94,12 +98,21 @@ def _changes(rows: Mapping[str, Row]) -> str:
         there, back = rows.get(f"paper, {change}"), rows.get(f"ours, {change}")
         cells = ["–"] * 4
         if there:
-            cells[:2] = [_score(there.test), _difference(there.test, rows["paper"].test)]
+            cells[:2] = [
+                _score(there.test),
+                _difference(there.test, rows["paper"].test),
+            ]
         if back:
             cells[2:] = [_score(back.test), _difference(rows["ours"].test, back.test)]
         lines.append([label, *cells])
     ends = [["none", _score(rows["paper"].test), "", _score(rows["ours"].test), ""]]
-    head = ["change", "paper's point with it", "adds", "our point without it", "it adds"]
+    head = [
+        "change",
+        "paper's point with it",
+        "adds",
+        "our point without it",
+        "it adds",
+    ]
     return _table(head, ends + lines)
 
 
@@ -122,11 +135,14 @@ def _mixtures(rows: Mapping[str, Row]) -> str:
         )
         cells = [f"{own.synapses:,}", f"{own.updates:,}", f"{own.params['lr0']:.3g}"]
         lines.append([name, *cells, _score(own.test)])
-    return _table(["ours of", "synapses", "updates", "learning rate", "accuracy"], lines)
+    return _table(
+        ["ours of", "synapses", "updates", "learning rate", "accuracy"], lines
+    )
 
 
 def shares(rows: Mapping[str, Row]) -> dict[str, list[float]]:
-    """Points that each group earns, of each seed: its mean gain over all orders (Shapley value)."""
+    """Points that each group earns, of each seed: its mean gain over all orders
+    (Shapley value)."""
     score = {groups: rows[_named(groups)].test for groups in mixtures()}
     n, gains_by_group = min(map(len, score.values())), {}
     for group in GROUPS:
@@ -135,7 +151,10 @@ def shares(rows: Mapping[str, Row]) -> dict[str, list[float]]:
             total = 0.0
             for order in itertools.permutations(GROUPS):
                 before = {*order[: order.index(group)]}
-                own = [tuple(g for g in GROUPS if g in s) for s in (before | {group}, before)]
+                own = [
+                    tuple(g for g in GROUPS if g in s)
+                    for s in (before | {group}, before)
+                ]
                 total += score[own[0]][seed] - score[own[1]][seed]
             gains.append(100 * total / math.factorial(len(GROUPS)))
         gains_by_group[group] = gains
@@ -145,8 +164,12 @@ def shares(rows: Mapping[str, Row]) -> dict[str, list[float]]:
 def _shares(rows: Mapping[str, Row]) -> str:
     lines = []
     for group, gains in shares(rows).items():
-        half = critical(len(gains) - 1) * statistics.stdev(gains) / math.sqrt(len(gains))
-        lines.append([GROUP_LABELS[group], f"{statistics.fmean(gains):+.1f} ± {half:.1f}"])
+        half = (
+            critical(len(gains) - 1) * statistics.stdev(gains) / math.sqrt(len(gains))
+        )
+        lines.append(
+            [GROUP_LABELS[group], f"{statistics.fmean(gains):+.1f} ± {half:.1f}"]
+        )
     return _table(["what is ours", "points"], lines)
 
 
@@ -159,7 +182,13 @@ def _readouts(networks: Mapping[str, Any], ours: Row) -> str:
         cells = [_score(own["validation"]), _score(test), _score(own.get("noisy", []))]
         cells.append(_difference(test, ours.test) if test else "–")
         lines.append([name, *cells])
-    head = ["read", "validation", "test", "with thermal noise", "against the last point"]
+    head = [
+        "read",
+        "validation",
+        "test",
+        "with thermal noise",
+        "against the last point",
+    ]
     return _table(head, lines)
 
 
@@ -167,9 +196,13 @@ def _others(models: Mapping[str, Any]) -> str:
     lines = []
     for name in digits.MODELS:
         if (own := models.get(name)) is not None:
-            lines.append([name, *(_score(own[read]["test"]) for read in digits.READOUTS)])
+            lines.append(
+                [name, *(_score(own[read]["test"]) for read in digits.READOUTS)]
+            )
             if (noisy := [own[read].get("noisy", []) for read in digits.READOUTS])[0]:
-                lines.append([f"{name}: thermal noise in the test alone", *map(_score, noisy)])
+                lines.append(
+                    [f"{name}: thermal noise in the test alone", *map(_score, noisy)]
+                )
     if (own := models.get("GRU")) is not None:
         lines.append(["GRU of 38 units, trained", _score(own["test"]), "–", "–", "–"])
     return _table(["", *digits.READOUTS], lines)
@@ -189,7 +222,9 @@ def draw(rows: Mapping[str, Row], path: Path) -> None:
                 if own is None or other is None:
                     continue
                 mean, half, _ = difference(own.test, other.test)
-                left.errorbar(mean, place + shift, xerr=half, fmt="o", color=colour, ms=4)
+                left.errorbar(
+                    mean, place + shift, xerr=half, fmt="o", color=colour, ms=4
+                )
         for colour, label in ((VERMILLION, "paper's point"), (BLUE, "our point")):
             left.errorbar([], [], xerr=[], fmt="o", color=colour, ms=4, label=label)
         left.axvline(0.0, color=INK, lw=0.8)

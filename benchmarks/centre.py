@@ -1,10 +1,11 @@
-"""``python -m benchmarks centre``: capacity of one PostgreSQL, for up to 10,000 workers.
+"""``python -m benchmarks centre``: capacity of one PostgreSQL, for up to 10,000
+workers.
 
-The cost of every message is measured on a real database. Then a database with a number of cores is
-simulated, message by message: a worker claims a trial, stores its parameters, trains, settles it,
-and claims again; every third of its lease it renews the lease. Messages wait for a core. A claim
-also waits for its study, since trials of a study are opened one by one. Networks delay a message by
-half of a round trip each way.
+The cost of every message is measured on a real database. Then a database with a number
+of cores is simulated, message by message: a worker claims a trial, stores its
+parameters, trains, settles it, and claims again; every third of its lease it renews the
+lease. Messages wait for a core. A claim also waits for its study, since trials of a
+study are opened one by one. Networks delay a message by half of a round trip each way.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class Centre:
 
 
 def costs() -> Costs:
-    """Time the messages of a lone worker, medians: they include the network of one machine."""
+    """Time the messages of a lone worker, medians: they include the network of one
+    machine."""
     with service._database() as storage:
         spec = scale._spec("centre", _MESSAGES, "random", 8)
         Ledger(storage).register(spec)
@@ -91,7 +93,9 @@ def costs() -> Costs:
         renew = _timed(own.renew, took["renew"])
         for _ in range(_MESSAGES):
             renew(worker.name, None, doing="waits", lease_s=LEASE_S)
-    median = {name: statistics.median(seconds or [0.0]) for name, seconds in took.items()}
+    median = {
+        name: statistics.median(seconds or [0.0]) for name, seconds in took.items()
+    }
     return Costs(
         claim=median["claim"],
         suggestion=median["history"] + median["store_suggestion"],
@@ -112,10 +116,17 @@ def _timed(call: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]
 
 
 class Simulation:
-    """Workers, messages that wait for a core, and claims that wait for their study before."""
+    """Workers, messages that wait for a core, and claims that wait for their study
+    before."""
 
     def __init__(
-        self, costs: Costs, *, workers: int, studies: int, trial_s: float, round_trip_s: float
+        self,
+        costs: Costs,
+        *,
+        workers: int,
+        studies: int,
+        trial_s: float,
+        round_trip_s: float,
     ) -> None:
         """Nobody has begun."""
         self._costs, self._cores, self._trip_s = costs, CORES, round_trip_s
@@ -130,7 +141,8 @@ class Simulation:
         self._workers = workers
 
     def begin(self) -> None:
-        """All workers are in the midst of a trial: of such, long ones are more frequent."""
+        """All workers are in the midst of a trial: of such, long ones are more
+        frequent."""
         for worker in range(self._workers):
             seconds = self._trial_s * self._rng.lognormvariate(SPREAD**2 / 2, SPREAD)
             left_s = self._rng.uniform(0.0, seconds)
@@ -212,7 +224,8 @@ class Simulation:
 def centre(
     costs: Costs, *, workers: int, studies: int, trial_s: float, round_trip_s: float
 ) -> Centre:
-    """Simulate until queues are as long as they get, and twice as long again, which counts."""
+    """Simulate until queues are as long as they get, and twice as long again, which
+    counts."""
     own = {"trial_s": trial_s, "round_trip_s": round_trip_s}
     simulation = Simulation(costs, workers=workers, studies=studies, **own)
     begin_s = max(_LEAST_S, trial_s, 3 * workers * costs.claim / studies)
@@ -240,12 +253,18 @@ class Check:
 
 
 def checks(storage: Storage, costs: Costs) -> Iterator[Check]:
-    """Run a few real workers on one database; their trials sleep for a second in the mean."""
+    """Run a few real workers on one database; their trials sleep for a second in the
+    mean."""
     places = ((2 * k + 1) / 32 for k in range(16))
-    draws = [statistics.NormalDist(-(SPREAD**2) / 2, SPREAD).inv_cdf(place) for place in places]
+    draws = [
+        statistics.NormalDist(-(SPREAD**2) / 2, SPREAD).inv_cdf(place)
+        for place in places
+    ]
     choices = [round(math.exp(draw), 3) for draw in draws]
     for workers in CHECKED:
-        turns = window.run(storage, choices, workers, 4 * workers, CHECKED_TRIALS * workers)
+        turns = window.run(
+            storage, choices, workers, 4 * workers, CHECKED_TRIALS * workers
+        )
         since, until = max(_starts(turns)), turns[-1].began
         measured = sum(since < turn.ended <= until for turn in turns) / (until - since)
         own = {"trial_s": statistics.fmean(choices), "round_trip_s": 0.0}
@@ -272,7 +291,9 @@ def write(costs: Costs, results: Sequence[Centre]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     block = re.compile(r"(<!-- centre -->\n).*?(<!-- end -->)", re.DOTALL)
     made = "\n".join(_lines(costs, results))
-    PAGE.write_text(block.sub(lambda match: f"{match[1]}{made}\n{match[2]}", text), "utf-8")
+    PAGE.write_text(
+        block.sub(lambda match: f"{match[1]}{made}\n{match[2]}", text), "utf-8"
+    )
     _draw([one for one in results if one.round_trip_s == ROUND_TRIPS_S[0]])
 
 
@@ -282,8 +303,8 @@ def _lines(costs: Costs, results: Sequence[Centre]) -> Iterator[str]:
         for seconds in (costs.claim, costs.suggestion, costs.settle, costs.beat)
     )
     yield (
-        f"Measured: a claim takes the database {claim} ms, storing the parameters {suggestion}, "
-        f"the end of a trial {settle}, a sign of life {beat}."
+        f"Measured: a claim takes the database {claim} ms, storing the parameters"
+        f" {suggestion}, the end of a trial {settle}, a sign of life {beat}."
     )
     yield ""
     trip = f"{1e3 * ROUND_TRIPS_S[0]:g} ms"
@@ -293,12 +314,15 @@ def _lines(costs: Costs, results: Sequence[Centre]) -> Iterator[str]:
         if before.trial_s >= TRIALS_S[1]
     )
     yield (
-        f"Trials per second, and the share of the workers' time in training; round trips of "
-        f"{trip}. With {1e3 * ROUND_TRIPS_S[1]:g} ms the share falls by {-100 * least:.1f} "
-        f"points at most, for trials of {TRIALS_S[1]:g} s or longer."
+        "Trials per second, and the share of the workers' time in training; round"
+        f" trips of {trip}. With {1e3 * ROUND_TRIPS_S[1]:g} ms the share falls by"
+        f" {-100 * least:.1f} points at most, for trials of {TRIALS_S[1]:g} s or"
+        " longer."
     )
     yield ""
-    yield row(["mean trial", "studies", *(f"{workers:,} workers" for workers in WORKERS[2:])])
+    yield row(
+        ["mean trial", "studies", *(f"{workers:,} workers" for workers in WORKERS[2:])]
+    )
     yield row(["---"] * (len(WORKERS)))
     for trial_s, studies in itertools.product(TRIALS_S, STUDIES):
         cells = [_cell(results, trial_s, studies, workers) for workers in WORKERS[2:]]
@@ -319,7 +343,11 @@ def _cell(results: Sequence[Centre], trial_s: float, studies: int, workers: int)
         if (c.trial_s, c.studies, c.workers) == (trial_s, studies, workers)
         and c.round_trip_s == ROUND_TRIPS_S[0]
     )
-    pace = f"{one.trials_per_s:,.0f}" if one.trials_per_s >= 10 else f"{one.trials_per_s:.2g}"
+    pace = (
+        f"{one.trials_per_s:,.0f}"
+        if one.trials_per_s >= 10
+        else f"{one.trials_per_s:.2g}"
+    )
     return f"{pace}; {100 * one.at_work:.0f} %"
 
 
@@ -328,10 +356,16 @@ def _draw(results: Sequence[Centre]) -> None:
         figure = pictures.canvas(7.2, 2.9)
         panels = figure.subplots(1, len(STUDIES), sharey=True)
         for axes, studies in zip(panels, STUDIES, strict=True):
-            for trial_s, colour in zip(TRIALS_S, (VERMILLION, ORANGE, GREEN, BLUE), strict=True):
-                own = [c for c in results if c.studies == studies and c.trial_s == trial_s]
+            for trial_s, colour in zip(
+                TRIALS_S, (VERMILLION, ORANGE, GREEN, BLUE), strict=True
+            ):
+                own = [
+                    c for c in results if c.studies == studies and c.trial_s == trial_s
+                ]
                 shares = [100 * c.at_work for c in own]
-                axes.plot(WORKERS, shares, color=colour, marker="o", label=f"{trial_s:g} s")
+                axes.plot(
+                    WORKERS, shares, color=colour, marker="o", label=f"{trial_s:g} s"
+                )
             axes.set_xscale("log")
             axes.set_title("one study" if studies == 1 else f"{studies} studies")
         panels[0].set_ylabel("workers' time in training (%)")

@@ -1,16 +1,17 @@
-"""NeuroBench's Mackey-Glass: a reservoir of oscillators with its own predictions as input.
+"""NeuroBench's Mackey-Glass: a reservoir of oscillators with its own predictions as
+input.
 
-Fourteen series with delays from 17 to 30, at 75 points per Lyapunov time. A network trains on ten
-Lyapunov times, without the first 0.6, to predict the next point. Then it continues for ten others
-by itself, and these give its sMAPE. Each series has thirty runs, each half a Lyapunov time later.
-J. Yik et al., Nat. Commun. 16, 1545 (2025).
+Fourteen series with delays from 17 to 30, at 75 points per Lyapunov time. A network
+trains on ten Lyapunov times, without the first 0.6, to predict the next point. Then it
+continues for ten others by itself, and these give its sMAPE. Each series has thirty
+runs, each half a Lyapunov time later. J. Yik et al., Nat. Commun. 16, 1545 (2025).
 
-The series are made by NeuroBench's definition, from its table of starts and Lyapunov times; its own
-file of them was not at hand. They are chaotic: after some Lyapunov times, the same equation
-integrated otherwise is another stretch of the same attractor.
+The series are made by NeuroBench's definition, from its table of starts and Lyapunov
+times; its own file of them was not at hand. They are chaotic: after some Lyapunov
+times, the same equation integrated otherwise is another stretch of the same attractor.
 
-As NeuroBench does, a setting is chosen for every series; here by two stretches that lie behind all
-that the test has.
+As NeuroBench does, a setting is chosen for every series; here by two stretches that lie
+behind all that the test has.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ SEED = 0
 
 @cache
 def series(delay: int) -> Array:
-    """The points of a series, from the time ``delay`` on, where NeuroBench's file begins."""
+    """The points of a series, from the time ``delay`` on, where NeuroBench's file
+    begins."""
     lyapunov, past = SERIES[delay]
     n = delay + LENGTH * lyapunov + 1
     fine = solution(n, delay=delay, past=past)
@@ -125,10 +127,13 @@ def closed_loop(network: Any, runs: Runs, ridges: tuple[float, ...]) -> Array:
             list(fits(r[WASHOUT:], d[WASHOUT + 1 : TRAINED + 1, None], ridges))
             for r, d in zip(every, x, strict=True)
         ]  # of each run, for each penalty
-        weights = np.stack([own[k][0][0] for k in range(len(ridges)) for own in readouts])
+        weights = np.stack(
+            [own[k][0][0] for k in range(len(ridges)) for own in readouts]
+        )
         bias = np.stack([own[k][1][0] for k in range(len(ridges)) for own in readouts])
         state, past = (
-            tuple(torch.cat([a] * len(ridges), dim=-2) for a in b) for b in (state, past)
+            tuple(torch.cat([a] * len(ridges), dim=-2) for a in b)
+            for b in (state, past)
         )
         u, predicted = np.tile(x[:, TRAINED], len(ridges)), []
         for _ in range(TESTED):
@@ -137,7 +142,9 @@ def closed_loop(network: Any, runs: Runs, ridges: tuple[float, ...]) -> Array:
             predicted.append(u)
     y = np.stack(predicted, axis=1).reshape(len(ridges), len(x), TESTED) * scale + mean
     wanted = runs.x[:, TRAINED + 1 :]
-    found = [[smape_percent(a, b) for a, b in zip(own, wanted, strict=True)] for own in y]
+    found = [
+        [smape_percent(a, b) for a, b in zip(own, wanted, strict=True)] for own in y
+    ]
     return np.array(found)
 
 
@@ -153,12 +160,17 @@ def measure(say: Callable[[str], None]) -> dict[str, Any]:
             own = errors[:, [d == delay for d in runs.delays]].mean(axis=1)
             if delay not in best or own.min() < best[delay][0]:
                 best[delay] = (float(own.min()), setting, RIDGES[int(own.argmin())])
-        say(f"    {trial}: {statistics.fmean(error for error, *_ in best.values()):.2f} %")
+        say(
+            f"    {trial}:"
+            f" {statistics.fmean(error for error, *_ in best.values()):.2f} %"
+        )
     tests: dict[int, list[float]] = {}
     solved: dict[int, list[float]] = {}
     every = Runs.at(TEST)
     for setting in {json.dumps(one): one for _, one, _ in best.values()}.values():
-        ridges = {delay: ridge for delay, (_, one, ridge) in best.items() if one == setting}
+        ridges = {
+            delay: ridge for delay, (_, one, ridge) in best.items() if one == setting
+        }
         rows = [k for k, delay in enumerate(every.delays) if delay in ridges]
         runs = Runs([every.delays[k] for k in rows], every.x[rows])
         network = model.network(setting, SEED + 1)
@@ -167,18 +179,24 @@ def measure(say: Callable[[str], None]) -> dict[str, Any]:
         if CHECKED in ridges:
             with finer_steps(network, 2 * network.physics.n_steps):
                 solved |= _tested(network, runs, ridges)
-        say(f"    delays {sorted(ridges)}: {statistics.fmean(np.ravel([*tests.values()])):.2f} %")
+        say(
+            f"    delays {sorted(ridges)}:"
+            f" {statistics.fmean(np.ravel([*tests.values()])):.2f} %"
+        )
     return {
         "smape_percent": statistics.fmean(np.ravel([*tests.values()])),
         "with_half_the_step": solved,
         "runs": tests,
         "settings": {
-            delay: {**setting, "ridge": ridge} for delay, (_, setting, ridge) in best.items()
+            delay: {**setting, "ridge": ridge}
+            for delay, (_, setting, ridge) in best.items()
         },
     }
 
 
-def _tested(network: Any, runs: Runs, ridges: Mapping[int, float]) -> dict[int, list[float]]:
+def _tested(
+    network: Any, runs: Runs, ridges: Mapping[int, float]
+) -> dict[int, list[float]]:
     """The sMAPE of the runs of each series, with its penalty."""
     penalties = tuple(sorted({*ridges.values()}))
     found = closed_loop(network, runs, penalties)

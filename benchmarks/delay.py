@@ -1,8 +1,10 @@
-"""A network between workers and the database: every byte arrives later, in both directions.
+"""A network between workers and the database: every byte arrives later, in both
+directions.
 
     python -m benchmarks.delay /path/to/.s.PGSQL.5432 0.0005
 
-prints the port on 127.0.0.1 that leads there, and serves it until its standard input ends.
+prints the port on 127.0.0.1 that leads there, and serves it until its standard input
+ends.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def delayed(target: str, one_way_s: float) -> Iterator[int]:
-    """The port of such a network, in a process of its own, to the socket at ``target``."""
+    """The port of such a network, in a process of its own, to the socket at
+    ``target``."""
     command = [sys.executable, "-m", "benchmarks.delay", target, str(one_way_s)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
@@ -44,7 +47,9 @@ def serve(listener: socket.socket, target: str, one_way_s: float) -> None:
                     _connect(listener, target, ready)
                     continue
                 data = _read(key.fileobj)  # type: ignore[arg-type]
-                heapq.heappush(late, (time.monotonic() + one_way_s, next(order), key.data, data))
+                heapq.heappush(
+                    late, (time.monotonic() + one_way_s, next(order), key.data, data)
+                )
                 if not data:
                     ready.unregister(key.fileobj)
             while late and late[0][0] <= time.monotonic():
@@ -52,7 +57,9 @@ def serve(listener: socket.socket, target: str, one_way_s: float) -> None:
                 _write(to, data)
 
 
-def _connect(listener: socket.socket, target: str, ready: selectors.BaseSelector) -> None:
+def _connect(
+    listener: socket.socket, target: str, ready: selectors.BaseSelector
+) -> None:
     client, _ = listener.accept()
     server = socket.socket(socket.AF_UNIX)
     server.connect(target)

@@ -1,6 +1,8 @@
-"""``docs/explanation/devices.md``: its table, of the results in ``docs/results``, and its figure.
+"""``docs/explanation/devices.md``: its table, of the results in ``docs/results``, and
+its figure.
 
-``python -m benchmarks.devices`` after ``hpo best STUDY --json > docs/results/STUDY.json``.
+``python -m benchmarks.devices`` after ``hpo best STUDY --json >
+docs/results/STUDY.json``.
 """
 
 from __future__ import annotations
@@ -61,13 +63,17 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
         for place, result in enumerate(results.values()):
             own = result["confirmations"][0]
             scores = [100 * score for score in own["scores"]]
-            axes.plot(scores, [place] * len(scores), "o", color=BLUE, alpha=0.5, markersize=4)
+            axes.plot(
+                scores, [place] * len(scores), "o", color=BLUE, alpha=0.5, markersize=4
+            )
             axes.plot([100 * own["mean"]], [place], "|", color=BLUE, markersize=14)
         for place, (mean, std) in enumerate(REPORTED.values(), start=len(results)):
             axes.errorbar(100 * mean, place, xerr=100 * std, fmt="D", color=VERMILLION)
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
-        axes.set_xlabel("accuracy on the test half (%): each of ten networks, their mean")
+        axes.set_xlabel(
+            "accuracy on the test half (%): each of ten networks, their mean"
+        )
         pictures.save(figure, path)
 
 

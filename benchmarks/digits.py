@@ -1,9 +1,10 @@
-"""Other models on the sequential digits: reservoirs of oscillators, echo state networks, a GRU.
+"""Other models on the sequential digits: reservoirs of oscillators, echo state
+networks, a GRU.
 
-All have the split, the images and the scoring of ``ablation``; a reservoir keeps its random weights
-and has a readout by ridge regression. Each is searched by ``TRIALS`` random settings, each scored
-on three validation parts of the training half; the best setting of every readout is tested once, by
-ten networks of fresh seeds.
+All have the split, the images and the scoring of ``ablation``; a reservoir keeps its
+random weights and has a readout by ridge regression. Each is searched by ``TRIALS``
+random settings, each scored on three validation parts of the training half; the best
+setting of every readout is tested once, by ten networks of fresh seeds.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ class Echo:
         own = baselines.Setting(**setting)
         for x in parts:
             rng = stream(seed, "echo-state")
-            every = [s.copy() for s in baselines.esn_states(own, self.units, x, rng, scaling)]
+            every = [
+                s.copy() for s in baselines.esn_states(own, self.units, x, rng, scaling)
+            ]
             yield np.stack(every, axis=1)
 
 
@@ -82,10 +85,12 @@ class Oscillators:
 
     coupling: str
     noise: bool = False
-    """Whether thermal noise is simulated, in place of its mean effect: each series has its own."""
+    """Whether thermal noise is simulated, in place of its mean effect: each series has
+    its own."""
 
     def draw(self, random: np.random.Generator) -> Setting:
-        """The space of ``seqdigits``, and that of the coupling; half of them have no filter."""
+        """The space of ``seqdigits``, and that of the coupling; half of them have no
+        filter."""
 
         def log(low: float, high: float) -> float:
             return math.exp(random.uniform(math.log(low), math.log(high)))
@@ -98,17 +103,23 @@ class Oscillators:
             "f_cut_per_ns": log(1e-3, 1.0) * random.integers(2),
             "weight_gain": log(0.1, 30.0),
         }
-        return own | ({"rotation": log(1.0, 20.0)} if self.coupling == "antisymmetric" else {})
+        return own | (
+            {"rotation": log(1.0, 20.0)} if self.coupling == "antisymmetric" else {}
+        )
 
     def states(self, setting: Setting, seed: int, *parts: Array) -> Iterator[Array]:
-        """See ``Reservoir``; with half the step of the search for more than one part."""
+        """See ``Reservoir``; with half the step of the search for more than one
+        part."""
         objective = ablation.spec().objective_impl
         fixed: Any = {"layers": 1, "width": 96, "coupling": self.coupling}
         fixed |= {"thermal_power": 1e-3, "max_step_ns": 0.25}
         params = objective.Params(**fixed, **setting)
         network = objective.network(params, [seed], channels=1, outputs=10)
         size = network.layouts[0].block if self.noise else len(parts[0])
-        with torch.no_grad(), finer_steps(network, network.physics.n_steps * min(len(parts), 2)):
+        with (
+            torch.no_grad(),
+            finer_steps(network, network.physics.n_steps * min(len(parts), 2)),
+        ):
             for k, x in enumerate(parts):
                 batches = []
                 for n in range(0, len(x), size):
@@ -131,7 +142,9 @@ MODELS: Mapping[str, Reservoir] = {
     "oscillators, random": Oscillators("random"),
     "oscillators, antisymmetric": Oscillators("antisymmetric"),
     "oscillators, random, thermal noise": Oscillators("random", noise=True),
-    "oscillators, antisymmetric, thermal noise": Oscillators("antisymmetric", noise=True),
+    "oscillators, antisymmetric, thermal noise": Oscillators(
+        "antisymmetric", noise=True
+    ),
     "ESN of 96": Echo(96),
 }
 
@@ -145,12 +158,15 @@ class Best:
     penalty: float = math.nan
     test: list[float] = field(default_factory=list)
     noisy: list[float] = field(default_factory=list)
-    """Of oscillators that were fitted to the mean effect, the test with thermal noise."""
+    """Of oscillators that were fitted to the mean effect, the test with thermal
+    noise."""
 
 
 def row(model: Reservoir) -> dict[str, Best]:
     """Search and test one model."""
-    split = load(ablation.spec().task_params, protocol=contract.Protocol.CONFIRM, member_seed=0)
+    split = load(
+        ablation.spec().task_params, protocol=contract.Protocol.CONFIRM, member_seed=0
+    )
     x, y, z, truth = split.train.x, split.train.label, split.score.x, split.score.label
     parts = baselines.validation_parts(y, 0.3, 0)
     random = stream(0, "benchmark/digits")
@@ -163,7 +179,9 @@ def row(model: Reservoir) -> dict[str, Best]:
             scores = [
                 [
                     np.mean(read == y[b])
-                    for read in baselines.ridge_classes(own[a], y[a], own[b], baselines.PENALTIES)
+                    for read in baselines.ridge_classes(
+                        own[a], y[a], own[b], baselines.PENALTIES
+                    )
                 ]
                 for a, b in parts
             ]
@@ -180,7 +198,8 @@ def row(model: Reservoir) -> dict[str, Best]:
 
 
 def in_noise(model: Oscillators, best: Best, name: str, *data: Array) -> list[float]:
-    """Accuracies with thermal noise, of readouts that were fitted without it: three networks."""
+    """Accuracies with thermal noise, of readouts that were fitted without it: three
+    networks."""
     noisy = replace(model, noise=True)
     return [_tested(model, noisy, best, name, seed, *data) for seed in SEEDS[:3]]
 
@@ -204,7 +223,7 @@ def _features(name: str, states: Array) -> Array:
     return np.nan_to_num(values, posinf=0.0, neginf=0.0)
 
 
-# --- networks that are trained -------------------------------------------------------------
+# --- networks that are trained ---
 
 
 GRU = {"layers": 1, "width": 38, "score_every": 1000}
@@ -213,12 +232,19 @@ GRU_TRIALS, GRU_KEPT, GRU_EPOCHS = 20, 3, (15, 60)
 
 
 def gru() -> dict[str, Any]:
-    """Random settings for few epochs, the best of them for more, the best one by ten networks."""
+    """Random settings for few epochs, the best of them for more, the best one by ten
+    networks."""
     objective, random = GruObjective(), stream(0, "benchmark/digits/gru")
 
-    def score(setting: Setting, epochs: int, seed: int, protocol: contract.Protocol) -> float:
+    def score(
+        setting: Setting, epochs: int, seed: int, protocol: contract.Protocol
+    ) -> float:
         values: Any = {**GRU, **setting, "epochs": epochs}
-        how: Any = {"protocol": protocol, "member_seed": seed, "on_epoch": lambda progress: None}
+        how: Any = {
+            "protocol": protocol,
+            "member_seed": seed,
+            "on_epoch": lambda progress: None,
+        }
         return objective.evaluate(
             GruParams(**values), task=ablation.spec().task_params, **how
         ).score
@@ -232,10 +258,15 @@ def gru() -> dict[str, Any]:
         for _ in range(GRU_TRIALS)
     ]
     for epochs in GRU_EPOCHS:
-        scores = [score(own, epochs, TUNING[0], contract.Protocol.VALIDATION) for own in every]
+        scores = [
+            score(own, epochs, TUNING[0], contract.Protocol.VALIDATION) for own in every
+        ]
         order = np.argsort(scores)[::-1]
         every, best = [every[k] for k in order[:GRU_KEPT]], max(scores)
-    test = [score(every[0], GRU_EPOCHS[-1], seed, contract.Protocol.CONFIRM) for seed in SEEDS]
+    test = [
+        score(every[0], GRU_EPOCHS[-1], seed, contract.Protocol.CONFIRM)
+        for seed in SEEDS
+    ]
     return {"validation": best, "setting": every[0], "test": test}
 
 
@@ -243,18 +274,33 @@ READ = {"readout": "x", "readout_points": "last+mean"}
 TURNING = {**READ, "f_cut_per_ns": 0.0, "coupling": "antisymmetric", "rotation": 5.0}
 ONE = {"layers": 1, "width": 96, "tau_ns": 55.8, "s": 0.083, "density_inter": 0.58}
 FINE = {
-    **{"readout_layers": "all", "coupling": "antisymmetric", "rotation": 4.5, "f_cut_per_ns": 0.0},
-    **{"tau_ns": 55.8, "s": 0.083, "weight_gain": 0.1, "density_inter": 1.0, "density_intra": 0.51},
+    **{
+        "readout_layers": "all",
+        "coupling": "antisymmetric",
+        "rotation": 4.5,
+        "f_cut_per_ns": 0.0,
+    },
+    **{
+        "tau_ns": 55.8,
+        "s": 0.083,
+        "weight_gain": 0.1,
+        "density_inter": 1.0,
+        "density_intra": 0.51,
+    },
     **{"lr0": 0.1, "epochs": 60, "max_step_ns": 0.1},
 }
-"""The best antisymmetric reservoir, in three layers and all trained. Its modes turn by a radian per
-point: two steps per point, as the others have, are too few for it."""
+"""The best antisymmetric reservoir, in three layers and all trained. Its modes turn by
+a radian per point: two steps per point, as the others have, are too few for it."""
 TRAINED: Mapping[str, Mapping[str, Any]] = {
     "last": {},
     "last+mean": READ,
     "last+mean, weights averaged": {**READ, "ema_decay": 0.8},
     "last+mean, antisymmetric start": TURNING,
-    "last+mean, antisymmetric start, one layer": {**TURNING, **ONE, "density_intra": 0.51},
+    "last+mean, antisymmetric start, one layer": {
+        **TURNING,
+        **ONE,
+        "density_intra": 0.51,
+    },
     "last+mean, antisymmetric start, slowly": {**TURNING, "lr0": 0.015},
     "last+mean, antisymmetric start, slowly, one layer": {
         **TURNING,
@@ -273,10 +319,14 @@ def trained(name: str, *, test: bool) -> dict[str, Any]:
     """Our oscillators with another readout or training."""
     params = {**ablation.OURS, **TRAINED[name]}
     protocol = contract.Protocol.VALIDATION
-    every = [ablation.solved(ablation.trained(params, seed, protocol)) for seed in TUNING]
+    every = [
+        ablation.solved(ablation.trained(params, seed, protocol)) for seed in TUNING
+    ]
     scores: dict[str, Any] = {"validation": every}
     if test:
-        tested = [ablation.trained(params, seed, contract.Protocol.CONFIRM) for seed in SEEDS]
+        tested = [
+            ablation.trained(params, seed, contract.Protocol.CONFIRM) for seed in SEEDS
+        ]
         noisy = [statistics.fmean(one.thermal.noisy) for one in tested if one.thermal]
         scores |= {"test": [ablation.solved(one) for one in tested], "noisy": noisy}
         scores["synapses"] = int(tested[0].info["n_synapses"])
@@ -298,5 +348,8 @@ def reservoir(name: str, say: Say) -> None:
     """Measure one."""
     by_readout = row(MODELS[name])
     keep("others", name, {read: asdict(best) for read, best in by_readout.items()})
-    means = {read: round(100 * statistics.fmean(best.test), 1) for read, best in by_readout.items()}
+    means = {
+        read: round(100 * statistics.fmean(best.test), 1)
+        for read, best in by_readout.items()
+    }
     say(f"  {name}: {means}")

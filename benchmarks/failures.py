@@ -1,7 +1,8 @@
 """Count networks of one setting that never learn, and show it without a test part.
 
 ``python -m benchmarks.failures sets/GunPoint``: a setting that a search once confirmed,
-changed in one way after the other, with the same seeds. A minute of one core for each line.
+changed in one way after the other, with the same seeds. A minute of one core for each
+line.
 """
 
 from __future__ import annotations
@@ -17,8 +18,19 @@ from hpo.objectives.contract import Protocol
 
 SETTING = {"tau_ns": 3.365, "s": 0.2793, "lr0": 0.2265, "f_cut_per_ns": 0.0488}
 FIXED = {
-    **{"layers": 2, "width": 24, "density_inter": 1.0, "density_intra": 1.0, "readout": "x"},
-    **{"readout_points": "last+mean", "batch_size": 4, "lr_decay": 25.0, "max_step_ns": 0.35},
+    **{
+        "layers": 2,
+        "width": 24,
+        "density_inter": 1.0,
+        "density_intra": 1.0,
+        "readout": "x",
+    },
+    **{
+        "readout_points": "last+mean",
+        "batch_size": 4,
+        "lr_decay": 25.0,
+        "max_step_ns": 0.35,
+    },
     "thermal_power": 1e-3,
 }
 CHANGES: dict[str, dict[str, Any]] = {
@@ -39,7 +51,8 @@ EPOCHS = 100
 
 
 def networks(path: Path, change: dict[str, Any]) -> list[tuple[float, float]]:
-    """Last training loss and test accuracy on the solved equation, of a network for each seed."""
+    """Last training loss and test accuracy on the solved equation, of a network for
+    each seed."""
     objective: Any = objectives.load("spintronic")
     task = objective.tasks["ucr"](path=str(path.resolve()), normalise="standard")
     params = objective.Params(**FIXED, **{**SETTING, **change}, epochs=EPOCHS)
@@ -58,7 +71,8 @@ def networks(path: Path, change: dict[str, Any]) -> list[tuple[float, float]]:
 
 
 def main(path: Path) -> None:
-    """Print a line for each change, and one for each number of networks to choose from."""
+    """Print a line for each change, and one for each number of networks to choose
+    from."""
     for name, change in CHANGES.items():
         every = networks(path, change)
         for n in (1, 3):  # all subsets
@@ -66,13 +80,16 @@ def main(path: Path) -> None:
             failed = sum(score < FAILED for score in best) / len(best)
             spread = f"{statistics.fmean(best):.3f} ± {statistics.stdev(best):.3f}"
             print(
-                f"{name:30} best of {n} by training loss: {spread}, failed {failed:.1%}", flush=True
+                f"{name:30} best of {n} by training loss: {spread}, failed"
+                f" {failed:.1%}",
+                flush=True,
             )
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(
-            "usage: python -m benchmarks.failures DIRECTORY (of GunPoint_TRAIN.ts and _TEST.ts)"
+            "usage: python -m benchmarks.failures DIRECTORY (of GunPoint_TRAIN.ts and"
+            " _TEST.ts)"
         )
     main(Path(sys.argv[1]))

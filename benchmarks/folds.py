@@ -1,8 +1,8 @@
 """Find the size of the training part below which a search should score on folds.
 
-Small searches on subsets of the digits: a trial is scored on five folds, or by networks with parts
-of their own of 30 %, with as many networks in all. What is claimed is held against fresh networks,
-tested on all other images.
+Small searches on subsets of the digits: a trial is scored on five folds, or by networks
+with parts of their own of 30 %, with as many networks in all. What is claimed is held
+against fresh networks, tested on all other images.
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
         spec = study(n, seed, members, folds, Path(directory))
 
         def train(
-            params: Any, protocol: Protocol, purpose: Literal["member", "confirm"], count: int
+            params: Any,
+            protocol: Protocol,
+            purpose: Literal["member", "confirm"],
+            count: int,
         ) -> Networks:
             networks = []
             for k in range(count):
@@ -113,7 +116,10 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
             trial = train(own.params, spec.protocol, "member", members)
             history.append(
                 Past(
-                    suggestion=own, state=SlotState.COMPLETE, score=trial.mean, steps=(trial.mean,)
+                    suggestion=own,
+                    state=SlotState.COMPLETE,
+                    score=trial.mean,
+                    steps=(trial.mean,),
                 )
             )
         sampled = trial.estimate(spec, spec.protocol).n_series
@@ -124,7 +130,9 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
             "error": expectations[best].std,
             "luckiest": max(past.score or 0.0 for past in history),
         }
-        fresh = train(history[best].suggestion.params, Protocol.CONFIRM, "confirm", FRESH)
+        fresh = train(
+            history[best].suggestion.params, Protocol.CONFIRM, "confirm", FRESH
+        )
     return {
         "n": n,
         "seed": seed,
@@ -143,7 +151,10 @@ def run(say: Callable[[str], None]) -> None:
     for seed in SEEDS:
         for n in SIZES:
             for way in WAYS:
-                if not any((row["n"], row["seed"], row["way"]) == (n, seed, way) for row in rows):
+                if not any(
+                    (row["n"], row["seed"], row["way"]) == (n, seed, way)
+                    for row in rows
+                ):
                     rows.append(measured(n, seed, way))
                     with RESULTS.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(rows[-1]) + "\n")
@@ -152,12 +163,14 @@ def run(say: Callable[[str], None]) -> None:
         for way in WAYS:
             own = [row for row in rows if (row["n"], row["way"]) == (n, way)]
             off = [row["expected"] - row["confirmed"] for row in own]
-            near = sum(abs(d) <= 1.96 * row["error"] for d, row in zip(off, own, strict=True))
+            near = sum(
+                abs(d) <= 1.96 * row["error"] for d, row in zip(off, own, strict=True)
+            )
             say(
-                f"  {n} series, {way}, {len(own)} studies: claim - confirmed "
-                f"{100 * statistics.fmean(off):+.1f}, root mean square "
-                f"{100 * statistics.fmean(d * d for d in off) ** 0.5:.1f}, error claimed "
-                f"{100 * statistics.fmean(row['error'] for row in own):.1f} points, "
-                f"{near} within its interval; confirmed "
-                f"{100 * statistics.fmean(row['confirmed'] for row in own):.1f} %"
+                f"  {n} series, {way}, {len(own)} studies: claim - confirmed"
+                f" {100 * statistics.fmean(off):+.1f}, root mean square"
+                f" {100 * statistics.fmean(d * d for d in off) ** 0.5:.1f}, error"
+                f" claimed {100 * statistics.fmean(row['error'] for row in own):.1f}"
+                f" points, {near} within its interval; confirmed"
+                f" {100 * statistics.fmean(row['confirmed'] for row in own):.1f} %"
             )

@@ -31,7 +31,9 @@ class InstantParams(ObjectiveParams):
     c: Unit = 0.5
     d: Unit = 0.5
     e: Unit = 0.5
-    sleep_s: Annotated[float, Field(ge=0, description="seconds that a training takes")] = 0.0
+    sleep_s: Annotated[
+        float, Field(ge=0, description="seconds that a training takes")
+    ] = 0.0
 
 
 class InstantTask(TaskParams):
@@ -61,7 +63,9 @@ class InstantObjective(Objective[InstantParams, InstantTask]):
         starts_s.append(time.process_time())
         time.sleep(params.sleep_s)
         limit = 1.0 - (params.a - 0.3) ** 2 - (params.b - 0.6) ** 2
-        curve = tuple(limit * epoch / (epoch + 5.0) for epoch in range(1, params.epochs + 1))
+        curve = tuple(
+            limit * epoch / (epoch + 5.0) for epoch in range(1, params.epochs + 1)
+        )
         for epoch, score in enumerate(curve, start=1):
             on_epoch(Progress(epoch=epoch, score=score, checkpoint=bytes))
         return Outcome(score=curve[-1], curve=curve, loss_curve=curve)

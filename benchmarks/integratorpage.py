@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.integrators import EVALUATIONS, NETWORKS, Error, Found, Scheme, default_of, name_of
+from benchmarks.integrators import (
+    EVALUATIONS,
+    NETWORKS,
+    Error,
+    Found,
+    Scheme,
+    default_of,
+    name_of,
+)
 from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
 from hpo.views import pictures
@@ -41,7 +49,10 @@ def write(results: Found) -> None:
 
 def tables(results: Found) -> dict[str, str]:
     """The tables by their marks."""
-    return {"errors": _lines(_errors(results)), "trainings": _lines(_trainings(results))}
+    return {
+        "errors": _lines(_errors(results)),
+        "trainings": _lines(_trainings(results)),
+    }
 
 
 def draw(results: Found, path: Path) -> None:
@@ -65,7 +76,9 @@ def _draw_one(axes: Axes, own: Sequence[Error], ringed: Scheme) -> None:
         drawn = [
             (error.evaluations, error.logits)
             for error in own
-            if error.integrator == integrator and error.logits and error.logits < LARGEST
+            if error.integrator == integrator
+            and error.logits
+            and error.logits < LARGEST
         ]
         x, y = zip(*drawn, strict=True) if drawn else ((), ())
         axes.plot(x, y, color=colour, marker=marker, markersize=3.5, label=integrator)
@@ -97,7 +110,10 @@ def _errors(results: Found) -> list[list[str]]:
     rows = [["", "integrator", *map(str, LISTED)]]
     for name in NETWORKS:
         for integrator in DRAWN:
-            own = [cells.get((name, integrator, evaluations), "–") for evaluations in LISTED]
+            own = [
+                cells.get((name, integrator, evaluations), "–")
+                for evaluations in LISTED
+            ]
             rows.append([name, integrator, *own])
     return rows
 
@@ -109,10 +125,13 @@ def _share(error: float | None) -> str:
 
 
 def _trainings(results: Found) -> list[list[str]]:
-    """A row per scheme, columns for each network; bold: a gap of half a point at most."""
+    """A row per scheme, columns for each network; bold: a gap of half a point at
+    most."""
     cells = {(t.integrator, t.steps, t.network): t for t in results.trainings}
     schemes = dict.fromkeys((t.integrator, t.steps) for t in results.trainings)
-    rows = [["trained with", "epoch", *(f"{name}: own, solved, gap" for name in NETWORKS)]]
+    rows = [
+        ["trained with", "epoch", *(f"{name}: own, solved, gap" for name in NETWORKS)]
+    ]
     for integrator, steps in schemes:
         own = [cells[integrator, steps, name] for name in NETWORKS]
         epoch = statistics.fmean(t.epoch for t in own)

@@ -1,7 +1,8 @@
-"""Errors of the integrators on trained networks, and accuracies of networks trained with them.
+"""Errors of the integrators on trained networks, and accuracies of networks trained
+with them.
 
-``python -m benchmarks integrators`` measures and writes ``integrators.json``, the tables between
-the marks of ``docs/records/integrators.md``, and its figure. ``python -m
+``python -m benchmarks integrators`` measures and writes ``integrators.json``, the
+tables between the marks of ``docs/records/integrators.md``, and its figure. ``python -m
 benchmarks.integratorpage`` writes the page anew without measuring.
 """
 
@@ -121,12 +122,15 @@ class Found:
     about: dict[str, Any]
     errors: list[Error]
     checks: dict[str, float]
-    """By network: difference of ``CROSS_CHECK`` from ``EXACT``, as of ``Error.logits``."""
+    """By network: difference of ``CROSS_CHECK`` from ``EXACT``, as of
+    ``Error.logits``."""
     trainings: list[Training]
 
     def write(self) -> None:
         """Into ``DATA``, a line per measurement."""
-        lines = [f'{{"about": {json.dumps(self.about)}, "checks": {json.dumps(self.checks)}']
+        lines = [
+            f'{{"about": {json.dumps(self.about)}, "checks": {json.dumps(self.checks)}'
+        ]
         for name, values in (("errors", self.errors), ("trainings", self.trainings)):
             rows = ",\n".join(json.dumps(asdict(value)) for value in values)
             lines.append(f'"{name}": [\n{rows}\n]')
@@ -152,7 +156,9 @@ def measure(say: Callable[[str], None], about: dict[str, Any]) -> Found:
         say(f"  {name}: epochs")
         times = epochs(name)
         for scheme in SCHEMES:
-            own, solved = zip(*(scores[name, scheme, seed] for seed in SEEDS), strict=True)
+            own, solved = zip(
+                *(scores[name, scheme, seed] for seed in SEEDS), strict=True
+            )
             results.trainings.append(
                 Training(
                     network=name,
@@ -174,7 +180,9 @@ def measure_accuracies(
 ) -> tuple[list[Error], dict[str, float], Scores]:
     """Errors and checks of all networks, and ``trained_scores`` by its arguments."""
     order = sorted(SCHEMES, key=lambda scheme: scheme[1])  # what takes long, last
-    jobs = [(name, scheme, seed) for scheme in order for name in NETWORKS for seed in SEEDS]
+    jobs = [
+        (name, scheme, seed) for scheme in order for name in NETWORKS for seed in SEEDS
+    ]
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=spawning) as pool:
         apart = {name: pool.submit(errors_of, name) for name in NETWORKS}
@@ -231,7 +239,8 @@ def errors_of(name: str) -> tuple[list[Error], float]:
 
 
 def trained_scores(name: str, scheme: Scheme, seed: int) -> tuple[float, float]:
-    """Accuracy of a network that was trained with ``scheme``, with that and with ``SOLVED``."""
+    """Accuracy of a network that was trained with ``scheme``, with that and with
+    ``SOLVED``."""
     torch.set_num_threads(1)
     network, split = trained(name, scheme, seed=seed)
     u, label = torch.from_numpy(split.score.x), torch.from_numpy(split.score.label)
@@ -272,9 +281,15 @@ def trained(name: str, scheme: Scheme, *, seed: int) -> tuple[Any, Split]:
 
 
 def drawn(
-    kind: str, changes: Mapping[str, float], scheme: Scheme, *, seed: int, epochs: int = EPOCHS
+    kind: str,
+    changes: Mapping[str, float],
+    scheme: Scheme,
+    *,
+    seed: int,
+    epochs: int = EPOCHS,
 ) -> tuple[Any, Split, Recipe]:
-    """A network of one member that is not trained yet, the data, and how to train it."""
+    """A network of one member that is not trained yet, the data, and how to train
+    it."""
     objective: Any = objectives.load(kind)
     integrator, steps = scheme
     params = objective.Params(
@@ -284,7 +299,10 @@ def drawn(
     task = TASKS["sequential-digits"](name="sequential-digits")
     split = load(task, protocol=Protocol.CONFIRM, member_seed=seed)
     recipe = Recipe(
-        epochs=epochs, batch_size=params.batch_size, lr0=params.lr0, lr_decay=params.lr_decay
+        epochs=epochs,
+        batch_size=params.batch_size,
+        lr0=params.lr0,
+        lr_decay=params.lr_decay,
     )
     return network, split, recipe
 
@@ -317,7 +335,9 @@ def logits(network: Any, scheme: Scheme, u: Tensor) -> Tensor:
 def stepped(physics: Any, scheme: Scheme) -> Any:
     """The same physics, integrated otherwise."""
     integrator, steps = scheme
-    return replace(physics, integrator=integrator, steps_per_point=steps, max_step_ns=ANY_STEP_NS)
+    return replace(
+        physics, integrator=integrator, steps_per_point=steps, max_step_ns=ANY_STEP_NS
+    )
 
 
 def default_of(kind: str) -> Scheme:
@@ -335,7 +355,8 @@ def name_of(scheme: tuple[str, int]) -> str:
 
 
 def relative(result: Tensor, exact: Tensor) -> float:
-    """Norm of the error by that of the exact values; infinite where something is not finite."""
+    """Norm of the error by that of the exact values; infinite where something is not
+    finite."""
     error = float((result - exact).norm() / exact.norm())
     return error if error < float("inf") else float("inf")
 

@@ -47,8 +47,11 @@ def rest(kind: str, u: Any, p: dict[str, Any]) -> tuple[Any, Any]:
     return jnp.full(shape, REST[kind], u.dtype), jnp.zeros(shape, u.dtype)
 
 
-def drive_of(physics: Physics, p: dict[str, Any], masks: dict[str, Any]) -> Callable[..., Any]:
-    """(input of a point, outputs of all layers), and their drives without the fixed bias."""
+def drive_of(
+    physics: Physics, p: dict[str, Any], masks: dict[str, Any]
+) -> Callable[..., Any]:
+    """(input of a point, outputs of all layers), and their drives without the fixed
+    bias."""
     w_in, w_inter, w_intra = (
         (p[n] * masks[n]).swapaxes(-1, -2) for n in ("w_in", "w_inter", "w_intra")
     )
@@ -84,9 +87,13 @@ def _step(kind: str, physics: Physics) -> Callable[..., Any]:
 class JaxRunner:
     """Trains by ``jit`` of a whole update; see ``runners.Runner``."""
 
-    def __init__(self, logits: Logits, parameters: Named, masks: Named, examples: Examples) -> None:
+    def __init__(
+        self, logits: Logits, parameters: Named, masks: Named, examples: Examples
+    ) -> None:
         """Compile nothing yet."""
-        self._start = {name: jnp.asarray(p.detach().numpy()) for name, p in parameters.items()}
+        self._start = {
+            name: jnp.asarray(p.detach().numpy()) for name, p in parameters.items()
+        }
         own = {name: jnp.asarray(mask.numpy()) for name, mask in masks.items()}
         self._read = jax.jit(lambda u, p: logits(u, p, own))
         self._update = _updater(lambda u, p: logits(u, p, own))
@@ -117,13 +124,16 @@ class JaxRunner:
 
 
 def _updater(logits: Callable[..., Any]) -> Callable[..., Any]:
-    """A function (parameters, Adam's moments, step, u, label, lr) -> the same after, and loss."""
+    """A function (parameters, Adam's moments, step, u, label, lr) -> the same after,
+    and loss."""
 
     def loss_of(p: dict[str, Any], u: Any, label: Any) -> Any:
         scores = jax.nn.log_softmax(logits(u, p))
         return -jnp.take_along_axis(scores, label[:, None], axis=1).mean()
 
-    def update(p: Any, first: Any, second: Any, n: Any, u: Any, label: Any, lr: Any) -> Any:
+    def update(
+        p: Any, first: Any, second: Any, n: Any, u: Any, label: Any, lr: Any
+    ) -> Any:
         loss, grad = jax.value_and_grad(loss_of)(p, u, label)
         grad = jax.tree.map(lambda g: jnp.clip(g, -1, 1), grad)
         first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, grad)

@@ -15,11 +15,12 @@ from benchmarks.loops import Physics
 
 
 def solved(kind: str, physics: Physics, solver: str, n: int) -> Logits:
-    """``n`` equal steps per point: ``lax.scan`` over the points, ``diffeqsolve`` within each.
+    """``n`` equal steps per point: ``lax.scan`` over the points, ``diffeqsolve`` within
+    each.
 
-    Gradients go back by ``RecursiveCheckpointAdjoint``. At equal exactness, spintronic, width 32,
-    ``DirectAdjoint`` took seven times as long, one call for the whole series a third more; Ralston
-    took as long as Heun, Tsit5 two thirds more.
+    Gradients go back by ``RecursiveCheckpointAdjoint``. At equal exactness, spintronic,
+    width 32, ``DirectAdjoint`` took seven times as long, one call for the whole series
+    a third more; Ralston took as long as Heun, Tsit5 two thirds more.
     """
 
     solve: Any = diffrax.diffeqsolve  # its types are those of jaxtyping

@@ -1,8 +1,9 @@
-"""The networks as a user would write them in PyTorch: loops over time, dense masked matrices.
+"""The networks as a user would write them in PyTorch: loops over time, dense masked
+matrices.
 
 Eq. (2)-(5) and (6)-(8) of arXiv:2408.02835, by the multistep rule of
-``hpo.objectives.networks.integrators``: the drive of the mean output that the last outputs promise,
-then the neurons in closed form.
+``hpo.objectives.networks.integrators``: the drive of the mean output that the last
+outputs promise, then the neurons in closed form.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def layer_by_layer(kind: str, physics: Physics) -> Logits:
     step, (a, b, c) = STEPS[kind](physics), physics.extrapolation
 
     def logits(u: Tensor, p: Named, masks: Named) -> Tensor:
-        w_in, w_inter, w_intra = (p[n] * masks[n] for n in ("w_in", "w_inter", "w_intra"))
+        w_in, w_inter, w_intra = (
+            p[n] * masks[n] for n in ("w_in", "w_inter", "w_intra")
+        )
         n_layers, width = p["bias"].shape
         x = [u.new_full((len(u), width), REST[kind]) for _ in range(n_layers)]
         y = [u.new_zeros(len(u), width) for _ in range(n_layers)]
@@ -91,11 +94,15 @@ def layer_by_layer(kind: str, physics: Physics) -> Logits:
         for u_n in u.unbind(1):
             from_input = u_n @ w_in.T
             for _ in range(physics.n_steps):
-                mean = [a * y[n] + b * before[n] + c * earlier[n] for n in range(n_layers)]
+                mean = [
+                    a * y[n] + b * before[n] + c * earlier[n] for n in range(n_layers)
+                ]
                 y, before, earlier = list(y), y, before
                 for n in range(n_layers):
                     external = from_input if n == 0 else mean[n - 1] @ w_inter[n - 1].T
-                    drive = physics.s * (external + mean[n] @ w_intra[n].T + p["bias"][n])
+                    drive = physics.s * (
+                        external + mean[n] @ w_intra[n].T + p["bias"][n]
+                    )
                     x[n], y[n] = step(x[n], y[n], drive)
         return y[-1] @ p["w_out"].T + p["bias_out"]
 
@@ -126,8 +133,11 @@ def rest(kind: str, u: Tensor, p: Named) -> tuple[Tensor, Tensor]:
     return u.new_full(shape, REST[kind]), u.new_zeros(shape)
 
 
-def stacked_drive(physics: Physics, p: Named, masks: Named) -> Callable[[Tensor, Tensor], Tensor]:
-    """(input of a point, outputs of all layers), and their drives without the fixed bias."""
+def stacked_drive(
+    physics: Physics, p: Named, masks: Named
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """(input of a point, outputs of all layers), and their drives without the fixed
+    bias."""
     w_in, w_inter, w_intra = (
         (p[n] * masks[n]).mT for n in ("w_in", "w_inter", "w_intra")
     )  # one member: (..., source, target); several: members first

@@ -1,4 +1,5 @@
-"""Tables that code writes into pages, between ``<!-- name -->`` and ``<!-- end -->``."""
+"""Tables that code writes into pages, between ``<!-- name -->`` and ``<!-- end
+-->``."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def fill(page: Path, tables: Mapping[str, str]) -> None:
-    """Write each table between its marks; marks that the page has not are passed over."""
+    """Write each table between its marks; marks that the page has not are passed
+    over."""
     text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
         begin = f"<!-- {name} -->\n"

@@ -1,8 +1,9 @@
-"""Seconds per epoch and member of every implementation at equal exactness: same weights, one core.
+"""Seconds per epoch and member of every implementation at equal exactness: same
+weights, one core.
 
-The weights are those of a network that was trained with our default; an untrained one is easily
-integrated. Every implementation takes as many steps per input point as it needs for an error of
-the logits no larger than ours, and then trains on.
+The weights are those of a network that was trained with our default; an untrained one
+is easily integrated. Every implementation takes as many steps per input point as it
+needs for an error of the logits no larger than ours, and then trains on.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ OWN = "benchmarks.cubic:Cubic"
 """A device that has a rate, and nothing else."""
 MOST_STEPS = 50
 WIDEST_SOLVED = 64
-"""Of wider networks, the solvers of other libraries are left out: they would take the most time."""
+"""Of wider networks, the solvers of other libraries are left out: they would take the
+most time."""
 ROUNDS = {32: 5, 64: 3, 128: 2}
 TURN_S = 0.1
 _POINTS = {"spintronic": "paper's point", "ctrnn": "CTRNN"}
@@ -75,7 +77,8 @@ class Case:
 
     @classmethod
     def trained(cls, kind: str, width: int, epochs: int = EPOCHS) -> Case:
-        """After some epochs with the default; at the rate of width 32, wide ones saturate."""
+        """After some epochs with the default; at the rate of width 32, wide ones
+        saturate."""
         network, split, recipe = drawn(kind, width, 0.5, epochs)
         recipe = replace(recipe, lr0=recipe.lr0 * min(1.0, WIDTHS[0] / width))
         integrators.fit(network, split, recipe, seed=SEED)
@@ -101,20 +104,26 @@ class Case:
     @property
     def masks(self) -> Named:
         """By the names of the parameters."""
-        return {n.replace("mask", "w"): b[0].float() for n, b in self.network.named_buffers()}
+        return {
+            n.replace("mask", "w"): b[0].float()
+            for n, b in self.network.named_buffers()
+        }
 
     @cached_property
     def exact(self) -> Tensor:
         """Logits of the test half on the solved equation."""
         fine = self.network.physics.integrator, FINE_STEPS
-        return integrators.logits(self.network, fine, torch.from_numpy(self.split.score.x))
+        return integrators.logits(
+            self.network, fine, torch.from_numpy(self.split.score.x)
+        )
 
     def error(self, runner: Runner) -> tuple[float, float]:
         """Of the logits, and of the accuracy in points: see ``Timing``."""
         values = torch.from_numpy(np.array(runner.logits(self.split.score.x)))
         label = torch.from_numpy(self.split.score.label)
         own, solved = (
-            integrators.share(logits.argmax(1) == label, logits) for logits in (values, self.exact)
+            integrators.share(logits.argmax(1) == label, logits)
+            for logits in (values, self.exact)
         )
         return integrators.relative(values, self.exact), 100 * (own - solved)
 
@@ -129,13 +138,16 @@ class Case:
         return JaxRunner(logits, self.parameters, self.masks, self.split.train)
 
     def ours(self, scheme: Scheme | None = None, backend: str = "fused") -> OurRunner:
-        """What trains a copy by the loop of studies; the reference on one batch alone."""
+        """What trains a copy by the loop of studies; the reference on one batch
+        alone."""
         network = deepcopy(self.network)
         if scheme is not None:
             network.physics = integrators.stepped(network.physics, scheme)
         network.backend = backend
         train = self.split.train
-        return OurRunner(network, train if backend == "fused" else train.take(np.arange(BATCH)))
+        return OurRunner(
+            network, train if backend == "fused" else train.take(np.arange(BATCH))
+        )
 
 
 @dataclass(kw_only=True)
@@ -151,7 +163,9 @@ class Entry:
     gap: float | None = None
 
 
-def measure(say: Callable[[str], None], widths: Iterable[int] = WIDTHS) -> Iterator[Timing]:
+def measure(
+    say: Callable[[str], None], widths: Iterable[int] = WIDTHS
+) -> Iterator[Timing]:
     """All implementations, in turn, round by round."""
     for width in widths:
         for kind in KINDS:
@@ -188,7 +202,9 @@ def same_scheme(case: Case) -> dict[str, Entry]:
     entries |= {
         "our PyTorch reference": Entry(runner=case.ours(backend="reference")),
         "eager": Entry(runner=case.by_torch(loops.layer_by_layer(kind, physics))),
-        "eager, layers stacked": Entry(runner=case.by_torch(loops.stacked(kind, physics))),
+        "eager, layers stacked": Entry(
+            runner=case.by_torch(loops.stacked(kind, physics))
+        ),
     }
     for entry in entries.values():
         entry.error, entry.gap = case.error(entry.runner)
@@ -226,7 +242,8 @@ def _own_device(width: int) -> Entry:
 
 
 def _others(case: Case, say: Callable[[str], None]) -> dict[str, Entry]:
-    """Return the peers, if their libraries are installed, with as many steps as they need."""
+    """Return the peers, if their libraries are installed, with as many steps as they
+    need."""
     limit, _ = case.error(case.ours())
     entries: dict[str, Entry] = {}
     builders: dict[str, Callable[[Case, float], Entry]] = {"JAX scan + jit": _scan}
@@ -237,7 +254,10 @@ def _others(case: Case, say: Callable[[str], None]) -> dict[str, Entry]:
             entry = build(case, limit)
             entry.runner.advance()
         except Exception as error:
-            say(f"  {name} does not run: {type(error).__name__}: {str(error).splitlines()[0]}")
+            say(
+                f"  {name} does not run: {type(error).__name__}:"
+                f" {str(error).splitlines()[0]}"
+            )
         else:
             entries[name] = entry
     return entries
@@ -257,7 +277,9 @@ def _torchdiffeq(case: Case, limit: float) -> Entry:
 
     def entry(method: str) -> Entry:
         def build(n: int) -> Runner:
-            return case.by_torch(torch_solvers.solved(case.kind, case.physics, method, n))
+            return case.by_torch(
+                torch_solvers.solved(case.kind, case.physics, method, n)
+            )
 
         return least(case, limit, method, build, lambda n, u: build(n).logits(u))
 
@@ -272,7 +294,9 @@ def _diffrax(case: Case, limit: float) -> Entry:
         return case.by_jax(jax_solvers.solved(case.kind, case.physics, "Heun", n))
 
     def alike(n: int, u: Array) -> Array:  # JAX compiles for every n
-        values: Array = integrators.logits(case.network, ("heun", n), torch.from_numpy(u)).numpy()
+        values: Array = integrators.logits(
+            case.network, ("heun", n), torch.from_numpy(u)
+        ).numpy()
         return values
 
     return least(case, limit, "heun", build, alike)
@@ -307,12 +331,17 @@ def least(
         runner = build(n)
         distance, gap = case.error(runner)
         if distance <= limit:
-            return Entry(runner=runner, scheme=name_of((method, n)), error=distance, gap=gap)
-    raise RuntimeError(f"{method}: {MOST_STEPS} steps per point leave an error above {limit:.1g}")
+            return Entry(
+                runner=runner, scheme=name_of((method, n)), error=distance, gap=gap
+            )
+    raise RuntimeError(
+        f"{method}: {MOST_STEPS} steps per point leave an error above {limit:.1g}"
+    )
 
 
 def _turn(runner: Runner, series: int) -> float:
-    """CPU seconds per epoch, over TURN_S: one short epoch would measure others' caches."""
+    """CPU seconds per epoch, over TURN_S: one short epoch would measure others'
+    caches."""
     runner.reset()
     began, n = time.process_time(), 0
     while n == 0 or time.process_time() - began < TURN_S:
@@ -320,7 +349,9 @@ def _turn(runner: Runner, series: int) -> float:
     return (time.process_time() - began) / n * series
 
 
-def _check(runners: Mapping[str, Runner], split: Split, tolerance: float = 1e-3) -> None:
+def _check(
+    runners: Mapping[str, Runner], split: Split, tolerance: float = 1e-3
+) -> None:
     """All must read out the same of a batch, or they are not the same network.
 
     Raises:
@@ -329,14 +360,20 @@ def _check(runners: Mapping[str, Runner], split: Split, tolerance: float = 1e-3)
     batch = split.train.x[:BATCH]
     outputs = {name: runner.logits(batch) for name, runner in runners.items()}
     first = next(iter(outputs.values()))
-    largest = {name: float(abs(logits - first).max()) for name, logits in outputs.items()}
+    largest = {
+        name: float(abs(logits - first).max()) for name, logits in outputs.items()
+    }
     if not max(largest.values()) <= tolerance * float(abs(first).max()):
         raise RuntimeError(f"the implementations disagree: {largest}")
 
 
-def drawn(kind: str, width: int, density: float, epochs: int = EPOCHS) -> tuple[Any, Split, Recipe]:
+def drawn(
+    kind: str, width: int, density: float, epochs: int = EPOCHS
+) -> tuple[Any, Split, Recipe]:
     """A network that is not trained yet, the data, and how to train it."""
-    objective, point = integrators.NETWORKS[_POINTS[kind]] if kind in _POINTS else (kind, {})
+    objective, point = (
+        integrators.NETWORKS[_POINTS[kind]] if kind in _POINTS else (kind, {})
+    )
     changes = {"width": width, "density_inter": density, "density_intra": density}
     return integrators.drawn(
         objective, {**point, **changes}, default_of(kind), seed=SEED, epochs=epochs

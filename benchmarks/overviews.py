@@ -1,7 +1,8 @@
 """Time and memory to show a large database.
 
-A hundred workers go on with some of the studies meanwhile (``benchmarks.population``). Commands are
-processes of their own, from their start to their end; pages are requested over HTTP.
+A hundred workers go on with some of the studies meanwhile (``benchmarks.population``).
+Commands are processes of their own, from their start to their end; pages are requested
+over HTTP.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ PAUSE_S = 0.05
 PEERS = {
     "optuna.get_all_study_summaries": "len(optuna.get_all_study_summaries(storage))",
     f"optuna.load_study({population.LARGE!r}).best_trial": (
-        f"optuna.load_study(study_name={population.LARGE!r}, storage=storage).best_trial"
+        f"optuna.load_study(study_name={population.LARGE!r},"
+        " storage=storage).best_trial"
     ),
 }
 _TELLING = """
@@ -104,7 +106,10 @@ def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
     say(f"  {len(sizes)} studies, {sum(sizes.values()):,} trials")
     ledger = Ledger(storage)
     names = [one.name for one in ledger.studies() if one.state == StudyState.OPEN]
-    crowd = [population.LARGE, *names] * 2  # every third or so is at work on the large one
+    crowd = [
+        population.LARGE,
+        *names,
+    ] * 2  # every third or so is at work on the large one
     with population.at_work(storage.url, crowd):
         say(f"  {population.WORKERS} workers on {len(names)} studies")
         before, began_s = _settled(storage), time.monotonic()
@@ -114,10 +119,14 @@ def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
             commands.append(_command(f"hpo {command}", _HPO, *command.split(), n=n))
             say(f"  {commands[-1]}")
         commands.append(_function(storage))
-        peers = [_command(name, _PEER.format(what=what), n=1) for name, what in PEERS.items()]
+        peers = [
+            _command(name, _PEER.format(what=what), n=1) for name, what in PEERS.items()
+        ]
         say("  dashboard")
         pages, memory_mb = _pages(say)
-        number = next(one.number or 0 for one in ledger.studies() if one.name == population.LARGE)
+        number = next(
+            one.number or 0 for one in ledger.studies() if one.name == population.LARGE
+        )
         peers += _peer_page(storage, number)
         pace = (_settled(storage) - before) / (time.monotonic() - began_s)
     return Overviews(
@@ -177,11 +186,13 @@ def _of(seconds: Sequence[float]) -> tuple[float, float, float]:
     return statistics.median(seconds), min(seconds), max(seconds)
 
 
-# --- the dashboard ---------------------------------------------------------------------------
+# --- the dashboard ---
 
 
 @contextmanager
-def _serving(command: Sequence[str], port: int) -> Iterator[tuple[psutil.Process, float]]:
+def _serving(
+    command: Sequence[str], port: int
+) -> Iterator[tuple[psutil.Process, float]]:
     """A server on this port, and the time at which it was started."""
     began_s = time.perf_counter()
     null = subprocess.DEVNULL
@@ -230,7 +241,11 @@ def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, floa
                 _, body = _get(port, path)
             whole_s = time.perf_counter() - began_s
             note = "" if whole_s == first_s else f"the whole page after {whole_s:.1f} s"
-            pages.append(Cost(what=f"{what}, first answer", wall_s=_of([first_s]), n=1, note=note))
+            pages.append(
+                Cost(
+                    what=f"{what}, first answer", wall_s=_of([first_s]), n=1, note=note
+                )
+            )
 
         def again(path: str, what: str, n: int, pause_s: float) -> None:
             walls = []
@@ -240,7 +255,9 @@ def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, floa
             pages.append(Cost(what=what, wall_s=_of(walls), n=n))
 
         started = Cost(
-            what="the process, until it answers", wall_s=_of([time.perf_counter() - began_s]), n=1
+            what="the process, until it answers",
+            wall_s=_of([time.perf_counter() - began_s]),
+            n=1,
         )
         pages.append(started)
         until("/", lambda body: population.LARGE in body, "home page")
@@ -249,7 +266,9 @@ def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, floa
         memory_mb.append((f"{REQUESTS} more", _peak_mb(process)))
         ages = []
         for _ in range(20):
-            age = re.search(r"^hpo_age_seconds (.*)$", _get(port, "/metrics")[1], re.MULTILINE)
+            age = re.search(
+                r"^hpo_age_seconds (.*)$", _get(port, "/metrics")[1], re.MULTILINE
+            )
             ages += [float(age[1])] if age else []
             time.sleep(1.0)
         pages.append(Cost(what="age of what it shows", wall_s=_of(ages), n=len(ages)))
@@ -260,7 +279,12 @@ def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, floa
             lambda body: "Reading trials" not in body,
             f"report of `{population.LARGE}`",
         )
-        again(f"/study/{population.LARGE}", f"report of `{population.LARGE}`, later", 20, PAUSE_S)
+        again(
+            f"/study/{population.LARGE}",
+            f"report of `{population.LARGE}`, later",
+            20,
+            PAUSE_S,
+        )
         memory_mb.append((f"the report of `{population.LARGE}`", _peak_mb(process)))
         again("/", "home page, again", REQUESTS, PAUSE_S)
         again(f"/study/{population.LARGE}", "the report, again", REQUESTS, PAUSE_S)
@@ -275,7 +299,8 @@ def _peak_mb(process: psutil.Process) -> float:
 
 
 def _peer_page(storage: Storage, number: int) -> Iterator[Cost]:
-    """optuna-dashboard: what its list of studies is made of, and its page of the large one."""
+    """optuna-dashboard: what its list of studies is made of, and its page of the large
+    one."""
     port = _free_port()
     command = [str(Path(sys.executable).with_name("optuna-dashboard")), storage.url]
     with _serving([*command, "--port", str(port)], port) as (process, _):
@@ -285,10 +310,15 @@ def _peer_page(storage: Storage, number: int) -> Iterator[Cost]:
         ):
             walls = [_get(port, path)[0] for _ in range(n)]
             peak_mb = _peak_mb(process)
-            yield Cost(what=f"optuna-dashboard, {what}", wall_s=_of(walls), peak_mb=peak_mb, n=n)
+            yield Cost(
+                what=f"optuna-dashboard, {what}",
+                wall_s=_of(walls),
+                peak_mb=peak_mb,
+                n=n,
+            )
 
 
-# --- the database ----------------------------------------------------------------------------
+# --- the database ---
 
 
 def _connections(storage: Storage) -> int:
@@ -298,7 +328,9 @@ def _connections(storage: Storage) -> int:
 
 def _settled(storage: Storage) -> int:
     with storage.engine.connect() as connection:
-        query = sa.text("SELECT count(*) FROM hpo_ledger.slots WHERE state <> 'running'")
+        query = sa.text(
+            "SELECT count(*) FROM hpo_ledger.slots WHERE state <> 'running'"
+        )
         return int(connection.scalar(query) or 0)
 
 
@@ -315,6 +347,7 @@ def _released(ledger: Ledger, names: Sequence[str]) -> str:
             taken += 1
     took_s = time.perf_counter() - began_s
     return (
-        f"The workers vanished with {freed} trials under leases of three days. `hpo resume "
-        f"--release` freed them; others took up {taken} of them within {took_s:.1f} s."
+        f"The workers vanished with {freed} trials under leases of three days. `hpo"
+        f" resume --release` freed them; others took up {taken} of them within"
+        f" {took_s:.1f} s."
     )

@@ -1,4 +1,5 @@
-"""Parts of the time of our epoch, and its bound: multiply-adds on non-zeros at full speed."""
+"""Parts of the time of our epoch, and its bound: multiply-adds on non-zeros at full
+speed."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ _WATCHED: dict[str, list[tuple[Any, str]]] = {
     "batches": [(Layout, "pad")],
 }
 """Methods by part: what each does within an epoch is added up."""
-_MULTIPLY_ADDS = 3  # per synapse, series and step: drive, its adjoint, gradient of the weight
+_MULTIPLY_ADDS = (
+    3  # per synapse, series and step: drive, its adjoint, gradient of the weight
+)
 _TURNS = 100_000
 _LANES = 4 * REGISTERS  # eight chains fill two units with a latency of four
 
@@ -53,7 +56,8 @@ class Parts:
     whole: float
     """The quickest epoch of a few."""
     neurons: tuple[float, float]
-    """Steps of the neurons, forward and adjoint, alone: the kernels without any synapse."""
+    """Steps of the neurons, forward and adjoint, alone: the kernels without any
+    synapse."""
     synapses: tuple[float, float]
     """What synapses add to that."""
     inside: dict[str, float]
@@ -70,7 +74,8 @@ class Parts:
 
     @property
     def caches(self) -> float:
-        """What the passes take longer in an epoch than over and over: cold caches, others' work."""
+        """What the passes take longer in an epoch than over and over: cold caches,
+        others' work."""
         return self.inside["passes"] - sum(self.neurons) - sum(self.synapses)
 
     @property
@@ -81,17 +86,28 @@ class Parts:
 
 def measure() -> Iterator[Parts]:
     """Take epochs apart."""
-    peak = _LANES * _TURNS / _best(partial(_multiply_adds, np.ones(_LANES, np.float32), _TURNS))
+    peak = (
+        _LANES
+        * _TURNS
+        / _best(partial(_multiply_adds, np.ones(_LANES, np.float32), _TURNS))
+    )
     for kind in networks.KINDS:
         for density in networks.DENSITIES:
             network, split, _ = networks.drawn(kind, WIDTH, density)
             u = torch.from_numpy(split.train.x)
             own = network.kernel(0)
-            both, neurons = alone(own, network, u), alone(_without_synapses(own), network, u)
+            both, neurons = (
+                alone(own, network, u),
+                alone(_without_synapses(own), network, u),
+            )
             whole, inside = _epoch(OurRunner(network, split.train))
             inner = int(network.mask_inter.sum()) + int(network.mask_intra.sum())
-            entering = int(network.mask_in.sum())  # the input is the same in all steps of a point
-            passes = (inner * network.physics.n_steps + entering) * u.shape[0] * u.shape[1]
+            entering = int(
+                network.mask_in.sum()
+            )  # the input is the same in all steps of a point
+            passes = (
+                (inner * network.physics.n_steps + entering) * u.shape[0] * u.shape[1]
+            )
             yield Parts(
                 kind=kind,
                 density=density,
@@ -104,14 +120,19 @@ def measure() -> Iterator[Parts]:
             )
 
 
-def alone(own: Kernel, network: Any, u: Tensor, repeats: int = REPEATS) -> tuple[float, float]:
-    """Seconds per epoch of the forward and the backward kernel, of a block over and over."""
+def alone(
+    own: Kernel, network: Any, u: Tensor, repeats: int = REPEATS
+) -> tuple[float, float]:
+    """Seconds per epoch of the forward and the backward kernel, of a block over and
+    over."""
     pass_ = Pass(own, u.shape[1], keep=True)
     weights = (network.w_in, network.w_inter, network.w_intra, network.bias)
     pass_.begin(torch.cat([w.detach().reshape(-1) for w in weights]).numpy())
     pass_.entering[:] = 1e-3
     there, back = {}, {}
-    blocks = [n for batch in torch.split(u, BATCH) for _, n in own.layout.blocks(len(batch))]
+    blocks = [
+        n for batch in torch.split(u, BATCH) for _, n in own.layout.blocks(len(batch))
+    ]
     for n in set(blocks):
         block = own.layout.pad(u[:n].numpy(), n)
         there[n] = _best(partial(pass_.forward, block, n), repeats)
@@ -127,7 +148,9 @@ def _without_synapses(own: Kernel) -> Kernel:
         bare = structure._replace(spans=np.array([0, entry, 0, 1, 0, 0, 1, 0]))
     else:
         none, ends = np.empty(0, np.int32), np.zeros(layout.n_neurons + 1, np.int32)
-        bare = structure._replace(sources=none, targets=none, starts=ends, starts_back=ends)
+        bare = structure._replace(
+            sources=none, targets=none, starts=ends, starts_back=ends
+        )
     return replace(own, layout=replace(layout, structure=bare))
 
 
@@ -159,7 +182,9 @@ def _watched() -> Iterator[dict[str, float]]:
     with contextlib.ExitStack() as stack:
         for part, methods in _WATCHED.items():
             for of, name in methods:
-                stack.enter_context(mock.patch.object(of, name, timed(part, getattr(of, name))))
+                stack.enter_context(
+                    mock.patch.object(of, name, timed(part, getattr(of, name)))
+                )
         yield inside
 
 

@@ -1,7 +1,8 @@
 """A database as a large group has it after a year, and the workers that go on with it.
 
-The studies are shipped files with made-up outcomes, in the ledger and in Optuna's tables alike, one
-of them with 20,000 trials. Nothing is trained: workers sleep where they would train.
+The studies are shipped files with made-up outcomes, in the ledger and in Optuna's
+tables alike, one of them with 20,000 trials. Nothing is trained: workers sleep where
+they would train.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ FROM hpo_ledger.studies s,
             CAST(:params AS json[]), CAST(:scores AS float8[]), CAST(:lengths AS int[]))
        AS t (number, source, state, params, score, n)
 WHERE name = :name"""
-_COSTS = "UPDATE hpo_ledger.slots SET costs = ARRAY[5 + 40 * random()] WHERE study_id = :id"
+_COSTS = (
+    "UPDATE hpo_ledger.slots SET costs = ARRAY[5 + 40 * random()] WHERE study_id = :id"
+)
 _MEMBERS = """
 INSERT INTO hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
                                 seconds, worker)
@@ -126,9 +129,15 @@ def _spec(name: str, kind: str, trials: int, *, is_open: bool) -> StudySpec:
 
 
 def fill(storage: Storage) -> dict[str, int]:
-    """Register all studies and make up their outcomes; how many trials each study has."""
+    """Register all studies and make up their outcomes; how many trials each study
+    has."""
     ledger, rng, known = Ledger(storage), random.Random(1), list(specs())
-    lineage = {"code": "0" * 64, **provenance.of_this_process(), "worker": "bench", "attempts": 1}
+    lineage = {
+        "code": "0" * 64,
+        **provenance.of_this_process(),
+        "worker": "bench",
+        "attempts": 1,
+    }
     sizes = {}
     for spec, state in known:
         ledger.register(spec)
@@ -136,7 +145,9 @@ def fill(storage: Storage) -> dict[str, int]:
         size = whole if state != StudyState.OPEN else max(1, whole - 10_000)
         size = whole // 2 if spec.sweep and state == StudyState.OPEN else size
         sizes[spec.name] = size
-        _search(storage, spec, size, json.dumps({**lineage, "spec_hash": spec.hash}), rng)
+        _search(
+            storage, spec, size, json.dumps({**lineage, "spec_hash": spec.hash}), rng
+        )
     with storage.engine.begin() as connection:
         for statement in _MIRROR:
             connection.execute(text(statement))
@@ -145,21 +156,35 @@ def fill(storage: Storage) -> dict[str, int]:
             texts = [distribution_to_json(one) for one in names.values()]
             columns = {"study": spec.name, "names": list(names), "distributions": texts}
             connection.execute(text(_PARAMS), columns)
-    done = {spec.name for spec, state in known if state == StudyState.DONE and spec.confirm}
+    done = {
+        spec.name for spec, state in known if state == StudyState.DONE and spec.confirm
+    }
     for _, result in ledger.results():
         if result is not None and result.name in done:
-            _confirm(storage, result.spec, [t.number for t in result.ranking], json.dumps(lineage))
+            _confirm(
+                storage,
+                result.spec,
+                [t.number for t in result.ranking],
+                json.dumps(lineage),
+            )
     with storage.engine.begin() as connection:
         for age, (spec, state) in enumerate(reversed(known)):
             _state(connection, spec, state, age)
-    with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with storage.engine.connect().execution_options(
+        isolation_level="AUTOCOMMIT"
+    ) as connection:
         connection.execute(text("VACUUM ANALYZE"))
     return sizes
 
 
-def _search(storage: Storage, spec: StudySpec, size: int, lineage: str, rng: random.Random) -> None:
+def _search(
+    storage: Storage, spec: StudySpec, size: int, lineage: str, rng: random.Random
+) -> None:
     prunes = spec.pruner.name != "none" and spec.sweep is None
-    whole, cut = spec.budget.scores + spec.budget.members - 1, max(1, spec.budget.scores // 4)
+    whole, cut = (
+        spec.budget.scores + spec.budget.members - 1,
+        max(1, spec.budget.scores // 4),
+    )
     pruned = [prunes and k % 2 == 1 for k in range(size)]
     scores = [0.9 * (1 - 0.6 * rng.random() ** 3) * (0.7 if p else 1) for p in pruned]
     values = {
@@ -180,7 +205,9 @@ def _search(storage: Storage, spec: StudySpec, size: int, lineage: str, rng: ran
         connection.execute(text(_SLOTS), values)
         if spec.costs:
             own = text("SELECT id FROM hpo_ledger.studies WHERE name = :name")
-            connection.execute(text(_COSTS), {"id": connection.scalar(own, {"name": spec.name})})
+            connection.execute(
+                text(_COSTS), {"id": connection.scalar(own, {"name": spec.name})}
+            )
         _members(connection, spec, Phase.SEARCH)
 
 
@@ -190,7 +217,9 @@ def _members(connection: Any, spec: StudySpec, phase: Phase) -> None:
     connection.execute(text(_MEMBERS), {**columns, **sizes})
 
 
-def _confirm(storage: Storage, spec: StudySpec, ranking: Sequence[int], lineage: str) -> None:
+def _confirm(
+    storage: Storage, spec: StudySpec, ranking: Sequence[int], lineage: str
+) -> None:
     assert spec.confirm is not None
     own, n = ranking[: spec.confirm.top], spec.confirm.members
     numbers = [source * n + k for source in own for k in range(n)]
@@ -216,7 +245,11 @@ def _confirm(storage: Storage, spec: StudySpec, ranking: Sequence[int], lineage:
 
 def _state(connection: Any, spec: StudySpec, state: StudyState, age: int) -> None:
     expected = "{}"
-    if spec.confirm is not None and spec.confirm.by == "expected" and state == StudyState.DONE:
+    if (
+        spec.confirm is not None
+        and spec.confirm.by == "expected"
+        and state == StudyState.DONE
+    ):
         scores = """SELECT number, score FROM hpo_ledger.slots l JOIN hpo_ledger.studies s
         ON s.id = study_id WHERE name = :name AND phase = 'search' AND l.state = 'complete'"""
         rows = connection.execute(text(scores), {"name": spec.name}).all()
@@ -241,16 +274,19 @@ def params(spec: StudySpec, number: int, rng: random.Random) -> dict[str, Any]:
             if one.log
             else rng.uniform(low, high)
         )
-        drawn[name] = round(value) if isinstance(low, int) and isinstance(high, int) else value
+        drawn[name] = (
+            round(value) if isinstance(low, int) and isinstance(high, int) else value
+        )
     return drawn
 
 
-# --- its workers -----------------------------------------------------------------------------
+# --- its workers ---
 
 
 @contextmanager
 def at_work(url: str, names: Sequence[str]) -> Iterator[None]:
-    """``n`` workers at work on these studies, on connections of their own, while it lasts.
+    """``n`` workers at work on these studies, on connections of their own, while it
+    lasts.
 
     In the end they vanish with what they hold, as those of a host that is lost.
     """
@@ -311,7 +347,8 @@ def _end(claim: Claim, score: float) -> End:
         "info": {},
     }
     members = [
-        Member(member=k, seed=k, seconds=20.0, **made) for k in range(claim.spec.budget.members)
+        Member(member=k, seed=k, seconds=20.0, **made)
+        for k in range(claim.spec.budget.members)
     ]
     return End(
         state=SlotState.COMPLETE,

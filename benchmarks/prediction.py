@@ -1,13 +1,14 @@
 """Prediction of a series: oscillators, a delay line and echo state networks.
 
-Every model has 100 units, or as many taps, and gets the same: as many trials, each a random setting
-of its hyper-parameters that two networks are scored for on the validation part; the features that
-are read, alone and with their squares; a readout by ridge regression, with the best penalty of
-``RIDGES`` on the validation part; and the same noise of what is read. The best setting of each
-column is then scored on the test part, by networks of fresh seeds.
+Every model has 100 units, or as many taps, and gets the same: as many trials, each a
+random setting of its hyper-parameters that two networks are scored for on the
+validation part; the features that are read, alone and with their squares; a readout by
+ridge regression, with the best penalty of ``RIDGES`` on the validation part; and the
+same noise of what is read. The best setting of each column is then scored on the test
+part, by networks of fresh seeds.
 
-Oscillators run through 32 windows of the part that trains side by side, which is faster, and in a
-test in one run through the part that scores.
+Oscillators run through 32 windows of the part that trains side by side, which is
+faster, and in a test in one run through the part that scores.
 """
 
 from __future__ import annotations
@@ -52,7 +53,13 @@ FRESH = tuple(range(1000, 1005))
 """Seeds of those that the best setting is tested by."""
 RATES = (1e-4, 1e-3)
 TRAINED_FRESH = FRESH[:3]
-TRAINING = {"trained": "all", "epochs": 30, "lr_decay": 10.0, "batch_size": 8, "score_every": 30}
+TRAINING = {
+    "trained": "all",
+    "epochs": 30,
+    "lr_decay": 10.0,
+    "batch_size": 8,
+    "score_every": 30,
+}
 RIDGES = tuple(10.0**power for power in range(-12, -1))
 NOISES_DB = (None, -60.0, -40.0)
 POWERS = (1, 2)
@@ -64,14 +71,16 @@ TASKS: Mapping[str, series.GeneratedParams] = {
 }
 MAX_STEP_NS = 0.075
 WINDOWS, WASHOUT = 32, 250
-"""Windows of a part that oscillators run through side by side in a search, and points before."""
+"""Windows of a part that oscillators run through side by side in a search, and points
+before."""
 DELAYS = tuple(range(1, 151))
 """Delays in the sum of capacities."""
 
 
 @dataclass(frozen=True)
 class States:
-    """What a network reads of its units in the part that trains, and in the one that scores."""
+    """What a network reads of its units in the part that trains, and in the one that
+    scores."""
 
     train: Array
     score: Array
@@ -82,7 +91,9 @@ class States:
     @classmethod
     def of(cls, split: SeriesSplit, states: Callable[[Examples], Array]) -> States:
         """Those of both parts."""
-        d_train, d_score = (p.label[0].astype(np.float64) for p in (split.train, split.score))
+        d_train, d_score = (
+            p.label[0].astype(np.float64) for p in (split.train, split.score)
+        )
         return cls(states(split.train), states(split.score), d_train, d_score)
 
 
@@ -98,7 +109,8 @@ class Model(Protocol):
     def states(
         self, setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False
     ) -> States:
-        """Those of a network of that setting, (points, units) each; faster for the ``search``."""
+        """Those of a network of that setting, (points, units) each; faster for the
+        ``search``."""
 
 
 def _log(random: np.random.Generator, low: float, high: float) -> float:
@@ -123,14 +135,17 @@ class DelayLine:
         def of(part: Examples) -> Array:
             u, n = part.x[0, :, 0].astype(np.float64), part.label.shape[1]
             u = np.concatenate((np.zeros(taps), u))
-            return np.stack([u[len(u) - n - k : len(u) - k] for k in range(taps)], axis=1)
+            return np.stack(
+                [u[len(u) - n - k : len(u) - k] for k in range(taps)], axis=1
+            )
 
         return States.of(split, of)
 
 
 @dataclass(frozen=True)
 class EchoState:
-    """Leaky tanh units, H. Jaeger, GMD report 148 (2001); ``orthogonal``: W is r times a rotation.
+    """Leaky tanh units, H. Jaeger, GMD report 148 (2001); ``orthogonal``: W is r times
+    a rotation.
 
     x(t) = (1 - a) x(t - 1) + a tanh(W x(t - 1) + s w u(t) + b)
     """
@@ -174,8 +189,8 @@ class EchoState:
 class Oscillators:
     """Spintronic oscillators in one layer, untrained, with the coupling ``coupling``.
 
-    Their states in the part that scores are those with half the step: a readout that lives on
-    errors of the integration fails.
+    Their states in the part that scores are those with half the step: a readout that
+    lives on errors of the integration fails.
     """
 
     coupling: str
@@ -197,9 +212,20 @@ class Oscillators:
 
     def params(self, setting: Setting, **more: Any) -> Any:
         """Those of a network."""
-        fixed: Any = {"trained": "readout", "layers": 1, "width": UNITS, "thermal_power": 1e-3}
-        fixed |= {"f_cut_per_ns": 0.0}  # a filter slower than the memory; its mean drifts for long
-        fixed |= {"max_step_ns": MAX_STEP_NS, "coupling": self.coupling, "readout_powers": 2}
+        fixed: Any = {
+            "trained": "readout",
+            "layers": 1,
+            "width": UNITS,
+            "thermal_power": 1e-3,
+        }
+        fixed |= {
+            "f_cut_per_ns": 0.0
+        }  # a filter slower than the memory; its mean drifts for long
+        fixed |= {
+            "max_step_ns": MAX_STEP_NS,
+            "coupling": self.coupling,
+            "readout_powers": 2,
+        }
         return _objective().Params(**{**fixed, **setting, **more})
 
     def states(
@@ -224,9 +250,9 @@ def states(
 ) -> States:
     """What is read of the oscillators of a network; see ``Oscillators``.
 
-    Windows of the part that trains run side by side, each from rest through ``WASHOUT`` points,
-    which is faster; in a ``search``, those of the part that scores, too. ``noise``: seed of the
-    thermal noise, which makes neurons jump once per point.
+    Windows of the part that trains run side by side, each from rest through ``WASHOUT``
+    points, which is faster; in a ``search``, those of the part that scores, too.
+    ``noise``: seed of the thermal noise, which makes neurons jump once per point.
     """
 
     def of(part: Examples, windows: bool) -> tuple[Array, Array]:
@@ -237,7 +263,9 @@ def states(
         if noise is not None:
             own: Any = {"number": f"{windows}, {n_points}", "network": network}
             normals = draw_normals(noise, n_jumps=n_points, **own)
-            chip = draw_chip(Variability(), noise, normals=normals, jumps_per_point=1, **own)
+            chip = draw_chip(
+                Variability(), noise, normals=normals, jumps_per_point=1, **own
+            )
         with torch.no_grad():
             read = network.outputs(torch.from_numpy(part.x), part.label.shape[1], chip)
         values: Array = read[0].flatten(0, 1).double().numpy()
@@ -259,10 +287,12 @@ MODELS: Mapping[str, Model] = {
 }
 
 
-# --- readouts ------------------------------------------------------------------------------
+# --- readouts ---
 
 
-def features(read: Array, powers: int, noise_db: float | None, seed: int, name: str) -> Array:
+def features(
+    read: Array, powers: int, noise_db: float | None, seed: int, name: str
+) -> Array:
     """The features of what is read, with its noise."""
     values = torch.from_numpy(read)
     if noise_db is not None:
@@ -343,15 +373,22 @@ def tested(
     for setting in settings:
         every = [own(setting, seed, split, search=True) for seed in searched]
         for column in COLUMNS:
-            scores = [list(errors(o, column, s)) for o, s in zip(every, searched, strict=True)]
+            scores = [
+                list(errors(o, column, s)) for o, s in zip(every, searched, strict=True)
+            ]
             means = [statistics.fmean(own) for own in zip(*scores, strict=True)]
             best, error = bests[named(column)], min(means)
             if error < best.validation:
                 ridge = RIDGES[means.index(error)]
                 bests[named(column)] = Best(error, dict(setting), ridge)
-        say(f"    {task}: " + ", ".join(f"{best.validation:.3f}" for best in bests.values()))
+        say(
+            f"    {task}: "
+            + ", ".join(f"{best.validation:.3f}" for best in bests.values())
+        )
     split = load(protocol=contract.Protocol.CONFIRM)
-    for setting in {json.dumps(best.setting): best.setting for best in bests.values()}.values():
+    for setting in {
+        json.dumps(best.setting): best.setting for best in bests.values()
+    }.values():
         for seed in fresh:
             read = own(setting, seed, split)
             for column in COLUMNS:
@@ -362,22 +399,33 @@ def tested(
 
 
 def trained_row(start: Best, task: str, say: Callable[[str], None]) -> Row:
-    """Networks trained by backpropagation through time from a reservoir's setting and penalty.
+    """Networks trained by backpropagation through time from a reservoir's setting and
+    penalty.
 
-    Of ``RATES`` the best one is taken for every column, by the error with squares and no noise.
+    Of ``RATES`` the best one is taken for every column, by the error with squares and
+    no noise.
     """
     model = Oscillators("antisymmetric")
     kept: dict[tuple[str, int], States] = {}
 
-    def own(setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False) -> States:
+    def own(
+        setting: Setting, seed: int, split: SeriesSplit, *, search: bool = False
+    ) -> States:
         if (pair := kept.get((json.dumps(setting), seed))) is not None:
             return pair
         params = model.params(setting, ridge=max(start.ridge, 1e-7), **TRAINING)
-        protocol = contract.Protocol.PAPER if seed in FRESH else contract.Protocol.VALIDATION
-        member = _objective().member(params, task=TASKS[task], protocol=protocol, member_seed=seed)
+        protocol = (
+            contract.Protocol.PAPER if seed in FRESH else contract.Protocol.VALIDATION
+        )
+        member = _objective().member(
+            params, task=TASKS[task], protocol=protocol, member_seed=seed
+        )
         outcome = member.train(lambda progress: None)
         losses = outcome.loss_curve
-        say(f"    lr0 {setting['lr0']:.2g}, seed {seed}: loss {losses[0]:.4f} ... {losses[-1]:.4f}")
+        say(
+            f"    lr0 {setting['lr0']:.2g}, seed {seed}: loss {losses[0]:.4f} ..."
+            f" {losses[-1]:.4f}"
+        )
         pair = kept[json.dumps(setting), seed] = states(member.network, split)
         return pair
 
@@ -385,18 +433,22 @@ def trained_row(start: Best, task: str, say: Callable[[str], None]) -> Row:
     settings: list[Setting] = [{**start.setting, "lr0": rate} for rate in RATES]
     by_rate = [min(errors(own(one, 0, split), (2, None), 0)) for one in settings]
     say(f"    {task}: {by_rate}")
-    return tested(own, [settings[int(np.argmin(by_rate))]], task, SEARCHED[:1], TRAINED_FRESH, say)
+    return tested(
+        own, [settings[int(np.argmin(by_rate))]], task, SEARCHED[:1], TRAINED_FRESH, say
+    )
 
 
-# --- linear memory -------------------------------------------------------------------------
+# --- linear memory ---
 
 
 def memory_capacity(own: States, ridge: float) -> float:
-    """Linear memory capacity: the sum over delays k of r_k², H. Jaeger, GMD report 152 (2001).
+    """Linear memory capacity: the sum over delays k of r_k², H. Jaeger, GMD report 152
+    (2001).
 
-    r_k is the correlation between u(t - k) and the best linear readout of the state after u(t), by
-    ridge regression on the part that trains, for points of the part that scores. The input must be
-    independent from point to point; the targets are u(t - k), (points, delays).
+    r_k is the correlation between u(t - k) and the best linear readout of the state
+    after u(t), by ridge regression on the part that trains, for points of the part that
+    scores. The input must be independent from point to point; the targets are u(t - k),
+    (points, delays).
     """
     weights, bias = fit(own.train, own.d_train, ridge)
     output, target = own.score @ weights.T + bias, own.d_score
@@ -406,8 +458,11 @@ def memory_capacity(own: States, ridge: float) -> float:
     return float(np.nan_to_num(squared).sum())
 
 
-def capacity(model: Model, setting: Setting, seed: int, noise_db: float | None) -> float:
-    """The linear memory capacity of a network: with the penalty that gives the largest one."""
+def capacity(
+    model: Model, setting: Setting, seed: int, noise_db: float | None
+) -> float:
+    """The linear memory capacity of a network: with the penalty that gives the largest
+    one."""
     task = Narma10Params(n_train=7_000, n_test=3_000, washout=200)
     split = series.load(task, protocol=contract.Protocol.CONFIRM)
 
@@ -432,28 +487,40 @@ MEMORY_SEEDS = FRESH[:2]
 
 
 def memory(say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Capacities against rotation; of a random coupling against its gain; of the best settings."""
+    """Capacities against rotation; of a random coupling against its gain; of the best
+    settings."""
     antisymmetric, random = "oscillators, antisymmetric", "oscillators, random"
     grid: list[tuple[str, str, Setting]] = []
     for tau in TAUS_NS:
         own = {**MEMORY, "tau_ns": tau}
-        grid += [(antisymmetric, "rotation", {**own, "rotation": value}) for value in ROTATIONS]
-        grid += [(random, "weight_gain", {**own, "weight_gain": value}) for value in GAINS]
+        grid += [
+            (antisymmetric, "rotation", {**own, "rotation": value})
+            for value in ROTATIONS
+        ]
+        grid += [
+            (random, "weight_gain", {**own, "weight_gain": value}) for value in GAINS
+        ]
     kept = read()["narma10"]
-    grid += [(name, "", kept[name]["1, none"]["setting"]) for name in MODELS if name in kept]
+    grid += [
+        (name, "", kept[name]["1, none"]["setting"]) for name in MODELS if name in kept
+    ]
     rows = []
     for name, varied, setting in grid:
         for noise_db in (None, -40.0):
             seeds = MEMORY_SEEDS if MODELS[name].seeded else MEMORY_SEEDS[:1]
             values = [capacity(MODELS[name], setting, seed, noise_db) for seed in seeds]
-            facts: dict[str, Any] = {"model": name, "varied": varied, "noise_db": noise_db}
+            facts: dict[str, Any] = {
+                "model": name,
+                "varied": varied,
+                "noise_db": noise_db,
+            }
             facts |= {"setting": dict(setting), "capacity": values}
             rows.append(facts)
         say(f"    {name}: {varied} {setting.get(varied)}: {values}")
     return rows
 
 
-# --- all of it -----------------------------------------------------------------------------
+# --- all of it ---
 
 
 def read() -> dict[str, Any]:

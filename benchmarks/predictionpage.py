@@ -1,4 +1,5 @@
-"""``docs/records/beyond-digits.md``: the tables of predictions, and the figure of memory."""
+"""``docs/records/beyond-digits.md``: the tables of predictions, and the figure of
+memory."""
 
 from __future__ import annotations
 
@@ -22,13 +23,16 @@ NAMES = {
     "oscillators, random": "oscillators, random W, untrained",
     "oscillators, antisymmetric": "oscillators, antisymmetric W, untrained",
     "trained": "oscillators, antisymmetric W, all trained (3 networks)",
-    "oscillators, thermal noise": "oscillators, antisymmetric W, **with thermal noise**",
+    "oscillators, thermal noise": (
+        "oscillators, antisymmetric W, **with thermal noise**"
+    ),
 }
 COLOURS = dict(zip(prediction.TAUS_NS, (BLUE, VERMILLION), strict=True))
 
 
 def measure(say: Callable[[str], None], sections: tuple[str, ...] = ()) -> None:
-    """Measure all, or some sections: a task, a task and ``-trained``, memory, closed-loop."""
+    """Measure all, or some sections: a task, a task and ``-trained``, memory,
+    closed-loop."""
     for task in prediction.TASKS:
         if not sections or task in sections:
             rows = {}
@@ -36,7 +40,8 @@ def measure(say: Callable[[str], None], sections: tuple[str, ...] = ()) -> None:
                 say(f"  {task}: {name}")
                 rows[name] = prediction.row(model, task, say)
                 prediction.keep(
-                    task, {n: {c: asdict(b) for c, b in r.items()} for n, r in rows.items()}
+                    task,
+                    {n: {c: asdict(b) for c, b in r.items()} for n, r in rows.items()},
                 )
         if not sections or f"{task}-trained" in sections:
             start = prediction.Best(
@@ -67,23 +72,31 @@ def table(results: Mapping[str, Any], task: str) -> str:
     rows = {**results[task]}
     if (trained := results.get(f"{task}-trained")) is not None:
         rows["trained"] = trained
-    head = ["y read:", *(c.partition(", ")[2].replace("none", "no noise") for c in columns[:3])]
+    head = [
+        "y read:",
+        *(c.partition(", ")[2].replace("none", "no noise") for c in columns[:3]),
+    ]
     head += [f"y, y² read: {name}" for name in head[1:]]
     lines = [row(head), row(["---", *["---:"] * len(columns)])]
     for name in (name for name in NAMES if name in rows):
         own = rows[name]
-        lines.append(row([NAMES[name], *(_cell(own[column]["test"]) for column in columns)]))
+        lines.append(
+            row([NAMES[name], *(_cell(own[column]["test"]) for column in columns)])
+        )
     return "\n".join(lines)
 
 
 def _cell(scores: list[float]) -> str:
     digits = 3 if statistics.fmean(scores) > 0.1 else 4
     text = f"{statistics.fmean(scores):.{digits}f}"
-    return text if len(scores) == 1 else f"{text} ± {statistics.stdev(scores):.{digits}f}"
+    return (
+        text if len(scores) == 1 else f"{text} ± {statistics.stdev(scores):.{digits}f}"
+    )
 
 
 def draw(results: list[dict[str, Any]]) -> None:
-    """Capacity against rotation, noise-free and at -40 dB, beside a random coupling and an ESN."""
+    """Capacity against rotation, noise-free and at -40 dB, beside a random coupling and
+    an ESN."""
     with pictures.style():
         figure = pictures.canvas(7.2, 3.2)
         panels = figure.subplots(1, 2, sharey=True)
@@ -104,14 +117,18 @@ def draw(results: list[dict[str, Any]]) -> None:
                     ms=3.5,
                     label=f"antisymmetric, τ {tau:g} ns",
                 )
-                most = max(statistics.fmean(o["capacity"]) for o in own if o not in turning)
+                most = max(
+                    statistics.fmean(o["capacity"]) for o in own if o not in turning
+                )
                 axes.axhline(most, color=colour, ls="--", label=f"random, τ {tau:g} ns")
             [esn] = [o for o in here if o["model"] == "ESN"]
             level = statistics.fmean(esn["capacity"])
             axes.axhline(level, color=GREY, ls=":", label="ESN, as tuned for NARMA10")
             axes.set_xlabel("rotation of the fastest mode (rad / point)")
             axes.set_ylim(0.0, 100.0)
-            axes.set_title("no readout noise" if noise_db is None else "readout noise -40 dB")
+            axes.set_title(
+                "no readout noise" if noise_db is None else "readout noise -40 dB"
+            )
         panels[0].set_ylabel("linear memory capacity")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)

@@ -23,7 +23,16 @@ from benchmarks.targets import Found
 from benchmarks.workers import Throughput
 from hpo.objectives.networks.kernels.sizes import DENSE
 
-_PACKAGES = ("torch", "torchdiffeq", "numba", "numpy", "jax", "diffrax", "optuna", "psycopg")
+_PACKAGES = (
+    "torch",
+    "torchdiffeq",
+    "numba",
+    "numpy",
+    "jax",
+    "diffrax",
+    "optuna",
+    "psycopg",
+)
 _HEAD = """\
 # Benchmarks
 
@@ -180,7 +189,9 @@ def _costs(title: str, costs: Sequence[Cost]) -> list[str]:
     lines = [row([title, "wall", "CPU", "peak", "n"]), row(["---", *["---:"] * 4])]
     for cost in costs:
         median_s, least_s, most_s = cost.wall_s
-        wall = f"{median_s:.2f}" + (f" ({least_s:.2f} – {most_s:.2f})" if cost.n > 1 else "")
+        wall = f"{median_s:.2f}" + (
+            f" ({least_s:.2f} – {most_s:.2f})" if cost.n > 1 else ""
+        )
         cpu = _or_dash(cost.cpu_s, ".2f")
         peak = "–" if cost.peak_mb is None else f"{cost.peak_mb:.0f} MB"
         what = f"{cost.what}; {cost.note}" if cost.note else cost.what
@@ -190,7 +201,12 @@ def _costs(title: str, costs: Sequence[Cost]) -> list[str]:
 
 def networks(results: Found, narrow: Found | None = None) -> str:
     """Return the body of the section; ``narrow``: results with vectors of 256 bits."""
-    about = {"members": MEMBERS, "turn_s": TURN_S, "epochs": TRAINED_FOR, "fine": FINE_STEPS}
+    about = {
+        "members": MEMBERS,
+        "turn_s": TURN_S,
+        "epochs": TRAINED_FOR,
+        "fine": FINE_STEPS,
+    }
     about["widest"] = WIDEST_SOLVED
     price = _PRICE.format(ratios=_price(results.timings))
     apart = narrow or Found()
@@ -219,7 +235,15 @@ def workers(throughput: Throughput) -> str:
 
 def scale(loads: Sequence[Load], begins: Sequence[Begin], cores: int) -> str:
     """The body of the section."""
-    titles = ["workers", "trials", "sampler", "claims/s", "claim", "between", "connections"]
+    titles = [
+        "workers",
+        "trials",
+        "sampler",
+        "claims/s",
+        "claim",
+        "between",
+        "connections",
+    ]
     lines = [_SCALE.format(cores=cores, round_trip_ms=1e3 * ROUND_TRIP_S)]
     lines.append(row([*titles, "CPU", "messages"]))
     lines.append(row(["---:", "---:", "---", *["---:"] * 6]))
@@ -229,19 +253,38 @@ def scale(loads: Sequence[Load], begins: Sequence[Begin], cores: int) -> str:
         cells = [str(load.workers), f"{studies}{load.trials:,}", load.sampler]
         cells += [f"{load.claims_per_s:.0f}"]
         cells += [f"{load.claim_median_ms:.0f} / {load.claim_p99_ms:.0f}"]
-        cells += [f"{load.idle_median_ms:.0f} / {load.idle_p99_ms:.0f}", str(load.connections)]
-        cells += [f"{load.worker_ms:.0f} + {load.server_ms:.0f}", f"{load.statements:.0f}"]
+        cells += [
+            f"{load.idle_median_ms:.0f} / {load.idle_p99_ms:.0f}",
+            str(load.connections),
+        ]
+        cells += [
+            f"{load.worker_ms:.0f} + {load.server_ms:.0f}",
+            f"{load.statements:.0f}",
+        ]
         lines.append(row(cells))
     for load in fair:
         shares = " : ".join(f"{100 * share:.1f}" for share in load.shares)
-        lines += ["", f"Of {len(load.shares)} studies side by side, claims went {shares} %."]
+        lines += [
+            "",
+            f"Of {len(load.shares)} studies side by side, claims went {shares} %.",
+        ]
     lines += [_BEGIN, row(["trials", "further trials", "first one"]), row(["---:"] * 3)]
     for begin in begins:
-        lines.append(row([f"{begin.trials:,}", f"{begin.warm_ms:.0f} ms", f"{begin.cold_s:.1f} s"]))
+        lines.append(
+            row(
+                [
+                    f"{begin.trials:,}",
+                    f"{begin.warm_ms:.0f} ms",
+                    f"{begin.cold_s:.1f} s",
+                ]
+            )
+        )
     return "\n".join(lines)
 
 
-def section(name: str, body: str, *, cpu: str, cores: int, load: str, seconds: float) -> str:
+def section(
+    name: str, body: str, *, cpu: str, cores: int, load: str, seconds: float
+) -> str:
     """A whole section: title, circumstances, body."""
     head = _SECTION.format(
         title=TITLES[name],
@@ -256,7 +299,8 @@ def section(name: str, body: str, *, cpu: str, cores: int, load: str, seconds: f
 
 
 def page(old: str, new: Mapping[str, str]) -> str:
-    """The page with the sections ``new``, by name, and what ``old`` has of the others."""
+    """The page with the sections ``new``, by name, and what ``old`` has of the
+    others."""
     sections = [_HEAD]
     for name, title in TITLES.items():
         match = re.search(rf"\n## {title}\n.*?(?=\n## |\Z)", old, re.DOTALL)
@@ -285,7 +329,12 @@ def _networks(timings: Sequence[Timing], narrow: Sequence[Timing]) -> list[str]:
         lines += ["", f"### {kind}, width {width}", "", row(titles)]
         lines.append(row(["---", "---", *["---:"] * (len(titles) - 2)]))
         for t in alike:
-            cells = [t.what, t.scheme, _or_dash(t.error, ".3f"), _or_dash(t.gap, "+.1f")]
+            cells = [
+                t.what,
+                t.scheme,
+                _or_dash(t.error, ".3f"),
+                _or_dash(t.gap, "+.1f"),
+            ]
             cells += _times(t, alike[0])
             own = also.get((kind, width, t.what))
             if of_both:
@@ -297,16 +346,25 @@ def _networks(timings: Sequence[Timing], narrow: Sequence[Timing]) -> list[str]:
 def _times(t: Timing, ours: Timing) -> list[str]:
     low, high = (1e3 * seconds for seconds in t.spread)
     ratio = t.seconds / ours.seconds
-    return [f"{1e3 * t.seconds:.1f} ({low:.1f} – {high:.1f})", f"{ratio:.{1 if ratio > 1 else 2}f}"]
+    return [
+        f"{1e3 * t.seconds:.1f} ({low:.1f} – {high:.1f})",
+        f"{ratio:.{1 if ratio > 1 else 2}f}",
+    ]
 
 
 def _summary(targets: Mapping[str, Found]) -> str:
     """A line for each kind and target: the ratios at width 32."""
     lines = []
     for name, of in targets.items():
-        for kind, group in groupby(of.timings, key=lambda t: t.kind if t.width == WIDTH else ""):
+        for kind, group in groupby(
+            of.timings, key=lambda t: t.kind if t.width == WIDTH else ""
+        ):
             seconds = {t.what: t.seconds for t in group}
-            ratios = {what: seconds[what] / seconds["ours"] for what in _PEERS if what in seconds}
+            ratios = {
+                what: seconds[what] / seconds["ours"]
+                for what in _PEERS
+                if what in seconds
+            }
             peers = (f"{what} {r:.{1 if r < 10 else 0}f}" for what, r in ratios.items())
             if kind and ratios:
                 lines.append(f"- {kind}{name and f', {name}'}: {', '.join(peers)}")
@@ -345,7 +403,12 @@ def _parts(targets: Mapping[str, Found]) -> list[str]:
         cells = [what, f"{1e3 * part.whole:.1f}"]
         for there, back in (part.synapses, part.neurons):
             cells.append(f"{1e3 * there:.1f} + {1e3 * back:.1f}")
-        for own in (part.caches, *(part.inside[n] for n in inside), part.python, part.bound):
+        for own in (
+            part.caches,
+            *(part.inside[n] for n in inside),
+            part.python,
+            part.bound,
+        ):
             cells.append(f"{1e3 * own:.1f}")
         lines.append(row([*cells, f"{part.bound / part.whole:.2f}"]))
     return lines
@@ -353,7 +416,9 @@ def _parts(targets: Mapping[str, Found]) -> list[str]:
 
 def _layouts(targets: Mapping[str, Found]) -> list[str]:
     crossings = {
-        (c.width, c.density, name, c.batch): c for name, of in targets.items() for c in of.crossings
+        (c.width, c.density, name, c.batch): c
+        for name, of in targets.items()
+        for c in of.crossings
     }
     if not crossings:
         return []
@@ -372,17 +437,35 @@ def _both(c: Crossing | None) -> str:
 
 
 def _service(overheads: Sequence[Overhead]) -> list[str]:
-    titles = ["sampler, pruner", "trials", "suggesting", "ours", "first", "plain Optuna", "first"]
+    titles = [
+        "sampler, pruner",
+        "trials",
+        "suggesting",
+        "ours",
+        "first",
+        "plain Optuna",
+        "first",
+    ]
     lines = [row([*titles, "ratio"]), row(["---", *["---:"] * 7])]
-    theirs = {(o.sampler, o.pruner, o.size): o for o in overheads if o.service == "Optuna"}
+    theirs = {
+        (o.sampler, o.pruner, o.size): o for o in overheads if o.service == "Optuna"
+    }
     for mine in (o for o in overheads if o.service == "ours"):
         other = theirs.get((mine.sampler, mine.pruner, mine.size))
-        cells = [f"{mine.sampler}, {mine.pruner}", f"{mine.size:,}", f"{mine.suggest_ms:.0f}"]
+        cells = [
+            f"{mine.sampler}, {mine.pruner}",
+            f"{mine.size:,}",
+            f"{mine.suggest_ms:.0f}",
+        ]
         for o in (mine, other):
             cells += (
-                [f"{o.trial_ms:.0f} ({o.server_ms:.0f})", f"{o.first_ms:.0f}"] if o else ["", ""]
+                [f"{o.trial_ms:.0f} ({o.server_ms:.0f})", f"{o.first_ms:.0f}"]
+                if o
+                else ["", ""]
             )
-        lines.append(row([*cells, f"{other.trial_ms / mine.trial_ms:.1f}" if other else ""]))
+        lines.append(
+            row([*cells, f"{other.trial_ms / mine.trial_ms:.1f}" if other else ""])
+        )
     return lines
 
 

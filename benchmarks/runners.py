@@ -19,7 +19,8 @@ Array = NDArray[np.float32]
 
 
 class Runner(Protocol):
-    """Trains one network on the batches of the examples, in their order, over and over."""
+    """Trains one network on the batches of the examples, in their order, over and
+    over."""
 
     def reset(self) -> None:
         """Begin anew, with the weights that there were at first."""
@@ -32,19 +33,26 @@ class Runner(Protocol):
 
 
 class TorchRunner:
-    """Trains by autograd; members side by side, if the parameters have a dimension for them."""
+    """Trains by autograd; members side by side, if the parameters have a dimension for
+    them."""
 
-    def __init__(self, logits: Logits, parameters: Named, masks: Named, examples: Examples) -> None:
+    def __init__(
+        self, logits: Logits, parameters: Named, masks: Named, examples: Examples
+    ) -> None:
         """Take copies of the parameters."""
         self._logits, self._start, self._masks = logits, parameters, masks
         x, label = torch.from_numpy(examples.x), torch.from_numpy(examples.label)
-        self._batches = list(zip(torch.split(x, BATCH), torch.split(label, BATCH), strict=True))
+        self._batches = list(
+            zip(torch.split(x, BATCH), torch.split(label, BATCH), strict=True)
+        )
         self.reset()
 
     def reset(self) -> None:
         """See ``Runner``."""
         self._n = 0
-        self._own = {n: p.detach().clone().requires_grad_() for n, p in self._start.items()}
+        self._own = {
+            n: p.detach().clone().requires_grad_() for n, p in self._start.items()
+        }
         self._optimizer = torch.optim.Adam(self._own.values(), lr=LR)
 
     def advance(self) -> tuple[int, float]:
@@ -53,8 +61,12 @@ class TorchRunner:
         self._n += 1
         self._optimizer.zero_grad()
         values = self._logits(u, self._own, self._masks)
-        several = values.reshape(-1, values.shape[-1])  # members side by side, if there are any
-        loss = functional.cross_entropy(several, label.repeat(len(several) // len(label)))
+        several = values.reshape(
+            -1, values.shape[-1]
+        )  # members side by side, if there are any
+        loss = functional.cross_entropy(
+            several, label.repeat(len(several) // len(label))
+        )
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_value_(self._own.values(), 1.0)
         self._optimizer.step()
@@ -79,7 +91,9 @@ class OurRunner:
     def reset(self) -> None:
         """See ``Runner``."""
         with torch.no_grad():
-            for parameter, value in zip(self._network.parameters(), self._start, strict=True):
+            for parameter, value in zip(
+                self._network.parameters(), self._start, strict=True
+            ):
                 parameter.copy_(value)
         optimizer = torch.optim.Adam(self._network.parameters(), lr=LR, fused=True)
         self._updates = choose_updates(self._network, optimizer, self._examples)

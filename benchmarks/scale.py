@@ -1,8 +1,9 @@
 """Many workers on one database: trials without duration, all else as usual.
 
-Workers are real processes that run the real loop on the real tables, over a network that delays
-every byte (``benchmarks.delay``); only the training takes no time, so the database is as busy as
-possible. A study of 10,000 trials holds 9,000 of them at the start.
+Workers are real processes that run the real loop on the real tables, over a network
+that delays every byte (``benchmarks.delay``); only the training takes no time, so the
+database is as busy as possible. A study of 10,000 trials holds 9,000 of them at the
+start.
 """
 
 from __future__ import annotations
@@ -67,10 +68,12 @@ class Load:
     sampler: str
     claims_per_s: float
     claim_median_ms: float
-    """Time that a successful claim takes, as its worker sees it: network and queueing included."""
+    """Time that a successful claim takes, as its worker sees it: network and queueing
+    included."""
     claim_p99_ms: float
     idle_median_ms: float
-    """From a settled trial to the next one in hand: claims in vain and pauses included."""
+    """From a settled trial to the next one in hand: claims in vain and pauses
+    included."""
     idle_p99_ms: float
     connections: int
     """The most that were open at a time, without those of the benchmark."""
@@ -84,10 +87,14 @@ class Load:
     """Of the claims while every study was open."""
 
 
-def measure(workers: int, trials: int, sampler: str, *, n_studies: int = 1, run: int = RUN) -> Load:
+def measure(
+    workers: int, trials: int, sampler: str, *, n_studies: int = 1, run: int = RUN
+) -> Load:
     """Run a study of ``trials``, or several side by side, with a number of workers."""
     with service._database() as storage:
-        specs = [_spec(f"{sampler}-{k}", trials, sampler, workers) for k in range(n_studies)]
+        specs = [
+            _spec(f"{sampler}-{k}", trials, sampler, workers) for k in range(n_studies)
+        ]
         for spec in specs:
             Ledger(storage).register(spec)
             if trials > run:
@@ -131,10 +138,14 @@ def _cold_s(storage: Storage, url: str, study: str) -> float:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         before, began_s = connection.scalar(settled), time.monotonic()
         environment = {**os.environ, "HPO_STORAGE": url}
-        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as worker:
+        with subprocess.Popen(
+            command, env=environment, stderr=subprocess.DEVNULL
+        ) as worker:
             while not connection.scalar(begun) and connection.scalar(settled) == before:
                 if worker.poll() is not None:
-                    raise RuntimeError(f"the worker ended with exit status {worker.returncode}")
+                    raise RuntimeError(
+                        f"the worker ended with exit status {worker.returncode}"
+                    )
                 time.sleep(0.005)
             cold_s = time.monotonic() - began_s
             worker.terminate()
@@ -180,12 +191,14 @@ class _Told:
 def _run(
     storage: Storage, url: str, specs: Sequence[StudySpec], workers: int
 ) -> tuple[list[_Told], int, float]:
-    """What workers tell of these studies, connections, and seconds of CPU of PostgreSQL."""
+    """What workers tell of these studies, connections, and seconds of CPU of
+    PostgreSQL."""
     study = specs[0].name if len(specs) == 1 else None
     start, queue = _FORK.Barrier(workers + 1), _FORK.SimpleQueue()
     storage.engine.dispose()  # no connection is shared with the workers
     processes = [
-        _FORK.Process(target=_work, args=(url, study, start, queue)) for _ in range(workers)
+        _FORK.Process(target=_work, args=(url, study, start, queue))
+        for _ in range(workers)
     ]
     for process in processes:
         process.start()
@@ -216,7 +229,11 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
         idles_s: list[float] = []
         settled_s: list[float] = []
         ledger, statements = worker._ledger, itertools.count()
-        claim, store_suggestion, settle = ledger.claim, ledger.store_suggestion, ledger.settle
+        claim, store_suggestion, settle = (
+            ledger.claim,
+            ledger.store_suggestion,
+            ledger.settle,
+        )
 
         def timed(name: str, *args: Any, **kwargs: Any) -> Any:
             began_s = time.monotonic()
@@ -240,7 +257,9 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
         ledger.claim = timed  # type: ignore[assignment, method-assign]
         ledger.settle = settled  # type: ignore[method-assign]
         ledger.store_suggestion = stored  # type: ignore[assignment, method-assign]
-        sa.event.listen(storage.engine, "before_cursor_execute", lambda *_: next(statements))
+        sa.event.listen(
+            storage.engine, "before_cursor_execute", lambda *_: next(statements)
+        )
         start.wait()
         began_s, before = time.process_time(), next(statements)
         worker.run()
@@ -274,7 +293,9 @@ def _load(
     connections: int,
     served_s: float,
 ) -> Load:
-    claims = sorted((at_s, took_s, name) for one in reports for name, at_s, took_s in one.claims)
+    claims = sorted(
+        (at_s, took_s, name) for one in reports for name, at_s, took_s in one.claims
+    )
     times_ms = sorted(1e3 * took_s for _, took_s, _ in claims)
     idles_ms = sorted(1e3 * idle_s for report in reports for idle_s in report.idles_s)
     n = len(claims)
@@ -297,7 +318,9 @@ def _load(
 
 def _shares(claimed: Sequence[str], names: Sequence[str]) -> tuple[float, ...]:
     """The share of every study, as long as all were open."""
-    first_end = min(max(k for k, name in enumerate(claimed) if name == own) for own in names)
+    first_end = min(
+        max(k for k, name in enumerate(claimed) if name == own) for own in names
+    )
     counts = Counter(claimed[: first_end + 1])
     return tuple(counts[name] / (first_end + 1) for name in names)
 

@@ -1,8 +1,9 @@
 """Service overhead: CPU time per trial outside the objective, beside plain Optuna.
 
-A trial of ours trains 5 members that report 60 epochs each, and a pruner judges the first curve; a
-trial of plain Optuna asks, reports and tests for pruning 20 times, tells. Both use the same
-PostgreSQL, in a study that holds many trials already, every second one pruned.
+A trial of ours trains 5 members that report 60 epochs each, and a pruner judges the
+first curve; a trial of plain Optuna asks, reports and tests for pruning 20 times,
+tells. Both use the same PostgreSQL, in a study that holds many trials already, every
+second one pruned.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class Overhead:
 
 
 def measure() -> Iterator[Overhead]:
-    """Both services, for every sampler, pruner and size; each in a database of its own."""
+    """Both services, for every sampler, pruner and size; each in a database of its
+    own."""
     for sampler, pruner in CHOICES:
         for size in SIZES:
             with _database() as storage:
@@ -177,7 +179,8 @@ def _ours(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
 
 
 def _fill(storage: Storage, spec: StudySpec, size: int) -> None:
-    """Trials that have done worse than what comes; of every two, one was ended early."""
+    """Trials that have done worse than what comes; of every two, one was ended
+    early."""
     rungs = range(2 if spec.pruner.name == "successive-halving" else 0)
     shape = {"steps": EPOCHS + MEMBERS - 1, "cut": 6, "spread": EPOCHS - 10}
     if spec.racing is not None:
@@ -253,7 +256,9 @@ def _database() -> Iterator[Storage]:
 
         def admin(statement: str) -> None:
             with server.engine.connect() as connection:
-                connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(statement))
+                connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+                    text(statement)
+                )
 
         admin(f"create database {name}")
         try:

@@ -1,8 +1,9 @@
-"""Spoken digits beyond their study: speakers that training never hears, and regularisation.
+"""Spoken digits beyond their study: speakers that training never hears, and
+regularisation.
 
-Networks of the parameters in ``docs/results/spoken-digits.json``. Each of six speakers tests once,
-two at a time, beside the baselines. What regularises is compared on validation parts, one for each
-seed, with the same network without.
+Networks of the parameters in ``docs/results/spoken-digits.json``. Each of six speakers
+tests once, two at a time, beside the baselines. What regularises is compared on
+validation parts, one for each seed, with the same network without.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ REGULARISED: dict[str, dict[str, Any]] = {
     "label smoothing": {"label_smoothing": None},
     "spread of tau and S by 20 %": {"tau_spread": 0.2, "s_spread": 0.2},
     "input noise of 0.3": {"input_noise": 0.3},
-    "mean effect in place of thermal noise": {"thermal_training": "mean", "thermal_span": 1.0},
+    "mean effect in place of thermal noise": {
+        "thermal_training": "mean",
+        "thermal_span": 1.0,
+    },
 }
 """Changes; of the study's own smoothing there is none unless it is named."""
 RESULTS = Path(__file__).with_name("spoken.jsonl")
@@ -37,13 +41,17 @@ RESULTS = Path(__file__).with_name("spoken.jsonl")
 def rows() -> Iterator[dict[str, Any]]:
     """Measure, one row for a network or a baseline."""
     spec = file.load(str(ROOT / "studies" / "spoken-digits.toml"))
-    kept = json.loads((ROOT / "docs" / "results" / "spoken-digits.json").read_text("utf-8"))
+    kept = json.loads(
+        (ROOT / "docs" / "results" / "spoken-digits.json").read_text("utf-8")
+    )
     assert spec.confirm is not None
     best = {**spec.fixed, **kept["best"][0]["params"], "epochs": spec.confirm.epochs}
     objective = spec.objective_impl
     units = baselines.units(objective.Params(**best))
 
-    def score(params: dict[str, Any], task: Any, protocol: Protocol, seed: int) -> float:
+    def score(
+        params: dict[str, Any], task: Any, protocol: Protocol, seed: int
+    ) -> float:
         outcome = objective.evaluate(
             objective.Params(**params),
             task=task,
@@ -52,7 +60,11 @@ def rows() -> Iterator[dict[str, Any]]:
             on_epoch=lambda _: None,
         )
         ideal = float(outcome.info.get("ideal_accuracy", outcome.score))
-        return outcome.solved.score if protocol is Protocol.CONFIRM and outcome.solved else ideal
+        return (
+            outcome.solved.score
+            if protocol is Protocol.CONFIRM and outcome.solved
+            else ideal
+        )
 
     for seed, speakers in itertools.product(SEEDS, SPEAKERS):
         task = spec.task_params.model_copy(update={"test_speakers": speakers})
@@ -68,7 +80,9 @@ def rows() -> Iterator[dict[str, Any]]:
             own["variability"] = {**SEEN, **spread}
         outcome = score(own, spec.task_params, Protocol.VALIDATION, seed)
         yield {"what": name, "test": "validation", "seed": seed, "score": outcome}
-    for held_out, n in itertools.product(((), *SPEAKERS), (units, baselines.MOST_UNITS)):
+    for held_out, n in itertools.product(
+        ((), *SPEAKERS), (units, baselines.MOST_UNITS)
+    ):
         task = spec.task_params.model_copy(update={"test_speakers": held_out})
         for one in baselines.classification(task, 0, n, readout="last+mean"):
             yield {"what": one.name, "test": held_out, "seed": 0, "score": one.score}
@@ -82,9 +96,15 @@ def run(say: Callable[[str], None]) -> None:
         for row in rows():
             to.write(json.dumps(row) + "\n")
             to.flush()
-            say(f"  {row['what']}, {row['test']}, seed {row['seed']}: {100 * row['score']:.1f} %")
+            say(
+                f"  {row['what']}, {row['test']}, seed {row['seed']}:"
+                f" {100 * row['score']:.1f} %"
+            )
             scores.setdefault(f"{row['what']}, {row['test']}", []).append(row["score"])
     begun.replace(RESULTS)
     for name, values in scores.items():
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        say(f"{name}: {100 * statistics.fmean(values):.1f} ± {100 * spread:.1f} % ({len(values)})")
+        say(
+            f"{name}: {100 * statistics.fmean(values):.1f} ± {100 * spread:.1f} %"
+            f" ({len(values)})"
+        )

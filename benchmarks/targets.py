@@ -1,6 +1,8 @@
-"""What is measured of networks, for the vectors of this processor and for those of AVX2.
+"""What is measured of networks, for the vectors of this processor and for those of
+AVX2.
 
-For which instructions numba, PyTorch and XLA compile is settled as they load: a process for each.
+For which instructions numba, PyTorch and XLA compile is settled as they load: a process
+for each.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from hpo.objectives.networks.kernels.products import REGISTERS
 
 AVX2 = {
     "NUMBA_CPU_NAME": "haswell",
-    "NUMBA_CPU_FEATURES": "",  # none beyond what it had: else numba takes those of this processor
+    # none beyond what it had: else numba takes those of this processor
+    "NUMBA_CPU_FEATURES": "",
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -43,7 +46,9 @@ class Found:
     """What does not run here."""
 
 
-def measure(say: Callable[[str], None], widths: Iterable[int] = networks.WIDTHS) -> Found:
+def measure(
+    say: Callable[[str], None], widths: Iterable[int] = networks.WIDTHS
+) -> Found:
     """Everything, in this process."""
     results = Found()
 
@@ -63,7 +68,8 @@ def measure(say: Callable[[str], None], widths: Iterable[int] = networks.WIDTHS)
 
 
 def narrow() -> Found | None:
-    """The same in a process with vectors of 256 bits; None where this one has no longer ones."""
+    """The same in a process with vectors of 256 bits; None where this one has no longer
+    ones."""
     if REGISTERS == 16:
         return None
     with tempfile.TemporaryDirectory() as cache:
@@ -79,7 +85,9 @@ def narrow() -> Found | None:
 
 def main() -> None:
     """Measure the narrow networks, and print the results."""
-    results = measure(lambda text: print(text, file=sys.stderr, flush=True), NARROW_WIDTHS)
+    results = measure(
+        lambda text: print(text, file=sys.stderr, flush=True), NARROW_WIDTHS
+    )
     print(json.dumps(asdict(results)))
 
 

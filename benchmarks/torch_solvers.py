@@ -18,22 +18,28 @@ Rate = Callable[[Tensor, Tensor], Tensor]
 def solved(kind: str, physics: Physics, method: str, n: int) -> Logits:
     """``n`` equal steps per point; the whole series by one call.
 
-    Gradients go back through the solver. At equal exactness, spintronic, width 32, the adjoint
-    equation took twice as long, dopri5 point by point six times, heun3 a fifth more. (``jump_t`` of
-    torchdiffeq 0.2.5 loses all jumps after one that a step happens to end at.)
+    Gradients go back through the solver. At equal exactness, spintronic, width 32, the
+    adjoint equation took twice as long, dopri5 point by point six times, heun3 a fifth
+    more. (``jump_t`` of torchdiffeq 0.2.5 loses all jumps after one that a step happens
+    to end at.)
     """
 
     def logits(u: Tensor, p: Named, masks: Named) -> Tensor:
         rate = RATES[kind](physics, stacked_drive(physics, p, masks))
         x, y = rest(kind, u, p)
         points = u.unbind(1)
-        grid = torch.arange(len(points) * n + 1) / n  # whole numbers exactly: the input jumps there
+        grid = (
+            torch.arange(len(points) * n + 1) / n
+        )  # whole numbers exactly: the input jumps there
 
         def slope(t: Tensor, state: Tensor) -> Tensor:
             return rate(points[min(int(t), len(points) - 1)], state)
 
         start = torch.stack((x, y)) if kind == "spintronic" else x
-        options = {"grid_constructor": lambda *_: grid, "perturb": True}  # no stage past a jump
+        options = {
+            "grid_constructor": lambda *_: grid,
+            "perturb": True,
+        }  # no stage past a jump
         end = odeint(slope, start, grid[[0, -1]], method=method, options=options)[-1]
         y = end[1] if kind == "spintronic" else torch.tanh(end)
         values: Tensor = y[-1] @ p["w_out"].mT + p["bias_out"]

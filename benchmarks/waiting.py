@@ -1,4 +1,5 @@
-"""Workers that wait for the window: the rule of ``hpo.ledger.claiming`` by discrete events."""
+"""Workers that wait for the window: the rule of ``hpo.ledger.claiming`` by discrete
+events."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 Poll = tuple[float, float]
-"""Shortest and longest pause of a worker that waits, in seconds: every pause doubles."""
+"""Shortest and longest pause of a worker that waits, in seconds: every pause
+doubles."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,10 @@ def simulate(
         seconds: what every trial takes.
         window: trial k may begin once trials up to k - window are settled.
         starts: when every worker asks for its first trial, in seconds.
-        slowness: by how much trials take longer, worker by worker, and again from the first.
-        poll: pauses of a worker that waits; without them it goes on the moment that it may.
+        slowness: by how much trials take longer, worker by worker, and again from the
+            first.
+        poll: pauses of a worker that waits; without them it goes on the moment that it
+            may.
     """
     asks = [(start, worker) for worker, start in enumerate(starts)]
     heapify(asks)
@@ -63,7 +67,9 @@ def simulate(
             waiting.pop(worker, None)
             heappush(asks, (ended, worker))
         else:
-            waiting[worker] = 0.0 if poll is None else _longer(waiting.get(worker), poll)
+            waiting[worker] = (
+                0.0 if poll is None else _longer(waiting.get(worker), poll)
+            )
             if poll is not None:
                 heappush(asks, (now + waiting[worker], worker))
     return turns

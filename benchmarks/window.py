@@ -1,4 +1,5 @@
-"""What the window costs: idle workers if it is small, a poorer search if it is large."""
+"""What the window costs: idle workers if it is small, a poorer search if it is
+large."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ class Variant:
     two_speeds: float
     """With every other worker at half the speed."""
     polling: tuple[float, float]
-    """With the pauses of real workers: trials as they were, and of a minute in the mean."""
+    """With the pauses of real workers: trials as they were, and of a minute in the
+    mean."""
     lost_s: float
     """By how much a lost worker delays the search, trials as they were, in seconds."""
 
@@ -95,11 +97,12 @@ class Quality:
     quartiles: tuple[float, float, float]
 
 
-# --- idle workers --------------------------------------------------------------------------
+# --- idle workers ---
 
 
 def durations(*, complete: bool = False) -> list[float]:
-    """Seconds of real trials; without the first, in which the worker also loaded its kernels.
+    """Seconds of real trials; without the first, in which the worker also loaded its
+    kernels.
 
     Args:
         complete: those alone that were not pruned.
@@ -112,12 +115,16 @@ def costs() -> Iterator[Cost]:
     """Every number of workers with every window, trials drawn from the real ones."""
     pool = durations()
     for workers in WORKERS:
-        for window in (factor * workers for factor in FACTORS if factor * workers <= LARGEST):
+        for window in (
+            factor * workers for factor in FACTORS if factor * workers <= LARGEST
+        ):
             yield Cost(
                 workers=workers,
                 window=window,
                 steady=steady(pool, workers, window),
-                whole={budget: _whole(pool, workers, window, budget) for budget in BUDGETS},
+                whole={
+                    budget: _whole(pool, workers, window, budget) for budget in BUDGETS
+                },
             )
 
 
@@ -147,7 +154,8 @@ def steady(
     slowness: Sequence[float] = (1.0,),
     poll: Poll | None = None,
 ) -> float:
-    """Idle share of a long search, away from its start and its end; see ``simulate``."""
+    """Idle share of a long search, away from its start and its end; see
+    ``simulate``."""
     trials = max(4000, 20 * window)
     seconds = random.Random(0).choices(pool, k=trials)
     turns = simulate(seconds, window, [0.0] * workers, slowness=slowness, poll=poll)
@@ -165,7 +173,8 @@ def _whole(pool: Sequence[float], workers: int, window: int, budget: int) -> flo
 
 
 def _lost_s(pool: Sequence[float], window: int) -> float:
-    """Delay by a worker that is lost half-way through a trial and comes back with its lease's end.
+    """Delay by a worker that is lost half-way through a trial and comes back with its
+    lease's end.
 
     Its trial is begun anew then: for the others, it takes so much longer.
     """
@@ -182,7 +191,7 @@ def _lost_s(pool: Sequence[float], window: int) -> float:
     return statistics.fmean(delays)
 
 
-# --- the same for real ---------------------------------------------------------------------
+# --- the same for real ---
 
 
 def checks(storage: Storage) -> Iterator[Check]:
@@ -198,15 +207,19 @@ def checks(storage: Storage) -> Iterator[Check]:
 def check(
     storage: Storage, choices: Sequence[float], workers: int, window: int, trials: int
 ) -> Check:
-    """Run a study of trials that sleep for one of ``choices`` (s), then simulate these trials.
+    """Run a study of trials that sleep for one of ``choices`` (s), then simulate these
+    trials.
 
-    Idle shares are those between the start of the last worker and that of the last trial.
+    Idle shares are those between the start of the last worker and that of the last
+    trial.
     """
     real = run(storage, choices, workers, window, trials)
     starts = sorted({turn.worker: turn.began for turn in reversed(real)}.values())
     seconds = [turn.ended - turn.began for turn in real]
     ideal = simulate(seconds, window, starts, poll=_POLL_S)
-    shares = [idle(turns, workers, starts[-1], turns[-1].began) for turns in (real, ideal)]
+    shares = [
+        idle(turns, workers, starts[-1], turns[-1].began) for turns in (real, ideal)
+    ]
     return Check(window=window, measured=shares[0], simulated=shares[1])
 
 
@@ -255,11 +268,12 @@ def _turns(ledger: Ledger, spec: StudySpec) -> list[Turn]:
     ]
 
 
-# --- quality -------------------------------------------------------------------------------
+# --- quality ---
 
 
 def qualities() -> Iterator[Quality]:
-    """Searches by ``hpo.search.suggest`` of ``seqdigits-tpe``, on functions that are known."""
+    """Searches by ``hpo.search.suggest`` of ``seqdigits-tpe``, on functions that are
+    known."""
     for function in FUNCTIONS:
         for window in WINDOWS:
             yield from _quality(function, "tpe", window)
@@ -290,7 +304,9 @@ def search(function: str, sampler: str, window: int, seed: int) -> dict[int, flo
         suggestion = suggest.suggest(spec, number, trials)
         values.append(FUNCTIONS[function](_unit(spec, suggestion.params)))
         score = values[-1] + noise.gauss(0.0, NOISE)
-        trials.append(Past(suggestion=suggestion, state=SlotState.COMPLETE, score=score))
+        trials.append(
+            Past(suggestion=suggestion, state=SlotState.COMPLETE, score=score)
+        )
     scores = [trial.score or 0.0 for trial in trials]
     return {n: values[max(range(n), key=scores.__getitem__)] for n in LENGTHS}
 
@@ -316,7 +332,8 @@ def _unit(spec: StudySpec, params: Mapping[str, Any]) -> list[float]:
 
 
 def _bowl(u: Sequence[float]) -> float:
-    """A quadratic with the optimum 0.95; every variable matters half as much as the one before."""
+    """A quadratic with the optimum 0.95; every variable matters half as much as the one
+    before."""
     centre = (0.3, 0.7, 0.5, 0.35, 0.65, 0.45, 0.6)
     return 0.95 - sum(
         2.0**-k * (x - c) ** 2 for k, (x, c) in enumerate(zip(u, centre, strict=True))
@@ -324,7 +341,8 @@ def _bowl(u: Sequence[float]) -> float:
 
 
 def _hartmann(u: Sequence[float]) -> float:
-    """Hartmann's function of six variables, its optimum scaled to 0.95; the seventh is idle."""
+    """Hartmann's function of six variables, its optimum scaled to 0.95; the seventh is
+    idle."""
     alpha = (1.0, 1.2, 3.0, 3.2)
     a = (
         (10, 3, 17, 3.5, 1.7, 8),

@@ -1,4 +1,5 @@
-"""The window's cost: a section of ``RESULTS.md``, the figure of ``docs/explanation/window.md``."""
+"""The window's cost: a section of ``RESULTS.md``, the figure of
+``docs/explanation/window.md``."""
 
 from __future__ import annotations
 
@@ -79,7 +80,12 @@ def body(results: Window) -> str:
     qualities = _QUALITIES.format(noise=window.NOISE, repeats=window.REPEATS)
     lines = [about, *_costs(results.costs), _WHOLE.format(draws=window.DRAWS)]
     lines += [*_wholes(results.costs), variants, *_variants(results.variants)]
-    lines += [checks, *_checks(results.checks), qualities, *_qualities(results.qualities)]
+    lines += [
+        checks,
+        *_checks(results.checks),
+        qualities,
+        *_qualities(results.qualities),
+    ]
     return "\n".join(lines)
 
 
@@ -93,15 +99,21 @@ def draw(results: Window, path: Path) -> None:
             shares = [100 * cost.steady for cost in own]
             windows = [cost.window for cost in own]
             left.plot(windows, shares, color=colour, marker="o", markersize=3)
-            left.annotate(f"N={workers}", (windows[0], shares[0] + 2), color=colour, ha="center")
+            left.annotate(
+                f"N={workers}", (windows[0], shares[0] + 2), color=colour, ha="center"
+            )
         left.margins(x=0.1, y=0.1)
         left.set_ylabel("time spent waiting (%)")
         left.set_title("N workers")
         for axes, function in zip(others, window.FUNCTIONS, strict=True):
-            _draw_quality(axes, [q for q in results.qualities if q.function == function])
+            _draw_quality(
+                axes, [q for q in results.qualities if q.function == function]
+            )
             axes.set_title(function)
         others[0].set_ylabel("best trial's true value")
-        others[-1].legend(title="trials", loc="lower left", frameon=True, edgecolor="none")
+        others[-1].legend(
+            title="trials", loc="lower left", frameon=True, edgecolor="none"
+        )
         for axes in (left, *others):
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter("{x:.0f}")
@@ -116,7 +128,9 @@ def _draw_quality(axes: Axes, own: Sequence[Quality]) -> None:
         windows = [q.window for q in tpe]
         low, median, high = zip(*(q.quartiles for q in tpe), strict=True)
         axes.fill_between(windows, low, high, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(windows, median, color=colour, marker="o", markersize=3, label=f"{trials}")
+        axes.plot(
+            windows, median, color=colour, marker="o", markersize=3, label=f"{trials}"
+        )
         [random] = [q for q in own if q.trials == trials and q.sampler == "random"]
         axes.axhline(random.quartiles[1], color=colour, linestyle=":")
 
@@ -140,13 +154,21 @@ def _wholes(costs: Iterable[Cost]) -> list[str]:
     lines = _head(["N", *titles])
     for workers in window.WORKERS:
         own = {cost.window: cost.whole for cost in costs if cost.workers == workers}
-        cells = [_percent(own[f * workers][budget]) for budget in BUDGETS for f in factors]
+        cells = [
+            _percent(own[f * workers][budget]) for budget in BUDGETS for f in factors
+        ]
         lines.append(row([f"{workers}", *cells]))
     return lines
 
 
 def _variants(variants: Iterable[Variant]) -> list[str]:
-    titles = ["as above", "complete", "two speeds", "asking, as they were", "asking, a minute"]
+    titles = [
+        "as above",
+        "complete",
+        "two speeds",
+        "asking, as they were",
+        "asking, a minute",
+    ]
     lines = _head(["W", *titles, "lost"])
     for v in variants:
         shares = (v.as_they_were, v.all_complete, v.two_speeds, *v.polling)
@@ -157,14 +179,21 @@ def _variants(variants: Iterable[Variant]) -> list[str]:
 def _checks(checks: Iterable[Check]) -> list[str]:
     lines = _head(["W", "measured", "simulated"])
     return lines + [
-        row([f"{c.window}", _percent(c.measured), _percent(c.simulated)]) for c in checks
+        row([f"{c.window}", _percent(c.measured), _percent(c.simulated)])
+        for c in checks
     ]
 
 
 def _qualities(qualities: Sequence[Quality]) -> list[str]:
-    columns = [(function, trials) for function in window.FUNCTIONS for trials in LENGTHS]
-    lines = _head(["W", *(f"{function}, {trials} trials" for function, trials in columns)])
-    quartiles = {(q.sampler, q.window, q.function, q.trials): q.quartiles for q in qualities}
+    columns = [
+        (function, trials) for function in window.FUNCTIONS for trials in LENGTHS
+    ]
+    lines = _head(
+        ["W", *(f"{function}, {trials} trials" for function, trials in columns)]
+    )
+    quartiles = {
+        (q.sampler, q.window, q.function, q.trials): q.quartiles for q in qualities
+    }
     for sampler, size in [*(("tpe", size) for size in window.WINDOWS), ("random", 1)]:
         cells = []
         for column in columns:

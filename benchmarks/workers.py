@@ -25,11 +25,14 @@ class Throughput:
 
 
 def measure(storage: Storage) -> Throughput:
-    """Studies that take turns; what else the machine does makes a run slower, never faster."""
+    """Studies that take turns; what else the machine does makes a run slower, never
+    faster."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     for repeat in range(REPEATS):
         for workers in rates:
-            rates[workers].append(_rate(storage, f"workers-{workers}-{repeat}", workers))
+            rates[workers].append(
+                _rate(storage, f"workers-{workers}-{repeat}", workers)
+            )
     return Throughput(one=max(rates[1]), two=max(rates[2]))
 
 
@@ -56,5 +59,7 @@ def _rate(storage: Storage, name: str, workers: int) -> float:
             raise RuntimeError(f"a worker ended with exit status {worker.returncode}")
     slots = ledger.snapshot(name).search
     ends = sorted(slot.settled_at for slot in slots if slot.settled_at is not None)
-    counted = ends[workers - 1 :]  # every worker is at work by then: starting is no throughput
+    counted = ends[
+        workers - 1 :
+    ]  # every worker is at work by then: starting is no throughput
     return 60.0 * (len(counted) - 1) / (counted[-1] - counted[0]).total_seconds()

@@ -37,13 +37,24 @@ Exit status: 0 if all checks pass, else 1 (the evidence is kept)."""
 
 def parser() -> Parser:
     """The command line of a chaos run."""
-    p = Parser("python -m chaos", "Disturb studies, and show that nothing was lost.", _EXAMPLES)
-    p.add_argument(
-        "--seed", type=at_least(0), metavar="N", help="seed of all decisions (default: new)"
+    p = Parser(
+        "python -m chaos", "Disturb studies, and show that nothing was lost.", _EXAMPLES
     )
-    p.add_argument("--seconds", type=seconds, default=600.0, help="total time (default: 600)")
     p.add_argument(
-        "--workers", type=at_least(1), default=4, metavar="N", help="workers (default: 4)"
+        "--seed",
+        type=at_least(0),
+        metavar="N",
+        help="seed of all decisions (default: new)",
+    )
+    p.add_argument(
+        "--seconds", type=seconds, default=600.0, help="total time (default: 600)"
+    )
+    p.add_argument(
+        "--workers",
+        type=at_least(1),
+        default=4,
+        metavar="N",
+        help="workers (default: 4)",
     )
     p.add_argument(
         "--studies",
@@ -60,7 +71,10 @@ def parser() -> Parser:
         help="trials of each study (default: 8 to 40, by the time)",
     )
     p.add_argument(
-        "--lease", type=seconds, default=3.0, help="lease of every worker, in seconds (default: 3)"
+        "--lease",
+        type=seconds,
+        default=3.0,
+        help="lease of every worker, in seconds (default: 3)",
     )
     p.add_argument(
         "--pace",
@@ -90,17 +104,28 @@ def run(arguments: argparse.Namespace) -> int:
     from chaos.server import Given, Own
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
+    seed = (
+        arguments.seed
+        if arguments.seed is not None
+        else random.SystemRandom().randrange(10**6)
+    )
     folder = Path(tempfile.mkdtemp(prefix=f"hpo-chaos-{seed}-"))
     folder.chmod(0o711)  # an embedded server under root runs as somebody else
-    print(f"chaos: seed {seed}, {arguments.seconds:g} s, evidence in {folder}", flush=True)
+    print(
+        f"chaos: seed {seed}, {arguments.seconds:g} s, evidence in {folder}", flush=True
+    )
     began = time.monotonic()
     server = Given(arguments.storage) if arguments.storage else Own(folder / "home")
     rounds: list[Round] = []
     try:
         while True:
             left_s = arguments.seconds - (time.monotonic() - began)
-            this = Round(arguments, server, folder / f"round-{len(rounds) + 1}", seed + len(rounds))
+            this = Round(
+                arguments,
+                server,
+                folder / f"round-{len(rounds) + 1}",
+                seed + len(rounds),
+            )
             rounds.append(this)
             this.run(left_s)
             left_s = arguments.seconds - (time.monotonic() - began)
@@ -112,7 +137,9 @@ def run(arguments: argparse.Namespace) -> int:
         server.close()
     print(summary(rounds))
     if any(r.failures for r in rounds):
-        print(f"chaos: FAILED with seed {seed}; the evidence is in {folder}", flush=True)
+        print(
+            f"chaos: FAILED with seed {seed}; the evidence is in {folder}", flush=True
+        )
         return 1
     shutil.rmtree(folder)
     return 0

@@ -1,4 +1,5 @@
-"""The processes of a chaos run: launchers, their workers, and workers that nobody launched."""
+"""The processes of a chaos run: launchers, their workers, and workers that nobody
+launched."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ import psutil
 from chaos.objective import JOURNAL
 
 ROOT = Path(__file__).parents[1]
-FILES = {path.stem: path for path in sorted((Path(__file__).parent / "studies").glob("*.toml"))}
+FILES = {
+    path.stem: path
+    for path in sorted((Path(__file__).parent / "studies").glob("*.toml"))
+}
 """Study files by name."""
 
 
@@ -48,7 +52,10 @@ class Hand:
         if self.child is not None:
             return self.child.poll() is None
         try:
-            return self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE
+            return (
+                self.process.is_running()
+                and self.process.status() != psutil.STATUS_ZOMBIE
+            )
         except psutil.NoSuchProcess:
             return False
 
@@ -66,7 +73,9 @@ class Hand:
 class Crew:
     """Everyone who works on the studies."""
 
-    def __init__(self, folder: Path, url: str, options: list[str], lease_s: float) -> None:
+    def __init__(
+        self, folder: Path, url: str, options: list[str], lease_s: float
+    ) -> None:
         """Nobody yet.
 
         Args:
@@ -79,7 +88,8 @@ class Crew:
         self.hands: list[Hand] = []
         self.gone: list[Hand] = []
         self.term_s: list[float] = []
-        """Seconds from SIGTERM to the end, of workers and launchers that nothing else befell."""
+        """Seconds from SIGTERM to the end, of workers and launchers that nothing else
+        befell."""
         self._options, self._lease = options, f"--lease={lease_s:g}"
         self._numbers = itertools.count(1)
         self._environment = {
@@ -91,7 +101,8 @@ class Crew:
         folder.mkdir(parents=True, exist_ok=True)
 
     def start_worker(self, study: str | None) -> Hand:
-        """Start a worker that belongs to no launcher; without a study, one that serves them all."""
+        """Start a worker that belongs to no launcher; without a study, one that serves
+        them all."""
         name = f"worker-{next(self._numbers)}"
         one = ["--study", study] if study else []
         hand = self._start(name, "hpo.worker", *one, "--name", name, self._lease)

@@ -1,4 +1,5 @@
-"""``docker compose down`` while the services do all that they do, and the seconds that it takes.
+"""``docker compose down`` while the services do all that they do, and the seconds that
+it takes.
 
     make secrets && docker compose build
     python -m chaos.down               all phases; exit status 1 if one takes 15 s
@@ -36,7 +37,12 @@ services:
     volumes: ["{lab}:{lab}:ro"]
 """
 _DIGITS = (
-    *("budget.trials=2", "budget.epochs=5", "pruner={name = 'none'}", "confirm.members=2"),
+    *(
+        "budget.trials=2",
+        "budget.epochs=5",
+        "pruner={name = 'none'}",
+        "confirm.members=2",
+    ),
     "fixed.layers=1",
 )
 
@@ -47,7 +53,9 @@ class Services:
     def __init__(self, folder: Path) -> None:
         """Make passwords, and the objective that workers import; nothing is started."""
         self.folder, self.lab = folder, folder / "lab"
-        subprocess.run([ROOT / "docker/secrets.sh"], cwd=folder, check=True, capture_output=True)
+        subprocess.run(
+            [ROOT / "docker/secrets.sh"], cwd=folder, check=True, capture_output=True
+        )
         (self.lab / "chaos").mkdir(parents=True)
         for name in ("__init__.py", "phases.py"):
             shutil.copy(ROOT / "chaos" / name, self.lab / "chaos")
@@ -70,7 +78,10 @@ class Services:
 
     def compose(self, *line: str) -> None:
         """``docker compose``, to its end."""
-        files = [f"--file={ROOT / 'docker-compose.yml'}", f"--file={self.folder / 'override.yml'}"]
+        files = [
+            f"--file={ROOT / 'docker-compose.yml'}",
+            f"--file={self.folder / 'override.yml'}",
+        ]
         files += [f"--env-file={self.folder / '.env'}"]
         done = subprocess.run(
             ["docker", "compose", *files, *line],
@@ -96,7 +107,9 @@ def _free_port() -> int:
 def _at_work(services: Services, scene: Scene, where: str) -> float:
     scene.study(where)
     services.compose("up", "--wait", "workers")
-    scene.until(lambda: len([1 for one in scene.ledger.workers() if one.study]) == WORKERS)
+    scene.until(
+        lambda: len([1 for one in scene.ledger.workers() if one.study]) == WORKERS
+    )
     time.sleep(1.0)
     return services.down()
 
@@ -113,7 +126,10 @@ def _locked(
     study(scene)
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     seconds = 0.0
-    with suppress(psycopg.OperationalError), ExitStack() as stack:  # it ends these sessions
+    with (
+        suppress(psycopg.OperationalError),
+        ExitStack() as stack,
+    ):  # it ends these sessions
         holds, asks = (stack.enter_context(scene.other()) for _ in range(2))
         holds.execute(f"BEGIN; {statement}")
         services.compose("up", "--detach", "workers")
@@ -138,7 +154,9 @@ def _confirming(services: Services, scene: Scene) -> float:
 
 def _keeping(services: Services, scene: Scene) -> float:
     lock = "LOCK TABLE hpo_ledger.networks IN EXCLUSIVE MODE"
-    return _locked(services, scene, lock, lambda scene: _digits(scene, "confirm.epochs=5"))
+    return _locked(
+        services, scene, lock, lambda scene: _digits(scene, "confirm.epochs=5")
+    )
 
 
 def _dashboard(services: Services, scene: Scene) -> float:
@@ -152,7 +170,10 @@ def _dashboard(services: Services, scene: Scene) -> float:
                 socket.create_connection(("127.0.0.1", services.dashboard_port))
             )
             page.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-            head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {password}\r\n"
+            head = (
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer"
+                f" {password}\r\n"
+            )
             page.sendall(f"{head}\r\n".encode())
         time.sleep(2.0)
         return services.down()
@@ -187,7 +208,10 @@ def _slow(scene: Scene) -> None:
 PHASES: dict[str, Callable[[Services, Scene], float]] = {
     "training": partial(_at_work, where="training"),
     "scoring": partial(_at_work, where="scoring"),
-    **{phase: partial(_locked, statement=lock, study=_slow) for phase, lock in LOCKS.items()},
+    **{
+        phase: partial(_locked, statement=lock, study=_slow)
+        for phase, lock in LOCKS.items()
+    },
     "waiting": _waiting,
     "confirming": _confirming,
     "keeping": _keeping,
@@ -213,7 +237,10 @@ def main(wanted: list[str]) -> int:
             finally:
                 services.compose("down", "--volumes", "--timeout=5")
             late += seconds >= LIMIT_S
-            print(f"{phase:<16}{seconds:6.1f} s{'  LATE' * (seconds >= LIMIT_S)}", flush=True)
+            print(
+                f"{phase:<16}{seconds:6.1f} s{'  LATE' * (seconds >= LIMIT_S)}",
+                flush=True,
+            )
     return min(late, 1)
 
 

@@ -1,7 +1,7 @@
 """The checks at the end of a chaos run, from three witnesses.
 
-The ledger itself; Optuna, reading its own tables; and, for what was trained twice, the journal of
-the objective against a log of claims that PostgreSQL writes by a trigger.
+The ledger itself; Optuna, reading its own tables; and, for what was trained twice, the
+journal of the objective against a log of claims that PostgreSQL writes by a trigger.
 """
 
 from __future__ import annotations
@@ -44,14 +44,16 @@ _WATCH = (
 
 
 def watch(storage: Storage) -> None:
-    """Have PostgreSQL write down every claim, with what was stored of the slot by then."""
+    """Have PostgreSQL write down every claim, with what was stored of the slot by
+    then."""
     with storage.engine.begin() as connection:
         for statement in _WATCH:
             connection.exec_driver_sql(statement)
 
 
 def table(snapshot: StudySnapshot) -> Table:
-    """All of a study that must not depend on who ran it: the search, then the confirmations."""
+    """All of a study that must not depend on who ran it: the search, then the
+    confirmations."""
     return [
         (
             str(slot.phase),
@@ -61,7 +63,10 @@ def table(snapshot: StudySnapshot) -> Table:
             str(slot.state),
             slot.score,
             slot.steps,
-            [(m.member, m.seed, m.score, m.curve, m.loss_curve, m.diverged) for m in slot.members],
+            [
+                (m.member, m.seed, m.score, m.curve, m.loss_curve, m.diverged)
+                for m in slot.members
+            ],
         )
         for slot in (*snapshot.search, *snapshot.confirm)
     ]
@@ -77,7 +82,8 @@ def differences(calm: Table, stormy: Table) -> Iterator[str]:
 
 
 def unlike_suggestions(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:
-    """Trials that are not what the study's file, its amendments and its history suggest."""
+    """Trials that are not what the study's file, its amendments and its history
+    suggest."""
     with storage.engine.connect() as connection:
         study = snapshots.study(connection, snapshot.spec.name)
         known = past.read(connection, study.id, range(len(snapshot.search)))
@@ -87,7 +93,10 @@ def unlike_suggestions(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
         enqueued = trial.suggestion.enqueued
         wanted = suggest.suggest(snapshot.spec, number, known[:number], enqueued).params
         if repr(dict(wanted)) != repr(dict(trial.suggestion.params)):
-            yield f"trial {number}: {dict(trial.suggestion.params)}\n  suggested anew: {wanted}"
+            yield (
+                f"trial {number}: {dict(trial.suggestion.params)}\n  suggested anew:"
+                f" {wanted}"
+            )
 
 
 def violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:
@@ -102,11 +111,17 @@ def _ledger_violations(snapshot: StudySnapshot) -> Iterator[str]:
         yield f"the study is {snapshot.state}: {snapshot.reason}"
     numbers = [slot.number for slot in snapshot.search]
     if numbers != list(range(spec.budget.trials)):
-        yield f"trials: expected 0 .. {spec.budget.trials - 1}, once each, got {numbers}"
+        yield (
+            f"trials: expected 0 .. {spec.budget.trials - 1}, once each, got {numbers}"
+        )
     assert spec.confirm is not None
-    wanted = min(spec.confirm.top, len(Result.of(snapshot).ranking)) * spec.confirm.members
+    wanted = (
+        min(spec.confirm.top, len(Result.of(snapshot).ranking)) * spec.confirm.members
+    )
     confirmed = {slot.number for slot in snapshot.confirm}
-    amended = any(slot.amendments for slot in snapshot.search)  # then others may be there, too
+    amended = any(
+        slot.amendments for slot in snapshot.search
+    )  # then others may be there, too
     if len(confirmed) < wanted or (len(snapshot.confirm) != wanted and not amended):
         yield f"confirmations: expected {wanted}, got {sorted(confirmed)}"
     for slot in (*snapshot.search, *snapshot.confirm):
@@ -118,16 +133,22 @@ def _ledger_violations(snapshot: StudySnapshot) -> Iterator[str]:
 
 
 def trained_again(storage: Storage, journal: Path) -> Iterator[str]:
-    """Yield checkpoints left behind, and trainings of networks that were already stored.
+    """Yield checkpoints left behind, and trainings of networks that were already
+    stored.
 
-    A worker that was paused beyond its lease may train what its heir stored meanwhile, until it
-    notices; its result is refused. But whoever claims a slot must leave out what is stored of it.
+    A worker that was paused beyond its lease may train what its heir stored meanwhile,
+    until it notices; its result is refused. But whoever claims a slot must leave out
+    what is stored of it.
     """
     claims: defaultdict[str, list[tuple[float, sa.Row[Any]]]] = defaultdict(list)
     with storage.engine.connect() as connection:
         left = connection.scalar(sa.select(sa.func.count()).select_from(checkpoints))
-        noted = connection.execute(sa.text("SELECT * FROM chaos.claims ORDER BY at")).all()
-        rows = connection.execute(sa.select(*slots.c["id", "phase", "number", "params"])).all()
+        noted = connection.execute(
+            sa.text("SELECT * FROM chaos.claims ORDER BY at")
+        ).all()
+        rows = connection.execute(
+            sa.select(*slots.c["id", "phase", "number", "params"])
+        ).all()
     if left:
         yield f"{left} checkpoints are left"
     for row in noted:
@@ -143,11 +164,16 @@ def trained_again(storage: Storage, journal: Path) -> Iterator[str]:
             continue
         claim = mine[last][1]
         phase, number, suggested = params[claim.slot_id]
-        flat = {name: value for name, value in (suggested or {}).items() if "." not in name}
+        flat = {
+            name: value for name, value in (suggested or {}).items() if "." not in name
+        }
         if {**entry.params, **flat} != entry.params:
             yield f"{entry.worker} held {phase} {number}, but trained {entry.params}"
         if entry.seed in claim.stored:
-            yield f"{entry.worker} trained {phase} {number}, seed {entry.seed} again: it was stored"
+            yield (
+                f"{entry.worker} trained {phase} {number}, seed {entry.seed} again: it"
+                " was stored"
+            )
 
 
 def _optuna_violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:
@@ -166,7 +192,10 @@ def _optuna_violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
             trial.state.name.lower().removesuffix("fail") or "failed",
             trial.value,
             trial.params,
-            tuple(trial.intermediate_values[step] for step in sorted(trial.intermediate_values)),
+            tuple(
+                trial.intermediate_values[step]
+                for step in sorted(trial.intermediate_values)
+            ),
         )
         ours = _as_optuna(slot)
         if seen != ours:

@@ -1,9 +1,10 @@
 """``python -m chaos.fuzz``: broken inputs; each must be read, or refused in words.
 
-An input is a good one that is changed at random: a study file, ``hpo.toml``, a URL, environment
-variables, data, an outcome of an objective, a backup. The reader must return, or raise an error of
-one printable paragraph that says what to do, within seconds. Anything else is a defect, which is
-printed. The seed and the number of the input determine everything.
+An input is a good one that is changed at random: a study file, ``hpo.toml``, a URL,
+environment variables, data, an outcome of an objective, a backup. The reader must
+return, or raise an error of one printable paragraph that says what to do, within
+seconds. Anything else is a defect, which is printed. The seed and the number of the
+input determine everything.
 """
 
 from __future__ import annotations
@@ -45,8 +46,35 @@ SLOW_S = 20.0
 LONGEST = 3000
 """Characters of an error."""
 ODD: tuple[Any, ...] = (
-    *(0, -1, 1, 2, 7, 10**6, 10**30, -(2**63), 1e-300, 1e300, -0.0, 0.5, 1.0000000001, 1e6),
-    *(float("inf"), float("-inf"), float("nan"), True, False, "", " ", "0", "1", "nan", "\u202e"),
+    *(
+        0,
+        -1,
+        1,
+        2,
+        7,
+        10**6,
+        10**30,
+        -(2**63),
+        1e-300,
+        1e300,
+        -0.0,
+        0.5,
+        1.0000000001,
+        1e6,
+    ),
+    *(
+        float("inf"),
+        float("-inf"),
+        float("nan"),
+        True,
+        False,
+        "",
+        " ",
+        "0",
+        "1",
+        "nan",
+        "\u202e",
+    ),
     *(
         "x" * 300,
         "é",
@@ -61,8 +89,22 @@ ODD: tuple[Any, ...] = (
         "random",
         "when",
     ),
-    *([], {}, [1, 2], [[]], ["a"], {"low": 1, "high": 0}, {"choices": []}, {"a": {"b": {}}}),
-    *({"low": 1.0, "high": 2.0, "log": True}, {"values": [1, 1]}, [0.1, None], [True, "x"]),
+    *(
+        [],
+        {},
+        [1, 2],
+        [[]],
+        ["a"],
+        {"low": 1, "high": 0},
+        {"choices": []},
+        {"a": {"b": {}}},
+    ),
+    *(
+        {"low": 1.0, "high": 2.0, "log": True},
+        {"values": [1, 1]},
+        [0.1, None],
+        [True, "x"],
+    ),
 )
 _EXAMPLES = """\
 python -m chaos.fuzz
@@ -84,7 +126,13 @@ def _changed_text(rng: random.Random, data: bytes) -> bytes:
         at = rng.randrange(len(data) + 1)
         end = min(len(data), at + rng.choice([1, 1, 2, 8, 60]))
         what = rng.randrange(5)
-        new = [b"", data[at:end] * 2, rng.randbytes(end - at), data[:40], b'"[]{}=\n\x00\xff'][what]
+        new = [
+            b"",
+            data[at:end] * 2,
+            rng.randbytes(end - at),
+            data[:40],
+            b'"[]{}=\n\x00\xff',
+        ][what]
         data = data[:at] + new + data[end:]
     return data
 
@@ -104,7 +152,9 @@ def _changed_tree(rng: random.Random, tree: dict[str, Any]) -> None:
             table[rng.choice(_KEYS)] = table.pop(rng.choice(keys))
         elif what == 3:
             others = [*rng.choice(tables).values()]
-            table[rng.choice(keys)] = deepcopy(rng.choice(others)) if others else _odd(rng)
+            table[rng.choice(keys)] = (
+                deepcopy(rng.choice(others)) if others else _odd(rng)
+            )
         else:
             key = rng.choice(keys)
             table[key] = _near(rng, table[key]) if what == 4 else _odd(rng)
@@ -123,7 +173,9 @@ def _near(rng: random.Random, value: Any) -> Any:
     if isinstance(value, float):
         return value * rng.choice([-1.0, 0.0, 1e-6, 1e6, 1.0000001])
     if isinstance(value, str):
-        return rng.choice([value.upper(), value[:-1], value + "x", value.replace("-", "_")])
+        return rng.choice(
+            [value.upper(), value[:-1], value + "x", value.replace("-", "_")]
+        )
     return [value]
 
 
@@ -135,8 +187,12 @@ def _tables(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 _STUDIES = {path.stem: path for path in sorted((ROOT / "studies").glob("*.toml"))}
-_TREES = {name: tomllib.loads(path.read_text("utf-8")) for name, path in _STUDIES.items()}
-_KEYS = sorted({key for tree in _TREES.values() for table in _tables(tree) for key in table})
+_TREES = {
+    name: tomllib.loads(path.read_text("utf-8")) for name, path in _STUDIES.items()
+}
+_KEYS = sorted(
+    {key for tree in _TREES.values() for table in _tables(tree) for key in table}
+)
 
 
 def _study(rng: random.Random, folder: Path) -> Callable[[], object]:
@@ -153,7 +209,12 @@ def _study(rng: random.Random, folder: Path) -> Callable[[], object]:
 
 _SITE: dict[str, Any] = {
     "launch": {"executor": "slurm", "workers": 4},
-    "slurm": {"time": "4:00:00", "partition": "short", "options": ["--gres=gpu:1"], "signal_s": 60},
+    "slurm": {
+        "time": "4:00:00",
+        "partition": "short",
+        "options": ["--gres=gpu:1"],
+        "signal_s": 60,
+    },
     "dask": {"scheduler": "tcp://host:8786"},
     "notify": {"command": "mail me", "url": "https://host/hook"},
 }
@@ -171,7 +232,11 @@ def _site(rng: random.Random, folder: Path) -> Callable[[], object]:
         path.write_bytes(_changed_text(rng, "\n".join(lines).encode()))
         with_file = {"HPO_CONFIG": str(path)}
         return lambda: _within(with_file, config.load)
-    given = {f"{table}_{key}": value for table, own in tree.items() for key, value in own.items()}
+    given = {
+        f"{table}_{key}": value
+        for table, own in tree.items()
+        for key, value in own.items()
+    }
     given = {key.removeprefix("launch_"): value for key, value in given.items()}
     _changed_tree(rng, given)
     return lambda: config.load(given)
@@ -189,12 +254,21 @@ _VARIABLES: tuple[str, ...] = (
     "HPO_SLURM_TIME",
     "HPO_HOME",
 )
-_VARIABLES += ("HPO_SLURM_OPTIONS", "HPO_NOTIFY_URL", "HPO_DASK_SCHEDULER", "HPO_CONFIG", "HPO_X")
+_VARIABLES += (
+    "HPO_SLURM_OPTIONS",
+    "HPO_NOTIFY_URL",
+    "HPO_DASK_SCHEDULER",
+    "HPO_CONFIG",
+    "HPO_X",
+)
 
 
 def _environment(rng: random.Random, folder: Path) -> Callable[[], object]:
     """Environment variables."""
-    odd = [str(value).replace("\x00", "").encode(errors="replace").decode() for value in ODD]
+    odd = [
+        str(value).replace("\x00", "").encode(errors="replace").decode()
+        for value in ODD
+    ]
     chosen = {rng.choice(_VARIABLES): rng.choice(odd) for _ in range(rng.randint(1, 3))}
 
     def read() -> object:
@@ -269,7 +343,8 @@ KINDS: dict[str, Input] = {
 
 
 def _backup(like: Path) -> Input:
-    """A backup; it is checked, and nothing is written. Of most what is within is changed.
+    """A backup; it is checked, and nothing is written. Of most what is within is
+    changed.
 
     Raises:
         HpoError: the one that is changed is none itself.
@@ -286,7 +361,9 @@ def _backup(like: Path) -> Input:
         elif what < 0.4:
             data = _changed_text(rng, good)
         else:
-            data = _changed_text(rng, lines) if what < 0.7 else _changed_lines(rng, lines)
+            data = (
+                _changed_text(rng, lines) if what < 0.7 else _changed_lines(rng, lines)
+            )
             data += b'{"sha256":"' + hashlib.sha256(data).hexdigest().encode() + b'"}\n'
         path.write_bytes(data)
         return lambda: backup.check(path)
@@ -305,7 +382,8 @@ def _changed_lines(rng: random.Random, lines: bytes) -> bytes:
 
 
 class LateError(BaseException):
-    """An input took too long; nobody who reads one takes it for an error of the input."""
+    """An input took too long; nobody who reads one takes it for an error of the
+    input."""
 
 
 @contextmanager
@@ -330,7 +408,9 @@ def tried(make: Input, rng: random.Random, folder: Path) -> tuple[str, str]:
             read()
     except (HpoError, ValueError) as error:
         text = str(error)
-        known = isinstance(error, HpoError) or text.startswith("the objective's `Outcome")
+        known = isinstance(error, HpoError) or text.startswith(
+            "the objective's `Outcome"
+        )
         if not known:
             return "defect", traceback.format_exc(limit=-4)
         shown = printable(text, "\n")  # as commands print it
@@ -345,17 +425,32 @@ def tried(make: Input, rng: random.Random, folder: Path) -> tuple[str, str]:
 def parser() -> Parser:
     """The command line."""
     p = Parser(
-        "python -m chaos.fuzz", "Read broken inputs: none may end in a traceback.", _EXAMPLES
+        "python -m chaos.fuzz",
+        "Read broken inputs: none may end in a traceback.",
+        _EXAMPLES,
     )
     p.add_argument(
-        "--kind", nargs="+", choices=[*KINDS, "backup"], help="(default: all but backup)"
+        "--kind",
+        nargs="+",
+        choices=[*KINDS, "backup"],
+        help="(default: all but backup)",
     )
     p.add_argument(
-        "--inputs", type=at_least(1), default=1000, metavar="N", help="of each (default: 1000)"
+        "--inputs",
+        type=at_least(1),
+        default=1000,
+        metavar="N",
+        help="of each (default: 1000)",
     )
-    p.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="(default: 0)")
-    p.add_argument("--first", type=at_least(0), default=0, metavar="N", help="number of the first")
-    p.add_argument("--like", type=Path, metavar="FILE", help="a good backup, for --kind backup")
+    p.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="N", help="(default: 0)"
+    )
+    p.add_argument(
+        "--first", type=at_least(0), default=0, metavar="N", help="number of the first"
+    )
+    p.add_argument(
+        "--like", type=Path, metavar="FILE", help="a good backup, for --kind backup"
+    )
     return p
 
 
@@ -374,7 +469,8 @@ def run(arguments: argparse.Namespace) -> int:
     for kind in arguments.kind or KINDS:
         if kind not in kinds:
             raise HpoError(
-                "--kind backup: expected a backup in --like, got none. Make one with hpo export."
+                "--kind backup: expected a backup in --like, got none. Make one with"
+                " hpo export."
             )
         counts, slowest_s = Counter[str](), 0.0
         for number in range(arguments.first, arguments.first + arguments.inputs):

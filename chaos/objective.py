@@ -1,7 +1,8 @@
 """The objective ``spintronic`` with a journal: what was really trained, and by whom.
 
-The ledger cannot testify for itself. So every training writes a line when it begins, after every
-epoch and at its end into the file that ``CHAOS_JOURNAL`` names, whatever the ledger believes.
+The ledger cannot testify for itself. So every training writes a line when it begins,
+after every epoch and at its end into the file that ``CHAOS_JOURNAL`` names, whatever
+the ledger believes.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from hpo.objectives.spintronic import Spintronic
 
 JOURNAL = "CHAOS_JOURNAL"
 CHECKPOINT_S = 0.5
-"""Trainings of a second are kept safe more often than those of an hour, or no kill would meet a
-checkpoint."""
+"""Trainings of a second are kept safe more often than those of an hour, or no kill
+would meet a checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +116,11 @@ def _worker() -> str:
 
 
 def _append(line: str) -> None:
-    """One line, whole: appending is atomic, and what the kernel has outlives a killed process."""
-    journal = os.open(os.environ[JOURNAL], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    """One line, whole: appending is atomic, and what the kernel has outlives a killed
+    process."""
+    journal = os.open(
+        os.environ[JOURNAL], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666
+    )
     try:
         os.write(journal, line.encode())
     finally:

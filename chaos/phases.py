@@ -1,4 +1,5 @@
-"""SIGTERM to processes in every phase of their work, and the seconds until they have ended.
+"""SIGTERM to processes in every phase of their work, and the seconds until they have
+ended.
 
     python -m chaos.phases             all phases; exit status 1 if one is late
     python -m chaos.phases silent      some
@@ -50,7 +51,11 @@ BUSY_S = 5.0
 """Extra time of a busy machine."""
 _LONG_S = 300.0
 _SHORT = "from hpo.worker import crew; crew.ALONE_S = 1.0; import runpy; "
-_WORKER = ["-c", f"{_SHORT}runpy.run_module('hpo.worker', run_name='__main__')", "--lease=600"]
+_WORKER = [
+    "-c",
+    f"{_SHORT}runpy.run_module('hpo.worker', run_name='__main__')",
+    "--lease=600",
+]
 _OFTEN = (
     "from hpo.worker import notifier; notifier.EVERY_S = 0.5; import runpy; "
     "runpy.run_module('hpo.worker', run_name='__main__')"
@@ -68,7 +73,8 @@ class SlowParams(ObjectiveParams):
 
     x: Annotated[float, Field(ge=0, le=1, description="the score")] = 0.5
     where: Annotated[
-        Literal["training", "scoring", "confirming", "nowhere"], Field(description="slow")
+        Literal["training", "scoring", "confirming", "nowhere"],
+        Field(description="slow"),
     ]
 
 
@@ -112,10 +118,16 @@ class Scene:
         with self.storage.engine.begin() as connection:
             for table in ("hpo_ledger.studies", "hpo_ledger.workers", "studies"):
                 connection.exec_driver_sql(f"TRUNCATE {table} CASCADE")
-        raw: dict[str, Any] = {"name": "slow", "objective": "chaos.phases:Slow", "seed": 1}
+        raw: dict[str, Any] = {
+            "name": "slow",
+            "objective": "chaos.phases:Slow",
+            "seed": 1,
+        }
         raw |= {"space": {"x": {"low": 0.0, "high": 1.0}}, "fixed": {"where": where}}
         raw |= {"budget": {"trials": 2000, "window": 4, "members": 1, "epochs": epochs}}
-        self.ledger.register(validate(raw | {"confirm": False} | tables, where="phases"))
+        self.ledger.register(
+            validate(raw | {"confirm": False} | tables, where="phases")
+        )
 
     def start(
         self, *line: str, prefix: tuple[str, ...] = (), **environment: str
@@ -132,7 +144,9 @@ class Scene:
         """A launch of one worker, of a study of its own."""
         spec = 'objective = "chaos.phases:Slow"\nseed = 1\nconfirm = false\n'
         spec += "[budget]\ntrials = 2000\nwindow = 4\nmembers = 1\nepochs = 6\n"
-        spec += f'[space]\nx = {{ low = 0.0, high = 1.0 }}\n[fixed]\nwhere = "{where}"\n'
+        spec += (
+            f'[space]\nx = {{ low = 0.0, high = 1.0 }}\n[fixed]\nwhere = "{where}"\n'
+        )
         (self.folder / "followed.toml").write_text(spec)
         line = ("launch", "followed.toml", "--workers", "1", "--no-report", *options)
         return self.start("-m", "hpo", *line)
@@ -147,7 +161,9 @@ class Scene:
     @contextmanager
     def other(self) -> Iterator[psycopg.Connection[Any]]:
         """A session of somebody else."""
-        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
+        with psycopg.connect(
+            self.url.replace("+psycopg", ""), autocommit=True
+        ) as connection:
             yield connection
 
     @contextmanager
@@ -156,7 +172,9 @@ class Scene:
         self.storage.engine.dispose()
         others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
         with self.other() as asks:
-            pids = [pid for (pid,) in asks.execute(f"{others} AND pid <> pg_backend_pid()")]
+            pids = [
+                pid for (pid,) in asks.execute(f"{others} AND pid <> pg_backend_pid()")
+            ]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -174,7 +192,9 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def seconds_to_end(process: subprocess.Popen[bytes], signum: int = signal.SIGTERM) -> float:
+def seconds_to_end(
+    process: subprocess.Popen[bytes], signum: int = signal.SIGTERM
+) -> float:
     """Send a signal, and wait for the end."""
     began_s = time.monotonic()
     process.send_signal(signum)
@@ -191,7 +211,9 @@ def _at_work(scene: Scene, where: str) -> float:
     scene.until(lambda: [1 for one in scene.ledger.workers() if one.study])
     time.sleep(1.0)
     seconds = seconds_to_end(worker)
-    assert not any(slot.held or slot.losses for slot in scene.ledger.snapshot("slow").search)
+    assert not any(
+        slot.held or slot.losses for slot in scene.ledger.snapshot("slow").search
+    )
     return seconds
 
 
@@ -200,10 +222,14 @@ def _confirming(scene: Scene) -> float:
     with scene.storage.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hpo_ledger.studies SET search_end = 1")
     worker = scene.start(*_WORKER, "--study=slow")
-    scene.until(lambda: [1 for one in scene.ledger.workers() if one.phase == Phase.CONFIRM])
+    scene.until(
+        lambda: [1 for one in scene.ledger.workers() if one.phase == Phase.CONFIRM]
+    )
     time.sleep(1.0)
     seconds = seconds_to_end(worker)
-    assert not any(slot.held or slot.losses for slot in scene.ledger.snapshot("slow").confirm)
+    assert not any(
+        slot.held or slot.losses for slot in scene.ledger.snapshot("slow").confirm
+    )
     return seconds
 
 
@@ -306,7 +332,10 @@ def _dashboard(scene: Scene) -> float:
     running = scene.start("-m", "hpo", "dashboard", "--port", str(port))
 
     def answers() -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=5),
+        ):
             return True
         return False
 
@@ -349,7 +378,10 @@ PHASES: dict[str, tuple[Callable[[Scene], float], float]] = {
     "notifying": (_notifying, END_S),
     **{phase: (partial(_locked, phase=phase), 1.0 + RELEASE_S) for phase in LOCKS},
     "silent": (_silent, 1.0 + RELEASE_S),
-    "crew": (lambda scene: _silent(scene, "--workers=1", "--usr2-grace=1"), 1.0 + RELEASE_S),
+    "crew": (
+        lambda scene: _silent(scene, "--workers=1", "--usr2-grace=1"),
+        1.0 + RELEASE_S,
+    ),
     "idle": (_idle, 1.0),
     "first process": (_first_process, 0.0),
     "dask": (_dask, ALONE_S + LEASE_S / 3 + 10.0),  # its nanny kills the crew first
@@ -377,7 +409,9 @@ def main(wanted: list[str]) -> int:
                         continue
                     in_time = seconds < limit_s + BUSY_S
                     late += not in_time
-                    said = f"within {limit_s:g} s" if in_time else f"LATE: {limit_s:g} s"
+                    said = (
+                        f"within {limit_s:g} s" if in_time else f"LATE: {limit_s:g} s"
+                    )
                     print(f"{phase:<16}{seconds:6.1f} s  {said}", flush=True)
                 scene.storage.close()
         finally:

@@ -1,4 +1,5 @@
-"""One round of chaos: studies undisturbed, the same studies in the storm, and the checks."""
+"""One round of chaos: studies undisturbed, the same studies in the storm, and the
+checks."""
 
 from __future__ import annotations
 
@@ -26,7 +27,16 @@ STORM_S = (10.0, 180.0)
 """Shortest storm (shorter only with less --seconds), and longest."""
 TRIALS = (8, 40)
 """Fewest and most trials of a study."""
-COUNTS = ("kills", "terms", "pauses", "restarts", "power cuts", "cuts", "amendments", "starts")
+COUNTS = (
+    "kills",
+    "terms",
+    "pauses",
+    "restarts",
+    "power cuts",
+    "cuts",
+    "amendments",
+    "starts",
+)
 SETTINGS = {
     "extra_float_digits": "0",
     "default_transaction_isolation": "repeatable read",
@@ -53,8 +63,8 @@ SETTINGS = {
     "synchronize_seqscans": "off",
     "transform_null_equals": "on",
 }
-"""Settings of the stormy database, in each round those of ``_ALWAYS`` and half of all: no result
-depends on them."""
+"""Settings of the stormy database, in each round those of ``_ALWAYS`` and half of all:
+no result depends on them."""
 
 
 _ALWAYS = ("default_transaction_isolation", "extra_float_digits")
@@ -79,15 +89,24 @@ class Round:
 
     def run(self, left_s: float) -> None:
         """Run both, within ``left_s`` as far as a storm can be cut short."""
-        trials = self._arguments.trials or int(min(max(0.1 * left_s, TRIALS[0]), TRIALS[1]))
+        trials = self._arguments.trials or int(
+            min(max(0.1 * left_s, TRIALS[0]), TRIALS[1])
+        )
         values = {"seed": self.seed, "budget.trials": trials}
-        specs = [load(str(FILES[name]), values=values) for name in self._arguments.studies]
+        specs = [
+            load(str(FILES[name]), values=values) for name in self._arguments.studies
+        ]
         plain = [spec for spec in specs if spec.name != AMENDED]
-        self.say(f"seed {self.seed}: {trials} trials of {len(plain)} studies undisturbed")
+        self.say(
+            f"seed {self.seed}: {trials} trials of {len(plain)} studies undisturbed"
+        )
         calm = self._calm(plain)
         calm_s = time.monotonic() - self._began
-        self.say(f"took {calm_s:.1f} s; now {self._arguments.workers} workers, disturbed")
-        # afterwards: what is left of the studies (a quarter, say), workers to start and to end
+        self.say(
+            f"took {calm_s:.1f} s; now {self._arguments.workers} workers, disturbed"
+        )
+        # afterwards: what is left of the studies (a quarter, say), workers to start and
+        # to end
         least_s = min(STORM_S[0], self._arguments.seconds)
         storm_s = left_s - calm_s - 0.25 * calm_s - 8.0
         self._stormy(specs, calm, min(max(storm_s, least_s), STORM_S[1]), least_s)
@@ -145,7 +164,9 @@ class Round:
                 rng=rng,
                 workers=self._arguments.workers,
                 lease_s=self._arguments.lease,
-                say=lambda what: self.say(f"[{storm.settled()}/{trials * len(specs)}] {what}"),
+                say=lambda what: self.say(
+                    f"[{storm.settled()}/{trials * len(specs)}] {what}"
+                ),
             )
             self.counts = storm.counts
             try:
@@ -153,9 +174,13 @@ class Round:
                 storm.gather(FINISH_S)
                 gathering_s = time.monotonic() - began
                 storm.blow(max(storm_s - gathering_s, least_s), self._arguments.pace)
-                self.say(f"[{storm.settled()}/{trials * len(specs)}] calm again: the rest")
+                self.say(
+                    f"[{storm.settled()}/{trials * len(specs)}] calm again: the rest"
+                )
                 if not storm.finish(FINISH_S):
-                    self.failures.append(f"the rest did not finish within {FINISH_S:.0f} s")
+                    self.failures.append(
+                        f"the rest did not finish within {FINISH_S:.0f} s"
+                    )
             finally:
                 crew.wake()
                 left = crew.end(30.0 if not self.failures else 0.0)
@@ -170,7 +195,8 @@ class Round:
     def _judge(
         self, name: str, calm: evidence.Table | None, storage: Storage, ledger: Ledger
     ) -> None:
-        """A study's table against the undisturbed one; of an amended one, against its history."""
+        """A study's table against the undisturbed one; of an amended one, against its
+        history."""
         snapshot = ledger.snapshot(name, curves=True)
         if calm is None:
             different = list(evidence.unlike_suggestions(storage, snapshot))
@@ -185,12 +211,22 @@ class Round:
         members = [member for slot in every for member in slot.members]
         self.members += len(members)
         self.stored_epochs += sum(len(member.loss_curve) for member in members)
-        self.failures += [f"{name}: {what}" for what in evidence.violations(storage, snapshot)]
+        self.failures += [
+            f"{name}: {what}" for what in evidence.violations(storage, snapshot)
+        ]
 
 
 def summary(rounds: Sequence[Round]) -> str:
     """A table of all rounds."""
-    heads = ["seed", "seconds", *COUNTS, "slots", "members", "epochs repeated", "result"]
+    heads = [
+        "seed",
+        "seconds",
+        *COUNTS,
+        "slots",
+        "members",
+        "epochs repeated",
+        "result",
+    ]
     rows = [heads]
     for r in rounds:
         again = r.epochs - r.stored_epochs
@@ -204,5 +240,8 @@ def summary(rounds: Sequence[Round]) -> str:
     members = sum(r.members for r in rounds)
     rows.append(["all", f"{seconds:.0f}", *total, str(slots), str(members), "", ""])
     widths = [max(len(row[k]) for row in rows) for k in range(len(heads))]
-    lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    lines = [
+        "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True))
+        for row in rows
+    ]
     return "\n".join(lines)

@@ -43,8 +43,9 @@ class Given:
                 connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
         except sa.exc.DBAPIError as error:
             raise StorageError(
-                f"--storage: expected a user who may create databases, got: {error.orig}. "
-                "Give the URL of one who is, or none for an embedded server."
+                "--storage: expected a user who may create databases, got:"
+                f" {error.orig}. Give the URL of one who is, or none for an embedded"
+                " server."
             ) from error
         self._created.append(name)
         return self._url.set(database=name).render_as_string(hide_password=False)
@@ -54,20 +55,28 @@ class Given:
         name = sa.make_url(url).database
         with self._connect() as connection:
             for setting, value in settings.items():
-                connection.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'")
+                connection.exec_driver_sql(
+                    f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'"
+                )
 
     def drop(self) -> None:
         """Drop the databases that were created here."""
         with self._connect() as connection:
             for name in self._created:
-                connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                connection.exec_driver_sql(
+                    f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
+                )
         self._created.clear()
 
     def cut(self, url: str) -> int:
-        """End every session of a database, as an administrator or a firewall does; how many."""
+        """End every session of a database, as an administrator or a firewall does; how
+        many."""
         with self._connect() as connection:
             name = sa.make_url(url).database
-            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            end = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname"
+                " = %s"
+            )
             return len(connection.exec_driver_sql(end, (name,)).all())
 
     def close(self) -> None:
@@ -83,16 +92,19 @@ class Own(Given):
     ours = True
 
     def __init__(self, home: Path) -> None:
-        """Start it in ``home``, and make it the embedded server of this process's children."""
+        """Start it in ``home``, and make it the embedded server of this process's
+        children."""
         os.environ["HPO_HOME"] = str(home)
         self.home = home
         self._share = Embedded(home)
         super().__init__(self._share.acquire())
 
     def end(self, how: signal.Signals) -> float:
-        """Signal the server and wait until its keeper has started it again; seconds that it took.
+        """Signal the server and wait until its keeper has started it again; seconds
+        that it took.
 
-        SIGQUIT is PostgreSQL's immediate stop, without a checkpoint; SIGINT its fast one.
+        SIGQUIT is PostgreSQL's immediate stop, without a checkpoint; SIGINT its fast
+        one.
         """
         before = status(self.home).pid
         began = time.monotonic()
@@ -103,11 +115,14 @@ class Own(Given):
             if now.running and now.pid != before:
                 return time.monotonic() - began
             if time.monotonic() - began > RESTART_S:
-                raise TimeoutError(f"the server is not back {RESTART_S:.0f} s after {how.name}")
+                raise TimeoutError(
+                    f"the server is not back {RESTART_S:.0f} s after {how.name}"
+                )
             time.sleep(0.05)
 
     def kill_keeper(self) -> None:
-        """Kill the process that looks after the server; the next user starts another one."""
+        """Kill the process that looks after the server; the next user starts another
+        one."""
         keeper = status(self.home).keeper_pid
         if keeper is not None:
             os.kill(keeper, signal.SIGKILL)

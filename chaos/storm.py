@@ -48,7 +48,12 @@ class Storm:
         """Nothing happens before ``blow``."""
         self.counts: Counter[str] = Counter()
         self._crew, self._server, self._storage = crew, server, storage
-        self._studies, self._rng, self._workers, self._lease_s = studies, rng, workers, lease_s
+        self._studies, self._rng, self._workers, self._lease_s = (
+            studies,
+            rng,
+            workers,
+            lease_s,
+        )
         self._say = say
         self._held: dict[str, str] = {}
         self._ledger = Ledger(storage, patience_s=60.0)
@@ -88,12 +93,14 @@ class Storm:
         return self._rng.choice([*self._left(), None])
 
     def _launch(self, workers: int) -> Hand:
-        """Start a launcher, not of the study with a changing budget, since a launch sets one."""
+        """Start a launcher, not of the study with a changing budget, since a launch
+        sets one."""
         names = [name for name in self._studies if name != AMENDED]
         return self._crew.start_launcher(self._rng.choice(names), workers)
 
     def blow(self, seconds: float, pace_s: float) -> None:
-        """Disturb for so long, every ``pace_s`` on average, or until the study is done."""
+        """Disturb for so long, every ``pace_s`` on average, or until the study is
+        done."""
         until = time.monotonic() + seconds
         due = time.monotonic()
         while (now := time.monotonic()) < until and not self._done():
@@ -134,12 +141,15 @@ class Storm:
         if len(self._crew.workers()) < self._workers:
             self._crew.start_worker(self._any())
 
-    # --- whom to hit ---------------------------------------------------------------------
+    # --- whom to hit ---
 
     def _victim(self, hands: list[Hand]) -> Hand | None:
-        """One of those that are not paused; rather one that holds a slot than one that starts."""
+        """One of those that are not paused; rather one that holds a slot than one that
+        starts."""
         self._held = self._slots()
-        awake = [h for h in hands if h.resume_at is None and signal.SIGTERM not in h.sent]
+        awake = [
+            h for h in hands if h.resume_at is None and signal.SIGTERM not in h.sent
+        ]
         at_work = [hand for hand in awake if hand.name in self._held]
         if at_work and self._rng.random() < AT_WORK:
             return self._rng.choice(at_work)
@@ -171,7 +181,7 @@ class Storm:
         self.counts[what] += 1
         return f"{signum.name} to {victim.name}{self._held_by(victim)}"
 
-    # --- what happens --------------------------------------------------------------------
+    # --- what happens ---
 
     def _kill_worker(self) -> str | None:
         return self._hit(self._crew.workers(), signal.SIGKILL, "kills")
@@ -201,7 +211,8 @@ class Storm:
         return f"SIGSTOP to {victim.name} for {seconds:.1f} s{self._held_by(victim)}"
 
     def _power_cut(self) -> str:
-        """Everything at once, the server included if it is ours; then everyone is started again."""
+        """Everything at once, the server included if it is ours; then everyone is
+        started again."""
         victims = list(self._crew.hands)
         if isinstance(self._server, Own):
             self._server.kill()
@@ -214,7 +225,10 @@ class Storm:
         self._crew.look()
         self._start_all()
         self.counts["power cuts"] += 1
-        return f"SIGKILL to all {len(victims)} and the database, back after {seconds:.1f} s"
+        return (
+            f"SIGKILL to all {len(victims)} and the database, back after"
+            f" {seconds:.1f} s"
+        )
 
     def _cut_connections(self) -> str:
         self.counts["cuts"] += 1
@@ -256,7 +270,7 @@ class Storm:
         self.counts["starts"] += 1
         return f"started {self._crew.start_worker(self._any()).name}"
 
-    # --- what people do ------------------------------------------------------------------
+    # --- what people do ---
 
     def _amend(self) -> str | None:
         """Change a study by hand, as its owner may at any time."""
@@ -266,13 +280,17 @@ class Storm:
         self.counts["amendments"] += 1
         try:
             return f"{AMENDED}: {retry(lambda: self._amended(what), patience_s=60.0)}"
-        except StudyError as error:  # not now: it has no such trial, or somebody is at work on it
+        except (
+            StudyError
+        ) as error:  # not now: it has no such trial, or somebody is at work on it
             return f"{AMENDED}: {what} was refused: {error}"
 
     def _amended(self, what: str) -> str:
         ledger, rng = self._ledger, self._rng
         if what == "enqueue":
-            number = interventions.enqueue(ledger, AMENDED, {"tau_ns": rng.choice([2.0, 20.0])})
+            number = interventions.enqueue(
+                ledger, AMENDED, {"tau_ns": rng.choice([2.0, 20.0])}
+            )
             return f"enqueued as trial {number}"
         snapshot = ledger.snapshot(AMENDED)
         if what == "extend":
@@ -280,9 +298,15 @@ class Storm:
             return f"{interventions.extend(ledger, AMENDED, trials)} to {trials} trials"
         if what == "exclude":
             trial = rng.randrange(max(1, snapshot.settled))
-            return f"trial {trial} excluded from {interventions.exclude(ledger, AMENDED, trial)} on"
+            return (
+                f"trial {trial} excluded from"
+                f" {interventions.exclude(ledger, AMENDED, trial)} on"
+            )
         if what == "prioritise":
-            return f"priority {interventions.prioritise(ledger, AMENDED, rng.randint(-2, 2))[1]}"
+            return (
+                "priority"
+                f" {interventions.prioritise(ledger, AMENDED, rng.randint(-2, 2))[1]}"
+            )
         interventions.stop(ledger, AMENDED)
         time.sleep(rng.uniform(0.0, 2.0) * self._lease_s)
         interventions.resume(ledger, AMENDED)

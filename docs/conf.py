@@ -10,7 +10,9 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS / "_ext"), str(ROOT)]
 
-_project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
 project = _project["name"]
 release = version = _project["version"]
 author = copyright = "the authors of hpo-dynamics"
@@ -27,12 +29,16 @@ extensions = [
 exclude_patterns = ["_build", "examples"]
 
 nb_execution_mode = "off"  # `python docs/notebook.py` runs it and keeps the output
-suppress_warnings = ["mystnb.unknown_mime_type"]  # figures of plotly: their pictures are shown
+suppress_warnings = [
+    "mystnb.unknown_mime_type"
+]  # figures of plotly: their pictures are shown
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 html_math_renderer = "mathml"
 copybutton_prompt_text = "$ "
-copybutton_only_copy_prompt_lines = True  # copy commands of a console block, not their output
+copybutton_only_copy_prompt_lines = (
+    True  # copy commands of a console block, not their output
+)
 myst_heading_anchors = 4  # links to headings are checked
 myst_links_external_new_tab = False
 
@@ -44,7 +50,8 @@ python_use_unqualified_type_names = True
 add_module_names = False
 
 nitpicky = True
-nitpick_ignore_regex = [  # names of other projects: their inventories are on the network
+# names of other projects: their inventories are on the network
+nitpick_ignore_regex = [
     (
         "py:.*",
         r"(go|np|numpy|pd|torch|pydantic|annotated_types|typing|pathlib|collections|abc|enum)\..*",
@@ -57,7 +64,10 @@ nitpick_ignore_regex = [  # names of other projects: their inventories are on th
     ),  # bounds of an Outcome
     ("py:.*", r"(hpo\.)?objectives\.contract\._\w+"),
     ("py:.*", r"hpo\.study\.spec\.StudySpec"),  # its keys are those of a study file
-    ("py:.*", r"(bool|int|float|str|bytes|dict|list|tuple|type|object|None|Any)(\[.*)?"),
+    (
+        "py:.*",
+        r"(bool|int|float|str|bytes|dict|list|tuple|type|object|None|Any)(\[.*)?",
+    ),
     (
         "py:.*",
         r"(Mapping|Sequence|Callable|ClassVar|StrEnum|ABC|Generic|Literal)",

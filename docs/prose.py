@@ -1,8 +1,9 @@
-"""Count words and words per sentence of the pages, and list the sentences that are too long.
+"""Count words and words per sentence of the pages, and list the sentences that are too
+long.
 
-``python docs/prose.py [PAGE ...]`` prints a line per page (without arguments, for all pages and
-README), and every sentence above 35 words. Sentences exclude code, tables and headings. Words have
-a letter or a digit, and the total excludes records and changelog.
+``python docs/prose.py [PAGE ...]`` prints a line per page (without arguments, for all
+pages and README), and every sentence above 35 words. Sentences exclude code, tables and
+headings. Words have a letter or a digit, and the total excludes records and changelog.
 """
 
 from __future__ import annotations
@@ -33,19 +34,29 @@ def paragraphs(text: str) -> list[str]:
     texts: list[str] = []
     going = False
     for line in _CODE.sub("", text).splitlines():
-        if not line.strip() or (_NOT_PROSE.match(line) and not (going and line.startswith("  "))):
+        if not line.strip() or (
+            _NOT_PROSE.match(line) and not (going and line.startswith("  "))
+        ):
             going = False
             continue
         if _ITEM.match(line) or not going:
             texts.append("")
         texts[-1] += " " + _ITEM.sub("", line)
         going = True
-    return [_INLINE.sub("x", _LINK.sub(r"\1", one)).replace("**", "").strip() for one in texts]
+    return [
+        _INLINE.sub("x", _LINK.sub(r"\1", one)).replace("**", "").strip()
+        for one in texts
+    ]
 
 
 def sentences(text: str) -> list[str]:
     """Return the sentences of a Markdown page."""
-    return [one for paragraph in paragraphs(text) for one in _END.split(paragraph) if one.strip()]
+    return [
+        one
+        for paragraph in paragraphs(text)
+        for one in _END.split(paragraph)
+        if one.strip()
+    ]
 
 
 def length(sentence: str) -> int:
@@ -65,20 +76,25 @@ def pages() -> list[Path]:
 
 def words(page: Path) -> int:
     """Return the words of a page, those of tables and code included."""
-    return sum(bool(re.search(r"\w", one)) for one in page.read_text(encoding="utf-8").split())
+    return sum(
+        bool(re.search(r"\w", one)) for one in page.read_text(encoding="utf-8").split()
+    )
 
 
 @cache
 def total() -> int:
     """Return the words of README and documentation, without ``RECORDS``."""
     counted = (
-        page for page in pages() if not page.relative_to(ROOT).as_posix().startswith(RECORDS)
+        page
+        for page in pages()
+        if not page.relative_to(ROOT).as_posix().startswith(RECORDS)
     )
     return sum(map(words, counted))
 
 
 def main(arguments: list[str]) -> int:
-    """Print the counts; return 1 if a sentence is too long, or all pages together are."""
+    """Print the counts; return 1 if a sentence is too long, or all pages together
+    are."""
     bad = 0
     for page in [Path(one).resolve() for one in arguments] or pages():
         text = page.read_text(encoding="utf-8")

@@ -1,8 +1,9 @@
 """Run the console blocks of a page again, and write their output into the page.
 
-``python docs/record.py docs/tutorial/first-study.md`` runs every ``console`` block that begins with
-``$ ``, one after the other, in an empty directory with the files of ``docs/examples`` and on an
-embedded server of its own. A line ``…`` in a block keeps the numbers of lines before and after it.
+``python docs/record.py docs/tutorial/first-study.md`` runs every ``console`` block that
+begins with ``$ ``, one after the other, in an empty directory with the files of
+``docs/examples`` and on an embedded server of its own. A line ``…`` in a block keeps
+the numbers of lines before and after it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ ELISION = "…"
 def record(page: Path) -> None:
     """Rewrite the blocks of a page."""
     with tempfile.TemporaryDirectory() as home:
-        os.chmod(home, 0o755)  # PostgreSQL runs as another account where this runs as root
+        os.chmod(
+            home, 0o755
+        )  # PostgreSQL runs as another account where this runs as root
         work = Path(home, "work")
         copytree(DOCS / "examples", work, ignore=lambda *_: ["__pycache__"])
-        text = BLOCK.sub(lambda block: _run(block[0], work), page.read_text(encoding="utf-8"))
+        text = BLOCK.sub(
+            lambda block: _run(block[0], work), page.read_text(encoding="utf-8")
+        )
         _answer("hpo storage stop", "", work)
     page.write_text(text, encoding="utf-8")
 
@@ -41,7 +46,11 @@ def _run(block: str, work: Path) -> str:
 def _answer(command: str, before: str, work: Path) -> str:
     print(f"$ {command}", file=sys.stderr)
     done = subprocess.run(
-        ["bash", "-c", f'hpo() {{ {shlex.quote(sys.executable)} -m hpo "$@"; }}; {command}'],
+        [
+            "bash",
+            "-c",
+            f'hpo() {{ {shlex.quote(sys.executable)} -m hpo "$@"; }}; {command}',
+        ],
         cwd=work,
         env=_environment(work),
         stdout=subprocess.PIPE,
@@ -50,7 +59,9 @@ def _answer(command: str, before: str, work: Path) -> str:
         check=False,
     )
     printed = done.stdout.replace(f"{work}/home", "/home/me/.local/share/hpo")
-    printed = printed.replace(str(work), "/home/me/lab").replace(os.uname().nodename, "labserver")
+    printed = printed.replace(str(work), "/home/me/lab").replace(
+        os.uname().nodename, "labserver"
+    )
     lines = [line.rstrip() for line in printed.strip("\n").splitlines()]
     kept = before.strip("\n").splitlines()
     if ELISION in kept:

@@ -1,6 +1,7 @@
 """Take the pictures of dashboard and report for the documentation.
 
-They show the finished study seqdigits; the home page has five small ones, on a server of its own.
+They show the finished study seqdigits; the home page has five small ones, on a server
+of its own.
 
 PYTHONPATH=tests/support python docs/screenshots.py
 """
@@ -85,7 +86,8 @@ def small(width: int, trials: int = 16) -> StudySpec:
 
 
 def home(browser: Browser) -> None:
-    """The home page of a server of its own: three finished studies, a live one, one that waits."""
+    """The home page of a server of its own: three finished studies, a live one, one
+    that waits."""
     with servers.temporary_home() as directory:
         os.environ["HPO_HOME"] = str(directory)
         os.environ.pop("HPO_STORAGE", None)

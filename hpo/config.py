@@ -1,9 +1,11 @@
-"""A site's defaults: ``hpo.toml``, so that a launch need not name its cluster's partition again.
+"""A site's defaults: ``hpo.toml``, so that a launch need not name its cluster's
+partition again.
 
-The file is ``./hpo.toml``, else ``$HPO_CONFIG``, else ``hpo.toml`` in the user's configuration
-directory. Every key is also an environment variable: ``HPO_SLURM_PARTITION`` sets ``partition`` of
-``[slurm]``, ``HPO_LAUNCH_WORKERS`` sets ``workers`` of ``[launch]``, and ``HPO_EXECUTOR`` its
-``executor``. The command line overrides the environment, the environment overrides the file.
+The file is ``./hpo.toml``, else ``$HPO_CONFIG``, else ``hpo.toml`` in the user's
+configuration directory. Every key is also an environment variable:
+``HPO_SLURM_PARTITION`` sets ``partition`` of ``[slurm]``, ``HPO_LAUNCH_WORKERS`` sets
+``workers`` of ``[launch]``, and ``HPO_EXECUTOR`` its ``executor``. The command line
+overrides the environment, the environment overrides the file.
 
     [launch]
     executor = "slurm"
@@ -39,8 +41,26 @@ class ConfigError(HpoError):
 
 
 _RESERVED = {
-    *("partition", "time", "account", "qos", "constraint", "mem", "cpus-per-task", "gpus-per-node"),
-    *("signal", "job-name", "array", "output", "error", "open-mode", "requeue", "no-requeue"),
+    *(
+        "partition",
+        "time",
+        "account",
+        "qos",
+        "constraint",
+        "mem",
+        "cpus-per-task",
+        "gpus-per-node",
+    ),
+    *(
+        "signal",
+        "job-name",
+        "array",
+        "output",
+        "error",
+        "open-mode",
+        "requeue",
+        "no-requeue",
+    ),
     *("dependency", "kill-on-invalid-dep", "wait", "test-only", "parsable"),
 }
 """Options of sbatch that a launch sets itself."""
@@ -48,12 +68,16 @@ _RESERVED = {
 
 def _text(value: Any) -> Any:
     """Convert a whole number to text, as in ``time = 240``."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return (
+        str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    )
 
 
 def _lines(value: Any) -> Any:
     """Convert a list, or the lines of a variable, to a tuple."""
-    value = list(filter(str.strip, value.splitlines())) if isinstance(value, str) else value
+    value = (
+        list(filter(str.strip, value.splitlines())) if isinstance(value, str) else value
+    )
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -66,13 +90,17 @@ def _options(value: Any) -> Any:
             raise ValueError("KEY=VALUE, as in reservation=lab")
         value = {key: text if equals else True for key, equals, text in parts}
     if taken := isinstance(value, Mapping) and sorted(_RESERVED & value.keys()):
-        raise ValueError(f"every job sets the option {taken[0]} already: see the keys of [slurm].")
+        raise ValueError(
+            f"every job sets the option {taken[0]} already: see the keys of [slurm]."
+        )
     return value
 
 
 Text = Annotated[str, Field(min_length=1), ONE_LINE, BeforeValidator(_text)]
 Limit = Annotated[
-    str, matching(r"(\d+-)?\d+(:\d+){0,2}", "minutes, H:MM:SS or D-H:MM:SS"), BeforeValidator(_text)
+    str,
+    matching(r"(\d+-)?\d+(:\d+){0,2}", "minutes, H:MM:SS or D-H:MM:SS"),
+    BeforeValidator(_text),
 ]
 Scheduler = Annotated[
     str,
@@ -82,7 +110,8 @@ Scheduler = Annotated[
     ),
 ]
 Webhook = Annotated[
-    str, matching(r"https?://[^\s/]+\S*", "an address that begins with https:// or http://")
+    str,
+    matching(r"https?://[^\s/]+\S*", "an address that begins with https:// or http://"),
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -110,7 +139,8 @@ class SlurmDefaults(_Table):
 
     partition: Text | None = None
     time: Limit | None = None
-    """As sbatch takes it: minutes, ``H:MM:SS`` or ``D-H:MM:SS``; ``4:00`` is four minutes."""
+    """As sbatch takes it: minutes, ``H:MM:SS`` or ``D-H:MM:SS``; ``4:00`` is four
+    minutes."""
     account: Text | None = None
     qos: Text | None = None
     constraint: Text | None = None
@@ -122,14 +152,15 @@ class SlurmDefaults(_Table):
     cpus_per_worker: Count | None = None
     """Default: the number of threads."""
     signal_s: Annotated[int, Field(ge=20, le=3600)] = 90
-    """Seconds before its time limit at which a job is asked to stop and to queue again."""
+    """Seconds before its time limit at which a job is asked to stop and to queue
+    again."""
     probe: bool = True
     """Whether a small job first tests if a node reaches the database."""
     setup: Annotated[tuple[Text, ...], BeforeValidator(_lines)] = ()
     """Shell commands that a job begins with."""
-    options: Annotated[dict[str, str | int | float | bool], BeforeValidator(_options)] = Field(
-        default_factory=dict
-    )
+    options: Annotated[
+        dict[str, str | int | float | bool], BeforeValidator(_options)
+    ] = Field(default_factory=dict)
     """Any other option of sbatch, without its dashes."""
 
     @property
@@ -140,7 +171,9 @@ class SlurmDefaults(_Table):
         days, dash, rest = self.time.rpartition("-")
         parts = [int(part) for part in rest.split(":")]
         units = (3600, 60, 1) if dash or len(parts) == 3 else (60, 1)
-        return 86400 * int(days or 0) + sum(p * u for p, u in zip(parts, units, strict=False))
+        return 86400 * int(days or 0) + sum(
+            p * u for p, u in zip(parts, units, strict=False)
+        )
 
 
 class DaskDefaults(_Table):
@@ -154,7 +187,8 @@ class NotifyDefaults(_Table):
     """``[notify]``: notifications when a study is done or has failed."""
 
     command: Text | None = None
-    """Shell command; it gets the record as JSON on its standard input, and `HPO_TEXT`."""
+    """Shell command; it gets the record as JSON on its standard input, and
+    `HPO_TEXT`."""
     webhook: Webhook | None = None
     """Address to which the record is sent, as JSON by POST."""
 
@@ -183,14 +217,18 @@ def load(options: Mapping[str, Any] | None = None) -> SiteConfig:
     cluster, workers_from = False, ""
     file_source = [(str(file), _read(file))] if file else []
     for where, source in chain(file_source, _variables(), _command_line(options or {})):
-        for table, values in _validate(source, where, strict=where == str(file)).items():
+        for table, values in _validate(
+            source, where, strict=where == str(file)
+        ).items():
             sbatch = {**tree[table].get("options", {}), **values.get("options", {})}
             tree[table] |= values | ({"options": sbatch} if sbatch else {})
             workers_from = where if "workers" in values else workers_from
         if where == str(file):
             cluster = tree["launch"].get("executor", "local") != "local"
     if cluster and workers_from == str(file) and tree["launch"]["executor"] == "local":
-        del tree["launch"]["workers"]  # the number for the cluster does not fit this machine
+        del tree["launch"][
+            "workers"
+        ]  # the number for the cluster does not fit this machine
     site = SiteConfig.model_validate(tree)
     _check_limit(site.slurm)
     return site
@@ -201,9 +239,10 @@ def _check_limit(slurm: SlurmDefaults) -> None:
     least_s = slurm.signal_s + 60
     if slurm.limit_s is not None and slurm.limit_s <= least_s:
         raise ConfigError(
-            f"slurm: time must be longer than signal_s + 60 s, got time={slurm.time} "
-            f"({slurm.limit_s} s) and signal_s={slurm.signal_s}. Jobs would only queue again: "
-            "allow more time (4:00:00 is four hours, 4:00 four minutes), or a smaller signal_s."
+            f"slurm: time must be longer than signal_s + 60 s, got time={slurm.time}"
+            f" ({slurm.limit_s} s) and signal_s={slurm.signal_s}. Jobs would only queue"
+            " again: allow more time (4:00:00 is four hours, 4:00 four minutes), or a"
+            " smaller signal_s."
         )
 
 
@@ -218,7 +257,8 @@ def find() -> Path | None:
             return path
     if name := os.environ.get("HPO_CONFIG"):
         raise ConfigError(
-            f"HPO_CONFIG: the file {name} does not exist. Correct the path, or unset the variable."
+            f"HPO_CONFIG: the file {name} does not exist. Correct the path, or unset"
+            " the variable."
         )
     return None
 
@@ -227,7 +267,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
-        raise ConfigError(f"{path}: not valid TOML: {error}. Correct that line.") from None
+        raise ConfigError(
+            f"{path}: not valid TOML: {error}. Correct that line."
+        ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
     return dict(json.loads(json.dumps(raw, default=str)))  # 04:00:00 is a time in TOML
@@ -242,7 +284,12 @@ def _variables() -> Source:
         table, _, key = name.removeprefix("HPO_").lower().partition("_")
         if name == "HPO_EXECUTOR" and text:
             yield name, {"launch": {"executor": text}}
-        elif name.startswith("HPO_") and table in SiteConfig.model_fields and key and text:
+        elif (
+            name.startswith("HPO_")
+            and table in SiteConfig.model_fields
+            and key
+            and text
+        ):
             yield name, {table: {key: text}}
 
 
@@ -251,14 +298,22 @@ def _command_line(options: Mapping[str, Any]) -> Source:
         for key in type(defaults).model_fields:
             name = key if table == "launch" else f"{table}_{key}"
             if (value := options.get(name)) is not None:
-                shown = name.removeprefix("dask_").removesuffix("s" * (key == "options"))
+                shown = name.removeprefix("dask_").removesuffix(
+                    "s" * (key == "options")
+                )
                 yield f"--{shown}".replace("_", "-"), {table: {key: value}}
 
 
-def _validate(source: Mapping[str, Any], where: str, *, strict: bool) -> dict[str, dict[str, Any]]:
+def _validate(
+    source: Mapping[str, Any], where: str, *, strict: bool
+) -> dict[str, dict[str, Any]]:
     """Validate the values of one source, and return them by table."""
     try:
-        site = strictly(SiteConfig, source) if strict else SiteConfig.model_validate(source)
+        site = (
+            strictly(SiteConfig, source)
+            if strict
+            else SiteConfig.model_validate(source)
+        )
     except ValidationError as error:
         raise ConfigError(explain(error, SiteConfig, where)) from None
     return site.model_dump(exclude_unset=True)

@@ -60,28 +60,40 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=prog,
             description=description,
-            epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.splitlines()),
+            epilog="examples:\n"
+            + "\n".join(f"  {line}" for line in examples.splitlines()),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
 
     def error(self, message: str) -> NoReturn:
-        """Exit with argparse's message, or with the mistyped options and the closest valid ones."""
-        options = {name for name in self._option_string_actions if name[:2] == "--"} - {"--help"}
-        wrong = [word for word in self._words if word[:2] == "--" and word not in options]
+        """Exit with argparse's message, or with the mistyped options and the closest
+        valid ones."""
+        options = {name for name in self._option_string_actions if name[:2] == "--"} - {
+            "--help"
+        }
+        wrong = [
+            word for word in self._words if word[:2] == "--" and word not in options
+        ]
         if wrong:
             hints = "".join(near_miss(word, options) for word in wrong)
             message = f"unrecognized arguments: {' '.join(wrong)}. {hints}".rstrip()
-        super().error(f"{message}\n{self.prog} --help shows every option, with examples")
+        super().error(
+            f"{message}\n{self.prog} --help shows every option, with examples"
+        )
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse as argparse does, but refuse bytes that are not text: no database holds them."""
+        """Parse as argparse does, but refuse bytes that are not text: no database holds
+        them."""
         words = list(sys.argv[1:] if args is None else args)
         if self.takes_values:
             words = [word for word in words if word != "--set"]  # may be written, too
-            words = [f"--set={word}" if re.match(r"[\w.]+=", word) else word for word in words]
+            words = [
+                f"--set={word}" if re.match(r"[\w.]+=", word) else word
+                for word in words
+            ]
         self._words = [word.partition("=")[0] for word in words if word != "--"]
         for text in words:
             if any("\ud800" <= character <= "\udfff" for character in text):
@@ -96,7 +108,8 @@ Add = Callable[[Any], object]
 
 
 def argument(*names: str, **options: Any) -> Add:
-    """Return an argument of a command; the parameters are those of argparse's ``add_argument``."""
+    """Return an argument of a command; the parameters are those of argparse's
+    ``add_argument``."""
     return lambda parser: parser.add_argument(*names, **options)
 
 
@@ -131,33 +144,46 @@ def group(title: str, *arguments: Add, about: str | None = None) -> Add:
 
 
 def study_of(what: str, *, required: bool = True) -> Add:
-    """Return the argument STUDY, which may also be written ``--study``; ``what`` is its help."""
-    name = argument("study", nargs="?", default=argparse.SUPPRESS, metavar="STUDY", help=what)
+    """Return the argument STUDY, which may also be written ``--study``; ``what`` is its
+    help."""
+    name = argument(
+        "study", nargs="?", default=argparse.SUPPRESS, metavar="STUDY", help=what
+    )
     option = argument("--study", metavar="STUDY", help="the same")
     return one_of(name, option, required=required)
 
 
 STUDY = study_of("name of the study")
-STUDY_OR_ONLY = study_of("name (default: the only study of the database)", required=False)
+STUDY_OR_ONLY = study_of(
+    "name (default: the only study of the database)", required=False
+)
 STORAGE = argument(
     "--storage",
     metavar="URL",
-    help="PostgreSQL database, as postgresql://user@host/database (default: $HPO_STORAGE, else the "
-    "embedded server)",
+    help=(
+        "PostgreSQL database, as postgresql://user@host/database (default:"
+        " $HPO_STORAGE, else the embedded server)"
+    ),
 )
-JSON = argument("--json", action="store_true", help="strict JSON on stdout, for programs")
+JSON = argument(
+    "--json", action="store_true", help="strict JSON on stdout, for programs"
+)
 OPEN = argument("--open", action="store_true", help="open it in the browser")
 
 
 def working_directory_last() -> None:
-    """Put the working directory last in ``sys.path``, so that no file there hides one of ours.
+    """Put the working directory last in ``sys.path``, so that no file there hides one
+    of ours.
 
     Users keep their objectives there; ``python -m`` puts it first.
     """
     here, ours = os.getcwd(), str(Path(__file__).parents[1])
     if sys.path[0] in ("", here):
         del sys.path[0]
-    for path in (ours, here):  # an editable installation is found by no path, and after all paths
+    for path in (
+        ours,
+        here,
+    ):  # an editable installation is found by no path, and after all paths
         if path not in sys.path:
             sys.path.append(path)
 
@@ -172,11 +198,14 @@ def without_password(text: str) -> str:
         'postgresql://host/hpo?user=me&password=***&port=5433'
     """
     text = re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
-    return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
+    return re.sub(
+        r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE
+    )
 
 
 def storage_option(url: str | None) -> str:
-    """Return `` --storage URL`` for a command that is printed; nothing without a URL."""
+    """Return `` --storage URL`` for a command that is printed; nothing without a
+    URL."""
     return f" --storage {shlex.quote(without_password(url))}" if url else ""
 
 
@@ -188,7 +217,9 @@ def at_least(minimum: int, at_most: float = math.inf) -> Callable[[str], int]:
         with suppress(ValueError):
             if minimum <= (number := int(text)) <= at_most:
                 return number
-        raise argparse.ArgumentTypeError(f"expected a whole number {rule}, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number {rule}, got {text!r}"
+        )
 
     return convert
 
@@ -198,18 +229,22 @@ def seconds(text: str) -> float:
     with suppress(ValueError):
         if 0 < (value := float(text)) < math.inf:
             return value
-    raise argparse.ArgumentTypeError(f"expected a finite number of seconds above 0, got {text!r}")
+    raise argparse.ArgumentTypeError(
+        f"expected a finite number of seconds above 0, got {text!r}"
+    )
 
 
 def later(seconds: float, do: Callable[..., object], *arguments: object) -> None:
-    """Call a function after a delay, such as ``os._exit``, unless this process has ended."""
+    """Call a function after a delay, such as ``os._exit``, unless this process has
+    ended."""
     timer = threading.Timer(seconds, do, arguments)
     timer.daemon = True
     timer.start()
 
 
 def answer(run: Callable[[], int]) -> int:
-    """Run a command; an ``HpoError`` becomes one message on stderr, without a traceback."""
+    """Run a command; an ``HpoError`` becomes one message on stderr, without a
+    traceback."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Callable[..., Any] | None = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -232,10 +267,12 @@ def answer(run: Callable[[], int]) -> int:
 
 @dataclass(frozen=True)
 class Command:
-    """A command ``hpo NAME``: call it with the rest of the line, and it returns the exit status."""
+    """A command ``hpo NAME``: call it with the rest of the line, and it returns the
+    exit status."""
 
     run: Run
-    """Takes the parsed arguments. It imports heavy modules itself, so that ``--help`` is fast.
+    """Takes the parsed arguments. It imports heavy modules itself, so that ``--help``
+    is fast.
 
     Its docstring is the text of ``--help``, ending with ``Examples:``.
     """

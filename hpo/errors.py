@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 
 class HpoError(Exception):
-    """Base of every error that command line and notebook show as one message, without traceback."""
+    """Base of every error that command line and notebook show as one message, without
+    traceback."""
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython shows."""
@@ -27,7 +28,8 @@ class StudyError(HpoError):
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Replace control characters, which a terminal would obey, except those in ``keep``.
+    r"""Replace control characters, which a terminal would obey, except those in
+    ``keep``.
 
     Examples:
         >>> printable("\x1b[31mred\n"), printable("two\nlines", "\n")
@@ -37,6 +39,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def near_miss(word: str, valid: Iterable[str]) -> str:
-    """Return ``Did you mean 'launch'? `` if a valid word is close to ``word``, else nothing."""
+    """Return ``Did you mean 'launch'? `` if a valid word is close to ``word``, else
+    nothing."""
     close = difflib.get_close_matches(word, sorted(valid), n=1)
     return f"Did you mean {close[0]!r}? " if close else ""

@@ -1,4 +1,5 @@
-"""Files that commands write: the format follows from the name, and no file is left half-written."""
+"""Files that commands write: the format follows from the name, and no file is left
+half-written."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ def check_ending(path: Path, *endings: str) -> None:
     """
     if path.suffix not in endings:
         valid = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
-        raise HpoError(f"{path}: expected the ending {valid}, got {path.suffix or 'none'}.")
+        raise HpoError(
+            f"{path}: expected the ending {valid}, got {path.suffix or 'none'}."
+        )
 
 
 @contextmanager
@@ -37,7 +40,9 @@ def writing(path: Path) -> Iterator[Path]:
         if draft.exists():
             os.replace(draft, path)
     except OSError as error:
-        raise HpoError(f"{path}: cannot be written: {error.strerror or error}.") from error
+        raise HpoError(
+            f"{path}: cannot be written: {error.strerror or error}."
+        ) from error
     finally:
         with suppress(OSError):
             draft.unlink()

@@ -1,4 +1,5 @@
-"""A study as a Python object: tables in pandas, the figures of the report, trained networks."""
+"""A study as a Python object: tables in pandas, the figures of the report, trained
+networks."""
 
 from __future__ import annotations
 
@@ -19,7 +20,14 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
 from hpo.views import caveats, json_records, page
-from hpo.views.figures import convergence, declared, front, importance, networks, parameters
+from hpo.views.figures import (
+    convergence,
+    declared,
+    front,
+    importance,
+    networks,
+    parameters,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +41,9 @@ def load(study: str, storage: str | None = None) -> Study:
 
     Args:
         study: its name.
-        storage: PostgreSQL URL of the database; default: ``HPO_STORAGE``, else the embedded
-            server, which starts if needed and runs while this process needs it.
+        storage: PostgreSQL URL of the database; default: ``HPO_STORAGE``, else the
+            embedded server, which starts if needed and runs while this process needs
+            it.
 
     Raises:
         StudyError: there is no such study; the message lists those that exist.
@@ -51,7 +60,8 @@ def load(study: str, storage: str | None = None) -> Study:
 
 
 def studies(storage: str | None = None) -> list[str]:
-    """Return the names of all studies of the database, oldest first; ``storage`` as in ``load``.
+    """Return the names of all studies of the database, oldest first; ``storage`` as in
+    ``load``.
 
     Raises:
         StorageError: the database cannot be reached.
@@ -63,9 +73,9 @@ def studies(storage: str | None = None) -> list[str]:
 class Study:
     """A read-only study in its database; every attribute reads its current state.
 
-    ``hpo.load`` and ``hpo.launch`` return it. The figures are those of the report, by plotly. Each
-    attribute raises ``StorageError`` if the database cannot be reached, and ``StudyError`` if the
-    study was deleted.
+    ``hpo.load`` and ``hpo.launch`` return it. The figures are those of the report, by
+    plotly. Each attribute raises ``StorageError`` if the database cannot be reached,
+    and ``StudyError`` if the study was deleted.
     """
 
     def __init__(self, name: str, storage: Storage) -> None:
@@ -82,7 +92,7 @@ class Study:
         """Show verdict, progress and the best trials in a notebook."""
         return page.summary(self._result())
 
-    # --- numbers ---------------------------------------------------------------------------------
+    # --- numbers ---
 
     @property
     def state(self) -> str:
@@ -96,9 +106,11 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial with the best score (posterior mean); None without one, or in a sweep.
+        """The complete trial with the best score (posterior mean); None without one, or
+        in a sweep.
 
-        With a cost: the trial of ``confirmed``, else the cheapest that reached the reported score.
+        With a cost: the trial of ``confirmed``, else the cheapest that reached the
+        reported score.
         """
         return self._result().best
 
@@ -109,7 +121,8 @@ class Study:
 
     @property
     def best_value(self) -> float | None:
-        """The score of ``best`` in the search, which is biased upwards. Report ``confirmed``."""
+        """The score of ``best`` in the search, which is biased upwards. Report
+        ``confirmed``."""
         return None if (best := self.best) is None else best.score
 
     @property
@@ -129,19 +142,21 @@ class Study:
 
     @property
     def warning(self) -> str:
-        """Why ``confirmed``, or points of a sweep, may not hold for the device, and what to do."""
+        """Why ``confirmed``, or points of a sweep, may not hold for the device, and
+        what to do."""
         return caveats.warning(self._result())
 
     @property
     def trials(self) -> pd.DataFrame:
         """The search as a table: a row per started trial, indexed by its number.
 
-        Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended`` (how it
-        ended early), ``score``, a column per searched parameter (with units in the names), then
-        ``epochs``, ``seconds`` of training, ``attempts``, ``losses`` of workers, ``worker``,
-        ``started_at`` and ``settled_at`` in UTC, ``message``; with a cost also ``cost``, with
-        several ``cost.NAME`` of each. A parameter with the name of such a column gets the prefix
-        ``params_``. A trial that ended early has the score of fewer epochs or networks.
+        Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended`` (how
+        it ended early), ``score``, a column per searched parameter (with units in the
+        names), then ``epochs``, ``seconds`` of training, ``attempts``, ``losses`` of
+        workers, ``worker``, ``started_at`` and ``settled_at`` in UTC, ``message``; with
+        a cost also ``cost``, with several ``cost.NAME`` of each. A parameter with the
+        name of such a column gets the prefix ``params_``. A trial that ended early has
+        the score of fewer epochs or networks.
 
         Raises:
             HpoError: pandas is not installed.
@@ -152,30 +167,35 @@ class Study:
     def curves(self) -> pd.DataFrame:
         """The learning curves as a table: a row per epoch of every network.
 
-        Columns: ``phase`` (search, confirm), ``trial``, ``network`` (of the trial, from 0; in a
-        confirmation its fresh seed, from 1), ``epoch`` from 1, ``score`` and ``loss`` after it.
-        An epoch without a score has NaN: in a confirmation, which is tested once, and between
-        the epochs of ``budget.score_every``.
+        Columns: ``phase`` (search, confirm), ``trial``, ``network`` (of the trial, from
+        0; in a confirmation its fresh seed, from 1), ``epoch`` from 1, ``score`` and
+        ``loss`` after it. An epoch without a score has NaN: in a confirmation, which is
+        tested once, and between the epochs of ``budget.score_every``.
 
         Raises:
             HpoError: pandas is not installed.
         """
         return _curves(self._result(curves=True))
 
-    # --- figures ---------------------------------------------------------------------------------
+    # --- figures ---
 
     def plot_convergence(self) -> go.Figure:
         """Draw every trial's score and the best so far, against the reported value.
 
         Raises:
-            StudyError: the study has a cost or is a sweep, so it has no single best score.
+            StudyError: the study has a cost or is a sweep, so it has no single best
+                score.
         """
         result = self._result()
         if isinstance(result, Sweep):
-            raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure()")
+            raise self._refuse(
+                "plot_convergence", "a search", "a sweep", "plot_figure()"
+            )
         if isinstance(result, Front):
             what = f"a score and cost={', '.join(result.costs)}"
-            raise self._refuse("plot_convergence", "a single score", what, "plot_front()")
+            raise self._refuse(
+                "plot_convergence", "a single score", what, "plot_front()"
+            )
         return convergence.convergence(result)
 
     def plot_confirmed(self) -> go.Figure:
@@ -186,12 +206,17 @@ class Study:
         """
         result = self._result()
         if not any(item.scores for item in result.confirmations):
-            why = "none yet" if result.spec.confirm else "a study file without [confirm]"
-            raise self._refuse("plot_confirmed", "a confirmed result", why, "plot_curves()")
+            why = (
+                "none yet" if result.spec.confirm else "a study file without [confirm]"
+            )
+            raise self._refuse(
+                "plot_confirmed", "a confirmed result", why, "plot_curves()"
+            )
         return networks.confirmed(result)
 
     def plot_curves(self) -> go.Figure:
-        """Draw the score after each epoch: the best trials by network, others in grey."""
+        """Draw the score after each epoch: the best trials by network, others in
+        grey."""
         return networks.learning_curves(self._result(curves=True))
 
     def plot_parameters(self) -> go.Figure:
@@ -202,7 +227,9 @@ class Study:
         """
         result = self._result()
         if not result.spec.space:
-            raise self._refuse("plot_parameters", "a [space]", "a sweep", "plot_figure()")
+            raise self._refuse(
+                "plot_parameters", "a [space]", "a sweep", "plot_figure()"
+            )
         return parameters.parameters(result)
 
     def plot_confusion_matrix(self) -> go.Figure:
@@ -232,7 +259,9 @@ class Study:
         result = self._result()
         shares = importance.measure(result) if result.selects else None
         if shares is None:
-            raise StudyError(f"{self.name}: plot_importance: {importance.note(result, None)}")
+            raise StudyError(
+                f"{self.name}: plot_importance: {importance.note(result, None)}"
+            )
         return importance.bars(shares)
 
     def plot_front(self) -> go.Figure:
@@ -247,7 +276,8 @@ class Study:
         return front.figure(result)
 
     def plot_figure(self) -> go.Figure:
-        """Draw the figure that the study file declares in ``[figure]``, or that of a sweep.
+        """Draw the figure that the study file declares in ``[figure]``, or that of a
+        sweep.
 
         Raises:
             StudyError: the study file declares none.
@@ -260,7 +290,7 @@ class Study:
             raise self._refuse("plot_figure", "a [figure]", "none", "plot_parameters()")
         return declared.figure(chart)
 
-    # --- networks --------------------------------------------------------------------------------
+    # --- networks ---
 
     def network(
         self,
@@ -272,16 +302,16 @@ class Study:
     ) -> Any:
         """Return a trained network, as a PyTorch module: ``network(x)``.
 
-        The first fresh seed of a confirmed trial is stored. Another network is trained again, which
-        takes seconds to a minute, and compared with the database. A line says which. ``x`` is
-        (batch, time, channels), float32, normalised and padded as the task says; the output is
-        (1, batch, classes).
+        The first fresh seed of a confirmed trial is stored. Another network is trained
+        again, which takes seconds to a minute, and compared with the database. A line
+        says which. ``x`` is (batch, time, channels), float32, normalised and padded as
+        the task says; the output is (1, batch, classes).
 
         Args:
             trial: number of the search trial; default: the best one.
             member: network of that trial, from 0.
-            fresh_seed: network of its confirmation instead, from 1. Default: the first fresh seed
-                if there is one, else member 0.
+            fresh_seed: network of its confirmation instead, from 1. Default: the first
+                fresh seed if there is one, else member 0.
             path: a file ``NAME.safetensors`` to save it, with its description in
                 ``NAME.json``: parameters, scores, scaling of the input, lineage.
 
@@ -299,8 +329,9 @@ class Study:
         shown = network.build(chosen)
         if (module := getattr(shown, "network", None)) is None:
             raise StudyError(
-                f"{self.name}: objective {chosen.result.spec.objective!r} has no PyTorch module "
-                "`network`. Set it; see hpo.objectives.inspection.NetworkMember."
+                f"{self.name}: objective {chosen.result.spec.objective!r} has no"
+                " PyTorch module `network`. Set it; see"
+                " hpo.objectives.inspection.NetworkMember."
             )
         loaded = network.load(chosen, shown)
         if path is not None:
@@ -314,13 +345,24 @@ class Study:
             return self._ledger.result(self.name, curves=curves)
 
     def _refuse(self, what: str, rule: str, fault: str, instead: str) -> StudyError:
-        return StudyError(f"{self.name}: {what}: expected {rule}, got {fault}. See {instead}.")
+        return StudyError(
+            f"{self.name}: {what}: expected {rule}, got {fault}. See {instead}."
+        )
 
 
-# --- tables ---------------------------------------------------------------------------------------
+# --- tables ---
 
 _FIRST = ("state", "ended", "score")
-_LAST = ("epochs", "seconds", "attempts", "losses", "worker", "started_at", "settled_at", "message")
+_LAST = (
+    "epochs",
+    "seconds",
+    "attempts",
+    "losses",
+    "worker",
+    "started_at",
+    "settled_at",
+    "message",
+)
 _CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
 
 
@@ -329,18 +371,25 @@ def _trials(result: Result) -> pd.DataFrame:
     pandas, spec = _pandas("trials"), result.spec
     first = [*_FIRST, *spec.cost_columns]
     reserved = {*first, *_LAST}
-    names = {name: f"params_{name}" if name in reserved else name for name in spec.parameters}
+    names = {
+        name: f"params_{name}" if name in reserved else name for name in spec.parameters
+    }
     rows = [
         {
             **(record := json_records.trial(spec, slot)),
-            **{"state": str(slot.state), "ended": record["ended"] and str(record["ended"])},
+            **{
+                "state": str(slot.state),
+                "ended": record["ended"] and str(record["ended"]),
+            },
             "seconds": slot.seconds,
             **dict(zip(spec.cost_columns, slot.costs, strict=False)),
             **{column: slot.params.get(name) for name, column in names.items()},
         }
         for slot in result.search
     ]
-    index = pandas.Index([slot.number for slot in result.search], name="trial", dtype="int64")
+    index = pandas.Index(
+        [slot.number for slot in result.search], name="trial", dtype="int64"
+    )
     columns = [*first, *names.values(), *_LAST]
     frame: pd.DataFrame = pandas.DataFrame(rows, index=index, columns=columns)
     for name in ("started_at", "settled_at"):
@@ -356,18 +405,33 @@ def _curves(result: Result) -> pd.DataFrame:
     return frame.astype({"score": "float64", "loss": "float64"} if rows else {})
 
 
-def _epochs(spec: StudySpec, slot: Trial) -> Iterator[tuple[str, int, int, int, float, float]]:
+def _epochs(
+    spec: StudySpec, slot: Trial
+) -> Iterator[tuple[str, int, int, int, float, float]]:
     """Yield the rows of a trial; a pruned curve has the scores until its end."""
     trial, first = slot.number, 0
-    if slot.phase == Phase.CONFIRM and slot.source is not None and spec.confirm is not None:
+    if (
+        slot.phase == Phase.CONFIRM
+        and slot.source is not None
+        and spec.confirm is not None
+    ):
         trial, first = slot.source, slot.number % spec.confirm.members + 1
     networks = [(m.member, m.curve, m.loss_curve) for m in slot.members]
-    for number, curve, losses in networks or [(0, slot.steps[: spec.budget.scores], ())]:
+    for number, curve, losses in networks or [
+        (0, slot.steps[: spec.budget.scores], ())
+    ]:
         network = first if slot.phase == Phase.CONFIRM else number
         scores = {spec.budget.epochs_at(n): score for n, score in enumerate(curve, 1)}
         for epoch in range(1, max([len(losses), *scores]) + 1):
             loss = losses[epoch - 1] if epoch <= len(losses) else math.nan
-            yield str(slot.phase), trial, network, epoch, scores.get(epoch, math.nan), loss
+            yield (
+                str(slot.phase),
+                trial,
+                network,
+                epoch,
+                scores.get(epoch, math.nan),
+                loss,
+            )
 
 
 def _pandas(what: str) -> Any:

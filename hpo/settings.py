@@ -31,14 +31,15 @@ LEASE_S = 30.0
 def home() -> Path:
     """Return the directory that holds the embedded server and its data.
 
-    Root's default is not below `/root`: PostgreSQL refuses to run as root, and the unprivileged
-    account that it runs as instead must be able to reach the directory.
+    Root's default is not below `/root`: PostgreSQL refuses to run as root, and the
+    unprivileged account that it runs as instead must be able to reach the directory.
     """
     if path := os.environ.get("HPO_HOME"):
         return Path(path).expanduser().absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/hpo")
-    import platformdirs  # not at the top: the keeper process reads these settings and stays small
+    # not at the top: the keeper process reads these settings and stays small
+    import platformdirs
 
     return platformdirs.user_data_path("hpo")
 
@@ -52,18 +53,25 @@ def config_files() -> list[Path]:
 
 
 def storage_url() -> str | None:
-    """Return the PostgreSQL URL in `HPO_STORAGE`, or None where it is unset or empty."""
+    """Return the PostgreSQL URL in `HPO_STORAGE`, or None where it is unset or
+    empty."""
     return os.environ.get("HPO_STORAGE") or None
 
 
 def job() -> str | None:
-    """Return the name of this process's job: `HPO_JOB`, else `slurm 4711_3`, else None."""
-    return os.environ.get("HPO_JOB") or (f"slurm {slurm}" if (slurm := slurm_job()) else None)
+    """Return the name of this process's job: `HPO_JOB`, else `slurm 4711_3`, else
+    None."""
+    return os.environ.get("HPO_JOB") or (
+        f"slurm {slurm}" if (slurm := slurm_job()) else None
+    )
 
 
 def slurm_job() -> str | None:
     """Return the number of the SLURM job that this process runs in."""
-    array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    array, number = (
+        os.environ.get("SLURM_ARRAY_JOB_ID"),
+        os.environ.get("SLURM_ARRAY_TASK_ID"),
+    )
     return f"{array}_{number}" if array and number else os.environ.get("SLURM_JOB_ID")
 
 
@@ -85,8 +93,8 @@ def epoch_limit_s() -> float:
         limit_s = 0.0
     if not limit_s > 0:
         raise HpoError(
-            f"HPO_EPOCH_LIMIT: expected a number of seconds above 0, got {text!r}. Set it to "
-            "several times the length of the longest epoch."
+            f"HPO_EPOCH_LIMIT: expected a number of seconds above 0, got {text!r}. Set"
+            " it to several times the length of the longest epoch."
         )
     return limit_s
 

@@ -1,8 +1,8 @@
 """Objectives by name: what a study can optimise.
 
 A built-in objective is one line in ``BUILT_IN``; any importable class works too, as
-``objective = "my_package.my_module:MyObjective"`` in the study file: an objective, or a device, of
-which a network is trained, to predict if ``-prediction`` follows.
+``objective = "my_package.my_module:MyObjective"`` in the study file: an objective, or a
+device, of which a network is trained, to predict if ``-prediction`` follows.
 """
 
 from __future__ import annotations
@@ -45,13 +45,16 @@ def load(name: str) -> Objective[Any, Any]:
             f'your own is given as "package.module:Class"'
         )
     cls = import_class(target, f"objective {name!r}", f". Built in: {known}")
-    if isinstance(cls, type) and issubclass(cls, _import("hpo.objectives.device:Device")):
+    if isinstance(cls, type) and issubclass(
+        cls, _import("hpo.objectives.device:Device")
+    ):
         return _device_objective(cls, name, predicts)
     concrete = isinstance(cls, type) and not inspect.isabstract(cls)
     if predicts or not (concrete and issubclass(cls, Objective)):
         raise LookupError(
-            f"{name!r} is not an Objective: derive a class from hpo.objectives.contract.Objective "
-            f"and give it `evaluate`, or a device from hpo.objectives.device.Device"
+            f"{name!r} is not an Objective: derive a class from"
+            " hpo.objectives.contract.Objective and give it `evaluate`, or a device"
+            " from hpo.objectives.device.Device"
         )
     objective: Objective[Any, Any] = cls()
     return objective
@@ -61,7 +64,8 @@ def import_class(target: str, what: str, known: str = "") -> Any:
     """Import ``package.module:Class``.
 
     Raises:
-        LookupError: the import fails; the message begins with ``what`` and ends with ``known``.
+        LookupError: the import fails; the message begins with ``what`` and ends with
+            ``known``.
     """
     try:
         return _import(target)
@@ -73,14 +77,17 @@ def import_class(target: str, what: str, known: str = "") -> Any:
 
 
 def sampler(name: str) -> Any:
-    """Return the class of a user's sampler at ``package.module:Class``, without importing Optuna.
+    """Return the class of a user's sampler at ``package.module:Class``, without
+    importing Optuna.
 
     Raises:
         LookupError: there is no such sampler, or it takes no ``seed``.
     """
     cls = import_class(name, repr(name))
     if not (isinstance(cls, type) and hasattr(cls, "infer_relative_search_space")):
-        raise LookupError(f"{name!r} is no sampler: derive it from optuna.samplers.BaseSampler")
+        raise LookupError(
+            f"{name!r} is no sampler: derive it from optuna.samplers.BaseSampler"
+        )
     if inspect.isabstract(cls):
         lacks = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise LookupError(f"{name!r} is no whole sampler: it lacks {lacks}")
@@ -96,7 +103,9 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
         if name not in BUILT_IN:
             _import("hpo.objectives.device:check_device")(device)
         params = (
-            _import("hpo.objectives.prediction:prediction_params")(device) if predicts else device
+            _import("hpo.objectives.prediction:prediction_params")(device)
+            if predicts
+            else device
         )
     except ValueError as error:
         raise LookupError(f"objective {name!r}: {str(error).rstrip('.')}") from error
@@ -109,8 +118,11 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
 
 
 def attempt_baselines(*about: Any) -> list[Baseline] | None:
-    """Return the baselines of a study; ``hpo.objectives.baselines`` loads scikit-learn."""
-    baselines: list[Baseline] | None = _import("hpo.objectives.baselines:attempt")(*about)
+    """Return the baselines of a study; ``hpo.objectives.baselines`` loads
+    scikit-learn."""
+    baselines: list[Baseline] | None = _import("hpo.objectives.baselines:attempt")(
+        *about
+    )
     return baselines
 
 

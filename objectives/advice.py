@@ -1,8 +1,10 @@
-"""Sizes and ranges of a study that fit its data, for ``hpo new study`` and ``hpo guide``.
+"""Sizes and ranges of a study that fit its data, for ``hpo new study`` and ``hpo
+guide``.
 
-Each rule is a function of numbers and names its source. The ranges contain the recommendations of
-the paper (``physics``), and are wider. No search begins at the recommended point: on the digits
-that costs 0.8 points (medians of 40 seeds, docs/records/search-tried.md).
+Each rule is a function of numbers and names its source. The ranges contain the
+recommendations of the paper (``physics``), and are wider. No search begins at the
+recommended point: on the digits that costs 0.8 points (medians of 40 seeds,
+docs/records/search-tried.md).
 """
 
 from __future__ import annotations
@@ -14,27 +16,34 @@ from typing import NamedTuple
 from hpo.objectives import physics
 
 AMPLIFICATIONS = (0.01, 1.0)
-"""Range of ``s``, as in the shipped studies: the digits end at 0.16, the paper has 0.5."""
+"""Range of ``s``, as in the shipped studies: the digits end at 0.16, the paper has
+0.5."""
 ROTATIONS = (1.0, 30.0)
 """Range of radians per point; antisymmetric reservoirs remember longest at 8 to 12."""
 RIDGES = (1e-8, 1e-2)
-"""Range of penalties; with a smaller one the readout learns the errors of the integration."""
+"""Range of penalties; with a smaller one the readout learns the errors of the
+integration."""
 STEPS_PER_POINT = 3
-"""Integration steps of a network that classifies, whose trials score the solved equation."""
+"""Integration steps of a network that classifies, whose trials score the solved
+equation."""
 PREDICTION_STEPS_PER_POINT = 14
-"""As in ``studies/narma10.toml``: with fewer, the readout learns the errors of the integration."""
+"""As in ``studies/narma10.toml``: with fewer, the readout learns the errors of the
+integration."""
 MOST_BATCH = 120
-"""Largest number of series per update: the paper's. The search of the digits prefers 20."""
+"""Largest number of series per update: the paper's. The search of the digits prefers
+20."""
 LEAST_UPDATES = 32
 """Updates per epoch, if there are enough series for batches of ``LEAST_BATCH``."""
 LEAST_BATCH = 4
 """Series that the kernels process at a time."""
 UPDATES = 2500
-"""Updates of a training, within ``MOST_EPOCHS``. The digits need 4,500 for a confirmed 93.9 %."""
+"""Updates of a training, within ``MOST_EPOCHS``. The digits need 4,500 for a confirmed
+93.9 %."""
 TRIAL_S = 30.0
 """Time limit of a trial without pruning, which ``LEAST_EPOCHS`` may exceed."""
 LEAST_EPOCHS, MOST_EPOCHS, EPOCHS = 20, 100, 20
-"""Bounds on epochs; epochs are a multiple of ``EPOCHS``, so that a pruner compares at a quarter."""
+"""Bounds on epochs; epochs are a multiple of ``EPOCHS``, so that a pruner compares at a
+quarter."""
 LEAST_TRIALS, MOST_TRIALS = 24, 32
 """Bounds on trials for four ranges, where the first ten trials are random."""
 SEARCH_S = 300.0
@@ -42,11 +51,12 @@ SEARCH_S = 300.0
 SEEDS = 10
 """Fresh seeds of a confirmation."""
 FEW = 100
-"""With fewer training series than this, a search scores on folds. With more, searches of as many
-networks ended no worse without folds (``python -m benchmarks folds``)."""
+"""With fewer training series than this, a search scores on folds. With more, searches
+of as many networks ended no worse without folds (``python -m benchmarks folds``)."""
 FOLDS = 5
 FEW_POINTS = 100
-"""Fewest points to train on: five for each of the 20 weights of the smallest readout."""
+"""Fewest points to train on: five for each of the 20 weights of the smallest
+readout."""
 VALIDATION = 0.3
 """Share of the training part that validates: the default of the tasks."""
 
@@ -71,8 +81,8 @@ def _span(low: float, high: float, bound: float) -> Span:
 def relaxation_times_ns(*, dt_ns: float, points: int) -> Span:
     """Return two decades of relaxation times for series of ``points``, ``dt_ns`` apart.
 
-    They go from about a point to the length of a series, as in the shipped studies of 28 to 784
-    points. The paper's range, ``physics.recommended_tau_ns``, lies within.
+    They go from about a point to the length of a series, as in the shipped studies of
+    28 to 784 points. The paper's range, ``physics.recommended_tau_ns``, lies within.
 
     >>> relaxation_times_ns(dt_ns=1.0, points=150)
     Span(low=2.0, high=200.0)
@@ -82,7 +92,8 @@ def relaxation_times_ns(*, dt_ns: float, points: int) -> Span:
 
 
 def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
-    """Return cut-off frequencies: from one that passes a whole series to one that passes a point.
+    """Return cut-off frequencies: from one that passes a whole series to one that
+    passes a point.
 
     >>> cut_offs_per_ns(dt_ns=1.0, points=64)
     Span(low=0.001, high=1.0)
@@ -94,8 +105,9 @@ def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
 def learning_rates(*, dt_ns: float) -> Span:
     """Return learning rates, which scale as the weights, and so as 1 / (S dt).
 
-    The paper's rule, a hundredth of the weights of Eq. (11), is 0.002 for S = 1 and 0.2 for
-    S = 0.01. The best networks of GunPoint and of the digits have S lr0 = 0.005 to 0.06.
+    The paper's rule, a hundredth of the weights of Eq. (11), is 0.002 for S = 1 and 0.2
+    for S = 0.01. The best networks of GunPoint and of the digits have S lr0 = 0.005 to
+    0.06.
 
     >>> learning_rates(dt_ns=1.0)
     Span(low=0.003, high=3.0)
@@ -104,7 +116,8 @@ def learning_rates(*, dt_ns: float) -> Span:
 
 
 def space(*, dt_ns: float, points: int) -> dict[str, Span]:
-    """Return the search space of a network that classifies: the four ranges that matter most."""
+    """Return the search space of a network that classifies: the four ranges that matter
+    most."""
     return {
         "tau_ns": relaxation_times_ns(dt_ns=dt_ns, points=points),
         "s": Span(*AMPLIFICATIONS),
@@ -114,7 +127,8 @@ def space(*, dt_ns: float, points: int) -> dict[str, Span]:
 
 
 def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
-    """Return the search space of a reservoir, close to ``studies/narma10-reservoir.toml``.
+    """Return the search space of a reservoir, close to
+    ``studies/narma10-reservoir.toml``.
 
     There is no filter: where it was searched, all best trials had the lowest cut-off.
     """
@@ -127,7 +141,8 @@ def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
 
 
 def share_to_test(n: int) -> float:
-    """Return the share of series that test: half of few, a fifth of many, 100 series in between.
+    """Return the share of series that test: half of few, a fifth of many, 100 series in
+    between.
 
     >>> [share_to_test(n) for n in (60, 300, 5000)]
     [0.5, 0.33, 0.2]
@@ -147,8 +162,9 @@ def batch_size(n: int) -> int:
 def validation_folds(n: int, rarest: int) -> int:
     """Return the number of validation folds of ``n`` training series; 1: none.
 
-    Each fold scores one network of a trial. A single small part tells little of a trial; see
-    docs/explanation/scores.md for measurements. ``rarest`` is the size of the rarest class.
+    Each fold scores one network of a trial. A single small part tells little of a
+    trial; see docs/explanation/scores.md for measurements. ``rarest`` is the size of
+    the rarest class.
 
     >>> [validation_folds(n, n // 10) for n in (30, 50, 90, 150)]
     [3, 5, 5, 1]
@@ -157,7 +173,8 @@ def validation_folds(n: int, rarest: int) -> int:
 
 
 def members(n: int) -> int:
-    """Return the networks of a trial without folds, each with its own ``n`` validation series.
+    """Return the networks of a trial without folds, each with its own ``n`` validation
+    series.
 
     >>> [members(n) for n in (80, 1000)]
     [2, 1]
@@ -166,18 +183,26 @@ def members(n: int) -> int:
 
 
 def architecture(n: int) -> tuple[int, int]:
-    """Return layers and width for ``n`` training series: the paper's, or smaller for few."""
+    """Return layers and width for ``n`` training series: the paper's, or smaller for
+    few."""
     return (3, 32) if n >= 300 else (2, 24)
 
 
-def seconds_per_epoch(*, n: int, points: int, channels: int, layers: int, width: int) -> float:
-    """Estimate the time of an epoch on one core, with noise and scores, within a factor of 2.
+def seconds_per_epoch(
+    *, n: int, points: int, channels: int, layers: int, width: int
+) -> float:
+    """Estimate the time of an epoch on one core, with noise and scores, within a factor
+    of 2.
 
     >>> round(seconds_per_epoch(n=898, points=64, channels=1, layers=3, width=32), 2)
     0.34
     """
     n_synapses = physics.n_synapses(
-        layers=layers, width=width, density_inter=1.0, density_intra=1.0, channels=channels
+        layers=layers,
+        width=width,
+        density_inter=1.0,
+        density_intra=1.0,
+        channels=channels,
     )
     step_s = 2e-9 * (3 * layers * width + 0.1 * n_synapses)
     return n * points * STEPS_PER_POINT * step_s + 1.5e-3 * n / batch_size(n)
@@ -205,7 +230,8 @@ class Classification:
     trials: int
     members: int
     pruned: bool
-    """Whether to prune learning curves; on a fold of few series they are mostly noise."""
+    """Whether to prune learning curves; on a fold of few series they are mostly
+    noise."""
     time: str
     """Time on two cores for search and confirmation."""
     space: dict[str, Span]
@@ -216,7 +242,10 @@ def classification(
 ) -> Classification:
     """Return a study for ``n_train`` series, with points ``dt_ns`` apart."""
     n_validation = round(n_train / folds if folds > 1 else VALIDATION * n_train)
-    n_search, networks = n_train - n_validation, folds if folds > 1 else members(n_validation)
+    n_search, networks = (
+        n_train - n_validation,
+        folds if folds > 1 else members(n_validation),
+    )
     layers, width = architecture(n_train)
     batch = batch_size(n_search)
     updates = -(-n_search // batch)
@@ -260,7 +289,9 @@ class Prediction:
 def prediction(*, points: int, dt_ns: float) -> Prediction:
     """Return a study for a series of ``points``."""
     width = max(10, min(100, points // 10))  # ten points for a weight of the readout
-    run_s = points * PREDICTION_STEPS_PER_POINT * (3e-9 * width + 1e-10 * width**2) + 0.1
+    run_s = (
+        points * PREDICTION_STEPS_PER_POINT * (3e-9 * width + 1e-10 * width**2) + 0.1
+    )
     trials = int(min(100, max(LEAST_TRIALS, 2 * SEARCH_S / run_s)))
     return Prediction(
         dt_ns=dt_ns,

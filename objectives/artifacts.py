@@ -5,12 +5,14 @@
     x = network_input("best.safetensors", recordings)  # (batch, time, channels)
     logits = network(x)  # (1, batch, classes)
 
-``network_input`` normalises series and brings them to one length, as the task of the network did.
+``network_input`` normalises series and brings them to one length, as the task of the
+network did.
 
-``best.safetensors`` is complete: dense tensors named as in ``hpo.objectives.networks.layered``, the
-masks of the connections, and the description in its header. ``best.json`` is a readable copy of the
-description. No such file can run code: safetensors holds numbers only, and the class of the network
-is that of a built-in objective, or of your own device in a module that you have imported before.
+``best.safetensors`` is complete: dense tensors named as in
+``hpo.objectives.networks.layered``, the masks of the connections, and the description
+in its header. ``best.json`` is a readable copy of the description. No such file can run
+code: safetensors holds numbers only, and the class of the network is that of a built-in
+objective, or of your own device in a module that you have imported before.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ _REMEDY = "Export it again: hpo export STUDY --network FILE.safetensors."
 
 
 def to_bytes(network: LayeredNetwork, description: Mapping[str, Any]) -> bytes:
-    """Return a network of one member as the bytes of a file that ``load_network`` reads.
+    """Return a network of one member as the bytes of a file that ``load_network``
+    reads.
 
     Args:
         network: the network.
@@ -62,7 +65,8 @@ def to_bytes(network: LayeredNetwork, description: Mapping[str, Any]) -> bytes:
 
 
 def restore(network: LayeredNetwork, data: bytes) -> None:
-    """Set the weights of a network, drawn from its seed, to those that ``to_bytes`` stored.
+    """Set the weights of a network, drawn from its seed, to those that ``to_bytes``
+    stored.
 
     Raises:
         ValueError: ``data`` is of another network, or damaged.
@@ -72,12 +76,14 @@ def restore(network: LayeredNetwork, data: bytes) -> None:
     except (SafetensorError, RuntimeError) as error:
         words = " ".join(str(error).split())
         raise ValueError(
-            f"network: expected the tensors of this network, got {words}. Train it again."
+            f"network: expected the tensors of this network, got {words}. Train it"
+            " again."
         ) from error
 
 
 def connectivity(network: LayeredNetwork) -> dict[str, Any]:
-    """Return the numbers of neurons, of synapses, and of connections that each mask keeps."""
+    """Return the numbers of neurons, of synapses, and of connections that each mask
+    keeps."""
     n, channels = network.widths, network.w_in.shape[-1]
     possible = {
         "mask_in": n[0] * channels,
@@ -99,7 +105,8 @@ def load_network(path: str | Path) -> LayeredNetwork:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file holds no such network, is damaged, or was written by a newer version.
+        ValueError: the file holds no such network, is damaged, or was written by a
+            newer version.
     """
     path = Path(path)
     tensors, description = _read(path)
@@ -108,25 +115,29 @@ def load_network(path: str | Path) -> LayeredNetwork:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         words = " ".join(str(error).split())
-        _refuse(path, f"the tensors of a {description['objective']} network", words, _REMEDY)
+        _refuse(
+            path, f"the tensors of a {description['objective']} network", words, _REMEDY
+        )
     return network.eval()
 
 
 def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor:
-    """Prepare recordings for the network in a file: normalised, and padded as by its task.
+    """Prepare recordings for the network in a file: normalised, and padded as by its
+    task.
 
     Args:
         path: the file of the network.
-        series: each (time, channels), or (time,) of one channel, in the units of its task's data.
+        series: each (time, channels), or (time,) of one channel, in the units of its
+            task's data.
 
     Returns:
         Tensor of shape (series, time, channels), float32.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file holds no such network; or a series has other channels, numbers that
-            are not finite, another length than the others, or, if the task pads, a greater one
-            than in training.
+        ValueError: the file holds no such network; or a series has other channels,
+            numbers that are not finite, another length than the others, or, if the task
+            pads, a greater one than in training.
     """
     description, path = describe(path), Path(path)
     channels = description["architecture"]["channels"]
@@ -140,9 +151,16 @@ def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor
         fits = one.ndim == 2 and one.shape[1] == channels and len(one) > 0
         if not fits or not np.isfinite(one).all():
             rule = f"series of shape (time, {channels}) of finite numbers"
-            _refuse(path, rule, f"series[{k}].shape={one.shape}", "Correct or remove that series.")
+            _refuse(
+                path,
+                rule,
+                f"series[{k}].shape={one.shape}",
+                "Correct or remove that series.",
+            )
         if len(one) > points or not (pads or len(one) == points):
-            rule = f"series of at most {points} points" if pads else "series of one length"
+            rule = (
+                f"series of at most {points} points" if pads else "series of one length"
+            )
             _refuse(path, rule, f"{len(one)} in series[{k}]", _LENGTH[pads])
         x[k, points - len(one) :] = one if scaling is None else scaling.apply(one)
     return torch.from_numpy(x)
@@ -153,7 +171,8 @@ def describe(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file holds no such network, is damaged, or was written by a newer version.
+        ValueError: the file holds no such network, is damaged, or was written by a
+            newer version.
     """
     return _read(Path(path))[1]
 
@@ -166,7 +185,9 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         got = f"{len(data)} other bytes ({error})"
         _refuse(path, "a network of `hpo export --network`", got, _REMEDY)
     if (version := description.get("format")) != FORMAT:
-        remedy = "Install the version of hpo-dynamics that wrote it, or export it again."
+        remedy = (
+            "Install the version of hpo-dynamics that wrote it, or export it again."
+        )
         _refuse(path, f"`format = {FORMAT}`", f"format={version!r}", remedy)
     return tensors, description
 
@@ -185,14 +206,16 @@ def _build(
         objective = objectives.load(cast(str, name)) if known else None
     except LookupError:
         objective = None
-    ours = name in objectives.BUILT_IN or hasattr(getattr(objective, "Params", None), "states")
+    ours = name in objectives.BUILT_IN or hasattr(
+        getattr(objective, "Params", None), "states"
+    )
     if not (ours and isinstance(objective, NetworkObjective)):
         _refuse(
             path,
             f"`objective` in {', '.join(sorted(objectives.BUILT_IN))}",
             f"objective={name!r}",
-            "For a device of your own, import its module first. For another objective, read the"
-            " tensors: safetensors.torch.load_file(FILE).",
+            "For a device of your own, import its module first. For another objective,"
+            " read the tensors: safetensors.torch.load_file(FILE).",
         )
     try:
         params = objective.Params(**description["parameters"])
@@ -205,15 +228,21 @@ def _build(
     sizes["layers"] = getattr(params, "layers", None)
     sizes["width"] = max(width) if isinstance(width, tuple) else width
     if not tensor_sizes or tensor_sizes != sizes:
-        _refuse(path, f"tensors of the size {sizes}", f"{tensor_sizes or 'others'}", _REMEDY)
+        _refuse(
+            path, f"tensors of the size {sizes}", f"{tensor_sizes or 'others'}", _REMEDY
+        )
     network: LayeredNetwork = objective.network(
-        params, [0] * sizes["members"], channels=sizes["channels"], outputs=sizes["outputs"]
+        params,
+        [0] * sizes["members"],
+        channels=sizes["channels"],
+        outputs=sizes["outputs"],
     )
     return network
 
 
 def _architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
-    """Return the sizes of a network by its tensors; {} if their shapes contradict each other."""
+    """Return the sizes of a network by its tensors; {} if their shapes contradict each
+    other."""
     try:
         members, layers, width, _ = tensors["w_intra"].shape
         channels, outputs = tensors["w_in"].shape[-1], tensors["w_out"].shape[-2]

@@ -1,20 +1,23 @@
 """Baselines: scores of simple models on a study's task, measured as a confirmation is.
 
-Each model is fitted to the whole training part and tested once on the test part. Its settings are
-chosen on validation parts before. A worker computes the baselines once per study. No trial and no
-decision of a search depends on them, so the source of this module is not pinned.
+Each model is fitted to the whole training part and tested once on the test part. Its
+settings are chosen on validation parts before. A worker computes the baselines once per
+study. No trial and no decision of a search depends on them, so the source of this
+module is not pinned.
 
-Classification: chance, the majority class; a linear model (ridge or logistic regression) of the raw
-series and of pooled features; the nearest neighbour; an echo state network (ESN), read at its last
-state, and at its last and its mean state. Prediction: the mean, the last input; a linear delay
-line; an ESN, read after every point.
+Classification: chance, the majority class; a linear model (ridge or logistic
+regression) of the raw series and of pooled features; the nearest neighbour; an echo
+state network (ESN), read at its last state, and at its last and its mean state.
+Prediction: the mean, the last input; a linear delay line; an ESN, read after every
+point.
 
 The ESN has as many units as the study's network has neurons, at most ``MOST_UNITS``::
 
     x(t) = (1 - leak) x(t - 1) + leak tanh(W x(t - 1) + W_in u(t) + b)
 
 with normal weights. The best of several random settings is drawn anew from fresh seeds.
-H. Jaeger, The "echo state" approach, GMD Report 148 (2001); M. Lukoševičius (2012), see ``ridge``.
+H. Jaeger, The "echo state" approach, GMD Report 148 (2001); M. Lukoševičius (2012), see
+``ridge``.
 """
 
 from __future__ import annotations
@@ -31,7 +34,13 @@ from pydantic import ValidationError
 
 from hpo.objectives import physics
 from hpo.objectives.capabilities import GivesBaselines
-from hpo.objectives.contract import Baseline, Objective, ObjectiveParams, Protocol, TaskParams
+from hpo.objectives.contract import (
+    Baseline,
+    Objective,
+    ObjectiveParams,
+    Protocol,
+    TaskParams,
+)
 from hpo.objectives.randomness import stream
 from hpo.objectives.tasks import TASKS, load, series
 from hpo.objectives.tasks.data import Examples, Scaling, SeriesSplit
@@ -41,7 +50,8 @@ log = logging.getLogger(__name__)
 
 Array = NDArray[Any]
 ShouldStop = Callable[[], bool]
-"""Called again and again; once it returns True, the work ends by an ``InterruptedError``."""
+"""Called again and again; once it returns True, the work ends by an
+``InterruptedError``."""
 
 UNITS, MOST_UNITS = 100, 400
 """Units of an ESN if the parameters have no number of neurons; and at most."""
@@ -54,22 +64,25 @@ INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 TAPS = (1, 2, 3, 5, 10, 15, 20, 30, 50, 75, 100)
 """Points that a delay line remembers."""
 MOST_DELAYED = 20_000_000
-"""Largest number of features of a delay line; on a very long series it remembers fewer points."""
+"""Largest number of features of a delay line; on a very long series it remembers fewer
+points."""
 SETTINGS, FEWEST_SETTINGS = 40, 10
 """Random settings of an ESN to compare; fewer if it is large."""
 FRESH_SEEDS, FEWEST_SEEDS = 5, 3
 TUNING_FLOPS, FITTING_FLOPS = 1e10, 1e11
-"""Floating-point operations for the states of one ESN; beyond, fewer series are used."""
+"""Floating-point operations for the states of one ESN; beyond, fewer series are
+used."""
 MOST_LOGISTIC = 1_000_000
 """Largest number of features for which logistic regressions are compared, too."""
 MOST_DOUBLE, LEAST_SINGLE = 20_000_000, 1e-5
-"""Largest number of features in double precision; in single precision, smaller eigenvalues of
-their Gram matrix are rounding errors."""
+"""Largest number of features in double precision; in single precision, smaller
+eigenvalues of their Gram matrix are rounding errors."""
 MOST_FEATURES, MOST_NEIGHBOURS = 1024, 10_000
-"""Features of a raw series, where neighbouring points of a longer one are summed; training series
-of the nearest-neighbour model."""
+"""Features of a raw series, where neighbouring points of a longer one are summed;
+training series of the nearest-neighbour model."""
 FEW_SERIES, SPLITS = 2000, 3
-"""With fewer training series than the first, settings are chosen on several validation parts."""
+"""With fewer training series than the first, settings are chosen on several validation
+parts."""
 
 
 def attempt(
@@ -79,7 +92,8 @@ def attempt(
     seed: int,
     should_stop: ShouldStop,
 ) -> list[Baseline] | None:
-    """Return the baselines of a study, see ``measure``; None if it stopped or failed."""
+    """Return the baselines of a study, see ``measure``; None if it stopped or
+    failed."""
     try:
         return [*measure(objective, networks, task, seed, should_stop)]
     except InterruptedError:
@@ -100,9 +114,10 @@ def measure(
     """Yield the baselines of a study, if it has any.
 
     Args:
-        objective: the objective of the study; it may have its own baselines: ``GivesBaselines``.
-        networks: hyper-parameters that the study may train; the largest network counts. The
-            iterator continues after a point that the objective refuses.
+        objective: the objective of the study; it may have its own baselines:
+            ``GivesBaselines``.
+        networks: hyper-parameters that the study may train; the largest network counts.
+            The iterator continues after a point that the objective refuses.
         task: the task of the study.
         seed: the seed of the study.
         should_stop: see ``ShouldStop``.
@@ -114,13 +129,18 @@ def measure(
             yield one if objective.metric == "accuracy" else one.replace(n_scored=None)
     elif isinstance(task, SeriesParams) and objective.metric == "nrmse":
         squares = getattr(params, "readout_powers", 1) > 1
-        yield from prediction(task, seed, units(params), squares=squares, should_stop=should_stop)
+        yield from prediction(
+            task, seed, units(params), squares=squares, should_stop=should_stop
+        )
     elif isinstance(task, tuple(TASKS.values())) and objective.metric == "accuracy":
-        yield from classification(task, seed, units(params), should_stop, readout=_readout(params))
+        yield from classification(
+            task, seed, units(params), should_stop, readout=_readout(params)
+        )
 
 
 def _readout(params: ObjectiveParams) -> str | None:
-    """Return the points that the readout of a network sees; None if its size is unknown."""
+    """Return the points that the readout of a network sees; None if its size is
+    unknown."""
     known = hasattr(params, "layers") and hasattr(params, "width")
     return getattr(params, "readout_points", "last") if known else None
 
@@ -148,7 +168,7 @@ def units(params: ObjectiveParams) -> int:
     return min(physics.n_neurons(layers=layers, width=width), MOST_UNITS)
 
 
-# --- classification -------------------------------------------------------------------------------
+# --- classification ---
 
 
 def classification(
@@ -160,20 +180,27 @@ def classification(
 ) -> Iterator[Baseline]:
     """Yield the baselines of a task whose score is an accuracy.
 
-    The ESN with the ``readout`` of the study (``last``, ``mean`` ...) is most like its network.
+    The ESN with the ``readout`` of the study (``last``, ``mean`` ...) is most like its
+    network.
     """
     split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
     x, y, z, truth = split.train.x, split.train.label, split.score.x, split.score.label
 
     def baseline(name: str, classes: Array, **more: Any) -> Baseline:
-        return Baseline(name=name, score=np.mean(classes == truth), n_scored=len(truth), **more)
+        return Baseline(
+            name=name, score=np.mean(classes == truth), n_scored=len(truth), **more
+        )
 
     yield Baseline(name="chance", score=1 / split.n_classes, is_chance=True)
-    yield baseline("majority class", np.bincount(y).argmax() + 0 * truth, is_chance=True)
+    yield baseline(
+        "majority class", np.bincount(y).argmax() + 0 * truth, is_chance=True
+    )
     parts = validation_parts(y, task.validation_fraction, seed)  # type: ignore[attr-defined]
     for name, features in (("the raw series", _flatten), ("pooled features", _pool)):
         _check_stop(should_stop)
-        classes, tried = _linear(_in_batches(features, x), y, _in_batches(features, z), parts)
+        classes, tried = _linear(
+            _in_batches(features, x), y, _in_batches(features, z), parts
+        )
         yield baseline(f"linear model of {name}", classes, tried=tried)
     _check_stop(should_stop)
     yield baseline("nearest neighbour", _nearest_neighbour(_flatten(x), y, _flatten(z)))
@@ -187,7 +214,8 @@ Parts = Sequence[tuple[Array, Array]]
 
 
 def validation_parts(y: Array, fraction: float, seed: int) -> Parts:
-    """Draw the series of the classes ``y`` (n,) that validate; several times if they are few."""
+    """Draw the series of the classes ``y`` (n,) that validate; several times if they
+    are few."""
     from sklearn.model_selection import train_test_split
 
     how: dict[str, Any] = {"test_size": round(fraction * len(y)), "stratify": y}
@@ -202,7 +230,8 @@ def _in_batches(features: Callable[[Array], Array], x: Array) -> Array:
 
 
 def _flatten(x: Array) -> Array:
-    """Return all points as features, (n, points * channels); sums of neighbours if too many."""
+    """Return all points as features, (n, points * channels); sums of neighbours if too
+    many."""
     n, points, channels = x.shape
     size = -(-points * channels // MOST_FEATURES)
     starts = np.arange(0, points, size)
@@ -210,7 +239,8 @@ def _flatten(x: Array) -> Array:
 
 
 def _pool(x: Array) -> Array:
-    """Return mean, deviation, extremes and last point per channel; mean and deviation of thirds."""
+    """Return mean, deviation, extremes and last point per channel; mean and deviation
+    of thirds."""
     thirds = [third for third in np.array_split(x, 3, axis=1) if third.shape[1]]
     features = [x.min(axis=1), x.max(axis=1), x[:, -1]]
     features += [f(part, axis=1) for part in (x, *thirds) for f in (np.mean, np.std)]
@@ -218,7 +248,8 @@ def _pool(x: Array) -> Array:
 
 
 def _linear(x: Array, y: Array, z: Array, parts: Parts) -> tuple[Array, int]:
-    """Return the classes of ``z`` by the best linear model, and the number of models compared."""
+    """Return the classes of ``z`` by the best linear model, and the number of models
+    compared."""
     settings = [("ridge", penalty) for penalty in PENALTIES]
     if x.size <= MOST_LOGISTIC:
         settings += [("logistic", inverse) for inverse in INVERSE_PENALTIES]
@@ -233,13 +264,16 @@ def _linear(x: Array, y: Array, z: Array, parts: Parts) -> tuple[Array, int]:
 def _classify(
     settings: Sequence[tuple[str, float]], x: Array, y: Array, z: Array
 ) -> Iterator[Array]:
-    """Yield the classes of ``z`` by linear models of ``x`` and ``y``; ridge regressions first."""
+    """Yield the classes of ``z`` by linear models of ``x`` and ``y``; ridge regressions
+    first."""
     from sklearn.linear_model import LogisticRegression
 
     x, z = _standardise(x, z)
     penalties = [value for kind, value in settings if kind == "ridge"]
     if penalties:
-        yield from (output.argmax(axis=1) for output in _ridge(x, _one_hot(y), z, penalties))
+        yield from (
+            output.argmax(axis=1) for output in _ridge(x, _one_hot(y), z, penalties)
+        )
     for inverse in (value for kind, value in settings if kind == "logistic"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about convergence
@@ -258,7 +292,8 @@ def _one_hot(y: Array) -> Array:
 
 
 def _standardise(x: Array, z: Array) -> tuple[Array, Array]:
-    """Shift and scale columns by the statistics of ``x``; a constant column becomes 0."""
+    """Shift and scale columns by the statistics of ``x``; a constant column becomes
+    0."""
     kind = np.float64 if x.size <= MOST_DOUBLE else np.float32
     mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
     scale = np.where(scale > 1e-9 * (1 + np.abs(mean)), scale, np.inf)
@@ -266,10 +301,11 @@ def _standardise(x: Array, z: Array) -> tuple[Array, Array]:
 
 
 def _ridge(x: Array, d: Array, z: Array, penalties: Sequence[float]) -> Iterator[Array]:
-    """Yield the outputs at ``z`` of ridge regressions of ``d`` on standardised ``x``, by penalty.
+    """Yield the outputs at ``z`` of ridge regressions of ``d`` on standardised ``x``,
+    by penalty.
 
-    The equation is that of ``hpo.objectives.ridge``, solved for all penalties by eigenvectors of
-    the smaller Gram matrix.
+    The equation is that of ``hpo.objectives.ridge``, solved for all penalties by
+    eigenvectors of the smaller Gram matrix.
     """
     level, primal = d.mean(axis=0), x.shape[1] <= len(x)
     gram = ((x.T @ x if primal else x @ x.T) / len(x)).astype(np.float64)
@@ -281,7 +317,7 @@ def _ridge(x: Array, d: Array, z: Array, penalties: Sequence[float]) -> Iterator
         yield outer @ (inner / (values + penalty)[:, np.newaxis]) + level
 
 
-# --- echo state networks --------------------------------------------------------------------------
+# --- echo state networks ---
 
 
 class Setting(NamedTuple):
@@ -316,9 +352,11 @@ def esn_states(
     rng: np.random.Generator,
     scaling: tuple[Array, Array] | None = None,
 ) -> Iterator[Array]:
-    """Yield the states (n, units) of an ESN after each point of the inputs (n, points, channels).
+    """Yield the states (n, units) of an ESN after each point of the inputs (n, points,
+    channels).
 
-    Inputs are standardised already, or by ``scaling``: a shift and a scale for each channel.
+    Inputs are standardised already, or by ``scaling``: a shift and a scale for each
+    channel.
     """
     n, points, channels = u.shape
 
@@ -342,7 +380,8 @@ def esn_states(
 
 
 def _last_and_mean(states: Iterator[Array], points: int) -> tuple[Array, Array]:
-    """Return the last states of an ESN, (n, units), and last and mean states side by side."""
+    """Return the last states of an ESN, (n, units), and last and mean states side by
+    side."""
     last = total = next(states)
     for last in states:
         total = total + last
@@ -363,7 +402,9 @@ def _esn_classifiers(
     (n, points, channels), scale = x.shape, x.std(axis=(0, 1))
     scaling = x.mean(axis=(0, 1)), np.where(scale > 0, scale, 1)
     flops = 2.0 * points * n_units * (n_units + channels)  # per series
-    n_tuned, n_fitted = (max(300, int(most / flops)) for most in (TUNING_FLOPS, FITTING_FLOPS))
+    n_tuned, n_fitted = (
+        max(300, int(most / flops)) for most in (TUNING_FLOPS, FITTING_FLOPS)
+    )
     order = stream(seed, "baselines/series").permutation(n)
 
     def states(setting: Setting, name: str, u: Array) -> tuple[Array, Array]:
@@ -391,16 +432,24 @@ def _esn_classifiers(
         best, penalty = divmod(int(scores[which].argmax()), len(PENALTIES))
         accuracies = []
         for k in range(FEWEST_SEEDS if n > n_tuned else FRESH_SEEDS):
-            train, test = (states(settings[best], f"fresh/{k}", u)[which] for u in (series_x, z))
+            train, test = (
+                states(settings[best], f"fresh/{k}", u)[which] for u in (series_x, z)
+            )
             (classes,) = ridge_classes(train, labels, test, [PENALTIES[penalty]])
             accuracies.append(float(np.mean(classes == truth)))
         yield _esn_baseline(
-            f"ESN of {n_units} units, {name}{few}", accuracies, scores[0].size, len(truth)
+            f"ESN of {n_units} units, {name}{few}",
+            accuracies,
+            scores[0].size,
+            len(truth),
         )
 
 
-def ridge_classes(x: Array, y: Array, z: Array, penalties: Sequence[float]) -> list[Array]:
-    """Return the classes of ``z`` by ridge regressions of ``y`` on features ``x``, by penalty."""
+def ridge_classes(
+    x: Array, y: Array, z: Array, penalties: Sequence[float]
+) -> list[Array]:
+    """Return the classes of ``z`` by ridge regressions of ``y`` on features ``x``, by
+    penalty."""
     x, z = _standardise(x, z)
     return [output.argmax(axis=1) for output in _ridge(x, _one_hot(y), z, penalties)]
 
@@ -410,10 +459,12 @@ def _esn_baseline(
 ) -> Baseline:
     """Return the baseline of an ESN from its scores on fresh seeds."""
     mean, std = statistics.fmean(scores), statistics.stdev(scores)
-    return Baseline(name=name, score=mean, std=std, n=len(scores), tried=tried, n_scored=n_scored)
+    return Baseline(
+        name=name, score=mean, std=std, n=len(scores), tried=tried, n_scored=n_scored
+    )
 
 
-# --- prediction -----------------------------------------------------------------------------------
+# --- prediction ---
 
 
 def prediction(
@@ -424,16 +475,22 @@ def prediction(
     squares: bool = False,
     should_stop: ShouldStop = lambda: False,
 ) -> Iterator[Baseline]:
-    """Yield the baselines of a series to predict, by NRMSE; ``squares`` adds squared features."""
+    """Yield the baselines of a series to predict, by NRMSE; ``squares`` adds squared
+    features."""
     from hpo.objectives.predictor import nrmse
 
     validation, whole = (
-        series.load(task, protocol=one) for one in (Protocol.VALIDATION, Protocol.CONFIRM)
+        series.load(task, protocol=one)
+        for one in (Protocol.VALIDATION, Protocol.CONFIRM)
     )
     target = whole.score.label[0].astype(np.float64)
     constant = nrmse(np.zeros_like(target), target)
     yield Baseline(name="mean of the target", score=constant, is_chance=True)
-    last = nrmse(_persistence(whole), target) if whole.n_channels == whole.n_classes else constant
+    last = (
+        nrmse(_persistence(whole), target)
+        if whole.n_channels == whole.n_classes
+        else constant
+    )
     if last < constant:
         yield Baseline(name="last input", score=last)
 
@@ -442,10 +499,15 @@ def prediction(
     def errors(
         split: SeriesSplit, features: Sequence[Array], squared: bool, *penalties: float
     ) -> Array:
-        """Return the errors of ridge regressions of the features of both parts, by penalty."""
+        """Return the errors of ridge regressions of the features of both parts, by
+        penalty."""
         x, z = _standardise(*(np.hstack((u, u**2)) if squared else u for u in features))
-        d, target = (part.label[0].astype(np.float64) for part in (split.train, split.score))
-        return np.array([nrmse(output, target) for output in _ridge(x, d, z, penalties)])
+        d, target = (
+            part.label[0].astype(np.float64) for part in (split.train, split.score)
+        )
+        return np.array(
+            [nrmse(output, target) for output in _ridge(x, d, z, penalties)]
+        )
 
     def validation_errors(models: Sequence[_Features]) -> Array:
         """Return validation errors, (variants, models, penalties)."""
@@ -453,13 +515,21 @@ def prediction(
         for model in models:
             _check_stop(should_stop)
             features = model(validation)
-            rows.append([errors(validation, features, one, *FINE_PENALTIES) for one in variants])
+            rows.append(
+                [errors(validation, features, one, *FINE_PENALTIES) for one in variants]
+            )
         return np.swapaxes(rows, 0, 1)
 
     size, n_points = whole.train.x.size, whole.train.shape[1]
-    taps = [n for n in TAPS if n == 1 or (n <= task.washout + 1 and n * size <= MOST_DELAYED)]
+    taps = [
+        n
+        for n in TAPS
+        if n == 1 or (n <= task.washout + 1 and n * size <= MOST_DELAYED)
+    ]
     lines = [_delay_line(n) for n in taps]
-    settings = _draw_settings(seed, min(SETTINGS, max(FEWEST_SETTINGS, 400_000 // n_points)))
+    settings = _draw_settings(
+        seed, min(SETTINGS, max(FEWEST_SETTINGS, 400_000 // n_points))
+    )
     networks = [_esn(one, n_units, seed, f"esn/{k}") for k, one in enumerate(settings)]
     for squared, line_errors, esn_errors in zip(
         variants, validation_errors(lines), validation_errors(networks), strict=True
@@ -471,22 +541,30 @@ def prediction(
         yield Baseline(name=name, score=score, tried=line_errors.size)
         best, penalty = divmod(int(esn_errors.argmin()), len(FINE_PENALTIES))
         _check_stop(should_stop)
-        esns = [_esn(settings[best], n_units, seed, f"fresh/{k}") for k in range(FRESH_SEEDS)]
-        fresh = [errors(whole, one(whole), squared, FINE_PENALTIES[penalty]) for one in esns]
+        esns = [
+            _esn(settings[best], n_units, seed, f"fresh/{k}")
+            for k in range(FRESH_SEEDS)
+        ]
+        fresh = [
+            errors(whole, one(whole), squared, FINE_PENALTIES[penalty]) for one in esns
+        ]
         name = f"ESN of {n_units} units{with_squares}"
         baseline = _esn_baseline(name, np.ravel(fresh).tolist(), esn_errors.size)
         yield baseline.replace(is_like=squared == squares)
 
 
 _Features = Callable[[SeriesSplit], Sequence[Array]]
-"""Returns the features of both parts at each point that has a target, (points, features)."""
+"""Returns the features of both parts at each point that has a target, (points,
+features)."""
 
 
 def _persistence(split: SeriesSplit) -> Array:
     """Return the input at each point as a prediction of its target."""
     part, scaling = split.score, cast(Scaling, split.scaling)
     u = part.x[0, -part.label.shape[1] :]
-    return split.target_scaling.apply(scaling.undo(u).astype(np.float32)).astype(np.float64)
+    return split.target_scaling.apply(scaling.undo(u).astype(np.float32)).astype(
+        np.float64
+    )
 
 
 def _delay_line(taps: int) -> _Features:

@@ -10,16 +10,19 @@ from hpo.objectives import contract
 
 @runtime_checkable
 class KnowsCosts(Protocol):
-    """An objective with this method takes ``[constraints]``, and a pruner beside ``[cost]``.
+    """An objective with this method takes ``[constraints]``, and a pruner beside
+    ``[cost]``.
 
     A class that defines the method needs no base class.
     """
 
     def costs_of(self, params: Any, task: Any) -> Mapping[str, float]:
-        """Return the costs of a network, by the names of ``Objective.costs``, from its parameters.
+        """Return the costs of a network, by the names of ``Objective.costs``, from its
+        parameters.
 
-        Keep it pure and quick: it is called for thousands of parameter sets before a training. The
-        numbers are those of ``Outcome.info`` after training, whatever the seed.
+        Keep it pure and quick: it is called for thousands of parameter sets before a
+        training. The numbers are those of ``Outcome.info`` after training, whatever the
+        seed.
 
         Args:
             params: validated hyper-parameters, an instance of ``Objective.Params``.
@@ -53,11 +56,14 @@ class ChecksTask(Protocol):
 class GivesBaselines(Protocol):
     """An objective with this method replaces the baselines of its task."""
 
-    def baselines(self, params: Any, task: Any, seed: int) -> Iterable[contract.Baseline]:
+    def baselines(
+        self, params: Any, task: Any, seed: int
+    ) -> Iterable[contract.Baseline]:
         """Return scores of simple models on the task, measured as a confirmation is.
 
-        A worker calls it once per study, before the first trial. It cannot be interrupted, so take
-        seconds. An exception is logged as a warning, and the study continues.
+        A worker calls it once per study, before the first trial. It cannot be
+        interrupted, so take seconds. An exception is logged as a warning, and the study
+        continues.
 
         Args:
             params: validated hyper-parameters of the largest network of the study.

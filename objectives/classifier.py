@@ -1,7 +1,7 @@
 """A network that classifies time series, from its seed to its file.
 
-Training, replay and saving of one member of an objective on layered networks. ``predictor`` does
-the same for networks that predict series.
+Training, replay and saving of one member of an objective on layered networks.
+``predictor`` does the same for networks that predict series.
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ from hpo.objectives.scoring import (
     is_finite,
     score,
 )
-from hpo.objectives.solved_equation import close, finer_steps, solve, solve_trial, solving_steps
+from hpo.objectives.solved_equation import (
+    close,
+    finer_steps,
+    solve,
+    solve_trial,
+    solving_steps,
+)
 from hpo.objectives.tasks import load
 from hpo.objectives.tasks.data import Examples, Split
 from hpo.objectives.training import Recipe, train
@@ -136,11 +142,13 @@ class LayeredMember(NetworkMember):
         return {}
 
     def _extra_info(self, chips: tuple[float, ...]) -> dict[str, float]:
-        """Return more entries of ``Outcome.info``; ``chips`` are the scores on chips."""
+        """Return more entries of ``Outcome.info``; ``chips`` are the scores on
+        chips."""
         return {}
 
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
-        """Train and score the network, once; see ``Objective.evaluate``. It ends on the CPU."""
+        """Train and score the network, once; see ``Objective.evaluate``. It ends on the
+        CPU."""
         measure = self._measure()
         outcome = train(
             self.network,
@@ -153,7 +161,10 @@ class LayeredMember(NetworkMember):
                 "protocol": self._protocol.value,
                 "member_seed": self._member_seed,
                 **_flatten(self._params.model_dump()),
-                **{f"task.{name}": value for name, value in self._task.model_dump().items()},
+                **{
+                    f"task.{name}": value
+                    for name, value in self._task.model_dump().items()
+                },
             },
             on_epoch=on_epoch,
             resume=resume,
@@ -167,15 +178,23 @@ class LayeredMember(NetworkMember):
         solved, thermal = None, None
 
         def rescore() -> float:
-            return score(self.network, self._split.score, measure.score, measure.worst)[0]
+            return score(self.network, self._split.score, measure.score, measure.worst)[
+                0
+            ]
 
         if self._protocol is Protocol.VALIDATION:
             solved = solve_trial(self.network, rescore, outcome.score, measure.agree)
         if self._protocol is Protocol.CONFIRM:
             solved = solve(self.network, rescore, measure.agree)
             thermal = self._thermal(solved, rescore, relative=measure.relative)
-        with finer_steps(self.network, solved.steps_per_point) if solved else nullcontext():
-            chips = () if self._variability is None else self._on_chips(self._variability)
+        with (
+            finer_steps(self.network, solved.steps_per_point)
+            if solved
+            else nullcontext()
+        ):
+            chips = (
+                () if self._variability is None else self._on_chips(self._variability)
+            )
             extra = self._extra_info(chips)
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
@@ -189,12 +208,17 @@ class LayeredMember(NetworkMember):
     def _thermal(
         self, solved: Solved, score: Callable[[], float], *, relative: bool
     ) -> Thermal | None:
-        """Return the thermal check, with half the steps of the solved equation if converged."""
+        """Return the thermal check, with half the steps of the solved equation if
+        converged."""
         if not hasattr(self._params, "thermal_span"):
             return None
         chips = Variability(draws=CHIPS)
-        if (variability := self._variability) is not None:  # with the noise of each thermal power
-            chips = variability.model_copy(update={"oscillator_noise_per_sqrt_ns": None})
+        if (
+            variability := self._variability
+        ) is not None:  # with the noise of each thermal power
+            chips = variability.model_copy(
+                update={"oscillator_noise_per_sqrt_ns": None}
+            )
             score = partial(self._mean_on_chips, chips)
         halved = solved.converged and solved.steps_per_point % (2 * self._n_steps) == 0
         with finer_steps(self.network, solved.steps_per_point // (2 if halved else 1)):
@@ -227,7 +251,8 @@ class LayeredMember(NetworkMember):
             network=self.network,
             seed=self._member_seed,
             variability=seen,
-            noise=seen is not None or getattr(params, "thermal_training", "mean") == "noise",
+            noise=seen is not None
+            or getattr(params, "thermal_training", "mean") == "noise",
             span=getattr(params, "thermal_span", 1.0) if has_power else 1.0,
         )
 
@@ -241,7 +266,10 @@ class LayeredMember(NetworkMember):
 
     def _costs(self) -> dict[str, float]:
         """Return the costs of the network; see ``Objective.costs``."""
-        counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
+        counts = {
+            "n_synapses": self.network.n_synapses,
+            "n_neurons": self.network.n_neurons,
+        }
         presentation_ns = physics.presentation_ns(
             points=self._points(), dt_ns=self.network.physics.dt_ns
         )
@@ -271,7 +299,9 @@ class LayeredMember(NetworkMember):
             "task": self._task.model_dump(mode="json"),
             "classes": list(self.classes),
             "input_points": self._split.train.shape[1],
-            "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
+            "input_scaling": (
+                asdict(scaling) if (scaling := self._split.scaling) else None
+            ),
             "member_seed": self._member_seed,
             **self._extra_description(),
         }
@@ -288,7 +318,9 @@ class Classifier(LayeredMember):
     def __init__(self, *args: Any, **more: Any) -> None:
         """See ``LayeredMember``."""
         super().__init__(*args, **more)
-        self._hardware = self._simulate_chips(self._variability) if self._variability else None
+        self._hardware = (
+            self._simulate_chips(self._variability) if self._variability else None
+        )
         self.classes = self._split.names
 
     def _load(self, protocol: Protocol) -> Split:
@@ -320,10 +352,13 @@ class Classifier(LayeredMember):
 
     def read(self) -> NDArray[np.int64]:
         """Return the class that it reads for each series of the test part, (n,)."""
-        return np.concatenate([self._read(part.x)[0] for part in self._test.batches(SCORING_BATCH)])
+        return np.concatenate(
+            [self._read(part.x)[0] for part in self._test.batches(SCORING_BATCH)]
+        )
 
     def _read(self, x: NDArray[np.float32]) -> tuple[NDArray[np.int64], int, bool]:
-        """Return classes (-1: not finite), steps per point, and whether they solve the equation."""
+        """Return classes (-1: not finite), steps per point, and whether they solve the
+        equation."""
         u = torch.from_numpy(x)
         steps, settled = solving_steps(self.network, u)
         with torch.no_grad(), finer_steps(self.network, steps):
@@ -332,7 +367,8 @@ class Classifier(LayeredMember):
         return torch.where(finite, logits.argmax(dim=1), -1).numpy(), steps, settled
 
     def trace(self, images: Sequence[int]) -> Trace:
-        """Replay the network on series of the test part; see ``NetworkMember.trace``."""
+        """Replay the network on series of the test part; see
+        ``NetworkMember.trace``."""
         shown = self._test.take(np.asarray(images, dtype=np.intp))
         predicted, steps, settled = self._read(shown.x)
         with torch.no_grad(), finer_steps(self.network, steps):
@@ -359,23 +395,35 @@ def trace_fields(
         "inputs": inputs,
         "time_ns": dt_ns * np.arange(inputs.shape[1] + 1, dtype=np.float64),
         **{
-            name: values[0].masked_fill(lacking, math.nan).transpose(2, 3).contiguous().numpy()
+            name: (
+                values[0]
+                .masked_fill(lacking, math.nan)
+                .transpose(2, 3)
+                .contiguous()
+                .numpy()
+            )
             for name, values in trajectories.items()
         },
     }
 
 
-def _cumulative_drive(network: LayeredNetwork, s: float | tuple[float, ...]) -> dict[str, float]:
+def _cumulative_drive(
+    network: LayeredNetwork, s: float | tuple[float, ...]
+) -> dict[str, float]:
     """Return S <|W|> sqrt(N) dt of a trained network of one member, Eq. (9) and (11).
 
-    <|W|> is the mean absolute weight of the connections between and within layers, without input,
-    biases and readout. The fan-in N is their mean number per neuron, as below Eq. (9). Layers that
-    differ are averaged over neurons. The result is {} without such connections, or if a weight is
-    not finite.
+    <|W|> is the mean absolute weight of the connections between and within layers,
+    without input, biases and readout. The fan-in N is their mean number per neuron, as
+    below Eq. (9). Layers that differ are averaged over neurons. The result is {}
+    without such connections, or if a weight is not finite.
     """
-    masks = torch.cat((network.mask_inter.flatten(), network.mask_intra.flatten())).numpy()
+    masks = torch.cat(
+        (network.mask_inter.flatten(), network.mask_intra.flatten())
+    ).numpy()
     with torch.no_grad():
-        weights = torch.cat((network.w_inter.flatten(), network.w_intra.flatten())).numpy()
+        weights = torch.cat(
+            (network.w_inter.flatten(), network.w_intra.flatten())
+        ).numpy()
     existing = np.abs(weights[masks].astype(np.float64))
     if not existing.size or not np.isfinite(existing).all():
         return {}
@@ -387,11 +435,15 @@ def _cumulative_drive(network: LayeredNetwork, s: float | tuple[float, ...]) -> 
         mean_weight_per_ns=mean,
         fan_in=physics.fan_in(
             width=widest,
-            density_inter=int(network.mask_inter.sum()) / (above * widest) if above else 0.0,
+            density_inter=(
+                int(network.mask_inter.sum()) / (above * widest) if above else 0.0
+            ),
             density_intra=int(network.mask_intra.sum()) / (n_neurons * widest),
         ),
     )
-    cumulative = physics.cumulative_drive(drive_per_ns=drive, dt_ns=network.physics.dt_ns)
+    cumulative = physics.cumulative_drive(
+        drive_per_ns=drive, dt_ns=network.physics.dt_ns
+    )
     return {"mean_weight_per_ns": mean, "cumulative_drive": cumulative}
 
 
@@ -405,9 +457,9 @@ def _device(params: ObjectiveParams) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         built_for = torch.version.cuda or "the CPU alone"
         raise UnavailableError(
-            f"device: this host has no CUDA device for PyTorch (built for {built_for}), got "
-            "device='cuda'. Use device = \"cpu\", or run the workers on hosts with a GPU and its "
-            "PyTorch."
+            f"device: this host has no CUDA device for PyTorch (built for {built_for}),"
+            " got device='cuda'. Use device = \"cpu\", or run the workers on hosts"
+            " with a GPU and its PyTorch."
         )
     return torch.device(name)
 
@@ -415,5 +467,7 @@ def _device(params: ObjectiveParams) -> torch.device:
 def _flatten(values: dict[str, Any]) -> dict[str, Any]:
     """Return parameters by dotted names, for the identity of a checkpoint."""
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
-    inner = {f"{name}.{key}": v for name, table in tables.items() for key, v in table.items()}
+    inner = {
+        f"{name}.{key}": v for name, table in tables.items() for key, v in table.items()
+    }
     return {name: value for name, value in values.items() if name not in tables} | inner

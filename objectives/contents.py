@@ -24,7 +24,8 @@ N_IMAGES = 1797
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """Sizes of a task's data, and how its series are split under ``Protocol.VALIDATION``."""
+    """Sizes of a task's data, and how its series are split under
+    ``Protocol.VALIDATION``."""
 
     series: int
     points: int
@@ -38,10 +39,13 @@ class Contents:
     rarest: int
     """Fewest series of a class in the training part."""
     folds: int
-    """Parts of the training part that validate in turn; 1: one is drawn for each network."""
+    """Parts of the training part that validate in turn; 1: one is drawn for each
+    network."""
     test: int
 
-    def uncertainty(self, share: float | None, members: int, protocol: Protocol) -> Uncertainty:
+    def uncertainty(
+        self, share: float | None, members: int, protocol: Protocol
+    ) -> Uncertainty:
         """Return the uncertainty of an accuracy of about ``share``.
 
         Args:
@@ -53,7 +57,9 @@ class Contents:
         if validates := protocol == Protocol.VALIDATION:
             scored, pool = self.validation, self.train + self.validation
         n = effective(scored, pool, members, folds=self.folds)
-        folds = validation_folds(pool, self.rarest) if validates and self.folds == 1 else 1
+        folds = (
+            validation_folds(pool, self.rarest) if validates and self.folds == 1 else 1
+        )
         share = 0.9 if share is None else share
         return Uncertainty(
             share=share, n_series=n, error=sampling_error(share, n), advised_folds=folds
@@ -62,7 +68,8 @@ class Contents:
 
 @dataclass(frozen=True, kw_only=True)
 class Uncertainty:
-    """Sampling error of the score of a trial; the scatter of networks is not included."""
+    """Sampling error of the score of a trial; the scatter of networks is not
+    included."""
 
     share: float
     """An accuracy."""
@@ -75,12 +82,17 @@ class Uncertainty:
 
     def lines(self) -> list[str]:
         """Return the uncertainty in words, with advice."""
-        error = f"{100 * self.share:.1f} % has a standard error of {100 * self.error:.1f} points"
-        text = f"a trial's score is as precise as on {self.n_series:,.0f} series: {error}"
+        error = (
+            f"{100 * self.share:.1f} % has a standard error of {100 * self.error:.1f}"
+            " points"
+        )
+        text = (
+            f"a trial's score is as precise as on {self.n_series:,.0f} series: {error}"
+        )
         folds = self.advised_folds
         few = (
-            f"few series: with validation_folds = {folds} in [task] and members = {folds} in "
-            "[budget], a trial is scored on every training series"
+            f"few series: with validation_folds = {folds} in [task] and members ="
+            f" {folds} in [budget], a trial is scored on every training series"
         )
         return [text, few] if folds > 1 else [text]
 
@@ -118,7 +130,11 @@ def contents(task: TaskParams) -> Contents | SeriesContents | None:
             test=series.n_test,
         )
     if isinstance(task, SequentialDigitsParams):
-        n_test, n_classes, shape = N_IMAGES - N_TRAIN, N_CLASSES, (N_IMAGES, N_PIXELS, 1)
+        n_test, n_classes, shape = (
+            N_IMAGES - N_TRAIN,
+            N_CLASSES,
+            (N_IMAGES, N_PIXELS, 1),
+        )
         shortest, rarest = N_PIXELS, N_TRAIN // N_CLASSES
     elif isinstance(task, RecordedParams):
         recording = task.read()

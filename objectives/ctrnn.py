@@ -1,15 +1,16 @@
-"""The objective ``ctrnn``: a continuous-time recurrent network, the reference in software.
+"""The objective ``ctrnn``: a continuous-time recurrent network, the reference in
+software.
 
-K. Funahashi and Y. Nakamura, Approximation of dynamical systems by continuous time recurrent
-neural networks, Neural Networks 6, 801 (1993); compared with spintronic networks in
-arXiv:2408.02835, Eq. (6) to (8)::
+K. Funahashi and Y. Nakamura, Approximation of dynamical systems by continuous time
+recurrent neural networks, Neural Networks 6, 801 (1993); compared with spintronic
+networks in arXiv:2408.02835, Eq. (6) to (8)::
 
     dx/dt = -γ x + I                                                            Eq. (6)
     I     = S (W_ext y_n + W_int y_{n+1} + b)                                   Eq. (7)
     y     = tanh(x)                                                             Eq. (8)
 
-It has the architecture of the spintronic network, no fixed bias and no filter; its state is not
-bounded, its output is. Layer 0 receives the input u in place of y_n.
+It has the architecture of the spintronic network, no fixed bias and no filter; its
+state is not bounded, its output is. Layer 0 receives the input u in place of y_n.
 
 ============  =========  ======  ==============================================
 paper symbol  code name  unit    meaning
@@ -27,16 +28,21 @@ from __future__ import annotations
 from typing import Any
 
 from hpo.objectives.device import Device, Parameter, exp, parameter, tanh
-from hpo.objectives.layered import Amplification, LearningRate, LearningRateDecay, MaxStep
+from hpo.objectives.layered import (
+    Amplification,
+    LearningRate,
+    LearningRateDecay,
+    MaxStep,
+)
 
 
 class Ctrnn(Device):
     """Hyper-parameters of a CTRNN and of its training.
 
-    The architecture is that of arXiv:2408.02835, which gives no other hyper-parameter of its
-    CTRNN. The defaults train it; the optimum of the spintronic network does not, since tanh
-    saturates with a relaxation time of 14 ns. It needs shorter steps than an oscillator: with
-    0.5 ns, scores of some networks changed on the solved equation
+    The architecture is that of arXiv:2408.02835, which gives no other hyper-parameter
+    of its CTRNN. The defaults train it; the optimum of the spintronic network does not,
+    since tanh saturates with a relaxation time of 14 ns. It needs shorter steps than an
+    oscillator: with 0.5 ns, scores of some networks changed on the solved equation
     (docs/explanation/integrators.md).
     """
 
@@ -53,9 +59,12 @@ class Ctrnn(Device):
         return drive - x / self.tau_ns
 
     def flow(self, x: Any, drive: Any, dt_ns: Any) -> Any:
-        """Return x after ``dt_ns`` of constant drive: a linear relaxation towards I τ."""
+        """Return x after ``dt_ns`` of constant drive: a linear relaxation towards I
+        τ."""
         decay = exp(-dt_ns / self.tau_ns)
-        decayed = (1.0 + decay) * tanh(dt_ns / self.tau_ns / 2.0)  # 1 - decay, without its rounding
+        decayed = (1.0 + decay) * tanh(
+            dt_ns / self.tau_ns / 2.0
+        )  # 1 - decay, without its rounding
         return decay * x + self.tau_ns * decayed * drive
 
     def output(self, x: Any) -> Any:

@@ -9,9 +9,10 @@
         def rate(self, x, drive):
             return (tanh(self.tau_ns * drive) - x - self.a * x**3) / self.tau_ns
 
-Its methods are ordinary expressions: they take numbers, tensors of PyTorch, arrays of NumPy and
-symbols of SymPy alike, by the functions of this module. ``objective = "my_module:Cubic"`` trains a
-network of such devices, ``"my_module:Cubic-prediction"`` one that predicts. Light to import.
+Its methods are ordinary expressions: they take numbers, tensors of PyTorch, arrays of
+NumPy and symbols of SymPy alike, by the functions of this module. ``objective =
+"my_module:Cubic"`` trains a network of such devices, ``"my_module:Cubic-prediction"``
+one that predicts. Light to import.
 """
 
 from __future__ import annotations
@@ -63,8 +64,10 @@ NeuronPower = Annotated[
     Field(
         ge=0,
         le=1e6,
-        description="power of a neuron in µW, used for energy_pj; 1 µW is the paper's 100"
-        " fJ in 100 ns; training and score do not depend on it",
+        description=(
+            "power of a neuron in µW, used for energy_pj; 1 µW is the paper's 100"
+            " fJ in 100 ns; training and score do not depend on it"
+        ),
         json_schema_extra={"hardware": True},
     ),
 ]
@@ -73,8 +76,10 @@ SynapsePower = Annotated[
     Field(
         ge=0,
         le=1e6,
-        description="power of a synapse in µW, used for energy_pj; 0.1 µW is the paper's 10"
-        " fJ in 100 ns",
+        description=(
+            "power of a synapse in µW, used for energy_pj; 0.1 µW is the paper's 10"
+            " fJ in 100 ns"
+        ),
         json_schema_extra={"hardware": True},
     ),
 ]
@@ -82,7 +87,8 @@ SynapsePower = Annotated[
 
 @dataclass(frozen=True)
 class _Bounded:
-    """Metadata of a parameter: its schema is that of a number for all layers, or one for each."""
+    """Metadata of a parameter: its schema is that of a number for all layers, or one
+    for each."""
 
     bounds: Mapping[str, float] = field(hash=False)
     per_layer: bool = True
@@ -119,16 +125,16 @@ def parameter(
 class Device(LayeredParams):
     """The dynamics of a neuron, and the hyper-parameters of a network of such neurons.
 
-    Derive a class with its parameters as fields, and define ``rate``; everything else may be
-    overridden. Return expressions of states, drive and parameters, written with the functions of
-    this module: no ``if`` on a state.
+    Derive a class with its parameters as fields, and define ``rate``; everything else
+    may be overridden. Return expressions of states, drive and parameters, written with
+    the functions of this module: no ``if`` on a state.
     """
 
     states: ClassVar[tuple[str, ...]] = ("x",)
     """Names of the state variables of a neuron."""
     noise_parts: ClassVar[int] = 1
-    """Normal numbers in a jump of noise, a tuple if several. Each has the standard deviation
-    ``noise_per_sqrt_ns / noise_parts`` in 1 ns."""
+    """Normal numbers in a jump of noise, a tuple if several. Each has the standard
+    deviation ``noise_per_sqrt_ns / noise_parts`` in 1 ns."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Names of its parameters."""
     predicting: ClassVar[Mapping[str, Any]] = {}
@@ -145,9 +151,11 @@ class Device(LayeredParams):
     readout: Annotated[
         Literal["y", "x"],
         Field(
-            description="what the readout sees of a neuron: its output y, or the change of"
-            " its first state x since the start; for an oscillator this change"
-            " is y without the filter"
+            description=(
+                "what the readout sees of a neuron: its output y, or the change of"
+                " its first state x since the start; for an oscillator this change"
+                " is y without the filter"
+            )
         ),
     ] = "y"
 
@@ -159,7 +167,8 @@ class Device(LayeredParams):
     ``noise_parts``, a state with one of them gets half of it."""
 
     def rate(self, *states_and_drive: Any) -> Any:
-        """Return the time derivative of each state, per ns: ``rate(self, x, drive)``."""
+        """Return the time derivative of each state, per ns: ``rate(self, x,
+        drive)``."""
         raise NotImplementedError(f"{type(self).__name__} has no rate")
 
     def output(self, *states: Any) -> Any:
@@ -183,15 +192,18 @@ class Device(LayeredParams):
         return 0.0
 
     def kick(self, *states: Any, **named: Any) -> Any:
-        """Return each state after a jump of noise, ``kick(self, x, noise)``; default: x moves."""
+        """Return each state after a jump of noise, ``kick(self, x, noise)``; default: x
+        moves."""
         return (states[0] + named["noise"], *states[1:])
 
     def rest_under(self, drive: Any) -> Any:
-        """Return ``rest`` on a chip with device variability, under the nominal fixed drive."""
+        """Return ``rest`` on a chip with device variability, under the nominal fixed
+        drive."""
         return self.rest()
 
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Device:
-        """Return the device for simulated noise, without the mean effect of noise in its rate."""
+        """Return the device for simulated noise, without the mean effect of noise in
+        its rate."""
         return self
 
     def with_values(self, **values: Any) -> Self:
@@ -199,11 +211,13 @@ class Device(LayeredParams):
         return self.model_copy(update=values)
 
     def by_hand(self, noisy: bool) -> Any:
-        """Return hand-written compiled steps, a ``kernels.kernel.Pointwise``, if any."""
+        """Return hand-written compiled steps, a ``kernels.kernel.Pointwise``, if
+        any."""
         return None
 
     def beyond_kernel(self, integrator: str) -> str:
-        """Return the feature that compiled steps lack, as ``name=value``; else empty."""
+        """Return the feature that compiled steps lack, as ``name=value``; else
+        empty."""
         return ""
 
     @property
@@ -216,9 +230,12 @@ class Device(LayeredParams):
         return {name: getattr(self, name) for name in self.parameters}
 
     def choices(self) -> dict[str, Any]:
-        """Return the fields of the class that are not parameters; its methods may use them."""
+        """Return the fields of the class that are not parameters; its methods may use
+        them."""
         classes = [cls for cls in type(self).__mro__ if issubclass(cls, Device)]
-        named = {name for cls in classes for name in vars(cls).get("__annotations__", ())}
+        named = {
+            name for cls in classes for name in vars(cls).get("__annotations__", ())
+        }
         others = named & type(self).model_fields.keys() - Device.model_fields.keys()
         return {name: getattr(self, name) for name in others - {*self.parameters}}
 
@@ -230,7 +247,8 @@ class Device(LayeredParams):
         return device
 
     def every(self, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
-        """Call ``rate``, ``flow``, ``rest`` or ``kick``, and return one value for each state.
+        """Call ``rate``, ``flow``, ``rest`` or ``kick``, and return one value for each
+        state.
 
         Raises:
             ValueError: the method returns another number of values.
@@ -238,13 +256,15 @@ class Device(LayeredParams):
         return self.in_order(hook, getattr(self, hook)(*states, **more))
 
     def in_order(self, hook: str, result: Any) -> tuple[Any, ...]:
-        """Return the result of a method as one value for each state, or raise as ``every``."""
+        """Return the result of a method as one value for each state, or raise as
+        ``every``."""
         values = result if isinstance(result, tuple | list) else (result,)
         if len(values) != len(self.states):
             names = ", ".join(self.states)
             raise ValueError(
-                f"{type(self).__name__}.{hook}: expected one value for each state ({names}), got "
-                f"{len(values)}. Return {len(self.states)}, in this order."
+                f"{type(self).__name__}.{hook}: expected one value for each state"
+                f" ({names}), got {len(values)}. Return {len(self.states)}, in this"
+                " order."
             )
         return tuple(values)
 
@@ -261,7 +281,11 @@ class Device(LayeredParams):
         base = next(one for one in cls.__mro__[1:] if issubclass(one, Device))
         for name in base.model_fields.keys() & cls.model_fields.keys():
             own = cls.model_fields[name]
-            if not own.metadata and not own.description and get_origin(own.annotation) != Literal:
+            if (
+                not own.metadata
+                and not own.description
+                and get_origin(own.annotation) != Literal
+            ):
                 kept = cls.model_fields[name] = copy(base.model_fields[name])
                 kept.default, kept.default_factory = own.default, own.default_factory
         cls.parameters = tuple(
@@ -272,20 +296,25 @@ class Device(LayeredParams):
         names = () if isinstance(cls.states, str) else tuple(cls.states)
         if not names or len({*names, "drive", "noise", "dt_ns"}) < len(names) + 3:
             raise TypeError(
-                f"{cls.__name__}.states: expected a tuple of different names, none of them drive, "
-                f"noise or dt_ns, got {cls.states!r}. Name each state variable once."
+                f"{cls.__name__}.states: expected a tuple of different names, none of"
+                f" them drive, noise or dt_ns, got {cls.states!r}. Name each state"
+                " variable once."
             )
         if "tau" in cls.parameters:
             raise TypeError(
-                f"{cls.__name__}: the name of a time must end with its unit, got tau. Rename it "
-                "to tau_ns: its spread is tau_spread."
+                f"{cls.__name__}: the name of a time must end with its unit, got tau."
+                " Rename it to tau_ns: its spread is tau_spread."
             )
         for name in cls.parameters:
             if name in {*Device.model_fields, *cls.states, *_HOOKS, "drive", "noise"}:
-                what = "that of a state" if name in cls.states else "a field of every device"
+                what = (
+                    "that of a state"
+                    if name in cls.states
+                    else "a field of every device"
+                )
                 raise TypeError(
-                    f"{cls.__name__}: the name of the parameter {name} is {what} already. Rename "
-                    "the parameter."
+                    f"{cls.__name__}: the name of the parameter {name} is {what}"
+                    " already. Rename the parameter."
                 )
         cls.Hardware = Variability.of(cls.parameters)
         hardware: Any = cls.Hardware | None
@@ -297,9 +326,14 @@ class Device(LayeredParams):
 
     @model_validator(mode="after")
     def _has_what_spreads(self) -> Self:
-        if self.variability and self.variability.tau_spread and "tau_ns" not in self.parameters:
+        if (
+            self.variability
+            and self.variability.tau_spread
+            and "tau_ns" not in self.parameters
+        ):
             raise ValueError(
-                f"variability.tau_spread: {type(self).__name__} has no parameter tau_ns. Use the "
+                f"variability.tau_spread: {type(self).__name__} has no parameter"
+                " tau_ns. Use the "
                 "spread of another parameter: "
                 f"{', '.join(self.Hardware.spreads[name] for name in self.parameters)}."
             )
@@ -310,19 +344,23 @@ class Device(LayeredParams):
         if self.flow is None and self.integrator.startswith("exponential"):
             raise ValueError(
                 f"integrator: {self.integrator} needs a device with `flow`, which "
-                f'{type(self).__name__} lacks. Use "ab3", "euler", "heun" or "rk4", or define its '
+                f'{type(self).__name__} lacks. Use "ab3", "euler", "heun" or "rk4", or'
+                " define its "
                 "solution under a constant drive as `flow`."
             )
         return self
 
 
 _HOOKS = frozenset(
-    name for name in vars(Device) if not name.startswith("_") and name not in Device.model_fields
+    name
+    for name in vars(Device)
+    if not name.startswith("_") and name not in Device.model_fields
 )
 
 
 class DeviceObjective(LayeredObjective[Device]):
-    """Trains a layered network of devices of one class on a task of time-series classification."""
+    """Trains a layered network of devices of one class on a task of time-series
+    classification."""
 
     costs: ClassVar[Mapping[str, str]] = {
         "energy_pj": "energy while one series is presented, see physics.energy_pj",
@@ -330,12 +368,14 @@ class DeviceObjective(LayeredObjective[Device]):
     }
 
     def __init_subclass__(cls) -> None:
-        """Score on chips whose devices differ in every parameter, if it scores on any."""
+        """Score on chips whose devices differ in every parameter, if it scores on
+        any."""
         if cls.variability is not None and "Params" in vars(cls):
             cls.variability = cast(type[Device], cls.Params).Hardware
 
     def costs_of(self, params: Device, task: TaskParams) -> dict[str, float]:
-        """Return the costs of an untrained network, with its energy at the powers of ``params``."""
+        """Return the costs of an untrained network, with its energy at the powers of
+        ``params``."""
         costs = super().costs_of(params, task)
         energy_pj = physics.energy_pj(
             n_neurons=int(costs["n_neurons"]),
@@ -355,7 +395,11 @@ class DeviceObjective(LayeredObjective[Device]):
 
         devices = Stepping(device=params, **stepping(params))
         return DeviceNetwork(
-            seeds, physics=devices, channels=channels, outputs=outputs, **architecture(params)
+            seeds,
+            physics=devices,
+            channels=channels,
+            outputs=outputs,
+            **architecture(params),
         )
 
 
@@ -372,13 +416,15 @@ def check_device(device: type[Device]) -> type[Device]:
         if name in device.parameters or name in Device.model_fields
     }
     try:
-        one = device(**{n: info.default for n, info in fields.items() if not info.is_required()})
+        one = device(
+            **{n: info.default for n, info in fields.items() if not info.is_required()}
+        )
     except ValidationError as error:
         for problem in error.errors():
             if problem["type"] != "missing":
                 raise ValueError(
-                    f"{name}.{problem['loc'][0]}: expected a default within its bounds, got "
-                    f"{problem['input']}: {problem['msg']}. Change one of them."
+                    f"{name}.{problem['loc'][0]}: expected a default within its bounds,"
+                    f" got {problem['input']}: {problem['msg']}. Change one of them."
                 ) from error
         return device  # a parameter without a default
     number = {n: v[0] if isinstance(v, tuple) else v for n, v in one.values().items()}
@@ -428,7 +474,8 @@ def _values(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...
 
 
 def _trace(one: Device) -> None:
-    """Call the methods with symbols instead of numbers, as the generator of kernels does."""
+    """Call the methods with symbols instead of numbers, as the generator of kernels
+    does."""
     symbol = _Symbol()
     traced = one.bare().with_values(**dict.fromkeys(one.parameters, symbol))
     states = (symbol,) * len(one.states)
@@ -441,8 +488,8 @@ def _trace(one: Device) -> None:
     (output,) = _values(traced, "output", *states)
     if not isinstance(output, _Symbol):
         raise ValueError(
-            f"{type(one).__name__}.output: expected an expression of states, got the constant "
-            f"{output!r}. Return an expression."
+            f"{type(one).__name__}.output: expected an expression of states, got the"
+            f" constant {output!r}. Return an expression."
         )
 
 
@@ -457,17 +504,18 @@ def _solves(one: Device, states: tuple[Any, ...], dt_ns: float = 1e-6) -> None:
     for name, new, old, rate in zip(one.states, after, states, rates, strict=True):
         if not abs(slope := (new - old) / dt_ns - rate) <= 1e-3 * max(1.0, abs(rate)):
             raise ValueError(
-                f"{type(one).__name__}.flow: expected the solution of `rate` under a constant "
-                f"drive, but {name} changes by {slope + rate:.4g} per ns instead of "
-                f"{rate:.4g}, at states {states} and a drive of 0.1. Correct one of them."
+                f"{type(one).__name__}.flow: expected the solution of `rate` under a"
+                f" constant drive, but {name} changes by {slope + rate:.4g} per ns"
+                f" instead of {rate:.4g}, at states {states} and a drive of 0.1."
+                " Correct one of them."
             )
 
 
-# --- functions ------------------------------------------------------------------------------------
+# --- functions ---
 
 FUNCTIONS = (
-    "Use tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and its "
-    "where(condition, a, b) instead of `if`."
+    "Use tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and"
+    " its where(condition, a, b) instead of `if`."
 )
 
 
@@ -489,7 +537,9 @@ class _Symbol:
     def __bool__(self) -> bool:
         raise TypeError("a condition on it has no truth value")
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __rpow__ = _same
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = (
+        __rpow__
+    ) = _same
     __truediv__ = __rtruediv__ = __neg__ = __pos__ = __abs__ = __invert__ = _same
     __lt__ = __le__ = __gt__ = __ge__ = __and__ = __rand__ = __or__ = __ror__ = _same
 
@@ -543,7 +593,9 @@ def sigmoid(x: Any) -> Any:
     library = _library(x)
     if library.__name__ == "sympy":
         return _sigmoid_of_symbols()(x)
-    return library.sigmoid(x) if library.__name__ == "torch" else 0.5 + 0.5 * tanh(0.5 * x)
+    return (
+        library.sigmoid(x) if library.__name__ == "torch" else 0.5 + 0.5 * tanh(0.5 * x)
+    )
 
 
 @cache

@@ -1,4 +1,5 @@
-"""Facts of a network by their stored names: the ``info`` of its ``Outcome``, and its checks."""
+"""Facts of a network by their stored names: the ``info`` of its ``Outcome``, and its
+checks."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ RESERVED = {
     CHIP_SCORES: ("scores of simulated chips", "chips"),
     PER_EPOCH: ("values of each epoch", PER_EPOCH),
 }
-"""Stored names that an objective must not use, each with its check and the field of ``Outcome``."""
+"""Stored names that an objective must not use, each with its check and the field of
+``Outcome``."""
 
 
 def member_info(outcome: Outcome) -> dict[str, Any]:
@@ -59,7 +61,9 @@ def member_info(outcome: Outcome) -> dict[str, Any]:
         values = check.model_dump(mode="json") if check else {}
         info |= {names[field]: value for field, value in values.items()}
     if outcome.per_epoch:
-        info[PER_EPOCH] = {name: [*values] for name, values in outcome.per_epoch.items()}
+        info[PER_EPOCH] = {
+            name: [*values] for name, values in outcome.per_epoch.items()
+        }
     return info | ({CHIP_SCORES: [*outcome.chips]} if outcome.chips else {})
 
 

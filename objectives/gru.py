@@ -1,9 +1,10 @@
 """A gated recurrent unit (GRU), the digital network for comparison.
 
-Use it by ``objective = "hpo.objectives.gru:GruObjective"``. It is ``torch.nn.GRU`` (K. Cho et al.,
-arXiv:1406.1078) with a linear readout after the last point, trained as the dynamical networks are:
-Adam, a clipped gradient, a learning rate that decays. It has no physics, so no energy and no solved
-equation.
+Use it by ``objective = "hpo.objectives.gru:GruObjective"``. It is ``torch.nn.GRU`` (K.
+Cho et al., arXiv:1406.1078) with a linear readout after the last point, trained as the
+dynamical networks are:
+Adam, a clipped gradient, a learning rate that decays. It has no physics, so no energy
+and no solved equation.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class GruParams(ObjectiveParams):
         Field(
             ge=1,
             le=100_000,
-            description="series per weight update; the last update of an epoch may have fewer",
+            description=(
+                "series per weight update; the last update of an epoch may have fewer"
+            ),
         ),
     ] = 60
     ema_decay: EmaDecay = 0.0
@@ -83,11 +86,15 @@ class GruObjective(Objective[GruParams, TaskParams]):
         class Gru(nn.Module):
             def __init__(self, channels: int, outputs: int) -> None:
                 super().__init__()
-                self.gru = nn.GRU(channels, params.width, params.layers, batch_first=True)
+                self.gru = nn.GRU(
+                    channels, params.width, params.layers, batch_first=True
+                )
                 self.readout = nn.Linear(params.width, outputs)
                 bound = params.width**-0.5
                 for name, parameter in self.named_parameters():
-                    values = stream(member_seed, name).uniform(-bound, bound, parameter.shape)
+                    values = stream(member_seed, name).uniform(
+                        -bound, bound, parameter.shape
+                    )
                     parameter.data.copy_(torch.from_numpy(values))
 
             def forward(self, u: Tensor) -> Tensor:
@@ -124,4 +131,6 @@ class GruObjective(Objective[GruParams, TaskParams]):
             "input_scaling": asdict(scaling) if (scaling := split.scaling) else None,
             "member_seed": member_seed,
         }
-        return outcome.replace(network=network_file.to_bytes(network.state_dict(), description))
+        return outcome.replace(
+            network=network_file.to_bytes(network.state_dict(), description)
+        )

@@ -1,4 +1,5 @@
-"""How to choose the hyper-parameters of a spintronic network for inputs of a given time scale.
+"""How to choose the hyper-parameters of a spintronic network for inputs of a given time
+scale.
 
 The design rules of arXiv:2408.02835, Eq. (9)-(11), with numbers put in.
 """
@@ -78,7 +79,9 @@ def guide(
         f_cut_per_ns=physics.recommended_f_cut_per_ns(dt_ns),
         weight_per_ns=weight,
         cumulative_drive=physics.cumulative_drive(drive_per_ns=drive, dt_ns=dt_ns),
-        learning_rate=physics.recommended_learning_rate(dt_ns=dt_ns, s=s, fan_in=fan_in),
+        learning_rate=physics.recommended_learning_rate(
+            dt_ns=dt_ns, s=s, fan_in=fan_in
+        ),
         n_neurons=n_neurons,
         n_synapses=n_synapses,
         points=points,
@@ -168,7 +171,9 @@ _FURTHER = """\
 def page(numbers: Guide, device: thermal.Device) -> str:
     """Return the rules with their numbers, and a study file to begin with."""
     per_100_ns = physics.energy_pj(
-        n_neurons=numbers.n_neurons, n_synapses=numbers.n_synapses, presentation_ns=100.0
+        n_neurons=numbers.n_neurons,
+        n_synapses=numbers.n_synapses,
+        presentation_ns=100.0,
     )
     return _PAGE.format(
         dt_ns=_text(numbers.dt_ns),
@@ -200,7 +205,10 @@ def _thermal(numbers: Guide, device: thermal.Device) -> list[str]:
     """Return lines on the thermal power of a device and its noise."""
     x_th = f"{numbers.thermal_power:.3g}"
     lines = [*textwrap.wrap(device.source, 94), *_derivation(device, x_th)]
-    for name, tau_ns in (("recommended", numbers.tau_ns["best"]), ("device's", device.tau_ns)):
+    for name, tau_ns in (
+        ("recommended", numbers.tau_ns["best"]),
+        ("device's", device.tau_ns),
+    ):
         if tau_ns is not None:
             noise = thermal.thermal_noise_per_sqrt_ns(
                 thermal_power=numbers.thermal_power, tau_ns=tau_ns
@@ -213,24 +221,37 @@ def _thermal(numbers: Guide, device: thermal.Device) -> list[str]:
 def _derivation(device: thermal.Device, x_th: str) -> list[str]:
     """Return the equations that give the thermal power of a device."""
     if isinstance(device, thermal.Geometry):
-        joule, factor = _text(device.energy_j()), "2 " if device.mode == "uniform" else ""
+        joule, factor = (
+            _text(device.energy_j()),
+            "2 " if device.mode == "uniform" else "",
+        )
         numbers = f"{_text(device.ms_ka_per_m)} kA/m × {device.volume_nm3:,.0f} nm³"
         field = f"{_text(device.frequency_ghz)} GHz / (28 GHz/T)"
         return [
             f"E = {factor}Ms V B = {factor and '2 × '}{numbers} × {field} = {joule} J",
-            f"x_th = kT / E = 1.381e-23 × {_text(device.temperature_k)} / {joule} = {x_th}",
+            (
+                f"x_th = kT / E = 1.381e-23 × {_text(device.temperature_k)} / {joule} ="
+                f" {x_th}"
+            ),
         ]
     if isinstance(device, thermal.Line):
-        numbers = f"{_text(device.tau_ns)} × {_text(device.power)} × {_text(device.linewidth_mhz)}"
+        numbers = (
+            f"{_text(device.tau_ns)} × {_text(device.power)} ×"
+            f" {_text(device.linewidth_mhz)}"
+        )
         return [
-            "x_th = 4π τ x Δf / (1 + ν²), an upper bound      (doi:10.1103/PhysRevLett.100.017207)",
+            (
+                "x_th = 4π τ x Δf / (1 + ν²), an upper bound     "
+                " (doi:10.1103/PhysRevLett.100.017207)"
+            ),
             f"     = 4π × {numbers} / 1000 / (1 + {_text(device.nu)}²) = {x_th}",
         ]
     return [f"x_th = {x_th}"]
 
 
 def _toml(numbers: Guide) -> str:
-    """Return ``[fixed]`` and ``[space]`` of a study: the recommended ranges, on log axes."""
+    """Return ``[fixed]`` and ``[space]`` of a study: the recommended ranges, on log
+    axes."""
     ranges = advice.space(dt_ns=numbers.dt_ns, points=numbers.points)
     del ranges["s"]  # fixed
     return "\n".join(

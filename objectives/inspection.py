@@ -1,8 +1,9 @@
 """The contract of objectives whose networks can be inspected, kept and replayed.
 
-Such an objective builds a *member*, which trains a network or restores its stored weights, and
-replays the time series of its neurons. A network that was not stored can be trained again: it is a
-pure function of its parameters and its seed. This module imports no torch.
+Such an objective builds a *member*, which trains a network or restores its stored
+weights, and replays the time series of its neurons. A network that was not stored can
+be trained again: it is a pure function of its parameters and its seed. This module
+imports no torch.
 """
 
 from __future__ import annotations
@@ -46,20 +47,23 @@ class Trace:
     dt_ns: float
     """Duration of each input point, in ns."""
     inputs: NDArray[np.float32]
-    """Input, (series, points, channels): point k is held from ``k dt_ns`` to ``(k + 1) dt_ns``."""
+    """Input, (series, points, channels): point k is held from ``k dt_ns`` to ``(k + 1)
+    dt_ns``."""
     time_ns: NDArray[np.float64]
     """Begin of each point, and end of the last, (points + 1,), in ns."""
     x: NDArray[np.float32]
-    """State at these times, (layers, series, neurons, points + 1); NaN beyond a layer's width."""
+    """State at these times, (layers, series, neurons, points + 1); NaN beyond a layer's
+    width."""
     y: NDArray[np.float32]
     """Output, in the same shape."""
     drive: NDArray[np.float32]
-    """Drive per ns as each point begins, (layers, series, neurons, points); NaN as in ``x``."""
+    """Drive per ns as each point begins, (layers, series, neurons, points); NaN as in
+    ``x``."""
     steps_per_point: int | None = None
     """Integration steps per input point if they solve the equation; else None."""
     target: NDArray[np.float64] | None = None
-    """Targets of a network that predicts, after each of the last points, (series, points read,
-    outputs), in the units of its data."""
+    """Targets of a network that predicts, after each of the last points, (series,
+    points read, outputs), in the units of its data."""
     prediction: NDArray[np.float64] | None = None
     """Predictions for ``target``."""
 
@@ -87,7 +91,8 @@ class NetworkMember(ABC):
     def test_labels(self) -> NDArray[np.int64]:
         """Class of each series of the test part, (n,); ``trace`` takes its positions.
 
-        A network that predicts has windows of the test part instead of series, with label 0.
+        A network that predicts has windows of the test part instead of series, with
+        label 0.
         """
 
     @abstractmethod
@@ -111,7 +116,9 @@ class NetworkMember(ABC):
         import numpy as np
 
         images = range(len(self.test_labels))
-        parts = [images[first : first + _SERIES] for first in range(0, len(images), _SERIES)]
+        parts = [
+            images[first : first + _SERIES] for first in range(0, len(images), _SERIES)
+        ]
         return np.concatenate([self.trace(part).predicted for part in parts])
 
     @abstractmethod
@@ -127,15 +134,20 @@ class NetworkObjective(Objective[P, T]):
     """An objective whose members are networks that can be replayed and stored."""
 
     @abstractmethod
-    def member(self, params: P, *, task: T, protocol: Protocol, member_seed: int) -> NetworkMember:
-        """Build the member of these arguments, not trained yet; see ``Objective.evaluate``.
+    def member(
+        self, params: P, *, task: T, protocol: Protocol, member_seed: int
+    ) -> NetworkMember:
+        """Build the member of these arguments, not trained yet; see
+        ``Objective.evaluate``.
 
         Raises:
             ValueError: the data of the task are missing, or have changed.
         """
 
     @abstractmethod
-    def network(self, params: P, seeds: Sequence[int], *, channels: int, outputs: int) -> Any:
+    def network(
+        self, params: P, seeds: Sequence[int], *, channels: int, outputs: int
+    ) -> Any:
         """Build the bare network, a ``torch.nn.Module`` with one member per seed.
 
         Args:
@@ -162,7 +174,9 @@ class NetworkObjective(Objective[P, T]):
             MemoryError: the host, or its GPU, has too little memory.
         """
         try:
-            member = self.member(params, task=task, protocol=protocol, member_seed=member_seed)
+            member = self.member(
+                params, task=task, protocol=protocol, member_seed=member_seed
+            )
             return member.train(on_epoch, resume)
         except RuntimeError as error:
             if _is_out_of_memory(error):
@@ -171,6 +185,7 @@ class NetworkObjective(Objective[P, T]):
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether PyTorch, which is not imported here, ran out of memory of GPU or host."""
+    """Return whether PyTorch, which is not imported here, ran out of memory of GPU or
+    host."""
     on_gpu = type(error).__name__ == "OutOfMemoryError"
     return on_gpu or "DefaultCPUAllocator: can't allocate memory" in str(error)

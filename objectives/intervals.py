@@ -1,12 +1,13 @@
 """Standard errors of scores, and comparisons of two scores.
 
-Errors have two sources: the seeds of the networks, and the sampling of the series that score them.
-Another split of the data is not included.
+Errors have two sources: the seeds of the networks, and the sampling of the series that
+score them. Another split of the data is not included.
 
-Two scores differ by Welch's t test (two-sided, at 5 %). Its variances are those of the mean over
-networks and, for accuracies, of the sampling of series. Both sampling errors count in full, as if
-different series had scored each: outputs on single series are not stored. So on a common test set
-the test errs towards "level". Views say *above* and *below* by this test alone.
+Two scores differ by Welch's t test (two-sided, at 5 %). Its variances are those of the
+mean over networks and, for accuracies, of the sampling of series. Both sampling errors
+count in full, as if different series had scored each: outputs on single series are not
+stored. So on a common test set the test errs towards "level". Views say *above* and
+*below* by this test alone.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ def published(
     n = n_seeds or 1
     seeds = std / math.sqrt(n) if n > 1 and std is not None else None
     sampling = None if n_series is None else sampling_error(score, n_series)
-    return Estimate(mean=score, seeds=seeds, n_seeds=n, sampling=sampling, n_series=n_series)
+    return Estimate(
+        mean=score, seeds=seeds, n_seeds=n, sampling=sampling, n_series=n_series
+    )
 
 
 def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate:
@@ -109,7 +112,9 @@ def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate
     mean, n = statistics.fmean(scores), len(scores)
     seeds = statistics.stdev(scores) / math.sqrt(n) if n > 1 else None
     sampling = None if n_series is None else sampling_error(mean, n_series)
-    return Estimate(mean=mean, seeds=seeds, n_seeds=n, sampling=sampling, n_series=n_series)
+    return Estimate(
+        mean=mean, seeds=seeds, n_seeds=n, sampling=sampling, n_series=n_series
+    )
 
 
 def sampling_error(share: float, n_series: float) -> float:
@@ -118,7 +123,9 @@ def sampling_error(share: float, n_series: float) -> float:
     It is that of Wilson's interval: so 100 % on few series has an error, too.
     """
     pulled = _Z**2 / n_series
-    return math.sqrt(share * (1.0 - share) / n_series + pulled / (4.0 * n_series)) / (1.0 + pulled)
+    return math.sqrt(share * (1.0 - share) / n_series + pulled / (4.0 * n_series)) / (
+        1.0 + pulled
+    )
 
 
 def estimate_networks(
@@ -128,13 +135,15 @@ def estimate_networks(
     validated: bool,
     folds: int = 1,
 ) -> Estimate:
-    """Estimate the score of a configuration from its networks, with sampling errors if known.
+    """Estimate the score of a configuration from its networks, with sampling errors if
+    known.
 
     Args:
         scores: one for each network.
-        infos: of accuracies, ``Outcome.info`` of each, with ``n_scored`` and ``n_train``.
-        validated: whether each network is scored on its own part of the training part; else all
-            are scored on the test part.
+        infos: of accuracies, ``Outcome.info`` of each, with ``n_scored`` and
+            ``n_train``.
+        validated: whether each network is scored on its own part of the training part;
+            else all are scored on the test part.
         folds: see ``effective``.
     """
     scored = [info["n_scored"] for info in infos if _is_count(info.get("n_scored"))]
@@ -146,7 +155,8 @@ def estimate_networks(
     total = estimate(scores, n_series)
     if total.seeds is None:
         return total
-    # the scatter of networks that are scored on different parts is partly a sampling error
+    # the scatter of networks that are scored on different parts is partly a sampling
+    # error
     apart = 1.0 / n_series - (0.0 if folds > 1 and trained else 1.0 / pool)
     sampled = total.mean * (1.0 - total.mean) * apart
     return replace(total, seeds=math.sqrt(max(0.0, total.seeds**2 - sampled)))
@@ -172,13 +182,18 @@ def effective(scored: int, pool: int, members: int, *, folds: int = 1) -> float:
 
 
 def compare(own: Estimate, other: Estimate, *, maximize: bool) -> Comparison:
-    """Compare a score with another one, or with a number without an error, by ``TEST``."""
+    """Compare a score with another one, or with a number without an error, by
+    ``TEST``."""
     difference = own.mean - other.mean
     if own.error is None:
         return Comparison(relation=None, p=None, difference=difference)
     error = math.hypot(own.error, other.error or 0.0)
     half = error * critical(_freedom(own, other)) if error > 0.0 else 0.0
-    facts: Any = {"difference": difference, "low": difference - half, "high": difference + half}
+    facts: Any = {
+        "difference": difference,
+        "low": difference - half,
+        "high": difference + half,
+    }
     p = float(difference == 0.0)
     if error > 0.0:
         p = p_value(abs(difference) / error, _freedom(own, other))
@@ -205,12 +220,15 @@ def critical(freedom: float) -> float:
     low, high = 0.0, 100.0
     for _ in range(40):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if p_value(middle, freedom) > SIGNIFICANCE else (low, middle)
+        low, high = (
+            (middle, high) if p_value(middle, freedom) > SIGNIFICANCE else (low, middle)
+        )
     return high
 
 
 def _freedom(*estimates: Estimate) -> float:
-    """Return degrees of freedom by Welch and Satterthwaite; infinite for sampling errors."""
+    """Return degrees of freedom by Welch and Satterthwaite; infinite for sampling
+    errors."""
     total = math.hypot(*(one.error or 0.0 for one in estimates))
     seeds = ((one.seeds or 0.0, one.n_seeds) for one in estimates)
     uncertain = sum((error / total) ** 4 / (n - 1.0) for error, n in seeds if error)

@@ -1,4 +1,5 @@
-"""Look at a user's data: which task reads them, what is in them, and what should be known of them.
+"""Look at a user's data: which task reads them, what is in them, and what should be
+known of them.
 
 ``hpo new study`` prints it. The task that reads the data checks all rules.
 """
@@ -19,7 +20,12 @@ from hpo.objectives.contract import TaskParams
 from hpo.objectives.tasks import TASKS, csvs, fashion_mnist, idx, npz
 from hpo.objectives.tasks.own_series import OwnSeriesParams
 from hpo.objectives.tasks.raw import content
-from hpo.objectives.tasks.recorded import RecordedParams, check_shares, count_test, least_shares
+from hpo.objectives.tasks.recorded import (
+    RecordedParams,
+    check_shares,
+    count_test,
+    least_shares,
+)
 from hpo.objectives.tasks.recording import Recording
 from hpo.objectives.tasks.series import parts
 
@@ -32,9 +38,9 @@ _TIME = re.compile(r"(t|time)([_\W].*)?", re.IGNORECASE)
 _NANOSECONDS = re.compile(r"(.*[\W_])?ns\W*", re.IGNORECASE)
 _LABEL = re.compile("labels?|class(es)?|y|target", re.IGNORECASE)
 _FORMATS = (
-    "Give an .npz file (arrays x, y; or u, target), a .ts file, a CSV file with a line of names (a "
-    "series to predict), or a directory of CSV files with labels.csv or of IDX files: "
-    "docs/how-to/own-data.md."
+    "Give an .npz file (arrays x, y; or u, target), a .ts file, a CSV file with a line"
+    " of names (a series to predict), or a directory of CSV files with labels.csv or of"
+    " IDX files: docs/how-to/own-data.md."
 )
 
 
@@ -60,7 +66,12 @@ class Data:
 
 
 def look(
-    path: Path, what: What | None = None, *, inputs: str = "", targets: str = "", horizon: int = 0
+    path: Path,
+    what: What | None = None,
+    *,
+    inputs: str = "",
+    targets: str = "",
+    horizon: int = 0,
 ) -> Data:
     """Read and summarise the data at ``path``.
 
@@ -72,7 +83,8 @@ def look(
         horizon: number of points to predict ahead.
 
     Raises:
-        ValueError: no task reads the data, or they break a rule; the message says where.
+        ValueError: no task reads the data, or they break a rule; the message says
+            where.
     """
     table = _table(path, what)
     if table["name"] == "series":
@@ -85,12 +97,15 @@ def look(
     return replace(data, rows=[(name, _line(text)) for name, text in data.rows])
 
 
-def study(data: Data, *, dt_ns: float | None = None) -> advice.Classification | advice.Prediction:
+def study(
+    data: Data, *, dt_ns: float | None = None
+) -> advice.Classification | advice.Prediction:
     """Return a study that fits the data.
 
     Args:
         data: summary of the data.
-        dt_ns: time between two points on the device; by default, that of the data, or 1.
+        dt_ns: time between two points on the device; by default, that of the data, or
+            1.
 
     Raises:
         ValueError: ``dt_ns`` is not positive.
@@ -114,7 +129,7 @@ def _line(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-# --- which task ----------------------------------------------------------------------------------
+# --- which task ---
 
 
 def _table(path: Path, what: What | None) -> dict[str, Any]:
@@ -125,14 +140,27 @@ def _table(path: Path, what: What | None) -> dict[str, Any]:
         _refuse(path, "a file or a directory", "nothing there", "Correct the path.")
     if table is None:
         names = sorted(file.name for file in path.iterdir()) if path.is_dir() else []
-        listing = f"a directory of {', '.join(names[:4]) or 'nothing'}{', …' * (len(names) > 4)}"
-        got = listing if path.is_dir() else f"a file of another kind ({path.suffix or 'no suffix'})"
+        listing = (
+            "a directory of"
+            f" {', '.join(names[:4]) or 'nothing'}{', …' * (len(names) > 4)}"
+        )
+        got = (
+            listing
+            if path.is_dir()
+            else f"a file of another kind ({path.suffix or 'no suffix'})"
+        )
         _refuse(path, "data that a task reads", got, _FORMATS)
     if what == "predict" and table["name"] != "series":
-        do = "Give an .npz file with the arrays u and target, or a CSV file with a line of names."
+        do = (
+            "Give an .npz file with the arrays u and target, or a CSV file with a line"
+            " of names."
+        )
         _refuse(path, "a series to predict", "series with labels", do)
     if what == "classify" and table["name"] == "series":
-        do = "Give a directory of CSV files, one for each series, with labels.csv; or an .npz file."
+        do = (
+            "Give a directory of CSV files, one for each series, with labels.csv; or an"
+            " .npz file."
+        )
         _refuse(path, "series with labels", "one series to predict", do)
     return table
 
@@ -144,7 +172,10 @@ def _npz_table(path: Path, what: What | None) -> dict[str, Any]:
         do = "Add --task classify or --task predict."
         _refuse(path, "one kind of data", "the arrays x, y, u and target", do)
     if not has_labels and not has_targets:
-        rule = "arrays x and y (series and their labels), or u and target (a series to predict)"
+        rule = (
+            "arrays x and y (series and their labels), or u and target (a series to"
+            " predict)"
+        )
         do = "Save them by numpy.savez(…, x=x, y=y)."
         _refuse(path, rule, f"the arrays {', '.join(sorted(names)) or '(none)'}", do)
     is_series = has_targets and (what == "predict" or not has_labels)
@@ -157,7 +188,10 @@ def _table_by_name(path: Path) -> dict[str, Any] | None:
     if Path(f"{stem}_TRAIN.ts").is_file():
         return {"name": "ucr", "path": stem}
     if path.suffix in (".ts", ".csv") and path.is_file():
-        return {"name": "arrays" if path.suffix == ".ts" else "series", "path": str(path)}
+        return {
+            "name": "arrays" if path.suffix == ".ts" else "series",
+            "path": str(path),
+        }
     folder = path if path.is_dir() else path.parent
     if path.is_dir() and (path / csvs.LABELS).is_file():
         return {"name": "arrays", "path": str(path)}
@@ -167,18 +201,21 @@ def _table_by_name(path: Path) -> dict[str, Any] | None:
 
 
 def _image_table(folder: Path) -> dict[str, Any]:
-    """Return the ``[task]`` table of IDX images; fewer pixels and images of MNIST and the like."""
+    """Return the ``[task]`` table of IDX images; fewer pixels and images of MNIST and
+    the like."""
     files = {path.name.removesuffix(".gz"): path for path in idx.files(folder)}
     if set(files) == set(fashion_mnist.NAMES):
         first = files[fashion_mnist.NAMES[0]]
-        shape = idx.array(first, idx.unpack(first, _FORMATS), "an IDX file", _FORMATS).shape
+        shape = idx.array(
+            first, idx.unpack(first, _FORMATS), "an IDX file", _FORMATS
+        ).shape
         if shape[1:] == (fashion_mnist.SIDE, fashion_mnist.SIDE):
             fewer = {"n_train": MOST_IMAGES} if shape[0] > MOST_IMAGES + 1000 else {}
             return {"name": "fashion-mnist", "path": str(folder), "side": 14, **fewer}
     return {"name": "arrays", "path": str(folder)}
 
 
-# --- series with labels --------------------------------------------------------------------------
+# --- series with labels ---
 
 
 def _classification_data(table: dict[str, Any]) -> Data:
@@ -201,7 +238,11 @@ def _classification_data(table: dict[str, Any]) -> Data:
     rarest = int(least_shares(task, recording)[0].min())
     if (folds := advice.validation_folds(n - test, rarest)) > 1:
         table["validation_folds"] = folds
-    how = "as the files say" if recording.test is not None else "drawn, in the shares of classes"
+    how = (
+        "as the files say"
+        if recording.test is not None
+        else "drawn, in the shares of classes"
+    )
     shorter = f"{lengths.min():,} to " if lengths.min() < points else ""
     rows = [
         ("data", f"{table['path']}, read by the task {table['name']}"),
@@ -240,7 +281,9 @@ def _classes(recording: Recording) -> str:
     counts = np.bincount(recording.examples.label, minlength=len(recording.classes))
     if len(counts) > MOST_SHOWN:
         return f"{len(counts)}, of {counts.min():,} to {counts.max():,} series each"
-    names = ", ".join(f"{name} ({n:,})" for name, n in zip(recording.classes, counts, strict=True))
+    names = ", ".join(
+        f"{name} ({n:,})" for name, n in zip(recording.classes, counts, strict=True)
+    )
     return f"{len(counts)}: {names}"
 
 
@@ -259,16 +302,20 @@ def _notes(recording: Recording, test: int, low: Any, high: Any) -> list[str]:
     points, channels = x.shape[1:]
     interval = 196 * math.sqrt(0.09 / test)
     notes = [
-        f"{test:,} test series: an accuracy of 90 % has a 95 % interval of ± {interval:.2g} points"
+        f"{test:,} test series: an accuracy of 90 % has a 95 % interval of ±"
+        f" {interval:.2g} points"
     ]
     counts = np.bincount(label)
     if counts.max() > 3 * counts.min():
         share = 100 * counts.max() / len(label)
-        notes.append(f"the largest class has {share:.0f} % of the series: guessing it scores that")
+        notes.append(
+            f"the largest class has {share:.0f} % of the series: guessing it scores"
+            " that"
+        )
     if channels > points:
         notes.append(
-            f"{channels:,} channels exceed {points:,} points. If these are the time points, x must "
-            "be (n, time, channels): x.transpose(0, 2, 1)"
+            f"{channels:,} channels exceed {points:,} points. If these are the time"
+            " points, x must be (n, time, channels): x.transpose(0, 2, 1)"
         )
     for constant in np.flatnonzero(low == high):
         notes.append(f"channel {constant} is constant: leave it out")
@@ -285,10 +332,12 @@ def _clock_notes(channel: int | str, steps: NDArray[Any]) -> list[str]:
     return []
 
 
-# --- a series to predict -------------------------------------------------------------------------
+# --- a series to predict ---
 
 
-def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: str) -> Data:
+def _prediction_data(
+    path: Path, table: dict[str, Any], inputs: str, targets: str
+) -> Data:
     step, dt_ns, names, notes = "not in the file", None, ["u"], list[str]()
     if path.suffix == ".csv":
         columns = csvs.table(path, content(path))
@@ -298,7 +347,9 @@ def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: st
         inputs = inputs or ", ".join(others[:-1] or others)
         table |= {"inputs": inputs, "targets": targets}
         names = [name.strip() for name in inputs.split(",")]
-        if not table["horizon"] and set(names) & {name.strip() for name in targets.split(",")}:
+        if not table["horizon"] and set(names) & {
+            name.strip() for name in targets.split(",")
+        }:
             table["horizon"] = 1  # it predicts itself
         if clock is not None:
             step, dt_ns = _time_step(clock, np.diff(columns[clock]))
@@ -326,8 +377,10 @@ def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: st
         ("data", f"{path}, read by the task series"),
         (
             "points",
-            f"{len(series.u):,}: {task.washout:,} to warm up, {train + validation:,} train, "
-            f"{series.n_test:,} test, the last ones",
+            (
+                f"{len(series.u):,}: {task.washout:,} to warm up,"
+                f" {train + validation:,} train, {series.n_test:,} test, the last ones"
+            ),
         ),
         ("inputs", f"{n_channels:,}: {_spread(names, series.u)}"),
         ("targets", f"{n_targets:,}{whom}, {ahead}: {_spread([], series.target)}"),
@@ -335,7 +388,10 @@ def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: st
         ("missing", "none"),
     ]
     if train + validation < advice.FEW_POINTS:
-        few = f"{train + validation:,} points to train on are few for a readout: record more"
+        few = (
+            f"{train + validation:,} points to train on are few for a readout: record"
+            " more"
+        )
         notes.append(few)
     labels = names if len(names) == n_channels else [str(c) for c in range(n_channels)]
     for label, steps in zip(labels, np.diff(series.u, axis=0).T, strict=True):
@@ -355,7 +411,9 @@ def _prediction_data(path: Path, table: dict[str, Any], inputs: str, targets: st
 
 
 def _is_time(name: str, values: NDArray[np.float64]) -> bool:
-    return bool(_TIME.fullmatch(name) and len(values) > 1 and (np.diff(values) > 0).all())
+    return bool(
+        _TIME.fullmatch(name) and len(values) > 1 and (np.diff(values) > 0).all()
+    )
 
 
 def _time_step(clock: str, steps: NDArray[np.float64]) -> tuple[str, float | None]:
@@ -369,8 +427,11 @@ def _time_step(clock: str, steps: NDArray[np.float64]) -> tuple[str, float | Non
 
 
 def _has_labels(columns: dict[str, NDArray[np.float64]]) -> bool:
-    """Return whether rows are probably series: many columns, or one of whole-numbered labels."""
-    whole = [name for name, values in columns.items() if (values == np.round(values)).all()]
+    """Return whether rows are probably series: many columns, or one of whole-numbered
+    labels."""
+    whole = [
+        name for name, values in columns.items() if (values == np.round(values)).all()
+    ]
     n_points = len(next(iter(columns.values())))
     return 5 * len(columns) >= n_points or any(map(_LABEL.fullmatch, whole))
 
@@ -378,5 +439,7 @@ def _has_labels(columns: dict[str, NDArray[np.float64]]) -> bool:
 def _spread(names: list[str], values: NDArray[np.float64]) -> str:
     low, high = values.min(axis=0), values.max(axis=0)
     return _ranges(
-        names if len(names) == len(low) else [str(c) for c in range(len(low))], low, high
+        names if len(names) == len(low) else [str(c) for c in range(len(low))],
+        low,
+        high,
     )

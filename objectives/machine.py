@@ -42,8 +42,9 @@ def about() -> dict[str, Any]:
 def equation() -> dict[str, Any]:
     """Return the errors of the kernel for a small spintronic network.
 
-    The kernel in float32, with the default step and with one that solves the equation, is compared
-    with the reference in float64 with the second step. Errors are relative, by the norm.
+    The kernel in float32, with the default step and with one that solves the equation,
+    is compared with the reference in float64 with the second step. Errors are relative,
+    by the norm.
     """
     import torch
 
@@ -54,7 +55,9 @@ def equation() -> dict[str, Any]:
     objective: Any = objectives.load("spintronic")
     params = objective.Params(layers=2, width=8)
     network = objective.network(params, [0], channels=1, outputs=4)
-    frequencies = torch.linspace(0.2, 0.6, SERIES + 1)  # two blocks, the second not full
+    frequencies = torch.linspace(
+        0.2, 0.6, SERIES + 1
+    )  # two blocks, the second not full
     u = (frequencies[:, None] * torch.arange(20.0)).sin().square().unsqueeze(2)
     with torch.no_grad():
         for weight in (network.w_in, network.w_inter, network.w_intra):

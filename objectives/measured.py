@@ -1,7 +1,9 @@
-"""Measured devices: a CSV file with one row per oscillator, from which simulated chips are drawn.
+"""Measured devices: a CSV file with one row per oscillator, from which simulated chips
+are drawn.
 
-The first line names the columns, in any order: at least one of ``COLUMNS``, and perhaps ``device``,
-the name of an oscillator. A chip draws a whole row for each neuron, which preserves correlations.
+The first line names the columns, in any order: at least one of ``COLUMNS``, and perhaps
+``device``, the name of an oscillator. A chip draws a whole row for each neuron, which
+preserves correlations.
 """
 
 from __future__ import annotations
@@ -18,9 +20,16 @@ from pathlib import Path
 from typing import NoReturn
 
 COLUMNS = {
-    "tau_ns": "relaxation time, above 0; what counts is its ratio to the mean of the column",
-    "s": "amplification, above 0, in any unit; what counts is its ratio to the mean of the column",
-    "oscillator_noise_per_sqrt_ns": "white noise, 0 or more, as the key of this name has it",
+    "tau_ns": (
+        "relaxation time, above 0; what counts is its ratio to the mean of the column"
+    ),
+    "s": (
+        "amplification, above 0, in any unit; what counts is its ratio to the mean of"
+        " the column"
+    ),
+    "oscillator_noise_per_sqrt_ns": (
+        "white noise, 0 or more, as the key of this name has it"
+    ),
 }
 """Columns of a file, with their meanings."""
 NAME = "device"
@@ -43,12 +52,15 @@ class Measured:
 
     @lru_cache  # noqa: B019 -- there are few files
     def factors(self, column: str) -> tuple[float, ...]:
-        """Return the values of a column, divided by its mean: exactly 1 if all are equal.
+        """Return the values of a column, divided by its mean: exactly 1 if all are
+        equal.
 
         >>> Measured(columns={"s": (0.1, 0.1, 0.1)}, sha256="").factors("s")
         (1.0, 1.0, 1.0)
         """
-        mean = statistics.mean(self.columns[column])  # of fractions: exact until it is rounded
+        mean = statistics.mean(
+            self.columns[column]
+        )  # of fractions: exact until it is rounded
         return tuple(value / mean for value in self.columns[column])
 
 
@@ -71,9 +83,10 @@ def read_verified(path: Path, sha256: str | None) -> Measured:
     measured = read(path)
     if sha256 not in (None, measured.sha256):
         raise ValueError(
-            f"{path}: the devices changed since the study began: expected "
-            f"devices_sha256={sha256!r}, got {measured.sha256!r}. Restore the old file, or start a "
-            "new study (without `devices_sha256`, if the file has it)."
+            f"{path}: the devices changed since the study began: expected"
+            f" devices_sha256={sha256!r}, got {measured.sha256!r}. Restore the old"
+            " file, or start a new study (without `devices_sha256`, if the file has"
+            " it)."
         )
     return measured
 
@@ -88,11 +101,20 @@ def read(path: Path) -> Measured:
         content = path.read_bytes() if path.is_file() else None
         text = (content or b"").decode("utf-8-sig")
         lines = csv.reader(io.StringIO(text))
-        rows = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
+        rows = [
+            (lines.line_num, row) for row in lines if any(cell.strip() for cell in row)
+        ]
     except (OSError, ValueError, csv.Error) as error:
-        _refuse(path, "a readable CSV file", str(error), "Correct the path, or the file.")
+        _refuse(
+            path, "a readable CSV file", str(error), "Correct the path, or the file."
+        )
     if content is None:
-        _refuse(path, "a readable CSV file", "none", "Correct the path; every worker needs it.")
+        _refuse(
+            path,
+            "a readable CSV file",
+            "none",
+            "Correct the path; every worker needs it.",
+        )
     names = [name.strip() for name in rows[0][1]] if rows else []
     _check_names(path, names)
     if not 2 <= len(rows) <= MOST_ROWS + 1:
@@ -124,7 +146,8 @@ def _check_names(path: Path, names: list[str]) -> None:
     if wrong or not COLUMNS.keys() & set(names):
         _refuse(
             path,
-            f"a first line with one or more of {', '.join(COLUMNS)}, each once, perhaps {NAME}",
+            f"a first line with one or more of {', '.join(COLUMNS)}, each once, perhaps"
+            f" {NAME}",
             f"{wrong[0] if wrong else ','.join(names)!r}",
             "Name the columns so, and remove others.",
         )
@@ -132,13 +155,17 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 def _value(path: Path, name: str, line: int, cell: str) -> float:
     try:
-        value = float(cell) if "_" not in cell else math.nan  # 1_0 is a number to Python alone
+        value = (
+            float(cell) if "_" not in cell else math.nan
+        )  # 1_0 is a number to Python alone
     except ValueError:
         value = math.nan
     is_noise = name == "oscillator_noise_per_sqrt_ns"
     if not (math.isfinite(value) and (value > 0 or (is_noise and value == 0))):
         rule = "a number of 0 or more" if is_noise else "a number above 0"
-        _refuse(path, rule, f"{cell!r} in line {line}, column {name}", "Correct that cell.")
+        _refuse(
+            path, rule, f"{cell!r} in line {line}, column {name}", "Correct that cell."
+        )
     return value
 
 

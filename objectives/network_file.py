@@ -1,7 +1,8 @@
-"""A trained network as bytes or as a file: safetensors, described by JSON in its header.
+"""A trained network as bytes or as a file: safetensors, described by JSON in its
+header.
 
-safetensors begins with the length of its header, in eight bytes, and the header, which is JSON. So
-a description can be read and changed without PyTorch.
+safetensors begins with the length of its header, in eight bytes, and the header, which
+is JSON. So a description can be read and changed without PyTorch.
 """
 
 from __future__ import annotations
@@ -39,14 +40,18 @@ def read_description(data: bytes) -> dict[str, Any]:
     try:
         return dict(json.loads(_split(data)[0][_METADATA][KEY]))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"no safetensors with a description in the header: {error!r}") from error
+        raise ValueError(
+            f"no safetensors with a description in the header: {error!r}"
+        ) from error
 
 
 def write(path: Path, data: bytes, about: Mapping[str, Any]) -> None:
-    """Write a network to ``path`` and its description beside it, each whole or not at all.
+    """Write a network to ``path`` and its description beside it, each whole or not at
+    all.
 
     Args:
-        path: file to write; the description goes to the same name with the ending ``.json``.
+        path: file to write; the description goes to the same name with the ending
+            ``.json``.
         data: the bytes of ``to_bytes``.
         about: more entries of the description (scores, lineage), JSON-ready.
 
@@ -56,7 +61,9 @@ def write(path: Path, data: bytes, about: Mapping[str, Any]) -> None:
     """
     text = _text({**read_description(data), **about})
     header, tensors = _split(data)
-    words = json.dumps({**header, _METADATA: {KEY: text}}, separators=(",", ":")).encode()
+    words = json.dumps(
+        {**header, _METADATA: {KEY: text}}, separators=(",", ":")
+    ).encode()
     words += b" " * (-len(words) % _LENGTH)
     whole = len(words).to_bytes(_LENGTH, "little") + words + tensors
     contents = {path: whole, path.with_suffix(".json"): f"{text}\n".encode()}

@@ -17,8 +17,8 @@ N_neurons               ``fan_in``               dimensionless   connections int
 τ                       ``tau_ns``               ns              relaxation time of a neuron
 ======================  =======================  ==============  =================================
 
-They hold where τ > Δt, as Fig. 3c shows (a sentence beside it says the reverse by mistake).
-Pure functions of numbers; nothing heavy is imported.
+They hold where τ > Δt, as Fig. 3c shows (a sentence beside it says the reverse by
+mistake). Pure functions of numbers; nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ def fan_in(*, width: int, density_inter: float, density_intra: float) -> float:
     32.0
     """
     _check("fan-in", width >= 1, "width >= 1", width=width)
-    for name, density in (("density_inter", density_inter), ("density_intra", density_intra)):
+    for name, density in (
+        ("density_inter", density_inter),
+        ("density_intra", density_intra),
+    ):
         _check("fan-in", 0 <= density <= 1, f"0 <= {name} <= 1", **{name: density})
     return density_inter * width + density_intra * width  # below Eq. (9)
 
@@ -75,7 +78,8 @@ def drive_per_ns(*, s: float, mean_weight_per_ns: float, fan_in: float) -> float
 
 
 def cumulative_drive(*, drive_per_ns: float, dt_ns: float) -> float:
-    """Drive that a neuron collects during one input point, dimensionless; best around 1.
+    """Drive that a neuron collects during one input point, dimensionless; best around
+    1.
 
     >>> cumulative_drive(drive_per_ns=2.0, dt_ns=0.5)
     1.0
@@ -85,13 +89,16 @@ def cumulative_drive(*, drive_per_ns: float, dt_ns: float) -> float:
 
 
 def recommended_weight_per_ns(*, dt_ns: float, s: float, fan_in: float) -> float:
-    """Mean absolute weight, in 1/ns, for which the cumulative drive is 1: Eq. (9) in Eq. (11).
+    """Mean absolute weight, in 1/ns, for which the cumulative drive is 1: Eq. (9) in
+    Eq. (11).
 
     >>> round(recommended_weight_per_ns(dt_ns=1.0, s=0.5, fan_in=32.0), 4)
     0.3536
     """
     _positive("recommended weight", dt_ns=dt_ns, s=s, fan_in=fan_in)
-    return 1.0 / (dt_ns * s * math.sqrt(fan_in))  # Eq. (11), solved for <|W|> of Eq. (9)
+    return 1.0 / (
+        dt_ns * s * math.sqrt(fan_in)
+    )  # Eq. (11), solved for <|W|> of Eq. (9)
 
 
 def recommended_learning_rate(*, dt_ns: float, s: float, fan_in: float) -> float:
@@ -105,11 +112,12 @@ def recommended_learning_rate(*, dt_ns: float, s: float, fan_in: float) -> float
 
 
 def recommended_tau_ns(dt_ns: float) -> Range:
-    """Relaxation times, in ns, that suit inputs ``dt_ns`` apart; all of them are above ``dt_ns``.
+    """Relaxation times, in ns, that suit inputs ``dt_ns`` apart; all of them are above
+    ``dt_ns``.
 
-    τ / Δt at the paper's optimum, and at the ends of the window in which that network keeps its
-    accuracy. The ratio is what counts: Eq. (2)-(5) stay the same when times are multiplied by a
-    factor and τ with them, and weights and f_cut are divided by it.
+    τ / Δt at the paper's optimum, and at the ends of the window in which that network
+    keeps its accuracy. The ratio is what counts: Eq. (2)-(5) stay the same when times
+    are multiplied by a factor and τ with them, and weights and f_cut are divided by it.
 
     >>> tuple(round(tau, 2) for tau in recommended_tau_ns(1.0))
     (5.65, 14.12, 35.3)
@@ -124,7 +132,8 @@ def recommended_tau_ns(dt_ns: float) -> Range:
 
 
 def recommended_f_cut_per_ns(dt_ns: float) -> float:
-    """Cut-off frequency of the high-pass filter, Eq. (5), in 1/ns, scaled as ``tau_ns`` is.
+    """Cut-off frequency of the high-pass filter, Eq. (5), in 1/ns, scaled as ``tau_ns``
+    is.
 
     >>> recommended_f_cut_per_ns(0.5)
     0.2
@@ -155,10 +164,11 @@ def n_synapses(
     classes: int = 10,
     features: int | None = None,
 ) -> int:
-    """Connections of a network: into and between layers, within layers, and the full readout.
+    """Connections of a network: into and between layers, within layers, and the full
+    readout.
 
-    Layers may have numbers of their own. The readout weighs ``features``, by default those of the
-    last layer.
+    Layers may have numbers of their own. The readout weighs ``features``, by default
+    those of the last layer.
 
     >>> n_synapses(layers=3, width=32, density_inter=0.5, density_intra=0.5)
     2896
@@ -194,7 +204,8 @@ def presentation_ns(*, points: int, dt_ns: float) -> float:
 
 
 def n_steps(*, dt_ns: float, steps_per_point: int, max_step_ns: float) -> int:
-    """Equal steps into which ``dt_ns`` is divided: at least so many, none longer than the longest.
+    """Equal steps into which ``dt_ns`` is divided: at least so many, none longer than
+    the longest.
 
     >>> n_steps(dt_ns=1.0, steps_per_point=1, max_step_ns=0.35)
     3
@@ -212,9 +223,9 @@ def energy_pj(
 ) -> float:
     """Energy, in pJ, that a network consumes while one series is presented.
 
-    100 fJ per neuron and 10 fJ per synapse for about 100 ns (section V, after Ross et al.), in
-    proportion to the time; or the powers that are given, 1 µW being 1 fJ per ns. The paper's 96
-    neurons and 2896 synapses, "about 40 pJ" in 100 ns:
+    100 fJ per neuron and 10 fJ per synapse for about 100 ns (section V, after Ross et
+    al.), in proportion to the time; or the powers that are given, 1 µW being 1 fJ per
+    ns. The paper's 96 neurons and 2896 synapses, "about 40 pJ" in 100 ns:
 
     >>> round(energy_pj(n_neurons=96, n_synapses=2896, presentation_ns=100.0), 2)
     38.56
@@ -223,7 +234,9 @@ def energy_pj(
     for name, power in (("neuron_uw", neuron_uw), ("synapse_uw", synapse_uw)):
         _check("energy", 0 <= power < math.inf, f"{name} >= 0", **{name: power})
     fj_per_100_ns = 100.0 * neuron_uw * n_neurons + 100.0 * synapse_uw * n_synapses
-    return fj_per_100_ns * (presentation_ns / 100.0) / 1000.0  # section V; 1 pJ = 1000 fJ
+    return (
+        fj_per_100_ns * (presentation_ns / 100.0) / 1000.0
+    )  # section V; 1 pJ = 1000 fJ
 
 
 def _positive(where: str, **values: float) -> None:
@@ -234,4 +247,6 @@ def _positive(where: str, **values: float) -> None:
 def _check(where: str, holds: bool, rule: str, **value: float) -> None:
     if not holds:
         ((name, number),) = value.items()
-        raise ValueError(f"{where}: expected `{rule}`, got {name}={number}. Use another {name}.")
+        raise ValueError(
+            f"{where}: expected `{rule}`, got {name}={number}. Use another {name}."
+        )

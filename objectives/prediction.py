@@ -1,8 +1,9 @@
-"""The objectives ``spintronic-prediction`` and ``ctrnn-prediction``: NRMSE of a predicted series.
+"""The objectives ``spintronic-prediction`` and ``ctrnn-prediction``: NRMSE of a
+predicted series.
 
-The networks are those of ``spintronic`` and ``ctrnn``, with a readout after every point. Training
-changes either all weights, by backpropagation through time of the squared error, or, as in
-reservoir computing, the readout alone.
+The networks are those of ``spintronic`` and ``ctrnn``, with a readout after every
+point. Training changes either all weights, by backpropagation through time of the
+squared error, or, as in reservoir computing, the readout alone.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ class PredictionParams(BaseModel):
     trained: Annotated[
         Literal["all", "readout"],
         Field(
-            description="all: the whole network is trained by gradients, then its readout"
-            " is fitted in closed form; readout: a reservoir, whose readout"
-            " alone is fitted, in one epoch; lr0, lr_decay, batch_size,"
-            " ema_decay and window then have no effect"
+            description=(
+                "all: the whole network is trained by gradients, then its readout"
+                " is fitted in closed form; readout: a reservoir, whose readout"
+                " alone is fitted, in one epoch; lr0, lr_decay, batch_size,"
+                " ema_decay and window then have no effect"
+            )
         ),
     ] = "all"
     ridge: Annotated[
@@ -41,8 +44,10 @@ class PredictionParams(BaseModel):
         Field(
             gt=0,
             le=1e3,
-            description="penalty on the squared readout weights, added to the mean squared"
-            " error of the standardised target",
+            description=(
+                "penalty on the squared readout weights, added to the mean squared"
+                " error of the standardised target"
+            ),
         ),
     ] = 1e-8
     readout_noise_db: Annotated[
@@ -50,22 +55,30 @@ class PredictionParams(BaseModel):
         Field(
             ge=-200,
             le=20,
-            description="white noise on every neuron state that the readout sees, in"
-            " fitting and in scoring, in dB relative to the mean power of these"
-            " states: -40 is a hundredth of their root mean square; default:"
-            " none",
+            description=(
+                "white noise on every neuron state that the readout sees, in"
+                " fitting and in scoring, in dB relative to the mean power of these"
+                " states: -40 is a hundredth of their root mean square; default:"
+                " none"
+            ),
         ),
     ] = None
     window: Annotated[
         int,
-        Field(ge=1, le=10_000, description="points of a training window that enter the error"),
+        Field(
+            ge=1,
+            le=10_000,
+            description="points of a training window that enter the error",
+        ),
     ] = 100
     window_washout: Annotated[
         int,
         Field(
             ge=0,
             le=10_000,
-            description="points before each window, through which the state runs from rest",
+            description=(
+                "points before each window, through which the state runs from rest"
+            ),
         ),
     ] = 100
     batch_size: Annotated[
@@ -73,8 +86,10 @@ class PredictionParams(BaseModel):
         Field(
             ge=1,
             le=100_000,
-            description="training windows per weight update; the last update of an epoch may"
-            " have fewer",
+            description=(
+                "training windows per weight update; the last update of an epoch may"
+                " have fewer"
+            ),
         ),
     ] = 32
 
@@ -82,8 +97,9 @@ class PredictionParams(BaseModel):
     def _reads_every_point(self) -> Self:
         if (points := getattr(self, "readout_points", "last")) != "last":
             raise ValueError(
-                'readout_points: expected "last", since every point is predicted, got '
-                f"{points!r}. Remove it: the mean over all points is known at the end alone."
+                'readout_points: expected "last", since every point is predicted, got'
+                f" {points!r}. Remove it: the mean over all points is known at the end"
+                " alone."
             )
         return self
 
@@ -91,8 +107,8 @@ class PredictionParams(BaseModel):
     def _has_no_labels(self) -> Self:
         if smoothing := getattr(self, "label_smoothing", 0.0):
             raise ValueError(
-                f"label_smoothing: only for networks that classify, got {smoothing}. Remove it: a "
-                "prediction has no labels."
+                f"label_smoothing: only for networks that classify, got {smoothing}."
+                " Remove it: a prediction has no labels."
             )
         return self
 
@@ -101,7 +117,8 @@ P = TypeVar("P", bound=LayeredParams)
 
 
 class PredictionObjective(LayeredObjective[P]):
-    """Trains a layered network to predict a series; its score is the NRMSE, see ``predictor``."""
+    """Trains a layered network to predict a series; its score is the NRMSE, see
+    ``predictor``."""
 
     tasks: ClassVar[dict[str, type[TaskParams]]] = {
         "narma10": Narma10Params,
@@ -120,7 +137,8 @@ class PredictionObjective(LayeredObjective[P]):
         return _sizes(cast(SeriesParams, task))[0]
 
     def check_task(self, params: P, task: TaskParams, protocol: Protocol) -> None:
-        """Refuse a window longer than the training part; see ``capabilities.ChecksTask``."""
+        """Refuse a window longer than the training part; see
+        ``capabilities.ChecksTask``."""
         settings, series = cast(PredictionParams, params), cast(SeriesParams, task)
         if settings.trained == "readout":
             return
@@ -170,8 +188,8 @@ def prediction_params(device: type[Device]) -> type[Device]:
     fields = device.model_fields.keys() - Device.model_fields.keys()
     for name in sorted(fields & PredictionParams.model_fields.keys()):
         raise ValueError(
-            f"{device.__name__}: the name {name} is reserved for the training of a device that "
-            "predicts. Rename this field."
+            f"{device.__name__}: the name {name} is reserved for the training of a"
+            " device that predicts. Rename this field."
         )
     params: type[Device] = type(device.__name__, (PredictionParams, device), namespace)
     for name, value in device.predicting.items():

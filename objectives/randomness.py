@@ -1,7 +1,7 @@
 """Named random streams: everything random about a member comes from its seed alone.
 
-Each use has its own stream. So a change of one thing (more layers, another learning rate, one more
-epoch) leaves all other random numbers the same.
+Each use has its own stream. So a change of one thing (more layers, another learning
+rate, one more epoch) leaves all other random numbers the same.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 def stream(seed: int, name: str) -> np.random.Generator:
     """Return the generator ``name`` of the member ``seed``, at its start.
 
-    Streams of different names or seeds are independent. The global random state is neither read
-    nor changed.
+    Streams of different names or seeds are independent. The global random state is
+    neither read nor changed.
 
     Raises:
         ValueError: ``seed`` is negative.
@@ -28,4 +28,6 @@ def stream(seed: int, name: str) -> np.random.Generator:
             f"random stream {name!r}: expected a seed of 0 or more, got {seed}. "
             "Use a non-negative integer."
         )
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(name.encode())))
+    return np.random.default_rng(
+        np.random.SeedSequence(seed, spawn_key=tuple(name.encode()))
+    )

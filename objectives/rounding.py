@@ -1,4 +1,5 @@
-"""How sums round on this host: facts that decide the last bits of a result, besides the source."""
+"""How sums round on this host: facts that decide the last bits of a result, besides the
+source."""
 
 from __future__ import annotations
 
@@ -11,10 +12,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _COMPUTE = (
-    *("torch", "numba", "llvmlite", "numpy", "scipy", "scikit-learn", "sympy", "optuna", "cmaes"),
+    *(
+        "torch",
+        "numba",
+        "llvmlite",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "sympy",
+        "optuna",
+        "cmaes",
+    ),
 )
 """Packages whose versions may round, or suggest, differently."""
-_CPU_KEYS = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU implementer", "CPU part")
+_CPU_KEYS = (
+    "vendor_id",
+    "cpu family",
+    "model",
+    "flags",
+    "Features",
+    "CPU implementer",
+    "CPU part",
+)
 """Lines of /proc/cpuinfo from which compilers and BLAS choose their kernels."""
 _VARIABLES = (
     *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_CBWR"),
@@ -24,20 +43,28 @@ _VARIABLES = (
 
 
 def numerics(threads: Sequence[str]) -> str:
-    """Return a hash of the facts that decide the last bits of a result, besides the source.
+    """Return a hash of the facts that decide the last bits of a result, besides the
+    source.
 
-    These are the type and features of the processor, environment variables that choose kernels or
-    the number of ``threads``, and the versions of the C library and of packages that compute.
+    These are the type and features of the processor, environment variables that choose
+    kernels or the number of ``threads``, and the versions of the C library and of
+    packages that compute.
     """
     cpu = {key: " ".join(sorted(value.split())) for key, value in cpu_lines().items()}
-    chosen = {"machine": platform.machine(), **{key: cpu[key] for key in _CPU_KEYS if key in cpu}}
+    chosen = {
+        "machine": platform.machine(),
+        **{key: cpu[key] for key in _CPU_KEYS if key in cpu},
+    }
     variables = {name: os.environ.get(name) for name in (*_VARIABLES, *threads)}
-    facts = json.dumps([chosen, variables, platform.libc_ver(), versions(_COMPUTE)], sort_keys=True)
+    facts = json.dumps(
+        [chosen, variables, platform.libc_ver(), versions(_COMPUTE)], sort_keys=True
+    )
     return hashlib.sha256(facts.encode()).hexdigest()[:8]
 
 
 def cpu_lines() -> dict[str, str]:
-    """Return the lines of /proc/cpuinfo on the first processor; {} if it is not Linux."""
+    """Return the lines of /proc/cpuinfo on the first processor; {} if it is not
+    Linux."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:

@@ -14,7 +14,8 @@ Array = NDArray[np.float64]
 ERRORS = frozenset({"nrmse", "rmse", "mse", "mae", "smape"})
 """Metrics that are never negative and span decades."""
 _EDGE = 0.002
-"""Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
+"""Added to an accuracy and to its complement: half an image of 250, so that logits are
+finite."""
 _ZERO = 0.1
 """An error of 0 counts as this part of the least of the others."""
 
@@ -30,7 +31,8 @@ class Scale:
 
 
 def logits(shares: Array) -> Array:
-    """Return logits of accuracies, of any shape; values beyond 0 or 1 count as 0 or 1."""
+    """Return logits of accuracies, of any shape; values beyond 0 or 1 count as 0 or
+    1."""
     within = np.clip(shares, 0.0, 1.0)
     values: Array = np.log((within + _EDGE) / (1.0 - within + _EDGE))
     return values
@@ -55,17 +57,18 @@ LOGIT = Scale(logits, shares, bounded=True)
 LOG = Scale(logarithms, np.exp)
 
 _FAR = 10.0
-"""A best score is an outlier if its lead over the second is this many times the second's lead over
-the median."""
+"""A best score is an outlier if its lead over the second is this many times the
+second's lead over the median."""
 
 
 def without_outliers(y: Array, *, below: bool) -> Array:
-    """Return scores (n,), the larger the better, with outliers clipped: a model then sees the rest.
+    """Return scores (n,), the larger the better, with outliers clipped: a model then
+    sees the rest.
 
-    A single score far above all others may be a mistake. It is clipped to as far above the second
-    as that is above the median (on a plateau, above the scores below it). If it is right, the next
-    scores near it are as good, and raise the limit. With ``below``, low scores are clipped at
-    Tukey's outer fence.
+    A single score far above all others may be a mistake. It is clipped to as far above
+    the second as that is above the median (on a plateau, above the scores below it). If
+    it is right, the next scores near it are as good, and raise the limit. With
+    ``below``, low scores are clipped at Tukey's outer fence.
     """
     if len(y) < 4:
         return y

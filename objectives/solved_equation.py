@@ -1,9 +1,10 @@
 """Time-step convergence: a trained network on its solved equation.
 
-A network is trained with a convenient step, and its score may be a property of that step. One step
-per input point makes a map of the oscillator: a map trained to 94 % scored 9 % on the equation. So
-the same weights are integrated with finer and finer steps until nothing changes, as in any check of
-a numerical solution (P. J. Roache, Annu. Rev. Fluid Mech. 29, 123 (1997)).
+A network is trained with a convenient step, and its score may be a property of that
+step. One step per input point makes a map of the oscillator: a map trained to 94 %
+scored 9 % on the equation. So the same weights are integrated with finer and finer
+steps until nothing changes, as in any check of a numerical solution (P. J. Roache,
+Annu. Rev. Fluid Mech. 29, 123 (1997)).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from hpo.objectives.contract import Solved
 from hpo.objectives.networks.layered import LayeredNetwork
 
 AGREEMENT = 1e-3
-"""Largest difference of accuracies that agree: 0.1 points, no answer of fewer than 1,000."""
+"""Largest difference of accuracies that agree: 0.1 points, no answer of fewer than
+1,000."""
 
 LOGITS_AGREEMENT = 1e-2
 """Largest relative difference of readouts that agree, by their norm."""
@@ -46,10 +48,11 @@ def solve(
     score: Callable[[], float],
     agree: Callable[[float, float], bool] = close,
 ) -> Solved:
-    """Return the score of a trained network as its step is refined; see ``contract.Solved``.
+    """Return the score of a trained network as its step is refined; see
+    ``contract.Solved``.
 
-    The first step is half the step of training, or half the default of its physics if that is
-    shorter: with steps that are much too long, scores may agree by chance.
+    The first step is half the step of training, or half the default of its physics if
+    that is shorter: with steps that are much too long, scores may agree by chance.
 
     Args:
         network: the trained network; its physics are unchanged afterwards.
@@ -67,15 +70,19 @@ def solve_trial(
 ) -> Solved:
     """Return the same for a trial of a search, in about the time of an epoch.
 
-    Its score at the step of training is known. If the score at half that step agrees, no other is
-    measured. Else the step is halved again, ``MAX_SEARCH_REFINEMENTS`` times in all. The score may
-    still change then, or agree by chance. No claim rests on it: the best trials are confirmed by
-    ``solve``.
+    Its score at the step of training is known. If the score at half that step agrees,
+    no other is measured. Else the step is halved again, ``MAX_SEARCH_REFINEMENTS``
+    times in all. The score may still change then, or agree by chance. No claim rests on
+    it: the best trials are confirmed by ``solve``.
     """
-    return _solved(network, *_refine(network, score, agree, trained_score, MAX_SEARCH_REFINEMENTS))
+    return _solved(
+        network, *_refine(network, score, agree, trained_score, MAX_SEARCH_REFINEMENTS)
+    )
 
 
-def _solved(network: LayeredNetwork, score: float, steps: int, converged: bool) -> Solved:
+def _solved(
+    network: LayeredNetwork, score: float, steps: int, converged: bool
+) -> Solved:
     return Solved(
         score=score,
         converged=converged,
@@ -85,8 +92,11 @@ def _solved(network: LayeredNetwork, score: float, steps: int, converged: bool) 
     )
 
 
-def solving_steps(network: LayeredNetwork, u: Tensor, n_read: int = 1) -> tuple[int, bool]:
-    """Return the steps per point that solve the equation, and whether the readouts converge.
+def solving_steps(
+    network: LayeredNetwork, u: Tensor, n_read: int = 1
+) -> tuple[int, bool]:
+    """Return the steps per point that solve the equation, and whether the readouts
+    converge.
 
     Args:
         network: the trained network.
@@ -103,10 +113,14 @@ def solving_steps(network: LayeredNetwork, u: Tensor, n_read: int = 1) -> tuple[
 
 @contextmanager
 def finer_steps(network: LayeredNetwork, n_steps: int) -> Iterator[None]:
-    """Integrate ``network`` in ``n_steps`` per point by its ``solver``, within a block."""
+    """Integrate ``network`` in ``n_steps`` per point by its ``solver``, within a
+    block."""
     trained = network.physics
     network.physics = replace(
-        trained, integrator=trained.solver, steps_per_point=n_steps, max_step_ns=math.inf
+        trained,
+        integrator=trained.solver,
+        steps_per_point=n_steps,
+        max_step_ns=math.inf,
     )
     try:
         yield
@@ -121,12 +135,16 @@ def _refine(
     coarse: T | None = None,
     refinements: int = MAX_REFINEMENTS,
 ) -> tuple[T, int, bool]:
-    """Return the value at the finest step, its steps per point, and whether the last two agree.
+    """Return the value at the finest step, its steps per point, and whether the last
+    two agree.
 
-    The first value is compared with ``coarse``, the value at the step of training, if given.
+    The first value is compared with ``coarse``, the value at the step of training, if
+    given.
     """
     trained = network.physics
-    by_default = replace(trained, steps_per_point=1, max_step_ns=trained.longest_step_ns)
+    by_default = replace(
+        trained, steps_per_point=1, max_step_ns=trained.longest_step_ns
+    )
     least = 2 * max(trained.n_steps, by_default.n_steps)
     # a multiple: noise jumps after the steps of training
     steps = -(-least // trained.n_steps) * trained.n_steps

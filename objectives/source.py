@@ -1,11 +1,12 @@
 """Hashes of the source that a result depends on, ours or the user's.
 
-A result depends on it as on the study file. Installed packages do not count: their versions are in
-the lineage of every trial. Of the service, the modules that decide count; ``hash_imports`` follows
-their imports.
+A result depends on it as on the study file. Installed packages do not count: their
+versions are in the lineage of every trial. Of the service, the modules that decide
+count; ``hash_imports`` follows their imports.
 
-``python -m hpo.objectives.source`` prints the revision of a checkout as JSON. An installation
-without the checkout, such as a container, reads it from ``hpo/revision.json``.
+``python -m hpo.objectives.source`` prints the revision of a checkout as JSON. An
+installation without the checkout, such as a container, reads it from
+``hpo/revision.json``.
 """
 
 from __future__ import annotations
@@ -34,20 +35,29 @@ _INSTALLED = tuple(
 
 
 def modules(objective: str, *others: str) -> Mapping[str, str]:
-    """Return a hash of the source of each module that an objective, by name, consists of.
+    """Return a hash of the source of each module that an objective, by name, consists
+    of.
 
-    These are the modules of the objective, of its base classes and of those of its parameters, and
-    all their imports. ``others`` are more classes, each at ``package.module:Class``. Comments,
-    docstrings and blank lines do not count. A process reads a module once, as Python does.
+    These are the modules of the objective, of its base classes and of those of its
+    parameters, and all their imports. ``others`` are more classes, each at
+    ``package.module:Class``. Comments, docstrings and blank lines do not count. A
+    process reads a module once, as Python does.
 
     Raises:
         LookupError: there is no such objective.
     """
     targets = [objectives.BUILT_IN.get(objective, objective), *others]
     loaded = objectives.load(objective)
-    bases = [type(loaded), loaded.Params, *(objectives.import_class(o, repr(o)) for o in others)]
+    bases = [
+        type(loaded),
+        loaded.Params,
+        *(objectives.import_class(o, repr(o)) for o in others),
+    ]
     classes = (cls for base in bases for cls in base.__mro__)
-    names = [*(target.partition(":")[0] for target in targets), *(c.__module__ for c in classes)]
+    names = [
+        *(target.partition(":")[0] for target in targets),
+        *(c.__module__ for c in classes),
+    ]
     return hash_imports(names, _read)
 
 
@@ -55,7 +65,9 @@ Module = tuple[str, tuple[str, ...]]
 """The hash of a module, and the names of its imports."""
 
 
-def hash_imports(names: Iterable[str], read: Callable[[str], Module | None]) -> dict[str, str]:
+def hash_imports(
+    names: Iterable[str], read: Callable[[str], Module | None]
+) -> dict[str, str]:
     """Return a hash of each of these modules, of their imports, and so on.
 
     ``read`` returns None for a name that does not count.
@@ -79,9 +91,11 @@ def _read(name: str) -> Module | None:
 
 
 def hash_tree(root: Path, *names: str, alone: Collection[str]) -> dict[str, str]:
-    """Return a hash of each of these modules of a source tree, of their imports, and so on.
+    """Return a hash of each of these modules of a source tree, of their imports, and so
+    on.
 
-    Packages do not count: they compute nothing. The imports of ``alone`` do not count, either.
+    Packages do not count: they compute nothing. The imports of ``alone`` do not count,
+    either.
     """
 
     def read(name: str) -> Module | None:
@@ -110,7 +124,11 @@ def hash_source(content: bytes) -> str:
     try:
         text = importlib.util.decode_source(content)
         content = _strip(text, ast.parse(text)).encode()
-    except (SyntaxError, ValueError, tokenize.TokenError):  # not for this Python: never imported
+    except (
+        SyntaxError,
+        ValueError,
+        tokenize.TokenError,
+    ):  # not for this Python: never imported
         pass
     return hashlib.sha256(content).hexdigest()[:16]
 
@@ -135,16 +153,26 @@ def revision() -> dict[str, Any]:
 def checkout_revision(root: Path) -> dict[str, Any]:
     """Return revision and dirty flag of a checkout, or of that of an installation.
 
-    ``dirty``: whether tracked files differ from the revision, or "unknown". Documents are ignored:
+    ``dirty``: whether tracked files differ from the revision, or "unknown". Documents
+    are ignored:
     no result depends on them, and the reproduction writes some while it runs.
     """
     if commit := _git(root, "rev-parse", "HEAD"):
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":!docs")
-        return {"revision": commit, "dirty": "unknown" if changed is None else bool(changed)}
+        changed = _git(
+            root, "status", "--porcelain", "--untracked-files=no", "--", ":!docs"
+        )
+        return {
+            "revision": commit,
+            "dirty": "unknown" if changed is None else bool(changed),
+        }
     try:
-        kept: dict[str, Any] = json.loads((root / "hpo/revision.json").read_text(encoding="utf-8"))
+        kept: dict[str, Any] = json.loads(
+            (root / "hpo/revision.json").read_text(encoding="utf-8")
+        )
     except FileNotFoundError:
-        why = "git does not answer" if (root / ".git").exists() else "not a git checkout"
+        why = (
+            "git does not answer" if (root / ".git").exists() else "not a git checkout"
+        )
         return {"revision": f"unknown ({why})", "dirty": "unknown"}
     return kept
 
@@ -183,7 +211,10 @@ def _path(name: str) -> Path | None:
         return first if first.is_file() and not others else None
     for place in places:
         inner = Path(place).resolve().joinpath(*others)
-        for path in (inner / "__init__.py", inner.with_suffix(".py") if others else inner):
+        for path in (
+            inner / "__init__.py",
+            inner.with_suffix(".py") if others else inner,
+        ):
             if path.is_file():
                 return path
     return None
@@ -192,7 +223,9 @@ def _path(name: str) -> Path | None:
 def _is_installed(path: Path) -> bool:
     """Return whether a file belongs to Python or to an installed package."""
     in_packages = {"site-packages", "dist-packages"} & {*path.parts}
-    return bool(in_packages) or any(path.is_relative_to(installed) for installed in _INSTALLED)
+    return bool(in_packages) or any(
+        path.is_relative_to(installed) for installed in _INSTALLED
+    )
 
 
 def _imports(tree: ast.Module, name: str, path: Path) -> Iterator[str]:
@@ -240,8 +273,12 @@ def _strip(text: str, tree: ast.Module) -> str:
                 lines[first.lineno - 1 : last] = [""] * (last - first.lineno + 1)
                 inside -= {*range(first.lineno, last)}
     # lines of ``inside`` end within a string, whose blanks count
-    stripped = (line if k in inside else line.rstrip() for k, line in enumerate(lines, start=1))
-    return "\n".join(line for k, line in enumerate(stripped, start=1) if line or k in inside)
+    stripped = (
+        line if k in inside else line.rstrip() for k, line in enumerate(lines, start=1)
+    )
+    return "\n".join(
+        line for k, line in enumerate(stripped, start=1) if line or k in inside
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Thermal power of a spintronic oscillator: the power that noise gives it without a drive.
+"""Thermal power of a spintronic oscillator: the power that noise gives it without a
+drive.
 
-An auto-oscillator of complex amplitude c, |c|² = x, at temperature T (A. Slavin and V. Tiberkevich,
-IEEE Trans. Magn. 45, 1875 (2009), doi:10.1109/TMAG.2008.2009935)::
+An auto-oscillator of complex amplitude c, |c|² = x, at temperature T (A. Slavin and V.
+Tiberkevich, IEEE Trans. Magn. 45, 1875 (2009), doi:10.1109/TMAG.2008.2009935)::
 
     dc/dt = -(1 / 2τ) c + (I / 2) (1 - |c|²) c + f(t)
     <f(t) f*(t')> = x_th / τ δ(t - t'),  x_th = kT / E
 
-E is the energy of the oscillation at x = 1, where the drive saturates. The energy is proportional
-to x. This noise adds x_th / τ per ns to x on average, so x rests at x_th without a drive::
+E is the energy of the oscillation at x = 1, where the drive saturates. The energy is
+proportional to x. This noise adds x_th / τ per ns to x on average, so x rests at x_th
+without a drive::
 
     dx/dt = γ x_th - γ x + I x (1 - x),  γ = 1 / τ
 
@@ -26,8 +28,8 @@ x       ``power``                     1           power at which that was measur
 ν       ``nu``                        1           non-linear frequency shift, dimensionless
 ======  ============================  ==========  =================================================
 
-An estimate from a geometry is right to a factor of about three: a mode does not fill its layer, and
-the energy is proportional to x for small x alone.
+An estimate from a geometry is right to a factor of about three: a mode does not fill
+its layer, and the energy is proportional to x for small x alone.
 """
 
 from __future__ import annotations
@@ -50,18 +52,26 @@ ENERGY: Mapping[Mode, float] = {"uniform": 2.0, "vortex": 1.0}
 
 
 def energy_j(
-    *, ms_ka_per_m: float, volume_nm3: float, frequency_ghz: float, mode: Mode = "uniform"
+    *,
+    ms_ka_per_m: float,
+    volume_nm3: float,
+    frequency_ghz: float,
+    mode: Mode = "uniform",
 ) -> float:
-    """Return the energy at x = 1, in J: 2 Ms V B, or Ms V B of a vortex, with B = f / (28 GHz/T).
+    """Return the energy at x = 1, in J: 2 Ms V B, or Ms V B of a vortex, with B = f /
+    (28 GHz/T).
 
-    Uniform precession: x = (Ms - Mz) / 2 Ms. The reversed magnet, x = 1, holds 2 Ms V / (g μ_B)
-    magnons of energy h f. A vortex core at the edge of its disc of radius R and thickness L: half
-    the stiffness times R², and the stiffness is 2π f times the gyrovector 2π L Ms / (2π 28 GHz/T).
+    Uniform precession: x = (Ms - Mz) / 2 Ms. The reversed magnet, x = 1, holds 2 Ms V /
+    (g μ_B) magnons of energy h f. A vortex core at the edge of its disc of radius R and
+    thickness L: half the stiffness times R², and the stiffness is 2π f times the
+    gyrovector 2π L Ms / (2π 28 GHz/T).
 
     >>> print(f"{energy_j(ms_ka_per_m=800, volume_nm3=5e4, frequency_ghz=1.4):.1e}")
     4.0e-18
     """
-    _positive(ms_ka_per_m=ms_ka_per_m, volume_nm3=volume_nm3, frequency_ghz=frequency_ghz)
+    _positive(
+        ms_ka_per_m=ms_ka_per_m, volume_nm3=volume_nm3, frequency_ghz=frequency_ghz
+    )
     moment = 1e3 * ms_ka_per_m * 1e-27 * volume_nm3  # A m²
     return ENERGY[mode] * moment * frequency_ghz / GYROMAGNETIC_GHZ_PER_T
 
@@ -84,7 +94,10 @@ def thermal_power(
     """
     _positive(temperature_k=temperature_k)
     energy = energy_j(
-        ms_ka_per_m=ms_ka_per_m, volume_nm3=volume_nm3, frequency_ghz=frequency_ghz, mode=mode
+        ms_ka_per_m=ms_ka_per_m,
+        volume_nm3=volume_nm3,
+        frequency_ghz=frequency_ghz,
+        mode=mode,
     )
     _positive(energy_j=energy)  # a tiny volume underflows
     return BOLTZMANN_J_PER_K * temperature_k / energy
@@ -95,10 +108,10 @@ def thermal_power_of_linewidth(
 ) -> float:
     """Return the thermal power from a measured line: x_th = 4π τ x Δf / (1 + ν²).
 
-    J.-V. Kim, V. Tiberkevich and A. Slavin, PRL 100, 017207 (2008): 2π Δf = Γ (1 + ν²) kT / E(x),
-    with the damping of the amplitude Γ = 1 / 2τ and E(x) = x E. It holds well above the threshold,
-    for a line narrower than the relaxation rate of the power. Flicker noise widens a line, too, so
-    this is an upper bound.
+    J.-V. Kim, V. Tiberkevich and A. Slavin, PRL 100, 017207 (2008): 2π Δf = Γ (1 + ν²)
+    kT / E(x), with the damping of the amplitude Γ = 1 / 2τ and E(x) = x E. It holds
+    well above the threshold, for a line narrower than the relaxation rate of the power.
+    Flicker noise widens a line, too, so this is an upper bound.
 
     >>> round(thermal_power_of_linewidth(linewidth_mhz=0.1, tau_ns=14.0, power=0.5, nu=2.0), 5)
     0.00176
@@ -169,7 +182,9 @@ class Geometry(Device):
 
     def energy_j(self) -> float:
         """Return the energy at x = 1, in J."""
-        return energy_j(**self.model_dump(exclude={"source", "tau_ns", "temperature_k"}))
+        return energy_j(
+            **self.model_dump(exclude={"source", "tau_ns", "temperature_k"})
+        )
 
     def at_rest(self) -> float:
         """Return the thermal power."""
@@ -190,7 +205,9 @@ def kind(*tables: Mapping[str, Any]) -> type[Device]:
     >>> kind({"temperature_k": 77}, {"linewidth_mhz": 0.1}).__name__
     'Line'
     """
-    return next((KINDS[key] for table in tables for key in KINDS if key in table), Geometry)
+    return next(
+        (KINDS[key] for table in tables for key in KINDS if key in table), Geometry
+    )
 
 
 def devices(path: Path = DEVICES) -> dict[str, Any]:
@@ -202,12 +219,15 @@ def devices(path: Path = DEVICES) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: not a readable TOML file ({error}). Check the path.") from None
+        raise ValueError(
+            f"{path}: not a readable TOML file ({error}). Check the path."
+        ) from None
 
 
 def _positive(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < math.inf:
             raise ValueError(
-                f"thermal power: {name} must be a finite number above 0, got {value}. Change it."
+                f"thermal power: {name} must be a finite number above 0, got {value}."
+                " Change it."
             )

@@ -1,10 +1,10 @@
 """Thermal check: a trained network at other thermal powers, and with thermal noise.
 
-A warm oscillator has a power of kT / E without a drive, and it fluctuates. This is about a
-thousandth of its largest power, and depends on device and temperature. A network trained on the
-equation without it uses powers of 1e-30, which no oscillator has. So the same weights are scored at
-other thermal powers and on simulated chips with thermal noise, on the solved equation; see
-``networks.oscillator``.
+A warm oscillator has a power of kT / E without a drive, and it fluctuates. This is
+about a thousandth of its largest power, and depends on device and temperature. A
+network trained on the equation without it uses powers of 1e-30, which no oscillator
+has. So the same weights are scored at other thermal powers and on simulated chips with
+thermal noise, on the solved equation; see ``networks.oscillator``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from hpo.objectives.contract import Thermal
 from hpo.objectives.networks.layered import LayeredNetwork
 
 DEVICE_POWER = 1e-3
-"""Thermal power for networks trained without any: about that of an oscillator of 100 nm at room
-temperature (docs/how-to/thermal.md)."""
+"""Thermal power for networks trained without any: about that of an oscillator of 100 nm
+at room temperature (docs/how-to/thermal.md)."""
 SAME = 0.005
 """Largest difference of equal accuracies; twice that, relative, for other scores."""
 _DECADES = 10
@@ -72,13 +72,16 @@ def check(
         triple=triple,
         none=claimed if power == 0.0 else at(0.0),
         noisy=noisy_scores,
-        holds_below=_holds_below(device, lambda p: same(at(p))) if holds is None else holds,
+        holds_below=_holds_below(device, lambda p: same(at(p)))
+        if holds is None
+        else holds,
         remedy=remedy if power else "Train with thermal_power.",
     )
 
 
 def _holds_below(device: float, same: Callable[[float], bool]) -> float:
-    """Return the highest decade below a device's power at which the score holds; 0 if none.
+    """Return the highest decade below a device's power at which the score holds; 0 if
+    none.
 
     By bisection: a score that changes at one power changes at higher ones, too.
     """

@@ -1,9 +1,10 @@
 """Training of one member by backpropagation through time.
 
-As in arXiv:2408.02835, section III: Adam on the negative log-likelihood of the class read out after
-the last time point, every gradient element clipped, a learning rate that decays with the epochs.
-Optionally, an exponential average of the weights over epochs is scored, and kept in the end
-(P. Izmailov et al., arXiv:1803.05407): single epochs may fail.
+As in arXiv:2408.02835, section III: Adam on the negative log-likelihood of the class
+read out after the last time point, every gradient element clipped, a learning rate that
+decays with the epochs. Optionally, an exponential average of the weights over epochs is
+scored, and kept in the end (P. Izmailov et al., arXiv:1803.05407): single epochs may
+fail.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Recipe:
     max_gradient: float = 1.0
     """Every gradient element is clipped to ± this value."""
     ema_decay: float = 0.0
-    """Weights from k epochs ago count this to the power of k in the average; 0: no average."""
+    """Weights from k epochs ago count this to the power of k in the average; 0: no
+    average."""
     label_smoothing: float = 0.0
     """Part of the loss that is the mean loss over all classes; classification only."""
     score_every: int = 1
@@ -70,11 +72,13 @@ class Recipe:
         return cls(**{item.name: getattr(params, item.name) for item in fields(cls)})
 
     def learning_rate(self, epoch: int) -> float:
-        """Return the learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay + 1)``."""
+        """Return the learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay +
+        1)``."""
         return self.lr0 / (epoch / self.lr_decay + 1.0)
 
     def scores(self, epoch: int) -> bool:
-        """Return whether the network is scored after ``epoch`` epochs: it always is at the end."""
+        """Return whether the network is scored after ``epoch`` epochs: it always is at
+        the end."""
         return epoch % self.score_every == 0 or epoch == self.epochs
 
 
@@ -135,7 +139,9 @@ class _Run:
         return value
 
     def progress(self, score: float | None, identity: Identity) -> Progress:
-        return Progress(epoch=self.epoch, score=score, checkpoint=partial(self.save, identity))
+        return Progress(
+            epoch=self.epoch, score=score, checkpoint=partial(self.save, identity)
+        )
 
     def save(self, identity: Identity) -> bytes:
         buffer = io.BytesIO()
@@ -159,8 +165,8 @@ class _Run:
         for name, constant in self.network.named_buffers():
             if not torch.equal(constant.cpu(), state["network"][name]):
                 raise ValueError(
-                    f"checkpoint: `{name}` differs from what this seed draws. It was written with "
-                    "another version of numpy: train this member again."
+                    f"checkpoint: `{name}` differs from what this seed draws. It was"
+                    " written with another version of numpy: train this member again."
                 )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -170,7 +176,9 @@ class _Run:
         self.diverged = state["diverged"]
         self.n_skipped_updates = state["n_skipped_updates"]
         device = network_device(self.network)
-        self.average = {name: weight.to(device) for name, weight in state["average"].items()}
+        self.average = {
+            name: weight.to(device) for name, weight in state["average"].items()
+        }
 
 
 def train(
@@ -192,11 +200,12 @@ def train(
     """Train and score ``network``, a single member, in place.
 
     Args:
-        network: maps inputs (batch, time, channels) to logits (1, batch, classes). Its buffers are
-            constants drawn from the seed.
+        network: maps inputs (batch, time, channels) to logits (1, batch, classes). Its
+            buffers are constants drawn from the seed.
         split: examples to train on and to score on.
         recipe: how to train.
-        protocol: under ``Protocol.CONFIRM`` the network is scored once, after the last epoch.
+        protocol: under ``Protocol.CONFIRM`` the network is scored once, after the last
+            epoch.
         member_seed: seed of the batch order.
         identity: written into every checkpoint; see ``Identity``.
         on_epoch: called after every epoch; its exceptions pass through.
@@ -204,19 +213,26 @@ def train(
         accuracy: measures the score, after epochs and at the end.
         worst: the score of a network with a weight that is not finite.
         updates: how a batch changes the weights; by default, along the gradient.
-        before_epoch: changes the weights before each epoch, as a function of the weights alone.
+        before_epoch: changes the weights before each epoch, as a function of the
+            weights alone.
         devices: spread and noise in training; None: the ideal network.
 
     Returns:
-        The outcome, with ``n_skipped_updates`` (see ``Updates``) in its ``info``. Its curves have
-        their full length even after a divergence.
+        The outcome, with ``n_skipped_updates`` (see ``Updates``) in its ``info``. Its
+        curves have their full length even after a divergence.
 
     Raises:
         ValueError: the checkpoint is damaged or belongs to another training.
     """
     # fused: one operation per weight matrix instead of a dozen
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
-    run = _Run(network=network, recipe=recipe, optimizer=optimizer, accuracy=accuracy, worst=worst)
+    run = _Run(
+        network=network,
+        recipe=recipe,
+        optimizer=optimizer,
+        accuracy=accuracy,
+        worst=worst,
+    )
     if resume is not None:
         run.restore(resume, identity)
     devices = devices if devices and devices.varies else None
@@ -226,7 +242,9 @@ def train(
         if before_epoch is not None:
             before_epoch()
             updates = choose_updates(network, optimizer, split.train, noisy=noisy)
-        order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
+        order = stream(member_seed, f"batch order/{run.epoch}").permutation(
+            len(split.train)
+        )
         loss, n_skipped = train_epoch(
             network,
             updates,
@@ -255,9 +273,14 @@ def train(
 
 
 def choose_updates(
-    network: nn.Module, optimizer: torch.optim.Adam, examples: Examples, *, noisy: bool = False
+    network: nn.Module,
+    optimizer: torch.optim.Adam,
+    examples: Examples,
+    *,
+    noisy: bool = False,
 ) -> Updates:
-    """Return updates by the kernels if possible, else by PyTorch; ``noisy``: neurons may jump."""
+    """Return updates by the kernels if possible, else by PyTorch; ``noisy``: neurons
+    may jump."""
     if not isinstance(network, LayeredNetwork) or len(network.bias) > 1:
         return TorchUpdates(network, optimizer)
     if not network.computes_fused(torch.from_numpy(next(examples.batches(1)).x)):
@@ -279,7 +302,8 @@ def train_epoch(
 ) -> tuple[float, int]:
     """Train once on ``examples``, in their order.
 
-    A network with a weight that is not finite is not trained: the weight never recovers.
+    A network with a weight that is not finite is not trained: the weight never
+    recovers.
 
     Returns:
         The mean loss, NaN without any training, and the number of updates skipped.
@@ -308,16 +332,24 @@ def train_epoch(
 
 
 def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
-    """Return the state in ``checkpoint``; check that it is of the training ``identity``."""
+    """Return the state in ``checkpoint``; check that it is of the training
+    ``identity``."""
     try:
         state: dict[str, Any] = torch.load(
             io.BytesIO(checkpoint), map_location="cpu", weights_only=True
         )
         stored, version = state["identity"], state["format"]
-    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        KeyError,
+        TypeError,
+        pickle.UnpicklingError,
+    ) as error:
         raise ValueError(
-            "checkpoint: expected bytes of `Progress.checkpoint()`, got "
-            f"{len(checkpoint)} other bytes ({type(error).__name__}). Train this member again."
+            "checkpoint: expected bytes of `Progress.checkpoint()`, got"
+            f" {len(checkpoint)} other bytes ({type(error).__name__}). Train this"
+            " member again."
         ) from error
     if version != CHECKPOINT_FORMAT:
         raise ValueError(

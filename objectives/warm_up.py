@@ -1,4 +1,5 @@
-"""Compile the built-in kernels into numba's cache: ``python -m hpo.objectives.warm_up``."""
+"""Compile the built-in kernels into numba's cache: ``python -m
+hpo.objectives.warm_up``."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from hpo.objectives.training import choose_updates
 
 
 def warm_up() -> float:
-    """Train a small network of each kind on one batch; return the seconds that it took."""
+    """Train a small network of each kind on one batch; return the seconds that it
+    took."""
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], fused=True)
     del optimizer  # the first optimizer loads parts of PyTorch, which is not measured
     began = time.perf_counter()

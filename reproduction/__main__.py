@@ -1,4 +1,5 @@
-"""``python -m reproduction``: measure every figure of the paper, or draw what is committed."""
+"""``python -m reproduction``: measure every figure of the paper, or draw what is
+committed."""
 
 from __future__ import annotations
 
@@ -25,10 +26,18 @@ python -m reproduction draw
 
 def parser() -> Parser:
     """The command line."""
-    p = Parser("python -m reproduction", "Every figure of arXiv:2408.02835, measured.", _EXAMPLES)
-    p.add_argument("action", choices=["run", "draw"], help="measure and draw; or draw alone")
+    p = Parser(
+        "python -m reproduction",
+        "Every figure of arXiv:2408.02835, measured.",
+        _EXAMPLES,
+    )
     p.add_argument(
-        "--fig", metavar="FIG", help="one figure, fig2b ... fig4, or one reading: literal, map, ..."
+        "action", choices=["run", "draw"], help="measure and draw; or draw alone"
+    )
+    p.add_argument(
+        "--fig",
+        metavar="FIG",
+        help="one figure, fig2b ... fig4, or one reading: literal, map, ...",
     )
     p.add_argument(
         "--set",
@@ -39,10 +48,16 @@ def parser() -> Parser:
         help="replaces a value of every study file; needs --docs",
     )
     p.add_argument(
-        "--missing", action="store_true", help="leave out what there are finished data of"
+        "--missing",
+        action="store_true",
+        help="leave out what there are finished data of",
     )
-    p.add_argument("--workers", type=at_least(1), metavar="N", help="default: one per core")
-    p.add_argument("--docs", type=Path, metavar="DIR", help="where to write (default: docs)")
+    p.add_argument(
+        "--workers", type=at_least(1), metavar="N", help="default: one per core"
+    )
+    p.add_argument(
+        "--docs", type=Path, metavar="DIR", help="where to write (default: docs)"
+    )
     return p
 
 
@@ -51,8 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     p = parser()
     arguments = p.parse_args(argv)
     if arguments.overrides and arguments.docs is None:
-        p.error("argument --set: needs --docs, so that the committed data stay as they are")
-    if arguments.action == "draw" and (arguments.fig or arguments.overrides or arguments.workers):
+        p.error(
+            "argument --set: needs --docs, so that the committed data stay as they are"
+        )
+    if arguments.action == "draw" and (
+        arguments.fig or arguments.overrides or arguments.workers
+    ):
         p.error("draw takes --docs alone: it draws all that there are data for")
     docs = arguments.docs or Path("docs")
 
@@ -61,7 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         if arguments.action == "run":
             missing = arguments.missing
-            runs.run(arguments.fig, arguments.overrides, arguments.workers, docs, missing=missing)
+            runs.run(
+                arguments.fig,
+                arguments.overrides,
+                arguments.workers,
+                docs,
+                missing=missing,
+            )
         runs.draw(docs)
         return 0
 

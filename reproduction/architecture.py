@@ -1,4 +1,5 @@
-"""How the claims on connections and layers are judged: a function per rule, as in ``judges``."""
+"""How the claims on connections and layers are judged: a function per rule, as in
+``judges``."""
 
 from __future__ import annotations
 
@@ -22,14 +23,16 @@ from reproduction.measures import (
     scale,
 )
 
-# --- architecture ---------------------------------------------------------------------------------
+# --- architecture ---
 
 
 def lossless(which: str, density: float) -> Judge:
-    """Whether connections down to ``density`` lose less than the tolerance, and surely so.
+    """Whether connections down to ``density`` lose less than the tolerance, and surely
+    so.
 
-    Equivalence within 2 points: it holds where the 95 % interval of the difference of medians to
-    full density, over resampled networks, lies above -2 points; partly where the difference does.
+    Equivalence within 2 points: it holds where the 95 % interval of the difference of
+    medians to full density, over resampled networks, lies above -2 points; partly where
+    the difference does.
     """
 
     def judge(evidence: Evidence) -> Finding | None:
@@ -38,10 +41,14 @@ def lossless(which: str, density: float) -> Judge:
         if few is None or full is None:
             return None
         draw = np.random.default_rng(0)
-        few_medians, full_medians = (np.median(resampled(p, draw), axis=1) for p in (few, full))
+        few_medians, full_medians = (
+            np.median(resampled(p, draw), axis=1) for p in (few, full)
+        )
         low, high = interval(few_medians - full_medians)
         gap = few.median - full.median
-        text = f"at {100 * density:g} %: {quartiles(few)}; at 100 %: {quartiles(full)}: "
+        text = (
+            f"at {100 * density:g} %: {quartiles(few)}; at 100 %: {quartiles(full)}: "
+        )
         text += f"{gap:+.1f} points, {low:+.1f} to {high:+.1f} "
         text += f"(n = {len(few.networks)}, {len(full.networks)})"
         return Finding(text, scale(low >= -TOLERANCE, gap >= -TOLERANCE))
@@ -83,10 +90,14 @@ def failures(evidence: Evidence) -> Finding | None:
     """
     curves = [evidence.densities(which) for which in ("intra", "inter", "all")]
     sparse = [p for curve in curves for p in curve if 0.1 <= p.x <= 0.5]
-    dense = list({p.condition: p for curve in curves for p in curve if p.x > 0.5}.values())
+    dense = list(
+        {p.condition: p for curve in curves for p in curve if p.x > 0.5}.values()
+    )
     if not sparse or not dense or not set(evidence.layers) >= set(DENSITIES):
         return None
-    shares = [statistics.fmean(mean_of(evidence.layers[d], "saturated")) for d in DENSITIES]
+    shares = [
+        statistics.fmean(mean_of(evidence.layers[d], "saturated")) for d in DENSITIES
+    ]
     bound = best([*sparse, *dense]).median - 10.0
     failed = [
         (
@@ -95,8 +106,12 @@ def failures(evidence: Evidence) -> Finding | None:
         )
         for group in (sparse, dense)
     ]
-    text = "saturated at densities 0.2, 0.5, 1: " + ", ".join(f"{s:.0%}" for s in shares)
-    text += "; failed at 10 to 50 %: {} of {}; above: {} of {}".format(*failed[0], *failed[1])
+    text = "saturated at densities 0.2, 0.5, 1: " + ", ".join(
+        f"{s:.0%}" for s in shares
+    )
+    text += "; failed at 10 to 50 %: {} of {}; above: {} of {}".format(
+        *failed[0], *failed[1]
+    )
     rises = shares[0] < shares[1] < shares[2]
     fails = failed[1][0] * failed[0][1] > failed[0][0] * failed[1][1]
     return Finding(text, scale(rises and fails, rises or fails))
@@ -114,7 +129,7 @@ def global_optimum(evidence: Evidence) -> Finding | None:
     return Finding(text, scale(near and not alike(full, top), near))
 
 
-# --- Fig. 1 ---------------------------------------------------------------------------------------
+# --- Fig. 1 ---
 
 
 def around_half(evidence: Evidence) -> Finding | None:
@@ -136,6 +151,8 @@ def slows(evidence: Evidence) -> Finding | None:
         return None
     given = statistics.fmean(row["input_frequency"] for row in rows)
     found = [given, *mean_of(rows, "frequency")]
-    text = "mean frequency of the input and by layer " + ", ".join(f"{f:.3f}" for f in found)
+    text = "mean frequency of the input and by layer " + ", ".join(
+        f"{f:.3f}" for f in found
+    )
     falls = [b < 0.95 * a for a, b in itertools.pairwise(found)]
     return Finding(text + " per ns", scale(all(falls), found[-1] < 0.95 * found[1]))

@@ -1,4 +1,5 @@
-"""The paper's claims: each with a rule that was fixed before the measurement, and its verdict.
+"""The paper's claims: each with a rule that was fixed before the measurement, and its
+verdict.
 
 What is *alike*, and what *without loss*, is said in ``reproduction.measures``.
 """
@@ -78,7 +79,8 @@ class Answer:
         return self.cells.get(readings.PLAIN.name)
 
     def settled(self, *, holds: bool) -> list[str]:
-        """The readings under which it surely holds, or surely does not; *partly* does not."""
+        """The readings under which it surely holds, or surely does not; *partly* does
+        not."""
         return [
             name
             for name, cell in self.cells.items()
@@ -89,21 +91,27 @@ class Answer:
 
     @property
     def kind(self) -> Kind:
-        """The verdict over all readings where they agree, or else by those that settle it."""
+        """The verdict over all readings where they agree, or else by those that settle
+        it."""
         if self.plain is None:
             return Kind.UNKNOWN
         yes, no = self.settled(holds=True), self.settled(holds=False)
         if yes and no:
             return Kind.DEPENDS
         readings_of_it = self.cells.keys() - {readings.CONTROL.name}
-        found = {self.cells[name].finding.verdict is Verdict.YES for name in readings_of_it}
+        found = {
+            self.cells[name].finding.verdict is Verdict.YES for name in readings_of_it
+        }
         if len(found) > 1 or not (yes or no):
             return Kind.OPEN
         return Kind.YES if yes else Kind.NO
 
 
-def answer_all(evidences: Mapping[str, Evidence], n_resamples: int = 100) -> list[Answer]:
-    """Every claim under every reading that was measured, and under resamples of its networks."""
+def answer_all(
+    evidences: Mapping[str, Evidence], n_resamples: int = 100
+) -> list[Answer]:
+    """Every claim under every reading that was measured, and under resamples of its
+    networks."""
     cells: list[dict[str, Cell]] = [{} for _ in CLAIMS]
     for name, evidence in evidences.items():
         draw = random.Random(0)
@@ -118,7 +126,8 @@ def answer_all(evidences: Mapping[str, Evidence], n_resamples: int = 100) -> lis
 
 
 def together(answers: Sequence[Answer]) -> dict[str, tuple[bool, float]]:
-    """Whether ``TOGETHER`` hold at once, by reading, and in what share of its resamples."""
+    """Whether ``TOGETHER`` hold at once, by reading, and in what share of its
+    resamples."""
     chosen = [answer for answer in answers if answer.claim.short in TOGETHER]
     assert len(chosen) == len(TOGETHER)
     found = {}
@@ -126,7 +135,9 @@ def together(answers: Sequence[Answer]) -> dict[str, tuple[bool, float]]:
         cells = [answer.cells.get(reading.name) for answer in chosen]
         known = [cell for cell in cells if cell is not None]
         if len(known) == len(cells):
-            joint = [all(row) for row in zip(*(cell.holds for cell in known), strict=True)]
+            joint = [
+                all(row) for row in zip(*(cell.holds for cell in known), strict=True)
+            ]
             holds = all(cell.finding.verdict is Verdict.YES for cell in known)
             found[reading.name] = (holds, statistics.fmean(joint))
     return found
@@ -142,7 +153,8 @@ class Undecided:
 
 
 def undecided(plain: Evidence, theirs: Curve) -> list[Undecided]:
-    """What our CTRNN, with constants that were fitted at 1 ns, does; it decides nothing."""
+    """What our CTRNN, with constants that were fitted at 1 ns, does; it decides
+    nothing."""
     ours, point = plain.time_scales(), measures.at(theirs, 1.0)
     mine = plain.at_optimum()
     if point is None or mine is None:
@@ -154,15 +166,19 @@ def undecided(plain: Evidence, theirs: Curve) -> list[Undecided]:
     low, high = measures.mean_interval(gaps)
     verdict = "as good, to" if low >= -TOLERANCE else "not shown to be as good, to"
     both = [(p, q) for p in ours if (q := measures.at(theirs, p.x))]
-    inside = [(p, q) for p, q in both if measures.WINDOW_NS[0] <= p.x <= measures.WINDOW_NS[1]]
-    behind, behind_in = (sum(not alike(p, q) for p, q in pairs) for pairs in (both, inside))
+    inside = [
+        (p, q) for p, q in both if measures.WINDOW_NS[0] <= p.x <= measures.WINDOW_NS[1]
+    ]
+    behind, behind_in = (
+        sum(not alike(p, q) for p, q in pairs) for pairs in (both, inside)
+    )
     return [
         Undecided("CTRNN: 89.00 ± 3.48 %", "III", found),
         Undecided(
             "the spintronic network is as good as the CTRNN",
             "III",
-            f"{statistics.fmean(gaps):+.2f} points, {low:+.2f} to {high:+.2f} by the splits: "
-            f"{verdict} 2 points",
+            f"{statistics.fmean(gaps):+.2f} points, {low:+.2f} to {high:+.2f} by the"
+            f" splits: {verdict} 2 points",
         ),
         Undecided(
             "so it is at other time scales",
@@ -176,11 +192,15 @@ def undecided(plain: Evidence, theirs: Curve) -> list[Undecided]:
 def _gaps(ours: Point, theirs: Point) -> list[float]:
     """Differences of the means of both, at each split."""
     a, b = measures.by_split(ours), measures.by_split(theirs)
-    return [statistics.fmean(a[k]) - statistics.fmean(b[k]) for k in sorted(a.keys() & b.keys())]
+    return [
+        statistics.fmean(a[k]) - statistics.fmean(b[k])
+        for k in sorted(a.keys() & b.keys())
+    ]
 
 
 def arithmetic(n_synapses: int) -> list[tuple[str, str, str]]:
-    """What follows from the paper's own numbers, without a training: text, place, ours."""
+    """What follows from the paper's own numbers, without a training: text, place,
+    ours."""
     energies = [
         physics.energy_pj(n_neurons=96, n_synapses=n_synapses, presentation_ns=ns)
         for ns in (100.0, 64.0)
@@ -189,19 +209,26 @@ def arithmetic(n_synapses: int) -> list[tuple[str, str, str]]:
         (
             "2896 synapses",
             "V",
-            f"{n_synapses:,}: (1×32 + 2×32×32 + 3×32×32) × 0.5 + 32×10, with the input weights"
-            " sparsified and the readout dense",
+            (
+                f"{n_synapses:,}: (1×32 + 2×32×32 + 3×32×32) × 0.5 + 32×10, with the"
+                " input weights sparsified and the readout dense"
+            ),
         ),
         (
             "about 40 pJ per image",
             "V",
-            f"{energies[0]:.1f} pJ in 100 ns; {energies[1]:.1f} pJ in the 64 ns that an image takes"
-            " at 1 ns",
+            (
+                f"{energies[0]:.1f} pJ in 100 ns; {energies[1]:.1f} pJ in the 64 ns"
+                " that an image takes at 1 ns"
+            ),
         ),
         (
             "learning rate about a hundredth of 1/(Δt S √N)",
             "IV",
-            "the paper's own lr0 = 0.149, S = 0.5, N = 32 and Δt = 1 ns make it 0.42, not 0.01",
+            (
+                "the paper's own lr0 = 0.149, S = 0.5, N = 32 and Δt = 1 ns make it"
+                " 0.42, not 0.01"
+            ),
         ),
     ]
 
@@ -214,9 +241,10 @@ CLAIMS = (
         text="spintronic network: 89.83 ± 2.91 %",
         short="89.83 ± 2.91 %",
         place="III",
-        rule="mean at 1 ns within the reported standard deviation, by its whole 95 % interval"
-        " by the seeds;"
-        " partly: by the mean",
+        rule=(
+            "mean at 1 ns within the reported standard deviation, by its whole 95 %"
+            " interval by the seeds; partly: by the mean"
+        ),
         judge=judges.accuracy,
         fitted=_F_CUT,
     ),
@@ -224,7 +252,9 @@ CLAIMS = (
         text="maximum at 1 ns",
         short="maximum at 1 ns",
         place="Fig. 2b",
-        rule=f"the highest median is there; partly: at a neighbouring point, {_ALIKE} it",
+        rule=(
+            f"the highest median is there; partly: at a neighbouring point, {_ALIKE} it"
+        ),
         judge=judges.maximum,
         fitted=_F_CUT,
     ),
@@ -232,39 +262,49 @@ CLAIMS = (
         text="accuracy kept from 0.4 to 2.5 ns, about 5-fold",
         short="window 0.4 – 2.5 ns",
         place="Fig. 2b",
-        rule="the plateau is this window, to one point"
-        " of the grid at either end; partly: it holds half of it, on a log scale",
+        rule=(
+            "the plateau is this window, to one point"
+            " of the grid at either end; partly: it holds half of it, on a log scale"
+        ),
         judge=judges.window,
     ),
     Claim(
         text="significantly degraded well below and well above",
         short="loss at both ends",
         place="Fig. 2b",
-        rule="at both ends the upper quartile is below the best's lower; partly: at one",
+        rule=(
+            "at both ends the upper quartile is below the best's lower; partly: at one"
+        ),
         judge=judges.degraded,
     ),
     Claim(
         text="the optimal time scale grows with τ",
         short="shift with τ",
         place="Fig. 3a",
-        rule="centres of the three plateaus rise, over the points that all curves have; partly:"
-        " the last is above the first",
+        rule=(
+            "centres of the three plateaus rise, over the points that all curves have;"
+            " partly: the last is above the first"
+        ),
         judge=judges.shift_with_tau,
     ),
     Claim(
         text="faster inputs require higher learning rates",
         short="shift with lr0",
         place="Fig. 3b",
-        rule="centres of the three plateaus fall, over the points that all curves have; partly:"
-        " the last is below the first",
+        rule=(
+            "centres of the three plateaus fall, over the points that all curves have;"
+            " partly: the last is below the first"
+        ),
         judge=judges.shift_with_lr0,
     ),
     Claim(
         text="curves are always bell-shaped",
         short="bells",
         place="Fig. 3a, b",
-        rule="no end of the five curves is alike to its best, and no point more than 2 points below"
-        " one farther out; partly: of most",
+        rule=(
+            "no end of the five curves is alike to its best, and no point more than 2"
+            " points below one farther out; partly: of most"
+        ),
         judge=judges.bells,
     ),
     Claim(
@@ -292,16 +332,21 @@ CLAIMS = (
         text="best at a cumulative drive of about 1, if Δt < τ",
         short="drive about 1",
         place="Fig. 3c",
-        rule="best tenth of the points with Δt < τ: geometric mean within a factor of 3, whether "
-        "⟨|W|⟩ is over existing connections or all entries; partly: over one of them",
+        rule=(
+            "best tenth of the points with Δt < τ: geometric mean within a factor of 3,"
+            " whether ⟨|W|⟩ is over existing connections or all entries; partly: over"
+            " one of them"
+        ),
         judge=judges.drive,
     ),
     Claim(
         text="Δt < τ is needed",
         short="Δt < τ",
         place="IV",
-        rule="best median of the broad set with Δt ≥ τ more than 2 points below the best of as many"
-        " points with Δt < τ; partly: below it",
+        rule=(
+            "best median of the broad set with Δt ≥ τ more than 2 points below the best"
+            " of as many points with Δt < τ; partly: below it"
+        ),
         judge=judges.needs_memory,
     ),
     Claim(
@@ -315,7 +360,10 @@ CLAIMS = (
         text="intra-layer connections down to 10 % without loss",
         short="intra 10 %",
         place="Fig. 4",
-        rule="within 2 points of 100 %, by the whole 95 % interval; partly: by the medians",
+        rule=(
+            "within 2 points of 100 %, by the whole 95 % interval; partly: by the"
+            " medians"
+        ),
         judge=architecture.lossless("intra", 0.1),
     ),
     Claim(
@@ -329,53 +377,71 @@ CLAIMS = (
         text="inter-layer connections down to 20 % without loss",
         short="inter 20 %",
         place="Fig. 4",
-        rule="within 2 points of 100 %, by the whole 95 % interval; partly: by the medians",
+        rule=(
+            "within 2 points of 100 %, by the whole 95 % interval; partly: by the"
+            " medians"
+        ),
         judge=architecture.lossless("inter", 0.2),
     ),
     Claim(
         text="sparsified down to 50 % without loss",
         short="all 50 %",
         place="VI",
-        rule="within 2 points of 100 %, by the whole 95 % interval; partly: by the medians",
+        rule=(
+            "within 2 points of 100 %, by the whole 95 % interval; partly: by the"
+            " medians"
+        ),
         judge=architecture.lossless("all", 0.5),
     ),
     Claim(
         text="variability grows with density",
         short="variability",
         place="Fig. 4",
-        rule="mean interquartile range from 50 % on above that of 10 to 49 %, on all curves; "
-        "partly: on most",
+        rule=(
+            "mean interquartile range from 50 % on above that of 10 to 49 %, on all"
+            " curves; partly: on most"
+        ),
         judge=architecture.variability,
     ),
     Claim(
         text="more saturation and failed trainings at higher density",
         short="failures",
         place="Fig. 4",
-        rule="the share of x within 0.1 of 0 or 1 rises from 0.2 to 0.5 to 1, and more networks end"
-        " 10 points below the best median above 50 % than at 10 to 50 %; partly: one of both",
+        rule=(
+            "the share of x within 0.1 of 0 or 1 rises from 0.2 to 0.5 to 1, and more"
+            " networks end 10 points below the best median above 50 % than at 10 to 50"
+            " %; partly: one of both"
+        ),
         judge=architecture.failures,
     ),
     Claim(
         text="global optimum near 50 %",
         short="optimum near 50 %",
         place="Fig. 4",
-        rule=f"highest median between 35 and 75 %, and 100 % not {_ALIKE} it; partly: the former",
+        rule=(
+            f"highest median between 35 and 75 %, and 100 % not {_ALIKE} it; partly:"
+            " the former"
+        ),
         judge=architecture.global_optimum,
     ),
     Claim(
         text="dynamics around half of the maximum",
         short="x around 1/2",
         place="Fig. 1",
-        rule="mean x between 0.4 and 0.6 in every layer, and x within 0.1 of 0 or 1 less than half"
-        " of the time; partly: in most",
+        rule=(
+            "mean x between 0.4 and 0.6 in every layer, and x within 0.1 of 0 or 1 less"
+            " than half of the time; partly: in most"
+        ),
         judge=architecture.around_half,
     ),
     Claim(
         text="each layer slows the signal down",
         short="layers slow down",
         place="Fig. 1",
-        rule="the mean frequency falls by 5 % from the input and through every layer; partly: from"
-        " the first layer to the last",
+        rule=(
+            "the mean frequency falls by 5 % from the input and through every layer;"
+            " partly: from the first layer to the last"
+        ),
         judge=architecture.slows,
     ),
 )

@@ -1,6 +1,8 @@
-"""Studies as compact files that are committed, and read back as the snapshots that they were.
+"""Studies as compact files that are committed, and read back as the snapshots that they
+were.
 
-One JSON file per study: its spec, what it ran on, a line per trial with a row per network.
+One JSON file per study: its spec, what it ran on, a line per trial with a row per
+network.
 """
 
 from __future__ import annotations
@@ -16,11 +18,25 @@ from typing import Any
 from hpo.study import file
 from hpo.study.networks import Member
 from hpo.study.result import Result
-from hpo.study.trials import Expected, Phase, SlotState, StudySnapshot, StudyState, Trial
+from hpo.study.trials import (
+    Expected,
+    Phase,
+    SlotState,
+    StudySnapshot,
+    StudyState,
+    Trial,
+)
 from hpo.views import json_records
 
 FORMAT = 1
-_LINEAGE = ("revision", "dirty", "cpu", "versions.numpy", "versions.numba", "versions.torch")
+_LINEAGE = (
+    "revision",
+    "dirty",
+    "cpu",
+    "versions.numpy",
+    "versions.numba",
+    "versions.torch",
+)
 _COLUMNS = ("seed", "score", "diverged", "seconds")
 _INFO = ("n_synapses", "n_train", "n_scored", "cumulative_drive", "mean_weight_per_ns")
 _SOLVED = (
@@ -48,9 +64,16 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
         "columns": [*_COLUMNS, *_INFO, *_SOLVED],
     }
     if snapshot.expected:
-        head["expected"] = {k: [own.mean, own.std] for k, own in snapshot.expected.items()}
-    lines = [json_records.dumps(_trial(slot)) for slot in (*snapshot.search, *snapshot.confirm)]
-    text = json_records.dumps(head)[:-1] + ', "trials": [\n' + ",\n".join(lines) + "\n]}\n"
+        head["expected"] = {
+            k: [own.mean, own.std] for k, own in snapshot.expected.items()
+        }
+    lines = [
+        json_records.dumps(_trial(slot))
+        for slot in (*snapshot.search, *snapshot.confirm)
+    ]
+    text = (
+        json_records.dumps(head)[:-1] + ', "trials": [\n' + ",\n".join(lines) + "\n]}\n"
+    )
     write_whole(text, path)
 
 
@@ -95,11 +118,14 @@ def read(path: Path) -> StudySnapshot:
     tree = json.loads(path.read_text(encoding="utf-8"))
     if tree.get("format") != FORMAT:
         raise ValueError(
-            f"{path}: expected `format == {FORMAT}`, got format={tree.get('format')!r}. "
-            f"Run that study again: make reproduce"
+            f"{path}: expected `format == {FORMAT}`, got format={tree.get('format')!r}."
+            " Run that study again: make reproduce"
         )
     created, now = (datetime.fromisoformat(tree[key]) for key in ("created_at", "now"))
-    slots = [_slot(item, tree["columns"], created, tree["lineage"]) for item in tree["trials"]]
+    slots = [
+        _slot(item, tree["columns"], created, tree["lineage"])
+        for item in tree["trials"]
+    ]
     known = tree.get("expected", {}).items()
     expected = {int(number): Expected(mean=own[0], std=own[1]) for number, own in known}
     return StudySnapshot(
@@ -114,7 +140,9 @@ def read(path: Path) -> StudySnapshot:
     )
 
 
-def _slot(item: dict[str, Any], columns: list[str], at: datetime, came: dict[str, Any]) -> Trial:
+def _slot(
+    item: dict[str, Any], columns: list[str], at: datetime, came: dict[str, Any]
+) -> Trial:
     return Trial(
         phase=Phase(item["phase"]),
         number=item["number"],
@@ -123,7 +151,9 @@ def _slot(item: dict[str, Any], columns: list[str], at: datetime, came: dict[str
         params=item["params"],
         score=item["score"],
         steps=(),
-        members=tuple(_member(i, row, columns) for i, row in enumerate(item["members"])),
+        members=tuple(
+            _member(i, row, columns) for i, row in enumerate(item["members"])
+        ),
         attempts=1,
         losses=0,
         worker=None,
@@ -142,7 +172,8 @@ def _member(index: int, row: list[Any], columns: list[str]) -> Member:
 
 
 def read_all(folder: Path, names: Iterable[str]) -> dict[str, StudySnapshot]:
-    """The studies of a folder by name, in the order of ``names``, as far as they are there."""
+    """The studies of a folder by name, in the order of ``names``, as far as they are
+    there."""
     found = {name: folder / f"{name}.json" for name in names}
     return {name: read(path) for name, path in found.items() if path.is_file()}
 

@@ -1,4 +1,5 @@
-"""What was measured under one reading of the paper: networks by condition, all splits together."""
+"""What was measured under one reading of the paper: networks by condition, all splits
+together."""
 
 from __future__ import annotations
 
@@ -83,8 +84,13 @@ class Point:
 
     @property
     def mean_weight_per_ns(self) -> float | None:
-        """Mean absolute weight of the connections that exist, median over the networks."""
-        known = [n.mean_weight_per_ns for n in self.networks if n.mean_weight_per_ns is not None]
+        """Mean absolute weight of the connections that exist, median over the
+        networks."""
+        known = [
+            n.mean_weight_per_ns
+            for n in self.networks
+            if n.mean_weight_per_ns is not None
+        ]
         return statistics.median(known) if known else None
 
     @property
@@ -115,7 +121,8 @@ class Evidence:
         reading: what is read how.
         networks: those of the figures' points, by condition.
         broad: those of the broad set of Fig. 3(c).
-        layers: what the neurons do, by density of all connections at 1 ns; see ``layers``.
+        layers: what the neurons do, by density of all connections at 1 ns; see
+            ``layers``.
     """
 
     def __init__(
@@ -138,7 +145,8 @@ class Evidence:
         wanted = (tau_ns, rate, readings.DENSITY, readings.DENSITY)
         if wanted not in self._curves:
             self._curves[wanted] = self._along(
-                "dt_ns", lambda c: (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == wanted
+                "dt_ns",
+                lambda c: (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == wanted,
             )
         return self._curves[wanted]
 
@@ -152,7 +160,9 @@ class Evidence:
         }
         along = "density_intra" if which == "intra" else "density_inter"
         if which not in self._curves:
-            self._curves[which] = self._along(along, lambda c: c[:3] == optimum and rules[which](c))
+            self._curves[which] = self._along(
+                along, lambda c: c[:3] == optimum and rules[which](c)
+            )
         return self._curves[which]
 
     def at_optimum(self) -> Point | None:
@@ -171,7 +181,8 @@ class Evidence:
         return [Point(c.dt_ns, c, found) for c, found in self._broad]
 
     def resampled(self, draw: random.Random) -> Evidence:
-        """The same with the networks of every condition drawn again, those of each split apart.
+        """The same with the networks of every condition drawn again, those of each
+        split apart.
 
         Of the broad set, the points are drawn again, and then their networks.
         """
@@ -180,16 +191,21 @@ class Evidence:
             by_split = defaultdict(list)
             for network in networks:
                 by_split[network.split].append(network)
-            return tuple(n for own in by_split.values() for n in draw.choices(own, k=len(own)))
+            return tuple(
+                n for own in by_split.values() for n in draw.choices(own, k=len(own))
+            )
 
-        networks = {condition: again(found) for condition, found in self._networks.items()}
+        networks = {
+            condition: again(found) for condition, found in self._networks.items()
+        }
         points = draw.choices(self._broad, k=len(self._broad)) if self._broad else []
         broad = [(condition, again(found)) for condition, found in points]
         layers = {d: draw.choices(rows, k=len(rows)) for d, rows in self.layers.items()}
         return Evidence(self.reading, networks, broad, layers)
 
     def as_few(self) -> Evidence:
-        """The points and networks that other readings have: as few, and on the same splits."""
+        """The points and networks that other readings have: as few, and on the same
+        splits."""
         tau_ns = self.reading.tau_ns
         outer = [(0.25 * tau_ns, readings.LR0), (4.0 * tau_ns, readings.LR0)]
         outer += [(tau_ns, 0.2 * readings.LR0), (tau_ns, 5.0 * readings.LR0)]
@@ -202,11 +218,17 @@ class Evidence:
             elif not (
                 ((c.tau_ns, c.lr0) in shifted and c.dt_ns in readings.SHIFT_TIMES_NS)
                 or (self._is_optimal(c) and c.dt_ns in readings.TIMES_NS)
-                or (c.dt_ns == 1.0 and (c.density_inter, c.density_intra) in readings.DENSITIES)
+                or (
+                    c.dt_ns == 1.0
+                    and (c.density_inter, c.density_intra) in readings.DENSITIES
+                )
             ):
                 continue
             n = readings.N_SEEDS
-            own = [[m for m in networks if m.split == split][:n] for split in sorted(splits)]
+            own = [
+                [m for m in networks if m.split == split][:n]
+                for split in sorted(splits)
+            ]
             chosen[c] = tuple(network for found in own for network in found)
         broad = [(c, found[: readings.N_BROAD]) for c, found in self._broad[::2]]
         return Evidence(readings.CONTROL, chosen, broad, self.layers)
@@ -218,7 +240,8 @@ class Evidence:
         return (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == optimum
 
     def _along(self, name: str, belongs: Any) -> Curve:
-        """Other readings than the figures' have other splits at 1 ns alone: no curve has them."""
+        """Other readings than the figures' have other splits at 1 ns alone: no curve
+        has them."""
         found = []
         for c in filter(belongs, self._networks):
             own = tuple(n for n in self._networks[c] if n.split in self._splits)
@@ -227,8 +250,11 @@ class Evidence:
         return sorted(found, key=lambda point: point.x)
 
 
-def gather(studies: Studies, layers: Mapping[str, Mapping[float, Any]]) -> dict[str, Evidence]:
-    """What there is of every reading, by its name, and of the figures as few networks."""
+def gather(
+    studies: Studies, layers: Mapping[str, Mapping[float, Any]]
+) -> dict[str, Evidence]:
+    """What there is of every reading, by its name, and of the figures as few
+    networks."""
     found: dict[str, Evidence] = {}
     for reading in (readings.PLAIN, *readings.OTHERS):
         own = [job for job in jobs.JOBS if job.reading == reading.name]
@@ -236,7 +262,9 @@ def gather(studies: Studies, layers: Mapping[str, Mapping[float, Any]]) -> dict[
         broad = _networks(reading, [j for j in own if j.is_broad], studies)
         if networks or broad:
             measured = layers.get(reading.name, {})
-            found[reading.name] = Evidence(reading, networks, list(broad.items()), measured)
+            found[reading.name] = Evidence(
+                reading, networks, list(broad.items()), measured
+            )
     if plain := found.get(readings.PLAIN.name):
         found[readings.CONTROL.name] = plain.as_few()
     return found
@@ -251,7 +279,8 @@ def ctrnn(studies: Studies) -> Curve:
 
 
 def pooled(studies: Studies, name: str) -> StudySnapshot:
-    """The study of a figure with the networks that its points have on other splits, too."""
+    """The study of a figure with the networks that its points have on other splits,
+    too."""
     more: dict[tuple[Any, ...], list[Member]] = defaultdict(list)
     for split in jobs.WHOLE_SPLITS:
         if other := studies.get(jobs.split_of(name, split)):
@@ -259,14 +288,19 @@ def pooled(studies: Studies, name: str) -> StudySnapshot:
             for key, members in own.items():
                 more[key] += members
     slots = tuple(
-        replace(slot, members=(*slot.members, *more[_key(slot)])) for slot in studies[name].search
+        replace(slot, members=(*slot.members, *more[_key(slot)]))
+        for slot in studies[name].search
     )
     return replace(studies[name], search=slots)
 
 
 def finished(snapshot: StudySnapshot | None) -> bool:
-    """Whether every network of a study without pruning is there; none of its trials failed."""
-    return snapshot is not None and len(trained(snapshot.search)) == snapshot.spec.budget.trials
+    """Whether every network of a study without pruning is there; none of its trials
+    failed."""
+    return (
+        snapshot is not None
+        and len(trained(snapshot.search)) == snapshot.spec.budget.trials
+    )
 
 
 def _key(slot: Trial) -> tuple[Any, ...]:
@@ -276,16 +310,25 @@ def _key(slot: Trial) -> tuple[Any, ...]:
 def _networks(
     reading: Reading, own: Iterable[jobs.Job], studies: Studies
 ) -> dict[Condition, tuple[Network, ...]]:
-    """Each network once: figures share points. Studies that are not as declared are left out."""
+    """Each network once: figures share points. Studies that are not as declared are
+    left out."""
     found: dict[Condition, dict[tuple[int, int], Network]] = defaultdict(dict)
     for job in own:
         snapshot = studies.get(job.name)
-        if snapshot is None or not finished(snapshot) or job.declared.differences(snapshot.spec):
+        if (
+            snapshot is None
+            or not finished(snapshot)
+            or job.declared.differences(snapshot.spec)
+        ):
             continue
         for slot in trained(snapshot.search):
             values: dict[str, Any] = {**_DEFAULTS, **snapshot.spec.fixed, **slot.params}
-            condition = Condition(*(_short(float(values[name])) for name in Condition._fields))
-            scores = [m.score for m in slot.members] if reading.as_a_map else slot.scores
+            condition = Condition(
+                *(_short(float(values[name])) for name in Condition._fields)
+            )
+            scores = (
+                [m.score for m in slot.members] if reading.as_a_map else slot.scores
+            )
             for member, score in zip(slot.members, scores, strict=True):
                 found[condition][job.split, member.seed] = Network(
                     split=job.split,
@@ -294,7 +337,9 @@ def _networks(
                     drive=_number(member, "cumulative_drive"),
                     mean_weight_per_ns=_number(member, "mean_weight_per_ns"),
                 )
-    return {condition: tuple(networks.values()) for condition, networks in found.items()}
+    return {
+        condition: tuple(networks.values()) for condition, networks in found.items()
+    }
 
 
 _DEFAULTS = {"dt_ns": 1.0}
@@ -302,7 +347,11 @@ _DEFAULTS = {"dt_ns": 1.0}
 
 def _number(member: Member, name: str) -> float | None:
     value = member.info.get(name)
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return (
+        float(value)
+        if isinstance(value, int | float) and math.isfinite(value)
+        else None
+    )
 
 
 def _short(value: float) -> float:

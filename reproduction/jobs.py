@@ -17,13 +17,16 @@ from hpo.study.trials import Phase, StudySnapshot
 from reproduction import readings
 
 TIMES_NS = (4.0, 2.5, 1.6, 1.0, 0.63, 0.4, 0.25, 0.16, 0.1)
-"""Time scales of Fig. 2(b) on other splits: without those that are dear, and far from the best."""
+"""Time scales of Fig. 2(b) on other splits: without those that are dear, and far from
+the best."""
 SHIFT_TIMES_NS = (2.5, 1.6, 1.0, 0.63, 0.4, 0.2)
 """The same of Fig. 3(a, b)."""
 SPLITS = tuple(range(1, 8))
-"""Splits of the images at which the point at 1 ns is measured again; the figures have split 0."""
+"""Splits of the images at which the point at 1 ns is measured again; the figures have
+split 0."""
 WHOLE_SPLITS = readings.SPLITS
-"""Those of them at which the figures are measured again, their dear and clear ends left out."""
+"""Those of them at which the figures are measured again, their dear and clear ends left
+out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,8 @@ class Job:
     split: int = 0
     """Of the images."""
     reading: str = ""
-    """The reading of the paper that it belongs to, if it is one of spintronic networks' figures."""
+    """The reading of the paper that it belongs to, if it is one of spintronic networks'
+    figures."""
     is_broad: bool = False
     """Whether its points are a broad set, as those of Fig. 3(c)."""
 
@@ -50,7 +54,9 @@ class Job:
 
     def spec(self, more: Sequence[str] = ()) -> StudySpec:
         """Its spec, with further ``key=value`` overrides."""
-        return file.load(self.study, overrides=[*self.overrides, *more], values={"name": self.name})
+        return file.load(
+            self.study, overrides=[*self.overrides, *more], values={"name": self.name}
+        )
 
 
 def split_of(study: str, split: int) -> str:
@@ -64,7 +70,9 @@ def _on_split(study: str, split: int, times_ns: tuple[float, ...] = ()) -> Job:
     if times_ns:
         sweep = file.load(study).sweep
         assert sweep is not None
-        curves = [curve.model_copy(update={"values": times_ns}) for curve in sweep.curves]
+        curves = [
+            curve.model_copy(update={"values": times_ns}) for curve in sweep.curves
+        ]
         overrides.append(readings.curves_override(curves))
     return Job(
         name=split_of(study, split),
@@ -95,7 +103,9 @@ def _jobs() -> Iterator[Job]:
         )
     for study in ("seqdigits", "seqdigits-ctrnn"):
         yield Job(name=study, study=study, figure="search")
-    yield Job(name="seqdigits-tpe", study="seqdigits-tpe", figure="search", overrides=_COLD)
+    yield Job(
+        name="seqdigits-tpe", study="seqdigits-tpe", figure="search", overrides=_COLD
+    )
     yield Job(
         name="seqdigits-single",
         study="seqdigits-tpe",
@@ -134,8 +144,8 @@ def chosen(figure: str | None) -> list[Job]:
     """
     if figure is not None and figure not in FIGURES:
         raise HpoError(
-            f"FIG={figure}: expected a figure of the reproduction ({', '.join(FIGURES)}), got "
-            f"{figure!r}. Leave FIG out to run all."
+            f"FIG={figure}: expected a figure of the reproduction"
+            f" ({', '.join(FIGURES)}), got {figure!r}. Leave FIG out to run all."
         )
     return [job for job in JOBS if figure in (None, job.figure)]
 
@@ -143,9 +153,10 @@ def chosen(figure: str | None) -> list[Job]:
 def epochs_of(spec: StudySpec, done: StudySnapshot | None) -> float:
     """Epochs of training that are left, in units of the paper's network at 1 ns.
 
-    The cost of an epoch is taken to be affine in the number of synapses, and proportional to the
-    integration steps of a point: at 20 ns there are twenty times as many. What is pruned, or half
-    done, is counted in full; the check of the time step is not counted.
+    The cost of an epoch is taken to be affine in the number of synapses, and
+    proportional to the integration steps of a point: at 20 ns there are twenty times as
+    many. What is pruned, or half done, is counted in full; the check of the time step
+    is not counted.
     """
     settled = {slot.number for slot in done.search if slot.members} if done else set()
     total = 0.0
@@ -155,18 +166,26 @@ def epochs_of(spec: StudySpec, done: StudySnapshot | None) -> float:
             total += spec.budget.members * spec.budget.epochs * _weight(spec, params)
     if spec.confirm is not None:
         wanted = spec.confirm.top * spec.confirm.members
-        finished = sum(slot.phase == Phase.CONFIRM for slot in done.confirm) if done else 0
+        finished = (
+            sum(slot.phase == Phase.CONFIRM for slot in done.confirm) if done else 0
+        )
         left = wanted - min(wanted, finished)
         total += left * spec.confirm_epochs * _weight(spec, {})
     return total
 
 
 def _weight(spec: StudySpec, params: Mapping[str, object]) -> float:
-    """Cost of an epoch against that of the paper's network at 1 ns, by the default step."""
+    """Cost of an epoch against that of the paper's network at 1 ns, by the default
+    step."""
     default = spec.objective_impl.Params().model_dump()
     values = {**default, **spec.fixed, **params}
-    sizes = {name: values[name] for name in ("layers", "width", "density_inter", "density_intra")}
-    return (0.4 + 0.6 * n_synapses(**sizes) / 2896) * _n_steps(values) / _n_steps(default)
+    sizes = {
+        name: values[name]
+        for name in ("layers", "width", "density_inter", "density_intra")
+    }
+    return (
+        (0.4 + 0.6 * n_synapses(**sizes) / 2896) * _n_steps(values) / _n_steps(default)
+    )
 
 
 def _n_steps(values: Mapping[str, Any]) -> int:
@@ -191,4 +210,6 @@ def seconds_per_epoch(spec: StudySpec) -> float:
         member_seed=0,
         on_epoch=lambda progress: marks.append(time.monotonic()),
     )
-    return (marks[-1] - marks[0]) / (len(marks) - 1) / _weight(spec, params.model_dump())
+    return (
+        (marks[-1] - marks[0]) / (len(marks) - 1) / _weight(spec, params.model_dump())
+    )

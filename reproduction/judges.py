@@ -1,7 +1,7 @@
 """How the claims on accuracy, time scales, weights and learning rates are judged.
 
-A function per rule, from the networks of one reading; see ``measures`` for what it speaks of, and
-``architecture`` for the rules of connections and layers.
+A function per rule, from the networks of one reading; see ``measures`` for what it
+speaks of, and ``architecture`` for the rules of connections and layers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TOP = 10
 """Fig. 3(c): a tenth of the points, the most accurate, are the best ones."""
 
 
-# --- accuracy -------------------------------------------------------------------------------------
+# --- accuracy ---
 
 
 def accuracy(evidence: Evidence) -> Finding | None:
@@ -48,7 +48,8 @@ def accuracy(evidence: Evidence) -> Finding | None:
 
 
 def accuracy_of(point: Point, reported: float, spread: float) -> Finding:
-    """Mean over the networks of a point against a reported accuracy: equivalence within its spread.
+    """Mean over the networks of a point against a reported accuracy: equivalence within
+    its spread.
 
     The interval is that of the seeds, on these splits.
     """
@@ -64,7 +65,7 @@ def accuracy_of(point: Point, reported: float, spread: float) -> Finding:
     return Finding(text, scale(within, abs(mean - reported) <= spread))
 
 
-# --- time scales ----------------------------------------------------------------------------------
+# --- time scales ---
 
 
 def maximum(evidence: Evidence) -> Finding | None:
@@ -74,7 +75,9 @@ def maximum(evidence: Evidence) -> Finding | None:
     if one is None:
         return None
     top = best(curve)
-    text = f"highest median at {top.x:g} ns: {quartiles(top)}; at 1 ns: {quartiles(one)}"
+    text = (
+        f"highest median at {top.x:g} ns: {quartiles(top)}; at 1 ns: {quartiles(one)}"
+    )
     if top.x == one.x:
         return Finding(f"highest median there: {quartiles(top)}", Verdict.YES)
     near = abs(list(curve).index(top) - list(curve).index(one)) == 1
@@ -93,7 +96,9 @@ def window(evidence: Evidence) -> Finding | None:
     held = {p.x for p in kept}
     covered = max(1.0, min(high, WINDOW_NS[1]) / max(low, WINDOW_NS[0]))
     share = math.log(covered) / math.log(WINDOW_NS[1] / WINDOW_NS[0])
-    return Finding(text, scale(wanted <= held <= wanted | _neighbours(curve, wanted), share >= 0.5))
+    return Finding(
+        text, scale(wanted <= held <= wanted | _neighbours(curve, wanted), share >= 0.5)
+    )
 
 
 def _neighbours(curve: Curve, wanted: set[float]) -> set[float]:
@@ -131,11 +136,15 @@ def _shift(curves: Sequence[tuple[str, Curve]], *, rising: bool) -> Finding | No
 
 
 def _of_tau(evidence: Evidence) -> list[tuple[str, Curve]]:
-    return [(_factor_text("τ", f), evidence.time_scales(tau=f)) for f in (0.25, 1.0, 4.0)]
+    return [
+        (_factor_text("τ", f), evidence.time_scales(tau=f)) for f in (0.25, 1.0, 4.0)
+    ]
 
 
 def _of_lr0(evidence: Evidence) -> list[tuple[str, Curve]]:
-    return [(_factor_text("lr0", f), evidence.time_scales(lr0=f)) for f in (0.2, 1.0, 5.0)]
+    return [
+        (_factor_text("lr0", f), evidence.time_scales(lr0=f)) for f in (0.2, 1.0, 5.0)
+    ]
 
 
 def _factor_text(name: str, factor: float) -> str:
@@ -185,7 +194,8 @@ def windows(evidence: Evidence) -> Finding | None:
 
 
 def _has_one_peak(curve: Curve) -> bool:
-    """Whether no median is more than the tolerance below one that is farther from the best."""
+    """Whether no median is more than the tolerance below one that is farther from the
+    best."""
     medians = [p.median for p in curve]
     peak = list(curve).index(best(curve))
     return all(
@@ -196,7 +206,7 @@ def _has_one_peak(curve: Curve) -> bool:
     )
 
 
-# --- weights and learning rates -------------------------------------------------------------------
+# --- weights and learning rates ---
 
 
 def weights_of_fast_inputs(evidence: Evidence) -> Finding | None:
@@ -205,8 +215,13 @@ def weights_of_fast_inputs(evidence: Evidence) -> Finding | None:
     if found is None:
         return None
     fast, slow = found
-    text = f"⟨|W|⟩ at {WINDOW_NS[0]} ns {fast:.2f}, at {WINDOW_NS[1]} ns {slow:.2f} per ns: "
-    text += f"{fast / slow:.2f}-fold, where Eq. (11) has {WINDOW_NS[1] / WINDOW_NS[0]:.2g}"
+    text = (
+        f"⟨|W|⟩ at {WINDOW_NS[0]} ns {fast:.2f}, at {WINDOW_NS[1]} ns {slow:.2f} per"
+        " ns: "
+    )
+    text += (
+        f"{fast / slow:.2f}-fold, where Eq. (11) has {WINDOW_NS[1] / WINDOW_NS[0]:.2g}"
+    )
     return Finding(text, scale(fast >= 1.2 * slow, fast > slow))
 
 
@@ -228,7 +243,9 @@ def _mean_weights(points: Iterable[Point | None]) -> list[float] | None:
 
 
 def _top(points: Sequence[Point]) -> list[Point]:
-    return sorted(points, key=lambda p: -p.median)[: max(1, math.ceil(len(points) / TOP))]
+    return sorted(points, key=lambda p: -p.median)[
+        : max(1, math.ceil(len(points) / TOP))
+    ]
 
 
 def _off(value: float, wanted: float) -> float:
@@ -238,8 +255,8 @@ def _off(value: float, wanted: float) -> float:
 def drive(evidence: Evidence) -> Finding | None:
     """Cumulative drive of the most accurate points with Δt < τ, of all figures.
 
-    The mean weight may be meant over the connections that exist, or over all entries of a matrix,
-    of which half are zero at the densities of these points.
+    The mean weight may be meant over the connections that exist, or over all entries of
+    a matrix, of which half are zero at the densities of these points.
     """
     broad = evidence.broad_set()
     if not broad:
@@ -267,14 +284,18 @@ def _is_fast(evidence: Evidence, point: Point) -> bool:
 
 
 def needs_memory(evidence: Evidence) -> Finding | None:
-    """The best point of the broad set with Δt ≥ τ against the best of as many with Δt < τ."""
+    """The best point of the broad set with Δt ≥ τ against the best of as many with Δt <
+    τ."""
     broad = evidence.broad_set()
     fast = [p.median for p in broad if _is_fast(evidence, p)]
     slow = [p.median for p in broad if not _is_fast(evidence, p)]
     if not fast or not slow:
         return None
     as_many = best_of_as_many(fast, min(len(slow), len(fast)))
-    text = f"best of {len(slow)} points with Δt ≥ τ {max(slow):.1f} %, of as many with Δt < τ "
+    text = (
+        f"best of {len(slow)} points with Δt ≥ τ {max(slow):.1f} %, of as many with Δt"
+        " < τ "
+    )
     text += f"{as_many:.1f} % (median over all choices out of {len(fast)})"
     return Finding(text, scale(max(slow) < as_many - TOLERANCE, max(slow) < as_many))
 
@@ -299,7 +320,10 @@ def learning_rate(evidence: Evidence) -> Finding | None:
         return None
     top = [p.lr_ratio / evidence.reading.tau_ratio for p in _top(points)]
     mean = statistics.geometric_mean(top)
-    text = f"{mean:.2g} ({min(top):.2g} – {max(top):.2g}) of it over the best {len(top)} of "
+    text = (
+        f"{mean:.2g} ({min(top):.2g} – {max(top):.2g}) of it over the best"
+        f" {len(top)} of "
+    )
     text += f"{len(points)}; the paper's own optimum has 0.42"
     off = _off(mean, physics.LEARNING_RATE_PER_WEIGHT)
     return Finding(text, scale(off <= 3.0, off <= 10.0))

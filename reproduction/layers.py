@@ -1,7 +1,9 @@
-"""What the neurons of the layers do, Fig. 1(b-d), in numbers: from networks trained again.
+"""What the neurons of the layers do, Fig. 1(b-d), in numbers: from networks trained
+again.
 
-A network is a pure function of its parameters and seed, so that what the figures' studies have
-trained is trained again here, at 1 ns on split 0, and replayed on the whole test half::
+A network is a pure function of its parameters and seed, so that what the figures'
+studies have trained is trained again here, at 1 ns on split 0, and replayed on the
+whole test half::
 
     mean       of x, over series, points and neurons of a layer
     saturated  share of these states with x below 0.1 or above 0.9
@@ -41,7 +43,8 @@ SATURATED = 0.1
 
 
 def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
-    """Measure the networks of the optimum at 1 ns with one of ``DENSITIES``, unless it was done."""
+    """Measure the networks of the optimum at 1 ns with one of ``DENSITIES``, unless it
+    was done."""
     path, known = folder / "layers.json", _tree(folder)
     if known.get(reading.name, {}).get("spec_hash") == snapshot.spec.hash:
         return
@@ -50,9 +53,13 @@ def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
         values: dict[str, Any] = {**snapshot.spec.fixed, "dt_ns": 1.0, **slot.params}
         density = float(values["density_inter"])
         optimum = (1.0, reading.tau_ns, readings.LR0, density)
-        place = tuple(values[name] for name in ("dt_ns", "tau_ns", "lr0", "density_intra"))
+        place = tuple(
+            values[name] for name in ("dt_ns", "tau_ns", "lr0", "density_intra")
+        )
         if place == optimum and density in DENSITIES and density not in found:
-            print(f"layers of {snapshot.spec.name}, trial {slot.number}", file=sys.stderr)
+            print(
+                f"layers of {snapshot.spec.name}, trial {slot.number}", file=sys.stderr
+            )
             seeds = [member.seed for member in slot.members[:N_NETWORKS]]
             found[density] = [_measure(snapshot, slot, seed, reading) for seed in seeds]
     known[reading.name] = {"spec_hash": snapshot.spec.hash, "densities": found}
@@ -100,7 +107,9 @@ def spectral_mean(series: NDArray[np.floating[Any]], dt_ns: float) -> float:
     return float((frequencies * power).sum() / power.sum())
 
 
-def _measure(snapshot: StudySnapshot, slot: Trial, seed: int, reading: Reading) -> dict[str, Any]:
+def _measure(
+    snapshot: StudySnapshot, slot: Trial, seed: int, reading: Reading
+) -> dict[str, Any]:
     torch.set_num_threads(1)
     spec = snapshot.spec
     objective = spec.objective_impl
@@ -113,7 +122,9 @@ def _measure(snapshot: StudySnapshot, slot: Trial, seed: int, reading: Reading) 
     shown = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed).score
     u, network = torch.from_numpy(shown.x), member.network
     with nullcontext() if reading.as_a_map else finer_steps(network, STEPS_PER_POINT):
-        x = network.trajectories(u)["x"][0, :, :, 1:].numpy()  # (layers, series, points, width)
+        x = network.trajectories(u)["x"][
+            0, :, :, 1:
+        ].numpy()  # (layers, series, points, width)
     by_layer, dt_ns = [layer.swapaxes(1, 2) for layer in x], network.physics.dt_ns
     saturated = [(layer < SATURATED) | (layer > 1.0 - SATURATED) for layer in by_layer]
     return {

@@ -1,9 +1,10 @@
-"""What the rules speak of by which the claims are judged: points, curves and how they compare.
+"""What the rules speak of by which the claims are judged: points, curves and how they
+compare.
 
-Rules speak of medians and quartiles over the networks of a point, as the paper's figures do. Two
-points are *alike* when the median of the worse one lies within the quartiles of the better one, or
-less than 2 points below its median. *Without loss* is a matter of equivalence: see
-``architecture.lossless``.
+Rules speak of medians and quartiles over the networks of a point, as the paper's
+figures do. Two points are *alike* when the median of the worse one lies within the
+quartiles of the better one, or less than 2 points below its median. *Without loss* is a
+matter of equivalence: see ``architecture.lossless``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ PAPER = {"fig2b": (89.83, 2.91), "fig2b-ctrnn": (89.00, 3.48)}
 """Accuracy and standard deviation over ten runs, in per cent: section III."""
 WINDOW_NS = physics.PAPER_WINDOW_NS
 TOLERANCE = 2.0
-"""Points of accuracy below the better median that are no loss: less than the paper's spread."""
+"""Points of accuracy below the better median that are no loss: less than the paper's
+spread."""
 DRAWS = 400
 """Resamples behind an interval."""
 
@@ -61,10 +63,11 @@ def at(curve: Curve, x: float) -> Point | None:
 
 
 def alike(worse: Point, better: Point) -> bool:
-    """Whether the worse point's median lies within the better one's quartiles, or not far below.
+    """Whether the worse point's median lies within the better one's quartiles, or not
+    far below.
 
-    The best of many equal points is the luckiest: without the tolerance, narrow quartiles would
-    part it from its equals.
+    The best of many equal points is the luckiest: without the tolerance, narrow
+    quartiles would part it from its equals.
     """
     return worse.median >= min(better.low, better.median - TOLERANCE)
 
@@ -81,7 +84,8 @@ def plateau(curve: Curve) -> list[Point]:
 
 
 def centre(curve: Curve) -> float:
-    """Geometric mean of the plateau of a curve: where its optimum is, grid and noise allowing."""
+    """Geometric mean of the plateau of a curve: where its optimum is, grid and noise
+    allowing."""
     return statistics.geometric_mean([p.x for p in plateau(curve)])
 
 
@@ -92,7 +96,8 @@ def interval(statistics_of_resamples: NDArray[np.float64]) -> tuple[float, float
 
 
 def resampled(point: Point, draw: np.random.Generator) -> NDArray[np.float64]:
-    """Accuracies of as many networks of each split, drawn with replacement, (DRAWS, networks)."""
+    """Accuracies of as many networks of each split, drawn with replacement, (DRAWS,
+    networks)."""
     groups = [np.array(scores) for scores in by_split(point).values()]
     drawn = [own[draw.integers(0, len(own), (DRAWS, len(own)))] for own in groups]
     return np.concatenate(drawn, axis=1)

@@ -1,4 +1,5 @@
-"""``docs/records/reproduction.md``, figure by figure, and ``docs/reproduction.md``, its result."""
+"""``docs/records/reproduction.md``, figure by figure, and ``docs/reproduction.md``, its
+result."""
 
 from __future__ import annotations
 
@@ -12,7 +13,15 @@ from hpo.study.trials import StudySnapshot
 from hpo.views import formatting
 from hpo.views.figures.declared import chart
 from reproduction import evidence, prose, readings
-from reproduction.claims import SETTLED, Answer, Cell, Kind, arithmetic, together, undecided
+from reproduction.claims import (
+    SETTLED,
+    Answer,
+    Cell,
+    Kind,
+    arithmetic,
+    together,
+    undecided,
+)
 from reproduction.data import core_seconds, n_networks, spread_text
 from reproduction.evidence import Curve, Evidence, Point, Studies, pooled
 from reproduction.jobs import JOBS, SPLITS
@@ -28,8 +37,12 @@ def write(
     pictures: Sequence[Path],
     docs: Path,
 ) -> list[Path]:
-    """Write the record and the page before it; ``pictures`` are those that were drawn."""
-    there = {picture.stem: f"../{picture.relative_to(docs).as_posix()}" for picture in pictures}
+    """Write the record and the page before it; ``pictures`` are those that were
+    drawn."""
+    there = {
+        picture.stem: f"../{picture.relative_to(docs).as_posix()}"
+        for picture in pictures
+    }
     theirs = evidence.ctrnn(studies)
     parts = [
         prose.TITLE,
@@ -45,7 +58,9 @@ def write(
         "## What was run\n\n" + _runs(studies) + "\n\n" + prose.AGAIN,
     ]
     summary = prose.SUMMARY.format(
-        counts=_counts(answers), accuracy=_peak(answers, evidences), table=_verdicts(answers)
+        counts=_counts(answers),
+        accuracy=_peak(answers, evidences),
+        table=_verdicts(answers),
     )
     return [
         put(docs / "reproduction.md", [summary]),
@@ -94,7 +109,10 @@ def together_text(answers: Sequence[Answer]) -> str:
     found = together(answers)
     control = found.pop(readings.CONTROL.name, None)
     held = {name: share for name, (holds, share) in found.items() if holds}
-    text = "Four results are judged together: the accuracy, the maximum at 1 ns, the loss at "
+    text = (
+        "Four results are judged together: the accuracy, the maximum at 1 ns, the"
+        " loss at "
+    )
     text += f"both ends and the shift with τ. Of {len(found)} readings, "
     text += f"they do under {len(held)}, in this share of the resamples:\n"
     for words, sure in (
@@ -107,17 +125,20 @@ def together_text(answers: Sequence[Answer]) -> str:
             if (share >= SETTLED) is sure
         ]
         text += f"\n- {words}: {', '.join(own)}." if own else ""
-    return text + (f"\n\nOur default, fewer networks: {control[1]:.0%}." if control else "")
+    return text + (
+        f"\n\nOur default, fewer networks: {control[1]:.0%}." if control else ""
+    )
 
 
 def _counts(answers: Sequence[Answer]) -> str:
     counts = Counter(answer.kind for answer in answers)
     most = max(len(answer.cells.keys() - {readings.CONTROL.name}) for answer in answers)
     return (
-        f"Of {len(answers)} claims of arXiv:2408.02835 about trained spintronic networks, "
-        f"{counts[Kind.YES]} are reproduced and {counts[Kind.NO]} are not, under all {most} "
-        f"readings of what the paper leaves open. The others depend on the reading "
-        f"({counts[Kind.DEPENDS]}) or cannot be decided ({counts[Kind.OPEN]})."
+        f"Of {len(answers)} claims of arXiv:2408.02835 about trained spintronic"
+        f" networks, {counts[Kind.YES]} are reproduced and {counts[Kind.NO]} are not,"
+        f" under all {most} readings of what the paper leaves open. The others depend"
+        f" on the reading ({counts[Kind.DEPENDS]}) or cannot be decided"
+        f" ({counts[Kind.OPEN]})."
     )
 
 
@@ -129,7 +150,10 @@ def _peak(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> str:
         return ""
     ours = spread_text(network.accuracy / 100 for network in point.networks)
     mean, std = PAPER["fig2b"]
-    return f"Accuracy peaks at 1 ns, as reported: {ours}, reported {mean:.2f} ± {std:.2f} %. "
+    return (
+        f"Accuracy peaks at 1 ns, as reported: {ours}, reported {mean:.2f} ±"
+        f" {std:.2f} %. "
+    )
 
 
 def _verdicts(answers: Sequence[Answer]) -> str:
@@ -147,10 +171,13 @@ def _verdicts(answers: Sequence[Answer]) -> str:
 
 
 def _strays(studies: Studies) -> str:
-    """Studies that are not those of their files: trial runs, or files that changed since."""
+    """Studies that are not those of their files: trial runs, or files that changed
+    since."""
     changed: dict[str, list[str]] = {}
     for job in JOBS:
-        if job.name in studies and (keys := job.declared.differences(studies[job.name].spec)):
+        if job.name in studies and (
+            keys := job.declared.differences(studies[job.name].spec)
+        ):
             changed.setdefault(", ".join(keys), []).append(f"`{job.name}`")
     lines = [f"- {', '.join(names)}: {keys}" for keys, names in changed.items()]
     head = "**Not what is said here:** these data differ from the study files.\n\n"
@@ -166,7 +193,14 @@ def _claims(answers: Sequence[Answer]) -> str:
         if claim.fitted:
             measured += f". *Fitted:* {claim.fitted}"
         rows.append(
-            [claim.text, claim.place, measured, found, f"**{verdict_text(answer)}**", claim.rule]
+            [
+                claim.text,
+                claim.place,
+                measured,
+                found,
+                f"**{verdict_text(answer)}**",
+                claim.rule,
+            ]
         )
     head = ["The paper says", "where", "measured", "our default", "verdict", "rule"]
     return table(head, rows)
@@ -183,7 +217,9 @@ def _undecided(evidences: Mapping[str, Evidence], theirs: Curve) -> str:
 
 def _arithmetic(studies: Studies) -> str:
     search = studies["fig2b"].search if "fig2b" in studies else ()
-    counted = {int(member.info["n_synapses"]) for slot in search for member in slot.members}
+    counted = {
+        int(member.info["n_synapses"]) for slot in search for member in slot.members
+    }
     if not counted:
         return ""
     rows = [list(row) for row in arithmetic(max(counted))]
@@ -191,12 +227,16 @@ def _arithmetic(studies: Studies) -> str:
     return "### Arithmetic\n\n" + prose.ARITHMETIC + "\n\n" + table(head, rows)
 
 
-def _accuracy(studies: Studies, evidences: Mapping[str, Evidence], theirs: Curve) -> str:
-    """Spintronic network against CTRNN, split by split, and what searches claimed and confirmed."""
+def _accuracy(
+    studies: Studies, evidences: Mapping[str, Evidence], theirs: Curve
+) -> str:
+    """Spintronic network against CTRNN, split by split, and what searches claimed and
+    confirmed."""
     ours = evidences[PLAIN].at_optimum() if PLAIN in evidences else None
     both = [ours, next((p for p in theirs if p.x == 1.0), None)]
     by_split = [
-        [_scores(point, split) if point else [] for point in both] for split in (0, *SPLITS)
+        [_scores(point, split) if point else [] for point in both]
+        for split in (0, *SPLITS)
     ]
     rows = [
         [f"split {split}", *map(_spread, scores)]
@@ -205,15 +245,26 @@ def _accuracy(studies: Studies, evidences: Mapping[str, Evidence], theirs: Curve
     ]
     columns = list(zip(*by_split, strict=True))
     pooled_scores = [[x for scores in column for x in scores] for column in columns]
-    means = [[statistics.fmean(scores) for scores in column if scores] for column in columns]
+    means = [
+        [statistics.fmean(scores) for scores in column if scores] for column in columns
+    ]
     rows += [
         ["all of them", *map(_spread, pooled_scores)],
         ["means of the splits", *map(_spread, means)],
         ["paper", *(f"{mean:.2f} ± {std:.2f} %" for mean, std in PAPER.values())],
     ]
-    head = ["60 epochs, Δt = 1 ns", "spintronic, the paper's hyper-parameters", "CTRNN, by hand"]
+    head = [
+        "60 epochs, Δt = 1 ns",
+        "spintronic, the paper's hyper-parameters",
+        "CTRNN, by hand",
+    ]
     searched = _searched(studies)
-    return prose.ACCURACY + "\n\n" + table(head, rows) + ("\n\n" + searched if searched else "")
+    return (
+        prose.ACCURACY
+        + "\n\n"
+        + table(head, rows)
+        + ("\n\n" + searched if searched else "")
+    )
 
 
 def _scores(point: Point, split: int) -> list[float]:
@@ -235,11 +286,19 @@ def _searched(studies: Studies) -> str:
         score = result.claimed(best) or 0.0
         claimed = formatting.score_text(result.spec, score)
         excess = (
-            f"{100 * score - 100 * statistics.fmean(confirmed.scores):+.1f}" if confirmed else "–"
+            f"{100 * score - 100 * statistics.fmean(confirmed.scores):+.1f}"
+            if confirmed
+            else "–"
         )
         found = spread_text(confirmed.scores) if confirmed else "–"
         rows.append([label, claimed, found, excess, f"{result.progress.settled}"])
-    head = ["search", "claimed by its best trial", "confirmed", "claimed minus confirmed", "trials"]
+    head = [
+        "search",
+        "claimed by its best trial",
+        "confirmed",
+        "claimed minus confirmed",
+        "trials",
+    ]
     return prose.SEARCHED + "\n\n" + table(head, rows) if rows else ""
 
 
@@ -261,7 +320,9 @@ def _figure(
     if about and name in prose.WHY:
         parts.append(f"**Agreement or not, and why.** {prose.WHY[name]}")
     if name in studies and studies[name].spec.sweep is not None:
-        own = [pooled(studies, key) for key in prose.TABLES.get(name, ()) if key in studies]
+        own = [
+            pooled(studies, key) for key in prose.TABLES.get(name, ()) if key in studies
+        ]
         parts.append(_medians(own))
     return "\n\n".join(parts)
 
@@ -281,7 +342,10 @@ def _medians(snapshots: Sequence[StudySnapshot]) -> str:
     n = {len(p.trial.members) for group in groups for p in group.points}
     head = [charts[0].x_label if charts else "x", *(group.label for group in groups)]
     text = table(head, rows) if rows else ""
-    return f"Medians and quartiles in per cent, n = {' or '.join(map(str, sorted(n)))}:\n\n{text}"
+    return (
+        "Medians and quartiles in per cent, n ="
+        f" {' or '.join(map(str, sorted(n)))}:\n\n{text}"
+    )
 
 
 def _runs(studies: Studies) -> str:
@@ -301,7 +365,15 @@ def _runs(studies: Studies) -> str:
         )
     total = formatting.duration_text(sum(core_seconds(s) for s in studies.values()))
     networks = sum(n_networks(s) for s in studies.values())
-    head = ["study", "spec hash", "trials", "networks", "training, one core", "date", "on"]
+    head = [
+        "study",
+        "spec hash",
+        "trials",
+        "networks",
+        "training, one core",
+        "date",
+        "on",
+    ]
     unsettled = sum(
         member.solved is not None and not member.solved.converged
         for snapshot in studies.values()
@@ -309,7 +381,10 @@ def _runs(studies: Studies) -> str:
         for member in slot.members
     )
     told = f"In all {networks:,} networks and {total} of one core. "
-    told += f"Of {unsettled} networks of sweeps no step was found that changes nothing any more."
+    told += (
+        f"Of {unsettled} networks of sweeps no step was found that changes nothing any"
+        " more."
+    )
     return table(head, rows) + "\n\n" + told
 
 

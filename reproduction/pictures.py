@@ -20,7 +20,9 @@ FIGURES = ("fig2b", "fig3a", "fig3b", "fig3c", "fig4")
 COLOURS = ("#7B3294", "#CC79A7", BLUE, GREEN, ORANGE, VERMILLION, INK)
 
 
-def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Path) -> list[Path]:
+def draw_all(
+    studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Path
+) -> list[Path]:
     """Draw every figure that there are data for, and return the paths."""
     drawn = []
     for name in FIGURES:
@@ -92,11 +94,15 @@ def _fig2cde(traces: Mapping[str, dict[str, Any]], folder: Path) -> Path:
 
 def _legend(figure: Figure, axes: Axes, title: str) -> None:
     """What the colours of ``axes`` mean, beside the panels: they are full."""
-    figure.legend(*axes.get_legend_handles_labels(), title=title, loc="outside right upper")
+    figure.legend(
+        *axes.get_legend_handles_labels(), title=title, loc="outside right upper"
+    )
 
 
 def _neuron(axes: Axes, trace: dict[str, Any], layer: int) -> None:
     for series, colour in zip(trace["series"], COLOURS, strict=False):
         values = series["layers"][layer]["x"]
-        axes.plot(trace["time_ns"], values, color=colour, linewidth=1, label=series["class"])
+        axes.plot(
+            trace["time_ns"], values, color=colour, linewidth=1, label=series["class"]
+        )
     axes.set_xlabel("time (ns)")

@@ -1,7 +1,8 @@
-"""What the paper leaves open, read in other ways: each way is a set of studies of its own.
+"""What the paper leaves open, read in other ways: each way is a set of studies of its
+own.
 
-The plain reading is that of the figures. Every other one changes one thing, or the two that go
-together, and measures the points by which the claims are judged.
+The plain reading is that of the figures. Every other one changes one thing, or the two
+that go together, and measures the points by which the claims are judged.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ TIMES_NS = (0.1, 0.25, 0.4, 0.63, 1.0, 1.6, 2.5, 4.0)
 SHIFT_TIMES_NS = (0.25, 0.63, 1.0, 1.6, 4.0)
 """The same of its curves of Fig. 3(a, b), besides the one of the optimum."""
 DENSITIES = ((1.0, 0.0), (1.0, 0.1), (1.0, 1.0), (0.2, 1.0), (0.2, 0.2))
-"""Between and within layers: the points of Fig. 4 that claims are about, besides the optimum."""
+"""Between and within layers: the points of Fig. 4 that claims are about, besides the
+optimum."""
 SPLITS = (1, 2)
 """Of the images, besides split 0: there the point at 1 ns is measured, too."""
 N_SEEDS, N_BROAD = 10, 1
 """Networks per point, and of the broad set."""
 N_OUTER = (3, 10)
-"""Networks per point of the outer curves of Fig. 3(a, b): fewest, and where it matters, that is,
-where the accuracy and the maximum at 1 ns hold, so that it is for them to decide whether all does.
+"""Networks per point of the outer curves of Fig. 3(a, b): fewest, and where it matters,
+that is, where the accuracy and the maximum at 1 ns hold, so that it is for them to
+decide whether all does.
 """
 FIXED: Mapping[str, ParamValue] = {
     "layers": 3,
@@ -63,7 +66,8 @@ class Reading:
     matters: bool = False
     """Whether the outer curves have as many networks as the others."""
     as_a_map: bool = False
-    """Whether it is scored with the step of its training, not on the solved equation."""
+    """Whether it is scored with the step of its training, not on the solved
+    equation."""
 
     @property
     def tau_ns(self) -> float:
@@ -77,7 +81,9 @@ class Reading:
         return float(self.changes.get("f_cut_per_ns", F_CUT_PER_NS))
 
 
-PLAIN = Reading(name="plain", title="our default", why="the plain reading, that of the figures")
+PLAIN = Reading(
+    name="plain", title="our default", why="the plain reading, that of the figures"
+)
 CONTROL = Reading(
     name="control",
     title="our default, fewer networks",
@@ -99,7 +105,10 @@ OTHERS = (
     Reading(
         name="f-cut-tied",
         title="f_cut 0.1/Δt",
-        why="a filter discretised with the time Δt between two points has a cut-off in 1/Δt",
+        why=(
+            "a filter discretised with the time Δt between two points has a cut-off in"
+            " 1/Δt"
+        ),
         f_cut_times_dt=0.1,
         matters=True,
     ),
@@ -113,7 +122,10 @@ OTHERS = (
     Reading(
         name="literal-0.05",
         title="factor 2, f_cut 0.05/ns",
-        why="the same, with the cut-off at which its one-step map agreed best: chosen by outcome",
+        why=(
+            "the same, with the cut-off at which its one-step map agreed best: chosen"
+            " by outcome"
+        ),
         changes={"s": 1.0, "f_cut_per_ns": 0.05},
         tau_ratio=2.0,
         matters=True,
@@ -128,7 +140,10 @@ OTHERS = (
     Reading(
         name="map",
         title="one step per point",
-        why="an explicit loop over the points; the networks are maps, and scored as such",
+        why=(
+            "an explicit loop over the points; the networks are maps, and scored as"
+            " such"
+        ),
         changes={"integrator": "exponential", "max_step_ns": 1e4},
         matters=True,
         as_a_map=True,
@@ -142,8 +157,10 @@ OTHERS = (
     Reading(
         name="weights",
         title="initial weights × 10",
-        why="their distribution is not given; those between and within layers spread as standard"
-        " normal numbers do",
+        why=(
+            "their distribution is not given; those between and within layers spread as"
+            " standard normal numbers do"
+        ),
         changes={"weight_gain": 10.0},
         matters=True,
     ),
@@ -159,14 +176,21 @@ OTHERS = (
             name=f"thermal-{power:.0e}".replace("e-0", "e-"),
             title=f"thermal power {power:g}",
             why="the paper's oscillators have none; real ones have about 1e-3",
-            changes={"thermal_power": power, "thermal_training": "mean", "thermal_span": 1.0},
+            changes={
+                "thermal_power": power,
+                "thermal_training": "mean",
+                "thermal_span": 1.0,
+            },
         )
         for power in (1e-4, 1e-3, 1e-2)
     ),
     Reading(
         name="decay",
         title="learning-rate decay × 8",
-        why="n_epoch may count weight updates, eight per epoch; our default counts epochs",
+        why=(
+            "n_epoch may count weight updates, eight per epoch; our default counts"
+            " epochs"
+        ),
         changes={"lr_decay": 8.077 / 8},
     ),
 )
@@ -187,19 +211,24 @@ class Part:
 def parts(reading: Reading) -> list[Part]:
     """The studies of a reading.
 
-    The first has the curve of Fig. 2(b), and points of Fig. 4; ``-shifts`` the outer curves of
-    Fig. 3(a, b), ``-broad`` a broad set, as Fig. 3(c) has, and ``-split1`` and ``-split2`` the
-    point at 1 ns.
+    The first has the curve of Fig. 2(b), and points of Fig. 4; ``-shifts`` the outer
+    curves of Fig. 3(a, b), ``-broad`` a broad set, as Fig. 3(c) has, and ``-split1``
+    and ``-split2`` the point at 1 ns.
     """
     name = f"reading-{reading.name}"
     densities = [
-        _point(reading, 1.0, density_inter=inter, density_intra=intra) for inter, intra in DENSITIES
+        _point(reading, 1.0, density_inter=inter, density_intra=intra)
+        for inter, intra in DENSITIES
     ]
     outer = [{"tau_ns": factor * reading.tau_ns} for factor in (0.25, 4.0)]
     outer += [{"lr0": factor * LR0} for factor in (0.2, 5.0)]
     points = {
         "": [*(_point(reading, dt_ns) for dt_ns in TIMES_NS), *densities],
-        "-shifts": [_point(reading, dt_ns, **other) for other in outer for dt_ns in SHIFT_TIMES_NS],
+        "-shifts": [
+            _point(reading, dt_ns, **other)
+            for other in outer
+            for dt_ns in SHIFT_TIMES_NS
+        ],
         "-broad": [_point(reading, **values) for values in _broad_set(reading)],
     }
     members = {"": N_SEEDS, "-shifts": N_OUTER[reading.matters], "-broad": N_BROAD}
@@ -244,7 +273,10 @@ def _broad_set(reading: Reading) -> list[dict[str, float]]:
     factors = (1.0, 1.0 / reading.tau_ratio, 1.0, reading.tau_ratio)
     names = ("dt_ns", "tau_ns", "lr0", "s")
     return [
-        {n: float(f"{f * x:.4g}") for n, f, x in zip(names, factors, point, strict=True)}
+        {
+            n: float(f"{f * x:.4g}")
+            for n, f, x in zip(names, factors, point, strict=True)
+        }
         for point in points
     ]
 
@@ -252,7 +284,8 @@ def _broad_set(reading: Reading) -> list[dict[str, float]]:
 def _overrides(
     reading: Reading, points: Sequence[Mapping[str, float]], *, members: int
 ) -> tuple[str, ...]:
-    """Every point is a curve of its own, for what goes with it; those that take longest first."""
+    """Every point is a curve of its own, for what goes with it; those that take longest
+    first."""
     varied = points[0].keys()
     kept = {n: v for n, v in {**FIXED, **reading.changes}.items() if n not in varied}
     curves = [
@@ -279,9 +312,12 @@ def curves_override(curves: Iterable[Curve]) -> str:
 
 
 def _inline(value: object) -> str:
-    """A value as TOML has it on one line; numbers, texts and lists are written as in JSON."""
+    """A value as TOML has it on one line; numbers, texts and lists are written as in
+    JSON."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}={_inline(v)}" for name, v in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{name}={_inline(v)}" for name, v in value.items()) + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(_inline, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

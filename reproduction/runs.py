@@ -1,4 +1,5 @@
-"""Running the studies of the reproduction one after the other, and writing what they gave."""
+"""Running the studies of the reproduction one after the other, and writing what they
+gave."""
 
 from __future__ import annotations
 
@@ -46,11 +47,12 @@ def run(
 ) -> None:
     """Run the studies of a figure, or all, to their ends, and write their data.
 
-    What is finished already is taken as it is, so that a second start goes on; with ``missing``,
-    also what there are finished data of.
+    What is finished already is taken as it is, so that a second start goes on; with
+    ``missing``, also what there are finished data of.
 
     Raises:
-        HpoError: there is no such figure, or a study cannot be run; its launch has said why.
+        HpoError: there is no such figure, or a study cannot be run; its launch has said
+            why.
         subprocess.CalledProcessError: a launch was interrupted.
     """
     chosen = jobs.chosen(figure)
@@ -59,7 +61,9 @@ def run(
     if missing:
         there = data.read_all(folder, [job.name for job in chosen])
         chosen = [job for job in chosen if not is_measured(job, there.get(job.name))]
-    with open_storage(None) as storage:  # held open: the embedded server stays up in between
+    with open_storage(
+        None
+    ) as storage:  # held open: the embedded server stays up in between
         ledger = Ledger(storage, patience_s=120.0)
         _estimate(chosen, overrides, workers, ledger)
         for number, job in enumerate(chosen, start=1):
@@ -72,7 +76,9 @@ def run(
             if job.name == "fig2b" and not overrides_the_sweep(overrides):
                 traces.record(snapshot, folder)
             for reading in readings.ALL:
-                if job.name == ("fig4" if reading is readings.PLAIN else f"reading-{reading.name}"):
+                if job.name == (
+                    "fig4" if reading is readings.PLAIN else f"reading-{reading.name}"
+                ):
                     layers.record(snapshot, reading, folder)
 
 
@@ -126,10 +132,16 @@ def _estimate(
     for job in chosen:
         spec = job.spec(overrides)
         done = ledger.snapshot(job.name) if job.name in there else None
-        left = 0.0 if done and done.state == StudyState.DONE else jobs.epochs_of(spec, done)
+        left = (
+            0.0
+            if done and done.state == StudyState.DONE
+            else jobs.epochs_of(spec, done)
+        )
         if left and spec.objective not in costs:
             costs[spec.objective] = jobs.seconds_per_epoch(spec)
-        seconds = left * costs.get(spec.objective, 0.0) / cores + (START_S if left else 0.0)
+        seconds = left * costs.get(spec.objective, 0.0) / cores + (
+            START_S if left else 0.0
+        )
         total += seconds
         told = formatting.duration_text(seconds) + " left" if left else "finished"
         _say(f"{job.name:18} {told:>16}")
@@ -138,7 +150,15 @@ def _estimate(
 
 
 def _launch(job: Job, overrides: Sequence[str], workers: int | None) -> None:
-    command = [sys.executable, "-m", "hpo.launch", "--study", job.study, "--name", job.name]
+    command = [
+        sys.executable,
+        "-m",
+        "hpo.launch",
+        "--study",
+        job.study,
+        "--name",
+        job.name,
+    ]
     for text in (*job.overrides, *overrides):
         command += ["--set", text]
     command += ["--no-report", *(["--workers", str(workers)] if workers else [])]
@@ -150,11 +170,16 @@ def _launch(job: Job, overrides: Sequence[str], workers: int | None) -> None:
 
 
 def _follow(command: Sequence[str]) -> int:
-    """Run a launch to its end; Ctrl-C and SIGTERM are for it, which stops its workers in order."""
+    """Run a launch to its end; Ctrl-C and SIGTERM are for it, which stops its workers
+    in order."""
     with subprocess.Popen(command) as launch:
         before = {
-            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),  # the terminal told it
-            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: launch.terminate()),
+            signal.SIGINT: signal.signal(
+                signal.SIGINT, lambda *_: None
+            ),  # the terminal told it
+            signal.SIGTERM: signal.signal(
+                signal.SIGTERM, lambda *_: launch.terminate()
+            ),
         }
         try:
             return launch.wait()
@@ -164,7 +189,8 @@ def _follow(command: Sequence[str]) -> int:
 
 
 def _compare(path: Path, snapshot: StudySnapshot) -> None:
-    """Say how a sweep compares with the data that are there: within its quartiles, or how many."""
+    """Say how a sweep compares with the data that are there: within its quartiles, or
+    how many."""
     if not path.is_file() or snapshot.spec.sweep is None:
         return
     before = data.read(path)
@@ -176,8 +202,8 @@ def _compare(path: Path, snapshot: StudySnapshot) -> None:
     within = sum(o.low <= n.median <= o.high for o, n in pairs)
     same = sum((o.low, o.median, o.high) == (n.low, n.median, n.high) for o, n in pairs)
     _say(
-        f"against the data in {path}: {within} of {len(old)} medians within the quartiles, "
-        f"{same} points the same to the last bit"
+        f"against the data in {path}: {within} of {len(old)} medians within the"
+        f" quartiles, {same} points the same to the last bit"
     )
 
 

@@ -1,4 +1,5 @@
-"""Every claim under every reading: ``docs/sensitivity.md``, its figure, and the record behind."""
+"""Every claim under every reading: ``docs/sensitivity.md``, its figure, and the record
+behind."""
 
 from __future__ import annotations
 
@@ -22,8 +23,11 @@ COLOURS = {Verdict.YES: GREEN, Verdict.PARTLY: ORANGE, Verdict.NO: VERMILLION}
 SIGNS = {Verdict.YES: "✓", Verdict.PARTLY: "~", Verdict.NO: "✗"}
 
 
-def write(answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Path) -> list[Path]:
-    """Write both pages and draw the matrix; nothing where the plain reading alone was measured."""
+def write(
+    answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Path
+) -> list[Path]:
+    """Write both pages and draw the matrix; nothing where the plain reading alone was
+    measured."""
     measured = [reading for reading in readings.ALL if reading.name in evidences]
     if not {reading.name for reading in readings.OTHERS} & evidences.keys():
         return []
@@ -37,14 +41,19 @@ def write(answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Pa
         together_text(answers),
         "## Verdicts\n\n" + _verdicts(answers),
         "## Readings\n\n" + _readings(measured, evidences),
-        "## What was measured under each\n\n" + prose.MEASURED + "\n\n" + _details(answers),
+        "## What was measured under each\n\n"
+        + prose.MEASURED
+        + "\n\n"
+        + _details(answers),
     ]
     record = put(docs / "records" / "sensitivity.md", parts)
     return [picture, put(docs / "sensitivity.md", [summary]), record]
 
 
 def _summary(
-    answers: Sequence[Answer], measured: Sequence[Reading], evidences: Mapping[str, Evidence]
+    answers: Sequence[Answer],
+    measured: Sequence[Reading],
+    evidences: Mapping[str, Evidence],
 ) -> str:
     """A row for each reading: its accuracy, and whether four results hold together."""
     rows = []
@@ -72,7 +81,8 @@ def _verdicts(answers: Sequence[Answer]) -> str:
 
 def _readings(measured: Sequence[Reading], evidences: Mapping[str, Evidence]) -> str:
     rows = [
-        [reading.title, reading.why, _accuracy(evidences[reading.name])] for reading in measured
+        [reading.title, reading.why, _accuracy(evidences[reading.name])]
+        for reading in measured
     ]
     return table(["reading", "why the paper can be read so", "accuracy at 1 ns"], rows)
 
@@ -81,7 +91,11 @@ def _details(answers: Sequence[Answer]) -> str:
     parts = []
     for answer in answers:
         rows = [
-            [titles([name]), f"{cell.finding.verdict} ({cell.share:.0%})", cell.finding.text]
+            [
+                titles([name]),
+                f"{cell.finding.verdict} ({cell.share:.0%})",
+                cell.finding.text,
+            ]
             for name, cell in answer.cells.items()
         ]
         parts.append(
@@ -97,7 +111,8 @@ def _rule(answer: Answer) -> str:
 
 
 def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) -> None:
-    """A row per claim, a column per reading; colour and sign of a cell are its verdict."""
+    """A row per claim, a column per reading; colour and sign of a cell are its
+    verdict."""
     from matplotlib.colors import to_rgba
 
     with pictures.style():
@@ -117,7 +132,9 @@ def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) ->
                     axes.text(column, row, text, ha="center", va="center", **look)
         axes.imshow(colours, aspect="auto", interpolation="nearest")
         axes.set_yticks(range(len(answers)), [a.claim.short for a in answers])
-        axes.set_xticks(range(len(measured)), [r.title for r in measured], rotation=35, ha="left")
+        axes.set_xticks(
+            range(len(measured)), [r.title for r in measured], rotation=35, ha="left"
+        )
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
         axes.set_ylim(len(answers) - 0.5, -0.5)

@@ -1,6 +1,8 @@
-"""Fig. 1(b-d) and 2(a, c-e): neurons of trained networks over time, kept as small files.
+"""Fig. 1(b-d) and 2(a, c-e): neurons of trained networks over time, kept as small
+files.
 
-The networks are those of the study fig2b, trained again from their seeds, as by ``hpo trace``.
+The networks are those of the study fig2b, trained again from their seeds, as by ``hpo
+trace``.
 """
 
 from __future__ import annotations
@@ -24,16 +26,22 @@ CLASSES = ("0", "1", "2", "3", "4", "5")
 
 
 def record(snapshot: StudySnapshot, folder: Path) -> None:
-    """Train the networks of the three panels again and write down what their neurons do.
+    """Train the networks of the three panels again and write down what their neurons
+    do.
 
-    Member 0 of each point, and of every layer the neuron that tells the shown images apart best.
+    Member 0 of each point, and of every layer the neuron that tells the shown images
+    apart best.
 
     Raises:
         HpoError: a network cannot be trained again.
     """
     for name, dt_ns in PANELS_NS.items():
         trial = next(
-            (s.number for s in snapshot.search if math.isclose(float(s.params["dt_ns"]), dt_ns)),
+            (
+                s.number
+                for s in snapshot.search
+                if math.isclose(float(s.params["dt_ns"]), dt_ns)
+            ),
             None,
         )
         path = folder / f"trace-{name}.json"
@@ -49,10 +57,14 @@ def _trace(snapshot: StudySnapshot, trial: int) -> dict[str, Any]:
     return _compact(chosen, member, member.trace(images))
 
 
-def _compact(chosen: StudyNetwork, member: NetworkMember, trace: Trace) -> dict[str, Any]:
+def _compact(
+    chosen: StudyNetwork, member: NetworkMember, trace: Trace
+) -> dict[str, Any]:
     """What the figures need, to five digits."""
     neurons = [replay.telling_neuron(trace, layer) for layer in range(len(trace.x))]
-    read_as = [member.classes[read] if read >= 0 else None for read in trace.predicted.tolist()]
+    read_as = [
+        member.classes[read] if read >= 0 else None for read in trace.predicted.tolist()
+    ]
     return {
         "dt_ns": trace.dt_ns,
         "spec_hash": chosen.result.spec.hash,
@@ -69,7 +81,9 @@ def _compact(chosen: StudyNetwork, member: NetworkMember, trace: Trace) -> dict[
                     {
                         "layer": layer,
                         "neuron": neuron,
-                        "x": [_short(x) for x in trace.x[layer, series, neuron].tolist()],
+                        "x": [
+                            _short(x) for x in trace.x[layer, series, neuron].tolist()
+                        ],
                     }
                     for layer, neuron in enumerate(neurons)
                 ],

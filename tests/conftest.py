@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import forkserver
 
-# all compute as a worker does: of a busy processor, two threads take several times as long
+# all compute as a worker does: of a busy processor, two threads take several times as
+# long
 os.environ |= forkserver.ONE_THREAD
 
 import processes
@@ -40,14 +41,21 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # as in an activated virtual environment: commands are then printed as `hpo ...`
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ["PATH"]]
+)
 
-# what processes of tests import: this project, even where another copy of it is installed
+# what processes of tests import: this project, even where another copy of it is
+# installed
 SUPPORT = Path(forkserver.__file__).parent
 os.environ["PYTHONPATH"] = os.pathsep.join(map(str, [SUPPORT, SUPPORT.parents[1]]))
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `make test &` in a script: what the tests
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # start would be deaf to Ctrl-C, too
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # `make test &` in a script: what the tests
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # start would be deaf to Ctrl-C, too
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +66,8 @@ def _processes_end_with_their_test() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_starts() -> Iterator[None]:
-    """Programs that tests start, and those that these start, are forked: see ``forkserver``."""
+    """Programs that tests start, and those that these start, are forked: see
+    ``forkserver``."""
     with forkserver.running():
         yield
 
@@ -128,7 +137,8 @@ def tcp_url(empty_database_url: str) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 def new_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """HPO_HOME of a server that does not exist yet; stopped and removed after the test."""
+    """HPO_HOME of a server that does not exist yet; stopped and removed after the
+    test."""
     with temporary_home() as home:
         monkeypatch.setenv("HPO_HOME", str(home))
         monkeypatch.delenv("HPO_STORAGE", raising=False)

@@ -1,1 +1,2 @@
-"""Compare search strategies by the time to a good network, on a table of real trainings."""
+"""Compare search strategies by the time to a good network, on a table of real
+trainings."""

@@ -1,7 +1,7 @@
 """``make bench-search``: compare search strategies by the time to a good network.
 
-Searches run on tables of real trainings, one for each task, continued by a surrogate, so that one
-takes seconds. Results are kept: only missing or outdated ones are run. Then
+Searches run on tables of real trainings, one for each task, continued by a surrogate,
+so that one takes seconds. Results are kept: only missing or outdated ones are run. Then
 ``docs/explanation/search.md`` is written.
 """
 
@@ -14,7 +14,13 @@ import time
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from benchmarks.search import peers, results, simulate
 from benchmarks.search.strategies import SEEDS, STRATEGIES
@@ -38,19 +44,34 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--task", choices=TASKS, help="its table alone; default: all")
-    parser.add_argument("--only", metavar="PATTERN", help="strategies by name, such as 'SMAC*'")
     parser.add_argument(
-        "--repetitions", type=int, default=SEEDS, metavar="N", help=f"study seeds of each ({SEEDS})"
+        "--only", metavar="PATTERN", help="strategies by name, such as 'SMAC*'"
     )
-    parser.add_argument("--processes", type=int, default=2, metavar="N", help="default 2")
-    parser.add_argument("--again", action="store_true", help="run what was run before, too")
-    parser.add_argument("--list", action="store_true", help="show the strategies and end")
-    parser.add_argument("--no-page", action="store_true", help="leave the page as it is")
+    parser.add_argument(
+        "--repetitions",
+        type=int,
+        default=SEEDS,
+        metavar="N",
+        help=f"study seeds of each ({SEEDS})",
+    )
+    parser.add_argument(
+        "--processes", type=int, default=2, metavar="N", help="default 2"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="run what was run before, too"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="show the strategies and end"
+    )
+    parser.add_argument(
+        "--no-page", action="store_true", help="leave the page as it is"
+    )
     args = parser.parse_args(arguments)
     names = fnmatch.filter(STRATEGIES, args.only or "*")
     if not names:
         print(
-            f"benchmarks.search: expected a strategy in --only, got {args.only!r}. See --list.",
+            f"benchmarks.search: expected a strategy in --only, got {args.only!r}. See"
+            " --list.",
             file=sys.stderr,
         )
         return 2

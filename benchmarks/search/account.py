@@ -1,4 +1,5 @@
-"""Trainings of a peer's search and its best networks: the same account for every library."""
+"""Trainings of a peer's search and its best networks: the same account for every
+library."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class _EnoughError(Exception):
 
 @dataclass(kw_only=True)
 class Account:
-    """A search of a library: what it trains goes through ``train``, what it finds to ``best``."""
+    """A search of a library: what it trains goes through ``train``, what it finds to
+    ``best``."""
 
     spec: StudySpec
     world: World
@@ -32,7 +34,8 @@ class Account:
     spent: int = 0
     networks: int = 0
     suggested: dict[str, float] = field(default_factory=dict)
-    """True accuracies of all configurations, in the order in which they were first trained."""
+    """True accuracies of all configurations, in the order in which they were first
+    trained."""
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -56,7 +59,9 @@ class Account:
         by_name: dict[str, Range] = {}
         for name, distribution in distributions(self.spec).items():
             if not isinstance(distribution, Range):
-                raise ValueError(f"space.{name}: the peers search numbers, but it has choices")
+                raise ValueError(
+                    f"space.{name}: the peers search numbers, but it has choices"
+                )
             by_name[name] = distribution
         return by_name
 
@@ -74,11 +79,12 @@ class Account:
             params: by name.
             epochs: number of epochs; None: a whole training.
             seed: what the library calls the seed; None: another one for every network.
-            report: gets epoch and accuracy after every scored epoch; an exception of it ends
-                the training.
+            report: gets epoch and accuracy after every scored epoch; an exception of it
+                ends the training.
 
         Returns:
-            What a trial would count by; of a training that ended early, the last accuracy.
+            What a trial would count by; of a training that ended early, the last
+            accuracy.
         """
         member = self.networks if seed is None else seed
         self.networks += 1
@@ -103,8 +109,12 @@ class Account:
         return last
 
     def best(self, params: Params, claimed: float) -> None:
-        """What the library would return now: a step if it is another one, or claims otherwise."""
-        if self.steps and (self.steps[-1].params, self.steps[-1].claimed) == (params, claimed):
+        """What the library would return now: a step if it is another one, or claims
+        otherwise."""
+        if self.steps and (self.steps[-1].params, self.steps[-1].claimed) == (
+            params,
+            claimed,
+        ):
             return
         self.steps.append(
             Step(
@@ -117,7 +127,8 @@ class Account:
         )
 
     def params(self, unit: Sequence[float] | Array) -> dict[str, float | int]:
-        """A point of the unit cube (d,), axes in the order of ``ranges``, as parameters."""
+        """A point of the unit cube (d,), axes in the order of ``ranges``, as
+        parameters."""
         values: dict[str, float | int] = {}
         for (name, own), u in zip(self.ranges.items(), unit, strict=True):
             low, high = _edges(own)

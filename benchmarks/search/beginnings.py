@@ -1,7 +1,8 @@
-"""Starts of a search, on the table: the best of an earlier search, or points that learn.
+"""Starts of a search, on the table: the best of an earlier search, or points that
+learn.
 
-``python -m benchmarks.search.beginnings 10``: ten study seeds, paired with the default search;
-20 seconds of one core for each. docs/how-to/warm-start.md has the figures.
+``python -m benchmarks.search.beginnings 10``: ten study seeds, paired with the default
+search; 20 seconds of one core for each. docs/how-to/warm-start.md has the figures.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def learning(spec: StudySpec, seed: int) -> list[dict[str, Any]]:
     """Uniform draws of the space, without points where networks learn nothing."""
     draws = constraints.draws(spec, 7_000_000 + seed, {})
     world = surrogate.load()
-    return list(islice((point for point in draws if world.true(point) >= LEARNS), STARTUP))
+    return list(
+        islice((point for point in draws if world.true(point) >= LEARNS), STARTUP)
+    )
 
 
 def main(n: int) -> None:
@@ -68,7 +71,10 @@ def main(n: int) -> None:
             scores[name].append(100.0 * simulate.value_at(steps, np.array(AT)))
     for name, values in scores.items():
         for k, at in enumerate(AT):
-            gains = [own[k] - base[k] for own, base in zip(values, scores["as it is"], strict=True)]
+            gains = [
+                own[k] - base[k]
+                for own, base in zip(values, scores["as it is"], strict=True)
+            ]
             error = statistics.stdev(gains) / n**0.5
             median = statistics.median(own[k] for own in values)
             gain = f"{statistics.fmean(gains):+.1f} ± {error:.1f}"

@@ -1,10 +1,11 @@
 """Compare samplers by the time to the front of accuracy and energy.
 
-Searches run on the tables of real trainings (``surrogate``). The energy of a network follows from
-its parameters (``costs_of``). No curve is cut short. The front is that of the scores that a search
-saw; it counts by its true accuracies. Its hypervolume lies above an accuracy of 10 % and below the
-largest energy of ``constraints.DRAWS`` uniform draws, energies by their logarithms. It is given in
-per cent of a front of 100 % at the least energy of these draws. Prints Markdown::
+Searches run on the tables of real trainings (``surrogate``). The energy of a network
+follows from its parameters (``costs_of``). No curve is cut short. The front is that of
+the scores that a search saw; it counts by its true accuracies. Its hypervolume lies
+above an accuracy of 10 % and below the largest energy of ``constraints.DRAWS`` uniform
+draws, energies by their logarithms. It is given in per cent of a front of 100 % at the
+least energy of these draws. Prints Markdown::
 
     python -m benchmarks.search.costs --out costs.jsonl
 """
@@ -51,7 +52,8 @@ def study(task: Task, sampler: str, seed: int) -> StudySpec:
 
 
 def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
-    """Return the hypervolume after numbers of trials, and CPU milliseconds per suggestion."""
+    """Return the hypervolume after numbers of trials, and CPU milliseconds per
+    suggestion."""
     spec, world = study(task, sampler, seed), surrogate.load(task)
     past: list[Past] = []
     spent_s = 0.0
@@ -63,7 +65,11 @@ def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
         score = world.train(spec, own.params, member, lambda accuracy: None)
         costs, steps = _costs(spec, own.params), (score,)
         trial = Past(
-            suggestion=own, state=SlotState.COMPLETE, score=score, costs=costs, steps=steps
+            suggestion=own,
+            state=SlotState.COMPLETE,
+            score=score,
+            costs=costs,
+            steps=steps,
         )
         past.append(trial)
     draws = islice(constraints.draws(spec, spec.seed, {}), constraints.DRAWS)
@@ -74,7 +80,9 @@ def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
         "sampler": sampler,
         "seed": seed,
         "volume": [
-            _volume(spec, past[:n], true, math.log(min(energies)), math.log(max(energies)))
+            _volume(
+                spec, past[:n], true, math.log(min(energies)), math.log(max(energies))
+            )
             for n in AFTER
             if n <= trials
         ],
@@ -87,10 +95,17 @@ def _costs(spec: StudySpec, params: Any) -> tuple[float, ...]:
 
 
 def _volume(
-    spec: StudySpec, past: Sequence[Past], true: Sequence[float], least: float, most: float
+    spec: StudySpec,
+    past: Sequence[Past],
+    true: Sequence[float],
+    least: float,
+    most: float,
 ) -> float:
     """Of the front, in per cent, between logarithms of energies."""
-    trials = [SimpleNamespace(number=k, score=p.score, costs=p.costs) for k, p in enumerate(past)]
+    trials = [
+        SimpleNamespace(number=k, score=p.score, costs=p.costs)
+        for k, p in enumerate(past)
+    ]
     front = pareto.front(spec, trials)
     ends = [min(math.log(trial.costs[0]), most) for trial in front] + [most]
     area, best = 0.0, _CHANCE
@@ -103,9 +118,15 @@ def _volume(
 def report(records: Sequence[dict[str, Any]]) -> None:
     """Print a table of every task."""
     for task in dict.fromkeys(r["task"] for r in records):
-        print(f"\n{task}\n\n| sampler | n |{''.join(f' {n} trials |' for n in AFTER)} ms |")
+        print(
+            f"\n{task}\n\n| sampler | n |{''.join(f' {n} trials |' for n in AFTER)}"
+            " ms |"
+        )
         print("|---|--:|" + "--:|" * (len(AFTER) + 1))
-        own = {s: [r for r in records if (r["task"], r["sampler"]) == (task, s)] for s in SAMPLERS}
+        own = {
+            s: [r for r in records if (r["task"], r["sampler"]) == (task, s)]
+            for s in SAMPLERS
+        }
         first = own[SAMPLERS[0]]
         for sampler, there in own.items():
             if len(there) < 2:
@@ -116,9 +137,13 @@ def report(records: Sequence[dict[str, Any]]) -> None:
                 if len(volumes) < 2:
                     cells.append("")
                     continue
-                cells.append(f"{statistics.fmean(volumes):.1f} ± {statistics.stdev(volumes):.1f}")
+                cells.append(
+                    f"{statistics.fmean(volumes):.1f} ± {statistics.stdev(volumes):.1f}"
+                )
                 if first and sampler != SAMPLERS[0]:
-                    p = stats.mannwhitneyu(volumes, [r["volume"][k] for r in first]).pvalue
+                    p = stats.mannwhitneyu(
+                        volumes, [r["volume"][k] for r in first]
+                    ).pvalue
                     cells[-1] += f" (p {p:.2g})"
             ms = statistics.fmean(r["ms"] for r in there)
             print(f"| {sampler} | {len(there)} | {' | '.join(cells)} | {ms:.0f} |")
@@ -126,13 +151,23 @@ def report(records: Sequence[dict[str, Any]]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run what is missing in ``--out``, and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.search.costs", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("costs.jsonl"), help="records, by line")
-    parser.add_argument("--seeds", type=int, default=10, help="study seeds of each (10)")
-    parser.add_argument("--trials", type=int, default=AFTER[-1], help="of a search (100)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.search.costs", description=__doc__
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("costs.jsonl"), help="records, by line"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=10, help="study seeds of each (10)"
+    )
+    parser.add_argument(
+        "--trials", type=int, default=AFTER[-1], help="of a search (100)"
+    )
     parser.add_argument("--samplers", nargs="+", default=SAMPLERS, choices=SAMPLERS)
     args = parser.parse_args(arguments)
-    lines = args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
+    lines = (
+        args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
+    )
     records = [json.loads(line) for line in lines]
     done = {(r["task"], r["sampler"], r["seed"]) for r in records}
     tasks = [task for task in TASKS.values() if task.file(surrogate.TABLE).exists()]

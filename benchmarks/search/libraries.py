@@ -1,7 +1,9 @@
-"""The searches of other libraries, used as their users would: each a function of an account.
+"""The searches of other libraries, used as their users would: each a function of an
+account.
 
-One network after the other, without pending trials; the library's random state comes from the
-study's seed, and its best network is the one that it would return to its user at that moment.
+One network after the other, without pending trials; the library's random state comes
+from the study's seed, and its best network is the one that it would return to its user
+at that moment.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ LEAST = 5
 """Epochs of a network at the lowest fidelity."""
 
 
-# --- one network per trial -------------------------------------------------------------------
+# --- one network per trial ---
 
 
 def _optuna(account: Account, sampler: Callable[..., Any], pruner: Any) -> None:
@@ -86,8 +88,8 @@ def optuna_gp(account: Account) -> None:
 def botorch(account: Account) -> None:
     """BoTorch: a Gaussian process and qLogNoisyEI, one network at a time.
 
-    It has as many points of a Sobol sequence first as Ax, and the rule by which Ax tells the best
-    of noisy trials: the highest posterior mean.
+    It has as many points of a Sobol sequence first as Ax, and the rule by which Ax
+    tells the best of noisy trials: the highest posterior mean.
     """
     import torch
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
@@ -110,11 +112,15 @@ def botorch(account: Account) -> None:
                 unit = sobol.draw(1)[0]
             else:
                 improvement = qLogNoisyExpectedImprovement(model, points)
-                best, _ = optimize_acqf(improvement, bounds, 1, num_restarts=10, raw_samples=512)
+                best, _ = optimize_acqf(
+                    improvement, bounds, 1, num_restarts=10, raw_samples=512
+                )
                 unit = best[0]
             tried.append(account.params(unit.numpy()))
             score = torch.tensor([[account.train(tried[-1])]]).double()
-            points = torch.cat([points, torch.from_numpy(account.unit(tried[-1]))[None]])
+            points = torch.cat(
+                [points, torch.from_numpy(account.unit(tried[-1]))[None]]
+            )
             scores = torch.cat([scores, score])
             means = scores
             if len(tried) >= first:
@@ -126,9 +132,11 @@ def botorch(account: Account) -> None:
 
 
 def ax(account: Account) -> None:
-    """Ax's client as its documentation has it: one trial after the other, its own choice of model.
+    """Ax's client as its documentation has it: one trial after the other, its own
+    choice of model.
 
-    Its best trial is that of ``get_best_parameterization``, by its model where there is one.
+    Its best trial is that of ``get_best_parameterization``, by its model where there is
+    one.
     """
     from ax.api.client import Client
     from ax.api.configs import RangeParameterConfig
@@ -160,7 +168,7 @@ def ax(account: Account) -> None:
             account.best(best, float(mean[0] if isinstance(mean, tuple) else mean))
 
 
-# --- networks of several fidelities, or several seeds ----------------------------------------
+# --- networks of several fidelities, or several seeds ---
 
 
 def smac_racing(account: Account) -> None:
@@ -192,7 +200,9 @@ def smac_fidelities(account: Account) -> None:
     )
 
 
-def _smac(account: Account, facade: Any, intensifier: Callable[[Any], Any], **options: Any) -> None:
+def _smac(
+    account: Account, facade: Any, intensifier: Callable[[Any], Any], **options: Any
+) -> None:
     """A search of SMAC, which decides on the seeds."""
     from ConfigSpace import ConfigurationSpace, Float, Integer
     from optuna.distributions import IntDistribution
@@ -230,7 +240,8 @@ def _smac(account: Account, facade: Any, intensifier: Callable[[Any], Any], **op
 
 
 def dehb(account: Account) -> None:
-    """DEHB: differential evolution and Hyperband over the epochs, which are trained anew.
+    """DEHB: differential evolution and Hyperband over the epochs, which are trained
+    anew.
 
     It searches the unit cube: it cannot read spaces of today's ConfigSpace.
     """
@@ -279,10 +290,11 @@ class _StoppedError(Exception):
 
 
 def _syne_tune(account: Account, scheduler: Callable[..., Any]) -> None:
-    """A scheduler of Syne Tune by hand, as its tuner with one worker, which would wait for clocks.
+    """A scheduler of Syne Tune by hand, as its tuner with one worker, which would wait
+    for clocks.
 
-    Its successive halving stops networks and never pauses them. Its best trial is that with the
-    highest accuracy after any epoch.
+    Its successive halving stops networks and never pauses them. Its best trial is that
+    with the highest accuracy after any epoch.
     """
     from optuna.distributions import IntDistribution
     from syne_tune import config_space
@@ -312,11 +324,15 @@ def _syne_tune(account: Account, scheduler: Callable[..., Any]) -> None:
     highest, best = -math.inf, {}
     while account.goes_on:
         params = search.suggest().config
-        trial = Trial(trial_id=account.networks, config=params, creation_time=datetime.now())
+        trial = Trial(
+            trial_id=account.networks, config=params, creation_time=datetime.now()
+        )
         search.on_trial_add(trial)
         curve: list[float] = []
 
-        def report(epoch: int, accuracy: float, trial: Any = trial, curve: Any = curve) -> None:
+        def report(
+            epoch: int, accuracy: float, trial: Any = trial, curve: Any = curve
+        ) -> None:
             curve.append(accuracy)
             result = {"accuracy": accuracy, "epoch": epoch}
             if search.on_trial_result(trial, result) == SchedulerDecision.STOP:
@@ -336,14 +352,16 @@ def neps(account: Account) -> None:
 
 
 def neps_priors(account: Account) -> None:
-    """NePS with the study file's reported point as its priors: PriorBand, as it chooses itself."""
+    """NePS with the study file's reported point as its priors: PriorBand, as it chooses
+    itself."""
     if account.spec.reported is None:
         raise ValueError("the study file has no [reported] point to be a prior")
     _neps(account, account.spec.reported.params)
 
 
 def _neps(account: Account, prior: Mapping[str, Any]) -> None:
-    """A bracket optimiser of NePS by ask and tell; a network that goes on is trained anew.
+    """A bracket optimiser of NePS by ask and tell; a network that goes on is trained
+    anew.
 
     Its best network is the one of the highest accuracy, at any fidelity.
     """
@@ -357,7 +375,11 @@ def _neps(account: Account, prior: Mapping[str, Any]) -> None:
     }
     for name, own in account.ranges.items():
         kind = HPOInteger if isinstance(own, IntDistribution) else HPOFloat
-        known = {"prior": prior[name], "prior_confidence": "medium"} if name in prior else {}
+        known = (
+            {"prior": prior[name], "prior_confidence": "medium"}
+            if name in prior
+            else {}
+        )
         space[name] = kind(lower=own.low, upper=own.high, log=own.log, **known)
     random.seed(account.seed)
     np.random.seed(account.seed % 2**32)  # noqa: NPY002 - it draws from all three

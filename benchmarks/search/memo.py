@@ -1,7 +1,7 @@
 """Networks that were trained, in a file of JSON lines that several processes may share.
 
-A network is known by its task, protocol, seed, epochs and parameters as they were given: a change
-of defaults or of the networks' code needs another file.
+A network is known by its task, protocol, seed, epochs and parameters as they were
+given: a change of defaults or of the networks' code needs another file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Network:
     """A training, whole or cut short."""
 
     curve: list[float | None]
-    """Accuracy after every epoch at the step of training; None where it was not scored."""
+    """Accuracy after every epoch at the step of training; None where it was not
+    scored."""
     score: float | None = None
     """In the end, at the step of training; None: it was cut short."""
     solved: float | None = None
@@ -65,7 +66,8 @@ class Memo:
     ) -> float:
         """Train a network, or recall it; what ``tell`` raises ends the training.
 
-        A network that was cut short serves until then, and is trained anew if it is to go on.
+        A network that was cut short serves until then, and is trained anew if it is to
+        go on.
 
         Returns:
             Its accuracy on the solved equation where there is one.
@@ -96,7 +98,10 @@ class Memo:
             )
             cut = False
         finally:
-            self.trained, self.cpu_s = self.trained + 1, self.cpu_s + time.process_time() - began
+            self.trained, self.cpu_s = (
+                self.trained + 1,
+                self.cpu_s + time.process_time() - began,
+            )
             if cut and len(curve) > len(before):
                 self._keep(key, Network(curve=curve))
         solved = outcome.solved.score if outcome.solved else None
@@ -115,15 +120,22 @@ class Memo:
 
     def _note(self, key: str, network: Network) -> None:
         known = self.known.get(key, Network(curve=[]))
-        goes_further = network.score is not None or len(network.curve) > len(known.curve)
+        goes_further = network.score is not None or len(network.curve) > len(
+            known.curve
+        )
         if known.score is None and goes_further:
             self.known[key] = network
 
 
 def _key(
-    spec: StudySpec, params: Mapping[str, Any], protocol: Protocol, seed: int, epochs: int
+    spec: StudySpec,
+    params: Mapping[str, Any],
+    protocol: Protocol,
+    seed: int,
+    epochs: int,
 ) -> dict[str, Any]:
-    """What a network is known by; the study file's own values are among the parameters."""
+    """What a network is known by; the study file's own values are among the
+    parameters."""
     task = {name: value for name, value in spec.task.items() if name != "path"}
     values = spec.values(params, epochs=epochs)
     return {"task": task, "protocol": str(protocol), "seed": seed, "params": values}

@@ -1,9 +1,10 @@
-"""``docs/explanation/search.md`` and ``docs/records/search.md``: their tables, and the figure.
+"""``docs/explanation/search.md`` and ``docs/records/search.md``: their tables, and the
+figure.
 
-Marks are ``<!-- searches -->``, ``<!-- surrogate -->`` and ``<!-- epochs -->`` for the table of
-``seqdigits``, ``<!-- searches columns -->`` ... for the others, ``<!-- ranks -->``,
-``<!-- real -->`` and ``<!-- real changed -->`` for all of them. A mark that is in neither page is
-passed over.
+Marks are ``<!-- searches -->``, ``<!-- surrogate -->`` and ``<!-- epochs -->`` for the
+table of ``seqdigits``, ``<!-- searches columns -->`` ... for the others, ``<!-- ranks
+-->``, ``<!-- real -->`` and ``<!-- real changed -->`` for all of them. A mark that is
+in neither page is passed over.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ Found = Mapping[str, Mapping[int, Search]]
 
 
 def write(results: Mapping[str, Found]) -> None:
-    """Write the results on every table into the pages, and draw those of ``seqdigits``."""
+    """Write the results on every table into the pages, and draw those of
+    ``seqdigits``."""
     made = tables(results)
     for page in PAGES:
         fill(page, made)
@@ -66,14 +68,19 @@ def tables(results: Mapping[str, Found]) -> dict[str, str]:
                 f"quartiles{mark}": _quartiles(task, whole),
             }
         if task.file(surrogate.TABLE).exists():
-            made |= {f"surrogate{mark}": _validation(task), f"epochs{mark}": _epochs(task)}
+            made |= {
+                f"surrogate{mark}": _validation(task),
+                f"epochs{mark}": _epochs(task),
+            }
     made |= {"ranks": ranks(results), "real": _real(False), "real changed": _real(True)}
     return {mark: _lines(rows) for mark, rows in made.items()}
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
     head, *body = rows
-    return "\n".join([row(head), row(["---", *["---:"] * (len(head) - 1)]), *map(row, body)])
+    return "\n".join(
+        [row(head), row(["---", *["---:"] * (len(head) - 1)]), *map(row, body)]
+    )
 
 
 def _until(epochs: int) -> list[int]:
@@ -81,7 +88,8 @@ def _until(epochs: int) -> list[int]:
 
 
 def _searches(task: Task, whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
-    """A row for each strategy: medians of what its incumbent is worth, means of the rest."""
+    """A row for each strategy: medians of what its incumbent is worth, means of the
+    rest."""
     budgets = _until(task.budget)
     late = ["in the end", "claims too much by", "good after 50", "best tenth cut"]
     rows = [
@@ -104,7 +112,10 @@ def _searches(task: Task, whole: Mapping[str, Sequence[Search]]) -> list[list[st
                 _median([passes(search.steps, task.level) for search in searches]),
                 _mean([100 * step.true for step in last]),
                 _mean([100 * (step.claimed - step.true) for step in last]),
-                *(_share([getattr(s, what) for s in searches]) for what in ("good", "lost")),
+                *(
+                    _share([getattr(s, what) for s in searches])
+                    for what in ("good", "lost")
+                ),
             ]
         )
     return rows
@@ -129,8 +140,20 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _validation(task: Task) -> list[list[str]]:
-    report = json.loads(task.file(surrogate.KERNELS).read_text(encoding="utf-8"))["validation"]
-    rows = [["points held back", "what", "R²", "rank correlation", "error", "of it noise", "bias"]]
+    report = json.loads(task.file(surrogate.KERNELS).read_text(encoding="utf-8"))[
+        "validation"
+    ]
+    rows = [
+        [
+            "points held back",
+            "what",
+            "R²",
+            "rank correlation",
+            "error",
+            "of it noise",
+            "bias",
+        ]
+    ]
     for kind in ("all", "good"):
         for what in (*(f"epoch {e}" for e in surrogate.EPOCHS), "confirmed"):
             own = report[kind][what]
@@ -140,17 +163,24 @@ def _validation(task: Task) -> list[list[str]]:
                     what,
                     f"{own['r2']:.2f}",
                     f"{own['rank_correlation']:.2f}",
-                    *(f"{100 * own[k]:.1f}" for k in ("rms_error", "rms_noise", "mean_error")),
+                    *(
+                        f"{100 * own[k]:.1f}"
+                        for k in ("rms_error", "rms_noise", "mean_error")
+                    ),
                 ]
             )
     return rows
 
 
 def _epochs(task: Task) -> list[list[str]]:
-    """What scores on the way say of a confirmation, of points with two networks of each."""
+    """What scores on the way say of a confirmation, of points with two networks of
+    each."""
     known = surrogate.data(task, table.read(task.file(surrogate.TABLE)))
     both = known.subset(np.flatnonzero(np.isfinite(known.spread)))
-    confirmed, curves = surrogate.expit(both.confirmed), surrogate.expit(both.curves).mean(axis=1)
+    confirmed, curves = (
+        surrogate.expit(both.confirmed),
+        surrogate.expit(both.curves).mean(axis=1),
+    )
     least = {
         "all": 0.0,
         **{f"above {100 * level:.0f} %": level for level in (task.good, task.level)},
@@ -172,10 +202,11 @@ def _epochs(task: Task) -> list[list[str]]:
 
 
 def _quartiles(task: Task, whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
-    """Median and quartiles of true accuracy, and how likely a difference from the default is.
+    """Median and quartiles of true accuracy, and how likely a difference from the
+    default is.
 
-    Beside a median: the lower and the upper quartile, p of Mann-Whitney's test against the default
-    (two-sided; study seeds are the sample).
+    Beside a median: the lower and the upper quartile, p of Mann-Whitney's test against
+    the default (two-sided; study seeds are the sample).
     """
     budgets = _until(task.budget)
     rows = [["strategy", "n", *(f"{at:,} epochs" for at in budgets)]]
@@ -206,42 +237,55 @@ def _p(own: Values, others: Values) -> str:
 
 
 def ranks(results: Mapping[str, Found]) -> list[list[str]]:
-    """Mean rank of each strategy by median true accuracy, over the tables that all were run on."""
+    """Mean rank of each strategy by median true accuracy, over the tables that all were
+    run on."""
     tasks = [own for own in results.values() if own]
     names = [name for name in STRATEGIES if all(own.get(name) for own in tasks)]
     budgets = _until(min(TASKS[name].budget for name in results))
     rows = [["strategy", *(f"{at:,} epochs" for at in budgets), "all"]]
     columns = []
     for at in budgets:
-        medians = [[np.median(_worth(list(own[n].values()), at)) for n in names] for own in tasks]
-        columns.append(np.mean([stats.rankdata(-np.array(row)) for row in medians], axis=0))
+        medians = [
+            [np.median(_worth(list(own[n].values()), at)) for n in names]
+            for own in tasks
+        ]
+        columns.append(
+            np.mean([stats.rankdata(-np.array(row)) for row in medians], axis=0)
+        )
     for k, name in enumerate(names):
         own = [column[k] for column in columns]
-        rows.append([name, *(f"{value:.1f}" for value in (*own, statistics.fmean(own)))])
+        rows.append(
+            [name, *(f"{value:.1f}" for value in (*own, statistics.fmean(own)))]
+        )
     return rows
 
 
 def _real(changed: bool) -> list[list[str]]:
-    """A row for each strategy with real networks of a task: what its searches held, and claimed.
+    """A row for each strategy with real networks of a task: what its searches held, and
+    claimed.
 
     Those of the study files, or those with values in place of theirs.
 
-    Medians and quartiles, p as in ``_quartiles``; of the claims after most epochs the mean error
-    and the root mean square.
+    Medians and quartiles, p as in ``_quartiles``; of the claims after most epochs the
+    mean error and the root mean square.
     """
     results = [search for search in real.load() if bool(search["set"]) == changed]
     budgets = sorted({held["at"] for search in results for held in search["held"]})
     groups: dict[tuple[str, str], list[real.Found]] = {}
     for search in results:
         values = "".join(f", {text.removeprefix('fixed.')}" for text in search["set"])
-        groups.setdefault((search["task"] + values, search["strategy"]), []).append(search)
+        groups.setdefault((search["task"] + values, search["strategy"]), []).append(
+            search
+        )
     heads = ["claims too much by", "root mean square"]
     rows = [["task", "strategy", "n", *(f"{at:,} epochs" for at in budgets), *heads]]
     for (task, name), searches in groups.items():
         cells = []
         for at in budgets:
             own = _held(searches, at)
-            judged = any(held["at"] == at for search in searches for held in search["held"])
+            judged = any(
+                held["at"] == at for search in searches for held in search["held"]
+            )
             cell = _spread(own) if len(own) and judged else "–"
             others = _held(groups.get((task, DEFAULT), []), at)
             if judged and name != DEFAULT and min(len(own), len(others)) > 2:
@@ -276,10 +320,14 @@ def draw(results: Found, path: Path) -> None:
             left.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
             left.plot(at, middle, color=colour, label=name)
             last = [search.steps[-1] for search in searches]
-            claims, worth = ([100 * x for x in xs] for xs in zip(*_ends(last), strict=True))
+            claims, worth = (
+                [100 * x for x in xs] for xs in zip(*_ends(last), strict=True)
+            )
             right.plot(claims, worth, "o", markersize=3.5, color=colour)
         left.axhline(89.83, color=GREY, linestyle="--", linewidth=1)
-        left.set(xlabel="epochs of training", ylabel="confirmed, expected (%)", xscale="log")
+        left.set(
+            xlabel="epochs of training", ylabel="confirmed, expected (%)", xscale="log"
+        )
         left.set_ylim(70, 97)
         left.legend(loc="lower right", fontsize="small")
         ends = (84, 98)

@@ -1,8 +1,10 @@
-"""The peers of our search: other libraries in the same space, with the same epochs of training.
+"""The peers of our search: other libraries in the same space, with the same epochs of
+training.
 
-What they need beside Optuna is in the extra ``bench``; NePS is an extra of its own, ``bench-neps``,
-as it needs an old BoTorch (0.12), which Ax does not run with. HEBO is not among them: no version of
-it runs with NumPy 2; nor does DEHB 0.1.2, so it is 0.1.1 here.
+What they need beside Optuna is in the extra ``bench``; NePS is an extra of its own,
+``bench-neps``, as it needs an old BoTorch (0.12), which Ax does not run with. HEBO is
+not among them: no version of it runs with NumPy 2; nor does DEHB 0.1.2, so it is 0.1.1
+here.
 """
 
 from __future__ import annotations
@@ -68,8 +70,9 @@ def check(name: str) -> None:
     """Raise a sentence if the library of a peer is not installed."""
     if not installed(name):
         raise MissingError(
-            f"benchmarks.search.peers: {PEERS[name].library} must be installed for {name!r}, "
-            f"but it is not. Install the extra: pip install -e '.[{PEERS[name].extra}]'"
+            f"benchmarks.search.peers: {PEERS[name].library} must be installed for"
+            f" {name!r}, but it is not. Install the extra: pip install -e"
+            f" '.[{PEERS[name].extra}]'"
         )
 
 

@@ -1,12 +1,14 @@
-"""The real thing: the same searches with networks that are trained, and incumbents judged anew.
+"""The real thing: the same searches with networks that are trained, and incumbents
+judged anew.
 
-``python -m benchmarks.search.real --task seqdigits`` runs strategies on a few study seeds, with the
-networks of the task's study file. What each search held for the best after 1,000, 2,000 ... epochs
-is judged by networks of fresh seeds, as in a confirmation. What came out is added to ``real.json``,
-in place of the same search if that was shorter. Hours: a network takes 1 to 6 s.
+``python -m benchmarks.search.real --task seqdigits`` runs strategies on a few study
+seeds, with the networks of the task's study file. What each search held for the best
+after 1,000, 2,000 ... epochs is judged by networks of fresh seeds, as in a
+confirmation. What came out is added to ``real.json``, in place of the same search if
+that was shorter. Hours: a network takes 1 to 6 s.
 
-With ``--memo``, a search that is run again trains only the networks that are new. Several processes
-may share the memo and the results, each with study seeds of its own.
+With ``--memo``, a search that is run again trains only the networks that are new.
+Several processes may share the memo and the results, each with study seeds of its own.
 """
 
 from __future__ import annotations
@@ -45,10 +47,16 @@ class Real:
     good: float = 0.0
 
     def train(
-        self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float | None], None]
+        self,
+        spec: StudySpec,
+        params: Params,
+        seed: int,
+        tell: Callable[[float | None], None],
     ) -> float:
         """A network of a trial."""
-        return self.memo.train(spec, params, Protocol.VALIDATION, seed, spec.budget.epochs, tell)
+        return self.memo.train(
+            spec, params, Protocol.VALIDATION, seed, spec.budget.epochs, tell
+        )
 
     def true(self, params: Params) -> float:
         """Not known yet: incumbents alone are judged, in the end."""
@@ -68,10 +76,13 @@ class Job:
 
 
 def judge(spec: StudySpec, params: Params, networks: int, memo: Memo) -> list[float]:
-    """Test accuracies of networks that confirm a point; no search and no table used their seeds."""
+    """Test accuracies of networks that confirm a point; no search and no table used
+    their seeds."""
     epochs = spec.confirm_epochs
     return [
-        memo.train(spec, params, Protocol.CONFIRM, derived_seed(2, "confirm", k), epochs)
+        memo.train(
+            spec, params, Protocol.CONFIRM, derived_seed(2, "confirm", k), epochs
+        )
         for k in range(networks)
     ]
 
@@ -129,11 +140,17 @@ def load(path: Path = FOUND) -> list[Found]:
 
 def _of(searched: Found) -> tuple[Any, ...]:
     """What a search is known by."""
-    return searched["task"], tuple(searched["set"]), searched["strategy"], searched["seed"]
+    return (
+        searched["task"],
+        tuple(searched["set"]),
+        searched["strategy"],
+        searched["seed"],
+    )
 
 
 def add(result: Found, path: Path) -> None:
-    """Add a search to a file, in place of the same one; other processes may do so, too."""
+    """Add a search to a file, in place of the same one; other processes may do so,
+    too."""
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = {_of(one): one for one in load(path)}
@@ -151,7 +168,9 @@ def _seeds(text: str) -> range:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.search.real", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.search.real", description=__doc__
+    )
     option = parser.add_argument
     option("strategies", nargs="+", metavar="STRATEGY", help="by name")
     option("--task", choices=TASKS, default="seqdigits", help="default: seqdigits")
@@ -160,9 +179,13 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a value in place of the study file's; ema_decay=0.8 is fixed.ema_decay=0.8",
+        help=(
+            "a value in place of the study file's; ema_decay=0.8 is fixed.ema_decay=0.8"
+        ),
     )
-    option("--seeds", type=_seeds, default="0-4", metavar="A-B", help="study seeds (0-4)")
+    option(
+        "--seeds", type=_seeds, default="0-4", metavar="A-B", help="study seeds (0-4)"
+    )
     option("--epochs", type=int, default=5000, metavar="N", help="of a search (5000)")
     option("--networks", type=int, default=6, metavar="N", help="that judge (6)")
     option("--processes", type=int, default=2, metavar="N", help="default 2")
@@ -178,12 +201,14 @@ def main(arguments: Sequence[str]) -> int:
     unknown = [name for name in args.strategies if name not in STRATEGIES]
     if unknown:
         print(
-            f"benchmarks.search.real: {', '.join(map(repr, unknown))}: no such strategy. "
-            "See python -m benchmarks.search --list.",
+            f"benchmarks.search.real: {', '.join(map(repr, unknown))}: no such"
+            " strategy. See python -m benchmarks.search --list.",
             file=sys.stderr,
         )
         return 2
-    tried = (text if "." in text.partition("=")[0] else f"fixed.{text}" for text in args.set)
+    tried = (
+        text if "." in text.partition("=")[0] else f"fixed.{text}" for text in args.set
+    )
     task = replace(TASKS[args.task], tried=tuple(tried))
     try:
         task.spec()

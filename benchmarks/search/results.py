@@ -1,4 +1,5 @@
-"""Searches that were run on the surrogate: kept in a file, and run where they are missing."""
+"""Searches that were run on the surrogate: kept in a file, and run where they are
+missing."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from benchmarks.search.tasks import TASKS, Task
 
 RESULTS = "results.json"
 RULES = {"kriging-believer": 3}
-"""By sampler (else 2): raise it when searches come out differently from the same study file."""
+"""By sampler (else 2): raise it when searches come out differently from the same study
+file."""
 _DIGITS = 4
 _KEPT = ("trial", "epochs", "claimed", "true")
 """What is kept of a ``Step``."""
@@ -45,8 +47,11 @@ def fingerprint(name: str, task: Task) -> str:
 
 @cache
 def _world(task: Task) -> bytes:
-    """The table and the kernels; how well they do on points held back changes nothing."""
-    kernels = json.loads(task.file(surrogate.KERNELS).read_text(encoding="utf-8"))["kernels"]
+    """The table and the kernels; how well they do on points held back changes
+    nothing."""
+    kernels = json.loads(task.file(surrogate.KERNELS).read_text(encoding="utf-8"))[
+        "kernels"
+    ]
     parts = (task.file(surrogate.TABLE).read_bytes(), json.dumps(kernels).encode())
     return b"".join(hashlib.sha256(part).digest() for part in parts)
 
@@ -72,7 +77,9 @@ def save(by_strategy: Mapping[str, Mapping[int, Search]], task: Task) -> None:
             for seed, search in sorted(by_strategy[name].items())
         )
         of = fingerprint(name, task)
-        lines.append(f' {json.dumps(name)}: {{"of": "{of}", "searches": {{\n{searches}}}}}')
+        lines.append(
+            f' {json.dumps(name)}: {{"of": "{of}", "searches": {{\n{searches}}}}}'
+        )
     path = task.file(RESULTS)
     new = path.with_suffix(".new")
     new.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
@@ -119,7 +126,9 @@ def _execute(job: Job) -> tuple[Job, Search]:
 
 def _written(search: Search) -> dict[str, Any]:
     return {
-        "steps": [[_short(getattr(step, name)) for name in _KEPT] for step in search.steps],
+        "steps": [
+            [_short(getattr(step, name)) for name in _KEPT] for step in search.steps
+        ],
         "trials": search.trials,
         "complete": search.complete,
         "good": _short(search.good),
@@ -133,5 +142,7 @@ def _short(value: float) -> float:
 
 
 def _read(stored: Mapping[str, Any]) -> Search:
-    steps = [Step(**dict(zip(_KEPT, values, strict=True))) for values in stored["steps"]]
+    steps = [
+        Step(**dict(zip(_KEPT, values, strict=True))) for values in stored["steps"]
+    ]
     return Search(**{**stored, "steps": steps})

@@ -1,7 +1,7 @@
 """One search in a world: the service's own decisions, and what they cost.
 
-A world tells what networks do at a point of the space: the surrogate at once, ``real.Real`` by
-training them.
+A world tells what networks do at a point of the space: the surrogate at once,
+``real.Real`` by training them.
 """
 
 from __future__ import annotations
@@ -36,16 +36,21 @@ class World(Protocol):
         """True accuracy from which a point counts as good."""
 
     def train(
-        self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float | None], None]
+        self,
+        spec: StudySpec,
+        params: Params,
+        seed: int,
+        tell: Callable[[float | None], None],
     ) -> float:
         """Train a network for ``budget.epochs``, and return what a trial counts by.
 
-        ``tell`` hears of every epoch: the accuracy, or None after one that ``score_every`` leaves
-        out. What it raises ends the training.
+        ``tell`` hears of every epoch: the accuracy, or None after one that
+        ``score_every`` leaves out. What it raises ends the training.
         """
 
     def true(self, params: Params) -> float:
-        """Expected accuracy of a confirmation; NaN if this is to be found out afterwards."""
+        """Expected accuracy of a confirmation; NaN if this is to be found out
+        afterwards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +75,8 @@ class Search:
     trials: int
     complete: int
     good: float
-    """Share of the suggestions after the first ``EARLY`` that are truly good; NaN without any."""
+    """Share of the suggestions after the first ``EARLY`` that are truly good; NaN
+    without any."""
     lost: float
     """Share of the truly best tenth of all suggestions that was pruned."""
     suggestion_s: float
@@ -88,9 +94,11 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
     """Run a study until ``epochs`` are trained.
 
     Args:
-        spec: the study; its seed is the repetition's. Its number of trials does not matter.
+        spec: the study; its seed is the repetition's. Its number of trials does not
+            matter.
         world: outcomes.
-        epochs: the budget, over all members and trials; the trial that exceeds it is the last.
+        epochs: the budget, over all members and trials; the trial that exceeds it is
+            the last.
     """
     trials: list[_Trial] = []
     past: list[Past] = []
@@ -140,7 +148,9 @@ def _train(
         state, score = SlotState.PRUNED, course.steps[-1]
     return _Trial(
         past=Past(
-            suggestion=Suggestion(params=own.params, attrs={**own.attrs, **course.attrs}),
+            suggestion=Suggestion(
+                params=own.params, attrs={**own.attrs, **course.attrs}
+            ),
             state=state,
             score=score,
             steps=tuple(course.steps),
@@ -168,7 +178,11 @@ def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
         if best is None:
             continue
         over = number == len(trials) - 1
-        if steps and steps[-1].trial == best and (not over or steps[-1].claimed == claims[best]):
+        if (
+            steps
+            and steps[-1].trial == best
+            and (not over or steps[-1].claimed == claims[best])
+        ):
             continue
         steps.append(
             Step(
@@ -183,11 +197,13 @@ def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
 
 
 def value_at(steps: Sequence[Step], at: Array) -> Array:
-    """Return the true accuracy of the incumbent after ``epochs``, (n,); 0.1 before the first."""
+    """Return the true accuracy of the incumbent after ``epochs``, (n,); 0.1 before the
+    first."""
     values = np.array([0.1] + [step.true for step in steps])
     return values[np.searchsorted([step.epochs for step in steps], at, side="right")]
 
 
 def passes(steps: Sequence[Step], level: float) -> float:
-    """Epochs until the incumbent's true accuracy first passes a level; infinite if never."""
+    """Epochs until the incumbent's true accuracy first passes a level; infinite if
+    never."""
     return next((float(step.epochs) for step in steps if step.true >= level), math.inf)

@@ -1,6 +1,7 @@
 """What is compared: how a task's study file searches, changes of that, and the peers.
 
-All of them search its space, with as many epochs of training; what networks do is a world's to say.
+All of them search its space, with as many epochs of training; what networks do is a
+world's to say.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Strategy:
 
     name: str
     tables: Table = field(default_factory=dict)
-    """Tables in place of the file's own; ``budget`` and ``confirm`` are merged into it."""
+    """Tables in place of the file's own; ``budget`` and ``confirm`` are merged into
+    it."""
     peer: bool = False
     """Whether a library searches, called by this name in ``peers``."""
 
@@ -38,7 +40,9 @@ class Strategy:
         raw = task.raw(table=table)
         merged = {name: {**raw[name], **self.tables.get(name, {})} for name in _MERGED}
         merged["budget"]["trials"] = 100_000
-        if self.peer:  # its networks are trained for as long as the confirmation trains them
+        if (
+            self.peer
+        ):  # its networks are trained for as long as the confirmation trains them
             merged["budget"]["epochs"] = raw["confirm"]["epochs"]
         return {**raw, **self.tables, **merged, "name": "search"}
 
@@ -49,7 +53,9 @@ class Strategy:
             return {"peer": self.name, "epochs": raw["budget"]["epochs"]}
         return {name: raw.get(name) for name in _HOW}
 
-    def spec(self, seed: int, task: Task = SEQDIGITS, *, table: bool = True) -> StudySpec:
+    def spec(
+        self, seed: int, task: Task = SEQDIGITS, *, table: bool = True
+    ) -> StudySpec:
         """The study with a seed."""
         return validate(
             {**self.raw(task, table=table), "seed": seed}, where=f"strategy {self.name}"
@@ -75,9 +81,17 @@ class Strategy:
 _MERGED = ("budget", "confirm")
 _SCORE: Table = {"by": "score"}
 """``[confirm]`` of the highest score."""
-_THIRDS: Table = {"name": "successive-halving", "min_resource": 5, "reduction_factor": 3}
+_THIRDS: Table = {
+    "name": "successive-halving",
+    "min_resource": 5,
+    "reduction_factor": 3,
+}
 _SHORT: Table = {"budget": {"epochs": 60}, "pruner": _THIRDS, "confirm": _SCORE}
-_TPE: Table = {"sampler": {"name": "tpe"}, "pruner": {"name": "median"}, "confirm": _SCORE}
+_TPE: Table = {
+    "sampler": {"name": "tpe"},
+    "pruner": {"name": "median"},
+    "confirm": _SCORE,
+}
 
 STRATEGIES = {
     own.name: own

@@ -1,14 +1,18 @@
-"""A table of real trainings made continuous: outcomes of any point of the space, in a moment.
+"""A table of real trainings made continuous: outcomes of any point of the space, in a
+moment.
 
-What varies smoothly with the parameters is predicted by Gaussian processes: the principal
-components of the mean learning curve, and the accuracy of a confirmation. What is noise is drawn
-from what was measured: half of it is common to all trials of a member (its split, its initial
-weights), the other half is the difference between the two networks that a neighbouring point of the
-table trained, a whole curve of it. Everything is in logits of accuracies, so nothing leaves (0, 1).
+What varies smoothly with the parameters is predicted by Gaussian processes: the
+principal components of the mean learning curve, and the accuracy of a confirmation.
+What is noise is drawn from what was measured: half of it is common to all trials of a
+member (its split, its initial weights), the other half is the difference between the
+two networks that a neighbouring point of the table trained, a whole curve of it.
+Everything is in logits of accuracies, so nothing leaves (0, 1).
 
-``python -m benchmarks.search.surrogate`` fits it anew and validates it on points held back.
+``python -m benchmarks.search.surrogate`` fits it anew and validates it on points held
+back.
 
-Networks of the tables of ``columns`` and ``mnist1d`` count by their score on the solved equation:
+Networks of the tables of ``columns`` and ``mnist1d`` count by their score on the solved
+equation:
 their curves are shifted, in logits, so that they end there.
 """
 
@@ -36,7 +40,8 @@ from hpo.study.spec import StudySpec
 Array = NDArray[np.float64]
 
 KERNELS = "kernels.json"
-"""Length scales of the processes, and how well they do: made once, since that takes a minute."""
+"""Length scales of the processes, and how well they do: made once, since that takes a
+minute."""
 TABLE = "table.jsonl.gz"
 COMPONENTS = 6
 """Principal components of a learning curve."""
@@ -50,14 +55,15 @@ _AXES = (
     *("lr0", "lr_decay", "s", "tau_ns"),
 )
 _LEVEL = 0.3
-"""Logits of final accuracy that count as much as one length scale when neighbours are sought."""
+"""Logits of final accuracy that count as much as one length scale when neighbours are
+sought."""
 
 
 def features(unit: Array) -> Array:
     """Where points (n, d) lie for the processes, (n, d + 2): two directions are added.
 
-    Along lr0 × s^1.5 and lr0 × lr_decay (the sum of all learning rates) accuracies change most: the
-    likelihood of the table rises by 15 in its logarithm with them.
+    Along lr0 × s^1.5 and lr0 × lr_decay (the sum of all learning rates) accuracies
+    change most: the likelihood of the table rises by 15 in its logarithm with them.
     """
     names = sorted(_AXES)
     lr0, decay, s = (unit[:, names.index(name)] for name in ("lr0", "lr_decay", "s"))
@@ -138,7 +144,7 @@ def _logits(counts: Array, n: int) -> Array:
     return logit((counts + 0.5) / (n + 1))
 
 
-# --- Gaussian processes --------------------------------------------------------------------
+# --- Gaussian processes ---
 
 
 def matern(a: Array, b: Array, scales: Array) -> Array:
@@ -151,7 +157,8 @@ def matern(a: Array, b: Array, scales: Array) -> Array:
 
 
 class Process:
-    """A Gaussian process with known kernel: amplitude² × Matérn + noise², about a constant."""
+    """A Gaussian process with known kernel: amplitude² × Matérn + noise², about a
+    constant."""
 
     def __init__(self, x: Array, y: Array, kernel: Mapping[str, Any]) -> None:
         """Points (n, d), values (n,)."""
@@ -175,7 +182,9 @@ def fit(x: Array, y: Array) -> dict[str, Any]:
     kernel = ConstantKernel(2.0, (0.1, 100.0)) * Matern(
         np.full(x.shape[1], 0.7), (0.3, 30.0), nu=2.5
     ) + WhiteKernel(0.1, (0.03, 3.0))
-    process = GaussianProcessRegressor(kernel, alpha=1e-8).fit(x, (y - y.mean()) / scale)
+    process = GaussianProcessRegressor(kernel, alpha=1e-8).fit(
+        x, (y - y.mean()) / scale
+    )
     constant, white = process.kernel_.k1, process.kernel_.k2
     return {
         "mean": float(y.mean()),
@@ -185,7 +194,7 @@ def fit(x: Array, y: Array) -> dict[str, Any]:
     }
 
 
-# --- the surrogate -------------------------------------------------------------------------
+# --- the surrogate ---
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,8 @@ def basis(curves: Array) -> Basis:
 
 
 class Surrogate:
-    """Outcomes at any point of the space, as a deterministic function of point and seed."""
+    """Outcomes at any point of the space, as a deterministic function of point and
+    seed."""
 
     def __init__(self, task: Task, known: Data, kernels: Mapping[str, Any]) -> None:
         """Read the measurements, and their kernels by ``fit_kernels``."""
@@ -221,7 +231,8 @@ class Surrogate:
         self.basis = basis(curves)
         coordinates = self.basis.project(curves)
         self._curve = [
-            Process(known.x, coordinates[:, k], kernels["curve"][k]) for k in range(COMPONENTS)
+            Process(known.x, coordinates[:, k], kernels["curve"][k])
+            for k in range(COMPONENTS)
         ]
         good = np.isfinite(known.confirmed)
         gain = known.confirmed - curves[:, -20:].mean(axis=1)
@@ -268,7 +279,9 @@ class Surrogate:
 
     def true(self, params: Mapping[str, Any]) -> float:
         """Expected accuracy of a confirmation: see ``simulate.World``."""
-        return float(self.truth(table.to_unit(self.task.spec(table=True), params)[None])[0])
+        return float(
+            self.truth(table.to_unit(self.task.spec(table=True), params)[None])[0]
+        )
 
     def member(self, unit: Array, curve: Array, seed: int) -> Array:
         """Accuracies (epochs,) that a network of a trial shows, in steps of one image.
@@ -276,9 +289,12 @@ class Surrogate:
         Args:
             unit: the point (d,).
             curve: its expected logits (epochs,), see ``mean_curves``.
-            seed: the member's seed: its effect is common to all points, its noise is not.
+            seed: the member's seed: its effect is common to all points, its noise is
+                not.
         """
-        chance = np.random.default_rng([seed, *np.round(abs(unit) * 2**31).astype(np.int64)])
+        chance = np.random.default_rng(
+            [seed, *np.round(abs(unit) * 2**31).astype(np.int64)]
+        )
         far = ((self._near - features(unit[None])) / self._scales) ** 2
         far = far.sum(1) + ((self._levels - curve[-20:].mean()) / _LEVEL) ** 2
         near = np.argpartition(far, NEIGHBOURS)[:NEIGHBOURS]
@@ -289,10 +305,12 @@ class Surrogate:
 
 
 def member_effects(known: Data, learned: float) -> Array:
-    """What a seed adds to the logits of every point, (10, epochs): its split and its weights.
+    """What a seed adds to the logits of every point, (10, epochs): its split and its
+    weights.
 
-    Members are trained in pairs (0, 1), (2, 3) ...: within a pair, the difference is exact; between
-    pairs there is a regression on the parameters. Only points above ``learned`` count.
+    Members are trained in pairs (0, 1), (2, 3) ...: within a pair, the difference is
+    exact; between pairs there is a regression on the parameters. Only points above
+    ``learned`` count.
     """
     n = table.MEMBERS
     learns = known.curves[:, :, -20:].mean(axis=(1, 2)) > logit(np.array(learned))
@@ -304,7 +322,9 @@ def member_effects(known: Data, learned: float) -> Array:
     member = np.zeros((len(use.unit), n))
     for k in range(2):
         member[np.arange(len(use.unit)), use.members[:, k]] += 0.5
-    whole, *_ = np.linalg.lstsq(np.column_stack([x, member]), use.curves.mean(axis=1), rcond=None)
+    whole, *_ = np.linalg.lstsq(
+        np.column_stack([x, member]), use.curves.mean(axis=1), rcond=None
+    )
     of_members = whole[x.shape[1] :]
     half = np.zeros_like(effects)
     for m in range(0, n, 2):
@@ -319,7 +339,9 @@ def member_effects(known: Data, learned: float) -> Array:
 
 def fit_kernels(task: Task, known: Data, say: Callable[[str], None]) -> dict[str, Any]:
     """Kernels of all processes."""
-    curves = np.nanmean(known.curves - member_effects(known, task.hopeless)[known.members], axis=1)
+    curves = np.nanmean(
+        known.curves - member_effects(known, task.hopeless)[known.members], axis=1
+    )
     coordinates = basis(curves).project(curves)
     kernels: dict[str, Any] = {"curve": []}
     for k in range(COMPONENTS):
@@ -339,11 +361,12 @@ def load(task: Task = SEQDIGITS) -> Surrogate:
     return Surrogate(task, data(task, table.read(task.file(TABLE))), kernels)
 
 
-# --- validation ----------------------------------------------------------------------------
+# --- validation ---
 
 
 def validate(task: Task, known: Data, kernels: Mapping[str, Any]) -> dict[str, Any]:
-    """What the surrogate says of points that it has not seen, ``FOLDS`` times a part of them."""
+    """What the surrogate says of points that it has not seen, ``FOLDS`` times a part of
+    them."""
     n = len(known.unit)
     fold = np.random.default_rng(0).permutation(n) % FOLDS
     curves, truth = np.zeros((n, known.curves.shape[2])), np.zeros(n)
@@ -356,9 +379,14 @@ def validate(task: Task, known: Data, kernels: Mapping[str, Any]) -> dict[str, A
     report: dict[str, Any] = {}
     for name, kept in (("all", truth > 0), ("good", truth > task.good)):
         trained = {
-            f"epoch {e}": (expit(curves[:, e - 1]), *_pairs(real[:, :, e - 1])) for e in EPOCHS
+            f"epoch {e}": (expit(curves[:, e - 1]), *_pairs(real[:, :, e - 1]))
+            for e in EPOCHS
         }
-        trained["confirmed"] = truth, expit(known.confirmed), known.spread / math.sqrt(2)
+        trained["confirmed"] = (
+            truth,
+            expit(known.confirmed),
+            known.spread / math.sqrt(2),
+        )
         report[name] = {
             what: _agreement(*(values[kept & np.isfinite(own[1])] for values in own))
             for what, own in trained.items()
@@ -367,15 +395,16 @@ def validate(task: Task, known: Data, kernels: Mapping[str, Any]) -> dict[str, A
 
 
 def _pairs(scores: Array) -> tuple[Array, Array]:
-    """Means (n,) of one or two networks (n, 2), and their standard errors, NaN of a single one."""
+    """Means (n,) of one or two networks (n, 2), and their standard errors, NaN of a
+    single one."""
     return np.nanmean(scores, axis=1), np.abs(scores[:, 0] - scores[:, 1]) / 2
 
 
 def _agreement(predicted: Array, measured: Array, floor: Array) -> dict[str, Any]:
     """How predictions (n,) agree with measurements (n,) that have errors of their own.
 
-    ``floor`` holds the measurements' standard errors, each estimated from its two networks; NaN
-    where there is one.
+    ``floor`` holds the measurements' standard errors, each estimated from its two
+    networks; NaN where there is one.
     """
     error = predicted - measured
     noise = float(np.sqrt(np.nanmean(floor**2)))
@@ -394,7 +423,9 @@ def main(arguments: Sequence[str]) -> int:
     """Fit, validate, write the kernels."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", choices=TASKS, default=SEQDIGITS.name)
-    parser.add_argument("--table", type=Path, help="the table to fit, if not the task's")
+    parser.add_argument(
+        "--table", type=Path, help="the table to fit, if not the task's"
+    )
     args = parser.parse_args(arguments)
     task = TASKS[args.task]
 

@@ -27,7 +27,8 @@ def space(spec: StudySpec) -> list[str]:
 
 
 def to_params(spec: StudySpec, unit: NDArray[np.float64]) -> dict[str, float]:
-    """A point of the unit cube (d,) as parameters: linear or logarithmic as the study has them."""
+    """A point of the unit cube (d,) as parameters: linear or logarithmic as the study
+    has them."""
     params = {}
     for name, u in zip(space(spec), unit, strict=True):
         dimension = spec.space[name]
@@ -46,7 +47,11 @@ def to_unit(spec: StudySpec, params: Mapping[str, Any]) -> NDArray[np.float64]:
     unit = []
     for name in space(spec):
         dimension = spec.space[name]
-        low, high, value = float(dimension.low or 0), float(dimension.high or 0), params[name]
+        low, high, value = (
+            float(dimension.low or 0),
+            float(dimension.high or 0),
+            params[name],
+        )
         if dimension.log:
             unit.append(math.log(value / low) / math.log(high / low))
         else:

@@ -1,9 +1,11 @@
 """The tasks that searches are compared on: a study file each, and the data it names.
 
-The table of ``columns`` is small (64 points) and does not rank searches yet: where the default ends
-on it, real networks score two points less than its surrogate says. ``mnist1d`` has no table.
+The table of ``columns`` is small (64 points) and does not rank searches yet: where the
+default ends on it, real networks score two points less than its surrogate says.
+``mnist1d`` has no table.
 
-Networks are those of the file. Those of recorded tables may be others (``Task.recorded``).
+Networks are those of the file. Those of recorded tables may be others
+(``Task.recorded``).
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class Task:
     study: Path
     """The study file: space, networks, and how the default searches."""
     make: Callable[[], Mapping[str, Any]] | None = None
-    """Arrays ``x``, ``y``, ``test`` of a task of name ``arrays``; None: the file finds its data."""
+    """Arrays ``x``, ``y``, ``test`` of a task of name ``arrays``; None: the file finds
+    its data."""
     recorded: Mapping[str, Any] = field(default_factory=dict)
     """Values by dotted key in place of the file's, in the recorded table."""
     epochs: int = 100
@@ -69,7 +72,10 @@ class Task:
         """The tables of the study file, with these networks and their data."""
         raw = tomllib.loads(self.study.read_text(encoding="utf-8"))
         spec = self.spec(table=table)
-        values = [*map(file.parse_override, self.tried), *(self.recorded.items() if table else ())]
+        values = [
+            *map(file.parse_override, self.tried),
+            *(self.recorded.items() if table else ()),
+        ]
         for key, value in values:
             *tables, name = key.split(".")
             inner = raw
@@ -100,7 +106,8 @@ def _made(name: str, make: Callable[[], Mapping[str, Any]]) -> Path:
 
 
 def columns() -> dict[str, Any]:
-    """The sequential digits, split as ever, read column by column: 8 points of 8 channels."""
+    """The sequential digits, split as ever, read column by column: 8 points of 8
+    channels."""
     from hpo.objectives.tasks.sequential_digits import halves
 
     train, test = halves(0)
@@ -110,12 +117,17 @@ def columns() -> dict[str, Any]:
 
 
 def mnist1d() -> dict[str, Any]:
-    """The first 800 series of MNIST-1D that train, its 1,000 that test: 20 points of 2 values."""
+    """The first 800 series of MNIST-1D that train, its 1,000 that test: 20 points of 2
+    values."""
     from hpo.objectives.tasks.mnist1d import N_TRAIN, generate
 
     x, y = generate(np.random.RandomState(42))
     keep = [*range(800), *range(N_TRAIN, len(x))]
-    return {"x": x[keep].reshape(-1, 20, 2), "y": y[keep], "test": np.arange(len(keep)) >= 800}
+    return {
+        "x": x[keep].reshape(-1, 20, 2),
+        "y": y[keep],
+        "test": np.arange(len(keep)) >= 800,
+    }
 
 
 SEQDIGITS = Task(
@@ -132,8 +144,8 @@ SEQDIGITS = Task(
     epochs=143,
     budget=10_000,
 )
-"""Its table has cold networks, from before the file had a thermal power: three steps per point,
-last weights, scored after every epoch, in the space of then."""
+"""Its table has cold networks, from before the file had a thermal power: three steps
+per point, last weights, scored after every epoch, in the space of then."""
 
 TASKS = {
     task.name: task

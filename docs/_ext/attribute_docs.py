@@ -1,5 +1,5 @@
-"""Leaves the strings below attributes as they are: Napoleon takes what stands before a colon there
-for a type."""
+"""Leaves the strings below attributes as they are: Napoleon takes what stands before a
+colon there for a type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 _written: dict[str, list[str]] = {}
 
 
-def _keep(_app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+def _keep(
+    _app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]
+) -> None:
     if what in ("attribute", "data", "property"):
         _written[name] = list(lines)
 

@@ -1,4 +1,5 @@
-"""The command lines of ``hpo``, by the parsers themselves: they are what `--help` would print."""
+"""The command lines of ``hpo``, by the parsers themselves: they are what `--help` would
+print."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def parser_of(command: str) -> argparse.ArgumentParser:
 def page() -> str:
     """Every command as Markdown: what it does, its usage, its options, its examples."""
     rows = [
-        f"| [`hpo {name}`](#hpo-{name}) | {_escaped(text)} |" for name, text in summaries().items()
+        f"| [`hpo {name}`](#hpo-{name}) | {_escaped(text)} |"
+        for name, text in summaries().items()
     ]
     parts = ["\n".join(["| command | what it does |", "|---|---|", *rows])]
     for name in summaries():
@@ -40,8 +42,12 @@ def page() -> str:
 
 def _described(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield _escaped(parser.description or "")
-    parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100)
-    usage = re.sub(r"\n +", "\n    ", parser.format_usage().removeprefix("usage: ").strip())
+    parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(
+        prog, width=100
+    )
+    usage = re.sub(
+        r"\n +", "\n    ", parser.format_usage().removeprefix("usage: ").strip()
+    )
     yield f"```console\n{usage}\n```"
     for group in parser._action_groups:
         actions = [a for a in group._group_actions if a.help is not argparse.SUPPRESS]
@@ -71,7 +77,9 @@ def _option(action: argparse.Action) -> str:
 def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     known = {**vars(action), "prog": parser.prog}
     text = " ".join(((action.help or "") % known).split())
-    return _escaped(text) + (" **Required.**" if action.required and action.option_strings else "")
+    return _escaped(text) + (
+        " **Required.**" if action.required and action.option_strings else ""
+    )
 
 
 def _escaped(text: str) -> str:

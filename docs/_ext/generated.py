@@ -1,6 +1,8 @@
-"""Puts what is generated from the code in place of its marks: ``<!-- generated: WHAT -->``.
+"""Puts what is generated from the code in place of its marks: ``<!-- generated: WHAT
+-->``.
 
-``commands``: every command of ``hpo``; ``keys of X``: a table of a study file; ``costs of X``.
+``commands``: every command of ``hpo``; ``keys of X``: a table of a study file; ``costs
+of X``.
 """
 
 from __future__ import annotations
@@ -29,5 +31,8 @@ def fill(text: str) -> str:
 
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("source-read", lambda _app, _name, source: source.__setitem__(0, fill(source[0])))
+    app.connect(
+        "source-read",
+        lambda _app, _name, source: source.__setitem__(0, fill(source[0])),
+    )
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,7 +14,9 @@ def _inline(translator: Any, node: nodes.math) -> None:
 
 
 def _block(translator: Any, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="formula">{convert(_split(node), display="block")}</div>')
+    translator.body.append(
+        f'<div class="formula">{convert(_split(node), display="block")}</div>'
+    )
     raise nodes.SkipNode
 
 

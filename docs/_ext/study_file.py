@@ -1,4 +1,5 @@
-"""The tables of a study file as Markdown, from the models that check it: keys, types, defaults."""
+"""The tables of a study file as Markdown, from the models that check it: keys, types,
+defaults."""
 
 from __future__ import annotations
 
@@ -26,46 +27,64 @@ MEANINGS = {
     "StudySpec.name": "name of the study in the database",
     "StudySpec.description": "a text for people",
     "StudySpec.tags": "words for the filters of `hpo studies --tag` and the home page",
-    "StudySpec.objective": 'what is trained: `"spintronic"`, `"ctrnn"`, or `"module:Class"`',
+    "StudySpec.objective": (
+        'what is trained: `"spintronic"`, `"ctrnn"`, or `"module:Class"`'
+    ),
     "StudySpec.seed": "every random number of the study follows from it",
-    "StudySpec.protocol": '`"validation"`: the search does not see the test part; `"paper"`: '
-    "trials are scored on the test part, as in the paper; "
-    '`"confirm"`: nothing is selected, and every network is tested once',
+    "StudySpec.protocol": (
+        '`"validation"`: the search does not see the test part; `"paper"`: '
+        "trials are scored on the test part, as in the paper; "
+        '`"confirm"`: nothing is selected, and every network is tested once'
+    ),
     "Dimension.low": "least value of a range",
     "Dimension.high": "largest value of a range",
     "Dimension.log": "search the logarithm",
     "Dimension.step": "distance between the values of a range",
     "Dimension.choices": "in place of a range: the values, in any order",
-    "Racing.rungs": "numbers of networks after which a trial is compared with earlier trials",
+    "Racing.rungs": (
+        "numbers of networks after which a trial is compared with earlier trials"
+    ),
     "Stop.target": "score that a complete trial must reach",
     "Stop.patience": "trials in a row without a better score",
     "Stop.max_epochs": "epochs trained in the search",
-    "WarmStart.study": "another study in the same database; its best trials are the points",
+    "WarmStart.study": (
+        "another study in the same database; its best trials are the points"
+    ),
     "WarmStart.top": "how many trials of `study`; default 5",
     "Reported.score": "the published score",
     "Reported.std": "its standard deviation",
     "Reported.n": "number of networks in this mean",
     "Reported.source": "where it was published",
-    "Reported.params": "the published parameters; those that the study searches are compared",
+    "Reported.params": (
+        "the published parameters; those that the study searches are compared"
+    ),
     "Curve.label": "name in the figure",
     "Curve.values": "values of `x`",
-    "Curve.range": "in place of `values`: evenly spaced ones, `{ low, high, points, log }`",
+    "Curve.range": (
+        "in place of `values`: evenly spaced ones, `{ low, high, points, log }`"
+    ),
     "Range.low": "first value",
     "Range.high": "last value",
     "Range.points": "number of values, both ends included",
     "Range.log": "values with equal ratios, not with equal differences",
     "Sweep.curves": "`[[sweep.curves]]`, one table for each curve",
-    "Figure.kind": '`"curves"`: medians and quartiles against `x` of a sweep; `"scatter"`: the '
-    "median score of every trial against `x`",
+    "Figure.kind": (
+        '`"curves"`: medians and quartiles against `x` of a sweep; `"scatter"`: the '
+        "median score of every trial against `x`"
+    ),
     "Figure.title": "heading",
     "Figure.x_label": "label of the axis",
     "Figure.y_label": "label of the axis",
     "Figure.log_x": "logarithmic axis",
-    "Sampler.name": "Optuna's `tpe`, `random`, `qmc`, `gp`, `cmaes` or `nsga2`, our "
-    "`kriging-believer`, or your own",
+    "Sampler.name": (
+        "Optuna's `tpe`, `random`, `qmc`, `gp`, `cmaes` or `nsga2`, our "
+        "`kriging-believer`, or your own"
+    ),
     "Pruner.name": "one of Optuna's pruners; `none`: every trial trains to its end",
-    "Cost.name": "costs that the objective declares; one alone needs no brackets; the first "
-    "decides what is cheapest",
+    "Cost.name": (
+        "costs that the objective declares; one alone needs no brackets; the first "
+        "decides what is cheapest"
+    ),
     "TaskParams.name": "the task",
 }
 """Meanings of keys without a description in their model."""
@@ -76,7 +95,8 @@ LIMITS = (("Ge", "≥"), ("Gt", ">"), ("Le", "≤"), ("Lt", "<"))
 
 
 def tables(spec: type[BaseModel] = StudySpec) -> dict[str, type[BaseModel]]:
-    """Return the models of the tables that the study's model has, by key of the study file."""
+    """Return the models of the tables that the study's model has, by key of the study
+    file."""
     by_key = {}
     for key, field in spec.model_fields.items():
         if model := _model(field.annotation):
@@ -89,7 +109,10 @@ def models() -> dict[str, type[BaseModel]]:
     """Return all models with a table of keys, by the name in its mark."""
     by_name = {"study": StudySpec, "space": Dimension, **tables()}
     curve = _model(by_name["sweep"].model_fields["curves"].annotation)
-    by_name |= {"sweep.curves": curve, "range": _model(curve.model_fields["range"].annotation)}
+    by_name |= {
+        "sweep.curves": curve,
+        "range": _model(curve.model_fields["range"].annotation),
+    }
     by_name["figure.reference"] = _model(Figure.model_fields["reference"].annotation)
     for name in objectives.BUILT_IN:
         objective = objectives.load(name)
@@ -102,29 +125,40 @@ def models() -> dict[str, type[BaseModel]]:
 
 def keys(name: str) -> str:
     """Return the table of the keys of one model."""
-    apart = {"study": {*tables(), "task", "fixed", "space", "variability", "constraints"}}
-    in_other_tables = {"epochs", "variability"} if name in objectives.BUILT_IN else set()
+    apart = {
+        "study": {*tables(), "task", "fixed", "space", "variability", "constraints"}
+    }
+    in_other_tables = (
+        {"epochs", "variability"} if name in objectives.BUILT_IN else set()
+    )
     return _table(models()[name], without=apart.get(name, in_other_tables))
 
 
 def costs(name: str) -> str:
     """Return the table of an objective's costs."""
-    rows = [f"| `{key}` | {_worded(text)} |" for key, text in objectives.load(name).costs.items()]
+    rows = [
+        f"| `{key}` | {_worded(text)} |"
+        for key, text in objectives.load(name).costs.items()
+    ]
     return "\n".join(["| cost | meaning |", "|---|---|", *rows])
 
 
 def _model(annotation: Any) -> Any:
-    """Return the model within an annotation such as ``Racing | None``, ``tuple[Curve, ...]``."""
+    """Return the model within an annotation such as ``Racing | None``, ``tuple[Curve,
+    ...]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) is dict:
         return None
-    return next((model for part in get_args(annotation) if (model := _model(part))), None)
+    return next(
+        (model for part in get_args(annotation) if (model := _model(part))), None
+    )
 
 
 def _table(model: type[BaseModel], without: set[str] | None = None) -> str:
     rows = [
-        f"| `{name}` | {_kind(field)} | {_default(model, name)} | {meaning(model, name)} |"
+        f"| `{name}` | {_kind(field)} | {_default(model, name)} |"
+        f" {meaning(model, name)} |"
         for name, field in model.model_fields.items()
         if name not in (without or ())
     ]
@@ -132,7 +166,8 @@ def _table(model: type[BaseModel], without: set[str] | None = None) -> str:
 
 
 def meaning(model: type[BaseModel], name: str) -> str:
-    """Return the meaning of a key: ``MEANINGS``, its description or docstring; else nothing."""
+    """Return the meaning of a key: ``MEANINGS``, its description or docstring; else
+    nothing."""
     for owner in model.__mro__:
         if text := MEANINGS.get(f"{owner.__name__}.{name}"):
             return text.replace("|", "\\|")
@@ -149,8 +184,12 @@ def _worded(text: str) -> str:
     text = re.sub(r"[,;] see `*[\w.]+`*$", "", " ".join(text.split()).rstrip("."))
     if text[1:2].islower():
         text = text[0].lower() + text[1:]
-    parts = text.replace("``", "`").split("`")  # nothing but a bar is escaped within code
-    return "`".join(p.replace("|", "\\|") if n % 2 else _escaped(p) for n, p in enumerate(parts))
+    parts = text.replace("``", "`").split(
+        "`"
+    )  # nothing but a bar is escaped within code
+    return "`".join(
+        p.replace("|", "\\|") if n % 2 else _escaped(p) for n, p in enumerate(parts)
+    )
 
 
 @cache
@@ -192,7 +231,9 @@ def _kind(field: FieldInfo) -> str:
 
 
 def _of_bounds(own: dict[str, float]) -> str:
-    return "".join(f", {sign} {own[n.lower()]:,.10g}" for n, sign in LIMITS if n.lower() in own)
+    return "".join(
+        f", {sign} {own[n.lower()]:,.10g}" for n, sign in LIMITS if n.lower() in own
+    )
 
 
 def _limits(item: Any) -> Iterator[str]:
@@ -213,7 +254,9 @@ def _type(annotation: Any) -> str:
         kinds = list(dict.fromkeys(kinds))
         if kinds[1:] == [f"list of {kinds[0]}"] and "number" in kinds[0]:
             return f"{kinds[0]}; or one for each layer"
-        return " or ".join(k for k in kinds if k != "whole number" or "number" not in kinds)
+        return " or ".join(
+            k for k in kinds if k != "whole number" or "number" not in kinds
+        )
     if origin is tuple:
         return f"list of {_type(arguments[0])}"
     if origin is dict:
@@ -227,6 +270,7 @@ def _type(annotation: Any) -> str:
 
 
 def _limits_of(item: Any) -> Iterator[str]:
-    """Yield the limits of metadata, also of a pydantic ``Field`` within an annotation."""
+    """Yield the limits of metadata, also of a pydantic ``Field`` within an
+    annotation."""
     for part in getattr(item, "metadata", [item]):
         yield from _limits(part)

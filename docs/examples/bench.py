@@ -1,4 +1,5 @@
-"""A measurement as an objective: the worker at the instrument measures what a trial asks for."""
+"""A measurement as an objective: the worker at the instrument measures what a trial
+asks for."""
 
 import json
 import math
@@ -28,7 +29,9 @@ class Bench:
 
     def set(self, current_ma, field_mt):
         """Set the bias, and wait until it is stable."""
-        self.power_nw = 40 * math.exp(-((current_ma - 6) ** 2) / 8 - ((field_mt - 210) / 90) ** 2)
+        self.power_nw = 40 * math.exp(
+            -((current_ma - 6) ** 2) / 8 - ((field_mt - 210) / 90) ** 2
+        )
         time.sleep(0.05)
 
     def read(self):
@@ -49,8 +52,12 @@ class BenchTask(TaskParams):
 class BenchParams(ObjectiveParams):
     """What a trial sets; ``epochs`` is the number of readings."""
 
-    current_ma: Annotated[float, Field(ge=0, le=10, description="bias current, in mA")] = 5.0
-    field_mt: Annotated[float, Field(ge=0, le=500, description="magnetic field, in mT")] = 200.0
+    current_ma: Annotated[
+        float, Field(ge=0, le=10, description="bias current, in mA")
+    ] = 5.0
+    field_mt: Annotated[
+        float, Field(ge=0, le=500, description="magnetic field, in mT")
+    ] = 200.0
 
 
 class BenchObjective(Objective):
@@ -72,7 +79,9 @@ class BenchObjective(Objective):
             while len(readings) < params.epochs:
                 readings.append(bench.read())
                 mean = sum(readings) / len(readings)
-                on_epoch(Progress(epoch=len(readings), score=mean, checkpoint=checkpoint))
+                on_epoch(
+                    Progress(epoch=len(readings), score=mean, checkpoint=checkpoint)
+                )
         finally:  # after the last reading, on Ctrl-C, and after an error
             bench.close()
         return Outcome(score=mean)

@@ -5,7 +5,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hpo.objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from hpo.objectives.contract import (
+    Objective,
+    ObjectiveParams,
+    Outcome,
+    Progress,
+    Protocol,
+)
 from hpo.objectives.randomness import stream
 from hpo.objectives.tasks import TASKS, load
 
@@ -13,10 +19,16 @@ from hpo.objectives.tasks import TASKS, load
 class ConvParams(ObjectiveParams):
     """Parameters that a study may fix or search, besides ``epochs``."""
 
-    width: Annotated[int, Field(ge=1, le=512, description="channels of the convolution")] = 16
-    kernel: Annotated[int, Field(ge=1, le=63, description="input points of the convolution")] = 9
+    width: Annotated[
+        int, Field(ge=1, le=512, description="channels of the convolution")
+    ] = 16
+    kernel: Annotated[
+        int, Field(ge=1, le=63, description="input points of the convolution")
+    ] = 9
     lr: Annotated[float, Field(gt=0, le=1, description="learning rate of Adam")] = 0.01
-    batch_size: Annotated[int, Field(ge=1, le=10_000, description="series per update")] = 60
+    batch_size: Annotated[
+        int, Field(ge=1, le=10_000, description="series per update")
+    ] = 60
 
 
 class ConvObjective(Objective):
@@ -30,11 +42,16 @@ class ConvObjective(Objective):
         from torch import nn
 
         split = load(task, protocol=protocol, member_seed=member_seed)
-        x, label = torch.from_numpy(split.train.x).mT, torch.from_numpy(split.train.label)
+        x, label = (
+            torch.from_numpy(split.train.x).mT,
+            torch.from_numpy(split.train.label),
+        )
         torch.manual_seed(member_seed)
         conv = nn.Conv1d(split.n_channels, params.width, params.kernel, padding="same")
         readout = nn.Linear(8 * params.width, split.n_classes)
-        network = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool1d(8), nn.Flatten(), readout)
+        network = nn.Sequential(
+            conv, nn.ReLU(), nn.AdaptiveAvgPool1d(8), nn.Flatten(), readout
+        )
         optimizer = torch.optim.Adam(network.parameters(), lr=params.lr)
         epoch, curve, norms = 0, [], []
         if resume is not None:
@@ -49,10 +66,17 @@ class ConvObjective(Objective):
 
         def accuracy():
             predicted = network(torch.from_numpy(split.score.x).mT).argmax(1)
-            return (predicted == torch.from_numpy(split.score.label)).double().mean().item()
+            return (
+                (predicted == torch.from_numpy(split.score.label))
+                .double()
+                .mean()
+                .item()
+            )
 
         while epoch < params.epochs:
-            order = stream(member_seed, f"batch order/{epoch}").permutation(len(split.train))
+            order = stream(member_seed, f"batch order/{epoch}").permutation(
+                len(split.train)
+            )
             for batch in torch.from_numpy(order).split(params.batch_size):
                 optimizer.zero_grad()
                 nn.functional.cross_entropy(network(x[batch]), label[batch]).backward()
@@ -63,4 +87,6 @@ class ConvObjective(Objective):
             norms.append(readout.weight.norm().item())
             on_epoch(Progress(epoch=epoch, score=score, checkpoint=checkpoint))
         score = curve[-1] if curve else accuracy()
-        return Outcome(score=score, curve=tuple(curve), per_epoch={"readout_norm": norms})
+        return Outcome(
+            score=score, curve=tuple(curve), per_epoch={"readout_norm": norms}
+        )

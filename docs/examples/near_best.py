@@ -15,7 +15,11 @@ class NearBest(BaseSampler):
 
     def sample_independent(self, study, trial, name, distribution):
         drawn = self.random.sample_independent(study, trial, name, distribution)
-        if trial.number % 3 == 0 or not study.best_trials or not hasattr(distribution, "low"):
+        if (
+            trial.number % 3 == 0
+            or not study.best_trials
+            or not hasattr(distribution, "low")
+        ):
             return drawn
         best = study.best_trial.params[name]
         if step := distribution.step:

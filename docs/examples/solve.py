@@ -1,10 +1,12 @@
-"""The check of an objective that integrates an equation: its score as the step is refined."""
+"""The check of an objective that integrates an equation: its score as the step is
+refined."""
 
 from hpo.objectives.contract import Solved
 
 
 def solve(accuracy, trained_steps):
-    """Halve the step until two accuracies agree within 0.1 points; ``accuracy(steps)`` tests."""
+    """Halve the step until two accuracies agree within 0.1 points; ``accuracy(steps)``
+    tests."""
     steps, before = 2 * trained_steps, accuracy(2 * trained_steps)
     for _ in range(6):
         steps, score = 2 * steps, accuracy(2 * steps)

@@ -12,7 +12,9 @@ search = curves[curves["phase"] == "search"].groupby(["trial", "epoch"])["score"
 for number, trial in trials[trials["settled_at"].notna()].iterrows():
     with mlflow.start_run(run_name=f"trial {number}"):
         mlflow.log_params({name: trial[name] for name in study.best.params})
-        mlflow.set_tags({"state": trial["state"], "ended": trial["ended"] or "at its end"})
+        mlflow.set_tags(
+            {"state": trial["state"], "ended": trial["ended"] or "at its end"}
+        )
         if trial["score"] == trial["score"]:  # which a failed trial has not
             mlflow.log_metric("score", trial["score"])
         for epoch, score in search.get(number, {}).items():

@@ -60,12 +60,14 @@ def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
 
 
 def terminal_width() -> int | None:
-    """Return the width of the terminal in characters; None where stdout is not a terminal."""
+    """Return the width of the terminal in characters; None where stdout is not a
+    terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) -> int:
-    """Print the result of a command, as JSON or in lines for people, and return exit status 0."""
+    """Print the result of a command, as JSON or in lines for people, and return exit
+    status 0."""
     if arguments.json:
         from hpo.views import json_records
 

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 
 _IN_THE_OPEN = (
-    "note: the password and the pages cross the network unencrypted: put a reverse proxy with TLS "
-    "before the dashboard, or serve at 127.0.0.1 and use an SSH tunnel (ssh -L)"
+    "note: the password and the pages cross the network unencrypted: put a reverse"
+    " proxy with TLS before the dashboard, or serve at 127.0.0.1 and use an SSH tunnel"
+    " (ssh -L)"
 )
 
 
 _BEHIND_A_PROXY = (
-    "note: there is no password: anyone who reaches a proxy before the dashboard sees everything; "
-    "let the proxy ask for a password, or use --password-file FILE"
+    "note: there is no password: anyone who reaches a proxy before the dashboard sees"
+    " everything; let the proxy ask for a password, or use --password-file FILE"
 )
 
 
@@ -35,7 +36,9 @@ def _host(text: str) -> str:
 
     if name := host_name(text):
         return name
-    raise argparse.ArgumentTypeError(f"expected a host such as labserver or [::1], got {text!r}")
+    raise argparse.ArgumentTypeError(
+        f"expected a host such as labserver or [::1], got {text!r}"
+    )
 
 
 @command(
@@ -55,7 +58,9 @@ def _host(text: str) -> str:
         "--password-file",
         type=Path,
         metavar="FILE",
-        help="password of 16 characters or more (default: $HPO_DASHBOARD_PASSWORD_FILE)",
+        help=(
+            "password of 16 characters or more (default: $HPO_DASHBOARD_PASSWORD_FILE)"
+        ),
     ),
     argument(
         "--allowed-host",
@@ -76,25 +81,25 @@ def _host(text: str) -> str:
 def dashboard(arguments: argparse.Namespace) -> int:
     """Show the studies in the browser: a home page, and a live report of each.
 
-    The dashboard is read-only: start, stop, extend and delete studies with `hpo`. The database
-    itself refuses writes from the dashboard. SIGTERM ends it within two seconds with exit status 0,
-    as systemd and containers expect. /api/studies is for programs, /metrics for Prometheus;
-    /healthz needs no password and reveals nothing.
+    The dashboard is read-only: start, stop, extend and delete studies with `hpo`. The
+    database itself refuses writes from the dashboard. SIGTERM ends it within two
+    seconds with exit status 0, as systemd and containers expect. /api/studies is for
+    programs, /metrics for Prometheus; /healthz needs no password and reveals nothing.
 
-    A password crosses the network unencrypted: put a reverse proxy with TLS on the same machine,
-    which keeps the Host header (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host
-    $host;). With --trusted-proxy 127.0.0.1, and X-Forwarded-For $remote_addr, wrong passwords are
-    counted by client.
+    A password crosses the network unencrypted: put a reverse proxy with TLS on the same
+    machine, which keeps the Host header (nginx: proxy_pass http://127.0.0.1:8080;
+    proxy_set_header Host $host;). With --trusted-proxy 127.0.0.1, and X-Forwarded-For
+    $remote_addr, wrong passwords are counted by client.
 
     Examples:
-        hpo dashboard --open
-            show the studies of the embedded server at http://127.0.0.1:8080/ until Ctrl-C; from
-            another machine: ssh -L 8080:127.0.0.1:8080 HOST
-        (umask 077; openssl rand -base64 24 > dashboard-password)
-        hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host labserver
+        hpo dashboard --open show the studies of the embedded server at
+            http://127.0.0.1:8080/ until Ctrl-C; from another machine: ssh -L
+            8080:127.0.0.1:8080 HOST
+        (umask 077; openssl rand -base64 24 > dashboard-password) hpo dashboard --host
+        0.0.0.0 --password-file dashboard-password --allowed-host labserver
             serve other machines, which need the password (with any user name)
-        curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
-            list the studies for a program
+        curl -H "Authorization: Bearer $(cat dashboard-password)"
+            http://labserver:8080/api/studies list the studies for a program
     """
     from hpo import settings
     from hpo.dashboard import server
@@ -102,7 +107,9 @@ def dashboard(arguments: argparse.Namespace) -> int:
 
     server.end_at_signals()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
+    )
     file = arguments.password_file or settings.file("HPO_DASHBOARD_PASSWORD_FILE")
     password = read_password(file) if file is not None else None
     with server.listen(arguments.host, arguments.port) as listening:
@@ -110,9 +117,10 @@ def dashboard(arguments: argparse.Namespace) -> int:
         if not server.is_loopback(listening):
             if password is None:
                 raise HpoError(
-                    f"dashboard at {arguments.host}: a password is required, since other machines "
-                    f"can reach this address. {HOW}; then use --password-file dashboard-password. "
-                    f"Or leave out --host, and use `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
+                    f"dashboard at {arguments.host}: a password is required, since"
+                    f" other machines can reach this address. {HOW}; then use"
+                    " --password-file dashboard-password. Or leave out --host, and use"
+                    " `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
                 )
             note = _IN_THE_OPEN
         elif arguments.allowed_host and password is None:
@@ -122,7 +130,10 @@ def dashboard(arguments: argparse.Namespace) -> int:
 
 
 def _serve(
-    arguments: argparse.Namespace, password: str | None, listening: socket.socket, note: str
+    arguments: argparse.Namespace,
+    password: str | None,
+    listening: socket.socket,
+    note: str,
 ) -> None:
     """Print the URL, and serve until a signal."""
     import optuna
@@ -133,7 +144,9 @@ def _serve(
     from hpo.ledger.schema import schema
     from hpo.postgres.connect import open_storage
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of trials without a plot
+    optuna.logging.set_verbosity(
+        optuna.logging.ERROR
+    )  # it warns of trials without a plot
     names = {*arguments.allowed_host, host_name(arguments.host)} - {""}
     gate = PasswordCheck(password) if password is not None else None
     site = DashboardApp(

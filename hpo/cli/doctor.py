@@ -29,8 +29,8 @@ class Finding:
     what: str
     found: str
     verdict: Literal["ok", "warning", "error"] = "ok"
-    """After a warning, studies run, but worse than they could; after an error they do not run, or
-    compute wrong results."""
+    """After a warning, studies run, but worse than they could; after an error they do
+    not run, or compute wrong results."""
     remedy: str = ""
 
 
@@ -39,9 +39,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Check this machine and suggest fixes.
 
     Examples:
-        hpo doctor --storage postgresql://me@server/hpo
-            check versions, processor, kernels, the solved equation, storage (without the option
-            the embedded server), free space and the site's defaults
+        hpo doctor --storage postgresql://me@server/hpo check versions, processor,
+            kernels, the solved equation, storage (without the option the embedded
+            server), free space and the site's defaults
         hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
             list the problems for a program
     """
@@ -71,7 +71,9 @@ def examine(storage: str | None) -> Iterator[Finding]:
     from hpo.worker import provenance
 
     versions = provenance.of_this_process()["versions"]
-    yield Finding("versions", ", ".join(f"{name} {number}" for name, number in versions.items()))
+    yield Finding(
+        "versions", ", ".join(f"{name} {number}" for name, number in versions.items())
+    )
     yield from _processor()
     yield from of_storage(storage)
     yield _space()
@@ -86,12 +88,16 @@ def _checked(what: str, found: str, ok: bool, remedy: str) -> Finding:
 def _processor() -> Iterator[Finding]:
     """Examine the processor and the kernels in a fresh process."""
     line = [sys.executable, "-P", "-c", _AS_A_WORKER]
-    done = subprocess.run(line, env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True)
+    done = subprocess.run(
+        line, env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True
+    )
     if done.returncode == 0:
         yield from judge(json.loads(done.stdout.splitlines()[-1]))
         return
     last = (done.stderr.strip().splitlines() or ["(nothing)"])[-1]
-    remedy = "Reinstall the project: make clean setup, or pip install --force-reinstall."
+    remedy = (
+        "Reinstall the project: make clean setup, or pip install --force-reinstall."
+    )
     yield Finding("kernels", last, "error", remedy)
 
 
@@ -110,20 +116,34 @@ def judge(about: dict[str, Any]) -> Iterator[Finding]:
     remedy = "Set NUMBA_CACHE_DIR to a writable directory."
     yield _checked("kernels", text, not about["complaints"], remedy)
     yield _equation(about["equation"], cache)
-    gpus = ", ".join(about["gpus"]) or "none; networks train on the CPU, which is the default"
+    gpus = (
+        ", ".join(about["gpus"])
+        or "none; networks train on the CPU, which is the default"
+    )
     yield Finding("CUDA devices", gpus)
 
 
 def _equation(about: dict[str, Any], cache: str) -> Finding:
-    """Compare the kernels with the reference, and the default step with the solved equation."""
+    """Compare the kernels with the reference, and the default step with the solved
+    equation."""
     error = about["kernel_error"]
     if error <= _ROUNDING:  # which a NaN is not
         step = f"{about['integrator']} with steps of {about['step_ns']:g} ns"
         off = f"the default, {step}, is off by {100 * about['step_error']:.1g} %"
-        return Finding("solved equation", f"kernel and reference agree to {error:.0e}; {off}")
-    text = f"kernel and reference differ by {error:.0e} of a network's output; rounding explains "
-    remedy = f"Train nothing here. Delete {cache} and check again; if it stays, report this CPU."
-    return Finding("solved equation", f"{text}less than {_ROUNDING:.0e}", "error", remedy)
+        return Finding(
+            "solved equation", f"kernel and reference agree to {error:.0e}; {off}"
+        )
+    text = (
+        f"kernel and reference differ by {error:.0e} of a network's output; rounding"
+        " explains "
+    )
+    remedy = (
+        f"Train nothing here. Delete {cache} and check again; if it stays, report this"
+        " CPU."
+    )
+    return Finding(
+        "solved equation", f"{text}less than {_ROUNDING:.0e}", "error", remedy
+    )
 
 
 def of_storage(url: str | None) -> Iterator[Finding]:
@@ -145,8 +165,15 @@ def of_storage(url: str | None) -> Iterator[Finding]:
 
 def _encryption(encrypted: bool, verified: bool) -> Finding:
     """Judge the encryption of the connection to the database."""
-    text = "TLS; the server is verified" if verified else "TLS, but the server is not verified"
-    remedy = "?sslmode=verify-full&sslrootcert=CA.crt to the URL; see docs/how-to/several-hosts.md."
+    text = (
+        "TLS; the server is verified"
+        if verified
+        else "TLS, but the server is not verified"
+    )
+    remedy = (
+        "?sslmode=verify-full&sslrootcert=CA.crt to the URL; see"
+        " docs/how-to/several-hosts.md."
+    )
     safe = encrypted and verified
     return _checked("encryption", text if encrypted else "none", safe, f"Add {remedy}")
 

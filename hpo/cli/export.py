@@ -34,27 +34,55 @@ if TYPE_CHECKING:
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
 _TIMES = ("started_at", "settled_at", "message")
 _MEMBER = ("member", "seed", "score", "diverged", "seconds")
-_SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "trained_steps_per_point")
-"""Keys of the ``info`` of a member whose time step was checked; columns if a member has them."""
+_SOLVED = (
+    "solved_score",
+    "solved_converged",
+    "solved_steps_per_point",
+    "trained_steps_per_point",
+)
+"""Keys of the ``info`` of a member whose time step was checked; columns if a member has
+them."""
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     """Refuse options of one kind of file where another is written."""
     if (arguments.backup or arguments.network) and arguments.curves:
-        parser.error("argument --curves: only allowed with a table, not a backup or network")
+        parser.error(
+            "argument --curves: only allowed with a table, not a backup or network"
+        )
     for option in ("trial", "member", "fresh_seed"):
         if not arguments.network and getattr(arguments, option) is not None:
-            parser.error(f"argument --{option.replace('_', '-')}: only allowed with --network")
+            parser.error(
+                f"argument --{option.replace('_', '-')}: only allowed with --network"
+            )
 
 
 @command(
     STUDY,
     one_of(
-        argument("-o", "--output", type=Path, metavar="FILE", help=".csv or .jsonl (else stdout)"),
-        argument("--backup", type=Path, metavar="FILE", help="whole study, to FILE.jsonl[.gz]"),
-        argument("--network", type=Path, metavar="FILE", help="one network, to FILE.safetensors"),
+        argument(
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help=".csv or .jsonl (else stdout)",
+        ),
+        argument(
+            "--backup",
+            type=Path,
+            metavar="FILE",
+            help="whole study, to FILE.jsonl[.gz]",
+        ),
+        argument(
+            "--network",
+            type=Path,
+            metavar="FILE",
+            help="one network, to FILE.safetensors",
+        ),
     ),
-    argument("--curves", action="store_true", help="include score and loss after every epoch"),
+    argument(
+        "--curves", action="store_true", help="include score and loss after every epoch"
+    ),
     *networks.WHICH_NETWORK,
     STORAGE,
     check=_check,
@@ -62,19 +90,18 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 def export(arguments: argparse.Namespace) -> int:
     """Write a study as a table of trials, as a backup, or one of its trained networks.
 
-    `hpo import` reads a backup, also into another database, where the study continues as if it had
-    never moved. A table is for other programs.
+    `hpo import` reads a backup, also into another database, where the study continues
+    as if it had never moved. A table is for other programs.
 
-    The database keeps the network of the first fresh seed of each confirmed trial; other networks
-    are trained again. Their description is written beside them as .json:
+    The database keeps the network of the first fresh seed of each confirmed trial;
+    other networks are trained again. Their description is written beside them as .json:
     `hpo.objectives.artifacts.load_network(FILE)` reads both.
 
     Examples:
-        hpo export seqdigits -o seqdigits.csv
-            write one row per trained network: parameters, seed, score, seconds; with .jsonl one
-            JSON object per trial
-        hpo export seqdigits --backup seqdigits.jsonl.gz
-            write the whole study: specification, trials, networks, curves, lineage, checkpoints
+        hpo export seqdigits -o seqdigits.csv write one row per trained network:
+            parameters, seed, score, seconds; with .jsonl one JSON object per trial
+        hpo export seqdigits --backup seqdigits.jsonl.gz write the whole study:
+            specification, trials, networks, curves, lineage, checkpoints
         hpo export seqdigits --network t7.safetensors --trial 7 --member 2
             write network 2 of trial 7 (default: of the best trial)
     """
@@ -96,7 +123,10 @@ def export(arguments: argparse.Namespace) -> int:
     if output is None:
         write(snapshot, sys.stdout, arguments.curves)
         return 0
-    with writing(output) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        writing(output) as draft,
+        draft.open("w", encoding="utf-8", newline="") as stream,
+    ):
         write(snapshot, stream, arguments.curves)
     print(output)
     return 0
@@ -123,11 +153,24 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     thermal = [name for field, name in THERMAL.items() if field != "remedy"]
     checks = [name for name in (*_SOLVED, *thermal, CHIP_SCORES) if name in info]
     writer = csv.writer(stream, lineterminator="\n")
-    head = [*_FACTS, *costs, *member_columns, *spec.parameters, *curve_columns, *_TIMES, *checks]
+    head = [
+        *_FACTS,
+        *costs,
+        *member_columns,
+        *spec.parameters,
+        *curve_columns,
+        *_TIMES,
+        *checks,
+    ]
     writer.writerow(head)
     for slot in slots:
-        record = json.loads(json_records.dumps(json_records.trial(spec, slot, curves=curves)))
-        facts = [*(record[name] for name in _FACTS), *(slot.costs or [None] * len(costs))]
+        record = json.loads(
+            json_records.dumps(json_records.trial(spec, slot, curves=curves))
+        )
+        facts = [
+            *(record[name] for name in _FACTS),
+            *(slot.costs or [None] * len(costs)),
+        ]
         params = [record["params"].get(name) for name in spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:
@@ -142,11 +185,13 @@ def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
 
 
-# --- hpo import -----------------------------------------------------------------------------------
+# --- hpo import ---
 
 
 @command(
-    argument("file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`"),
+    argument(
+        "file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`"
+    ),
     argument("--name", metavar="NEW", help="another name for the study"),
     argument("--dry-run", action="store_true", help="only check the file"),
     STORAGE,
@@ -155,8 +200,8 @@ def _cell(value: Any) -> Any:
 def import_(arguments: argparse.Namespace) -> int:
     """Import a study from a backup file of `hpo export --backup` into the database.
 
-    A truncated or changed file is refused, and nothing is imported. An unfinished study continues
-    in its new database with the same results as if it had never moved.
+    A truncated or changed file is refused, and nothing is imported. An unfinished study
+    continues in its new database with the same results as if it had never moved.
 
     Examples:
         hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
@@ -171,7 +216,9 @@ def import_(arguments: argparse.Namespace) -> int:
 
     if arguments.dry_run:
         study = backup.check(arguments.file, arguments.name)
-        return tell(arguments, _record(study), f"{arguments.file} is valid: {_summary(study)}")
+        return tell(
+            arguments, _record(study), f"{arguments.file} is valid: {_summary(study)}"
+        )
     with opened_storage(arguments) as storage:
         study = backup.restore(storage, arguments.file, arguments.name)
         result = Ledger(storage).result(study.spec.name)
@@ -197,19 +244,34 @@ def _record(study: Backup) -> dict[str, Any]:
 
 
 def _summary(study: Backup) -> str:
-    kinds = ", ".join(f"{count:,} {state}" for state, count in sorted(study.states.items()))
-    text = "{study}, {settled:,} of {trials:,} trials settled".format_map(_record(study))
+    kinds = ", ".join(
+        f"{count:,} {state}" for state, count in sorted(study.states.items())
+    )
+    text = "{study}, {settled:,} of {trials:,} trials settled".format_map(
+        _record(study)
+    )
     return f"{text} ({kinds or 'none begun'})"
 
 
-# --- hpo report -----------------------------------------------------------------------------------
+# --- hpo report ---
 
 
 @command(
     STUDY_OR_ONLY,
-    argument("others", nargs="*", metavar="OTHER", help="searches to draw beside it, up to three"),
+    argument(
+        "others",
+        nargs="*",
+        metavar="OTHER",
+        help="searches to draw beside it, up to three",
+    ),
     one_of(
-        argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
+        argument(
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="default: ./STUDY-report.html",
+        ),
         argument(
             "--picture",
             type=Path,
@@ -224,14 +286,13 @@ def _summary(study: Backup) -> str:
 def report(arguments: argparse.Namespace) -> int:
     """Write the report of a study as one HTML file, or its figure as a picture.
 
-    Of several searches: their curves in one figure, their scores, and what differs in their files.
-    Running studies have reports, too. The figure is the one that [figure] of the study file
-    declares, else the convergence, or with a [cost] the Pareto front.
+    Of several searches: their curves in one figure, their scores, and what differs in
+    their files. Running studies have reports, too. The figure is the one that [figure]
+    of the study file declares, else the convergence, or with a [cost] the Pareto front.
 
     Examples:
-        hpo report seqdigits --open
-            write ./seqdigits-report.html, which loads nothing from the network, and open it in the
-            browser
+        hpo report seqdigits --open write ./seqdigits-report.html, which loads nothing
+            from the network, and open it in the browser
         hpo report seqdigits --picture seqdigits.svg
             draw a figure for a paper
         hpo report seqdigits seqdigits-ctrnn --open
@@ -249,7 +310,9 @@ def report(arguments: argparse.Namespace) -> int:
         others = ledger.overlays(result.spec)
         matrix = None if picture else replay.confusion(ledger, result)
         results = [result, *map(ledger.result, arguments.others)]
-    target = arguments.output or Path(f"{'-'.join(one.name for one in results)}-report.html")
+    target = arguments.output or Path(
+        f"{'-'.join(one.name for one in results)}-report.html"
+    )
     if len(results) > 1 and picture is not None:
         path = pictures.write(side_by_side.figure(results), picture)
     elif len(results) > 1:
@@ -265,7 +328,8 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _draw(result: Result, others: list[Result], path: Path) -> Path:
-    """Draw the study's ``[figure]``, else its front if it has a cost, else its convergence."""
+    """Draw the study's ``[figure]``, else its front if it has a cost, else its
+    convergence."""
     from hpo.views import pictures, verdict
     from hpo.views.figures import declared
 
@@ -274,12 +338,13 @@ def _draw(result: Result, others: list[Result], path: Path) -> Path:
     chart = declared.chart(result, others)
     if chart is None:
         raise HpoError(
-            f"study {result.spec.name!r}: its file has no [figure] to draw. Add one and launch "
-            f"the study again: its trials are kept."
+            f"study {result.spec.name!r}: its file has no [figure] to draw. Add one and"
+            " launch the study again: its trials are kept."
         )
     if not chart.groups:
         raise HpoError(
-            f"study {result.spec.name!r}: no trial has a value on the x axis ({chart.x_label}) "
-            f"yet: {verdict.progress(result)}. Wait for one, or change `x` of its [figure]."
+            f"study {result.spec.name!r}: no trial has a value on the x axis"
+            f" ({chart.x_label}) yet: {verdict.progress(result)}. Wait for one, or"
+            " change `x` of its [figure]."
         )
     return pictures.write(declared.figure(chart), path)

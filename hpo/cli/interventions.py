@@ -63,7 +63,12 @@ def change(*arguments: Add, goes_on: bool = True) -> Callable[[Change], Command]
                 study = Study(options.study, ledger, options)
                 record, line = do(study)
                 lines = next_step(options, study.result) if goes_on else []
-            return tell(options, {"study": study.name, **record}, f"{study.name}: {line}", *lines)
+            return tell(
+                options,
+                {"study": study.name, **record},
+                f"{study.name}: {line}",
+                *lines,
+            )
 
         return command(STUDY, *arguments, STORAGE, JSON)(run)
 
@@ -71,7 +76,9 @@ def change(*arguments: Add, goes_on: bool = True) -> Callable[[Change], Command]
 
 
 RELEASE = argument(
-    "--release", action="store_true", help="free its running trials, since their workers are dead"
+    "--release",
+    action="store_true",
+    help="free its running trials, since their workers are dead",
 )
 
 
@@ -86,13 +93,15 @@ def stop(study: Study) -> Answer:
             each worker saves a checkpoint at its next epoch and leaves the study
         hpo resume seqdigits
             resume it
-        hpo stop seqdigits --release
-            free the trials of workers that died with their host, without waiting for their leases
+        hpo stop seqdigits --release free the trials of workers that died with their
+            host, without waiting for their leases
     """
     from hpo.ledger import interventions
 
     held = interventions.stop(study.ledger, study.name, release=study.options.release)
-    saving = f"; {held} running trials save a checkpoint at their next epoch" if held else ""
+    saving = (
+        f"; {held} running trials save a checkpoint at their next epoch" if held else ""
+    )
     again = f"hpo resume {study.name}{storage_option(study.options.storage)}"
     return {"state": "stopped", "held": held}, f"stopped{saving}; resume with: {again}"
 
@@ -106,12 +115,14 @@ def resume(study: Study) -> Answer:
             after `hpo stop`, or after too many failures, which stay failures
         hpo retry seqdigits
             run the failed trials again instead, once the cause is fixed
-        hpo resume seqdigits --release
-            let other workers resume the trials of dead workers at once, also in an open study
+        hpo resume seqdigits --release let other workers resume the trials of dead
+            workers at once, also in an open study
     """
     from hpo.ledger import interventions
 
-    was, freed = interventions.resume(study.ledger, study.name, release=study.options.release)
+    was, freed = interventions.resume(
+        study.ledger, study.name, release=study.options.release
+    )
     text = {
         "open": "already open",
         "done": "already done; for more trials: hpo extend",
@@ -122,13 +133,17 @@ def resume(study: Study) -> Answer:
     return record, text + f"; {freed} running trials released" * bool(freed)
 
 
-@change(argument("--trials", type=at_least(1), required=True, metavar="N", help="trials in all"))
+@change(
+    argument(
+        "--trials", type=at_least(1), required=True, metavar="N", help="trials in all"
+    )
+)
 def extend(study: Study) -> Answer:
     """Add trials to the budget of a study, as a larger budget.trials in its file does.
 
     Examples:
-        hpo extend seqdigits --trials 200
-            200 trials in all; old trials are kept, and confirmation considers all of them
+        hpo extend seqdigits --trials 200 200 trials in all; old trials are kept, and
+            confirmation considers all of them
         hpo launch --study seqdigits --trials 200
             the same, and start workers
     """
@@ -146,36 +161,45 @@ def extend(study: Study) -> Answer:
 def enqueue(study: Study) -> Answer:
     """Set the parameters of the next trial that has not begun.
 
-    Results stay reproducible: the trial gets its number at once, and earlier trials do not change.
-    It counts against the budget; to undo it: hpo exclude.
+    Results stay reproducible: the trial gets its number at once, and earlier trials do
+    not change. It counts against the budget; to undo it: hpo exclude.
 
     Examples:
-        hpo enqueue seqdigits tau_ns=3 lr0=0.2
-            the sampler suggests the other parameters, as after Optuna's `enqueue_trial`, and learns
-            from the result
+        hpo enqueue seqdigits tau_ns=3 lr0=0.2 the sampler suggests the other
+            parameters, as after Optuna's `enqueue_trial`, and learns from the result
     """
     from hpo.ledger import interventions
     from hpo.study import file
     from hpo.views.terminal import text_tables
 
-    params = dict(file.parse_override(text, "tau_ns=3") for text in study.options.params)
+    params = dict(
+        file.parse_override(text, "tau_ns=3") for text in study.options.params
+    )
     trial = interventions.enqueue(study.ledger, study.name, params)
     result = study.result
     enqueued = result.search[trial].enqueued
     record = {"trial": trial, "enqueued": enqueued, "state": result.state}
-    return record, f"trial {trial} gets {text_tables.params_text(enqueued, result.spec)}"
+    return (
+        record,
+        f"trial {trial} gets {text_tables.params_text(enqueued, result.spec)}",
+    )
 
 
-@change(argument("--trial", type=at_least(0), metavar="K", help="default: all failed trials"))
+@change(
+    argument(
+        "--trial", type=at_least(0), metavar="K", help="default: all failed trials"
+    )
+)
 def retry(study: Study) -> Answer:
     """Run failed trials again, with the same parameters.
 
-    Results stay reproducible: trials claimed before the retry still see the failure; later ones
-    wait for the new result and learn from it. `hpo trials --json` shows the first such trial.
+    Results stay reproducible: trials claimed before the retry still see the failure;
+    later ones wait for the new result and learn from it. `hpo trials --json` shows the
+    first such trial.
 
     Examples:
-        hpo retry seqdigits --trial 7
-            retry trial 7, and its confirmation if that failed; a failed study opens again
+        hpo retry seqdigits --trial 7 retry trial 7, and its confirmation if that
+            failed; a failed study opens again
         hpo retry seqdigits
             retry all failed trials
     """
@@ -193,18 +217,27 @@ def retry(study: Study) -> Answer:
 
 
 @change(
-    argument("--trial", type=at_least(0), required=True, metavar="K", help="number of the trial"),
-    argument("--reason", default="", metavar="TEXT", help="reason, shown with the trial"),
+    argument(
+        "--trial",
+        type=at_least(0),
+        required=True,
+        metavar="K",
+        help="number of the trial",
+    ),
+    argument(
+        "--reason", default="", metavar="TEXT", help="reason, shown with the trial"
+    ),
 )
 def exclude(study: Study) -> Answer:
-    """Exclude a bad trial, or one that kills its workers, from ranking and later suggestions.
+    """Exclude a bad trial, or one that kills its workers, from ranking and later
+    suggestions.
 
-    Results stay reproducible: trials claimed before the exclusion still see the trial, later ones
-    do not. The first such trial is stored.
+    Results stay reproducible: trials claimed before the exclusion still see the trial,
+    later ones do not. The first such trial is stored.
 
     Examples:
-        hpo exclude seqdigits --trial 7 --reason "wrong data on host b"
-            ranking, confirmation and later suggestions ignore trial 7; every view shows it as
+        hpo exclude seqdigits --trial 7 --reason "wrong data on host b" ranking,
+            confirmation and later suggestions ignore trial 7; every view shows it as
             excluded, with the reason
         hpo exclude --study seqdigits --trial 7 --json
             print the result for a script
@@ -224,22 +257,24 @@ def exclude(study: Study) -> Answer:
 def priority(study: Study) -> Answer:
     """Show or set the priority of a study on shared workers.
 
-    Running trials are never interrupted, and no result depends on the priority. Workers of `hpo
-    launch` and `hpo worker STUDY` serve one study only.
+    Running trials are never interrupted, and no result depends on the priority. Workers
+    of `hpo launch` and `hpo worker STUDY` serve one study only.
 
     Examples:
         hpo priority seqdigits
             show it
-        hpo priority seqdigits 5
-            go before other studies (default: 0): a free worker serves the study of the highest
-            priority with a trial to begin; studies of equal priority share workers
+        hpo priority seqdigits 5 go before other studies (default: 0): a free worker
+            serves the study of the highest priority with a trial to begin; studies of
+            equal priority share workers
         hpo priority seqdigits -1
             use only workers that other studies leave idle
     """
     from hpo.ledger import interventions
 
     was, now = interventions.prioritise(study.ledger, study.name, study.options.number)
-    return {"priority": now, "was": was}, f"priority {now}" + f" (was {was})" * (was != now)
+    return {"priority": now, "was": was}, f"priority {now}" + f" (was {was})" * (
+        was != now
+    )
 
 
 @change()
@@ -247,9 +282,8 @@ def accept_code(study: Study) -> Answer:
     """Accept that the source of a study's objective has changed.
 
     Examples:
-        hpo accept-code mine
-            run it on a host with the new source: launches and workers with this source are then
-            accepted; every view shows the first trial with it
+        hpo accept-code mine run it on a host with the new source: launches and workers
+            with this source are then accepted; every view shows the first trial with it
         hpo launch --study mine.toml --name mine-2
             start a new study instead if the change affects results
     """
@@ -260,13 +294,16 @@ def accept_code(study: Study) -> Answer:
     return {"since": since}, "the source has not changed" if since is None else text
 
 
-@change(argument("--yes", action="store_true", help="delete without confirmation"), goes_on=False)
+@change(
+    argument("--yes", action="store_true", help="delete without confirmation"),
+    goes_on=False,
+)
 def delete(study: Study) -> Answer:
     """Delete a study with all its trials, also from Optuna's tables.
 
     Examples:
-        hpo delete seqdigits
-            asks for confirmation; `hpo export seqdigits --backup FILE` keeps a copy for hpo import
+        hpo delete seqdigits asks for confirmation; `hpo export seqdigits --backup FILE`
+            keeps a copy for hpo import
         hpo delete seqdigits --yes
             delete it without confirmation, as scripts need
         hpo stop seqdigits

@@ -38,8 +38,12 @@ database takes --storage URL (default: $HPO_STORAGE, else the embedded server).
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``hpo`` and return its exit status."""
-    gc.set_threshold(50_000)  # objects made by imports stay alive: collecting them repeatedly,
-    atexit.register(gc.freeze)  # and once more at exit, takes a third of the time of `hpo status`
+    gc.set_threshold(
+        50_000
+    )  # objects made by imports stay alive: collecting them repeatedly,
+    atexit.register(
+        gc.freeze
+    )  # and once more at exit, takes a third of the time of `hpo status`
     working_directory_last()
     command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("--help", "-h", "help"):
@@ -50,13 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"hpo {version('hpo-dynamics')}\n")
     if command not in COMMANDS:
         return _unknown(command)
-    return answer(lambda: run_of(command)(rest))  # Ctrl-C may come before the command runs
+    return answer(
+        lambda: run_of(command)(rest)
+    )  # Ctrl-C may come before the command runs
 
 
 def run_of(command: str) -> Command:
     """Import a command and return it."""
     members = vars(import_module(f"hpo.{COMMANDS[command]}")).values()
-    return next(c for c in members if isinstance(c, Command) and c.name == f"hpo {command}")
+    return next(
+        c for c in members if isinstance(c, Command) and c.name == f"hpo {command}"
+    )
 
 
 def parser_of(command: str) -> Parser:
@@ -79,8 +87,8 @@ def _unknown(command: str) -> int:
     hint = near_miss(command, COMMANDS)
     what = "option" if command.startswith("-") else "command"
     print(
-        f"hpo: error: unknown {what} {command!r}. {hint}Commands: {', '.join(COMMANDS)}.\n"
-        "hpo --help shows what they do",
+        f"hpo: error: unknown {what} {command!r}. {hint}Commands:"
+        f" {', '.join(COMMANDS)}.\nhpo --help shows what they do",
         file=sys.stderr,
     )
     return 2

@@ -14,15 +14,27 @@ if TYPE_CHECKING:
     from hpo.worker.network import StudyNetwork
 
 WHICH_NETWORK = (
-    argument("--trial", type=at_least(0), metavar="K", help="its search trial (default: the best)"),
+    argument(
+        "--trial",
+        type=at_least(0),
+        metavar="K",
+        help="its search trial (default: the best)",
+    ),
     one_of(
-        argument("--member", type=at_least(0), metavar="M", help="network M of the trial, from 0"),
+        argument(
+            "--member",
+            type=at_least(0),
+            metavar="M",
+            help="network M of the trial, from 0",
+        ),
         argument(
             "--fresh-seed",
             type=at_least(1),
             metavar="F",
-            help="network F of its confirmation, from 1 (default: 1 if the trial was confirmed, "
-            "else member 0; never the network with the best score)",
+            help=(
+                "network F of its confirmation, from 1 (default: 1 if the trial was"
+                " confirmed, else member 0; never the network with the best score)"
+            ),
         ),
     ),
 )
@@ -36,9 +48,13 @@ def _choose(arguments: argparse.Namespace) -> StudyNetwork:
     """
     from hpo.worker import network
 
-    which = {name: getattr(arguments, name) for name in ("trial", "member", "fresh_seed")}
+    which = {
+        name: getattr(arguments, name) for name in ("trial", "member", "fresh_seed")
+    }
     with looking(arguments) as ledger:
-        return network.choose(ledger.result(arguments.study, curves=True), ledger, **which)
+        return network.choose(
+            ledger.result(arguments.study, curves=True), ledger, **which
+        )
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -58,7 +74,7 @@ def export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# --- traces ---------------------------------------------------------------------------------------
+# --- traces ---
 
 
 @command(
@@ -75,7 +91,10 @@ def export(arguments: argparse.Namespace) -> int:
             "--classes",
             type=lambda text: [word.strip() for word in text.split(",")],
             metavar="A,B",
-            help="first series of these classes in the test set (default: of four classes)",
+            help=(
+                "first series of these classes in the test set (default: of four"
+                " classes)"
+            ),
         ),
     ),
     argument(
@@ -89,20 +108,21 @@ def export(arguments: argparse.Namespace) -> int:
     STORAGE,
 )
 def trace(arguments: argparse.Namespace) -> int:
-    """Plot the neurons of a network over time on series of the test set, as an HTML file.
+    """Plot the neurons of a network over time on series of the test set, as an HTML
+    file.
 
-    The network of a confirmed trial is stored; another one is trained again, which takes seconds to
-    a minute. The plot shows the input channels (at most eight), and in every layer the neuron that
-    separates the series best.
+    The network of a confirmed trial is stored; another one is trained again, which
+    takes seconds to a minute. The plot shows the input channels (at most eight), and in
+    every layer the neuron that separates the series best.
 
     Examples:
         hpo trace seqdigits
             plot the best trial on one image of each of four classes
         hpo trace --study seqdigits --classes 0,1,5 --open
             plot other classes (digits)
-        hpo trace seqdigits --trial 12 --images 0,7 -o trace.csv
-            write another trial on two images, chosen by position: state x, output y and drive of
-            every neuron of every layer, as numbers
+        hpo trace seqdigits --trial 12 --images 0,7 -o trace.csv write another trial on
+            two images, chosen by position: state x, output y and drive of every neuron
+            of every layer, as numbers
     """
     target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
     check_ending(target, ".html", ".csv")

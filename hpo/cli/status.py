@@ -38,8 +38,14 @@ if TYPE_CHECKING:
 
 
 @command(
-    argument("--files", action="store_true", help="list only study files, without a database"),
-    argument("--tag", metavar="TAG", help="only studies with this word in `tags` of their file"),
+    argument(
+        "--files", action="store_true", help="list only study files, without a database"
+    ),
+    argument(
+        "--tag",
+        metavar="TAG",
+        help="only studies with this word in `tags` of their file",
+    ),
     STORAGE,
     JSON,
 )
@@ -47,9 +53,8 @@ def studies(arguments: argparse.Namespace) -> int:
     """List the studies in the database and the study files.
 
     Examples:
-        hpo studies
-            list the studies of the database, and the study files in ./studies and of the
-            installation
+        hpo studies list the studies of the database, and the study files in ./studies
+            and of the installation
         hpo studies --files
             list only study files, without a database
         hpo studies --tag paper
@@ -72,8 +77,13 @@ def studies(arguments: argparse.Namespace) -> int:
     tag, none = arguments.tag, ["The database has no such study yet."]
     results = [one for one in known if not (tag and one[1]) or tag in one[1].spec.tags]
     lines = status.study_lines(results, width=terminal_width()) if results else none
-    record = {"studies": [json_records.summary(*result) for result in results], "files": files}
-    return tell(arguments, record, *lines, *(["", *_file_lines(files)] if files else []))
+    record = {
+        "studies": [json_records.summary(*result) for result in results],
+        "files": files,
+    }
+    return tell(
+        arguments, record, *lines, *(["", *_file_lines(files)] if files else [])
+    )
 
 
 def _file_lines(files: Sequence[dict[str, object]]) -> list[str]:
@@ -108,21 +118,21 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 def status(arguments: argparse.Namespace) -> int:
     """Show the progress of studies and their workers.
 
-    In --json, `gap` is a score minus the reported score, in the unit of the score (an accuracy is a
-    fraction). The score is the confirmed mean if `gap_of` is "confirmed", else the best of the
-    search. Both are null without a reported score or a complete trial. `edges` lists bounds of the
-    space at which the best trials lie, each with a wider bound, `widen`. `workers` have `name`,
-    `host`, `pid`, `alive`, `seconds_silent` (null: unknown), `doing` (text), and where they are
-    known `log` (output file) and `job` (of a cluster). Workers that hold a trial have its `study`,
-    `phase` and `trial`, else null. `events` are recent interventions: `at`, `who`, `what`.
+    In --json, `gap` is a score minus the reported score, in the unit of the score (an
+    accuracy is a fraction). The score is the confirmed mean if `gap_of` is "confirmed",
+    else the best of the search. Both are null without a reported score or a complete
+    trial. `edges` lists bounds of the space at which the best trials lie, each with a
+    wider bound, `widen`. `workers` have `name`, `host`, `pid`, `alive`,
+    `seconds_silent` (null: unknown), `doing` (text), and where they are known `log`
+    (output file) and `job` (of a cluster). Workers that hold a trial have its `study`,
+    `phase` and `trial`, else null. `events` are recent interventions: `at`, `who`,
+    `what`.
 
     Examples:
-        hpo status
-            show unfinished studies, the last ten finished ones, and all workers with their trial
-            and the time since their last heartbeat
-        hpo status seqdigits --watch
-            show one study every 2 seconds: progress, gap to the reported optimum, workers, cause of
-            a failure
+        hpo status show unfinished studies, the last ten finished ones, and all workers
+            with their trial and the time since their last heartbeat
+        hpo status seqdigits --watch show one study every 2 seconds: progress, gap to
+            the reported optimum, workers, cause of a failure
         hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
             list studies above the reported score
     """
@@ -136,10 +146,18 @@ def status(arguments: argparse.Namespace) -> int:
             results = ledger.results(None if arguments.json else views.FINISHED)
             if arguments.json:
                 summaries = [json_records.summary(*result) for result in results]
-                return tell(arguments, {"studies": summaries, "workers": ledger.workers()})
-            print(*views.overview(results, ledger.workers(), width=terminal_width()), sep="\n")
+                return tell(
+                    arguments, {"studies": summaries, "workers": ledger.workers()}
+                )
+            print(
+                *views.overview(results, ledger.workers(), width=terminal_width()),
+                sep="\n",
+            )
             return 0
-        result, events = ledger.result(arguments.study), ledger.events(_EVENTS, arguments.study)
+        result, events = (
+            ledger.result(arguments.study),
+            ledger.events(_EVENTS, arguments.study),
+        )
     if arguments.json:
         extra = {"workers": result.snapshot.workers, "events": events}
         return tell(arguments, {**json_records.study(result), **extra})
@@ -149,7 +167,8 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    """Show one study or all until Ctrl-C, and retry while the database is unreachable."""
+    """Show one study or all until Ctrl-C, and retry while the database is
+    unreachable."""
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
@@ -176,8 +195,11 @@ def _watch(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(ledger: LedgerReader, study: str | None, where: str, console: Console) -> RenderableType:
-    """Draw one study, or all of the database ``where``, and leave one line free below."""
+def _draw(
+    ledger: LedgerReader, study: str | None, where: str, console: Console
+) -> RenderableType:
+    """Draw one study, or all of the database ``where``, and leave one line free
+    below."""
     from rich.text import Text
 
     from hpo.views.terminal import live, status
@@ -187,12 +209,20 @@ def _draw(ledger: LedgerReader, study: str | None, where: str, console: Console)
         return live.screen(ledger.result(study), storage=where, notes=[_ENDS], **room)
     room = {"width": console.width, "height": console.height - 3}
     lines = status.overview(ledger.results(status.FINISHED), ledger.workers(), **room)
-    return Text("\n".join([f"{where}; {_ENDS}", "", *lines]), no_wrap=True, overflow="ellipsis")
+    return Text(
+        "\n".join([f"{where}; {_ENDS}", "", *lines]), no_wrap=True, overflow="ellipsis"
+    )
 
 
 @command(
     study_of("name (default: the one launched last)", required=False),
-    argument("--lines", type=at_least(1), default=5, metavar="N", help="lines each (default: 5)"),
+    argument(
+        "--lines",
+        type=at_least(1),
+        default=5,
+        metavar="N",
+        help="lines each (default: 5)",
+    ),
 )
 def logs(arguments: argparse.Namespace) -> int:
     """Show the last log lines of the workers of a study.
@@ -202,8 +232,8 @@ def logs(arguments: argparse.Namespace) -> int:
             show the workers or jobs of the last launch on this machine
         hpo logs
             show the study that was launched last
-        hpo logs seqdigits --lines 50
-            show more lines; `hpo status seqdigits` lists all workers and their log files
+        hpo logs seqdigits --lines 50 show more lines; `hpo status seqdigits` lists all
+            workers and their log files
     """
     from hpo import settings
 
@@ -216,14 +246,19 @@ def logs(arguments: argparse.Namespace) -> int:
             f"`hpo status` shows where workers run."
         )
     for path in _of_last_launch(files):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or ["(nothing yet)"]
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [
+            "(nothing yet)"
+        ]
         print(f"== {path}", *lines[-arguments.lines :], sep="\n")
     return 0
 
 
 def _of_last_launch(files: list[Path]) -> list[Path]:
-    """Return the files with the prefix of the newest: the time of its launch, or its job number."""
+    """Return the files with the prefix of the newest: the time of its launch, or its
+    job number."""
     newest = max(files, key=lambda path: path.stat().st_mtime)
     launch = re.match(r".*?_|.*-|", newest.name)
     prefix = launch[0] if launch else ""
-    return sorted(path for path in newest.parent.glob("*.log") if path.name.startswith(prefix))
+    return sorted(
+        path for path in newest.parent.glob("*.log") if path.name.startswith(prefix)
+    )

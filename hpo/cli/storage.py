@@ -16,13 +16,21 @@ _EVENTS = 1000
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     for option, action in (("force", "stop"), ("hold", "url")):
         if getattr(arguments, option) and arguments.action != action:
-            parser.error(f"argument --{option}: only allowed with `hpo storage {action}`")
+            parser.error(
+                f"argument --{option}: only allowed with `hpo storage {action}`"
+            )
 
 
 @command(
-    argument("action", choices=["status", "log", "stop", "url", "migrate"], help="what to do"),
-    argument("--force", action="store_true", help="stop: even if processes use the server"),
-    argument("--hold", action="store_true", help="url: keep the server running until Ctrl-C"),
+    argument(
+        "action", choices=["status", "log", "stop", "url", "migrate"], help="what to do"
+    ),
+    argument(
+        "--force", action="store_true", help="stop: even if processes use the server"
+    ),
+    argument(
+        "--hold", action="store_true", help="url: keep the server running until Ctrl-C"
+    ),
     STORAGE,
     JSON,
     check=_check,
@@ -30,21 +38,27 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 def storage(arguments: argparse.Namespace) -> int:
     """Show the database, print its URL, create its tables, or stop the embedded server.
 
-    The embedded server ends 2 s after its last user. To use its URL in other programs, keep a
-    launch, `hpo dashboard`, or `hpo storage url --hold` running in another terminal.
+    The embedded server ends 2 s after its last user. To use its URL in other programs,
+    keep a launch, `hpo dashboard`, or `hpo storage url --hold` running in another
+    terminal.
 
     Examples:
-        hpo storage status
-            show which database is used, and the state of the embedded server; starts nothing
-        hpo storage log
-            show who submitted, stopped, extended or deleted which study, also deleted studies
+        hpo storage status show which database is used, and the state of the embedded
+            server; starts nothing
+        hpo storage log show who submitted, stopped, extended or deleted which study,
+            also deleted studies
         psql "$(hpo storage url | sed s/+psycopg//)"
             print only the URL, for other programs
-        hpo storage migrate --storage postgresql://owner@server/hpo
-            create the tables; docker/worker-role.sql creates a role for workers, which cannot alter
-            tables
+        hpo storage migrate --storage postgresql://owner@server/hpo create the tables;
+            docker/worker-role.sql creates a role for workers, which cannot alter tables
     """
-    actions = {"status": _status, "log": _log, "stop": _stop, "url": _url, "migrate": _migrate}
+    actions = {
+        "status": _status,
+        "log": _log,
+        "stop": _stop,
+        "url": _url,
+        "migrate": _migrate,
+    }
     return actions[arguments.action](arguments)
 
 
@@ -60,8 +74,16 @@ def _status(arguments: argparse.Namespace) -> int:
     from hpo.postgres import embedded
 
     server = embedded.status(settings.home())
-    state = f"running, pid {server.pid}" if server.running else "not running; starts when needed"
-    users = "unknown" if server.users is None else ", ".join(map(str, server.users)) or "none"
+    state = (
+        f"running, pid {server.pid}"
+        if server.running
+        else "not running; starts when needed"
+    )
+    users = (
+        "unknown"
+        if server.users is None
+        else ", ".join(map(str, server.users)) or "none"
+    )
     rows = {
         "embedded server": state,
         "PostgreSQL": server.version or "not yet set up",

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
         choices=["running", "complete", "pruned", "failed", "excluded"],
         help="only trials in this state",
     ),
-    argument("--top", type=at_least(1), metavar="N", help="best N of the search, by their scores"),
+    argument(
+        "--top",
+        type=at_least(1),
+        metavar="N",
+        help="best N of the search, by their scores",
+    ),
     JSON,
     STORAGE,
 )
@@ -35,8 +40,8 @@ def trials(arguments: argparse.Namespace) -> int:
             list the ten best scores of the search, the best first
         hpo trials seqdigits --state failed
             list failed trials, with the last line of each error
-        hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .score'
-            print all data for a program; `hpo export` writes a table
+        hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") |
+            .score' print all data for a program; `hpo export` writes a table
     """
     from hpo.views import json_records
     from hpo.views.terminal import text_tables
@@ -54,7 +59,9 @@ def trials(arguments: argparse.Namespace) -> int:
         records = [json_records.trial(result.spec, slot) for slot in slots]
         return tell(arguments, {"study": result.name, "trials": records})
     rows, width = _rows(result, slots), terminal_width()
-    print(*text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4]), sep="\n")
+    print(
+        *text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4]), sep="\n"
+    )
     return 0
 
 
@@ -70,24 +77,35 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
         name = result.label(slot).removeprefix("trial ").replace("fresh seed", "seed")
         notes = ["enqueued by hand"] * bool(slot.enqueued)
         notes += [formatting.last_line(slot.message)] * bool(slot.message)
-        row = [name, "waiting" if slot.state == "running" and not slot.held else slot.state]
-        row += [formatting.score_cell(spec, slot), str(len(slot.members)), f"{slot.seconds:.1f}"]
-        row += ["–" if value is None else formatting.value_text(value) for value in values]
+        row = [
+            name,
+            "waiting" if slot.state == "running" and not slot.held else slot.state,
+        ]
+        row += [
+            formatting.score_cell(spec, slot),
+            str(len(slot.members)),
+            f"{slot.seconds:.1f}",
+        ]
+        row += [
+            "–" if value is None else formatting.value_text(value) for value in values
+        ]
         rows.append([*row, "; ".join(notes)])
     return rows
 
 
 @command(
     STUDY_OR_ONLY,
-    argument("--top", type=at_least(1), default=1, metavar="N", help="trials (default: 1)"),
+    argument(
+        "--top", type=at_least(1), default=1, metavar="N", help="trials (default: 1)"
+    ),
     STORAGE,
     JSON,
 )
 def best(arguments: argparse.Namespace) -> int:
     """Compare the best configurations with the reported optimum.
 
-    With a [cost]: show the Pareto front, the cheapest trial that keeps the reported score, and
-    others.
+    With a [cost]: show the Pareto front, the cheapest trial that keeps the reported
+    score, and others.
 
     Examples:
         hpo best seqdigits
@@ -108,7 +126,10 @@ def best(arguments: argparse.Namespace) -> int:
             f"{shlex.quote(result.name)}`."
         )
     if arguments.json:
-        best = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]
+        best = [
+            json_records.trial(result.spec, slot)
+            for slot in result.ranking[: arguments.top]
+        ]
         return tell(arguments, {**json_records.study(result), "best": best})
     print(*status.best(result, arguments.top), sep="\n")
     return 0

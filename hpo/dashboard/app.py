@@ -1,4 +1,5 @@
-"""The routes of the dashboard, and the answers while the database is empty or unreachable."""
+"""The routes of the dashboard, and the answers while the database is empty or
+unreachable."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 PAUSE_S = 2.0
 """One request retries an unreachable database after this time."""
 AT_ONCE = 2
-"""Concurrent requests to optuna-dashboard: 5,000 trials of 60 epochs take half a minute and 0.6 GB,
-and our pages need free threads."""
+"""Concurrent requests to optuna-dashboard: 5,000 trials of 60 epochs take half a minute
+and 0.6 GB, and our pages need free threads."""
 TURN_S = 5.0
 """The longest wait of such a request for its turn."""
 _TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
@@ -45,7 +46,9 @@ class _Opened:
 
     def __init__(self, storage: Storage, option: str) -> None:
         self.storage, self.pages = storage, Pages(storage.engine, option=option)
-        self.optuna: WSGIApplication = optuna_dashboard.wsgi(storage.optuna(read_only=True))
+        self.optuna: WSGIApplication = optuna_dashboard.wsgi(
+            storage.optuna(read_only=True)
+        )
         self.at_once = threading.BoundedSemaphore(AT_ONCE)
 
     def ask_optuna(
@@ -86,7 +89,9 @@ class DashboardApp:
         if self._opened is not None:
             self._opened.storage.close()
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         """Answer one request."""
         kind: Kind = environ["hpo.kind"]
         if kind is Kind.HEALTH:
@@ -103,7 +108,11 @@ class DashboardApp:
         except StudyError as error:
             status, title, text = "404 Not Found", "No such study", str(error)
         except Exception as error:
-            status, title, text = "503 Service Unavailable", "The database cannot be read", ""
+            status, title, text = (
+                "503 Service Unavailable",
+                "The database cannot be read",
+                "",
+            )
             if isinstance(error, Away | HpoError):
                 text = str(error)
             elif isinstance(error, _TROUBLE) or is_passing(error):
@@ -117,13 +126,13 @@ class DashboardApp:
             reply = Reply(body, "application/json", status)
         return _send(reply, start_response)
 
-    # --- the database -------------------------------------------------------------------
+    # --- the database ---
 
     def _reached(self) -> _Opened:
         """Return the pages, if the database answers.
 
-        While it is unreachable, one request retries; all others fail at once, so that threads stay
-        free for health checks.
+        While it is unreachable, one request retries; all others fail at once, so that
+        threads stay free for health checks.
 
         Raises:
             Away: the database is unreachable now.
@@ -132,7 +141,9 @@ class DashboardApp:
         away = self._away
         if away is None:
             return self._checked()
-        if time.monotonic() - away[0] < PAUSE_S or not self._retrying.acquire(blocking=False):
+        if time.monotonic() - away[0] < PAUSE_S or not self._retrying.acquire(
+            blocking=False
+        ):
             raise Away(away[1])
         try:
             opened = self._checked()

@@ -1,6 +1,7 @@
 """The guard: a WSGI application that passes only known, read-only requests to another.
 
-It checks the password, if there is one: HTTP Basic with any user name, or a bearer token.
+It checks the password, if there is one: HTTP Basic with any user name, or a bearer
+token.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
-"""The largest request body in bytes; nobody reads it, since read-only requests need none."""
-_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+"""The largest request body in bytes; nobody reads it, since read-only requests need
+none."""
+_NOTHING = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+)
 _OURS = f"{_NOTHING}connect-src 'self'; "
 _PLOTLY = "script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-"""plotly.js needs 'unsafe-eval' for WebGL, as in optuna-dashboard's own policy. Texts on our pages
-cannot be scripts, since all scripts are files."""
+"""plotly.js needs 'unsafe-eval' for WebGL, as in optuna-dashboard's own policy. Texts
+on our pages cannot be scripts, since all scripts are files."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -54,22 +58,25 @@ class Kind(Enum):
     OPTUNA_PAGE = r"/dashboard(/.*)?"
     OPTUNA_FILE = r"/favicon\.ico|/static/.*"
     OPTUNA = r"/(?!api/studies/\d+/plot/(contour|rank))(api|csv)(/.*)?"
-    """Its page draws these two plots itself. On the server their memory grows with the square of
-    the trials, which kills the process."""
+    """Its page draws these two plots itself. On the server their memory grows with the
+    square of the trials, which kills the process."""
 
 
 _POLICIES: dict[Kind | None, str] = {
     Kind.HOME: f"{_OURS}script-src 'self'; style-src 'self'; img-src data:",
     Kind.STUDY: f"{_OURS}{_PLOTLY}img-src data: blob:",
-    Kind.OPTUNA_PAGE: f"{_NOTHING}{_PLOTLY}img-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self' blob: data:; media-src 'self'; worker-src 'self' blob:; frame-src 'self'; "
-    "object-src 'none'",
+    Kind.OPTUNA_PAGE: (
+        f"{_NOTHING}{_PLOTLY}img-src 'self' data: blob:; font-src 'self' data:;"
+        " connect-src 'self' blob: data:; media-src 'self'; worker-src 'self' blob:;"
+        " frame-src 'self'; object-src 'none'"
+    ),
 }
 _FILES = (Kind.FILE, Kind.OPTUNA_FILE)
 SHORTEST = 16
 HOW = "Create one: (umask 077; openssl rand -base64 24 > dashboard-password)"
 FREE_FAILURES = 10
-"""The number of wrong passwords per address before the rate limit; then one per pause."""
+"""The number of wrong passwords per address before the rate limit; then one per
+pause."""
 PAUSE_S = 5.0
 _ADDRESSES = 4096
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
@@ -87,12 +94,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Guard:
-    """A wrapper of an application; it sets ``hpo.kind`` (`Kind`) in requests that it passes.
+    """A wrapper of an application; it sets ``hpo.kind`` (`Kind`) in requests that it
+    passes.
 
     Attributes:
         app: the application behind the guard.
-        names: host names of the dashboard, in lower case, besides localhost and IP addresses.
-            Requests with another name are refused, which prevents DNS rebinding.
+        names: host names of the dashboard, in lower case, besides localhost and IP
+            addresses. Requests with another name are refused, which prevents DNS
+            rebinding.
         gate: the password check, if there is a password.
     """
 
@@ -100,20 +109,28 @@ class Guard:
     names: frozenset[str] = frozenset()
     gate: PasswordCheck | None = None
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         """Answer one request."""
         head = environ.get("REQUEST_METHOD") == "HEAD"
         kind = None
         try:
             kind = self._admit(environ)
             environ["hpo.kind"] = kind
-            environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # optuna-dashboard relies on it
+            environ.setdefault(
+                "HTTP_ACCEPT_ENCODING", ""
+            )  # optuna-dashboard relies on it
             body = self.app(environ, _with_headers(start_response, kind))
         except Refused as refused:
             body = _refuse(refused, _with_headers(start_response, None))
         except Exception:
-            _log.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
-            failed = Refused("500 Internal Server Error", "The dashboard failed; see its log.")
+            _log.exception(
+                "%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO")
+            )
+            failed = Refused(
+                "500 Internal Server Error", "The dashboard failed; see its log."
+            )
             body = _refuse(failed, _with_headers(start_response, None))
         if head:
             if hasattr(body, "close"):
@@ -128,12 +145,17 @@ class Guard:
         kind = next((kind for kind in Kind if re.fullmatch(kind.value, path)), None)
         reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
         if self.gate is not None and not (reads and kind is Kind.HEALTH):
-            self.gate.check(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_AUTHORIZATION", ""))
+            self.gate.check(
+                environ.get("REMOTE_ADDR", ""), environ.get("HTTP_AUTHORIZATION", "")
+            )
         if reads and kind is not None:
             return kind
         if reads:
             raise Refused("404 Not Found", "There is no such page.")
-        raise Refused("403 Forbidden", "This dashboard is read-only. To change studies: hpo --help")
+        raise Refused(
+            "403 Forbidden",
+            "This dashboard is read-only. To change studies: hpo --help",
+        )
 
     def _check_host(self, host: str) -> None:
         name = host_name(host)
@@ -143,8 +165,8 @@ class Guard:
             return
         raise Refused(
             "421 Misdirected Request",
-            f"host: expected localhost, an IP address or an allowed name, got {name}. If this is "
-            f"the dashboard's name, start it with --allowed-host {name}.",
+            f"host: expected localhost, an IP address or an allowed name, got {name}."
+            f" If this is the dashboard's name, start it with --allowed-host {name}.",
         )
 
 
@@ -154,15 +176,20 @@ def _checked_path(environ: WSGIEnvironment) -> str:
         path.encode("latin-1").decode("utf-8")
     except UnicodeError:
         raise Refused("400 Bad Request", "The path must be UTF-8.") from None
-    if not path.startswith("/") or re.search(r"[\x00-\x1f\x7f\\]|(^|/)\.\.?(/|$)", path):
+    if not path.startswith("/") or re.search(
+        r"[\x00-\x1f\x7f\\]|(^|/)\.\.?(/|$)", path
+    ):
         raise Refused("400 Bad Request", "The path is malformed.")
-    if re.search(r"[\x00-\x1f\x7f]|%(?![0-9a-fA-F]{2})", environ.get("QUERY_STRING", "")):
+    if re.search(
+        r"[\x00-\x1f\x7f]|%(?![0-9a-fA-F]{2})", environ.get("QUERY_STRING", "")
+    ):
         raise Refused("400 Bad Request", "The query is malformed.")
     return path
 
 
 def host_name(host: str) -> str:
-    """Return the name in a Host header, in lower case and without port; empty if it is invalid."""
+    """Return the name in a Host header, in lower case and without port; empty if it is
+    invalid."""
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", host)
     return match[1].lower().strip("[]").rstrip(".") if match else ""
 
@@ -179,7 +206,9 @@ def _is_address(name: str) -> bool:
 def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResponse:
     """Wrap ``start_response``, to add the headers of every answer."""
 
-    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
+    def start(
+        status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+    ) -> Any:
         ours = {**_HEADERS, "Content-Security-Policy": _POLICIES.get(kind, _NOTHING)}
         # revalidate files, so that an updated package does not meet an old script
         ours["Cache-Control"] = "no-cache" if kind in _FILES else "no-store"
@@ -198,7 +227,7 @@ def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
     return [body]
 
 
-# --- the password ---------------------------------------------------------------------------------
+# --- the password ---
 
 
 def read_password(path: Path) -> str:
@@ -214,23 +243,30 @@ def read_password(path: Path) -> str:
     except UnicodeDecodeError:
         fault = "text that is not UTF-8"
     else:
-        if len(password) >= SHORTEST and password == password.strip() and "\n" not in password:
+        if (
+            len(password) >= SHORTEST
+            and password == password.strip()
+            and "\n" not in password
+        ):
             return password
         fault = f"another text of {len(password)} characters"
     raise HpoError(
-        f"dashboard password in {path}: expected one line of at least {SHORTEST} characters, "
-        f"without spaces around it, got: {fault}. {HOW}"
+        f"dashboard password in {path}: expected one line of at least {SHORTEST}"
+        f" characters, without spaces around it, got: {fault}. {HOW}"
     )
 
 
 class PasswordCheck:
     """The password check.
 
-    The right password always works, even if others guess from the same address (of a proxy or a
-    tunnel). Wrong ones are rate-limited by address. Its length protects the password from guesses.
+    The right password always works, even if others guess from the same address (of a
+    proxy or a tunnel). Wrong ones are rate-limited by address. Its length protects the
+    password from guesses.
     """
 
-    def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, password: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Take the password."""
         self._digest = _digest(password)
         self._clock = clock
@@ -256,14 +292,16 @@ class PasswordCheck:
             _log.warning("wrong password from %s", address)
         raise Refused(
             "401 Unauthorized",
-            "The dashboard needs its password, with any user name or as a bearer token.",
+            "The dashboard needs its password, with any user name or as a bearer"
+            " token.",
             ("WWW-Authenticate", 'Basic realm="hpo dashboard", charset="UTF-8"'),
         )
 
     def _counts(self, client: str) -> bool:
         """Count a wrong password; return False above the rate limit.
 
-        Each pause forgives one. Those above the limit do not count, so that waiting helps.
+        Each pause forgives one. Those above the limit do not count, so that waiting
+        helps.
         """
         with self._lock:
             now = self._clock()
@@ -282,7 +320,8 @@ def _digest(password: str) -> bytes:
 
 
 def _presented(authorization: str) -> str | None:
-    """Return the password of an Authorization header; None if the header cannot have one."""
+    """Return the password of an Authorization header; None if the header cannot have
+    one."""
     scheme, _, value = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
         # WSGI decodes headers as Latin-1
@@ -296,8 +335,11 @@ def _presented(authorization: str) -> str | None:
 
 
 def _network(address: str) -> str:
-    """Return the unit of rate limits: an IPv4 address, or an IPv6 network of 64 bits."""
+    """Return the unit of rate limits: an IPv4 address, or an IPv6 network of 64
+    bits."""
     try:
-        return str(ipaddress.ip_network((address, 64 if ":" in address else 32), strict=False))
+        return str(
+            ipaddress.ip_network((address, 64 if ":" in address else 32), strict=False)
+        )
     except ValueError:
         return address

@@ -25,7 +25,8 @@ from hpo.views import overview, report
 SHORTEST_S = 2.0
 """Requests within this time share a page."""
 SHARE = 0.1
-"""The largest share of time for remaking a page, unless it gets half as old as ``OLDEST_S``."""
+"""The largest share of time for remaking a page, unless it gets half as old as
+``OLDEST_S``."""
 WAIT_S = 0.7
 """A request waits this long for a new page; then it gets the last one."""
 LONG_S = 5.0
@@ -63,7 +64,8 @@ class Reply:
 
 
 class Shown:
-    """A text for many viewers: compressed once, and sent only to clients without a copy."""
+    """A text for many viewers: compressed once, and sent only to clients without a
+    copy."""
 
     def __init__(self, content: str, media: str = _HTML) -> None:
         """Take the text; lone surrogates are replaced."""
@@ -78,7 +80,9 @@ class Shown:
             return Reply(b"", self._media, "304 Not Modified", headers)
         if not _GZIP.search(accepted):
             return Reply(self._plain, self._media, headers=headers)
-        return Reply(self._packed, self._media, headers=(*headers, ("Content-Encoding", "gzip")))
+        return Reply(
+            self._packed, self._media, headers=(*headers, ("Content-Encoding", "gzip"))
+        )
 
 
 def connected(engine: Engine, seconds: float) -> Connection:
@@ -89,7 +93,8 @@ def connected(engine: Engine, seconds: float) -> Connection:
 
 
 class Fresh(Generic[T]):
-    """A cached value, renewed in a background thread when somebody needs it and it is old."""
+    """A cached value, renewed in a background thread when somebody needs it and it is
+    old."""
 
     def __init__(
         self, make: Callable[[T | None], T], clock: Callable[[], float] = time.monotonic
@@ -101,7 +106,9 @@ class Fresh(Generic[T]):
         self._known: tuple[T, float] | None = None
         self._until_s = 0.0
 
-    def get(self, wait_s: float = WAIT_S, oldest_s: float = OLDEST_S) -> tuple[T, float] | None:
+    def get(
+        self, wait_s: float = WAIT_S, oldest_s: float = OLDEST_S
+    ) -> tuple[T, float] | None:
         """Return the value and its age in seconds; None if there is no recent one.
 
         Raises:
@@ -110,7 +117,9 @@ class Fresh(Generic[T]):
         with self._lock:
             if self._making is None and self._clock() >= self._until_s:
                 self._making = Future()
-                threading.Thread(target=self._run, args=(self._making,), daemon=True).start()
+                threading.Thread(
+                    target=self._run, args=(self._making,), daemon=True
+                ).start()
             making = self._making
         if making is not None and wait([making], wait_s).done:
             making.result()
@@ -156,7 +165,8 @@ class Pages:
     """The pages on the studies of a database, read on request."""
 
     def __init__(self, engine: Engine, *, option: str = "") -> None:
-        """Take the engine, and the option by which a command reaches the same database."""
+        """Take the engine, and the option by which a command reaches the same
+        database."""
         self._engine = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -205,7 +215,9 @@ class Pages:
             events = snapshots.newest_events(connection, _EVENTS)
         studies = self._overview.made(changes)
         ours = {study.number for study, _ in studies}
-        others = [(number, names[number]) for number in sorted(names) if number not in ours]
+        others = [
+            (number, names[number]) for number in sorted(names) if number not in ours
+        ]
         page = overview.home(studies, others, workers, events)
         page = page if names else overview.no_study(self._option)
         return _Home(studies, workers, Shown(page))
@@ -216,7 +228,9 @@ class Pages:
             if last is not None and last.mark == mark:
                 return last
             rows = snapshots.fetched(connection, name, curves=True)
-            other_rows = [snapshots.fetched(connection, one) for one in mark if one != name]
+            other_rows = [
+                snapshots.fetched(connection, one) for one in mark if one != name
+            ]
         try:
             result = Result.of(snapshots.built(rows))
         except (SpecError, StudyError) as error:
@@ -226,9 +240,13 @@ class Pages:
             try:
                 others.append(Result.of(snapshots.built(one)))
             except (SpecError, StudyError) as error:  # it affects no other page
-                notices.append(f"Not drawn: study {one.study.name} cannot be read: {error}")
+                notices.append(
+                    f"Not drawn: study {one.study.name} cannot be read: {error}"
+                )
         with self._drawing:  # one at a time, to leave threads for other pages
-            return _Report(mark, Shown(report.html(result, others, notices=notices, live=True)))
+            return _Report(
+                mark, Shown(report.html(result, others, notices=notices, live=True))
+            )
 
     def _now(self, name: str, last: Shown | None) -> Shown:
         with connected(self._engine, QUERY_S) as connection:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 THREADS = 16
 CONNECTIONS = 800
-"""The most open connections: a browser has up to six, mostly idle, and each needs a file descriptor
-of usually 1,024. Beyond it, the longest idle connection is closed, so that none blocks others."""
+"""The most open connections: a browser has up to six, mostly idle, and each needs a
+file descriptor of usually 1,024. Beyond it, the longest idle connection is closed, so
+that none blocks others."""
 SILENCE_S = 60
 """A connection is closed if its client neither sends nor reads for this time."""
 LARGEST_HEADERS = 32 * 1024
@@ -39,23 +40,37 @@ def listen(host: str, port: int) -> socket.socket:
         HpoError: the host or the port cannot be used.
     """
     try:
-        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = min(entries, key=lambda entry: entry[0] != socket.AF_INET)
+        entries = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, _, _, _, address = min(
+            entries, key=lambda entry: entry[0] != socket.AF_INET
+        )
         listening = socket.create_server(address, family=family, backlog=128)
     except (OSError, UnicodeError) as error:
         reason = str(getattr(error, "strerror", error)).partition(" (")[0]
         todo = "Use another port, or --port 0 for any free one."
         if getattr(error, "errno", None) not in (errno.EADDRINUSE, errno.EACCES):
-            todo = "Omit --host to serve this machine only, or use --host 0.0.0.0 for all."
-        raise HpoError(f"dashboard at {host}:{port}: cannot listen: {reason}. {todo}") from error
-    if sys.platform == "linux":  # connections inherit it; waitress waits for slow readers
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S)
+            todo = (
+                "Omit --host to serve this machine only, or use --host 0.0.0.0 for all."
+            )
+        raise HpoError(
+            f"dashboard at {host}:{port}: cannot listen: {reason}. {todo}"
+        ) from error
+    if (
+        sys.platform == "linux"
+    ):  # connections inherit it; waitress waits for slow readers
+        listening.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S
+        )
     return listening
 
 
 def is_loopback(listening: socket.socket) -> bool:
     """Return True if only this machine reaches a socket."""
-    return ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+    return ipaddress.ip_address(
+        listening.getsockname()[0].partition("%")[0]
+    ).is_loopback
 
 
 def address_of(listening: socket.socket, host: str) -> str:
@@ -82,18 +97,26 @@ def end_at_signals() -> None:
 
 
 class _Channel(HTTPChannel):
-    """A connection without pipelining: it closes after the current answer if more requests wait.
+    """A connection without pipelining: it closes after the current answer if more
+    requests wait.
 
-    Otherwise eight clients that send requests and read nothing would block every thread.
+    Otherwise eight clients that send requests and read nothing would block every
+    thread.
     """
 
     def __init__(self, server: BaseWSGIServer, *rest: Any, **options: Any) -> None:
         """Close the longest idle connection if there are too many."""
         super().__init__(server, *rest, **options)
         channels = cast("dict[int, HTTPChannel]", server.active_channels).values()
-        idle = [c for c in channels if not (c.requests or c.total_outbufs_len or c.will_close)]
+        idle = [
+            c
+            for c in channels
+            if not (c.requests or c.total_outbufs_len or c.will_close)
+        ]
         if len(idle) > CONNECTIONS:
-            min(idle, key=lambda channel: float(channel.last_activity)).will_close = True
+            min(
+                idle, key=lambda channel: float(channel.last_activity)
+            ).will_close = True
 
     def service(self) -> None:
         """Answer one request."""
@@ -106,11 +129,15 @@ class Server:
     """A server that runs until SystemExit in its thread; see `end_at_signals`."""
 
     def __init__(
-        self, app: WSGIApplication, listening: socket.socket, trusted_proxy: str | None = None
+        self,
+        app: WSGIApplication,
+        listening: socket.socket,
+        trusted_proxy: str | None = None,
     ) -> None:
         """Serve an application at a listening socket.
 
-        Behind a trusted proxy, given by address, the client is the last in ``X-Forwarded-For``.
+        Behind a trusted proxy, given by address, the client is the last in
+        ``X-Forwarded-For``.
         """
         self._map: dict[int, Any] = {}
         server = create_server(

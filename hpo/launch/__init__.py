@@ -19,20 +19,24 @@ __all__ = ["executors", "launch", "plan"]
 
 
 def launch(
-    study: str | Path | Mapping[str, Any], *, workers: int | None = None, storage: str | None = None
+    study: str | Path | Mapping[str, Any],
+    *,
+    workers: int | None = None,
+    storage: str | None = None,
 ) -> Study:
     """Run or resume a study, and return it at its end.
 
-    A notebook shows the progress in the cell. Ctrl-C, or an interrupt of the kernel, stops the
-    workers without loss and returns the study as it is; call the function again to resume it.
+    A notebook shows the progress in the cell. Ctrl-C, or an interrupt of the kernel,
+    stops the workers without loss and returns the study as it is; call the function
+    again to resume it.
 
     Args:
-        study: name or path of a study file, or its content as a dict with a ``name``; relative
-            paths in it start at the working directory.
-        workers: processes on this machine; default: one per core, or none if workers serve the
-            study already.
-        storage: PostgreSQL URL of the database; default: ``HPO_STORAGE``, else the embedded
-            server.
+        study: name or path of a study file, or its content as a dict with a ``name``;
+            relative paths in it start at the working directory.
+        workers: processes on this machine; default: one per core, or none if workers
+            serve the study already.
+        storage: PostgreSQL URL of the database; default: ``HPO_STORAGE``, else the
+            embedded server.
 
     Returns:
         the study, as ``hpo.load`` does.
@@ -49,7 +53,8 @@ def launch(
 
 
 class _Launch(ModuleType):
-    """The package, which can be called: ``hpo.launch`` names the package and the function."""
+    """The package, which can be called: ``hpo.launch`` names the package and the
+    function."""
 
     __signature__ = inspect.signature(launch)
 

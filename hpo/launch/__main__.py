@@ -1,7 +1,7 @@
 """``hpo launch``, also ``python -m hpo.launch``: run or resume a study.
 
-This module only declares the command line, so that ``--help`` is fast; ``hpo.launch.run`` does the
-work.
+This module only declares the command line, so that ``--help`` is fast;
+``hpo.launch.run`` does the work.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ from hpo.console import (
 from hpo.settings import LEASE_S
 
 _SLURM = {
-    "workers-per-job": ("N", "workers of a job, each with its own GPU if any (default: 1)"),
+    "workers-per-job": (
+        "N",
+        "workers of a job, each with its own GPU if any (default: 1)",
+    ),
     "slurm-partition": ("NAME", "partition (default: that of the cluster)"),
-    "slurm-time": ("H:MM:SS", "time limit of a job; shortly before it, the job queues again"),
+    "slurm-time": (
+        "H:MM:SS",
+        "time limit of a job; shortly before it, the job queues again",
+    ),
     "slurm-account": ("NAME", "account to charge"),
     "slurm-qos": ("NAME", "quality of service"),
     "slurm-constraint": ("FEATURE", "feature that a node must have"),
@@ -40,7 +46,9 @@ _SLURM = {
     group(
         "what to run",
         study_of("a study file by name (`hpo studies` lists them) or by path"),
-        argument("--trials", type=at_least(1), metavar="N", help="override budget.trials"),
+        argument(
+            "--trials", type=at_least(1), metavar="N", help="override budget.trials"
+        ),
         argument("--seed", type=at_least(0), metavar="N", help="override seed"),
         argument(
             "--set",
@@ -48,52 +56,76 @@ _SLURM = {
             default=[],
             dest="overrides",
             metavar="KEY=VALUE",
-            help="override any value of the file, as in space.tau_ns.high=40; may be repeated",
+            help=(
+                "override any value of the file, as in space.tau_ns.high=40; may be"
+                " repeated"
+            ),
         ),
         argument("--name", metavar="NEW", help="another name for the study"),
         argument(
             "--quick",
             action="store_true",
-            help="a first look in a minute: a separate study NAME-quick with at most 8 trials of "
-            "60 epochs and one network (or one per fold), and 2 fresh seeds; it begins at the "
-            "reported optimum, else at the best trial of an earlier study",
+            help=(
+                "a first look in a minute: a separate study NAME-quick with at most 8"
+                " trials of 60 epochs and one network (or one per fold), and 2 fresh"
+                " seeds; it begins at the reported optimum, else at the best trial of"
+                " an earlier study"
+            ),
         ),
         argument(
             "--begin-from",
             metavar="STUDY",
-            help="begin at the best points of an earlier study of the database, and write them "
-            "into the study file as [warm_start]",
+            help=(
+                "begin at the best points of an earlier study of the database, and"
+                " write them into the study file as [warm_start]"
+            ),
         ),
-        argument("--no-confirm", action="store_true", help="stop before the confirmation"),
+        argument(
+            "--no-confirm", action="store_true", help="stop before the confirmation"
+        ),
     ),
     group(
         "how to run it",
         argument(
             "--executor",
             choices=["local", "slurm", "dask"],
-            help="start workers on this machine (default), as SLURM jobs, or as tasks of a Dask "
-            "cluster",
+            help=(
+                "start workers on this machine (default), as SLURM jobs, or as tasks of"
+                " a Dask cluster"
+            ),
         ),
         argument(
             "--scheduler",
             dest="dask_scheduler",
             metavar="ADDRESS",
-            help="with --executor dask: address of the scheduler, as in tcp://HOST:8786",
+            help=(
+                "with --executor dask: address of the scheduler, as in tcp://HOST:8786"
+            ),
         ),
         argument(
             "--workers",
             type=at_least(0),
             metavar="N",
-            help="worker processes on this machine (default: one per core, or none if workers "
-            "serve the study already); 0 only submits the study and follows it",
+            help=(
+                "worker processes on this machine (default: one per core, or none if"
+                " workers serve the study already); 0 only submits the study and"
+                " follows it"
+            ),
         ),
-        argument("--threads", type=at_least(1), metavar="N", help="of each worker (default: 1)"),
+        argument(
+            "--threads",
+            type=at_least(1),
+            metavar="N",
+            help="of each worker (default: 1)",
+        ),
         argument(
             "--lease",
             type=seconds,
             metavar="SECONDS",
-            help="silence after which another worker resumes the trial of a worker "
-            f"(default: {LEASE_S:g}; for workers of this launch)",
+            help=(
+                "silence after which another worker resumes the trial of a worker "
+                f"(default: {LEASE_S:g}; for workers of this launch)"
+            ),
         ),
         argument(
             "--timeout",
@@ -101,7 +133,11 @@ _SLURM = {
             metavar="SECONDS",
             help="stop after this time, and jobs too unless --on-cancel leave",
         ),
-        argument("--dry-run", action="store_true", help="check and show the study, write nothing"),
+        argument(
+            "--dry-run",
+            action="store_true",
+            help="check and show the study, write nothing",
+        ),
     ),
     STORAGE,
     group(
@@ -128,12 +164,18 @@ _SLURM = {
             dest="slurm_probe",
             action="store_false",
             default=None,
-            help="submit at once, without a job that first tests if a node reaches the database",
+            help=(
+                "submit at once, without a job that first tests if a node reaches the"
+                " database"
+            ),
         ),
         argument(
             "--on-cancel",
             choices=["ask", "leave", "cancel"],
-            help="what happens to jobs after Ctrl-C (default: ask at a terminal, else leave)",
+            help=(
+                "what happens to jobs after Ctrl-C (default: ask at a terminal, else"
+                " leave)"
+            ),
         ),
         about="each is also a key of hpo.toml and a variable HPO_SLURM_...",
     ),
@@ -158,9 +200,9 @@ _SLURM = {
 def launch(arguments: argparse.Namespace) -> int:
     """Run a study: search, confirm, report.
 
-    Run it again to resume the study. Ctrl-C stops the workers without loss. Results do not depend
-    on the number of workers, nor on stops. At most budget.window workers have work at a time
-    (docs/explanation/window.md).
+    Run it again to resume the study. Ctrl-C stops the workers without loss. Results do
+    not depend on the number of workers, nor on stops. At most budget.window workers
+    have work at a time (docs/explanation/window.md).
 
     Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C.
 
@@ -178,12 +220,14 @@ def launch(arguments: argparse.Namespace) -> int:
             docs/how-to/warm-start.md
         HPO_STORAGE=postgresql://me@server/hpo hpo launch my.toml --workers 0
             submit to a shared database, and follow the workers there
-        hpo launch seqdigits --executor slurm --workers 64 --workers-per-job 8 --slurm-time 4:00:00
-            submit 8 SLURM jobs with 8 workers each; hpo.toml keeps the defaults of a site
+        hpo launch seqdigits --executor slurm --workers 64 --workers-per-job 8
+            --slurm-time 4:00:00 submit 8 SLURM jobs with 8 workers each; hpo.toml keeps
+            the defaults of a site
         hpo launch seqdigits --executor dask --scheduler tcp://head:8786 --workers 16
-            submit 16 tasks to a running Dask cluster, as of dask-jobqueue: PBS, LSF, HTCondor
-        hpo launch seqdigits --dry-run
-            check the file and show what would run, with --executor slurm also the job script
+            submit 16 tasks to a running Dask cluster, as of dask-jobqueue: PBS, LSF,
+            HTCondor
+        hpo launch seqdigits --dry-run check the file and show what would run, with
+            --executor slurm also the job script
     """
     from hpo.launch import run
 

@@ -34,15 +34,19 @@ def read(spec: StudySpec) -> Contents | SeriesContents | None:
 def describe(spec: StudySpec, contents: Contents | SeriesContents | None) -> list[str]:
     """Describe the data in words, with a warning if axes look swapped.
 
-    ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test``
+    ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899
+    test``
     """
     if contents is None:
         return []
     split = (
-        f"{contents.train:,} train / {contents.validation:,} validation / {contents.test:,} test"
+        f"{contents.train:,} train / {contents.validation:,} validation /"
+        f" {contents.test:,} test"
     )
     if spec.protocol != Protocol.VALIDATION:
-        split = f"{contents.train + contents.validation:,} train / {contents.test:,} test"
+        split = (
+            f"{contents.train + contents.validation:,} train / {contents.test:,} test"
+        )
     channels = f"{contents.channels:,} channel{'s' * (contents.channels > 1)}"
     if isinstance(contents, SeriesContents):
         targets = f"{contents.outputs:,} target{'s' * (contents.outputs > 1)}"
@@ -52,7 +56,9 @@ def describe(spec: StudySpec, contents: Contents | SeriesContents | None) -> lis
         ]
     unequal = contents.shortest < contents.points
     lengths = (
-        f"; lengths {contents.shortest:,}–{contents.points:,}, padded before" if unequal else ""
+        f"; lengths {contents.shortest:,}–{contents.points:,}, padded before"
+        if unequal
+        else ""
     )
     lines = [
         f"{contents.series:,} series × {contents.points:,} points × {channels}; "
@@ -60,15 +66,19 @@ def describe(spec: StudySpec, contents: Contents | SeriesContents | None) -> lis
     ]
     if contents.channels > contents.points:
         warning = (
-            f"warning: {contents.channels:,} channels exceed {contents.points:,} points. If these "
+            f"warning: {contents.channels:,} channels exceed {contents.points:,}"
+            " points. If these "
         )
         lines += [
-            warning + "are the time points, x must be (n, time, channels): x.transpose(0, 2, 1)"
+            warning
+            + "are the time points, x must be (n, time, channels): x.transpose(0, 2, 1)"
         ]
     return lines + (errors.lines() if (errors := sampled(spec, contents)) else [])
 
 
-def sampled(spec: StudySpec, contents: Contents | SeriesContents | None) -> Uncertainty | None:
+def sampled(
+    spec: StudySpec, contents: Contents | SeriesContents | None
+) -> Uncertainty | None:
     """Return the standard error of a trial's score, if that is an accuracy."""
     if not spec.is_accuracy or not isinstance(contents, Contents):
         return None
@@ -77,7 +87,8 @@ def sampled(spec: StudySpec, contents: Contents | SeriesContents | None) -> Unce
 
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
-    """Return the spec as it would be registered; only a warm start reads the database."""
+    """Return the spec as it would be registered; only a warm start reads the
+    database."""
     if not (warm := spec.warm_start) or warm.points is not None:
         return spec
     with open_storage(storage_url) as storage:
@@ -85,11 +96,14 @@ def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
 
 
 def default_workers(spec: StudySpec) -> int:
-    """Return one worker per core, or per ``threads`` cores, but no more than can have work."""
+    """Return one worker per core, or per ``threads`` cores, but no more than can have
+    work."""
     confirm, threads = spec.confirm, spec.fixed.get("threads")
     at_once = min(spec.budget.window, spec.budget.trials)
     useful = max(at_once, confirm.top * confirm.members if confirm else 0)
-    return min(max(1, cores() // threads if isinstance(threads, int) else cores()), useful)
+    return min(
+        max(1, cores() // threads if isinstance(threads, int) else cores()), useful
+    )
 
 
 def cores() -> int:
@@ -132,22 +146,36 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
         return
     facts = [
         ("study", f"{spec.name} (from {where}, hash {spec.hash})"),
-        ("objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"),
-        *(("data" if i == 0 else "", line) for i, line in enumerate(describe(spec, data))),
+        (
+            "objective",
+            f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}",
+        ),
+        *(
+            ("data" if i == 0 else "", line)
+            for i, line in enumerate(describe(spec, data))
+        ),
         (
             "budget",
-            f"{budget.trials:,} trials × {formatting.networks_text(budget.members)} × "
-            f"{budget.epochs} epochs, {budget.window} trials in flight at most",
+            (
+                f"{budget.trials:,} trials × {formatting.networks_text(budget.members)}"
+                f" × {budget.epochs} epochs, {budget.window} trials in flight at most"
+            ),
         ),
         *([] if spec.aim == "sweep" else _searching(spec)),
         ("training", _training(spec)),
-        ("reported", formatting.reported_text(spec).removeprefix("reported ") or "nothing"),
+        (
+            "reported",
+            formatting.reported_text(spec).removeprefix("reported ") or "nothing",
+        ),
         ("warm start", formatting.warm_start_text(spec) if spec.warm_start else ""),
         ("fixed", text_tables.params_text(spec.fixed) or "nothing"),
         ("score", verdict.hardware_text(spec)),
         ("storage", options.database),
         ("workers", str(workers)),
-        ("jobs", executor.where(workers) if workers and launch.executor != "local" else ""),
+        (
+            "jobs",
+            executor.where(workers) if workers and launch.executor != "local" else "",
+        ),
     ]
     rows = [[name, text] for name, text in facts if text]
     print("\n".join(text_tables.columns(rows)), end="\n\n")
@@ -157,14 +185,19 @@ def show(spec: StudySpec, where: str, options: LaunchOptions) -> None:
 
 
 def _searching(spec: StudySpec) -> list[tuple[str, str]]:
-    costs = f"{' and '.join(spec.cost.name)}, as little as possible" if spec.cost else ""
+    costs = (
+        f"{' and '.join(spec.cost.name)}, as little as possible" if spec.cost else ""
+    )
     stop = spec.stop and spec.stop.model_dump(exclude_none=True)
     return [
         ("sampler", _choice(spec.sampler.name, spec.sampler.options)),
         ("pruner", _choice(spec.pruner.name, spec.pruner.options)),
         ("cost", costs),
         ("constraints", _constraints(spec) if spec.constraints else ""),
-        ("racing", text_tables.params_text(spec.racing.model_dump()) if spec.racing else ""),
+        (
+            "racing",
+            text_tables.params_text(spec.racing.model_dump()) if spec.racing else "",
+        ),
         ("stop", text_tables.params_text(stop) if stop else ""),
         ("confirm", _confirm(spec)),
     ]
@@ -177,16 +210,20 @@ def _constraints(spec: StudySpec) -> str:
         least = formatting.quantity(name, fit.least[name])
         parts.append(f"{name} ≤ {formatting.value_text(most)} (smallest draw: {least})")
     share = 100.0 * fit.fitting / fit.draws
-    return f"{', '.join(parts)}; {share:.3g} % of {fit.draws:,} uniform draws are feasible"
+    return (
+        f"{', '.join(parts)}; {share:.3g} % of {fit.draws:,} uniform draws are feasible"
+    )
 
 
 def _least(spec: StudySpec) -> int | None:
-    """Return the epochs of a search with the earliest pruning; None if ``[stop]`` may end it."""
+    """Return the epochs of a search with the earliest pruning; None if ``[stop]`` may
+    end it."""
     return None if spec.stop is not None else spec.budget.trials * effort.soonest(spec)
 
 
 def _training(spec: StudySpec) -> str:
-    """Return the number of training epochs, as far as it is known before the study runs."""
+    """Return the number of training epochs, as far as it is known before the study
+    runs."""
     most, least, soonest = effort.largest(spec), _least(spec), effort.soonest(spec)
     text = f"{most:,} epochs in the {'sweep' if spec.aim == 'sweep' else 'search'}"
     if least is None:
@@ -215,12 +252,16 @@ def _curves(spec: StudySpec) -> list[str]:
     for curve in spec.curves:
         ends = [formatting.value_text(curve.at[0]), formatting.value_text(curve.at[-1])]
         fixed = text_tables.params_text(curve.fixed) or "–"
-        rows.append([curve.label, " = ".join(curve.names), str(len(curve.at)), *ends, fixed])
+        rows.append(
+            [curve.label, " = ".join(curve.names), str(len(curve.at)), *ends, fixed]
+        )
     return text_tables.columns(rows, right=[2])
 
 
 def _choice(name: str, options: dict[str, object]) -> str:
-    return f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}".strip()
+    return (
+        f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}".strip()
+    )
 
 
 def _confirm(spec: StudySpec) -> str:
@@ -228,4 +269,6 @@ def _confirm(spec: StudySpec) -> str:
         return "nothing"
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
     best += " by posterior mean" if confirm.by == "expected" else ""
-    return f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
+    return (
+        f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
+    )

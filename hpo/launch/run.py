@@ -56,15 +56,25 @@ def run(arguments: Namespace, command: str) -> int:
     Raises:
         HpoError: the study file, the database or the workers cannot be used.
     """
-    options = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
+    options = {
+        "name": arguments.name,
+        "budget.trials": arguments.trials,
+        "seed": arguments.seed,
+    }
     values = {key: value for key, value in options.items() if value is not None}
-    replaced = values or arguments.overrides or arguments.quick or arguments.begin_from is None
+    replaced = (
+        values or arguments.overrides or arguments.quick or arguments.begin_from is None
+    )
     overrides = [*arguments.overrides]
     if arguments.begin_from is not None:
         overrides.insert(
-            0, f"warm_start={{study = {json.dumps(arguments.begin_from, ensure_ascii=False)}}}"
+            0,
+            "warm_start={study ="
+            f" {json.dumps(arguments.begin_from, ensure_ascii=False)}}}",
         )
-    spec = file.load(arguments.study, overrides=overrides, values=values, quick=arguments.quick)
+    spec = file.load(
+        arguments.study, overrides=overrides, values=values, quick=arguments.quick
+    )
     where = file.find(arguments.study)
     search_options.check(spec, str(where))
     launch = LaunchOptions.of_line(arguments, command)
@@ -109,7 +119,8 @@ def from_python(
 
 
 def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert a dict to the types of a study file, such as numbers of NumPy to plain numbers.
+    """Convert a dict to the types of a study file, such as numbers of NumPy to plain
+    numbers.
 
     Raises:
         SpecError: a value has no such type.
@@ -119,8 +130,8 @@ def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
         if hasattr(value, "tolist") or isinstance(value, Path):
             return value.tolist() if hasattr(value, "tolist") else str(value)
         raise SpecError(
-            f"hpo.launch: expected numbers, strings, lists or dicts, got {value!r}. Use the value "
-            "that a study file would have."
+            f"hpo.launch: expected numbers, strings, lists or dicts, got {value!r}. Use"
+            " the value that a study file would have."
         )
 
     return dict(json.loads(json.dumps(study, default=plain)))
@@ -147,9 +158,14 @@ class Launch:
     """One launch on an open database."""
 
     def __init__(
-        self, options: LaunchOptions, spec: StudySpec, storage: Storage, path: Path | None = None
+        self,
+        options: LaunchOptions,
+        spec: StudySpec,
+        storage: Storage,
+        path: Path | None = None,
     ) -> None:
-        """Start nothing yet; ``path`` is the study file, where a warm start is stored."""
+        """Start nothing yet; ``path`` is the study file, where a warm start is
+        stored."""
         self._options, self._spec, self._storage = options, spec, storage
         self._path = path
         self._data = plan.read(spec)
@@ -170,7 +186,8 @@ class Launch:
         """Run the study to its end, and return the exit status.
 
         Raises:
-            HpoError: another study has this name, it failed or was stopped, or no worker can run.
+            HpoError: another study has this name, it failed or was stopped, or no
+                worker can run.
         """
         how = self._patient.register(self._spec)
         first = self._latest = self._patient.result(self._spec.name)
@@ -180,7 +197,9 @@ class Launch:
                 StudyState.STOPPED: "stopped, until `hpo resume`",
             }.get(first.state, "finished already")
             _say(f"{self._spec.name}: {end}; nothing left to run")
-            if first.state == StudyState.DONE:  # if its last worker died before this step
+            if (
+                first.state == StudyState.DONE
+            ):  # if its last worker died before this step
                 from hpo.worker import notifier
 
                 with suppress(Exception):
@@ -219,12 +238,21 @@ class Launch:
         try:
             self._executor.start(workers)
         except HpoError:
-            with suppress(HpoError, *DATABASE_ERRORS):  # else shared workers would run it
+            with suppress(
+                HpoError, *DATABASE_ERRORS
+            ):  # else shared workers would run it
                 if new and interventions.withdraw(self._ledger, self._spec.name):
-                    _say(f"{self._spec.name}: removed again, since no worker could start")
+                    _say(
+                        f"{self._spec.name}: removed again, since no worker could start"
+                    )
             raise
-        if new and self._path and spec.warm_start:  # not before: a removed study leaves no trace
-            why = "not written (the file has one, or is read-only): use --begin-from next time"
+        if (
+            new and self._path and spec.warm_start
+        ):  # not before: a removed study leaves no trace
+            why = (
+                "not written (the file has one, or is read-only): use --begin-from next"
+                " time"
+            )
             how = "written" if file.keep_warm_start(spec, self._path) else why
             _say(f"{self._path}: [warm_start] {how}")
 
@@ -235,11 +263,16 @@ class Launch:
         elif new and (studies := self._ledger.earlier(spec)):
             name, score = studies[0]
             best = f"the best trial of {name} ({formatting.score_text(spec, score)})"
-            yield f"{best} lies in this space; to begin there: --begin-from {name} --name NEW"
+            yield (
+                f"{best} lies in this space; to begin there: --begin-from {name}"
+                " --name NEW"
+            )
 
     def _is_over(self, result: Result) -> bool:
         searched = result.progress.settled >= result.progress.trials
-        return result.state != StudyState.OPEN or (not self._options.confirm and searched)
+        return result.state != StudyState.OPEN or (
+            not self._options.confirm and searched
+        )
 
     def _workers(self, first: Result) -> int:
         workers = self._options.site.launch.workers
@@ -247,13 +280,20 @@ class Launch:
             return workers
         helpers = 0 if self._storage.embedded else len(first.snapshot.helpers)
         if helpers:
-            _say(f"workers serve this study already ({helpers}): starting none here (--workers)")
+            _say(
+                f"workers serve this study already ({helpers}): starting none here"
+                " (--workers)"
+            )
             return 0
         return plan.default_workers(self._spec)
 
     def _how_to_start_a_worker(self, result: Result) -> str:
-        where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
-        refusing = [f"{worker.name} {why}" for worker, why in result.snapshot.refusing.items()]
+        where = (
+            "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
+        )
+        refusing = [
+            f"{worker.name} {why}" for worker, why in result.snapshot.refusing.items()
+        ]
         what = "no worker serves this study;"
         if refusing:
             what = f"this study is refused by {refusing[0]}\nfix that, or"
@@ -265,13 +305,16 @@ class Launch:
             return JsonView(first)
         place, console = self._storage.place(), Console(file=sys.stdout)
         if self._options.in_cell:
-            return LiveView(first, storage=place, console=live.cell_console(), cell=live.Cell())
+            return LiveView(
+                first, storage=place, console=live.cell_console(), cell=live.Cell()
+            )
         if sys.stdout.isatty() and not console.is_dumb_terminal:
             return LiveView(first, storage=place, console=console)
         return PlainView(first)
 
     def _follow(self, view: View) -> str:
-        """Show the study to its end or the timeout, and return its state or ``timeout``."""
+        """Show the study to its end or the timeout, and return its state or
+        ``timeout``."""
         timeout_s = self._options.timeout_s
         lonely_s = time.monotonic()
         away, refused = False, False
@@ -280,7 +323,9 @@ class Launch:
             result = self._query()
             if (result is None) != away:
                 away = result is None
-                view.note("database unreachable, retrying" if away else "the database is back")
+                view.note(
+                    "database unreachable, retrying" if away else "the database is back"
+                )
             if result is not None:
                 self._latest = result
                 view.update(result)
@@ -293,7 +338,9 @@ class Launch:
                 return "timeout"
             if self._executor.alive or self._latest.snapshot.helpers:
                 lonely_s, refused = now, False
-            elif now - lonely_s >= QUIET_S or (self._latest.snapshot.refusing and not refused):
+            elif now - lonely_s >= QUIET_S or (
+                self._latest.snapshot.refusing and not refused
+            ):
                 view.note(self._how_to_start_a_worker(self._latest))
                 lonely_s, refused = now, bool(self._latest.snapshot.refusing)
             time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - query_s))))
@@ -314,17 +361,21 @@ class Launch:
         leaves = self._executor.outlives and not self._cancels(wish)
         if not leaves:
             _say(
-                "stopping: each worker finishes its epoch and saves a checkpoint … (Ctrl-C again: "
-                "stop at once)"
+                "stopping: each worker finishes its epoch and saves a checkpoint …"
+                " (Ctrl-C again: stop at once)"
             )
             grace_s = GRACE_S if isinstance(wish, Terminated) else None
             try:
-                with live.countdown(self._latest, lambda: self._executor.alive, grace_s):
+                with live.countdown(
+                    self._latest, lambda: self._executor.alive, grace_s
+                ):
                     self._executor.stop(grace_s)
             except KeyboardInterrupt:  # which has killed them
                 _say("workers killed; nothing is lost")
         if self._options.json:
-            self._print_record(self._patient.result(self._spec.name), "interrupted", None)
+            self._print_record(
+                self._patient.result(self._spec.name), "interrupted", None
+            )
         if leaves:
             self._leave()
         else:
@@ -333,16 +384,23 @@ class Launch:
     def _leave(self) -> None:
         """Let workers continue that can run without the launch."""
         if self._executor.outlives:
-            _say(f"{self._executor.leave()}. Follow them with:\n  {self._options.command}")
+            _say(
+                f"{self._executor.leave()}. Follow them with:\n "
+                f" {self._options.command}"
+            )
 
     def _cancels(self, wish: KeyboardInterrupt) -> bool:
         """Decide if workers that can run without the launch end with it."""
         choice = self._options.site.launch.on_cancel or "ask"
         if choice != "ask":
             return choice == "cancel"
-        if isinstance(wish, Terminated) or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if isinstance(wish, Terminated) or not (
+            sys.stdin.isatty() and sys.stderr.isatty()
+        ):
             return False
-        question = f"leave the {self._executor.alive} workers running, or cancel them? [L/c] "
+        question = (
+            f"leave the {self._executor.alive} workers running, or cancel them? [L/c] "
+        )
         print(question, end="", file=sys.stderr, flush=True)
         try:
             return sys.stdin.readline().strip().lower().startswith("c")
@@ -365,29 +423,32 @@ class Launch:
         self._show(result, outcome, self._report(result) if complete else None)
         if outcome == "timeout":
             _say(
-                f"error: {name}: stopped after {self._options.timeout_s:g} s (--timeout); "
-                f"nothing is lost. Resume with:\n{again}"
+                f"error: {name}: stopped after {self._options.timeout_s:g} s"
+                f" (--timeout); nothing is lost. Resume with:\n{again}"
             )
             return EXIT_ERROR
         if complete:
             return 0
         if outcome == StudyState.STOPPED:
             raise HpoError(
-                f"{name}: stopped by {result.snapshot.reason}; nothing is lost. Resume with:\n"
-                f"  hpo resume {shlex.quote(name)}{self._option}\n{again}"
+                f"{name}: stopped by {result.snapshot.reason}; nothing is lost. Resume"
+                f" with:\n  hpo resume {shlex.quote(name)}{self._option}\n{again}"
             )
         step = status.next_step(result, self._option)
         raise HpoError(f"{name}: study failed: {result.snapshot.reason}\nnext: {step}")
 
     def _show(self, result: Result, outcome: str, page: Path | None) -> None:
-        """Print the result; ``page`` is the report. In a cell, the study shows itself."""
+        """Print the result; ``page`` is the report. In a cell, the study shows
+        itself."""
         if self._options.json:
             self._print_record(result, outcome, page)
         if self._options.json or self._options.in_cell:
             return
         width = shutil.get_terminal_size().columns
         report = str(page) if page else None
-        lines = status.of_launch(result, report=report, storage=self._option, width=width)
+        lines = status.of_launch(
+            result, report=report, storage=self._option, width=width
+        )
         print("\n".join(lines), flush=True)
 
     def _print_record(self, result: Result, outcome: str, report: Path | None) -> None:

@@ -1,8 +1,10 @@
-"""Backups: export a whole study to one file; import it into any database, under any name.
+"""Backups: export a whole study to one file; import it into any database, under any
+name.
 
-A backup holds every column of the ledger except keys and leases, and what other tools added to the
-study in Optuna's tables, such as notes of optuna-dashboard. An import recreates our rows there.
-Running trials are released: the next worker continues from their checkpoints.
+A backup holds every column of the ledger except keys and leases, and what other tools
+added to the study in Optuna's tables, such as notes of optuna-dashboard. An import
+recreates our rows there. Running trials are released: the next worker continues from
+their checkpoints.
 """
 
 from __future__ import annotations
@@ -56,11 +58,11 @@ _ADDED: dict[str, Any] = {
 _OURS = rf"^(hpo:(spec|spec_hash|reported)|{optuna_tables.METRIC_NAMES})$"
 """Keys of attributes that hpo writes itself."""
 _OF_TRIAL = re.compile(r"^dashboard:(\d+):")
-"""Keys of optuna-dashboard for a trial, by Optuna's id, among the study's attributes. In a file,
-such keys name trials by number."""
+"""Keys of optuna-dashboard for a trial, by Optuna's id, among the study's attributes.
+In a file, such keys name trials by number."""
 
 
-# --- format of a file ------------------------------------------------------------------------
+# --- format of a file ---
 
 
 def _json(value: Any) -> Any:
@@ -166,7 +168,7 @@ class Backup:
     """Number of search slots per state, of those read so far."""
 
 
-# --- out -------------------------------------------------------------------------------------
+# --- out ---
 
 
 def export(storage: Storage, study: str, path: Path) -> None:
@@ -178,7 +180,9 @@ def export(storage: Storage, study: str, path: Path) -> None:
     """
     prepare_database(storage, schema)
     with storage.engine.connect() as connection:
-        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
         row = snapshots.study(connection, study)
         header = {
             "software": importlib.metadata.version("hpo-dynamics"),
@@ -197,7 +201,9 @@ def _records(connection: Connection, study_id: int) -> Iterator[Line]:
     ids = connection.scalars(query).all()
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
-        rows = connection.execute(select(slots).where(slots.c.id.in_(batch)).order_by(*order)).all()
+        rows = connection.execute(
+            select(slots).where(slots.c.id.in_(batch)).order_by(*order)
+        ).all()
         tables = (members, checkpoints, networks)
         trained, saved, kept = (_by_slot(connection, table, batch) for table in tables)
         for row in rows:
@@ -207,7 +213,9 @@ def _records(connection: Connection, study_id: int) -> Iterator[Line]:
             yield Record.model_validate(record, strict=False)
 
 
-def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[Row[Any]]]:
+def _by_slot(
+    connection: Connection, table: Table, ids: Any
+) -> dict[int, list[Row[Any]]]:
     rows: dict[int, list[Row[Any]]] = {}
     query = select(table).where(table.c.slot_id.in_(ids)).order_by(*table.primary_key)
     for row in connection.execute(query):
@@ -217,22 +225,35 @@ def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[R
 
 def _additions(connection: Connection, study_id: int) -> Iterator[Addition]:
     """Yield what other tools added to a study, by Optuna's id of the study."""
-    numbers = {trial_id: number for number, trial_id in _trial_ids(connection, study_id).items()}
+    numbers = {
+        trial_id: number
+        for number, trial_id in _trial_ids(connection, study_id).items()
+    }
     for kind, model in _ADDED.items():
-        theirs = f"FROM {model.__tablename__} WHERE study_id = :id AND key !~ :ours ORDER BY key"
-        for row in ask(connection, f"SELECT key, value_json {theirs}", id=study_id, ours=_OURS):
-            addition = {"kind": kind, "key": _renamed(row.key, numbers), "text": row.value_json}
+        theirs = (
+            f"FROM {model.__tablename__} WHERE study_id = :id AND key !~ :ours ORDER"
+            " BY key"
+        )
+        for row in ask(
+            connection, f"SELECT key, value_json {theirs}", id=study_id, ours=_OURS
+        ):
+            addition = {
+                "kind": kind,
+                "key": _renamed(row.key, numbers),
+                "text": row.value_json,
+            }
             yield Addition.model_validate(addition)
 
 
-# --- in --------------------------------------------------------------------------------------
+# --- in ---
 
 
 def check(path: Path, name: str | None = None) -> Backup:
     """Check a backup file to its end; the study may get another ``name``.
 
     Raises:
-        BackupError: the file is damaged or inconsistent; the message names line and reason.
+        BackupError: the file is damaged or inconsistent; the message names line and
+            reason.
         SpecError: the spec in it does not fit this version of the software.
     """
     backup, records = _opened(path, name)
@@ -242,7 +263,8 @@ def check(path: Path, name: str | None = None) -> Backup:
 
 
 def _opened(path: Path, name: str | None) -> tuple[Backup, Iterator[tuple[str, Any]]]:
-    """Return the header's content, and an iterator of checked records with their places."""
+    """Return the header's content, and an iterator of checked records with their
+    places."""
     lines = backup_file.read(path)
     where, line = next(lines)
     header: Any = parsed(Header, line, where)
@@ -257,7 +279,9 @@ def _opened(path: Path, name: str | None) -> tuple[Backup, Iterator[tuple[str, A
     return backup, _records_in(backup, lines)
 
 
-def _records_in(backup: Backup, lines: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, Any]]:
+def _records_in(
+    backup: Backup, lines: Iterator[tuple[str, bytes]]
+) -> Iterator[tuple[str, Any]]:
     budget, confirm = backup.spec.budget, backup.spec.confirm
     fresh, seen, last = confirm.members if confirm else 1, 0, -1
     for where, line in lines:
@@ -265,13 +289,17 @@ def _records_in(backup: Backup, lines: Iterator[tuple[str, bytes]]) -> Iterator[
         slot = record.slot
         if slot.phase == Phase.SEARCH:
             right = slot.number == seen < budget.trials and last < 0
-            _require(right, f"{where}: slot.number", "search slots in order", slot.number)
+            _require(
+                right, f"{where}: slot.number", "search slots in order", slot.number
+            )
             seen += 1
             backup.states[slot.state] += 1
         else:
             right = confirm is not None and slot.number > last
             right = right and slot.source == slot.number // fresh < seen
-            _require(right, f"{where}: slot.number", "confirmations in order", slot.number)
+            _require(
+                right, f"{where}: slot.number", "confirmations in order", slot.number
+            )
             last = slot.number
         _check(backup.spec, slot, f"{where}: slot")
         yield where, record
@@ -280,8 +308,13 @@ def _records_in(backup: Backup, lines: Iterator[tuple[str, bytes]]) -> Iterator[
 def _check(spec: StudySpec, slot: Any, where: str) -> None:
     """Check the fields of a slot against each other and the spec."""
     right = (slot.settled_at is None) == (slot.state == SlotState.RUNNING)
-    _require(right, f"{where}.settled_at", "a time for settled slots alone", slot.settled_at)
-    right = slot.score is not None or slot.state not in (SlotState.COMPLETE, SlotState.PRUNED)
+    _require(
+        right, f"{where}.settled_at", "a time for settled slots alone", slot.settled_at
+    )
+    right = slot.score is not None or slot.state not in (
+        SlotState.COMPLETE,
+        SlotState.PRUNED,
+    )
     _require(right, f"{where}.score", f"a score of {slot.state} slots", slot.score)
     right = len(slot.costs) in space.n_costs(spec, slot.state)
     _require(right, f"{where}.costs", "a number for each cost of the study", slot.costs)
@@ -290,7 +323,9 @@ def _check(spec: StudySpec, slot: Any, where: str) -> None:
     _require(right, f"{where}.attrs", f"{FIXED_PARAMS} in the study's space", fixed)
     if slot.params or slot.score is not None:
         right = space.contains(spec, slot.params or {}, whole=True)
-        _require(right, f"{where}.params", "parameters in the study's space", slot.params)
+        _require(
+            right, f"{where}.params", "parameters in the study's space", slot.params
+        )
 
 
 def _require(holds: bool, where: str, rule: str, got: Any) -> None:
@@ -299,7 +334,8 @@ def _require(holds: bool, where: str, rule: str, got: Any) -> None:
 
 
 def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
-    """Import the study of a backup file, perhaps under another name, completely or not at all.
+    """Import the study of a backup file, perhaps under another name, completely or not
+    at all.
 
     Raises:
         BackupError: the file is damaged or inconsistent.
@@ -322,7 +358,11 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
                     "Keep both: --name NEW."
                 )
             optuna_id = optuna_tables.create_study(connection, spec)
-            values = {**dict(header.study), "name": spec.name, "optuna_study_id": optuna_id}
+            values = {
+                **dict(header.study),
+                "name": spec.name,
+                "optuna_study_id": optuna_id,
+            }
             values["spec"] = {**header.study.spec, "name": spec.name}
             new = insert(studies).values(values).returning(studies.c.id)
             study_id = connection.execute(new).scalar_one()
@@ -331,33 +371,50 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
             _add(connection, optuna_id, header.additions)
             writing.note(connection, spec.name, "imported")
     except (DataError, IntegrityError) as error:
-        raise BackupError(f"{where}: the database refuses this: {error.orig}.") from error
+        raise BackupError(
+            f"{where}: the database refuses this: {error.orig}."
+        ) from error
     return backup
 
 
 def _insert(
     connection: Connection, spec: StudySpec, record: Any, study_id: int, optuna_id: int
 ) -> None:
-    """Write a slot with its members, checkpoint and network, in Optuna's tables, too."""
+    """Write a slot with its members, checkpoint and network, in Optuna's tables,
+    too."""
     line = record.slot
     values = {**dict(line), "study_id": study_id}
     if line.phase == Phase.SEARCH:
-        trial = optuna_tables.open_trial(connection, optuna_id, line.number, line.started_at)
-        values |= {"optuna_trial_id": trial, "state": SlotState.RUNNING}  # until it is settled
+        trial = optuna_tables.open_trial(
+            connection, optuna_id, line.number, line.started_at
+        )
+        values |= {
+            "optuna_trial_id": trial,
+            "state": SlotState.RUNNING,
+        }  # until it is settled
     slot = connection.execute(insert(slots).values(values).returning(slots)).one()
     network = [] if record.network is None else [{"data": record.network}]
     saved = [] if record.checkpoint is None else [record.checkpoint]
-    for table, rows in ((members, record.members), (checkpoints, saved), (networks, network)):
+    for table, rows in (
+        (members, record.members),
+        (checkpoints, saved),
+        (networks, network),
+    ):
         if rows:
-            connection.execute(insert(table), [{"slot_id": slot.id, **dict(row)} for row in rows])
+            connection.execute(
+                insert(table), [{"slot_id": slot.id, **dict(row)} for row in rows]
+            )
     if line.phase == Phase.SEARCH:
         text = {"message": line.message}  # unchanged
-        end = snapshots.from_row(End, line, trained=None, last=None, network=None, **text)
+        end = snapshots.from_row(
+            End, line, trained=None, last=None, network=None, **text
+        )
         writing.restore(connection, spec, slot, end)
 
 
 def _add(connection: Connection, study_id: int, additions: list[Addition]) -> None:
-    """Add attributes to a study that has all its trials; skip keys that hpo writes itself."""
+    """Add attributes to a study that has all its trials; skip keys that hpo writes
+    itself."""
     ids = _trial_ids(connection, study_id)
     for item in additions:
         if not re.match(_OURS, item.key):

@@ -32,7 +32,8 @@ ENDINGS = (".jsonl", ".jsonl.gz")
 LONGEST_LINE = 2**28
 """Most bytes of one slot, nearly all of them its checkpoint and its network."""
 MOST_VALUES = 4_000_000
-"""Most values of one slot, mainly its learning curves; this bounds the memory for any file."""
+"""Most values of one slot, mainly its learning curves; this bounds the memory for any
+file."""
 _LIMITS = f"{LONGEST_LINE:,} bytes and {MOST_VALUES:,} values"
 _GZIP = b"\x1f\x8b"
 _BEGIN = re.compile(rb'\{"hpo_backup":(\d{1,9})')
@@ -79,37 +80,47 @@ def parsed(model: type[L], line: bytes, where: str) -> L:
         first = error.errors(include_url=False, include_context=False)[0]
         place = "".join(f"{part}." for part in first["loc"])[:-1]
         problem = f"{place}: {first['msg']}, got {ascii(first['input'])[:60]}"
-        raise BackupError(f"{where}: {problem.removeprefix(': ')}. {CHANGED}") from error
+        raise BackupError(
+            f"{where}: {problem.removeprefix(': ')}. {CHANGED}"
+        ) from error
 
 
 def write(path: Path, header: Line, records: Iterable[Line]) -> None:
     """Write a backup file completely, or not at all.
 
     Raises:
-        BackupError: its name has none of the ``ENDINGS``, or the file cannot be written.
+        BackupError: its name has none of the ``ENDINGS``, or the file cannot be
+            written.
     """
     if not path.name.endswith(ENDINGS):
         raise BackupError(
-            f"{path}: expected a name that ends in {' or '.join(ENDINGS)}, got {path.name}. "
-            "Choose one of these; any tool may compress a .jsonl further."
+            f"{path}: expected a name that ends in {' or '.join(ENDINGS)}, got"
+            f" {path.name}. Choose one of these; any tool may compress a .jsonl"
+            " further."
         )
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as raw:
-            with _packed(raw, "wb") if path.name.endswith(".gz") else nullcontext(raw) as stream:
+            with (
+                _packed(raw, "wb") if path.name.endswith(".gz") else nullcontext(raw)
+            ) as stream:
                 _write_lines(stream, itertools.chain([header], records))
             raw.flush()
             os.fsync(raw.fileno())
         partial.replace(path)
     except OSError as error:
-        raise BackupError(f"{path}: cannot be written: {error.strerror or error}.") from error
+        raise BackupError(
+            f"{path}: cannot be written: {error.strerror or error}."
+        ) from error
     finally:
         with suppress(OSError):
             partial.unlink()
 
 
 def _packed(raw: IO[bytes], mode: str) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.GzipFile("", mode, compresslevel=1, fileobj=raw, mtime=0))
+    return cast(
+        "IO[bytes]", gzip.GzipFile("", mode, compresslevel=1, fileobj=raw, mtime=0)
+    )
 
 
 def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
@@ -118,8 +129,8 @@ def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
         line = row.model_dump_json().encode() + b"\n"
         if _is_too_large(line):
             raise BackupError(
-                f"a slot exceeds {_LIMITS}, so no import would accept the file. Export without "
-                "curves instead: hpo export STUDY -o FILE.jsonl."
+                f"a slot exceeds {_LIMITS}, so no import would accept the file. Export"
+                " without curves instead: hpo export STUDY -o FILE.jsonl."
             )
         seal.update(line)
         stream.write(line)
@@ -127,13 +138,14 @@ def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
 
 
 def read(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the place and content of each line of a backup file except its seal; the header first.
+    """Yield the place and content of each line of a backup file except its seal; the
+    header first.
 
     Commit no line before the iterator ends: only then is the file verified.
 
     Raises:
-        BackupError: the file cannot be read, is no backup, is of another release, was cut short,
-            changed or continued. The message names the line.
+        BackupError: the file cannot be read, is no backup, is of another release, was
+            cut short, changed or continued. The message names the line.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -144,10 +156,13 @@ def read(path: Path) -> Iterator[tuple[str, bytes]]:
             yield from _lines(path, _packed(raw, "rb") if is_packed else raw)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BackupError(
-            f"{path}: cannot decompress: {error}. It was cut short or changed; use another copy."
+            f"{path}: cannot decompress: {error}. It was cut short or changed; use"
+            " another copy."
         ) from error
     except OSError as error:
-        raise BackupError(f"{path}: cannot be read: {error.strerror or error}.") from error
+        raise BackupError(
+            f"{path}: cannot be read: {error.strerror or error}."
+        ) from error
 
 
 def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -166,18 +181,20 @@ def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         raise BackupError(f"{where}: the seal does not match the file. {CHANGED}")
     if stream.read(1):
         raise BackupError(
-            f"{path}: line {number + 1}: the file continues after its seal. Split it if it "
-            "holds two backups."
+            f"{path}: line {number + 1}: the file continues after its seal. Split it if"
+            " it holds two backups."
         )
 
 
 def _check(line: bytes, where: str) -> None:
     if _is_too_large(line):
-        raise BackupError(f"{where}: longer than {_LIMITS}. This is no slot of a study.")
+        raise BackupError(
+            f"{where}: longer than {_LIMITS}. This is no slot of a study."
+        )
     if not line.endswith(b"\n"):
         raise BackupError(
-            f"{where}: the file ends {'here' if line else 'before it'}, without its seal. "
-            "It was cut short; use another copy."
+            f"{where}: the file ends {'here' if line else 'before it'}, without its"
+            " seal. It was cut short; use another copy."
         )
 
 
@@ -185,8 +202,8 @@ def _check_begin(line: bytes, where: str) -> None:
     begin = _BEGIN.match(line)
     if begin is None:
         raise BackupError(
-            f"{where}: not the header of a backup. `hpo export STUDY --backup FILE` writes one; "
-            "a table of trials cannot be imported."
+            f"{where}: not the header of a backup. `hpo export STUDY --backup FILE`"
+            " writes one; a table of trials cannot be imported."
         )
     version = int(begin[1])
     if version != SCHEMA_VERSION:

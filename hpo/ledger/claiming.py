@@ -1,7 +1,7 @@
 """Claiming: choosing the next slot of a worker.
 
-A claim is one transaction that locks the study's row, so slots are opened one by one: the budget is
-exact and the window holds.
+A claim is one transaction that locks the study's row, so slots are opened one by one:
+the budget is exact and the window holds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from hpo.postgres.connect import driver_of
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Phase, SlotState, StudyState, Suggestion
 
-SILENT = "silent for longer than its lease: killed, out of memory, or cut off from the database."
+SILENT = (
+    "silent for longer than its lease: killed, out of memory, or cut off from the"
+    " database."
+)
 """Possible reasons for an expired lease."""
 
 
@@ -33,16 +36,19 @@ def try_open(
     who: Claimant,
     restore_spec: Callable[[int, Mapping[str, Any]], StudySpec],
 ) -> Claim | Wait | None:
-    """Open the next trial if nothing else is to be claimed: one message, without a lock before.
+    """Open the next trial if nothing else is to be claimed: one message, without a lock
+    before.
 
-    The connection is in autocommit. ``restore_spec`` restores a spec from the study's id and the
-    stored JSON.
+    The connection is in autocommit. ``restore_spec`` restores a spec from the study's
+    id and the stored JSON.
 
     Returns:
         The claim, or the reason to wait; None if ``claim`` must decide.
     """
     row = open_next(connection, study, who, looked_after=False)
-    if row is None or row.trials is None:  # no budget in the spec: its reader reports that
+    if (
+        row is None or row.trials is None
+    ):  # no budget in the spec: its reader reports that
         return None
     if row.slot_id is None:
         return _why_not(row, study, who)
@@ -74,27 +80,37 @@ def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
     return None
 
 
-def open_next(connection: Connection, study: str, who: Claimant, *, looked_after: bool) -> Any:
+def open_next(
+    connection: Connection, study: str, who: Claimant, *, looked_after: bool
+) -> Any:
     """Open the next trial of a search if budget, window and fairness allow it.
 
-    In autocommit, the message is a transaction of its own. ``looked_after`` says that no other work
-    comes first, such as an abandoned slot.
+    In autocommit, the message is a transaction of its own. ``looked_after`` says that
+    no other work comes first, such as an abandoned slot.
 
     Returns:
-        A row: ``id optuna_study_id amendments spec trials width`` of the study, ``number`` of the
-        next trial, ``oldest`` running trial, number of others ``at_work``; ``slot_id`` and
-        ``optuna_trial_id`` of the opened trial, else null. None if the study is not open, or other
-        work comes first.
+        A row: ``id optuna_study_id amendments spec trials width`` of the study,
+        ``number`` of the next trial, ``oldest`` running trial, number of others
+        ``at_work``; ``slot_id`` and ``optuna_trial_id`` of the opened trial, else null.
+        None if the study is not open, or other work comes first.
     """
-    values = {**vars(who), "study": study, "version": SCHEMA_VERSION, "looked_after": looked_after}
+    values = {
+        **vars(who),
+        "study": study,
+        "version": SCHEMA_VERSION,
+        "looked_after": looked_after,
+    }
     return _last_row(connection, statements.OPEN, values)
 
 
-def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]) -> Any:
-    """Return the row of the last of several statements, if any; one message, one transaction.
+def _last_row(
+    connection: Connection, statements: str, values: Mapping[str, Any]
+) -> Any:
+    """Return the row of the last of several statements, if any; one message, one
+    transaction.
 
-    In autocommit it would have the session's isolation level, which may hide what others committed
-    while it waited for a lock.
+    In autocommit it would have the session's isolation level, which may hide what
+    others committed while it waited for a lock.
     """
     driver = driver_of(connection)
     if driver.autocommit:
@@ -112,12 +128,18 @@ def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]
 
 
 def claim(
-    connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, *, confirm: bool
+    connection: Connection,
+    study: Row[Any],
+    spec: StudySpec,
+    who: Claimant,
+    *,
+    confirm: bool,
 ) -> Claim | Wait | Over | None:
     """Take the next slot of a study, the oldest abandoned one first.
 
-    The transaction holds the lock on ``study``, its row. With ``confirm``, include confirmation
-    trainings. Return None if ``snapshots.rank`` must compute the ranking first, without the lock.
+    The transaction holds the lock on ``study``, its row. With ``confirm``, include
+    confirmation trainings. Return None if ``snapshots.rank`` must compute the ranking
+    first, without the lock.
 
     Raises:
         StudyError: the study was deleted from Optuna's tables.
@@ -125,7 +147,9 @@ def claim(
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
     optuna_tables.require_study(connection, study.optuna_study_id, spec.name)
-    at_work = ask(connection, statements.AT_WORK, study_id=study.id, token=who.token).scalar_one()
+    at_work = ask(
+        connection, statements.AT_WORK, study_id=study.id, token=who.token
+    ).scalar_one()
     if who.at_work is not None and at_work > who.at_work:
         return Wait(f"{spec.name}: another worker was faster", stale=True)
     writing.apply_failure_policy(
@@ -136,7 +160,11 @@ def claim(
         or _abandoned(connection, study, spec, who, Phase.SEARCH)
         or _next(connection, study, spec, who, confirm)
     )
-    return _take(connection, answer, study, spec, who) if isinstance(answer, Row) else answer
+    return (
+        _take(connection, answer, study, spec, who)
+        if isinstance(answer, Row)
+        else answer
+    )
 
 
 def _abandoned(
@@ -147,7 +175,8 @@ def _abandoned(
     phase: Phase,
     numbers: Sequence[int] | None = None,
 ) -> Row[Any] | Over | None:
-    """Return a slot that its worker released or lost, unless this loss ends the study."""
+    """Return a slot that its worker released or lost, unless this loss ends the
+    study."""
     values = {"study_id": study.id, "phase": phase, "numbers": numbers}
     values |= {"window": spec.budget.window, "take_over": who.take_over}
     values |= {"worker": who.worker, "token": who.token}
@@ -160,18 +189,24 @@ def _abandoned(
 
 
 def _is_own(slot: Row[Any], who: Claimant) -> bool:
-    """Return whether the worker holds the leased slot already: the answer to its claim was lost."""
+    """Return whether the worker holds the leased slot already: the answer to its claim
+    was lost."""
     return bool((slot.worker, slot.token) == (who.worker, who.token))
 
 
 def _ended(connection: Connection, study: Row[Any]) -> Over | None:
-    """Return the answer for a study that has just been stopped; None if it is still open."""
+    """Return the answer for a study that has just been stopped; None if it is still
+    open."""
     state = writing.state_of(connection, study.id)
     return None if state == StudyState.OPEN else Over(f"{study.name} is {state}")
 
 
 def _next(
-    connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, confirm: bool
+    connection: Connection,
+    study: Row[Any],
+    spec: StudySpec,
+    who: Claimant,
+    confirm: bool,
 ) -> Row[Any] | Claim | Wait | Over | None:
     """Open the next slot, if the window and the budget allow it."""
     _end_search(connection, study, spec, who)
@@ -181,13 +216,17 @@ def _next(
     if (wait := _why_not(row, spec.name, who)) is not None:
         return wait
     if row.oldest is not None:
-        return Wait(f"{spec.name}: every trial is taken, trial {row.oldest} is still running")
+        return Wait(
+            f"{spec.name}: every trial is taken, trial {row.oldest} is still running"
+        )
     if not confirm:
         return Over(f"{spec.name}: every trial is settled")
     return _next_confirmation(connection, study, spec, who)
 
 
-def _end_search(connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant) -> None:
+def _end_search(
+    connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant
+) -> None:
     """Store the end of the search if ``[stop]`` ends it before the next trial."""
     if spec.stop is None or study.search_end is not None:
         return
@@ -203,14 +242,18 @@ def _next_confirmation(
 ) -> Row[Any] | Wait | Over | None:
     """Open the next confirmation training; if none is left, the study is done.
 
-    Confirm the current best trials only, which a longer search or an exclusion may have changed.
-    Finished trainings of other trials are stored, but no longer count.
+    Confirm the current best trials only, which a longer search or an exclusion may have
+    changed. Finished trainings of other trials are stored, but no longer count.
     """
     trainings: dict[int, tuple[int, Any]] = {}
-    """Source and parameters of every confirmation training by number, the best trial's first."""
+    """Source and parameters of every confirmation training by number, the best trial's
+    first."""
     expected: Mapping[int, Expected] = {}
     if spec.confirm is not None:
-        members, ranking = spec.confirm.members, snapshots.ranked(connection, study, spec)
+        members, ranking = (
+            spec.confirm.members,
+            snapshots.ranked(connection, study, spec),
+        )
         if ranking is None:
             return None
         expected = ranking.expected
@@ -225,26 +268,45 @@ def _next_confirmation(
     states = {row.number: row.state for row in rows}
     for number, (source, params) in trainings.items():
         if number not in states:
-            row = {"study_id": study.id, "phase": Phase.CONFIRM, "state": SlotState.RUNNING}
+            row = {
+                "study_id": study.id,
+                "phase": Phase.CONFIRM,
+                "state": SlotState.RUNNING,
+            }
             row |= {"number": number, "source": source, "params": params, "attempts": 0}
             return connection.execute(insert(slots).values(row).returning(slots)).one()
     if any(states[number] == SlotState.RUNNING for number in trainings):
         return Wait(f"{spec.name}: the last confirmations are running")
-    ask(connection, f"DELETE {own} AND state = 'running'", id=study.id)  # those of other trials
-    writing.change(connection, study.id, expected={n: asdict(item) for n, item in expected.items()})
+    ask(
+        connection, f"DELETE {own} AND state = 'running'", id=study.id
+    )  # those of other trials
+    writing.change(
+        connection, study.id, expected={n: asdict(item) for n, item in expected.items()}
+    )
     writing.turn(connection, study.id, StudyState.DONE)
     return Over(f"{spec.name} is {StudyState.DONE}", ended=True)
 
 
 def _take(
-    connection: Connection, slot: Row[Any], study: Row[Any], spec: StudySpec, who: Claimant
+    connection: Connection,
+    slot: Row[Any],
+    study: Row[Any],
+    spec: StudySpec,
+    who: Claimant,
 ) -> Claim:
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
-    values = {"slot_id": slot.id, "attempt": attempt, "begins": attempt == 1 and not again}
+    values = {
+        "slot_id": slot.id,
+        "attempt": attempt,
+        "begins": attempt == 1 and not again,
+    }
     values |= {"worker": who.worker, "token": who.token, "lease_s": who.lease_s}
     ask(connection, statements.TAKE, **values)
-    query = "SELECT member, curve, seconds, data FROM hpo_ledger.checkpoints WHERE slot_id = :id"
+    query = (
+        "SELECT member, curve, seconds, data FROM hpo_ledger.checkpoints WHERE slot_id"
+        " = :id"
+    )
     saved = ask(connection, query, id=slot.id).one_or_none()
     suggestion = Suggestion(params=slot.params or {}, attrs=slot.attrs)
     return Claim(

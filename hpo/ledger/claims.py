@@ -1,4 +1,5 @@
-"""A worker's claim of a slot under a lease, the end of a slot, and the answers without a claim."""
+"""A worker's claim of a slot under a lease, the end of a slot, and the answers without
+a claim."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class Claim:
     """Number of retries and exclusions in the study so far."""
     suggestion: Suggestion | None = None
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
-    """Parameters that somebody enqueued for the trial; the sampler suggests the others."""
+    """Parameters that somebody enqueued for the trial; the sampler suggests the
+    others."""
     optuna_trial_id: int | None
     finished: tuple[Member, ...] = ()
     """Members that earlier attempts stored, in order."""
@@ -56,7 +58,9 @@ class Claim:
     @property
     def fresh_seed(self) -> int:
         """Return the number of a confirmation's fresh seed, from 0."""
-        return 0 if self.spec.confirm is None else self.number % self.spec.confirm.members
+        return (
+            0 if self.spec.confirm is None else self.number % self.spec.confirm.members
+        )
 
     def __str__(self) -> str:
         """Return the name for logs and views."""
@@ -77,7 +81,8 @@ class End:
     steps: Sequence[float] = ()
     """Values reported to the pruner."""
     attrs: Mapping[str, Any] | None = None
-    """The sampler's and pruner's attributes of the trial; None for those of the suggestion."""
+    """The sampler's and pruner's attributes of the trial; None for those of the
+    suggestion."""
     message: str | None = None
     """Why it failed or was pruned."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
@@ -91,9 +96,13 @@ class End:
     network: bytes | None = None
     """The network of a confirmation to store."""
 
-    def shown(self, attempts: int, amendments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def shown(
+        self, attempts: int, amendments: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
         """Return the user attributes of such a trial in Optuna's tables."""
-        facts: dict[str, Any] = {f"lineage:{key}": value for key, value in self.lineage.items()}
+        facts: dict[str, Any] = {
+            f"lineage:{key}": value for key, value in self.lineage.items()
+        }
         facts["attempts"] = attempts
         if self.trained:
             facts["members:score"] = [m.score for m in self.trained]
@@ -102,7 +111,9 @@ class End:
         if self.message:
             facts["message"] = self.message
         if amendments:
-            facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in amendments]
+            facts["amendments"] = [
+                {"what": a["what"], "since": a["since"]} for a in amendments
+            ]
         if self.state == SlotState.EXCLUDED:
             facts["excluded:score"] = self.score
         return facts
@@ -141,11 +152,12 @@ class Claimant:
     code: str = ""
     """Hash of the objective's source on its host; see ``pins.pin``."""
     take_over: bool = True
-    """May take slots with an expired lease: only if it could reach the database for a whole lease.
-    After an outage other workers, who could not renew their leases, may still be at work."""
+    """May take slots with an expired lease: only if it could reach the database for a
+    whole lease. After an outage other workers, who could not renew their leases, may
+    still be at work."""
     at_work: int | None = None
-    """Slots at work when the worker chose this study among several. If there are more now, others
-    were faster, and it should choose again."""
+    """Slots at work when the worker chose this study among several. If there are more
+    now, others were faster, and it should choose again."""
 
 
 class LeaseLostError(HpoError):

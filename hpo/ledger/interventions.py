@@ -1,13 +1,14 @@
-"""Interventions in a study by hand: stop, resume, extend, enqueue, retry, exclude, and so on.
+"""Interventions in a study by hand: stop, resume, extend, enqueue, retry, exclude, and
+so on.
 
-Each is one transaction that holds the study's lock, so it is atomic and safe beside running
-workers, from any host.
+Each is one transaction that holds the study's lock, so it is atomic and safe beside
+running workers, from any host.
 
-Retries and exclusions change an outcome that later trials may have learnt from. They therefore
-count from the next unclaimed trial on; ``Amendment`` stores that number with the old outcome. An
-earlier trial that is resumed or repeated sees the history that it saw. The study stays a pure
-function of its spec and its amendments. Enqueued parameters become the next trial at once, which
-waits for a worker.
+Retries and exclusions change an outcome that later trials may have learnt from. They
+therefore count from the next unclaimed trial on; ``Amendment`` stores that number with
+the old outcome. An earlier trial that is resumed or repeated sees the history that it
+saw. The study stays a pure function of its spec and its amendments. Enqueued parameters
+become the next trial at once, which waits for a worker.
 """
 
 from __future__ import annotations
@@ -43,16 +44,20 @@ from hpo.study.trials import (
 def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
     """Stop an open study: its workers save checkpoints and release its slots.
 
-    With ``release``, for dead workers, free its slots at once. Return the number of slots that are
-    still at work.
+    With ``release``, for dead workers, free its slots at once. Return the number of
+    slots that are still at work.
 
     Raises:
         StudyError: there is no such study, or it is over.
     """
     with ledger.locked(name) as (connection, study):
         if study.state not in (StudyState.OPEN, StudyState.STOPPED):
-            raise _refusal(name, f"it is {study.state} already, and no worker claims its trials.")
-        reason = f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+            raise _refusal(
+                name, f"it is {study.state} already, and no worker claims its trials."
+            )
+        reason = (
+            f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        )
         if study.state == StudyState.OPEN:
             writing.turn(connection, study.id, StudyState.STOPPED, reason)
             writing.note(connection, name, "stopped")
@@ -62,7 +67,8 @@ def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
 
 
 def _release(connection: Connection, study: Row[Any]) -> int:
-    """Free the slots of a study for its workers; a live worker continues until a takeover."""
+    """Free the slots of a study for its workers; a live worker continues until a
+    takeover."""
     held = "WHERE study_id = :id AND lease_until IS NOT NULL"
     free = f"UPDATE hpo_ledger.slots SET lease_until = NULL {held}"
     n = ask(connection, free, id=study.id).rowcount
@@ -70,11 +76,14 @@ def _release(connection: Connection, study: Row[Any]) -> int:
     return n
 
 
-def resume(ledger: Ledger, name: str, *, release: bool = False) -> tuple[StudyState, int]:
+def resume(
+    ledger: Ledger, name: str, *, release: bool = False
+) -> tuple[StudyState, int]:
     """Resume a stopped or failed study.
 
-    This accepts the failures so far, or the workers that a trial has lost: they no longer count.
-    Return the earlier state, and the number of freed slots; see ``stop`` for ``release``.
+    This accepts the failures so far, or the workers that a trial has lost: they no
+    longer count. Return the earlier state, and the number of freed slots; see ``stop``
+    for ``release``.
 
     Raises:
         StudyError: there is no such study.
@@ -115,15 +124,17 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
 def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
     """Set some parameters of the next unopened trial, like Optuna's ``enqueue_trial``.
 
-    The sampler suggests the others when the trial begins, as soon as the window allows it. The
-    trial counts in the budget.
+    The sampler suggests the others when the trial begins, as soon as the window allows
+    it. The trial counts in the budget.
 
     Returns:
         The trial's number.
 
     Raises:
-        StudyError: there is no such study, it is over, or it is no search that can take the trial.
-        SpecError: a parameter is not searched, lies outside the space, or breaks a constraint.
+        StudyError: there is no such study, it is over, or it is no search that can take
+            the trial.
+        SpecError: a parameter is not searched, lies outside the space, or breaks a
+            constraint.
     """
     ledger.code_of(name)  # imports the objective, which is slow, not under the lock
     with ledger.locked(name) as (connection, study):
@@ -135,8 +146,15 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         refuse(parameters.check_point(spec, params, where, "Give another value."))
         fixed = spec.in_space(params)
         constraints.check_point(spec, fixed, where, "Give another value.")
-        trial = optuna_tables.open_trial(connection, study.optuna_study_id, number, study.now)
-        slot = {"study_id": study.id, "phase": Phase.SEARCH, "number": number, "attempts": 0}
+        trial = optuna_tables.open_trial(
+            connection, study.optuna_study_id, number, study.now
+        )
+        slot = {
+            "study_id": study.id,
+            "phase": Phase.SEARCH,
+            "number": number,
+            "attempts": 0,
+        }
         slot |= {
             "state": SlotState.RUNNING,
             "attrs": {FIXED_PARAMS: fixed},
@@ -158,17 +176,23 @@ def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
         raise _ended_by_rule(name, study)
     if spec.warm_start_params(number):
         do = "Enqueue again when all of those have begun."
-        raise _refusal(name, f"the next trial, {number}, is a point of [warm_start]. {do}")
+        raise _refusal(
+            name, f"the next trial, {number}, is a point of [warm_start]. {do}"
+        )
     if number >= spec.budget.trials:
         do = f"Raise the budget first: hpo extend {name} --trials {number + 1}."
-        raise _refusal(name, f"all of budget.trials={number} have begun or are enqueued. {do}")
+        raise _refusal(
+            name, f"all of budget.trials={number} have begun or are enqueued. {do}"
+        )
 
 
-def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:
+def retry(
+    ledger: Ledger, name: str, trial: int | None = None
+) -> list[tuple[Phase, int]]:
     """Retry failed slots with their parameters; reopen a failed or done study.
 
-    Retry a search ``trial`` and its confirmation trainings; by default, all failed slots. Return
-    phase and number of every reopened slot.
+    Retry a search ``trial`` and its confirmation trainings; by default, all failed
+    slots. Return phase and number of every reopened slot.
 
     Raises:
         StudyError: there is no such study or trial, or that trial has not failed.
@@ -176,12 +200,16 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
     with ledger.locked(name) as (connection, study):
         optuna_tables.require_study(connection, study.optuna_study_id, name)
         row = None if trial is None else _trial(connection, study, trial)
-        failed = ask(connection, statements.FAILED, study_id=study.id, trial=trial).all()
+        failed = ask(
+            connection, statements.FAILED, study_id=study.id, trial=trial
+        ).all()
         if row is not None and not failed:
             if row.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
             do = f"List failed trials: hpo trials {name} --state failed."
-            raise _refusal(name, f"trial {trial} has not failed, it is {row.state}. {do}")
+            raise _refusal(
+                name, f"trial {trial} has not failed, it is {row.state}. {do}"
+            )
         since = snapshots.progress(connection, study.id).unbegun
         for slot in failed:
             _reopen(connection, slot, since)
@@ -193,10 +221,18 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
 
 
 def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
-    """Turn a failed slot into a running one without a worker; keep its stored members."""
+    """Turn a failed slot into a running one without a worker; keep its stored
+    members."""
     empty = dict.fromkeys(("message", "token", "lease_until", "settled_at"), null())
     _amend(
-        connection, slot, "retry", since, SlotState.RUNNING, steps=[], losses_in_a_row=0, **empty
+        connection,
+        slot,
+        "retry",
+        since,
+        SlotState.RUNNING,
+        steps=[],
+        losses_in_a_row=0,
+        **empty,
     )
     if slot.optuna_trial_id is not None:
         optuna_tables.reopen_trial(connection, slot.optuna_trial_id)
@@ -205,13 +241,15 @@ def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
 def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
     """Exclude a trial from the ranking and from the history that suggestions see.
 
-    The trial is complete or pruned, or it is running without a worker: lost again and again.
+    The trial is complete or pruned, or it is running without a worker: lost again and
+    again.
 
     Returns:
         The first trial whose suggestion no longer sees it.
 
     Raises:
-        StudyError: there is no such study or trial, it has failed, or a worker is at work on it.
+        StudyError: there is no such study or trial, it has failed, or a worker is at
+            work on it.
     """
     with ledger.locked(name) as (connection, study):
         slot = _trial(connection, study, trial)
@@ -219,7 +257,9 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             return int(slot.amendments[-1]["since"])
         if slot.state == SlotState.FAILED:
             do = f"To run it again: hpo retry {name} --trial {trial}."
-            raise _refusal(name, f"trial {trial} has failed, and counts in no ranking. {do}")
+            raise _refusal(
+                name, f"trial {trial} has failed, and counts in no ranking. {do}"
+            )
         if slot.held:
             do = f"Wait until it is settled: hpo status {name}. {_dead(name)}"
             raise _refusal(name, f"{slot.worker} is at work on trial {trial}. {do}")
@@ -227,11 +267,18 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         why = " ".join(reason.split())  # one line, as every view shows it
         message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")
         settled = {"settled_at": slot.settled_at or study.now, "message": message}
-        free = {"lease_until": null(), "token": null()}  # later writes of its worker are refused
+        free = {
+            "lease_until": null(),
+            "token": null(),
+        }  # later writes of its worker are refused
         amendments = _amend(
             connection, slot, "exclude", since, SlotState.EXCLUDED, **settled, **free
         )
-        ask(connection, "DELETE FROM hpo_ledger.checkpoints WHERE slot_id = :id", id=slot.id)
+        ask(
+            connection,
+            "DELETE FROM hpo_ledger.checkpoints WHERE slot_id = :id",
+            id=slot.id,
+        )
         if slot.optuna_trial_id is not None:
             end = End(
                 state=SlotState.EXCLUDED,
@@ -242,23 +289,30 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             )
             facts = end.shown(slot.attempts, amendments)
             optuna_tables.exclude_trial(connection, slot.optuna_trial_id, facts)
-        again = ask(connection, statements.MAY_CONFIRM_OTHERS, id=study.id, trial=trial).scalar()
+        again = ask(
+            connection, statements.MAY_CONFIRM_OTHERS, id=study.id, trial=trial
+        ).scalar()
         _amended(connection, study, reopen=(StudyState.DONE,) if again else ())
         writing.note(connection, name, f"excluded trial {trial}")
         return since
 
 
-def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[int, int]:
+def prioritise(
+    ledger: Ledger, name: str, priority: int | None = None
+) -> tuple[int, int]:
     """Set the priority of a study, or only read it; return the old and the new one.
 
-    Workers that serve several studies serve those of higher priority first. Running trials are not
-    interrupted, and no result depends on it.
+    Workers that serve several studies serve those of higher priority first. Running
+    trials are not interrupted, and no result depends on it.
 
     Raises:
         StudyError: there is no such study, or the priority is out of range.
     """
     if priority is not None and abs(priority) > HIGHEST_PRIORITY:
-        do = f"Take a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}: their order counts."
+        do = (
+            f"Take a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}: their order"
+            " counts."
+        )
         raise _refusal(name, f"priority={priority} is out of range. {do}")
     with ledger.locked(name) as (connection, study):
         if priority is None or priority == study.priority:
@@ -271,7 +325,8 @@ def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[
 def accept_code(ledger: Ledger, name: str) -> int | None:
     """Accept a change of the source of a study's objective.
 
-    Return the first trial that may be computed with this host's source; None if it is unchanged.
+    Return the first trial that may be computed with this host's source; None if it is
+    unchanged.
 
     Raises:
         StudyError: there is no such study.
@@ -294,8 +349,13 @@ def delete_study(ledger: Ledger, name: str) -> None:
     with ledger.locked(name) as (connection, study):
         holders = _holders(connection, study.id)
         if holders:
-            do = f"Stop it first, and wait until they have stopped: hpo stop {name}. {_dead(name)}"
-            raise _refusal(name, f"workers are at work on it: {', '.join(holders[:3])}. {do}")
+            do = (
+                f"Stop it first, and wait until they have stopped: hpo stop {name}."
+                f" {_dead(name)}"
+            )
+            raise _refusal(
+                name, f"workers are at work on it: {', '.join(holders[:3])}. {do}"
+            )
         _delete(connection, study, "deleted")
 
 
@@ -340,8 +400,13 @@ def _refusal(name: str, why: str) -> StudyError:
 
 
 def _ended_by_rule(name: str, study: Any) -> StudyError:
-    why = f"[stop] has ended it before trial {study.search_end} ({study.search_end_reason})"
-    return _refusal(name, f"{why}. Launch it with another [stop] under another name: --name NEW.")
+    why = (
+        f"[stop] has ended it before trial {study.search_end}"
+        f" ({study.search_end_reason})"
+    )
+    return _refusal(
+        name, f"{why}. Launch it with another [stop] under another name: --name NEW."
+    )
 
 
 def _amend(
@@ -352,19 +417,28 @@ def _amend(
     state: SlotState,
     **values: Any,
 ) -> list[dict[str, Any]]:
-    """Replace the outcome of a slot, store the old one as an amendment, return all amendments."""
+    """Replace the outcome of a slot, store the old one as an amendment, return all
+    amendments."""
     deed: dict[str, Any] = {"what": what, "since": since, "host": platform.node()}
     deed["at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    old = {"state": SlotState(slot.state), "costs": tuple(slot.costs), "steps": tuple(slot.steps)}
+    old = {
+        "state": SlotState(slot.state),
+        "costs": tuple(slot.costs),
+        "steps": tuple(slot.steps),
+    }
     amendment = snapshots.from_row(Amendment, slot, **deed, **old)
     amendments = [*slot.amendments, amendment.stored()]
     values |= {"state": state, "amendments": amendments}
-    values["attrs"] = sampler_attrs(slot.attrs)  # or successive halving would still compare with it
+    values["attrs"] = sampler_attrs(
+        slot.attrs
+    )  # or successive halving would still compare with it
     connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
     return amendments
 
 
-def _amended(connection: Connection, study: Row[Any], *, reopen: Sequence[StudyState]) -> None:
+def _amended(
+    connection: Connection, study: Row[Any], *, reopen: Sequence[StudyState]
+) -> None:
     """Count a change of the history; reopen a study in one of the states ``reopen``."""
     writing.change(connection, study.id, amendments=study.amendments + 1)
     if study.state in reopen:

@@ -1,8 +1,8 @@
 """The ledger: studies, slots, leases, members and workers, in PostgreSQL.
 
-A study has slots 0 .. trials-1. A worker *claims* a slot under a lease that it keeps renewing; when
-a lease expires, the next worker claims the same slot and continues. Every method is one transaction
-or two, and safe to repeat when its answer was lost.
+A study has slots 0 .. trials-1. A worker *claims* a slot under a lease that it keeps
+renewing; when a lease expires, the next worker claims the same slot and continues.
+Every method is one transaction or two, and safe to repeat when its answer was lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, insert
 
-from hpo.ledger import claiming, optuna_tables, past, pins, snapshots, statements, writing
+from hpo.ledger import (
+    claiming,
+    optuna_tables,
+    past,
+    pins,
+    snapshots,
+    statements,
+    writing,
+)
 from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
 from hpo.ledger.past import Known
 from hpo.ledger.reader import LedgerReader
@@ -32,7 +40,9 @@ def _register(
     connection: Connection, spec: StudySpec, pointed: StudySpec
 ) -> Literal["created", "continued", "extended"]:
     ask(connection, statements.LOCK_NAME, name=spec.name)
-    row = ask(connection, f"{statements.STUDY} FOR UPDATE", name=spec.name).one_or_none()
+    row = ask(
+        connection, f"{statements.STUDY} FOR UPDATE", name=spec.name
+    ).one_or_none()
     old = None if row is None else file.restore(row.spec)
     spec = pins.with_points(connection, pointed if row is None else spec)
     if row is None or old is None:
@@ -51,7 +61,11 @@ def _register(
     if extended and row.state == StudyState.DONE:
         writing.turn(connection, row.id, StudyState.OPEN)
     optuna_tables.publish_study(connection, row.optuna_study_id, spec)
-    what = f"extended to {spec.budget.trials:,} trials" if extended else "changed words or views"
+    what = (
+        f"extended to {spec.budget.trials:,} trials"
+        if extended
+        else "changed words or views"
+    )
     writing.note(connection, spec.name, what)
     return "extended" if extended else "continued"
 
@@ -62,7 +76,8 @@ class Ledger(LedgerReader):
     def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
         """Open the ledger of a database; create missing tables.
 
-        Methods retry with ``patience`` while the database is unreachable; see ``Transactional``.
+        Methods retry with ``patience`` while the database is unreachable; see
+        ``Transactional``.
 
         Raises:
             StorageError: the tables belong to another version of hpo.
@@ -73,15 +88,15 @@ class Ledger(LedgerReader):
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
         self._known = Known()
 
-    # --- studies -------------------------------------------------------------------------
+    # --- studies ---
 
     def register(self, spec: StudySpec) -> Literal["created", "continued", "extended"]:
         """Register a study, or continue or extend an existing one.
 
         Raises:
-            StudyError: a study of this name has another spec; only a larger budget of trials is
-                accepted. The message names the keys that differ. Or its objective's source has
-                changed.
+            StudyError: a study of this name has another spec; only a larger budget of
+                trials is accepted. The message names the keys that differ. Or its
+                objective's source has changed.
         """
         pins.modules(spec)  # computed without a lock, like the points of its warm start
         return self._register(spec, self.with_points(spec))
@@ -100,7 +115,7 @@ class Ledger(LedgerReader):
         with self._engine.begin() as connection:
             yield connection, snapshots.study(connection, name, lock=True)
 
-    # --- workers -------------------------------------------------------------------------
+    # --- workers ---
 
     register_worker = transaction(writing.register_worker)
     renew = transaction(writing.renew)
@@ -112,7 +127,7 @@ class Ledger(LedgerReader):
     lacks_baselines = transaction(writing.lacks_baselines)
     store_baselines = transaction(writing.store_baselines)
 
-    # --- slots ---------------------------------------------------------------------------
+    # --- slots ---
 
     def claim(
         self,
@@ -127,8 +142,8 @@ class Ledger(LedgerReader):
     ) -> Claim | Wait | Over:
         """Claim the next slot of a study; see ``claiming.claim`` and ``Claimant``.
 
-        ``in_touch`` gives ``Claimant.take_over``: called again after every outage, and with the
-        database's time before a slot is taken over.
+        ``in_touch`` gives ``Claimant.take_over``: called again after every outage, and
+        with the database's time before a slot is taken over.
 
         Raises:
             StudyError: there is no such study.
@@ -169,7 +184,8 @@ class Ledger(LedgerReader):
         return self._retry(once)
 
     def code_of(self, study: str) -> str:
-        """Return the hash of the objective's source on this host, computed without a lock."""
+        """Return the hash of the objective's source on this host, computed without a
+        lock."""
         if study not in self._codes:
             with self._autocommit.connect() as connection:
                 check_version(connection)
@@ -187,7 +203,9 @@ class Ledger(LedgerReader):
 
     def history(self, claim: Claim) -> list[Past]:
         """Return trials 0 .. number-1 of the claimed trial's study, as they are now."""
-        return self._known.first(claim.number, (claim.study_id, claim.amendments), self._read)
+        return self._known.first(
+            claim.number, (claim.study_id, claim.amendments), self._read
+        )
 
     unsuggested = statement(snapshots.unsuggested)
     store_suggestion = statement(writing.store_suggestion)
@@ -197,7 +215,8 @@ class Ledger(LedgerReader):
     lose = transaction(writing.lose)
 
     def settle(self, claim: Claim, end: End) -> None:
-        """Settle a slot in one statement; if a slot has failed, apply the failure policy.
+        """Settle a slot in one statement; if a slot has failed, apply the failure
+        policy.
 
         Raises:
             LeaseLostError: another worker holds the slot now.

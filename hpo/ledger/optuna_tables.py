@@ -1,8 +1,9 @@
 """A mirror of the ledger's trials in Optuna's tables, for optuna-dashboard and Optuna.
 
-Each function runs inside the ledger's transaction, so both always agree. Optuna's storage interface
-cannot do that: every call is a transaction of its own, some forty per trial. This is the only
-module that writes Optuna's tables; a test reads them through Optuna.
+Each function runs inside the ledger's transaction, so both always agree. Optuna's
+storage interface cannot do that: every call is a transaction of its own, some forty per
+trial. This is the only module that writes Optuna's tables; a test reads them through
+Optuna.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
 METRIC_NAMES = "study:metric_names"
-TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
+TRIAL_USER_OF_OTHERS = (
+    r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
+)
 """Keys of a trial's user attributes that hpo does not write."""
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
-"""Likewise keys of its system attributes; all others are the sampler's and the pruner's."""
+"""Likewise keys of its system attributes; all others are the sampler's and the
+pruner's."""
 
 _STATES = {
     SlotState.COMPLETE: TrialState.COMPLETE,
@@ -53,8 +57,8 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
     study_id = ask(connection, statements.CREATE, **keys).scalar()
     if study_id is None:
         raise StudyError(
-            f"study {spec.name!r}: another program has made an Optuna study of this name. Choose "
-            "another name: --name NEW."
+            f"study {spec.name!r}: another program has made an Optuna study of this"
+            " name. Choose another name: --name NEW."
         )
     named = {METRIC_NAMES: json.dumps(names(spec))}
     set_attrs(connection, models.StudySystemAttributeModel, study_id, named)
@@ -63,27 +67,40 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
 
 
 def publish_study(connection: Connection, study_id: int, spec: StudySpec) -> None:
-    """Show the spec, its hash and the reported optimum as the study's user attributes."""
-    shown = {"hpo:spec_hash": json.dumps(spec.hash), "hpo:spec": json.dumps(spec.stored())}
+    """Show the spec, its hash and the reported optimum as the study's user
+    attributes."""
+    shown = {
+        "hpo:spec_hash": json.dumps(spec.hash),
+        "hpo:spec": json.dumps(spec.stored()),
+    }
     if spec.reported is not None:
         shown["hpo:reported"] = json.dumps(spec.reported.model_dump(exclude_none=True))
     set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
 
 
-def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[str, str]) -> None:
-    """Write attributes of a study or trial, given as JSON; replace those of the same keys."""
+def set_attrs(
+    connection: Connection, model: Any, owner_id: int, texts: Mapping[str, str]
+) -> None:
+    """Write attributes of a study or trial, given as JSON; replace those of the same
+    keys."""
     owner = "study_id" if "study_id" in model.__table__.c else "trial_id"
-    rows = [{owner: owner_id, "key": key, "value_json": text} for key, text in texts.items()]
+    rows = [
+        {owner: owner_id, "key": key, "value_json": text} for key, text in texts.items()
+    ]
     if rows:
         new = upsert(model.__table__)
         keys, shown = [owner, "key"], {"value_json": new.excluded.value_json}
-        connection.execute(new.on_conflict_do_update(index_elements=keys, set_=shown), rows)
+        connection.execute(
+            new.on_conflict_do_update(index_elements=keys, set_=shown), rows
+        )
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
     """Delete a study with all its trials, if it exists."""
     by_trial = "trial_id IN (SELECT trial_id FROM trials WHERE study_id = :id)"
-    for table in reversed(models.BaseModel.metadata.sorted_tables):  # tables with references first
+    for table in reversed(
+        models.BaseModel.metadata.sorted_tables
+    ):  # tables with references first
         which = "study_id = :id" if "study_id" in table.c else by_trial
         if "study_id" in table.c or "trial_id" in table.c:
             ask(connection, f"DELETE FROM {table.name} WHERE {which}", id=study_id)
@@ -98,14 +115,18 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
     query = "SELECT study_id FROM studies WHERE study_id = :id"
     if ask(connection, query, id=study_id).scalar() is None:
         raise StudyError(
-            f"study {name!r}: deleted from Optuna's tables, as optuna-dashboard can. You can still "
-            f"read and export its trials; to use the name again: hpo delete {name}."
+            f"study {name!r}: deleted from Optuna's tables, as optuna-dashboard can."
+            " You can still read and export its trials; to use the name again: hpo"
+            f" delete {name}."
         )
 
 
 def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:
-    """Add a running trial with this number, begun ``at``, and return Optuna's id of it."""
-    ask(connection, "SELECT FROM studies WHERE study_id = :id FOR UPDATE", id=study_id)  # see OPEN
+    """Add a running trial with this number, begun ``at``, and return Optuna's id of
+    it."""
+    ask(
+        connection, "SELECT FROM studies WHERE study_id = :id FOR UPDATE", id=study_id
+    )  # see OPEN
     new = """INSERT INTO trials (study_id, number, state, datetime_start)
     VALUES (:id, :number, 'RUNNING', timezone('UTC', CAST(:at AS timestamptz)))
     RETURNING trial_id"""
@@ -117,8 +138,11 @@ def reopen_trial(connection: Connection, trial_id: int) -> None:
     _forget_outcome(connection, trial_id, TrialState.RUNNING)
 
 
-def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str, Any]) -> None:
-    """Set a complete or pruned trial to failed, so that Optuna ignores it, and say why."""
+def exclude_trial(
+    connection: Connection, trial_id: int, user_attrs: Mapping[str, Any]
+) -> None:
+    """Set a complete or pruned trial to failed, so that Optuna ignores it, and say
+    why."""
     query = "SELECT trial_id FROM trials WHERE trial_id = :id FOR KEY SHARE"
     if ask(connection, query, id=trial_id).scalar() is None:
         return  # deleted by optuna-dashboard
@@ -139,12 +163,16 @@ def param_rows(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     keys = [name for name in space if name in suggestion.params]
     return {
         "names": keys,
-        "values": [float(space[k].to_internal_repr(suggestion.params[k])) for k in keys],
+        "values": [
+            float(space[k].to_internal_repr(suggestion.params[k])) for k in keys
+        ],
         "distributions": [distribution_to_json(space[name]) for name in keys],
     }
 
 
-def outcome_rows(spec: StudySpec, end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
+def outcome_rows(
+    spec: StudySpec, end: End, user_attrs: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the parameters of ``FINISH`` for Optuna's tables."""
     scored = end.state in (SlotState.COMPLETE, SlotState.PRUNED)
     gone = end.state == SlotState.EXCLUDED  # as ``exclude_trial`` leaves it

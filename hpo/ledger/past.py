@@ -1,6 +1,7 @@
 """Reading the history that suggestions and ``[stop]`` depend on.
 
-Results of trials depend on this file, so it counts in a study's fingerprint; see ``pins``.
+Results of trials depend on this file, so it counts in a study's fingerprint; see
+``pins``.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def read(connection: Connection, study_id: int, numbers: range) -> list[Past]:
 class Known:
     """Cache of the trials that a process has read.
 
-    A settled trial changes only by an amendment, which counts for trials claimed later. So trials
-    before the first running one are read once.
+    A settled trial changes only by an amendment, which counts for trials claimed later.
+    So trials before the first running one are read once.
     """
 
     def __init__(self) -> None:
@@ -42,19 +43,26 @@ class Known:
     def first(
         self, n: int, of: tuple[int, int], read: Callable[[int, range], list[Past]]
     ) -> list[Past]:
-        """Return trials 0 .. n-1 of a study, given by its id and its number of amendments."""
+        """Return trials 0 .. n-1 of a study, given by its id and its number of
+        amendments."""
         study_id, amendments = of
         before, settled = self._settled.get(study_id, (amendments, []))
         settled = settled if before == amendments else []
         self._settled[study_id] = amendments, settled
         trials = [*settled[:n], *read(study_id, range(min(len(settled), n), n))]
-        while len(settled) < len(trials) and trials[len(settled)].state != SlotState.RUNNING:
+        while (
+            len(settled) < len(trials)
+            and trials[len(settled)].state != SlotState.RUNNING
+        ):
             settled.append(trials[len(settled)])
         return trials
 
 
-def why_ended(spec: StudySpec, number: int, first: Callable[[int], Sequence[Past]]) -> str | None:
-    """Return why ``[stop]`` ends a search before trial ``number``; None if it continues.
+def why_ended(
+    spec: StudySpec, number: int, first: Callable[[int], Sequence[Past]]
+) -> str | None:
+    """Return why ``[stop]`` ends a search before trial ``number``; None if it
+    continues.
 
     ``first(n)`` reads the first n trials, which the window shows to that trial.
     """
@@ -70,7 +78,8 @@ def why_ended(spec: StudySpec, number: int, first: Callable[[int], Sequence[Past
 
 
 def checked(row: Any, build: Callable[[Any], T]) -> T:
-    """Build an object from a slot's row, and check it: the worker role may write any JSON.
+    """Build an object from a slot's row, and check it: the worker role may write any
+    JSON.
 
     Raises:
         StudyError: the row does not hold what workers write.
@@ -79,9 +88,9 @@ def checked(row: Any, build: Callable[[Any], T]) -> T:
         return build(row)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StudyError(
-            f"trial {row.number}: cannot read its row ({type(error).__name__}: "
-            f"{str(error)[:80]}). Somebody has changed it by hand; restore a backup under another "
-            "name: hpo import FILE --name NEW."
+            f"trial {row.number}: cannot read its row ({type(error).__name__}:"
+            f" {str(error)[:80]}). Somebody has changed it by hand; restore a backup"
+            " under another name: hpo import FILE --name NEW."
         ) from error
 
 
@@ -95,7 +104,10 @@ def restored(row: Any) -> Past:
 
 
 def _outcome(
-    of: Any, params: Mapping[str, Any], attrs: Mapping[str, Any], before: Sequence[Any] = ()
+    of: Any,
+    params: Mapping[str, Any],
+    attrs: Mapping[str, Any],
+    before: Sequence[Any] = (),
 ) -> Past:
     return Past(
         suggestion=Suggestion(params=params, attrs=attrs),

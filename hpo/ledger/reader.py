@@ -33,7 +33,11 @@ def listed(connection: Connection) -> list[Listed]:
 
 
 def _listed(row: Row[Any]) -> Listed:
-    values = {"number": row.optuna_study_id, "state": StudyState(row.state), "problem": ""}
+    values = {
+        "number": row.optuna_study_id,
+        "state": StudyState(row.state),
+        "problem": "",
+    }
     return snapshots.from_row(Listed, row, **values)
 
 
@@ -44,7 +48,8 @@ def _mark(row: Row[Any]) -> tuple[Any, ...]:
 
 
 def marks(connection: Connection, study: str) -> dict[str, tuple[Any, ...]]:
-    """Return the marks of a study, and of the existing studies in its figure; see ``_mark``."""
+    """Return the marks of a study, and of the existing studies in its figure; see
+    ``_mark``."""
     rows = {row.name: row for row in ask(connection, LISTING)}
     overlay = rows[study].overlay if study in rows else ()
     names = (study, *(overlay if isinstance(overlay, list) else ()))
@@ -77,8 +82,12 @@ class Overview(Generic[T]):
         for briefly in (True, False):
             ids = [row.id for row in changed if row.whole != briefly]
             for start in range(0, len(ids), _AT_ONCE):
-                studies = ask(connection, STUDIES, ids=ids[start : start + _AT_ONCE]).all()
-                fetched += snapshots.fetched_studies(connection, studies, briefly=briefly)
+                studies = ask(
+                    connection, STUDIES, ids=ids[start : start + _AT_ONCE]
+                ).all()
+                fetched += snapshots.fetched_studies(
+                    connection, studies, briefly=briefly
+                )
         gone = {row.id for row in changed} - {rows.study.id for rows in fetched}
         return [row for row in listing if row.id not in gone], fetched
 
@@ -89,15 +98,19 @@ class Overview(Generic[T]):
     def made(self, changes: Changes) -> list[tuple[Listed, T | None]]:
         """Return every study with its value, oldest first.
 
-        A study that cannot be read here has a ``problem`` and the value None; so has, without a
-        problem, a study that was not read.
+        A study that cannot be read here has a ``problem`` and the value None; so has,
+        without a problem, a study that was not read.
         """
         listing, fetched = changes
         made = {rows.study.id: self._made(rows) for rows in fetched}
         values = {row.id: made.get(row.id) or self._cached(row) for row in listing}
-        self._cache = {row.id: (_mark(row), value) for row in listing if (value := values[row.id])}
+        self._cache = {
+            row.id: (_mark(row), value) for row in listing if (value := values[row.id])
+        }
         lines = ((_listed(row), *(values[row.id] or (None, ""))) for row in listing)
-        return [(replace(line, problem=problem), value) for line, value, problem in lines]
+        return [
+            (replace(line, problem=problem), value) for line, value, problem in lines
+        ]
 
     def _made(self, rows: snapshots.Fetched) -> tuple[T | None, str]:
         try:
@@ -112,7 +125,8 @@ class LedgerReader(Transactional):
     def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
         """Open the ledger of a database; create missing tables.
 
-        Methods retry with ``patience`` while the database is unreachable; see ``Transactional``.
+        Methods retry with ``patience`` while the database is unreachable; see
+        ``Transactional``.
 
         Raises:
             StorageError: the tables belong to another version of hpo.
@@ -132,15 +146,19 @@ class LedgerReader(Transactional):
         """Return the name, or that of the only study of the database.
 
         Raises:
-            StudyError: no name is given, and there is no study or several; the message lists them.
+            StudyError: no name is given, and there is no study or several; the message
+                lists them.
         """
         names = [study.name for study in self.studies()] if name is None else [name]
         if len(names) != 1:
-            raise StudyError(f"name one of the studies: {', '.join(names) or 'there is none yet'}.")
+            raise StudyError(
+                f"name one of the studies: {', '.join(names) or 'there is none yet'}."
+            )
         return names[0]
 
     def snapshot(self, name: str, *, curves: bool = False) -> StudySnapshot:
-        """Return a study as it is now; without ``curves``, members come without their curves.
+        """Return a study as it is now; without ``curves``, members come without their
+        curves.
 
         Raises:
             StudyError: there is no such study; the message lists those that exist.
@@ -155,19 +173,27 @@ class LedgerReader(Transactional):
         """
         return Result.of(self.snapshot(name, curves=curves))
 
-    def results(self, finished: int | None = None) -> list[tuple[Listed, Result | None]]:
-        """Return every study with its result, oldest first; None if it cannot be read here.
+    def results(
+        self, finished: int | None = None
+    ) -> list[tuple[Listed, Result | None]]:
+        """Return every study with its result, oldest first; None if it cannot be read
+        here.
 
-        Unchanged studies are not read again. Of the studies that are done, only the newest
-        ``finished`` are read; the others have None.
+        Unchanged studies are not read again. Of the studies that are done, only the
+        newest ``finished`` are read; the others have None.
         """
-        changes = self._within(self._autocommit, lambda c: self._overview.read(c, finished))
+        changes = self._within(
+            self._autocommit, lambda c: self._overview.read(c, finished)
+        )
         return self._overview.made(changes)
 
     def overlays(self, spec: StudySpec) -> list[Result]:
-        """Return the other studies that a study's figure shows, if they can be read here."""
+        """Return the other studies that a study's figure shows, if they can be read
+        here."""
         results: list[Result] = []
         for name in spec.figure.overlay if spec.figure else ():
-            with suppress(SpecError, StudyError):  # no such study, or its objective is not here
+            with suppress(
+                SpecError, StudyError
+            ):  # no such study, or its objective is not here
                 results.append(self.result(name))
         return results

@@ -1,7 +1,7 @@
 """The ledger's tables, in a schema of their own beside Optuna's tables.
 
-All time stamps come from the database's clock, so clocks of hosts do not matter. Each table checks
-its values, so readers meet no invalid ones, whoever has written them.
+All time stamps come from the database's clock, so clocks of hosts do not matter. Each
+table checks its values, so readers meet no invalid ones, whoever has written them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from hpo.postgres.connect import Schema
 from hpo.postgres.retry import said_by
 from hpo.study.trials import Phase, SlotState, StudyState, WorkerState
 
-SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
+SCHEMA = (  # not "hpo": PostgreSQL looks first into a schema named like the user
+    "hpo_ledger"
+)
 SCHEMA_VERSION = 303
-"""Version of release 0.3.0; its drafts had 300 and 301, earlier releases have less than 10."""
+"""Version of release 0.3.0; its drafts had 300 and 301, earlier releases have less than
+10."""
 HIGHEST_PRIORITY = 1000
 
 _FUNCTIONS = f"""
@@ -33,8 +36,9 @@ LANGUAGE sql VOLATILE
 AS 'SELECT until > {SCHEMA}.clock()
 AND until <= {SCHEMA}.clock() + make_interval(secs => lease_s * 4 / 3)'
 """
-"""The time; and whether a lease is valid: for at most four thirds of it from now on, whatever the
-clock said at its renewal. A clock that goes back a little frees no slot."""
+"""The time; and whether a lease is valid: for at most four thirds of it from now on,
+whatever the clock said at its renewal. A clock that goes back a little frees no
+slot."""
 
 
 NOW = text(f"{SCHEMA}.clock()")
@@ -46,7 +50,9 @@ def ask(connection: Connection, statement: str, **values: Any) -> sa.CursorResul
 
 
 def _one_of(column: str, kind: type[StrEnum]) -> sa.CheckConstraint:
-    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(one)) for one in kind)})")
+    return sa.CheckConstraint(
+        f"{column} IN ({', '.join(repr(str(one)) for one in kind)})"
+    )
 
 
 def _json(column: str, kind: str) -> sa.CheckConstraint:
@@ -55,20 +61,28 @@ def _json(column: str, kind: str) -> sa.CheckConstraint:
 
 
 def _path(column: str, path: str) -> sa.CheckConstraint:
-    """Return the check of JSON by an SQL path; it refuses NUL and half characters, too."""
+    """Return the check of JSON by an SQL path; it refuses NUL and half characters,
+    too."""
     return sa.CheckConstraint(f"CAST({column} AS jsonb) @@ '{path}'")
 
 
 def _between(low: str, high: str, *columns: str) -> sa.CheckConstraint:
     """Return the check that numbers or times lie in a range; NaN exceeds any number."""
-    return sa.CheckConstraint(" AND ".join(f"{name} BETWEEN {low} AND {high}" for name in columns))
+    return sa.CheckConstraint(
+        " AND ".join(f"{name} BETWEEN {low} AND {high}" for name in columns)
+    )
 
 
 def _numbers(column: str, *but: str) -> sa.CheckConstraint:
     """Return the check that a list holds numbers, except some special values."""
-    none = f"array_position({column}, NULL) IS NULL AND coalesce(array_ndims({column}), 1) = 1"
+    none = (
+        f"array_position({column}, NULL) IS NULL AND coalesce(array_ndims({column}),"
+        " 1) = 1"
+    )
     others = ", ".join(f"'{one}'" for one in but)
-    return sa.CheckConstraint(f"{none} AND NOT {column} && CAST(ARRAY[{others}] AS float8[])")
+    return sa.CheckConstraint(
+        f"{none} AND NOT {column} && CAST(ARRAY[{others}] AS float8[])"
+    )
 
 
 def _line(column: str) -> sa.CheckConstraint:
@@ -80,7 +94,9 @@ _TIME = ("'1900-01-01'", "'9000-01-01'")  # Python has no years of five digits
 _COUNT, _SECONDS = ("0", "2147483647"), ("0", "1e12")
 _SCORE = (f"-{MAX_SCORE!r}", f"{MAX_SCORE!r}")
 _SPEC = '$.objective.type() == "string" && $.budget.trials.type() == "number"'
-_SOURCES = "!exists($[*] ? (!(exists(@.hash) && exists(@.modules.*) && exists(@.revision))))"
+_SOURCES = (
+    "!exists($[*] ? (!(exists(@.hash) && exists(@.modules.*) && exists(@.revision))))"
+)
 
 
 def _of_slot() -> Column[int]:
@@ -157,7 +173,12 @@ slots = Table(
     "slots",
     metadata,
     Column("id", sa.BigInteger, primary_key=True),
-    Column("study_id", Integer, sa.ForeignKey(studies.c.id, ondelete="CASCADE"), nullable=False),
+    Column(
+        "study_id",
+        Integer,
+        sa.ForeignKey(studies.c.id, ondelete="CASCADE"),
+        nullable=False,
+    ),
     Column("phase", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("source", Integer),
@@ -166,7 +187,9 @@ slots = Table(
     Column("attrs", JSON, nullable=False, server_default=text("'{}'")),
     Column("score", Float(53)),
     Column("costs", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
-    Column("cost", Float(53), sa.Computed("costs[1]", persisted=True)),  # for people's queries
+    Column(
+        "cost", Float(53), sa.Computed("costs[1]", persisted=True)
+    ),  # for people's queries
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
     Column("token", Text),
@@ -194,8 +217,15 @@ slots = Table(
     _between(*_COUNT, "number", "source", "attempts", "losses", "losses_in_a_row"),
     _between(*_SECONDS, "lease_s"),
     _between(*_TIME, "lease_until", "started_at", "settled_at"),
-    sa.Index("slots_running", "study_id", "number", postgresql_where=text("state = 'running'")),
-    sa.Index("slots_failed", "study_id", "number", postgresql_where=text("state = 'failed'")),
+    sa.Index(
+        "slots_running",
+        "study_id",
+        "number",
+        postgresql_where=text("state = 'running'"),
+    ),
+    sa.Index(
+        "slots_failed", "study_id", "number", postgresql_where=text("state = 'failed'")
+    ),
 )
 
 members = Table(
@@ -230,13 +260,20 @@ checkpoints = Table(
     _between(*_SECONDS, "seconds"),
 )
 
-networks = Table("networks", metadata, _of_slot(), Column("data", sa.LargeBinary, nullable=False))
+networks = Table(
+    "networks", metadata, _of_slot(), Column("data", sa.LargeBinary, nullable=False)
+)
 """The network of the first fresh seed of each confirmed trial."""
 
 notices = Table(
     "notices",
     metadata,
-    Column("study_id", Integer, sa.ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column(
+        "study_id",
+        Integer,
+        sa.ForeignKey(studies.c.id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
     Column("notice", Text, primary_key=True),
     Column("claimed_at", Time),
     Column("told_at", Time),
@@ -253,7 +290,8 @@ events = Table(
     Column("study", Text, nullable=False),
     _between(*_TIME, "at"),
 )
-"""Interventions and notifications, of deleted studies, too. The role of workers only adds to it."""
+"""Interventions and notifications, of deleted studies, too. The role of workers only
+adds to it."""
 
 
 def check_version(connection: Connection) -> bool:
@@ -262,7 +300,9 @@ def check_version(connection: Connection) -> bool:
     Raises:
         StorageError: they have another version.
     """
-    if not ask(connection, f"SELECT to_regclass('{SCHEMA}.version') IS NOT NULL").scalar():
+    if not ask(
+        connection, f"SELECT to_regclass('{SCHEMA}.version') IS NOT NULL"
+    ).scalar():
         return False
     version = ask(connection, f"SELECT version FROM {SCHEMA}.version").scalar()
     if version == SCHEMA_VERSION:
@@ -270,7 +310,10 @@ def check_version(connection: Connection) -> bool:
     todo = (
         "Update this installation: a newer one has used the database."
         if version is None or version > SCHEMA_VERSION
-        else "No release changes older tables: use another database, or the release that made them."
+        else (
+            "No release changes older tables: use another database, or the release that"
+            " made them."
+        )
     )
     raise StorageError(
         f"database {connection.engine.url.database}: expected tables of version "
@@ -283,7 +326,10 @@ def _create(connection: Connection) -> None:
     for function in _FUNCTIONS.split(";"):
         connection.execute(text(function))
     metadata.create_all(connection)
-    first = f"INSERT INTO {SCHEMA}.version (version) VALUES (:version) ON CONFLICT DO NOTHING"
+    first = (
+        f"INSERT INTO {SCHEMA}.version (version) VALUES (:version) ON CONFLICT DO"
+        " NOTHING"
+    )
     ask(connection, first, version=SCHEMA_VERSION)
 
 
@@ -299,9 +345,11 @@ WHERE NOT rolsuper AND has_table_privilege(r.oid, 'hpo_ledger.slots', 'UPDATE')
 
 
 def reset_roles(connection: Connection) -> list[str]:
-    """Reset what roles of workers have set for their later sessions; return their names.
+    """Reset what roles of workers have set for their later sessions; return their
+    names.
 
-    A role of workers may change rows of the ledger, owns no table, and can change its settings.
+    A role of workers may change rows of the ledger, owns no table, and can change its
+    settings.
 
     Raises:
         StorageError: this user lacks the right.

@@ -1,4 +1,5 @@
-"""Reading a study: its row, its trials as suggestions and as views see them, its networks.
+"""Reading a study: its row, its trials as suggestions and as views see them, its
+networks.
 
 Nothing here imports Optuna, so that read-only commands start fast.
 """
@@ -51,7 +52,8 @@ _RECENT_S = 600.0
 
 
 def from_row(kind: type[D], row: Any, **more: Any) -> D:
-    """Return a dataclass object with fields from the columns of a row, or from ``more``.
+    """Return a dataclass object with fields from the columns of a row, or from
+    ``more``.
 
     Texts are stripped of control characters here, once for all views.
     """
@@ -60,7 +62,9 @@ def from_row(kind: type[D], row: Any, **more: Any) -> D:
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, Any]:
-    odd = {n: v for n, v in values.items() if isinstance(v, str) and not v.isprintable()}
+    odd = {
+        n: v for n, v in values.items() if isinstance(v, str) and not v.isprintable()
+    }
     return {**values, **{name: printable(text, "\n\t") for name, text in odd.items()}}
 
 
@@ -70,7 +74,8 @@ def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
-    """Return a study's row, and the time; with ``lock``, lock it until the transaction ends.
+    """Return a study's row, and the time; with ``lock``, lock it until the transaction
+    ends.
 
     Raises:
         StudyError: there is no such study; the message lists those that exist.
@@ -81,19 +86,22 @@ def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
         others = ask(connection, "SELECT name FROM hpo_ledger.studies ORDER BY name")
         names = list(others.scalars())
         raise StudyError(
-            f"study {name!r}: not in the database, which has {', '.join(names) or 'no study yet'}. "
-            f"{near_miss(name, names)}Start one with: hpo launch NAME."
+            f"study {name!r}: not in the database, which has"
+            f" {', '.join(names) or 'no study yet'}. {near_miss(name, names)}Start one"
+            " with: hpo launch NAME."
         )
     return row
 
 
 def progress(connection: Connection, study_id: int, above: int = -1) -> Row[Any]:
-    """Return the progress of a search in numbers of trials; see ``statements.PROGRESS``."""
+    """Return the progress of a search in numbers of trials; see
+    ``statements.PROGRESS``."""
     return ask(connection, statements.PROGRESS, study_id=study_id, above=above).one()
 
 
 def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
-    """Return number and first of the trials before this one that run without a suggestion."""
+    """Return number and first of the trials before this one that run without a
+    suggestion."""
     values = {"study_id": claim.study_id, "number": claim.number}
     row = ask(connection, statements.UNSUGGESTED, **values).one()
     return row.n, row.first
@@ -109,8 +117,8 @@ class Ranking(NamedTuple):
 
 
 _rankings: dict[int, Ranking] = {}
-"""Cache by study: a study that is being confirmed needs its ranking often, and its trials do not
-change."""
+"""Cache by study: a study that is being confirmed needs its ranking often, and its
+trials do not change."""
 
 
 def ranked(connection: Connection, study: Row[Any], spec: StudySpec) -> Ranking | None:
@@ -120,7 +128,8 @@ def ranked(connection: Connection, study: Row[Any], spec: StudySpec) -> Ranking 
 
 
 def rank(connection: Connection, study: Row[Any], spec: StudySpec) -> Ranking:
-    """Compute a study's ranking, which may take long; the connection is in autocommit."""
+    """Compute a study's ranking, which may take long; the connection is in
+    autocommit."""
     ranking = ranked(connection, study, spec)
     if ranking is None:
         key = _key(connection, study, spec)
@@ -152,25 +161,39 @@ def network(connection: Connection, name: str, confirmation: int) -> bytes | Non
 def _member_rows(
     connection: Connection, which: str, *, curves: bool = False, **values: Any
 ) -> CursorResult[Any]:
-    return ask(connection, statements.MEMBERS.format(which=which), curves=curves, **values)
+    return ask(
+        connection, statements.MEMBERS.format(which=which), curves=curves, **values
+    )
 
 
 def _member(row: Row[Any]) -> Member:
-    curves = {"curve": tuple(row.curve or ()), "loss_curve": tuple(row.loss_curve or ())}
-    info = {k: v for k, v in row.info.items() if k != "per_epoch" or row.curve is not None}
+    curves = {
+        "curve": tuple(row.curve or ()),
+        "loss_curve": tuple(row.loss_curve or ()),
+    }
+    info = {
+        k: v for k, v in row.info.items() if k != "per_epoch" or row.curve is not None
+    }
     return from_row(Member, row, **curves, info=_texts(info))
 
 
 _A_NETWORK = Member(
-    member=0, seed=-1, score=nan, curve=(), loss_curve=(), diverged=False, info={}, seconds=nan
+    member=0,
+    seed=-1,
+    score=nan,
+    curve=(),
+    loss_curve=(),
+    diverged=False,
+    info={},
+    seconds=nan,
 )
 """Placeholder for a member that exists, with unknown data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A study's rows at one moment. Its snapshot is built after the transaction, since this may
-    take longer than a transaction may idle."""
+    """A study's rows at one moment. Its snapshot is built after the transaction, since
+    this may take longer than a transaction may idle."""
 
     study: Row[Any]
     slots: Sequence[Row[Any]]
@@ -201,25 +224,33 @@ def fetched_studies(
     briefly: bool = False,
     curves: bool = False,
 ) -> list[Fetched]:
-    """Return several studies, given by their rows, with two queries and without workers.
+    """Return several studies, given by their rows, with two queries and without
+    workers.
 
-    ``briefly`` reads what lists show: mainly state, score and costs of a trial, and the numbers of
-    its steps and networks; networks of confirmations are read in full.
+    ``briefly`` reads what lists show: mainly state, score and costs of a trial, and the
+    numbers of its steps and networks; networks of confirmations are read in full.
     """
     ids = [row.id for row in studies]
     which = statements.FRESH_OF_STUDIES if briefly else statements.OF_STUDIES
-    # slots first: members are stored before their slot is settled, so none can be missing
-    slots = _by_study(ask(connection, statements.BRIEFLY if briefly else statements.SLOTS, ids=ids))
+    # slots first: members are stored before their slot is settled, so none can be
+    # missing
+    slots = _by_study(
+        ask(connection, statements.BRIEFLY if briefly else statements.SLOTS, ids=ids)
+    )
     members = _by_study(_member_rows(connection, which, curves=curves, ids=ids))
     return [
-        Fetched(study=row, slots=slots[row.id], members=members[row.id], briefly=briefly)
+        Fetched(
+            study=row, slots=slots[row.id], members=members[row.id], briefly=briefly
+        )
         for row in studies
     ]
 
 
 def _by_study(rows: CursorResult[Any]) -> defaultdict[int, list[Any]]:
     groups: defaultdict[int, list[Any]] = defaultdict(list)
-    plain = cast("Any", namedtuple("plain", rows.keys()))  # read in half the time of a Row
+    plain = cast(
+        "Any", namedtuple("plain", rows.keys())
+    )  # read in half the time of a Row
     for row in map(plain._make, rows):
         groups[row.study_id].append(row)
     return groups
@@ -262,18 +293,25 @@ def built(rows: Fetched) -> StudySnapshot:
 def _expected(
     study: Row[Any], spec: StudySpec, rows: Sequence[Row[Any]], built: Sequence[Trial]
 ) -> dict[int, Expected]:
-    """Return the posterior means of complete trials, from all slots of a study in order.
+    """Return the posterior means of complete trials, from all slots of a study in
+    order.
 
     The row of a finished study stores them: any change reopens the study.
     """
     if spec.confirm is None or spec.confirm.by != "expected":
         return {}
     if study.state == StudyState.DONE and study.expected:
-        return {int(number): Expected(**item) for number, item in study.expected.items()}
+        return {
+            int(number): Expected(**item) for number, item in study.expected.items()
+        }
     from hpo.search.kriging_believer import expected  # a slow import
 
     search = [past.restored(row) for row in rows if row.phase == Phase.SEARCH]
-    whole = (s for s in built if s.phase == Phase.SEARCH and len(s.members) == spec.budget.members)
+    whole = (
+        s
+        for s in built
+        if s.phase == Phase.SEARCH and len(s.members) == spec.budget.members
+    )
     counts = (trial.estimate(spec, spec.protocol).n_series for trial in whole)
     return expected(spec, search, next(filter(None, counts), None))
 
@@ -296,10 +334,11 @@ def _trial(row: Row[Any], steps: Iterable[float], trained: Iterable[Member]) -> 
 
 
 def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
-    """Return the studies with work left, their numbers of slots at work, and their priorities.
+    """Return the studies with work left, their numbers of slots at work, and their
+    priorities.
 
-    The order is that in which workers serve them: by highest priority, then fewest slots at work,
-    then longest time since the last slot was opened.
+    The order is that in which workers serve them: by highest priority, then fewest
+    slots at work, then longest time since the last slot was opened.
     """
     rows = ask(connection, statements.OPEN_STUDIES)
     return [(row.name, row.at_work, row.priority) for row in rows]
@@ -307,7 +346,9 @@ def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
     """Return current workers, those of the last minutes, and the slots they hold."""
-    return [_worker(row) for row in ask(connection, statements.WORKERS, recent_s=_RECENT_S)]
+    return [
+        _worker(row) for row in ask(connection, statements.WORKERS, recent_s=_RECENT_S)
+    ]
 
 
 def _worker(row: Row[Any]) -> WorkerInfo:
@@ -328,21 +369,29 @@ def _worker(row: Row[Any]) -> WorkerInfo:
 def _doing(row: Row[Any]) -> str:
     """Return the slot that a worker holds, or its own words, which may name the epoch.
 
-    A slot that it lost or released still has its name, until another worker claims the slot.
+    A slot that it lost or released still has its name, until another worker claims the
+    slot.
     """
     words: str = row.doing
     if row.study is None:
         return words
     held = f"{row.study}: {slot_name(row.number, row.source, row.fresh_seeds)}"
-    return words if words == held or words.startswith((f"{held},", f"{held};")) else held
+    return (
+        words if words == held or words.startswith((f"{held},", f"{held};")) else held
+    )
 
 
-def newest_events(connection: Connection, n: int, study: str | None = None) -> list[Event]:
-    """Return the last ``n`` events, of all studies or of an existing one; the newest is last."""
+def newest_events(
+    connection: Connection, n: int, study: str | None = None
+) -> list[Event]:
+    """Return the last ``n`` events, of all studies or of an existing one; the newest is
+    last."""
     rows = ask(connection, statements.NEWEST, n=n, study=study).all()
     return [from_row(Event, row) for row in rows][::-1]
 
 
 def names(connection: Connection) -> dict[int, str]:
     """Return the names of all studies in Optuna's tables, by id."""
-    return {row.study_id: row.study_name for row in ask(connection, "SELECT * FROM studies")}
+    return {
+        row.study_id: row.study_name for row in ask(connection, "SELECT * FROM studies")
+    }

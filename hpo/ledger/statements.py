@@ -1,10 +1,11 @@
 """The ledger's SQL; each statement is one message to the database.
 
-``id``, ``worker``, ``attempts`` and ``token`` of a slot identify its holder; a statement of any
-other worker matches no row, writes nothing and returns nothing. The same statement also writes to
-Optuna's tables, unless the trial was deleted there: the lock ``FOR KEY SHARE`` keeps it until the
-end of the transaction. It replaces what others have written there for a running trial, for instance
-by ``study.tell``: the ledger is the authority.
+``id``, ``worker``, ``attempts`` and ``token`` of a slot identify its holder; a
+statement of any other worker matches no row, writes nothing and returns nothing. The
+same statement also writes to Optuna's tables, unless the trial was deleted there: the
+lock ``FOR KEY SHARE`` keeps it until the end of the transaction. It replaces what
+others have written there for a running trial, for instance by ``study.tell``: the
+ledger is the authority.
 """
 
 from __future__ import annotations
@@ -55,14 +56,18 @@ mirrored_params AS (
 SELECT id FROM suggested""")
 """Store the suggestion of a slot; it may run again with the same suggestion.
 
-Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params`` and ``attrs``
-of the suggestion; those of ``optuna_tables.param_rows``.
+Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params``
+and ``attrs`` of the suggestion; those of ``optuna_tables.param_rows``.
 """
 
-RELEASE = text(f"""
-UPDATE hpo_ledger.slots SET lease_until = NULL WHERE {MINE} AND state = 'running' RETURNING id""")
+RELEASE = text(
+    f"""
+UPDATE hpo_ledger.slots SET lease_until = NULL WHERE {MINE} AND state = 'running' RETURNING id"""
+)
 
-HELD = text(f"SELECT * FROM hpo_ledger.slots WHERE {MINE} AND state = 'running' FOR UPDATE")
+HELD = text(
+    f"SELECT * FROM hpo_ledger.slots WHERE {MINE} AND state = 'running' FOR UPDATE"
+)
 
 STORE_MEMBER = text(f"""{_HELD}{_PROGRESSED}{_MEMBER}
 needless AS (DELETE FROM hpo_ledger.checkpoints USING held WHERE slot_id = held.id)
@@ -144,9 +149,9 @@ SELECT EXISTS (SELECT FROM hpo_ledger.slots failed WHERE failed.study_id = settl
                AND failed.state = 'failed') AS failures FROM settled""")
 """Settle a slot with all its data, and return whether any slot of its study has failed.
 
-Parameters: the owner's; the last member's, null if all are stored; its ``network``, null if it is
-not to be stored; the slot's end (``claims.End``; ``settled_at`` is null for now); those of
-``optuna_tables.outcome_rows``.
+Parameters: the owner's; the last member's, null if all are stored; its ``network``,
+null if it is not to be stored; the slot's end (``claims.End``; ``settled_at`` is null
+for now); those of ``optuna_tables.outcome_rows``.
 """
 
 OPEN = f"""
@@ -207,11 +212,11 @@ slot AS (
 SELECT facts.*, slot.id AS slot_id, slot.optuna_trial_id FROM facts LEFT JOIN slot ON true"""
 """Open the next trial of a search, in one message of three statements.
 
-Workers of a study open its slots one by one, under the lock on its row. Sent separately, each
-statement would keep all other workers waiting for a round trip, and for the CPU on a busy host;
-sent together, they hold the lock only as long as the server needs. ``claiming.claim`` handles rarer
-cases (an abandoned slot, a confirmation, the end) under the same lock. Parameters and answer: see
-``claiming.open_next``.
+Workers of a study open its slots one by one, under the lock on its row. Sent
+separately, each statement would keep all other workers waiting for a round trip, and
+for the CPU on a busy host; sent together, they hold the lock only as long as the server
+needs. ``claiming.claim`` handles rarer cases (an abandoned slot, a confirmation, the
+end) under the same lock. Parameters and answer: see ``claiming.open_next``.
 """
 
 ABANDONED = """
@@ -224,11 +229,13 @@ WHERE study_id = :study_id AND phase = :phase AND state = 'running'
   AND (lease_until IS NULL OR (worker = :worker AND token = :token)
        OR (:take_over AND NOT hpo_ledger.holds(lease_until, lease_s)))
 ORDER BY number LIMIT 1 FOR UPDATE"""
-"""A slot that its worker released or lost, or holds already because our answer was lost.
+"""A slot that its worker released or lost, or holds already because our answer was
+lost.
 
-An enqueued slot exists before the window lets it begin: its history may be unsettled. Parameters:
-``study_id``, ``phase``, ``window``; ``numbers``, null for all; the asking worker's ``worker``,
-``token``, ``take_over``.
+An enqueued slot exists before the window lets it begin: its history may be unsettled.
+Parameters:
+``study_id``, ``phase``, ``window``; ``numbers``, null for all; the asking worker's
+``worker``, ``token``, ``take_over``.
 """
 
 TAKE = """
@@ -250,8 +257,9 @@ SELECT EXISTS (SELECT FROM others WHERE seen_at > latest OR name = :who)
   AND NOT EXISTS (
     SELECT FROM others WHERE name <> :who AND (ended_at IS NULL OR state = 'lost')
     AND seen_at BETWEEN silent_at - make_interval(secs => lease_s) AND latest)"""
-"""Check that a worker was lost alone: an earlier worker is still alive, and none fell silent at the
-same time. Parameters: ``worker`` and ``lease_until`` of its slot; ``who`` asks."""
+"""Check that a worker was lost alone: an earlier worker is still alive, and none fell
+silent at the same time. Parameters: ``worker`` and ``lease_until`` of its slot; ``who``
+asks."""
 
 RENEW = """
 WITH alive AS (
@@ -269,8 +277,8 @@ SELECT hpo_ledger.clock() AS now, (
   SELECT state FROM hpo_ledger.studies WHERE id = (SELECT study_id FROM mine)) AS state"""
 """Renew a worker, and the slot that it holds, unless that was settled meanwhile.
 
-Return the time, and the state of the slot's study. Parameters: the owner's; of the worker
-``state``, ``doing``, ``refuses``, ``lease_s``.
+Return the time, and the state of the slot's study. Parameters: the owner's; of the
+worker ``state``, ``doing``, ``refuses``, ``lease_s``.
 """
 
 RAISED = """
@@ -300,8 +308,8 @@ FROM hpo_ledger.studies s, LATERAL (
            AS enqueued
   FROM hpo_ledger.slots WHERE study_id = s.id) AS counts
 ORDER BY created_at, id"""
-"""A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark; ``whole`` means
-that lists need more of its trials than ``BRIEFLY`` reads."""
+"""A row per study, oldest first. Columns from ``state`` to ``latest`` are its mark;
+``whole`` means that lists need more of its trials than ``BRIEFLY`` reads."""
 
 PATIENT = "SELECT set_config('idle_in_transaction_session_timeout', '600s', true)"
 """Let a transaction idle while a busy host processes the rows of very many trials."""
@@ -318,9 +326,9 @@ SELECT count(*) AS opened, count(settled_at) AS settled, max(settled_at) AS late
          WHERE state = 'running' AND attempts = 0 AND params IS NULL AND number > :above),
          count(*)) AS unbegun
 FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'search'"""
-"""Number of opened search trials, which is the next one's number; number and latest time of settled
-ones; the ``oldest`` unsettled one; the first ``unbegun`` one ``above`` another, mostly the next
-one, unless trials are enqueued."""
+"""Number of opened search trials, which is the next one's number; number and latest
+time of settled ones; the ``oldest`` unsettled one; the first ``unbegun`` one ``above``
+another, mostly the next one, unless trials are enqueued."""
 
 UNSUGGESTED = """
 SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
@@ -346,7 +354,8 @@ MAY_CONFIRM_OTHERS = """
 SELECT spec #>> '{confirm,by}' = 'expected' OR EXISTS (
   SELECT FROM hpo_ledger.slots WHERE study_id = :id AND source = :trial)
 FROM hpo_ledger.studies WHERE id = :id"""
-"""Check if other trials may be best without this one: it was confirmed, or posteriors change."""
+"""Check if other trials may be best without this one: it was confirmed, or posteriors
+change."""
 
 FAILED = """
 SELECT * FROM hpo_ledger.slots
@@ -355,7 +364,9 @@ WHERE study_id = :study_id AND state = 'failed'
 ORDER BY phase DESC, number FOR UPDATE"""
 """Failed slots of a trial and its confirmation; of all trials if ``trial`` is null."""
 
-STUDIES = "SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE id = ANY(:ids)"
+STUDIES = (
+    "SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE id = ANY(:ids)"
+)
 
 SLOTS = """
 SELECT *, 1 AS alike, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held
@@ -381,9 +392,10 @@ SELECT * FROM (
   SELECT DISTINCT ON (study_id, phase, state, n_steps, n_members, single) *,
          count(*) OVER (PARTITION BY study_id, phase, state, n_steps, n_members, single) AS alike
   FROM trials) AS shown ORDER BY phase, number"""
-"""Like ``SLOTS``, but only what lists show: running trials, those better than all before them in
-either direction, those with costs, confirmations, and complete trials where several are confirmed.
-Of the others, one stands for all ``alike`` in state, and in their numbers of steps and networks."""
+"""Like ``SLOTS``, but only what lists show: running trials, those better than all
+before them in either direction, those with costs, confirmations, and complete trials
+where several are confirmed. Of the others, one stands for all ``alike`` in state, and
+in their numbers of steps and networks."""
 
 MEMBERS = """
 SELECT study_id, slot_id, member, seed, m.score, diverged, info, seconds,
@@ -437,7 +449,8 @@ FROM hpo_ledger.studies s JOIN hpo_ledger.slots l ON study_id = s.id
 WHERE name <> :name AND phase = 'search' AND l.state = 'complete' AND name NOT LIKE '%-quick'
 AND s.spec ->> 'objective' = :objective AND s.spec -> 'sampler' ->> 'name' NOT LIKE '%:%'
 ORDER BY s.id, l.score * :sign DESC, number"""
-"""The best trial, by score, of every study of the objective, without importing modules."""
+"""The best trial, by score, of every study of the objective, without importing
+modules."""
 
 FIRST_NUMERICS = """
 SELECT * FROM (
@@ -448,8 +461,8 @@ SELECT * FROM (
   FROM hpo_ledger.slots l LEFT JOIN hpo_ledger.workers w ON w.name = l.worker
   WHERE study_id = :study_id) AS known
 WHERE numerics IS NOT NULL ORDER BY phase DESC, number LIMIT 1"""
-"""Numerics of a study's first begun trial: from its lineage, or, before it is settled, from the
-worker that holds it or has stored a part of it."""
+"""Numerics of a study's first begun trial: from its lineage, or, before it is settled,
+from the worker that holds it or has stored a part of it."""
 
 DUE = """
 SELECT name, s.state FROM hpo_ledger.studies s
@@ -488,4 +501,5 @@ system_attrs AS (DELETE FROM trial_system_attributes WHERE trial_id = :id AND ke
 UPDATE trials SET state = CAST(:state AS trialstate),
   datetime_complete = CASE WHEN :state = 'RUNNING' THEN NULL ELSE datetime_complete END
 WHERE trial_id = :id"""
-"""Delete what ``FINISH`` has written of a trial, except keys of others: ``user``, ``system``."""
+"""Delete what ``FINISH`` has written of a trial, except keys of others: ``user``,
+``system``."""

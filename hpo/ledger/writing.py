@@ -22,19 +22,30 @@ from hpo.ledger.schema import NOW, ask, studies, workers
 from hpo.objectives.contract import Baseline
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
-from hpo.study.trials import MAX_LOSSES, SlotState, StudyState, Suggestion, WorkerState, slot_name
+from hpo.study.trials import (
+    MAX_LOSSES,
+    SlotState,
+    StudyState,
+    Suggestion,
+    WorkerState,
+    slot_name,
+)
 
 FAILED_SHARE = 5
 """A study also stops when one slot in this many has failed."""
 NOTICE_S = 120
 """Lifetime of a claimed notice; sending takes 70 s at most, if all channels hang."""
 
-# --- studies -----------------------------------------------------------------------------
+# --- studies ---
 
 
 def lock_study(connection: Connection, study_id: int) -> None:
     """Lock a study's row until the transaction ends, always before its slots."""
-    ask(connection, "SELECT FROM hpo_ledger.studies WHERE id = :id FOR UPDATE", id=study_id)
+    ask(
+        connection,
+        "SELECT FROM hpo_ledger.studies WHERE id = :id FOR UPDATE",
+        id=study_id,
+    )
 
 
 def state_of(connection: Connection, study_id: int) -> Any:
@@ -62,10 +73,16 @@ def lacks_baselines(connection: Connection, study_id: int) -> bool:
     return bool(ask(connection, query, id=study_id).scalar())
 
 
-def store_baselines(connection: Connection, study_id: int, baselines: Sequence[Baseline]) -> None:
+def store_baselines(
+    connection: Connection, study_id: int, baselines: Sequence[Baseline]
+) -> None:
     """Store the baselines of a study, unless it has some."""
-    lacking = update(studies).where(studies.c.id == study_id, studies.c.baselines.is_(None))
-    connection.execute(lacking.values(baselines=[item.model_dump() for item in baselines]))
+    lacking = update(studies).where(
+        studies.c.id == study_id, studies.c.baselines.is_(None)
+    )
+    connection.execute(
+        lacking.values(baselines=[item.model_dump() for item in baselines])
+    )
 
 
 # --- events and notifications ---
@@ -77,12 +94,23 @@ def note(connection: Connection, study: str, what: str) -> None:
         user = getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container
         user = str(os.getuid())
-    new = "INSERT INTO hpo_ledger.events (who, what, study) VALUES (:who, :what, :study)"
-    ask(connection, new, who=printable(f"{user}@{platform.node()}"), what=what, study=study)
+    new = (
+        "INSERT INTO hpo_ledger.events (who, what, study) VALUES (:who, :what, :study)"
+    )
+    ask(
+        connection,
+        new,
+        who=printable(f"{user}@{platform.node()}"),
+        what=what,
+        study=study,
+    )
 
 
-def due_notices(connection: Connection, study: str | None) -> list[tuple[str, StudyState]]:
-    """Return study and notice of pending notifications that no worker sends: of one study, or all.
+def due_notices(
+    connection: Connection, study: str | None
+) -> list[tuple[str, StudyState]]:
+    """Return study and notice of pending notifications that no worker sends: of one
+    study, or all.
 
     A study that is done or failed again is notified again.
     """
@@ -91,7 +119,8 @@ def due_notices(connection: Connection, study: str | None) -> list[tuple[str, St
 
 
 def claim_notice(connection: Connection, study: str, notice: StudyState) -> bool:
-    """Claim a notice for this process; return whether it must send it within ``NOTICE_S``."""
+    """Claim a notice for this process; return whether it must send it within
+    ``NOTICE_S``."""
     ask(connection, f"{statements.STUDY} FOR UPDATE", name=study)
     if (study, notice) not in due_notices(connection, study):
         return False
@@ -102,7 +131,9 @@ def claim_notice(connection: Connection, study: str, notice: StudyState) -> bool
     return True
 
 
-def settle_notice(connection: Connection, study: str, notice: StudyState, sent: bool) -> None:
+def settle_notice(
+    connection: Connection, study: str, notice: StudyState, sent: bool
+) -> None:
     """Record that a notice was sent, or could not be."""
     done = """UPDATE hpo_ledger.notices SET told_at = state_since, claimed_at = NULL
     FROM hpo_ledger.studies WHERE notice = :notice AND name = :study AND study_id = studies.id"""
@@ -110,7 +141,7 @@ def settle_notice(connection: Connection, study: str, notice: StudyState, sent: 
     note(connection, study, f"{'notified' if sent else 'not notified'}: {notice}")
 
 
-# --- workers -----------------------------------------------------------------------------
+# --- workers ---
 
 
 def register_worker(
@@ -126,11 +157,25 @@ def register_worker(
     numerics: str | None = None,
 ) -> None:
     """Register a worker as alive; it replaces an earlier one of the same name."""
-    row = {"host": host, "pid": pid, "lease_s": lease_s, "serves": serves, "job": job, "log": log}
-    row |= {"name": worker, "state": WorkerState.IDLE, "doing": "starting", "numerics": numerics}
+    row = {
+        "host": host,
+        "pid": pid,
+        "lease_s": lease_s,
+        "serves": serves,
+        "job": job,
+        "log": log,
+    }
+    row |= {
+        "name": worker,
+        "state": WorkerState.IDLE,
+        "doing": "starting",
+        "numerics": numerics,
+    }
     new = upsert(workers).values(row)
     whole = {column.name: new.excluded[column.name] for column in workers.c}
-    connection.execute(new.on_conflict_do_update(index_elements=[workers.c.name], set_=whole))
+    connection.execute(
+        new.on_conflict_do_update(index_elements=[workers.c.name], set_=whole)
+    )
 
 
 def renew(
@@ -143,22 +188,34 @@ def renew(
     state: WorkerState = WorkerState.WORKING,
     refuses: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[bool, datetime]:
-    """Renew a worker and its slot; return whether the study is open, and the database's time.
+    """Renew a worker and its slot; return whether the study is open, and the database's
+    time.
 
     If the study is not open, the worker should release the slot.
 
     Raises:
         LeaseLostError: another worker holds the slot now.
     """
-    alive = {"doing": doing, "lease_s": lease_s, "state": state, "refuses": json.dumps({**refuses})}
-    slot = dict.fromkeys(("slot_id", "attempt", "token")) if claim is None else _owner(claim)
+    alive = {
+        "doing": doing,
+        "lease_s": lease_s,
+        "state": state,
+        "refuses": json.dumps({**refuses}),
+    }
+    slot = (
+        dict.fromkeys(("slot_id", "attempt", "token"))
+        if claim is None
+        else _owner(claim)
+    )
     row = ask(connection, statements.RENEW, **slot | alive | {"worker": worker}).one()
     if claim is not None and row.state is None:
         raise lost(connection, claim)
     return claim is None or row.state == StudyState.OPEN, row.now
 
 
-def deregister_worker(connection: Connection, worker: str, *, refused: str | None = None) -> None:
+def deregister_worker(
+    connection: Connection, worker: str, *, refused: str | None = None
+) -> None:
     """Record the end of a worker: a clean one, or because it ``refused`` its study."""
     ended = """UPDATE hpo_ledger.workers SET state = :state, doing = :doing,
     seen_at = hpo_ledger.clock(), ended_at = hpo_ledger.clock() WHERE name = :worker"""
@@ -187,24 +244,28 @@ def release_lost(connection: Connection, worker: str, why: str | None = None) ->
 def was_alone(connection: Connection, slot: Row[Any], who: str) -> bool:
     """Return whether a slot with an expired lease lost its worker alone; ``who`` asks.
 
-    That is so if an earlier worker is still alive, and none fell silent at the same time.
-    Otherwise the power, a host, a launch or the network may have failed, and the trial need not
-    have killed its worker. A worker beats three times per lease; nothing is known of one whose name
-    another process has now.
+    That is so if an earlier worker is still alive, and none fell silent at the same
+    time. Otherwise the power, a host, a launch or the network may have failed, and the
+    trial need not have killed its worker. A worker beats three times per lease; nothing
+    is known of one whose name another process has now.
     """
     values = {"worker": slot.worker, "lease_until": slot.lease_until, "who": who}
     return bool(ask(connection, statements.WAS_ALONE, **values).scalar())
 
 
-# --- slots -------------------------------------------------------------------------------
+# --- slots ---
 
 
 def lost(connection: Connection, claim: Claim) -> LeaseLostError:
     """Return the error for a late write, with the slot's fate."""
     query = "SELECT id FROM hpo_ledger.slots WHERE id = :id"
     if ask(connection, query, id=claim.slot_id).scalar() is None:
-        return LeaseLostError(f"{claim}: deleted while {claim.worker} was at work on it")
-    return LeaseLostError(f"{claim}: the lease of {claim.worker} has passed to another worker")
+        return LeaseLostError(
+            f"{claim}: deleted while {claim.worker} was at work on it"
+        )
+    return LeaseLostError(
+        f"{claim}: the lease of {claim.worker} has passed to another worker"
+    )
 
 
 def release(connection: Connection, claim: Claim) -> None:
@@ -218,10 +279,14 @@ def release(connection: Connection, claim: Claim) -> None:
 
 def _owner(claim: Claim) -> dict[str, Any]:
     """Return the parameters that identify the holder of a slot."""
-    return {name: getattr(claim, name) for name in ("slot_id", "worker", "attempt", "token")}
+    return {
+        name: getattr(claim, name) for name in ("slot_id", "worker", "attempt", "token")
+    }
 
 
-def _write(connection: Connection, statement: TextClause, claim: Claim, **values: Any) -> Row[Any]:
+def _write(
+    connection: Connection, statement: TextClause, claim: Claim, **values: Any
+) -> Row[Any]:
     """Run a statement for the holder of a running slot only."""
     row = connection.execute(statement, {**_owner(claim), **values}).first()
     if row is None:
@@ -229,18 +294,32 @@ def _write(connection: Connection, statement: TextClause, claim: Claim, **values
     return row
 
 
-def store_suggestion(connection: Connection, claim: Claim, suggestion: Suggestion) -> None:
+def store_suggestion(
+    connection: Connection, claim: Claim, suggestion: Suggestion
+) -> None:
     """Store the suggestion of a claimed trial.
 
     Raises:
         LeaseLostError: another worker holds the slot now.
     """
-    _write(connection, statements.STORE_SUGGESTION, claim, **_suggested(claim.spec, suggestion))
+    _write(
+        connection,
+        statements.STORE_SUGGESTION,
+        claim,
+        **_suggested(claim.spec, suggestion),
+    )
 
 
 def _suggested(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
-    params, attrs = json.dumps(dict(suggestion.params)), json.dumps(dict(suggestion.attrs))
-    return {"params": params, "attrs": attrs, **optuna_tables.param_rows(spec, suggestion)}
+    params, attrs = (
+        json.dumps(dict(suggestion.params)),
+        json.dumps(dict(suggestion.attrs)),
+    )
+    return {
+        "params": params,
+        "attrs": attrs,
+        **optuna_tables.param_rows(spec, suggestion),
+    }
 
 
 def store_member(connection: Connection, claim: Claim, member: Member) -> None:
@@ -261,7 +340,9 @@ def _member_of(member: Member | None) -> dict[str, Any]:
     return {f"m_{name}": value for name, value in row.items()}
 
 
-def store_checkpoint(connection: Connection, claim: Claim, checkpoint: Checkpoint) -> None:
+def store_checkpoint(
+    connection: Connection, claim: Claim, checkpoint: Checkpoint
+) -> None:
     """Store the checkpoint of an unfinished training.
 
     Raises:
@@ -279,16 +360,19 @@ def lose(connection: Connection, claim: Claim, why: str) -> None:
     """
     lock_study(connection, claim.study_id)
     slot = _write(connection, statements.HELD, claim)
-    if slot.lease_until is not None:  # otherwise it was released, and the answer was lost
+    if (
+        slot.lease_until is not None
+    ):  # otherwise it was released, and the answer was lost
         count_loss(connection, slot, why)
 
 
 def count_loss(connection: Connection, slot: Row[Any], why: str | None) -> None:
-    """Free a running slot that has lost its worker; stop the study after too many losses.
+    """Free a running slot that has lost its worker; stop the study after too many
+    losses.
 
-    The transaction holds the lock on the study's row. ``why`` is the cause of death; None for an
-    outside cause (a power cut, a kill), which does not count against the slot. A slot never fails
-    by losses, since later trials would learn from that.
+    The transaction holds the lock on the study's row. ``why`` is the cause of death;
+    None for an outside cause (a power cut, a kill), which does not count against the
+    slot. A slot never fails by losses, since later trials would learn from that.
     """
     in_a_row = slot.losses_in_a_row + (why is not None)
     loss = """UPDATE hpo_ledger.slots
@@ -299,8 +383,9 @@ def count_loss(connection: Connection, slot: Row[Any], why: str | None) -> None:
     seeds = "SELECT spec #> '{confirm,members}' FROM hpo_ledger.studies WHERE id = :id"
     fresh_seeds = ask(connection, seeds, id=slot.study_id).scalar()
     reason = (
-        f"{slot_name(slot.number, slot.source, fresh_seeds)} has lost {in_a_row} workers in a row "
-        f"without progress, it alone; the last one, {slot.worker}: {why}"
+        f"{slot_name(slot.number, slot.source, fresh_seeds)} has lost {in_a_row}"
+        f" workers in a row without progress, it alone; the last one, {slot.worker}:"
+        f" {why}"
     )
     turn(connection, slot.study_id, StudyState.FAILED, reason)
 
@@ -315,7 +400,9 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
     """
     if end.attrs is None:
         stored = "SELECT attrs FROM hpo_ledger.slots WHERE id = :id"
-        end = replace(end, attrs=ask(connection, stored, id=claim.slot_id).scalar() or {})
+        end = replace(
+            end, attrs=ask(connection, stored, id=claim.slot_id).scalar() or {}
+        )
     if end.trained is None:
         end = replace(end, trained=snapshots.read_members(connection, claim.slot_id))
     row = _finish(connection, claim.spec, _owner(claim), end, claim.slot_amendments)
@@ -346,16 +433,26 @@ def _finish(
         "network": end.network,
         **optuna_tables.outcome_rows(spec, end, end.shown(who["attempt"], amendments)),
     }
-    return connection.execute(statements.FINISH, {**who, **values, **_member_of(end.last)}).first()
+    return connection.execute(
+        statements.FINISH, {**who, **values, **_member_of(end.last)}
+    ).first()
 
 
 def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -> None:
-    """Settle a trial from a backup, inserted as running, with its old end; Optuna's, too."""
+    """Settle a trial from a backup, inserted as running, with its old end; Optuna's,
+    too."""
     end = replace(end, trained=snapshots.read_members(connection, slot.id))
-    who = {"slot_id": slot.id, "attempt": slot.attempts, "worker": slot.worker, "token": slot.token}
+    who = {
+        "slot_id": slot.id,
+        "attempt": slot.attempts,
+        "worker": slot.worker,
+        "token": slot.token,
+    }
     if slot.params:
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
-        connection.execute(statements.STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)})
+        connection.execute(
+            statements.STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)}
+        )
     if end.state != SlotState.RUNNING:
         _finish(connection, spec, who, end, slot.amendments)
 
@@ -363,8 +460,8 @@ def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -
 def apply_failure_policy(connection: Connection, study_id: int) -> None:
     """Stop a study whose objective fails systematically, to waste no more slots.
 
-    Only trials before the first running one count, by number, so that the outcome does not depend
-    on speed. Accepted failures (``hpo resume``) do not count.
+    Only trials before the first running one count, by number, so that the outcome does
+    not depend on speed. Accepted failures (``hpo resume``) do not count.
     """
     raised = ask(connection, statements.RAISED, study_id=study_id).all()
     failed = [row.number for row in raised]

@@ -1,7 +1,7 @@
 """Access to PostgreSQL: by a URL, or on the embedded server.
 
-The database is the argument of `open_storage`, else `HPO_STORAGE`, else the embedded server in
-`HPO_HOME`.
+The database is the argument of `open_storage`, else `HPO_STORAGE`, else the embedded
+server in `HPO_HOME`.
 
     with open_storage(prepare=schema) as storage:
         with storage.engine.begin() as connection: ...
@@ -42,14 +42,14 @@ CONNECT_TIMEOUT_S = 10
 RESTART_S = 30.0
 """Longest wait at opening for a server that may be restarting."""
 CONNECTIONS = 4
-"""Most connections of a process. A worker holds one, and a second one for a heartbeat during a
-transaction: a slow checkpoint must not cost its lease."""
+"""Most connections of a process. A worker holds one, and a second one for a heartbeat
+during a transaction: a slow checkpoint must not cost its lease."""
 PING_S = 1.0
-"""Idle time after which a worker tests a connection before use, which is a round trip. Other
-processes always test, since they do not retry."""
+"""Idle time after which a worker tests a connection before use, which is a round trip.
+Other processes always test, since they do not retry."""
 IDLE_S = 20
-"""Silence within a transaction after which the server ends the session: the process is paused or
-gone, and holds locks."""
+"""Silence within a transaction after which the server ends the session: the process is
+paused or gone, and holds locks."""
 SCHEMA_LOCK = 0x68706F  # "hpo", the key of the advisory lock
 PINNED = {
     "TimeZone": "UTC",
@@ -60,7 +60,8 @@ PINNED = {
 }
 """Settings of a session besides ``IDLE_S``, which override server, database and role.
 
-No result depends on them, since behind a pooler a transaction may run on another's session:
+No result depends on them, since behind a pooler a transaction may run on another's
+session:
 values come in binary (``Cursor``), and each transaction sets its own isolation level.
 """
 _LIBPQ = {
@@ -85,14 +86,14 @@ class Cursor(psycopg.Cursor[Any]):
 
 
 class Unreadable(Mapping[str, Any]):
-    """Placeholder for JSON that Python cannot parse, such as thousands of brackets; our programs
-    never write it. Any use raises a StorageError."""
+    """Placeholder for JSON that Python cannot parse, such as thousands of brackets; our
+    programs never write it. Any use raises a StorageError."""
 
     def __getitem__(self, *_: object) -> NoReturn:
         """Refuse any use."""
         raise StorageError(
-            "the database holds JSON that cannot be read and that hpo did not write. Restore a "
-            "backup under another name: hpo import FILE --name NEW."
+            "the database holds JSON that cannot be read and that hpo did not write."
+            " Restore a backup under another name: hpo import FILE --name NEW."
         )
 
     __iter__ = __len__ = __getitem__
@@ -123,8 +124,8 @@ class Storage:
 
     Attributes:
         engine: SQLAlchemy engine with the session settings of `PINNED`.
-        url: URL that leads other processes of this environment to the same database. It may hold
-            a password: do not print it.
+        url: URL that leads other processes of this environment to the same database. It
+            may hold a password: do not print it.
         embedded: whether this is the embedded server.
     """
 
@@ -135,7 +136,9 @@ class Storage:
         self._server = embedded
         self._optuna: dict[bool, RDBStorage] = {}
         self._ping_s = PING_S if worker else 0.0
-        options = {name: value for name, value in _LIBPQ.items() if name not in url.query}
+        options = {
+            name: value for name, value in _LIBPQ.items() if name not in url.query
+        }
         self.engine = sa.create_engine(
             url,
             pool_size=1 if worker else CONNECTIONS,
@@ -154,7 +157,8 @@ class Storage:
         return f"PostgreSQL {self._version()}, {self.place()}"
 
     def encryption(self) -> tuple[bool, bool] | None:
-        """Return whether the connection is encrypted, and whether the server is verified.
+        """Return whether the connection is encrypted, and whether the server is
+        verified.
 
         None for a database on this host, unless the URL asks for verification.
         """
@@ -162,17 +166,22 @@ class Storage:
             driver = driver_of(connection)
             verified = driver.info.get_parameters().get("sslmode") == "verify-full"
             local = is_of_this_host(self.engine.url)
-            return None if local and not verified else (driver.pgconn.ssl_in_use, verified)
+            return (
+                None if local and not verified else (driver.pgconn.ssl_in_use, verified)
+            )
 
     def place(self) -> str:
         """Return where the database is, without a connection."""
         if self._server:
             home = self._server.layout.home
-            return f"database {self.engine.url.database} of the embedded server in {home}"
+            return (
+                f"database {self.engine.url.database} of the embedded server in {home}"
+            )
         return place(self.engine.url)
 
     def optuna(self, *, read_only: bool = False) -> RDBStorage:
-        """Return Optuna's storage on this database; the tables exist, so it only reads here.
+        """Return Optuna's storage on this database; the tables exist, so it only reads
+        here.
 
         With ``read_only`` the database refuses every write.
 
@@ -209,12 +218,15 @@ class Storage:
             raise explained(error, self.place(), limit_s) from error
         if version < OLDEST_MAJOR * 10000:
             raise StorageError(
-                f"{self.place()}: expected PostgreSQL {OLDEST_MAJOR} or newer, got "
-                f"{version // 10000}.{version % 10000}. Use a newer server, or the embedded one."
+                f"{self.place()}: expected PostgreSQL {OLDEST_MAJOR} or newer, got"
+                f" {version // 10000}.{version % 10000}. Use a newer server, or the"
+                " embedded one."
             )
         return f"{version // 10000}.{version % 10000}"
 
-    def _before_connecting(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
+    def _before_connecting(
+        self, dialect: Any, record: Any, arguments: Any, options: Any
+    ) -> None:
         """Restart a dead embedded server before each new connection.
 
         Read a password file again: it may have changed while a worker runs.
@@ -225,7 +237,9 @@ class Storage:
             return
         try:
             self._server.revive()
-            options["password"] = read_password(self._server.layout)  # overrides PGPASSWORD
+            options["password"] = read_password(
+                self._server.layout
+            )  # overrides PGPASSWORD
         except StorageError as error:  # to be retried like any failed connection
             raise psycopg.OperationalError(str(error)) from error
 
@@ -236,8 +250,8 @@ class Storage:
         """
         if time.monotonic() - record.info.get("used_s", math.inf) < self._ping_s:
             return
-        # Not SQLAlchemy's ``do_ping``: it hides a Ctrl-C during the query behind a driver error,
-        # and opens a new connection as if nothing had happened.
+        # Not SQLAlchemy's ``do_ping``: it hides a Ctrl-C during the query behind a
+        # driver error, and opens a new connection as if nothing had happened.
         try:
             connection.autocommit = True
             connection.execute("SELECT 1", prepare=False)
@@ -248,12 +262,16 @@ class Storage:
             raise
         connection.autocommit = False
 
-    def _rdb_storage(self, *, create: bool = False, read_only: bool = False) -> RDBStorage:
+    def _rdb_storage(
+        self, *, create: bool = False, read_only: bool = False
+    ) -> RDBStorage:
         from optuna.storages import RDBStorage
 
         # the same settings and events, connections of its own
         pool = self.engine.pool.recreate()
-        options = {"execution_options": {"postgresql_readonly": True}} if read_only else {}
+        options = (
+            {"execution_options": {"postgresql_readonly": True}} if read_only else {}
+        )
         try:
             storage = RDBStorage(
                 self.url,
@@ -261,12 +279,16 @@ class Storage:
                 skip_table_creation=not create,
                 skip_compatibility_check=True,  # ours says how to fix it
             )
-            version, expected = storage.get_current_version(), storage.get_head_version()
+            version, expected = (
+                storage.get_current_version(),
+                storage.get_head_version(),
+            )
             if version != expected:
                 raise StorageError(
-                    f"{self.place()}: expected Optuna's tables of version {expected}, got "
-                    f"{version}. If they are older, back up the database and run `optuna storage "
-                    "upgrade --storage URL`; if they are newer, upgrade hpo."
+                    f"{self.place()}: expected Optuna's tables of version {expected},"
+                    f" got {version}. If they are older, back up the database and run"
+                    " `optuna storage upgrade --storage URL`; if they are newer,"
+                    " upgrade hpo."
                 )
         except BaseException:
             pool.dispose()
@@ -281,13 +303,14 @@ def open_storage(
     """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
 
     Args:
-        url: PostgreSQL URL. The URL of a `Storage` on the embedded server of this HPO_HOME keeps
-            that server alive, too.
+        url: PostgreSQL URL. The URL of a `Storage` on the embedded server of this
+            HPO_HOME keeps that server alive, too.
         prepare: our own tables, created beside Optuna's if they are missing.
         worker: open it for a worker, which holds one connection and retries.
 
     Raises:
-        StorageError: the database cannot be reached or used; the message says why and what to do.
+        StorageError: the database cannot be reached or used; the message says why and
+            what to do.
     """
     embedded = Embedded(settings.home())
     with ExitStack() as on_failure:
@@ -312,8 +335,9 @@ def open_storage(
 def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
     """Connect for the first time, and create missing tables.
 
-    Wait for a server that may be restarting: our own, or one that has answered once. For others,
-    the address may be wrong. A server that never answers is not about to start.
+    Wait for a server that may be restarting: our own, or one that has answered once.
+    For others, the address may be wrong. A server that never answers is not about to
+    start.
     """
     exists, status = storage.embedded, "does not answer yet"
 
@@ -335,12 +359,15 @@ def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
 
 
 def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
-    """Create missing tables of Optuna and of `schema`, once, however many processes ask.
+    """Create missing tables of Optuna and of `schema`, once, however many processes
+    ask.
 
-    A complete database costs a few SELECTs, without a lock or the right to create tables.
+    A complete database costs a few SELECTs, without a lock or the right to create
+    tables.
 
     Raises:
-        StorageError: the user may not create tables, or Optuna's are of another version.
+        StorageError: the user may not create tables, or Optuna's are of another
+            version.
     """
     try:
         with storage.engine.connect() as connection:
@@ -348,7 +375,9 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             if ours and _has_optuna(connection):
                 return
         with storage.engine.begin() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+            connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK}
+            )
             if not _has_optuna(connection):
                 storage._rdb_storage(create=True).engine.dispose()
             if schema is not None and not schema.is_current(connection):
@@ -357,23 +386,32 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise StorageError(
-            f"{storage.place()}: this user may not create tables, as the first use must: "
-            f"{said_by(error)}. Run `hpo storage migrate` as a user who may, or: GRANT CREATE "
-            "ON DATABASE ..., GRANT CREATE ON SCHEMA public."
+            f"{storage.place()}: this user may not create tables, as the first use"
+            f" must: {said_by(error)}. Run `hpo storage migrate` as a user who may, or:"
+            " GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public."
         ) from error
 
 
 def _has_optuna(connection: Connection) -> bool:
-    """Return whether Optuna's tables are complete: it writes the row of `alembic_version` last."""
-    exists = connection.scalar(sa.text("SELECT to_regclass('alembic_version') IS NOT NULL"))
-    return bool(exists) and bool(connection.scalar(sa.text("SELECT count(*) FROM alembic_version")))
+    """Return whether Optuna's tables are complete: it writes the row of
+    `alembic_version` last."""
+    exists = connection.scalar(
+        sa.text("SELECT to_regclass('alembic_version') IS NOT NULL")
+    )
+    return bool(exists) and bool(
+        connection.scalar(sa.text("SELECT count(*) FROM alembic_version"))
+    )
 
 
 def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
-    connection.adapters.register_loader(0, TextBinaryLoader)  # for types like Optuna's enums
+    connection.adapters.register_loader(
+        0, TextBinaryLoader
+    )  # for types like Optuna's enums
     pinned = {**PINNED, "idle_in_transaction_session_timeout": f"{IDLE_S}s"}
     connection.autocommit = True
-    chosen = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in pinned.items())
+    chosen = ", ".join(
+        f"set_config('{name}', '{value}', false)" for name, value in pinned.items()
+    )
     connection.execute(f"SELECT {chosen}")  # a binary answer needs a single statement
     connection.autocommit = False
 
@@ -396,23 +434,29 @@ def parse_url(text: str, source: str = "storage URL") -> URL:
     """Return `text` as the URL of a PostgreSQL database, reached through psycopg 3.
 
     Args:
-        text: a URL that starts with `postgresql://`, `postgres://` or `postgresql+psycopg://`.
+        text: a URL that starts with `postgresql://`, `postgres://` or
+            `postgresql+psycopg://`.
         source: where the text comes from, for the message.
 
     Raises:
-        StorageError: the text is anything else. The message never repeats it, since it may hold
-            a password.
+        StorageError: the text is anything else. The message never repeats it, since it
+            may hold a password.
 
     >>> parse_url("postgres://me:secret@db.example.org/studies")
     postgresql+psycopg://me:***@db.example.org/studies
     """
     scheme, separator, _ = text.strip().partition("://")
     if not separator or scheme not in SCHEMES:
-        got = f"scheme={scheme}" if re.fullmatch(r"[a-z0-9+.]+", scheme) and separator else "no URL"
+        got = (
+            f"scheme={scheme}"
+            if re.fullmatch(r"[a-z0-9+.]+", scheme) and separator
+            else "no URL"
+        )
         raise StorageError(
-            f"{source}: expected the URL of a PostgreSQL database, got {got}. Workers share a "
-            "study through leases, which need row locks; files and other databases have none. "
-            f"Use a URL like {EXAMPLE}, or none for the embedded server."
+            f"{source}: expected the URL of a PostgreSQL database, got {got}. Workers"
+            " share a study through leases, which need row locks; files and other"
+            f" databases have none. Use a URL like {EXAMPLE}, or none for the embedded"
+            " server."
         )
     try:
         url = sa.make_url(text.strip())
@@ -420,8 +464,9 @@ def parse_url(text: str, source: str = "storage URL") -> URL:
         url = None
     if url is None or "@" in (url.host or ""):
         raise StorageError(
-            f"{source}: expected a URL like {EXAMPLE}, got one that cannot be parsed. "
-            "Write special characters of the password as in %40 for @, %2F for / and %3A for :."
+            f"{source}: expected a URL like {EXAMPLE}, got one that cannot be parsed."
+            " Write special characters of the password as in %40 for @, %2F for / and"
+            " %3A for :."
         ) from None  # the cause would show the text
     return _with_whole_paths(url).set(drivername="postgresql+psycopg")
 
@@ -430,12 +475,15 @@ def _with_whole_paths(url: URL) -> URL:
     """Return the URL with absolute paths: workers may start in another directory."""
     paths = {name: str(url.query[name]) for name in _FILES & url.query.keys()}
     files = {name: path for name, path in paths.items() if path not in ("", "system")}
-    absolute = {name: str(Path(path).expanduser().absolute()) for name, path in files.items()}
+    absolute = {
+        name: str(Path(path).expanduser().absolute()) for name, path in files.items()
+    }
     return url.update_query_dict(absolute)
 
 
 def password_from_file(url: URL) -> str | None:
-    """Return the password in the file `HPO_STORAGE_PASSWORD_FILE`, None if the URL needs none.
+    """Return the password in the file `HPO_STORAGE_PASSWORD_FILE`, None if the URL
+    needs none.
 
     The line break does not belong to the password; messages never repeat the password.
 
@@ -451,13 +499,14 @@ def password_from_file(url: URL) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise StorageError(
-            f"{where} cannot read {path}: {why}. Correct the path, or let this user read the file."
+            f"{where} cannot read {path}: {why}. Correct the path, or let this user"
+            " read the file."
         ) from None  # the cause may show a part of the password
     if len(lines) != 1 or not lines[0].strip():
         got = "an empty line" if len(lines) == 1 else f"{len(lines)} lines"
         raise StorageError(
-            f"{where} expected the password alone, on one line of {path}, got {got}. Write it "
-            "again, as a plain file."
+            f"{where} expected the password alone, on one line of {path}, got {got}."
+            " Write it again, as a plain file."
         )
     return lines[0]
 
@@ -470,7 +519,8 @@ def place(url: URL) -> str:
 
 
 def is_of_this_host(url: URL) -> bool:
-    """Return whether the URL leads to this very host: a socket, or the loopback address.
+    """Return whether the URL leads to this very host: a socket, or the loopback
+    address.
 
     Examples:
         >>> is_of_this_host(parse_url("postgresql://me@127.0.0.1/hpo"))

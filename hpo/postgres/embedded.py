@@ -1,11 +1,11 @@
 """An embedded server: acquire it, show its status, stop it; and its keeper.
 
-The keeper is a small process that stops the server when no process uses it any more. Every process
-that uses the server holds a shared lock on `users.lock`, which the kernel releases when the process
-dies, for whatever reason. While the keeper cannot get an exclusive lock, the server is in use. When
-it could for some time, it keeps the lock (new users wait), shuts the server down and ends. It
-restarts a server that died. If the keeper itself dies, the server runs on, and the next user starts
-another keeper.
+The keeper is a small process that stops the server when no process uses it any more.
+Every process that uses the server holds a shared lock on `users.lock`, which the kernel
+releases when the process dies, for whatever reason. While the keeper cannot get an
+exclusive lock, the server is in use. When it could for some time, it keeps the lock
+(new users wait), shuts the server down and ends. It restarts a server that died. If the
+keeper itself dies, the server runs on, and the next user starts another keeper.
 
     python -m hpo.postgres.embedded HOME    starts a keeper in the background, if there is none
 
@@ -64,9 +64,9 @@ def said_if_slow(words: Callable[[], str]) -> Iterator[None]:
 class Embedded:
     """This process's use of the server of one home directory.
 
-    The server runs from the first `acquire` of any process to the last `release`; the end of a
-    process, even by `kill -9`, counts as its release. A forked child must acquire the server
-    itself.
+    The server runs from the first `acquire` of any process to the last `release`; the
+    end of a process, even by `kill -9`, counts as its release. A forked child must
+    acquire the server itself.
     """
 
     def __init__(self, home: Path) -> None:
@@ -75,7 +75,8 @@ class Embedded:
         self._lock = contextlib.ExitStack()
 
     def acquire(self) -> str:
-        """Start the server unless it runs, keep it running until `release`, and return its URL.
+        """Start the server unless it runs, keep it running until `release`, and return
+        its URL.
 
         The URL names the password file instead of the password, so it may be shown.
 
@@ -89,7 +90,9 @@ class Embedded:
         try:
             with said_if_slow(lambda: f"{waiting}; {logs}"):
                 if self not in _active:
-                    users = locked(layout.users_lock, shared=True, timeout_s=STOP_TIMEOUT_S)
+                    users = locked(
+                        layout.users_lock, shared=True, timeout_s=STOP_TIMEOUT_S
+                    )
                     self._lock.enter_context(users)
                     _active.add(self)
                 self.start(anew=True)
@@ -99,7 +102,8 @@ class Embedded:
             raise
 
     def start(self, *, anew: bool) -> None:
-        """Start the server unless it runs, and return when it is ready; it may end at any time.
+        """Start the server unless it runs, and return when it is ready; it may end at
+        any time.
 
         Args:
             anew: start it even if somebody has stopped it on purpose.
@@ -112,14 +116,15 @@ class Embedded:
             host = layout.host.read_text() if layout.host.exists() else None
             if host is None and not anew:
                 raise StorageError(
-                    f"{layout.home}: `hpo storage stop` has stopped the embedded server. Start the "
-                    "study again; that starts the server."
+                    f"{layout.home}: `hpo storage stop` has stopped the embedded"
+                    " server. Start the study again; that starts the server."
                 )
             keeper = keeper_of(layout)
             if keeper is not None and host not in (None, ours):
                 raise StorageError(
-                    f"{layout.home}: the embedded server runs on host {host} and serves that host "
-                    f"only; this is {ours}. For several hosts set HPO_STORAGE to a PostgreSQL URL."
+                    f"{layout.home}: the embedded server runs on host {host} and serves"
+                    f" that host only; this is {ours}. For several hosts set"
+                    " HPO_STORAGE to a PostgreSQL URL."
                 )
             layout.host.write_text(ours)
             with _keeper(layout) if keeper is None else contextlib.nullcontext():
@@ -150,7 +155,8 @@ class Embedded:
 
 
 def _forget_after_fork() -> None:
-    """Close the parent's locks in a forked child, which would hold them until its end."""
+    """Close the parent's locks in a forked child, which would hold them until its
+    end."""
     for embedded in list(_active):
         embedded.release()
 
@@ -161,7 +167,9 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 @contextlib.contextmanager
 def _keeper(layout: Layout) -> Iterator[None]:
     """Start a keeper while the ``with`` block runs."""
-    code = str(Path(__file__).parents[2])  # so that the keeper imports this very package
+    code = str(
+        Path(__file__).parents[2]
+    )  # so that the keeper imports this very package
     path = os.pathsep.join(p for p in (code, os.environ.get("PYTHONPATH")) if p)
     with private(layout.keeper_log, "ab") as log:
         starter = subprocess.Popen(
@@ -177,8 +185,9 @@ def _keeper(layout: Layout) -> Iterator[None]:
         yield
     if starter.returncode != 0:
         raise StorageError(
-            f"{layout.home}: the keeper of the embedded server did not start (exit status "
-            f"{starter.returncode}). Look at {layout.keeper_log}, and try again."
+            f"{layout.home}: the keeper of the embedded server did not start (exit"
+            f" status {starter.returncode}). Look at {layout.keeper_log}, and try"
+            " again."
         )
 
 
@@ -190,10 +199,13 @@ def server_url(layout: Layout) -> str:
     """
     if not layout.password.exists():
         raise StorageError(
-            f"{layout.home}: the embedded server has no password file. Look at "
-            f"{layout.keeper_log}; `hpo storage stop` and a new start make a new password."
+            f"{layout.home}: the embedded server has no password file. Look at"
+            f" {layout.keeper_log}; `hpo storage stop` and a new start make a new"
+            " password."
         )
-    host, passfile = (quote(str(p), safe="/") for p in (layout.socket_directory, layout.password))
+    host, passfile = (
+        quote(str(p), safe="/") for p in (layout.socket_directory, layout.password)
+    )
     return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
 
 
@@ -241,13 +253,15 @@ def status(home: Path) -> EmbeddedStatus:
 
 
 def stop(home: Path, force: bool = False) -> None:
-    """Shut the server of `home` down and wait for its end; do nothing if it does not run.
+    """Shut the server of `home` down and wait for its end; do nothing if it does not
+    run.
 
-    With `force`, even if processes use it: they lose their connections until somebody starts it
-    again.
+    With `force`, even if processes use it: they lose their connections until somebody
+    starts it again.
 
     Raises:
-        StorageError: other processes use it, it belongs to another user, or it does not end.
+        StorageError: other processes use it, it belongs to another user, or it does not
+            end.
     """
     layout = Layout(home)
     layout.check_owner()
@@ -274,14 +288,17 @@ def stop(home: Path, force: bool = False) -> None:
 
 
 def try_lock(path: Path, *, shared: bool = False) -> int | None:
-    """Lock the file at `path` without waiting; return the descriptor that holds the lock, or None.
+    """Lock the file at `path` without waiting; return the descriptor that holds the
+    lock, or None.
 
-    The lock ends when the descriptor is closed or the process dies. Child programs do not inherit
-    it.
+    The lock ends when the descriptor is closed or the process dies. Child programs do
+    not inherit it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        fcntl.flock(
+            descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+        )
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -299,8 +316,8 @@ def locked(path: Path, *, shared: bool = False, timeout_s: float) -> Iterator[No
     while (descriptor := try_lock(path, shared=shared)) is None:
         if time.monotonic() >= deadline:
             raise StorageError(
-                f"{path}: locked for {timeout_s:.0f} s by pids={holders(path)}. Look at the logs "
-                "beside it; end those processes if they hang."
+                f"{path}: locked for {timeout_s:.0f} s by pids={holders(path)}. Look at"
+                " the logs beside it; end those processes if they hang."
             )
         time.sleep(POLL_S)
     try:
@@ -310,7 +327,8 @@ def locked(path: Path, *, shared: bool = False, timeout_s: float) -> Iterator[No
 
 
 def holders(path: Path) -> tuple[int, ...] | None:
-    """Return the pids that hold a lock on `path`, or None if the system does not say."""
+    """Return the pids that hold a lock on `path`, or None if the system does not
+    say."""
     if not path.exists():
         return ()
     try:
@@ -319,7 +337,9 @@ def holders(path: Path) -> tuple[int, ...] | None:
         return None
     inode = str(path.stat().st_ino)
     pids = set()
-    for fields in map(str.split, lines):  # "1: FLOCK ADVISORY READ 4711 00:2f:31337 0 EOF"
+    for fields in map(
+        str.split, lines
+    ):  # "1: FLOCK ADVISORY READ 4711 00:2f:31337 0 EOF"
         if fields[1] == "FLOCK" and fields[5].rsplit(":", 1)[-1] == inode:
             pids.add(int(fields[4]))
     return tuple(sorted(pids))
@@ -364,10 +384,11 @@ def keep() -> int:
 
 
 def _until_unused(layout: Layout) -> int | None:
-    """Watch until the server is unused, and return the users' lock; None if it was stopped.
+    """Watch until the server is unused, and return the users' lock; None if it was
+    stopped.
 
-    Restart a server that died. If that fails, as on a full disk, retry with growing pauses while
-    a process waits for it.
+    Restart a server that died. If that fails, as on a full disk, retry with growing
+    pauses while a process waits for it.
     """
     unused_since, pause_s = None, WATCH_S
     while layout.host.exists():
@@ -392,7 +413,13 @@ def _until_unused(layout: Layout) -> int | None:
 
 
 def _log(message: str) -> None:
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), os.getpid(), message, file=sys.stderr, flush=True)
+    print(
+        time.strftime("%Y-%m-%d %H:%M:%S"),
+        os.getpid(),
+        message,
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Retries across restarts of the database, and messages for when retries do not help.
 
-A passing error is retried (`retry`; for the methods of a class, `transaction` and `statement`). A
-lasting error says what is wrong, and what to do (`explained`).
+A passing error is retried (`retry`; for the methods of a class, `transaction` and
+`statement`). A lasting error says what is wrong, and what to do (`explained`).
 """
 
 from __future__ import annotations
@@ -29,25 +29,36 @@ T = TypeVar("T")
 PATIENCE_S = 600.0
 SHORTEST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-# Classes of SQLSTATE: connection, rollback (serialization, deadlock), resources, operator's
-# intervention (a shutdown), system error (a full disk); then single codes that time does (not)
-# fix.
+# Classes of SQLSTATE: connection, rollback (serialization, deadlock), resources,
+# operator's intervention (a shutdown), system error (a full disk); then single codes
+# that time does (not) fix.
 PASSING_CLASSES = {"08", "40", "53", "57", "58"}
 PASSING = {"55P03", "25P03", "25P04"}  # lock not available; idle, or open, for too long
-LASTING = {"57014", "57P04"}  # query cancelled (as by statement_timeout), database dropped
+LASTING = {
+    "57014",
+    "57P04",
+}  # query cancelled (as by statement_timeout), database dropped
 # Tried in this order, since libpq gives no error code when a connection fails.
 _REFUSALS = (
     (
         r"no pg_hba\.conf entry",
         "the server does not let this user in from this host",
-        "Ask its administrator for a line in pg_hba.conf; if that says hostssl, and the connection "
-        "had no encryption, add ?sslmode=verify-full&sslrootcert=CA.crt to the URL.",
+        (
+            "Ask its administrator for a line in pg_hba.conf; if that says hostssl, and"
+            " the connection had no encryption, add"
+            " ?sslmode=verify-full&sslrootcert=CA.crt to the URL."
+        ),
     ),
     (
-        r"authentication failed|no password supplied|role .* does not exist|not permitted to log",
+        (
+            r"authentication failed|no password supplied|role .* does not exist|not"
+            r" permitted to log"
+        ),
         "wrong user or password",
-        "Correct them in the URL (write special characters as in %40 for @), or the password in "
-        "the file that HPO_STORAGE_PASSWORD_FILE names.",
+        (
+            "Correct them in the URL (write special characters as in %40 for @), or the"
+            " password in the file that HPO_STORAGE_PASSWORD_FILE names."
+        ),
     ),
     (
         r"database .* does not exist",
@@ -56,15 +67,23 @@ _REFUSALS = (
     ),
     (
         r"does not match host name|certificate verify failed|root certificate file",
-        "cannot verify the server's certificate: it must name the host in the URL (subjectAltName) "
-        "and be signed by the CA in the file that sslrootcert names",
-        "Get ca.crt from the server's administrator, or have another certificate made. Do not "
-        "lower sslmode: this may be another server.",
+        (
+            "cannot verify the server's certificate: it must name the host in the URL"
+            " (subjectAltName) and be signed by the CA in the file that sslrootcert"
+            " names"
+        ),
+        (
+            "Get ca.crt from the server's administrator, or have another certificate"
+            " made. Do not lower sslmode: this may be another server."
+        ),
     ),
     (
         r"certificate|support SSL|SSL was required|SSL error: (?!unexpected eof)",
         "no encrypted connection as the URL asks for",
-        "Check sslmode, sslrootcert and the like in the URL, or ask the server's administrator.",
+        (
+            "Check sslmode, sslrootcert and the like in the URL, or ask the server's"
+            " administrator."
+        ),
     ),
     (
         r"invalid connection option|invalid \w+ value|bad value for",
@@ -81,23 +100,24 @@ def retry(
     on_wait: Callable[[float, Exception], None] | None = None,
     pause: Callable[[float], object] = time.sleep,
 ) -> T:
-    """Return `work()`, with retries while the database is unreachable or asks for a repetition.
+    """Return `work()`, with retries while the database is unreachable or asks for a
+    repetition.
 
-    Pauses are random, up to a limit that grows from 0.1 s to 5 s, so that many workers do not
-    return at once.
+    Pauses are random, up to a limit that grows from 0.1 s to 5 s, so that many workers
+    do not return at once.
 
     Args:
-        work: opens its own transaction, and may run twice: a connection can be lost between the
-            server's commit and its answer.
+        work: opens its own transaction, and may run twice: a connection can be lost
+            between the server's commit and its answer.
         patience_s: time to give up, after the first failure.
-        on_wait: called before each pause with the seconds since the first failure and the error;
-            it may raise to end the waiting.
+        on_wait: called before each pause with the seconds since the first failure and
+            the error; it may raise to end the waiting.
         pause: sleeps for a number of seconds, or less.
 
     Raises:
         StorageError: the database was unreachable for too long.
-        Exception: any other error of `work`, at once; among these, wrong passwords and missing
-            databases.
+        Exception: any other error of `work`, at once; among these, wrong passwords and
+            missing databases.
     """
     began: float | None = None
     longest_s = SHORTEST_PAUSE_S
@@ -112,8 +132,8 @@ def retry(
             waited_s = now - began
             if waited_s >= patience_s:
                 raise StorageError(
-                    f"database: no answer within {patience_s:.0f} s: {error}. "
-                    "Restart the server, then the worker: the study continues where it was."
+                    f"database: no answer within {patience_s:.0f} s: {error}. Restart"
+                    " the server, then the worker: the study continues where it was."
                 ) from error
             if on_wait:
                 on_wait(waited_s, error)
@@ -156,25 +176,33 @@ def is_passing(error: BaseException | None) -> bool:
 def _passes(error: psycopg.Error) -> bool:
     state = error.sqlstate
     if state is None:
-        return isinstance(error, psycopg.OperationalError) and _refusal(said_by(error)) is None
+        return (
+            isinstance(error, psycopg.OperationalError)
+            and _refusal(said_by(error)) is None
+        )
     return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)
 
 
 def explained(error: Exception, place: str, timeout_s: object) -> StorageError:
-    """Return an error that says why a connection failed within `timeout_s`, and what to do.
+    """Return an error that says why a connection failed within `timeout_s`, and what to
+    do.
 
     The error is psycopg's, or SQLAlchemy's around it; `place` names the database.
     """
     words = said_by(error)
     problem, remedy = _refusal(words) or (
         f"cannot connect within {timeout_s} s",
-        "Check host and port in the URL, that the server runs, and that no firewall is between.",
+        (
+            "Check host and port in the URL, that the server runs, and that no firewall"
+            " is between."
+        ),
     )
     return StorageError(f"{place}: {problem}: {words}. {remedy}")
 
 
 def _refusal(words: str) -> tuple[str, str] | None:
-    """Return problem and remedy if a connection was refused for a reason that time does not fix."""
+    """Return problem and remedy if a connection was refused for a reason that time does
+    not fix."""
     for pattern, problem, remedy in _REFUSALS:
         if re.search(pattern, words):
             return problem, remedy
@@ -182,9 +210,12 @@ def _refusal(words: str) -> tuple[str, str] | None:
 
 
 def said_by(error: Exception) -> str:
-    """Return the driver's message on one line, without its advice, some of which misleads."""
+    """Return the driver's message on one line, without its advice, some of which
+    misleads."""
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-    words = re.sub(r"Is the server running[^?]*\?|Either provide the file.*", "", str(cause))
+    words = re.sub(
+        r"Is the server running[^?]*\?|Either provide the file.*", "", str(cause)
+    )
     return " ".join(words.split())[:500].rstrip(".")
 
 
@@ -192,7 +223,8 @@ class Patience(TypedDict, total=False):
     """Options of retries while the database is unreachable."""
 
     patience_s: float
-    """Time limit; with 0, errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at once."""
+    """Time limit; with 0, errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at
+    once."""
     on_wait: Callable[[float, Exception], None] | None
     """Called before every pause with the seconds waited so far and the error."""
     pause: Callable[[float], object]
@@ -203,13 +235,18 @@ class Transactional:
     """Base of classes whose methods are transactions."""
 
     def __init__(self, engine: Engine, **patience: Unpack[Patience]) -> None:
-        """Take an engine, and options of retries; without ``patience_s`` there are none."""
+        """Take an engine, and options of retries; without ``patience_s`` there are
+        none."""
         self._engine = engine
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._patience = patience
 
     def _retry(self, work: Callable[[], T]) -> T:
-        return retry(work, **self._patience) if self._patience.get("patience_s") else work()
+        return (
+            retry(work, **self._patience)
+            if self._patience.get("patience_s")
+            else work()
+        )
 
     def _within(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         def once() -> T:
@@ -219,7 +256,8 @@ class Transactional:
         return self._retry(once)
 
     def impatient(self) -> Self:
-        """Return a copy whose methods raise at once while the database is unreachable."""
+        """Return a copy whose methods raise at once while the database is
+        unreachable."""
         other = copy.copy(self)
         other._patience = {}
         return other
@@ -232,7 +270,9 @@ def transaction(
 
     @wraps(work)
     def method(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._within(getattr(self, engine), lambda each: work(each, *args, **kwargs))
+        return self._within(
+            getattr(self, engine), lambda each: work(each, *args, **kwargs)
+        )
 
     return method
 
@@ -240,5 +280,6 @@ def transaction(
 def statement(
     work: Callable[Concatenate[Connection, P], T],
 ) -> Callable[Concatenate[Transactional, P], T]:
-    """Return such a method for a single statement, its own transaction: two round trips less."""
+    """Return such a method for a single statement, its own transaction: two round trips
+    less."""
     return transaction(work, "_autocommit")

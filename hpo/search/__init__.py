@@ -1,3 +1,12 @@
-"""What a trial gets, when it ends, and what is expected of it: pure functions of a study."""
+"""What a trial gets, when it ends, and what is expected of it: pure functions of a
+study."""
 
-__all__ = ["constraints", "history", "kriging_believer", "options", "pruning", "space", "suggest"]
+__all__ = [
+    "constraints",
+    "history",
+    "kriging_believer",
+    "options",
+    "pruning",
+    "space",
+    "suggest",
+]

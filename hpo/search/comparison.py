@@ -1,16 +1,18 @@
-"""Comparison of scores: on a scale, after equal numbers of networks, and of pruned curves.
+"""Comparison of scores: on a scale, after equal numbers of networks, and of pruned
+curves.
 
 Accuracies are compared by logits, errors by logarithms, others as they are.
 
-Racing over seeds: most trials train one network, and only possible winners train all. A trial is
-compared with earlier ones at its *rungs*, which are numbers of networks, as in asynchronous
-successive halving (Li et al., arXiv:1810.05934). That would let one trial in ``reduction_factor``
-go on; but a sampler learns, its trials get better, and to be among the best share of all earlier
-ones is not enough to win. So only the ``keep`` best go on, however long the search.
+Racing over seeds: most trials train one network, and only possible winners train all. A
+trial is compared with earlier ones at its *rungs*, which are numbers of networks, as in
+asynchronous successive halving (Li et al., arXiv:1810.05934). That would let one trial
+in ``reduction_factor`` go on; but a sampler learns, its trials get better, and to be
+among the best share of all earlier ones is not enough to win. So only the ``keep`` best
+go on, however long the search.
 
-All trials train their networks from the same seeds in the same order, so means over the same number
-of them are means over the same seeds. Everything here is a pure function of what the window lets a
-trial see.
+All trials train their networks from the same seeds in the same order, so means over the
+same number of them are means over the same seeds. Everything here is a pure function of
+what the window lets a trial see.
 """
 
 from __future__ import annotations
@@ -35,12 +37,14 @@ Array = NDArray[np.float64]
 
 
 def surrogate_scale(spec: StudySpec) -> Scale:
-    """Return the scale of the surrogate, on which good and bad networks scatter about alike."""
+    """Return the scale of the surrogate, on which good and bad networks scatter about
+    alike."""
     return LOGIT if spec.is_accuracy else gain_scale(spec)
 
 
 def gain_scale(spec: StudySpec) -> Scale:
-    """Return the scale on which longer training adds a gain: errors shrink by a factor."""
+    """Return the scale on which longer training adds a gain: errors shrink by a
+    factor."""
     is_error = spec.objective_impl.metric in ERRORS and not spec.maximize
     return LOG if is_error else LINEAR
 
@@ -78,14 +82,17 @@ class Numbers:
     def means(self, spec: StudySpec, members: int) -> Array:
         """Return mean scores over ``members`` networks, of the trials that ended."""
         step = spec.budget.scores + members - 2  # see ``pruning.TrialProgress``
-        return np.asarray(np.where(self.complete | self.pruned, self.steps[step], MISSING))
+        return np.asarray(
+            np.where(self.complete | self.pruned, self.steps[step], MISSING)
+        )
 
 
 _ENDED = {SlotState.COMPLETE: 0.0, SlotState.PRUNED: 1.0}
 
 
 def known_costs(spec: StudySpec, params: Mapping[str, Any] | None) -> list[float]:
-    """Return the costs of ``[cost]`` before training; without parameters, minus infinity."""
+    """Return the costs of ``[cost]`` before training; without parameters, minus
+    infinity."""
     if not spec.costs or params is None:
         return [-math.inf] * len(spec.costs)
     known = constraints.costs(spec, params)
@@ -97,16 +104,20 @@ def why_out(
 ) -> str | None:
     """Return why a trial ends after ``members`` networks; None if it goes on.
 
-    At the first rung, one in ``reduction_factor`` trials goes on. None of the first ones does: the
-    sampler has only begun to learn, except trial 0, so that there is an incumbent. A trial that
-    ended before the rung counts as worse. At later rungs, the ``keep`` best so far go on. ``seen``
-    are the earlier trials that this one may see, ``mean`` its mean score so far.
+    At the first rung, one in ``reduction_factor`` trials goes on. None of the first
+    ones does: the sampler has only begun to learn, except trial 0, so that there is an
+    incumbent. A trial that ended before the rung counts as worse. At later rungs, the
+    ``keep`` best so far go on. ``seen`` are the earlier trials that this one may see,
+    ``mean`` its mean score so far.
     """
     racing = spec.racing
     if racing is None or members not in racing.rungs or number == 0:
         return None
     known = Numbers(spec, seen)
-    n_ended, at_rung = int((known.complete | known.pruned).sum()), known.means(spec, members)
+    n_ended, at_rung = (
+        int((known.complete | known.pruned).sum()),
+        known.means(spec, members),
+    )
     others = at_rung[at_rung != MISSING]
     better = int(np.count_nonzero(others > mean if spec.maximize else others < mean))
     go_on = racing.keep
@@ -117,8 +128,14 @@ def why_out(
     trained = f"after {effort.networks_text(spec, members)}"
     if go_on == 0:
         least = racing.reduction_factor - 1
-        return f"{trained}: {n_ended} trials had ended, {least} must have before one goes on"
-    return f"{trained}: {better} of {len(others)} earlier trials were better, {go_on} may go on"
+        return (
+            f"{trained}: {n_ended} trials had ended, {least} must have before one"
+            " goes on"
+        )
+    return (
+        f"{trained}: {better} of {len(others)} earlier trials were better, {go_on} may"
+        " go on"
+    )
 
 
 def _gains(spec: StudySpec, ends: Array, before: Array) -> Array:
@@ -135,7 +152,8 @@ def _after(spec: StudySpec, before: Array, gain: float) -> Array:
 
 @dataclass(frozen=True)
 class Observations:
-    """Past trials, with scores that a sampler may compare; arrays omit the last running ones."""
+    """Past trials, with scores that a sampler may compare; arrays omit the last running
+    ones."""
 
     seen: Sequence[Past]
     scores: Array
@@ -144,18 +162,29 @@ class Observations:
     changed: NDArray[np.bool_]
     """Whether its score, or what it counts as, is not that of ``seen``."""
     vague: Array
-    """log(epochs of the longest curves / epochs trained) of an extrapolated score, its distance
-    from their end; 0 of a measured one."""
+    """log(epochs of the longest curves / epochs trained) of an extrapolated score, its
+    distance from their end; 0 of a measured one."""
 
 
 def clip_outliers(spec: StudySpec, known: Observations) -> Observations:
-    """Clip the outlying scores of complete trials in place; see ``without_outliers``."""
+    """Clip the outlying scores of complete trials in place; see
+    ``without_outliers``."""
     scale, sign = surrogate_scale(spec), 1.0 if spec.maximize else -1.0
-    own = [past.state == SlotState.COMPLETE for past in known.seen[: len(known.complete)]]
-    complete = np.flatnonzero(known.complete & (known.changed | np.array(own, dtype=np.bool_)))
-    if not scale.bounded and spec.sampler.name in ("kriging-believer", "gp") and complete.size:
+    own = [
+        past.state == SlotState.COMPLETE for past in known.seen[: len(known.complete)]
+    ]
+    complete = np.flatnonzero(
+        known.complete & (known.changed | np.array(own, dtype=np.bool_))
+    )
+    if (
+        not scale.bounded
+        and spec.sampler.name in ("kriging-believer", "gp")
+        and complete.size
+    ):
         y = sign * scale.forward(known.scores[complete])
-        within = without_outliers(y, below=spec.sampler.name == "gp")  # the other clips itself
+        within = without_outliers(
+            y, below=spec.sampler.name == "gp"
+        )  # the other clips itself
         for k in np.flatnonzero(within != y):
             known.scores[complete[k]] = scale.inverse(sign * within[k : k + 1])[0]
             known.changed[complete[k]] = True
@@ -167,40 +196,57 @@ _BLIND = ("kriging-believer", "gp", "cmaes")
 
 
 def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
-    """Return the trials with scores that a sampler may compare, however early they ended.
+    """Return the trials with scores that a sampler may compare, however early they
+    ended.
 
-    A trial that left the race has an honest score, the mean over its first networks, and counts as
-    complete. But networks differ in how hard their seeds are (each has its own split of the data):
-    the mean difference between all networks and the first ones, over the trials that have both, is
-    added to it (of errors a factor: ``gain_scale``).
+    A trial that left the race has an honest score, the mean over its first networks,
+    and counts as complete. But networks differ in how hard their seeds are (each has
+    its own split of the data):
+    the mean difference between all networks and the first ones, over the trials that
+    have both, is added to it (of errors a factor: ``gain_scale``).
 
-    Samplers such as ``gp`` and ``cmaes`` ignore a trial that was pruned within its first network,
-    and would return to its place; with a cost, all do. For these it enters as complete: its last
-    value plus the median later gain (of errors a factor) of the complete trials or, as long as
-    there is none, of those that went the furthest.
+    Samplers such as ``gp`` and ``cmaes`` ignore a trial that was pruned within its
+    first network, and would return to its place; with a cost, all do. For these it
+    enters as complete: its last value plus the median later gain (of errors a factor)
+    of the complete trials or, as long as there is none, of those that went the
+    furthest.
     """
-    extrapolates = spec.pruner.name != "none" and (spec.sampler.name in _BLIND or bool(spec.costs))
+    extrapolates = spec.pruner.name != "none" and (
+        spec.sampler.name in _BLIND or bool(spec.costs)
+    )
     known = Numbers(spec, seen)
     scores, distance = known.score.copy(), np.full(len(known.score), math.nan)
     for members in spec.racing.rungs if spec.racing else ():
-        means, left = known.means(spec, members), known.left & (known.networks == members)
+        means, left = (
+            known.means(spec, members),
+            known.left & (known.networks == members),
+        )
         both = known.complete & (means != MISSING)
         gains = _gains(spec, scores[both], means[both])
-        scores[left] = _after(spec, scores[left], statistics.fmean(gains) if gains.size else 0.0)
+        scores[left] = _after(
+            spec, scores[left], statistics.fmean(gains) if gains.size else 0.0
+        )
     cut = known.pruned & ~known.left & extrapolates
     ends = np.flatnonzero((known.complete | known.left) & (known.length > 0))
     furthest, last, score = spec.budget.scores, spec.budget.scores - 1, scores
     longest = int(known.length[cut].max(initial=0))
     if not ends.size and 0 < longest < furthest:
         furthest = last = longest
-        ends, score = np.flatnonzero(cut & (known.length == last)), known.steps[last - 1]
+        ends, score = (
+            np.flatnonzero(cut & (known.length == last)),
+            known.steps[last - 1],
+        )
     lengths = known.length[cut & (known.length <= last)] if ends.size else ()
     for step in map(int, {*lengths} - {0}):
         those, before = cut & (known.length == step), known.steps[step - 1]
         gain = float(np.median(_gains(spec, score[ends], before[ends])))
         scores[those] = _after(spec, before[those], gain)
-        distance[those] = math.log(spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step))
+        distance[those] = math.log(
+            spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step)
+        )
     changed = known.left | ~np.isnan(distance)
     # with costs, any pruned trial is complete: see ``history.frozen``
-    complete = (known.complete | known.pruned & bool(spec.costs)) & (scores != MISSING) | changed
+    complete = (known.complete | known.pruned & bool(spec.costs)) & (
+        scores != MISSING
+    ) | changed
     return Observations(seen, scores, complete, changed, np.nan_to_num(distance))

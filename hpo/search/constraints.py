@@ -1,7 +1,8 @@
 """``[constraints]``: configurations that cost too much are never trained.
 
-The objective computes costs before training (``hpo.objectives.capabilities``): a suggestion that
-breaks a bound is drawn again. All of it is a pure function of the study's spec.
+The objective computes costs before training (``hpo.objectives.capabilities``): a
+suggestion that breaks a bound is drawn again. All of it is a pure function of the
+study's spec.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ Params = Mapping[str, ParamValue]
 DRAWS = 1000
 """Uniform draws that estimate how much of the space fits."""
 LEAST = 5
-"""Fitting draws that a study needs: below that nearly every suggestion would be drawn again."""
+"""Fitting draws that a study needs: below that nearly every suggestion would be drawn
+again."""
 MOST_DRAWS = 100_000
 """Limit on uniform draws for one suggestion."""
 
 
 def costs(spec: StudySpec, suggested: Params) -> Mapping[str, float]:
-    """Return the costs of a network with these parameters; {} if the objective refuses them.
+    """Return the costs of a network with these parameters; {} if the objective refuses
+    them.
 
     Raises:
         ValueError: data that the objective needs for it are missing.
@@ -49,7 +52,8 @@ def costs(spec: StudySpec, suggested: Params) -> Mapping[str, float]:
 
 
 def check_costs(spec: StudySpec, suggested: Params, info: Mapping[str, Any]) -> None:
-    """Compare the costs in the info of a trial's first network with those before its training.
+    """Compare the costs in the info of a trial's first network with those before its
+    training.
 
     Raises:
         ValueError: a cost is missing, or differs.
@@ -59,35 +63,43 @@ def check_costs(spec: StudySpec, suggested: Params, info: Mapping[str, Any]) -> 
         after, computed = _cost(name, info), before.get(name)
         if before and (computed is None or not math.isclose(after, computed)):
             raise ValueError(
-                f"cost {name!r}: the objective's `costs_of` computed {computed}, but the trained "
-                f"network cost {after}. Correct `costs_of`."
+                f"cost {name!r}: the objective's `costs_of` computed {computed}, but"
+                f" the trained network cost {after}. Correct `costs_of`."
             )
 
 
 def trial_costs(
     spec: StudySpec, state: SlotState, suggested: Params, members: Sequence[Member]
 ) -> list[float]:
-    """Return the mean costs of a trial's networks; those before training if it was pruned."""
+    """Return the mean costs of a trial's networks; those before training if it was
+    pruned."""
     if state == SlotState.PRUNED and spec.costs:
         computed = costs(spec, suggested)
         return [float(computed[name]) for name in spec.costs]
     if state != SlotState.COMPLETE:
         return []
-    return [statistics.fmean(_cost(name, m.info) for m in members) for name in spec.costs]
+    return [
+        statistics.fmean(_cost(name, m.info) for m in members) for name in spec.costs
+    ]
 
 
 def _cost(name: str, info: Mapping[str, Any]) -> float:
     value = info.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+    ):
         raise ValueError(
-            f"cost {name!r}: expected a finite number in the objective's `Outcome.info`, got "
-            f"{value!r}. Put it there in every training."
+            f"cost {name!r}: expected a finite number in the objective's"
+            f" `Outcome.info`, got {value!r}. Put it there in every training."
         )
     return float(value)
 
 
 def violation(spec: StudySpec, suggested: Params) -> str:
-    """Return the first constraint that these parameters break, in words; empty if they fit."""
+    """Return the first constraint that these parameters break, in words; empty if they
+    fit."""
     if not spec.constraints:
         return ""
     computed = costs(spec, suggested)
@@ -102,20 +114,23 @@ def violation(spec: StudySpec, suggested: Params) -> str:
 
 
 def make_filter(spec: StudySpec, fixed: Params) -> Callable[[Params], bool] | None:
-    """Return a test whether parameters fit, with the ``fixed`` ones; None without constraints."""
+    """Return a test whether parameters fit, with the ``fixed`` ones; None without
+    constraints."""
     if not spec.constraints:
         return None
     return lambda suggested: not violation(spec, spec.present({**suggested, **fixed}))
 
 
 def cost_values(spec: StudySpec, suggested: Params) -> list[float]:
-    """Return the costs of ``[cost]``, in order; NaN if the objective refuses the parameters."""
+    """Return the costs of ``[cost]``, in order; NaN if the objective refuses the
+    parameters."""
     computed = costs(spec, suggested) if spec.costs else {}
     return [computed.get(name, math.nan) for name in spec.costs]
 
 
 def draws(spec: StudySpec, seed: int, fixed: Params) -> Iterator[dict[str, Any]]:
-    """Yield uniform draws of the whole space with the ``fixed`` parameters, without end."""
+    """Yield uniform draws of the whole space with the ``fixed`` parameters, without
+    end."""
     cube, rng = Cube(distributions(spec)), np.random.default_rng(seed)
     while True:
         yield spec.present({**cube.params(cube.random(1, rng)[0]), **fixed})
@@ -133,8 +148,8 @@ def draw_fitting(
         if fits(params):
             return params
     raise ValueError(
-        f"constraints: none of {MOST_DRAWS:,} uniform draws fits. Widen the space in a study of "
-        "another name."
+        f"constraints: none of {MOST_DRAWS:,} uniform draws fits. Widen the space in a"
+        " study of another name."
     )
 
 
@@ -158,13 +173,19 @@ def fit(spec: StudySpec, fixed: Params | None = None) -> Fit:
     seed = derived_seed(spec.seed, "again", 0)
     points = islice(draws(spec, seed, fixed or {}), DRAWS)
     valid = [computed for params in points if (computed := costs(spec, params))]
-    least = {name: min(computed[name] for computed in valid) for name in bounds if valid}
-    n = sum(all(computed[name] <= most for name, most in bounds.items()) for computed in valid)
+    least = {
+        name: min(computed[name] for computed in valid) for name in bounds if valid
+    }
+    n = sum(
+        all(computed[name] <= most for name, most in bounds.items())
+        for computed in valid
+    )
     return Fit(draws=DRAWS, fitting=n, least=least)
 
 
 def check(spec: StudySpec, where: str) -> None:
-    """Refuse a study whose constraints hardly anything fits, or a point of its warm start breaks.
+    """Refuse a study whose constraints hardly anything fits, or a point of its warm
+    start breaks.
 
     Raises:
         SpecError: it is one, or data are missing; ``where`` is the study file.
@@ -176,11 +197,14 @@ def check(spec: StudySpec, where: str) -> None:
     except ValueError as error:
         raise SpecError(f"{where}: constraints: {error}") from None
     if share.fitting < LEAST:
-        bounds = ", ".join(f"{name} <= {most:g}" for name, most in spec.constraints.items())
+        bounds = ", ".join(
+            f"{name} <= {most:g}" for name, most in spec.constraints.items()
+        )
         raise SpecError(
-            f"{where}: constraints: expected at least {LEAST} of {DRAWS:,} uniform draws to fit "
-            f"{bounds}, got {share.fitting}. Lowest draw: {_lowest(share)}. Raise the bound, or "
-            "narrow [space] to cheaper networks."
+            f"{where}: constraints: expected at least {LEAST} of {DRAWS:,} uniform"
+            f" draws to fit {bounds}, got {share.fitting}. Lowest draw:"
+            f" {_lowest(share)}. Raise the bound, or narrow [space] to cheaper"
+            " networks."
         )
     points = (spec.warm_start and spec.warm_start.points) or ()
     for number in range(len(points)):
@@ -199,7 +223,11 @@ def check_point(spec: StudySpec, params: Params, where: str, do: str) -> None:
     if not spec.constraints or not params:
         return
     try:
-        if all(name in params for name, own in spec.in_order.items() if own.is_there(params)):
+        if all(
+            name in params
+            for name, own in spec.in_order.items()
+            if own.is_there(params)
+        ):
             if problem := violation(spec, params):
                 raise SpecError(f"{where}: {problem}. {do}")
             return

@@ -5,10 +5,11 @@ Trial :math:`i`, at :math:`x_i`, scores
 .. math:: y_i = m + g(x_i) + \varepsilon_i, \qquad
           \operatorname{Var} \varepsilon_i = \sigma^2 (1 + c\,v_i)
 
-where :math:`g` has a Matérn 5/2 kernel with one length scale per column, :math:`\sigma` is how
-far networks of one configuration scatter, and :math:`v_i` is extra noise (0 of a measured score).
-See Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), chapters 2 and 5.
-Hyper-parameters are the most probable ones, found with L-BFGS on the gradient.
+where :math:`g` has a Matérn 5/2 kernel with one length scale per column, :math:`\sigma`
+is how far networks of one configuration scatter, and :math:`v_i` is extra noise (0 of a
+measured score). See Rasmussen and Williams, "Gaussian Processes for Machine Learning"
+(2006), chapters 2 and 5. Hyper-parameters are the most probable ones, found with L-BFGS
+on the gradient.
 """
 
 from __future__ import annotations
@@ -32,18 +33,21 @@ _SCALE = 0.5
 _MEDIANS = (1.0, 0.05, 1.0)
 """Medians of the variance of g, of sigma squared, and of c."""
 _SPREADS = (1.0, 1.0, 1.0, 1.5)
-"""Deviations of the logarithms: of length scales, of the variance of g, of sigma squared, of c."""
+"""Deviations of the logarithms: of length scales, of the variance of g, of sigma
+squared, of c."""
 _FAR = 4.0
 """Bounds of the hyper-parameters, in deviations from their medians."""
 _STEPS = 40
 _NOTHING = -1e9
 """Logarithm of an improvement of 0."""
 _DECIMALS = 2
-"""Decimals of the logarithms of hyper-parameters: the last bits of sums are rounded away."""
+"""Decimals of the logarithms of hyper-parameters: the last bits of sums are rounded
+away."""
 
 
 def _matern(square: Array) -> tuple[Array, Array]:
-    """Return Matérn's kernel of squared distances, and minus twice its derivative by them.
+    """Return Matérn's kernel of squared distances, and minus twice its derivative by
+    them.
 
     The squares are overwritten: new pages of memory take longer than the arithmetic.
     """
@@ -65,13 +69,15 @@ def _squared(a: Array, b: Array) -> Array:
 
 
 def _prior(d: int) -> tuple[Array, Array]:
-    """Return means and deviations (d + 3,) of the logarithms of the hyper-parameters."""
+    """Return means and deviations (d + 3,) of the logarithms of the
+    hyper-parameters."""
     medians = [_SCALE * math.sqrt(d)] * d + list(_MEDIANS)
     return np.log(medians), np.array([_SPREADS[0]] * d + list(_SPREADS[1:]))
 
 
 def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
-    """Return minus the logarithm of the posterior density at ``theta`` (d + 3,), and its gradient.
+    """Return minus the logarithm of the posterior density at ``theta`` (d + 3,), and
+    its gradient.
 
     Arguments are those of ``GaussianProcess``; m is that of greatest density.
     """
@@ -92,7 +98,9 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
     off = (theta - mean) / spread
     value = 0.5 * ((y - m) @ weights + _PRECISION * m * m + off @ off)
     value += np.log(np.diag(lower)).sum()
-    slope = np.outer(weights, weights) - inverse  # minus twice the derivative by the matrix
+    slope = (
+        np.outer(weights, weights) - inverse
+    )  # minus twice the derivative by the matrix
     gradient = off / spread
     by_pair = np.multiply(slope * height, kernel_slope, out=kernel_slope)
     gradient[:d] -= by_pair.sum(1) @ scaled**2 - (scaled * (by_pair @ scaled)).sum(0)
@@ -110,8 +118,8 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
 def fit(x: Array, y: Array, vague: Array) -> Array:
     """Fit hyper-parameters (d + 3,), as logarithms: length scales, height, noise, c.
 
-    They are the most probable ones. Arguments are those of ``GaussianProcess``; of many trials,
-    ``FITTED`` are used.
+    They are the most probable ones. Arguments are those of ``GaussianProcess``; of many
+    trials, ``FITTED`` are used.
     """
     kept = most_telling(y, vague, FITTED)
     mean, spread = _prior(x.shape[1])
@@ -128,7 +136,8 @@ def fit(x: Array, y: Array, vague: Array) -> Array:
 
 
 def most_telling(y: Array, vague: Array, most: int) -> NDArray[np.intp]:
-    """Return the indices of the scores (n,) to keep: half the best, the others evenly spread.
+    """Return the indices of the scores (n,) to keep: half the best, the others evenly
+    spread.
 
     Measured scores come first among the best.
     """
@@ -144,7 +153,8 @@ class GaussianProcess:
     """The posterior of g + m anywhere in the cube, given n scores of d parameters."""
 
     def __init__(self, x: Array, y: Array, vague: Array, theta: Array) -> None:
-        """Take ``x`` (n, d), ``y`` (n,), v as ``vague`` (n,), and ``theta`` (d + 3,) of ``fit``."""
+        """Take ``x`` (n, d), ``y`` (n,), v as ``vague`` (n,), and ``theta`` (d + 3,) of
+        ``fit``."""
         d = x.shape[1]
         self._per_scale = np.exp(-theta[:d])
         self._scaled = x * self._per_scale
@@ -160,10 +170,14 @@ class GaussianProcess:
         return linalg.solve_triangular(self._lower, b, lower=True, check_finite=False)
 
     def _other_half(self, b: Array) -> Array:
-        return linalg.solve_triangular(self._lower, b, lower=True, trans=1, check_finite=False)
+        return linalg.solve_triangular(
+            self._lower, b, lower=True, trans=1, check_finite=False
+        )
 
     def _kernel(self, x: Array) -> Array:
-        return np.asarray(self._height * _matern(_squared(x * self._per_scale, self._scaled))[0])
+        return np.asarray(
+            self._height * _matern(_squared(x * self._per_scale, self._scaled))[0]
+        )
 
     def mean(self, x: Array) -> Array:
         """Return posterior means (k,) at points (k, d)."""
@@ -178,12 +192,13 @@ class GaussianProcess:
     def log_improvement(
         self, x: Array, best: Array, counts: NDArray[np.bool_], *, slopes: bool = True
     ) -> tuple[Array, Array]:
-        """Return logarithms (k,) of summed expected improvements at points (k, d), and gradients.
+        """Return logarithms (k,) of summed expected improvements at points (k, d), and
+        gradients.
 
-        Without ``slopes``, the points stand in the gradients' place. The sum is over ``best`` (m,),
-        as far as each ``counts`` (k, m). Logarithms are finite and sloped where an improvement
-        itself is 0 in floating point: Ament et al., "Unexpected improvements to expected
-        improvement" (arXiv:2310.20708).
+        Without ``slopes``, the points stand in the gradients' place. The sum is over
+        ``best`` (m,), as far as each ``counts`` (k, m). Logarithms are finite and
+        sloped where an improvement itself is 0 in floating point: Ament et al.,
+        "Unexpected improvements to expected improvement" (arXiv:2310.20708).
         """
         scaled = x * self._per_scale
         kernel, slope = _matern(_squared(scaled, self._scaled))
@@ -201,7 +216,9 @@ class GaussianProcess:
         pairs = by_mean[:, None] * self._weights
         pairs -= (by_deviation / deviation)[:, None] * self._other_half(half).T
         pairs *= -self._height * slope
-        gradient = (pairs.sum(1)[:, None] * scaled - pairs @ self._scaled) * self._per_scale
+        gradient = (
+            pairs.sum(1)[:, None] * scaled - pairs @ self._scaled
+        ) * self._per_scale
         return np.log(deviation) + total, gradient
 
 
@@ -211,5 +228,7 @@ def _log_h(z: Array) -> Array:
     near, low = np.where(far, 0.0, z), np.where(far, z, -1.0)
     density = np.exp(-0.5 * near * near) / math.sqrt(2.0 * math.pi)
     tail = 1.0 + low * math.sqrt(0.5 * math.pi) * erfcx(-low / math.sqrt(2.0))
-    log_tail = -0.5 * (low * low + math.log(2.0 * math.pi)) + np.log(np.maximum(tail, 1e-300))
+    log_tail = -0.5 * (low * low + math.log(2.0 * math.pi)) + np.log(
+        np.maximum(tail, 1e-300)
+    )
     return np.where(far, log_tail, np.log(density + near * ndtr(near)))

@@ -1,7 +1,9 @@
-"""The history that a trial may see: an in-memory storage of Optuna, with one open trial.
+"""The history that a trial may see: an in-memory storage of Optuna, with one open
+trial.
 
-``[stop]`` is here, too. A trial is opened unless the trials that the window lets it see, up to
-``number - window``, end the search. So the search ends before the same trial whoever runs it.
+``[stop]`` is here, too. A trial is opened unless the trials that the window lets it
+see, up to ``number - window``, end the search. So the search ends before the same trial
+whoever runs it.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ STUDY = "history"
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
-    """Return the history that trial ``number`` may see: within the window, outcomes are hidden.
+    """Return the history that trial ``number`` may see: within the window, outcomes are
+    hidden.
 
     Of ``trials`` 0 .. number-1, those up to ``number - window`` are settled.
 
@@ -43,33 +46,44 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     n_seen = max(0, number - spec.budget.window + 1)
     seen = trials[:n_seen]
     plain = kept(spec.hash, "plain")  # every later trial sees the same of such a trial
-    if not all(plain.of(seen, lambda _, p: not p.before and p.state != SlotState.RUNNING)):
+    if not all(
+        plain.of(seen, lambda _, p: not p.before and p.state != SlotState.RUNNING)
+    ):
         seen = [trial.seen_by(number) for trial in seen]
         for k, trial in enumerate(seen):
             if trial.state == SlotState.RUNNING:
-                raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
+                raise ValueError(
+                    f"trial {k} must be settled before trial {number} is suggested"
+                )
     hidden = (
-        Suggestion(params=trial.suggestion.params, attrs=sampler_attrs(trial.suggestion.attrs))
+        Suggestion(
+            params=trial.suggestion.params, attrs=sampler_attrs(trial.suggestion.attrs)
+        )
         for trial in trials[n_seen:number]
     )
     return [*seen, *(Past(suggestion=suggestion) for suggestion in hidden)]
 
 
 def learns(spec: StudySpec) -> bool:
-    """Return whether trials depend on earlier ones at all: if not, no history is read."""
+    """Return whether trials depend on earlier ones at all: if not, no history is
+    read."""
     drawn = spec.sweep is not None or spec.sampler.name == "random"
     return not drawn or spec.pruner.name != "none" or spec.racing is not None
 
 
 def unsuggested(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
     """Return the numbers of the trials 0 .. n-1 that have no suggestion yet."""
-    known = kept(spec.hash, "suggested").of(trials, lambda _, past: bool(past.suggestion.params))
+    known = kept(spec.hash, "suggested").of(
+        trials, lambda _, past: bool(past.suggestion.params)
+    )
     return [number for number, own in enumerate(known) if not own]
 
 
 def view(spec: StudySpec, known: Observations, sampler: BaseSampler) -> optuna.Study:
     """Make a study in memory with the known trials as its first ones."""
-    trials = kept(spec.hash, "seen").of(known.seen, partial(frozen, spec, distributions(spec)))
+    trials = kept(spec.hash, "seen").of(
+        known.seen, partial(frozen, spec, distributions(spec))
+    )
 
     def complete(number: int, past: Past) -> object:
         own = copy(trials[number])
@@ -78,11 +92,15 @@ def view(spec: StudySpec, known: Observations, sampler: BaseSampler) -> optuna.S
 
     if (changed := np.flatnonzero(known.changed)).size:
         copies = kept(spec.hash, "changed").of(known.seen, complete)
-        for k, score in zip(changed.tolist(), known.scores[changed].tolist(), strict=True):
+        for k, score in zip(
+            changed.tolist(), known.scores[changed].tolist(), strict=True
+        ):
             trials[k], copies[k].values[0] = copies[k], score
     storage = History(trials, directions(spec))
     pruner = optuna.pruners.NopPruner()
-    return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner)
+    return optuna.load_study(
+        study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner
+    )
 
 
 def frozen(
@@ -110,13 +128,16 @@ def frozen(
         distributions={name: space[name] for name in sorted(params)},
         user_attrs={},
         system_attrs=dict(trial.suggestion.attrs),
-        intermediate_values=dict(zip(effort.step_numbers(spec), trial.steps, strict=False)),
+        intermediate_values=dict(
+            zip(effort.step_numbers(spec), trial.steps, strict=False)
+        ),
     )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Optuna's notices about experimental samplers: the study file names them."""
+    """Silence Optuna's notices about experimental samplers: the study file names
+    them."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
     try:
@@ -127,36 +148,45 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-EPOCH = datetime(2000, 1, 1)  # Optuna wants time stamps; decisions must not depend on them
+EPOCH = datetime(
+    2000, 1, 1
+)  # Optuna wants time stamps; decisions must not depend on them
 
 
 class History(InMemoryStorage):
     """One study that begins with past trials, uncopied: Optuna would copy each."""
 
-    def __init__(self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> None:
+    def __init__(
+        self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]
+    ) -> None:
         """Take the past: ``trials`` with their numbers as ids, in order."""
         super().__init__()
         study_id = self.create_new_study(directions, STUDY)
         self._studies[study_id].trials = [*trials]
-        self._trial_id_to_study_id_and_number = {k: (study_id, k) for k in range(len(trials))}
+        self._trial_id_to_study_id_and_number = {
+            k: (study_id, k) for k in range(len(trials))
+        }
         self._max_trial_id = len(trials) - 1
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
-        """Search it as ``BaseStorage`` does; ``InMemoryStorage`` notes it trial by trial."""
+        """Search it as ``BaseStorage`` does; ``InMemoryStorage`` notes it trial by
+        trial."""
         return BaseStorage.get_best_trial(self, study_id)
 
 
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     """Return why the search ends; None if it goes on.
 
-    ``seen`` are the settled trials 0 .. number - window, for the next trial ``number``. Only the
-    number of their ``steps`` matters.
+    ``seen`` are the settled trials 0 .. number - window, for the next trial ``number``.
+    Only the number of their ``steps`` matters.
     """
     stop = spec.stop
     if stop is None:
         return None
     spent = sum(
-        effort.trial_epochs(spec, len(past.steps), complete=past.state == SlotState.COMPLETE)
+        effort.trial_epochs(
+            spec, len(past.steps), complete=past.state == SlotState.COMPLETE
+        )
         for past in seen
     )
     if stop.max_epochs is not None and spent >= stop.max_epochs:
@@ -176,5 +206,7 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     ):
         return f"stop.target = {stop.target:g}: trial {number} has reached {score:.6g}"
     if stop.patience is not None and len(seen) - 1 - number >= stop.patience:
-        return f"stop.patience = {stop.patience}: no trial was better than trial {number}"
+        return (
+            f"stop.patience = {stop.patience}: no trial was better than trial {number}"
+        )
     return None

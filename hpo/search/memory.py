@@ -1,7 +1,8 @@
 """Caches of values derived from past trials, kept between the trials of a process.
 
-Past trials are immutable, so values derived from the very same ones are still right. No decision
-depends on these caches. The scores of copies that ``history.view`` makes are set at each call.
+Past trials are immutable, so values derived from the very same ones are still right. No
+decision depends on these caches. The scores of copies that ``history.view`` makes are
+set at each call.
 """
 
 from __future__ import annotations
@@ -54,10 +55,19 @@ class Columns:
         self, past: Sequence[Past], make: Callable[[Past], Sequence[float]]
     ) -> NDArray[np.float64]:
         """Return columns (height, trials), without the last trials that still run."""
-        n = next((k for k in range(len(past), 0, -1) if past[k - 1].state != SlotState.RUNNING), 0)
+        n = next(
+            (
+                k
+                for k in range(len(past), 0, -1)
+                if past[k - 1].state != SlotState.RUNNING
+            ),
+            0,
+        )
         same, height = _same(self._past, past[:n]), len(self._values)
         if same < n:
-            if same < len(self._past) or n > self._values.shape[1]:  # else there is room
+            if (
+                same < len(self._past) or n > self._values.shape[1]
+            ):  # else there is room
                 grown = np.full((height, 2 * n), MISSING)
                 grown[:, :same] = self._values[:, :same]
                 self._values = grown
@@ -70,7 +80,8 @@ class Columns:
 
 @lru_cache(maxsize=64)
 def kept(spec_hash: str, what: str) -> Kept:
-    """Return the cache of one kind of value for a study; the last few studies have one."""
+    """Return the cache of one kind of value for a study; the last few studies have
+    one."""
     return Kept()
 
 

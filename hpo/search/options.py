@@ -1,6 +1,7 @@
 """Checks before a study begins: the options of sampler and pruner are tried out.
 
-So is whether enough of the space fits the constraints, and whether the data can train all of it.
+So is whether enough of the space fits the constraints, and whether the data can train
+all of it.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ def check(spec: StudySpec, where: str) -> None:
     The spec has passed every other rule; messages begin with ``where``, the study file.
 
     Raises:
-        SpecError: an unknown option, a value that the sampler or pruner refuses, constraints that
-            leave nothing to be searched, or parameters that the task's data cannot train.
+        SpecError: an unknown option, a value that the sampler or pruner refuses,
+            constraints that leave nothing to be searched, or parameters that the task's
+            data cannot train.
     """
     _check_data(spec, where)
     if spec.sweep is not None:
@@ -54,8 +56,12 @@ def check(spec: StudySpec, where: str) -> None:
         try:
             rehearse(spec) if rehearse else cls(**choice.options)
         except Exception as error:  # whatever their own code makes of an odd option
-            blame = f"{choice.name!r} refuses these options: " * (type(error) is not OutsideError)
-            raise SpecError(f"{where}: {table}: {blame}{error or type(error).__name__}") from None
+            blame = f"{choice.name!r} refuses these options: " * (
+                type(error) is not OutsideError
+            )
+            raise SpecError(
+                f"{where}: {table}: {blame}{error or type(error).__name__}"
+            ) from None
 
 
 def _check_data(spec: StudySpec, where: str) -> None:
@@ -77,7 +83,8 @@ def _check_data(spec: StudySpec, where: str) -> None:
 
 
 def extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
-    """Yield the points of a sweep; of a search, draws with every range at its upper end."""
+    """Yield the points of a sweep; of a search, draws with every range at its upper
+    end."""
     if spec.sweep is not None:
         yield from map(spec.point, range(spec.sweep.size))
         return
@@ -93,11 +100,13 @@ _STARTUP = dict.fromkeys(("tpe", "cmaes", "kriging-believer"), ("n_startup_trial
 _STARTUP |= {"nsga2": ("population_size", 50)}
 """Option for the number of random trials of a sampler, and its default."""
 _REHEARSED = 64
-"""Limit on trials in a rehearsal: samplers that begin at random for longer are not rehearsed."""
+"""Limit on trials in a rehearsal: samplers that begin at random for longer are not
+rehearsed."""
 
 
 def _rehearse_sampler(spec: StudySpec) -> None:
-    """Suggest the first trial, and the first one that is not random: some options act only then.
+    """Suggest the first trial, and the first one that is not random: some options act
+    only then.
 
     The history is drawn at random from the study's own space, with made-up scores.
     """
@@ -107,7 +116,9 @@ def _rehearse_sampler(spec: StudySpec) -> None:
     number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
     if not option or not 0 < number <= _REHEARSED:
         return  # the others have no options that act later, and gp would load torch
-    stepwise = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
+    stepwise = spec.model_copy(
+        update={"budget": spec.budget.model_copy(update={"window": 1})}
+    )
     trials: list[Past] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # one warning is enough
@@ -115,4 +126,6 @@ def _rehearse_sampler(spec: StudySpec) -> None:
             own = suggest(stepwise, k, trials)
             score = (7 * k % 11) / 11
             costs = tuple(float(k % (5 + n)) for n in range(len(spec.costs)))
-            trials += [Past(suggestion=own, state=SlotState.COMPLETE, score=score, costs=costs)]
+            trials += [
+                Past(suggestion=own, state=SlotState.COMPLETE, score=score, costs=costs)
+            ]

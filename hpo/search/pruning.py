@@ -1,7 +1,7 @@
 """The reports of a trial in training, and the pruners.
 
-The pruners decide as Optuna's do and take the same options, but read new trials alone: Optuna's
-read the whole study at every step.
+The pruners decide as Optuna's do and take the same options, but read new trials alone:
+Optuna's read the whole study at every step.
 """
 
 from __future__ import annotations
@@ -33,21 +33,24 @@ class EndedError(Exception):
 
 
 class TrialProgress:
-    """One trial in training; report every epoch and network in order, also those before a resume.
+    """One trial in training; report every epoch and network in order, also those before
+    a resume.
 
-    Pruners see the scores of the first network in training, the last of them its score, and one
-    step for every further network: the mean score so far. Under ``Protocol.CONFIRM`` nothing is
-    scored in training, and nothing reported.
+    Pruners see the scores of the first network in training, the last of them its score,
+    and one step for every further network: the mean score so far. Under
+    ``Protocol.CONFIRM`` nothing is scored in training, and nothing reported.
 
-    The pruner compares steps, beside a cost with those of trials that cost no more; in a race,
-    those of the first network's curve alone, and ``why_out`` decides after every network. A
-    resumed trial is judged alike: its stored steps are fed again before the new ones.
+    The pruner compares steps, beside a cost with those of trials that cost no more; in
+    a race, those of the first network's curve alone, and ``why_out`` decides after
+    every network. A resumed trial is judged alike: its stored steps are fed again
+    before the new ones.
     """
 
     def __init__(
         self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
     ) -> None:
-        """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own suggestion."""
+        """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own
+        suggestion."""
         self._spec, self._number = spec, number
         self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
@@ -61,11 +64,14 @@ class TrialProgress:
             self._pruner: Any = PRUNERS[spec.pruner.name](**spec.pruner.options)
         self._numbers = effort.step_numbers(spec)
         self._others = comparison.Numbers(spec, self._seen)
-        # Compare with trials that cost no more: else a cheap network ends for being worse than an
-        # expensive one. Costs are those before training, so that pruned trials count, too.
+        # Compare with trials that cost no more: else a cheap network ends for being
+        # worse than an expensive one. Costs are those before training, so that pruned
+        # trials count, too.
         most = np.array(comparison.known_costs(spec, own.params))[:, None]
         self._alike = (self._others.costs <= most).all(axis=0)
-        self._whole = np.flatnonzero((self._others.complete | self._others.left) & self._alike)
+        self._whole = np.flatnonzero(
+            (self._others.complete | self._others.left) & self._alike
+        )
         halving = spec.pruner.name == "successive-halving"
         self._decide = self._is_not_promoted if halving else self._is_below_percentile
 
@@ -86,10 +92,14 @@ class TrialProgress:
         """
         mean = statistics.fmean(scores)
         if self.steps and len(scores) == 1:
-            self.steps[-1] = mean  # on the solved equation; its curve was at the step of training
+            self.steps[-1] = (
+                mean  # on the solved equation; its curve was at the step of training
+            )
         if self._spec.protocol != Protocol.CONFIRM and len(scores) > 1:
             self._judge(mean)
-        why = comparison.why_out(self._spec, self._number, self._seen, mean, len(scores))
+        why = comparison.why_out(
+            self._spec, self._number, self._seen, mean, len(scores)
+        )
         if why is not None:
             raise EndedError(f"{Ending.NETWORKS} {why}")
 
@@ -110,7 +120,8 @@ class TrialProgress:
         return self._prunes and not ended and self._decide()
 
     def _is_below_percentile(self) -> bool:
-        """``PercentilePruner``: the best value so far is worse than others at this step."""
+        """``PercentilePruner``: the best value so far is worse than others at this
+        step."""
         own, n = self._pruner, len(self.steps)
         step, before = self._numbers[n - 1], self._numbers[n - 2] if n > 1 else -1
         values = self._others.steps[n - 1][self._whole]
@@ -124,9 +135,15 @@ class TrialProgress:
         if len(values) < own._n_min_trials:
             return False
         best = np.nanmax(self.steps) if self._spec.maximize else np.nanmin(self.steps)
-        better = np.count_nonzero(values > best if self._spec.maximize else values < best)
-        rank = own._percentile / 100 * (np.count_nonzero(values == values) - 1)  # without NaN
-        if abs(better - rank) > 2:  # nowhere near the percentile, which need not be computed
+        better = np.count_nonzero(
+            values > best if self._spec.maximize else values < best
+        )
+        rank = (
+            own._percentile / 100 * (np.count_nonzero(values == values) - 1)
+        )  # without NaN
+        if (
+            abs(better - rank) > 2
+        ):  # nowhere near the percentile, which need not be computed
             return bool(better > rank)
         percent = 100 - own._percentile if self._spec.maximize else own._percentile
         limit = np.nanpercentile(values, percent)
@@ -150,7 +167,9 @@ class TrialProgress:
             others = others[others != MISSING]
             if len(others) < own._bootstrap_count:
                 return True
-            better = np.count_nonzero(others > value if self._spec.maximize else others < value)
+            better = np.count_nonzero(
+                others > value if self._spec.maximize else others < value
+            )
             if better > max((len(others) + 1) // factor - 1, 0):
                 return True
             rung += 1

@@ -1,5 +1,5 @@
-"""The search space and the objectives in Optuna's terms, and the space as a unit cube, in which the
-surrogate measures distances.
+"""The search space and the objectives in Optuna's terms, and the space as a unit cube,
+in which the surrogate measures distances.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ Array = NDArray[np.float64]
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
     """Return the search space in Optuna's terms, in the order of suggestions.
 
-    That is by name, each after those it depends on: the order of the study file must not matter.
+    That is by name, each after those it depends on: the order of the study file must
+    not matter.
     """
     if spec.sweep is not None:
         return {name: _swept(spec, name) for name in sorted(spec.parameters)}
@@ -38,7 +39,9 @@ def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
 def _swept(spec: StudySpec, name: str) -> BaseDistribution:
     """Return the range of a swept parameter, on a log axis from a decade on."""
     assert spec.sweep is not None
-    values = [spec.parameter(name).typed(params[name]) for _, _, params in spec.sweep.points]
+    values = [
+        spec.parameter(name).typed(params[name]) for _, _, params in spec.sweep.points
+    ]
     numbers = [v for v in values if not isinstance(v, str | bool)]
     if len(numbers) < len(values):
         return CategoricalDistribution(tuple(dict.fromkeys(values)))
@@ -54,12 +57,15 @@ def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
         return CategoricalDistribution(dimension.choices)
     if spec.kind(name) == "int":
         low, high = int(dimension.low or 0), int(dimension.high or 0)
-        return IntDistribution(low, high, log=dimension.log, step=int(dimension.step or 1))
+        return IntDistribution(
+            low, high, log=dimension.log, step=int(dimension.step or 1)
+        )
     return FloatDistribution(*dimension.ends, log=dimension.log, step=dimension.step)
 
 
 def directions(spec: StudySpec) -> list[StudyDirection]:
-    """Return the direction of the score, then that of every cost, which is to minimise."""
+    """Return the direction of the score, then that of every cost, which is to
+    minimise."""
     score = StudyDirection[spec.objective_impl.direction.upper()]
     return [score, *[StudyDirection.MINIMIZE] * len(spec.costs)]
 
@@ -80,17 +86,23 @@ def n_costs(spec: StudySpec, state: SlotState) -> tuple[int, ...]:
     return (n,) if state == SlotState.COMPLETE else (0, n)
 
 
-def contains(spec: StudySpec, params: Mapping[str, Any], *, whole: bool = False) -> bool:
-    """Return whether parameters lie in the space; with ``whole``, that none is missing."""
+def contains(
+    spec: StudySpec, params: Mapping[str, Any], *, whole: bool = False
+) -> bool:
+    """Return whether parameters lie in the space; with ``whole``, that none is
+    missing."""
     known = distributions(spec)
     try:
         inside = params.keys() <= known.keys() and all(
-            known[name]._contains(known[name].to_internal_repr(value)) and value == value
+            known[name]._contains(known[name].to_internal_repr(value))
+            and value == value
             for name, value in params.items()
         )
     except (ValueError, TypeError, OverflowError):
         return False
-    there = {name for name, own in spec.dimensions.items() if own.is_there(params)} or known.keys()
+    there = {
+        name for name, own in spec.dimensions.items() if own.is_there(params)
+    } or known.keys()
     return inside and (not whole or params.keys() == there)
 
 
@@ -98,8 +110,11 @@ DIGITS = 6
 """Decimal places of a value within its range: far more than scores resolve."""
 
 
-def rounded(space: Mapping[str, BaseDistribution], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same parameters, continuous ones rounded to 1e-6 of their range or finer.
+def rounded(
+    space: Mapping[str, BaseDistribution], params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the same parameters, continuous ones rounded to 1e-6 of their range or
+    finer.
 
     Each lies within its distribution, and stays there.
     """
@@ -119,7 +134,8 @@ def _rounded(distribution: BaseDistribution, value: Any) -> Any:
 
 
 _LATTICE = 1000
-"""Places of a range at which suggestions lie: the last bits of sums decide none of them."""
+"""Places of a range at which suggestions lie: the last bits of sums decide none of
+them."""
 _FEW = 32
 """Limit on the values of a parameter that is searched value by value."""
 Present = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -127,29 +143,39 @@ Present = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class Cube:
-    """The search space as a unit cube: a column per parameter, a choice of k values as k of 0/1.
+    """The search space as a unit cube: a column per parameter, a choice of k values as
+    k of 0/1.
 
-    A parameter that a trial lacks is at the centre of its columns, as far from one value as from
-    any other: trials that lack it are alike in it, and no two trials are far apart in it for that.
+    A parameter that a trial lacks is at the centre of its columns, as far from one
+    value as from any other: trials that lack it are alike in it, and no two trials are
+    far apart in it for that.
     """
 
     def __init__(
         self, space: Mapping[str, BaseDistribution], present: Present | None = None
     ) -> None:
-        """Take the space in the order of its distributions; without ``present``, all is there."""
+        """Take the space in the order of its distributions; without ``present``, all is
+        there."""
         self.space, self._present = dict(space), present
         self.axes = [Axis(own) for own in self.space.values()]
 
     def free(self, point: Array) -> list[bool]:
-        """Return whether each column (width,) may vary between 0 and 1, with the others fixed."""
+        """Return whether each column (width,) may vary between 0 and 1, with the others
+        fixed."""
         there = self.space if self._present is None else self.params(point)
         named = zip(self.space, self.axes, strict=True)
-        return [axis.places is None and n in there for n, axis in named for _ in range(axis.width)]
+        return [
+            axis.places is None and n in there
+            for n, axis in named
+            for _ in range(axis.width)
+        ]
 
     def point(self, params: Mapping[str, Any]) -> Array:
         """Return the point (width,) of parameters."""
         named = zip(self.space, self.axes, strict=True)
-        parts = (axis.point(params[n]) if n in params else axis.centre for n, axis in named)
+        parts = (
+            axis.point(params[n]) if n in params else axis.centre for n, axis in named
+        )
         return np.array([*chain.from_iterable(parts)])
 
     def points(self, trials: Sequence[Past]) -> Array:
@@ -157,12 +183,15 @@ class Cube:
         return np.array([self.point(trial.suggestion.params) for trial in trials])
 
     def params(self, point: Array) -> dict[str, Any]:
-        """Return the parameters at a point (width,), on the lattice, whose conditions hold."""
+        """Return the parameters at a point (width,), on the lattice, whose conditions
+        hold."""
         values, column = {}, 0
         for name, axis in zip(self.space, self.axes, strict=True):
             values[name] = axis.value(point[column : column + axis.width])
             column += axis.width
-        return rounded(self.space, values if self._present is None else self._present(values))
+        return rounded(
+            self.space, values if self._present is None else self._present(values)
+        )
 
     def _settled(self, points: Array) -> Array:
         """Return points (n, width), on the lattice if trials may lack parameters."""
@@ -174,8 +203,11 @@ class Cube:
         """Draw points (n, width) anywhere."""
         return self._settled(np.hstack([axis.random(n, chance) for axis in self.axes]))
 
-    def near(self, point: Array, distance: float, n: int, chance: np.random.Generator) -> Array:
-        """Draw points (n, width) near one (width,); about half of their parameters differ."""
+    def near(
+        self, point: Array, distance: float, n: int, chance: np.random.Generator
+    ) -> Array:
+        """Draw points (n, width) near one (width,); about half of their parameters
+        differ."""
         parts, column = [], 0
         for axis in self.axes:
             here = point[column : column + axis.width]
@@ -203,19 +235,33 @@ class Axis:
         """Places (k, width) of its few values; None if it is searched as continuous."""
         if isinstance(distribution, CategoricalDistribution):
             self.width = len(distribution.choices)
-            self.places = np.eye(self.width) / math.sqrt(2.0)  # any two are at distance 1
+            self.places = np.eye(self.width) / math.sqrt(
+                2.0
+            )  # any two are at distance 1
             return
         assert isinstance(distribution, FloatDistribution | IntDistribution)
         low, high, step = distribution.low, distribution.high, distribution.step
-        count = 1 if low == high else math.inf if step is None else round((high - low) / step) + 1
+        count = (
+            1
+            if low == high
+            else math.inf
+            if step is None
+            else round((high - low) / step) + 1
+        )
         if count <= _FEW:
-            values = [low] if step is None else [low + k * step for k in range(int(count))]
+            values = (
+                [low] if step is None else [low + k * step for k in range(int(count))]
+            )
             self.places = np.array([[self._place(value)] for value in values])
 
     @property
     def centre(self) -> Array:
         """The mean of all places (width,)."""
-        return np.array([0.5]) if self.places is None else np.asarray(self.places.mean(axis=0))
+        return (
+            np.array([0.5])
+            if self.places is None
+            else np.asarray(self.places.mean(axis=0))
+        )
 
     def _place(self, value: Any) -> float:
         assert isinstance(self._of, FloatDistribution | IntDistribution)

@@ -1,8 +1,9 @@
-"""The parameters of a trial, a pure function: ``(spec, number, history) -> parameters``.
+"""The parameters of a trial, a pure function: ``(spec, number, history) ->
+parameters``.
 
-Optuna's samplers, and one of ours, run on an in-memory study with just the history that the window
-allows. Nothing here reads the clock, the database or global random state, so any worker, at any
-time, comes to the same decision.
+Optuna's samplers, and one of ours, run on an in-memory study with just the history that
+the window allows. Nothing here reads the clock, the database or global random state, so
+any worker, at any time, comes to the same decision.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 
 ATTEMPTS = 8
-"""Suggestions of a sampler that may break ``[constraints]``, before uniform draws take over."""
+"""Suggestions of a sampler that may break ``[constraints]``, before uniform draws take
+over."""
 _BLIND = ("random", "qmc")
 """Samplers that learn nothing from earlier trials."""
 _RETRIED = ("tpe", "cmaes", "nsga2")
-"""Samplers whose next attempt may fit. Others know the constraints (``kriging-believer``), would
-repeat themselves (``gp``), or draw uniformly anyway."""
+"""Samplers whose next attempt may fit. Others know the constraints
+(``kriging-believer``), would repeat themselves (``gp``), or draw uniformly anyway."""
 
 
 class OutsideError(ValueError):
@@ -45,11 +47,12 @@ def suggest(
     trials: Sequence[Past],
     enqueued: Mapping[str, ParamValue] | None = None,
 ) -> Suggestion:
-    """Suggest the parameters of trial ``number``, from spec, history and enqueued values alone.
+    """Suggest the parameters of trial ``number``, from spec, history and enqueued
+    values alone.
 
-    The history is trials 0 .. number-1 with their suggestions, numbers counting from 0; see
-    ``visible``. Only a study that ``learns`` reads it. ``enqueued`` values are kept as they are, as
-    by Optuna's ``enqueue_trial``.
+    The history is trials 0 .. number-1 with their suggestions, numbers counting from 0;
+    see ``visible``. Only a study that ``learns`` reads it. ``enqueued`` values are kept
+    as they are, as by Optuna's ``enqueue_trial``.
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
@@ -61,7 +64,9 @@ def suggest(
         known = comparison.clip_outliers(spec, comparison.extrapolate(spec, seen))
         again = spec.sampler.name in _RETRIED or spec.sampler.is_own
         for attempt in range(ATTEMPTS if again else 1):
-            params, attrs = _ask(spec, known, sampler(spec, number, known, attempt, fits), fixed)
+            params, attrs = _ask(
+                spec, known, sampler(spec, number, known, attempt, fits), fixed
+            )
             if fits is None or fits(params):
                 break
         if fits is not None and not fits(params):
@@ -73,19 +78,31 @@ def suggest(
 
 
 def _ask(
-    spec: StudySpec, known: Observations, sampler: BaseSampler, fixed: Mapping[str, ParamValue]
+    spec: StudySpec,
+    known: Observations,
+    sampler: BaseSampler,
+    fixed: Mapping[str, ParamValue],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a sampler's parameters, with the ``fixed`` ones, and the attributes that it stores."""
+    """Return a sampler's parameters, with the ``fixed`` ones, and the attributes that
+    it stores."""
     if isinstance(sampler, KrigingBeliever):  # which has them already
         known = comparison.extrapolate(spec, [])
     study, space = view(spec, known, sampler), distributions(spec)
     trial, params = study.ask(), dict[str, ParamValue]()
-    for name, distribution in space.items():  # a fixed value may decide which dimensions exist
+    for (
+        name,
+        distribution,
+    ) in space.items():  # a fixed value may decide which dimensions exist
         if spec.dimensions[name].is_there(params):
             params[name] = value = fixed.get(name, trial._suggest(name, distribution))
             if not distribution._contains(distribution.to_internal_repr(value)):
-                said = f"the sampler suggested {name}={value!r}, which lies outside [space]"
-                raise OutsideError(f"{said}: {spec.dimensions[name].allowed}. Correct the sampler.")
+                said = (
+                    f"the sampler suggested {name}={value!r}, which lies outside"
+                    " [space]"
+                )
+                raise OutsideError(
+                    f"{said}: {spec.dimensions[name].allowed}. Correct the sampler."
+                )
     if spec.sampler.name == "gp":
         params = {n: fixed.get(n, value) for n, value in rounded(space, params).items()}
     return params, dict(study._storage.get_trial(trial._trial_id).system_attrs)
@@ -125,7 +142,9 @@ def sampler(
         seed = derived_seed(spec.seed, "suggest", number)
         seed = derived_seed(seed, "again", attempt) if attempt else seed
         if name == "kriging-believer":
-            return KrigingBeliever(spec=spec, known=known, fits=fits, seed=seed, **options)
+            return KrigingBeliever(
+                spec=spec, known=known, fits=fits, seed=seed, **options
+            )
         if name == "tpe":
             tpe = optuna.samplers.TPESampler(seed=seed, **options)
             if spec.is_conditional:  # the option of this name is deprecated
@@ -133,7 +152,9 @@ def sampler(
             else:
                 tpe._search_space = KnownSpace(distributions(spec))
             return tpe
-        build: Callable[..., BaseSampler] = SAMPLERS.get(name) or objectives.sampler(name)
+        build: Callable[..., BaseSampler] = SAMPLERS.get(name) or objectives.sampler(
+            name
+        )
         return build(seed=seed, **options)
 
 
@@ -159,11 +180,13 @@ class KnownSpace(IntersectionSearchSpace):
 class SlotQMC(optuna.samplers.QMCSampler):
     """Optuna's QMC sampler, with the trial's own number as its place in the sequence.
 
-    Optuna counts places in the database, which would depend on the order of arrival, and draws
-    the first trial at random to learn the search space, which we know.
+    Optuna counts places in the database, which would depend on the order of arrival,
+    and draws the first trial at random to learn the search space, which we know.
     """
 
-    def __init__(self, number: int, space: dict[str, BaseDistribution], **options: Any) -> None:
+    def __init__(
+        self, number: int, space: dict[str, BaseDistribution], **options: Any
+    ) -> None:
         """Take the trial, the space, and the options of Optuna's sampler."""
         super().__init__(**options)
         self._number, self._space = number, space

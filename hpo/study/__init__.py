@@ -1,4 +1,5 @@
-"""What a study is: its file, its rules, its trials, and what it looks like at one moment."""
+"""What a study is: its file, its rules, its trials, and what it looks like at one
+moment."""
 
 __all__ = [
     "dimensions",

@@ -1,8 +1,8 @@
 """``[space]`` and ``[sweep]``: what varies, in which order, and where.
 
-An entry of a space may be one dimension for each layer of a network, and a dimension may be there
-in some trials alone. Everything that follows knows dimensions, which are numbers by name;
-``StudySpec.values`` makes parameters of them.
+An entry of a space may be one dimension for each layer of a network, and a dimension
+may be there in some trials alone. Everything that follows knows dimensions, which are
+numbers by name; ``StudySpec.values`` makes parameters of them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def _check_range(low: float, high: float, *, log: bool) -> None:
         raise ValueError(expected("", "`low < high`", f"low={low}, high={high}", do))
     if log and low <= 0:
         do = "Raise `low`, or remove `log`."
-        raise ValueError(expected("", "`low` above 0 for a log range", f"low={low}", do))
+        raise ValueError(
+            expected("", "`low` above 0 for a log range", f"low={low}", do)
+        )
 
 
 def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
@@ -67,11 +69,14 @@ class Dimension(Table):
     log: bool = False
     step: float | int | None = None
     choices: tuple[ParamValue, ...] | None = None
-    per_layer: Annotated[bool | None, AfterValidator(lambda value: value or None)] = None
-    """Search a value for each layer: ``NAME.0`` of the layer that receives the input, and so on."""
+    per_layer: Annotated[bool | None, AfterValidator(lambda value: value or None)] = (
+        None
+    )
+    """Search a value for each layer: ``NAME.0`` of the layer that receives the input,
+    and so on."""
     when: Annotated[dict[str, _Values], Field(min_length=1)] | None = None
-    """Search it only if every parameter named here has one of the values given. A parameter that
-    the trial lacks has none."""
+    """Search it only if every parameter named here has one of the values given. A
+    parameter that the trial lacks has none."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -80,9 +85,13 @@ class Dimension(Table):
         if self.choices is not None:
             check_list("choices", "choice", self.choices)
             ends = ("low", "high", "step")
-            extra = [k for k in ends if getattr(self, k) is not None] + ["log"] * self.log
+            extra = [k for k in ends if getattr(self, k) is not None] + [
+                "log"
+            ] * self.log
             if extra:
-                raise ValueError(f"`choices` excludes {', '.join(extra)}. Remove either.")
+                raise ValueError(
+                    f"`choices` excludes {', '.join(extra)}. Remove either."
+                )
         elif self.low is not None and self.high is not None:
             _check_range(self.low, self.high, log=self.log)
             if self.step is not None:
@@ -97,7 +106,10 @@ class Dimension(Table):
         steps = (high - low) / step
         if not math.isclose(steps, round(steps), abs_tol=1e-9):
             last = low + math.floor(steps) * step
-            rule, got = "`high` to lie whole steps above `low`", f"low={low}, high={high}"
+            rule, got = (
+                "`high` to lie whole steps above `low`",
+                f"low={low}, high={high}",
+            )
             do = f"Set high = {last if steps >= 1 else low + step:.12g}."
             raise ValueError(expected(".step", rule, f"{got}, step={step}", do))
 
@@ -119,7 +131,9 @@ class Dimension(Table):
         """Its choices, or the whole numbers of its range in its steps."""
         if self.choices is not None:
             return list(self.choices)
-        return [round(self.ends[0] + i * float(self.step or 1)) for i in range(self.size)]
+        return [
+            round(self.ends[0] + i * float(self.step or 1)) for i in range(self.size)
+        ]
 
     @property
     def allowed(self) -> str:
@@ -130,12 +144,15 @@ class Dimension(Table):
         return f"{self.low:g} to {self.high:g}{steps}"
 
     def inside(self, value: ParamValue, *, whole: bool) -> ParamValue | None:
-        """Return the choice that equals a value, or the value itself; None if it lies outside.
+        """Return the choice that equals a value, or the value itself; None if it lies
+        outside.
 
         ``whole``: of a range without steps, whole numbers alone lie inside.
         """
         if self.choices is not None:
-            return next((choice for choice in self.choices if has([choice], value)), None)
+            return next(
+                (choice for choice in self.choices if has([choice], value)), None
+            )
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if self.low is None or self.high is None:
@@ -149,12 +166,16 @@ class Dimension(Table):
     def is_there(self, params: Mapping[str, Any]) -> bool:
         """Return whether a trial with these parameters has this dimension."""
         conditions = (self.when or {}).items()
-        return all(name in params and has(values, params[name]) for name, values in conditions)
+        return all(
+            name in params and has(values, params[name]) for name, values in conditions
+        )
 
 
 def has(values: Sequence[ParamValue], value: ParamValue) -> bool:
     """Return whether ``value`` is one of ``values``; true is not 1."""
-    return any(v == value and isinstance(v, bool) == isinstance(value, bool) for v in values)
+    return any(
+        v == value and isinstance(v, bool) == isinstance(value, bool) for v in values
+    )
 
 
 def split(name: str) -> tuple[str, int | None]:
@@ -167,17 +188,23 @@ def split(name: str) -> tuple[str, int | None]:
     return (parameter, int(layer)) if parameter and layer.isdecimal() else (name, None)
 
 
-def expanded(space: Mapping[str, Dimension], depths: Sequence[int]) -> dict[str, Dimension]:
+def expanded(
+    space: Mapping[str, Dimension], depths: Sequence[int]
+) -> dict[str, Dimension]:
     """Return a dimension for each entry, or one per layer where ``per_layer`` says so.
 
     Args:
         space: as the file has it.
-        depths: possible numbers of layers. If several, the deeper layers are conditional.
+        depths: possible numbers of layers. If several, the deeper layers are
+            conditional.
     """
     result = dict[str, Dimension]()
     for name, dimension in space.items():
         for layer in range(max(depths)) if dimension.per_layer else ():
-            when, deeper = dict(dimension.when or {}), tuple(d for d in depths if d > layer)
+            when, deeper = (
+                dict(dimension.when or {}),
+                tuple(d for d in depths if d > layer),
+            )
             if LAYERS in when:
                 when[LAYERS] = tuple(d for d in deeper if d in when[LAYERS])
             elif len(deeper) < len(depths):
@@ -191,7 +218,8 @@ def expanded(space: Mapping[str, Dimension], depths: Sequence[int]) -> dict[str,
 
 
 def ordered(dimensions: Mapping[str, Dimension]) -> list[str]:
-    """Return names in the order of suggestions: alphabetical, each after those it depends on.
+    """Return names in the order of suggestions: alphabetical, each after those it
+    depends on.
 
     Raises:
         CycleError: some depend on each other; the message is their names.
@@ -206,11 +234,13 @@ def ordered(dimensions: Mapping[str, Dimension]) -> list[str]:
     return [*order]
 
 
-def present(dimensions: Mapping[str, Dimension], params: Mapping[str, Any]) -> dict[str, Any]:
+def present(
+    dimensions: Mapping[str, Dimension], params: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the parameters whose conditions hold.
 
-    A dimension is left out if it depends on one without a value. ``dimensions`` are in the order of
-    ``ordered``.
+    A dimension is left out if it depends on one without a value. ``dimensions`` are in
+    the order of ``ordered``.
     """
     values: dict[str, Any] = {}
     for name, dimension in dimensions.items():
@@ -219,8 +249,11 @@ def present(dimensions: Mapping[str, Dimension], params: Mapping[str, Any]) -> d
     return values
 
 
-def folded(values: Mapping[str, Any], layers: Any, default: Mapping[str, Any]) -> dict[str, Any]:
-    """Join the values of single layers to one list of ``layers`` values for each parameter.
+def folded(
+    values: Mapping[str, Any], layers: Any, default: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Join the values of single layers to one list of ``layers`` values for each
+    parameter.
 
     A layer without a value of its own has that of the whole network.
 
@@ -240,7 +273,9 @@ def folded(values: Mapping[str, Any], layers: Any, default: Mapping[str, Any]) -
     return params
 
 
-def unfolded(values: Mapping[str, Any], dimensions: Mapping[str, Dimension]) -> dict[str, Any]:
+def unfolded(
+    values: Mapping[str, Any], dimensions: Mapping[str, Dimension]
+) -> dict[str, Any]:
     """Split values as people write them by dimension: the inverse of ``folded``.
 
     One number for a parameter that is searched layer by layer counts for each layer.
@@ -258,7 +293,8 @@ def unfolded(values: Mapping[str, Any], dimensions: Mapping[str, Dimension]) -> 
 
 
 class Range(Table):
-    """``range = { low, high, points, log }``: evenly spaced values, both ends among them."""
+    """``range = { low, high, points, log }``: evenly spaced values, both ends among
+    them."""
 
     low: float | int
     high: float | int

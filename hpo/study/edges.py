@@ -1,6 +1,8 @@
-"""Which bounds of the space the best trials lie at, and how far to widen them: a pure function.
+"""Which bounds of the space the best trials lie at, and how far to widen them: a pure
+function.
 
-Where the best lie at a bound, better ones may lie beyond it, and the search may not go there.
+Where the best lie at a bound, better ones may lie beyond it, and the search may not go
+there.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ BEST = 5
 WITHIN = 0.02
 """A trial lies at a bound if it is no farther from it than this share of the range."""
 CHANCE = 0.01
-"""Significance level: the probability of as many at one bound if all values were equally good."""
+"""Significance level: the probability of as many at one bound if all values were
+equally good."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,30 +43,44 @@ class Edge:
     """A next bound, which the objective allows."""
 
 
-def edges(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) -> list[Edge]:
-    """Return the bounds at which the best trials of a search lie, in the order of the space.
+def edges(
+    spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]
+) -> list[Edge]:
+    """Return the bounds at which the best trials of a search lie, in the order of the
+    space.
 
-    None before ``LEAST`` trials are settled; and none where the objective allows no wider range, as
-    of a density of 1. ``ranking`` holds the complete ones of the trials of the ``search``, the best
-    first.
+    None before ``LEAST`` trials are settled; and none where the objective allows no
+    wider range, as of a density of 1. ``ranking`` holds the complete ones of the trials
+    of the ``search``, the best first.
     """
     if sum(trial.state != SlotState.RUNNING for trial in search) < LEAST:
         return []
     best = _best(spec, ranking, search)
-    ranges = [name for name, dimension in spec.dimensions.items() if dimension.choices is None]
-    by_name = {name: [trial for trial in best if name in trial.params] for name in ranges}
-    candidates = [_edge(spec, name, some) for name, some in by_name.items() if len(some) >= BEST]
+    ranges = [
+        name for name, dimension in spec.dimensions.items() if dimension.choices is None
+    ]
+    by_name = {
+        name: [trial for trial in best if name in trial.params] for name in ranges
+    }
+    candidates = [
+        _edge(spec, name, some) for name, some in by_name.items() if len(some) >= BEST
+    ]
     return [edge for edge in candidates if edge is not None]
 
 
-def _best(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) -> list[Trial]:
-    """Return the best trials, without repeats: complete ones, then those that left a race."""
+def _best(
+    spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]
+) -> list[Trial]:
+    """Return the best trials, without repeats: complete ones, then those that left a
+    race."""
     left = [t for t in search if t.compares and t.state != SlotState.COMPLETE]
     sign = -1.0 if spec.maximize else 1.0
     left.sort(key=lambda trial: (sign * (trial.score or 0.0), trial.number))
     distinct: dict[tuple[Any, ...], Trial] = {}
     for trial in (*ranking, *left):
-        distinct.setdefault(tuple(trial.params.get(name) for name in spec.dimensions), trial)
+        distinct.setdefault(
+            tuple(trial.params.get(name) for name in spec.dimensions), trial
+        )
     trials = list(distinct.values())
     return trials[: max(BEST, len(trials) // 10)]
 
@@ -76,7 +93,9 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     bound: Literal["low", "high"] = "low" if at_low >= at_high else "high"
     trials, n = max(at_low, at_high), len(best)
     p = 1 / dimension.size if discrete(spec, name) else WITHIN
-    chances = (math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(trials, n + 1))
+    chances = (
+        math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(trials, n + 1)
+    )
     by_chance = math.fsum(chances)
     if 2 * trials < n or by_chance > CHANCE:
         return None
@@ -84,11 +103,14 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     widen = _next(spec, best[0], name, bound)
     if widen is None:
         return None
-    return Edge(parameter=name, bound=bound, value=value, trials=trials, of=n, widen=widen)
+    return Edge(
+        parameter=name, bound=bound, value=value, trials=trials, of=n, widen=widen
+    )
 
 
 def _place(spec: StudySpec, name: str, slot: Trial) -> float:
-    """Return the place of a trial in a range, from 0 to 1, on a log scale if the range is one."""
+    """Return the place of a trial in a range, from 0 to 1, on a log scale if the range
+    is one."""
     dimension = spec.dimensions[name]
     low, high = dimension.ends
     value = float(slot.params.get(name, math.nan))
@@ -105,8 +127,11 @@ def discrete(spec: StudySpec, name: str) -> bool:
     return spec.dimensions[name].size <= 1 / WITHIN
 
 
-def _next(spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]) -> float | None:
-    """Return a bound beyond this one by a quarter of a log range, or half of a linear one.
+def _next(
+    spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]
+) -> float | None:
+    """Return a bound beyond this one by a quarter of a log range, or half of a linear
+    one.
 
     None where the objective allows no farther one beside the parameters of the trial.
     """
@@ -124,7 +149,10 @@ def _next(spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]) 
     else:
         values = [float(f"{far:.{digits}g}") for far in beyond for digits in (1, 2, 17)]
     for value in map(round, values) if parameter.whole else values:
-        if sign * (value - old) > 0 and first_error(spec, {**at.params, name: value}) is None:
+        if (
+            sign * (value - old) > 0
+            and first_error(spec, {**at.params, name: value}) is None
+        ):
             return value
     return None
 

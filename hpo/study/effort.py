@@ -1,8 +1,10 @@
-"""How far a trial was trained: in epochs, the budget that does not depend on the machine; and how
-it ended if it did not train all its networks, and what its score is then.
+"""How far a trial was trained: in epochs, the budget that does not depend on the
+machine; and how it ended if it did not train all its networks, and what its score is
+then.
 
-A learning curve that was cut short has a last value, no score: another training may pass it later.
-A trial that was not replicated further has the mean score of fewer networks than others.
+A learning curve that was cut short has a last value, no score: another training may
+pass it later. A trial that was not replicated further has the mean score of fewer
+networks than others.
 """
 
 from __future__ import annotations
@@ -14,21 +16,29 @@ from hpo.study.trials import Phase, SlotState, Trial
 
 
 def trial_epochs(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
-    """Return the epochs that a search trial has trained, from the number of its reported values.
+    """Return the epochs that a search trial has trained, from the number of its
+    reported values.
 
-    A complete trial has trained its whole budget, even where it reports nothing on the way. In the
-    others, the first network reports its scores in training, every further network one value.
+    A complete trial has trained its whole budget, even where it reports nothing on the
+    way. In the others, the first network reports its scores in training, every further
+    network one value.
 
     Examples:
-        With 40 epochs per network, 12 values are 12 epochs, and 42 values three networks.
+        With 40 epochs per network, 12 values are 12 epochs, and 42 values three
+        networks.
     """
     budget = spec.budget
     networks = budget.members if complete else n_steps - budget.scores + 1
-    return networks * budget.epochs if complete or networks > 1 else budget.epochs_at(n_steps)
+    return (
+        networks * budget.epochs
+        if complete or networks > 1
+        else budget.epochs_at(n_steps)
+    )
 
 
 def step_numbers(spec: StudySpec) -> list[int]:
-    """Return Optuna's step numbers of a trial: the epoch of each score, then one per network."""
+    """Return Optuna's step numbers of a trial: the epoch of each score, then one per
+    network."""
     budget = spec.budget
     scored = range(every := budget.score_every or 1, budget.epochs, every)
     return [*scored, *range(budget.epochs, budget.epochs + budget.members)]
@@ -46,7 +56,8 @@ def slot_epochs(spec: StudySpec, slot: Trial) -> int:
 def largest(spec: StudySpec) -> int:
     """Return the epochs of the search if no trial ends early.
 
-    Trials see that ``stop.max_epochs`` is reached a window later: see ``search.history``.
+    Trials see that ``stop.max_epochs`` is reached a window later: see
+    ``search.history``.
     """
     budget = spec.budget
     trial = budget.members * budget.epochs
@@ -70,7 +81,8 @@ def soonest(spec: StudySpec) -> int:
 
 
 def confirmation_epochs(spec: StudySpec) -> int:
-    """Return the epochs of the confirmation, if the search has enough complete trials."""
+    """Return the epochs of the confirmation, if the search has enough complete
+    trials."""
     if spec.confirm is None or not spec.selects:
         return 0
     return spec.confirm.top * spec.confirm.members * spec.confirm_epochs
@@ -84,7 +96,8 @@ class Ending(StrEnum):
 
 
 def ending(spec: StudySpec, slot: Trial) -> Ending | None:
-    """Return how a trial ended early, even if it was excluded later; None for other trials."""
+    """Return how a trial ended early, even if it was excluded later; None for other
+    trials."""
     state = slot.state
     if state == SlotState.EXCLUDED and slot.amendments:
         state = slot.amendments[-1].state
@@ -96,13 +109,15 @@ def ending(spec: StudySpec, slot: Trial) -> Ending | None:
 def networks(spec: StudySpec, slot: Trial) -> int:
     """Return the number of networks that a trial trained to their end.
 
-    If the pruner ends a trial at the last epoch of its first network, that network is not stored.
+    If the pruner ends a trial at the last epoch of its first network, that network is
+    not stored.
     """
     return max(len(slot.members), int(len(slot.steps) >= spec.budget.scores))
 
 
 def after(spec: StudySpec, slot: Trial) -> str:
-    """Return how far a trial came that ended early: ``5 of 60 epochs``, ``1 of 4 networks``."""
+    """Return how far a trial came that ended early: ``5 of 60 epochs``, ``1 of 4
+    networks``."""
     how = ending(spec, slot)
     if how is None:
         return ""

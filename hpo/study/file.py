@@ -1,7 +1,7 @@
 """Study files: find, read with ``--set key=value``, check and write them.
 
-Rules within a table are in ``tables`` and ``dimensions``, those between tables in ``rules``, those
-of the objective's parameters in ``parameters``. Form of every message:
+Rules within a table are in ``tables`` and ``dimensions``, those between tables in
+``rules``, those of the objective's parameters in ``parameters``. Form of every message:
 ``<file>: <key>: expected <rule>, got <value>. <what to do>``.
 """
 
@@ -23,7 +23,15 @@ from hpo.errors import SpecError, StudyError
 from hpo.objectives.contract import Protocol
 from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
-from hpo.study.messages import Broken, M, did_you_mean, expected, explain, refuse, strictly
+from hpo.study.messages import (
+    Broken,
+    M,
+    did_you_mean,
+    expected,
+    explain,
+    refuse,
+    strictly,
+)
 from hpo.study.spec import StudySpec, flattened
 
 WINDOW = 1024
@@ -41,7 +49,8 @@ def directories() -> list[Path]:
 
 
 def available() -> dict[str, Path]:
-    """Return study files by name; one in ``./studies`` hides an installed one of the same name."""
+    """Return study files by name; one in ``./studies`` hides an installed one of the
+    same name."""
     files: dict[str, Path] = {}
     for directory in directories():
         for path in sorted(directory.glob("*.toml")):
@@ -50,7 +59,8 @@ def available() -> dict[str, Path]:
 
 
 def describe(path: Path) -> str:
-    """Return the description in a study file, or its error; reads nothing but the file."""
+    """Return the description in a study file, or its error; reads nothing but the
+    file."""
     try:
         return str(_parse(path).get("description", ""))
     except SpecError as error:
@@ -74,7 +84,9 @@ def find(study: str) -> Path:
         what = f"{hint}. " if hint else ""
         raise SpecError(f"unknown study {study!r}. {what}{did_you_mean(study, files)}")
     if hint and not beside.samefile(files[study]):
-        raise SpecError(f"two studies are called {study!r}. {hint}, else {files[study]}.")
+        raise SpecError(
+            f"two studies are called {study!r}. {hint}, else {files[study]}."
+        )
     return files[study]
 
 
@@ -89,8 +101,10 @@ def load(
 
     Args:
         study: name or path of a study file.
-        overrides: ``key=value`` as given to ``--set``; the value is read as TOML, else as text.
-        values: further overrides by dotted key (``budget.trials``), from options of their own.
+        overrides: ``key=value`` as given to ``--set``; the value is read as TOML, else
+            as text.
+        values: further overrides by dotted key (``budget.trials``), from options of
+            their own.
         quick: a small study of another name in place of it, see ``_quicker``.
 
     Raises:
@@ -105,9 +119,14 @@ def load(
     raw.setdefault("name", path.stem)
     where = str(path)
     if given:
-        where += " with " + ", ".join(f"{key}={value!r}" for key, value in given.items())
+        where += " with " + ", ".join(
+            f"{key}={value!r}" for key, value in given.items()
+        )
     if quick:
-        raw, where = _quicker(raw, validate(raw, where=where), given), f"{where} with --quick"
+        raw, where = (
+            _quicker(raw, validate(raw, where=where), given),
+            f"{where} with --quick",
+        )
     return read(raw, base=path.parent, where=where)
 
 
@@ -124,30 +143,41 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
     """
     spec = validate(raw, where=where)
     task = _pinned(spec.task_params, spec.task, base.absolute(), f"{where}: task")
-    varied = _pinned(spec.hardware, spec.variability, base.absolute(), f"{where}: variability")
+    varied = _pinned(
+        spec.hardware, spec.variability, base.absolute(), f"{where}: variability"
+    )
     if task != spec.task or varied != (spec.variability or {}):
         spec = validate({**raw, "task": task, "variability": varied}, where=where)
     return spec
 
 
 def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
-    """Return the spec of a parsed study file with ``name``; ``where`` is the file, for messages.
+    """Return the spec of a parsed study file with ``name``; ``where`` is the file, for
+    messages.
 
     Raises:
         SpecError: the first broken rule, located.
     """
     if not isinstance(raw, Mapping):
-        raise SpecError(expected(where, "a table", repr(raw), "Restore a backup of it."))
+        raise SpecError(
+            expected(where, "a table", repr(raw), "Restore a backup of it.")
+        )
     refuse(_foreign(raw), where)
     spec = _strictly(StudySpec, _completed(raw, where), where)
     _check_objective(spec, where)
-    groups = (parameters.names, parameters.values, rules.between_tables, parameters.points)
+    groups = (
+        parameters.names,
+        parameters.values,
+        rules.between_tables,
+        parameters.points,
+    )
     refuse(chain.from_iterable(group(spec) for group in groups), where)
     return spec
 
 
 def restore(stored: Mapping[str, Any], name: str | None = None) -> StudySpec:
-    """Return the spec that a database holds, as ``StudySpec.stored``; ``name`` is for messages.
+    """Return the spec that a database holds, as ``StudySpec.stored``; ``name`` is for
+    messages.
 
     Raises:
         SpecError: it does not fit this version of the software.
@@ -158,7 +188,8 @@ def restore(stored: Mapping[str, Any], name: str | None = None) -> StudySpec:
 
 
 def extends(known: StudySpec, spec: StudySpec) -> bool:
-    """Return whether ``spec`` has more trials than ``known``; False if they are the same.
+    """Return whether ``spec`` has more trials than ``known``; False if they are the
+    same.
 
     Raises:
         StudyError: they differ in anything else.
@@ -169,10 +200,12 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
     where = f"study {spec.name!r}"
     if changed != ["budget.trials"]:
         old, new = flattened(known.stored()), flattened(spec.stored())
-        listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
+        listed = ", ".join(
+            f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed
+        )
         raise StudyError(
-            f"{where} exists already, and it differs in {listed}. "
-            f"Only a larger budget.trials is accepted; otherwise choose another name: --name NEW."
+            f"{where} exists already, and it differs in {listed}. Only a larger"
+            " budget.trials is accepted; otherwise choose another name: --name NEW."
         )
     if spec.budget.trials < known.budget.trials:
         least, trials = known.budget.trials, f"{where}: budget.trials"
@@ -183,21 +216,30 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
 
 
 def _foreign(tree: Mapping[str, Any], table: str = "") -> Broken:
-    """Refuse what the database cannot store: dates, long whole numbers, the character NUL."""
+    """Refuse what the database cannot store: dates, long whole numbers, the character
+    NUL."""
     for name, value in tree.items():
         key = f"{table}{name}"
         items = value if isinstance(value, list) else [value]
         for k, item in enumerate(items):
             if isinstance(item, Mapping):
-                yield from _foreign(item, f"{key}.{k}." if items is value else f"{key}.")
+                yield from _foreign(
+                    item, f"{key}.{k}." if items is value else f"{key}."
+                )
             elif isinstance(item, date | time):
-                rule, do = "a number, a text, true or false", f'Quote a text: {name} = "{item}".'
+                rule, do = (
+                    "a number, a text, true or false",
+                    f'Quote a text: {name} = "{item}".',
+                )
                 yield expected(key, rule, f"the date or time {item}", do)
             elif isinstance(item, str) and "\0" in item:
                 rule = "a text without the character NUL, which no database stores"
                 yield expected(key, rule, repr(item), "Leave it out.")
             elif isinstance(item, int) and abs(item) >= 2**63:
-                got, do = f"one of {item.bit_length()} bits", "Write a larger number as 1e30."
+                got, do = (
+                    f"one of {item.bit_length()} bits",
+                    "Write a larger number as 1e30.",
+                )
                 yield expected(key, "a whole number of at most 64 bits", got, do)
 
 
@@ -226,12 +268,19 @@ def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _beside_a_sweep(tree: Mapping[str, Any]) -> Broken:
     for table in ("space", "sampler", "pruner", "confirm"):
         if table in tree and tree[table] is not False:
-            yield f"{table}: not allowed beside [sweep], which measures every point. Remove one."
+            yield (
+                f"{table}: not allowed beside [sweep], which measures every point."
+                " Remove one."
+            )
     if not isinstance(tree["sweep"], Mapping):
-        yield expected("sweep", "a table", repr(tree["sweep"]), "Write [[sweep.curves]].")
+        yield expected(
+            "sweep", "a table", repr(tree["sweep"]), "Write [[sweep.curves]]."
+        )
 
 
-def _strictly(model: type[M], values: Mapping[str, Any], where: str, table: str = "") -> M:
+def _strictly(
+    model: type[M], values: Mapping[str, Any], where: str, table: str = ""
+) -> M:
     try:
         return strictly(model, values)
     except ValidationError as error:
@@ -239,7 +288,8 @@ def _strictly(model: type[M], values: Mapping[str, Any], where: str, table: str 
 
 
 def _check_objective(spec: StudySpec, where: str) -> None:
-    """Refuse an objective or sampler that is not there, and tables that its models refuse."""
+    """Refuse an objective or sampler that is not there, and tables that its models
+    refuse."""
     try:
         objective = objectives.load(spec.objective)
     except LookupError as error:
@@ -263,12 +313,16 @@ QUICK = {"trials": 8, "members": 1, "epochs": 60}
 """``[budget]`` of a quick study, at most."""
 
 
-def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a study for a first look: few short trials, one network each, and two fresh seeds.
+def _quicker(
+    raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a study for a first look: few short trials, one network each, and two
+    fresh seeds.
 
-    Its name is another one, so that it is never mixed with what it is a look at; a name and a
-    budget that were ``given`` stay. A race would have too little to go by. It begins at the
-    reported point, if there is one in the space; what is not reported has the objective's default.
+    Its name is another one, so that it is never mixed with what it is a look at; a name
+    and a budget that were ``given`` stay. A race would have too little to go by. It
+    begins at the reported point, if there is one in the space; what is not reported has
+    the objective's default.
     """
     budget = spec.budget.model_dump()
     few = {**QUICK, "members": spec.task_params.folds}
@@ -292,8 +346,11 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
     return tree if "name" in given else {**tree, "name": f"{spec.name}-quick"}
 
 
-def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str) -> dict[str, Any]:
-    """Return a table with absolute paths and pins from its model, see ``TaskParams.resolve``."""
+def _pinned(
+    model: Any, table: Mapping[str, Any] | None, base: Path, where: str
+) -> dict[str, Any]:
+    """Return a table with absolute paths and pins from its model, see
+    ``TaskParams.resolve``."""
     if not hasattr(model, "resolve"):
         return dict(table or {})
     try:
@@ -301,13 +358,19 @@ def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str)
     except ValueError as error:
         raise SpecError(f"{where}: {error}") from None
     before, after = model.model_dump(mode="json"), resolved.model_dump(mode="json")
-    return {**(table or {}), **{key: after[key] for key in after if after[key] != before.get(key)}}
+    return {
+        **(table or {}),
+        **{key: after[key] for key in after if after[key] != before.get(key)},
+    }
 
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # also no UTF-8, or a number without an end
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # also no UTF-8, or a number without an end
         raise SpecError(f"{path}: not valid TOML: {error}. Correct it.") from None
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror}.") from None
@@ -322,7 +385,9 @@ def parse_override(text: str, example: str = "space.tau_ns.high=40") -> tuple[st
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key or not all(key.split(".")):
-        raise SpecError(f"--set {text}: expected key=value. Write for instance --set {example}.")
+        raise SpecError(
+            f"--set {text}: expected key=value. Write for instance --set {example}."
+        )
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -340,7 +405,8 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
 
 
 def keep_warm_start(spec: StudySpec, path: Path) -> bool:
-    """Append the warm start of a study to its file, if that has none, is not ours, and can be."""
+    """Append the warm start of a study to its file, if that has none, is not ours, and
+    can be."""
     if "warm_start" in _parse(path) or path.parent.resolve() == _INSTALLED.resolve():
         return False
     with suppress(OSError), path.open("a", encoding="utf-8") as text:
@@ -350,5 +416,8 @@ def keep_warm_start(spec: StudySpec, path: Path) -> bool:
 
 
 def dumps(spec: StudySpec) -> str:
-    """The study file of a spec: valid TOML, which ``validate`` turns into an equal spec."""
-    return tomli_w.dumps({key: own for key, own in spec.stored().items() if own not in ({}, "")})
+    """The study file of a spec: valid TOML, which ``validate`` turns into an equal
+    spec."""
+    return tomli_w.dumps(
+        {key: own for key, own in spec.stored().items() if own not in ({}, "")}
+    )

@@ -38,7 +38,8 @@ def expected(where: str, what: str, got: object, do: str) -> str:
     """Return the message for a value that breaks a rule.
 
     Args:
-        where: the key; empty, or beginning with a dot, in a model that does not know its place.
+        where: the key; empty, or beginning with a dot, in a model that does not know
+            its place.
         what: a noun phrase for the expected value.
         got: the value.
         do: what to do, one or two sentences.
@@ -55,7 +56,8 @@ Broken = Iterator[str]
 
 
 def refuse(broken: Iterable[str], where: str = "") -> None:
-    """Refuse what breaks a rule; rules run one by one, so that later ones may rely on earlier ones.
+    """Refuse what breaks a rule; rules run one by one, so that later ones may rely on
+    earlier ones.
 
     Raises:
         SpecError: the first broken rule, after ``where``.
@@ -70,8 +72,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"{near_miss(word, known)}Valid: {', '.join(known) or '(none)'}."
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str, table: str = "") -> str:
-    """Return one line for the first problem of a pydantic error: where, what is wrong, what to do.
+def explain(
+    error: ValidationError, model: type[BaseModel], where: str, table: str = ""
+) -> str:
+    """Return one line for the first problem of a pydantic error: where, what is wrong,
+    what to do.
 
     An unknown key comes first: it is often the misspelling of a missing one.
 
@@ -79,15 +84,21 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
         error: what pydantic raised.
         model: the model that it validated.
         where: the file, or the command.
-        table: the table of the file that ``model`` describes; empty if it describes the file.
+        table: the table of the file that ``model`` describes; empty if it describes the
+            file.
     """
-    problem = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    problem = min(
+        error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden"
+    )
     parts = [str(part) for part in problem["loc"]]
     if len(parts) > 1 and parts[-1] in ("float", "int", "str", "bool"):
-        parts.pop()  # pydantic ends the place of a problem in ``float | int`` with the branch
+        # pydantic ends the place of a problem in ``float | int`` with the branch
+        parts.pop()
     key = ".".join([table, *parts] if table else parts)
     kind, message = problem["type"], broken_rule(problem)
-    if not parts or (kind == "value_error" and message.endswith(".")):  # it says all itself
+    if not parts or (
+        kind == "value_error" and message.endswith(".")
+    ):  # it says all itself
         place = f"{where}: {key}" if key else where
         return f"{place}{message}" if message.startswith(".") else f"{place}: {message}"
     if kind == "extra_forbidden":
@@ -102,7 +113,8 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
 
 
 def broken_rule(problem: ErrorDetails) -> str:
-    """Return what pydantic expected, as a noun phrase, or the whole message of our own check."""
+    """Return what pydantic expected, as a noun phrase, or the whole message of our own
+    check."""
     if problem["type"] == "too_short":
         return f"at least {problem['ctx']['min_length']} entry"
     start = r"^(Value error, |Input should be |String should match )"
@@ -117,7 +129,11 @@ def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
     for part in parts:
         if part.isdecimal():  # an item of a list, whose model is ``current``
             continue
-        annotation = current.model_fields[part].annotation if part in current.model_fields else None
+        annotation = (
+            current.model_fields[part].annotation
+            if part in current.model_fields
+            else None
+        )
         for candidate in _models_in(annotation):
             current = candidate
     return current
@@ -132,7 +148,8 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def matching(pattern: str, rule: str) -> AfterValidator:
-    """Refuse a text that ``pattern`` does not match as a whole; ``rule`` is the expected value."""
+    """Refuse a text that ``pattern`` does not match as a whole; ``rule`` is the
+    expected value."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -151,7 +168,7 @@ M = TypeVar("M", bound=BaseModel)
 def strictly(model: type[M], values: Mapping[str, Any]) -> M:
     """Validate without conversions: neither "40" nor true is a number.
 
-    By way of JSON, because only there a strict model takes a list for a tuple and a text for an
-    enum; a study file holds nothing that JSON lacks: dates are refused.
+    By way of JSON, because only there a strict model takes a list for a tuple and a
+    text for an enum; a study file holds nothing that JSON lacks: dates are refused.
     """
     return model.model_validate_json(json.dumps(values), strict=True)

@@ -1,8 +1,8 @@
 """Trained networks: the stored record of each, the claim about several, and its checks.
 
-Checks are of the time step (``Solved``), of the thermal power of the oscillators (``Thermal``),
-which is that of an oscillator without a drive over that at which it saturates, and of simulated
-chips.
+Checks are of the time step (``Solved``), of the thermal power of the oscillators
+(``Thermal``), which is that of an oscillator without a drive over that at which it
+saturates, and of simulated chips.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Member:
     """One trained network, as stored."""
 
     member: int
-    """Index within the trial (search) or among the fresh seeds (confirmation), from 0."""
+    """Index within the trial (search) or among the fresh seeds (confirmation), from
+    0."""
     seed: int
     score: float
     curve: tuple[float, ...]
@@ -43,7 +44,8 @@ class Member:
 
     @property
     def claimed(self) -> float:
-        """Its score on the solved equation, if known: the one that counts in a search."""
+        """Its score on the solved equation, if known: the one that counts in a
+        search."""
         return self.score if self.solved is None else self.solved.score
 
     @property
@@ -53,15 +55,17 @@ class Member:
 
     @property
     def chips(self) -> tuple[float, ...]:
-        """Its scores on the chips of ``[variability]``; empty where they were not kept."""
+        """Its scores on the chips of ``[variability]``; empty where they were not
+        kept."""
         return tuple(self.info.get(facts.CHIP_SCORES, ()))
 
 
 class Networks:
     """Trained networks of one configuration: the claimed score and its checks.
 
-    The claimed score is a property of the differential equation where every network was tested with
-    a refined integration step; else it is the score at the study's own step.
+    The claimed score is a property of the differential equation where every network was
+    tested with a refined integration step; else it is the score at the study's own
+    step.
     """
 
     members: tuple[Member, ...]
@@ -83,7 +87,8 @@ class Networks:
 
     @property
     def scores(self) -> tuple[float, ...]:
-        """Claimed scores: on the solved equation if every network was checked, else at the step."""
+        """Claimed scores: on the solved equation if every network was checked, else at
+        the step."""
         return tuple(s.score for s in self.checks) if self.checked else self.step_scores
 
     @property
@@ -96,15 +101,21 @@ class Networks:
         """Mean score at the study's step."""
         return mean_of(self.step_scores)
 
-    def estimate(self, spec: StudySpec, protocol: Protocol = Protocol.CONFIRM) -> Estimate:
+    def estimate(
+        self, spec: StudySpec, protocol: Protocol = Protocol.CONFIRM
+    ) -> Estimate:
         """Return the claimed score and its standard error, once there is a score."""
         infos = [member.info for member in self.members] if spec.is_accuracy else []
-        how: Any = {"validated": protocol == Protocol.VALIDATION, "folds": spec.task_params.folds}
+        how: Any = {
+            "validated": protocol == Protocol.VALIDATION,
+            "folds": spec.task_params.folds,
+        }
         return intervals.estimate_networks(self.scores, infos, **how)
 
     @property
     def thermal(self) -> Thermal | None:
-        """Their checks as one: mean scores, all chips; None if a network was not checked.
+        """Their checks as one: mean scores, all chips; None if a network was not
+        checked.
 
         ``holds_below`` is the lowest of all networks.
         """
@@ -116,7 +127,9 @@ class Networks:
             for name in ("at_device", "third", "triple", "none")
         }
         noisy = tuple(score for one in known for score in one.noisy)
-        return known[0].replace(**means, noisy=noisy, holds_below=min(t.holds_below for t in known))
+        return known[0].replace(
+            **means, noisy=noisy, holds_below=min(t.holds_below for t in known)
+        )
 
 
 def mean_of(scores: Sequence[float]) -> float:
@@ -139,8 +152,8 @@ class Confirmation(Networks):
     search_score: float
     """The search's claim; see ``Result.claimed``."""
     costs: tuple[float, ...] = ()
-    """Means over the fresh seeds of the costs in ``[cost]``; before there are any, those of the
-    search trial."""
+    """Means over the fresh seeds of the costs in ``[cost]``; before there are any,
+    those of the search trial."""
     all_costs: Mapping[str, float] = field(default_factory=dict)
     """Means over the fresh seeds of all costs of the objective, by name."""
     members: tuple[Member, ...]
@@ -153,17 +166,22 @@ class Confirmation(Networks):
         """Return the claim and the parameters, for a notebook."""
         n = f"on {len(self.scores)} fresh seeds" + ", solved" * self.checked
         claim = f"{self.mean:.4g} ± {self.std:.2g} {n}"
-        return f"<Confirmation of trial {self.source}: {claim}, params={dict(self.params)}>"
+        return (
+            f"<Confirmation of trial {self.source}: {claim},"
+            f" params={dict(self.params)}>"
+        )
 
     @property
     def chips(self) -> tuple[float, ...]:
-        """Scores of all its networks on the chips of ``[variability]``; empty if one has none."""
+        """Scores of all its networks on the chips of ``[variability]``; empty if one
+        has none."""
         each = [member.chips for member in self.members]
         return tuple(score for own in each for score in own) if all(each) else ()
 
     @property
     def simulated(self) -> tuple[float, ...]:
-        """Scores on simulated chips: those of ``[variability]``, else those with thermal noise."""
+        """Scores on simulated chips: those of ``[variability]``, else those with
+        thermal noise."""
         return self.chips or (self.thermal.noisy if self.thermal else ())
 
     @property
@@ -183,17 +201,24 @@ class Confirmation(Networks):
 
     @property
     def steps_per_point(self) -> int | None:
-        """Steps per input point at the finest step of any network; None if none is checked."""
+        """Steps per input point at the finest step of any network; None if none is
+        checked."""
         return max((solved.steps_per_point for solved in self.checks), default=None)
 
     @property
     def trained_steps_per_point(self) -> int | None:
         """Steps per input point of the training, and of ``step_scores``."""
-        return max((solved.trained_steps_per_point for solved in self.checks), default=None)
+        return max(
+            (solved.trained_steps_per_point for solved in self.checks), default=None
+        )
 
     def record(self, spec: StudySpec) -> dict[str, Any]:
         """Return the value of Optuna's user attribute ``hpo:confirmed``."""
-        facts: dict[str, Any] = {"trial": self.source, "mean": self.mean, "std": self.std}
+        facts: dict[str, Any] = {
+            "trial": self.source,
+            "mean": self.mean,
+            "std": self.std,
+        }
         facts |= {"scores": self.scores, "failed": self.failed}
         facts |= {"cost": spec.cost_record(self.costs)} if self.costs else {}
         facts |= {"step_scores": self.step_scores} if self.checked else {}
@@ -207,9 +232,11 @@ class Confirmation(Networks):
 
 
 def others(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, float]:
-    """Return the scores that differ from the claimed one, by field, the worst kind first.
+    """Return the scores that differ from the claimed one, by field, the worst kind
+    first.
 
-    A warm network may score otherwise without thermal power: there is no such oscillator.
+    A warm network may score otherwise without thermal power: there is no such
+    oscillator.
     """
     if thermal is None:
         return {}
@@ -220,7 +247,8 @@ def others(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, f
 
 
 def thermal_record(thermal: Thermal | None) -> dict[str, Any] | None:
-    """Return scores at other thermal powers for records, with mean and deviation of the chips."""
+    """Return scores at other thermal powers for records, with mean and deviation of the
+    chips."""
     if thermal is None:
         return None
     noisy = thermal.noisy

@@ -1,4 +1,5 @@
-"""The rules of the objective's parameters: in ``[space]``, ``[fixed]``, a sweep and elsewhere."""
+"""The rules of the objective's parameters: in ``[space]``, ``[fixed]``, a sweep and
+elsewhere."""
 
 from __future__ import annotations
 
@@ -18,11 +19,12 @@ _DEEPEST = 100
 _NUMBERED = 10_000
 """Most values of a range of whole numbers that conditions may name."""
 
-# --- names ---------------------------------------------------------------------------------------
+# --- names ---
 
 
 def names(spec: StudySpec) -> Broken:
-    """Check that every name is one of the objective's parameters, and stands in one place."""
+    """Check that every name is one of the objective's parameters, and stands in one
+    place."""
     objective = spec.objective_impl
     fields = objective.Params.model_fields
     if spec.variability is not None and objective.variability is None:
@@ -34,12 +36,23 @@ def names(spec: StudySpec) -> Broken:
     if spec.sweep is None and not spec.space:
         yield "space is missing or empty. Add a parameter to search, or a [sweep]."
     reported = spec.reported.params if spec.reported else {}
-    tables = {"space": [*spec.space], "fixed": [*spec.fixed], "reported.params": [*reported]}
-    for table, name in [(table, name) for table, named in tables.items() for name in named]:
+    tables = {
+        "space": [*spec.space],
+        "fixed": [*spec.fixed],
+        "reported.params": [*reported],
+    }
+    for table, name in [
+        (table, name) for table, named in tables.items() for name in named
+    ]:
         key = f"{table}.{name}"
         varied = objective.variability and f"{name}.".startswith(VARIABILITY)
-        if varied or (table == "space" and name in fields and spec.parameter(name).is_hardware):
-            do = f"Give it in [{'variability' if varied else 'fixed'}], or vary it in a [sweep]."
+        if varied or (
+            table == "space" and name in fields and spec.parameter(name).is_hardware
+        ):
+            do = (
+                f"Give it in [{'variability' if varied else 'fixed'}], or vary it in a"
+                " [sweep]."
+            )
             yield f"{key}: hardware is given, not searched. {do}"
         yield from unknown(spec, key, name, spec.searchable)
     for name in sorted(spec.space.keys() & spec.fixed.keys()):
@@ -50,10 +63,15 @@ def names(spec: StudySpec) -> Broken:
         yield from _check_curve(spec, curve, f"sweep.curves.{index}")
 
 
-def unknown(spec: StudySpec, key: str, name: str, known: Sequence[str], more: str = "") -> Broken:
-    """Refuse the name of a parameter that is not among the known ones; say ``more`` at the end."""
+def unknown(
+    spec: StudySpec, key: str, name: str, known: Sequence[str], more: str = ""
+) -> Broken:
+    """Refuse the name of a parameter that is not among the known ones; say ``more`` at
+    the end."""
     if name in BUDGETED and name not in known:
-        yield f"{key}: {name} is the same for the whole study. Give it as budget.{name}."
+        yield (
+            f"{key}: {name} is the same for the whole study. Give it as budget.{name}."
+        )
     if name not in known:
         lacks = f"objective {spec.objective!r} has no parameter {name!r}"
         yield f"{key}: {lacks}. {did_you_mean(name, known)}{more}"
@@ -61,7 +79,9 @@ def unknown(spec: StudySpec, key: str, name: str, known: Sequence[str], more: st
 
 def _check_curve(spec: StudySpec, curve: Curve, key: str) -> Broken:
     assert spec.sweep is not None
-    places = [("x", name) for name in curve.names] + [("fixed", name) for name in curve.fixed]
+    places = [("x", name) for name in curve.names] + [
+        ("fixed", name) for name in curve.fixed
+    ]
     for place, name in places:
         if not _is_of_a_layer(spec, name):
             yield from unknown(spec, f"{key}.{place}", name, spec.sweepable)
@@ -70,7 +90,10 @@ def _check_curve(spec: StudySpec, curve: Curve, key: str) -> Broken:
                 yield f"{key}.{place}: {name} is in [{table}], too. Remove one."
     for name in spec.sweep.parameters:
         if name not in {*curve.names, *curve.fixed}:
-            yield f"{key}: another curve sets {name!r}, this one does not. Give it under `fixed`."
+            yield (
+                f"{key}: another curve sets {name!r}, this one does not. Give it under"
+                " `fixed`."
+            )
 
 
 def _is_of_a_layer(spec: StudySpec, name: str) -> bool:
@@ -81,7 +104,7 @@ def _is_of_a_layer(spec: StudySpec, name: str) -> bool:
     return spec.parameter(parameter).per_layer and layer < max(spec.depths)
 
 
-# --- what is searched layer by layer, or in some trials alone -------------------------------------
+# --- what is searched layer by layer, or in some trials alone ---
 
 
 def _check_space(spec: StudySpec) -> Broken:
@@ -103,7 +126,9 @@ def _check_space(spec: StudySpec) -> Broken:
 def _check_layers(spec: StudySpec, name: str) -> Broken:
     key, fields = f"space.{name}.per_layer", spec.objective_impl.Params.model_fields
     if LAYERS not in fields or not spec.parameter(name).per_layer:
-        layered = [field for field in spec.searchable if spec.parameter(field).per_layer]
+        layered = [
+            field for field in spec.searchable if spec.parameter(field).per_layer
+        ]
         lacks = f"objective {spec.objective!r} has no {name!r} by layer"
         yield f"{key}: {lacks}. {did_you_mean(name, layered)}"
     layers = spec.space.get(LAYERS, Dimension())
@@ -112,16 +137,22 @@ def _check_layers(spec: StudySpec, name: str) -> Broken:
         yield expected(f"space.{LAYERS}", rule, layers.size, "Narrow the range.")
     for depth in layers.choices or ():
         if not isinstance(depth, int):
-            yield expected(f"space.{LAYERS}.choices", "a whole number", repr(depth), "Change it.")
+            yield expected(
+                f"space.{LAYERS}.choices", "a whole number", repr(depth), "Change it."
+            )
     if layers.when is not None:
-        yield f"{key}: needs `layers` in every trial, but that has a `when`. Remove one."
+        yield (
+            f"{key}: needs `layers` in every trial, but that has a `when`. Remove one."
+        )
 
 
 def _check_condition(
     spec: StudySpec, name: str, parent: str, values: tuple[ParamValue, ...]
 ) -> Broken:
     key, other = f"space.{name}.when.{parent}", spec.space.get(parent)
-    parents = [n for n in spec.space if n != name and _has_values(spec, n, spec.space[n])]
+    parents = [
+        n for n in spec.space if n != name and _has_values(spec, n, spec.space[n])
+    ]
     if other is None or parent not in parents:
         rule = "another searched parameter, with choices or whole numbers"
         yield expected(key, rule, repr(parent), did_you_mean(parent, parents))
@@ -141,7 +172,8 @@ def _has_values(spec: StudySpec, name: str, dimension: Dimension) -> bool:
 
 
 def _conditions(spec: StudySpec, name: str) -> dict[str, tuple[ParamValue, ...]]:
-    """Return the values of other dimensions where this one exists; empty if it never does."""
+    """Return the values of other dimensions where this one exists; empty if it never
+    does."""
     allowed: dict[str, tuple[ParamValue, ...]] = {}
     for parent, values in (spec.dimensions[name].when or {}).items():
         conditions = {**_conditions(spec, parent), parent: values}
@@ -151,14 +183,15 @@ def _conditions(spec: StudySpec, name: str) -> dict[str, tuple[ParamValue, ...]]
     return allowed
 
 
-# --- values --------------------------------------------------------------------------------------
+# --- values ---
 
 
 def values(spec: StudySpec) -> Broken:
-    """Check fixed values, ends of ranges and points of a sweep against the objective's model.
+    """Check fixed values, ends of ranges and points of a sweep against the objective's
+    model.
 
-    An end may be impossible together with some values of the other parameters, but not both with
-    all of their low ends and with all of their high ones.
+    An end may be impossible together with some values of the other parameters, but not
+    both with all of their low ends and with all of their high ones.
     """
     if spec.sweep is not None:
         for number in range(spec.sweep.size):
@@ -184,7 +217,8 @@ def values(spec: StudySpec) -> Broken:
 
 
 def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
-    """Return the objective's error for the first of these choices; None if one of them is valid."""
+    """Return the objective's error for the first of these choices; None if one of them
+    is valid."""
     errors = []
     for suggested in candidates:
         try:
@@ -194,7 +228,9 @@ def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails
     return errors[0] if len(errors) == len(candidates) else None
 
 
-def _error_at_ends(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
+def _error_at_ends(
+    spec: StudySpec, *candidates: Mapping[str, Any]
+) -> ErrorDetails | None:
     """Return ``first_error`` of trials that begin with these values."""
     return first_error(spec, *map(spec.present, candidates))
 
@@ -210,7 +246,9 @@ def _check_kind(spec: StudySpec, name: str) -> Broken:
     for field in ("low", "high", "step") if spec.parameter(name).whole else ():
         value = getattr(dimension, field)
         if value is not None and value != int(value):
-            yield expected(f"space.{name}.{field}", "a whole number", value, "Change it.")
+            yield expected(
+                f"space.{name}.{field}", "a whole number", value, "Change it."
+            )
 
 
 def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
@@ -223,7 +261,10 @@ def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
 
 
 def _explain(
-    spec: StudySpec, problem: ErrorDetails | None, places: Mapping[str, str], before: str = ""
+    spec: StudySpec,
+    problem: ErrorDetails | None,
+    places: Mapping[str, str],
+    before: str = "",
 ) -> Broken:
     """Say what is wrong with a value, or that a parameter without a default has none.
 
@@ -250,7 +291,9 @@ def _explain(
         place = f"{'budget' if name in BUDGETED else 'fixed'}.{name}"
     if place:
         do = f"Stay within the bounds of the objective {spec.objective!r}."
-        got = f"{problem['input']!r}" if name in place else f"{name}={problem['input']!r}"
+        got = (
+            f"{problem['input']!r}" if name in place else f"{name}={problem['input']!r}"
+        )
         yield expected(place, broken_rule(problem), got, do)
 
 
@@ -270,18 +313,21 @@ def _check_sweep_point(spec: StudySpec, number: int) -> Broken:
         whole = not isinstance(value, bool | str) and spec.parameter(name).whole
         if whole and value != int(value):
             yield expected(key, f"a whole number for {name}", value, "Give `values`.")
-    places = dict.fromkeys(curve.names, f"{key}.{'values' if curve.range is None else 'range'}")
+    places = dict.fromkeys(
+        curve.names, f"{key}.{'values' if curve.range is None else 'range'}"
+    )
     places |= {name: f"{key}.fixed.{name}" for name in curve.fixed}
     yield from _explain(spec, first_error(spec, spec.point(number)), places, f"{key}: ")
 
 
-# --- points --------------------------------------------------------------------------------------
+# --- points ---
 
 
 def points(spec: StudySpec) -> Broken:
     """Check the points of a warm start, and the reported optimum.
 
-    The reported optimum must be one of this objective, though it may lie outside the space.
+    The reported optimum must be one of this objective, though it may lie outside the
+    space.
     """
     for number, point in enumerate((spec.warm_start and spec.warm_start.points) or ()):
         do = "Widen that, or change the point."
@@ -291,12 +337,18 @@ def points(spec: StudySpec) -> Broken:
     lows = spec.present({name: _ends(spec, name)[0][1] for name in spec.dimensions})
     lows |= spec.point(0) if spec.sweep is not None else {}
     problem = first_error(spec, {**lows, **spec.reported_params})
-    if problem is not None and problem["loc"] and problem["loc"][0] in spec.reported.params:
+    if (
+        problem is not None
+        and problem["loc"]
+        and problem["loc"][0] in spec.reported.params
+    ):
         name = _named(problem)
         yield from _explain(spec, problem, {name: f"reported.params.{name}"})
 
 
-def check_point(spec: StudySpec, params: Mapping[str, Any], key: str, do: str) -> Broken:
+def check_point(
+    spec: StudySpec, params: Mapping[str, Any], key: str, do: str
+) -> Broken:
     """Check the parameters that a trial begins with; the sampler draws the others.
 
     ``do`` says what to do about a value outside the space.
@@ -304,15 +356,22 @@ def check_point(spec: StudySpec, params: Mapping[str, Any], key: str, do: str) -
     for name, value in (values := unfolded(params, spec.dimensions)).items():
         place = f"{key}.{name}"
         if name not in spec.dimensions:
-            yield f"{place}: not a searched parameter. {did_you_mean(name, spec.dimensions)}"
+            yield (
+                f"{place}: not a searched parameter."
+                f" {did_you_mean(name, spec.dimensions)}"
+            )
         if spec.inside(name, value) is None:
             rule = f"{spec.dimensions[name].allowed}, as in space.{name}"
             yield expected(place, rule, repr(value), do)
         whole = params.get(split(name)[0])
-        if name in params or isinstance(whole, list | tuple):  # one number fits any depth
+        if name in params or isinstance(
+            whole, list | tuple
+        ):  # one number fits any depth
             yield from _check_point_condition(spec, values, name, place)
     point = spec.in_space(params)
-    whole = all(name in point for name, own in spec.dimensions.items() if own.is_there(point))
+    whole = all(
+        name in point for name, own in spec.dimensions.items() if own.is_there(point)
+    )
     problem = first_error(spec, point) if whole else None
     if problem is not None:
         yield f"{key}: {broken_rule(problem).rstrip('.')}. Change the point."

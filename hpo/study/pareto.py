@@ -1,6 +1,8 @@
-"""Several objectives: which trials no other beats in score and costs, which of them are confirmed.
+"""Several objectives: which trials no other beats in score and costs, which of them are
+confirmed.
 
-The one place of these rules, for snapshots, claims and overviews. Pure functions of numbers.
+The one place of these rules, for snapshots, claims and overviews. Pure functions of
+numbers.
 """
 
 from __future__ import annotations
@@ -28,15 +30,18 @@ S = TypeVar("S", bound=_Scored)
 
 
 def front(spec: StudySpec, trials: Iterable[S]) -> list[S]:
-    """Return the Pareto front, cheapest first: trials that no other beats in score and every cost.
+    """Return the Pareto front, cheapest first: trials that no other beats in score and
+    every cost.
 
-    The trials are complete, each with a score and the costs of ``[cost]``, of which the first
-    decides what is cheaper, and the next among equals. Of equal trials the earlier one counts.
+    The trials are complete, each with a score and the costs of ``[cost]``, of which the
+    first decides what is cheaper, and the next among equals. Of equal trials the
+    earlier one counts.
     """
     front: list[S] = []
     edge: list[tuple[float, ...]] = []
-    # in this order no trial is beaten by a later one, and none is cheaper in its first cost than
-    # those before it: ``edge`` is the best of these in all that is left to compare
+    # in this order no trial is beaten by a later one, and none is cheaper in its first
+    # cost than those before it: ``edge`` is the best of these in all that is left to
+    # compare
     for trial in sorted(trials, key=lambda t: (t.costs, -_good(spec, t), t.number)):
         own = (*trial.costs[1:], -_good(spec, trial))
         if not any(_beats(other, own) for other in edge):
@@ -51,17 +56,20 @@ def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def order(spec: StudySpec, trials: Iterable[S]) -> list[S]:
-    """Return the front in the order of confirmation; the first ``confirm.top`` are confirmed.
+    """Return the front in the order of confirmation; the first ``confirm.top`` are
+    confirmed.
 
-    The aim is the least cost that holds the reported score. Trials that reached it in the search
-    come first, from the cheapest on, of several costs by each of them in turn; the most accurate
-    one is the last that is confirmed. Trials that did not reach it follow, the most accurate first.
-    Without a reported score, all are in this order.
+    The aim is the least cost that holds the reported score. Trials that reached it in
+    the search come first, from the cheapest on, of several costs by each of them in
+    turn; the most accurate one is the last that is confirmed. Trials that did not reach
+    it follow, the most accurate first. Without a reported score, all are in this order.
     """
     cheap_first = front(spec, trials)
     best_first = sorted(cheap_first, key=lambda t: -_good(spec, t))
     missed = [t for t in best_first if not holds(spec, t.score or 0.0)]
-    reached = _in_turn([t for t in cheap_first if holds(spec, t.score or 0.0)], len(spec.costs))
+    reached = _in_turn(
+        [t for t in cheap_first if holds(spec, t.score or 0.0)], len(spec.costs)
+    )
     top = spec.confirm.top if spec.confirm else 1
     if top > 1 and best_first and best_first[0] in reached[top:]:
         reached.remove(best_first[0])
@@ -77,11 +85,12 @@ def _in_turn(trials: Sequence[S], n_costs: int) -> list[S]:
 
 
 def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | None:
-    """Return the confirmed result of the headline: the cheapest that holds the reported score.
+    """Return the confirmed result of the headline: the cheapest that holds the reported
+    score.
 
-    Its mean over the fresh seeds must reach it. Of several costs the first decides, and the next
-    among equals. If none does, or none is reported: the one with the best mean. Of equals, the
-    earlier trial.
+    Its mean over the fresh seeds must reach it. Of several costs the first decides, and
+    the next among equals. If none does, or none is reported: the one with the best
+    mean. Of equals, the earlier trial.
     """
     sign = 1.0 if spec.maximize else -1.0
     if holding := [item for item in tested if holds(spec, item.mean)]:
@@ -93,7 +102,9 @@ def holds(spec: StudySpec, score: float) -> bool:
     """Return whether a score reaches the reported one; False where none is reported."""
     if spec.reported is None:
         return False
-    return score >= spec.reported.score if spec.maximize else score <= spec.reported.score
+    return (
+        score >= spec.reported.score if spec.maximize else score <= spec.reported.score
+    )
 
 
 def _good(spec: StudySpec, trial: _Scored) -> float:

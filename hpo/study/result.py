@@ -1,8 +1,9 @@
-"""The result of a study at one moment: made once from a snapshot, the one input of every view.
+"""The result of a study at one moment: made once from a snapshot, the one input of
+every view.
 
-There are three kinds. A :class:`Search` looks for the best score; a :class:`Front` for the least
-cost of every score; a :class:`Sweep` measures every point and selects none. Views format a result
-and derive nothing.
+There are three kinds. A :class:`Search` looks for the best score; a :class:`Front` for
+the least cost of every score; a :class:`Sweep` measures every point and selects none.
+Views format a result and derive nothing.
 """
 
 from __future__ import annotations
@@ -62,9 +63,11 @@ class Headline:
 
     trial: int
     estimate: Estimate
-    """The score with its standard error; the best score of a search, a lucky one, has none."""
+    """The score with its standard error; the best score of a search, a lucky one, has
+    none."""
     std: float | None
-    """Sample standard deviation over the fresh seeds; None of a search, and below two scores."""
+    """Sample standard deviation over the fresh seeds; None of a search, and below two
+    scores."""
     n: int
     """Fresh seeds; 0 of a search."""
     costs: Mapping[str, float]
@@ -137,7 +140,9 @@ class Result:
     def progress(self) -> Progress:
         """The progress of the search."""
         snapshot, spec = self.snapshot, self.spec
-        waiting = [t for t in self.search if t.state == SlotState.RUNNING and not t.held]
+        waiting = [
+            t for t in self.search if t.state == SlotState.RUNNING and not t.held
+        ]
         begun = sum(trial.attempts > 0 for trial in waiting)
         named = Counter[tuple[SlotState, str]]()
         for trial in (t for t in self.search if t.state != SlotState.RUNNING):
@@ -150,15 +155,21 @@ class Result:
             begun=begun,
             enqueued=len(waiting) - begun,
             ended={key: named[key] for key in ended},
-            epochs=sum(trial.alike * effort.slot_epochs(spec, trial) for trial in self.search),
-            confirmation_epochs=sum(effort.slot_epochs(spec, trial) for trial in self.confirm),
+            epochs=sum(
+                trial.alike * effort.slot_epochs(spec, trial) for trial in self.search
+            ),
+            confirmation_epochs=sum(
+                effort.slot_epochs(spec, trial) for trial in self.confirm
+            ),
         )
 
     @cached_property
     def other_numerics(self) -> tuple[int, int]:
-        """Number of trainings on a machine that may round differently from the first one's, and
-        number of trainings whose machine is known."""
-        machines = [t.lineage["numerics"] for t in self.all_trials if "numerics" in t.lineage]
+        """Number of trainings on a machine that may round differently from the first
+        one's, and number of trainings whose machine is known."""
+        machines = [
+            t.lineage["numerics"] for t in self.all_trials if "numerics" in t.lineage
+        ]
         return sum(machine != machines[0] for machine in machines), len(machines)
 
     def ended(self, state: SlotState) -> list[Trial]:
@@ -171,11 +182,14 @@ class Result:
         return [trial for trial in self.all_trials if trial.is_stuck]
 
     def label(self, trial: Trial) -> str:
-        """Return the name of a trial: ``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
+        """Return the name of a trial: ``trial 12``, or ``trial 7, fresh seed 3 of
+        10``."""
         confirm = self.spec.confirm
-        return slot_name(trial.number, trial.source, confirm.members if confirm else None)
+        return slot_name(
+            trial.number, trial.source, confirm.members if confirm else None
+        )
 
-    # --- selected trials; empty where nothing is selected ----------------------------------------
+    # --- selected trials; empty where nothing is selected ---
 
     @property
     def ranking(self) -> Sequence[Trial]:
@@ -196,8 +210,8 @@ class Result:
     def confirmations(self) -> Sequence[Confirmation]:
         """Confirmed configurations among the best ``confirm.top``, in their order.
 
-        A longer search, or an excluded trial, can put others there: an earlier confirmation is then
-        no longer a result of the study.
+        A longer search, or an excluded trial, can put others there: an earlier
+        confirmation is then no longer a result of the study.
         """
         confirm = self.spec.confirm
         if confirm is None:
@@ -205,9 +219,12 @@ class Result:
         fresh: dict[int | None, list[Trial]] = {}
         for trial in self.confirm:
             fresh.setdefault(trial.source, []).append(trial)
-        chosen = [trial for trial in self.ranking[: confirm.top] if trial.number in fresh]
+        chosen = [
+            trial for trial in self.ranking[: confirm.top] if trial.number in fresh
+        ]
         return [
-            _confirmation(self, trial, fresh[trial.number], confirm.members) for trial in chosen
+            _confirmation(self, trial, fresh[trial.number], confirm.members)
+            for trial in chosen
         ]
 
     @cached_property
@@ -223,7 +240,8 @@ class Result:
 
     @cached_property
     def baselines(self) -> Sequence[Baseline]:
-        """Scores of the simplest models on its task, the best first; see ``objectives``."""
+        """Scores of the simplest models on its task, the best first; see
+        ``objectives``."""
         sign = -1.0 if self.spec.maximize else 1.0
         return sorted(self.snapshot.baselines, key=lambda one: sign * one.score)
 
@@ -234,12 +252,16 @@ class Result:
 
     @property
     def rivals(self) -> Sequence[Baseline]:
-        """Baselines that views name: the best one, and the one that is most like a network.
+        """Baselines that views name: the best one, and the one that is most like a
+        network.
 
-        Also the best one that the confirmed score is behind: the best one may scatter too much.
+        Also the best one that the confirmed score is behind: the best one may scatter
+        too much.
         """
         known = [(one, self.beside(one)) for one in self.baselines]
-        above = next((one for one, its in known if its and its.relation == "behind"), None)
+        above = next(
+            (one for one, its in known if its and its.relation == "behind"), None
+        )
         return [one for one, _ in known if one.is_like or one in (known[0][0], above)]
 
     def beside(self, baseline: Baseline) -> Comparison | None:
@@ -247,17 +269,24 @@ class Result:
         if (item := self.confirmed) is None:
             return None
         own, maximize = item.estimate(self.spec), self.spec.maximize
-        return intervals.compare(own, intervals.published(*baseline.published), maximize=maximize)
+        return intervals.compare(
+            own, intervals.published(*baseline.published), maximize=maximize
+        )
 
     @cached_property
     def trained(self) -> Sequence[Trial]:
-        """Complete trials with their networks, in order of their numbers: the points of a sweep."""
+        """Complete trials with their networks, in order of their numbers: the points of
+        a sweep."""
         return trained(self.search)
 
     @cached_property
     def edges(self) -> Sequence[Edge]:
         """The bounds of the space at which the best trials lie; of a front none."""
-        return () if self.costs else study_edges.edges(self.spec, self.ranking, self.search)
+        return (
+            ()
+            if self.costs
+            else study_edges.edges(self.spec, self.ranking, self.search)
+        )
 
     def claimed(self, trial: Trial) -> float | None:
         """Return the search's claim of a trial: its posterior mean, else its score."""
@@ -277,7 +306,12 @@ class Result:
     @cached_property
     def headline(self) -> Headline | None:
         """The score of the study; None while there is none."""
-        spec, item, best, known = self.spec, self.confirmed, self.best, self.spec.reported
+        spec, item, best, known = (
+            self.spec,
+            self.confirmed,
+            self.best,
+            self.spec.reported,
+        )
         reported = known and intervals.published(known.score, known.std, known.n)
         facts: dict[str, Any] = {"reported": reported}
         if item is not None:
@@ -296,7 +330,11 @@ class Result:
     def n_confirmations(self) -> int:
         """Number of confirmation trainings in all, for the present ranking."""
         confirm = self.spec.confirm
-        return 0 if confirm is None else min(confirm.top, len(self.ranking)) * confirm.members
+        return (
+            0
+            if confirm is None
+            else min(confirm.top, len(self.ranking)) * confirm.members
+        )
 
 
 @dataclass(frozen=True)
@@ -308,12 +346,16 @@ class Search(Result):
         """Complete trials, best by ``claimed`` first; of equals the earlier one."""
         sign = -1.0 if self.spec.maximize else 1.0
         trials = complete(self.search)
-        return sorted(trials, key=lambda trial: (sign * (self.claimed(trial) or 0.0), trial.number))
+        return sorted(
+            trials,
+            key=lambda trial: (sign * (self.claimed(trial) or 0.0), trial.number),
+        )
 
 
 @dataclass(frozen=True)
 class Front(Search):
-    """A search for the least cost of every score: ``[cost]``. See ``hpo.study.pareto``."""
+    """A search for the least cost of every score: ``[cost]``. See
+    ``hpo.study.pareto``."""
 
     @cached_property
     def front(self) -> Sequence[Trial]:
@@ -327,7 +369,8 @@ class Front(Search):
 
     @cached_property
     def best(self) -> Trial | None:
-        """The trial of ``confirmed``, else the cheapest one that reached the reported score."""
+        """The trial of ``confirmed``, else the cheapest one that reached the reported
+        score."""
         item = self.confirmed
         if item is None:
             return next(iter(self.ranking), None)
@@ -341,7 +384,8 @@ class Front(Search):
 
     @cached_property
     def confirmed(self) -> Confirmation | None:
-        """The cheapest configuration that holds the reported score; see ``pareto.headline``."""
+        """The cheapest configuration that holds the reported score; see
+        ``pareto.headline``."""
         scored = [item for item in self.confirmations if item.scores]
         return pareto.headline(self.spec, [c for c in scored if c.complete] or scored)
 
@@ -356,7 +400,8 @@ class Sweep(Result):
     def curves(self) -> dict[str, list[tuple[ParamValue, Trial]]]:
         """Trained points of each curve of ``[sweep]`` by its label, each with its x.
 
-        They run along the axis, unless it is one of names: then in the order of the file.
+        They run along the axis, unless it is one of names: then in the order of the
+        file.
         """
         sweep = self.spec.sweep
         if sweep is None:
@@ -367,7 +412,9 @@ class Sweep(Result):
             as_name = sweep.named and not isinstance(x, bool)
             curves[curve].append((str(x) if as_name else x, trial))
         if not sweep.named:
-            curves = [sorted(points, key=lambda point: float(point[0])) for points in curves]
+            curves = [
+                sorted(points, key=lambda point: float(point[0])) for points in curves
+            ]
         return dict(zip((curve.label for curve in sweep.curves), curves, strict=True))
 
 
@@ -387,7 +434,9 @@ def _confirmation(
         source=trial.number,
         params=trial.params,
         search_score=claimed if claimed is not None else math.nan,
-        costs=tuple(known.get(n, cost) for n, cost in spec.named_costs(trial.costs).items()),
+        costs=tuple(
+            known.get(n, cost) for n, cost in spec.named_costs(trial.costs).items()
+        ),
         all_costs=known,
         members=tuple(own.members[0] for own in scored),
         n_seeds=n_seeds,
@@ -396,10 +445,13 @@ def _confirmation(
 
 
 def mean_costs(spec: StudySpec, *trials: Trial) -> dict[str, float]:
-    """Return mean costs over the networks of trials, by name, of all that the objective has."""
+    """Return mean costs over the networks of trials, by name, of all that the objective
+    has."""
     costs = {}
     for name in spec.objective_impl.costs if spec.costs else ():
-        infos = [m.info[name] for trial in trials for m in trial.members if name in m.info]
+        infos = [
+            m.info[name] for trial in trials for m in trial.members if name in m.info
+        ]
         if infos:
             costs[name] = statistics.fmean(map(float, infos))
     return costs

@@ -1,8 +1,8 @@
 """StudySpec: a study file (TOML), validated, frozen and hashed.
 
-A study is a pure function of this object: its trials depend on nothing else. Every mistake is
-reported with the file, the key, the rule, the value found and what to do, before any database is
-touched. The models below are the reference of the file format.
+A study is a pure function of this object: its trials depend on nothing else. Every
+mistake is reported with the file, the key, the rule, the value found and what to do,
+before any database is touched. The models below are the reference of the file format.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from hpo.study.messages import expected
 from hpo.study.tables import ParamValue, Table, Values
 
 LARGEST_GAP = 0.005
-"""Between two scores of the same networks, in accuracy, or twice that as a share of another score,
-to which solvers agree: above it, they are two results."""
+"""Between two scores of the same networks, in accuracy, or twice that as a share of
+another score, to which solvers agree: above it, they are two results."""
 
 BUDGETED = ("epochs", "score_every")
 """Parameters of an objective that ``[budget]`` gives."""
@@ -48,11 +48,12 @@ VARIABILITY = "variability."
 def derived_seed(
     seed: int, purpose: Literal["suggest", "again", "member", "confirm"], index: int
 ) -> int:
-    """Return a seed in [0, 2**32) for one purpose and index, independent of all the others.
+    """Return a seed in [0, 2**32) for one purpose and index, independent of all the
+    others.
 
-    Nothing else is a source of randomness. ``member`` seeds depend on the member alone, not on the
-    trial: all trials of a study train their member 0 from the same random numbers, which makes
-    their scores comparable.
+    Nothing else is a source of randomness. ``member`` seeds depend on the member alone,
+    not on the trial: all trials of a study train their member 0 from the same random
+    numbers, which makes their scores comparable.
     """
     digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
@@ -81,20 +82,30 @@ def _canonical(value: Any) -> Any:
 def _essential(table: Table, tree: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a stored table that trials depend on; see ``tables.ASIDE``."""
     fields = type(table).model_fields
-    aside = {name for name, field in fields.items() if field.json_schema_extra == {"aside": True}}
+    aside = {
+        name
+        for name, field in fields.items()
+        if field.json_schema_extra == {"aside": True}
+    }
     kept = {name: value for name, value in tree.items() if name not in aside}
     for name in kept.keys() & fields.keys():
         value = getattr(table, name)
         if isinstance(value, Table):
             kept[name] = _essential(value, kept[name])
-        elif isinstance(value, tuple) and all(isinstance(part, Table) for part in value):
-            kept[name] = [_essential(*pair) for pair in zip(value, kept[name], strict=True)]
+        elif isinstance(value, tuple) and all(
+            isinstance(part, Table) for part in value
+        ):
+            kept[name] = [
+                _essential(*pair) for pair in zip(value, kept[name], strict=True)
+            ]
     return kept
 
 
 def _named(name: str, do: str = "Choose another: --name NEW.") -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
-        rule = "1 to 100 letters, digits or . _ + -, beginning with a letter, a digit or _"
+        rule = (
+            "1 to 100 letters, digits or . _ + -, beginning with a letter, a digit or _"
+        )
         raise ValueError(expected("", rule, repr(name), do))
     return name
 
@@ -112,7 +123,11 @@ class Parameter:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Take the schema of its field."""
         kinds = [schema, *schema.get("anyOf", ()), *schema.get("oneOf", ())]
-        types = {kind.get("type") for kind in kinds if "enum" not in kind and "const" not in kind}
+        types = {
+            kind.get("type")
+            for kind in kinds
+            if "enum" not in kind and "const" not in kind
+        }
         self.per_layer = "array" in types
         """Whether it may have a value for each layer."""
         self.whole = "integer" in types
@@ -121,7 +136,9 @@ class Parameter:
         self.is_table = "object" in types or any("$ref" in kind for kind in kinds)
         self.is_hardware = bool(schema.get("hardware"))
         """Whether it describes the device: then it is given, not searched."""
-        self.bounds = {key: kind[key] for key in BOUNDS for kind in kinds if key in kind}
+        self.bounds = {
+            key: kind[key] for key in BOUNDS for kind in kinds if key in kind
+        }
         """Its bounds, by their names in JSON schemas."""
 
     def typed(self, value: ParamValue) -> ParamValue:
@@ -154,7 +171,9 @@ class StudySpec(Table):
     budget: tables.Budget
     task: dict[str, Any] = Field(default_factory=dict)
     fixed: Values = Field(default_factory=dict)
-    variability: Annotated[dict[str, ParamValue] | None, BeforeValidator(_empty_is_none)] = None
+    variability: Annotated[
+        dict[str, ParamValue] | None, BeforeValidator(_empty_is_none)
+    ] = None
     """Hardware that networks are scored on; the objective's own model has its keys."""
     space: dict[str, Dimension] = Field(default_factory=dict)
     sweep: Sweep | None = None
@@ -164,19 +183,22 @@ class StudySpec(Table):
     racing: tables.Racing | None = None
     stop: tables.Stop | None = None
     confirm: Annotated[
-        tables.Confirm | None, BeforeValidator(lambda value: None if value is False else value)
+        tables.Confirm | None,
+        BeforeValidator(lambda value: None if value is False else value),
     ] = tables.Confirm()
     """``confirm = false``: the study is done when its search is."""
     warm_start: tables.WarmStart | None = None
     """Parameters of the first trials."""
     cost: tables.Cost | None = None
-    constraints: Annotated[dict[str, float] | None, BeforeValidator(_empty_is_none)] = None
+    constraints: Annotated[dict[str, float] | None, BeforeValidator(_empty_is_none)] = (
+        None
+    )
     """Upper bounds of costs, by name; a network that breaks one is never trained."""
     reported: tables.Reported | None = None
     figure: Annotated[tables.Figure | None, tables.ASIDE] = None
     require_same_numerics: Annotated[bool, tables.ASIDE] = False
-    """Refuse workers that may round differently from the study's first trial: another type of CPU,
-    other versions of numerical packages, another number of threads."""
+    """Refuse workers that may round differently from the study's first trial: another
+    type of CPU, other versions of numerical packages, another number of threads."""
 
     @cached_property
     def objective_impl(self) -> Objective[Any, Any]:
@@ -191,7 +213,8 @@ class StudySpec(Table):
         return tasks[name](**{"name": name, **self.task})
 
     def differs(self, score: float, claimed: float) -> bool:
-        """Return whether a score of the same networks is another result than the claimed one."""
+        """Return whether a score of the same networks is another result than the
+        claimed one."""
         unit = 1.0 if self.is_accuracy else 2.0 * abs(claimed)
         return abs(score - claimed) > LARGEST_GAP * unit + 1e-9
 
@@ -215,7 +238,8 @@ class StudySpec(Table):
     def values(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> dict[str, Any]:
-        """Return fixed and suggested values, epochs and, as a table of its own, variability.
+        """Return fixed and suggested values, epochs and, as a table of its own,
+        variability.
 
         Suggested values of single layers become one list for each parameter.
         """
@@ -234,11 +258,14 @@ class StudySpec(Table):
     def defaults(self) -> dict[str, Any]:
         """Defaults of the objective's parameters."""
         fields = self.objective_impl.Params.model_fields.items()
-        return {name: field.default for name, field in fields if not field.is_required()}
+        return {
+            name: field.default for name, field in fields if not field.is_required()
+        }
 
     @cached_property
     def dimensions(self) -> dict[str, Dimension]:
-        """Searched dimensions by name; one per layer of a parameter with ``per_layer``."""
+        """Searched dimensions by name; one per layer of a parameter with
+        ``per_layer``."""
         by_layer = any(dimension.per_layer for dimension in self.space.values())
         return expanded(self.space, self.depths if by_layer else [1])
 
@@ -253,27 +280,40 @@ class StudySpec(Table):
         return any(dimension.when for dimension in self.dimensions.values())
 
     def present(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the suggested values whose conditions hold; see ``dimensions.present``."""
+        """Return the suggested values whose conditions hold; see
+        ``dimensions.present``."""
         return present(self.in_order, params)
 
     def inside(self, name: str, value: ParamValue) -> ParamValue | None:
-        """Return a value as the space has it: 1 as 1.0 of a float; None if it lies outside."""
+        """Return a value as the space has it: 1 as 1.0 of a float; None if it lies
+        outside."""
         dimension = self.dimensions[name]
         inside = dimension.inside(value, whole=self.kind(name) == "int")
-        return inside if inside is None or dimension.choices else self.parameter(name).typed(inside)
+        return (
+            inside
+            if inside is None or dimension.choices
+            else self.parameter(name).typed(inside)
+        )
 
     def in_space(self, values: Mapping[str, Any]) -> dict[str, ParamValue]:
         """Return the values that lie in the space, in its types.
 
         Values whose conditions the others do not meet are left out.
         """
-        items = {n: v for n, v in unfolded(values, self.dimensions).items() if n in self.dimensions}
+        items = {
+            n: v
+            for n, v in unfolded(values, self.dimensions).items()
+            if n in self.dimensions
+        }
         inside = {name: self.inside(name, value) for name, value in items.items()}
-        present = self.present({name: value for name, value in inside.items() if value is not None})
+        present = self.present(
+            {name: value for name, value in inside.items() if value is not None}
+        )
         return {name: present[name] for name in items if name in present}
 
     def warm_start_params(self, number: int) -> dict[str, ParamValue]:
-        """Return the parameters that ``[warm_start]`` gives trial ``number``; {} if none."""
+        """Return the parameters that ``[warm_start]`` gives trial ``number``; {} if
+        none."""
         points = (self.warm_start and self.warm_start.points) or ()
         return self.in_space(points[number]) if number < len(points) else {}
 
@@ -281,7 +321,9 @@ class StudySpec(Table):
     def depths(self) -> list[int]:
         """Possible numbers of layers; 1 of objectives without this parameter."""
         if LAYERS in self.space:
-            return [int(n) for n in self.space[LAYERS].grid if not isinstance(n, str)] or [1]
+            return [
+                int(n) for n in self.space[LAYERS].grid if not isinstance(n, str)
+            ] or [1]
         layers = self.fixed.get(LAYERS, self.defaults.get(LAYERS))
         return [layers if isinstance(layers, int) else 1]
 
@@ -293,20 +335,28 @@ class StudySpec(Table):
     @property
     def varied(self) -> dict[str, ParamValue]:
         """Entries of ``[variability]``, by their names in a sweep."""
-        return {VARIABILITY + name: value for name, value in (self.variability or {}).items()}
+        return {
+            VARIABILITY + name: value
+            for name, value in (self.variability or {}).items()
+        }
 
     @property
     def searchable(self) -> list[str]:
-        """Names that are valid in ``[space]`` and ``[fixed]``, in the order of the objective."""
+        """Names that are valid in ``[space]`` and ``[fixed]``, in the order of the
+        objective."""
         known = _described(self.objective_impl.Params).items()
-        return [name for name, own in known if name not in BUDGETED and not own.is_table]
+        return [
+            name for name, own in known if name not in BUDGETED and not own.is_table
+        ]
 
     @property
     def sweepable(self) -> list[str]:
         """Names that are valid in a curve of a sweep: those of variability, too."""
         model = self.objective_impl.variability
         numbers = (
-            [name for name, own in _described(model).items() if own.is_number] if model else []
+            [name for name, own in _described(model).items() if own.is_number]
+            if model
+            else []
         )
         return [*self.searchable, *(VARIABILITY + name for name in numbers)]
 
@@ -314,7 +364,9 @@ class StudySpec(Table):
         """Return the schema of the parameter that a dimension belongs to."""
         own = split(name)[0]
         if own.startswith(VARIABILITY) and self.objective_impl.variability:
-            return _described(self.objective_impl.variability)[own.removeprefix(VARIABILITY)]
+            return _described(self.objective_impl.variability)[
+                own.removeprefix(VARIABILITY)
+            ]
         return _described(self.objective_impl.Params)[own]
 
     @property
@@ -334,8 +386,13 @@ class StudySpec(Table):
 
     @property
     def cost_columns(self) -> list[str]:
-        """Columns of a trial's costs in tables: ``cost``, or ``cost.NAME`` of several."""
-        return ["cost"] if len(self.costs) == 1 else [f"cost.{name}" for name in self.costs]
+        """Columns of a trial's costs in tables: ``cost``, or ``cost.NAME`` of
+        several."""
+        return (
+            ["cost"]
+            if len(self.costs) == 1
+            else [f"cost.{name}" for name in self.costs]
+        )
 
     @property
     def is_accuracy(self) -> bool:
@@ -343,9 +400,11 @@ class StudySpec(Table):
         return self.objective_impl.metric == "accuracy"
 
     def cost_record(self, costs: Sequence[float]) -> float | dict[str, float] | None:
-        """Return costs as records have them: a number of one, numbers by name of several.
+        """Return costs as records have them: a number of one, numbers by name of
+        several.
 
-        None where there are none: in a study without ``[cost]``, and of a trial that failed.
+        None where there are none: in a study without ``[cost]``, and of a trial that
+        failed.
         """
         named = self.named_costs(costs)
         return named.get(self.costs[0]) if len(self.costs) == 1 else named or None
@@ -363,7 +422,8 @@ class StudySpec(Table):
         return (self.confirm and self.confirm.epochs) or self.budget.epochs
 
     def stored(self) -> dict[str, Any]:
-        """Return the JSON form for database, report and hash; ``file.restore`` inverts it."""
+        """Return the JSON form for database, report and hash; ``file.restore`` inverts
+        it."""
         tree = self.model_dump(mode="json", exclude_none=True)
         for name in ("require_same_numerics", "tags"):
             if not tree[name]:
@@ -374,10 +434,16 @@ class StudySpec(Table):
         return tree if self.confirm else {**tree, "confirm": False}
 
     def essential(self) -> dict[str, Any]:
-        """Return the stored form without words, figures and paths, on which no trial depends."""
+        """Return the stored form without words, figures and paths, on which no trial
+        depends."""
         tree = _essential(self, self.stored())
-        for table, model in (("task", self.task_params), ("variability", self.hardware)):
-            for place in getattr(model, "places", frozenset()) & tree.get(table, {}).keys():
+        for table, model in (
+            ("task", self.task_params),
+            ("variability", self.hardware),
+        ):
+            for place in (
+                getattr(model, "places", frozenset()) & tree.get(table, {}).keys()
+            ):
                 tree[table].pop(place)
         return tree
 
@@ -385,8 +451,8 @@ class StudySpec(Table):
     def hash(self) -> str:
         """16 hex digits over everything that the trials depend on.
 
-        The number of trials is left out, too (a longer study begins with the shorter one); 1 and
-        1.0 are the same.
+        The number of trials is left out, too (a longer study begins with the shorter
+        one); 1 and 1.0 are the same.
         """
         essential = _canonical(self.essential())
         essential["budget"].pop("trials")
@@ -394,7 +460,8 @@ class StudySpec(Table):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: StudySpec) -> list[str]:
-        """Return the dotted keys in which two specs differ, except words; see ``essential``."""
+        """Return the dotted keys in which two specs differ, except words; see
+        ``essential``."""
         mine, theirs = flattened(self.essential()), flattened(other.essential())
         keys = sorted(mine.keys() | theirs.keys())
         return [key for key in keys if mine.get(key) != theirs.get(key)]
@@ -419,7 +486,9 @@ class StudySpec(Table):
     @property
     def swept(self) -> tuple[str, ...]:
         """Parameters that the curves of a sweep vary; empty of other studies."""
-        return tuple(dict.fromkeys(name for curve in self.curves for name in curve.names))
+        return tuple(
+            dict.fromkeys(name for curve in self.curves for name in curve.names)
+        )
 
     @property
     def integrates(self) -> bool:
@@ -435,7 +504,8 @@ class StudySpec(Table):
 
     @property
     def selects(self) -> bool:
-        """Whether it selects a best trial: no sweep does, nor a set that is tested at once."""
+        """Whether it selects a best trial: no sweep does, nor a set that is tested at
+        once."""
         return self.sweep is None and self.protocol != Protocol.CONFIRM
 
     def kind(self, name: str) -> Literal["float", "int", "categorical"]:
@@ -448,4 +518,6 @@ class StudySpec(Table):
         """Return the parameters of trial ``number`` of a sweep."""
         assert self.sweep is not None
         params = self.sweep.points[number][2]
-        return {name: self.parameter(name).typed(params[name]) for name in self.parameters}
+        return {
+            name: self.parameter(name).typed(params[name]) for name in self.parameters
+        }

@@ -1,8 +1,9 @@
-"""Tables of a study file: how much is searched, how, from where, and what is confirmed and shown.
+"""Tables of a study file: how much is searched, how, from where, and what is confirmed
+and shown.
 
-A rule between the keys of one table is a validator of its model. Its message is a whole sentence,
-after the key that it is about where that is one (``.step: a step must ...``). ``dimensions`` has
-the tables of what varies: ``[space]`` and ``[sweep]``.
+A rule between the keys of one table is a validator of its model. Its message is a whole
+sentence, after the key that it is about where that is one (``.step: a step must ...``).
+``dimensions`` has the tables of what varies: ``[space]`` and ``[sweep]``.
 """
 
 from __future__ import annotations
@@ -26,20 +27,26 @@ from hpo.study.messages import ONE_LINE, expected, matching
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
 Values = dict[str, ParamValue | tuple[ParamValue, ...]]
-"""Parameters as people write them: of one with a value per layer, one number or a list."""
+"""Parameters as people write them: of one with a value per layer, one number or a
+list."""
 
 
 ASIDE = Field(json_schema_extra={"aside": True})
-"""Marks a key on which no trial depends: it is not in the hash, and may be changed later."""
+"""Marks a key on which no trial depends: it is not in the hash, and may be changed
+later."""
 
 
 class Table(BaseModel):
     """One table of a study file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, strict=True
+    )
 
 
-def check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Add some") -> None:
+def check_list(
+    key: str, what: str, values: Sequence[ParamValue], add: str = "Add some"
+) -> None:
     """Refuse a list that is empty or holds a value twice."""
     if not values:
         raise ValueError(f".{key}: expected at least one {what}. {add}.")
@@ -56,15 +63,15 @@ class Budget(Table):
     trials: Annotated[int, Field(ge=1, le=100_000)]
     """Exact number of search trials."""
     window: Annotated[int, Field(ge=1, le=1024)] = 8
-    """Trials in flight at most: trial k is suggested from trials 0..k-window, so that results do
-    not depend on the number of workers."""
+    """Trials in flight at most: trial k is suggested from trials 0..k-window, so that
+    results do not depend on the number of workers."""
     members: Annotated[int, Field(ge=1, le=1000)] = 3
     """Networks per trial, each from its own seed."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Passes over the training data per member."""
     score_every: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Epochs from one score of a network in training to the next; default 1. The last epoch is
-    always scored. The objective must have a parameter of this name."""
+    """Epochs from one score of a network in training to the next; default 1. The last
+    epoch is always scored. The objective must have a parameter of this name."""
 
     @property
     def scores(self) -> int:
@@ -88,7 +95,9 @@ class _Choice(BaseModel):
 
 
 SAMPLERS = "tpe|random|qmc|gp|cmaes|nsga2|kriging-believer"
-_SAMPLER = f'one of {SAMPLERS.replace("|", ", ")}, or your own as "package.module:Class"'
+_SAMPLER = (
+    f'one of {SAMPLERS.replace("|", ", ")}, or your own as "package.module:Class"'
+)
 
 
 class Sampler(_Choice):
@@ -109,10 +118,14 @@ class Pruner(_Choice):
 
 
 class Racing(Table):
-    """``[racing]``: most trials train few networks, and only possible winners train all."""
+    """``[racing]``: most trials train few networks, and only possible winners train
+    all."""
 
-    rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
-    """Numbers of networks after which a trial is compared with earlier trials; see ``search``."""
+    rungs: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)
+    ]
+    """Numbers of networks after which a trial is compared with earlier trials; see
+    ``search``."""
     reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 20
     """One trial in ``reduction_factor`` passes the first rung."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -132,12 +145,15 @@ class Stop(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.target is None and self.patience is None and self.max_epochs is None:
-            raise ValueError("give `target`, `patience` or `max_epochs`, or remove [stop].")
+            raise ValueError(
+                "give `target`, `patience` or `max_epochs`, or remove [stop]."
+            )
         return self
 
 
 class Confirm(Table):
-    """``[confirm]``: retrain the best from fresh seeds, test once on the held-out test set."""
+    """``[confirm]``: retrain the best from fresh seeds, test once on the held-out test
+    set."""
 
     top: Annotated[int, Field(ge=1, le=100)] = 1
     """Best configurations to confirm."""
@@ -146,10 +162,11 @@ class Confirm(Table):
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of a confirmation training; default: as many as in the search."""
     by: Literal["score", "expected"] | None = None
-    """How trials are ranked: by ``score``, the default, or ``expected``, the posterior mean."""
+    """How trials are ranked: by ``score``, the default, or ``expected``, the posterior
+    mean."""
     yield_above: Annotated[float | None, ASIDE] = None
-    """Score that a simulated chip must reach to count in the yield; default: the reported score.
-    It changes no trial."""
+    """Score that a simulated chip must reach to count in the yield; default: the
+    reported score. It changes no trial."""
 
 
 TOP = 5
@@ -160,15 +177,18 @@ _Point = Annotated[Values, Field(min_length=1)]
 class WarmStart(Table):
     """Trials 0 .. n-1 get these points; what a point leaves out, the sampler draws.
 
-    A study file gives ``study``, or ``points`` by hand. When the study is registered, its points
-    are looked up once and pinned beside ``study``: from then on, only they count.
+    A study file gives ``study``, or ``points`` by hand. When the study is registered,
+    its points are looked up once and pinned beside ``study``: from then on, only they
+    count.
     """
 
     study: Annotated[str, Field(min_length=1)] | None = None
     """Another study of the same database, whose best trials are the points."""
     top: Annotated[int, Field(ge=1, le=1000)] | None = None
     """How many trials of ``study``."""
-    points: Annotated[tuple[_Point, ...], Field(min_length=1, max_length=1000)] | None = None
+    points: (
+        Annotated[tuple[_Point, ...], Field(min_length=1, max_length=1000)] | None
+    ) = None
     """Parameters by name, one table for each trial."""
 
     @model_validator(mode="after")
@@ -190,10 +210,12 @@ def _names(name: Any) -> tuple[Any, ...]:
 
 
 class Cost(Table):
-    """``[cost]``: one objective more, or several; as little as possible, beside the score."""
+    """``[cost]``: one objective more, or several; as little as possible, beside the
+    score."""
 
     name: Annotated[tuple[str, ...], BeforeValidator(_names)]
-    """Names from ``Objective.costs``: a text, or a list; the first decides what is cheapest."""
+    """Names from ``Objective.costs``: a text, or a list; the first decides what is
+    cheapest."""
 
     @field_serializer("name")
     def _as_written(self, name: tuple[str, ...]) -> str | list[str]:
@@ -206,10 +228,17 @@ class Cost(Table):
 
 
 def _positive(value: Any) -> Any:
-    """Refuse costs that are not above 0; of several, the message has the name of the cost."""
+    """Refuse costs that are not above 0; of several, the message has the name of the
+    cost."""
     for name, cost in value.items() if isinstance(value, Mapping) else ():
-        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 < cost < math.inf:
-            raise ValueError(expected(f".{name}", "a number above 0", repr(cost), "Change it."))
+        if (
+            isinstance(cost, bool)
+            or not isinstance(cost, int | float)
+            or not 0 < cost < math.inf
+        ):
+            raise ValueError(
+                expected(f".{name}", "a number above 0", repr(cost), "Change it.")
+            )
     if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
         raise ValueError("a number above 0")
     return value
@@ -220,14 +249,17 @@ Published = Annotated[float | dict[str, float], BeforeValidator(_positive)]
 
 
 class Reported(Table):
-    """``[reported]``: the published optimum to compare with; the search does not begin there."""
+    """``[reported]``: the published optimum to compare with; the search does not begin
+    there."""
 
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
     cost: Published | None = None
-    """Its published cost, in the unit of ``[cost]``; a table by name if there are several."""
+    """Its published cost, in the unit of ``[cost]``; a table by name if there are
+    several."""
     cost_here: Published | None = None
-    """Cost of the reported configuration as the objective computes it, if it differs."""
+    """Cost of the reported configuration as the objective computes it, if it
+    differs."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
     params: Values = Field(default_factory=dict)
@@ -254,18 +286,29 @@ class Reference(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        given = [key for key in ("x", "window", "mark") if getattr(self, key) is not None]
+        given = [
+            key for key in ("x", "window", "mark") if getattr(self, key) is not None
+        ]
         if len(given) != 1:
-            rule, got = "one of `x` with `y`, `window` and `mark`", ", ".join(given) or "none"
-            raise ValueError(expected("", rule, got, "Make another one a reference of its own."))
+            rule, got = (
+                "one of `x` with `y`, `window` and `mark`",
+                ", ".join(given) or "none",
+            )
+            raise ValueError(
+                expected("", rule, got, "Make another one a reference of its own.")
+            )
         if self.window is not None and not self.window[0] < self.window[1]:
             do = "Swap them, or give a `mark`."
-            raise ValueError(expected(".window", "a start below its end", list(self.window), do))
+            raise ValueError(
+                expected(".window", "a start below its end", list(self.window), do)
+            )
         count, y = len(self.x or ()), self.y or ()
         for key, values in {"y": y, "std": y if self.std is None else self.std}.items():
             if len(values) != count:
                 rule = f"{count} values, as many as in `x`"
-                raise ValueError(expected(f".{key}", rule, len(values), "Give one for each."))
+                raise ValueError(
+                    expected(f".{key}", rule, len(values), "Give one for each.")
+                )
         return self
 
     @property
@@ -292,9 +335,11 @@ class Figure(Table):
     reference: Annotated[tuple[Reference, ...] | None, Field(min_length=1)] = None
     """Published values, drawn beside the measured ones: one table for each."""
     x: Annotated[str, Field(min_length=1)] | None = None
-    """Scatter: a parameter, or the fact ``info.NAME`` of a network, median over members."""
+    """Scatter: a parameter, or the fact ``info.NAME`` of a network, median over
+    members."""
     colour: str | None = None
-    """Scatter: a rule ``A < B`` between parameters or numbers that divides the points in two."""
+    """Scatter: a rule ``A < B`` between parameters or numbers that divides the points
+    in two."""
     colour_labels: tuple[str, str] | None = None
     """Scatter: labels of the points for which the rule holds, and of the others."""
 

@@ -1,4 +1,5 @@
-"""The trials of a study, and what a study looks like at one moment: the one input of every view.
+"""The trials of a study, and what a study looks like at one moment: the one input of
+every view.
 
 A trial has a state, networks, and what suggestions see of it; a snapshot is read-only.
 """
@@ -18,17 +19,18 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 
 MAX_LOSSES = 10
-"""A slot that loses so many workers in a row stops its study: it may be what kills them.
+"""A slot that loses so many workers in a row stops its study: it may be what kills
+them.
 
-Only losses count that nothing else explains (``ledger.writing.was_alone``); and a stored member or
-checkpoint begins the count anew: a long trial on hosts that come and go is lost often, but never
-at the same place.
+Only losses count that nothing else explains (``ledger.writing.was_alone``); and a
+stored member or checkpoint begins the count anew: a long trial on hosts that come and
+go is lost often, but never at the same place.
 """
 
 
 FIXED_PARAMS = "fixed_params"
-"""The attribute of a trial that holds what ``hpo enqueue`` gave it, as Optuna's ``enqueue_trial``
-names it."""
+"""The attribute of a trial that holds what ``hpo enqueue`` gave it, as Optuna's
+``enqueue_trial`` names it."""
 
 
 class Phase(StrEnum):
@@ -52,7 +54,8 @@ class SlotState(StrEnum):
 def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
     """What a slot is called in every view: its trial, and of a confirmation which seed.
 
-    ``source`` is the trial that a confirmation retrains; ``fresh_seeds`` is ``confirm.members``.
+    ``source`` is the trial that a confirmation retrains; ``fresh_seeds`` is
+    ``confirm.members``.
 
     Examples:
         >>> slot_name(12, None, 10), slot_name(72, 7, 10)
@@ -65,12 +68,14 @@ def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """The score that is expected of another network of a configuration, from all that is known."""
+    """The score that is expected of another network of a configuration, from all that
+    is known."""
 
     mean: float
     std: float
-    """How well the mean is known; it counts the sampling of the scored examples, if their number
-    (``n_scored`` in ``Outcome.info``) is known and the score is an accuracy."""
+    """How well the mean is known; it counts the sampling of the scored examples, if
+    their number (``n_scored`` in ``Outcome.info``) is known and the score is an
+    accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,8 @@ class Amendment:
 
     what: Literal["retry", "exclude"]
     since: int
-    """The first trial whose suggestion knows of it: those before saw the outcome below."""
+    """The first trial whose suggestion knows of it: those before saw the outcome
+    below."""
     at: str
     """When, in UTC, as ISO 8601."""
     host: str
@@ -95,7 +101,8 @@ class Amendment:
     def stored(self) -> dict[str, Any]:
         """JSON-ready form; ``restored`` inverts it.
 
-        One cost is a number, as before there were several, and none is left out, as before any.
+        One cost is a number, as before there were several, and none is left out, as
+        before any.
         """
         steps = [step if math.isfinite(step) else None for step in self.steps]
         stored = {**asdict(self), "steps": steps}
@@ -131,7 +138,8 @@ class Trial(Networks):
     score: float | None
     """Mean over the members that were trained; None while running or failed."""
     costs: tuple[float, ...] = ()
-    """Likewise of what ``[cost]`` names, of a complete or pruned slot; empty without costs."""
+    """Likewise of what ``[cost]`` names, of a complete or pruned slot; empty without
+    costs."""
     steps: tuple[float, ...] = field(repr=False)
     """Values reported to the pruner, step 1 first."""
     members: tuple[Member, ...] = field(repr=False)
@@ -140,11 +148,13 @@ class Trial(Networks):
     losses: int
     """How many workers died or vanished while holding it."""
     is_stuck: bool = False
-    """Whether it has lost so many workers that the study was stopped: it may be what kills them."""
+    """Whether it has lost so many workers that the study was stopped: it may be what
+    kills them."""
     worker: str | None
     """Name of the worker that holds or settled it."""
     held: bool = False
-    """Whether a worker is at work on it: a running slot without one waits for the next."""
+    """Whether a worker is at work on it: a running slot without one waits for the
+    next."""
     started_at: datetime
     settled_at: datetime | None
     message: str | None
@@ -152,11 +162,13 @@ class Trial(Networks):
     lineage: Mapping[str, Any] = field(repr=False)
     """Spec hash, source revision, versions, host, CPU, worker, seconds."""
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
-    """The parameters that somebody gave it by hand (``hpo enqueue``); empty of any other trial."""
+    """The parameters that somebody gave it by hand (``hpo enqueue``); empty of any
+    other trial."""
     amendments: tuple[Amendment, ...] = ()
     """How often, when and from which trial on it was retried or excluded."""
     alike: int = 1
-    """Number of trials that it stands for in a list of studies: itself, and others alike."""
+    """Number of trials that it stands for in a list of studies: itself, and others
+    alike."""
 
     @property
     def seconds(self) -> float:
@@ -165,7 +177,8 @@ class Trial(Networks):
 
     @property
     def compares(self) -> bool:
-        """Whether a network was trained to its end: complete, or out of a race after some."""
+        """Whether a network was trained to its end: complete, or out of a race after
+        some."""
         return self.state == SlotState.COMPLETE or (
             self.state == SlotState.PRUNED and bool(self.members)
         )
@@ -177,7 +190,8 @@ class Suggestion:
 
     params: Mapping[str, ParamValue]
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    """The sampler's and pruner's memory (Optuna's system attributes), replayed to them later."""
+    """The sampler's and pruner's memory (Optuna's system attributes), replayed to them
+    later."""
 
     @property
     def enqueued(self) -> Mapping[str, ParamValue]:
@@ -190,7 +204,8 @@ RUNG = "completed_rung_"
 
 
 def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
+    """Attributes known at suggestion; those that pruning added are an outcome, and
+    hidden."""
     return {k: v for k, v in attrs.items() if not k.startswith(RUNG)}
 
 
@@ -202,20 +217,24 @@ class Past:
     state: SlotState = SlotState.RUNNING
     score: float | None = None
     costs: tuple[float, ...] = ()
-    """What ``[cost]`` names, of a complete or pruned trial of a study that has costs."""
+    """What ``[cost]`` names, of a complete or pruned trial of a study that has
+    costs."""
     steps: tuple[float, ...] = ()
     """Values it reported, step 1 first."""
     before: tuple[tuple[int, Past], ...] = ()
-    """Outcomes that a retry or an exclusion replaced, each with the first trial that no longer sees
-    it, in order."""
+    """Outcomes that a retry or an exclusion replaced, each with the first trial that no
+    longer sees it, in order."""
 
     def seen_by(self, number: int) -> Past:
-        """The outcome that trial ``number`` sees: amendments count for later trials alone."""
+        """The outcome that trial ``number`` sees: amendments count for later trials
+        alone."""
         return next((outcome for until, outcome in self.before if number < until), self)
 
     def suggested(self, suggestion: Suggestion) -> Past:
         """The same trial with its suggestion, where that was not written down."""
-        before = tuple((until, outcome.suggested(suggestion)) for until, outcome in self.before)
+        before = tuple(
+            (until, outcome.suggested(suggestion)) for until, outcome in self.before
+        )
         own = self.suggestion if self.suggestion.params else suggestion
         return replace(self, suggestion=own, before=before)
 
@@ -254,7 +273,8 @@ class WorkerInfo:
     pid: int
     state: WorkerState = WorkerState.WORKING
     doing: str
-    """What it does, in words: ``seqdigits: trial 12, member 2 of 3``, or why it waits."""
+    """What it does, in words: ``seqdigits: trial 12, member 2 of 3``, or why it
+    waits."""
     serves: str | None = None
     """The one study that it works for; None if it serves every study."""
     refuses: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -262,7 +282,8 @@ class WorkerInfo:
     job: str | None = None
     """The cluster's job that it runs in, as in ``slurm 4711_3``."""
     log: str | None = None
-    """The file that its output goes to, on its host or on a file system that it shares."""
+    """The file that its output goes to, on its host or on a file system that it
+    shares."""
     study: str | None = None
     """The study whose slot it holds just now; None if it holds none."""
     phase: Phase | None = None
@@ -270,7 +291,8 @@ class WorkerInfo:
     """The trial that it trains, in a confirmation that which it retrains."""
     started_at: datetime
     seconds_silent: float | None
-    """Seconds since its last sign of life, by the database's clock; None if that was set back."""
+    """Seconds since its last sign of life, by the database's clock; None if that was
+    set back."""
     alive: bool
     """Not ended, and heard of within its lease."""
 
@@ -281,7 +303,8 @@ class Event:
 
     at: datetime
     who: str
-    """User and host, as they call themselves: whoever has the password may say otherwise."""
+    """User and host, as they call themselves: whoever has the password may say
+    otherwise."""
     what: str
     """As in ``submitted`` or ``excluded trial 7``."""
     study: str
@@ -330,37 +353,48 @@ class StudySnapshot:
     code_changes: tuple[int, ...] = ()
     """The trials from which on another source of the objective was accepted."""
     expected: Mapping[int, Expected] = field(default_factory=dict)
-    """Of complete trials by number, where ``confirm.by`` asks for it: ``kriging_believer``."""
+    """Of complete trials by number, where ``confirm.by`` asks for it:
+    ``kriging_believer``."""
     baselines: tuple[Baseline, ...] = ()
-    """What the simplest things score on the task; empty as long as nobody has worked it out."""
+    """What the simplest things score on the task; empty as long as nobody has worked it
+    out."""
     foreign_trials: int = 0
-    """Trials that others have added to the study in Optuna's tables; they count for nothing."""
+    """Trials that others have added to the study in Optuna's tables; they count for
+    nothing."""
 
     @property
     def trials(self) -> int:
-        """How many trials the search has as far as is known: its budget, or where it was ended."""
+        """How many trials the search has as far as is known: its budget, or where it
+        was ended."""
         budget = self.spec.budget.trials
         return budget if self.search_end is None else min(budget, self.search_end)
 
     @property
     def helpers(self) -> list[WorkerInfo]:
-        """Living workers that work for this study: those that serve every study, or just it."""
+        """Living workers that work for this study: those that serve every study, or
+        just it."""
         alive = [w for w in self.workers if w.alive and self.spec.name not in w.refuses]
         return [w for w in alive if w.serves in (None, self.spec.name)]
 
     @property
     def refusing(self) -> dict[WorkerInfo, str]:
-        """Living workers that cannot work for this study as it is, each with its reason.
+        """Living workers that cannot work for this study as it is, each with its
+        reason.
 
-        They may be of another version, or lack its data or objective; they try again now and then.
+        They may be of another version, or lack its data or objective; they try again
+        now and then.
         """
         name = self.spec.name
-        return {w: w.refuses[name] for w in self.workers if w.alive and name in w.refuses}
+        return {
+            w: w.refuses[name] for w in self.workers if w.alive and name in w.refuses
+        }
 
     @property
     def settled(self) -> int:
         """How many search slots are finished, in whatever way."""
-        return sum(slot.alike for slot in self.search if slot.state != SlotState.RUNNING)
+        return sum(
+            slot.alike for slot in self.search if slot.state != SlotState.RUNNING
+        )
 
 
 def complete(slots: Sequence[Trial]) -> list[Trial]:

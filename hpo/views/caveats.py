@@ -20,12 +20,12 @@ from hpo.views.formatting import capital, score_text, shown
 SOLVED, AT_STEP = "on the solved equation", "at the study's time step"
 """Where a confirmed score was measured: the claim, and the score for comparison."""
 SOLVED_MEANS = (
-    "On the solved equation: the same networks, with the integration step refined until the score "
-    "no longer changes."
+    "On the solved equation: the same networks, with the integration step refined until"
+    " the score no longer changes."
 )
 THERMAL_MEANS = (
-    "Thermal power: the power of an oscillator at rest without a drive, divided by its power at "
-    "saturation."
+    "Thermal power: the power of an oscillator at rest without a drive, divided by its"
+    " power at saturation."
 )
 _NOISE = "with thermal noise"
 
@@ -35,7 +35,8 @@ class Caveats:
     """The caveats of a confirmed result, or of the points of a sweep."""
 
     basis: str
-    """Says if the score is on the solved equation; empty if the objective integrates none."""
+    """Says if the score is on the solved equation; empty if the objective integrates
+    none."""
     wrong: Sequence[str]
     """Faults of the networks that were checked."""
     advice: str
@@ -50,7 +51,8 @@ class Caveats:
 
     @property
     def warning(self) -> str:
-        """Say why it may not be a result of the device, and what to do; mostly empty."""
+        """Say why it may not be a result of the device, and what to do; mostly
+        empty."""
         if self.basis in ("", SOLVED):
             return self.remark
         return f"{'; '.join((capital(self.basis), *self.wrong))}. {self.advice}".strip()
@@ -71,7 +73,11 @@ def of_points(spec: StudySpec, points: Sequence[Trial]) -> Caveats:
     checks = [c for p in points for c in p.checks]
     expected = (spec.integrates and spec.protocol == Protocol.CONFIRM) or bool(checks)
     of_step = sum(spec.differs(p.step_mean, p.mean) for p in points)
-    cold = [p.thermal for p in points if _of_thermal(spec, statistics.fmean(p.scores), p.thermal)]
+    cold = [
+        p.thermal
+        for p in points
+        if _of_thermal(spec, statistics.fmean(p.scores), p.thermal)
+    ]
     step = [
         *_count(of_step, "was another", "were others", "at the study's own step"),
         *_unsettled(checks),
@@ -99,7 +105,8 @@ def warning(result: Result) -> str:
 
 
 def warnings(result: Result, *, but: int | None = None) -> list[str]:
-    """Return a warning per confirmed trial except ``but``; for a sweep one for all its points."""
+    """Return a warning per confirmed trial except ``but``; for a sweep one for all its
+    points."""
     if not result.selects:
         return [*filter(None, [warning(result)])]
     items = [c for c in result.confirmations if c.scores and c.source != but]
@@ -107,11 +114,12 @@ def warnings(result: Result, *, but: int | None = None) -> list[str]:
     return [f"trial {source}: {text}" for source, text in texts.items() if text]
 
 
-# --- the integration step -------------------------------------------------------------------------
+# --- the integration step ---
 
 
 def basis(spec: StudySpec, item: Confirmation) -> str:
-    """Say if a score is on the solved equation; empty if the objective integrates none."""
+    """Say if a score is on the solved equation; empty if the objective integrates
+    none."""
     return _basis(item.checked, expected=spec.integrates or bool(item.checks))
 
 
@@ -122,7 +130,8 @@ def _basis(checked: bool, *, expected: bool) -> str:
 
 
 def beside(spec: StudySpec, item: Confirmation) -> list[str]:
-    """Return basis, score at the study's step, thermal check and yield of a confirmed score."""
+    """Return basis, score at the study's step, thermal check and yield of a confirmed
+    score."""
     score = score_text(spec, item.step_mean, item.step_std)
     first = f"{SOLVED}, {score} {AT_STEP}" if item.checked else basis(spec, item)
     return [*filter(None, [first]), *assured(spec, item)]
@@ -139,7 +148,9 @@ def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
     if spec.differs(item.step_mean, item.mean):
         what = "oscillator" if spec.objective_impl.name == "spintronic" else "equation"
         step, solved = score_text(spec, item.step_mean), score_text(spec, item.mean)
-        text = f"{step} with {steps_text(item.trained_steps_per_point)}, {solved} solved"
+        text = (
+            f"{step} with {steps_text(item.trained_steps_per_point)}, {solved} solved"
+        )
         faults.append(f"a discretisation error, not a result of the {what}: {text}")
     return [*faults, *_unsettled(item.checks)]
 
@@ -152,20 +163,29 @@ def _unsettled(checks: Sequence[Solved]) -> list[str]:
     return [f"{unsettled:,} of {len(checks):,} {text}"] * bool(unsettled)
 
 
-# --- thermal power and chips ----------------------------------------------------------------------
+# --- thermal power and chips ---
 
 
-def assured(spec: StudySpec, item: Confirmation, *, at_chance: bool = False) -> list[str]:
-    """Say if a confirmed score above chance holds for warm oscillators, and its yield."""
+def assured(
+    spec: StudySpec, item: Confirmation, *, at_chance: bool = False
+) -> list[str]:
+    """Say if a confirmed score above chance holds for warm oscillators, and its
+    yield."""
     thermal, share = item.thermal, networks.chip_yield(spec, item.simulated)
     texts = []
-    if thermal is not None and not (at_chance or networks.others(spec, item.mean, thermal)):
+    if thermal is not None and not (
+        at_chance or networks.others(spec, item.mean, thermal)
+    ):
         power = power_text(thermal.device_power)
         noise = f", and {_NOISE} ({_noise(spec, thermal)})" if thermal.noisy else ""
-        texts.append(f"holds from a third to three times the thermal power {power}{noise}")
+        texts.append(
+            f"holds from a third to three times the thermal power {power}{noise}"
+        )
     if share is not None:
         low, high = (f"{100 * end:.0f}" for end in share.interval)
-        of = f"{share.passed:,} of {share.chips:,} simulated chips {_reach(spec, share)}"
+        of = (
+            f"{share.passed:,} of {share.chips:,} simulated chips {_reach(spec, share)}"
+        )
         texts.append(f"yield {_share(share)}: {of} (95 % interval {low} to {high} %)")
     return texts
 
@@ -180,20 +200,29 @@ def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[s
         return []
     at = power_text(thermal.device_power)
     there, third, triple = (
-        score_text(spec, score) for score in (thermal.at_device, thermal.third, thermal.triple)
+        score_text(spec, score)
+        for score in (thermal.at_device, thermal.third, thermal.triple)
     )
     noise = score_text(spec, statistics.fmean(thermal.noisy)) if thermal.noisy else ""
     noisy, chips = f"{noise} {_NOISE}" * bool(noise), f"{len(thermal.noisy):,} chips"
     if "at_device" in wrong and thermal.holds_below < thermal.device_power:
         needs = "oscillators without thermal power; that of a warm oscillator is"
         if below := thermal.holds_below:
-            needs = f"oscillator powers below {power_text(below)}; those of a warm oscillator are"
-        return [", ".join(filter(None, (f"needs {needs} about {at}: {there} there", noisy)))]
+            needs = (
+                f"oscillator powers below {power_text(below)}; those of a warm"
+                " oscillator are"
+            )
+        return [
+            ", ".join(filter(None, (f"needs {needs} about {at}: {there} there", noisy)))
+        ]
     if "at_device" in wrong:
         return [f"changes with thermal power: {there} at {at}, {noisy}"]
     if "third" not in wrong and "triple" not in wrong:
         return [f"changes with thermal noise: {noise} on {chips}"]
-    power = f"changes with thermal power: {third} at a third of {at}, {triple} at three times"
+    power = (
+        f"changes with thermal power: {third} at a third of {at}, {triple} at three"
+        " times"
+    )
     return [power, *[f"{noisy} ({chips})"] * bool(noise)]
 
 
@@ -206,7 +235,9 @@ def aside(spec: StudySpec, item: Confirmation) -> str:
     texts *= spec.differs(item.step_mean, item.mean)
     power = power_text(item.thermal.device_power if item.thermal else 0.0)
     for name, score in [*networks.others(spec, item.mean, item.thermal).items()][:1]:
-        where = {"third": "a third of the", "triple": "three times the"}.get(name, "the")
+        where = {"third": "a third of the", "triple": "three times the"}.get(
+            name, "the"
+        )
         where = _NOISE if name == "noisy" else f"at {where} thermal power {power}"
         texts.append(f"{score_text(spec, score)} {where}")
     return ", ".join(texts)
@@ -228,7 +259,9 @@ def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
         columns |= {name: score_text(spec, score) for name, score in scores.items()}
         columns |= {_NOISE: _noise(spec, thermal)} if thermal.noisy else {}
     if (share := networks.chip_yield(spec, item.simulated)) is not None:
-        columns[f"yield {_reach(spec, share)}"] = f"{_share(share)} of {share.chips:,} chips"
+        columns[f"yield {_reach(spec, share)}"] = (
+            f"{_share(share)} of {share.chips:,} chips"
+        )
     return columns
 
 

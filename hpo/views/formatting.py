@@ -14,9 +14,20 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
 
 _UNITS = {
-    **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},
+    **{
+        unit: unit
+        for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")
+    },
     **{"hz": "Hz", "khz": "kHz", "mhz": "MHz", "ghz": "GHz", "thz": "THz"},
-    **{"aj": "aJ", "fj": "fJ", "pj": "pJ", "nj": "nJ", "uw": "µW", "mw": "mW", "mv": "mV"},
+    **{
+        "aj": "aJ",
+        "fj": "fJ",
+        "pj": "pJ",
+        "nj": "nJ",
+        "uw": "µW",
+        "mw": "mW",
+        "mv": "mV",
+    },
     **{"ua": "µA", "ma": "mA", "mt": "mT", "ohm": "Ω", "um2": "µm²"},
 }
 
@@ -43,7 +54,8 @@ def metric(spec: StudySpec) -> str:
 
 
 def reported_text(spec: StudySpec) -> str:
-    """Return ``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty if nothing is reported."""
+    """Return ``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty if nothing is
+    reported."""
     if spec.reported is None:
         return ""
     costs = spec.reported_costs("cost")
@@ -52,7 +64,8 @@ def reported_text(spec: StudySpec) -> str:
 
 
 def reported_number(spec: StudySpec) -> str:
-    """Return ``89.83 ± 2.91 %`` with the digits of the source; empty if nothing is reported."""
+    """Return ``89.83 ± 2.91 %`` with the digits of the source; empty if nothing is
+    reported."""
     reported = spec.reported
     if reported is None:
         return ""
@@ -70,7 +83,11 @@ def quantity(name: str, value: float) -> str:
         ('12.3 pJ', '1,010 synapses', '0.5 loss')
     """
     if name.startswith("n_"):
-        return f"{value:,.4g} {name[2:]}" if value != round(value) else f"{value:,.0f} {name[2:]}"
+        return (
+            f"{value:,.4g} {name[2:]}"
+            if value != round(value)
+            else f"{value:,.0f} {name[2:]}"
+        )
     return f"{amount(value)} {unit(name) or name}"
 
 
@@ -103,7 +120,9 @@ def baseline_text(spec: StudySpec, one: Baseline) -> str:
     return f"{one.name} ({score_text(spec, one.score, one.std)})"
 
 
-def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence[float]) -> str:
+def point_text(
+    spec: StudySpec, score: float, std: float | None, costs: Sequence[float]
+) -> str:
     """Format a score and its costs, if any: ``90.6 ± 0.9 % at 12.3 pJ``."""
     text = score_text(spec, score, std)
     return f"{text} at {quantities(spec.named_costs(costs))}" if costs else text
@@ -112,8 +131,9 @@ def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence
 def score_cell(spec: StudySpec, trial: Trial) -> str:
     """Format the score of a trial, with its costs if any; a dash without a score.
 
-    A trial that ended early has the last value of its learning curve: ``51.3 % after 5 of 60
-    epochs``. A tested trial has both scores if the time step of every network was checked:
+    A trial that ended early has the last value of its learning curve: ``51.3 % after 5
+    of 60 epochs``. A tested trial has both scores if the time step of every network was
+    checked:
     ``94.4 %, 8.8 % solved``. A validated trial has one score.
     """
     if trial.score is None:
@@ -127,7 +147,8 @@ def score_cell(spec: StudySpec, trial: Trial) -> str:
 
 
 def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:
-    """Format a parameter's value: four digits, ``true`` and ``false`` as in a study file.
+    """Format a parameter's value: four digits, ``true`` and ``false`` as in a study
+    file.
 
     Values per layer are a list, ``[3,5,8]``.
     """
@@ -181,7 +202,9 @@ def parameter_label(name: str) -> str:
 
 def parameter_lines(params: Mapping[str, ParamValue]) -> list[str]:
     """Return a line per parameter, with units."""
-    return [f"{name} = {value_text(v)} {unit(name)}".rstrip() for name, v in params.items()]
+    return [
+        f"{name} = {value_text(v)} {unit(name)}".rstrip() for name, v in params.items()
+    ]
 
 
 def duration_text(seconds: float) -> str:
@@ -197,7 +220,8 @@ def duration_text(seconds: float) -> str:
 
 
 def warm_start_text(spec: StudySpec) -> str:
-    """Describe the warm start: ``trials 0 to 4 begin with the best of seqdigits``; or nothing."""
+    """Describe the warm start: ``trials 0 to 4 begin with the best of seqdigits``; or
+    nothing."""
     warm = spec.warm_start
     if warm is None:
         return ""
@@ -215,7 +239,8 @@ def networks_text(members: int) -> str:
 
 
 def condition_text(dimension: Dimension) -> str:
-    """Describe the condition of a dimension: ``if layers = 2 or 3``; empty without one."""
+    """Describe the condition of a dimension: ``if layers = 2 or 3``; empty without
+    one."""
     conditions = (dimension.when or {}).items()
     each = [f"{name} = {' or '.join(map(str, values))}" for name, values in conditions]
     return f"if {', '.join(each)}" if each else ""

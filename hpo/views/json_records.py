@@ -28,8 +28,27 @@ _MEMBER = ("member", "seed", "score", "diverged", "seconds", "info")
 _CONFIRMED = ("failed", "scores", "checked", "step_scores", "step_mean", "step_std")
 
 _TRIAL = (
-    *("phase", "number", "source", "state", "score", "cost", "params", "members", "steps"),
-    *("attempts", "losses", "worker", "started_at", "settled_at", "message", "lineage", "held"),
+    *(
+        "phase",
+        "number",
+        "source",
+        "state",
+        "score",
+        "cost",
+        "params",
+        "members",
+        "steps",
+    ),
+    *(
+        "attempts",
+        "losses",
+        "worker",
+        "started_at",
+        "settled_at",
+        "message",
+        "lineage",
+        "held",
+    ),
     *("enqueued", "amendments"),
 )
 
@@ -63,7 +82,8 @@ def _picked(item: object, *names: str) -> dict[str, Any]:
 
 
 def _scored(spec: StudySpec, slot: Trial, names: Iterable[str]) -> dict[str, Any]:
-    """Return some attributes of a trial; ``cost`` is a number, or several numbers by name."""
+    """Return some attributes of a trial; ``cost`` is a number, or several numbers by
+    name."""
     values: dict[str, Any] = {**vars(slot), "cost": spec.cost_record(slot.costs)}
     return {name: values[name] for name in names}
 
@@ -71,7 +91,9 @@ def _scored(spec: StudySpec, slot: Trial, names: Iterable[str]) -> dict[str, Any
 def study(result: Result) -> dict[str, Any]:
     """Return the record of a study: progress, best, reported, confirmations."""
     spec, best, at = result.spec, result.best, result.progress
-    counts = {str(state): sum(t.state == state for t in result.search) for state in SlotState}
+    counts = {
+        str(state): sum(t.state == state for t in result.search) for state in SlotState
+    }
     return {
         "study": spec.name,
         "objective": spec.objective,
@@ -79,13 +101,23 @@ def study(result: Result) -> dict[str, Any]:
         "direction": spec.objective_impl.direction,
         "protocol": spec.protocol,
         "spec_hash": spec.hash,
-        **_picked(result.snapshot, "state", "reason", "created_at", "trials", "search_end_reason"),
+        **_picked(
+            result.snapshot,
+            "state",
+            "reason",
+            "created_at",
+            "trials",
+            "search_end_reason",
+        ),
         "epochs": at.epochs,
         "confirmation_epochs": at.confirmation_epochs,
         "settled": at.settled,
         **counts,
         "verdict": verdict.verdict(result),
-        "best": best and {**_picked(best, "number", "score", "params"), **expected(result, best)},
+        "best": (
+            best
+            and {**_picked(best, "number", "score", "params"), **expected(result, best)}
+        ),
         "estimate": result.headline and result.headline.estimate.record(),
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(result),
@@ -108,11 +140,16 @@ def _beside(result: Result, baseline: Baseline) -> dict[str, Any]:
 def expected(result: Result, slot: Trial) -> dict[str, float]:
     """Return posterior mean and deviation of a trial, if the study ranks by them."""
     posterior = result.snapshot.expected.get(slot.number)
-    return {} if posterior is None else {"expected": posterior.mean, "expected_std": posterior.std}
+    return (
+        {}
+        if posterior is None
+        else {"expected": posterior.mean, "expected_std": posterior.std}
+    )
 
 
 def _of_front(result: Front) -> dict[str, Any]:
-    """Return the further keys of a front: names of its costs, its trials, the headline trial."""
+    """Return the further keys of a front: names of its costs, its trials, the headline
+    trial."""
     spec, named, best = result.spec, result.confirmed, result.best
     return {
         "cost": result.costs if len(result.costs) > 1 else result.costs[0],
@@ -128,15 +165,22 @@ def _gap(result: Result) -> dict[str, Any]:
     if score is None or score.reported is None:
         return {"gap": None, "gap_of": None, "gap_test": None}
     of = "confirmed" if score.confirmed else "search"
-    test = intervals.compare(score.estimate, score.reported, maximize=result.spec.maximize)
+    test = intervals.compare(
+        score.estimate, score.reported, maximize=result.spec.maximize
+    )
     return {"gap": score.score - score.reported.mean, "gap_of": of, "gap_test": test}
 
 
 def summary(item: Listed, result: Result | None) -> dict[str, Any]:
-    """Return the record of a study in an overview; without a result it is unreadable here."""
+    """Return the record of a study in an overview; without a result it is unreadable
+    here."""
     values: dict[str, Any] = dict.fromkeys(_OF_RESULT)
     if result is not None:
-        spec, best, confirmed = result.spec, next(iter(result.ranking), None), result.confirmed
+        spec, best, confirmed = (
+            result.spec,
+            next(iter(result.ranking), None),
+            result.confirmed,
+        )
         values = {
             "tags": spec.tags,
             "epochs": result.progress.epochs,
@@ -148,7 +192,16 @@ def summary(item: Listed, result: Result | None) -> dict[str, Any]:
             **_gap(result),
         }
     trials = result.progress.trials if result else item.settled
-    names = ("name", "objective", "state", "reason", "settled", "running", "priority", "created_at")
+    names = (
+        "name",
+        "objective",
+        "state",
+        "reason",
+        "settled",
+        "running",
+        "priority",
+        "created_at",
+    )
     return {**_picked(item, *names), "trials": trials, **values}
 
 
@@ -164,8 +217,13 @@ def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
 
 
 def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    """Return a confirmation; ``scores`` are the claim, on the solved equation if ``checked``."""
-    cost = {"cost": spec.cost_record(item.costs), "costs": item.all_costs} if item.costs else {}
+    """Return a confirmation; ``scores`` are the claim, on the solved equation if
+    ``checked``."""
+    cost = (
+        {"cost": spec.cost_record(item.costs), "costs": item.all_costs}
+        if item.costs
+        else {}
+    )
     chips = networks.chip_yield(spec, item.simulated)
     low, high = chips.interval if chips else (None, None)
     share = chips and {**asdict(chips), "share": chips.share, "low": low, "high": high}
@@ -200,11 +258,12 @@ def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, An
     }
 
 
-# --- lineage --------------------------------------------------------------------------------------
+# --- lineage ---
 
 
 def lineage(result: Result) -> dict[str, str]:
-    """Return the common lineage of all trials: a value per key, or the count of each value.
+    """Return the common lineage of all trials: a value per key, or the count of each
+    value.
 
     Durations are omitted.
     """

@@ -1,5 +1,5 @@
-"""All studies of a database at one moment: the dashboard's home page, and Prometheus metrics; and
-the workers and events on the page of a study.
+"""All studies of a database at one moment: the dashboard's home page, and Prometheus
+metrics; and the workers and events on the page of a study.
 """
 
 from __future__ import annotations
@@ -10,13 +10,21 @@ from dataclasses import dataclass
 from math import inf
 
 from hpo.study.result import Progress, Result, Search
-from hpo.study.trials import Event, Listed, SlotState, StudyState, WorkerInfo, WorkerState
+from hpo.study.trials import (
+    Event,
+    Listed,
+    SlotState,
+    StudyState,
+    WorkerInfo,
+    WorkerState,
+)
 from hpo.views import caveats, formatting, verdict
 from hpo.views.page import template
 from hpo.views.scores import axis_score, clocks, incumbents, reported_score
 
 WIDTH, HEIGHT = 260.0, 84.0
-"""Size of a small plot, in its unit, without labels and the confirmed score beside it."""
+"""Size of a small plot, in its unit, without labels and the confirmed score beside
+it."""
 _LONGEST = 200
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text format."""
@@ -35,7 +43,8 @@ class Curve:
     best: str
     """The best score so far, as an SVG path."""
     reported: _Heights | None
-    """Heights of the reported score, and of the ends of its band; None if nothing is reported."""
+    """Heights of the reported score, and of the ends of its band; None if nothing is
+    reported."""
     confirmed: _Heights | None
     """Likewise of the confirmed score."""
     baseline: _Heights | None
@@ -63,9 +72,18 @@ Study = tuple[Listed, Card | None]
 
 def card(result: Result) -> Card:
     """Return the card of a result: small, so that every study's can be cached."""
-    spec, score, item, at = result.spec, result.headline, result.confirmed, result.progress
+    spec, score, item, at = (
+        result.spec,
+        result.headline,
+        result.confirmed,
+        result.progress,
+    )
     ended = f": {counts}" if (counts := verdict.ended(result)) else ""
-    facts = {"Trials": f"{at.settled:,} of {at.trials:,} settled{ended}; {at.epochs:,} epochs"}
+    facts = {
+        "Trials": (
+            f"{at.settled:,} of {at.trials:,} settled{ended}; {at.epochs:,} epochs"
+        )
+    }
     if not result.selects:
         facts["Points"] = verdict.verdict(result)
     if item is not None and score is not None:
@@ -86,7 +104,8 @@ def card(result: Result) -> Card:
 
 
 def curve(result: Result) -> Curve | None:
-    """Return the plot of a search; None for other studies, and while no trial is complete.
+    """Return the plot of a search; None for other studies, and while no trial is
+    complete.
 
     The width is the whole budget. The first half of the steps may lie below the plot.
     """
@@ -96,10 +115,15 @@ def curve(result: Result) -> Curve | None:
         return None
     confirmed, reported = None, reported_score(spec)
     if score is not None and score.confirmed:
-        confirmed = formatting.shown(spec, score.score), formatting.shown(spec, score.std or 0.0)
+        confirmed = (
+            formatting.shown(spec, score.score),
+            formatting.shown(spec, score.std or 0.0),
+        )
     scores = [axis_score(spec, trial) for trial in best]
     shown = scores[len(scores) // 2 :]
-    simplest = next(((formatting.shown(spec, one.score), 0.0) for one in result.baselines), None)
+    simplest = next(
+        ((formatting.shown(spec, one.score), 0.0) for one in result.baselines), None
+    )
     for centre, spread in filter(None, (reported, confirmed, simplest)):
         shown += [centre - spread, centre + spread]
     margin = 0.08 * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0
@@ -116,7 +140,10 @@ def curve(result: Result) -> Curve | None:
     def heights(pair: tuple[float, float] | None) -> _Heights | None:
         return pair and (y(pair[0]), y(pair[0] + pair[1]), y(pair[0] - pair[1]))
 
-    corners = [(x(trial.number + 1), y(value)) for trial, value in zip(best, scores, strict=True)]
+    corners = [
+        (x(trial.number + 1), y(value))
+        for trial, value in zip(best, scores, strict=True)
+    ]
     path = "".join(f"H{right}V{height}" for right, height in corners)
     end = x(max(at.settled, best[-1].number + 1))
     return Curve(
@@ -129,7 +156,7 @@ def curve(result: Result) -> Curve | None:
     )
 
 
-# --- pages ----------------------------------------------------------------------------------------
+# --- pages ---
 
 
 @dataclass(frozen=True)
@@ -144,10 +171,16 @@ class _Shown:
     def state(self) -> str:
         """Return the state in a word, with regard to the workers."""
         if self.study.state != StudyState.OPEN:
-            return "finished" if self.study.state == StudyState.DONE else str(self.study.state)
+            return (
+                "finished"
+                if self.study.state == StudyState.DONE
+                else str(self.study.state)
+            )
         if not self.workers:
             return "waiting"
-        searched = self.card is not None and self.study.settled >= self.card.progress.trials
+        searched = (
+            self.card is not None and self.study.settled >= self.card.progress.trials
+        )
         return "confirming" if searched else "running"
 
     @property
@@ -176,8 +209,8 @@ def home(
 ) -> str:
     """Return the home page as HTML, which names its style sheet and its script.
 
-    ``studies`` are sorted oldest first, ``others`` are numbers and names of Optuna's own studies,
-    ``events`` are sorted newest last.
+    ``studies`` are sorted oldest first, ``others`` are numbers and names of Optuna's
+    own studies, ``events`` are sorted newest last.
     """
     alive = [worker for worker in workers if worker.alive]
     shown = [
@@ -190,8 +223,11 @@ def home(
         finished=[one for one in shown if one.study.state == StudyState.DONE],
         others=others,
         events=events[::-1],
-        heading=f"{len(shown):,} {'study' if len(shown) == 1 else 'studies'}, {running} running; "
-        f"{len(alive) or 'no'} {'worker' if len(alive) < 2 else 'workers'} alive",
+        heading=(
+            f"{len(shown):,} {'study' if len(shown) == 1 else 'studies'}, {running}"
+            f" running; {len(alive) or 'no'}"
+            f" {'worker' if len(alive) < 2 else 'workers'} alive"
+        ),
         width=WIDTH,
         height=HEIGHT,
     )
@@ -200,13 +236,15 @@ def home(
 def no_study(option: str) -> str:
     """Return a page that says how to start a study.
 
-    ``option``: options by which a command reaches this database, without a password; mostly empty.
+    ``option``: options by which a command reaches this database, without a password;
+    mostly empty.
     """
     return template("notice.html.j2").render(title="No study yet", option=option)
 
 
 def notice(title: str, reason: str) -> str:
-    """Return a page that says why something cannot be shown now; it reloads by itself."""
+    """Return a page that says why something cannot be shown now; it reloads by
+    itself."""
     return template("notice.html.j2").render(title=title, reason=reason, home=True)
 
 
@@ -215,26 +253,36 @@ def drawing(title: str) -> str:
     return notice(title, "Reading trials and drawing figures.")
 
 
-def now(name: str, number: int, workers: Sequence[WorkerInfo], events: Sequence[Event]) -> str:
+def now(
+    name: str, number: int, workers: Sequence[WorkerInfo], events: Sequence[Event]
+) -> str:
     """Return the part of a study's page with its workers and last events.
 
     ``number`` is Optuna's number of the study.
     """
     serving = [worker for worker in workers if worker.study == name and worker.alive]
-    return template("now.html.j2").render(number=number, workers=serving, events=events[::-1])
+    return template("now.html.j2").render(
+        number=number, workers=serving, events=events[::-1]
+    )
 
 
-# --- Prometheus -----------------------------------------------------------------------------------
+# --- Prometheus ---
 
 
-def metrics(studies: Sequence[Study], workers: Sequence[WorkerInfo], age_s: float) -> str:
-    """Return every metric with its help; all are gauges, since a retry takes results back.
+def metrics(
+    studies: Sequence[Study], workers: Sequence[WorkerInfo], age_s: float
+) -> str:
+    """Return every metric with its help; all are gauges, since a retry takes results
+    back.
 
     ``age_s``: seconds since the values were read.
     """
     states = Counter(item.state for item, _ in studies)
     queues = [
-        ({"study": item.name}, max(0, card.progress.trials - item.settled - item.running))
+        (
+            {"study": item.name},
+            max(0, card.progress.trials - item.settled - item.running),
+        )
         for item, card in studies
         if card and item.state == StudyState.OPEN
     ]
@@ -247,14 +295,23 @@ def metrics(studies: Sequence[Study], workers: Sequence[WorkerInfo], age_s: floa
         if w.alive or w.state != WorkerState.ENDED
     ]
     families: dict[tuple[str, str], _Samples] = {
-        ("age_seconds", "Seconds since these values were read."): [({}, round(age_s, 1))],
-        ("studies", "Studies by state."): [({"state": s}, states[s]) for s in StudyState],
+        ("age_seconds", "Seconds since these values were read."): [
+            ({}, round(age_s, 1))
+        ],
+        ("studies", "Studies by state."): [
+            ({"state": s}, states[s]) for s in StudyState
+        ],
         ("trials", "Search trials by study and state."): _trials(studies),
         ("queue_length", "Trials of an open study that no worker has started."): queues,
         ("workers_alive", "Live workers."): [({}, sum(w.alive for w in workers))],
-        ("worker_heartbeat_age_seconds", "Seconds since a worker's last heartbeat."): silent,
+        (
+            "worker_heartbeat_age_seconds",
+            "Seconds since a worker's last heartbeat.",
+        ): silent,
     }
-    return "".join(_family(f"hpo_{name}", text, s) for (name, text), s in families.items())
+    return "".join(
+        _family(f"hpo_{name}", text, s) for (name, text), s in families.items()
+    )
 
 
 def _trials(studies: Sequence[Study]) -> _Samples:
@@ -269,8 +326,12 @@ def _trials(studies: Sequence[Study]) -> _Samples:
 def _family(name: str, help_: str, samples: _Samples) -> str:
     lines = [f"# HELP {name} {help_}", f"# TYPE {name} gauge"]
     for labels, value in samples:
-        named = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        lines.append(f"{name}{{{named}}} {value:.12g}" if named else f"{name} {value:.12g}")
+        named = ",".join(
+            f'{label}="{_escaped(text)}"' for label, text in labels.items()
+        )
+        lines.append(
+            f"{name}{{{named}}} {value:.12g}" if named else f"{name} {value:.12g}"
+        )
     return "\n".join(lines) + "\n"
 
 

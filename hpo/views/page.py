@@ -1,7 +1,7 @@
 """The parts of a page, and pages from ``templates/``, which escape every text.
 
-A page holds plotly's code (4.8 MB) and its figures compressed; ``figures.js.j2`` unpacks and draws
-them.
+A page holds plotly's code (4.8 MB) and its figures compressed; ``figures.js.j2``
+unpacks and draws them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _LEGEND, _NARROW_LEGEND = 44, 34
-"""Characters per line of a legend: one fits a telephone, two of the narrow ones a page of paper."""
+"""Characters per line of a legend: one fits a telephone, two of the narrow ones a page
+of paper."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table, its rows by the heads of its columns; the first cell of a row is its header."""
+    """A table, its rows by the heads of its columns; the first cell of a row is its
+    header."""
 
     caption: str
     rows: Sequence[Mapping[str, object]]
@@ -69,13 +71,16 @@ def code(text: str) -> Markup:
 
 
 def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
-    """Return figures as part of a section; with ``least``, a row holds as many as fit."""
+    """Return figures as part of a section; with ``least``, a row holds as many as
+    fit."""
     width = _LEGEND if len(figures) == 1 else _NARROW_LEGEND
     for figure in figures:
         figure.update_layout(margin_t=14)  # its buttons are the page's
         for item in (*figure.data, *figure.layout.shapes):
             if item.name:  # in a legend, which does not break lines by itself
-                item.name = "<br>".join(textwrap.wrap(item.name, width, break_long_words=False))
+                item.name = "<br>".join(
+                    textwrap.wrap(item.name, width, break_long_words=False)
+                )
     ends = (f"-{i}" if least else "" for i in range(len(figures)))
     by_id = dict(zip((f"{name}-plot{end}" for end in ends), figures, strict=True))
     return Plot(by_id, label, least)
@@ -85,7 +90,9 @@ def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
 def template(name: str) -> Template:
     """Load a template by its file name."""
     loader = PackageLoader("hpo.views")
-    pages = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages = Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     return pages.get_template(name)
 
 
@@ -127,11 +134,15 @@ def render(
 ) -> str:
     """Render a template with values, and its figures by id.
 
-    The page is self-contained, with the code of plotly.js; or ``live``: scripts of the dashboard
-    then draw it and keep it current.
+    The page is self-contained, with the code of plotly.js; or ``live``: scripts of the
+    dashboard then draw it and keep it current.
     """
-    drawn = ",".join(f"{json.dumps(name)}:{compact(each)}" for name, each in figures.items())
-    packed = {"figures": _packed(f"{{{drawn}}}")} | ({} if live else {"plotly": _plotly()})
+    drawn = ",".join(
+        f"{json.dumps(name)}:{compact(each)}" for name, each in figures.items()
+    )
+    packed = {"figures": _packed(f"{{{drawn}}}")} | (
+        {} if live else {"plotly": _plotly()}
+    )
     return template(page).render(values, packed=packed, live=live, dark=DARK)
 
 
@@ -147,8 +158,11 @@ def save(text: str, path: Path) -> Path:
 
 
 def summary(result: Result) -> str:
-    """Return the summary of a study for a notebook cell: verdict, progress, best trials."""
-    named = result.confirmed.source if result.confirmed else None  # the verdict warns of it
+    """Return the summary of a study for a notebook cell: verdict, progress, best
+    trials."""
+    named = (
+        result.confirmed.source if result.confirmed else None
+    )  # the verdict warns of it
     lines = [verdict.progress(result), *caveats.warnings(result, but=named)]
     lines += [f"Edge: {text}." for text in verdict.edges(result)]
     table = Table("", ranking.table(result, ranking.first(result, 5)))

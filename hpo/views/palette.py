@@ -21,5 +21,5 @@ DARK = {
     GRID: "#36414c",
     PAPER: "#1b232b",
 }
-"""Colours on a dark page; the others suit both backgrounds. The mapping is one to one, so that an
-open page can change back, and print on white."""
+"""Colours on a dark page; the others suit both backgrounds. The mapping is one to one,
+so that an open page can change back, and print on white."""

@@ -1,8 +1,8 @@
 """A figure as a file for a paper: SVG, PDF or PNG, drawn by Matplotlib.
 
-A figure is made with plotly (``hpo.views.figures``) and redrawn here: plotly's own export needs
-Chrome, which clusters and containers mostly lack. Files depend only on the numbers and on the
-version of Matplotlib: they hold no date and no random names.
+A figure is made with plotly (``hpo.views.figures``) and redrawn here: plotly's own
+export needs Chrome, which clusters and containers mostly lack. Files depend only on the
+numbers and on the version of Matplotlib: they hold no date and no random names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 ENDINGS = (".svg", ".pdf", ".png")
 
 _SYMBOLS = {
-    **{"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"},
+    **{
+        "circle": "o",
+        "square": "s",
+        "diamond": "D",
+        "triangle-up": "^",
+        "triangle-down": "v",
+    },
     **{"cross": "P", "x": "X", "star": "*", "x-thin": "x"},
 }
 """Matplotlib's markers by plotly's; names that end in ``-open`` are hollow."""
@@ -81,7 +87,7 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(draft, format=path.suffix[1:], dpi=160, metadata=metadata)
 
 
-# --- from plotly to Matplotlib --------------------------------------------------------------------
+# --- from plotly to Matplotlib ---
 
 
 def drawn(figure: go.Figure) -> Figure:
@@ -90,7 +96,9 @@ def drawn(figure: go.Figure) -> Figure:
     Hidden traces are omitted.
     """
     layout = figure.layout
-    names = sorted(key.replace("axis", "") for key in layout.to_plotly_json() if key[:5] == "xaxis")
+    names = sorted(
+        key.replace("axis", "") for key in layout.to_plotly_json() if key[:5] == "xaxis"
+    )
     drawing = canvas(5.2 if len(names) == 1 else 4.2 * len(names), 3.6)
     (panels,) = drawing.subplots(1, len(names), sharey=True, squeeze=False)
     places = dict(zip(names, panels, strict=True))
@@ -109,7 +117,9 @@ def drawn(figure: go.Figure) -> Figure:
     labels = [axes.get_legend_handles_labels() for axes in panels]
     marks = {text: mark for pair in labels for mark, text in zip(*pair, strict=True)}
     if len(marks) > 1:
-        drawing.legend(marks.values(), marks.keys(), loc="outside upper center", ncols=2)
+        drawing.legend(
+            marks.values(), marks.keys(), loc="outside upper center", ncols=2
+        )
     return drawing
 
 
@@ -121,7 +131,10 @@ def _draw(axes: Axes, trace: Any) -> None:
     if trace.fill == "toself":
         axes.fill(x, y, color=trace.fillcolor, alpha=trace.opacity, linewidth=0)
         return
-    bars = {key: trace[name].array for key, name in (("xerr", "error_x"), ("yerr", "error_y"))}
+    bars = {
+        key: trace[name].array
+        for key, name in (("xerr", "error_x"), ("yerr", "error_y"))
+    }
     look = {key: value for key, value in bars.items() if value is not None}
     marker, line, mode = trace.marker, trace.line, trace.mode or "lines"
     symbol = marker.symbol if isinstance(marker.symbol, str) else "circle"
@@ -129,7 +142,10 @@ def _draw(axes: Axes, trace: Any) -> None:
         ink = (marker.line.color if marker.color == "white" else marker.color) or INK
         shape = _SYMBOLS[symbol.removesuffix("-open")]
         look |= {"color": ink if isinstance(ink, str) else INK, "marker": shape}
-        look |= {"markersize": 0.55 * (marker.size or 6), "alpha": marker.opacity or 1.0}
+        look |= {
+            "markersize": 0.55 * (marker.size or 6),
+            "alpha": marker.opacity or 1.0,
+        }
         look["markerfacecolor"] = "white" if marker.color == "white" else look["color"]
         if symbol.endswith("-open"):
             look["markerfacecolor"] = "none"

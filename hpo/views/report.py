@@ -1,6 +1,8 @@
-"""The report of a study: one HTML file that needs no network, for reading, printing and archiving.
+"""The report of a study: one HTML file that needs no network, for reading, printing and
+archiving.
 
-A function of the result makes the data of each section; ``report.html.j2`` renders them.
+A function of the result makes the data of each section; ``report.html.j2`` renders
+them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,14 @@ from hpo.study.result import Front, Result, Sweep
 from hpo.study.trials import SlotState
 from hpo.views import caveats, formatting, json_records, ranking
 from hpo.views import verdict as words
-from hpo.views.figures import convergence, declared, front, importance, networks, parameters
+from hpo.views.figures import (
+    convergence,
+    declared,
+    front,
+    importance,
+    networks,
+    parameters,
+)
 from hpo.views.figures.networks import Confusion
 from hpo.views.page import Plot, Section, Table, code, plot, render, save
 from hpo.views.scores import focus
@@ -29,7 +38,10 @@ BEST_ROWS, ENDED_ROWS = 10, 50
 
 
 def write(
-    result: Result, path: Path, others: Sequence[Result] = (), kept: Confusion | None = None
+    result: Result,
+    path: Path,
+    others: Sequence[Result] = (),
+    kept: Confusion | None = None,
 ) -> Path:
     """Write the report, and return its path; see ``html``.
 
@@ -47,14 +59,17 @@ def html(
     notices: Sequence[str] = (),
     live: bool = False,
 ) -> str:
-    """Return the report as one page: a pure function of the snapshots; ``live`` as in ``render``.
+    """Return the report as one page: a pure function of the snapshots; ``live`` as in
+    ``render``.
 
-    ``others`` are the existing studies that its figure overlays, ``kept`` is the confusion matrix
-    of its stored network. ``notices`` stand at the top.
+    ``others`` are the existing studies that its figure overlays, ``kept`` is the
+    confusion matrix of its stored network. ``notices`` stand at the top.
     """
     spec, trained = result.spec, sum(trial.seconds for trial in result.all_trials)
     sections = [section for section in _sections(result, others, kept) if section]
-    plots = [part for section in sections for part in section.parts if isinstance(part, Plot)]
+    plots = [
+        part for section in sections for part in section.parts if isinstance(part, Plot)
+    ]
     return render(
         "report.html.j2",
         {name: figure for part in plots for name, figure in part.figures.items()},
@@ -63,8 +78,10 @@ def html(
         verdict=[formatting.capital(clause) for clause in words.clauses(result)],
         facts=[
             words.progress(result),
-            f"{formatting.networks_text(spec.budget.members)} per trial, "
-            f"{spec.budget.epochs} epochs each",
+            (
+                f"{formatting.networks_text(spec.budget.members)} per trial, "
+                f"{spec.budget.epochs} epochs each"
+            ),
             f"{formatting.duration_text(trained)} of training",
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
@@ -87,7 +104,13 @@ def _sections(
         yield _points(result)
     else:
         yield _front(result) if isinstance(result, Front) else _convergence(result)
-        for section in (_beside, _parameters, _importance, _learning_curves, _confirmation):
+        for section in (
+            _beside,
+            _parameters,
+            _importance,
+            _learning_curves,
+            _confirmation,
+        ):
             yield section(result)
         yield _confusion(kept) if kept else None
         yield _best(result)
@@ -107,22 +130,32 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
         return None
     how = [words.protocol_text(spec), words.hardware_text(spec)]
     how += ["no selection"] * (spec.protocol == Protocol.CONFIRM)
-    missing = {*(spec.figure.overlay if spec.figure else ())} - {o.name for o in chart.others}
+    missing = {*(spec.figure.overlay if spec.figure else ())} - {
+        o.name for o in chart.others
+    }
     drawn = [
-        other.name + f" ({words.protocol_text(other)})" * (other.protocol != spec.protocol)
+        other.name
+        + f" ({words.protocol_text(other)})" * (other.protocol != spec.protocol)
         for other in chart.others
     ]
     sentences = [
-        f"Medians of {formatting.networks_text(spec.budget.members)} with different seeds"
-        f"{', and bands from the 25th to the 75th percentile' * chart.joined}; "
-        f"{'; '.join(filter(None, how))}.",
+        (
+            f"Medians of {formatting.networks_text(spec.budget.members)} with different"
+            f" seeds{', and bands from the 25th to the 75th percentile' * chart.joined};"
+            f" {'; '.join(filter(None, how))}."
+        ),
         caveats.SOLVED_MEANS * any(trial.checked for trial in result.search),
         _named("Overlaid studies:", drawn),
         _named("Missing studies, or without points on these axes:", sorted(missing)),
-        f"{chart.homeless} complete trials have no value on the x axis." * bool(chart.homeless),
+        f"{chart.homeless} complete trials have no value on the x axis."
+        * bool(chart.homeless),
         _named("Published values, in grey:", (one.label for one in chart.references)),
     ]
-    parts = [plot("figure", f"{chart.y_label} against {chart.x_label}", declared.figure(chart))]
+    parts = [
+        plot(
+            "figure", f"{chart.y_label} against {chart.x_label}", declared.figure(chart)
+        )
+    ]
     warnings = [] if result.selects else caveats.warnings(result)
     note = " ".join(filter(None, sentences))
     return Section("figure", note, parts, title=chart.title, warnings=warnings)
@@ -138,7 +171,10 @@ def _points(result: Result) -> Section | None:
         {
             "trial": f"trial {point.trial.number}",
             "curve": label,
-            **{n: formatting.value_cell(point.trial.params.get(n)) for n in result.spec.parameters},
+            **{
+                n: formatting.value_cell(point.trial.params.get(n))
+                for n in result.spec.parameters
+            },
             "median": f"{point.median:.4g}",
             "quartiles": f"{point.low:.4g} – {point.high:.4g}",
             "n": len(point.trial.members),
@@ -151,13 +187,25 @@ def _points(result: Result) -> Section | None:
 
 def _convergence(result: Result) -> Section:
     spec = result.spec
-    where = "on validation data" if spec.protocol == Protocol.VALIDATION else "on the test set"
+    where = (
+        "on validation data"
+        if spec.protocol == Protocol.VALIDATION
+        else "on the test set"
+    )
     note = ", ".join(filter(None, (where, words.hardware_text(spec))))
-    note = f"Score of every search trial {note}, and the best so far. Failed trials and scores "
+    note = (
+        f"Score of every search trial {note}, and the best so far. Failed trials and"
+        " scores "
+    )
     note += "off the scale are drawn at the edge."
     if any(item.scores for item in result.confirmations):
-        note += " On the right, for each confirmed trial: the claim of the search (ring), and mean "
-        note += "± standard deviation over fresh seeds on the held-out test set (diamond)."
+        note += (
+            " On the right, for each confirmed trial: the claim of the search (ring),"
+            " and mean "
+        )
+        note += (
+            "± standard deviation over fresh seeds on the held-out test set (diamond)."
+        )
     chance, (low, high) = result.chance, focus(result)
     if chance and not low <= formatting.shown(spec, chance.score) <= high:
         note += f" Chance is off the scale: {formatting.baseline_text(spec, chance)}."
@@ -170,19 +218,23 @@ def _convergence(result: Result) -> Section:
 
 def _front(result: Front) -> Section:
     drawn = (front.figure(result, only=name) for name in result.costs)
-    parts = [plot("front", f"Score against cost; {words.verdict(result)}", *drawn, least=430)]
+    parts = [
+        plot("front", f"Score against cost; {words.verdict(result)}", *drawn, least=430)
+    ]
     return Section("front", front.note(result), parts)
 
 
 def _parameters(result: Result) -> Section:
     star = f"A star marks the {words.named(result)}. " if result.selects else ""
     note = (
-        "Score against each searched parameter. Early trials are grey; trials that ended early are "
-        f"hollow. {star}A dashed line is the reported value. Scores off the scale are drawn at the "
-        "edge."
+        "Score against each searched parameter. Early trials are grey; trials that"
+        f" ended early are hollow. {star}A dashed line is the reported value. Scores"
+        " off the scale are drawn at the edge."
     )
     label = f"Score against each of: {', '.join(result.spec.parameters)}"
-    figures = (parameters.parameters(result, only=name) for name in result.spec.dimensions)
+    figures = (
+        parameters.parameters(result, only=name) for name in result.spec.dimensions
+    )
     warnings = [f"Edge: {text}." for text in words.edges(result)]
     parts = [plot("parameters", label, *figures, least=170)]
     return Section("parameters", note, parts, warnings=warnings)
@@ -196,26 +248,42 @@ def _importance(result: Result) -> Section:
 
 
 def _learning_curves(result: Result) -> Section:
-    note = "Score after each epoch. The best trials have a thin line per network and a thick line "
+    note = (
+        "Score after each epoch. The best trials have a thin line per network and a"
+        " thick line "
+    )
     note += f"for the mean; up to {networks.MAX_CURVES} other trials are grey."
     parts = [plot("curves", "Score after each epoch", networks.learning_curves(result))]
-    names = {name for t in result.search for m in t.members for name in m.info.get(PER_EPOCH, ())}
+    names = {
+        name
+        for t in result.search
+        for m in t.members
+        for name in m.info.get(PER_EPOCH, ())
+    }
     figures = [networks.learning_curves(result, name) for name in sorted(names)]
-    parts += [plot("per-epoch", "Values after each epoch", *figures, least=300)] * bool(figures)
+    parts += [plot("per-epoch", "Values after each epoch", *figures, least=300)] * bool(
+        figures
+    )
     return Section("curves", note, parts, title="Learning curves")
 
 
 def _confirmation(result: Result) -> Section | None:
     spec, items = result.spec, result.confirmations
     if not items:
-        return Section("confirmation", "Nothing has been confirmed yet.") if spec.confirm else None
+        return (
+            Section("confirmation", "Nothing has been confirmed yet.")
+            if spec.confirm
+            else None
+        )
     what = "Trials of the front" if result.costs else "The best of the search"
     note = f"{what}, trained on the whole training set from fresh seeds "
     note += f"({spec.confirm_epochs} epochs) and tested once on the held-out test set."
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {words.PAPER_PROTOCOL}."
     note += f" {caveats.SOLVED_MEANS}" * any(item.checks for item in items)
-    note += f" {caveats.THERMAL_MEANS}" * any(item.thermal is not None for item in items)
+    note += f" {caveats.THERMAL_MEANS}" * any(
+        item.thermal is not None for item in items
+    )
     scored = [item for item in items if item.scores]
     label = f"Fresh-seed scores of each configuration; {words.verdict(result)}"
     parts = [plot("confirmed", label, networks.confirmed(result))] if scored else []
@@ -235,15 +303,31 @@ def _beside(result: Result) -> Section | None:
         }
         for one in result.baselines
     ]
-    note = "Fitted to the whole training set and tested once, like a confirmation. Differences "
-    note += f"have 95 % intervals; ahead and behind mean significant at 5 % by {intervals.TEST}."
+    note = (
+        "Fitted to the whole training set and tested once, like a confirmation."
+        " Differences "
+    )
+    note += (
+        "have 95 % intervals; ahead and behind mean significant at 5 % by"
+        f" {intervals.TEST}."
+    )
     parts = [Table("Baselines, the best first", rows)]
-    return Section("beside", note, parts, title="Comparison with baselines") if rows else None
+    return (
+        Section("beside", note, parts, title="Comparison with baselines")
+        if rows
+        else None
+    )
 
 
 def _confusion(kept: Confusion) -> Section:
-    right, total = sum(row[i] for i, row in enumerate(kept.counts)), sum(map(sum, kept.counts))
-    note = "Predictions of the stored network of the best trial on the held-out test set, on the "
+    right, total = (
+        sum(row[i] for i, row in enumerate(kept.counts)),
+        sum(map(sum, kept.counts)),
+    )
+    note = (
+        "Predictions of the stored network of the best trial on the held-out test set,"
+        " on the "
+    )
     note += "solved equation where there is one: "
     note += f"{right:,} of {total:,} series correct ({100 * right / total:.1f} %)."
     parts = [plot("confusion", f"Confusion matrix; {note}", networks.confusion(kept))]
@@ -258,7 +342,10 @@ def _best(result: Result) -> Section:
         trials = result.ranking[: max(BEST_ROWS, confirm.top if confirm else 0)]
         caption = f"The best {len(trials)} complete trials of the search"
     table = Table(caption, ranking.table(result, trials))
-    note = "Search scores are means over a trial's networks, confirmed scores over fresh seeds."
+    note = (
+        "Search scores are means over a trial's networks, confirmed scores over fresh"
+        " seeds."
+    )
     title = "Trials of the front" if result.costs else "Best trials"
     return Section("best", note, [table], title=title)
 
@@ -277,9 +364,13 @@ def _ended(result: Result, state: SlotState) -> Section | None:
         }
         for trial in trials[:ENDED_ROWS]
     ]
-    note = f"{len(trials):,} {state}" + " by hand (hpo exclude)" * (state == SlotState.EXCLUDED)
+    note = f"{len(trials):,} {state}" + " by hand (hpo exclude)" * (
+        state == SlotState.EXCLUDED
+    )
     note += f"; the first {ENDED_ROWS} are listed." if trials[ENDED_ROWS:] else "."
-    return Section(str(state), note, [Table(f"{state} trials".capitalize(), rows, css="")])
+    return Section(
+        str(state), note, [Table(f"{state} trials".capitalize(), rows, css="")]
+    )
 
 
 def _message(message: str) -> Markup:

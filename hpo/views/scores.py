@@ -16,25 +16,29 @@ from hpo.views import formatting
 
 
 def scored(result: Result) -> list[Trial]:
-    """Return settled search trials with a score: complete ones, and those that ended early."""
+    """Return settled search trials with a score: complete ones, and those that ended
+    early."""
     states = (SlotState.COMPLETE, SlotState.PRUNED)
     return [
         trial
         for trial in result.search
-        if trial.state in states and trial.score is not None and math.isfinite(trial.score)
+        if trial.state in states
+        and trial.score is not None
+        and math.isfinite(trial.score)
     ]
 
 
 def comparable(result: Result) -> list[Trial]:
-    """Return the trials that trained a network to the end: complete, or eliminated in a race."""
+    """Return the trials that trained a network to the end: complete, or eliminated in a
+    race."""
     return [trial for trial in scored(result) if trial.compares]
 
 
 def axis_score(spec: StudySpec, trial: Trial) -> float:
     """Return the claimed score of a trial, in the unit of the axes.
 
-    A study without selection has the score on the solved equation if there is one, a search the
-    score at its own step.
+    A study without selection has the score on the solved equation if there is one, a
+    search the score at its own step.
     """
     solved = spec.aim in ("measurement", "sweep") and trial.checked
     claimed = statistics.fmean(trial.scores) if solved else trial.score
@@ -42,11 +46,14 @@ def axis_score(spec: StudySpec, trial: Trial) -> float:
 
 
 def reported_score(spec: StudySpec) -> tuple[float, float] | None:
-    """Return the reported score and its deviation (0 if unknown), in the unit of the axes."""
+    """Return the reported score and its deviation (0 if unknown), in the unit of the
+    axes."""
     reported = spec.reported
     if reported is None:
         return None
-    return formatting.shown(spec, reported.score), formatting.shown(spec, reported.std or 0.0)
+    return formatting.shown(spec, reported.score), formatting.shown(
+        spec, reported.std or 0.0
+    )
 
 
 def focus(result: Result) -> tuple[float, float]:
@@ -75,14 +82,16 @@ def focus(result: Result) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """An x axis: search trials at their numbers, at the epochs spent, or when they settled."""
+    """An x axis: search trials at their numbers, at the epochs spent, or when they
+    settled."""
 
     name: str
     """The label of its button."""
     title: str
     """The label of the axis, with its unit."""
     at: Mapping[int, float]
-    """The position of each search trial, by number; an unsettled one stands at the present."""
+    """The position of each search trial, by number; an unsettled one stands at the
+    present."""
 
     @property
     def end(self) -> float:
@@ -91,18 +100,31 @@ class Clock:
 
 
 def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
-    """Return the axes: trial number, epochs of training, and time since the study was created.
+    """Return the axes: trial number, epochs of training, and time since the study was
+    created.
 
-    Epochs are cumulated by trial number, so they do not depend on the number of workers. The unit
-    of time fits its range.
+    Epochs are cumulated by trial number, so they do not depend on the number of
+    workers. The unit of time fits its range.
     """
-    spent = accumulate(effort.slot_epochs(result.spec, trial) for trial in result.search)
-    epochs = {trial.number: float(n) for trial, n in zip(result.search, spent, strict=True)}
+    spent = accumulate(
+        effort.slot_epochs(result.spec, trial) for trial in result.search
+    )
+    epochs = {
+        trial.number: float(n) for trial, n in zip(result.search, spent, strict=True)
+    }
     numbers = {trial.number: float(trial.number) for trial in result.search}
     began, now = result.snapshot.created_at, result.snapshot.now
-    seconds = {t.number: ((t.settled_at or now) - began).total_seconds() for t in result.search}
+    seconds = {
+        t.number: ((t.settled_at or now) - began).total_seconds() for t in result.search
+    }
     longest = max(seconds.values(), default=0.0)
-    unit, size = ("s", 1.0) if longest < 120 else ("min", 60.0) if longest < 7200 else ("h", 3600.0)
+    unit, size = (
+        ("s", 1.0)
+        if longest < 120
+        else ("min", 60.0)
+        if longest < 7200
+        else ("h", 3600.0)
+    )
     elapsed = {number: s / size for number, s in seconds.items()}
     return (
         Clock(name="by trial", title="trial", at=numbers),
@@ -112,12 +134,15 @@ def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
 
 
 def incumbents(result: Result, clock: Clock) -> list[Trial]:
-    """Return the complete trials that were better than all before them along a clock."""
+    """Return the complete trials that were better than all before them along a
+    clock."""
     best: list[Trial] = []
     complete = [trial for trial in scored(result) if trial.state == SlotState.COMPLETE]
     sign = 1.0 if result.spec.maximize else -1.0
     gain = {trial.number: sign * axis_score(result.spec, trial) for trial in complete}
-    for trial in sorted(complete, key=lambda trial: (clock.at[trial.number], trial.number)):
+    for trial in sorted(
+        complete, key=lambda trial: (clock.at[trial.number], trial.number)
+    ):
         if not best or gain[trial.number] > gain[best[-1].number]:
             best.append(trial)
     return best

@@ -20,30 +20,36 @@ from hpo.study.trials import StudyState
 from hpo.views import caveats, formatting
 
 ENOUGH = 3
-"""Fewer seeds are never called level with a score: they cannot tell even a large difference."""
+"""Fewer seeds are never called level with a score: they cannot tell even a large
+difference."""
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 
 
 def gap_text(result: Result, what: str = "") -> str:
     """Compare the headline score with the reported one; see ``against``.
 
-    ``3.7 points above the reported 89.83 ± 2.91 % (arXiv:2408.02835)``. Empty if either score is
-    missing; ``what`` is another name for the reported score.
+    ``3.7 points above the reported 89.83 ± 2.91 % (arXiv:2408.02835)``. Empty if either
+    score is missing; ``what`` is another name for the reported score.
     """
     score = result.headline
     if score is None or score.reported is None:
         return ""
     what = what or f"the {formatting.reported_text(result.spec)}"
-    return against(result.spec, score.estimate, score.reported, what) + direction(result.spec)
+    return against(result.spec, score.estimate, score.reported, what) + direction(
+        result.spec
+    )
 
 
-def against(spec: StudySpec, score: Estimate, other: Estimate, what: str, n: float = ENOUGH) -> str:
+def against(
+    spec: StudySpec, score: Estimate, other: Estimate, what: str, n: float = ENOUGH
+) -> str:
     """Compare a score with another one, which ``what`` names, by ``intervals.compare``.
 
-    ``3.7 points below the reported 89.83 ± 2.91 %``, ``level with the reported 89.83 % (0.7 points
-    less)``; without standard errors, ``0.7 points less than the reported 89.83 %``. Two seeds are
-    too few to be level: ``27.6 points less than the reported 89.83 % (2 seeds cannot decide)``.
-    So are ``n`` of the other score, where they count.
+    ``3.7 points below the reported 89.83 ± 2.91 %``, ``level with the reported 89.83 %
+    (0.7 points less)``; without standard errors, ``0.7 points less than the reported
+    89.83 %``. Two seeds are too few to be level: ``27.6 points less than the reported
+    89.83 % (2 seeds cannot decide)``. So are ``n`` of the other score, where they
+    count.
     """
     difference = score.mean - other.mean
     size = f"{formatting.shown(spec, abs(difference)):{'.1f' if spec.is_accuracy else '.3g'}}"
@@ -66,14 +72,17 @@ def direction(spec: StudySpec) -> str:
 
 
 def headline(result: Result, aside: str = "") -> str:
-    """Return the headline score: ``89.1 ± 1.2 % confirmed``, or ``90.5 % in the search``.
+    """Return the headline score: ``89.1 ± 1.2 % confirmed``, or ``90.5 % in the
+    search``.
 
     Empty while there is none. ``aside`` follows the score in brackets.
     """
     score = result.headline
     if score is None:
         return ""
-    text = formatting.point_text(result.spec, score.score, score.std, [*score.costs.values()])
+    text = formatting.point_text(
+        result.spec, score.score, score.std, [*score.costs.values()]
+    )
     text += f" ({aside})" if aside else ""
     return f"{text} confirmed" if score.confirmed else f"{text} in the search"
 
@@ -81,7 +90,8 @@ def headline(result: Result, aside: str = "") -> str:
 def progress(result: Result) -> str:
     """Describe the progress of the search.
 
-    ``57 of 60 trials settled: 41 complete, 14 curves cut short; 1,960 epochs of training``
+    ``57 of 60 trials settled: 41 complete, 14 curves cut short; 1,960 epochs of
+    training``
     """
     at, counts = result.progress, ended(result)
     text = f"{at.settled:,} of {at.trials:,} trials settled"
@@ -95,17 +105,20 @@ def progress(result: Result) -> str:
 
 
 def remarks(result: Result) -> list[str]:
-    """Return remarks on unusual trials: enqueued by hand, other code, other numerics, foreign."""
+    """Return remarks on unusual trials: enqueued by hand, other code, other numerics,
+    foreign."""
     lines = []
     if by_hand := sum(bool(trial.enqueued) for trial in result.search):
         lines.append(f"{by_hand:,} enqueued by hand (hpo enqueue)")
     if since := ", ".join(map(str, result.snapshot.code_changes)):
-        lines.append(f"source of the objective changed at trial {since} (hpo accept-code)")
+        lines.append(
+            f"source of the objective changed at trial {since} (hpo accept-code)"
+        )
     n, total = result.other_numerics
     if n:
         lines.append(
-            f"{n:,} of {total:,} trials and confirmations ran on another type of CPU, or with "
-            "other package versions or thread counts (lineage)"
+            f"{n:,} of {total:,} trials and confirmations ran on another type of CPU,"
+            " or with other package versions or thread counts (lineage)"
         )
     if foreign := result.snapshot.foreign_trials:
         trials = f"{foreign:,} trial{'s' * (foreign > 1)} that other programs added"
@@ -126,10 +139,11 @@ def ended(result: Result) -> str:
 
 
 def edges(result: Result) -> list[str]:
-    """Name the bounds at which the best trials lie, and what to widen; see ``study.edges``.
+    """Name the bounds at which the best trials lie, and what to widen; see
+    ``study.edges``.
 
-    ``tau_ns: 4 of the best 5 trials lie at its lower bound 1 (within 2 % of the range): widen
-    [space] tau_ns, low = 0.3``
+    ``tau_ns: 4 of the best 5 trials lie at its lower bound 1 (within 2 % of the range):
+    widen [space] tau_ns, low = 0.3``
     """
     lines = []
     for edge in result.edges:
@@ -138,8 +152,9 @@ def edges(result: Result) -> list[str]:
         near *= not study_edges.discrete(result.spec, name)
         value, widen = map(formatting.value_text, (edge.value, edge.widen))
         lines.append(
-            f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which} bound {value}"
-            f"{near}: widen [space] {split(name)[0]}, {edge.bound} = {widen}"
+            f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which}"
+            f" bound {value}{near}: widen [space] {split(name)[0]}, {edge.bound} ="
+            f" {widen}"
         )
     return lines
 
@@ -150,11 +165,16 @@ def verdict(result: Result) -> str:
 
 
 def clauses(result: Result) -> list[str]:
-    """Return the clauses of the verdict, the key number first; two lines of a traceback.
+    """Return the clauses of the verdict, the key number first; two lines of a
+    traceback.
 
-    ``confirmed 94.9 ± 0.7 % on 10 fresh seeds``, ``4.8 points above the best baseline, …``
+    ``confirmed 94.9 ± 0.7 % on 10 fresh seeds``, ``4.8 points above the best baseline,
+    …``
     """
-    parts, lines = [], [line.strip() for line in (result.snapshot.reason or "").splitlines()]
+    parts, lines = (
+        [],
+        [line.strip() for line in (result.snapshot.reason or "").splitlines()],
+    )
     reason = " ".join([*lines[:1], *list(filter(None, lines[1:]))[-1:]])
     if result.state == StudyState.FAILED:
         parts.append(f"study failed: {reason or 'no reason was stored'}")
@@ -176,10 +196,11 @@ def clauses(result: Result) -> list[str]:
 
 
 def beside(result: Result) -> str:
-    """Compare the confirmed score with ``Result.rivals``; without one, name the best baseline.
+    """Compare the confirmed score with ``Result.rivals``; without one, name the best
+    baseline.
 
-    ``2.1 points above the best baseline, ESN of 96 units (91.0 ± 0.7 %)``; or ``no better than
-    chance, majority class (10.1 %)``.
+    ``2.1 points above the best baseline, ESN of 96 units (91.0 ± 0.7 %)``; or ``no
+    better than chance, majority class (10.1 %)``.
     """
     spec, item = result.spec, result.confirmed
     best = next(iter(result.baselines), None)
@@ -195,12 +216,16 @@ def beside(result: Result) -> str:
     names = [formatting.baseline_text(spec, one) for one in rivals]
     names[0] = what + names[0]
     pairs = zip(rivals, names, strict=True)
-    texts = [against(spec, score, intervals.published(*one.published), name) for one, name in pairs]
+    texts = [
+        against(spec, score, intervals.published(*one.published), name)
+        for one, name in pairs
+    ]
     return ", ".join(texts) + direction(spec)
 
 
 def difference(result: Result, baseline: Baseline) -> str:
-    """Return the confirmed score minus a baseline's: ``3.7 (2.4 to 5.0), ahead``; or a dash."""
+    """Return the confirmed score minus a baseline's: ``3.7 (2.4 to 5.0), ahead``; or a
+    dash."""
     margin, spec, item = result.beside(baseline), result.spec, result.confirmed
     if margin is None or item is None:
         return "–"
@@ -210,7 +235,8 @@ def difference(result: Result, baseline: Baseline) -> str:
 
 
 def margin_text(spec: StudySpec, margin: Comparison) -> str:
-    """Return a difference, in points of an accuracy, with its 95 % interval: ``+3.7 (…)``."""
+    """Return a difference, in points of an accuracy, with its 95 % interval: ``+3.7
+    (…)``."""
     digits = "1f" if spec.is_accuracy else "3g"
     values = [x for x in (margin.difference, margin.low, margin.high) if x is not None]
     mean, *ends = (f"{formatting.shown(spec, x):+.{digits}}" for x in values)
@@ -224,7 +250,10 @@ def _swept(result: Sweep) -> str:
     points = f"{len(complete):,} of {spec.budget.trials:,} points measured"
     if not scores:
         return points
-    low, high = formatting.score_text(spec, min(scores)), formatting.score_text(spec, max(scores))
+    low, high = (
+        formatting.score_text(spec, min(scores)),
+        formatting.score_text(spec, max(scores)),
+    )
     n = spec.budget.members
     notes = caveats.of_points(spec, complete)
     how = ", ".join(filter(None, (protocol_text(spec), notes.basis)))
@@ -234,17 +263,24 @@ def _swept(result: Sweep) -> str:
 
 
 def protocol_text(spec: StudySpec) -> str:
-    """Name the data for training and scoring: ``trained on the whole training set, …``."""
+    """Name the data for training and scoring: ``trained on the whole training set,
+    …``."""
     return {
-        Protocol.PAPER: PAPER_PROTOCOL if spec.aim != "sweep" else "scored on the test set",
-        Protocol.CONFIRM: "trained on the whole training set, tested once on the held-out test set",
+        Protocol.PAPER: (
+            PAPER_PROTOCOL if spec.aim != "sweep" else "scored on the test set"
+        ),
+        Protocol.CONFIRM: (
+            "trained on the whole training set, tested once on the held-out test set"
+        ),
         Protocol.VALIDATION: "validation",
     }[spec.protocol]
 
 
 def hardware_text(spec: StudySpec) -> str:
     """Say that scores are means over simulated chips; empty for ideal networks."""
-    varied = any(name.startswith(VARIABILITY) for name in (*spec.varied, *spec.parameters))
+    varied = any(
+        name.startswith(VARIABILITY) for name in (*spec.varied, *spec.parameters)
+    )
     return "mean over simulated chips" * varied
 
 
@@ -257,8 +293,15 @@ def _confirmed(result: Result, confirmed: Confirmation) -> str:
     if isinstance(result, Front) and spec.reported is not None:
         tested = sum(bool(item.scores) for item in result.confirmations)
         if not pareto.holds(spec, confirmed.mean):
-            text = f"none of {tested} confirmed trials holds the reported score; the best: {text}"
-    text += " fresh seeds" if n == confirmed.n_seeds else f" of {confirmed.n_seeds} fresh seeds"
+            text = (
+                f"none of {tested} confirmed trials holds the reported score; the best:"
+                f" {text}"
+            )
+    text += (
+        " fresh seeds"
+        if n == confirmed.n_seeds
+        else f" of {confirmed.n_seeds} fresh seeds"
+    )
     if confirmed.failed:
         text += f" ({confirmed.failed} failed)"
     if not confirmed.complete:
@@ -274,18 +317,24 @@ def _confirmed(result: Result, confirmed: Confirmation) -> str:
 
 
 def _uncertainty(result: Result, item: Confirmation) -> list[str]:
-    """Return the interval of a confirmed score, and the search's claim where it differs.
+    """Return the interval of a confirmed score, and the search's claim where it
+    differs.
 
-    ``95 % interval 92.2 to 95.3 % (standard errors: seeds 0.2 points, 899 series 0.8 points)``.
-    Empty if the number of scored series is unknown.
+    ``95 % interval 92.2 to 95.3 % (standard errors: seeds 0.2 points, 899 series 0.8
+    points)``. Empty if the number of scored series is unknown.
     """
     spec, score = result.spec, item.estimate(result.spec)
     if score.interval is None or score.n_series is None:
         return []
     low, high = (100 * end for end in score.interval)
     parts = {"seeds": score.seeds, f"{score.n_series:,.0f} series": score.sampling}
-    errors = [f"{what} {100 * e:.1f} points" for what, e in parts.items() if e is not None]
-    texts = [f"95 % interval {low:.1f} to {high:.1f} % (standard errors: {', '.join(errors)})"]
+    errors = [
+        f"{what} {100 * e:.1f} points" for what, e in parts.items() if e is not None
+    ]
+    texts = [
+        f"95 % interval {low:.1f} to {high:.1f} % (standard errors:"
+        f" {', '.join(errors)})"
+    ]
     sources = (trial for trial in result.search if trial.number == item.source)
     claim = next(map(result.claim, sources), None)
     if claim is None or claim.n_series is None:
@@ -295,12 +344,15 @@ def _uncertainty(result: Result, item: Confirmation) -> list[str]:
 
 
 def _at_cost(spec: StudySpec, item: Confirmation) -> str:
-    """`` at 12.3 pJ (1,010 synapses, 32 neurons, 64 ns)``: its costs, and further ones."""
+    """`` at 12.3 pJ (1,010 synapses, 32 neurons, 64 ns)``: its costs, and further
+    ones."""
     if not item.costs:
         return ""
     named = spec.named_costs(item.costs)
     text = f" at {formatting.quantities(named)}"
-    others = {name: value for name, value in item.all_costs.items() if name not in named}
+    others = {
+        name: value for name, value in item.all_costs.items() if name not in named
+    }
     return f"{text} ({formatting.quantities(others)})" if others else text
 
 
@@ -310,10 +362,14 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
         return ""
     whole = [
         (spec.reported_costs("cost"), "the reported {}"),
-        (spec.reported_costs("cost_here"), "the {} that the reported network takes here"),
+        (
+            spec.reported_costs("cost_here"),
+            "the {} that the reported network takes here",
+        ),
     ]
     shares = [
-        f"{100.0 * cost / costs[name]:.0f} % of {of.format(formatting.quantity(name, costs[name]))}"
+        f"{100.0 * cost / costs[name]:.0f} % of"
+        f" {of.format(formatting.quantity(name, costs[name]))}"
         for name, cost in spec.named_costs(item.costs).items()
         for costs, of in whole
         if name in costs
@@ -334,7 +390,8 @@ def named(result: Result) -> str:
 
 
 def best_text(result: Result) -> str:
-    """Return the search's claim for its best trial: ``94.1 % at 12.3 pJ``; empty without one."""
+    """Return the search's claim for its best trial: ``94.1 % at 12.3 pJ``; empty
+    without one."""
     best = result.best
     if best is None or (claimed := result.claimed(best)) is None:
         return ""
@@ -347,14 +404,21 @@ def _searched(result: Result) -> list[str]:
         if result.progress.settled == 0:
             return ["no trial has finished yet"]
         return [f"no trial is complete: {ended(result)}"]
-    members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
+    members = (
+        f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
+    )
     how = protocol_text(spec)
     if best.number in result.snapshot.expected and best.score is not None:
         its = "its network" if spec.budget.members == 1 else "its networks"
-        how += f", posterior mean; {its} scored {formatting.score_text(spec, best.score)}"
+        how += (
+            f", posterior mean; {its} scored {formatting.score_text(spec, best.score)}"
+        )
     claim = result.claim(best)
     if claim is not None and claim.error is not None and claim.n_series is not None:
-        how += f"; standard error {100 * claim.error:.1f} points on {claim.n_series:,.0f} series"
+        how += (
+            f"; standard error {100 * claim.error:.1f} points on {claim.n_series:,.0f}"
+            " series"
+        )
     name = "" if spec.is_accuracy else f"{formatting.metric(spec)} "
     so_far = " so far" if result.state == StudyState.OPEN else ""
     text = f"{named(result)}{so_far} {name}{score} ({members}, {how})"

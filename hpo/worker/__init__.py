@@ -1,3 +1,13 @@
-"""A worker process: claims trials, trains their networks, settles them, keeps the best network."""
+"""A worker process: claims trials, trains their networks, settles them, keeps the best
+network."""
 
-__all__ = ["crew", "heartbeat", "loop", "network", "notifier", "provenance", "replay", "trace_page"]
+__all__ = [
+    "crew",
+    "heartbeat",
+    "loop",
+    "network",
+    "notifier",
+    "provenance",
+    "replay",
+    "trace_page",
+]

@@ -1,4 +1,5 @@
-"""``python -m hpo.worker``: one worker process; start as many as there are cores, on any host."""
+"""``python -m hpo.worker``: one worker process; start as many as there are cores, on
+any host."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from hpo.settings import LEASE_S
 from hpo.worker import crew
 
 START_PATIENCE_S = 60.0
-"""Longest wait of a starting worker for an unreachable database, which may be restarting."""
+"""Longest wait of a starting worker for an unreachable database, which may be
+restarting."""
 _ONE_WORKER = ("name", "parent", "log", "heartbeat_file")
 
 
@@ -31,21 +33,30 @@ def _check(parser: Parser, arguments: Namespace) -> None:
     names = [name for name in _ONE_WORKER if getattr(arguments, name) is not None]
     if arguments.workers is not None and names:
         option = f"--{names[0].replace('_', '-')}"
-        parser.error(f"{option} is for one worker, --workers for several: use one of the two")
+        parser.error(
+            f"{option} is for one worker, --workers for several: use one of the two"
+        )
 
 
 @command(
-    study_of("work for this study alone, until it is over (default: all)", required=False),
+    study_of(
+        "work for this study alone, until it is over (default: all)", required=False
+    ),
     argument("--storage", metavar="URL", help="PostgreSQL URL (default: HPO_STORAGE)"),
     argument("--no-confirm", action="store_true", help="leave confirmations to others"),
-    argument("--name", help="name of this worker in every view (default: host-pid-random)"),
+    argument(
+        "--name", help="name of this worker in every view (default: host-pid-random)"
+    ),
     argument("--parent", type=int, metavar="PID", help="stop when process PID ends"),
     argument(
         "--lease",
         type=seconds,
         default=LEASE_S,
         metavar="SECONDS",
-        help=f"let others take over this worker's trial after this silence (default: {LEASE_S:g})",
+        help=(
+            "let others take over this worker's trial after this silence (default:"
+            f" {LEASE_S:g})"
+        ),
     ),
     argument(
         "--log",
@@ -67,7 +78,11 @@ def _check(parser: Parser, arguments: Namespace) -> None:
             help="start N workers and supervise them (default: be one worker)",
         ),
         argument(
-            "--threads", type=at_least(1), default=1, metavar="N", help="per worker (default: 1)"
+            "--threads",
+            type=at_least(1),
+            default=1,
+            metavar="N",
+            help="per worker (default: 1)",
         ),
         argument(
             "--logs",
@@ -80,8 +95,10 @@ def _check(parser: Parser, arguments: Namespace) -> None:
             type=seconds,
             default=60.0,
             metavar="SECONDS",
-            help="kill workers that have not stopped this long after SIGUSR2 (default: 60; "
-            f"{crew.TERM_GRACE_S:g} after SIGTERM)",
+            help=(
+                "kill workers that have not stopped this long after SIGUSR2 (default:"
+                f" 60; {crew.TERM_GRACE_S:g} after SIGTERM)"
+            ),
         ),
     ),
     check=_check,
@@ -96,17 +113,21 @@ def worker(arguments: Namespace) -> int:
             work for one study until it is finished
         HPO_STORAGE=postgresql://me@server/hpo hpo worker
             serve every open study of that database until you stop it
-        hpo worker seqdigits --workers 8
-            run 8 workers, as in a cluster job, each on its own GPU if there are any; restart those
-            that die, and stop all of them cleanly on SIGTERM
+        hpo worker seqdigits --workers 8 run 8 workers, as in a cluster job, each on its
+            own GPU if there are any; restart those that die, and stop all of them
+            cleanly on SIGTERM
     """
     if arguments.workers is not None:
         return _crew(arguments)
-    for signum in crew.STOPPING:  # otherwise the first process of a container gets no signal
+    for (
+        signum
+    ) in crew.STOPPING:  # otherwise the first process of a container gets no signal
         signal.signal(signum, lambda *_: os._exit(0))
     for variable in crew.THREADS:  # before numpy and torch load: one thread per worker
         os.environ.setdefault(variable, "1")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
 
     import optuna
 
@@ -142,7 +163,8 @@ def worker(arguments: Namespace) -> int:
 
 
 def _crew(arguments: Namespace) -> int:
-    """Run several workers; return 0 when the study is over, or a signal has stopped them."""
+    """Run several workers; return 0 when the study is over, or a signal has stopped
+    them."""
     from hpo import settings
 
     job, task = settings.slurm_job(), os.environ.get("SLURM_PROCID", "0")
@@ -151,7 +173,8 @@ def _crew(arguments: Namespace) -> int:
     several = crew.Crew(
         arguments.study,
         storage_url=arguments.storage or settings.storage_url(),
-        logs=arguments.logs or settings.home() / "logs" / (arguments.study or "every-study"),
+        logs=arguments.logs
+        or settings.home() / "logs" / (arguments.study or "every-study"),
         threads=arguments.threads,
         options=options,
         prefix=f"{job}-{task}" if job and task != "0" else job,
@@ -164,4 +187,6 @@ if __name__ == "__main__":
     status = worker(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # all is closed; tearing PyTorch down would take two seconds of CPU
+    os._exit(
+        status
+    )  # all is closed; tearing PyTorch down would take two seconds of CPU

@@ -1,12 +1,14 @@
 """A crew: several workers on one machine, and the process that supervises them.
 
-A cluster job runs a crew (``hpo worker --study S --workers N``), a Dask task runs one with a single
-worker, and a launch runs one on its own machine. A crew assigns a GPU to every worker, restarts
-workers that die after growing pauses, frees their trials, and stops all of them cleanly. The
-scheduler supervises the crew itself: leases make workers replaceable.
+A cluster job runs a crew (``hpo worker --study S --workers N``), a Dask task runs one
+with a single worker, and a launch runs one on its own machine. A crew assigns a GPU to
+every worker, restarts workers that die after growing pauses, frees their trials, and
+stops all of them cleanly. The scheduler supervises the crew itself: leases make workers
+replaceable.
 
-A crew uses little memory and holds no database connection. When a worker has died, it opens one
-briefly to free the worker's trial, which then need not wait for its lease to run out.
+A crew uses little memory and holds no database connection. When a worker has died, it
+opens one briefly to free the worker's trial, which then need not wait for its lease to
+run out.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ GRACE_S = 10.0
 TERM_GRACE_S = 20.0
 """Time to stop after SIGTERM in a job: SLURM (KillWait) and others kill after 30 s."""
 ALONE_S = 100.0
-"""Time to stop after SIGTERM without a crew; then the worker ends, even if it still waits."""
+"""Time to stop after SIGTERM without a crew; then the worker ends, even if it still
+waits."""
 RELEASE_S = 3.0
 """Longest wait for the database at the end."""
 HEALTHY_S = 60.0
@@ -47,8 +50,14 @@ KEPT_DAYS = 30
 """Age at which logs of workers are removed, when others start."""
 POLL_S, STOP_POLL_S = 0.2, 0.02
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
-"""Signals that ask a crew or a worker to stop; SLURM sends SIGUSR2 before a time limit."""
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Signals that ask a crew or a worker to stop; SLURM sends SIGUSR2 before a time
+limit."""
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 OOM_S = 5.0
 """Longest time between the kernel's out-of-memory kill and the end of the process."""
 HUNG = os.EX_SOFTWARE
@@ -84,9 +93,9 @@ class _Place:
 class Crew:
     """Several ``python -m hpo.worker`` processes, each in a session of its own.
 
-    Ctrl-C therefore reaches this process only, which stops its workers cleanly. If it is killed
-    itself, they notice and stop (``--parent``). If ``CUDA_VISIBLE_DEVICES`` lists several GPUs,
-    every worker sees one of them.
+    Ctrl-C therefore reaches this process only, which stops its workers cleanly. If it
+    is killed itself, they notice and stop (``--parent``). If ``CUDA_VISIBLE_DEVICES``
+    lists several GPUs, every worker sees one of them.
     """
 
     def __init__(
@@ -105,17 +114,21 @@ class Crew:
 
         Args:
             study: name of the study; None serves every open one.
-            storage_url: passed in the environment, since anybody can read a command line.
+            storage_url: passed in the environment, since anybody can read a command
+                line.
             logs: directory of the log files, one per worker.
             threads: CPU threads per worker.
             options: more options for every worker.
             prefix: beginning of the log names; by default, the time and six letters.
-            directory: working directory of the workers, if it exists (default: the current one).
-            stays: restart workers that ended cleanly, too. Otherwise a clean end is final: the
-                study is over, or somebody stopped the worker.
+            directory: working directory of the workers, if it exists (default: the
+                current one).
+            stays: restart workers that ended cleanly, too. Otherwise a clean end is
+                final: the study is over, or somebody stopped the worker.
         """
         self._study, self.logs, self._options = study, logs, list(options)
-        self._prefix = prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+        self._prefix = (
+            prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+        )
         self._directory = directory if directory and directory.is_dir() else None
         self._stays = stays
         self._url = storage_url
@@ -146,13 +159,17 @@ class Crew:
 
     def where(self, n: int) -> str:
         """Return where the workers run and log, as a launch prints it."""
-        return f"{n} worker{'s start' if n > 1 else ' starts'} here; logs in {self.logs}"
+        return (
+            f"{n} worker{'s start' if n > 1 else ' starts'} here; logs in {self.logs}"
+        )
 
     def start(self, n: int) -> None:
         """Start ``n`` processes."""
         self.logs.mkdir(parents=True, exist_ok=True)
         remove_old_logs(self.logs)
-        devices = [d.strip() for d in os.environ.get(_DEVICES, "").split(",") if d.strip()]
+        devices = [
+            d.strip() for d in os.environ.get(_DEVICES, "").split(",") if d.strip()
+        ]
         for i in range(len(self._places), len(self._places) + n):
             device = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
             log = self.logs / f"{self._prefix}-{i + 1}.log"
@@ -185,7 +202,8 @@ class Crew:
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
-        """Send SIGTERM to all, then SIGKILL to the rest after ``grace_s`` (None: never)."""
+        """Send SIGTERM to all, then SIGKILL to the rest after ``grace_s`` (None:
+        never)."""
         self.end_within(math.inf if grace_s is None else grace_s)
         processes = {p.name: p.process for p in self._places if p.process is not None}
         for process in processes.values():
@@ -196,7 +214,9 @@ class Crew:
             ):
                 time.sleep(STOP_POLL_S)
         finally:  # also when a second Ctrl-C ends the waiting
-            killed = [name for name, process in processes.items() if process.poll() is None]
+            killed = [
+                name for name, process in processes.items() if process.poll() is None
+            ]
             for process in processes.values():
                 process.kill()
             for process in processes.values():
@@ -206,7 +226,8 @@ class Crew:
                 release_lost(name, None, self._url)
 
     def end_within(self, seconds: float) -> None:
-        """Let ``stop`` kill the remaining processes after this time, or earlier if set before."""
+        """Let ``stop`` kill the remaining processes after this time, or earlier if set
+        before."""
         self.until_s = min(self.until_s, time.monotonic() + seconds)
 
     def _spawn(self, place: _Place) -> None:
@@ -236,7 +257,9 @@ class Crew:
         how = f"exit status {status}"
         if status < 0:
             kernel = "out of memory: killed by the kernel"
-            how = kernel if out_of_memory else f"killed by {signal.Signals(-status).name}"
+            how = (
+                kernel if out_of_memory else f"killed by {signal.Signals(-status).name}"
+            )
         is_own = out_of_memory or status not in _FROM_OUTSIDE
         had_trial = release_lost(place.name, how if is_own else None, self._url)
         if lived_s >= HEALTHY_S or status == HUNG:
@@ -245,8 +268,8 @@ class Crew:
             place.deaths_at_start = 0 if had_trial else place.deaths_at_start + 1
             if place.deaths_at_start >= DEATHS_AT_START:
                 raise WorkerError(
-                    f"{place.deaths_at_start} workers in a row died at once ({how}). The last one "
-                    f"wrote:\n{tail(place.log)}\nIts log: {place.log}"
+                    f"{place.deaths_at_start} workers in a row died at once ({how})."
+                    f" The last one wrote:\n{tail(place.log)}\nIts log: {place.log}"
                 )
         pause_s = place.pause_s
         place.due_s, place.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
@@ -262,8 +285,8 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
     Args:
         crew: the crew to start.
         workers: number of workers.
-        usr2_grace_s: time to stop after SIGUSR2, which comes early; after SIGTERM and Ctrl-C it
-            is 20 s. Then workers are killed, and their trials freed.
+        usr2_grace_s: time to stop after SIGUSR2, which comes early; after SIGTERM and
+            Ctrl-C it is 20 s. Then workers are killed, and their trials freed.
     """
 
     def hear(signum: int, frame: FrameType | None) -> None:
@@ -284,7 +307,11 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
         stopped = crew.until_s < math.inf
     finally:
         crew.stop(usr2_grace_s)
-    say("asked to stop: the workers have stopped" if stopped else "all workers have ended")
+    say(
+        "asked to stop: the workers have stopped"
+        if stopped
+        else "all workers have ended"
+    )
     return 0
 
 
@@ -296,8 +323,8 @@ def say(text: str) -> None:
 def release_lost(worker: str, why: str | None, storage_url: str | None) -> bool | None:
     """Free the slot of a worker that has ended, before another takes its place.
 
-    ``why`` is the cause of death, None if somebody killed it. Return whether it held a trial; None
-    if that is unknown.
+    ``why`` is the cause of death, None if somebody killed it. Return whether it held a
+    trial; None if that is unknown.
     """
     from hpo.ledger.ledger import Ledger  # a late import keeps a crew small
     from hpo.postgres.connect import open_storage
@@ -319,7 +346,10 @@ def remove_old_logs(directory: Path) -> None:
     before = time.time() - 86400 * KEPT_DAYS
     for path in directory.glob("*") if directory.is_dir() else ():
         with suppress(OSError):  # another launch was faster
-            if path.suffix in (".log", ".sh", ".kills") and path.stat().st_mtime < before:
+            if (
+                path.suffix in (".log", ".sh", ".kills")
+                and path.stat().st_mtime < before
+            ):
                 path.unlink()
 
 
@@ -329,7 +359,11 @@ def oom_kills() -> int:
     Containers count, too. 0 where the kernel does not say.
     """
     text = _VMSTAT.read_text() if _VMSTAT.exists() else ""
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
+    return sum(
+        int(line.split()[1])
+        for line in text.splitlines()
+        if line.startswith("oom_kill ")
+    )
 
 
 def tail(log: Path, lines: int = 8) -> str:

@@ -26,8 +26,8 @@ from hpo.worker.crew import ALONE_S, HUNG, RELEASE_S
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0
-"""Time that a worker skips a study that its host cannot serve, for instance for missing data; after
-running out of memory it waits no longer than this."""
+"""Time that a worker skips a study that its host cannot serve, for instance for missing
+data; after running out of memory it waits no longer than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,8 @@ class WorkerOptions:
     parent_pid: int | None = None
     """Stop when this process is gone."""
     heartbeat_file: Path | None = None
-    """File that each heartbeat touches if it reached the database, for health checks."""
+    """File that each heartbeat touches if it reached the database, for health
+    checks."""
     refusal_s: float = REFUSAL_S
     log: str | None = None
     """File that its output goes to, as `hpo status` shows it."""
@@ -53,8 +54,9 @@ class WorkerOptions:
 
 
 class Heartbeat(threading.Thread):
-    """Thread that renews the lease beside the training: three times per lease, or as often as with
-    the default lease if that is shorter, since requests to stop arrive this way."""
+    """Thread that renews the lease beside the training: three times per lease, or as
+    often as with the default lease if that is shorter, since requests to stop arrive
+    this way."""
 
     def __init__(self, worker: str, options: WorkerOptions) -> None:
         """Create a daemon thread, which ``begin`` starts."""
@@ -70,7 +72,8 @@ class Heartbeat(threading.Thread):
         self.closed = False
         """The study of the claim was stopped, or has failed."""
         self.left_out: dict[str, tuple[str, float]] = {}
-        """Studies that this host cannot serve: the reason, and when to try again (monotonic)."""
+        """Studies that this host cannot serve: the reason, and when to try again
+        (monotonic)."""
         self._away = self._alone = False
         self._state, self._doing = WorkerState.IDLE, "starting"
         self._silent_s = 0.0
@@ -84,7 +87,9 @@ class Heartbeat(threading.Thread):
 
     def say(self, text: str, state: WorkerState = WorkerState.WORKING) -> None:
         """Set what views show: what the worker does, and which studies it refuses."""
-        refusals = (f"refuses {study}: {why}" for study, (why, _) in self.left_out.items())
+        refusals = (
+            f"refuses {study}: {why}" for study, (why, _) in self.left_out.items()
+        )
         self._state, self._doing = state, "; ".join([text, *refusals])
         self._silent_s = 0.0
 
@@ -97,22 +102,28 @@ class Heartbeat(threading.Thread):
     def in_touch(self, clock: datetime | None = None) -> bool:
         """Return whether this worker could reach the database for a whole lease.
 
-        A worker that was paused may ask before its next beat, so the time since the last answer
-        counts, too. With ``clock``, the database's time, also check that it was not set since
-        the last beat: other workers have not renewed their leases by the new time.
+        A worker that was paused may ask before its next beat, so the time since the
+        last answer counts, too. With ``clock``, the database's time, also check that it
+        was not set since the last beat: other workers have not renewed their leases by
+        the new time.
         """
         now, lease_s = time.monotonic(), self.options.lease_s
         in_touch = now - self._cut_off_s > lease_s >= now - self._heard_s
         return in_touch and (clock is None or self._is_steady(clock))
 
     def _is_steady(self, clock: datetime) -> bool:
-        """Return whether the database's clock and this host's agree to a third of a lease."""
+        """Return whether the database's clock and this host's agree to a third of a
+        lease."""
         passed_s = time.monotonic() - self._heard_s
         database_s = (clock - (self._clock or clock)).total_seconds()
-        return self._clock is None or abs(database_s - passed_s) <= self.options.lease_s / 3
+        return (
+            self._clock is None
+            or abs(database_s - passed_s) <= self.options.lease_s / 3
+        )
 
     def begin(self, ledger: Ledger) -> None:
-        """Start to beat; ``ledger`` should raise at once if the database is unreachable."""
+        """Start to beat; ``ledger`` should raise at once if the database is
+        unreachable."""
         self._ledger = ledger
         self._heard()
         self.start()
@@ -128,7 +139,9 @@ class Heartbeat(threading.Thread):
             self._beat()
             self._silent_s += self._beat_s  # while paused, it does not grow
             if self._silent_s > self.options.hung_s:
-                silent = f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
+                silent = (
+                    f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
+                )
                 self.end_all(silent, HUNG)
             if self.options.parent_pid not in (None, os.getppid()) and not self._alone:
                 log.warning("the launcher is gone; stopping")
@@ -137,7 +150,8 @@ class Heartbeat(threading.Thread):
                 later(ALONE_S, self.end_all, f"not stopped within {ALONE_S:g} s", 0)
 
     def end_all(self, what: str, status: int) -> NoReturn:
-        """End the process at once and free its slot: as lost, unless ``status`` is 0."""
+        """End the process at once and free its slot: as lost, unless ``status`` is
+        0."""
         later(RELEASE_S, os._exit, status)
         log.critical("%s from %s: ending. Where it hangs:", what, self._doing)
         faulthandler.dump_traceback(all_threads=True)
@@ -161,16 +175,22 @@ class Heartbeat(threading.Thread):
                 )
                 self.closed = not is_open
                 if not self._is_steady(clock):
-                    log.warning("the database's clock was set; not taking over running trials")
+                    log.warning(
+                        "the database's clock was set; not taking over running trials"
+                    )
                     self._cut_off_s = time.monotonic()
                 self._clock = clock
             except LeaseLostError as error:
                 log.warning("%s", error)
                 self.lost, self._clock = True, None
-            except Exception as error:  # training goes on, and the next beat tries again
+            except (
+                Exception
+            ) as error:  # training goes on, and the next beat tries again
                 if not (self._away and is_passing(error)):  # one line per outage
                     trace = not is_passing(error)
-                    log.warning("no heartbeat: %s", said_by(error)[:200], exc_info=trace)
+                    log.warning(
+                        "no heartbeat: %s", said_by(error)[:200], exc_info=trace
+                    )
                 self._away, self._cut_off_s = True, time.monotonic()
                 return
         if self._away:
@@ -180,7 +200,9 @@ class Heartbeat(threading.Thread):
 
     def _heard(self) -> None:
         now = time.monotonic()
-        if now - self._heard_s > self.options.lease_s:  # it hung, or this process was paused
+        if (
+            now - self._heard_s > self.options.lease_s
+        ):  # it hung, or this process was paused
             self._cut_off_s = now
         self._heard_s = now
         if self.options.heartbeat_file is not None:

@@ -1,4 +1,5 @@
-"""The worker's loop: claim, work, settle, until the work is done or somebody stops it."""
+"""The worker's loop: claim, work, settle, until the work is done or somebody stops
+it."""
 
 from __future__ import annotations
 
@@ -40,14 +41,17 @@ _LONGEST_NAME = 200
 
 
 def _concerns_one_study(error: Exception) -> bool:
-    """Return whether an error concerns one study alone, so that others can be served."""
+    """Return whether an error concerns one study alone, so that others can be
+    served."""
     return not (isinstance(error, StorageError | StoppedError) or is_passing(error))
 
 
 class Worker:
     """One worker: it holds one slot at a time."""
 
-    def __init__(self, storage: Storage, options: WorkerOptions, name: str | None = None) -> None:
+    def __init__(
+        self, storage: Storage, options: WorkerOptions, name: str | None = None
+    ) -> None:
         """Create a worker, which does nothing before ``run``.
 
         Raises:
@@ -55,20 +59,26 @@ class Worker:
         """
         self._options, self._storage = options, storage
         self._gave_up = False
-        prefix = f"{options.study}@" if options.study else ""  # without @: serves every study
+        prefix = (
+            f"{options.study}@" if options.study else ""
+        )  # without @: serves every study
         host = platform.node()
         self.name = name or f"{prefix}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         if not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
             raise StudyError(
-                f"worker: expected a name of at most {_LONGEST_NAME} printable characters, got "
-                f"{self.name[:80]!r}. Choose another: --name NAME."
+                f"worker: expected a name of at most {_LONGEST_NAME} printable"
+                f" characters, got {self.name[:80]!r}. Choose another: --name NAME."
             )
         self._heart = Heartbeat(self.name, options)
         self._numerics: str = provenance.of_this_process()["numerics"]
-        patience = Patience(patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause)
+        patience = Patience(
+            patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause
+        )
         self._ledger = Ledger(storage, **patience)
         notify, study = options.notify, options.study
-        self._notifier = None if notify is None else Notifier(storage, self._ledger, notify, study)
+        self._notifier = (
+            None if notify is None else Notifier(storage, self._ledger, notify, study)
+        )
 
     def stop(self, grace_s: float | None = None) -> None:
         """Ask the worker to stop: it saves a checkpoint, releases its slot and returns.
@@ -105,10 +115,16 @@ class Worker:
             self._heart.end()
             self._ledger.deregister_worker(self.name, refused=refusal)
         except StoppedError:
-            log.warning("stopped while the database is unreachable; the lease will run out")
-        except StudyError as error:  # deleted, or refused: this worker ends, it is not lost
+            log.warning(
+                "stopped while the database is unreachable; the lease will run out"
+            )
+        except (
+            StudyError
+        ) as error:  # deleted, or refused: this worker ends, it is not lost
             self._heart.end()
-            self._ledger.deregister_worker(self.name, refused=printable(str(error), "\n"))
+            self._ledger.deregister_worker(
+                self.name, refused=printable(str(error), "\n")
+            )
             raise
         finally:
             self._heart.end()
@@ -118,7 +134,8 @@ class Worker:
             raise StudyError(refusal)
 
     def _loop(self) -> str | None:
-        """Claim and train slots; return why this host refuses its only study, else None."""
+        """Claim and train slots; return why this host refuses its only study, else
+        None."""
         pause_s, only = _POLL_S[0], self._options.study
         while not self._heart.stop_requested.is_set():
             answer = self._claim_fairly() if only is None else self._claim_from(only)
@@ -139,7 +156,9 @@ class Worker:
     def _claim_fairly(self) -> Claim | Wait:
         waits, stale, studies = [], False, self._ledger.open_studies()
         self._heart.left_out = {
-            name: self._heart.left_out[name] for name, *_ in studies if name in self._heart.left_out
+            name: self._heart.left_out[name]
+            for name, *_ in studies
+            if name in self._heart.left_out
         }
         for _, equals in groupby(studies, itemgetter(2)):
             for name, at_work, _ in equals:
@@ -149,7 +168,8 @@ class Worker:
                 if isinstance(answer, Wait):
                     waits.append(answer.reason)
                     stale = stale or answer.stale
-            if stale:  # work of this priority may remain: look again before serving a lower one
+            # work of this priority may remain: look again before serving a lower one
+            if stale:
                 break
         return Wait("; ".join(waits) or "no study is open", stale)
 
@@ -159,7 +179,9 @@ class Worker:
             return Over(refusal)
         try:
             answer = self._claim_from(study, at_work)
-        except Exception as error:  # unreadable, on this host or on any; or deleted meanwhile
+        except (
+            Exception
+        ) as error:  # unreadable, on this host or on any; or deleted meanwhile
             if not _concerns_one_study(error):
                 raise
             if not isinstance(error, HpoError):  # unexpected: log its traceback
@@ -169,7 +191,9 @@ class Worker:
         self._heart.left_out.pop(study, None)
         return answer
 
-    def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
+    def _claim_from(
+        self, study: str, at_work: int | None = None
+    ) -> Claim | Wait | Over:
         answer = self._ledger.claim(
             study,
             self.name,
@@ -188,7 +212,9 @@ class Worker:
         try:
             notifier.show_in_optuna(self._storage, study)
         except Exception as error:  # of any kind: the result is safe in the ledger
-            log.warning("cannot show %s in Optuna's tables: %s", study, said_by(error)[:200])
+            log.warning(
+                "cannot show %s in Optuna's tables: %s", study, said_by(error)[:200]
+            )
 
     def _work(self, claim: Claim) -> None:
         self._heart.hold(claim)
@@ -212,19 +238,26 @@ class Worker:
             self._heart.leave_out(claim.spec.name, str(error))
         except MemoryError:
             pause_s = min(self._options.lease_s, self._options.refusal_s)
-            log.warning("%s: out of memory; leaving it to others for %.0f s", claim, pause_s)
+            log.warning(
+                "%s: out of memory; leaving it to others for %.0f s", claim, pause_s
+            )
             self._heart.say("waits: out of memory", WorkerState.WAITING)
         finally:
             self._heart.hold(None)
         self._heart.stop_requested.wait(pause_s)
 
     def _compute_baselines(self, claim: Claim) -> None:
-        """Compute the baselines of a study before its first trial; no trial depends on them.
+        """Compute the baselines of a study before its first trial; no trial depends on
+        them.
 
         If that fails, the first fresh seed of a confirmation tries again.
         """
         number = claim.number if claim.phase == Phase.SEARCH else claim.fresh_seed
-        if number > 0 or claim.attempt > TRIES or not self._ledger.lacks_baselines(claim.study_id):
+        if (
+            number > 0
+            or claim.attempt > TRIES
+            or not self._ledger.lacks_baselines(claim.study_id)
+        ):
             return
         self._heart.say(f"{claim}; computing the baselines of its study first")
         spec, stops = claim.spec, lambda: self._heart.stopping
@@ -234,15 +267,22 @@ class Worker:
             self._ledger.store_baselines(claim.study_id, baselines)
 
     def _database_away(self, seconds: float, error: Exception) -> None:
-        self._heart.say(f"waits: database unreachable for {seconds:.0f} s", WorkerState.WAITING)
+        self._heart.say(
+            f"waits: database unreachable for {seconds:.0f} s", WorkerState.WAITING
+        )
         if seconds == 0.0:  # one line per outage
-            log.warning("database unreachable for %.0f s: %s", seconds, said_by(error)[:200])
-        if self._heart.stop_requested.is_set() and (self._gave_up or seconds >= STOP_PATIENCE_S):
+            log.warning(
+                "database unreachable for %.0f s: %s", seconds, said_by(error)[:200]
+            )
+        if self._heart.stop_requested.is_set() and (
+            self._gave_up or seconds >= STOP_PATIENCE_S
+        ):
             self._gave_up = True  # later writes do not wait, either
             raise StoppedError from error
 
     def _pause(self, seconds: float) -> None:
-        """Sleep, but wake up on a request to stop, and then ask the database more often."""
+        """Sleep, but wake up on a request to stop, and then ask the database more
+        often."""
         if self._heart.stop_requested.is_set():
             time.sleep(min(seconds, _POLL_S[0]))
         else:

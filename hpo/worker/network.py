@@ -1,8 +1,8 @@
 """A network of a study: stored by its confirmation, or else retrained.
 
-The ledger stores the network of the first fresh seed of every confirmed trial. Every other one is a
-pure function of its parameters and its seed: retraining takes seconds to a minute, and on the same
-type of CPU the result is bit-for-bit identical.
+The ledger stores the network of the first fresh seed of every confirmed trial. Every
+other one is a pure function of its parameters and its seed: retraining takes seconds to
+a minute, and on the same type of CPU the result is bit-for-bit identical.
 """
 
 from __future__ import annotations
@@ -102,33 +102,40 @@ class StudyNetwork:
 
     @property
     def score_at(self) -> str:
-        """``at the study's step``: the step of the score; empty if the equation has none."""
+        """``at the study's step``: the step of the score; empty if the equation has
+        none."""
         integrates = self.result.spec.integrates or self.measured.solved is not None
         return caveats.AT_STEP if integrates else ""
 
     @property
     def check(self) -> str:
-        """One sentence: whether it is the study's network, and if not, possible reasons."""
+        """One sentence: whether it is the study's network, and if not, possible
+        reasons."""
         if self.trained is None:
             return f"{self.name}: the confirmed network itself"
         if self.identical:
-            return f"{self.name}: trained again, bit-for-bit identical to the stored network"
+            return (
+                f"{self.name}: trained again, bit-for-bit identical to the stored"
+                " network"
+            )
         retrained, stored = (
             formatting.score_text(self.result.spec, member.score)
             for member in (self.trained, self.stored)
         )
         here, then = provenance.of_this_process(), self.slot.lineage
         differs = [
-            f"{name} ({then.get(name)} then)" for name in _RAN_ON if then.get(name) != here[name]
+            f"{name} ({then.get(name)} then)"
+            for name in _RAN_ON
+            if then.get(name) != here[name]
         ]
         return (
-            f"{self.name}: trained again, but not bit-for-bit identical to the stored network: "
-            f"{retrained}, stored {stored}. This host differs in: "
-            f"{', '.join(differs) or 'nothing known'}"
+            f"{self.name}: trained again, but not bit-for-bit identical to the stored"
+            f" network: {retrained}, stored {stored}. This host differs in:"
+            f" {', '.join(differs) or 'nothing known'}"
         )
 
 
-# --- which one ------------------------------------------------------------------------------------
+# --- which one ---
 
 
 def choose(
@@ -143,11 +150,12 @@ def choose(
 
     Args:
         result: the study, with learning curves for an exact check.
-        ledger: where its networks are stored; without it, every network must be retrained.
+        ledger: where its networks are stored; without it, every network must be
+            retrained.
         trial: number of a search trial; by default the best one.
         member: network of that trial, from 0.
-        fresh_seed: network of that trial's confirmation instead, from 1. By default, the
-            first fresh seed if there is one, else member 0.
+        fresh_seed: network of that trial's confirmation instead, from 1. By default,
+            the first fresh seed if there is one, else member 0.
 
     Raises:
         StudyError: there is no such network.
@@ -170,7 +178,9 @@ def choose(
         )
     slot, stored = valid[number]
     kept = ledger.network(name, slot.number) if ledger and valid is fresh else None
-    return StudyNetwork(result=result, trial=chosen, slot=slot, stored=stored, data=kept)
+    return StudyNetwork(
+        result=result, trial=chosen, slot=slot, stored=stored, data=kept
+    )
 
 
 def _fresh_seed(result: Result, slot: Trial) -> int:
@@ -185,24 +195,37 @@ def _trial(result: Result, trial: int | None) -> Trial:
     if trial is None:
         if result.best is not None:
             return result.best
-        why = verdict.progress(result) if result.selects else "the study measures every point"
-        raise StudyError(f"{name}: there is no best trial: {why}. Choose one with --trial.")
+        why = (
+            verdict.progress(result)
+            if result.selects
+            else "the study measures every point"
+        )
+        raise StudyError(
+            f"{name}: there is no best trial: {why}. Choose one with --trial."
+        )
     item = next((item for item in result.search if item.number == trial), None)
     if item is None or not item.members:
-        why = "does not exist" if item is None else f"is {item.state} and has no trained network"
-        raise StudyError(f"{name}: trial {trial} {why}. List the trials: hpo trials {name}.")
+        why = (
+            "does not exist"
+            if item is None
+            else f"is {item.state} and has no trained network"
+        )
+        raise StudyError(
+            f"{name}: trial {trial} {why}. List the trials: hpo trials {name}."
+        )
     return item
 
 
-# --- the network itself ---------------------------------------------------------------------------
+# --- the network itself ---
 
 
 def build(chosen: StudyNetwork) -> NetworkMember:
-    """Return the chosen network as an object: with its weights if it is stored, else untrained.
+    """Return the chosen network as an object: with its weights if it is stored, else
+    untrained.
 
     Raises:
-        StudyError: the data of its task is missing or has changed, the stored network does not fit,
-            or the objective trains no network that can be shown.
+        StudyError: the data of its task is missing or has changed, the stored network
+            does not fit, or the objective trains no network that can be shown.
     """
     for variable in THREADS:  # before numpy and torch load: as in a worker
         os.environ.setdefault(variable, "1")
@@ -210,8 +233,9 @@ def build(chosen: StudyNetwork) -> NetworkMember:
     objective = spec.objective_impl
     if not isinstance(objective, NetworkObjective):
         raise StudyError(
-            f"{spec.name}: objective {spec.objective!r} trains no network that can be shown or "
-            f"retrained. Derive it from hpo.objectives.inspection.NetworkObjective."
+            f"{spec.name}: objective {spec.objective!r} trains no network that can be"
+            " shown or retrained. Derive it from"
+            " hpo.objectives.inspection.NetworkObjective."
         )
     try:
         member = objective.member(
@@ -238,7 +262,9 @@ def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetw
     if chosen.data is not None:
         print(chosen.check, file=sys.stderr)
         return chosen
-    from hpo.worker.trial import member_of  # imports Optuna, which a stored network does not need
+    from hpo.worker.trial import (
+        member_of,
+    )  # imports Optuna, which a stored network does not need
 
     member = member or build(chosen)
     epochs, began = chosen.params.epochs, time.monotonic()
@@ -246,7 +272,9 @@ def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetw
     console.print(f"training {chosen.name} again: {epochs} epochs", highlight=False)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("epochs", total=epochs)
-        outcome = member.train(lambda progress: bar.update(task, completed=progress.epoch))
+        outcome = member.train(
+            lambda progress: bar.update(task, completed=progress.epoch)
+        )
     seconds, stored = time.monotonic() - began, chosen.stored
     trained = member_of(stored.member, stored.seed, outcome, seconds)
     loaded = replace(chosen, data=outcome.network or member.to_bytes(), trained=trained)
@@ -254,7 +282,7 @@ def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetw
     return loaded
 
 
-# --- its file -------------------------------------------------------------------------------------
+# --- its file ---
 
 
 def write(loaded: StudyNetwork, path: Path) -> None:
@@ -269,8 +297,8 @@ def write(loaded: StudyNetwork, path: Path) -> None:
             network_file.write(path, loaded.data, about(loaded))
         except ValueError as error:  # from a user's objective
             raise StudyError(
-                f"the objective returned an invalid `Outcome.network`: {error}. Return the output "
-                "of `hpo.objectives.network_file.to_bytes`."
+                f"the objective returned an invalid `Outcome.network`: {error}. Return"
+                " the output of `hpo.objectives.network_file.to_bytes`."
             ) from None
 
 
@@ -291,9 +319,13 @@ def about(loaded: StudyNetwork) -> dict[str, Any]:
 
 def _scores(loaded: StudyNetwork) -> dict[str, Any]:
     measured, spec = loaded.measured, loaded.result.spec
-    confirmed = [c for c in loaded.result.confirmations if c.source == loaded.trial.number]
+    confirmed = [
+        c for c in loaded.result.confirmations if c.source == loaded.trial.number
+    ]
     item = confirmed[0] if confirmed and confirmed[0].scores else None
-    checks = {name: value for name, value in measured.info.items() if name in facts.RESERVED}
+    checks = {
+        name: value for name, value in measured.info.items() if name in facts.RESERVED
+    }
     return {
         "metric": spec.objective_impl.metric,
         "score": measured.score,
@@ -309,7 +341,9 @@ def _scores(loaded: StudyNetwork) -> dict[str, Any]:
         "trial_confirmed_on": caveats.basis(spec, item) if item else "",
         "warning": caveats.of(spec, item).warning if item else "",
         **checks,
-        "info": {name: value for name, value in measured.info.items() if name not in checks},
+        "info": {
+            name: value for name, value in measured.info.items() if name not in checks
+        },
     }
 
 
@@ -325,6 +359,8 @@ def _lineage(loaded: StudyNetwork) -> dict[str, Any]:
         "member": None if confirmed else loaded.stored.member,
         "fresh_seed": _fresh_seed(loaded.result, loaded.slot) if confirmed else None,
         "seed": loaded.stored.seed,
-        "trained_by": here if loaded.trained else {key: stored_by.get(key) for key in here},
+        "trained_by": (
+            here if loaded.trained else {key: stored_by.get(key) for key in here}
+        ),
         "stored_by": stored_by,
     }

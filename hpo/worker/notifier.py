@@ -1,7 +1,8 @@
-"""Notifications about studies, sent once by one worker beside the training; results for Optuna.
+"""Notifications about studies, sent once by one worker beside the training; results for
+Optuna.
 
-Optuna's tools show the confirmed scores of a finished study, one figure and the verdict. Public
-functions of optuna-dashboard write the figure and the verdict.
+Optuna's tools show the confirmed scores of a finished study, one figure and the
+verdict. Public functions of optuna-dashboard write the figure and the verdict.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
 END_S = 5.0
-"""Longest wait of an ending worker for its last notifications: a launch kills it after 10 s."""
+"""Longest wait of an ending worker for its last notifications: a launch kills it after
+10 s."""
 TIMEOUT_S = 8.0
 """Limit of one attempt."""
 PAUSES_S = (1.0, 5.0, 0.0)
@@ -52,7 +54,8 @@ _TEXTS = {StudyState.DONE: "is done", StudyState.FAILED: "has failed"}
 
 
 def configured() -> NotifyDefaults | None:
-    """Return where notifications go, by ``hpo.toml`` and the environment; None for nowhere."""
+    """Return where notifications go, by ``hpo.toml`` and the environment; None for
+    nowhere."""
     try:
         notify = config.load().notify
     except ConfigError as error:  # training works without
@@ -62,10 +65,15 @@ def configured() -> NotifyDefaults | None:
 
 
 class Notifier(threading.Thread):
-    """Thread that sends pending notifications every minute, and when its worker ends."""
+    """Thread that sends pending notifications every minute, and when its worker
+    ends."""
 
     def __init__(
-        self, storage: Storage, ledger: Ledger, notify: NotifyDefaults, study: str | None
+        self,
+        storage: Storage,
+        ledger: Ledger,
+        notify: NotifyDefaults,
+        study: str | None,
     ) -> None:
         """Create a daemon thread for one study, or for all; ``start`` starts it."""
         super().__init__(name="notifier", daemon=True)
@@ -96,7 +104,8 @@ class Notifier(threading.Thread):
                 log.warning("cannot send notifications: %s", _why(error))
 
     def _send(self, study: str, notice: StudyState) -> bool:
-        """Send a notice by every channel, without a connection; return whether all succeeded."""
+        """Send a notice by every channel, without a connection; return whether all
+        succeeded."""
         try:
             record = json_records.study(self._ledger.result(study))
         except Exception as error:
@@ -104,7 +113,9 @@ class Notifier(threading.Thread):
                 raise  # another worker retries when the claim has expired
             log.warning("not notified: %s, %s: %s", study, notice, _why(error))
             return False
-        text = shorten(f"{study} {_TEXTS[notice]}: {record['verdict']}", _LONGEST, placeholder=" …")
+        text = shorten(
+            f"{study} {_TEXTS[notice]}: {record['verdict']}", _LONGEST, placeholder=" …"
+        )
         body = json_records.dumps({"event": notice, "text": text, **record})
         channels: list[Callable[[], object]] = []
         if self._notify.command:
@@ -156,7 +167,7 @@ def _post(address: str, body: str) -> None:
     urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
 
 
-# --- Optuna's tools -------------------------------------------------------------------------------
+# --- Optuna's tools ---
 
 
 def show_in_optuna(storage: Storage, study: str) -> None:
@@ -174,10 +185,14 @@ def show_in_optuna(storage: Storage, study: str) -> None:
     try:
         shown = optuna.load_study(study_name=study, storage=optuna_storage)
         items = [item for item in result.confirmations if len(item.scores) > 1]
-        shown.set_user_attr("hpo:confirmed", [_record(result.spec, item) for item in items])
+        shown.set_user_attr(
+            "hpo:confirmed", [_record(result.spec, item) for item in items]
+        )
         figure = _figure(result, ledger.overlays(result.spec))
         if figure is not None:
-            optuna_dashboard.save_plotly_graph_object(shown, figure, graph_object_id=FIGURE)
+            optuna_dashboard.save_plotly_graph_object(
+                shown, figure, graph_object_id=FIGURE
+            )
         old = optuna_dashboard.get_note(shown)
         new = f"{_MARK}{_escaped(verdict.verdict(result))}."
         if old != new and (not old or old.startswith(_MARK)):
@@ -187,7 +202,8 @@ def show_in_optuna(storage: Storage, study: str) -> None:
 
 
 def _record(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    """Return the entry of ``hpo:confirmed`` for a configuration: its scores and their limits."""
+    """Return the entry of ``hpo:confirmed`` for a configuration: its scores and their
+    limits."""
     facts = json_records.confirmation(spec, item)
     more = {name: facts[name] for name in ("chips", "yield", "warning") if facts[name]}
     return item.record(spec) | more
@@ -196,16 +212,19 @@ def _record(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
 def _escaped(text: str) -> str:
     """Return the text without Markdown, HTML or links.
 
-    Special characters are escaped; words that a renderer would turn into links become code.
+    Special characters are escaped; words that a renderer would turn into links become
+    code.
 
     Examples:
         >>> print(_escaped("1. *b* <img src=x> https://x.y"))
         1\\. \\*b\\* \\<img src\\=x\\> `https://x.y`
     """
     return " ".join(
-        "`{}`".format(word.replace("`", "'"))
-        if _LINK.search(word)
-        else re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", word)
+        (
+            "`{}`".format(word.replace("`", "'"))
+            if _LINK.search(word)
+            else re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", word)
+        )
         for word in text.split()
     )
 
@@ -214,7 +233,11 @@ def _figure(result: Result, others: list[Result]) -> go.Figure | None:
     """Return the convergence plot of a search, or the figure of a front or sweep."""
     from hpo.views.figures import declared
 
-    if (drawn := declared.of_study(result, others)) is not None and type(result) is Search:
-        drawn.data = [t for t in drawn.data if t.visible]  # without the buttons for other axes
+    if (drawn := declared.of_study(result, others)) is not None and type(
+        result
+    ) is Search:
+        drawn.data = [
+            t for t in drawn.data if t.visible
+        ]  # without the buttons for other axes
         drawn.update_layout(updatemenus=(), title_text="Convergence", margin_t=60)
     return drawn

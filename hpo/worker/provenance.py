@@ -17,8 +17,13 @@ def of_this_process() -> dict[str, Any]:
     """Return the facts that all results of this process share, by name."""
     return {
         **source.revision(),
-        "versions": {"python": platform.python_version(), **rounding.versions(_PACKAGES)},
+        "versions": {
+            "python": platform.python_version(),
+            **rounding.versions(_PACKAGES),
+        },
         "numerics": rounding.numerics(THREADS),
         "host": platform.node(),
-        "cpu": rounding.cpu_lines().get("model name") or platform.processor() or platform.machine(),
+        "cpu": rounding.cpu_lines().get("model name")
+        or platform.processor()
+        or platform.machine(),
     }

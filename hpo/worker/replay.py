@@ -1,4 +1,5 @@
-"""Replay of a trained network on series of the test part: selection, predictions, numbers."""
+"""Replay of a trained network on series of the test part: selection, predictions,
+numbers."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class Replay:
 def pick(
     member: NetworkMember, images: Sequence[int] | None, classes: Sequence[str] | None
 ) -> list[int]:
-    """Return positions in the test part: ``images`` themselves, else the first of each class.
+    """Return positions in the test part: ``images`` themselves, else the first of each
+    class.
 
     The default is the first four classes, or the first window if the network predicts.
 
@@ -63,7 +65,10 @@ def pick(
         if classes is None:
             return [*places.values()][:_DEFAULT_CLASSES] or [0]
         option, choices = "--classes", classes
-        valid = ", ".join(map(str, places)) or "none, since the network predicts; use --images"
+        valid = (
+            ", ".join(map(str, places))
+            or "none, since the network predicts; use --images"
+        )
     for choice in choices:
         if choice not in places:
             raise HpoError(f"{option} {choice}: not in the test part. Valid: {valid}.")
@@ -73,33 +78,58 @@ def pick(
 def telling_neuron(trace: Trace, layer: int) -> int:
     """Return the neuron of a layer that separates the shown series best.
 
-    Its state has the largest standard deviation between the series, averaged over time; for a
-    single series, the largest over time. If all are equal, return the first neuron.
+    Its state has the largest standard deviation between the series, averaged over time;
+    for a single series, the largest over time. If all are equal, return the first
+    neuron.
     """
     import numpy as np
 
     values = trace.x[layer].astype(np.float64)  # (series, neurons, times)
-    spread = values.std(axis=0).mean(axis=1) if len(values) > 1 else values[0].std(axis=1)
+    spread = (
+        values.std(axis=0).mean(axis=1) if len(values) > 1 else values[0].std(axis=1)
+    )
     return int(np.nan_to_num(spread, nan=-1.0, posinf=-1.0).argmax())
 
 
 def csv_text(replay: Replay) -> str:
-    """Return every neuron of every layer as CSV: a row per time, with state x, output y and drive.
+    """Return every neuron of every layer as CSV: a row per time, with state x, output y
+    and drive.
 
-    Rows of layer ``input`` have a channel in place of a neuron, and a ``value``. So have rows of
-    ``target`` and ``prediction`` of a network that predicts, with an output's number.
+    Rows of layer ``input`` have a channel in place of a neuron, and a ``value``. So
+    have rows of ``target`` and ``prediction`` of a network that predicts, with an
+    output's number.
     """
     trace, stream = replay.trace, io.StringIO()
     write = csv.writer(stream, lineterminator="\n").writerow
-    write(["image", "class", "read_as", "layer", "neuron", "time_ns", "value", *_QUANTITIES])
+    write(
+        [
+            "image",
+            "class",
+            "read_as",
+            "layer",
+            "neuron",
+            "time_ns",
+            "value",
+            *_QUANTITIES,
+        ]
+    )
     times = trace.time_ns.tolist()
     signals: dict[str, Any] = {"input": trace.inputs}
     if trace.target is not None and trace.prediction is not None:
         signals |= {"target": trace.target, "prediction": trace.prediction}
     for series, (image, label, read) in enumerate(
-        zip(trace.images.tolist(), trace.labels.tolist(), trace.predicted.tolist(), strict=True)
+        zip(
+            trace.images.tolist(),
+            trace.labels.tolist(),
+            trace.predicted.tolist(),
+            strict=True,
+        )
     ):
-        head = [image, replay.class_name(label), replay.class_name(read) if read >= 0 else ""]
+        head = [
+            image,
+            replay.class_name(label),
+            replay.class_name(read) if read >= 0 else "",
+        ]
         for name, values in signals.items():
             when = times[:-1] if name == "input" else times[-values.shape[1] :]
             for number, curve in enumerate(values[series].T.tolist()):
@@ -114,15 +144,18 @@ def csv_text(replay: Replay) -> str:
     return stream.getvalue()
 
 
-# --- predictions ----------------------------------------------------------------------------------
+# --- predictions ---
 
 
 def confusion(ledger: LedgerReader, result: Result) -> Confusion | None:
-    """Return the confusion matrix of the best network on the test part, if a classifier is stored.
+    """Return the confusion matrix of the best network on the test part, if a classifier
+    is stored.
 
     Nothing is retrained; if this host lacks something, such as the data, return None.
     """
-    if result.best is None or not isinstance(result.spec.objective_impl, NetworkObjective):
+    if result.best is None or not isinstance(
+        result.spec.objective_impl, NetworkObjective
+    ):
         return None
     chosen = network.choose(result, ledger)
     if chosen.data is None:
@@ -140,5 +173,7 @@ def confusion(ledger: LedgerReader, result: Result) -> Confusion | None:
     return Confusion(
         classes=member.classes,
         read_as=[member.classes[n] if n >= 0 else "" for n in numbers],
-        counts=[[pairs[label, n] for n in numbers] for label in range(len(member.classes))],
+        counts=[
+            [pairs[label, n] for n in numbers] for label in range(len(member.classes))
+        ],
     )

@@ -1,7 +1,8 @@
-"""Time series of a trained network's neurons as one HTML file, in the style of Fig. 1(b-d).
+"""Time series of a trained network's neurons as one HTML file, in the style of Fig.
+1(b-d).
 
-From the top: the input channels, the neuron of every layer that separates the series best, and the
-outputs of a network that predicts. Colours are classes.
+From the top: the input channels, the neuron of every layer that separates the series
+best, and the outputs of a network that predicts. Colours are classes.
 """
 
 from __future__ import annotations
@@ -18,11 +19,32 @@ from hpo.objectives.inspection import Trace
 from hpo.views import caveats, formatting
 from hpo.views.figures.style import safe, style
 from hpo.views.page import render
-from hpo.views.palette import BLUE, BROWN, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILLION
+from hpo.views.palette import (
+    BLUE,
+    BROWN,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+)
 from hpo.views.terminal import text_tables
 from hpo.worker.replay import Replay, telling_neuron
 
-_COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK, BROWN, "#7B3294", "#7F8C00")
+_COLOURS = (
+    BLUE,
+    VERMILLION,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    INK,
+    BROWN,
+    "#7B3294",
+    "#7F8C00",
+)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _DOTTED = {"color": INK, "width": 1, "dash": "dot"}
 _STATE = "state x"
@@ -53,11 +75,15 @@ class _Panel:
 
 
 def figure(replay: Replay) -> go.Figure:
-    """Plot the input, a neuron per layer and the outputs against time; all series per panel."""
+    """Plot the input, a neuron per layer and the outputs against time; all series per
+    panel."""
     trace, panels = replay.trace, _panels(replay.trace)
     looks = [_look(replay, series) for series in range(len(trace.images))]
     heights = [_INPUT if panel.held else 1.0 for panel in panels]
-    pixels, foot = _ROW * sum(heights), _FOOT + _LINE * math.ceil(len(looks) / _PER_LINE)
+    pixels, foot = (
+        _ROW * sum(heights),
+        _FOOT + _LINE * math.ceil(len(looks) / _PER_LINE),
+    )
     drawn = make_subplots(
         len(panels),
         shared_xaxes=True,
@@ -75,12 +101,18 @@ def figure(replay: Replay) -> go.Figure:
         place, times = {"row": row, "col": 1}, panel.times.tolist()
         drawn.update_yaxes(title_text=panel.axis, **place)
         for series, look in enumerate(looks):
-            line = look | {"mode": "lines", "legendgroup": str(series), "showlegend": row == 1}
+            line = look | {
+                "mode": "lines",
+                "legendgroup": str(series),
+                "showlegend": row == 1,
+            }
             line |= {"line_shape": "hv", "line_width": 1.4} if panel.held else {}
             drawn.add_scatter(x=times, y=panel.values[series].tolist(), **line, **place)
             if panel.target is not None:
                 line |= {"line": _DOTTED, "legendgroup": "target", "name": "target"}
-                drawn.add_scatter(x=times, y=panel.target[series].tolist(), **line, **place)
+                drawn.add_scatter(
+                    x=times, y=panel.target[series].tolist(), **line, **place
+                )
         if panel.axis == _STATE:  # the resting state
             rest = float(panel.values[0, 0])
             drawn.add_hline(y=rest, line={**_DOTTED, "color": GREY}, **place)
@@ -92,15 +124,25 @@ def figure(replay: Replay) -> go.Figure:
 def _panels(trace: Trace) -> list[_Panel]:
     """Return the panels from the top."""
     times, n_channels = trace.time_ns, trace.inputs.shape[2]
-    held = np.pad(trace.inputs, ((0, 0), (0, 1), (0, 0)), mode="edge")  # to the end of the last
+    held = np.pad(
+        trace.inputs, ((0, 0), (0, 1), (0, 0)), mode="edge"
+    )  # to the end of the last
     of = f" of {n_channels}" if n_channels > _MAX_CHANNELS else ""
     panels = [
-        _Panel(f"input, channel {channel}{of}", "input", times, held[..., channel], held=True)
+        _Panel(
+            f"input, channel {channel}{of}",
+            "input",
+            times,
+            held[..., channel],
+            held=True,
+        )
         for channel in range(min(n_channels, _MAX_CHANNELS))
     ]
     for layer, values in enumerate(trace.x):
         neuron = telling_neuron(trace, layer)
-        panels.append(_Panel(f"layer {layer}, neuron {neuron}", _STATE, times, values[:, neuron]))
+        panels.append(
+            _Panel(f"layer {layer}, neuron {neuron}", _STATE, times, values[:, neuron])
+        )
     if trace.target is not None and trace.prediction is not None:
         when = times[-trace.target.shape[1] :]
         for output in range(min(trace.target.shape[2], _MAX_CHANNELS)):
@@ -126,11 +168,12 @@ def _look(replay: Replay, series: int) -> dict[str, Any]:
     }
 
 
-# --- the page -------------------------------------------------------------------------------------
+# --- the page ---
 
 
 def page(replay: Replay, command: str) -> str:
-    """Return the figure as a self-contained page, with a caption and the command that makes it."""
+    """Return the figure as a self-contained page, with a caption and the command that
+    makes it."""
     chosen = replay.network
     return render(
         "traces.html.j2",
@@ -144,17 +187,27 @@ def page(replay: Replay, command: str) -> str:
 
 
 def heading(replay: Replay) -> tuple[str, str]:
-    """Return two lines: the network and its score; the objective and the data that scored it."""
+    """Return two lines: the network and its score; the objective and the data that
+    scored it."""
     chosen, measured = replay.network, replay.network.measured
     spec, widths = chosen.result.spec, replay.member.widths
-    score = formatting.score_text(spec, measured.score) + (", diverged" * measured.diverged)
+    score = formatting.score_text(spec, measured.score) + (
+        ", diverged" * measured.diverged
+    )
     score += f" {chosen.score_at}" if chosen.score_at else ""
     if (solved := measured.solved) is not None:
         score = f"{formatting.score_text(spec, solved.score)} {caveats.SOLVED}, {score}"
     size = "+".join(map(str, widths))
-    drawn = "" if replay.trace.steps_per_point is None else f"; time series {caveats.SOLVED}"
+    drawn = (
+        ""
+        if replay.trace.steps_per_point is None
+        else f"; time series {caveats.SOLVED}"
+    )
     head = f"{spec.name}, {chosen.name}: {spec.objective_impl.metric} {score}"
-    return head, f"{spec.objective}, {size} neurons, scored on {chosen.scored_on}{drawn}"
+    return (
+        head,
+        f"{spec.objective}, {size} neurons, scored on {chosen.scored_on}{drawn}",
+    )
 
 
 def _caption(replay: Replay) -> list[str]:
@@ -166,7 +219,11 @@ def _caption(replay: Replay) -> list[str]:
         end = "the prediction is read from the last layer after each of the last "
         end += f"{trace.target.shape[1]:,} points"
     steps = trace.steps_per_point
-    drawn = [] if steps is None else [f"Time series {caveats.SOLVED}: {caveats.steps_text(steps)}."]
+    drawn = (
+        []
+        if steps is None
+        else [f"Time series {caveats.SOLVED}: {caveats.steps_text(steps)}."]
+    )
     return [
         f"Each line is one {what} of the test part ({len(trace.images)} in all).",
         f"An input point lasts {trace.dt_ns:.4g} ns; {end}.",

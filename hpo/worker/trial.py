@@ -1,8 +1,9 @@
-"""Run one claimed slot: suggest parameters, train members one by one, prune or complete, settle.
+"""Run one claimed slot: suggest parameters, train members one by one, prune or
+complete, settle.
 
-Work of an earlier attempt is taken from the ledger, not repeated: stored members, and the
-checkpoint of the member in training. The pruner sees its reported values again in the same order,
-so a resumed trial ends exactly like an undisturbed one.
+Work of an earlier attempt is taken from the ledger, not repeated: stored members, and
+the checkpoint of the member in training. The pruner sees its reported values again in
+the same order, so a resumed trial ends exactly like an undisturbed one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ from hpo.ledger import pins
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.objectives import facts
-from hpo.objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
+from hpo.objectives.contract import (
+    OnEpoch,
+    Outcome,
+    Progress,
+    Protocol,
+    UnavailableError,
+)
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints, suggest
 from hpo.search.history import learns, unsuggested
@@ -34,28 +41,31 @@ from hpo.worker.heartbeat import Heartbeat
 log = logging.getLogger(__name__)
 
 CHECKPOINT_S = (1.0, 30.0)
-"""Shortest and longest time between checkpoints, which bounds the work lost with a worker. After a
-loss checkpoints come more often, so that a trial progresses however often it is lost."""
+"""Shortest and longest time between checkpoints, which bounds the work lost with a
+worker. After a loss checkpoints come more often, so that a trial progresses however
+often it is lost."""
 PAUSE_S = (0.02, 1.0)
 """Shortest and longest pause between two looks for the suggestions of other workers."""
 LARGEST = 16 * 2**20
 """Largest size of a stored network, in bytes."""
 _MESSAGE_CHARS = 4000
 _MORE_MEMORY = (
-    "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
+    "Run fewer workers at a time, use hosts with more memory, or make the networks"
+    " smaller."
 )
 
 
 class StoppedError(Exception):
-    """The worker has a request to stop; the slot is saved and free for the next worker."""
+    """The worker has a request to stop; the slot is saved and free for the next
+    worker."""
 
 
 class TrialRun:
     """The run of one claimed slot."""
 
     suggestion_s = 0.1
-    """Duration of this process's last suggestion; it sets how long a trial waits, and affects no
-    result."""
+    """Duration of this process's last suggestion; it sets how long a trial waits, and
+    affects no result."""
 
     def __init__(self, ledger: Ledger, claim: Claim, heart: Heartbeat) -> None:
         """Create the run of a claim; ``run`` starts it."""
@@ -73,11 +83,14 @@ class TrialRun:
         """Run the slot to its end and settle it.
 
         Raises:
-            StoppedError: the worker has a request to stop; the slot is left to the next one.
+            StoppedError: the worker has a request to stop; the slot is left to the next
+                one.
             LeaseLostError: another worker holds the slot now.
             MemoryError: this host has too little memory; the slot is left to others.
-            UnavailableError: this host lacks what the trial needs; the slot is left to others.
-            sqlalchemy.exc.SQLAlchemyError: the database fails in a way that waiting does not fix.
+            UnavailableError: this host lacks what the trial needs; the slot is left to
+                others.
+            sqlalchemy.exc.SQLAlchemyError: the database fails in a way that waiting
+                does not fix.
         """
         try:
             if self._claim.phase == Phase.CONFIRM:
@@ -86,10 +99,13 @@ class TrialRun:
                 self._search()
         except UnavailableError:
             self._ledger.release(self._claim)
-            raise  # a broken host, not a broken trial: others may have what is missing here
+            # a broken host, not a broken trial: others may have what is missing here
+            raise
         except (StoppedError, HpoError, *DATABASE_ERRORS):
             raise  # a broken world, not a broken trial
-        except MemoryError as error:  # so is a host that is too small, or shared with others
+        except (
+            MemoryError
+        ) as error:  # so is a host that is too small, or shared with others
             detail = f" ({error})" if str(error) else ""
             self._ledger.lose(self._claim, f"out of memory{detail}. {_MORE_MEMORY}")
             raise
@@ -98,7 +114,7 @@ class TrialRun:
             storable = text.encode("utf-8", "backslashreplace").decode("utf-8")
             self._settle(SlotState.FAILED, message=storable)
 
-    # --- search --------------------------------------------------------------------------
+    # --- search ---
 
     def _search(self) -> None:
         history = self._history() if learns(self._spec) else []
@@ -113,7 +129,9 @@ class TrialRun:
             self._replay(course, members)
             for index in range(len(members), self._n_members):
                 seed = derived_seed(self._spec.seed, "member", index)
-                members.append(self._train(index, seed, self._spec.protocol, suggestion))
+                members.append(
+                    self._train(index, seed, self._spec.protocol, suggestion)
+                )
                 course.networks(self._scores(members))
         except EndedError as why:
             score = course.steps[-1]
@@ -125,7 +143,10 @@ class TrialRun:
     def _history(self) -> list[Past]:
         """Return the earlier trials, each with its suggestion."""
         history = self._ledger.history(self._claim)
-        if any(history[k].state == SlotState.RUNNING for k in unsuggested(self._spec, history)):
+        if any(
+            history[k].state == SlotState.RUNNING
+            for k in unsuggested(self._spec, history)
+        ):
             self._await_suggestions()
             history = self._ledger.history(self._claim)
         return complete_history(self._claim, history)
@@ -133,9 +154,10 @@ class TrialRun:
     def _await_suggestions(self) -> None:
         """Wait for the suggestions of trials that other workers have just claimed.
 
-        Suggestions depend on one another, so waiting takes no longer than computing them here, and
-        saves CPU time. But their workers may be dead. Suggestions are pure functions of the
-        history: without progress for a while, this worker computes them itself.
+        Suggestions depend on one another, so waiting takes no longer than computing
+        them here, and saves CPU time. But their workers may be dead. Suggestions are
+        pure functions of the history: without progress for a while, this worker
+        computes them itself.
         """
         missing, first = self._ledger.unsuggested(self._claim)
         began_s = time.monotonic()
@@ -171,24 +193,30 @@ class TrialRun:
                 course.epoch(checkpoint.member, value)
 
     def _scores(self, members: Sequence[Member]) -> list[float]:
-        """Return the scores that count: claimed ones under ``validation``, else plain ones."""
+        """Return the scores that count: claimed ones under ``validation``, else plain
+        ones."""
         validates = self._spec.protocol == Protocol.VALIDATION
         return [m.claimed if validates else m.score for m in members]
 
-    # --- confirmation --------------------------------------------------------------------
+    # --- confirmation ---
 
     def _confirm(self) -> None:
         assert self._claim.suggestion is not None
         members = self._members
         if not members:
             seed = derived_seed(self._spec.seed, "confirm", self._claim.fresh_seed)
-            members.append(self._train(0, seed, Protocol.CONFIRM, self._claim.suggestion))
+            members.append(
+                self._train(0, seed, Protocol.CONFIRM, self._claim.suggestion)
+            )
         self._settle(SlotState.COMPLETE, score=members[0].score)
 
-    # --- both ----------------------------------------------------------------------------
+    # --- both ---
 
-    def _train(self, index: int, seed: int, protocol: Protocol, suggestion: Suggestion) -> Member:
-        """Train one member, from its checkpoint if there is one; store it unless it is the last."""
+    def _train(
+        self, index: int, seed: int, protocol: Protocol, suggestion: Suggestion
+    ) -> Member:
+        """Train one member, from its checkpoint if there is one; store it unless it is
+        the last."""
         saved = self._claim.checkpoint
         if saved is not None and saved.member != index:
             saved = None
@@ -221,7 +249,8 @@ class TrialRun:
         return member
 
     def _storable_network(self, outcome: Outcome) -> bytes | None:
-        """Return the network of the first fresh seed, which is stored beside its score."""
+        """Return the network of the first fresh seed, which is stored beside its
+        score."""
         data = outcome.network
         if data is None or self._claim.fresh_seed != 0:
             return None
@@ -236,12 +265,19 @@ class TrialRun:
         return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.members
 
     def _on_epoch(
-        self, index: int, epochs: int, saved: Checkpoint | None, seconds: Callable[[], float]
+        self,
+        index: int,
+        epochs: int,
+        saved: Checkpoint | None,
+        seconds: Callable[[], float],
     ) -> OnEpoch:
-        """Return the function that training calls after every epoch: report, prune, save."""
+        """Return the function that training calls after every epoch: report, prune,
+        save."""
         curve = list(saved.curve) if saved else []
         saved_at = time.monotonic()
-        pause_s = max(CHECKPOINT_S[0], CHECKPOINT_S[1] / 2 ** min(self._claim.attempt - 1, 30))
+        pause_s = max(
+            CHECKPOINT_S[0], CHECKPOINT_S[1] / 2 ** min(self._claim.attempt - 1, 30)
+        )
         what = str(self._claim)
         if self._claim.phase == Phase.SEARCH:
             what += f", member {index + 1} of {self._n_members}"
@@ -249,7 +285,9 @@ class TrialRun:
         def on_epoch(progress: Progress) -> None:
             nonlocal saved_at
             if self._heart.lost:
-                raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
+                raise LeaseLostError(
+                    f"{self._claim}: the lease has passed to another worker"
+                )
             self._heart.say(f"{what}, epoch {progress.epoch} of {epochs}")
             score = progress.score
             if score is not None:
@@ -262,7 +300,10 @@ class TrialRun:
             if stopping or time.monotonic() - saved_at >= pause_s:
                 saved_at = time.monotonic()
                 checkpoint = Checkpoint(
-                    member=index, curve=tuple(curve), seconds=seconds(), data=progress.checkpoint()
+                    member=index,
+                    curve=tuple(curve),
+                    seconds=seconds(),
+                    data=progress.checkpoint(),
                 )
                 self._ledger.store_checkpoint(self._claim, checkpoint)
             if stopping:
@@ -272,7 +313,11 @@ class TrialRun:
         return on_epoch
 
     def _settle(
-        self, state: SlotState, *, score: float | None = None, message: str | None = None
+        self,
+        state: SlotState,
+        *,
+        score: float | None = None,
+        message: str | None = None,
     ) -> None:
         end = End(
             state=state,
@@ -281,7 +326,10 @@ class TrialRun:
                 self._spec, state, self._suggestion.params, self._members
             ),
             steps=self._course.steps if self._course else (),
-            attrs={**self._suggestion.attrs, **(self._course.attrs if self._course else {})},
+            attrs={
+                **self._suggestion.attrs,
+                **(self._course.attrs if self._course else {}),
+            },
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
@@ -290,7 +338,9 @@ class TrialRun:
                 "worker": self._claim.worker,
                 "attempts": self._claim.attempt,
                 "seconds": round(time.monotonic() - self._started, 3),
-                "training_seconds": round(max(0.0, time.monotonic() - self._training_began), 3),
+                "training_seconds": round(
+                    max(0.0, time.monotonic() - self._training_began), 3
+                ),
             },
             trained=self._members,
             last=self._last,

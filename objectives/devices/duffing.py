@@ -1,9 +1,10 @@
 """The Duffing oscillator: a mass on a spring that stiffens as it is stretched.
 
-G. Duffing (1918). Nano- and micromechanical beams and drums obey his equation. J. C. Coulombe,
-M. C. A. York and J. Sylvestre proposed networks of such masses (Computing with networks of
-nonlinear mechanical oscillators, PLoS ONE 12, e0178663 (2017), arXiv:1704.06320). G. Dion,
-A. I.-E. Mejaouri and J. Sylvestre compute with one silicon beam (J. Appl. Phys. 124, 152132, 2018).
+G. Duffing (1918). Nano- and micromechanical beams and drums obey his equation. J. C.
+Coulombe, M. C. A. York and J. Sylvestre proposed networks of such masses (Computing
+with networks of nonlinear mechanical oscillators, PLoS ONE 12, e0178663 (2017),
+arXiv:1704.06320). G. Dion, A. I.-E. Mejaouri and J. Sylvestre compute with one silicon
+beam (J. Appl. Phys. 124, 152132, 2018).
 
 The equation of ``duffing`` in docs/explanation/equations.md, "Other neurons"::
 
@@ -41,10 +42,16 @@ class Duffing(Device):
         0.1, gt=0, le=1e3, description="frequency of small oscillations, per ns"
     )
     tau_ns: Parameter = parameter(
-        10.0, gt=0, le=1e9, description="time in which a free oscillation decays to 1/e, in ns"
+        10.0,
+        gt=0,
+        le=1e9,
+        description="time in which a free oscillation decays to 1/e, in ns",
     )
     cubic: Parameter = parameter(
-        1.0, ge=0, le=1e3, description="stiffening β: the spring is (1 + β x²) times as stiff"
+        1.0,
+        ge=0,
+        le=1e3,
+        description="stiffening β: the spring is (1 + β x²) times as stiff",
     )
 
     def rate(self, x: Any, v: Any, drive: Any) -> Any:

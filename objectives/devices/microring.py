@@ -1,10 +1,11 @@
 """The photonic modulator neuron: photodetectors that drive a silicon microring.
 
-A. N. Tait et al., Silicon photonic modulator neuron, Phys. Rev. Applied 11, 064043 (2019),
-arXiv:1812.11898. Balanced photodetectors add the weighted light of all sources, of either sign.
-Their current charges the junction of a microring: its resonance shifts and modulates the light of
-the neuron's own laser. Such circuits are continuous-time recurrent networks (A. N. Tait et al.,
-Sci. Rep. 7, 7430, 2017, arXiv:1611.02272), with the ring's resonance as the nonlinearity.
+A. N. Tait et al., Silicon photonic modulator neuron, Phys. Rev. Applied 11, 064043
+(2019), arXiv:1812.11898. Balanced photodetectors add the weighted light of all sources,
+of either sign. Their current charges the junction of a microring: its resonance shifts
+and modulates the light of the neuron's own laser. Such circuits are continuous-time
+recurrent networks (A. N. Tait et al., Sci. Rep. 7, 7430, 2017, arXiv:1611.02272), with
+the ring's resonance as the nonlinearity.
 
 The equation of ``microring`` in docs/explanation/equations.md, "Other neurons"::
 
@@ -22,8 +23,9 @@ y             output           1       transmission, less that at rest
                                        at 0.577, an even parabola at 0
 ============  ===============  ======  ===================================================
 
-A Lorentzian of full depth describes a ring at critical coupling, heated to its detuning. Unlike
-tanh, y turns back once the drive has moved the resonance past the laser.
+A Lorentzian of full depth describes a ring at critical coupling, heated to its
+detuning. Unlike tanh, y turns back once the drive has moved the resonance past the
+laser.
 """
 
 from __future__ import annotations
@@ -40,10 +42,16 @@ class Microring(Device):
     states: ClassVar = ("v",)
     s: Amplification = 0.3
     tau_ns: Parameter = parameter(
-        6.0, gt=0, le=1e6, description="time constant of junction and photodetectors, in ns"
+        6.0,
+        gt=0,
+        le=1e6,
+        description="time constant of junction and photodetectors, in ns",
     )
     detuning: Parameter = parameter(
-        0.577, ge=-20, le=20, description="laser to resonance at rest, in half-widths of the ring"
+        0.577,
+        ge=-20,
+        le=20,
+        description="laser to resonance at rest, in half-widths of the ring",
     )
 
     def rate(self, v: Any, drive: Any) -> Any:

@@ -1,18 +1,19 @@
 """The phase oscillator: Kuramoto's, held by a reference, or an XY spin in a field.
 
-Y. Kuramoto's oscillators, of equal frequency, pull each other's phases by J_ij sin(φ_j - φ_i)
-= J_ij (sin φ_j cos φ_i - cos φ_j sin φ_i). The first term is a signal sin φ_j that a neuron sends,
-times its effect cos φ_i: one quadrature is coupled. A reference of phase 0 takes the place of the
-second term. It locks every oscillator, as in R. Adler's equation (Proc. IRE 34, 351, 1946).
+Y. Kuramoto's oscillators, of equal frequency, pull each other's phases by J_ij sin(φ_j
+- φ_i) = J_ij (sin φ_j cos φ_i - cos φ_j sin φ_i). The first term is a signal sin φ_j
+that a neuron sends, times its effect cos φ_i: one quadrature is coupled. A reference of
+phase 0 takes the place of the second term. It locks every oscillator, as in R. Adler's
+equation (Proc. IRE 34, 351, 1946).
 
 The equation of ``phase-oscillator`` in docs/explanation/equations.md, "Other neurons"::
 
     dφ/dt = -sin(φ) / τ + I cos φ
     y     = sin φ
 
-XY spins that are coupled along y, in a field along x, obey the same equation. T. Rageau and
-J. Grollier train both couplings of spintronic oscillators by equilibrium propagation
-(arXiv:2504.11884): nearly 98 % on MNIST.
+XY spins that are coupled along y, in a field along x, obey the same equation. T. Rageau
+and J. Grollier train both couplings of spintronic oscillators by equilibrium
+propagation (arXiv:2504.11884): nearly 98 % on MNIST.
 
 ============  ===============  ======  ===================================================
 symbol        code name        unit    meaning

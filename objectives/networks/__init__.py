@@ -1,1 +1,2 @@
-"""Dynamical networks: readable references in PyTorch, and the CPU kernels behind them."""
+"""Dynamical networks: readable references in PyTorch, and the CPU kernels behind
+them."""

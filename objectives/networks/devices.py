@@ -8,18 +8,20 @@ Noise is that of docs/explanation/equations.md, "Oscillator". For neuron i of a 
     c   → c + η/2 √h (ξ + i ξ'),  x = |c|²           ξ, ξ' normal, every h ns: after each step
     η   = √(2 γ_i x_th)                              from the thermal power, unless η is set
 
-With ``devices``, every neuron of a chip is one of the measured devices, drawn with replacement:
+With ``devices``, every neuron of a chip is one of the measured devices, drawn with
+replacement:
 f_i, g_i and η_i come from its row, f and g divided by the mean of their column.
 
-The fixed bias of the spintronic network stays 2γ of the nominal device: a chip has one supply. A
-neuron with γ_i ≥ 2γ does not oscillate by itself.
+The fixed bias of the spintronic network stays 2γ of the nominal device: a chip has one
+supply. A neuron with γ_i ≥ 2γ does not oscillate by itself.
 
-The noise is white: η is per √ns, and its effect within a time does not depend on the step. With
-noise, the equation drops its mean effect, the source γ x_th. Eq. (1) describes the power x = |c|²
-of an auto-oscillator, and thermal noise drives its complex amplitude c: x moves by η √x dW, and an
-oscillator at rest gains η²/2 per ns. Added to x itself, the same η would be thousands of times
-larger where x is small, and there these networks keep their memory. x stays within its bounds, and
-its jumps pass the high-pass filter whole. The state of a CTRNN gets η √h ξ.
+The noise is white: η is per √ns, and its effect within a time does not depend on the
+step. With noise, the equation drops its mean effect, the source γ x_th. Eq. (1)
+describes the power x = |c|² of an auto-oscillator, and thermal noise drives its complex
+amplitude c: x moves by η √x dW, and an oscillator at rest gains η²/2 per ns. Added to x
+itself, the same η would be thousands of times larger where x is small, and there these
+networks keep their memory. x stays within its bounds, and its jumps pass the high-pass
+filter whole. The state of a CTRNN gets η √h ξ.
 
 ============  ==================  ========  =======================================
 paper symbol  code name           unit      shape
@@ -31,11 +33,12 @@ g             s                   1         (neurons,)
 n             input_noise         1         (batch, time, channels)
 ============  ==================  ========  =======================================
 
-``integrators`` does not extrapolate jumps: with noise, a step has an error of first order, which
-scales with the noise.
+``integrators`` does not extrapolate jumps: with noise, a step has an error of first
+order, which scales with the noise.
 
-The series of one block get independent noise, and the next block gets the same numbers again
-(``layout.block`` series). Means do not suffer, and drawing takes no longer than the network itself.
+The series of one block get independent noise, and the next block gets the same numbers
+again (``layout.block`` series). Means do not suffer, and drawing takes no longer than
+the network itself.
 """
 
 from __future__ import annotations
@@ -74,7 +77,8 @@ def draw_chip(
 ) -> Chip:
     """Draw a chip of a member from its seed: the same chip in every trial.
 
-    Spreads and noise scale the same random numbers, so that trials and curves are comparable.
+    Spreads and noise scale the same random numbers, so that trials and curves are
+    comparable.
 
     Args:
         variability: how the chip differs from the ideal.
@@ -93,7 +97,9 @@ def draw_chip(
         if spread == 0.0:
             return None
         sigma, exists = log_normal_sigma(spread), network.exists.cpu().numpy()
-        z = stream(seed, f"variability/{name}/{number}").standard_normal(exists.shape)[exists]
+        z = stream(seed, f"variability/{name}/{number}").standard_normal(exists.shape)[
+            exists
+        ]
         factor: Array = np.exp(sigma * z - sigma**2 / 2)
         return factor
 
@@ -101,7 +107,9 @@ def draw_chip(
         name: factors(name.removesuffix("_ns"), name, getattr(variability, key))
         for name, key in variability.spreads.items()
     }
-    varied = {name: values for name, values in all_factors.items() if values is not None}
+    varied = {
+        name: values for name, values in all_factors.items() if values is not None
+    }
     noise = noise_per_sqrt_ns(variability, network, measured, row, varied)
     return Chip(
         factors=varied,
@@ -117,7 +125,9 @@ def _rows(
 ) -> NDArray[np.int64]:
     """Draw the measured device that each neuron is: its row in the file, (neurons,)."""
     exists = network.exists.cpu().numpy()
-    rows = stream(seed, f"variability/device/{number}").integers(measured.n, size=exists.shape)
+    rows = stream(seed, f"variability/device/{number}").integers(
+        measured.n, size=exists.shape
+    )
     existing: NDArray[np.int64] = rows[exists]
     return existing
 
@@ -129,8 +139,11 @@ def noise_per_sqrt_ns(
     row: NDArray[np.int64] | None,
     factors: Mapping[str, Array] | None = None,
 ) -> Array:
-    """Return the noise of each neuron in 1/√ns, (neurons,): measured, set, or thermal at its τ."""
-    if measured is not None and (column := measured.columns.get("oscillator_noise_per_sqrt_ns")):
+    """Return the noise of each neuron in 1/√ns, (neurons,): measured, set, or thermal
+    at its τ."""
+    if measured is not None and (
+        column := measured.columns.get("oscillator_noise_per_sqrt_ns")
+    ):
         return np.array(column)[row]
     if (noise := variability.oscillator_noise_per_sqrt_ns) is not None:
         return np.full(network.n_neurons, noise)
@@ -146,14 +159,17 @@ def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:
     return bool(noise_per_sqrt_ns(variability, network, measured, row).any())
 
 
-def draw_normals(seed: int, number: int, *, network: LayeredNetwork, n_jumps: int) -> Floats:
+def draw_normals(
+    seed: int, number: int, *, network: LayeredNetwork, n_jumps: int
+) -> Floats:
     """Draw the normal numbers of the jumps of a chip; see ``Chip``."""
     random = stream(seed, f"variability/oscillator/{number}")
     return random.standard_normal(n_jumps * network.floats_per_jump, dtype=np.float32)
 
 
 def quantise(weights: Tensor, bits: int | None) -> Tensor:
-    """Round weights to 2^bits - 1 evenly spaced values, symmetric about 0, up to the largest one.
+    """Round weights to 2^bits - 1 evenly spaced values, symmetric about 0, up to the
+    largest one.
 
     >>> quantise(torch.tensor([-1.0, 0.2, 0.9]), 2).tolist()
     [-1.0, 0.0, 1.0]
@@ -166,8 +182,13 @@ def quantise(weights: Tensor, bits: int | None) -> Tensor:
 
 @contextmanager
 def quantise_network(network: LayeredNetwork, bits: int | None) -> Iterator[None]:
-    """Quantise every trained tensor of ``network`` within the context; None: leave it as it is."""
-    exact = [parameter.detach().clone() for parameter in network.parameters()] if bits else []
+    """Quantise every trained tensor of ``network`` within the context; None: leave it
+    as it is."""
+    exact = (
+        [parameter.detach().clone() for parameter in network.parameters()]
+        if bits
+        else []
+    )
     with torch.no_grad():
         for parameter in network.parameters() if bits else ():
             parameter.copy_(quantise(parameter, bits))
@@ -188,8 +209,9 @@ def _noise_table(seed: int, n: int) -> Floats:
 class Training:
     """Chips for training: another one for each batch.
 
-    A network trained on the mean effect of thermal noise loses accuracy to the noise itself and to
-    another thermal power. Trained on both, it does not (docs/how-to/thermal.md).
+    A network trained on the mean effect of thermal noise loses accuracy to the noise
+    itself and to another thermal power. Trained on both, it does not
+    (docs/how-to/thermal.md).
     """
 
     network: LayeredNetwork
@@ -200,7 +222,8 @@ class Training:
     noise: bool = False
     """True: neurons have noise; false: the equation has its mean effect."""
     span: float = 1.0
-    """Largest factor between the thermal power of a chip and the nominal one, log-uniform."""
+    """Largest factor between the thermal power of a chip and the nominal one,
+    log-uniform."""
 
     @property
     def _devices(self) -> Variability:
@@ -216,29 +239,48 @@ class Training:
         """True if the chips differ from the ideal network."""
         return self.noisy or self.span > 1.0 or self.variability is not None
 
-    def chips(self, epoch: int, n_points: int) -> Iterator[tuple[Chip, np.random.Generator]]:
-        """Yield the chips of an epoch, each with the random generator of its input noise.
+    def chips(
+        self, epoch: int, n_points: int
+    ) -> Iterator[tuple[Chip, np.random.Generator]]:
+        """Yield the chips of an epoch, each with the random generator of its input
+        noise.
 
-        Neurons jump once per point. The normal numbers come from one table, in which every chip
-        begins at another place, as in T. Salimans et al., arXiv:1703.03864, section 2.
+        Neurons jump once per point. The normal numbers come from one table, in which
+        every chip begins at another place, as in T. Salimans et al., arXiv:1703.03864,
+        section 2.
         """
         random = stream(self.seed, f"training/{epoch}")
-        network, per_jump, noisy = self.network, self.network.floats_per_jump, self.noisy
+        network, per_jump, noisy = (
+            self.network,
+            self.network.floats_per_jump,
+            self.noisy,
+        )
         size = min(n_points, max(1, MAX_CHIP_NOISE // per_jump)) * per_jump
-        pool = _noise_table(self.seed, size + SHIFTS) if noisy else np.empty(0, np.float32)
-        how: Any = {"network": network, "normals": pool if noisy else None, "jumps_per_point": 1}
+        pool = (
+            _noise_table(self.seed, size + SHIFTS) if noisy else np.empty(0, np.float32)
+        )
+        how: Any = {
+            "network": network,
+            "normals": pool if noisy else None,
+            "jumps_per_point": 1,
+        }
         first_chip = draw_chip(self._devices, self.seed, f"training/{epoch}/0", **how)
         for number in itertools.count():
             factor = self.span ** random.uniform(-1.0, 1.0)
             start = int(random.integers(SHIFTS // 16)) * 16
             chip = first_chip
             if self.variability is not None:
-                chip = draw_chip(self._devices, self.seed, f"training/{epoch}/{number}", **how)
+                chip = draw_chip(
+                    self._devices, self.seed, f"training/{epoch}/{number}", **how
+                )
             noise = chip.noise_per_sqrt_ns
             yield (
                 replace(
                     chip,
-                    factors={**chip.factors, "thermal_power": np.full(network.n_neurons, factor)},
+                    factors={
+                        **chip.factors,
+                        "thermal_power": np.full(network.n_neurons, factor),
+                    },
                     noise_per_sqrt_ns=None if noise is None else noise * factor**0.5,
                     normals=pool[start : start + size] if noisy else None,
                 ),

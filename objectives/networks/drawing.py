@@ -1,4 +1,5 @@
-"""Draw the masks and initial weights of a member, each array from a random stream of its own."""
+"""Draw the masks and initial weights of a member, each array from a random stream of
+its own."""
 
 from __future__ import annotations
 
@@ -23,14 +24,17 @@ def draw(
     whole: Shape,
     samples: Sequence[Sample],
 ) -> Tensor:
-    """Draw an array for each member and shape: (members, shapes, *whole), zero beyond its shape.
+    """Draw an array for each member and shape: (members, shapes, *whole), zero beyond
+    its shape.
 
     Each array has a random stream of its own.
     """
     arrays = np.zeros((len(seeds), len(shapes), *whole))
     for of_member, seed in zip(arrays, seeds, strict=True):
         for k, (shape, sample) in enumerate(zip(shapes, samples, strict=False)):
-            of_member[k][tuple(map(slice, shape))] = sample(stream(seed, f"{name}/{k}"), shape)
+            of_member[k][tuple(map(slice, shape))] = sample(
+                stream(seed, f"{name}/{k}"), shape
+            )
     return torch.from_numpy(arrays)
 
 
@@ -42,14 +46,18 @@ def draw_uniform(
 
 
 def antisymmetrise(weights: Tensor, fastest: Sequence[float]) -> Tensor:
-    """Return W - W^T for the upper triangle W of square matrices, (members, layers, width, width).
+    """Return W - W^T for the upper triangle W of square matrices, (members, layers,
+    width, width).
 
-    Its eigenvalues are imaginary: modes turn, and neither grow nor decay. ``fastest`` is the
-    largest one in each layer. B. Chang et al., AntisymmetricRNN, ICLR 2019, arXiv:1902.09689.
+    Its eigenvalues are imaginary: modes turn, and neither grow nor decay. ``fastest``
+    is the largest one in each layer. B. Chang et al., AntisymmetricRNN, ICLR 2019,
+    arXiv:1902.09689.
     """
     above = weights.triu(1)
     difference = above - above.mT
-    norm = torch.linalg.matrix_norm(difference.double(), 2)  # last bits depend on the host
+    norm = torch.linalg.matrix_norm(
+        difference.double(), 2
+    )  # last bits depend on the host
     factor = torch.where(norm > 0, norm.new_tensor(fastest) / norm, 0.0).float()
     return difference * factor.to(difference)[..., None, None]
 

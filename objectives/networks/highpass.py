@@ -1,6 +1,7 @@
 """The high-pass filter behind every spintronic neuron, Eq. (5) of arXiv:2408.02835.
 
-docs/explanation/equations.md, "Oscillator", has it, too. f_cut is in 1/ns, x and y have no unit::
+docs/explanation/equations.md, "Oscillator", has it, too. f_cut is in 1/ns, x and y have
+no unit::
 
     dy/dt = -2π f_cut y + dx/dt                                                 Eq. (5)
 
@@ -20,7 +21,9 @@ def rate(y: Tensor, dx: Tensor, f_cut_per_ns: float | Tensor) -> Tensor:
     return -2.0 * math.pi * f_cut_per_ns * y + dx  # Eq. (5)
 
 
-def flow(y: Tensor, change: Tensor, f_cut_per_ns: float | Tensor, dt_ns: float) -> Tensor:
+def flow(
+    y: Tensor, change: Tensor, f_cut_per_ns: float | Tensor, dt_ns: float
+) -> Tensor:
     """Return y after ``dt_ns`` ns in which x changes by ``change`` at a constant rate.
 
     With c = 2π f_cut Δt::

@@ -1,35 +1,38 @@
 """Integrators: one step of a driven dynamical network with any equations.
 
-docs/explanation/equations.md has the equations, and docs/explanation/integrators.md the errors.
+docs/explanation/equations.md has the equations, and docs/explanation/integrators.md the
+errors.
 
-A network has a drive ``I(y, u)``, in 1/ns, of the outputs y and the input u, and a rate of change
-of its state under that drive. The integrators are explicit: the outputs of every layer at the start
-of the step (and before) enter the drives, so all layers step together. The input is constant over
-the step.
+A network has a drive ``I(y, u)``, in 1/ns, of the outputs y and the input u, and a rate
+of change of its state under that drive. The integrators are explicit: the outputs of
+every layer at the start of the step (and before) enter the drives, so all layers step
+together. The input is constant over the step.
 
-The exponential integrators solve each neuron in closed form for the mean drive of a step. They
-estimate the mean output by extrapolating from ``y_n``, at the start of step n, and earlier ones::
+The exponential integrators solve each neuron in closed form for the mean drive of a
+step. They estimate the mean output by extrapolating from ``y_n``, at the start of step
+n, and earlier ones::
 
     exponential         y_n                                          order 1
     exponential-ab2     (3 y_n - y_(n-1)) / 2                        order 2
     exponential-ab3     (23 y_n - 16 y_(n-1) + 5 y_(n-2)) / 12       order 2
 
-``ab3`` extrapolates as ``exponential-ab3`` and takes a Runge-Kutta step of order 4 under that
-drive, for neurons without a solution in closed form.
+``ab3`` extrapolates as ``exponential-ab3`` and takes a Runge-Kutta step of order 4
+under that drive, for neurons without a solution in closed form.
 
-These are the explicit Adams-Bashforth formulas: the mean over the coming step of the polynomial
-through the last outputs. Only outputs are extrapolated. The input is constant over a point, so its
-part of the drive is exact, also after a jump. Before the first step the network was at rest, so
-earlier outputs are those at rest.
+These are the explicit Adams-Bashforth formulas: the mean over the coming step of the
+polynomial through the last outputs. Only outputs are extrapolated. The input is
+constant over a point, so its part of the drive is exact, also after a jump. Before the
+first step the network was at rest, so earlier outputs are those at rest.
 
-Two errors of second order remain. A drive that changes within a step acts through more than its
-mean, and the outputs have a kink after a jump of the input. So three outputs gain no order over
-two. They gain a factor, since the error of the extrapolation itself is of third order.
+Two errors of second order remain. A drive that changes within a step acts through more
+than its mean, and the outputs have a kink after a jump of the input. So three outputs
+gain no order over two. They gain a factor, since the error of the extrapolation itself
+is of third order.
 
 References:
-    E. Hairer, S. P. Nørsett and G. Wanner, Solving Ordinary Differential Equations I, II.1, III.1
-    (1993). M. Hochbruck and A. Ostermann, Exponential integrators, Acta Numerica 19, 209 (2010),
-    section 2.7 (exponential multistep methods).
+    E. Hairer, S. P. Nørsett and G. Wanner, Solving Ordinary Differential Equations I,
+    II.1, III.1 (1993). M. Hochbruck and A. Ostermann, Exponential integrators, Acta
+    Numerica 19, 209 (2010), section 2.7 (exponential multistep methods).
 """
 
 from __future__ import annotations
@@ -49,7 +52,8 @@ State = tuple[Tensor, ...]
 """State variables of every neuron, each of shape (members, layers, batch, width)."""
 
 Past = tuple[Tensor, ...]
-"""Outputs at the starts of the last steps, newest first, each (members, layers, batch, width).
+"""Outputs at the starts of the last steps, newest first, each (members, layers, batch,
+width).
 
 Empty at the beginning: the network was at rest before.
 """
@@ -64,26 +68,31 @@ EXTRAPOLATION: Mapping[str, tuple[float, float, float]] = {
     "exponential-ab3": (23 / 12, -16 / 12, 5 / 12),
     "ab3": (23 / 12, -16 / 12, 5 / 12),
 }
-"""Weights of the last outputs in the mean output over a step (see the module), by integrator.
+"""Weights of the last outputs in the mean output over a step (see the module), by
+integrator.
 
 The kernels have these integrators, and no others.
 """
 
 MAX_EXPONENT = 40.0
-"""Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay finite.
+"""Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay
+finite.
 
 Types of a smaller range, such as float16, are clipped earlier, by the same rule.
 """
 
 
 class Dynamics(Protocol):
-    """The equations of a network in which neurons act on each other only through a drive."""
+    """The equations of a network in which neurons act on each other only through a
+    drive."""
 
     def output(self, state: State) -> Tensor:
-        """Return the outputs of the neurons, the paper's y, (members, layers, batch, width)."""
+        """Return the outputs of the neurons, the paper's y, (members, layers, batch,
+        width)."""
 
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
-        """Return the drive of every neuron, in 1/ns, shaped as ``y``, under the input ``u``."""
+        """Return the drive of every neuron, in 1/ns, shaped as ``y``, under the input
+        ``u``."""
 
     def rate(self, state: State, drive: Tensor) -> State:
         """Return the time derivative of the state, per ns."""
@@ -110,8 +119,11 @@ def exponential(
     *,
     weights: Sequence[float],
 ) -> State:
-    """Return the exact solution under the drive of the last outputs, weighted by ``weights``."""
-    return dynamics.flow(state, _extrapolate_drive(dynamics, state, past, u, weights), dt_ns)
+    """Return the exact solution under the drive of the last outputs, weighted by
+    ``weights``."""
+    return dynamics.flow(
+        state, _extrapolate_drive(dynamics, state, past, u, weights), dt_ns
+    )
 
 
 def ab3(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
@@ -130,13 +142,19 @@ def _extrapolate_drive(
     return dynamics.drive(cast(Tensor, y), u)
 
 
-def euler(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
-    """Take a step of explicit Euler, order 1. Unstable for drives much above ``1/dt_ns``."""
+def euler(
+    dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
+) -> State:
+    """Take a step of explicit Euler, order 1. Unstable for drives much above
+    ``1/dt_ns``."""
     return _move(state, dt_ns, _slope(dynamics, state, u))
 
 
-def heun(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
-    """Take a step of Heun, order 2: the mean slope of both ends, the far end by explicit Euler."""
+def heun(
+    dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
+) -> State:
+    """Take a step of Heun, order 2: the mean slope of both ends, the far end by
+    explicit Euler."""
     k1 = _slope(dynamics, state, u)
     k2 = _slope(dynamics, _move(state, dt_ns, k1), u)
     return _move(_move(state, dt_ns / 2, k1), dt_ns / 2, k2)
@@ -188,7 +206,8 @@ class Stepping:
 
     @property
     def solver(self) -> IntegratorName:
-        """The integrator that solves the equation in short steps, for any ``integrator``."""
+        """The integrator that solves the equation in short steps, for any
+        ``integrator``."""
         return "ab3" if self.device.flow is None else "exponential-ab3"
 
     @property
@@ -203,9 +222,12 @@ class Stepping:
 
     @property
     def n_steps(self) -> int:
-        """Number of equal steps between two points, none longer than ``max_step_ns``."""
+        """Number of equal steps between two points, none longer than
+        ``max_step_ns``."""
         return physics.n_steps(
-            dt_ns=self.dt_ns, steps_per_point=self.steps_per_point, max_step_ns=self.max_step_ns
+            dt_ns=self.dt_ns,
+            steps_per_point=self.steps_per_point,
+            max_step_ns=self.max_step_ns,
         )
 
     @property
@@ -216,12 +238,15 @@ class Stepping:
     def advance(
         self, dynamics: Dynamics, state: State, past: Past, u: Tensor
     ) -> tuple[State, Past]:
-        """Return state and past one point later, after ``dt_ns`` of the constant input ``u``."""
+        """Return state and past one point later, after ``dt_ns`` of the constant input
+        ``u``."""
         for _ in range(self.n_steps):
             state, past = self.step(dynamics, state, past, u)
         return state, past
 
-    def step(self, dynamics: Dynamics, state: State, past: Past, u: Tensor) -> tuple[State, Past]:
+    def step(
+        self, dynamics: Dynamics, state: State, past: Past, u: Tensor
+    ) -> tuple[State, Past]:
         """Return state and past one step later."""
         after = INTEGRATORS[self.integrator](dynamics, state, past, u, self.step_ns)
         return after, (dynamics.output(state), *past)[:_N_PAST]
@@ -252,13 +277,22 @@ def clip_exponent(z: Tensor) -> Tensor:
 def phi1(z: Tensor) -> Tensor:
     """Return ``(growth(z) - 1) / z``, and 1 at ``z = 0``: the mean growth over a step.
 
-    Near zero it is a Taylor series, because derivatives of the quotient cancel there. A branch that
-    is not selected gets a harmless argument, so that no gradient becomes NaN.
+    Near zero it is a Taylor series, because derivatives of the quotient cancel there. A
+    branch that is not selected gets a harmless argument, so that no gradient becomes
+    NaN.
     """
     near = z.abs() < 0.05
     small = torch.where(near, z, torch.zeros_like(z))
     series = torch.ones_like(z)
-    for k in (8, 7, 6, 5, 4, 3, 2):  # 1 + z/2 (1 + z/3 (1 + ...)): truncated below 1e-16
+    for k in (
+        8,
+        7,
+        6,
+        5,
+        4,
+        3,
+        2,
+    ):  # 1 + z/2 (1 + z/3 (1 + ...)): truncated below 1e-16
         series = 1.0 + small / k * series
     large = torch.where(near, torch.ones_like(z), z)
     quotient = torch.expm1(clip_exponent(large)) / large

@@ -1,9 +1,10 @@
 """Layers of dynamical neurons: sparse synapses, the pass through time, and the readout.
 
-The common part of the networks of arXiv:2408.02835 (Fig. 1a): docs/explanation/equations.md,
-"Network" (with W for W_ext and V for W_int) and "Readout". Layer 0 receives the input, every other
-layer the outputs of the layer below; the neurons of a layer receive each other's outputs, too.
-``pointwise`` has the response of a neuron to its drive.
+The common part of the networks of arXiv:2408.02835 (Fig. 1a):
+docs/explanation/equations.md, "Network" (with W for W_ext and V for W_int) and
+"Readout". Layer 0 receives the input, every other layer the outputs of the layer below;
+the neurons of a layer receive each other's outputs, too. ``pointwise`` has the response
+of a neuron to its drive.
 
 ============  =================  ======  =======================================
 paper symbol  code name          unit    shape
@@ -17,10 +18,10 @@ W_out         w_out              1       (members, outputs, features)
 b_out         bias_out           1       (members, outputs)
 ============  =================  ======  =======================================
 
-Matrices are stored [target, source]. If layers differ in width, ``width`` is that of the widest
-layer. Neurons that do not exist are zero, have no synapses and are never read; the kernels leave
-them out. All layers step together: the drives of a step depend on the outputs at its start and
-before, so a signal needs one step per layer.
+Matrices are stored [target, source]. If layers differ in width, ``width`` is that of
+the widest layer. Neurons that do not exist are zero, have no synapses and are never
+read; the kernels leave them out. All layers step together: the drives of a step depend
+on the outputs at its start and before, so a signal needs one step per layer.
 """
 
 from __future__ import annotations
@@ -36,7 +37,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpo.objectives.networks.drawing import Shape, antisymmetrise, check_sizes, draw, draw_uniform
+from hpo.objectives.networks.drawing import (
+    Shape,
+    antisymmetrise,
+    check_sizes,
+    draw,
+    draw_uniform,
+)
 from hpo.objectives.networks.integrators import Dynamics, Past, State, Stepping
 from hpo.objectives.networks.kernels.autograd import fused_series
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
@@ -61,7 +68,8 @@ class Synapses:
     bias: Tensor
 
     def weighted_sum(self, y: Tensor, u: Tensor) -> Tensor:
-        """Return the bracket of Eq. (4) and (7): W_ext y_n + W_int y_{n+1} + b, in 1/ns.
+        """Return the bracket of Eq. (4) and (7): W_ext y_n + W_int y_{n+1} + b, in
+        1/ns.
 
         Args:
             y: outputs, (members, layers, batch, width).
@@ -79,12 +87,14 @@ class Synapses:
 
 @dataclass(frozen=True, kw_only=True)
 class Neurons:
-    """Deviations of neurons from the nominal one, (members, layers, 1, width); None: none."""
+    """Deviations of neurons from the nominal one, (members, layers, 1, width); None:
+    none."""
 
     factors: Mapping[str, Tensor] = field(default_factory=dict)
     """Factor on each parameter that deviates, by its name."""
     noise_per_sqrt_ns: Tensor | None = None
-    """Standard deviation of the noise in 1 ns; the dynamics are then those between its jumps."""
+    """Standard deviation of the noise in 1 ns; the dynamics are then those between its
+    jumps."""
 
 
 NOMINAL = Neurons()
@@ -103,16 +113,17 @@ class LayeredDynamics(Dynamics, Protocol):
         """Return the value of every neuron for the readout, shaped as the outputs."""
 
     def after_noise_kick(self, state: State, noise: Tensor) -> State:
-        """Return the state after a jump by ``noise``, (members, parts, layers, batch, width)."""
+        """Return the state after a jump by ``noise``, (members, parts, layers, batch,
+        width)."""
 
 
 class LayeredNetwork(nn.Module, ABC):
     """Members of a multilayer network with a linear readout, trained side by side.
 
-    Masks and initial weights of each member come from its own seed, so members give the same
-    results together as alone. Weights are uniform within ±1/√n, with the fan-in n before
-    sparsification; those between and within layers are multiplied by ``weight_gain``. Masked
-    weights are zero and receive no gradient.
+    Masks and initial weights of each member come from its own seed, so members give the
+    same results together as alone. Weights are uniform within ±1/√n, with the fan-in n
+    before sparsification; those between and within layers are multiplied by
+    ``weight_gain``. Masked weights are zero and receive no gradient.
 
     Args:
         seeds: seed of each member, non-negative, at least one.
@@ -120,12 +131,15 @@ class LayeredNetwork(nn.Module, ABC):
         channels: number of input values per time point.
         outputs: number of values read out.
         layers: number of layers, at least 1.
-        width: neurons per layer; this and the densities: one number, or one for each layer.
-        density_inter: fraction of connections kept into a layer, from the input or from below.
+        width: neurons per layer; this and the densities: one number, or one for each
+            layer.
+        density_inter: fraction of connections kept into a layer, from the input or from
+            below.
         density_intra: fraction of connections kept within each layer.
         weight_gain: factor on the initial weights between and within layers.
-        rotation: largest rotation by S W per point, in radians, of antisymmetric initial weights
-            within a layer, see ``drawing.antisymmetrise``; None: random weights.
+        rotation: largest rotation by S W per point, in radians, of antisymmetric
+            initial weights within a layer, see ``drawing.antisymmetrise``; None: random
+            weights.
         features: features of the readout.
         dtype: type of the parameters.
         backend: "reference" computes by the equations of the module, "fused" by the CPU
@@ -133,8 +147,8 @@ class LayeredNetwork(nn.Module, ABC):
         threads: cores among which the kernel divides the series of a batch.
 
     Raises:
-        ValueError: a size is below 1, a density is outside [0, 1], or a tuple has another length
-            than the number of layers.
+        ValueError: a size is below 1, a density is outside [0, 1], or a tuple has
+            another length than the number of layers.
     """
 
     w_in: nn.Parameter
@@ -169,7 +183,9 @@ class LayeredNetwork(nn.Module, ABC):
     ) -> None:
         """Draw a member for each of ``seeds``."""
         super().__init__()
-        check_sizes(members=len(seeds), channels=channels, outputs=outputs, layers=layers)
+        check_sizes(
+            members=len(seeds), channels=channels, outputs=outputs, layers=layers
+        )
         self.widths = widths = spread_layers(width, layers, "width")
         check_sizes(width=min(widths))
         for name, value in {**physics.device.values(), "s": physics.device.s}.items():
@@ -213,19 +229,25 @@ class LayeredNetwork(nn.Module, ABC):
         w_intra = uniform("w_intra", within, square, widths) * weight_gain * mask_intra
         if rotation is not None:
             per_point = [
-                s * physics.dt_ns for s in spread_layers(cast(Any, physics).s, layers, "s")
+                s * physics.dt_ns
+                for s in spread_layers(cast(Any, physics).s, layers, "s")
             ]
-            w_intra = antisymmetrise(w_intra, [rotation / t if t else 0.0 for t in per_point])
+            w_intra = antisymmetrise(
+                w_intra, [rotation / t if t else 0.0 for t in per_point]
+            )
         self.w_in = nn.Parameter(w_in * mask_in)
         self.w_inter = nn.Parameter(w_inter * weight_gain * mask_inter)
         self.w_intra = nn.Parameter(w_intra)
         alone, out = [(n,) for n in widths], (outputs, n_features)
         self.bias = nn.Parameter(uniform("bias", alone, (widest,), widths))
         self.w_out = nn.Parameter(uniform("w_out", [out], out, [n_features])[:, 0])
-        self.bias_out = nn.Parameter(uniform("bias_out", [out[:1]], out[:1], [n_features])[:, 0])
+        self.bias_out = nn.Parameter(
+            uniform("bias_out", [out[:1]], out[:1], [n_features])[:, 0]
+        )
 
     def dynamics(self) -> LayeredDynamics:
-        """Return the vector field with the present weights; masked weights get no gradient."""
+        """Return the vector field with the present weights; masked weights get no
+        gradient."""
         return self.make_dynamics(self.synapses(), NOMINAL)
 
     @abstractmethod
@@ -235,7 +257,8 @@ class LayeredNetwork(nn.Module, ABC):
     @property
     @abstractmethod
     def beyond_kernel(self) -> str:
-        """The option that the kernel does not support, as ``name=value``; else empty."""
+        """The option that the kernel does not support, as ``name=value``; else
+        empty."""
 
     def kernel(self, member: int, *, noisy: bool = False) -> Kernel:
         """Return the kernel of one member; ``noisy`` for chips with noise."""
@@ -264,7 +287,9 @@ class LayeredNetwork(nn.Module, ABC):
         """Index of the state whose change since rest is read; -1: the output."""
         return -1
 
-    def noise_per_sqrt_ns(self, factors: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    def noise_per_sqrt_ns(
+        self, factors: Mapping[str, NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
         """Return the default noise of each neuron in 1/√ns, (neurons,).
 
         ``factors`` multiply its parameters.
@@ -272,8 +297,11 @@ class LayeredNetwork(nn.Module, ABC):
         return np.zeros(self.n_neurons)
 
     def computes_fused(self, u: Tensor) -> bool:
-        """Tell whether the kernel computes the output for ``u``; see ``resolve_backend``."""
-        return resolve_backend(self.backend, u, self.bias, self.beyond_kernel) == "fused"
+        """Tell whether the kernel computes the output for ``u``; see
+        ``resolve_backend``."""
+        return (
+            resolve_backend(self.backend, u, self.bias, self.beyond_kernel) == "fused"
+        )
 
     def per_neuron(self, value: PerLayer) -> NDArray[np.float64]:
         """Return a value per layer as one per neuron, (neurons,)."""
@@ -291,7 +319,8 @@ class LayeredNetwork(nn.Module, ABC):
 
     @property
     def n_synapses(self) -> int:
-        """Number of weights of one member: unmasked connections and the readout, no biases."""
+        """Number of weights of one member: unmasked connections and the readout, no
+        biases."""
         masks = (self.mask_in, self.mask_inter, self.mask_intra)
         return sum(int(mask[0].sum()) for mask in masks) + self.w_out[0].numel()
 
@@ -315,7 +344,8 @@ class LayeredNetwork(nn.Module, ABC):
     def series(
         self, u: Tensor, n_read: int, chip: Chip = IDEAL, noise: Noise | None = None
     ) -> Tensor:
-        """Return the linear readout of the features after each of the last ``n_read`` points.
+        """Return the linear readout of the features after each of the last ``n_read``
+        points.
 
         Args:
             u, chip: as for ``forward``.
@@ -334,30 +364,37 @@ class LayeredNetwork(nn.Module, ABC):
     def read(
         self, u: Tensor, n_read: int, chip: Chip = IDEAL, noise: Noise | None = None
     ) -> Tensor:
-        """Return the features after each of the last points, (members, batch, n_read, features).
+        """Return the features after each of the last points, (members, batch, n_read,
+        features).
 
-        Averaged features are computed once, from all points. ``noise`` adds noise to the values.
+        Averaged features are computed once, from all points. ``noise`` adds noise to
+        the values.
         """
         n_points = u.shape[-2] if self.features.averaged else n_read
         values = self.outputs(u, n_points, chip)
         return self.features.compute(noise(values) if noise else values)
 
     def output(self, u: Tensor) -> Tensor:
-        """Return the values read after the last point, y or x, (members, batch, neurons)."""
+        """Return the values read after the last point, y or x, (members, batch,
+        neurons)."""
         return self.outputs(u, 1)[:, :, 0]
 
     def outputs(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
-        """Return the values read after the last points, (members, batch, n_read, neurons)."""
+        """Return the values read after the last points, (members, batch, n_read,
+        neurons)."""
         self._check_input(u)
         if not 1 <= n_read <= u.shape[-2]:
             raise ValueError(
-                f"layered network: expected `1 <= n_read <= {u.shape[-2]}`, the points of the "
-                f"input, got n_read={n_read}. Read out fewer points, or use longer series."
+                f"layered network: expected `1 <= n_read <= {u.shape[-2]}`, the points"
+                f" of the input, got n_read={n_read}. Read out fewer points, or use"
+                " longer series."
             )
         if not self.computes_fused(u):
             return self._run_reference(u, n_read, chip)
         inputs = u.expand(len(self.bias), *u.shape[-3:])
-        weights = zip(inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True)
+        weights = zip(
+            inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True
+        )
         how: Any = {"n_read": n_read, "threads": self.threads, "chip": chip}
         noisy = chip.normals is not None
         return torch.stack(
@@ -377,7 +414,9 @@ class LayeredNetwork(nn.Module, ABC):
         if chip.normals is not None:
             normals = self.layouts[0].noise(chip.normals, self.noise_parts)
         interval = (
-            0 if normals is None else steps_between_jumps(chip, len(normals), n_points, n_steps)
+            0
+            if normals is None
+            else steps_between_jumps(chip, len(normals), n_points, n_steps)
         )
         for t, point in enumerate(u.unbind(dim=-2)):
             for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
@@ -394,7 +433,8 @@ class LayeredNetwork(nn.Module, ABC):
         return torch.stack(read, dim=2)
 
     def _as_factor(self, values: NDArray[np.float64] | None) -> Tensor | None:
-        """Return values, (neurons,), as (1, layers, 1, width), with 1 where no neuron exists."""
+        """Return values, (neurons,), as (1, layers, 1, width), with 1 where no neuron
+        exists."""
         if values is None:
             return None
         factor = torch.ones(self.exists.shape, dtype=torch.float64)
@@ -404,14 +444,19 @@ class LayeredNetwork(nn.Module, ABC):
     def _neurons(self, chip: Chip) -> Neurons:
         if chip is IDEAL:
             return NOMINAL
-        factors = {name: self._as_factor(values) for name, values in chip.factors.items()}
+        factors = {
+            name: self._as_factor(values) for name, values in chip.factors.items()
+        }
         return Neurons(
-            factors={name: factor for name, factor in factors.items() if factor is not None},
+            factors={
+                name: factor for name, factor in factors.items() if factor is not None
+            },
             noise_per_sqrt_ns=self._as_factor(chip.noise_per_sqrt_ns),
         )
 
     def _amplify(self, chip: Chip) -> Synapses:
-        """Return the synapses, each multiplied by the factor on S of its target neuron."""
+        """Return the synapses, each multiplied by the factor on S of its target
+        neuron."""
         synapses, s = self.synapses(), self._as_factor(chip.s)
         if s is None:
             return synapses
@@ -445,16 +490,17 @@ class LayeredNetwork(nn.Module, ABC):
 
     @torch.no_grad()
     def trajectories(self, u: Tensor) -> dict[str, Tensor]:
-        """Return the time series of every neuron, computed by the reference, without gradients.
+        """Return the time series of every neuron, computed by the reference, without
+        gradients.
 
         Args:
             u: input, as for ``forward``.
 
         Returns:
-            ``x`` and ``y``: state and output at the times ``k dt_ns``, k from 0 (no input) to
-            ``time``, each (members, layers, batch, time + 1, width).
-            ``drive``: drive per ns at the times ``k dt_ns`` under input point k, k from 0 to
-            ``time - 1``, (members, layers, batch, time, width).
+            ``x`` and ``y``: state and output at the times ``k dt_ns``, k from 0 (no
+            input) to ``time``, each (members, layers, batch, time + 1, width).
+            ``drive``: drive per ns at the times ``k dt_ns`` under input point k, k from
+            0 to ``time - 1``, (members, layers, batch, time, width).
         """
         self._check_input(u)
         dynamics = self.dynamics()
@@ -490,16 +536,17 @@ class LayeredNetwork(nn.Module, ABC):
         fits = u.dim() in (3, 4) and u.shape[-1] == channels and u.shape[-2] >= 1
         if not fits or (u.dim() == 4 and len(u) != members):
             raise ValueError(
-                f"layered network: expected `u.shape == (batch, time >= 1, {channels})`, or the "
-                f"same after {members} members, got u.shape={tuple(u.shape)}. "
-                "Use one series of points per example."
+                "layered network: expected `u.shape == (batch, time >= 1,"
+                f" {channels})`, or the same after {members} members, got"
+                f" u.shape={tuple(u.shape)}. Use one series of points per example."
             )
 
 
 def resolve_backend(
     backend: Backend, u: Tensor, parameter: Tensor, beyond_kernel: str
 ) -> Literal["reference", "fused"]:
-    """Return the backend that computes: for "auto", "fused" if the kernel can, else "reference".
+    """Return the backend that computes: for "auto", "fused" if the kernel can, else
+    "reference".
 
     Raises:
         ValueError: ``backend`` is "fused", but the kernel cannot compute this network.
@@ -510,12 +557,13 @@ def resolve_backend(
         return "fused" if on_cpu and single and not beyond_kernel else "reference"
     if backend == "fused" and not (on_cpu and single):
         raise ValueError(
-            "layered network: expected float32 on the CPU for backend 'fused', got "
-            f"dtype={parameter.dtype}, device={parameter.device}. Use backend 'reference'."
+            "layered network: expected float32 on the CPU for backend 'fused', got"
+            f" dtype={parameter.dtype}, device={parameter.device}. Use backend"
+            " 'reference'."
         )
     if backend == "fused" and beyond_kernel:
         raise ValueError(
-            f"layered network: backend 'fused' has no kernel for {beyond_kernel}. Use backend "
-            "'reference'."
+            f"layered network: backend 'fused' has no kernel for {beyond_kernel}. Use"
+            " backend 'reference'."
         )
     return backend

@@ -1,8 +1,10 @@
-"""One spintronic oscillator, Eq. (1) to (3) of arXiv:2408.02835: its amplitude under a drive.
+"""One spintronic oscillator, Eq. (1) to (3) of arXiv:2408.02835: its amplitude under a
+drive.
 
 docs/explanation/equations.md, "Oscillator", has these equations in short.
 
-The auto-oscillator model (A. Slavin and V. Tiberkevich, IEEE Trans. Magn. 45, 1875 (2009))::
+The auto-oscillator model (A. Slavin and V. Tiberkevich, IEEE Trans. Magn. 45, 1875
+(2009))::
 
     dx/dt = -2 (γ' (1 + Q x) - σ I' (1 - x)) x                                  Eq. (1)
 
@@ -16,16 +18,17 @@ With Q = 0 and σ = 1 this is Eq. (2), and Eq. (3) for every neuron of a network
 
 With the relaxation time τ = 1/γ, the damping rate of Eq. (1) is γ' = 1 / (2 τ).
 
-**Thermal power.** x = |c|² is the power of a complex amplitude c. Thermal noise η/2 (ξ + i ξ') of c
-adds η²/2 per ns to the mean of x, wherever c is. An oscillator without a drive then has the mean
-power x_th = η² τ / 2. This is kT / E, with its energy E at x = 1 (equipartition; only the damping γ
-makes noise)::
+**Thermal power.** x = |c|² is the power of a complex amplitude c. Thermal noise η/2 (ξ
++ i ξ') of c adds η²/2 per ns to the mean of x, wherever c is. An oscillator without a
+drive then has the mean power x_th = η² τ / 2. This is kT / E, with its energy E at x =
+1 (equipartition; only the damping γ makes noise)::
 
     dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                              Eq. (1), warm
 
-The mean of x obeys this equation where x is well above x_th, and for a linear oscillator anywhere.
-``networks.devices`` simulates the noise itself. The paper has x_th = 0, and then x can fall without
-a bound. So the code integrates ln x, for which x may have any size::
+The mean of x obeys this equation where x is well above x_th, and for a linear
+oscillator anywhere. ``networks.devices`` simulates the noise itself. The paper has x_th
+= 0, and then x can fall without a bound. So the code integrates ln x, for which x may
+have any size::
 
     d(ln x)/dt = -γ (1 + Q x) + σ I (1 - x)
 
@@ -56,9 +59,10 @@ Rate = TypeVar("Rate", float, Tensor, Any)
 SILENT = 1e-30
 """Initial power of an oscillator that neither its bias nor thermal noise starts.
 
-Only chips without thermal power have such oscillators: where γ is twice the nominal one. From x = 0
-it could never start, because Eq. (2) lacks the fluctuations that start a real one. It is also the
-least power after a jump of noise. That matters only to noiseless neurons on a noisy chip.
+Only chips without thermal power have such oscillators: where γ is twice the nominal
+one. From x = 0 it could never start, because Eq. (2) lacks the fluctuations that start
+a real one. It is also the least power after a jump of noise. That matters only to
+noiseless neurons on a noisy chip.
 """
 
 
@@ -71,13 +75,19 @@ def rate(
     sigma: float,
     thermal_power: float | Tensor = 0.0,
 ) -> Tensor:
-    """Return dx/dt, per ns: Eq. (1) with thermal power; Eq. (2), (3) for q = 0, sigma = 1."""
+    """Return dx/dt, per ns: Eq. (1) with thermal power; Eq. (2), (3) for q = 0, sigma =
+    1."""
     source = gamma_per_ns * thermal_power
     return source - gamma_per_ns * (1.0 + q * x) * x + sigma * drive * x * (1.0 - x)
 
 
 def log_rate(
-    log_x: Tensor, drive: Tensor, *, gamma_per_ns: float | Tensor, q: float, sigma: float
+    log_x: Tensor,
+    drive: Tensor,
+    *,
+    gamma_per_ns: float | Tensor,
+    q: float,
+    sigma: float,
 ) -> Tensor:
     """Return d(ln x)/dt, per ns, without thermal power: Eq. (1) over x."""
     x = log_x.exp()
@@ -94,15 +104,18 @@ def flow(
     sigma: float,
     thermal_power: float | Tensor,
 ) -> Tensor:
-    """Return x after ``dt_ns`` of constant drive, with thermal power above 0: a Riccati equation.
+    """Return x after ``dt_ns`` of constant drive, with thermal power above 0: a Riccati
+    equation.
 
-    With a = σI - γ, B = σI + γQ and c = γ x_th it reads dx/dt = c + a x - B x², and x is a ratio
-    of solutions of a linear equation. With w² = a²/4 + B c > 0, r± = w ∓ a/2, E = e^(-2 w Δt)::
+    With a = σI - γ, B = σI + γQ and c = γ x_th it reads dx/dt = c + a x - B x², and x
+    is a ratio of solutions of a linear equation. With w² = a²/4 + B c > 0, r± = w ∓
+    a/2, E = e^(-2 w Δt)::
 
         x' = (x (r₋ + E r₊) + c (1 - E)) / (r₊ + E r₋ + B x (1 - E))
 
-    The larger of r± is computed, and the smaller one is B c divided by it. Where B < 0, the
-    denominator is r₊ (1 - x) + x (r₋ + γ (1 + Q)) + E (r₋ - B x), since B = r₋ - r₊ + γ (1 + Q):
+    The larger of r± is computed, and the smaller one is B c divided by it. Where B < 0,
+    the denominator is r₊ (1 - x) + x (r₋ + γ (1 + Q)) + E (r₋ - B x), since B = r₋ - r₊
+    + γ (1 + Q):
     nothing cancels. x stays between 0 and 1 for any drive and step.
     """
     a, b = sigma * drive - gamma_per_ns, sigma * drive + gamma_per_ns * q
@@ -127,15 +140,16 @@ def log_flow(
     q: float,
     sigma: float,
 ) -> Tensor:
-    """Return ln x after ``dt_ns`` of constant drive, without thermal power: a Bernoulli equation.
+    """Return ln x after ``dt_ns`` of constant drive, without thermal power: a Bernoulli
+    equation.
 
-    With a = σI - γ and B = σI + γQ it reads dx/dt = a x - B x², for any Q. 1/x obeys a linear
-    equation. With E = e^(a Δt) and P = (E - 1)/a::
+    With a = σI - γ and B = σI + γQ it reads dx/dt = a x - B x², for any Q. 1/x obeys a
+    linear equation. With E = e^(a Δt) and P = (E - 1)/a::
 
         x' = x E / (1 + B x P) = x E / ((1 - x) + x (E + γ (1 + Q) P))
 
-    since B = a + γ (1 + Q). Every term of the second form is positive: x stays between 0 and 1 for
-    any drive and step.
+    since B = a + γ (1 + Q). Every term of the second form is positive: x stays between
+    0 and 1 for any drive and step.
     """
     x, z = log_x.exp(), (sigma * drive - gamma_per_ns) * dt_ns
     p = dt_ns * phi1(z)
@@ -144,13 +158,15 @@ def log_flow(
 
 
 def after_noise_kick(log_x: Tensor, along: Tensor, across: Tensor) -> Tensor:
-    """Return the power x = |c|² after a jump of the complex amplitude c, from SILENT to 1.
+    """Return the power x = |c|² after a jump of the complex amplitude c, from SILENT to
+    1.
 
     Thermal noise drives both quadratures of c alike (Slavin and Tiberkevich)::
 
         x' = (√x + along)² + across²
 
-    Without a unit. At rest, x jumps by the square of the noise; at x = 1, by twice the noise.
+    Without a unit. At rest, x jumps by the square of the noise; at x = 1, by twice the
+    noise.
     """
     root = (log_x / 2.0).exp()
     return ((root + along) ** 2 + across**2).clamp(min=SILENT, max=1.0)
@@ -161,8 +177,8 @@ def fixed_point(
 ) -> Rate:
     """Return the amplitude of the oscillator at rest under a constant drive, σI > -γQ.
 
-    It is the positive root of c + a x - B x² (see ``flow``). Without thermal power, it is a/B for
-    I > γ/σ (1 - γ/I for q = 0, sigma = 1) and 0 below.
+    It is the positive root of c + a x - B x² (see ``flow``). Without thermal power, it
+    is a/B for I > γ/σ (1 - γ/I for q = 0, sigma = 1) and 0 below.
 
     >>> fixed_point(2.0, gamma_per_ns=1.0, q=0.0, sigma=1.0, thermal_power=0.0)
     0.5

@@ -1,4 +1,5 @@
-"""Constants of neurons that may differ between layers: one number for all, or one for each."""
+"""Constants of neurons that may differ between layers: one number for all, or one for
+each."""
 
 from __future__ import annotations
 
@@ -8,12 +9,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PerLayer = float | tuple[float, ...]
-"""One number for all layers, or one for each, from layer 0, which receives the input."""
+"""One number for all layers, or one for each, from layer 0, which receives the
+input."""
 
 Value = TypeVar("Value")
 
 
-def spread_layers(value: Value | tuple[Value, ...], layers: int, name: str) -> tuple[Value, ...]:
+def spread_layers(
+    value: Value | tuple[Value, ...], layers: int, name: str
+) -> tuple[Value, ...]:
     """Return one value for each layer, (layers,).
 
     Raises:
@@ -25,14 +29,15 @@ def spread_layers(value: Value | tuple[Value, ...], layers: int, name: str) -> t
     values = value if isinstance(value, tuple) else (value,) * layers
     if len(values) != layers:
         raise ValueError(
-            f"layered network: expected one {name}, or one for each of {layers} layers, got "
-            f"{list(values)}. Use {layers} numbers."
+            f"layered network: expected one {name}, or one for each of {layers} layers,"
+            f" got {list(values)}. Use {layers} numbers."
         )
     return values
 
 
 def as_factor(value: PerLayer, state: Tensor) -> float | Tensor:
-    """Return a value as a factor of a tensor shaped as ``state``, (members, layers, batch, width).
+    """Return a value as a factor of a tensor shaped as ``state``, (members, layers,
+    batch, width).
 
     A number if all layers share it, else a tensor, (layers, 1, 1).
     """

@@ -1,7 +1,8 @@
 """Networks of any device: the reference, computed by the methods of the device itself.
 
-A device (``hpo.objectives.device.Device``) defines how a neuron responds to its drive I, in 1/ns.
-The drive is that of docs/explanation/equations.md, "Network", plus a constant of the device::
+A device (``hpo.objectives.device.Device``) defines how a neuron responds to its drive
+I, in 1/ns. The drive is that of docs/explanation/equations.md, "Network", plus a
+constant of the device::
 
     d(states)/dt = rate(states, I)
     I            = S (W_ext y_n + W_int y_{n+1} + b) + fixed_drive
@@ -31,13 +32,15 @@ from hpo.objectives.networks.per_layer import as_factor
 
 
 def _is_zero(value: Any) -> bool:
-    """Tell whether a parameter is 0 in all neurons, which may select another equation."""
+    """Tell whether a parameter is 0 in all neurons, which may select another
+    equation."""
     return isinstance(value, float | int) and value == 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceDynamics:
-    """The equations of the module as a pure vector field, with the weights of one forward pass."""
+    """The equations of the module as a pure vector field, with the weights of one
+    forward pass."""
 
     physics: Stepping
     synapses: Synapses
@@ -48,25 +51,35 @@ class DeviceDynamics:
         """The device with the values of every layer."""
         values = self.physics.device.values()
         return self.physics.device.with_values(
-            **{name: as_factor(value, self.synapses.bias) for name, value in values.items()}
+            **{
+                name: as_factor(value, self.synapses.bias)
+                for name, value in values.items()
+            }
         )
 
     @cached_property
     def _warm(self) -> Any:
         """The device with the values of every neuron."""
         nominal, factors = self._nominal.values(), self.neurons.factors
-        names = [name for name in nominal & factors.keys() if not _is_zero(nominal[name])]
-        return self._nominal.with_values(**{name: nominal[name] * factors[name] for name in names})
+        names = [
+            name for name in nominal & factors.keys() if not _is_zero(nominal[name])
+        ]
+        return self._nominal.with_values(
+            **{name: nominal[name] * factors[name] for name in names}
+        )
 
     @cached_property
     def _device(self) -> Any:
-        """The device that is integrated: with simulated noise, its equation between jumps."""
+        """The device that is integrated: with simulated noise, its equation between
+        jumps."""
         noise = self.neurons.noise_per_sqrt_ns
         return self._warm if noise is None else self._warm.between_jumps(noise)
 
     def _shaped(self, value: Any, batch: int) -> Tensor:
         members, layers, width = self.synapses.bias.shape
-        state: Tensor = self.synapses.bias.new_zeros(members, layers, batch, width) + value
+        state: Tensor = (
+            self.synapses.bias.new_zeros(members, layers, batch, width) + value
+        )
         return state
 
     def rest(self, batch: int) -> State:
@@ -85,7 +98,8 @@ class DeviceDynamics:
         return y
 
     def read(self, state: State) -> Tensor:
-        """Return the value that is read out: the output, or the change of a state since rest."""
+        """Return the value that is read out: the output, or the change of a state since
+        rest."""
         if self.physics.device.reads < 0:
             return self.output(state)
         rest = self.rest(state[0].shape[-2])
@@ -95,7 +109,9 @@ class DeviceDynamics:
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
         """Return the drive of every neuron in 1/ns, (members, layers, batch, width)."""
         weighted = self.synapses.weighted_sum(y, u)
-        drive: Tensor = as_factor(self.physics.s, weighted) * weighted + self._nominal.fixed_drive()
+        drive: Tensor = (
+            as_factor(self.physics.s, weighted) * weighted + self._nominal.fixed_drive()
+        )
         return drive
 
     def rate(self, state: State, drive: Tensor) -> State:
@@ -109,7 +125,8 @@ class DeviceDynamics:
         return after
 
     def after_noise_kick(self, state: State, noise: Tensor) -> State:
-        """Return the state after a jump by ``noise``, (members, parts, layers, batch, width)."""
+        """Return the state after a jump by ``noise``, (members, parts, layers, batch,
+        width)."""
         parts = noise.unbind(dim=1)
         jump = parts[0] if len(parts) == 1 else parts
         after: State = self._device.every("kick", *state, noise=jump)
@@ -117,7 +134,8 @@ class DeviceDynamics:
 
 
 class DeviceNetwork(LayeredNetwork):
-    """Members of a multilayer network of devices; arguments as for ``LayeredNetwork``."""
+    """Members of a multilayer network of devices; arguments as for
+    ``LayeredNetwork``."""
 
     _ideal: tuple[Any, ...] = ()
     """The physics that ``_nominal`` was computed for, and its value."""
@@ -128,7 +146,8 @@ class DeviceNetwork(LayeredNetwork):
 
     @property
     def beyond_kernel(self) -> str:
-        """See ``LayeredNetwork``: kernels have no Runge-Kutta steps of the whole network."""
+        """See ``LayeredNetwork``: kernels have no Runge-Kutta steps of the whole
+        network."""
         integrator = self.physics.integrator
         if integrator not in EXTRAPOLATION:
             return f"integrator={integrator!r}"
@@ -150,12 +169,17 @@ class DeviceNetwork(LayeredNetwork):
 
     @property
     def _nominal(self) -> NeuronValues:
-        """Neurons of the ideal chip; computed once, since every training batch has a chip."""
+        """Neurons of the ideal chip; computed once, since every training batch has a
+        chip."""
         if not self._ideal or self._ideal[0] is not self.physics:
             device, ones = self.physics.device, np.ones(self.n_neurons)
-            values = {name: self.per_neuron(value) for name, value in device.values().items()}
+            values = {
+                name: self.per_neuron(value) for name, value in device.values().items()
+            }
             drive = ones * device.with_values(**values).fixed_drive()
-            nominal = NeuronValues(values, self.per_neuron(self.physics.s), drive, 0.0 * ones)
+            nominal = NeuronValues(
+                values, self.per_neuron(self.physics.s), drive, 0.0 * ones
+            )
             self._ideal = (self.physics, nominal)
         cached: NeuronValues = self._ideal[1]
         return cached
@@ -163,7 +187,9 @@ class DeviceNetwork(LayeredNetwork):
     def neurons(self, chip: Chip) -> NeuronValues:
         """See ``LayeredNetwork``."""
         neurons, factors = self._nominal, chip.factors
-        values = {n: v * factors[n] if n in factors else v for n, v in neurons.values.items()}
+        values = {
+            n: v * factors[n] if n in factors else v for n, v in neurons.values.items()
+        }
         neurons = neurons._replace(values=values)
         if chip.s is not None:
             neurons = neurons._replace(s=neurons.s * chip.s)
@@ -177,11 +203,16 @@ class DeviceNetwork(LayeredNetwork):
         """See ``LayeredNetwork``."""
         return int(self.physics.device.noise_parts)
 
-    def noise_per_sqrt_ns(self, factors: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    def noise_per_sqrt_ns(
+        self, factors: Mapping[str, NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
         """See ``LayeredNetwork``."""
         device = self.physics.device
         if device.noise_per_sqrt_ns is None:
             return np.zeros(self.n_neurons)
-        values = {n: self.per_neuron(v) * factors.get(n, 1.0) for n, v in device.values().items()}
+        values = {
+            n: self.per_neuron(v) * factors.get(n, 1.0)
+            for n, v in device.values().items()
+        }
         noise: NDArray[np.float64] = device.with_values(**values).noise_per_sqrt_ns()
         return np.zeros(self.n_neurons) + noise

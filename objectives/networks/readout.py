@@ -1,7 +1,8 @@
-"""Features of the readout: values of neurons at the last point, their means, and their squares.
+"""Features of the readout: values of neurons at the last point, their means, and their
+squares.
 
-They are the v of docs/explanation/equations.md, "Readout". With the value v_i(t) of neuron i after
-point t = 1 ... T, without a unit, the features are, side by side::
+They are the v of docs/explanation/equations.md, "Readout". With the value v_i(t) of
+neuron i after point t = 1 ... T, without a unit, the features are, side by side::
 
     v_i(T)   and/or   1/T sum_t v_i(t)         and, optionally, their squares
 
@@ -34,11 +35,13 @@ class Features:
 
     @property
     def parts(self) -> tuple[bool, bool, bool]:
-        """Flags of the last point, the mean and the squares: true for those among the features."""
+        """Flags of the last point, the mean and the squares: true for those among the
+        features."""
         return self.points != "mean", self.averaged, self.powers > 1
 
     def widths(self, widths: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the widths of the layers that are read: all of ``widths``, or the last one."""
+        """Return the widths of the layers that are read: all of ``widths``, or the last
+        one."""
         return widths if self.layers == "all" else widths[-1:]
 
     def n(self, widths: tuple[int, ...]) -> int:

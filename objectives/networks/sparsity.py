@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 
 def n_connections(n: int, density: float) -> int:
-    """Return how many of ``n`` possible connections exist at ``density``, to the nearest one.
+    """Return how many of ``n`` possible connections exist at ``density``, to the
+    nearest one.
 
     Raises:
         ValueError: ``density`` lies outside [0, 1].
@@ -26,10 +27,11 @@ def n_connections(n: int, density: float) -> int:
 def draw_mask(
     generator: np.random.Generator, shape: tuple[int, ...], density: float
 ) -> NDArray[np.bool_]:
-    """Draw a mask of ``shape`` with exactly ``n_connections(size, density)`` entries True.
+    """Draw a mask of ``shape`` with exactly ``n_connections(size, density)`` entries
+    True.
 
-    The random order of the connections does not depend on the density: with the same generator,
-    the mask of a lower density is part of the mask of a higher one.
+    The random order of the connections does not depend on the density: with the same
+    generator, the mask of a lower density is part of the mask of a higher one.
     """
     size = int(np.prod(shape))
     mask = np.zeros(size, dtype=np.bool_)
@@ -42,7 +44,8 @@ def draw_mirrored_mask(
 ) -> NDArray[np.bool_]:
     """Draw a symmetric mask of a square ``shape`` with as many entries True.
 
-    Entries that make no pair, one of them or those of a dense mask, are on the diagonal.
+    Entries that make no pair, one of them or those of a dense mask, are on the
+    diagonal.
     """
     n, (rows, columns) = shape[0], np.triu_indices(shape[0], 1)
     count, pairs = n_connections(n * n, density), generator.permutation(len(rows))

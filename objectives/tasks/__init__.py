@@ -1,7 +1,7 @@
 """Tasks: the data that a network learns, and their split.
 
-An objective that supports all of them has ``tasks = TASKS`` and calls ``load`` in its ``evaluate``.
-Light to import: only ``load`` imports NumPy and scikit-learn.
+An objective that supports all of them has ``tasks = TASKS`` and calls ``load`` in its
+``evaluate``. Light to import: only ``load`` imports NumPy and scikit-learn.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ TASKS: dict[str, type[TaskParams]] = {
 
 
 def load(task: TaskParams, *, protocol: Protocol, member_seed: int) -> Split:
-    """Return the examples that train and score the member ``member_seed``, for a task of ``TASKS``.
+    """Return the examples that train and score the member ``member_seed``, for a task
+    of ``TASKS``.
 
     Raises:
         UnavailableError: this host does not have the data that the task pins.
@@ -60,7 +61,8 @@ def shape(task: TaskParams) -> Shape:
     """Return the shape of a task's series; most tasks have to read their data for it.
 
     Raises:
-        ValueError: the data is missing, breaks a rule, or changed since the study began.
+        ValueError: the data is missing, breaks a rule, or changed since the study
+            began.
     """
     if isinstance(task, SequentialDigitsParams):  # scikit-learn is slow to load
         return Shape(sequential_digits.N_PIXELS, 1, sequential_digits.N_CLASSES)

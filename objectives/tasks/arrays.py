@@ -1,15 +1,16 @@
-"""Your own data: labelled time series from an ``.npz`` or ``.ts`` file, from CSV or IDX files.
+"""Your own data: labelled time series from an ``.npz`` or ``.ts`` file, from CSV or IDX
+files.
 
-``.npz``: an array ``x`` of numbers, (n, time) or (n, time, channels), with NaN at the end of
-shorter series; an array ``y`` of labels, (n,), whole numbers or texts; and, for a split of your
-own, an array ``test`` of true or false, (n,).
+``.npz``: an array ``x`` of numbers, (n, time) or (n, time, channels), with NaN at the
+end of shorter series; an array ``y`` of labels, (n,), whole numbers or texts; and, for
+a split of your own, an array ``test`` of true or false, (n,).
 
-Directory: one CSV file per series (a row per time point, a column per channel, and optionally a
-first line of names), and ``labels.csv`` with the columns ``file,label`` and, for a split of your
-own, ``test`` (0 or 1).
+Directory: one CSV file per series (a row per time point, a column per channel, and
+optionally a first line of names), and ``labels.csv`` with the columns ``file,label``
+and, for a split of your own, ``test`` (0 or 1).
 
-A single ``.ts`` file of the UCR archive is split like the others; ``ucr`` reads pairs. ``idx``
-lists the IDX files.
+A single ``.ts`` file of the UCR archive is split like the others; ``ucr`` reads pairs.
+``idx`` lists the IDX files.
 
 Series of unequal lengths are refused without ``pad``, which fills up the shorter ones.
 
@@ -40,15 +41,18 @@ class ArraysParams(SplitParams):
         str,
         Field(
             min_length=1,
-            description="an .npz or .ts file, or a directory of CSV files with labels.csv or of"
-            " IDX files; a relative path begins at the directory of the study file",
+            description=(
+                "an .npz or .ts file, or a directory of CSV files with labels.csv or of"
+                " IDX files; a relative path begins at the directory of the study file"
+            ),
         ),
     ]
     pad: Padding = None
 
     @property
     def files(self) -> Sequence[Path]:
-        """The file, or the IDX files; empty for a directory of CSV, which every process reads."""
+        """The file, or the IDX files; empty for a directory of CSV, which every process
+        reads."""
         if self.source.suffix in (".npz", ".ts"):
             return (self.source,)
         from hpo.objectives.tasks import idx

@@ -1,9 +1,10 @@
 """Read a directory of CSV files: one file per series, and ``labels.csv``.
 
-A series has a row per time point and a column per channel, separated by commas; a first line
-without numbers has names. Comments above it begin with #; where no line of names follows, the last
-of them has the names, as ``numpy.savetxt`` writes them. ``labels.csv`` has the columns
-``file,label`` and, optionally, ``test`` (0 or 1). Files without a row in it are not read.
+A series has a row per time point and a column per channel, separated by commas; a first
+line without numbers has names. Comments above it begin with #; where no line of names
+follows, the last of them has the names, as ``numpy.savetxt`` writes them.
+``labels.csv`` has the columns ``file,label`` and, optionally, ``test`` (0 or 1). Files
+without a row in it are not read.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ LABELS = "labels.csv"
 MOST_CELLS = 4_000_000
 """Most cells of one file; each is a Python object while the file is read."""
 ROWS = (
-    f"If each row is a labelled series, give {LABELS} with a file per series, or an .npz file: "
-    'numpy.savez("data.npz", x=rows, y=labels).'
+    f"If each row is a labelled series, give {LABELS} with a file per series, or an"
+    ' .npz file: numpy.savez("data.npz", x=rows, y=labels).'
 )
 """What to do with a file that holds a labelled series per row, which no task reads."""
 _ABOVE = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)+")
@@ -52,7 +53,8 @@ def read(directory: Path, *, unequal: bool) -> Raw:
         unequal: accept series of unequal lengths.
 
     Raises:
-        ValueError: a file is missing, a cell is not a number, or the series differ in shape.
+        ValueError: a file is missing, a cell is not a number, or the series differ in
+            shape.
     """
     digest = hashlib.sha256()
     rows, left = _label_rows(directory / LABELS, digest), LARGEST_BYTES
@@ -76,7 +78,11 @@ def read(directory: Path, *, unequal: bool) -> Raw:
                     path,
                     f"{_shape(series[0])}, as in {rows[0]['file']}",
                     _shape(one),
-                    UNEQUAL if same_channels else "Give every series the same channels.",
+                    (
+                        UNEQUAL
+                        if same_channels
+                        else "Give every series the same channels."
+                    ),
                 )
         series.append(one)
     return Raw(
@@ -88,7 +94,8 @@ def read(directory: Path, *, unequal: bool) -> Raw:
 
 
 def table(path: Path, bytes_: bytes) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of one file by name, each (time,): a first line of names, then numbers.
+    """Return the columns of one file by name, each (time,): a first line of names, then
+    numbers.
 
     Raises:
         ValueError: a name is missing or occurs twice, or a cell is not a number.
@@ -105,25 +112,37 @@ def table(path: Path, bytes_: bytes) -> dict[str, NDArray[np.float64]]:
     columns = _series(path, rows)
     if columns.shape[1] != len(names):
         got = f"{columns.shape[1]} in every row"
-        refuse(path, f"{len(names)} columns, as in the first line", got, "Name every column.")
+        refuse(
+            path,
+            f"{len(names)} columns, as in the first line",
+            got,
+            "Name every column.",
+        )
     return dict(zip(names, columns.T, strict=True))
 
 
 def column_name(text: str) -> str:
-    """Return the name of a column without the # before it, with which NumPy begins the line."""
+    """Return the name of a column without the # before it, with which NumPy begins the
+    line."""
     return re.sub(r"^#+\s*(?=[^\W\d])", "", text.strip())
 
 
 def _refuse_labels(path: Path, names: list[str], rows: list[list[str]]) -> None:
     """Refuse a column of texts, some of which occur again, as labels do."""
-    for column, (name, first) in enumerate(zip(names, rows[0] if rows else [], strict=False)):
+    for column, (name, first) in enumerate(
+        zip(names, rows[0] if rows else [], strict=False)
+    ):
         if _number(first) is None and not any(map(_separator, rows[0])):
             cells = [row[column].strip() for row in rows if len(row) == len(names)]
             texts = [*dict.fromkeys(cells)]
-            if len(texts) < len(cells) and all(text and _number(text) is None for text in texts):
+            if len(texts) < len(cells) and all(
+                text and _number(text) is None for text in texts
+            ):
                 some = ", ".join(map(repr, texts[:2])) + ", …" * (len(texts) > 2)
                 do = f"Leave that column out. {ROWS}"
-                refuse(path, "numbers in every column", f"{some} in the column {name}", do)
+                refuse(
+                    path, "numbers in every column", f"{some} in the column {name}", do
+                )
 
 
 def _text(path: Path, digest: hashlib._Hash, most: int = LARGEST_BYTES) -> str:
@@ -154,7 +173,9 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
             "Name the columns.",
         )
     if len(rows) < 2:
-        refuse(path, "at least one series", "the first line only", "Add a line per series.")
+        refuse(
+            path, "at least one series", "the first line only", "Add a line per series."
+        )
     seen: set[str] = set()
     entries = []
     for number, row in enumerate(rows[1:], start=2):
@@ -167,7 +188,12 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
                 "Correct that row.",
             )
         if values[0] in seen:
-            refuse(path, "each file once", f"{values[0]!r} again in row {number}", "Remove one.")
+            refuse(
+                path,
+                "each file once",
+                f"{values[0]!r} again in row {number}",
+                "Remove one.",
+            )
         seen.add(values[0])
         entries.append(dict(zip(names, values, strict=True)))
     return entries
@@ -179,7 +205,12 @@ def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64
     before = rows[0][0] - (not named) if rows else 0
     rows = rows[named:]
     if not rows:
-        refuse(path, "at least one time point", "no row of numbers", "Add a row per time point.")
+        refuse(
+            path,
+            "at least one time point",
+            "no row of numbers",
+            "Add a row per time point.",
+        )
     columns = len(rows[0][1])
     values: list[list[float]] = []
     for line, row in rows:
@@ -211,7 +242,8 @@ def _series(path: Path, rows: list[tuple[int, list[str]]]) -> NDArray[np.float64
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not blank, each with its line number, without comments above."""
+    """Return the rows that are not blank, each with its line number, without comments
+    above."""
     cells = text.count(",") + text.count("\n")
     if cells > MOST_CELLS:
         refuse(path, f"at most {MOST_CELLS:,} cells", f"{cells:,}", "Use an .npz file.")
@@ -263,5 +295,10 @@ def _test(path: Path, rows: list[dict[str, str]]) -> NDArray[np.bool_] | None:
         return None
     for number, row in enumerate(rows, start=2):
         if row["test"].lower() not in TEST_WORDS:
-            refuse(path, "0 or 1", f"test={row['test']!r} in row {number}", "Correct that row.")
+            refuse(
+                path,
+                "0 or 1",
+                f"test={row['test']!r} in row {number}",
+                "Correct that row.",
+            )
     return np.array([TEST_WORDS[row["test"].lower()] for row in rows])

@@ -15,8 +15,8 @@ class Examples:
 
     Args:
         x: input, (m, time, channels); other examples may share it.
-        label: class of each series, (n,), from 0; for prediction, the target after each of its
-            last points, (n, points read, outputs), float32.
+        label: class of each series, (n,), from 0; for prediction, the target after each
+            of its last points, (n, points read, outputs), float32.
         rows: their rows in ``x``, (n,); None: all.
     """
 
@@ -63,7 +63,8 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """A scaling of the user's numbers to the input: ``(x - shift) / scale``, per channel."""
+    """A scaling of the user's numbers to the input: ``(x - shift) / scale``, per
+    channel."""
 
     shift: tuple[float, ...]
     scale: tuple[float, ...]

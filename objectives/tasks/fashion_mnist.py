@@ -1,8 +1,9 @@
 """Fashion-MNIST: a 28 × 28 image of a piece of clothing, presented pixel by pixel.
 
-H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747: 60,000 images train, 10,000 test, of ten classes.
-Pixels are values in [0, 1], row by row, or in one random order for all images. The files are the
-authors' IDX files, compressed by gzip or not. Other images in such files (MNIST) work, too.
+H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747: 60,000 images train, 10,000 test, of
+ten classes. Pixels are values in [0, 1], row by row, or in one random order for all
+images. The files are the authors' IDX files, compressed by gzip or not. Other images in
+such files (MNIST) work, too.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ CLASSES = (
 )
 SIDE = 28
 _REMEDY = (
-    "Install Fashion-MNIST, `apt install dataset-fashion-mnist`, or download the four files of "
-    'data/fashion from github.com/zalandoresearch/fashion-mnist and write path = "DIRECTORY" in '
-    "[task]."
+    "Install Fashion-MNIST, `apt install dataset-fashion-mnist`, or download the four"
+    " files of data/fashion from github.com/zalandoresearch/fashion-mnist and write"
+    ' path = "DIRECTORY" in [task].'
 )
 
 
@@ -50,28 +51,39 @@ class FashionMnistParams(FileParams):
         str | None,
         Field(
             min_length=1,
-            description="directory of the four IDX files, compressed or not; without it, that of"
-            " the Debian package dataset-fashion-mnist",
+            description=(
+                "directory of the four IDX files, compressed or not; without it, that"
+                " of the Debian package dataset-fashion-mnist"
+            ),
         ),
     ] = None
     side: Annotated[
         Literal[28, 14],
-        Field(description="28, series of 784 points, or 14, of 196, each the mean of 2 × 2"),
+        Field(
+            description=(
+                "28, series of 784 points, or 14, of 196, each the mean of 2 × 2"
+            )
+        ),
     ] = 28
     permutation_seed: Annotated[
         int | None,
         Field(
             ge=0,
             lt=2**32,
-            description="draws the order of the points, one for all images; row by row without it",
+            description=(
+                "draws the order of the points, one for all images; row by row"
+                " without it"
+            ),
         ),
     ] = None
     n_train: Annotated[
         int | None,
         Field(
             ge=1,
-            description="number of images of the training part, in the shares of their classes;"
-            " without it, all",
+            description=(
+                "number of images of the training part, in the shares of their classes;"
+                " without it, all"
+            ),
         ),
     ] = None
     split_seed: Annotated[
@@ -142,11 +154,15 @@ class FashionMnistParams(FileParams):
                 self.source,
                 f"`{least} <= n_train <= {most}`",
                 f"n_train={self.n_train}",
-                f"Choose such a part, or leave n_train out: all {len(labels)} train then.",
+                f"Choose such a part, or leave n_train out: all {len(labels)} train"
+                " then.",
             )
         subset: NDArray[np.intp]
         subset, _ = train_test_split(
-            indices, train_size=self.n_train, stratify=labels, random_state=self.split_seed
+            indices,
+            train_size=self.n_train,
+            stratify=labels,
+            random_state=self.split_seed,
         )
         return subset
 
@@ -162,9 +178,13 @@ class FashionMnistParams(FileParams):
         blocks = images.reshape(n, self.side, block, self.side, block)
         sums = blocks.sum(axis=(2, 4), dtype=np.uint16).reshape(n, self.side**2)
         if self.permutation_seed is not None:
-            order = stream(self.permutation_seed, "order of points").permutation(self.side**2)
+            order = stream(self.permutation_seed, "order of points").permutation(
+                self.side**2
+            )
             sums = sums[:, order]
-        x: NDArray[np.float32] = sums.astype(np.float32) / np.float32(idx.MAX_BYTE * block**2)
+        x: NDArray[np.float32] = sums.astype(np.float32) / np.float32(
+            idx.MAX_BYTE * block**2
+        )
         return x
 
 
@@ -193,6 +213,8 @@ def _idx(path: Path, content: bytes, rank: int) -> NDArray[np.uint8]:
 
     expected = f"an IDX file of bytes, {'(n, 28, 28)' if rank == 3 else '(n,)'}"
     pixels = idx.array(path, content, expected, _REMEDY)
-    if pixels.dtype != np.uint8 or pixels.shape[1:] != ((SIDE, SIDE) if rank == 3 else ()):
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != (
+        (SIDE, SIDE) if rank == 3 else ()
+    ):
         refuse(path, expected, f"shape={pixels.shape}, dtype={pixels.dtype}", _REMEDY)
     return pixels

@@ -1,10 +1,10 @@
 """Read IDX files, the format of MNIST: images, or series, and their labels.
 
-A file has two zeros, a byte for the type, one for the rank, the sizes as big-endian integers, and
-the numbers. A directory has ``NAME-images-idx3-ubyte`` and ``NAME-labels-idx1-ubyte``. The test
-part, if any, is a second pair with names that begin with ``t10k`` or ``test``. Files may be
-compressed by gzip. An image becomes a series, pixel by pixel, row by row; bytes become numbers
-from 0 to 1.
+A file has two zeros, a byte for the type, one for the rank, the sizes as big-endian
+integers, and the numbers. A directory has ``NAME-images-idx3-ubyte`` and
+``NAME-labels-idx1-ubyte``. The test part, if any, is a second pair with names that
+begin with ``t10k`` or ``test``. Files may be compressed by gzip. An image becomes a
+series, pixel by pixel, row by row; bytes become numbers from 0 to 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.objectives.tasks.raw import LARGEST_BYTES, Raw, content, join_hashes, refuse, too_large
+from hpo.objectives.tasks.raw import (
+    LARGEST_BYTES,
+    Raw,
+    content,
+    join_hashes,
+    refuse,
+    too_large,
+)
 
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """Byte of the type -> NumPy's name of it."""
@@ -30,8 +37,8 @@ MAX_BYTE = 255
 _IMAGES = re.compile(r"images([-.])idx\d-ubyte(\.gz)?$")
 _TESTS = ("t10k", "test")
 _REMEDY = (
-    "Give a directory of NAME-images-idx3-ubyte and NAME-labels-idx1-ubyte, compressed or not; a "
-    "second pair, named t10k… or test…, is the test part."
+    "Give a directory of NAME-images-idx3-ubyte and NAME-labels-idx1-ubyte, compressed"
+    " or not; a second pair, named t10k… or test…, is the test part."
 )
 
 
@@ -51,7 +58,12 @@ def files(directory: Path) -> Sequence[Path]:
     tests = [path.name.startswith(_TESTS) for path in images]
     if tests not in ([False], [True], [False, True]):
         names = ", ".join(path.name for path in images) or "none"
-        refuse(directory, "one file of images, and perhaps one of test images", names, _REMEDY)
+        refuse(
+            directory,
+            "one file of images, and perhaps one of test images",
+            names,
+            _REMEDY,
+        )
     return [file for path in images for file in (path, _labels_for(path))]
 
 
@@ -60,7 +72,12 @@ def _labels_for(images: Path) -> Path:
     for path in (images.with_name(name), images.with_name(f"{name}.gz")):
         if path.is_file():
             return path
-    refuse(images.parent, f"a file {name} or {name}.gz beside {images.name}", "none", _REMEDY)
+    refuse(
+        images.parent,
+        f"a file {name} or {name}.gz beside {images.name}",
+        "none",
+        _REMEDY,
+    )
 
 
 def read(directory: Path) -> Raw:
@@ -111,14 +128,20 @@ def array(path: Path, bytes_: bytes, expected: str, remedy: str) -> NDArray[Any]
     """Return the array of an IDX file.
 
     Raises:
-        ValueError: it is not an IDX file, or damaged; the message says what was ``expected``.
+        ValueError: it is not an IDX file, or damaged; the message says what was
+            ``expected``.
     """
     is_idx = len(bytes_) >= 4 and bytes_[:2] == b"\0\0" and bytes_[2] in TYPES
     rank = bytes_[3] if is_idx else 0
     start = 4 + 4 * rank
     if not is_idx or len(bytes_) < start:
-        refuse(path, expected, f"a file that begins with {bytes_[:4].hex(' ')!r}", remedy)
-    sizes, kind = struct.unpack(f">{rank}I", bytes_[4:start]), np.dtype(TYPES[bytes_[2]])
+        refuse(
+            path, expected, f"a file that begins with {bytes_[:4].hex(' ')!r}", remedy
+        )
+    sizes, kind = (
+        struct.unpack(f">{rank}I", bytes_[4:start]),
+        np.dtype(TYPES[bytes_[2]]),
+    )
     if math.prod(sizes) * kind.itemsize != len(bytes_) - start:
         refuse(path, expected, f"shape={sizes} and {len(bytes_) - start} bytes", remedy)
     return np.frombuffer(bytes_, kind, offset=start).reshape(sizes)

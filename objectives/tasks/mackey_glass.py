@@ -2,14 +2,15 @@
 
     dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t)
 
-After x(t) the target of the readout is x(t + horizon). Before the beginning x was constant; the
-first ``TRANSIENT`` time units are left out.
+After x(t) the target of the readout is x(t + horizon). Before the beginning x was
+constant; the first ``TRANSIENT`` time units are left out.
 
-M. C. Mackey and L. Glass, Oscillation and chaos in physiological control systems, Science 197, 287
-(1977). NeuroBench (J. Yik et al., The NeuroBench framework for benchmarking neuromorphic computing
-algorithms and systems, Nat. Commun. 16, 1545 (2025)) trains networks to predict one point ahead
-and then feeds them their own predictions, as ``benchmarks/closedloop.py`` does. Here, every
-prediction is made from the true past.
+M. C. Mackey and L. Glass, Oscillation and chaos in physiological control systems,
+Science 197, 287 (1977). NeuroBench (J. Yik et al., The NeuroBench framework for
+benchmarking neuromorphic computing algorithms and systems, Nat. Commun. 16, 1545
+(2025)) trains networks to predict one point ahead and then feeds them their own
+predictions, as ``benchmarks/closedloop.py`` does. Here, every prediction is made from
+the true past.
 """
 
 from __future__ import annotations
@@ -38,11 +39,12 @@ def mackey_glass(n: int, *, delay: int) -> NDArray[np.float64]:
 
 
 def solution(n: int, *, delay: int, past: float = PAST) -> NDArray[np.float64]:
-    """Return x(0) to x(n), ``STEPS`` values per time unit; ``past`` is x before the beginning.
+    """Return x(0) to x(n), ``STEPS`` values per time unit; ``past`` is x before the
+    beginning.
 
-    Integrate by the classical Runge-Kutta method. The delayed value in the middle of a step comes
-    from the cubic through values and slopes at its ends (Hermite): the order is four. Plain sums
-    and products give the same bits on every machine.
+    Integrate by the classical Runge-Kutta method. The delayed value in the middle of a
+    step comes from the cubic through values and slopes at its ends (Hermite): the order
+    is four. Plain sums and products give the same bits on every machine.
     """
     import numpy as np
 
@@ -84,11 +86,17 @@ class MackeyGlassParams(GeneratedParams):
     interval: Annotated[
         int, Field(ge=1, le=100, description="time units from one point to the next")
     ] = 1
-    horizon: Annotated[int, Field(ge=1, le=1000, description="points to predict ahead")] = 1
+    horizon: Annotated[
+        int, Field(ge=1, le=1000, description="points to predict ahead")
+    ] = 1
 
     def series(self) -> Series:
         """See ``SeriesParams``."""
         n = self.washout + self.n_train + self.n_test
-        x = mackey_glass(TRANSIENT + self.interval * (n + self.horizon), delay=self.delay)
+        x = mackey_glass(
+            TRANSIENT + self.interval * (n + self.horizon), delay=self.delay
+        )
         x = x[TRANSIENT :: self.interval, None]
-        return Series(u=x[:n], target=x[self.horizon : n + self.horizon], n_test=self.n_test)
+        return Series(
+            u=x[:n], target=x[self.horizon : n + self.horizon], n_test=self.n_test
+        )

@@ -1,9 +1,10 @@
-"""MNIST-1D: ten templates of 12 points, padded, stretched, shifted, sheared and made noisy.
+"""MNIST-1D: ten templates of 12 points, padded, stretched, shifted, sheared and made
+noisy.
 
-S. Greydanus, D. Kobak, arXiv:2011.14439. With seed 42 the series are the authors' published ones,
-to rounding: the same draws in the same order, by NumPy's legacy generator with its fixed streams.
-Each series has 40 points; all together have mean 0 and standard deviation 1. 4,000 train and 1,000
-test.
+S. Greydanus, D. Kobak, arXiv:2011.14439. With seed 42 the series are the authors'
+published ones, to rounding: the same draws in the same order, by NumPy's legacy
+generator with its fixed streams. Each series has 40 points; all together have mean 0
+and standard deviation 1. 4,000 train and 1,000 test.
 """
 
 from __future__ import annotations
@@ -67,8 +68,11 @@ class Mnist1dParams(RecordedParams):
         return check("mnist-1d", Raw(x=x, y=y, test=test, sha256=""))
 
 
-def generate(random: np.random.RandomState) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the series, (5000, 40), and their digits, (5000,), in the order of the authors."""
+def generate(
+    random: np.random.RandomState,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the series, (5000, 40), and their digits, (5000,), in the order of the
+    authors."""
     import numpy as np
 
     templates = np.array(_TEMPLATES)
@@ -82,8 +86,11 @@ def generate(random: np.random.RandomState) -> tuple[NDArray[np.float64], NDArra
     return (x - x.mean()) / x.std(), digit
 
 
-def _series(template: NDArray[np.float64], random: np.random.RandomState) -> NDArray[np.float64]:
-    """Return one series of a template, as the authors' ``transform`` with default arguments."""
+def _series(
+    template: NDArray[np.float64], random: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Return one series of a template, as the authors' ``transform`` with default
+    arguments."""
     import numpy as np
 
     n_padding = _LONGEST_PADDING - _SHORTEST_PADDING + 1
@@ -106,10 +113,13 @@ def _stretch(x: NDArray[np.float64], points: int) -> NDArray[np.float64]:
 
 
 def _smooth(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convolve with a Gaussian cut off at 4 standard deviations; reflect at the ends."""
+    """Convolve with a Gaussian cut off at 4 standard deviations; reflect at the
+    ends."""
     import numpy as np
 
     reach = 4 * _SIGMA
-    kernel = np.array([math.exp(-0.5 * (k / _SIGMA) ** 2) for k in range(-reach, reach + 1)])
+    kernel = np.array(
+        [math.exp(-0.5 * (k / _SIGMA) ** 2) for k in range(-reach, reach + 1)]
+    )
     padded = np.pad(x, reach, mode="symmetric")
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")

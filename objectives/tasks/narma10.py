@@ -4,8 +4,8 @@
 
 with u uniform in [0, 0.5]. After u(t) the target of the readout is y(t + 1).
 
-A. F. Atiya and A. G. Parlos, New results on recurrent network training: unifying the algorithms
-and accelerating convergence, IEEE Trans. Neural Netw. 11, 697 (2000).
+A. F. Atiya and A. G. Parlos, New results on recurrent network training: unifying the
+algorithms and accelerating convergence, IEEE Trans. Neural Netw. 11, 697 (2000).
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 ORDER = 10
 LARGEST = 2.0
-"""Bound of y. One input of 3,000 points in a hundred diverges; then another one is drawn."""
+"""Bound of y. One input of 3,000 points in a hundred diverges; then another one is
+drawn."""
 
 
 def narma10(u: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return y(0) to y(n) under the input u(0) to u(n - 1), from rest: y and u are 0 before."""
+    """Return y(0) to y(n) under the input u(0) to u(n - 1), from rest: y and u are 0
+    before."""
     import numpy as np
 
     y, before = [0.0] * ORDER, [0.0] * (ORDER - 1) + u.tolist()
@@ -43,7 +45,10 @@ class Narma10Params(GeneratedParams):
 
     name: Literal["narma10"] = "narma10"
     series_seed: Annotated[
-        int, Field(ge=0, lt=2**32, description="seed of the input, the same for all networks")
+        int,
+        Field(
+            ge=0, lt=2**32, description="seed of the input, the same for all networks"
+        ),
     ] = 0
 
     def series(self) -> Series:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from hpo.objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
 
 _UNEQUAL = (
-    "Write it with numpy.savez; where series are of unequal lengths, as numbers with NaN at the end"
-    ' of the shorter ones, and pad = "before" in [task].'
+    "Write it with numpy.savez; where series are of unequal lengths, as numbers with"
+    ' NaN at the end of the shorter ones, and pad = "before" in [task].'
 )
 
 
@@ -36,7 +36,12 @@ def read(path: Path) -> Raw:
 
 
 def arrays(
-    path: Path, bytes_: bytes, names: Sequence[str], remedy: str, *, optional: Sequence[str] = ()
+    path: Path,
+    bytes_: bytes,
+    names: Sequence[str],
+    remedy: str,
+    *,
+    optional: Sequence[str] = (),
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays with these names.
 
@@ -65,16 +70,35 @@ def arrays(
 def _load(path: Path, bytes_: bytes, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return the arrays with these names, and an empty one for each other name."""
     damaged = (
-        *(OSError, EOFError, KeyError, ValueError, MemoryError),  # a header may claim any size
-        *(zipfile.BadZipFile, zlib.error, RuntimeError),  # the last: encrypted, or packed otherwise
-        *(SyntaxError, tokenize.TokenError, RecursionError),  # of a header, which is Python
+        *(
+            OSError,
+            EOFError,
+            KeyError,
+            ValueError,
+            MemoryError,
+        ),  # a header may claim any size
+        *(
+            zipfile.BadZipFile,
+            zlib.error,
+            RuntimeError,
+        ),  # the last: encrypted, or packed otherwise
+        *(
+            SyntaxError,
+            tokenize.TokenError,
+            RecursionError,
+        ),  # of a header, which is Python
     )
     try:
         archive = np.load(io.BytesIO(bytes_), allow_pickle=False)
     except damaged as error:
         refuse(path, "an .npz file", _short(error), "Write it with numpy.savez.")
     if not isinstance(archive, np.lib.npyio.NpzFile):
-        refuse(path, "an .npz file", "a single array", "Write it with numpy.savez(…, x=x, y=y).")
+        refuse(
+            path,
+            "an .npz file",
+            "a single array",
+            "Write it with numpy.savez(…, x=x, y=y).",
+        )
     by_name: dict[str, NDArray[Any]] = {}
     with archive:
         _refuse_large(path, archive.zip, names)
@@ -83,9 +107,19 @@ def _load(path: Path, bytes_: bytes, names: Sequence[str]) -> dict[str, NDArray[
                 by_name[name] = archive[name] if name in names else np.empty(0)
             except damaged as error:
                 remedy = _UNEQUAL if name == "x" else "Write it with numpy.savez."
-                refuse(path, f"an array of numbers or texts `{name}`", _short(error), remedy)
+                refuse(
+                    path,
+                    f"an array of numbers or texts `{name}`",
+                    _short(error),
+                    remedy,
+                )
             if not isinstance(by_name[name], np.ndarray):
-                refuse(path, f"an array `{name}`", "other bytes", "Write it with numpy.savez.")
+                refuse(
+                    path,
+                    f"an array `{name}`",
+                    "other bytes",
+                    "Write it with numpy.savez.",
+                )
     return by_name
 
 
@@ -94,7 +128,9 @@ def _short(error: BaseException) -> str:
     return textwrap.shorten(str(error), 200, placeholder=" ...")
 
 
-def _refuse_large(path: Path, archive: zipfile.ZipFile | None, names: Sequence[str]) -> None:
+def _refuse_large(
+    path: Path, archive: zipfile.ZipFile | None, names: Sequence[str]
+) -> None:
     """Refuse arrays that would be too large, before they are unpacked."""
     files = [] if archive is None else archive.infolist()
     size = sum(f.file_size for f in files if f.filename.removesuffix(".npy") in names)

@@ -1,9 +1,9 @@
 """Your own series to predict, from an ``.npz`` file or a CSV file.
 
-``.npz``: an array ``u``, (time,) or (time, channels), and an array ``target``, (time,) or
-(time, outputs), of numbers. CSV: a line with the names of the columns, then a row per time
-point; ``inputs`` and ``targets`` name columns. A column in both, with a ``horizon``, is predicted
-from its own past.
+``.npz``: an array ``u``, (time,) or (time, channels), and an array ``target``, (time,)
+or (time, outputs), of numbers. CSV: a line with the names of the columns, then a row
+per time point; ``inputs`` and ``targets`` name columns. A column in both, with a
+``horizon``, is predicted from its own past.
 """
 
 from __future__ import annotations
@@ -35,33 +35,48 @@ class OwnSeriesParams(SeriesParams):
         str,
         Field(
             min_length=1,
-            description="an .npz file or a CSV file; a relative path begins at the directory of"
-            " the study file",
+            description=(
+                "an .npz file or a CSV file; a relative path begins at the directory of"
+                " the study file"
+            ),
         ),
     ]
     inputs: Annotated[
-        Names, Field(description="of a CSV file: its input columns, with commas between them")
+        Names,
+        Field(description="of a CSV file: its input columns, with commas between them"),
     ] = ""
     targets: Annotated[
         Names, Field(description="of a CSV file: the columns to predict, likewise")
     ] = ""
     horizon: Annotated[
         int,
-        Field(ge=0, le=100_000, description="points by which the target is ahead of the input"),
+        Field(
+            ge=0,
+            le=100_000,
+            description="points by which the target is ahead of the input",
+        ),
     ] = 0
     test_fraction: Annotated[
-        float, Field(ge=0.05, le=0.95, description="share of the points, the last ones, that tests")
+        float,
+        Field(
+            ge=0.05,
+            le=0.95,
+            description="share of the points, the last ones, that tests",
+        ),
     ] = 0.3
     sha256: Annotated[
         Sha256 | None,
         Field(
-            description="hash of the data; set when the study file is read, and verified by every"
-            " worker",
+            description=(
+                "hash of the data; set when the study file is read, and verified by"
+                " every worker"
+            ),
         ),
     ] = None
 
     def resolve(self, base: Path) -> Self:
-        """Return a copy with an absolute path and the hash of the data, after all checks."""
+        """Return a copy with an absolute path and the hash of the data, after all
+        checks."""
         path = Path(os.path.abspath(base / os.path.expanduser(self.path)))
         here = self.model_copy(update={"path": str(path)})
         return here.model_copy(update={"sha256": _check(here)[1]})
@@ -92,21 +107,39 @@ def _check(task: OwnSeriesParams) -> tuple[Series, str]:
 
     path = Path(task.path)
     if path.suffix not in (".npz", ".csv"):
-        remedy = "Correct the path; workers on other hosts need the data at the same place."
+        remedy = (
+            "Correct the path; workers on other hosts need the data at the same place."
+        )
         refuse(path, "an .npz file or a CSV file (.csv)", f"path={task.path!r}", remedy)
     bytes_ = content(path)
     sha256 = hashlib.sha256(bytes_).hexdigest()
     if task.sha256 not in (None, sha256):
-        remedy = "Put the old data back, or begin a new study (without `sha256`, if it is given)."
-        refuse(path, f"`sha256 == {task.sha256!r}`", f"sha256={sha256!r}: it changed", remedy)
+        remedy = (
+            "Put the old data back, or begin a new study (without `sha256`, if it is"
+            " given)."
+        )
+        refuse(
+            path,
+            f"`sha256 == {task.sha256!r}`",
+            f"sha256={sha256!r}: it changed",
+            remedy,
+        )
     if path.suffix == ".npz" and (task.inputs or task.targets):
-        remedy = "Remove `inputs` and `targets`: an .npz file has the arrays `u` and `target`."
+        remedy = (
+            "Remove `inputs` and `targets`: an .npz file has the arrays `u` and"
+            " `target`."
+        )
         refuse(path, "columns of a CSV file", "an .npz file", remedy)
     arrays = _npz(path, bytes_) if path.suffix == ".npz" else _csv(path, bytes_, task)
     u, target = (_columns(path, name, values) for name, values in arrays.items())
     if len(u) != len(target):
         got = f"len(u)={len(u)}, len(target)={len(target)}"
-        refuse(path, "a target for every point, `len(u) == len(target)`", got, "Correct the file.")
+        refuse(
+            path,
+            "a target for every point, `len(u) == len(target)`",
+            got,
+            "Correct the file.",
+        )
     n = max(0, len(u) - task.horizon)
     u, target = u[:n], target[task.horizon :]
     series = Series(u=u, target=target, n_test=round(task.test_fraction * n))
@@ -129,7 +162,10 @@ def _check(task: OwnSeriesParams) -> tuple[Series, str]:
 def _npz(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
     from hpo.objectives.tasks.npz import arrays
 
-    names, remedy = ("u", "target"), 'Save it: numpy.savez("….npz", u=u, target=target).'
+    names, remedy = (
+        ("u", "target"),
+        'Save it: numpy.savez("….npz", u=u, target=target).',
+    )
     by_name = arrays(path, bytes_, names, remedy)
     return {name: by_name[name] for name in names}
 
@@ -140,7 +176,10 @@ def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[
 
     columns = table(path, bytes_)
     arrays: dict[str, Any] = {}
-    for key, array, text in (("inputs", "u", task.inputs), ("targets", "target", task.targets)):
+    for key, array, text in (
+        ("inputs", "u", task.inputs),
+        ("targets", "target", task.targets),
+    ):
         names = [column_name(name) for name in text.split(",") if name.strip()]
         unknown = [name for name in names if name not in columns]
         if unknown or not names:
@@ -167,6 +206,11 @@ def _columns(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]
     broken = ~np.isfinite(columns)
     if broken.any():
         row, column = np.argwhere(broken)[0].tolist()
-        got = f"{name}[{row}, {column}]={columns[row, column]} ({broken.sum()} such values)"
-        refuse(path, f"finite numbers in `{name}`", got, "Correct or remove these points.")
+        got = (
+            f"{name}[{row}, {column}]={columns[row, column]} ({broken.sum()} such"
+            " values)"
+        )
+        refuse(
+            path, f"finite numbers in `{name}`", got, "Correct or remove these points."
+        )
     return columns

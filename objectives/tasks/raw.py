@@ -35,7 +35,8 @@ _REMEDY = "Correct the path; workers on other hosts need the data at the same pl
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a regular file. A device or a pipe is refused, since it may never end.
+    """Return the bytes of a regular file. A device or a pipe is refused, since it may
+    never end.
 
     Raises:
         ValueError: it is not a regular file, cannot be read, or is too large.
@@ -45,7 +46,12 @@ def content(path: Path) -> bytes:
         if stat.S_ISREG(info.st_mode) and info.st_size <= LARGEST_BYTES:
             return path.read_bytes()
     except (OSError, ValueError) as error:  # the latter: a zero byte in the name
-        refuse(path, "a readable file", getattr(error, "strerror", None) or str(error), _REMEDY)
+        refuse(
+            path,
+            "a readable file",
+            getattr(error, "strerror", None) or str(error),
+            _REMEDY,
+        )
     if not stat.S_ISREG(info.st_mode):
         refuse(path, "a regular file", "a directory, a device or a pipe", _REMEDY)
     too_large(path, info.st_size)
@@ -75,7 +81,8 @@ def join_hashes(digests: Sequence[hashlib._Hash]) -> str:
 
 
 def stack(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Stack series with equal numbers of channels: (n, time, channels), NaN after the shorter ones.
+    """Stack series with equal numbers of channels: (n, time, channels), NaN after the
+    shorter ones.
 
     Raises:
         ValueError: they are too large.
@@ -90,11 +97,14 @@ def stack(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.floa
 
 
 def labels(texts: Sequence[str]) -> NDArray[Any]:
-    """Return labels as whole numbers if all of them look like it, so that 2 comes before 10.
+    """Return labels as whole numbers if all of them look like it, so that 2 comes
+    before 10.
 
     Else return texts: 01 and 1 are two classes.
     """
-    if all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts):  # within 64 bits
+    if all(
+        re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts
+    ):  # within 64 bits
         return np.array([int(text) for text in texts])
     return np.array(texts)
 
@@ -106,7 +116,12 @@ def too_large(path: Path, n_bytes: int) -> NoReturn:
         ValueError: always.
     """
     most = f"at most {LARGEST_BYTES / 2**30:g} GiB of series"
-    refuse(path, most, f"{n_bytes / 2**30:.3g} GiB", "Use fewer series, points or channels.")
+    refuse(
+        path,
+        most,
+        f"{n_bytes / 2**30:.3g} GiB",
+        "Use fewer series, points or channels.",
+    )
 
 
 def refuse(where: Path | str, rule: str, got: str, remedy: str) -> NoReturn:

@@ -1,4 +1,5 @@
-"""Tasks with series that are read as a ``Recording``: split, normalised, padded and pinned here.
+"""Tasks with series that are read as a ``Recording``: split, normalised, padded and
+pinned here.
 
 A task itself only reads its recording.
 """
@@ -28,15 +29,19 @@ Normalisation = Literal["none", "minmax", "standard"]
 Normalise = Annotated[
     Normalisation,
     Field(
-        description="of every channel, by statistics of the training part: none; minmax, to"
-        " 0..1; standard, to mean 0 and standard deviation 1"
+        description=(
+            "of every channel, by statistics of the training part: none; minmax, to"
+            " 0..1; standard, to mean 0 and standard deviation 1"
+        )
     ),
 ]
 Padding = Annotated[
     Literal["before"] | None,
     Field(
-        description="how series become as long as the longest: before, by 0 (after normalise)"
-        " before their first point; without it, all must have one length"
+        description=(
+            "how series become as long as the longest: before, by 0 (after normalise)"
+            " before their first point; without it, all must have one length"
+        )
     ),
 ]
 SERIES_AT_ONCE = 4096
@@ -71,7 +76,8 @@ class RecordedParams(SplitTaskParams):
         """Read and check the series.
 
         Raises:
-            ValueError: the data is missing or breaks a rule; the message says where and what to do.
+            ValueError: the data is missing or breaks a rule; the message says where and
+                what to do.
         """
 
     def verified(self) -> Recording:
@@ -83,7 +89,8 @@ class RecordedParams(SplitTaskParams):
         return self.read()
 
     def verify(self) -> None:
-        """Check that the files are there and are those that the table pins, without reading series.
+        """Check that the files are there and are those that the table pins, without
+        reading series.
 
         Raises:
             ValueError: they are not.
@@ -99,8 +106,10 @@ class FileParams(RecordedParams):
     sha256: Annotated[
         Sha256 | None,
         Field(
-            description="hash of the data; set when the study file is read, and verified by every"
-            " worker",
+            description=(
+                "hash of the data; set when the study file is read, and verified by"
+                " every worker"
+            ),
         ),
     ] = None
 
@@ -137,10 +146,12 @@ class FileParams(RecordedParams):
         return digest(self.files)
 
     def resolve(self, base: Path) -> Self:
-        """Return a copy with an absolute path and the hash of the data, after all checks."""
+        """Return a copy with an absolute path and the hash of the data, after all
+        checks."""
         task = self
         if self.path is not None:
-            # neither Path.expanduser, which raises, nor Path.resolve: symbolic links stay
+            # neither Path.expanduser, which raises, nor Path.resolve: symbolic links
+            # stay
             path = os.path.abspath(base / os.path.expanduser(self.path))
             task = self.model_copy(update={"path": path})
         recording = task.verified()
@@ -160,9 +171,9 @@ class FileParams(RecordedParams):
     def _check(self, sha256: str) -> None:
         if self.sha256 not in (None, sha256):
             raise ValueError(
-                f"{self.source}: the data changed since the study began: expected "
-                f"sha256={self.sha256!r}, got {sha256!r}. Restore the old data, or start a new "
-                "study (without `sha256`, if the file has it)."
+                f"{self.source}: the data changed since the study began: expected"
+                f" sha256={self.sha256!r}, got {sha256!r}. Restore the old data, or"
+                " start a new study (without `sha256`, if the file has it)."
             )
 
 
@@ -182,8 +193,10 @@ class SplitParams(FileParams):
         Field(
             ge=0.05,
             le=0.95,
-            description="share of the series in the random test part of data without one; half, as"
-            " in the paper",
+            description=(
+                "share of the series in the random test part of data without one; half,"
+                " as in the paper"
+            ),
         ),
     ] = 0.5
 
@@ -200,7 +213,9 @@ def load(task: RecordedParams, *, protocol: Protocol, member_seed: int) -> Split
     from hpo.objectives.tasks.data import Split
     from hpo.objectives.tasks.splitting import for_member
 
-    data = _load_once(task.for_member(0)) if task.pinned else halves(task, task.verified())
+    data = (
+        _load_once(task.for_member(0)) if task.pinned else halves(task, task.verified())
+    )
     train, score = for_member(
         data.train,
         data.test,
@@ -210,7 +225,11 @@ def load(task: RecordedParams, *, protocol: Protocol, member_seed: int) -> Split
     )
     classes = data.classes
     return Split(
-        train=train, score=score, n_classes=len(classes), classes=classes, scaling=data.scaling
+        train=train,
+        score=score,
+        n_classes=len(classes),
+        classes=classes,
+        scaling=data.scaling,
     )
 
 
@@ -225,7 +244,9 @@ def _load_once(task: RecordedParams) -> Halves:
     try:
         if not shared.are_large(task.files):
             return make()
-        sources = task.model_dump_json(exclude={"path", "validation_fraction", "validation_folds"})
+        sources = task.model_dump_json(
+            exclude={"path", "validation_fraction", "validation_folds"}
+        )
         return shared.load_once(sources, make, task.verify)
     except (ValueError, OSError) as error:
         raise UnavailableError(str(error)) from error
@@ -280,7 +301,8 @@ def _prepare(examples: Examples, scaling: Scaling | None) -> Examples:
 
 
 def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
-    """Return the scaling ``how``, from statistics of the points of the training part alone."""
+    """Return the scaling ``how``, from statistics of the points of the training part
+    alone."""
     import numpy as np
 
     from hpo.objectives.tasks.data import Scaling
@@ -292,7 +314,9 @@ def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
     if not there.all():  # else keep the shape, which decides how sums round
         x = x[there][np.newaxis]
     low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
-    shift, scale = (low, high - low) if how == "minmax" else (x.mean((0, 1)), x.std((0, 1)))
+    shift, scale = (
+        (low, high - low) if how == "minmax" else (x.mean((0, 1)), x.std((0, 1)))
+    )
     scale = np.where(high > low, scale, 1.0)  # a constant channel becomes 0
     shift = np.where(high > low, shift, low)
     return Scaling(shift=tuple(shift.tolist()), scale=tuple(scale.tolist()))
@@ -316,7 +340,8 @@ def least_shares(
 def check_shares(task: RecordedParams, recording: Recording) -> None:
     """Refuse data without a series of every class to train, to validate and to test on.
 
-    The bounds are valid for any seed: a stratified split rounds the share of a class up or down.
+    The bounds are valid for any seed: a stratified split rounds the share of a class up
+    or down.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
 """A user's recording: labelled series from an ``.npz``, CSV, ``.ts`` or IDX file.
 
-``npz``, ``csvs``, ``ts`` and ``idx`` read the files; this module checks all rules for the data. No
-file can run code: pickles are refused.
+``npz``, ``csvs``, ``ts`` and ``idx`` read the files; this module checks all rules for
+the data. No file can run code: pickles are refused.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
         unequal: accept series of unequal lengths.
 
     Raises:
-        ValueError: the data is missing or breaks a rule; the message says where and what to do.
+        ValueError: the data is missing or breaks a rule; the message says where and
+            what to do.
     """
     from hpo.objectives.tasks import csvs, idx, npz, ts
 
@@ -63,7 +64,8 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
     else:
         refuse(
             path,
-            "an .npz or .ts file, or a directory of CSV files with labels.csv or of IDX files",
+            "an .npz or .ts file, or a directory of CSV files with labels.csv or of IDX"
+            " files",
             f"path={str(path)!r}" if path.exists() else "nothing there",
             "Correct the path; workers on other hosts need the data at the same place.",
         )
@@ -94,7 +96,9 @@ def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.floa
     All series end at the last point; a shorter one has NaN before its first point.
     """
     if x.dtype.kind not in "biuf":
-        refuse(path, "numbers in `x`", f"x.dtype={x.dtype}", "Convert it: x.astype(float).")
+        refuse(
+            path, "numbers in `x`", f"x.dtype={x.dtype}", "Convert it: x.astype(float)."
+        )
     if x.ndim not in (2, 3):
         refuse(
             path,
@@ -103,7 +107,12 @@ def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.floa
             "Reshape it: x[n] is one series.",
         )
     if x.size == 0:
-        refuse(path, "at least one series, time point and channel", f"x.shape={x.shape}", "Add it.")
+        refuse(
+            path,
+            "at least one series, time point and channel",
+            f"x.shape={x.shape}",
+            "Add it.",
+        )
     with np.errstate(over="ignore"):
         series = x.astype(np.float32)
     points = series if series.ndim == 3 else series[:, :, np.newaxis]
@@ -118,7 +127,8 @@ def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.floa
         refuse(
             path,
             "finite numbers in `x` (up to 3.4e38)",
-            f"x[{', '.join(map(str, at))}]={x[at]} ({np.count_nonzero(broken)} such values)",
+            f"x[{', '.join(map(str, at))}]={x[at]} ({np.count_nonzero(broken)} such"
+            " values)",
             "Correct or remove that series.",
         )
     if not unequal:
@@ -133,7 +143,8 @@ def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.floa
 
 
 def _lengths(points: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the points of each series, (n,), without those at its end with NaN in all channels.
+    """Return the points of each series, (n,), without those at its end with NaN in all
+    channels.
 
     A series of only NaN keeps all its points.
     """
@@ -142,15 +153,20 @@ def _lengths(points: NDArray[np.float32]) -> NDArray[np.int64]:
     return lengths
 
 
-def _align_ends(points: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Move the last points of all series to the end, with NaN before the shorter ones."""
+def _align_ends(
+    points: NDArray[np.float32], lengths: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Move the last points of all series to the end, with NaN before the shorter
+    ones."""
     moved = np.full_like(points, np.nan)
     for one, into, length in zip(points, moved, lengths, strict=True):
         into[len(into) - length :] = one[:length]
     return moved
 
 
-def _labels(path: Path | str, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _labels(
+    path: Path | str, y: NDArray[Any], n: int
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the class of each series, from 0, and the label of each class."""
     if y.dtype.kind not in "biuU":
         refuse(

@@ -1,8 +1,8 @@
 """Sequential digits: an 8 × 8 image of a handwritten digit, presented pixel by pixel.
 
-The 1797 images of scikit-learn's ``load_digits``. Row by row, each becomes a time series of 64
-points with one value in [0, 1] (arXiv:2408.02835, section III). 898 images train and 899 test;
-every split keeps the proportions of the ten digits.
+The 1797 images of scikit-learn's ``load_digits``. Row by row, each becomes a time
+series of 64 points with one value in [0, 1] (arXiv:2408.02835, section III). 898 images
+train and 899 test; every split keeps the proportions of the ten digits.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ class SequentialDigitsParams(SplitTaskParams):
     ] = 0
 
 
-def load(task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int) -> Split:
-    """Return the examples that train and score the member ``member_seed``, of shape (64, 1).
+def load(
+    task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int
+) -> Split:
+    """Return the examples that train and score the member ``member_seed``, of shape
+    (64, 1).
 
     See ``splitting.for_member``.
     """

@@ -1,11 +1,13 @@
 """Prediction: one long series, its target at each point, and its split in time.
 
-The split is not random: first ``washout`` points without a score, then the training part, then the
-test part. Under ``Protocol.VALIDATION`` the end of the training part scores, and the test part
-stays unseen. A network is scored in one run, from rest through the ``washout`` points before the
-part, without a score, and through the whole part.
+The split is not random: first ``washout`` points without a score, then the training
+part, then the test part. Under ``Protocol.VALIDATION`` the end of the training part
+scores, and the test part stays unseen. A network is scored in one run, from rest
+through the ``washout`` points before the part, without a score, and through the whole
+part.
 
-Input and target are standardised, channel by channel, by the points of the training part.
+Input and target are standardised, channel by channel, by the points of the training
+part.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ class SeriesParams(TaskParams):
         Field(
             ge=0,
             le=100_000,
-            description="points before each part that a network runs through without a score",
+            description=(
+                "points before each part that a network runs through without a score"
+            ),
         ),
     ] = 100
     validation_fraction: Annotated[
@@ -40,8 +44,10 @@ class SeriesParams(TaskParams):
         Field(
             ge=0.05,
             le=0.95,
-            description="share of the training points, the last ones, that scores under the"
-            " validation protocol",
+            description=(
+                "share of the training points, the last ones, that scores under the"
+                " validation protocol"
+            ),
         ),
     ] = 0.3
 
@@ -61,7 +67,9 @@ class GeneratedParams(SeriesParams):
     n_train: Annotated[
         int, Field(ge=100, le=100_000, description="points to train and to validate on")
     ] = 2000
-    n_test: Annotated[int, Field(ge=100, le=100_000, description="points to test on")] = 1000
+    n_test: Annotated[
+        int, Field(ge=100, le=100_000, description="points to test on")
+    ] = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +102,9 @@ def load(task: SeriesParams, *, protocol: Protocol) -> SeriesSplit:
 
     def scaling_of(values: NDArray[np.float64]) -> Scaling:
         mean, deviation = values[whole].mean(axis=0), values[whole].std(axis=0)
-        scale = (deviation + (deviation == 0.0)).tolist()  # a constant channel becomes 0
+        scale = (
+            deviation + (deviation == 0.0)
+        ).tolist()  # a constant channel becomes 0
         return Scaling(shift=tuple(mean.tolist()), scale=tuple(scale))
 
     scaling, target_scaling = scaling_of(series.u), scaling_of(series.target)
@@ -117,8 +127,9 @@ def parts(task: SeriesParams, series: Series) -> tuple[int, int]:
 def windows(part: Examples, *, length: int, washout: int) -> Examples:
     """Cut a part into adjacent windows of ``length`` scored points, to train on.
 
-    Before its scored points, each window has ``washout`` points, from rest and without a score.
-    Points that make no whole window, at the beginning and at the end, are left out.
+    Before its scored points, each window has ``washout`` points, from rest and without
+    a score. Points that make no whole window, at the beginning and at the end, are left
+    out.
 
     Args:
         part: one example from ``load``.
@@ -143,14 +154,19 @@ def windows(part: Examples, *, length: int, washout: int) -> Examples:
 
 
 def check_window(*, length: int, washout: int, n_points: int, n_before: int) -> None:
-    """Refuse a window that is too long for ``n_points`` points with ``n_before`` before them.
+    """Refuse a window that is too long for ``n_points`` points with ``n_before`` before
+    them.
 
     Raises:
         ValueError: see ``windows``.
     """
     what, most, size = "window", n_points, length
     if length <= n_points:
-        what, most, size = "window + window_washout", n_before + n_points, length + washout
+        what, most, size = (
+            "window + window_washout",
+            n_before + n_points,
+            length + washout,
+        )
     if size > most:
         raise ValueError(
             f"window: expected `{what} <= {most}`, the points to train on, "
@@ -164,7 +180,9 @@ def _part(
     """Return the points of a part, and ``washout`` points before it, as one example."""
     from hpo.objectives.tasks.data import Examples
 
-    first = (part.start if part.start >= 0 else len(series.u) + part.start) - task.washout
+    first = (
+        part.start if part.start >= 0 else len(series.u) + part.start
+    ) - task.washout
     x = scaling.apply(series.u[first : part.stop])
     label = target_scaling.apply(series.target[part])
     return Examples(x=x[None], label=label[None])

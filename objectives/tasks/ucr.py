@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
 
 _TRAIN, _TEST = "_TRAIN.ts", "_TEST.ts"
 _REMEDY = (
-    "Download the set from timeseriesclassification.com, unpack it, and give the directory of its "
-    ".ts files, or their names up to _TRAIN.ts."
+    "Download the set from timeseriesclassification.com, unpack it, and give the"
+    " directory of its .ts files, or their names up to _TRAIN.ts."
 )
 
 
@@ -31,8 +31,10 @@ class UcrParams(FileParams):
         str,
         Field(
             min_length=1,
-            description="directory of NAME_TRAIN.ts and NAME_TEST.ts, or directory/NAME if it has"
-            " several such pairs",
+            description=(
+                "directory of NAME_TRAIN.ts and NAME_TEST.ts, or directory/NAME if it"
+                " has several such pairs"
+            ),
         ),
     ]
     pad: Padding = None
@@ -48,12 +50,16 @@ class UcrParams(FileParams):
 
         prefix = self.source
         if prefix.is_dir():
-            names = sorted(file.name.removesuffix(_TRAIN) for file in prefix.glob(f"*{_TRAIN}"))
+            names = sorted(
+                file.name.removesuffix(_TRAIN) for file in prefix.glob(f"*{_TRAIN}")
+            )
             if len(names) != 1:
                 rule = f"one file *{_TRAIN}"
                 refuse(prefix, rule, ", ".join(names) or "none", _REMEDY)
             prefix /= names[0]
-        return prefix.with_name(prefix.name + _TRAIN), prefix.with_name(prefix.name + _TEST)
+        return prefix.with_name(prefix.name + _TRAIN), prefix.with_name(
+            prefix.name + _TEST
+        )
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""

@@ -1,4 +1,5 @@
-"""Pages of the dashboard and the report in a browser: live, by keyboard alone, dark and narrow."""
+"""Pages of the dashboard and the report in a browser: live, by keyboard alone, dark and
+narrow."""
 
 from __future__ import annotations
 
@@ -22,7 +23,12 @@ REPORTED = {"score": 0.6, "std": 0.05, "source": "arXiv:2408.02835"}
 
 def live(name: str) -> StudySpec:
     budget = {"trials": 200, "members": 1, "epochs": 3}
-    spec = {"reported": REPORTED, "budget": budget, "fixed": {"sleep_s": 0.1}, "confirm": False}
+    spec = {
+        "reported": REPORTED,
+        "budget": budget,
+        "fixed": {"sleep_s": 0.1},
+        "confirm": False,
+    }
     return toy_spec(name, tags=["a-tag"] if name == "live" else [], **spec)
 
 
@@ -59,7 +65,9 @@ def test_the_pages_follow_a_study_while_a_worker_runs(
             ledger.register(live(name))
         page.locator("#study-another").wait_for()
         page.locator("#study-live").get_by_text("waiting").wait_for()
-        worker = start_worker(database_url, "--study", "live", "--name", "ann", "--lease", "5")
+        worker = start_worker(
+            database_url, "--study", "live", "--name", "ann", "--lease", "5"
+        )
         try:
             check_home(page)
             page.goto(f"{address}/study/live")
@@ -88,7 +96,9 @@ def check_home(page: Page) -> None:
     card.get_by_text("running", exact=True).wait_for()
     card.get_by_text("1 at work on").wait_for()
     card.get_by_text("the reported 60.00 ± 5.00 %").wait_for()
-    assert page.evaluate("document.activeElement === window.focused && window.focused.isConnected")
+    assert page.evaluate(
+        "document.activeElement === window.focused && window.focused.isConnected"
+    )
     check_accessible(page)
     for part in ("nobody", "a-tag"):  # of the live one
         page.get_by_label("Filter").fill(part)
@@ -100,7 +110,8 @@ def check_home(page: Page) -> None:
 
 
 def check_study(watched: Watched) -> None:
-    """Figures, workers and events change; what somebody has chosen, and where he reads, stays."""
+    """Figures, workers and events change; what somebody has chosen, and where he reads,
+    stays."""
     page = watched.page
     page.wait_for_function("document.documentElement.dataset.drawn")
     page.evaluate("window.not_reloaded = true")
@@ -112,14 +123,21 @@ def check_study(watched: Watched) -> None:
     watched.wait_until(lambda: points(page) > 10)  # every section is there
     page.get_by_role("button", name="by epochs").click()
     page.locator("#curves-title").scroll_into_view_if_needed()
-    page.evaluate("window.at = document.getElementById('parameters').getBoundingClientRect().top")
+    page.evaluate(
+        "window.at = document.getElementById('parameters').getBoundingClientRect().top"
+    )
     before = points(page)
     page.locator("#now").get_by_text("ann", exact=True).wait_for()
     page.locator("#now").get_by_text(re.compile(r"live: trial \d+")).wait_for()
     page.locator("#now").get_by_text("submitted").wait_for()
     watched.wait_until(lambda: points(page) > before)
-    assert convergence(page)["layout"]["xaxis"]["title"]["text"].startswith("epochs of training")
-    assert page.get_by_role("button", name="by epochs").get_attribute("aria-pressed") == "true"
+    assert convergence(page)["layout"]["xaxis"]["title"]["text"].startswith(
+        "epochs of training"
+    )
+    assert (
+        page.get_by_role("button", name="by epochs").get_attribute("aria-pressed")
+        == "true"
+    )
     at = "document.getElementById('parameters').getBoundingClientRect().top - window.at"
     assert abs(page.evaluate(at)) < 40, "what is in view stays there"
     check_accessible(page)
@@ -128,7 +146,10 @@ def check_study(watched: Watched) -> None:
 def check_dark_and_narrow(browser: Browser, address: str) -> None:
     with browsing.watched(browser, color_scheme="dark") as dark:
         dark.page.set_viewport_size({"width": 400, "height": 800})
-        for path, there in (("/", "svg.curve"), ("/study/live", "#convergence-plot .main-svg")):
+        for path, there in (
+            ("/", "svg.curve"),
+            ("/study/live", "#convergence-plot .main-svg"),
+        ):
             dark.page.goto(f"{address}{path}")
             dark.page.locator(there).first.wait_for()
             assert dark.page.evaluate("document.documentElement.scrollWidth") == 400
@@ -138,7 +159,7 @@ def check_dark_and_narrow(browser: Browser, address: str) -> None:
         assert (dark.troubles, dark.violations()) == ([], [])
 
 
-# --- the report: for narrow and wide pages, by keyboard and by ear --------------------------------
+# --- the report: for narrow and wide pages, by keyboard and by ear ---
 
 
 @pytest.fixture
@@ -161,14 +182,20 @@ def test_everybody_can_read_it(report: Page) -> None:
         report.wait_for_function(f"{ground} === '{grounds[scheme]}'")
         report.wait_for_function(  # that no figure is cut
             "[...document.querySelectorAll('.plot')].every(plot =>"
-            " plot.querySelector('.main-svg').clientWidth <= plot.parentNode.clientWidth)"
+            " plot.querySelector('.main-svg').clientWidth <="
+            " plot.parentNode.clientWidth)"
         )
         boxes = "[document.documentElement, ...document.querySelectorAll('.scroll')]"
-        assert report.evaluate(f"{boxes}.every(box => box.scrollWidth <= box.clientWidth)")
+        assert report.evaluate(
+            f"{boxes}.every(box => box.scrollWidth <= box.clientWidth)"
+        )
         check_accessible(report)
     report.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert report.evaluate(ground) == PAPER, "paper is white"
-    assert report.evaluate("document.getElementById('convergence-plot')._fullLayout.width") < 680
+    assert (
+        report.evaluate("document.getElementById('convergence-plot')._fullLayout.width")
+        < 680
+    )
 
 
 def test_the_keyboard_alone_chooses_what_is_shown(report: Page) -> None:
@@ -180,5 +207,9 @@ def test_the_keyboard_alone_chooses_what_is_shown(report: Page) -> None:
     report.keyboard.press("Enter")
     title = "document.getElementById('convergence-plot').layout.xaxis.title.text"
     assert report.evaluate(title) == "epochs of training in the search"
-    assert report.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
-    assert report.locator(".scroll:not([tabindex='0'])").count() == 0, "tables scroll by keys"
+    assert (
+        report.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+    )
+    assert report.locator(".scroll:not([tabindex='0'])").count() == 0, (
+        "tables scroll by keys"
+    )

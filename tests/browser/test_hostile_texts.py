@@ -36,7 +36,11 @@ def check_harmless(watched: Watched) -> None:
 @pytest.fixture
 def study(database_url: str) -> str:
     """A finished study of ours whose every text is hostile."""
-    reported = {"score": 0.9, "source": f"{HOSTILE} {MARKDOWN} {SCRIPT}", "params": {"x": 0.5}}
+    reported = {
+        "score": 0.9,
+        "source": f"{HOSTILE} {MARKDOWN} {SCRIPT}",
+        "params": {"x": 0.5},
+    }
     spec = toy_spec(
         "ours",
         description=f"{HOSTILE} {MARKDOWN} {SCRIPT}",

@@ -1,4 +1,5 @@
-"""Every executor keeps the same promises: real workers, a real database, SLURM and Dask."""
+"""Every executor keeps the same promises: real workers, a real database, SLURM and
+Dask."""
 
 from __future__ import annotations
 
@@ -29,18 +30,23 @@ CLUSTERS = ("slurm", "dask")
 def dask_scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with dask_cluster.cluster(tmp_path_factory.mktemp("dask")) as one:
         one.start_worker(threads=3)
-        wait_until(lambda: one.log.read_text().count("Starting established connection") >= 2)
+        wait_until(
+            lambda: one.log.read_text().count("Starting established connection") >= 2
+        )
         yield one.address
 
 
-@pytest.fixture(params=["local", *(pytest.param(k, marks=pytest.mark.slow) for k in CLUSTERS)])
+@pytest.fixture(
+    params=["local", *(pytest.param(k, marks=pytest.mark.slow) for k in CLUSTERS)]
+)
 def make(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     database_url: str,
 ) -> Iterator[Make]:
-    """Makes executors of one kind for the study ``toy``; what they left is ended after the test."""
+    """Makes executors of one kind for the study ``toy``; what they left is ended after
+    the test."""
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(slurm, "ASK_S", 0.5)
     site: dict[str, Any] = {"launch": {"executor": request.param, "lease": 60}}
@@ -50,7 +56,9 @@ def make(
     if request.param == "dask":
         site["dask"] = {"scheduler": request.getfixturevalue("dask_scheduler")}
     made: list[Executor] = []
-    options = LaunchOptions(command="", site=SiteConfig.model_validate(site), storage=database_url)
+    options = LaunchOptions(
+        command="", site=SiteConfig.model_validate(site), storage=database_url
+    )
 
     def make_one(url: str) -> Executor:
         made.append(executor(options, "toy", url))
@@ -61,7 +69,9 @@ def make(
         one.stop()
 
 
-def follow(executor: Executor, over: Callable[[], bool], timeout_s: float = 120.0) -> list[str]:
+def follow(
+    executor: Executor, over: Callable[[], bool], timeout_s: float = 120.0
+) -> list[str]:
     """Poll until it is over; what the executor told."""
     told: list[str] = []
     deadline = time.monotonic() + timeout_s
@@ -77,7 +87,11 @@ def done(ledger: Ledger) -> Callable[[], bool]:
 
 
 def at_work(ledger: Ledger) -> list[WorkerInfo]:
-    return [worker for worker in ledger.workers() if worker.alive and worker.trial is not None]
+    return [
+        worker
+        for worker in ledger.workers()
+        if worker.alive and worker.trial is not None
+    ]
 
 
 def test_a_killed_worker_is_replaced_and_the_table_is_that_of_one_worker(
@@ -124,7 +138,9 @@ def test_stop_ends_all_workers_in_order_and_their_logs_are_known(
     assert not any("passfile" in path.read_text() for path in tmp_path.rglob("*.*"))
 
 
-def test_workers_that_cannot_live_are_given_up_with_their_last_words(make: Make) -> None:
+def test_workers_that_cannot_live_are_given_up_with_their_last_words(
+    make: Make,
+) -> None:
     executor = make("sqlite:///x.db")
     executor.start(2)
     with pytest.raises(HpoError, match=r"must live, but |died at once") as caught:
@@ -140,5 +156,7 @@ def test_nothing_to_start_and_nothing_to_stop(make: Make, database_url: str) -> 
     assert (executor.poll(), executor.alive) == ([], 0)
     executor.stop()
     if not executor.outlives:
-        with pytest.raises(NotImplementedError, match="its workers end with the launch"):
+        with pytest.raises(
+            NotImplementedError, match="its workers end with the launch"
+        ):
             executor.leave()

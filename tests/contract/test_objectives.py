@@ -1,4 +1,5 @@
-"""One suite over every objective: what the service relies on, see ``hpo.objectives.contract``."""
+"""One suite over every objective: what the service relies on, see
+``hpo.objectives.contract``."""
 
 from __future__ import annotations
 
@@ -13,7 +14,13 @@ import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import pytest
 
 from hpo import objectives
-from hpo.objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from hpo.objectives.contract import (
+    Objective,
+    ObjectiveParams,
+    Outcome,
+    Progress,
+    Protocol,
+)
 from hpo.objectives.layered import LayeredObjective
 from hpo.objectives.network_file import read_description
 
@@ -29,7 +36,12 @@ SMALL: dict[str, dict[str, Any]] = {
         "batch_size": 300,
         "thermal_power": 1e-3,
         "variability": {
-            **{"tau_spread": 0.1, "s_spread": 0.2, "input_noise": 0.01, "weight_bits": 4},
+            **{
+                "tau_spread": 0.1,
+                "s_spread": 0.2,
+                "input_noise": 0.01,
+                "weight_bits": 4,
+            },
             **{"oscillator_noise_per_sqrt_ns": 0.01, "draws": 2, "in_training": True},
         },
     },
@@ -75,7 +87,9 @@ def train(
         if progress.epoch == stop_after:
             raise _StopError
 
-    small = next(v for k, v in SMALL.items() if type(objectives.load(k)) is type(objective))
+    small = next(
+        v for k, v in SMALL.items() if type(objectives.load(k)) is type(objective)
+    )
     task_name, task = next(iter(objective.tasks.items()))
     outcome = objective.evaluate(
         objective.Params(**{**small, **other}),
@@ -130,10 +144,18 @@ def test_a_training_is_repeated_and_resumed_bit_for_bit(
         assert rest == seen[epoch:]
 
 
-@pytest.mark.parametrize("name", [name for name, own in SMALL.items() if "ema_decay" in own])
+@pytest.mark.parametrize(
+    "name", [name for name, own in SMALL.items() if "ema_decay" in own]
+)
 def test_every_network_averages_over_epochs_and_clips_gradients(name: str) -> None:
-    how = [{"ema_decay": 0.9}, {"ema_decay": 0.0}, {"ema_decay": 0.0, "max_gradient": 1e-3}]
-    averaged, last, clipped = (train(objectives.load(name), lr0=0.05, **own)[0] for own in how)
+    how = [
+        {"ema_decay": 0.9},
+        {"ema_decay": 0.0},
+        {"ema_decay": 0.0, "max_gradient": 1e-3},
+    ]
+    averaged, last, clipped = (
+        train(objectives.load(name), lr0=0.05, **own)[0] for own in how
+    )
     assert averaged.loss_curve == last.loss_curve != clipped.loss_curve
     assert averaged.curve[0] == last.curve[0], "the average of one epoch"
     assert averaged.curve[1:] != last.curve[1:]
@@ -171,32 +193,48 @@ for name in sorted(objectives.BUILT_IN):
 PROCESSOR: dict[str, bool] = llvm.get_host_cpu_features()
 
 
-@pytest.mark.skipif(not PROCESSOR.get("avx2"), reason="needs an x86 processor with AVX2")
+@pytest.mark.skipif(
+    not PROCESSOR.get("avx2"), reason="needs an x86 processor with AVX2"
+)
 def test_vectors_of_256_and_of_512_bits_give_the_same_networks(tmp_path: Path) -> None:
-    """Without NUMBA_CPU_FEATURES the other processor would have the vectors of this one."""
+    """Without NUMBA_CPU_FEATURES the other processor would have the vectors of this
+    one."""
     path, running = os.pathsep.join([str(Path(__file__).parent), *sys.path]), []
     for other in ({"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}, {}):
-        own = {"PYTHONPATH": path, "NUMBA_CACHE_DIR": str(tmp_path / f"{len(other)}"), **other}
+        own = {
+            "PYTHONPATH": path,
+            "NUMBA_CACHE_DIR": str(tmp_path / f"{len(other)}"),
+            **other,
+        }
         command, env = [sys.executable, "-c", FOR_A_TARGET], {**os.environ, **own}
-        running.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True))
+        running.append(
+            subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+        )
     narrow, own = (process.communicate()[0].splitlines() for process in running)
     assert (narrow[0], own[0]) == ("False", str(PROCESSOR["avx512f"]))
     assert len(own) == 1 + 2 * len(objectives.BUILT_IN)
     assert own[1:] == narrow[1:]
 
 
-def test_a_training_that_is_stopped_raises_what_stops_it(objective: Objective[Any, Any]) -> None:
+def test_a_training_that_is_stopped_raises_what_stops_it(
+    objective: Objective[Any, Any],
+) -> None:
     whole, _, saved = train(objective)
     with pytest.raises(_StopError):
         train(objective, stop_after=1)
-    assert train(objective, resume=saved[0])[0] == whole, "and what it leaves behind is harmless"
+    assert train(objective, resume=saved[0])[0] == whole, (
+        "and what it leaves behind is harmless"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("spintronik", "unknown objective 'spintronik'. Built in: "),
-        ("no_such_module:Thing", "objective 'no_such_module:Thing' cannot be imported: No module"),
+        (
+            "no_such_module:Thing",
+            "objective 'no_such_module:Thing' cannot be imported: No module",
+        ),
         ("hpo.objectives.contract:Nothing", "module 'hpo.objectives.contract' has no"),
         ("hpo.objectives.contract:Outcome", "contract:Outcome' is not an Objective"),
         ("toy_objective:ToyTask", "'toy_objective:ToyTask' is not an Objective"),

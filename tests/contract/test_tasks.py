@@ -28,7 +28,9 @@ IN_FILES = sorted(name for name, task in TASKS.items() if issubclass(task, FileP
 
 OTHERWISE: dict[str, Callable[[Path], dict[str, str]]] = {
     "arrays": lambda folder: {"path": str(save(folder / "d.npz", z=np.ones(1)))},
-    "fashion-mnist": lambda folder: {"path": str(datasets.save_images(folder, n_test=33))},
+    "fashion-mnist": lambda folder: {
+        "path": str(datasets.save_images(folder, n_test=33))
+    },
     "spoken-digits": lambda folder: {
         "path": str(datasets.save_recordings(folder / "d.npz", z=np.ones(1)))
     },
@@ -54,13 +56,17 @@ def equal(one: Split, other: Split) -> bool:
 
 
 def test_the_search_never_sees_the_test_half(task: TaskParams) -> None:
-    searching, confirming = (split_of(task, p) for p in (Protocol.VALIDATION, Protocol.CONFIRM))
+    searching, confirming = (
+        split_of(task, p) for p in (Protocol.VALIDATION, Protocol.CONFIRM)
+    )
     assert rows(searching.train) | rows(searching.score) == rows(confirming.train)
     assert not rows(searching.train) & rows(searching.score)
     assert not rows(confirming.train) & rows(confirming.score)
 
 
-def test_series_are_finite_numbers_of_one_shape_and_every_class_is_there(task: TaskParams) -> None:
+def test_series_are_finite_numbers_of_one_shape_and_every_class_is_there(
+    task: TaskParams,
+) -> None:
     for protocol in Protocol:
         split = split_of(task, protocol)
         for part in (split.train, split.score):
@@ -83,12 +89,18 @@ def test_a_member_alone_decides_what_validates(task: TaskParams) -> None:
 def test_members_are_scored_on_folds_in_turn(task: TaskParams) -> None:
     folded = task.model_copy(update={"validation_folds": 3})
     whole = rows(split_of(folded, Protocol.CONFIRM).train)
-    every = [split_of(folded.for_member(k), Protocol.VALIDATION, seed=k) for k in range(6)]
+    every = [
+        split_of(folded.for_member(k), Protocol.VALIDATION, seed=k) for k in range(6)
+    ]
     for turn in (every[:3], every[3:]):
         assert rows(turn[0].score) | rows(turn[1].score) | rows(turn[2].score) == whole
-        assert sum(len(split.score) for split in turn) == len(turn[0].train) + len(turn[0].score)
+        assert sum(len(split.score) for split in turn) == len(turn[0].train) + len(
+            turn[0].score
+        )
         assert not any(rows(split.train) & rows(split.score) for split in turn)
-    assert rows(every[0].score) != rows(every[3].score), "the next turn has folds of its own"
+    assert rows(every[0].score) != rows(every[3].score), (
+        "the next turn has folds of its own"
+    )
     assert equal(every[1], split_of(folded.for_member(1), Protocol.VALIDATION, seed=9))
     assert task.for_member(4) is task
 
@@ -96,7 +108,9 @@ def test_members_are_scored_on_folds_in_turn(task: TaskParams) -> None:
 def test_what_is_said_is_what_is_read(task: TaskParams) -> None:
     said = contents(task)
     assert said is not None
-    searching, confirming = (split_of(task, p) for p in (Protocol.VALIDATION, Protocol.CONFIRM))
+    searching, confirming = (
+        split_of(task, p) for p in (Protocol.VALIDATION, Protocol.CONFIRM)
+    )
     assert (said.train, said.validation) == (len(searching.train), len(searching.score))
     assert said.test == len(confirming.score)
     assert said.series == said.train + said.validation + said.test
@@ -111,10 +125,12 @@ def test_batches_are_the_series_in_order(task: TaskParams) -> None:
     parts = list(shuffled.batches(7))
     assert {len(part) for part in parts[:-1]} == {7}
     assert np.array_equal(np.concatenate([part.x for part in parts]), train.x[order])
-    assert np.array_equal(np.concatenate([part.label for part in parts]), train.label[order])
+    assert np.array_equal(
+        np.concatenate([part.label for part in parts]), train.label[order]
+    )
 
 
-# --- files ---------------------------------------------------------------------------------------
+# --- files ---
 
 
 def file_of(task: TaskParams) -> Path:
@@ -142,7 +158,9 @@ def test_a_stored_task_is_resolved_to_itself(in_files: TaskParams) -> None:
     assert in_files.digest() == in_files.sha256
 
 
-def test_a_host_without_the_data_leaves_the_study_to_others(in_files: TaskParams) -> None:
+def test_a_host_without_the_data_leaves_the_study_to_others(
+    in_files: TaskParams,
+) -> None:
     file_of(in_files).unlink()
     with pytest.raises(UnavailableError, match="expected"):
         split_of(in_files, Protocol.PAPER)
@@ -160,12 +178,17 @@ def test_other_data_than_was_pinned_is_refused(
     other.mkdir()
     pinned = in_files.model_copy(update=OTHERWISE[in_files.name](other))
     assert isinstance(in_files, FileParams)
-    text = f"the data changed since the study began: expected sha256={in_files.sha256!r}, got "
+    text = (
+        f"the data changed since the study began: expected sha256={in_files.sha256!r},"
+        " got "
+    )
     with pytest.raises(UnavailableError, match=re.escape(text)):
         split_of(pinned, Protocol.PAPER)
 
 
-def test_processes_of_a_host_share_large_data(in_files: TaskParams, large: Path) -> None:
+def test_processes_of_a_host_share_large_data(
+    in_files: TaskParams, large: Path
+) -> None:
     made = split_of(in_files, Protocol.VALIDATION)
     (folder,) = (path for path in large.iterdir() if path.is_dir())
     written = (folder / "x.npy").stat()
@@ -194,7 +217,10 @@ def test_every_option_counts_in_the_cache(tmp_path: Path, large: Path) -> None:
     for options in ({}, {"side": 14}, {"permutation_seed": 1}, {"n_train": 30}):
         split_of(datasets.task("fashion-mnist", tmp_path, **options), Protocol.CONFIRM)
     assert len([path for path in large.iterdir() if path.is_dir()]) == 4
-    split_of(datasets.task("fashion-mnist", tmp_path, validation_fraction=0.5), Protocol.CONFIRM)
+    split_of(
+        datasets.task("fashion-mnist", tmp_path, validation_fraction=0.5),
+        Protocol.CONFIRM,
+    )
     assert len([path for path in large.iterdir() if path.is_dir()]) == 4
 
 
@@ -211,7 +237,9 @@ print(split.train.x.sum(), split.score.x.sum())
 """
 
 
-def test_what_nobody_asks_for_goes_when_more_is_written(tmp_path: Path, large: Path) -> None:
+def test_what_nobody_asks_for_goes_when_more_is_written(
+    tmp_path: Path, large: Path
+) -> None:
     """A process that has mapped it keeps it; one that asks again has it made again."""
 
     def there() -> set[Path]:
@@ -230,7 +258,9 @@ def test_what_nobody_asks_for_goes_when_more_is_written(tmp_path: Path, large: P
             then = time.time() - days * 86400
             os.utime(path, (then, then))
         with shared._lock(old.with_suffix(".lock")):  # somebody asks for it just now
-            split_of(datasets.task("fashion-mnist", tmp_path, n_train=30), Protocol.CONFIRM)
+            split_of(
+                datasets.task("fashion-mnist", tmp_path, n_train=30), Protocol.CONFIRM
+            )
             assert {old, recent} < there()
         split_of(datasets.task("fashion-mnist", tmp_path, n_train=40), Protocol.CONFIRM)
         assert old not in there()

@@ -26,12 +26,14 @@ STEADY = (
     "settled_at = started_at + interval '3 seconds'",
     "DELETE FROM hpo_ledger.workers",
 )
-"""Statements after which nothing but points in time differs between two runs of a study."""
+"""Statements after which nothing but points in time differs between two runs of a
+study."""
 
 
 @pytest.fixture(scope="session")
 def golden_url(server_url: str, with_tables: str) -> Iterator[str]:
-    """URL of a database in which one worker has run a study of each kind; tests only look."""
+    """URL of a database in which one worker has run a study of each kind; tests only
+    look."""
     with database(server_url, with_tables) as url:
         with open_storage(url) as storage:
             for kind in STUDIES:
@@ -65,9 +67,12 @@ def ledger(storage: Storage) -> Ledger:
 
 @pytest.fixture
 def hpo(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., str]:
-    """``hpo`` in this process, on this database: what it prints; on stderr, if it fails."""
+    """``hpo`` in this process, on this database: what it prints; on stderr, if it
+    fails."""
     monkeypatch.setenv("HPO_STORAGE", database_url)
 
     def run(*arguments: object, status: int = 0) -> str:

@@ -1,4 +1,5 @@
-"""A study that moves: exported from one database, imported into another, continued there."""
+"""A study that moves: exported from one database, imported into another, continued
+there."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def there(server_url: str, with_tables: str) -> Iterator[Storage]:
 
 
 def rows(storage: Storage, study: str, folder: Path) -> list[Any]:
-    """Every column of the study but keys and leases, which backups hold whatever the tables are."""
+    """Every column of the study but keys and leases, which backups hold whatever the
+    tables are."""
     file = folder / "rows.jsonl"
     backup.export(storage, study, file)
     header, *slots, _ = file.read_text().splitlines()
@@ -65,7 +67,11 @@ def counts(storage: Storage) -> list[int]:
     """How many rows there are in every table, Optuna's and ours."""
     with storage.engine.connect() as connection:
         inspector = sa.inspect(connection)
-        names = [(s, t) for s in ("public", "hpo_ledger") for t in inspector.get_table_names(s)]
+        names = [
+            (s, t)
+            for s in ("public", "hpo_ledger")
+            for t in inspector.get_table_names(s)
+        ]
         return [
             connection.execute(sa.text(f'SELECT count(*) FROM {s}."{t}"')).scalar_one()
             for s, t in names
@@ -80,10 +86,12 @@ def moved(here: Storage, there: Storage, study: str, tmp_path: Path) -> Path:
     return file
 
 
-# --- equality ------------------------------------------------------------------------------------
+# --- equality ---
 
 
-def test_every_column_and_what_optuna_sees(here: Storage, there: Storage, tmp_path: Path) -> None:
+def test_every_column_and_what_optuna_sees(
+    here: Storage, there: Storage, tmp_path: Path
+) -> None:
     ledger = Ledger(here)
     odd = {"description": "Größe „ä“ \U0001f9ea", "sampler": {"name": "cmaes"}}
     ledger.register(toy_spec(**odd, budget={"trials": 8}))
@@ -99,13 +107,22 @@ def odd_study(ledger: Ledger) -> None:
     """Trials of every state, with values that a file easily spoils."""
     ledger.register(toy_spec(budget={"window": 8}))
     infinity, nan = float("inf"), float("nan")
-    for number, state in enumerate([SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED]):
+    for number, state in enumerate(
+        [SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED]
+    ):
         held = claim(ledger, "wörker „1“")
         ledger.store_suggestion(held, suggest(held.spec, number, ledger.history(held)))
         curve = (-0.0, 5e-324, 1.7976931348623157e308, nan, infinity, -infinity)
         info = {"big": 2**80, "tiny": 1e-320, "": None, "a\0b": '\\ "'}
-        odd = {"seed": 2**63 - 1, "curve": curve, "loss_curve": (nan, 0.1 + 0.2), "info": info}
-        ledger.store_member(held, replace(member(0, -0.0), **odd, diverged=True, seconds=1e-9))
+        odd = {
+            "seed": 2**63 - 1,
+            "curve": curve,
+            "loss_curve": (nan, 0.1 + 0.2),
+            "info": info,
+        }
+        ledger.store_member(
+            held, replace(member(0, -0.0), **odd, diverged=True, seconds=1e-9)
+        )
         score = None if state == SlotState.FAILED else 0.1
         ledger.settle(
             held,
@@ -120,7 +137,9 @@ def odd_study(ledger: Ledger) -> None:
     ledger.claim("toy", "not yet suggested", lease_s=60)
 
 
-def test_what_was_done_by_hand_comes_along(here: Storage, there: Storage, tmp_path: Path) -> None:
+def test_what_was_done_by_hand_comes_along(
+    here: Storage, there: Storage, tmp_path: Path
+) -> None:
     ledger = Ledger(here)
     odd_study(ledger)
     interventions.exclude(ledger, "toy", 0, "a loose cable")
@@ -133,7 +152,9 @@ def test_what_was_done_by_hand_comes_along(here: Storage, there: Storage, tmp_pa
     assert states == ["excluded", "pruned", "running", "running"]
 
 
-def test_what_others_added_comes_along(here: Storage, there: Storage, tmp_path: Path) -> None:
+def test_what_others_added_comes_along(
+    here: Storage, there: Storage, tmp_path: Path
+) -> None:
     odd_study(Ledger(here))
     odd = optuna.load_study(study_name="toy", storage=here.optuna())
     optuna.create_study(study_name="so that ids differ", storage=there.optuna()).ask()
@@ -150,7 +171,7 @@ def test_what_others_added_comes_along(here: Storage, there: Storage, tmp_path: 
     assert copy.user_attrs["cite"] == "2408.02835"
 
 
-# --- what is refused -----------------------------------------------------------------------------
+# --- what is refused ---
 
 
 @pytest.fixture
@@ -171,9 +192,10 @@ def refused(storage: Storage, file: Path, name: str | None = None) -> str:
 
 
 def test_a_name_that_is_taken(here: Storage, file: Path) -> None:
-    assert refused(here, file) == (
-        f"study 'toy': the name for {file} is taken by a study of the same spec. Keep both: --name "
-        "NEW."
+    assert (
+        refused(here, file)
+        == f"study 'toy': the name for {file} is taken by a study of the same spec."
+        " Keep both: --name NEW."
     )
     ledger = Ledger(here)
     backup.restore(here, file, "copy")
@@ -188,15 +210,20 @@ def test_a_name_that_is_taken(here: Storage, file: Path) -> None:
     )
 
 
-def test_whatever_does_not_fit_the_database_is_undone(here: Storage, file: Path) -> None:
+def test_whatever_does_not_fit_the_database_is_undone(
+    here: Storage, file: Path
+) -> None:
     with here.engine.begin() as connection:
-        limit = "ALTER TABLE hpo_ledger.members ADD CHECK (slot_id < 4 OR seconds > 1) NOT VALID"
+        limit = (
+            "ALTER TABLE hpo_ledger.members ADD CHECK (slot_id < 4 OR seconds > 1) NOT"
+            " VALID"
+        )
         connection.execute(sa.text(limit))
     said = refused(here, file, "copy")
     assert said.startswith(f"{file}: line 2: the database refuses this: new row for")
 
 
-# --- the command line ----------------------------------------------------------------------------
+# --- the command line ---
 
 
 def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) -> None:
@@ -204,32 +231,42 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     assert hpo("export", "toy", "--backup", packed) == f"{packed}\n"
     told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
     assert hpo("import", packed, "--dry-run") == f"{packed} is valid: toy, {told}"
-    assert hpo("import", packed, "--name", "copy") == (
-        f"imported copy, {told}show it: hpo status copy\nnext: no worker serves this study; "
-        "start some with `hpo worker --study copy`, or launch it again\n"
+    assert (
+        hpo("import", packed, "--name", "copy")
+        == f"imported copy, {told}show it: hpo status copy\nnext: no worker serves this"
+        " study; start some with `hpo worker --study copy`, or launch it again\n"
     )
     record = {"study": "third", "state": "open", "trials": 24, "settled": 3}
     record |= {"running": 1, "complete": 1, "pruned": 1, "failed": 1, "excluded": 0}
-    assert json.loads(hpo("import", packed, "--name", "third", "--json", "--dry-run")) == record
+    assert (
+        json.loads(hpo("import", packed, "--name", "third", "--json", "--dry-run"))
+        == record
+    )
     assert json.loads(hpo("import", packed, "--name", "third", "--json")) == record
     assert hpo("status", "third", status=0).startswith("third: open")
     hpo("stop", "copy")
     hpo("export", "copy", "--backup", packed.with_name("stopped.jsonl"))
-    assert hpo("import", packed.with_name("stopped.jsonl"), "--name", "again") == (
-        f"imported again, {told}show it: hpo status again\nnext: `hpo resume again`\n"
+    assert (
+        hpo("import", packed.with_name("stopped.jsonl"), "--name", "again")
+        == f"imported again, {told}show it: hpo status again\nnext: `hpo resume"
+        " again`\n"
     )
     assert "a study of the same spec" in hpo("import", packed, status=1)
     assert hpo("import", packed, "--name", "../../x", status=1).startswith(
         f"error: {packed}: line 1: spec: name: "
     )
     hpo("export", "toy", "-o", tmp_path / "table.jsonl")
-    assert hpo("import", tmp_path / "table.jsonl", status=1) == (
-        f"error: {tmp_path}/table.jsonl: line 1: not the header of a backup. `hpo export "
-        "STUDY --backup FILE` writes one; a table of trials cannot be imported.\n"
+    assert (
+        hpo("import", tmp_path / "table.jsonl", status=1)
+        == f"error: {tmp_path}/table.jsonl: line 1: not the header of a backup. `hpo"
+        " export STUDY --backup FILE` writes one; a table of trials cannot be"
+        " imported.\n"
     )
-    assert hpo("export", "toy", "--backup", tmp_path / "toy.zst", status=1) == (
-        f"error: {tmp_path}/toy.zst: expected a name that ends in .jsonl or .jsonl.gz, got "
-        "toy.zst. Choose one of these; any tool may compress a .jsonl further.\n"
+    assert (
+        hpo("export", "toy", "--backup", tmp_path / "toy.zst", status=1)
+        == f"error: {tmp_path}/toy.zst: expected a name that ends in .jsonl or"
+        " .jsonl.gz, got toy.zst. Choose one of these; any tool may compress a"
+        " .jsonl further.\n"
     )
     assert hpo("export", "toy", "--backup", "/proc/toy.jsonl", status=1).startswith(
         "error: /proc/toy.jsonl: cannot be written: "

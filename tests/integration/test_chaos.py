@@ -26,12 +26,19 @@ def run(module: str, *arguments: str, timeout_s: float = 280) -> str:
 
 
 def check(said: str) -> None:
-    """Tables are equal, and there was something to withstand: little on a machine at work."""
+    """Tables are equal, and there was something to withstand: little on a machine at
+    work."""
     *_, last, total = said.splitlines()
     assert last.endswith("tables equal")
     heads = said[said.index("seed  seconds") :].splitlines()[0].split()
     counts = dict(zip(heads, total.split(), strict=False))
-    assert sum(int(counts[what]) for what in ("kills", "terms", "pauses", "restarts", "cuts")) >= 3
+    assert (
+        sum(
+            int(counts[what])
+            for what in ("kills", "terms", "pauses", "restarts", "cuts")
+        )
+        >= 3
+    )
 
 
 def test_sigterm_ends_processes_in_time_where_the_database_is_silent() -> None:
@@ -49,8 +56,12 @@ def test_seconds_of_chaos() -> None:
 
 
 def test_broken_inputs_are_read_or_refused_in_words() -> None:
-    counted = [line.split() for line in run("chaos.fuzz", "--inputs", "60").splitlines()]
-    assert {cells[0]: cells[3] for cells in counted[1:]} == dict.fromkeys(fuzz.KINDS, "0")
+    counted = [
+        line.split() for line in run("chaos.fuzz", "--inputs", "60").splitlines()
+    ]
+    assert {cells[0]: cells[3] for cells in counted[1:]} == dict.fromkeys(
+        fuzz.KINDS, "0"
+    )
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
-"""A study is of the source of its objective, too: another one is refused, or accepted by name."""
+"""A study is of the source of its objective, too: another one is refused, or accepted
+by name."""
 
 from __future__ import annotations
 
@@ -74,7 +75,9 @@ def user(package: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> U
 
 def register(ledger: Ledger, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(package)
-    ledger.register(toy_spec("mine", objective="mine:Mine", budget={"trials": 4}, confirm=None))
+    ledger.register(
+        toy_spec("mine", objective="mine:Mine", budget={"trials": 4}, confirm=None)
+    )
 
 
 def test_another_source_is_refused_until_it_is_accepted(
@@ -91,10 +94,12 @@ def test_another_source_is_refused_until_it_is_accepted(
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     _, refused = user.run("extend", "mine", "--trials", "8", status=1)
     own = pins._revision()
-    assert refused == (
-        "error: study 'mine': the source has changed since its trials began. Theirs is revision "
-        f"{own}, this is {own}, and these modules differ: helper. Start a new study (--name NEW), "
-        "or accept the change, which notes from which trial on: hpo accept-code mine\n"
+    assert (
+        refused
+        == "error: study 'mine': the source has changed since its trials began. Theirs"
+        f" is revision {own}, this is {own}, and these modules differ: helper. Start"
+        " a new study (--name NEW), or accept the change, which notes from which"
+        " trial on: hpo accept-code mine\n"
     )
     (package / "helper.py").write_text(HELPER)
     user.run("extend", "mine", "--trials", "8")
@@ -118,13 +123,16 @@ def test_another_source_is_refused_until_it_is_accepted(
 def test_a_worker_of_another_version_of_the_service_is_refused(
     ledger: Ledger, storage: Storage, tmp_path: Path
 ) -> None:
-    """Two copies of the service, of which one breaks ties otherwise, at work on one study."""
+    """Two copies of the service, of which one breaks ties otherwise, at work on one
+    study."""
     ledger.register(toy_spec(budget={"trials": 8}, confirm=None))
     run_workers(storage.url, "toy", 1)
     ledger.register(toy_spec(budget={"trials": 12}, confirm=None))
     root = Path(pins.__file__).parents[2]
     shutil.copytree(root / "hpo", tmp_path / "hpo")
-    (tmp_path / "hpo/revision.json").write_text('{"revision": "0123456789abc", "dirty": false}')
+    (tmp_path / "hpo/revision.json").write_text(
+        '{"revision": "0123456789abc", "dirty": false}'
+    )
     for name, old, new in EDITS:
         file = tmp_path / f"{name.replace('.', '/')}.py"
         text = file.read_text()
@@ -148,7 +156,9 @@ def test_a_worker_that_rounds_otherwise_is_refused_where_the_study_asks_for_it(
     ledger.register(toy_spec(budget={"trials": 2}, confirm=None))
     run_workers(storage.url, "toy", 1)
     (own,) = {slot.lineage["numerics"] for slot in ledger.snapshot("toy").search}
-    ledger.register(toy_spec(budget={"trials": 4}, confirm=None, require_same_numerics=True))
+    ledger.register(
+        toy_spec(budget={"trials": 4}, confirm=None, require_same_numerics=True)
+    )
     monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
     other = start_worker(storage.url, "--study", "toy")
     said = other.communicate(timeout=60)[1]
@@ -176,7 +186,10 @@ def test_no_lock_is_held_while_an_objective_is_imported_and_its_source_is_read(
 
         monkeypatch.setattr(owner, name, slow)
 
-    acts = (interventions.accept_code, partial(interventions.enqueue, params={"x": 0.5}))
+    acts = (
+        interventions.accept_code,
+        partial(interventions.enqueue, params={"x": 0.5}),
+    )
     for act in acts:
         slow_at_first(file, "restore")
         slow_at_first(source, "modules")
@@ -190,7 +203,9 @@ def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> No
         ledger.register_worker(name, host="h", pid=1, lease_s=60, numerics=numerics)
 
     def claim(name: str) -> Claim:
-        found = ledger.claim("toy", name, lease_s=60, numerics={"a": "1", "b": "2"}[name])
+        found = ledger.claim(
+            "toy", name, lease_s=60, numerics={"a": "1", "b": "2"}[name]
+        )
         assert isinstance(found, Claim)
         return found
 

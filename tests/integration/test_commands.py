@@ -16,7 +16,17 @@ from pathlib import Path
 from users import User
 from workers import ledger_at
 
-HEAVY = {"jinja2", "matplotlib", "numba", "optuna", "pandas", "plotly", "rich", "scipy", "sklearn"}
+HEAVY = {
+    "jinja2",
+    "matplotlib",
+    "numba",
+    "optuna",
+    "pandas",
+    "plotly",
+    "rich",
+    "scipy",
+    "sklearn",
+}
 HEAVY |= {"torch"}
 LOOKING = """
 import sys
@@ -64,7 +74,9 @@ def test_export_holds_every_member(owner: User) -> None:
     owner.run("export", "toy", "-o", "toy.jsonl", "--curves")
     lines = (owner.directory / "toy.jsonl").read_text().splitlines()
     exported = [m["curve"] for line in lines for m in json.loads(line)["members"]]
-    stored = [list(m.curve) for s in (*snapshot.search, *snapshot.confirm) for m in s.members]
+    stored = [
+        list(m.curve) for s in (*snapshot.search, *snapshot.confirm) for m in s.members
+    ]
     assert exported == stored
     owner.run("report", "toy", "toy")
     assert "They agree." in (owner.directory / "toy-toy-report.html").read_text()
@@ -80,7 +92,9 @@ def test_storage_of_a_url(user: User) -> None:
         assert ledger.studies() == []
 
 
-def test_the_embedded_server_is_held_looked_at_and_stopped(hpo_home: Path, tmp_path: Path) -> None:
+def test_the_embedded_server_is_held_looked_at_and_stopped(
+    hpo_home: Path, tmp_path: Path
+) -> None:
     (tmp_path / "home").symlink_to(hpo_home)
     user = User(tmp_path, "")
     assert "not running; starts when needed" in user.run("storage", "status")[0]
@@ -90,7 +104,9 @@ def test_the_embedded_server_is_held_looked_at_and_stopped(hpo_home: Path, tmp_p
     time.sleep(4)  # longer than the server outlives its last user
     server = json.loads(user.run("storage", "status", "--json")[0])["server"]
     assert (server["running"], server["home"]) == (True, str(hpo_home))
-    assert "processes use the embedded server" in user.run("storage", "stop", status=1)[1]
+    assert (
+        "processes use the embedded server" in user.run("storage", "stop", status=1)[1]
+    )
     holder.send_signal(signal.SIGINT)
     user.end(holder, 130)
     assert "is stopped" in user.run("storage", "stop")[0]

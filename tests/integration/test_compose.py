@@ -1,7 +1,8 @@
-"""The lab server, for real: docker-compose.yml with three workers, kills, a stop and a start.
+"""The lab server, for real: docker-compose.yml with three workers, kills, a stop and a
+start.
 
-Needs a Docker engine with Compose, 20 GB of disk and, the first time, five minutes to build the
-image. Skipped without; HPO_TESTS_REQUIRE=docker turns that into a failure.
+Needs a Docker engine with Compose, 20 GB of disk and, the first time, five minutes to
+build the image. Skipped without; HPO_TESTS_REQUIRE=docker turns that into a failure.
 """
 
 from __future__ import annotations
@@ -30,7 +31,14 @@ N_WORKERS = 3
 N_TRIALS = 40
 STUDY = [
     *("--study", "seqdigits", "--name", "digits", "--trials", str(N_TRIALS)),
-    *("--set", "budget.epochs=30", "--set", "confirm.epochs=20", "--set", "confirm.members=4"),
+    *(
+        "--set",
+        "budget.epochs=30",
+        "--set",
+        "confirm.epochs=20",
+        "--set",
+        "confirm.members=4",
+    ),
 ]
 _BACKUP = (r"pg_dump\b", r"pg_restore\b")
 SUBMIT = ["launch", *STUDY, "--no-report", "--json"]
@@ -43,7 +51,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     require_engine()
     stack = Stack(tmp_path_factory.mktemp("stack"), N_WORKERS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HPO_STORAGE_PASSWORD_FILE", str(stack.directory / "secrets/worker"))
+        patch.setenv(
+            "HPO_STORAGE_PASSWORD_FILE", str(stack.directory / "secrets/worker")
+        )
         try:
             stack.build()
             stack.up("workers")
@@ -61,12 +71,21 @@ def running(stack: Stack) -> list[dict[str, Any]]:
 
 def test_up_workers_brings_what_they_need(stack: Stack) -> None:
     counts = {service: len(stack.containers(service)) for service in SERVICES}
-    assert counts == {"postgres": 1, "migrate": 1, "role": 1, "workers": N_WORKERS, "dashboard": 0}
+    assert counts == {
+        "postgres": 1,
+        "migrate": 1,
+        "role": 1,
+        "workers": N_WORKERS,
+        "dashboard": 0,
+    }
     assert set(stack.restarts().values()) == {0}
     with ledger_at(stack.url) as ledger:
         workers = [worker for worker in ledger.workers() if worker.alive]
         assert len(workers) == N_WORKERS
-        found = {(os.uname().nodename, f"container {c[:12]}") for c in stack.containers("workers")}
+        found = {
+            (os.uname().nodename, f"container {c[:12]}")
+            for c in stack.containers("workers")
+        }
         assert {(worker.host, worker.job) for worker in workers} == found
 
 
@@ -78,7 +97,9 @@ def test_containers_have_no_more_rights_than_they_need(
         host = container["HostConfig"]
         assert host["ReadonlyRootfs"]
         assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], None)
-        assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
+        assert any(
+            option.startswith("no-new-privileges") for option in host["SecurityOpt"]
+        )
         assert host["Init"]
         service = container["Config"]["Labels"]["com.docker.compose.service"]
         assert host["PidsLimit"] == (2048 if service == "postgres" else 256)
@@ -87,13 +108,21 @@ def test_containers_have_no_more_rights_than_they_need(
         published = [p for ports in host["PortBindings"].values() for p in ports]
         assert {port["HostIp"] for port in published} <= {"127.0.0.1"}
         if container["State"]["Running"]:
-            _, *found = stack.docker("top", container["Id"], "-eo", "pid,uid").splitlines()
+            _, *found = stack.docker(
+                "top", container["Id"], "-eo", "pid,uid"
+            ).splitlines()
             assert found
             assert "0" not in {line.split()[1] for line in found}
 
 
-def test_passwords_are_in_files_alone(stack: Stack, running: list[dict[str, Any]]) -> None:
-    told = [str(running), stack.compose("logs"), stack.docker("history", "--no-trunc", IMAGE)]
+def test_passwords_are_in_files_alone(
+    stack: Stack, running: list[dict[str, Any]]
+) -> None:
+    told = [
+        str(running),
+        stack.compose("logs"),
+        stack.docker("history", "--no-trunc", IMAGE),
+    ]
     for container in running:
         if container["State"]["Running"]:
             told.append(stack.docker("top", container["Id"], "-eo", "pid,args"))
@@ -101,7 +130,10 @@ def test_passwords_are_in_files_alone(stack: Stack, running: list[dict[str, Any]
     for password in stack.secrets.values():
         assert len(password) == 32
         assert not any(password in text for text in told)
-    found = "ls /run/secrets; find / -name .env -o -name .git -o -name owner 2>/dev/null || true"
+    found = (
+        "ls /run/secrets; find / -name .env -o -name .git -o -name owner 2>/dev/null ||"
+        " true"
+    )
     assert stack.shell_in("workers", found).split() == ["worker"]
 
 
@@ -120,7 +152,9 @@ def test_a_study_survives_kills_a_stop_and_a_start(
         stack.kill(killed[1])
         _wait_for(stack, 20)
         restarts = stack.restarts()
-        assert restarts == {container: int(container in killed) for container in restarts}
+        assert restarts == {
+            container: int(container in killed) for container in restarts
+        }
         assert _settled(stack) < N_TRIALS, "it was over before the stop: no test"
         began_s = time.monotonic()
         stack.compose("down")
@@ -135,7 +169,10 @@ def test_a_study_survives_kills_a_stop_and_a_start(
     assert (snapshot.state, len(snapshot.search)) == (StudyState.DONE, N_TRIALS)
     assert table(snapshot) == table(alone.snapshot("digits"))
     assert sum(slot.losses for slot in snapshot.search) <= 2
-    ours = {**stack.source, "host": os.uname().nodename}  # what the image was built from
+    ours = {
+        **stack.source,
+        "host": os.uname().nodename,
+    }  # what the image was built from
     assert all(slot.lineage.items() >= ours.items() for slot in snapshot.search)
 
 
@@ -154,9 +191,12 @@ def test_the_dashboard_shows_the_study_to_who_has_the_password(stack: Stack) -> 
 
 
 def test_a_worker_that_was_stopped_is_killed_and_started_again(stack: Stack) -> None:
-    (worker, *_) = stack.containers("workers")
+    worker, *_ = stack.containers("workers")
     before = stack.restarts()[worker]
-    paused = "kill -STOP $(cat /proc/1/task/1/children); touch -d '2 hours ago' /tmp/heartbeat"
+    paused = (
+        "kill -STOP $(cat /proc/1/task/1/children); touch -d '2 hours ago'"
+        " /tmp/heartbeat"
+    )
     stack.shell_in("workers", paused)
     wait_until(lambda: stack.restarts()[worker] == before + 1, 60)
 
@@ -170,18 +210,26 @@ def test_workers_reach_the_database_alone_and_compile_no_kernel(stack: Stack) ->
 
 
 def test_the_owner_is_no_superuser(stack: Stack) -> None:
-    query = "SELECT rolname, rolsuper, rolpassword IS NULL FROM pg_authid WHERE rolcanlogin"
+    query = (
+        "SELECT rolname, rolsuper, rolpassword IS NULL FROM pg_authid WHERE rolcanlogin"
+    )
     said = stack.shell_in("postgres", f"psql -AtU postgres -c '{query} ORDER BY 1'")
     assert said.split() == ["hpo|f|f", "hpo_worker|f|f", "postgres|t|t"]
     refused = pytest.raises(ProgrammingError, match="lo_create")
-    with open_storage(stack.url) as storage, storage.engine.connect() as connection, refused:
+    with (
+        open_storage(stack.url) as storage,
+        storage.engine.connect() as connection,
+        refused,
+    ):
         connection.execute(text("SELECT lo_create(0)"))
 
 
 def test_all_is_restored_from_a_backup_of_the_database(stack: Stack) -> None:
     """As docs/how-to/lab-server.md has it, on a volume that is made anew."""
     how = (ROOT / "docs/how-to/lab-server.md").read_text(encoding="utf-8")
-    dump, restore = (re.search(rf"docker compose exec .*{p}[^#\n]*", how) for p in _BACKUP)
+    dump, restore = (
+        re.search(rf"docker compose exec .*{p}[^#\n]*", how) for p in _BACKUP
+    )
     assert dump
     assert restore
     before = _table(stack)

@@ -1,4 +1,5 @@
-"""What networks cost: bounds that no network breaks, costs that are told wrongly, or not at all."""
+"""What networks cost: bounds that no network breaks, costs that are told wrongly, or
+not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +23,11 @@ MOST_PJ = 2.0
 
 def toys(name: str, **tables: Any) -> StudySpec:
     """A toy study of a score and a cost, with a bound and a pruner."""
-    given = {"cost": {"name": "energy_pj"}, "constraints": {"energy_pj": MOST_PJ}, **tables}
+    given = {
+        "cost": {"name": "energy_pj"},
+        "constraints": {"energy_pj": MOST_PJ},
+        **tables,
+    }
     return toy_spec(name, objective=OBJECTIVE, **given)
 
 
@@ -39,8 +44,10 @@ def test_what_is_enqueued_must_fit(database_url: str) -> None:
             ),
             (
                 {"x": 1.0, "k": 5},
-                "none of 1,000 uniform draws of the other parameters fits [constraints]. Lowest "
-                "draw: energy_pj=3. Give another value.",
+                (
+                    "none of 1,000 uniform draws of the other parameters fits"
+                    " [constraints]. Lowest draw: energy_pj=3. Give another value."
+                ),
             ),
         ]:
             with pytest.raises(SpecError) as caught:
@@ -59,18 +66,29 @@ def test_what_is_enqueued_must_fit(database_url: str) -> None:
 def test_the_best_of_another_study_that_fit_are_taken(database_url: str) -> None:
     small = {"budget": {"trials": 6, "members": 1, "epochs": 2}, "confirm": False}
     first = toy_spec("first", objective=OBJECTIVE, **small, pruner={"name": "none"})
-    begun = {**small, "warm_start": {"study": "first", "top": 6}, "cost": {"name": "energy_pj"}}
+    begun = {
+        **small,
+        "warm_start": {"study": "first", "top": 6},
+        "cost": {"name": "energy_pj"},
+    }
     with ledger_at(database_url) as ledger:
         ledger.register(first)
         run_workers(database_url, "first", 1)
-        dearest = max(ledger.snapshot("first").search, key=lambda s: s.members[0].info["energy_pj"])
+        dearest = max(
+            ledger.snapshot("first").search,
+            key=lambda s: s.members[0].info["energy_pj"],
+        )
         most = dearest.members[0].info["energy_pj"]
         ledger.register(toys("second", **begun, constraints={"energy_pj": most - 0.01}))
         spec = ledger.snapshot("second").spec
         assert (
             0
             < len(
-                points := [spec.warm_start_params(k) for k in range(6) if spec.warm_start_params(k)]
+                points := [
+                    spec.warm_start_params(k)
+                    for k in range(6)
+                    if spec.warm_start_params(k)
+                ]
             )
             < 6
         )
@@ -84,21 +102,27 @@ def test_the_best_of_another_study_that_fit_are_taken(database_url: str) -> None
         (
             "costly_objective:HalfTheCostObjective",
             {"constraints": {"n_synapses": 300}},
-            "cost 'n_synapses': the objective's `costs_of` computed {}, but the trained network "
-            "cost {}. Correct `costs_of`.\n",
+            (
+                "cost 'n_synapses': the objective's `costs_of` computed {}, but the"
+                " trained network cost {}. Correct `costs_of`.\n"
+            ),
         ),
         (
             "odd_objectives:MuteObjective",
             {"cost": {"name": "energy_pj"}, "budget": {"members": 3}},
-            "cost 'energy_pj': expected a finite number in the objective's `Outcome.info`, got "
-            "None. Put it there in every training.\n",
+            (
+                "cost 'energy_pj': expected a finite number in the objective's"
+                " `Outcome.info`, got None. Put it there in every training.\n"
+            ),
         ),
     ],
 )
 def test_costs_that_are_told_wrongly_or_not_at_all_fail_the_trial(
     ledger: Ledger, database_url: str, objective: str, tables: dict[str, Any], said: str
 ) -> None:
-    ledger.register(toy_spec("odd", objective=objective, pruner={"name": "none"}, **tables))
+    ledger.register(
+        toy_spec("odd", objective=objective, pruner={"name": "none"}, **tables)
+    )
     run_workers(database_url, "odd", 1)
     snapshot = ledger.snapshot("odd")
     assert snapshot.state == StudyState.FAILED
@@ -117,10 +141,15 @@ def test_a_dry_run_says_how_much_fits(hpo: Callable[..., str]) -> None:
     least = f"smallest draw: {found['least']['energy_pj']:.3g} pJ"
     assert told.split(maxsplit=1)[1] == f"energy_pj ≤ 12 ({least}); {share}"
     refusal = hpo(*line, "--set", "constraints.energy_pj=0.5", status=1)
-    assert "expected at least 5 of 1,000 uniform draws to fit energy_pj <= 0.5, got 0" in refusal
+    assert (
+        "expected at least 5 of 1,000 uniform draws to fit energy_pj <= 0.5, got 0"
+        in refusal
+    )
 
 
-def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(golden_copy: str) -> None:
+def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(
+    golden_copy: str,
+) -> None:
     with ledger_at(golden_copy) as ledger:
         first = ledger.result("front").ranking[0]
         interventions.exclude(ledger, "front", first.number)

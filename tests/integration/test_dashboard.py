@@ -1,4 +1,5 @@
-"""What ``hpo dashboard`` shows, as people run it: a real process, asked over sockets."""
+"""What ``hpo dashboard`` shows, as people run it: a real process, asked over
+sockets."""
 
 from __future__ import annotations
 
@@ -68,10 +69,14 @@ def drawn(running: Dashboard, path: str) -> Got:
 def test_a_study_is_found_from_the_home_page_and_sent_once(running: Dashboard) -> None:
     home = drawn(running, "/").body.decode()
     assert '<a href="/study/toy">toy</a>' in home
-    assert re.search(r'<a href="/dashboard/studies/1"[^>]*>In optuna-dashboard</a>', home)
+    assert re.search(
+        r'<a href="/dashboard/studies/1"[^>]*>In optuna-dashboard</a>', home
+    )
     page = drawn(running, "/study/toy")
     text = page.body.decode()
-    assert re.search(r"on 2 fresh seeds\..* the reported 60.00 ± 5.00 %", text, re.DOTALL)
+    assert re.search(
+        r"on 2 fresh seeds\..* the reported 60.00 ± 5.00 %", text, re.DOTALL
+    )
     assert "convergence-plot" in pages.figures(text)
     assert not {"img", "onerror"} & pages.names(text)
     assert "plotly.js v" not in text, "it is a file of its own, for all studies"
@@ -88,18 +93,31 @@ def test_a_study_is_found_from_the_home_page_and_sent_once(running: Dashboard) -
 
 
 def test_a_live_study_is_followed(running: Dashboard, shown: Storage) -> None:
-    tables = {"budget": {"trials": 60, "epochs": 4}, "fixed": {"sleep_s": 0.1}, "confirm": False}
+    tables = {
+        "budget": {"trials": 60, "epochs": 4},
+        "fixed": {"sleep_s": 0.1},
+        "confirm": False,
+    }
     Ledger(shown).register(toy_spec("live", **tables))
     first = drawn(running, "/study/live")
     assert b"0 of 60 trials settled" in first.body
     interventions.enqueue(Ledger(shown), "live", {"x": 0.5})
-    wait_until(lambda: drawn(running, "/study/live").headers["Etag"] != first.headers["Etag"], 60)
+    wait_until(
+        lambda: drawn(running, "/study/live").headers["Etag"] != first.headers["Etag"],
+        60,
+    )
     worker = start_worker(shown.url, "--study", "live", "--name", "one")
     try:
-        wait_until(lambda: b">one<" in running.get("/study/live/now", Accept_Encoding="").body, 60)
+        wait_until(
+            lambda: b">one<" in running.get("/study/live/now", Accept_Encoding="").body,
+            60,
+        )
         wait_until(
             lambda: (
-                re.search(rb">[1-9]\d* of 60 trials settled", drawn(running, "/study/live").body)
+                re.search(
+                    rb">[1-9]\d* of 60 trials settled",
+                    drawn(running, "/study/live").body,
+                )
                 is not None
             ),
             60,
@@ -154,10 +172,15 @@ def test_a_study_is_shown_though_one_that_its_figure_names_cannot_be_read(
     unreadable(shown, "toy")
     page = drawn(running, "/study/healthy").body.decode()
     assert "0 of 24 trials settled" in page
-    assert "Not drawn: study toy cannot be read: study &#39;toy&#39; in the database: " in page
+    assert (
+        "Not drawn: study toy cannot be read: study &#39;toy&#39; in the database: "
+        in page
+    )
 
 
-def test_metrics_of_a_slow_database_are_none(running: Dashboard, shown: Storage) -> None:
+def test_metrics_of_a_slow_database_are_none(
+    running: Dashboard, shown: Storage
+) -> None:
     found = running.get("/metrics")
     assert found.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert b'hpo_trials{study="toy",state="complete"}' in found.body
@@ -169,7 +192,7 @@ def test_metrics_of_a_slow_database_are_none(running: Dashboard, shown: Storage)
     wait_until(lambda: running.get("/metrics").status == 200, 60)
 
 
-# --- optuna-dashboard -------------------------------------------------------------------------
+# --- optuna-dashboard ---
 
 
 def test_optuna_dashboard_is_there_as_it_comes(running: Dashboard) -> None:
@@ -193,8 +216,11 @@ def test_the_database_refuses_what_it_would_write(shown: Storage) -> None:
     shown.optuna().set_study_system_attr(1, "a", 1)
 
 
-def test_a_finished_study_has_one_figure_and_its_verdict_in_optunas_rows(shown: Storage) -> None:
-    """In place of the last ones when it ends anew; what somebody wrote himself stays."""
+def test_a_finished_study_has_one_figure_and_its_verdict_in_optunas_rows(
+    shown: Storage,
+) -> None:
+    """In place of the last ones when it ends anew; what somebody wrote himself
+    stays."""
     ledger = Ledger(shown)
 
     def study() -> optuna.Study:
@@ -208,12 +234,16 @@ def test_a_finished_study_has_one_figure_and_its_verdict_in_optunas_rows(shown: 
 
     def figures() -> set[str]:
         keys = shown.optuna().get_study_system_attrs(1)
-        return {key.split(":")[2] for key in keys if key.startswith("dashboard:plot_data:")}
+        return {
+            key.split(":")[2] for key in keys if key.startswith("dashboard:plot_data:")
+        }
 
     assert figures() == {FIGURE}
     first = note()
     assert first == f"**By hpo:** {verdict_now()}."
-    assert r"\<img src\=x" in optuna_dashboard.get_note(study()), "its words are no Markdown"
+    assert r"\<img src\=x" in optuna_dashboard.get_note(study()), (
+        "its words are no Markdown"
+    )
     best = ledger.result("toy").confirmations[0].source
     interventions.exclude(ledger, "toy", best, "a bad cable")
     run_workers(shown.url, "toy", 1)

@@ -1,4 +1,5 @@
-"""``hpo dashboard`` as a server: what it allows, its connections, its beginning and its end."""
+"""``hpo dashboard`` as a server: what it allows, its connections, its beginning and its
+end."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ def refused(*arguments: str, **environment: str) -> str:
     return ended.stderr
 
 
-# --- what it allows ---------------------------------------------------------------------------
+# --- what it allows ---
 
 
 @pytest.mark.parametrize(
@@ -60,9 +61,18 @@ def refused(*arguments: str, **environment: str) -> str:
         (b"GET //evil.example/x HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 33_000 + b"\r\n\r\n", 431),
+        (
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 33_000 + b"\r\n\r\n",
+            431,
+        ),
         (b"nonsense\r\n\r\n", 400),
-        (b"POST /api/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n", 413),
+        (
+            (
+                b"POST /api/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length:"
+                b" 99999999\r\n\r\n"
+            ),
+            413,
+        ),
     ],
 )
 def test_malformed_requests(shared: Dashboard, request_: bytes, status: int) -> None:
@@ -72,7 +82,9 @@ def test_malformed_requests(shared: Dashboard, request_: bytes, status: int) -> 
     assert b"waitress" not in answer.lower()
 
 
-def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(shared: Dashboard) -> None:
+def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(
+    shared: Dashboard,
+) -> None:
     """Else so many as there are threads would hold them until they leave."""
     ask = b"GET /static/bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with ExitStack() as stack:
@@ -81,7 +93,9 @@ def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(shared: Dashboard)
                 socket.create_connection((shared.host, shared.port), timeout=60)
             )
             connection.sendall(20 * ask)
-        for _ in range(3):  # whoever waits for a thread comes after those that are there already
+        for _ in range(
+            3
+        ):  # whoever waits for a thread comes after those that are there already
             assert shared.get("/healthz").status == 200
     assert shared.send(20 * ask).count(b"HTTP/1.1 200 OK") == 1
 
@@ -97,21 +111,26 @@ def test_idle_connections_of_many_browsers_keep_nobody_out(shared: Dashboard) ->
         assert time.monotonic() - began_s < SILENCE_S / 6
 
 
-# --- its beginning and its end ----------------------------------------------------------------
+# --- its beginning and its end ---
 
 
 def test_what_it_does_not_start_with(database_url: str, tmp_path: Path) -> None:
-    assert refused("--host", "0.0.0.0", "--port", "0") == (
-        "error: dashboard at 0.0.0.0: a password is required, since other machines can reach this "
-        "address. Create one: (umask 077; openssl rand -base64 24 > dashboard-password); then use "
-        "--password-file dashboard-password. Or leave out --host, and use `ssh -L "
-        "8080:127.0.0.1:8080 THIS_MACHINE`.\n"
+    assert (
+        refused("--host", "0.0.0.0", "--port", "0")
+        == "error: dashboard at 0.0.0.0: a password is required, since other machines"
+        " can reach this address. Create one: (umask 077; openssl rand -base64 24 >"
+        " dashboard-password); then use --password-file dashboard-password. Or leave"
+        " out --host, and use `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`.\n"
     )
     (tmp_path / "short").write_text("short")
-    said = refused("--host", "0.0.0.0", "--port", "0", "--password-file", str(tmp_path / "short"))
+    said = refused(
+        "--host", "0.0.0.0", "--port", "0", "--password-file", str(tmp_path / "short")
+    )
     assert "expected one line of at least 16 characters" in said
     wrong = re.sub(r"/\w+\?", "/nosuchdatabase?", database_url)
-    said = refused("--port", "0", "--storage", wrong, PATH="/usr/bin:/bin", HPO_HOME="/tmp")
+    said = refused(
+        "--port", "0", "--storage", wrong, PATH="/usr/bin:/bin", HPO_HOME="/tmp"
+    )
     assert "no such database" in said
 
 
@@ -120,7 +139,10 @@ def test_a_signal_ends_it_soon(database_url: str, signum: int) -> None:
     """With connections open, idle and in the middle of a request."""
     with dashboard("--storage", database_url) as running:
         address = (running.host, running.port)
-        with socket.create_connection(address), socket.create_connection(address) as half:
+        with (
+            socket.create_connection(address),
+            socket.create_connection(address) as half,
+        ):
             half.sendall(b"GET / HTTP/1.1\r\nHost: loc")
             assert running.get("/healthz").status == 200
             status, seconds = running.end(signum)
@@ -151,7 +173,9 @@ def test_a_database_without_tables_or_the_right_to_make_them(
         connection.execute("CREATE ROLE looker LOGIN PASSWORD 'n0t-told'")
         connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     url = sa.make_url(empty_database_url).set(username="looker", password="n0t-told")
-    text = url.difference_update_query(["passfile"]).render_as_string(hide_password=False)
+    text = url.difference_update_query(["passfile"]).render_as_string(
+        hide_password=False
+    )
     try:
         with dashboard("--storage", text) as running:
             page = running.get("/")
@@ -165,9 +189,15 @@ def test_a_database_without_tables_or_the_right_to_make_them(
                 ledger.register(toy_spec())
             with connect(empty_database_url) as connection:
                 connection.execute("GRANT USAGE ON SCHEMA hpo_ledger TO looker")
-                connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA hpo_ledger TO looker")
-                connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker")
-            wait_until(lambda: b"/study/toy" in running.get("/", Accept_Encoding="").body, 60)
+                connection.execute(
+                    "GRANT SELECT ON ALL TABLES IN SCHEMA hpo_ledger TO looker"
+                )
+                connection.execute(
+                    "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker"
+                )
+            wait_until(
+                lambda: b"/study/toy" in running.get("/", Accept_Encoding="").body, 60
+            )
             assert running.get("/api/studies/1").json["name"] == "toy"
             assert running.end()[0] == 0
             assert "n0t-told" not in running.errors
@@ -185,12 +215,16 @@ def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
             assert running.get("/api/studies/1").status == 200
             stop(hpo_home, force=True)
             wait_until(lambda: running.get("/api/studies/1").status == 503, 60)
-            assert running.get("/api/studies/1").reason.startswith("The database cannot be read: ")
+            assert running.get("/api/studies/1").reason.startswith(
+                "The database cannot be read: "
+            )
             for path in ("/", "/study/toy"):
                 page = running.get(path)
                 assert page.status == 503
                 assert b"The database cannot be read" in page.body
-            assert running.get("/metrics").status == 503, "what Prometheus takes for `up == 0`"
+            assert running.get("/metrics").status == 503, (
+                "what Prometheus takes for `up == 0`"
+            )
             assert running.get("/healthz").status == 200
             with open_storage():  # it starts again with its next user
                 wait_until(lambda: running.get("/api/studies/1").status == 200, 60)
@@ -199,7 +233,8 @@ def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
 
 
 def test_a_database_that_is_silent_holds_no_thread_but_one(tmp_path: Path) -> None:
-    """A host that is gone refuses nothing: to ask it takes two seconds each time, else ten."""
+    """A host that is gone refuses nothing: to ask it takes two seconds each time, else
+    ten."""
     with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
         url = f"postgresql://me:secret@127.0.0.1:{silent.getsockname()[1]}/hpo?connect_timeout=2"
         with dashboard("--storage", url, HPO_HOME=str(tmp_path)) as running:
@@ -207,7 +242,9 @@ def test_a_database_that_is_silent_holds_no_thread_but_one(tmp_path: Path) -> No
             time.sleep(1.5 * PAUSE_S)  # so that it is asked again
             with ThreadPoolExecutor(2 * THREADS) as pool:
                 asked = [pool.submit(running.get, "/") for _ in range(2 * THREADS)]
-                wait_until(lambda: all(one.done() for one in asked), 10)  # not two for each
+                wait_until(
+                    lambda: all(one.done() for one in asked), 10
+                )  # not two for each
                 answers = [one.result() for one in asked]
     assert {got.status for got in answers} == {503}
     assert not any(b"secret" in got.body for got in answers)

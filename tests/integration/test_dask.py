@@ -1,4 +1,5 @@
-"""Launches whose workers are tasks of a real Dask cluster, and what may happen to it."""
+"""Launches whose workers are tasks of a real Dask cluster, and what may happen to
+it."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ class DaskUser(User):
     def __init__(self, directory: Path, url: str, where: Cluster) -> None:
         line = ("--executor", "dask", "--scheduler", where.address, "--workers", "4")
         self.cluster, self.password = where, password_of(url)
-        there = sa.make_url(url).difference_update_query(["passfile"]).set(password=self.password)
+        there = (
+            sa.make_url(url)
+            .difference_update_query(["passfile"])
+            .set(password=self.password)
+        )
         whole = there.render_as_string(hide_password=False)
         super().__init__(directory, whole, always=(*line, "--no-report"))
 
@@ -59,10 +64,15 @@ def test_tasks_run_a_study_to_its_exact_budget_although_a_dask_worker_is_killed(
         assert user.password not in Path(f"/proc/{worker.pid}/cmdline").read_text()
     kill(third)
     _, err = user.end(launcher)
-    assert f"6 workers start in the Dask cluster at {user.cluster.address}; logs in " in err
+    assert (
+        f"6 workers start in the Dask cluster at {user.cluster.address}; logs in "
+        in err
+    )
     snapshot = user.snapshot()
     assert table(snapshot) == user.calm()
-    assert not any(slot.losses for slot in snapshot.search), "its worker saw that, and ended"
+    assert not any(slot.losses for slot in snapshot.search), (
+        "its worker saw that, and ended"
+    )
     assert user.password not in user.cluster.log.read_text()
     wait_until(lambda: gone(workers), timeout_s=90)
 
@@ -70,16 +80,22 @@ def test_tasks_run_a_study_to_its_exact_budget_although_a_dask_worker_is_killed(
 def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: DaskUser) -> None:
     user.cluster.start_worker(threads=4)
     for signum, status in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
-        launcher = user.launch("--set", "fixed.sleep_s=0.3", "--set", "budget.trials=60")
+        launcher = user.launch(
+            "--set", "fixed.sleep_s=0.3", "--set", "budget.trials=60"
+        )
         workers = user.wait_for_workers(4)
         launcher.send_signal(signum)
         _, err = user.end(launcher, status)
         wait_until(lambda of=workers: gone(of), timeout_s=90)
-        assert not any(slot.held or slot.losses for slot in user.snapshot().search), "released"
+        assert not any(slot.held or slot.losses for slot in user.snapshot().search), (
+            "released"
+        )
         assert signum != signal.SIGINT or "stopped. Resume with:" in err
 
 
-def test_workers_wait_for_threads_that_come_and_for_a_restarted_scheduler(user: DaskUser) -> None:
+def test_workers_wait_for_threads_that_come_and_for_a_restarted_scheduler(
+    user: DaskUser,
+) -> None:
     launcher = user.launch("--set", "fixed.sleep_s=0.3")
     time.sleep(5)
     user.cluster.start_worker()
@@ -95,7 +111,9 @@ def test_workers_wait_for_threads_that_come_and_for_a_restarted_scheduler(user: 
     assert table(user.snapshot()) == user.calm()
 
 
-def test_a_database_that_they_cannot_reach(user: DaskUser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_they_cannot_reach(
+    user: DaskUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And what Dask logs of a task that failed has no password."""
     user.cluster.start_worker(threads=2)
     monkeypatch.setenv("HPO_HOME", str(user.directory / "home"))
@@ -109,7 +127,10 @@ def test_a_database_that_they_cannot_reach(user: DaskUser, monkeypatch: pytest.M
     executor.stop()
     said, log = str(caught.value), user.cluster.log.read_text()
     rule = f"dask: the Dask worker on {platform.node()} cannot reach the database: "
-    remedy = "Set HPO_STORAGE to an address that every Dask worker reaches (docs/how-to/dask.md)."
+    remedy = (
+        "Set HPO_STORAGE to an address that every Dask worker reaches"
+        " (docs/how-to/dask.md)."
+    )
     assert said.startswith(rule)
     assert said.endswith(remedy)
     assert "Compute Failed" in log

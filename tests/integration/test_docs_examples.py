@@ -1,4 +1,5 @@
-"""Studies as the documentation has people begin them: real launches, with few trials."""
+"""Studies as the documentation has people begin them: real launches, with few
+trials."""
 
 from __future__ import annotations
 
@@ -15,13 +16,20 @@ from hpo.study.trials import StudyState
 
 SMALL = ["--trials", "2", "--set", "budget.members=1", "--set", "budget.epochs=2"]
 NARROW = ["--set", "fixed.width=8"]
-OWN = ["--set", "sampler={name='near_best:NearBest', reach=0.1}", "--set", "budget.window=1"]
+OWN = [
+    "--set",
+    "sampler={name='near_best:NearBest', reach=0.1}",
+    "--set",
+    "budget.window=1",
+]
 
 
 @pytest.mark.parametrize(
     ("study", "less"), [("conv", []), ("bench", []), ("first", NARROW), ("conv", OWN)]
 )
-def test_an_example_is_searched_and_confirmed(study: str, less: list[str], user: User) -> None:
+def test_an_example_is_searched_and_confirmed(
+    study: str, less: list[str], user: User
+) -> None:
     shutil.copytree(ROOT / "docs/examples", user.directory, dirs_exist_ok=True)
     line = ("launch", "--study", f"{study}.toml", "--workers", "1", *SMALL, *less)
     out, _ = user.run(*line, "--set", "confirm.members=2")
@@ -32,7 +40,9 @@ def test_an_example_is_searched_and_confirmed(study: str, less: list[str], user:
     if study == "conv":
         user.run("export", "conv", "--curves", "-o", "conv.jsonl")
         assert '{"readout_norm": [' in (user.directory / "conv.jsonl").read_text()
-        assert "readout_norm" not in user.run("trials", "conv", "--json")[0], "no curves"
+        assert "readout_norm" not in user.run("trials", "conv", "--json")[0], (
+            "no curves"
+        )
 
 
 def write_sines(path: Path) -> None:
@@ -43,7 +53,9 @@ def write_sines(path: Path) -> None:
     np.savez(path, x=x + 0.1 * np.random.default_rng(0).normal(size=x.shape), y=y)
 
 
-def test_two_commands_lead_from_a_file_of_ones_own_to_a_confirmed_result(user: User) -> None:
+def test_two_commands_lead_from_a_file_of_ones_own_to_a_confirmed_result(
+    user: User,
+) -> None:
     write_sines(user.directory / "sines.npz")
     user.run("new", "study", "sines", "--data", "sines.npz")
     out, _ = user.run("launch", "sines.toml", "--quick", "--workers", "1")

@@ -48,13 +48,17 @@ def processor() -> list[Finding]:
 
 @pytest.fixture(autouse=True)
 def _found_once(
-    processor: list[Finding], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    processor: list[Finding],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if request.function is not test_a_worker_that_cannot_start_is_an_error:
         monkeypatch.setattr(doctor, "_processor", lambda: iter(processor))
 
 
-def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_machine_that_is_ready(
+    new_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert doctor.doctor(["--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["healthy"] is True
@@ -62,9 +66,12 @@ def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[s
     assert {finding["verdict"] for finding in said["findings"]} == {"ok"}
     found = {finding["what"]: finding["found"] for finding in said["findings"]}
     solved = (
-        r"kernel and reference agree to \de-0[5-7]; the default, exponential-ab3 with steps of 0.5 "
+        r"kernel and reference agree to \de-0[5-7]; the default, exponential-ab3 with"
+        r" steps of 0.5 "
     )
-    assert re.fullmatch(solved + r"ns, is off by 0\.\d+ %", found["solved equation"]), found
+    assert re.fullmatch(solved + r"ns, is off by 0\.\d+ %", found["solved equation"]), (
+        found
+    )
     assert str(new_home) in found["storage"]
     assert doctor.doctor([]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -72,7 +79,9 @@ def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[s
     assert lines[-1] == "ready: hpo launch seqdigits"
 
 
-def test_a_database_out_of_reach_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_database_out_of_reach_is_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert doctor.doctor(["--storage", "postgresql://me:secret@127.0.0.1:1/hpo"]) == 1
     said = capsys.readouterr().out
     [row] = [row for row in said.splitlines() if row.startswith("storage")]
@@ -82,8 +91,12 @@ def test_a_database_out_of_reach_is_an_error(capsys: pytest.CaptureFixture[str])
     assert "ready" not in said.splitlines()[-1]
 
 
-def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_AS_A_WORKER", "raise ImportError('no module named torch')")
+def test_a_worker_that_cannot_start_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        doctor, "_AS_A_WORKER", "raise ImportError('no module named torch')"
+    )
     [finding] = doctor._processor()
     assert finding.verdict == "error"
     assert finding.found == "ImportError: no module named torch"
@@ -102,26 +115,35 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
             {"equation": GOOD["equation"] | {"kernel_error": 0.0312}},
             "solved equation",
             "error",
-            "kernel and reference differ by 3e-02 of a network's output; rounding explains less "
-            "than 1e-04",
+            (
+                "kernel and reference differ by 3e-02 of a network's output; rounding"
+                " explains less than 1e-04"
+            ),
         ),
         (
             {"equation": GOOD["equation"] | {"kernel_error": float("nan")}},
             "solved equation",
             "error",
-            "Train nothing here. Delete /somewhere and check again; if it stays, report this CPU.",
+            (
+                "Train nothing here. Delete /somewhere and check again; if it stays,"
+                " report this CPU."
+            ),
         ),
         ({}, "CUDA devices", "ok", "NVIDIA H100"),
         ({"gpus": []}, "CUDA devices", "ok", "none; networks train on the CPU"),
     ],
 )
-def test_what_facts_mean(facts: dict[str, Any], what: str, verdict: str, text: str) -> None:
+def test_what_facts_mean(
+    facts: dict[str, Any], what: str, verdict: str, text: str
+) -> None:
     [finding] = [f for f in judge(GOOD | facts) if f.what == what]
     assert finding.verdict == verdict
     assert text in line(finding)
 
 
-def test_a_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_full_disk_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "not there yet"))
     monkeypatch.setattr(doctor, "_MIN_FREE_BYTES", 1e30)
     finding = doctor._space()
@@ -129,11 +151,15 @@ def test_a_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert str(tmp_path) in finding.found
 
 
-def test_the_defaults_of_a_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_defaults_of_a_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\n')
     assert doctor.of_site() == Finding("site", "hpo.toml: executor slurm")
     (tmp_path / "hpo.toml").write_text("[launch]\nworkres = 3\n")
     wrong = doctor.of_site()
-    assert wrong.found.startswith("hpo.toml: unknown key launch.workres. Did you mean 'workers'?")
+    assert wrong.found.startswith(
+        "hpo.toml: unknown key launch.workres. Did you mean 'workers'?"
+    )
     assert wrong.verdict == "error"

@@ -25,9 +25,18 @@ from workers import wait_until
 from hpo.errors import StorageError
 from hpo.postgres import server
 from hpo.postgres.embedded import Embedded, EmbeddedStatus, status, stop
-from hpo.postgres.server import OWN_ACCOUNT, WHEEL, Account, Layout, claim_socket_directory, shipped
+from hpo.postgres.server import (
+    OWN_ACCOUNT,
+    WHEEL,
+    Account,
+    Layout,
+    claim_socket_directory,
+    shipped,
+)
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as other users")
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="needs root, to act as other users"
+)
 NOBODY = 65534
 STRANGER = 12345
 
@@ -58,15 +67,16 @@ def server_of(home: Path) -> psutil.Process:
     return psutil.Process(status(home).pid)
 
 
-# --- many users, one server ----------------------------------------------------------------------
+# --- many users, one server ---
 
 
-def test_the_server_starts_once_and_runs_until_its_last_user_was_killed(new_home: Path) -> None:
-    code = ENTER + (
-        "import psycopg\n"
-        "url = Embedded(Path(sys.argv[1])).acquire()\n"
-        "with psycopg.connect(url.replace('+psycopg', '')) as c: c.execute('SELECT 1')\n"
-        "print(status(Path(sys.argv[1])).pid, flush=True); sys.stdin.read()\n"
+def test_the_server_starts_once_and_runs_until_its_last_user_was_killed(
+    new_home: Path,
+) -> None:
+    code = (
+        ENTER + "import psycopg\nurl = Embedded(Path(sys.argv[1])).acquire()\nwith"
+        " psycopg.connect(url.replace('+psycopg', '')) as c: c.execute('SELECT"
+        " 1')\nprint(status(Path(sys.argv[1])).pid, flush=True); sys.stdin.read()\n"
     )
     processes = [start(code, new_home) for _ in range(8)]
     pids = {p.stdout.readline() for p in processes if p.stdout}
@@ -85,7 +95,10 @@ def test_the_server_starts_once_and_runs_until_its_last_user_was_killed(new_home
 
 
 def test_a_forked_child_does_not_keep_the_server_alive(hpo_home: Path) -> None:
-    fork = "import os, time\nif os.fork() == 0:\n    os.close(1); os.close(2); time.sleep(60)\n"
+    fork = (
+        "import os, time\nif os.fork() == 0:\n    os.close(1); os.close(2);"
+        " time.sleep(60)\n"
+    )
     code = ENTER + "url = Embedded(Path(sys.argv[1])).acquire()\n" + fork + HOLD
     with running(code, hpo_home) as user:
         (child,) = psutil.Process(user.pid).children()
@@ -108,10 +121,12 @@ def test_who_comes_while_it_is_stopping_gets_the_next_one(hpo_home: Path) -> Non
             stopping.join()
 
 
-# --- kills ---------------------------------------------------------------------------------------
+# --- kills ---
 
 
-def test_who_comes_replaces_a_killed_keeper_and_the_keeper_a_killed_server(hpo_home: Path) -> None:
+def test_who_comes_replaces_a_killed_keeper_and_the_keeper_a_killed_server(
+    hpo_home: Path,
+) -> None:
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire()
         write(url)
@@ -126,7 +141,9 @@ def test_who_comes_replaces_a_killed_keeper_and_the_keeper_a_killed_server(hpo_h
         kill(adopted.pid)
         wait_until(lambda: (now := status(hpo_home)).running and now.pid != adopted.pid)
         assert status(hpo_home).keeper_pid == adopted.keeper_pid
-        assert Layout(hpo_home).log.with_suffix(".log.1").exists(), "what the killed one said"
+        assert Layout(hpo_home).log.with_suffix(".log.1").exists(), (
+            "what the killed one said"
+        )
         assert read(url) == 42
         kill(adopted.keeper_pid)
         kill(status(hpo_home).pid)
@@ -148,7 +165,16 @@ def test_what_a_crash_left_behind_is_seen_through(new_home: Path) -> None:
     assert not partial.exists()
     stop(new_home)
     layout = Layout(new_home)
-    lines = [os.getpid(), layout.data, 1, 5432, layout.socket_directory, "", " 1 1", "ready   "]
+    lines = [
+        os.getpid(),
+        layout.data,
+        1,
+        5432,
+        layout.socket_directory,
+        "",
+        " 1 1",
+        "ready   ",
+    ]
     (layout.data / "postmaster.pid").write_text("\n".join(map(str, lines)) + "\n")
     assert not status(new_home).running
     with Embedded(new_home) as embedded:
@@ -159,10 +185,14 @@ def test_server_and_keeper_end_when_their_home_is_removed(hpo_home: Path) -> Non
     with running(USER, hpo_home):
         known = kept(hpo_home)
         shutil.rmtree(hpo_home / "server")
-        wait_until(lambda: not any(map(psutil.pid_exists, [known.pid or 0, known.keeper_pid or 0])))
+        wait_until(
+            lambda: (
+                not any(map(psutil.pid_exists, [known.pid or 0, known.keeper_pid or 0]))
+            )
+        )
 
 
-# --- stop and status -----------------------------------------------------------------------------
+# --- stop and status ---
 
 
 def test_stop_refuses_while_others_use_it_unless_forced_and_then_it_stays_so(
@@ -172,9 +202,10 @@ def test_stop_refuses_while_others_use_it_unless_forced_and_then_it_stays_so(
         user.acquire()
         with pytest.raises(StorageError) as caught:
             stop(hpo_home)
-        assert str(caught.value) == (
-            f"{hpo_home}: processes use the embedded server: pids=({os.getpid()},). Stop them "
-            "first, or force it: `hpo storage stop --force`."
+        assert (
+            str(caught.value)
+            == f"{hpo_home}: processes use the embedded server: pids=({os.getpid()},)."
+            " Stop them first, or force it: `hpo storage stop --force`."
         )
         assert status(hpo_home).running
         stop(hpo_home, force=True)
@@ -182,19 +213,22 @@ def test_stop_refuses_while_others_use_it_unless_forced_and_then_it_stays_so(
         stop(hpo_home)  # nothing to do
         with pytest.raises(StorageError) as caught:
             user.revive()
-        assert str(caught.value) == (
-            f"{hpo_home}: `hpo storage stop` has stopped the embedded server. Start the study "
-            "again; that starts the server."
+        assert (
+            str(caught.value)
+            == f"{hpo_home}: `hpo storage stop` has stopped the embedded server. Start"
+            " the study again; that starts the server."
         )
         with Embedded(hpo_home) as starter:
             starter.acquire()
             user.revive()
 
 
-# --- a server that does not come -----------------------------------------------------------------
+# --- a server that does not come ---
 
 
-def test_a_server_that_does_not_answer_is_said_within_five_seconds(hpo_home: Path) -> None:
+def test_a_server_that_does_not_answer_is_said_within_five_seconds(
+    hpo_home: Path,
+) -> None:
     hpo = [sys.executable, "-m", "hpo"]
     subprocess.run([*hpo, "--version"], check=True)  # warms its start up
     with running(USER, hpo_home):
@@ -202,7 +236,9 @@ def test_a_server_that_does_not_answer_is_said_within_five_seconds(hpo_home: Pat
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         began = time.monotonic()
-        with subprocess.Popen([*hpo, "status"], stderr=subprocess.PIPE, text=True) as asked:
+        with subprocess.Popen(
+            [*hpo, "status"], stderr=subprocess.PIPE, text=True
+        ) as asked:
             try:
                 assert asked.stderr is not None
                 line = asked.stderr.readline()
@@ -229,23 +265,29 @@ def test_a_home_or_an_account_that_cannot_be_used_is_said_in_words(
 ) -> None:
     for name in ("nosuchuser", "root"):
         monkeypatch.setenv("HPO_SERVER_USER", name)
-        assert refusal(new_home) == (
-            f"HPO_SERVER_USER: expected an existing account other than root, got {name}. Set it to "
-            "an unprivileged account, such as nobody."
+        assert (
+            refusal(new_home)
+            == "HPO_SERVER_USER: expected an existing account other than root, got"
+            f" {name}. Set it to an unprivileged account, such as nobody."
         )
     monkeypatch.delenv("HPO_SERVER_USER")
     monkeypatch.setattr(server, "OWN_ACCOUNT", "hpo-no-such-account")
-    monkeypatch.setattr(server, "_USERADD", ("no-such-program",))  # the account is nobody then
+    monkeypatch.setattr(
+        server, "_USERADD", ("no-such-program",)
+    )  # the account is nobody then
     (new_home / "blocked").mkdir(mode=0o700)
     home = new_home / "blocked/home"
-    assert refusal(home) == (
-        f"HPO_HOME: account nobody, which runs PostgreSQL, cannot reach {home}: it may not enter a "
-        "directory on the way. Run `chmod o+x` on that directory, or set HPO_HOME to one that it "
-        "can reach, such as /var/lib/hpo."
+    assert (
+        refusal(home)
+        == f"HPO_HOME: account nobody, which runs PostgreSQL, cannot reach {home}: it"
+        " may not enter a directory on the way. Run `chmod o+x` on that directory,"
+        " or set HPO_HOME to one that it can reach, such as /var/lib/hpo."
     )
 
 
-def test_another_host_is_refused(hpo_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_host_is_refused(
+    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running(USER, hpo_home):
         kept(hpo_home)
         monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
@@ -257,11 +299,15 @@ def test_another_host_is_refused(hpo_home: Path, monkeypatch: pytest.MonkeyPatch
 # --- other users, and strange places
 
 
-def test_a_server_in_a_strange_place_is_private_and_out_of_the_network(new_home: Path) -> None:
+def test_a_server_in_a_strange_place_is_private_and_out_of_the_network(
+    new_home: Path,
+) -> None:
     home = new_home / "größe α $HOME `x`" / ("long " * 30).strip()
     home.mkdir(parents=True)
     layout, log = Layout(home), home / "server" / "postgres.log"
-    none = EmbeddedStatus(home, home / "postgres", log, False, None, None, None, users=())
+    none = EmbeddedStatus(
+        home, home / "postgres", log, False, None, None, None, users=()
+    )
     assert status(home) == none
     with Embedded(home) as embedded:
         write(url := embedded.acquire())
@@ -270,21 +316,43 @@ def test_a_server_in_a_strange_place_is_private_and_out_of_the_network(new_home:
         assert psutil.Process(now.keeper_pid).memory_info().rss < 40e6
         known = replace(none, running=True, version="18", users=(os.getpid(),))
         assert replace(now, pid=None, keeper_pid=None) == known
-        assert mode(layout.data) == mode(layout.control) == mode(layout.socket_directory) == "0o700"
-        assert mode(layout.password) == mode(layout.log) == mode(layout.users_lock) == "0o600"
+        assert (
+            mode(layout.data)
+            == mode(layout.control)
+            == mode(layout.socket_directory)
+            == "0o700"
+        )
+        assert (
+            mode(layout.password)
+            == mode(layout.log)
+            == mode(layout.users_lock)
+            == "0o600"
+        )
         server = server_of(home)
-        assert server.username() == (OWN_ACCOUNT if os.geteuid() == 0 else os.environ["USER"])
+        assert server.username() == (
+            OWN_ACCOUNT if os.geteuid() == 0 else os.environ["USER"]
+        )
         assert server.net_connections(kind="inet") == []
         with connect(url) as connection:
-            rules = connection.execute("SELECT type, auth_method FROM pg_hba_file_rules").fetchall()
-            shown = "fsync", "full_page_writes", "TimeZone", "server_encoding", "max_connections"
+            rules = connection.execute(
+                "SELECT type, auth_method FROM pg_hba_file_rules"
+            ).fetchall()
+            shown = (
+                "fsync",
+                "full_page_writes",
+                "TimeZone",
+                "server_encoding",
+                "max_connections",
+            )
             values = [connection.execute(f"SHOW {name}").fetchone() for name in shown]
         assert rules == [("local", "scram-sha-256")]
         assert values == [("on",), ("on",), ("UTC",), ("UTF8",), ("200",)]
     stop(home)
 
 
-def test_no_entrance_without_the_password_which_is_made_anew_if_it_is_lost(hpo_home: Path) -> None:
+def test_no_entrance_without_the_password_which_is_made_anew_if_it_is_lost(
+    hpo_home: Path,
+) -> None:
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire()
         old = password_of(url)
@@ -297,7 +365,9 @@ def test_no_entrance_without_the_password_which_is_made_anew_if_it_is_lost(hpo_h
     stop(hpo_home)
     with Embedded(hpo_home) as embedded:
         connect(embedded.acquire()).close()
-        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        with pytest.raises(
+            psycopg.OperationalError, match="password authentication failed"
+        ):
             connect(url, password=old)
 
 
@@ -307,8 +377,12 @@ def test_another_user_is_refused(hpo_home: Path, user: str | int) -> None:
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire().replace("+psycopg", "")
         uid = user if isinstance(user, int) else pwd.getpwnam(user).pw_uid
-        # Not with the arguments of `subprocess`: Python itself may be out of that user's reach.
-        become = f"import os, psycopg; os.setgroups([]); os.setgid({uid}); os.setuid({uid})\n"
+        # Not with the arguments of `subprocess`: Python itself may be out of that
+        # user's reach.
+        become = (
+            f"import os, psycopg; os.setgroups([]); os.setgid({uid});"
+            f" os.setuid({uid})\n"
+        )
 
         def said(code: str) -> str:
             with start(ENTER + become + code, hpo_home, url) as thief:
@@ -317,22 +391,30 @@ def test_another_user_is_refused(hpo_home: Path, user: str | int) -> None:
         # The server's own account may knock, but has no password.
         answer = "no password supplied" if user == OWN_ACCOUNT else "Permission denied"
         assert answer in said("psycopg.connect(sys.argv[2])")
-        for use in ("Embedded(Path(sys.argv[1])).acquire()", "status(Path(sys.argv[1]))"):
+        for use in (
+            "Embedded(Path(sys.argv[1])).acquire()",
+            "status(Path(sys.argv[1]))",
+        ):
             assert (
-                f"{hpo_home}/server: this embedded server belongs to uid=0, and you are uid={uid}. "
-                "Set HPO_HOME to a directory of your own, or HPO_STORAGE to a PostgreSQL URL."
-            ) in said(use)
+                f"{hpo_home}/server: this embedded server belongs to uid=0, and you are"
+                f" uid={uid}. Set HPO_HOME to a directory of your own, or HPO_STORAGE"
+                " to a PostgreSQL URL." in said(use)
+            )
 
 
-def test_what_others_put_in_place_of_the_socket_directory_is_not_used(tmp_path: Path) -> None:
+def test_what_others_put_in_place_of_the_socket_directory_is_not_used(
+    tmp_path: Path,
+) -> None:
     planted = tmp_path / "planted"
     planted.symlink_to(tmp_path)
     ours = Account("ours", os.geteuid(), os.getegid())
     with pytest.raises(StorageError) as caught:
         claim_socket_directory(planted, ours)
-    assert str(caught.value) == (
-        f"{planted}: expected a socket directory of our own, got one that uid={os.geteuid()} made. "
-        "Have it removed, or set HPO_HOME to another directory."
+    assert (
+        str(caught.value)
+        == f"{planted}: expected a socket directory of our own, got one that"
+        f" uid={os.geteuid()} made. Have it removed, or set HPO_HOME to another"
+        " directory."
     )
     planted.unlink()
     planted.mkdir(mode=0o777)
@@ -343,8 +425,14 @@ def test_what_others_put_in_place_of_the_socket_directory_is_not_used(tmp_path: 
 
 
 def as_nobody() -> dict[str, Any]:
-    """Arguments for `start` that make Python run as nobody; skips if that user can reach none."""
-    who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
+    """Arguments for `start` that make Python run as nobody; skips if that user can
+    reach none."""
+    who: dict[str, Any] = {
+        "user": NOBODY,
+        "group": NOBODY,
+        "extra_groups": [],
+        "cwd": "/",
+    }
     who["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/bin/{name}"):

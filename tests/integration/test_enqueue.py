@@ -28,7 +28,8 @@ OTHER = {"colour": "green", "rate_per_ns": 1}
 def test_the_same_by_one_worker_by_two_with_a_kill_and_from_a_backup(
     ledger: Ledger, storage: Storage, tmp_path: Path
 ) -> None:
-    """While two are at it: the numbers then are known, and the study is made again with them."""
+    """While two are at it: the numbers then are known, and the study is made again with
+    them."""
     ledger.register(toy_spec("many", confirm=None, fixed={"sleep_s": 0.03}))
     line = ("--study", "many", "--lease", "1")
     workers = [start_worker(storage.url, *line) for _ in range(2)]
@@ -54,7 +55,9 @@ def test_the_same_by_one_worker_by_two_with_a_kill_and_from_a_backup(
     run_workers(storage.url, "alone", 1)
     before = table(ledger.snapshot("alone", curves=True))
     for number, params in zip(numbers, told, strict=True):
-        if number > ledger.snapshot("alone").spec.budget.trials:  # one had begun between the two
+        if (
+            number > ledger.snapshot("alone").spec.budget.trials
+        ):  # one had begun between the two
             interventions.extend(ledger, "alone", number)
             run_workers(storage.url, "alone", 1)
         interventions.extend(ledger, "alone", number + 1)
@@ -66,10 +69,14 @@ def test_the_same_by_one_worker_by_two_with_a_kill_and_from_a_backup(
     alone, copy = (ledger.snapshot(name, curves=True) for name in ("alone", "copy"))
     assert table(many)[:first] == before, "trials before it are as they were"
     assert table(many) == table(alone) == table(copy)
-    assert [slot.enqueued for slot in copy.search] == [slot.enqueued for slot in many.search]
+    assert [slot.enqueued for slot in copy.search] == [
+        slot.enqueued for slot in many.search
+    ]
 
 
-def test_it_waits_for_the_window_and_is_learnt_from(ledger: Ledger, storage: Storage) -> None:
+def test_it_waits_for_the_window_and_is_learnt_from(
+    ledger: Ledger, storage: Storage
+) -> None:
     ledger.register(toy_spec(budget={"window": 2}))
     run(ledger, most=6)
     held = claim(ledger, "a")
@@ -77,7 +84,9 @@ def test_it_waits_for_the_window_and_is_learnt_from(ledger: Ledger, storage: Sto
     assert interventions.enqueue(ledger, "toy", HUNCH) == 8
     second = claim(ledger, "b")
     assert (held.number, second.number, second.attempt) == (6, 7, 1)
-    assert isinstance(ledger.claim("toy", "c", lease_s=60), Wait), "trial 8 waits for trial 6"
+    assert isinstance(ledger.claim("toy", "c", lease_s=60), Wait), (
+        "trial 8 waits for trial 6"
+    )
     own = decide(ledger, second)
     assert {name: own.params[name] for name in HUNCH} == HUNCH
     assert own == decide(Ledger(storage), second)
@@ -97,11 +106,15 @@ def test_it_waits_for_the_window_and_is_learnt_from(ledger: Ledger, storage: Sto
     unseen[7] = type(history[7])(suggestion=own, state=SlotState.FAILED)
     assert any(suggest(s, 9, unseen) != suggest(s, 9, history) for s in specs)
     trial = optuna.load_study(study_name="toy", storage=storage.optuna()).trials[7]
-    assert trial.system_attrs["fixed_params"] == HUNCH, "as Optuna's own enqueue_trial notes it"
+    assert trial.system_attrs["fixed_params"] == HUNCH, (
+        "as Optuna's own enqueue_trial notes it"
+    )
     assert {name: trial.params[name] for name in HUNCH} == HUNCH
 
 
-def test_a_failed_one_is_retried_and_one_that_waits_is_set_aside(ledger: Ledger) -> None:
+def test_a_failed_one_is_retried_and_one_that_waits_is_set_aside(
+    ledger: Ledger,
+) -> None:
     ledger.register(toy_spec())
     for params in (HUNCH, OTHER):
         interventions.enqueue(ledger, "toy", params)
@@ -132,12 +145,19 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
     assert "hpo worker --study toy" in said
     assert ledger.events(1)[0].what == "enqueued trial 1"
     assert "enqueued trial 1" in hpo("storage", "log")
-    assert "1 enqueued, not begun; 1 enqueued by hand (hpo enqueue)" in hpo("status", "toy")
+    assert "1 enqueued, not begun; 1 enqueued by hand (hpo enqueue)" in hpo(
+        "status", "toy"
+    )
     (line,) = [text for text in hpo("trials", "toy").splitlines() if "enqueued" in text]
     assert line.split()[:2] == ["1", "waiting"]
     assert "0.25" in line
     record = json.loads(hpo("enqueue", "x=1", "--study", "toy", "--json", "k=3"))
-    assert record == {"study": "toy", "trial": 2, "enqueued": {"x": 1.0, "k": 3}, "state": "open"}
+    assert record == {
+        "study": "toy",
+        "trial": 2,
+        "enqueued": {"x": 1.0, "k": 3},
+        "state": "open",
+    }
     run(ledger)
     trials = json.loads(hpo("trials", "--json"))["trials"]
     assert [t["enqueued"] for t in trials][2:] == [{"x": 1.0, "k": 3}, {}]
@@ -152,8 +172,10 @@ def test_who_did_it_and_which_trial_it_is_are_shown(
     [
         (
             ["rate_per=1"],
-            "enqueued.rate_per: not a searched parameter. Did you mean 'rate_per_ns'? Valid: "
-            "colour, k, rate_per_ns, x.",
+            (
+                "enqueued.rate_per: not a searched parameter. Did you mean"
+                " 'rate_per_ns'? Valid: colour, k, rate_per_ns, x."
+            ),
         ),
         (
             ["k=5", "x=1.5"],
@@ -181,19 +203,25 @@ def refused(ledger: Ledger, study: str = "toy") -> str:
 
 def test_a_study_that_takes_no_trial_says_why(ledger: Ledger) -> None:
     ledger.register(golden_spec("sweep"))
-    assert refused(ledger, "sweep") == (
-        "study 'sweep': it is a sweep, and its points are in its file. Launch one with other "
-        "points under another name: --name NEW."
+    assert (
+        refused(ledger, "sweep")
+        == "study 'sweep': it is a sweep, and its points are in its file. Launch one"
+        " with other points under another name: --name NEW."
     )
     ledger.register(toy_spec("warm", warm_start={"points": [{"k": 7}]}))
-    assert "the next trial, 0, is a point of [warm_start]. Enqueue again" in refused(ledger, "warm")
+    assert "the next trial, 0, is a point of [warm_start]. Enqueue again" in refused(
+        ledger, "warm"
+    )
     ledger.register(toy_spec(budget={"trials": 6, "window": 1}))
     interventions.stop(ledger, "toy")
     for number in range(6):
-        assert interventions.enqueue(ledger, "toy", HUNCH) == number, "a stopped study takes it"
-    assert refused(ledger) == (
-        "study 'toy': all of budget.trials=6 have begun or are enqueued. Raise the budget first: "
-        "hpo extend toy --trials 7."
+        assert interventions.enqueue(ledger, "toy", HUNCH) == number, (
+            "a stopped study takes it"
+        )
+    assert (
+        refused(ledger)
+        == "study 'toy': all of budget.trials=6 have begun or are enqueued. Raise the"
+        " budget first: hpo extend toy --trials 7."
     )
     ledger.register(toy_spec("ended", budget={"window": 1}, stop={"target": 0.9}))
     run(ledger, "ended")
@@ -203,6 +231,7 @@ def test_a_study_that_takes_no_trial_says_why(ledger: Ledger) -> None:
     ledger.register(toy_spec("broken"))
     for _ in range(3):
         finish(ledger, claim(ledger, study="broken"), SlotState.FAILED)
-    assert refused(ledger, "broken") == (
-        "study 'broken': it has failed. See what to do: hpo status broken."
+    assert (
+        refused(ledger, "broken")
+        == "study 'broken': it has failed. See what to do: hpo status broken."
     )

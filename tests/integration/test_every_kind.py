@@ -22,12 +22,25 @@ from hpo.views import overview
 from hpo.views.figures import declared as study_figure
 
 Said = Callable[..., Any]
-IN_BOTH = ("state", "reason", "trials", "settled", "running", "epochs", "gap", "gap_of", "reported")
+IN_BOTH = (
+    "state",
+    "reason",
+    "trials",
+    "settled",
+    "running",
+    "epochs",
+    "gap",
+    "gap_of",
+    "reported",
+)
 
 
 @pytest.fixture
-def said(golden_url: str, hpo: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Said:
-    """What a command says of the finished studies, as a record, without the last digits."""
+def said(
+    golden_url: str, hpo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> Said:
+    """What a command says of the finished studies, as a record, without the last
+    digits."""
     monkeypatch.setenv("HPO_STORAGE", golden_url)
 
     def rounded(number: str) -> float:
@@ -42,14 +55,21 @@ def test_the_overview_says_what_the_study_says(said: Said, kind: str) -> None:
     study = said("status", kind)
     for key in IN_BOTH:
         assert line[key] == study[key], key
-    named = study.get("confirmed", study["confirmations"][0]["source"] if study["best"] else None)
+    named = study.get(
+        "confirmed", study["confirmations"][0]["source"] if study["best"] else None
+    )
     found = next((c for c in study["confirmations"] if c["source"] == named), None)
     for key in ("source", "n", "mean", "std", "checked", "step_mean") if found else ():
         assert line["confirmed"][key] == found[key], key
     if found and found["thermal"]:
-        assert line["confirmed"]["thermal"]["noisy_mean"] == found["thermal"]["noisy_mean"]
+        assert (
+            line["confirmed"]["thermal"]["noisy_mean"] == found["thermal"]["noisy_mean"]
+        )
     best = study["best"] or {}
-    assert (line["best_score"], line["best_cost"]) == (best.get("score"), best.get("cost"))
+    assert (line["best_score"], line["best_cost"]) == (
+        best.get("score"),
+        best.get("cost"),
+    )
 
 
 @pytest.mark.parametrize("kind", STUDIES)
@@ -68,7 +88,10 @@ def test_optuna_shows_the_same_trials(golden_url: str, kind: str) -> None:
         trials, directions, names = study.trials, study.directions, study.metric_names
         best = {(*trial.values,) for trial in study.best_trials}
     costs = snapshot.spec.costs
-    assert directions == [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(costs)]
+    assert directions == [
+        StudyDirection.MAXIMIZE,
+        *[StudyDirection.MINIMIZE] * len(costs),
+    ]
     assert names == ["accuracy", *costs]
     if costs:
         assert best == {(slot.score, *slot.costs) for slot in snapshot.front}
@@ -80,14 +103,25 @@ def test_optuna_shows_the_same_trials(golden_url: str, kind: str) -> None:
         assert trial.intermediate_values == dict(zip(steps, slot.steps, strict=True))
 
 
-RULE = "[stop] has ended it before trial 30 (stop.patience = 12: no trial was better than trial 14)"
+RULE = (
+    "[stop] has ended it before trial 30 (stop.patience = 12: no trial was better than"
+    " trial 14)"
+)
 
 
 @pytest.mark.parametrize(
     ("kind", "why", "do"),
     [
-        ("sweep", "it is a sweep, and its points are in its file", "Add points to its file and l"),
-        ("constrained", RULE, "Launch it with another [stop] under another name: --name NEW."),
+        (
+            "sweep",
+            "it is a sweep, and its points are in its file",
+            "Add points to its file and l",
+        ),
+        (
+            "constrained",
+            RULE,
+            "Launch it with another [stop] under another name: --name NEW.",
+        ),
     ],
 )
 def test_what_is_over_for_good_is_not_extended(
@@ -98,14 +132,17 @@ def test_what_is_over_for_good_is_not_extended(
     assert str(refused.value).startswith(f"study '{kind}': {why}. {do}")
 
 
-# --- a sweep: its figure is changed and drawn again, and no trial runs for it ---------------------
+# --- a sweep: its figure is changed and drawn again, and no trial runs for it ---
 
 
 def drawn_as(ledger: Ledger, **figure: Any) -> None:
     """Hand in the sweep with another figure."""
     tree = golden_spec("sweep").stored() | {"figure": figure}
-    assert ledger.register(type(golden_spec("sweep")).model_validate_json(json.dumps(tree))) == (
-        "continued"
+    assert (
+        ledger.register(
+            type(golden_spec("sweep")).model_validate_json(json.dumps(tree))
+        )
+        == "continued"
     )
 
 
@@ -113,7 +150,15 @@ def test_a_new_figure_only_redraws(
     golden_copy: str, hpo: Callable[..., str], tmp_path: Path
 ) -> None:
     target = tmp_path / "figure.svg"
-    command = ("report", "sweep", "--picture", target, "--storage", golden_copy, "--json")
+    command = (
+        "report",
+        "sweep",
+        "--picture",
+        target,
+        "--storage",
+        golden_copy,
+        "--json",
+    )
     with ledger_at(golden_copy) as ledger:
         ledger.register(golden_spec("sweep", "other"))
         run_workers(golden_copy, "other", 1)
@@ -127,7 +172,9 @@ def test_a_new_figure_only_redraws(
         assert json.loads(hpo(*command)) == {"picture": str(target)}
         assert target.read_text().startswith("<?xml")
         drawn_as(ledger, kind="scatter", x="info.nothing")
-    assert hpo(*command, status=1) == (
-        "error: study 'sweep': no trial has a value on the x axis (nothing) yet: 6 of 6 trials "
-        "settled: 6 complete; 54 epochs of training. Wait for one, or change `x` of its [figure].\n"
+    assert (
+        hpo(*command, status=1)
+        == "error: study 'sweep': no trial has a value on the x axis (nothing) yet: 6"
+        " of 6 trials settled: 6 complete; 54 epochs of training. Wait for one, or"
+        " change `x` of its [figure].\n"
     )

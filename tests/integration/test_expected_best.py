@@ -1,4 +1,5 @@
-"""A study whose best trial is that of the highest expected score, not that of the luckiest."""
+"""A study whose best trial is that of the highest expected score, not that of the
+luckiest."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ LUCKY: dict[str, Any] = {
 
 
 def test_the_best_trial_is_that_of_the_highest_expected_score(
-    ledger: Ledger, database_url: str, hpo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger,
+    database_url: str,
+    hpo: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ledger.register(toy_spec("lucky", **LUCKY))
     run_workers(database_url, "lucky", 2)
@@ -37,7 +41,9 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
     best = snapshot.best
     assert best is not None
     luckiest = max(snapshot.search, key=lambda slot: slot.score or 0.0)
-    assert best.number != luckiest.number, "choose another seed: the luckiest must not win"
+    assert best.number != luckiest.number, (
+        "choose another seed: the luckiest must not win"
+    )
     expected = snapshot.snapshot.expected
     known = expected[best.number]
     assert known.mean == max(other.mean for other in expected.values())
@@ -50,7 +56,9 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
     assert line["confirmed"]["source"] == best.number
     assert line["best_score"] == known.mean, "not that of the luckiest"
 
-    with monkeypatch.context() as patch:  # a study that is done was told what is expected of it
+    with (
+        monkeypatch.context() as patch
+    ):  # a study that is done was told what is expected of it
         patch.setitem(sys.modules, "hpo.search.kriging_believer", None)
         assert ledger.snapshot("lucky").expected == expected
     idle: list[Any] = []
@@ -61,12 +69,20 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
 
     with connect(database_url) as connection, monkeypatch.context() as patch:
         patch.setattr(kriging_believer, "fit", fit)
-        connection.execute("UPDATE hpo_ledger.studies SET expected = '{}', state = 'open'")
-        ledger.register(toy_spec("warm", **LUCKY, warm_start={"study": "lucky", "top": 1}))
+        connection.execute(
+            "UPDATE hpo_ledger.studies SET expected = '{}', state = 'open'"
+        )
+        ledger.register(
+            toy_spec("warm", **LUCKY, warm_start={"study": "lucky", "top": 1})
+        )
         snapshots._rankings.clear()
         assert isinstance(ledger.claim("lucky", "w", lease_s=60.0), Over)
-    assert idle == [(0,), (0,)], "nobody waits for a fit, which on a busy host takes a minute"
+    assert idle == [(0,), (0,)], (
+        "nobody waits for a fit, which on a busy host takes a minute"
+    )
     assert ledger.snapshot("lucky").expected == expected
     other = min(expected, key=lambda number: expected[number].mean)
-    interventions.exclude(ledger, "lucky", other)  # it may change what is expected of others
+    interventions.exclude(
+        ledger, "lucky", other
+    )  # it may change what is expected of others
     assert ledger.snapshot("lucky").state == StudyState.OPEN

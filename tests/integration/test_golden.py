@@ -1,7 +1,8 @@
-"""What every view says of six finished studies, compared with what is kept in ``tests/golden``.
+"""What every view says of six finished studies, compared with what is kept in
+``tests/golden``.
 
-A wanted change is accepted by ``HPO_ACCEPT=1 pytest tests/integration/test_golden.py``; the diff
-that git then shows belongs into the commit.
+A wanted change is accepted by ``HPO_ACCEPT=1 pytest tests/integration/test_golden.py``;
+the diff that git then shows belongs into the commit.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from hpo.cli import main
 GOLDEN = Path(__file__).parents[1] / "golden"
 ACCEPT = "HPO_ACCEPT"
 DIGITS = 10
-"""So many of every number are compared: processors may round the last ones otherwise."""
+"""So many of every number are compared: processors may round the last ones
+otherwise."""
 TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.+-]*"
 BLOCKS = "p|div|section|header|footer|nav|tr|table|h[1-6]|li|ul|ol|dl|dt|dd|figure|details|summary"
 
@@ -35,14 +37,17 @@ def _text(page: str) -> str:
     page = re.sub(r"</t[dh]>", " | ", page)
     page = re.sub(rf"</?({BLOCKS})\b[^>]*>", "\n", page)
     lines = (
-        " ".join(line.split()) for line in html.unescape(re.sub("<[^>]*>", "", page)).split("\n")
+        " ".join(line.split())
+        for line in html.unescape(re.sub("<[^>]*>", "", page)).split("\n")
     )
     return "\n".join(filter(None, lines)) + "\n"
 
 
 def _settled(text: str) -> str:
     """Without points in time, nor digits that depend on the processor."""
-    text = re.sub(r"\d+\.\d{9,}(e-?\d+)?", lambda found: f"{float(found[0]):.{DIGITS}g}", text)
+    text = re.sub(
+        r"\d+\.\d{9,}(e-?\d+)?", lambda found: f"{float(found[0]):.{DIGITS}g}", text
+    )
     return re.sub(TIME, "TIME", text)
 
 
@@ -72,7 +77,11 @@ VIEWS = {
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("kind", STUDIES)
 def test_views_say_what_they_said(
-    golden_url: str, kind: str, view: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    golden_url: str,
+    kind: str,
+    view: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HPO_STORAGE", golden_url)
     monkeypatch.chdir(tmp_path)
@@ -88,5 +97,11 @@ def test_views_say_what_they_said(
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(said, encoding="utf-8")
     lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
-    diff = list(difflib.unified_diff(lines, said.splitlines(), str(kept), "now", lineterm="", n=1))
-    assert not diff, "\n".join([*diff, f"Accept it: {ACCEPT}=1 pytest {Path(__file__).name}"])
+    diff = list(
+        difflib.unified_diff(
+            lines, said.splitlines(), str(kept), "now", lineterm="", n=1
+        )
+    )
+    assert not diff, "\n".join(
+        [*diff, f"Accept it: {ACCEPT}=1 pytest {Path(__file__).name}"]
+    )

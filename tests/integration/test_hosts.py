@@ -22,9 +22,12 @@ from hpo.postgres.embedded import Embedded
 from hpo.study.trials import StudyState
 from hpo.worker.crew import Crew
 
-LITTLE_MEMORY = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
+LITTLE_MEMORY = (
+    "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
+)
 SHORT_WAIT = (
-    "from hpo.worker import loop; loop.WorkerOptions.__init__.__kwdefaults__['refusal_s']=1"
+    "from hpo.worker import loop;"
+    " loop.WorkerOptions.__init__.__kwdefaults__['refusal_s']=1"
 )
 WRONG_CLOCK = """
 import datetime, time
@@ -39,11 +42,15 @@ datetime.datetime = Wrong
 """
 
 
-def start(url: str, name: str, code: str = "", lease_s: int = 1) -> subprocess.Popen[str]:
-    return start_worker(url, "--study", "toy", "--name", name, f"--lease={lease_s}", code=code)
+def start(
+    url: str, name: str, code: str = "", lease_s: int = 1
+) -> subprocess.Popen[str]:
+    return start_worker(
+        url, "--study", "toy", "--name", name, f"--lease={lease_s}", code=code
+    )
 
 
-# --- memory --------------------------------------------------------------------------------------
+# --- memory ---
 
 
 def test_a_host_with_little_memory_leaves_the_trial_to_one_with_more(
@@ -51,7 +58,9 @@ def test_a_host_with_little_memory_leaves_the_trial_to_one_with_more(
 ) -> None:
     one = {"budget": {"trials": 1}, "confirm": None}
     ledger.register(toy_spec(**one, fixed={"memory_gib": 3.0}))
-    small = start(database_url, "small", f"{SHORT_WAIT}\n{LITTLE_MEMORY}", lease_s=3 * 86400)
+    small = start(
+        database_url, "small", f"{SHORT_WAIT}\n{LITTLE_MEMORY}", lease_s=3 * 86400
+    )
     wait_until(lambda: any(s.losses for s in ledger.snapshot("toy").search))
     os.kill(small.pid, signal.SIGSTOP)
     ended(start(database_url, "large"))
@@ -65,14 +74,22 @@ def test_a_host_with_little_memory_leaves_the_trial_to_one_with_more(
 def test_too_little_memory_everywhere_stops_the_study_and_says_so(
     ledger: Ledger, database_url: str
 ) -> None:
-    ledger.register(toy_spec(budget={"trials": 1}, confirm=None, fixed={"memory_gib": 3.0}))
+    ledger.register(
+        toy_spec(budget={"trials": 1}, confirm=None, fixed={"memory_gib": 3.0})
+    )
     ended(start(database_url, "small", LITTLE_MEMORY))
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.FAILED
     begin, end = (
-        "trial 0 has lost 10 workers in a row without progress, it alone; the last one, small: "
-        "out of memory (Unable to allocate 3.00 GiB for an array with shape ",
-        "Run fewer workers at a time, use hosts with more memory, or make the networks smaller.",
+        (
+            "trial 0 has lost 10 workers in a row without progress, it alone; the last"
+            " one, small: out of memory (Unable to allocate 3.00 GiB for an array with"
+            " shape "
+        ),
+        (
+            "Run fewer workers at a time, use hosts with more memory, or make the"
+            " networks smaller."
+        ),
     )
     assert re.fullmatch(f"{re.escape(begin)}.*{re.escape(end)}", snapshot.reason or "")
 
@@ -137,14 +154,19 @@ def test_what_ended_a_worker_is_known_where_it_can_be(
     assert ledger.snapshot("toy").search[0].losses == 3
 
 
-# --- clock ---------------------------------------------------------------------------------------
+# --- clock ---
 
 
-def test_clocks_that_are_an_hour_off_move_no_lease(ledger: Ledger, database_url: str) -> None:
+def test_clocks_that_are_an_hour_off_move_no_lease(
+    ledger: Ledger, database_url: str
+) -> None:
     budget = {"trials": 2, "members": 1}
     ledger.register(toy_spec(budget=budget, fixed={"sleep_s": 0.7}, confirm=None))
     offsets_s = {"ahead": 3600, "behind": -3600}
-    workers = [start(database_url, n, WRONG_CLOCK.format(off_s=s)) for n, s in offsets_s.items()]
+    workers = [
+        start(database_url, n, WRONG_CLOCK.format(off_s=s))
+        for n, s in offsets_s.items()
+    ]
     for worker in workers:
         ended(worker)
     for slot in ledger.snapshot("toy").search:
@@ -153,7 +175,7 @@ def test_clocks_that_are_an_hour_off_move_no_lease(ledger: Ledger, database_url:
         assert 0 <= (slot.settled_at - slot.started_at).total_seconds() < 60
 
 
-# --- disk ----------------------------------------------------------------------------------------
+# --- disk ---
 
 
 @pytest.fixture
@@ -170,11 +192,17 @@ def small_disk(new_home: Path) -> Iterator[Path]:
 def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
     with Embedded(small_disk) as server:
         url = server.acquire()
-        with connect(url) as admin:  # so that the disk is full soon, and not only the next WAL file
+        with connect(
+            url
+        ) as admin:  # so that the disk is full soon, and not only the next WAL file
             admin.execute(
-                "CREATE TABLE room AS SELECT repeat('x', 1000) FROM generate_series(1, 9)"
+                "CREATE TABLE room AS SELECT repeat('x', 1000) FROM"
+                " generate_series(1, 9)"
             )
-        tables: dict[str, Any] = {"budget": {"trials": 40, "epochs": 4}, "confirm": None}
+        tables: dict[str, Any] = {
+            "budget": {"trials": 40, "epochs": 4},
+            "confirm": None,
+        }
         with open_storage(url) as storage:
             patient = Ledger(storage, patience_s=60.0)
             patient.register(toy_spec(**tables))

@@ -26,10 +26,12 @@ from hpo.study.trials import Phase, SlotState, StudyState
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
-# --- exclude ---------------------------------------------------------------------------------
+# --- exclude ---
 
 
-def test_an_excluded_trial_counts_for_later_trials_alone(ledger: Ledger, storage: Storage) -> None:
+def test_an_excluded_trial_counts_for_later_trials_alone(
+    ledger: Ledger, storage: Storage
+) -> None:
     ledger.register(toy_spec(budget={"window": 2}))  # trial 3 is the best of them
     run(ledger, most=8)
     before, other = claim(ledger, "before"), claim(ledger, "other")
@@ -47,7 +49,9 @@ def test_an_excluded_trial_counts_for_later_trials_alone(ledger: Ledger, storage
     assert history == Ledger(storage).history(after)
     assert decide(ledger, after) == decide(Ledger(storage), after)
     without = [*history]
-    without[3] = type(history[3])(suggestion=history[3].suggestion, state=SlotState.FAILED)
+    without[3] = type(history[3])(
+        suggestion=history[3].suggestion, state=SlotState.FAILED
+    )
     assert decide(ledger, after) == suggest(after.spec, 10, without)
     seen = [*history]
     seen[3] = history[3].before[0][1]
@@ -96,8 +100,20 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
     finish(ledger, claim(ledger), SlotState.FAILED)
     claim(ledger)
     for number, text in (
-        (0, "trial 0 has failed, and counts in no ranking. To run it again: hpo retry toy"),
-        (1, "w is at work on trial 1. Wait until it is settled: hpo status toy. If its worker"),
+        (
+            0,
+            (
+                "trial 0 has failed, and counts in no ranking. To run it again: hpo"
+                " retry toy"
+            ),
+        ),
+        (
+            1,
+            (
+                "w is at work on trial 1. Wait until it is settled: hpo status toy. If"
+                " its worker"
+            ),
+        ),
         (int("9" * 20), f"trial {'9' * 20} has not begun. Valid: 0 to 1."),
     ):
         said = hpo("exclude", "toy", "--trial", number, status=1)
@@ -105,10 +121,12 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
         assert text in said
 
 
-# --- retry -----------------------------------------------------------------------------------
+# --- retry ---
 
 
-def test_a_retried_trial_counts_for_later_trials_alone(ledger: Ledger, storage: Storage) -> None:
+def test_a_retried_trial_counts_for_later_trials_alone(
+    ledger: Ledger, storage: Storage
+) -> None:
     ledger.register(toy_spec(budget={"window": 2}))
     run(ledger, most=5)
     failing = claim(ledger)
@@ -126,7 +144,9 @@ def test_a_retried_trial_counts_for_later_trials_alone(ledger: Ledger, storage: 
     finish(ledger, other)
     assert decide(Ledger(storage), before) == decided, "it was claimed before"
     waits = ledger.claim("toy", "next", lease_s=60)
-    assert "trial 11 waits for trial 5" in str(waits), "those after it learn from the result"
+    assert "trial 11 waits for trial 5" in str(waits), (
+        "those after it learn from the result"
+    )
     finish(ledger, again)
     after = claim(ledger)
     assert ledger.history(after)[5].state == SlotState.COMPLETE
@@ -146,10 +166,15 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
     held = [claim(ledger, f"w{number}") for number in range(4)]
     for number in range(3):
         finish(ledger, held[number], SlotState.FAILED)
-    assert not ledger.renew("w3", held[3], doing="", lease_s=60)[0], "its study is not open"
+    assert not ledger.renew("w3", held[3], doing="", lease_s=60)[0], (
+        "its study is not open"
+    )
     ledger.release(held[3])
     shown = hpo("status", "toy")
-    assert "toy: study failed: 3 slots in a row failed; the last one: ValueError: trial 2" in shown
+    assert (
+        "toy: study failed: 3 slots in a row failed; the last one: ValueError: trial 2"
+        in shown
+    )
     assert "3 of 6 trials settled: 3 failed; 1 begun, waiting for a worker" in shown
     assert "3 failed; the last:\n  trial 0: ValueError: trial 0" in shown
     assert "  after fixing the cause: hpo retry toy\n" in shown
@@ -176,7 +201,9 @@ def test_a_failed_confirmation_is_retried(ledger: Ledger) -> None:
     run(ledger)
     snapshot = ledger.result("toy")
     assert (snapshot.state, snapshot.confirmations[0].failed) == (StudyState.DONE, 1)
-    assert interventions.retry(ledger, "toy", held.source) == [(Phase.CONFIRM, held.number)]
+    assert interventions.retry(ledger, "toy", held.source) == [
+        (Phase.CONFIRM, held.number)
+    ]
     run(ledger)
     snapshot = ledger.result("toy")
     assert (snapshot.state, snapshot.confirmations[0].failed) == (StudyState.DONE, 0)
@@ -192,7 +219,9 @@ def test_resuming_a_failed_study_accepts_its_failures(
     assert "open again; earlier failures no longer count" in hpo("resume", "toy")
     for _ in range(2):
         finish(ledger, claim(ledger), SlotState.FAILED)
-    assert ledger.snapshot("toy").state == StudyState.OPEN, "5 failed, but 2 of them since"
+    assert ledger.snapshot("toy").state == StudyState.OPEN, (
+        "5 failed, but 2 of them since"
+    )
     finish(ledger, claim(ledger), SlotState.FAILED)
     assert ledger.snapshot("toy").state == StudyState.FAILED
     hpo("resume", "toy")
@@ -200,10 +229,12 @@ def test_resuming_a_failed_study_accepts_its_failures(
     assert ledger.snapshot("toy").state == StudyState.DONE
     assert "already done; for more trials: hpo extend" in hpo("resume", "toy")
     refused = hpo("stop", "toy", status=1)
-    assert "study 'toy': it is done already, and no worker claims its trials." in refused
+    assert (
+        "study 'toy': it is done already, and no worker claims its trials." in refused
+    )
 
 
-# --- stop, resume, delete: with real workers -------------------------------------------------
+# --- stop, resume, delete: with real workers ---
 
 
 def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
@@ -213,28 +244,43 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
     ledger.register(toy_spec())
     run(ledger, most=3)
     held = claim(ledger)
-    assert "refusing to delete it without confirmation. Use: hpo delete toy --yes." in hpo(
-        "delete", "toy", status=1
+    assert (
+        "refusing to delete it without confirmation. Use: hpo delete toy --yes."
+        in hpo("delete", "toy", status=1)
     )
     said = hpo("delete", "toy", "--yes", status=1)
-    assert "workers are at work on it: w. Stop it first, and wait until they have stop" in said
+    assert (
+        "workers are at work on it: w. Stop it first, and wait until they have stop"
+        in said
+    )
     assert ledger.snapshot("toy").settled == 3
-    assert "toy: already open; 1 running trials released" in hpo("resume", "toy", "--release")
+    assert "toy: already open; 1 running trials released" in hpo(
+        "resume", "toy", "--release"
+    )
     ledger.renew("w", held, doing="", lease_s=60)
     heir = claim(ledger, "heir", lease_s=3 * 86400.0)
     assert heir.number == held.number, "whoever was thought dead has lost it only now"
-    assert "toy: stopped; resume with: hpo resume toy" in hpo("stop", "toy", "--release")
+    assert "toy: stopped; resume with: hpo resume toy" in hpo(
+        "stop", "toy", "--release"
+    )
     assert hpo("delete", "toy", "--yes") == "toy: deleted\n"
     assert [study.name for study in ledger.studies()] == ["kept"]
     with storage.engine.connect() as connection:
-        for table_ in (schema.slots, schema.members, sa.table("trials"), sa.table("trial_params")):
+        for table_ in (
+            schema.slots,
+            schema.members,
+            sa.table("trials"),
+            sa.table("trial_params"),
+        ):
             count = connection.scalar(sa.select(sa.func.count()).select_from(table_))
             assert count == 0, table_.name
     for late in (
         lambda: ledger.settle(held, End(state=SlotState.COMPLETE, score=1.0)),
         lambda: ledger.renew("w", held, doing="", lease_s=60),
     ):
-        with pytest.raises(LeaseLostError, match="trial 3: deleted while w was at work"):
+        with pytest.raises(
+            LeaseLostError, match="trial 3: deleted while w was at work"
+        ):
             late()
     assert ledger.register(toy_spec(seed=4)) == "created", "the name is free"
 
@@ -261,7 +307,9 @@ def test_a_study_deleted_in_the_dashboard_can_be_deleted_here(
         Worker(storage, WorkerOptions(study="toy"), "hers").run()
     (seen,) = ledger.workers()
     assert not seen.alive
-    assert seen.doing.startswith("study 'toy': deleted from Optuna's tables"), "it is not lost"
+    assert seen.doing.startswith("study 'toy': deleted from Optuna's tables"), (
+        "it is not lost"
+    )
     assert ledger.snapshot("toy").settled == 3
     hpo("delete", "toy", "--yes")
     assert ledger.register(toy_spec()) == "created"
@@ -280,7 +328,7 @@ def test_a_serving_worker_outlives_a_study_deleted_in_the_dashboard(
     assert "leaving out study toy: study 'toy': deleted from Optuna's tables" in said
 
 
-# --- extend ----------------------------------------------------------------------------------
+# --- extend ---
 
 
 def test_extending_during_a_confirmation_leaves_no_partial_one(
@@ -291,8 +339,12 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     settled, running = claim(ledger, "a"), claim(ledger, "b", lease_s=0.2)
     finish(ledger, settled)
     source = settled.source
-    assert "toy: extended; 3 of 12 trials settled" in hpo("extend", "toy", "--trials", "12")
-    assert "already has that budget" in hpo("extend", "--study", "toy", "--trials", "12")
+    assert "toy: extended; 3 of 12 trials settled" in hpo(
+        "extend", "toy", "--trials", "12"
+    )
+    assert "already has that budget" in hpo(
+        "extend", "--study", "toy", "--trials", "12"
+    )
     time.sleep(0.3)
     run(ledger)
     snapshot = ledger.result("toy")
@@ -305,14 +357,19 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     assert all(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
     with pytest.raises(LeaseLostError):
         ledger.settle(running, End(state=SlotState.COMPLETE, score=0.5))
-    assert "budget.trials: expected at least " in hpo("extend", "toy", "--trials", "2", status=1)
+    assert "budget.trials: expected at least " in hpo(
+        "extend", "toy", "--trials", "2", status=1
+    )
 
 
-# --- what people did is written down, and shown whatever they call themselves ---------------------
+# --- what people did is written down, and shown whatever they call themselves ---
 
 
 def test_names_of_people_are_shown_as_they_can_be(
-    ledger: Ledger, storage: Storage, hpo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger,
+    storage: Storage,
+    hpo: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LOGNAME", "\x1b[31mevil\nline\udcff" + 99 * "x")
     ledger.register(toy_spec())
@@ -321,10 +378,15 @@ def test_names_of_people_are_shown_as_they_can_be(
     assert event.who in hpo("storage", "log")
     interventions.delete_study(ledger, "toy")
     ledger.register(toy_spec())
-    assert [e.what for e in ledger.events(9, "toy")] == ["submitted"], "of the one that is there"
+    assert [e.what for e in ledger.events(9, "toy")] == ["submitted"], (
+        "of the one that is there"
+    )
     assert len(ledger.events(9)) == 3
     with storage.engine.begin() as connection:  # whoever has the workers' password can
-        sql = "INSERT INTO hpo_ledger.events (who, what, study) VALUES (E'\\x1b[2J', 'x', 'y')"
+        sql = (
+            "INSERT INTO hpo_ledger.events (who, what, study) VALUES (E'\\x1b[2J', 'x',"
+            " 'y')"
+        )
         connection.execute(sa.text(sql))
     assert "?[2J" in hpo("storage", "log")
 
@@ -340,7 +402,15 @@ def test_a_study_that_nobody_could_be_started_for_is_withdrawn(
     study = tmp_path / "toy.toml"
     study.write_text(file.dumps(toy_spec()))
     monkeypatch.setenv("PATH", str(tmp_path))  # without sbatch
-    slurm = ["--executor", "slurm", "--workers", "1", "--no-report", "--storage", database_url]
+    slurm = [
+        "--executor",
+        "slurm",
+        "--workers",
+        "1",
+        "--no-report",
+        "--storage",
+        database_url,
+    ]
     line = ["launch", "--study", str(study), *slurm]
     assert main.main(line) == 1
     assert "toy: removed again, since no worker could start" in capsys.readouterr().err
@@ -349,4 +419,8 @@ def test_a_study_that_nobody_could_be_started_for_is_withdrawn(
     assert main.main(line) == 1
     assert "removed again" not in capsys.readouterr().err
     assert [study.name for study in ledger.studies()] == ["toy"]
-    assert [event.what for event in ledger.events(9)] == ["submitted", "withdrawn", "submitted"]
+    assert [event.what for event in ledger.events(9)] == [
+        "submitted",
+        "withdrawn",
+        "submitted",
+    ]

@@ -1,4 +1,5 @@
-"""The network that was confirmed is the network that is kept, and what is made of it on demand."""
+"""The network that was confirmed is the network that is kept, and what is made of it on
+demand."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def small(name: str = "toy", **tables: Any) -> StudySpec:
 
 @pytest.fixture(scope="module")
 def kept(server_url: str, with_tables: str) -> Iterator[str]:
-    """URL of a database with a study that two workers have ended; who uses it only looks."""
+    """URL of a database with a study that two workers have ended; who uses it only
+    looks."""
     with database(server_url, with_tables) as url:
         with ledger_at(url) as ledger:
             ledger.register(small())
@@ -45,13 +47,20 @@ def kept(server_url: str, with_tables: str) -> Iterator[str]:
 
 def stored(url: str) -> dict[int, int]:
     """Number of the confirmation -> seed of the network that is kept of it."""
-    query = "SELECT number, data FROM hpo_ledger.networks JOIN hpo_ledger.slots ON id = slot_id"
+    query = (
+        "SELECT number, data FROM hpo_ledger.networks JOIN hpo_ledger.slots ON id ="
+        " slot_id"
+    )
     with connect(url) as connection:
-        return {n: read_description(data)["member_seed"] for n, data in connection.execute(query)}
+        return {
+            n: read_description(data)["member_seed"]
+            for n, data in connection.execute(query)
+        }
 
 
 def first_seeds(snapshot: StudySnapshot) -> dict[int, int]:
-    """The same of what should be kept: of every confirmed trial the first fresh seed."""
+    """The same of what should be kept: of every confirmed trial the first fresh
+    seed."""
     fresh = [slot for slot in snapshot.confirm if slot.number % 3 == 0]
     return {slot.number: slot.members[0].seed for slot in fresh}
 
@@ -78,7 +87,9 @@ def test_what_is_too_large_is_left_out_and_told(database_url: str) -> None:
     with ledger_at(database_url) as ledger:
         ledger.register(small())
         code = "import hpo.worker.trial as trial; trial.LARGEST = 10"
-        worker = start_worker(database_url, "--study", "toy", code=f"import sys; {code}")
+        worker = start_worker(
+            database_url, "--study", "toy", code=f"import sys; {code}"
+        )
         said = ended(worker)
         assert "fresh seed 1 of 3: network not stored: its " in said
         assert "bytes exceed 10\n" in said
@@ -86,15 +97,19 @@ def test_what_is_too_large_is_left_out_and_told(database_url: str) -> None:
     assert stored(database_url) == {}
 
 
-def test_a_backup_carries_what_is_kept(kept: str, database_url: str, tmp_path: Path) -> None:
+def test_a_backup_carries_what_is_kept(
+    kept: str, database_url: str, tmp_path: Path
+) -> None:
     file = str(tmp_path / "toy.jsonl.gz")
     assert main.main(["export", "toy", "--backup", file, "--storage", kept]) == 0
-    assert main.main(["import", file, "--name", "again", "--storage", database_url]) == 0
+    assert (
+        main.main(["import", file, "--name", "again", "--storage", database_url]) == 0
+    )
     assert len(stored(database_url)) == 2
     assert stored(database_url) == stored(kept)
 
 
-# --- how it reads the test part -------------------------------------------------------------------
+# --- how it reads the test part ---
 
 
 def matrix(page: str) -> Any:
@@ -118,7 +133,9 @@ def test_the_report_shows_how_the_kept_network_reads_the_test_half(
 
 
 def test_a_launch_ends_with_that_report_and_waits_for_nothing(user: User) -> None:
-    _, err = user.end(user.launch("--workers", "1", "--trials=2", f"--set=objective={NETWORK}"))
+    _, err = user.end(
+        user.launch("--workers", "1", "--trials=2", f"--set=objective={NETWORK}")
+    )
     assert "again" not in err, "it is trained once"
     assert "customdata" in matrix((user.directory / "toy-report.html").read_text())
 
@@ -131,16 +148,18 @@ def test_where_no_network_fits_the_report_has_no_matrix_and_nothing_is_trained(
         run_workers(database_url, "toy", 1)
     with connect(database_url) as connection:
         connection.execute(
-            "UPDATE hpo_ledger.networks SET data = (SELECT data FROM hpo_ledger.networks other "
-            "WHERE other.slot_id <> networks.slot_id)"
+            "UPDATE hpo_ledger.networks SET data = (SELECT data FROM"
+            " hpo_ledger.networks other WHERE other.slot_id <> networks.slot_id)"
         )
     monkeypatch.setattr("toy_network.ToyMember.train", pytest.fail)
     report = tmp_path / "report.html"
-    assert main.main(["report", "toy", "--storage", database_url, "-o", str(report)]) == 0
+    assert (
+        main.main(["report", "toy", "--storage", database_url, "-o", str(report)]) == 0
+    )
     assert "confusion-plot" not in report.read_text()
 
 
-# --- baselines: worked out once by a worker, and stored; no trial depends on them -----------------
+# --- baselines: worked out once by a worker, and stored; no trial depends on them ---
 
 BESIDE = toy_spec(objective="toy_objective:ToyBesideObjective", budget={"trials": 4})
 
@@ -152,7 +171,9 @@ def run(storage: Storage) -> Ledger:
     return ledger
 
 
-def test_one_worker_stores_them_and_backups_hold_them(storage: Storage, tmp_path: Path) -> None:
+def test_one_worker_stores_them_and_backups_hold_them(
+    storage: Storage, tmp_path: Path
+) -> None:
     ledger = run(storage)
     found = ledger.snapshot("toy").baselines
     assert [one.name for one in found] == ["chance", "linear model of toys", "k = 8"]
@@ -161,7 +182,9 @@ def test_one_worker_stores_them_and_backups_hold_them(storage: Storage, tmp_path
         ledger.store_baselines(row.id, [])
     backup.export(storage, "toy", tmp_path / "toy.jsonl")
     backup.restore(storage, tmp_path / "toy.jsonl", "clone")
-    assert ledger.snapshot("toy").baselines == ledger.snapshot("clone").baselines == found
+    assert (
+        ledger.snapshot("toy").baselines == ledger.snapshot("clone").baselines == found
+    )
 
 
 def test_a_study_goes_on_without(
@@ -173,7 +196,11 @@ def test_a_study_goes_on_without(
     with monkeypatch.context() as patch:
         patch.setattr(ToyBesideObjective, "baselines", broken)
         without = run(storage).snapshot("toy", curves=True)
-    said = [record for record in caplog.records if "RuntimeError: the toy has" in record.message]
+    said = [
+        record
+        for record in caplog.records
+        if "RuntimeError: the toy has" in record.message
+    ]
     assert len(said) == 3  # at the first trial, and for each of two confirmations
     assert (without.state, without.baselines) == (StudyState.DONE, ())
     interventions.delete_study(Ledger(storage), "toy")

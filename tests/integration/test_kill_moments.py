@@ -1,4 +1,5 @@
-"""A worker killed at any moment: its heir goes on within the lease, and ends as if nothing was."""
+"""A worker killed at any moment: its heir goes on within the lease, and ends as if
+nothing was."""
 
 from __future__ import annotations
 
@@ -44,18 +45,29 @@ def slot(ledger: Ledger) -> Trial:
 
 
 class Scene:
-    """A victim at the moment of its death, an heir that waits, and what becomes of the study."""
+    """A victim at the moment of its death, an heir that waits, and what becomes of the
+    study."""
 
     def __init__(self, url: str, ledger: Ledger) -> None:
         self.url, self.ledger = url, ledger
         self.stored_at_death: tuple[Member, ...] = ()
 
     def start(self, name: str, *options: str, code: str = "") -> subprocess.Popen[str]:
-        arguments = ["--study", "killed", "--name", name, f"--lease={LEASE_S}", *options]
+        arguments = [
+            "--study",
+            "killed",
+            "--name",
+            name,
+            f"--lease={LEASE_S}",
+            *options,
+        ]
         return start_worker(self.url, *arguments, code=code)
 
-    def succeed(self, victim: subprocess.Popen[str], open_gate: Callable[[], object]) -> str:
-        """Kill the victim while an heir waits; returns what the heir said, in the end."""
+    def succeed(
+        self, victim: subprocess.Popen[str], open_gate: Callable[[], object]
+    ) -> str:
+        """Kill the victim while an heir waits; returns what the heir said, in the
+        end."""
         heir = self.start("heir")
         wait_until(lambda: "heir" in [worker.name for worker in self.ledger.workers()])
         kill(victim, signal.SIGKILL)
@@ -78,13 +90,18 @@ def scene(database_url: str, ledger: Ledger) -> Scene:
 def alone(server_url: str) -> list[tuple[Any, ...]]:
     """The table of an undisturbed study, in a database of its own."""
     with connect(server_url) as connection:
-        connection.execute("DROP DATABASE IF EXISTS alone")  # once before, in the same process
+        connection.execute(
+            "DROP DATABASE IF EXISTS alone"
+        )  # once before, in the same process
         connection.execute("CREATE DATABASE alone")
     return undisturbed(server_url.replace("/hpo?", "/alone?"), one_trial("alone"))
 
 
-def check(scene: Scene, alone: list[tuple[Any, ...]], *, trained_by_victim: int) -> None:
-    """The table is that of an undisturbed study; what the victim had stored was not repeated."""
+def check(
+    scene: Scene, alone: list[tuple[Any, ...]], *, trained_by_victim: int
+) -> None:
+    """The table is that of an undisturbed study; what the victim had stored was not
+    repeated."""
     disturbed = scene.ledger.snapshot("killed", curves=True)
     assert table(disturbed) == alone
     only = disturbed.search[0]
@@ -98,10 +115,18 @@ def check(scene: Scene, alone: list[tuple[Any, ...]], *, trained_by_victim: int)
 @pytest.mark.parametrize(
     ("statement", "when", "trained"),
     [
-        pytest.param("UPDATE OF params ON hpo_ledger.slots", "true", 0, id="before-suggestion"),
-        pytest.param("INSERT ON hpo_ledger.members", "NEW.member = 0", 0, id="storing-a-member"),
-        pytest.param("UPDATE OF settled_at ON hpo_ledger.slots", "true", 1, id="settling"),
-        pytest.param("UPDATE OF datetime_complete ON trials", "true", 1, id="end-of-settling"),
+        pytest.param(
+            "UPDATE OF params ON hpo_ledger.slots", "true", 0, id="before-suggestion"
+        ),
+        pytest.param(
+            "INSERT ON hpo_ledger.members", "NEW.member = 0", 0, id="storing-a-member"
+        ),
+        pytest.param(
+            "UPDATE OF settled_at ON hpo_ledger.slots", "true", 1, id="settling"
+        ),
+        pytest.param(
+            "UPDATE OF datetime_complete ON trials", "true", 1, id="end-of-settling"
+        ),
     ],
 )
 def test_at_a_statement(
@@ -118,7 +143,8 @@ def test_at_a_statement(
 def test_between_a_failed_trial_and_the_verdict_on_its_study(
     scene: Scene, database_url: str
 ) -> None:
-    """Three failures in a row stop a study: whoever claims next judges, if their worker is dead."""
+    """Three failures in a row stop a study: whoever claims next judges, if their worker
+    is dead."""
     breaks = toy_spec(
         "killed",
         budget={"trials": 20, "window": 1, "members": 1},
@@ -139,8 +165,11 @@ def test_between_a_failed_trial_and_the_verdict_on_its_study(
     assert [slot.worker for slot in snapshot.search] == ["victim"] * 3
 
 
-def test_before_a_suggestion_that_many_others_wait_for(scene: Scene, database_url: str) -> None:
-    """They wait for it a while, then work it out themselves, all at about the same moment."""
+def test_before_a_suggestion_that_many_others_wait_for(
+    scene: Scene, database_url: str
+) -> None:
+    """They wait for it a while, then work it out themselves, all at about the same
+    moment."""
     spec = toy_spec("killed", budget={"trials": 8, "window": 6, "members": 1})
     scene.ledger.register(spec)
     claim(scene.ledger, "dead", study="killed", lease_s=3600)
@@ -158,8 +187,12 @@ def test_before_a_suggestion_that_many_others_wait_for(scene: Scene, database_ur
 def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
     scene: Scene, database_url: str
 ) -> None:
-    """It holds the lock on the study while it opens a confirmation; its session is ended."""
-    tables = {"budget": {"trials": 1, "members": 1}, "confirm": {"top": 1, "members": 2}}
+    """It holds the lock on the study while it opens a confirmation; its session is
+    ended."""
+    tables = {
+        "budget": {"trials": 1, "members": 1},
+        "confirm": {"top": 1, "members": 2},
+    }
     scene.ledger.register(toy_spec("killed", **tables))
     code = "import hpo.postgres.connect; hpo.postgres.connect.IDLE_S = 1"
     opens = Gate(scene.url, "INSERT ON hpo_ledger.slots", "NEW.phase = 'confirm'")
@@ -172,7 +205,9 @@ def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
     ended(victim)
     snapshot = scene.ledger.snapshot("killed", curves=True)
     assert [s.worker for s in snapshot.confirm] == ["heir", "heir"]
-    assert table(snapshot) == undisturbed(database_url, toy_spec("undisturbed", **tables))
+    assert table(snapshot) == undisturbed(
+        database_url, toy_spec("undisturbed", **tables)
+    )
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(
@@ -180,16 +215,23 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
 ) -> None:
     scene.ledger.register(one_trial("killed", sleep_s=0.3))
     victim = scene.start(
-        "victim", code="import hpo.worker.trial; hpo.worker.trial.CHECKPOINT_S = (0.1, 0.1)"
+        "victim",
+        code="import hpo.worker.trial; hpo.worker.trial.CHECKPOINT_S = (0.1, 0.1)",
     )
     with scene.ledger._engine.connect() as connection:
         kept = "SELECT cardinality(curve) FROM hpo_ledger.checkpoints"
-        read = connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql
+        read = connection.execution_options(
+            isolation_level="AUTOCOMMIT"
+        ).exec_driver_sql
         wait_until(lambda: (read(kept).scalar() or 0) >= 3)
         kill(victim, signal.SIGKILL)
-        member, epochs = read("SELECT member, cardinality(curve) FROM hpo_ledger.checkpoints").one()
+        member, epochs = read(
+            "SELECT member, cardinality(curve) FROM hpo_ledger.checkpoints"
+        ).one()
         said = ended(scene.start("heir", code=EPOCHS_TOLD))
-        trained = [line.split()[1:] for line in said.splitlines() if line.startswith("trains ")]
+        trained = [
+            line.split()[1:] for line in said.splitlines() if line.startswith("trains ")
+        ]
         assert trained[0] == [str(epochs + 1), "6"]
         assert read(kept).scalar() is None, "a settled trial needs no checkpoint"
     check(scene, alone, trained_by_victim=member)

@@ -21,7 +21,9 @@ from hpo.study.trials import StudyState
 from hpo.views.terminal.live import QUIET_S
 
 
-def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: User) -> None:
+def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(
+    user: User,
+) -> None:
     with genuine():  # and so is its worker
         out, err = user.run("launch", "--study", "toy.toml", "--workers", "1")
     snapshot = user.snapshot()
@@ -29,11 +31,25 @@ def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: Use
     assert len(snapshot.search) == 12
     assert "toy: created in PostgreSQL " in err
     assert "1 worker starts here; logs in " in err
-    assert len(re.findall(r"^\[\d+/12\] trial \d+ complete [\d.]+ %", out, re.MULTILINE)) == 12
-    assert len(re.findall(r"^\[confirmation \d/3\] trial \d+, fresh seed", out, re.MULTILINE)) == 3
-    assert re.search(r"toy: confirmed [\d.]+ ± [\d.]+ % on 3 fresh seeds\n.* reported 60.00", out)
+    assert (
+        len(re.findall(r"^\[\d+/12\] trial \d+ complete [\d.]+ %", out, re.MULTILINE))
+        == 12
+    )
+    assert (
+        len(
+            re.findall(
+                r"^\[confirmation \d/3\] trial \d+, fresh seed", out, re.MULTILINE
+            )
+        )
+        == 3
+    )
+    assert re.search(
+        r"toy: confirmed [\d.]+ ± [\d.]+ % on 3 fresh seeds\n.* reported 60.00", out
+    )
     assert "report     toy-report.html" in out
-    assert (user.directory / "toy-report.html").read_text().startswith("<!DOCTYPE html>")
+    assert (
+        (user.directory / "toy-report.html").read_text().startswith("<!DOCTYPE html>")
+    )
     assert len(list((user.directory / "home" / "logs" / "toy").iterdir())) == 1
 
     (user.directory / "toy-report.html").unlink()
@@ -48,12 +64,18 @@ def test_json_is_one_strict_object_per_line(owner: User) -> None:
     lines = owner.said[0].splitlines()
     *events, result = [json.loads(line, parse_constant=pytest.fail) for line in lines]
     assert [e["event"] for e in events] == ["trial"] * 12 + ["confirmation"] * 3
-    assert (result["outcome"], result["state"], result["report"]) == ("done", "done", None)
+    assert (result["outcome"], result["state"], result["report"]) == (
+        "done",
+        "done",
+        None,
+    )
     assert result["verdict"].startswith("confirmed ")
     assert result["confirmations"][0]["n"] == 3
 
 
-@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_a_signal_stops_in_order_and_the_printed_command_goes_on(
     user: User, owner: User, signum: signal.Signals, status: int
 ) -> None:
@@ -104,7 +126,9 @@ def test_ctrl_c_counts_down_and_a_second_one_stops_at_once(
 
 
 def test_workers_stop_when_their_launcher_is_killed(user: User) -> None:
-    launcher = user.launch("--workers", "1", "--lease", "3", "--set", "fixed.sleep_s=1.0")
+    launcher = user.launch(
+        "--workers", "1", "--lease", "3", "--set", "fixed.sleep_s=1.0"
+    )
     wait_until(lambda: len(workers_of(launcher)) == 1, timeout_s=30)
     (pid,) = workers_of(launcher)
     launcher.kill()
@@ -129,13 +153,18 @@ def test_a_timeout_stops_and_says_how_to_go_on(user: User) -> None:
         "launch", "--study", "toy.toml", "--workers", "1", "--timeout", "3",
         "--set", "fixed.sleep_s=0.3", status=1,
     )  # fmt: skip
-    assert "error: toy: stopped after 3 s (--timeout); nothing is lost. Resume with:" in err
+    assert (
+        "error: toy: stopped after 3 s (--timeout); nothing is lost. Resume with:"
+        in err
+    )
     assert "hpo launch --study toy.toml --workers 1 --timeout 3" in err
     assert "of 12 trials settled" in out
     assert user.snapshot().state == StudyState.OPEN
 
 
-def test_a_search_without_confirmation_is_extended_and_another_value_is_refused(user: User) -> None:
+def test_a_search_without_confirmation_is_extended_and_another_value_is_refused(
+    user: User,
+) -> None:
     out, _ = user.launched("--workers", "1", "--no-confirm")
     before = user.snapshot()
     assert before.settled == 12
@@ -161,7 +190,9 @@ def test_a_failing_study_ends_with_its_error(user: User) -> None:
     assert "error: toy: study failed: " in err, "again, and at once"
 
 
-def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: User) -> None:
+def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(
+    user: User,
+) -> None:
     worker = start_worker(user.url)
     with ledger_at(user.url) as ledger:
         wait_until(lambda: any(w.alive for w in ledger.workers()))
@@ -169,8 +200,13 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: Us
     assert "workers serve this study already (1): starting none here" in err
     assert user.snapshot().state == StudyState.DONE
     kill(worker, signal.SIGTERM)
-    _, err = user.launched("--name", "other", "--workers", "0", "--timeout", "3", status=1)
-    assert "no worker serves this study; start some, with HPO_STORAGE set to this database: " in err
+    _, err = user.launched(
+        "--name", "other", "--workers", "0", "--timeout", "3", status=1
+    )
+    assert (
+        "no worker serves this study; start some, with HPO_STORAGE set to this"
+        " database: " in err
+    )
     assert "hpo worker other" in err
 
 
@@ -181,7 +217,9 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "mine.py").write_text("from toy_objective import ToyObjective as Mine")
     study = (user.directory / "toy.toml").read_text()
-    (tmp_path / "mine.toml").write_text(study.replace("toy_objective:ToyObjective", "mine:Mine"))
+    (tmp_path / "mine.toml").write_text(
+        study.replace("toy_objective:ToyObjective", "mine:Mine")
+    )
     worker = start_worker(user.url, "--name", "standing", "--lease=3")
     with ledger_at(user.url) as ledger:
         wait_until(lambda: any(w.alive for w in ledger.workers()))
@@ -194,10 +232,13 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     out = next(line for line in lines if "this study is refused by " in line)
     assert time.monotonic() - refused_s < QUIET_S / 2, "at once"
     assert (
-        "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
-        "module named 'mine' in the working directory, nor installed. Built in: ctrnn, "
-    ) in out
-    advice = "fix that, or start some, with HPO_STORAGE set to this database: hpo worker"
+        "study 'mine' in the database: objective: objective 'mine:Mine' cannot be"
+        " imported: No module named 'mine' in the working directory, nor installed."
+        " Built in: ctrnn, " in out
+    )
+    advice = (
+        "fix that, or start some, with HPO_STORAGE set to this database: hpo worker"
+    )
     assert advice in next(lines)
     launcher.send_signal(signal.SIGINT)
     _, err = user.end(launcher, 130)

@@ -58,7 +58,9 @@ def test_claims_that_wait_for_each_other_get_trials_of_their_own(
         assert second.result().number == 2
 
 
-def test_silent_worker_loses_its_slot_and_its_late_result(ledger: Ledger, storage: Storage) -> None:
+def test_silent_worker_loses_its_slot_and_its_late_result(
+    ledger: Ledger, storage: Storage
+) -> None:
     ledger.register(toy_spec())
     late = claim(ledger, "late")
     ledger.store_member(late, member(0))
@@ -73,20 +75,28 @@ def test_silent_worker_loses_its_slot_and_its_late_result(ledger: Ledger, storag
         lambda: ledger.renew("late", late, doing="", lease_s=60),
         lambda: ledger.release(late),
     ):
-        with pytest.raises(LeaseLostError, match="the lease of late has passed to another worker"):
+        with pytest.raises(
+            LeaseLostError, match="the lease of late has passed to another worker"
+        ):
             write()
     finish(ledger, heir, score=0.25)
     slot = ledger.snapshot("toy").search[0]
     assert (slot.score, slot.losses, slot.attempts) == (0.25, 1, 2)
 
 
-def test_a_clock_that_was_set_back_locks_nothing(ledger: Ledger, storage: Storage) -> None:
+def test_a_clock_that_was_set_back_locks_nothing(
+    ledger: Ledger, storage: Storage
+) -> None:
     """It was an hour ahead; no lease counts for longer than itself, whoever looks."""
     for name in ("toy", "other"):
         ledger.register(toy_spec(name))
     ledger.register_worker("dead", host="h", pid=1, lease_s=60)
     set_clock(storage, "1 hour")
-    held = [claim(ledger, "dead"), claim(ledger, "lost"), claim(ledger, "gone", study="other")]
+    held = [
+        claim(ledger, "dead"),
+        claim(ledger, "lost"),
+        claim(ledger, "gone", study="other"),
+    ]
     ledger.renew("dead", held[0], doing="trains", lease_s=60)
     set_clock(storage, "0 s")
     (dead,) = ledger.workers()
@@ -106,7 +116,9 @@ def test_a_clock_that_was_set_back_locks_nothing(ledger: Ledger, storage: Storag
     interventions.delete_study(ledger, "other")
 
 
-def test_a_clock_that_is_set_back_a_little_frees_nothing(ledger: Ledger, storage: Storage) -> None:
+def test_a_clock_that_is_set_back_a_little_frees_nothing(
+    ledger: Ledger, storage: Storage
+) -> None:
     ledger.register(toy_spec())
     set_clock(storage, "15 s")
     claim(ledger, "lives")
@@ -165,7 +177,9 @@ def test_a_clock_that_was_set_back_starves_no_study_and_hides_no_end(
     assert ledger.due_notices(None) == [("now", StudyState.DONE)]
 
 
-def test_a_worker_that_was_cut_off_takes_nothing_over(ledger: Ledger, storage: Storage) -> None:
+def test_a_worker_that_was_cut_off_takes_nothing_over(
+    ledger: Ledger, storage: Storage
+) -> None:
     ledger.register(toy_spec())
     silent = claim(ledger, "silent")
     released = claim(ledger, "released")
@@ -202,7 +216,9 @@ def test_a_beat_that_comes_after_settling_is_no_loss(ledger: Ledger) -> None:
         held = claim(ledger, "w")
         end(held)
         assert ledger.renew("w", held, doing="", lease_s=60)[0]
-    assert not ledger.snapshot("toy").search[1].held, "nor is a released slot taken again"
+    assert not ledger.snapshot("toy").search[1].held, (
+        "nor is a released slot taken again"
+    )
 
 
 def test_repeated_calls_are_harmless(ledger: Ledger) -> None:
@@ -228,7 +244,10 @@ def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
     held, other = claim(ledger, "me"), claim(ledger, "other")
     assert other.number == 4
     before = ledger.history(other)
-    assert [past.state for past in before] == [*[SlotState.COMPLETE] * 3, SlotState.RUNNING]
+    assert [past.state for past in before] == [
+        *[SlotState.COMPLETE] * 3,
+        SlotState.RUNNING,
+    ]
     finish(ledger, held)
     after = ledger.history(other)
     assert all(past is known for past, known in zip(after[:3], before, strict=False))
@@ -240,12 +259,15 @@ def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
 def test_what_changed_is_built_when_the_transaction_is_over(
     ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 20,000 trials on a busy host it takes longer than a transaction may be idle."""
+    """Of 20,000 trials on a busy host it takes longer than a transaction may be
+    idle."""
     ledger.register(toy_spec())
     connections, build, read = [], snapshots.built, snapshots._by_study
     storage.engine.dispose()  # another session idles for a second at most
     monkeypatch.setattr(connect, "IDLE_S", 1)
-    monkeypatch.setattr(snapshots, "_by_study", lambda rows: time.sleep(1.2) or read(rows))
+    monkeypatch.setattr(
+        snapshots, "_by_study", lambda rows: time.sleep(1.2) or read(rows)
+    )
 
     def counted(rows: snapshots.Fetched) -> StudySnapshot:
         connections.append(storage.engine.pool.checkedout())  # type: ignore[attr-defined]
@@ -260,11 +282,15 @@ def test_what_changed_is_built_when_the_transaction_is_over(
     assert connections == [0] * 4
 
 
-def test_no_text_of_an_objective_steers_a_terminal(ledger: Ledger, hpo: Callable[..., str]) -> None:
+def test_no_text_of_an_objective_steers_a_terminal(
+    ledger: Ledger, hpo: Callable[..., str]
+) -> None:
     ledger.register(toy_spec())
     for _ in range(3):
         held = claim(ledger)
-        ledger.settle(held, End(state=SlotState.FAILED, message="\x1b[2J\x07boom\nat last"))
+        ledger.settle(
+            held, End(state=SlotState.FAILED, message="\x1b[2J\x07boom\nat last")
+        )
     snapshot = ledger.snapshot("toy")
     assert snapshot.search[0].message == "?[2J?boom\nat last"
     assert "?[2J?boom" in str(snapshot.reason)
@@ -273,7 +299,12 @@ def test_no_text_of_an_objective_steers_a_terminal(ledger: Ledger, hpo: Callable
 
 def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:
     ledger.register(toy_spec(sampler={"name": "cmaes", "n_startup_trials": 1}))
-    for state in (SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED, SlotState.RUNNING):
+    for state in (
+        SlotState.COMPLETE,
+        SlotState.PRUNED,
+        SlotState.FAILED,
+        SlotState.RUNNING,
+    ):
         held = claim(ledger, "w" + state)
         own = suggest(held.spec, held.number, ledger.history(held))
         ledger.store_suggestion(held, own)
@@ -292,7 +323,12 @@ def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:
             ),
         )
     study = optuna.load_study(study_name="toy", storage=storage.optuna())
-    assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "FAIL", "RUNNING"]
+    assert [t.state.name for t in study.trials] == [
+        "COMPLETE",
+        "PRUNED",
+        "FAIL",
+        "RUNNING",
+    ]
     assert [t.value for t in study.trials] == [0.5, 0.5, None, None]
     done = study.trials[0]
     assert list(done.intermediate_values) == [1, 2, 3]
@@ -300,7 +336,9 @@ def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:
     assert done.user_attrs["lineage:spec_hash"] == study.user_attrs["hpo:spec_hash"]
     assert done.user_attrs["members:score"] == [0.5]
     assert study.trials[2].user_attrs["message"] == "why"
-    started = ledger.snapshot("toy").search[0].started_at.astimezone().replace(tzinfo=None)
+    started = (
+        ledger.snapshot("toy").search[0].started_at.astimezone().replace(tzinfo=None)
+    )
     assert done.datetime_start is not None
     assert abs((done.datetime_start - started).total_seconds()) < 5
 
@@ -312,7 +350,8 @@ def test_texts_that_json_can_hold_and_postgresql_cannot_are_kept(
     held = claim(ledger, "w")
     odd = {"nul": "a\0b", "half": "\ud800", "rung": 0.5}
     ledger.settle(
-        held, End(state=SlotState.COMPLETE, score=0.5, attrs=odd, lineage={"host": "\udc80"})
+        held,
+        End(state=SlotState.COMPLETE, score=0.5, attrs=odd, lineage={"host": "\udc80"}),
     )
     (trial,) = optuna.load_study(study_name="toy", storage=storage.optuna()).trials
     assert trial.system_attrs == odd

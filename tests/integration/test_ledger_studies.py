@@ -1,4 +1,5 @@
-"""The ledger's promises about whole studies: their specs, their ends, and which comes next."""
+"""The ledger's promises about whole studies: their specs, their ends, and which comes
+next."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
     ledger.register(toy_spec(budget={"window": 8}))
     held = [claim(ledger, f"w{i}") for i in range(5)]
     for number in (0, 1, 4):
-        ledger.settle(held[number], End(state=SlotState.FAILED, message=f"boom {number}"))
+        ledger.settle(
+            held[number], End(state=SlotState.FAILED, message=f"boom {number}")
+        )
     assert ledger.snapshot("toy").state == StudyState.OPEN
     finish(ledger, held[3])
     ledger.settle(held[2], End(state=SlotState.FAILED, message="boom 2"))
@@ -77,18 +80,25 @@ def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
     [
         (
             {"seed": 4, "budget": {"window": 5}},
-            "study 'toy' exists already, and it differs in budget.window: 4 -> 5, seed: 3 -> 4. "
-            "Only a larger budget.trials is accepted; otherwise choose another name: --name NEW.",
+            (
+                "study 'toy' exists already, and it differs in budget.window: 4 -> 5,"
+                " seed: 3 -> 4. Only a larger budget.trials is accepted; otherwise"
+                " choose another name: --name NEW."
+            ),
         ),
         (
             {"budget": {"trials": 20}},
-            "study 'toy': budget.trials: expected at least 24, as in the database, got 20. "
-            "Give --trials 24, or choose another name: --name NEW.",
+            (
+                "study 'toy': budget.trials: expected at least 24, as in the database,"
+                " got 20. Give --trials 24, or choose another name: --name NEW."
+            ),
         ),
         ({"space": {"x": {"low": 0.0, "high": 0.5}}}, "space.x.high: 1.0 -> 0.5"),
     ],
 )
-def test_changed_spec_is_refused(ledger: Ledger, tables: dict[str, Any], text: str) -> None:
+def test_changed_spec_is_refused(
+    ledger: Ledger, tables: dict[str, Any], text: str
+) -> None:
     ledger.register(toy_spec())
     with pytest.raises(StudyError) as caught:
         ledger.register(toy_spec(**tables))
@@ -97,7 +107,9 @@ def test_changed_spec_is_refused(ledger: Ledger, tables: dict[str, Any], text: s
 
 
 def test_study_of_something_else_is_refused(ledger: Ledger, storage: Storage) -> None:
-    foreign = optuna.create_study(study_name="toy", storage=storage.optuna(), direction="maximize")
+    foreign = optuna.create_study(
+        study_name="toy", storage=storage.optuna(), direction="maximize"
+    )
     foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
     with pytest.raises(StudyError, match="another program has made an Optuna study"):
         ledger.register(toy_spec())
@@ -107,7 +119,9 @@ def test_unknown_study_lists_those_that_exist(ledger: Ledger) -> None:
     with pytest.raises(StudyError, match="which has no study yet"):
         ledger.snapshot("nope")
     ledger.register(toy_spec())
-    with pytest.raises(StudyError, match="study 'nope': not in the database, which has toy"):
+    with pytest.raises(
+        StudyError, match="study 'nope': not in the database, which has toy"
+    ):
         ledger.claim("nope", "w", lease_s=60)
 
 
@@ -118,12 +132,16 @@ def test_busy_studies_come_last(ledger: Ledger) -> None:
     assert ledger.open_studies() == [("b", 0, 0), ("a", 1, 0)]
 
 
-def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(ledger: Ledger) -> None:
+def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(
+    ledger: Ledger,
+) -> None:
     for name in ("a", "b", "c"):
         ledger.register(toy_spec(name))
     for turn in ("a", "b", "c", "a", "b", "c"):
         assert ledger.open_studies()[0] == (turn, 0, 0)
-        ledger.settle(claim(ledger, "w", study=turn), End(state=SlotState.FAILED, message="why"))
+        ledger.settle(
+            claim(ledger, "w", study=turn), End(state=SlotState.FAILED, message="why")
+        )
 
 
 def test_who_is_not_the_first_looks_again_which_study_has_the_fewest(
@@ -146,19 +164,32 @@ def content(url: str) -> dict[str, Any]:
     """Every row of every table of ours and of Optuna's, and every column."""
     with connect(url) as connection:
         columns = connection.execute(
-            "SELECT table_schema, table_name, column_name FROM information_schema.columns "
-            "WHERE table_schema IN ('public', 'hpo_ledger') ORDER BY 1, 2, 3"
+            "SELECT table_schema, table_name, column_name FROM"
+            " information_schema.columns WHERE table_schema IN ('public', 'hpo_ledger')"
+            " ORDER BY 1, 2, 3"
         ).fetchall()
         names = {f"{schema}.{name}" for schema, name, _ in columns}
-        rows = {n: connection.execute(f"SELECT * FROM {n}").fetchall() for n in sorted(names)}
+        rows = {
+            n: connection.execute(f"SELECT * FROM {n}").fetchall()
+            for n in sorted(names)
+        }
     return {"columns": columns, **rows}
 
 
 @pytest.mark.parametrize(
     ("version", "todo"),
     [
-        (300, "No release changes older tables: use another database, or the release that made"),
-        (SCHEMA_VERSION + 1, "Update this installation: a newer one has used the database."),
+        (
+            300,
+            (
+                "No release changes older tables: use another database, or the release"
+                " that made"
+            ),
+        ),
+        (
+            SCHEMA_VERSION + 1,
+            "Update this installation: a newer one has used the database.",
+        ),
     ],
 )
 def test_a_database_of_another_version_is_refused_in_words_and_left_as_it_is(
@@ -169,7 +200,9 @@ def test_a_database_of_another_version_is_refused_in_words_and_left_as_it_is(
         ledger = Ledger(storage)
         ledger.register(toy_spec())
         with storage.engine.begin() as connection:
-            connection.execute(sa.text(f"UPDATE hpo_ledger.version SET version = {version}"))
+            connection.execute(
+                sa.text(f"UPDATE hpo_ledger.version SET version = {version}")
+            )
             connection.execute(sa.text("DROP TABLE hpo_ledger.events"))
         before = content(database_url)
         with pytest.raises(StorageError, match=re.escape(said)):

@@ -1,4 +1,5 @@
-"""Lost workers are no data: no trial fails by them, and what kills its workers is found out."""
+"""Lost workers are no data: no trial fails by them, and what kills its workers is found
+out."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def elapse(storage: Storage) -> Callable[[float], None]:
         with storage.engine.begin() as connection:
             for name, column in SHIFTED:
                 earlier = f"{column} - make_interval(secs => {seconds})"
-                connection.execute(sa.text(f"UPDATE hpo_ledger.{name} SET {column} = {earlier}"))
+                connection.execute(
+                    sa.text(f"UPDATE hpo_ledger.{name} SET {column} = {earlier}")
+                )
 
     return shift
 
@@ -69,7 +72,8 @@ def test_power_cuts_count_against_no_trial(
 def test_a_host_that_is_lost_with_its_workers_counts_against_no_trial(
     ledger: Ledger, elapse: Callable[[float], None], leases: int
 ) -> None:
-    """A worker of another host lives on; one that went with it had as long a lease, or a longer."""
+    """A worker of another host lives on; one that went with it had as long a lease, or
+    a longer."""
     ledger.register(toy_spec())
     begin(ledger, "lives")
     lives = take(ledger, "lives")
@@ -110,7 +114,8 @@ def test_resuming_after_losses_accepts_no_failure(ledger: Ledger) -> None:
 def lose(
     ledger: Ledger, elapse: Callable[[float], None], lives: Claim, names: list[str]
 ) -> list[Claim]:
-    """Workers that fall silent one after the other with what they hold; another one lives on."""
+    """Workers that fall silent one after the other with what they hold; another one
+    lives on."""
     lost = []
     for name in names:
         begin(ledger, name)
@@ -133,10 +138,14 @@ def test_what_kills_its_workers_alone_stops_the_study_and_is_no_data(
     assert ledger.claim("toy", "next", lease_s=LEASE_S) == Over("toy is failed")
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.FAILED
-    assert [slot.state for slot in snapshot.search] == 2 * [SlotState.RUNNING], "nothing is opened"
-    assert snapshot.reason == (
-        "trial 1 has lost 10 workers in a row without progress, it alone; the last one, w9: silent "
-        "for longer than its lease: killed, out of memory, or cut off from the database."
+    assert [slot.state for slot in snapshot.search] == 2 * [SlotState.RUNNING], (
+        "nothing is opened"
+    )
+    assert (
+        snapshot.reason
+        == "trial 1 has lost 10 workers in a row without progress, it alone; the last"
+        " one, w9: silent for longer than its lease: killed, out of memory, or cut"
+        " off from the database."
     )
     finish(ledger, lives)
     assert interventions.resume(ledger, "toy") == (StudyState.FAILED, 0)
@@ -147,11 +156,15 @@ def test_what_kills_its_workers_alone_stops_the_study_and_is_no_data(
     undisturbed = toy_spec("undisturbed")
     ledger.register(undisturbed)
     run(ledger, "undisturbed")
-    tables = [table(ledger.snapshot(name, curves=True)) for name in ("toy", "undisturbed")]
+    tables = [
+        table(ledger.snapshot(name, curves=True)) for name in ("toy", "undisturbed")
+    ]
     assert tables[0] == tables[1]
 
 
-def test_what_is_known_of_the_end_of_a_worker_decides_and_is_told(ledger: Ledger) -> None:
+def test_what_is_known_of_the_end_of_a_worker_decides_and_is_told(
+    ledger: Ledger,
+) -> None:
     ledger.register(toy_spec())
     for number in range(2 * MAX_LOSSES):
         assert take(ledger, f"killed-{number}").number == 0
@@ -162,7 +175,10 @@ def test_what_is_known_of_the_end_of_a_worker_decides_and_is_told(ledger: Ledger
         assert take(ledger, f"crashed-{number}").number == 0
         ledger.release_lost(f"crashed-{number}", "killed by SIGSEGV")
     snapshot = ledger.snapshot("toy")
-    assert (snapshot.state, snapshot.search[0].losses) == (StudyState.FAILED, 3 * MAX_LOSSES)
+    assert (snapshot.state, snapshot.search[0].losses) == (
+        StudyState.FAILED,
+        3 * MAX_LOSSES,
+    )
     assert snapshot.reason is not None
     assert snapshot.reason.endswith("the last one, crashed-9: killed by SIGSEGV")
 
@@ -180,7 +196,9 @@ def test_a_trial_that_gets_further_stops_nothing(ledger: Ledger) -> None:
     assert ledger.snapshot("toy").state == StudyState.OPEN
     take(ledger, "last")
     ledger.release_lost("last", "exit status 9")
-    assert ledger.snapshot("toy").state == StudyState.FAILED, "ten in a row since the checkpoint"
+    assert ledger.snapshot("toy").state == StudyState.FAILED, (
+        "ten in a row since the checkpoint"
+    )
 
 
 def test_a_trial_that_kills_its_workers_can_be_set_aside(
@@ -193,8 +211,9 @@ def test_a_trial_that_kills_its_workers_can_be_set_aside(
         if attempt == 0:
             ledger.store_suggestion(held, decide(ledger, held))
         ledger.release_lost(held.worker, "killed by SIGSEGV")
-    assert "run `hpo resume toy`, or first exclude the trial: `hpo exclude toy --" in hpo(
-        "status", "toy"
+    assert (
+        "run `hpo resume toy`, or first exclude the trial: `hpo exclude toy --"
+        in hpo("status", "toy")
     )
     said = hpo("exclude", "toy", "--trial", "4", "--reason", "kills its workers")
     assert "toy: trial 4 excluded; trials from 5 on do not see it" in said
@@ -207,7 +226,10 @@ def test_a_trial_that_kills_its_workers_can_be_set_aside(
     finish(ledger, later)
     run(ledger)
     snapshot = ledger.result("toy")
-    assert (snapshot.state, snapshot.search[4].state) == (StudyState.DONE, SlotState.EXCLUDED)
+    assert (snapshot.state, snapshot.search[4].state) == (
+        StudyState.DONE,
+        SlotState.EXCLUDED,
+    )
     assert 4 not in [slot.number for slot in snapshot.ranking]
     assert "excluded, for trials from 5 on: kills its workers" in hpo("trials", "toy")
     for view in (

@@ -60,10 +60,14 @@ threading.Thread(target=press).start()
 
 def executed(folder: Path, *cells: str) -> list[list[Any]]:
     """What each cell gave, run one after the other by a kernel of its own."""
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Jupyter's own packages
-        client = NotebookClient(book, timeout=None, resources={"metadata": {"path": str(folder)}})
+        client = NotebookClient(
+            book, timeout=None, resources={"metadata": {"path": str(folder)}}
+        )
         client.execute()
     return [cell.outputs for cell in book.cells]
 
@@ -74,11 +78,15 @@ def said(outputs: list[Any]) -> str:
 
 def shown(outputs: list[Any], kind: str) -> str:
     """The last thing that a cell displayed, in one of its forms."""
-    return str(next(o.data[kind] for o in reversed(outputs) if "data" in o and kind in o.data))
+    return str(
+        next(o.data[kind] for o in reversed(outputs) if "data" in o and kind in o.data)
+    )
 
 
 @pytest.fixture
-def in_kernel(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+def in_kernel(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
     """The database that a kernel which is started now works on."""
     monkeypatch.setenv("HPO_STORAGE", database_url)
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
@@ -95,20 +103,27 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
         "study.state",
         f"study = hpo.launch({TOY}, workers=1)",
         "study",
-        "study.trials.to_parquet('t.parquet'); study.trials.to_csv('t.csv'); study.trials",
+        "study.trials.to_parquet('t.parquet'); study.trials.to_csv('t.csv');"
+        " study.trials",
         "study.plot_confirmed()",
     )
     assert "toy: created" in said(first)
     assert "1 worker starts here" in said(first)
-    assert "stopping: each worker finishes its epoch and saves a checkpoint" in said(first)
-    assert "stopped. Resume with:\n  hpo.launch(…), with the same study\n" in said(first)
+    assert "stopping: each worker finishes its epoch and saves a checkpoint" in said(
+        first
+    )
+    assert "stopped. Resume with:\n  hpo.launch(…), with the same study\n" in said(
+        first
+    )
     assert shown(state, "text/plain") == "'open'"
     assert "toy: continued" in said(launch)
     view = shown(launch, "text/plain")
     assert view.startswith("toy  toy_objective:ToyObjective  database test_")
     assert "8/8" in view
     assert "3 of 3 confirmations settled" in view
-    assert len([o for o in launch if o.output_type == "display_data"]) == 1, "one, written anew"
+    assert len([o for o in launch if o.output_type == "display_data"]) == 1, (
+        "one, written anew"
+    )
     assert not [o for o in launch if o.get("name") == "stderr"]
 
     with ledger_at(in_kernel) as ledger:
@@ -128,12 +143,14 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
     assert not (tmp_path / "toy-report.html").exists()
 
 
-# --- in this process ------------------------------------------------------------------------------
+# --- in this process ---
 
 
 @pytest.fixture(scope="module")
 def database_of_studies(server_url: str, with_tables: str) -> Iterator[str]:
-    with finished(server_url, with_tables, toy_spec(), toy_spec("plain", confirm=False)) as name:
+    with finished(
+        server_url, with_tables, toy_spec(), toy_spec("plain", confirm=False)
+    ) as name:
         yield name
 
 
@@ -146,7 +163,9 @@ def url(server_url: str, database_of_studies: str) -> Iterator[str]:
 def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     study = hpo.load("toy", url)
     with ledger_at(url) as ledger:
-        snapshot, plain = (ledger.result("toy", curves=curves) for curves in (True, False))
+        snapshot, plain = (
+            ledger.result("toy", curves=curves) for curves in (True, False)
+        )
     best, headline = snapshot.best, snapshot.confirmed
     assert best is not None
     assert headline is not None
@@ -156,7 +175,11 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     assert study.confirmed == plain.confirmed
     assert study.confirmations == [*plain.confirmations]
     assert (study.best_params, study.best_value) == ({**best.params}, best.score)
-    assert (study.warning, study.spec.name, hpo.studies(url)) == ("", "toy", ["toy", "plain"])
+    assert (study.warning, study.spec.name, hpo.studies(url)) == (
+        "",
+        "toy",
+        ["toy", "plain"],
+    )
     assert repr(study.confirmed).startswith(f"<Confirmation of trial {best.number}: ")
 
     trials = study.trials
@@ -168,9 +191,13 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     assert trials["score"].idxmax() == best.number
 
     curves = study.curves.set_index(["phase", "trial", "network"])
-    assert tuple(curves.loc[("search", best.number, 1)]["score"]) == best.members[1].curve
+    assert (
+        tuple(curves.loc[("search", best.number, 1)]["score"]) == best.members[1].curve
+    )
     assert curves.loc[("confirm", headline.source, 3)]["score"].isna().all()
-    cut = next(s for s in snapshot.search if s.state == SlotState.PRUNED and not s.members)
+    cut = next(
+        s for s in snapshot.search if s.state == SlotState.PRUNED and not s.members
+    )
     assert tuple(curves.loc[("search", cut.number, 0)]["score"]) == cut.steps
 
 
@@ -178,10 +205,20 @@ def test_the_recipe_for_mlflow_asks_for_what_is_there(url: str) -> None:
     """All of it but MLflow's own calls, which was run against MLflow 3."""
     recipe = (ROOT / "docs/examples/to_mlflow.py").read_text(encoding="utf-8")
     study = hpo.load("toy", url)
-    own: dict[str, Any] = {"study": study, "trials": study.trials, "curves": study.curves}
+    own: dict[str, Any] = {
+        "study": study,
+        "trials": study.trials,
+        "curves": study.curves,
+    }
     own["trial"] = study.trials.iloc[0]
-    nodes = [n for n in ast.walk(ast.parse(recipe)) if isinstance(n, ast.Attribute | ast.Subscript)]
-    asked = [text for text in map(ast.unparse, nodes) if re.match(r"\w+", text)[0] in own]  # type: ignore[index]
+    nodes = [
+        n
+        for n in ast.walk(ast.parse(recipe))
+        if isinstance(n, ast.Attribute | ast.Subscript)
+    ]
+    asked = [
+        text for text in map(ast.unparse, nodes) if re.match(r"\w+", text)[0] in own
+    ]  # type: ignore[index]
     assert len(asked) > 12
     for text in asked:
         eval(text, {**own, "name": "x"})
@@ -198,16 +235,21 @@ def test_its_figures_are_those_of_the_report(url: str) -> None:
         assert len(figure.data) > 2
 
 
-def test_what_a_study_has_not_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_study_has_not_is_said(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = hpo.load("plain", url)
     assert study.confirmed is None
     with pytest.raises(StudyError) as refused:
         study.plot_front()
-    assert str(refused.value) == (
-        "plain: plot_front: expected a [cost], got none. See plot_convergence()."
+    assert (
+        str(refused.value)
+        == "plain: plot_front: expected a [cost], got none. See plot_convergence()."
     )
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(HpoError, match=r"study\.trials needs pandas, which is not installed"):
+    with pytest.raises(
+        HpoError, match=r"study\.trials needs pandas, which is not installed"
+    ):
         _ = study.trials
 
 
@@ -215,8 +257,14 @@ def test_mistakes_in_a_dict_are_found_before_anything_is_written(url: str) -> No
     for change, message in (
         ({"name": None}, "hpo.launch: name: expected a text, got None"),
         ({"space": {"y": {"low": 0, "high": 1}}}, "hpo.launch: space"),
-        ({"name": "new", "budget": {"trails": 3}}, "hpo.launch: unknown key budget.trails."),
-        ({"seed": {3}}, "hpo.launch: expected numbers, strings, lists or dicts, got {3}."),
+        (
+            {"name": "new", "budget": {"trails": 3}},
+            "hpo.launch: unknown key budget.trails.",
+        ),
+        (
+            {"seed": {3}},
+            "hpo.launch: expected numbers, strings, lists or dicts, got {3}.",
+        ),
     ):
         with pytest.raises(SpecError) as refused:
             hpo.launch({**TOY, **change}, storage=url)

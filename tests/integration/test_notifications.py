@@ -1,4 +1,5 @@
-"""People are told of a study once: a real command, a real HTTP server, processes that race."""
+"""People are told of a study once: a real command, a real HTTP server, processes that
+race."""
 
 from __future__ import annotations
 
@@ -99,7 +100,9 @@ def test_of_many_workers_one_tells_by_every_way(
 ) -> None:
     told = tmp_path / "told"
     monkeypatch.setenv("HPO_NOTIFY_WEBHOOK", hook.address)
-    monkeypatch.setenv("HPO_NOTIFY_COMMAND", f"(cat; echo; echo \"$HPO_TEXT\") >> '{told}'")
+    monkeypatch.setenv(
+        "HPO_NOTIFY_COMMAND", f"(cat; echo; echo \"$HPO_TEXT\") >> '{told}'"
+    )
     ledger.register(toy_spec(**SMALL))
     run_workers(database_url, "toy", 2)
     assert hook.events == ["done"]
@@ -136,7 +139,10 @@ def test_a_worker_that_is_killed_while_it_tells_leaves_it_to_the_next(
         )
     run_workers(database_url, "toy", 1)
     assert hook.events == ["done"]
-    assert [event.what for event in ledger.events(9, "toy")] == ["submitted", "notified: done"]
+    assert [event.what for event in ledger.events(9, "toy")] == [
+        "submitted",
+        "notified: done",
+    ]
 
 
 def test_while_it_is_told_no_connection_is_held_and_nobody_else_tells(
@@ -190,7 +196,9 @@ def test_a_webhook_that_refuses_is_tried_three_times_and_costs_one_line(
         look()
     line = "not notified: other, failed: HTTP Error 500: Internal Server Error"
     assert caplog.messages == [line]
-    assert [event.what for event in ledger.events(9, "other")][-1] == "not notified: failed"
+    assert [event.what for event in ledger.events(9, "other")][
+        -1
+    ] == "not notified: failed"
     assert len(hook.got) == 1
 
 
@@ -216,5 +224,7 @@ COMMAND = "curl -H 'Authorization: secret' https://example.org"
         (subprocess.CalledProcessError(22, COMMAND), "exit status 22"),
     ],
 )
-def test_a_failure_to_tell_is_logged_without_the_command(error: Exception, text: str) -> None:
+def test_a_failure_to_tell_is_logged_without_the_command(
+    error: Exception, text: str
+) -> None:
     assert notifier._why(error) == text

@@ -1,4 +1,5 @@
-"""A database that goes away and comes back: nobody's work is taken, nothing is done twice."""
+"""A database that goes away and comes back: nobody's work is taken, nothing is done
+twice."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ def test_results_are_delivered_after_an_outage_longer_than_the_lease(
 ) -> None:
     ledger.register(toy_spec(budget=BUDGET, fixed={"sleep_s": 0.3}, confirm=None))
     workers = [start(url, name) for name in ("one", "two")]
-    wait_until(lambda: {"one", "two"} == {s.worker for s in ledger.snapshot("toy").search})
+    wait_until(
+        lambda: {"one", "two"} == {s.worker for s in ledger.snapshot("toy").search}
+    )
     stop(hpo_home, force=True)
     time.sleep(1.5 * LEASE_S)
     with Embedded(hpo_home) as server:
@@ -62,11 +65,15 @@ def test_results_are_delivered_after_an_outage_longer_than_the_lease(
         said = [line for worker in workers for line in ended(worker).splitlines()]
         check_untouched(ledger)
     lines = [line for line in said if "database unreachable for" in line]
-    assert 2 <= len(lines) <= 4 * len(workers), "a line at first, and more if it is long"
+    assert 2 <= len(lines) <= 4 * len(workers), (
+        "a line at first, and more if it is long"
+    )
     assert all(len(line) < 300 for line in lines)
 
 
-def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str) -> None:
+def test_a_worker_is_in_touch_after_a_lease_without_an_outage(
+    database_url: str,
+) -> None:
     began_s = time.monotonic()
     heart = Heartbeat("w", WorkerOptions(lease_s=1.0))
     with ExitStack() as stack:
@@ -80,13 +87,17 @@ def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str)
         back_s = time.monotonic()
         assert not heart.in_touch(), "the others could not renew their leases"
         wait_until(heart.in_touch)
-        assert time.monotonic() - back_s > 0.5  # the last beat that failed was a third lease ago
+        assert (
+            time.monotonic() - back_s > 0.5
+        )  # the last beat that failed was a third lease ago
 
 
 def test_sigterm_ends_a_worker_within_seconds_though_the_database_is_away(
     ledger: Ledger, url: str, hpo_home: Path
 ) -> None:
-    ledger.register(toy_spec(budget={"trials": 2, "epochs": 10}, fixed={"sleep_s": 0.2}))
+    ledger.register(
+        toy_spec(budget={"trials": 2, "epochs": 10}, fixed={"sleep_s": 0.2})
+    )
     worker = start(url, "one")
     wait_until(lambda: bool(ledger.snapshot("toy").search))
     stop(hpo_home, force=True)

@@ -1,4 +1,5 @@
-"""A study is a pure function of its spec, whoever runs it and however often it is disturbed."""
+"""A study is a pure function of its spec, whoever runs it and however often it is
+disturbed."""
 
 from __future__ import annotations
 
@@ -68,7 +69,11 @@ class Scene:
         self.storage, self.url, self.ledger = storage, url, Ledger(storage)
         slowly = {"sweep": 0.1, "chips": 0.05}.get(kind, 0.01)
         toy = kind in STUDIES
-        self.spec = golden_spec(kind, "study", sleep_s=slowly) if toy else networks_spec("study")
+        self.spec = (
+            golden_spec(kind, "study", sleep_s=slowly)
+            if toy
+            else networks_spec("study")
+        )
         self.name, self.file = self.spec.name, folder / "study.jsonl"
 
     def register(self, **changes: Any) -> None:
@@ -129,7 +134,8 @@ def extended_on_the_way(scene: Scene) -> None:
 
 
 def behind_a_pooler(scene: Scene) -> None:
-    """Which gives every transaction another session, in which numbers as text lose a digit."""
+    """Which gives every transaction another session, in which numbers as text lose a
+    digit."""
     scene.register()
     with connect(scene.url) as admin:
         admin.execute(f"ALTER DATABASE {admin.info.dbname} SET extra_float_digits = 0")
@@ -178,7 +184,9 @@ def scene(storage: Storage, database_url: str, kind: str, tmp_path: Path) -> Sce
             kind,
             disturb,
             id=f"{kind}-{disturb.__name__}",
-            marks=[] if kind == "search" or disturb is killed_at_any_moment else pytest.mark.slow,
+            marks=[]
+            if kind == "search" or disturb is killed_at_any_moment
+            else pytest.mark.slow,
         )
         for kind in KINDS
         for disturb in DISTURBANCES
@@ -196,7 +204,9 @@ def test_a_disturbed_study_has_the_table_of_an_undisturbed_one(
     assert table(snapshot) == alone(kind)
 
 
-def test_networks_of_all_trials_begin_from_the_same_random_numbers(golden_url: str) -> None:
+def test_networks_of_all_trials_begin_from_the_same_random_numbers(
+    golden_url: str,
+) -> None:
     with ledger_at(golden_url) as ledger:
         snapshot = ledger.snapshot("races")
     spec = snapshot.spec

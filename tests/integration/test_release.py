@@ -1,6 +1,8 @@
-"""The service away from its checkout: as `make release` builds it, and beside a user's own files.
+"""The service away from its checkout: as `make release` builds it, and beside a user's
+own files.
 
-What a user calls his files neither breaks nor hides what is ours: real processes, no forks.
+What a user calls his files neither breaks nor hides what is ours: real processes, no
+forks.
 """
 
 from __future__ import annotations
@@ -60,14 +62,18 @@ def run(*line: str | Path, cwd: Path, status: int = 0, **environment: str) -> st
 def release(commit: Path, status: int = 0) -> str:
     """`make release` with what is installed here."""
     ready = f"{sys.prefix}/.ready-dev"
-    return run("make", f"VENV={sys.prefix}", "-o", ready, "release", cwd=commit, status=status)
+    return run(
+        "make", f"VENV={sys.prefix}", "-o", ready, "release", cwd=commit, status=status
+    )
 
 
 @pytest.fixture(scope="module")
 def commit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of one commit: the files as they are here, committed or not."""
     copy = tmp_path_factory.mktemp("commit")
-    listed = run("git", "ls-files", "-z", "-co", "--exclude-standard", cwd=ROOT).split("\0")
+    listed = run("git", "ls-files", "-z", "-co", "--exclude-standard", cwd=ROOT).split(
+        "\0"
+    )
     for name in filter(None, listed):
         if (ROOT / name).exists() and not name.startswith(("docs/", "benchmarks/")):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -88,20 +94,32 @@ def dist(commit: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel; what it depends on is taken from this one."""
+    """A virtual environment with the wheel; what it depends on is taken from this
+    one."""
     home = tmp_path_factory.mktemp("elsewhere") / "venv"
     venv.create(home, symlinks=True)
     (packages,) = home.glob("lib/python*/site-packages")
-    # a directory named in a .pth is searched, but no .pth in it is read: no editable install
+    # a directory named in a .pth is searched, but no .pth in it is read: no editable
+    # install
     here = [path for path in sys.path if Path(path).name == "site-packages"]
     (packages / "here.pth").write_text("\n".join(here))
     (wheel,) = dist.glob("*.whl")
-    pip = (sys.executable, "-m", "pip", "--python", home / "bin/python", "install", "--quiet")
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        home / "bin/python",
+        "install",
+        "--quiet",
+    )
     run(*pip, "--no-deps", "--no-index", "--no-compile", wheel, cwd=dist, PYTHONPATH="")
     return home / "bin"
 
 
-def test_wheel_and_sdist_hold_every_file_of_the_packages(commit: Path, dist: Path) -> None:
+def test_wheel_and_sdist_hold_every_file_of_the_packages(
+    commit: Path, dist: Path
+) -> None:
     listed = run("git", "ls-files", *PACKAGES, cwd=commit).splitlines()
     files = (name for name in listed if not (commit / name).is_symlink())
     wanted = {name if name.startswith("hpo/") else f"hpo/{name}" for name in files}
@@ -121,19 +139,35 @@ def test_wheel_and_sdist_hold_every_file_of_the_packages(commit: Path, dist: Pat
 def test_the_wheel_works_in_an_empty_directory(
     installed: Path, tmp_path: Path, database_url: str
 ) -> None:
-    environment = {"PYTHONPATH": "", "HPO_HOME": str(tmp_path / "home"), "HPO_CONFIG": ""}
+    environment = {
+        "PYTHONPATH": "",
+        "HPO_HOME": str(tmp_path / "home"),
+        "HPO_CONFIG": "",
+    }
     empty = tmp_path / "empty"
     empty.mkdir()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
     said = run(installed / "hpo", "--version", cwd=empty, **environment)
     assert said == f"hpo {project['version']}\n"
-    listed = run(installed / "hpo", "studies", "--files", "--json", cwd=empty, **environment)
+    listed = run(
+        installed / "hpo", "studies", "--files", "--json", cwd=empty, **environment
+    )
     shipped = {path.stem for path in (ROOT / "studies").glob("*.toml")}
     assert {file["name"] for file in json.loads(listed)["files"]} == shipped
 
     shutil.copy(SUPPORT / "toy_objective.py", empty)
     (empty / "mine.toml").write_text(STUDY)
-    line = (installed / "hpo", "launch", "./mine.toml", "--workers", "1", "--storage", database_url)
+    line = (
+        installed / "hpo",
+        "launch",
+        "./mine.toml",
+        "--workers",
+        "1",
+        "--storage",
+        database_url,
+    )
     run(*line, cwd=empty, **environment)
     assert "</html>" in (empty / "mine-report.html").read_text(encoding="utf-8")
     home = run(installed / "python", "-c", HOME, database_url, cwd=empty, **environment)
@@ -148,7 +182,7 @@ def test_a_release_is_one_of_a_commit(commit: Path) -> None:
     assert "error: a release is one of a commit: commit first, or stash" in said
 
 
-# --- beside a user's own files --------------------------------------------------------------------
+# --- beside a user's own files ---
 
 
 HPO = [str(Path(sys.executable).with_name("hpo"))]
@@ -161,7 +195,9 @@ def directory(tmp_path: Path) -> Path:
     (tmp_path / "studies" / "mine.toml").write_text(STUDY)
     shutil.copy(SUPPORT / "toy_objective.py", tmp_path)
     for name in ("objectives", "random"):
-        (tmp_path / f"{name}.py").write_text('raise RuntimeError("a file of the user\'s")\n')
+        (tmp_path / f"{name}.py").write_text(
+            'raise RuntimeError("a file of the user\'s")\n'
+        )
     return tmp_path
 
 
@@ -197,6 +233,14 @@ def test_study_files_of_both_are_found(directory: Path, database_url: str) -> No
 def test_an_objective_in_a_file_called_objectives_is_told_to_take_another_name(
     directory: Path, database_url: str
 ) -> None:
-    line = [*HPO, "launch", "--study", "mine", "--set", "objective=objectives:Mine", "--dry-run"]
+    line = [
+        *HPO,
+        "launch",
+        "--study",
+        "mine",
+        "--set",
+        "objective=objectives:Mine",
+        "--dry-run",
+    ]
     said = run(*line, cwd=directory, status=1, **own(directory, database_url))
     assert "import hpo.objectives; a file of your own needs another name." in said

@@ -34,12 +34,17 @@ def user(tmp_path: Path, database_url: str, slurm_conf: Path) -> Iterator[User]:
 
 def slurm(*command: str) -> str:
     """What a program of SLURM says."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def states() -> dict[str, str]:
     """State and reason of every job in the queue, by its id."""
-    rows = [line.split("|") for line in slurm("squeue", "-h", "-r", "-o", "%i|%T %r").splitlines()]
+    rows = [
+        line.split("|")
+        for line in slurm("squeue", "-h", "-r", "-o", "%i|%T %r").splitlines()
+    ]
     return {row[0]: row[1] for row in rows}
 
 
@@ -49,10 +54,14 @@ def job_of(worker: WorkerInfo) -> str:
 
 def crew_of(worker: WorkerInfo) -> int:
     """Process id of a worker's crew."""
-    return int(Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return int(
+        Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[1]
+    )
 
 
-def test_jobs_run_a_study_to_its_exact_budget_and_are_left_and_found_again(user: User) -> None:
+def test_jobs_run_a_study_to_its_exact_budget_and_are_left_and_found_again(
+    user: User,
+) -> None:
     options = ("--workers-per-job", "2", "--set", "fixed.sleep_s=0.3")
     launcher = user.launch(*options)
     workers = user.wait_for_workers(4)
@@ -67,7 +76,9 @@ def test_jobs_run_a_study_to_its_exact_budget_and_are_left_and_found_again(user:
     assert "2 jobs of SLURM with 2 workers each; logs in " in err
     assert " tests if a node reaches the database (--no-probe skips it)" in out
     assert "submitted 2 jobs to SLURM: " in out
-    assert "2 jobs of this study continue in SLURM" in err, "who is not at a terminal is not asked"
+    assert "2 jobs of this study continue in SLURM" in err, (
+        "who is not at a terminal is not asked"
+    )
     assert len(states()) == 2
     out, _ = user.launched(*options)
     assert "2 jobs of this study in the queue already" in out
@@ -75,7 +86,9 @@ def test_jobs_run_a_study_to_its_exact_budget_and_are_left_and_found_again(user:
     assert snapshot.state == StudyState.DONE
     assert len(snapshot.search) == 24
     assert table(snapshot) == user.calm()
-    assert {worker.name for worker in snapshot.workers} == {worker.name for worker in workers}
+    assert {worker.name for worker in snapshot.workers} == {
+        worker.name for worker in workers
+    }
     assert all("settled after" in log.read_text() for log in logs)
     wait_until(lambda: not states(), timeout_s=60)
 
@@ -88,10 +101,14 @@ def test_scancel_a_killed_crew_and_a_killed_worker_lose_nothing(user: User) -> N
     os.kill(workers[2].pid, signal.SIGKILL)
     wait_until(lambda: queued_again(job_of(workers[1])), timeout_s=60)
     out, _ = user.end(launcher)
-    assert re.search(rf"job {job_of(workers[0])} ended after \S+ on \S+ \(CANCELLED\); log: ", out)
+    assert re.search(
+        rf"job {job_of(workers[0])} ended after \S+ on \S+ \(CANCELLED\); log: ", out
+    )
     snapshot = user.snapshot()
     assert table(snapshot) == user.calm()
-    assert sum(slot.losses for slot in snapshot.search) <= 2, "only those that were killed"
+    assert sum(slot.losses for slot in snapshot.search) <= 2, (
+        "only those that were killed"
+    )
 
 
 def queued_again(job: str) -> bool:
@@ -103,7 +120,13 @@ def near_its_limit(job: str) -> None:
 
 
 def pre_empted(job: str) -> None:
-    line = ("sbatch", "--parsable", "--partition=urgent", "--ntasks=8", "--output=/dev/null")
+    line = (
+        "sbatch",
+        "--parsable",
+        "--partition=urgent",
+        "--ntasks=8",
+        "--output=/dev/null",
+    )
     urgent = slurm(*line, "--wrap=sleep 5")
     wait_until(lambda: "RUNNING" in states().get(urgent, ""), timeout_s=90)
 
@@ -117,7 +140,12 @@ def test_a_job_that_must_end_keeps_its_work_and_queues_again(
     first = user.wait_for_workers(4)[0]
     end(job_of(first))
     wait_until(lambda: queued_again(job_of(first)), timeout_s=60)
-    wait_until(lambda: any(w.job == first.job and w.name != first.name for w in user.workers()), 90)
+    wait_until(
+        lambda: any(
+            w.job == first.job and w.name != first.name for w in user.workers()
+        ),
+        90,
+    )
     user.end(launcher)
     snapshot = user.snapshot()
     assert table(snapshot) == user.calm()
@@ -129,7 +157,9 @@ def test_a_job_that_must_end_keeps_its_work_and_queues_again(
 def test_what_sbatch_refuses_leaves_no_study_behind(user: User) -> None:
     _, err = user.launched("--slurm-option", "licenses=none:3", status=1)
     assert "error: slurm: sbatch failed: sbatch: error: " in err
-    assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
+    assert (
+        "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
+    )
     assert not states()
     assert "toy: removed again, since no worker could start" in err
     assert not user.studies(), "it would be open, and standing workers would take it"
@@ -148,7 +178,9 @@ def test_what_sbatch_refuses_leaves_no_study_behind(user: User) -> None:
         ),
     ],
 )
-def test_a_node_that_cannot_work_is_found_out_by_a_probe(user: User, setup: str, said: str) -> None:
+def test_a_node_that_cannot_work_is_found_out_by_a_probe(
+    user: User, setup: str, said: str
+) -> None:
     (user.directory / "hpo.toml").write_text(f"[slurm]\nsetup = ['{setup}']\n")
     _, err = user.launched(status=1)
     rule = "error: slurm: the probe job, which tests if a node reaches the database, "
@@ -158,13 +190,17 @@ def test_a_node_that_cannot_work_is_found_out_by_a_probe(user: User, setup: str,
 
 
 def test_ctrl_c_at_a_terminal_asks_and_leaves_or_cancels_the_jobs(user: User) -> None:
-    launch = partial(user.launch, "--no-probe", "--set=fixed.sleep_s=0.3", "--set=budget.trials=60")
+    launch = partial(
+        user.launch, "--no-probe", "--set=fixed.sleep_s=0.3", "--set=budget.trials=60"
+    )
     one = Terminal(launch)
     workers = user.wait_for_workers(4)
     one.process.send_signal(signal.SIGINT)
     one.shows("leave the 4 workers running, or cancel them? [L/c] ")
     one.write("\n")
-    one.shows("4 jobs of this study continue in SLURM; cancel with: scancel --name=hpo-toy-")
+    one.shows(
+        "4 jobs of this study continue in SLURM; cancel with: scancel --name=hpo-toy-"
+    )
     one.shows("Follow them with:")
     assert one.process.wait(timeout=60) == 130
     assert len(states()) == 4
@@ -178,6 +214,8 @@ def test_ctrl_c_at_a_terminal_asks_and_leaves_or_cancels_the_jobs(user: User) ->
     two.shows("stopped. Resume with:")
     assert two.process.wait(timeout=60) == 130
     assert not states()
-    assert not any(slot.held or slot.losses for slot in user.snapshot().search), "released"
+    assert not any(slot.held or slot.losses for slot in user.snapshot().search), (
+        "released"
+    )
     for terminal in (one, two):
         terminal.close()

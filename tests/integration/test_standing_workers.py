@@ -1,4 +1,5 @@
-"""Workers that serve every open study: fair between them, and patient with those they refuse."""
+"""Workers that serve every open study: fair between them, and patient with those they
+refuse."""
 
 from __future__ import annotations
 
@@ -41,13 +42,21 @@ def at_work(worker: Worker) -> Iterator[None]:
         running.result()
 
 
-def test_one_worker_serves_three_studies_in_turn(ledger: Ledger, storage: Storage) -> None:
+def test_one_worker_serves_three_studies_in_turn(
+    ledger: Ledger, storage: Storage
+) -> None:
     for name in NAMES:
         ledger.register(toy_spec(name, budget={"trials": 5}, confirm=None))
     worker = Worker(storage, WorkerOptions(lease_s=1.0), "fair")
     with at_work(worker):
-        wait_until(lambda: all(ledger.snapshot(n).state == StudyState.DONE for n in NAMES), 120)
-    slots = [(slot.started_at, name) for name in NAMES for slot in ledger.snapshot(name).search]
+        wait_until(
+            lambda: all(ledger.snapshot(n).state == StudyState.DONE for n in NAMES), 120
+        )
+    slots = [
+        (slot.started_at, name)
+        for name in NAMES
+        for slot in ledger.snapshot(name).search
+    ]
     assert [name for _, name in sorted(slots)] == [*NAMES] * 5
 
 
@@ -95,14 +104,16 @@ def test_the_heartbeat_file_is_touched_while_the_database_answers(
     assert worker.returncode == 0
 
 
-# --- priorities: nothing else depends on them -----------------------------------------------------
+# --- priorities: nothing else depends on them ---
 
 SMALL = {"budget": {"trials": 12, "members": 1, "epochs": 3}, "confirm": None}
 
 
 def begun(*snapshots: StudySnapshot) -> list[tuple[datetime, str]]:
     """When every trial was begun, and its study, in that order."""
-    return sorted((slot.started_at, s.spec.name) for s in snapshots for slot in s.search)
+    return sorted(
+        (slot.started_at, s.spec.name) for s in snapshots for slot in s.search
+    )
 
 
 def test_a_priority_set_in_the_middle_counts_from_the_next_trial_on(
@@ -120,7 +131,9 @@ def test_a_priority_set_in_the_middle_counts_from_the_next_trial_on(
     a, b = (ledger.snapshot(name, curves=True) for name in ("a", "b"))
     shared = [name for at, name in begun(a, b) if at < before]
     assert shared == (["a", "b"] * 12)[: len(shared)], "equal priorities share"
-    rest = [name for at, name in begun(a, b) if at > after][1:]  # the first was chosen before
+    rest = [name for at, name in begun(a, b) if at > after][
+        1:
+    ]  # the first was chosen before
     assert rest == sorted(rest, reverse=True) != [], "b first, until it is done"
     ledger.register(toy_spec("alone", **SMALL))
     run_workers(database_url, "alone", 1)
@@ -139,7 +152,10 @@ def test_it_is_shown_noted_and_travels_with_backups(
     assert json.loads(hpo("status", "--json"))["studies"][0]["priority"] == -3
     assert [e.what for e in ledger.events(9)] == ["submitted", "priority -3 (was 0)"]
     ledger.register(toy_spec(tags=["paper", "warm"]))  # may be changed later
-    assert hpo("studies", "--tag", "warm").splitlines()[1].split()[-2:] == ["paper", "warm"]
+    assert hpo("studies", "--tag", "warm").splitlines()[1].split()[-2:] == [
+        "paper",
+        "warm",
+    ]
     assert "has no such study" in hpo("studies", "--tag", "war")
     backup.export(storage, "toy", tmp_path / "toy.jsonl")
     backup.restore(storage, tmp_path / "toy.jsonl", "copy")
@@ -148,17 +164,20 @@ def test_it_is_shown_noted_and_travels_with_backups(
     assert {s.name: s.priority for s in ledger.studies()} == {"toy": -3, "copy": 0}
     with pytest.raises(StudyError) as caught:
         interventions.prioritise(ledger, "toy", 1001)
-    assert str(caught.value) == (
-        "study 'toy': priority=1001 is out of range. Take a number from -1000 to 1000: their order "
-        "counts."
+    assert (
+        str(caught.value)
+        == "study 'toy': priority=1001 is out of range. Take a number from -1000 to"
+        " 1000: their order counts."
     )
 
 
 @pytest.mark.slow  # it must see trials that differ by seconds
 def test_real_workers_wait_as_simulated(storage: Storage) -> None:
-    """As docs/explanation/window.md says: four workers; every fifth trial is ten times as long."""
+    """As docs/explanation/window.md says: four workers; every fifth trial is ten times
+    as long."""
     small, large = (
-        window.check(storage, [0.15, 0.18, 0.21, 0.24, 1.8], 4, size, 40) for size in (4, 16)
+        window.check(storage, [0.15, 0.18, 0.21, 0.24, 1.8], 4, size, 40)
+        for size in (4, 16)
     )
     for found in (small, large):
         assert found.measured == pytest.approx(found.simulated, abs=0.15)

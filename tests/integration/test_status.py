@@ -1,4 +1,5 @@
-"""``hpo status`` on a real database: one study, many studies, workers, and ``--watch``."""
+"""``hpo status`` on a real database: one study, many studies, workers, and
+``--watch``."""
 
 from __future__ import annotations
 
@@ -52,10 +53,16 @@ def test_workers_are_shown_at_the_slot_that_they_hold(
     database_url: str, hpo: Callable[..., str]
 ) -> None:
     with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec(budget={**SMALL, "epochs": 1000}, fixed={"sleep_s": 0.05}))
-        workers = [start_worker(database_url, "--name", name) for name in ("one", "two")]
+        ledger.register(
+            toy_spec(budget={**SMALL, "epochs": 1000}, fixed={"sleep_s": 0.05})
+        )
+        workers = [
+            start_worker(database_url, "--name", name) for name in ("one", "two")
+        ]
         try:
-            wait_until(lambda: {w.trial for w in ledger.workers()} == {0, 1}, timeout_s=60)
+            wait_until(
+                lambda: {w.trial for w in ledger.workers()} == {0, 1}, timeout_s=60
+            )
             found = json.loads(hpo("status", "--json"))["workers"]
             assert {(w["study"], w["phase"], w["alive"]) for w in found} == {
                 ("toy", Phase.SEARCH, True)
@@ -65,7 +72,9 @@ def test_workers_are_shown_at_the_slot_that_they_hold(
             for worker in workers:
                 kill(worker, signal.SIGTERM)
         assert re.search(r"^one +\S+ +toy: trial [01]\b.* +\d+ s ago$", shown, re.M)
-        assert all(w.study is None for w in ledger.workers()), "they gave their slots back"
+        assert all(w.study is None for w in ledger.workers()), (
+            "they gave their slots back"
+        )
 
 
 def test_watching_survives_an_outage_and_ends_with_ctrl_c(
@@ -90,12 +99,15 @@ def test_watching_survives_an_outage_and_ends_with_ctrl_c(
         terminal.close()
 
 
-# --- all studies at one moment: of those that have changed the trials are read, of no others ------
+# --- all studies at one moment: of those that have changed the trials are read, of no others ---
 
 
 def check_the_same(ledger: Ledger, name: str, known: Result) -> None:
     """What lists say of a study is what they would say if all of it had been read."""
-    whole, (item,) = ledger.result(name), [item for item in ledger.studies() if item.name == name]
+    whole, (item,) = (
+        ledger.result(name),
+        [item for item in ledger.studies() if item.name == name],
+    )
     assert json_records.summary(item, known) == json_records.summary(item, whole)
     assert terminal_status.study_lines([(item, known)]) == terminal_status.study_lines(
         [(item, whole)]
@@ -141,14 +153,23 @@ def test_what_has_changed_is_read_again(
     assert [result is None for _, result in ledger.results(1)] == [True, False]
 
 
-@pytest.mark.parametrize("confirm", [None, {"top": 1, "members": 2}], ids=["search", "confirmed"])
+@pytest.mark.parametrize(
+    "confirm", [None, {"top": 1, "members": 2}], ids=["search", "confirmed"]
+)
 @pytest.mark.parametrize("objective", ["ToyObjective", "ToyLossObjective"])
 def test_lists_need_only_some_of_the_trials(
     ledger: Ledger, database_url: str, objective: str, confirm: dict[str, int] | None
 ) -> None:
-    search = {"sampler": {"name": "random"}, "pruner": {"name": "median", "n_startup_trials": 3}}
+    search = {
+        "sampler": {"name": "random"},
+        "pruner": {"name": "median", "n_startup_trials": 3},
+    }
     budget = {"trials": 40, "window": 4, "members": 1, "epochs": 4}
-    own = {"objective": f"toy_objective:{objective}", "reported": None, "confirm": confirm}
+    own = {
+        "objective": f"toy_objective:{objective}",
+        "reported": None,
+        "confirm": confirm,
+    }
     ledger.register(toy_spec("toy", budget=budget, **search, **own))
     run_workers(database_url, "toy", 1)
     interventions.exclude(ledger, "toy", 3, "a bad cable")

@@ -1,4 +1,5 @@
-"""Reaching a PostgreSQL: what works, what is said when it does not, and what is tried again."""
+"""Reaching a PostgreSQL: what works, what is said when it does not, and what is tried
+again."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ VALUES = r"""SELECT 203::float8 / 269, '2026-11-12 13:00Z'::timestamptz, '\x00ff
 
 
 def refusal(url: str) -> str:
-    """What is said about a URL that does not work, within a reasonable time and without secrets."""
+    """What is said about a URL that does not work, within a reasonable time and without
+    secrets."""
     began = time.monotonic()
     with pytest.raises(StorageError) as caught:
         open_storage(url)
@@ -49,7 +51,7 @@ def changed(url: str, **parts: str) -> str:
     return sa.make_url(url).set(**parts).render_as_string(hide_password=False)
 
 
-# --- the right way -------------------------------------------------------------------------------
+# --- the right way ---
 
 
 @pytest.mark.parametrize("level", ["DATABASE {}", "ROLE CURRENT_USER", "SYSTEM"])
@@ -69,12 +71,21 @@ def test_values_are_the_same_whatever_is_set(database_url: str, level: str) -> N
                 other.execute("SELECT 1")
                 with storage.engine.begin() as connection:
                     found = connection.exec_driver_sql(VALUES).one()
-                    shown = connection.exec_driver_sql("SHOW extra_float_digits").scalar()
+                    shown = connection.exec_driver_sql(
+                        "SHOW extra_float_digits"
+                    ).scalar()
         finally:
             admin.execute(f"{where} RESET ALL")
             admin.execute("SELECT pg_reload_conf()")
     at = datetime(2026, 11, 12, 13, tzinfo=UTC)
-    assert (shown, *found) == ("0", 203 / 269, at, b"\0\xff", timedelta(1, 5), "read committed")
+    assert (shown, *found) == (
+        "0",
+        203 / 269,
+        at,
+        b"\0\xff",
+        timedelta(1, 5),
+        "read committed",
+    )
 
 
 def test_a_password_in_the_url_or_in_a_file_that_changes_meanwhile(
@@ -86,8 +97,10 @@ def test_a_password_in_the_url_or_in_a_file_that_changes_meanwhile(
     password = password_of(empty_database_url)
     with open_storage(tcp_url(f"hpo:{password}")) as storage:
         url = storage.engine.url
-        assert storage.describe() == (
-            f"PostgreSQL 18.4, database {url.database} at 127.0.0.1:{url.port}, user hpo"
+        assert (
+            storage.describe()
+            == f"PostgreSQL 18.4, database {url.database} at 127.0.0.1:{url.port},"
+            " user hpo"
         )
         open_storage(storage.url).close()
     file = tmp_path / "password"
@@ -129,8 +142,9 @@ def test_the_embedded_server_is_kept_alive_by_its_url_too(
     monkeypatch.setenv("PGPASSWORD", "of some other database")
     with open_storage() as first:
         assert first.embedded
-        assert first.describe() == (
-            f"PostgreSQL 18.4, database hpo of the embedded server in {hpo_home}"
+        assert (
+            first.describe()
+            == f"PostgreSQL 18.4, database hpo of the embedded server in {hpo_home}"
         )
         second = open_storage(first.url)
     with second, pytest.raises(StorageError, match="processes use the embedded server"):
@@ -139,11 +153,14 @@ def test_the_embedded_server_is_kept_alive_by_its_url_too(
     assert not status(hpo_home).running
 
 
-# --- what is said when it does not work ----------------------------------------------------------
+# --- what is said when it does not work ---
 
 NOBODY = "postgresql://me:geheim@127.0.0.1:1/studies"
 ACCEPT = "cannot connect within 10 s: "
-CHECK = "Check host and port in the URL, that the server runs, and that no firewall is between."
+CHECK = (
+    "Check host and port in the URL, that the server runs, and that no firewall is"
+    " between."
+)
 RIGHT = "wrong user or password: "
 OPTIONS = "the URL has a wrong option of libpq after the ?: "
 OPTION = "Correct or remove the option in the URL."
@@ -157,15 +174,20 @@ OPTION = "Correct or remove the option in the URL."
         (
             "hpo:geheim",
             f"user hpo: {RIGHT}",
-            'password authentication failed for user "hpo". Correct them in the URL (write special '
-            "characters as in %40 for @), or the password in the file that "
-            "HPO_STORAGE_PASSWORD_FILE names.",
+            (
+                'password authentication failed for user "hpo". Correct them in the URL'
+                " (write special characters as in %40 for @), or the password in the"
+                " file that HPO_STORAGE_PASSWORD_FILE names."
+            ),
         ),
         (
             "?sslmode=require",
             "no encrypted connection as the URL asks for: ",
-            "server does not support SSL, but SSL was required. Check sslmode, sslrootcert and the "
-            "like in the URL, or ask the server's administrator.",
+            (
+                "server does not support SSL, but SSL was required. Check sslmode,"
+                " sslrootcert and the like in the URL, or ask the server's"
+                " administrator."
+            ),
         ),
     ],
 )
@@ -173,7 +195,9 @@ def test_a_database_out_of_reach(
     url: str, rule: str, end: str, tcp_url: Callable[[str], str]
 ) -> None:
     user, mark, options = url.partition("?")
-    said = refusal(url if "://" in url else tcp_url(user or "hpo:geheim") + mark + options)
+    said = refusal(
+        url if "://" in url else tcp_url(user or "hpo:geheim") + mark + options
+    )
     assert rule in said
     assert said.endswith(end)
 
@@ -183,19 +207,22 @@ def test_a_server_that_is_mute_or_too_old_or_lacks_the_database(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
-        said = refusal(f"postgresql://me:geheim@127.0.0.1:{port}/studies?connect_timeout=2")
+        said = refusal(
+            f"postgresql://me:geheim@127.0.0.1:{port}/studies?connect_timeout=2"
+        )
     assert "cannot connect within 2 s: connection timeout expired" in said
     assert refusal(changed(empty_database_url, database="nothere")).endswith(
-        'database "nothere" does not exist. Create it with `createdb`, or correct its name in '
-        "the URL."
+        'database "nothere" does not exist. Create it with `createdb`, or correct its'
+        " name in the URL."
     )
     monkeypatch.setattr(storage_module, "OLDEST_MAJOR", 99)
     assert refusal(empty_database_url).endswith(
-        ": expected PostgreSQL 99 or newer, got 18.4. Use a newer server, or the embedded one."
+        ": expected PostgreSQL 99 or newer, got 18.4. Use a newer server, or the"
+        " embedded one."
     )
 
 
-# --- tables --------------------------------------------------------------------------------------
+# --- tables ---
 
 
 def test_four_create_the_tables_once(empty_database_url: str) -> None:
@@ -210,7 +237,10 @@ def test_four_create_the_tables_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(create, range(4)))
     with connect(empty_database_url) as connection:
-        counts = "SELECT (SELECT count(*) FROM ours.things), (SELECT count(*) FROM alembic_version)"
+        counts = (
+            "SELECT (SELECT count(*) FROM ours.things), (SELECT count(*) FROM"
+            " alembic_version)"
+        )
         assert connection.execute(counts).fetchone() == (4, 1)
 
 
@@ -225,8 +255,12 @@ def test_a_complete_database_is_only_read_and_an_empty_one_must_be_made_by_whoev
             said = refusal(url)
             open_storage(empty_database_url, prepare=SCHEMA).close()
             connection.execute("GRANT USAGE ON SCHEMA ours TO reader")
-            connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public, ours TO reader")
-            connection.execute("ALTER ROLE reader SET default_transaction_read_only = on")
+            connection.execute(
+                "GRANT SELECT ON ALL TABLES IN SCHEMA public, ours TO reader"
+            )
+            connection.execute(
+                "ALTER ROLE reader SET default_transaction_read_only = on"
+            )
             with open_storage(url, prepare=SCHEMA) as storage:
                 assert storage.optuna().get_all_studies() == []
         finally:
@@ -234,28 +268,30 @@ def test_a_complete_database_is_only_read_and_an_empty_one_must_be_made_by_whoev
             connection.execute("DROP ROLE reader")
     assert (
         "user reader: this user may not create tables, as the first use must: "
-        "permission denied for schema public"
-    ) in said
+        "permission denied for schema public" in said
+    )
     assert said.endswith(
-        "Run `hpo storage migrate` as a user who may, or: GRANT CREATE ON DATABASE ..., GRANT "
-        "CREATE ON SCHEMA public."
+        "Run `hpo storage migrate` as a user who may, or: GRANT CREATE ON DATABASE ...,"
+        " GRANT CREATE ON SCHEMA public."
     )
 
 
 def test_tables_of_another_optuna(empty_database_url: str) -> None:
     with open_storage(empty_database_url) as storage:
         with storage.engine.begin() as connection:
-            connection.execute(sa.text("UPDATE alembic_version SET version_num = 'v3.0.0.d'"))
+            connection.execute(
+                sa.text("UPDATE alembic_version SET version_num = 'v3.0.0.d'")
+            )
         with pytest.raises(StorageError) as caught:
             storage.optuna()
     assert str(caught.value).endswith(
-        ": expected Optuna's tables of version v3.2.0.a, got v3.0.0.d. If they are older, back up "
-        "the database and run `optuna storage upgrade --storage URL`; if they are newer, upgrade "
-        "hpo."
+        ": expected Optuna's tables of version v3.2.0.a, got v3.0.0.d. If they are"
+        " older, back up the database and run `optuna storage upgrade --storage URL`;"
+        " if they are newer, upgrade hpo."
     )
 
 
-# --- work on the database lives through restarts, crashes and conflicts ---------------------------
+# --- work on the database lives through restarts, crashes and conflicts ---
 
 
 def insert(storage: Storage, number: int) -> None:
@@ -292,7 +328,10 @@ def test_what_passes_is_repeated(database_url: str) -> None:
     waits: list[Exception] = []
     with open_storage(database_url, prepare=SCHEMA) as storage:
         insert(storage, 0)
-        retry(lambda: conflict(storage, not waits), on_wait=lambda _, error: waits.append(error))
+        retry(
+            lambda: conflict(storage, not waits),
+            on_wait=lambda _, error: waits.append(error),
+        )
     assert len(waits) == 1
 
 
@@ -304,8 +343,14 @@ def test_what_passes_is_repeated(database_url: str) -> None:
         (psycopg.errors.DiskFull(), True),
         (psycopg.errors.UniqueViolation(), False),
         (psycopg.errors.QueryCanceled(), False),
-        (psycopg.OperationalError('password authentication failed for user "hpo"'), False),
-        (psycopg.OperationalError("connection to server failed: Connection refused"), True),
+        (
+            psycopg.OperationalError('password authentication failed for user "hpo"'),
+            False,
+        ),
+        (
+            psycopg.OperationalError("connection to server failed: Connection refused"),
+            True,
+        ),
         (psycopg.ProgrammingError("cannot adapt type"), False),
         (sa.exc.TimeoutError("another thread has the connection"), True),
     ],
@@ -335,9 +380,13 @@ def test_a_connection_that_was_cut_off_while_idle_is_replaced(
     monkeypatch.setattr(storage_module, "PING_S", 0.0)
     with open_storage(database_url, worker=True) as storage:
         pid = session_of(storage)
-        with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as other:
+        with psycopg.connect(
+            database_url.replace("+psycopg", ""), autocommit=True
+        ) as other:
             other.execute("SELECT pg_terminate_backend(%s)", [pid])
-        sa.event.listen(storage.engine, "connect", lambda new, _: new.close(), once=True)
+        sa.event.listen(
+            storage.engine, "connect", lambda new, _: new.close(), once=True
+        )
         with pytest.raises(sa.exc.SQLAlchemyError) as lost:  # the next one as well
             session_of(storage)
         assert is_passing(lost.value)
@@ -355,12 +404,13 @@ def test_ctrl_c_while_an_idle_connection_is_tried_is_not_lost(
         assert session_of(storage) != pid
 
 
-# --- Optuna's own conformance suite, on its RDB storage as `open_storage` makes it ----------------
+# --- Optuna's own conformance suite, on its RDB storage as `open_storage` makes it ---
 
 
 @pytest.fixture(scope="module")
 def opened(server_url: str) -> Iterator[Storage]:
-    """One database for the whole suite: creating the tables takes longer than a test."""
+    """One database for the whole suite: creating the tables takes longer than a
+    test."""
     with open_storage(server_url) as storage:
         yield storage
 

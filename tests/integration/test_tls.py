@@ -25,15 +25,19 @@ from hpo.study.trials import StudyState
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/several-hosts.md").read_text()
 ANOTHER_CA = (
-    "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj '/CN=another' -keyout other.key "
-    "-out other.crt"
+    "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj '/CN=another' -keyout"
+    " other.key -out other.crt"
 )
 
 
 def block(begins: str) -> str:
     """The code block of the page that begins so, for a server on this host."""
     (found,) = re.findall(rf"^```\w*\n({re.escape(begins)}.*?)^```", PAGE, re.M | re.S)
-    return str(found).replace("db.lab.example", "localhost").replace("10.0.0.0/8", "127.0.0.0/8")
+    return (
+        str(found)
+        .replace("db.lab.example", "localhost")
+        .replace("10.0.0.0/8", "127.0.0.0/8")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,9 @@ def server() -> Iterator[TlsServer]:
     """A server as the page sets it up."""
     with temporary_home() as home:
         certificates = f"{block('openssl req')}\n{ANOTHER_CA}"
-        with tls_server(home, certificates, block("hostssl"), block("listen_addresses")) as found:
+        with tls_server(
+            home, certificates, block("hostssl"), block("listen_addresses")
+        ) as found:
             yield found
 
 
@@ -61,12 +67,18 @@ def test_workers_and_dashboard_work_over_a_verified_connection(
             server.url("127.0.0.1", sslmode="verify-full", sslrootcert=server.ca)
         )
         _, said = refused.communicate(timeout=50)
-        assert (refused.returncode, MEND in said, PASSWORD in said) == (1, True, False), said
+        assert (refused.returncode, MEND in said, PASSWORD in said) == (
+            1,
+            True,
+            False,
+        ), said
         with dashboard(url) as address, urlopen(address) as answer:
             assert b"over-tls" in answer.read()
         with psycopg.connect(server.verified()) as connection:
             connection.execute("SELECT 1")
-            sessions = connection.execute("SELECT bool_and(ssl), count(*) > 1 FROM pg_stat_ssl")
+            sessions = connection.execute(
+                "SELECT bool_and(ssl), count(*) > 1 FROM pg_stat_ssl"
+            )
             assert sessions.fetchone() == (True, True)
 
 
@@ -81,27 +93,35 @@ def test_paths_in_the_url_are_those_of_this_process_and_home(
     monkeypatch.chdir(server.directory)
     monkeypatch.setenv("HOME", str(server.directory))
     for path in ("ca.crt", "~/ca.crt"):
-        with open_storage(server.url(sslmode="verify-full", sslrootcert=path)) as storage:
+        with open_storage(
+            server.url(sslmode="verify-full", sslrootcert=path)
+        ) as storage:
             monkeypatch.chdir("/")
             assert sa.make_url(storage.url).query["sslrootcert"] == str(server.ca)
             with storage.engine.connect() as connection:
                 shown = [connection.scalar(sa.text(f"SHOW {name}")) for name in names]
-            assert shown == ["30", "10", "3", "20s"], "who is gone keeps no lock for a minute"
+            assert shown == [
+                "30",
+                "10",
+                "3",
+                "20s",
+            ], "who is gone keeps no lock for a minute"
             monkeypatch.chdir(server.directory)
 
 
 VALID = (
-    "cannot verify the server's certificate: it must name the host in the URL (subjectAltName) and "
-    "be signed by the CA in the file that sslrootcert names: "
+    "cannot verify the server's certificate: it must name the host in the URL"
+    " (subjectAltName) and be signed by the CA in the file that sslrootcert names: "
 )
 MEND = (
-    "Get ca.crt from the server's administrator, or have another certificate made. Do not lower "
-    "sslmode: this may be another server."
+    "Get ca.crt from the server's administrator, or have another certificate made. Do"
+    " not lower sslmode: this may be another server."
 )
 LET_IN = "the server does not let this user in from this host: "
 ASK = (
-    "Ask its administrator for a line in pg_hba.conf; if that says hostssl, and the connection had "
-    "no encryption, add ?sslmode=verify-full&sslrootcert=CA.crt to the URL."
+    "Ask its administrator for a line in pg_hba.conf; if that says hostssl, and the"
+    " connection had no encryption, add ?sslmode=verify-full&sslrootcert=CA.crt to the"
+    " URL."
 )
 
 

@@ -1,4 +1,5 @@
-"""Trained networks of a real study, through the command line: exported, loaded, traced."""
+"""Trained networks of a real study, through the command line: exported, loaded,
+traced."""
 
 from __future__ import annotations
 
@@ -39,17 +40,27 @@ MISTAKES = [
     ("trace small --images 899", "--images 899: not in the test part"),
     ("trace small -o t.png", "t.png: expected the ending .html or .csv, got .png."),
     ("trace small -o /proc/t.html", "/proc/t.html: cannot be written: "),
-    ("export small --network best", "best: expected the ending .safetensors, got none."),
-    ("export small --network /proc/b.safetensors", "/proc/b.safetensors: cannot be written: "),
+    (
+        "export small --network best",
+        "best: expected the ending .safetensors, got none.",
+    ),
+    (
+        "export small --network /proc/b.safetensors",
+        "/proc/b.safetensors: cannot be written: ",
+    ),
 ]
 
 
 class Owner(User):
     """Somebody with a finished study called ``small``."""
 
-    def __init__(self, directory: Path, url: str, objective: str = "spintronic") -> None:
+    def __init__(
+        self, directory: Path, url: str, objective: str = "spintronic"
+    ) -> None:
         super().__init__(directory, url)
-        self.spec = validate({"name": "small", "objective": objective, **SPEC}, where="test")
+        self.spec = validate(
+            {"name": "small", "objective": objective, **SPEC}, where="test"
+        )
         with ledger_at(url) as ledger:
             ledger.register(self.spec)
             run_workers(url, "small", 1)
@@ -74,12 +85,17 @@ def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
     out, err = user.run("export", "small", "--network", "kept/best.safetensors")
     assert out == "kept/best.safetensors\nkept/best.json\n"
     assert err == f"{name}: the confirmed network itself\n"
-    assert accuracy(user.spec, tmp_path / "kept" / "best.safetensors") == best.step_scores[0]
+    assert (
+        accuracy(user.spec, tmp_path / "kept" / "best.safetensors")
+        == best.step_scores[0]
+    )
 
     about = json.loads((tmp_path / "kept" / "best.json").read_text(encoding="utf-8"))
     scores = about["scores"]
     assert scores["score"] == scores["stored_score"] == best.step_scores[0]
-    assert scores["solved_score"] == scores["trial_confirmed_scores"][0] == best.scores[0]
+    assert (
+        scores["solved_score"] == scores["trial_confirmed_scores"][0] == best.scores[0]
+    )
     assert scores["trial_confirmed_step_scores"] == [*best.step_scores]
     assert scores["trial_confirmed_on"] == "on the solved equation"
     assert about["scores"]["identical_to_stored"] is True
@@ -93,11 +109,15 @@ def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
         connection.execute("DELETE FROM hpo_ledger.networks")
     _, err = user.run("export", "small", "--network", "again/best.safetensors")
     assert f"training {name} again: 3 epochs\n" in err
-    assert f"{name}: trained again, bit-for-bit identical to the stored network (" in err
+    assert (
+        f"{name}: trained again, bit-for-bit identical to the stored network (" in err
+    )
     for ending in (".safetensors", ".json"):
         kept, again = (
             re.sub(
-                rb'(saved_at\W+)[^"\\]+', rb"\1", (tmp_path / folder / f"best{ending}").read_bytes()
+                rb'(saved_at\W+)[^"\\]+',
+                rb"\1",
+                (tmp_path / folder / f"best{ending}").read_bytes(),
             )
             for folder in ("kept", "again")
         )
@@ -140,9 +160,13 @@ def test_a_study_in_python_gives_the_network_as_a_module(
     network = study.network(path=user.directory / "best.safetensors")
     assert isinstance(network, torch.nn.Module)
     assert "the confirmed network itself" in capsys.readouterr().err
-    assert accuracy(user.spec, user.directory / "best.safetensors") == best.step_scores[0]
+    assert (
+        accuracy(user.spec, user.directory / "best.safetensors") == best.step_scores[0]
+    )
     kept = load_network(user.directory / "best.safetensors").state_dict()
-    assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
+    assert all(
+        torch.equal(value, kept[name]) for name, value in network.state_dict().items()
+    )
 
 
 def test_traces_are_drawn_and_written_as_numbers(user: Owner) -> None:
@@ -156,7 +180,10 @@ def test_traces_are_drawn_and_written_as_numbers(user: Owner) -> None:
 
     options = ("--trial", "0", "--member", "1", "--images", "0,7")
     _, err = user.run("trace", "small", *options, "-o", "t.csv")
-    assert "trial 0, member 1: trained again, bit-for-bit identical to the stored network" in err
+    assert (
+        "trial 0, member 1: trained again, bit-for-bit identical to the stored network"
+        in err
+    )
     with (user.directory / "t.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 2 * (64 + 3 * 6 * 65)

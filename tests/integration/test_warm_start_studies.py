@@ -45,7 +45,9 @@ def settle(ledger: Ledger, spec: StudySpec, trials: Sequence[Any]) -> None:
         ledger.store_suggestion(held, Suggestion(params=params))
         ledger.store_member(held, member(0, score or 0.0))
         state = SlotState.PRUNED if score is None else SlotState.COMPLETE
-        ledger.settle(held, End(state=state, score=score or 0.05, steps=(score or 0.05,)))
+        ledger.settle(
+            held, End(state=state, score=score or 0.05, steps=(score or 0.05,))
+        )
 
 
 def source(ledger: Ledger, **tables: Any) -> None:
@@ -70,10 +72,14 @@ BEST = [
 ]
 
 
-def test_the_best_trials_are_the_points_and_stay_so(ledger: Ledger, storage: Storage) -> None:
+def test_the_best_trials_are_the_points_and_stay_so(
+    ledger: Ledger, storage: Storage
+) -> None:
     source(ledger)
     assert ledger.register(warm()) == "created"
-    assert points(ledger) == BEST, "by score, of equals the earlier one; pruned ones never"
+    assert points(ledger) == BEST, (
+        "by score, of equals the earlier one; pruned ones never"
+    )
     stored = ledger.snapshot("warm").spec
     assert stored.hash != warm().hash, "points are part of what trials depend on"
 
@@ -87,11 +93,14 @@ def test_the_best_trials_are_the_points_and_stay_so(ledger: Ledger, storage: Sto
     assert points(ledger) == BEST
     with pytest.raises(StudyError) as caught:
         ledger.register(warm(top=2, budget={"trials": 40}))
-    assert "it differs in warm_start.top: 3 -> 2. Only a larger budget" in str(caught.value)
+    assert "it differs in warm_start.top: 3 -> 2. Only a larger budget" in str(
+        caught.value
+    )
 
 
 def test_spaces_that_differ(ledger: Ledger) -> None:
-    """Searched there alone: left out. Here alone: as fixed there, if that is in range."""
+    """Searched there alone: left out. Here alone: as fixed there, if that is in
+    range."""
     source(ledger, fixed={"noise": 0.5, "rate_per_ns": 0.2})
     space = {
         "k": {"low": 1, "high": 8},
@@ -113,8 +122,11 @@ def test_trials_that_come_to_the_same_point_count_once_and_those_outside_never(
 
 
 def test_confirmations_do_not_rank(ledger: Ledger) -> None:
-    """They were tested on the test part, which must not tell a search where to begin."""
-    spec = toy_spec("source", space=SPACE, budget={"trials": 6}, confirm={"top": 2, "members": 2})
+    """They were tested on the test part, which must not tell a search where to
+    begin."""
+    spec = toy_spec(
+        "source", space=SPACE, budget={"trials": 6}, confirm={"top": 2, "members": 2}
+    )
     settle(ledger, spec, TRIALS)
     for score in (0.1, 0.1, 0.95, 0.95):
         finish(ledger, claim(ledger, study="source"), score=score)
@@ -132,7 +144,9 @@ def refusal(ledger: Ledger, spec: StudySpec) -> str:
 
 def test_no_complete_trial_yet(ledger: Ledger) -> None:
     ledger.register(toy_spec("source", space=SPACE))
-    assert refusal(ledger, warm()) == "'source' has no complete trial yet. Wait for one."
+    assert (
+        refusal(ledger, warm()) == "'source' has no complete trial yet. Wait for one."
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,27 +155,35 @@ def test_no_complete_trial_yet(ledger: Ledger) -> None:
         (
             {"objective": "toy_objective:ToyLossObjective"},
             {},
-            "this study has maximize accuracy, but 'source' has minimize rmse_mv. Name a study of "
-            "the same metric.",
+            (
+                "this study has maximize accuracy, but 'source' has minimize rmse_mv."
+                " Name a study of the same metric."
+            ),
         ),
         (
             {"protocol": "paper"},
             {},
-            "'source' was scored on the test part "
-            '(protocol="paper"). Name a study with protocol = "validation", or search on the test '
-            'part here, too: protocol = "paper".',
+            (
+                "'source' was scored on the test part (protocol=\"paper\"). Name a"
+                ' study with protocol = "validation", or search on the test part here,'
+                ' too: protocol = "paper".'
+            ),
         ),
         (
             {},
             {"space": {"k": {"low": 7, "high": 8}}},
-            "trial 1: a trial of 'source' lies outside the space: k=5 (space.k is 7 "
-            "to 8). Widen the space, or write warm_start.points by hand.",
+            (
+                "trial 1: a trial of 'source' lies outside the space: k=5 (space.k is 7"
+                " to 8). Widen the space, or write warm_start.points by hand."
+            ),
         ),
         (
             {},
             {"space": {"rate_per_ns": {"low": 0.01, "high": 1.0}}},
-            "trial 1: a trial of 'source' lies outside the space: it has none of "
-            "rate_per_ns. Widen the space, or write warm_start.points by hand.",
+            (
+                "trial 1: a trial of 'source' lies outside the space: it has none of "
+                "rate_per_ns. Widen the space, or write warm_start.points by hand."
+            ),
         ),
     ],
 )
@@ -178,19 +200,31 @@ def test_the_nearest_study_has_the_best_score_and_its_best_trial_in_this_space(
 ) -> None:
     source(ledger)
     settle(ledger, toy_spec("far", space={"x": SPACE["x"]}), [(0.8, 0.95)])
-    settle(ledger, toy_spec("paper", space=SPACE, protocol="paper"), [(0.8, 5, "red", 0.95)])
+    settle(
+        ledger,
+        toy_spec("paper", space=SPACE, protocol="paper"),
+        [(0.8, 5, "red", 0.95)],
+    )
     assert ledger.earlier(toy_spec("new", space=SPACE)) == [("source", 0.9)]
 
 
 def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
-    ledger: Ledger, hpo: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger,
+    hpo: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source(ledger)
-    study, text = tmp_path / "new.toml", "# mine\n" + file.dumps(toy_spec("new", space=SPACE))
+    study, text = (
+        tmp_path / "new.toml",
+        "# mine\n" + file.dumps(toy_spec("new", space=SPACE)),
+    )
     study.write_text(text)
     line = ("launch", study, "--workers", 0, "--timeout", 0.1)
     offer = "the best trial of source (90.0 %) lies in this space; to begin there: "
-    assert f"{offer}--begin-from source --name NEW\n" in hpo(*line, "--name", "alone", status=1)
+    assert f"{offer}--begin-from source --name NEW\n" in hpo(
+        *line, "--name", "alone", status=1
+    )
 
     line = (*line, "--begin-from", "source")
     shown = hpo(*line, "--set", "warm_start.top=3", "--dry-run")
@@ -198,10 +232,14 @@ def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
     dry = json.loads(hpo(*line, "--dry-run", "--json"))
     with monkeypatch.context() as patch:
         patch.setenv("PATH", "/nowhere")  # where no sbatch is
-        assert "removed again" in hpo(*line, "--executor", "slurm", "--workers", 1, status=1)
+        assert "removed again" in hpo(
+            *line, "--executor", "slurm", "--workers", 1, status=1
+        )
     assert study.read_text() == text
     assert f"{study}: [warm_start] written\n" in hpo(*line, status=1)
     assert study.read_text().startswith(text)
     assert points(ledger, "new")[:3] == BEST
     assert ledger.snapshot("new").spec.hash == dry["spec_hash"]
-    assert ledger.register(file.load(str(study))) == "continued", "the file is the study"
+    assert ledger.register(file.load(str(study))) == "continued", (
+        "the file is the study"
+    )

@@ -1,4 +1,5 @@
-"""A real worker process in trouble: a signal, an objective that hangs, options that are wrong."""
+"""A real worker process in trouble: a signal, an objective that hangs, options that are
+wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ from hpo.ledger.ledger import Ledger
 def test_sigterm_stops_within_seconds_and_keeps_the_training(
     ledger: Ledger, database_url: str
 ) -> None:
-    spec = toy_spec("toy", fixed={"sleep_s": 0.1}, budget={"trials": 2, "members": 1, "epochs": 40})
+    spec = toy_spec(
+        "toy", fixed={"sleep_s": 0.1}, budget={"trials": 2, "members": 1, "epochs": 40}
+    )
     ledger.register(spec)
     worker = start_worker(database_url, "--study", "toy")
     wait_until(lambda: bool(ledger.snapshot("toy").search))
@@ -40,17 +43,22 @@ def test_a_worker_whose_objective_hangs_says_where_and_ends(
     worker = start_worker(database_url, "--study", "toy", "--lease", "1.5")
     wait_until(lambda: bool(ledger.snapshot("toy").search))
     time.sleep(2.5)
-    assert ledger.snapshot("toy").search[0].held, "its lease is renewed while an epoch runs"
+    assert ledger.snapshot("toy").search[0].held, (
+        "its lease is renewed while an epoch runs"
+    )
     said = worker.communicate(timeout=60)[1]
     assert worker.returncode == os.EX_SOFTWARE
-    assert "no sign of life for 4 s (HPO_EPOCH_LIMIT) from toy: trial 0: ending." in said
+    assert (
+        "no sign of life for 4 s (HPO_EPOCH_LIMIT) from toy: trial 0: ending." in said
+    )
     assert "toy_objective.py" in said
     assert ledger.snapshot("toy").search[0].losses == 1, "with its reason, and at once"
     monkeypatch.setenv("HPO_EPOCH_LIMIT", "4h")
     worker = start_worker(database_url, "--study", "toy")
-    assert worker.communicate(timeout=60)[1] == (
-        "error: HPO_EPOCH_LIMIT: expected a number of seconds above 0, got '4h'. Set it to "
-        "several times the length of the longest epoch.\n"
+    assert (
+        worker.communicate(timeout=60)[1]
+        == "error: HPO_EPOCH_LIMIT: expected a number of seconds above 0, got '4h'. Set"
+        " it to several times the length of the longest epoch.\n"
     )
 
 
@@ -69,7 +77,9 @@ def test_a_worker_computes_with_one_thread(
         monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
     budget = {"trials": 1, "members": 1, "epochs": 1}
     ledger.register(
-        toy_spec(objective="odd_objectives:ThreadsObjective", budget=budget, confirm=None)
+        toy_spec(
+            objective="odd_objectives:ThreadsObjective", budget=budget, confirm=None
+        )
     )
     run_workers(database_url, "toy", 1)
     [slot] = ledger.snapshot("toy").search

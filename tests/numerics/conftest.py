@@ -8,7 +8,8 @@ import torch
 
 @pytest.fixture(autouse=True)
 def subnormals() -> Iterator[None]:
-    """No kernel leaves its thread without subnormal numbers: it belongs to somebody else."""
+    """No kernel leaves its thread without subnormal numbers: it belongs to somebody
+    else."""
     yield
     tiny = torch.tensor(1e-20)
     assert tiny * tiny > 0.0

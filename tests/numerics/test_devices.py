@@ -1,4 +1,5 @@
-"""Networks on simulated devices: what is drawn, what noise does, and SciPy's solution of a chip."""
+"""Networks on simulated devices: what is drawn, what noise does, and SciPy's solution
+of a chip."""
 
 from __future__ import annotations
 
@@ -42,11 +43,17 @@ NAMES = ("tau_ns", "s", "oscillator_noise_per_sqrt_ns")
 NOISE = "oscillator_noise_per_sqrt_ns"
 
 
-def chips(network: Any, how: Variability, *, draws: int = 4, n_jumps: int = 5) -> list[Chip]:
+def chips(
+    network: Any, how: Variability, *, draws: int = 4, n_jumps: int = 5
+) -> list[Chip]:
     """Chips as scores have them: with noise where there is some."""
     noisy, found = is_noisy(how, network), []
     for number in range(draws):
-        normals = draw_normals(SEED, number, network=network, n_jumps=n_jumps) if noisy else None
+        normals = (
+            draw_normals(SEED, number, network=network, n_jumps=n_jumps)
+            if noisy
+            else None
+        )
         found.append(draw_chip(how, SEED, number, network=network, normals=normals))
     return found
 
@@ -56,7 +63,9 @@ def values(drawn: list[Chip], name: str) -> Floats:
 
 
 def measured(
-    directory: Path, rows: tuple[tuple[float, ...], ...] = ROWS, names: tuple[str, ...] = NAMES
+    directory: Path,
+    rows: tuple[tuple[float, ...], ...] = ROWS,
+    names: tuple[str, ...] = NAMES,
 ) -> Variability:
     path = directory / "devices.csv"
     lines = [",".join(names), *(",".join(map(repr, row)) for row in rows)]
@@ -64,7 +73,7 @@ def measured(
     return Variability(devices=str(path)).resolve(directory)
 
 
-# --- what a chip computes -------------------------------------------------------------------------
+# --- what a chip computes ---
 
 
 @pytest.mark.parametrize(
@@ -74,7 +83,8 @@ def measured(
 def test_a_chip_refined_is_the_solution_between_its_jumps(
     kind: str, spread: float, noise: float, again: int
 ) -> None:
-    """Layers and neurons differ; noise jumps twice per point, and costs an error of first order."""
+    """Layers and neurons differ; noise jumps twice per point, and costs an error of
+    first order."""
     own = {"tau_ns": (2.0, 4.0, 9.0), "s": (0.4, 0.5, 0.9)}
     own |= {} if kind == "ctrnn" else {"f_cut_per_ns": (0.0, 0.1, 0.5)}
     network, u = tiny(kind, **own, density_inter=1.0), inputs(batch=2, time=4)
@@ -90,23 +100,32 @@ def test_a_chip_refined_is_the_solution_between_its_jumps(
         np.testing.assert_allclose(by_kernel, found, rtol=0, atol=2e-5)
     assert errors[3] < (1e-3 if noise else 2e-5)
     assert errors[0] > 1.5 * errors[1] > 2.25 * errors[2] > 10 * errors[3]
-    assert np.abs(y - solved_by_scipy(network, u[0])[1][-1]).max() > 1e-3, "it is not ideal"
+    assert np.abs(y - solved_by_scipy(network, u[0])[1][-1]).max() > 1e-3, (
+        "it is not ideal"
+    )
 
 
 @pytest.mark.parametrize("steps", [3, 4])
-def test_steps_that_solve_are_a_multiple_of_those_after_which_noise_jumps(steps: int) -> None:
-    network = tiny(dt_ns=2.5, steps_per_point=steps)  # 5 by default: twice that is no multiple
+def test_steps_that_solve_are_a_multiple_of_those_after_which_noise_jumps(
+    steps: int,
+) -> None:
+    network = tiny(
+        dt_ns=2.5, steps_per_point=steps
+    )  # 5 by default: twice that is no multiple
     found, _ = solving_steps(network, inputs())
     assert found % steps == 0
 
 
 @pytest.mark.parametrize("backend", ["fused", "reference"])
 @pytest.mark.parametrize("drive", [0.0, 0.6, -2.0])
-def test_the_mean_over_noisy_chips_is_the_warm_equation(backend: str, drive: float) -> None:
+def test_the_mean_over_noisy_chips_is_the_warm_equation(
+    backend: str, drive: float
+) -> None:
     """From nearly 0 to x_th / (1 - I/γ), to four standard errors; 20,480 oscillators.
 
-    Where x is small, the oscillator is linear to about 1 %. Noise that comes at the end of a step h
-    has not been damped yet, so its mean effect is larger by half of what the step takes.
+    Where x is small, the oscillator is linear to about 1 %. Noise that comes at the end
+    of a step h has not been damped yet, so its mean effect is larger by half of what
+    the step takes.
     """
     size = {"layers": 1, "width": 40, "dt_ns": 0.1, "readout": "x", "start": 1e-9}
     network = scaled(tiny("warm", **size, dtype=torch.float32, backend=backend), 0.0)
@@ -127,7 +146,7 @@ def test_the_mean_over_noisy_chips_is_the_warm_equation(backend: str, drive: flo
     assert standard[-1] < 0.01 * mean[-1]
 
 
-# --- what is drawn --------------------------------------------------------------------------------
+# --- what is drawn ---
 
 
 def test_without_variability_a_chip_is_ideal() -> None:
@@ -137,7 +156,9 @@ def test_without_variability_a_chip_is_ideal() -> None:
 
 
 @pytest.mark.parametrize("spread", [0.1, 0.5, 1.0])
-def test_factors_are_positive_with_mean_1_and_the_spread_that_was_asked_for(spread: float) -> None:
+def test_factors_are_positive_with_mean_1_and_the_spread_that_was_asked_for(
+    spread: float,
+) -> None:
     how = Variability(tau_spread=spread, s_spread=spread)
     drawn = chips(tiny(width=40), how, draws=400)
     factors = [values(drawn, name) for name in ("tau_ns", "s")]
@@ -145,11 +166,17 @@ def test_factors_are_positive_with_mean_1_and_the_spread_that_was_asked_for(spre
         assert factor.min() > 0
         assert factor.mean() == pytest.approx(1.0, abs=0.02)
         assert factor.std() == pytest.approx(spread, rel=0.06)
-        assert np.log(factor).std() == pytest.approx(math.sqrt(math.log1p(spread**2)), rel=0.02)
-    assert abs(np.corrcoef(*map(np.ravel, factors))[0, 1]) < 0.02, "of independent streams"
+        assert np.log(factor).std() == pytest.approx(
+            math.sqrt(math.log1p(spread**2)), rel=0.02
+        )
+    assert abs(np.corrcoef(*map(np.ravel, factors))[0, 1]) < 0.02, (
+        "of independent streams"
+    )
 
 
-def test_a_chip_is_the_same_whatever_is_drawn_beside_it_and_scales_with_the_spread() -> None:
+def test_a_chip_is_the_same_whatever_is_drawn_beside_it_and_scales_with_the_spread() -> (
+    None
+):
     network = tiny()
     wide, narrow, alone = (
         Variability(tau_spread=tau, s_spread=s, **{NOISE: noise})
@@ -163,12 +190,17 @@ def test_a_chip_is_the_same_whatever_is_drawn_beside_it_and_scales_with_the_spre
     )
     sigma = [math.sqrt(math.log1p(spread**2)) for spread in (0.2, 0.1)]
     z, same = (
-        np.log(c.factors["tau_ns"]) / w + w / 2 for c, w in zip((own, other), sigma, strict=True)
+        np.log(c.factors["tau_ns"]) / w + w / 2
+        for c, w in zip((own, other), sigma, strict=True)
     )
     np.testing.assert_allclose(same, z)
     different = chips(network, wide, draws=2)
-    assert not np.array_equal(values(different, "tau_ns")[0], values(different, "tau_ns")[1])
-    assert not np.array_equal(values(different, "normals")[0], values(different, "normals")[1])
+    assert not np.array_equal(
+        values(different, "tau_ns")[0], values(different, "tau_ns")[1]
+    )
+    assert not np.array_equal(
+        values(different, "normals")[0], values(different, "normals")[1]
+    )
 
 
 def test_thermal_noise_is_that_of_the_thermal_power_unless_one_is_given() -> None:
@@ -191,25 +223,36 @@ def test_thermal_noise_is_that_of_the_thermal_power_unless_one_is_given() -> Non
 
 @pytest.mark.parametrize("noise", [False, True])
 def test_training_sees_a_chip_per_batch_of_another_thermal_power(noise: bool) -> None:
-    """Log-uniform about the nominal one; noise goes with its root, and jumps once per point."""
+    """Log-uniform about the nominal one; noise goes with its root, and jumps once per
+    point."""
     warm = tiny("warm")
     training = Training(network=warm, seed=SEED, noise=noise, span=3.0)
     assert (training.varies, training.noisy) == (True, noise)
     first, again, later = (
-        [chip for chip, _ in itertools.islice(training.chips(epoch, 5), 200)] for epoch in (1, 1, 2)
+        [chip for chip, _ in itertools.islice(training.chips(epoch, 5), 200)]
+        for epoch in (1, 1, 2)
     )
     factors = np.log(values(first, "thermal_power")[:, 0]) / math.log(3.0)
     assert np.abs(factors).max() <= 1.0
-    assert np.quantile(factors, [0.25, 0.5, 0.75]) == pytest.approx([-0.5, 0.0, 0.5], abs=0.15)
-    assert np.array_equal(values(again, "thermal_power"), values(first, "thermal_power"))
-    assert not np.array_equal(values(later, "thermal_power"), values(first, "thermal_power"))
+    assert np.quantile(factors, [0.25, 0.5, 0.75]) == pytest.approx(
+        [-0.5, 0.0, 0.5], abs=0.15
+    )
+    assert np.array_equal(
+        values(again, "thermal_power"), values(first, "thermal_power")
+    )
+    assert not np.array_equal(
+        values(later, "thermal_power"), values(first, "thermal_power")
+    )
     if not noise:
         assert first[0].normals is first[0].noise_per_sqrt_ns is None
         return
     for chip, other in itertools.pairwise(first[:5]):
         eta = np.sqrt(2 * THERMAL * chip.factors["thermal_power"] * GAMMA)
         np.testing.assert_allclose(chip.noise_per_sqrt_ns, eta)
-        assert (chip.jumps_per_point, len(chip.normals)) == (1, 5 * warm.floats_per_jump)
+        assert (chip.jumps_per_point, len(chip.normals)) == (
+            1,
+            5 * warm.floats_per_jump,
+        )
         assert not np.array_equal(chip.normals, other.normals)
     assert not Training(network=warm, seed=SEED).varies
     assert not Training(network=tiny(), seed=SEED, noise=True).varies
@@ -223,7 +266,7 @@ def test_inputs_are_as_noisy_as_they_should_be() -> None:
     assert abs(change.mean()) < 0.01
 
 
-# --- measured devices -----------------------------------------------------------------------------
+# --- measured devices ---
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -232,7 +275,9 @@ def test_every_neuron_is_one_row_of_the_file(kind: str, tmp_path: Path) -> None:
     drawn = chips(network, measured(tmp_path), draws=3)
     found = [values(drawn, name) for name in ("tau_ns", "s", "noise_per_sqrt_ns")]
     means = *np.mean(ROWS, axis=0)[:2], 1.0
-    own = np.stack([value * mean for value, mean in zip(found, means, strict=True)], axis=-1)
+    own = np.stack(
+        [value * mean for value, mean in zip(found, means, strict=True)], axis=-1
+    )
     assert own.shape == (3, network.n_neurons, 3)
     assert {tuple(row) for row in own.reshape(-1, 3).round(12).tolist()} == set(ROWS)
     assert len({of_chip.tobytes() for of_chip in found[0]}) == 3, "chips differ"
@@ -240,7 +285,9 @@ def test_every_neuron_is_one_row_of_the_file(kind: str, tmp_path: Path) -> None:
     assert np.array_equal(values(again, "tau_ns"), found[0][:2])
 
 
-def test_equal_rows_are_the_ideal_and_one_noise_for_all_is_that_of_the_key(tmp_path: Path) -> None:
+def test_equal_rows_are_the_ideal_and_one_noise_for_all_is_that_of_the_key(
+    tmp_path: Path,
+) -> None:
     [equal] = chips(tiny(), measured(tmp_path, 3 * ((0.1, 0.3, 0.0),)), draws=1)
     assert equal.factors.get("tau_ns") is equal.s is equal.normals is None
     [one] = chips(tiny(), measured(tmp_path, 2 * ((0.02,),), NAMES[2:]), draws=1)
@@ -262,7 +309,7 @@ def test_a_device_without_noise_on_a_chip_with_it_has_none(tmp_path: Path) -> No
         torch.testing.assert_close(change, torch.zeros_like(change), rtol=0, atol=1e-6)
 
 
-# --- weights --------------------------------------------------------------------------------------
+# --- weights ---
 
 
 @pytest.mark.parametrize("bits", [2, 3, 5, 8, 16])
@@ -282,7 +329,9 @@ def test_rounded_weights_are_evenly_spaced_and_symmetric(bits: int) -> None:
     assert quantise(w, None) is w
 
 
-def test_every_trained_tensor_is_written_by_its_own_largest_value_and_comes_back() -> None:
+def test_every_trained_tensor_is_written_by_its_own_largest_value_and_comes_back() -> (
+    None
+):
     network = tiny()
     before = [parameter.detach().clone() for parameter in network.parameters()]
 
@@ -290,7 +339,9 @@ def test_every_trained_tensor_is_written_by_its_own_largest_value_and_comes_back
         with quantise_network(network, 3):
             for parameter, exact in zip(network.parameters(), before, strict=True):
                 step = exact.abs().max() / 3
-                torch.testing.assert_close(parameter.data, torch.round(exact / step) * step)
+                torch.testing.assert_close(
+                    parameter.data, torch.round(exact / step) * step
+                )
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

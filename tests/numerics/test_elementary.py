@@ -1,4 +1,5 @@
-"""Elementary functions of the kernels against float64, on dense grids and where they end."""
+"""Elementary functions of the kernels against float64, on dense grids and where they
+end."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def geometric(low: float, high: float) -> Singles:
     return np.geomspace(low, high, N, dtype=np.float32)
 
 
-QUARTERS = (np.arange(N) * (math.pi / 2)).astype(np.float32)  # a sine or a cosine is next to 0
+QUARTERS = (np.arange(N) * (math.pi / 2)).astype(
+    np.float32
+)  # a sine or a cosine is next to 0
 ANGLES = [linear(-10, 10), linear(1e3, 1e4), linear(9e5, 1e6), QUARTERS]
 FAR = [linear(1e6, 2**22 - 1)]
 BY_HAND = {
@@ -69,7 +72,10 @@ def test_functions_are_good_to_a_few_ulp_and_sane_at_their_ends(
 ) -> None:
     """On lanes; of one number they are the same."""
     ends = ENDS[name]
-    function, exact = BY_HAND.get(name) or (getattr(elementary, name), getattr(np, name))
+    function, exact = BY_HAND.get(name) or (
+        getattr(elementary, name),
+        getattr(np, name),
+    )
     function = function if name in vars(elementary) else _jit(function)
 
     @_jit
@@ -91,7 +97,9 @@ def test_functions_are_good_to_a_few_ulp_and_sane_at_their_ends(
 
 
 def test_comparisons_signs_and_fused_products_are_as_in_numpy() -> None:
-    numbers = np.array([NAN, -9, -1 - 2**-11, -0.0, 0.5, 1 + 2**-12, 3, 1e9], np.float32)
+    numbers = np.array(
+        [NAN, -9, -1 - 2**-11, -0.0, 0.5, 1 + 2**-12, 3, 1e9], np.float32
+    )
     a, b = np.repeat(numbers, 8), np.tile(numbers, 8)
 
     @_jit
@@ -109,13 +117,18 @@ def test_comparisons_signs_and_fused_products_are_as_in_numpy() -> None:
     np.testing.assert_array_equal(np.signbit(found[:3]), np.signbit(signs))
 
 
-# --- the steps of a neuron: each result in float32 against many digits ----------------------------
+# --- the steps of a neuron: each result in float32 against many digits ---
 
 
 @kernel
 def _warm(x: Any, drive: Any, g: Any, k: Any, found: Any) -> None:
     for i in range(0, len(x), WIDTH):
-        lanes = load(x, i, WIDTH), load(drive, i, WIDTH), load(g, i, WIDTH), load(k, i, WIDTH)
+        lanes = (
+            load(x, i, WIDTH),
+            load(drive, i, WIDTH),
+            load(g, i, WIDTH),
+            load(k, i, WIDTH),
+        )
         after, slope_x, slope_drive = warm_step(*lanes)
         store(found, i, after)
         store(found, len(x) + i, lanes[0] * slope_x)
@@ -123,7 +136,8 @@ def _warm(x: Any, drive: Any, g: Any, k: Any, found: Any) -> None:
 
 
 def warm(*arguments: Floats) -> tuple[list[Singles], Floats]:
-    """x, drive, g and k as they are in float32, and what the kernel makes of them, (3, n)."""
+    """x, drive, g and k as they are in float32, and what the kernel makes of them, (3,
+    n)."""
     singles = [np.asarray(values, np.float32) for values in arguments]
     found = np.empty((3, len(singles[0])), np.float32)
     _warm(*singles, found.reshape(-1))
@@ -131,7 +145,8 @@ def warm(*arguments: Floats) -> tuple[list[Singles], Floats]:
 
 
 def exact(x: Any, drive: Any, g: Any, k: Any) -> list[float]:
-    """x', d ln x'/d ln x and d ln x'/d(drive), with differences of 1e-25 of 60 digits."""
+    """x', d ln x'/d ln x and d ln x'/d(drive), with differences of 1e-25 of 60
+    digits."""
     with mpmath.workdps(60):
         x, drive, g, k = (mpmath.mpf(float(value)) for value in (x, drive, g, k))
 
@@ -145,12 +160,17 @@ def exact(x: Any, drive: Any, g: Any, k: Any) -> list[float]:
         end = after(x, drive)
         by_x = after(x * (1 + little), drive) - after(x * (1 - little), drive)
         by_drive = after(x, drive + little) - after(x, drive - little)
-        return [float(v) for v in (end, *(d / (2 * little * end) for d in (by_x, by_drive)))]
+        return [
+            float(v) for v in (end, *(d / (2 * little * end) for d in (by_x, by_drive)))
+        ]
 
 
-@pytest.mark.parametrize("thermal_power", [(1e-12, 1e-6), (1e-6, 1e-3), (1e-3, 0.1)], ids=str)
+@pytest.mark.parametrize(
+    "thermal_power", [(1e-12, 1e-6), (1e-6, 1e-3), (1e-3, 0.1)], ids=str
+)
 def test_a_warm_step_is_good_to_2e_6(thermal_power: tuple[float, float]) -> None:
-    """From far below the thermal power to 1, and from inhibition to drives of 30 in a step.
+    """From far below the thermal power to 1, and from inhibition to drives of 30 in a
+    step.
 
     Half of the drives are near the threshold, g, down to the last digit.
     """
@@ -181,16 +201,25 @@ def _cold(drive: Any, g: Any, x: Any, found: Any) -> None:
     for i in range(0, len(drive), WIDTH):
         own = load(drive, i, WIDTH)
         factor, _, _ = cold_step(power, own, g)
-        power, logarithm, rest = deep_step(power, power * factor, own - g, logarithm, rest)
+        power, logarithm, rest = deep_step(
+            power, power * factor, own - g, logarithm, rest
+        )
         store(found, i, power)
 
 
 def test_a_cold_power_rises_as_exactly_as_it_fell_however_deep() -> None:
-    """Lanes fall for up to 1500 steps, by up to e^40 in one, and rise; twice. A NaN stays NaN."""
+    """Lanes fall for up to 1500 steps, by up to e^40 in one, and rise; twice. A NaN
+    stays NaN."""
     random, g = np.random.default_rng(2), np.float32(0.0625)
-    turn, n, size = random.integers(60, 1500, WIDTH), np.arange(6400)[:, None], np.arange(WIDTH)
+    turn, n, size = (
+        random.integers(60, 1500, WIDTH),
+        np.arange(6400)[:, None],
+        np.arange(WIDTH),
+    )
     signs = np.where((n < turn) | ((n >= 3200) & (n < 3200 + turn)), -1.0, 1.05)
-    drive = (signs * 40.0 ** (size / 15) + random.normal(0, 1e-3, signs.shape)).astype(np.float32)
+    drive = (signs * 40.0 ** (size / 15) + random.normal(0, 1e-3, signs.shape)).astype(
+        np.float32
+    )
     x = np.full(WIDTH, 0.5, np.float32)
     logarithm, wanted = np.log(x.astype(float)), np.empty(drive.shape)
     for own, to in zip((drive - g).astype(float), wanted, strict=True):

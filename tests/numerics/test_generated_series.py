@@ -1,4 +1,5 @@
-"""NARMA10 by its recursion; Mackey-Glass against an independent, accurate integration."""
+"""NARMA10 by its recursion; Mackey-Glass against an independent, accurate
+integration."""
 
 from __future__ import annotations
 
@@ -7,7 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
-from hpo.objectives.tasks.mackey_glass import PAST, TRANSIENT, MackeyGlassParams, mackey_glass
+from hpo.objectives.tasks.mackey_glass import (
+    PAST,
+    TRANSIENT,
+    MackeyGlassParams,
+    mackey_glass,
+)
 from hpo.objectives.tasks.narma10 import Narma10Params, narma10
 
 
@@ -17,7 +23,12 @@ def test_narma10_is_the_recursion_of_its_paper() -> None:
     assert len(y) == 201
     assert y[:2].tolist() == [0.0, 0.1], "from rest, before u(-9) is there"
     for t in range(9, 200):
-        wanted = 0.3 * y[t] + 0.05 * y[t] * y[t - 9 : t + 1].sum() + 1.5 * u[t - 9] * u[t] + 0.1
+        wanted = (
+            0.3 * y[t]
+            + 0.05 * y[t] * y[t - 9 : t + 1].sum()
+            + 1.5 * u[t - 9] * u[t]
+            + 0.1
+        )
         assert y[t + 1] == pytest.approx(wanted, rel=1e-12)
 
 
@@ -28,19 +39,26 @@ def test_the_target_of_narma10_is_its_next_point() -> None:
     assert 0.0 <= series.u.min() < 0.02
     assert 0.48 < series.u.max() < 0.5
     assert np.array_equal(narma10(series.u[:, 0])[1:], series.target[:, 0])
-    assert not np.array_equal(series.u, task.model_copy(update={"series_seed": 4}).series().u)
+    assert not np.array_equal(
+        series.u, task.model_copy(update={"series_seed": 4}).series().u
+    )
 
 
 def test_an_input_that_drives_narma10_to_infinity_is_replaced() -> None:
     longest = Narma10Params(n_train=100_000, n_test=100)
     for seed in range(2):  # one in a hundred of 3,000 points diverges
-        target = longest.model_copy(update={"series_seed": seed, "n_train": 20_000}).series().target
+        target = (
+            longest.model_copy(update={"series_seed": seed, "n_train": 20_000})
+            .series()
+            .target
+        )
         assert np.isfinite(target).all()
         assert target.max() < 2.0
 
 
 def by_scipy(n: int, delay: int) -> NDArray[np.float64]:
-    """x(1) to x(n): a delay at a time, each by DOP853 with the solution of the one before."""
+    """x(1) to x(n): a delay at a time, each by DOP853 with the solution of the one
+    before."""
     pieces: list[object] = []
 
     def past(t: float) -> float:
@@ -54,7 +72,13 @@ def by_scipy(n: int, delay: int) -> NDArray[np.float64]:
         return 0.2 * delayed / (1.0 + delayed**10) - 0.1 * x
 
     x = np.array([PAST])
-    how = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-14, "dense_output": True, "max_step": 1.0}
+    how = {
+        "method": "DOP853",
+        "rtol": 1e-12,
+        "atol": 1e-14,
+        "dense_output": True,
+        "max_step": 1.0,
+    }
     for k in range(-(-n // delay)):
         found = solve_ivp(slope, (k * delay, (k + 1) * delay), x, **how)
         pieces.append(found.sol)

@@ -1,4 +1,5 @@
-"""The integrators: order of convergence against SciPy, gradients, steps within a point."""
+"""The integrators: order of convergence against SciPy, gradients, steps within a
+point."""
 
 from __future__ import annotations
 
@@ -11,7 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import KINDS, METHODS, WITH_WARM, inputs, make_chip, scaled, solved_by_scipy, tiny
+from networks import (
+    KINDS,
+    METHODS,
+    WITH_WARM,
+    inputs,
+    make_chip,
+    scaled,
+    solved_by_scipy,
+    tiny,
+)
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -27,7 +37,11 @@ ORDERS: dict[IntegratorName, int] = {
     "heun": 2,
     "rk4": 4,
 }
-STEPS: dict[int, list[int]] = {1: [32, 64, 128, 256], 2: [16, 32, 64, 128], 4: [4, 8, 16, 32]}
+STEPS: dict[int, list[int]] = {
+    1: [32, 64, 128, 256],
+    2: [16, 32, 64, 128],
+    4: [4, 8, 16, 32],
+}
 """Steps per point by order: few enough that rk4 stays above SciPy's 1e-10."""
 
 
@@ -47,7 +61,8 @@ def test_it_converges_to_scipy(
 ) -> None:
     """The error of the outputs of all layers falls as a power of the step, the order.
 
-    To 5 %: at the longest step the next term of the error is still about a tenth of the first.
+    To 5 %: at the longest step the next term of the error is still about a tenth of the
+    first.
     """
     points = inputs(batch=1, time=2)
     network = scaled(tiny(kind, integrator=integrator, **material), 3.0)
@@ -64,16 +79,21 @@ def test_it_converges_to_scipy(
 
 
 def test_refined_it_is_the_solution_where_amplitudes_fall_far_below_float32() -> None:
-    """ln x of all neurons as SciPy has it; by the kernel, in float32, what can be read."""
+    """ln x of all neurons as SciPy has it; by the kernel, in float32, what can be
+    read."""
     network = tiny(density_inter=1.0)
     network.w_in.data[0, :2] = torch.tensor([[-40.0, 0.0], [-60.0, 0.0]])
-    inhibited = torch.tensor([[1.0, 0.3]] * 10 + [[-1.0, 0.6]] * 11, dtype=torch.float64)
+    inhibited = torch.tensor(
+        [[1.0, 0.3]] * 10 + [[-1.0, 0.6]] * 11, dtype=torch.float64
+    )
     for u, depth in ((inhibited[:10], -138.0), (inhibited, None)):
         x, y = solved_by_scipy(network, u)
         with finer_steps(network, 128):
             series = network.trajectories(u[None])
             found = [series[name][0, :, 0, -1].numpy() for name in ("x", "y")]
-            np.testing.assert_allclose(np.log(found[0]), np.log(x), rtol=1e-5, atol=3e-4)
+            np.testing.assert_allclose(
+                np.log(found[0]), np.log(x), rtol=1e-5, atol=3e-4
+            )
             np.testing.assert_allclose(found[1], y, rtol=0, atol=1e-5)
             single = deepcopy(network).float().output(u.float()[None])[0, 0]
         np.testing.assert_allclose(single.detach(), y[-1], rtol=0, atol=1e-4)
@@ -83,30 +103,41 @@ def test_refined_it_is_the_solution_where_amplitudes_fall_far_below_float32() ->
 
 @pytest.mark.parametrize("integrator", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_step_of_a_point_is_a_point_of_its_own(kind: str, integrator: IntegratorName) -> None:
+def test_a_step_of_a_point_is_a_point_of_its_own(
+    kind: str, integrator: IntegratorName
+) -> None:
     """The same operations in the same order, up to the rounding of dt / 4 * 4."""
     few = tiny(kind, integrator=integrator, steps_per_point=4)
     many = tiny(kind, integrator=integrator, dt_ns=0.25)
     u = inputs()
-    torch.testing.assert_close(few(u), many(u.repeat_interleave(4, dim=1)), rtol=1e-14, atol=0)
+    torch.testing.assert_close(
+        few(u), many(u.repeat_interleave(4, dim=1)), rtol=1e-14, atol=0
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "how"),
     [
         *product(WITH_WARM, [{"integrator": method} for method in METHODS]),
-        *(("spintronic", {"q": 0.8, "sigma": 1.3, "thermal_power": power}) for power in (0.0, 0.1)),
+        *(
+            ("spintronic", {"q": 0.8, "sigma": 1.3, "thermal_power": power})
+            for power in (0.0, 0.1)
+        ),
     ],
 )
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_gradients_are_those_of_finite_differences(
     kind: str, how: dict[str, Any], noise: float
 ) -> None:
-    """Of the loss with respect to every parameter and to the input, on a chip with its noise."""
+    """Of the loss with respect to every parameter and to the input, on a chip with its
+    noise."""
     network = tiny(kind, steps_per_point=2, **how)
     chip = make_chip(network, 3, noise=noise, jumps=2)
     names = [name for name, _ in network.named_parameters()]
-    values = [parameter.detach().clone().requires_grad_() for parameter in network.parameters()]
+    values = [
+        parameter.detach().clone().requires_grad_()
+        for parameter in network.parameters()
+    ]
 
     def loss(u: Tensor, *parameters: Tensor) -> Tensor:
         named = dict(zip(names, parameters, strict=True))
@@ -132,16 +163,20 @@ def test_gradients_are_those_of_finite_differences(
 def test_no_step_is_longer_than_the_longest_nor_are_there_more_than_it_takes(
     dt_ns: float, steps_per_point: int, max_step_ns: float, n_steps: int
 ) -> None:
-    stepping = Stepping(dt_ns=dt_ns, steps_per_point=steps_per_point, max_step_ns=max_step_ns)
+    stepping = Stepping(
+        dt_ns=dt_ns, steps_per_point=steps_per_point, max_step_ns=max_step_ns
+    )
     assert stepping.n_steps == n_steps
     assert stepping.step_ns * n_steps == pytest.approx(dt_ns)
 
 
 @pytest.mark.parametrize(
-    ("name", "degree"), [("exponential", 0), ("exponential-ab2", 1), ("exponential-ab3", 2)]
+    ("name", "degree"),
+    [("exponential", 0), ("exponential-ab2", 1), ("exponential-ab3", 2)],
 )
 def test_the_mean_over_a_step_is_exact_for_polynomials(name: str, degree: int) -> None:
-    """Outputs at 0, -1, -2 steps give the mean of t^k over the step from 0 to 1: 1 / (k + 1)."""
+    """Outputs at 0, -1, -2 steps give the mean of t^k over the step from 0 to 1: 1 / (k
+    + 1)."""
     weights = EXTRAPOLATION[name]
     for k in range(degree + 1):
         mean = sum(weight * (-float(j)) ** k for j, weight in enumerate(weights))

@@ -40,7 +40,9 @@ EACH_NOISE = pytest.mark.parametrize("noise", [0.0, 0.05])
 
 
 def network(kind: str = "spintronic", **changes: Any) -> Any:
-    return tiny(kind, **{"dtype": torch.float32, "backend": "fused", "width": 32, **changes})
+    return tiny(
+        kind, **{"dtype": torch.float32, "backend": "fused", "width": 32, **changes}
+    )
 
 
 def inputs(batch: int, time: int, channels: int = 2) -> Tensor:
@@ -52,7 +54,7 @@ def alike(found: list[Tensor], wanted: list[Tensor]) -> bool:
     return all(map(torch.equal, found, wanted))
 
 
-# --- agreement ------------------------------------------------------------------------------------
+# --- agreement ---
 
 CHOICES: dict[str, list[Any]] = {
     "integrator": KERNEL_METHODS,
@@ -79,10 +81,12 @@ CASES = 180
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(k, marks=[pytest.mark.slow] * (k % 3 > 0)) for k in range(CASES)]
+    "case",
+    [pytest.param(k, marks=[pytest.mark.slow] * (k % 3 > 0)) for k in range(CASES)],
 )
 def test_any_network_on_any_chip_agrees_with_the_reference(case: int) -> None:
-    """Sizes, physics, what is read and the chip are drawn at random, as many as 180 times."""
+    """Sizes, physics, what is read and the chip are drawn at random, as many as 180
+    times."""
     random = np.random.default_rng(case)
 
     def one_of(choices: list[Any]) -> Any:
@@ -90,13 +94,21 @@ def test_any_network_on_any_chip_agrees_with_the_reference(case: int) -> None:
 
     kind = WITH_WARM[case // 3 % 3]
     how = {name: one_of(choices) for name, choices in CHOICES.items()}
-    how = {name: EACH[name][: how["layers"]] if v == "each" else v for name, v in how.items()}
+    how = {
+        name: EACH[name][: how["layers"]] if v == "each" else v
+        for name, v in how.items()
+    }
     if kind == "ctrnn":
         how = {k: v for k, v in how.items() if k not in ("f_cut_per_ns", "start")}
     own, batch, points = network(kind, **how), one_of([1, 58, 100]), one_of([1, 2, 16])
     jumps = one_of([j for j in (1, 2, 3) if own.physics.n_steps % j == 0])
-    on_chip = make_chip(own, points, noise=one_of([0.0, 0.05]), jumps=jumps, again=one_of([1, 3]))
-    u, n_read = inputs(batch, points, how["channels"]), one_of([1, (points + 1) // 2, points])
+    on_chip = make_chip(
+        own, points, noise=one_of([0.0, 0.05]), jumps=jumps, again=one_of([1, 3])
+    )
+    u, n_read = (
+        inputs(batch, points, how["channels"]),
+        one_of([1, (points + 1) // 2, points]),
+    )
     assert_kernel_agrees(own, u, n_read, one_of([IDEAL, on_chip]))
 
 
@@ -104,8 +116,13 @@ def test_any_network_on_any_chip_agrees_with_the_reference(case: int) -> None:
 @EACH_NOISE
 @EACH_KIND
 def test_wide_dense_networks_agree(kind: str, noise: float, batch: int) -> None:
-    """Vectors over neurons, of layers that do not fill them, and any number of series in a row."""
-    size = {"width": (64, 100, 7), "density_inter": 0.9, "density_intra": (1.0, 0.6, 0.7)}
+    """Vectors over neurons, of layers that do not fill them, and any number of series
+    in a row."""
+    size = {
+        "width": (64, 100, 7),
+        "density_inter": 0.9,
+        "density_intra": (1.0, 0.6, 0.7),
+    }
     wide = network(kind, **size)
     assert_kernel_agrees(wide, inputs(batch, 8), 1, make_chip(wide, 8, noise=noise))
 
@@ -126,7 +143,9 @@ def test_strongly_driven_oscillators_agree(kind: str, noise: float) -> None:
     """Where exponents are clipped, and amplitudes nearly die."""
     for factor, atol in ((8.0, 1e-4), (1e3, 2e-3)):
         strong = scaled(network(kind, width=7, layers=2), factor)
-        assert_kernel_agrees(strong, inputs(70, 2), 1, make_chip(strong, 2, noise=noise), atol=atol)
+        assert_kernel_agrees(
+            strong, inputs(70, 2), 1, make_chip(strong, 2, noise=noise), atol=atol
+        )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +165,12 @@ def test_amplitudes_stay_between_0_and_1_whatever_the_drive(
 @pytest.mark.parametrize("width", [6, 64])
 @EACH_NOISE
 def test_a_trajectory_that_is_too_long_is_computed_again_in_segments(
-    kind: str, n_steps: int, n_read: int, width: int, noise: float, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    n_steps: int,
+    n_read: int,
+    width: int,
+    noise: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found, u = [], inputs(33, 20)
     for most in (sizes.MAX_TRAJECTORY, 1):  # all at once; segments of 6 points
@@ -164,12 +188,16 @@ def test_a_trajectory_that_is_too_long_is_computed_again_in_segments(
 def test_an_oscillator_at_the_threshold_is_a_number(kind: str) -> None:
     """A drive of γ exactly: the source of a warm one, k, is all that w is made of."""
     own = scaled(network(kind, layers=1, width=4, tau_ns=4.0), 0.0)
-    own.bias.data[0, 0] = torch.tensor([-0.5, -0.5 + 2e-8, -0.5 - 2e-8, -1.0])  # I = γ, and 0
+    own.bias.data[0, 0] = torch.tensor(
+        [-0.5, -0.5 + 2e-8, -0.5 - 2e-8, -1.0]
+    )  # I = γ, and 0
     for noise in (0.0, 0.02):
-        assert_kernel_agrees(own, inputs(5, 6), 6, make_chip(own, 6, spread=0.0, noise=noise))
+        assert_kernel_agrees(
+            own, inputs(5, 6), 6, make_chip(own, 6, spread=0.0, noise=noise)
+        )
 
 
-# --- the same bits --------------------------------------------------------------------------------
+# --- the same bits ---
 
 
 @EACH_KIND
@@ -177,15 +205,25 @@ def test_an_oscillator_at_the_threshold_is_a_number(kind: str) -> None:
 def test_same_input_same_bits(kind: str, noise: float) -> None:
     own, runs = network(kind), []
     chip = make_chip(own, 64, noise=noise)
-    for batch in (300, 58, 120, 300):  # work arrays are reused, with what others left in them
+    for batch in (
+        300,
+        58,
+        120,
+        300,
+    ):  # work arrays are reused, with what others left in them
         runs.append(gradients(own, inputs(batch, 64), 1, chip))
     assert alike(runs[0], runs[3])
     afresh = network(kind)
-    assert alike(runs[0], gradients(afresh, inputs(300, 64), 1, make_chip(afresh, 64, noise=noise)))
+    assert alike(
+        runs[0],
+        gradients(afresh, inputs(300, 64), 1, make_chip(afresh, 64, noise=noise)),
+    )
 
 
 @EACH_KIND
-def test_a_sequence_does_not_depend_on_its_batch_nor_a_point_on_what_is_read(kind: str) -> None:
+def test_a_sequence_does_not_depend_on_its_batch_nor_a_point_on_what_is_read(
+    kind: str,
+) -> None:
     own, u = network(kind), inputs(300, 20)
     every = own.outputs(u, 20)
     assert torch.equal(every[:, 130:188], own.outputs(u[130:188], 20))
@@ -200,7 +238,9 @@ def test_two_graphs_at_once_and_one_twice() -> None:
 
     def run(u: Tensor) -> tuple[Tensor, Any]:
         output = own.output(u).sum()
-        return output, lambda: list(torch.autograd.grad(output, leaves, retain_graph=True))
+        return output, lambda: list(
+            torch.autograd.grad(output, leaves, retain_graph=True)
+        )
 
     wanted = [run(v)[1]() for v in (u, 1 - u)]
     first, second = run(u)[1], run(1 - u)[1]
@@ -211,7 +251,9 @@ def test_two_graphs_at_once_and_one_twice() -> None:
 
 @EACH_KIND
 @EACH_NOISE
-def test_without_gradients_same_value_and_no_trajectory(kind: str, noise: float) -> None:
+def test_without_gradients_same_value_and_no_trajectory(
+    kind: str, noise: float
+) -> None:
     own, u = network(kind), inputs(300, 64)
     chip = make_chip(own, 64, noise=noise)
     wanted = own.outputs(u, 1, chip)
@@ -228,8 +270,12 @@ def test_layouts_in_memory_make_no_difference() -> None:
     own, u = network(channels=3), inputs(58, 64, 3)
     wanted = gradients(own, u)
     for parameter in own.parameters():
-        parameter.data = parameter.data.mT.contiguous().mT if parameter.dim() > 1 else parameter
-    assert alike(gradients(own, u.permute(2, 1, 0).contiguous().permute(2, 1, 0)), wanted)
+        parameter.data = (
+            parameter.data.mT.contiguous().mT if parameter.dim() > 1 else parameter
+        )
+    assert alike(
+        gradients(own, u.permute(2, 1, 0).contiguous().permute(2, 1, 0)), wanted
+    )
 
 
 def test_parameters_may_change_before_the_adjoint() -> None:
@@ -238,11 +284,13 @@ def test_parameters_may_change_before_the_adjoint() -> None:
     for factor in (1.0, 2.0):
         output = own.output(u).sum()
         scaled(own, factor)
-        found.append(list(torch.autograd.grad(output, [own.w_in, own.w_intra, own.bias])))
+        found.append(
+            list(torch.autograd.grad(output, [own.w_in, own.w_intra, own.bias]))
+        )
     assert alike(*found)
 
 
-# --- what else ------------------------------------------------------------------------------------
+# --- what else ---
 
 
 @EACH_KIND
@@ -272,11 +320,16 @@ def test_weights_off_the_mask_count_as_zero(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "small"),
     [
-        ("spintronic", {"start": 1e-30, "f_cut_per_ns": 1e9}),  # of 1e-30, the filter leaves 1e-40
+        (
+            "spintronic",
+            {"start": 1e-30, "f_cut_per_ns": 1e9},
+        ),  # of 1e-30, the filter leaves 1e-40
         ("ctrnn", {"s": 1e-40}),
     ],
 )
-def test_what_vanishes_is_zero_in_passes_through_time(kind: str, small: dict[str, float]) -> None:
+def test_what_vanishes_is_zero_in_passes_through_time(
+    kind: str, small: dict[str, float]
+) -> None:
     u = inputs(5, 8)
     assert not network(kind, **small).output(u).any()
     own = network(kind)
@@ -313,9 +366,11 @@ def test_segments_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert short == long
 
 
-# --- refusals -------------------------------------------------------------------------------------
+# --- refusals ---
 
-FLOAT = "fused_series: expected `{0}.dtype == torch.float32`, got {0}.dtype=torch.float64."
+FLOAT = (
+    "fused_series: expected `{0}.dtype == torch.float32`, got {0}.dtype=torch.float64."
+)
 SHAPE = "fused_series: expected `{0}.shape == {1}`, got {0}.shape={2}."
 DEVICE = 'fused_series: expected `{0}.device == "cpu"`, got {0}.device=meta.'
 
@@ -327,7 +382,12 @@ DEVICE = 'fused_series: expected `{0}.device == "cpu"`, got {0}.device=meta.'
         ("w_inter", Tensor.double, TypeError, FLOAT.format("w_inter")),
         ("bias", lambda t: t.to("meta"), ValueError, DEVICE.format("bias")),
         ("u", lambda t: t.to("meta"), ValueError, DEVICE.format("u")),
-        ("u", lambda t: t[0], ValueError, SHAPE.format("u", "(batch, time, 1)", "(8, 1)")),
+        (
+            "u",
+            lambda t: t[0],
+            ValueError,
+            SHAPE.format("u", "(batch, time, 1)", "(8, 1)"),
+        ),
         ("u", lambda t: t.expand(-1, -1, 2), ValueError, "(batch, time, 1)"),
         ("w_in", lambda t: t.mT, ValueError, SHAPE.format("w_in", "(5, 1)", "(1, 5)")),
         ("w_intra", lambda t: t[:2], ValueError, "w_intra.shape == (3, 5, 5)"),
@@ -347,7 +407,8 @@ def test_refuses(name: str, change: Any, kind: type[Exception], message: str) ->
 
 def test_refuses_an_integrator_without_a_kernel() -> None:
     rule = (
-        r"^Kernel: expected `integrator in \['exponential', 'exponential-ab2', 'exponential-ab3', "
+        r"^Kernel: expected `integrator in \['exponential', 'exponential-ab2',"
+        r" 'exponential-ab3', "
         r"'ab3'\]`, got integrator=rk4. Name one of these.$"
     )
     with pytest.raises(ValueError, match=rule):
@@ -356,16 +417,19 @@ def test_refuses_an_integrator_without_a_kernel() -> None:
 
 @pytest.mark.parametrize("backend", ["fused", "reference"])
 @pytest.mark.parametrize(("steps", "jumps"), [(2, 3), (4, 3), (1, 2)])
-def test_refuses_jumps_that_steps_cannot_meet(backend: Any, steps: int, jumps: int) -> None:
+def test_refuses_jumps_that_steps_cannot_meet(
+    backend: Any, steps: int, jumps: int
+) -> None:
     own: LayeredNetwork = network(backend=backend, steps_per_point=steps)
     rule = (
-        rf"^chip with noise: {4 * jumps} jumps do not divide 4 points of {steps} steps evenly. Take"
+        rf"^chip with noise: {4 * jumps} jumps do not divide 4 points of {steps} steps"
+        r" evenly. Take"
     )
     with pytest.raises(ValueError, match=rule):
         own(inputs(3, 4), make_chip(own, 4, noise=0.1, jumps=jumps))
 
 
-# --- the check of ``hpo doctor``: it finds kernels that compute something else --------------------
+# --- the check of ``hpo doctor``: it finds kernels that compute something else ---
 
 
 def wrong_output(right: Callable[..., Any]) -> Any:
@@ -392,7 +456,9 @@ def test_a_kernel_that_is_wrong_is_found(
     monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Any], Any]
 ) -> None:
     monkeypatch.setattr(layered, "fused_series", spoil(layered.fused_series))
-    monkeypatch.setattr(solved_equation, "MAX_REFINEMENTS", 3)  # what is no number never settles
+    monkeypatch.setattr(
+        solved_equation, "MAX_REFINEMENTS", 3
+    )  # what is no number never settles
     finding = _equation(machine.equation(), "/cache")
     assert finding.verdict == "error"
     assert finding.found.startswith("kernel and reference differ by ")

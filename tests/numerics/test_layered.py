@@ -17,7 +17,8 @@ from hpo.objectives.networks.layered import Backend, resolve_backend
 def test_members_at_once_compute_what_each_computes_alone(
     kind: str, integrator: IntegratorName
 ) -> None:
-    """To rounding: a product of several matrices may add in another order than one alone."""
+    """To rounding: a product of several matrices may add in another order than one
+    alone."""
     seeds = (5, 3, 4)
     together = tiny(kind, seeds=seeds, integrator=integrator)
     u = inputs()
@@ -25,17 +26,24 @@ def test_members_at_once_compute_what_each_computes_alone(
     together(own).square().sum().backward()
     for index, seed in enumerate(seeds):
         alone = tiny(kind, seeds=(seed,), integrator=integrator)
-        torch.testing.assert_close(together(u)[index], alone(u)[0], rtol=1e-13, atol=1e-15)
+        torch.testing.assert_close(
+            together(u)[index], alone(u)[0], rtol=1e-13, atol=1e-15
+        )
         alone(own[index]).square().sum().backward()
         for name, parameter in alone.named_parameters():
             gradient = together.get_parameter(name).grad
-            torch.testing.assert_close(gradient[index], parameter.grad[0], rtol=1e-11, atol=1e-15)
+            torch.testing.assert_close(
+                gradient[index], parameter.grad[0], rtol=1e-11, atol=1e-15
+            )
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layers": 0}, "expected `layers >= 1`, got layers=0. Give a whole number from 1."),
+        (
+            {"layers": 0},
+            "expected `layers >= 1`, got layers=0. Give a whole number from 1.",
+        ),
         ({"width": 0}, "expected `width >= 1`, got width=0."),
         ({"channels": 0}, "expected `channels >= 1`, got channels=0."),
         ({"outputs": 0}, "expected `outputs >= 1`, got outputs=0."),
@@ -43,21 +51,31 @@ def test_members_at_once_compute_what_each_computes_alone(
         ({"density_inter": 1.1}, "expected `0 <= density <= 1`, got density=1.1."),
     ],
 )
-def test_sizes_that_make_no_network_are_refused(changes: dict[str, Any], message: str) -> None:
+def test_sizes_that_make_no_network_are_refused(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=r"expected .*, got") as caught:
         tiny("spintronic", **changes)
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(3, 0, 2), (3, 5, 1), (3, 5), (3, 3, 5, 2), (1, 2, 3, 5, 2)])
-def test_an_input_of_another_shape_is_refused(kind: str, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "shape", [(3, 0, 2), (3, 5, 1), (3, 5), (3, 3, 5, 2), (1, 2, 3, 5, 2)]
+)
+def test_an_input_of_another_shape_is_refused(
+    kind: str, shape: tuple[int, ...]
+) -> None:
     network = tiny(kind, seeds=(0, 1))
     for compute in (network, network.trajectories):
         with pytest.raises(
             ValueError,
-            match=r"^layered network: expected `u.shape == \(batch, time >= 1, 2\)`, or the same "
-            r"after 2 members, got u.shape=\(.*\). Use one series of points per example.$",
+            match=(
+                r"^layered network: expected `u.shape == \(batch, time >= 1, 2\)`, or"
+                r" the same "
+                r"after 2 members, got u.shape=\(.*\). Use one series of points per"
+                r" example.$"
+            ),
         ):
             compute(torch.zeros(shape, dtype=torch.float64))
 
@@ -82,7 +100,9 @@ def test_trajectories_are_the_passage_that_gives_the_output(kind: str) -> None:
         drive = dynamics.drive(dynamics.output(state), point).detach()
         assert torch.equal(series["drive"][:, :, :, k], drive)
         state, past = network.physics.advance(dynamics, state, past, point)
-        assert torch.equal(series["x"][:, :, :, k + 1], dynamics.amplitude(state).detach())
+        assert torch.equal(
+            series["x"][:, :, :, k + 1], dynamics.amplitude(state).detach()
+        )
         assert torch.equal(series["y"][:, :, :, k + 1], dynamics.output(state).detach())
 
 
@@ -120,7 +140,9 @@ def test_what_the_kernel_cannot_do_is_left_to_the_reference_or_refused(
     assert torch.equal(automatic, network(u))
 
 
-def test_auto_is_the_kernel_for_float32_on_the_cpu_and_the_reference_elsewhere() -> None:
+def test_auto_is_the_kernel_for_float32_on_the_cpu_and_the_reference_elsewhere() -> (
+    None
+):
     single, double = torch.zeros(1), torch.zeros(1, dtype=torch.float64)
     meta = torch.zeros(1, device="meta")
     assert resolve_backend("auto", single, single, "") == "fused"
@@ -136,7 +158,8 @@ def test_auto_is_the_kernel_for_float32_on_the_cpu_and_the_reference_elsewhere()
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_signals_need_one_step_per_layer(kind: str) -> None:
-    """All layers step together: the last of three hears of the input in the third step."""
+    """All layers step together: the last of three hears of the input in the third
+    step."""
     network = scaled(tiny(kind, density_inter=1.0), 2.0)
     calm, loud = inputs(batch=1, time=4), inputs(batch=1, time=4)
     loud[:, 0] += 1.0
@@ -145,7 +168,7 @@ def test_signals_need_one_step_per_layer(kind: str) -> None:
     assert reached.tolist() == [[k > layer for k in range(5)] for layer in range(3)]
 
 
-# --- layers that differ ---------------------------------------------------------------------------
+# --- layers that differ ---
 
 OWN: dict[str, dict[str, Any]] = {
     "spintronic": {
@@ -156,7 +179,11 @@ OWN: dict[str, dict[str, Any]] = {
     "ctrnn": {"tau_ns": (2.0, 4.0, 9.0), "s": (0.4, 0.5, 0.9)},
 }
 WIDTHS: list[dict[str, Any]] = [
-    {"width": (5, 3, 2), "density_inter": (1.0, 0.5, 0.8), "density_intra": (0.2, 1.0, 0.6)},
+    {
+        "width": (5, 3, 2),
+        "density_inter": (1.0, 0.5, 0.8),
+        "density_intra": (0.2, 1.0, 0.6),
+    },
     {"width": (1, 4, 6), "density_inter": 1.0},
 ]
 EACH_KIND = pytest.mark.parametrize("kind", KINDS)
@@ -167,7 +194,13 @@ EACH_KIND = pytest.mark.parametrize("kind", KINDS)
 def test_the_same_number_for_each_layer_is_one_number_bit_for_bit(
     kind: str, backend: Backend
 ) -> None:
-    one = {"tau_ns": 3.0, "s": 0.7, "width": 4, "density_inter": 0.6, "density_intra": 0.4}
+    one = {
+        "tau_ns": 3.0,
+        "s": 0.7,
+        "width": 4,
+        "density_inter": 0.6,
+        "density_intra": 0.4,
+    }
     one |= {"f_cut_per_ns": 0.2} if kind == "spintronic" else {}
     how: dict[str, Any] = {"dtype": torch.float32, "backend": backend}
     alike = tiny(kind, **one, **how)
@@ -181,7 +214,8 @@ def test_the_same_number_for_each_layer_is_one_number_bit_for_bit(
 @EACH_KIND
 def test_neurons_that_do_not_exist_are_neither_counted_nor_read(kind: str) -> None:
     network = tiny(kind, **OWN[kind], **WIDTHS[0])
-    # 2 x 5 from the input; 0.5 x 15 and 0.8 x 6 between; 0.2 x 25, 9, 0.6 x 4 within; 3 x 2 read
+    # 2 x 5 from the input; 0.5 x 15 and 0.8 x 6 between; 0.2 x 25, 9, 0.6 x 4 within; 3
+    # x 2 read
     assert (network.n_neurons, network.n_synapses) == (10, 10 + 8 + 5 + 5 + 9 + 2 + 6)
     assert network.layouts[0].n_neurons == 10
     assert network.exists.sum(dim=1).tolist() == [5, 3, 2]
@@ -189,7 +223,12 @@ def test_neurons_that_do_not_exist_are_neither_counted_nor_read(kind: str) -> No
     before = gradients(network, u)
     missing = ~network.exists
     assert not network.bias[0][missing].any()
-    masks = network.mask_in, network.mask_inter, network.mask_intra, network.exists[None]
+    masks = (
+        network.mask_in,
+        network.mask_inter,
+        network.mask_intra,
+        network.exists[None],
+    )
     for gradient, there in zip(before[1:], masks, strict=True):
         assert not gradient[~there].any()
     network.bias.data[0][missing] = 3.0
@@ -212,13 +251,17 @@ def test_fan_in_is_that_of_the_real_layers() -> None:
         assert 0.75 * bound < weights.abs().max() <= bound
 
 
-@pytest.mark.parametrize(("name", "values"), [("width", (1, 1)), ("density_intra", (0.5, 0.5))])
+@pytest.mark.parametrize(
+    ("name", "values"), [("width", (1, 1)), ("density_intra", (0.5, 0.5))]
+)
 def test_another_number_of_values_than_layers_is_refused(
     name: str, values: tuple[float, ...]
 ) -> None:
     with pytest.raises(
         ValueError,
-        match=rf"^layered network: expected one {name}, or one for each of 3 layers, got "
-        rf"\[.*\]. Use 3 numbers.$",
+        match=(
+            rf"^layered network: expected one {name}, or one for each of 3 layers, got "
+            rf"\[.*\]. Use 3 numbers.$"
+        ),
     ):
         tiny(**{name: values})

@@ -1,4 +1,5 @@
-"""Eq. (1) to (3) of arXiv:2408.02835 for one oscillator, with and without thermal power."""
+"""Eq. (1) to (3) of arXiv:2408.02835 for one oscillator, with and without thermal
+power."""
 
 from __future__ import annotations
 
@@ -30,13 +31,19 @@ MATERIALS = {
     "sigma < 1": (0.0, 0.6),
     "both": (2.5, 1.7),
 }
-EACH_MATERIAL = pytest.mark.parametrize(("q", "sigma"), MATERIALS.values(), ids=MATERIALS.keys())
+EACH_MATERIAL = pytest.mark.parametrize(
+    ("q", "sigma"), MATERIALS.values(), ids=MATERIALS.keys()
+)
 EACH_POWER = pytest.mark.parametrize("thermal_power", [0.0, 1e-12, THERMAL, 0.5])
-STRENGTHS = torch.cat([torch.zeros(1), torch.tensor([GAMMA]), torch.logspace(-12, 3, 61)])
+STRENGTHS = torch.cat(
+    [torch.zeros(1), torch.tensor([GAMMA]), torch.logspace(-12, 3, 61)]
+)
 ALL_DRIVES = torch.cat([STRENGTHS, -STRENGTHS, GAMMA + STRENGTHS, GAMMA - STRENGTHS])
 
 
-def flow(state: Tensor, drive: Tensor, dt_ns: float, thermal_power: float, **how: float) -> Tensor:
+def flow(
+    state: Tensor, drive: Tensor, dt_ns: float, thermal_power: float, **how: float
+) -> Tensor:
     """The closed form of x with thermal power, of ln x without."""
     material = {"gamma_per_ns": GAMMA, "q": 0.0, "sigma": 1.0, **how}
     if thermal_power == 0.0:
@@ -44,7 +51,9 @@ def flow(state: Tensor, drive: Tensor, dt_ns: float, thermal_power: float, **how
     return oscillator.flow(state, drive, dt_ns, **material, thermal_power=thermal_power)
 
 
-def advanced(state: float, drive: float, dt_ns: float, thermal_power: float, **how: float) -> float:
+def advanced(
+    state: float, drive: float, dt_ns: float, thermal_power: float, **how: float
+) -> float:
     at = (torch.tensor(value, dtype=torch.float64) for value in (state, drive))
     return flow(*at, dt_ns, thermal_power, **how).item()
 
@@ -56,7 +65,8 @@ def advanced(state: float, drive: float, dt_ns: float, thermal_power: float, **h
 def test_constant_drive_has_the_closed_form(
     drive: float, dt_ns: float, q: float, sigma: float, thermal_power: float
 ) -> None:
-    """Eq. (1) as printed, of γ/2 and I/2: to the tolerance of SciPy, gathered over its steps."""
+    """Eq. (1) as printed, of γ/2 and I/2: to the tolerance of SciPy, gathered over its
+    steps."""
 
     def slope(t: float, state: Any) -> Any:
         x = state if thermal_power else np.exp(state)
@@ -65,21 +75,34 @@ def test_constant_drive_has_the_closed_form(
 
     for x in (1e-9, 0.3, 0.999) if thermal_power else (1e-200, 1e-9, 0.3, 0.999):
         start = x if thermal_power else math.log(x)
-        solution = solve_ivp(slope, (0, dt_ns), [start], method="DOP853", rtol=1e-12, atol=1e-18)
+        solution = solve_ivp(
+            slope, (0, dt_ns), [start], method="DOP853", rtol=1e-12, atol=1e-18
+        )
         found = advanced(start, drive, dt_ns, thermal_power, q=q, sigma=sigma)
         assert found == pytest.approx(solution.y[0, -1], rel=1e-9)
 
 
 @pytest.mark.parametrize("thermal_power", [0.0, 0.04])
 @EACH_MATERIAL
-def test_fixed_bias_holds_the_neurons_at_rest(q: float, sigma: float, thermal_power: float) -> None:
-    material: dict[str, float] = {"q": q, "sigma": sigma, "thermal_power": thermal_power}
+def test_fixed_bias_holds_the_neurons_at_rest(
+    q: float, sigma: float, thermal_power: float
+) -> None:
+    material: dict[str, float] = {
+        "q": q,
+        "sigma": sigma,
+        "thermal_power": thermal_power,
+    }
     network = scaled(tiny(**material), 0.0)
     dynamics = network.dynamics()
     state = dynamics.rest(batch=3)
     x = dynamics.amplitude(state).flatten()
-    b, source = 2 * sigma + q, thermal_power  # over γ: one half for q = 0, sigma = 1, no source
-    rest = ((2 * sigma - 1) + math.sqrt((2 * sigma - 1) ** 2 + 4 * b * source)) / (2 * b)
+    b, source = (
+        2 * sigma + q,
+        thermal_power,
+    )  # over γ: one half for q = 0, sigma = 1, no source
+    rest = ((2 * sigma - 1) + math.sqrt((2 * sigma - 1) ** 2 + 4 * b * source)) / (
+        2 * b
+    )
     assert x.tolist() == pytest.approx([rest] * 36, rel=1e-14)
     later = tiny(**material, start=0.3).dynamics()
     begins = later.amplitude(later.rest(batch=3)).flatten()
@@ -93,7 +116,10 @@ def test_fixed_bias_holds_the_neurons_at_rest(q: float, sigma: float, thermal_po
 @pytest.mark.parametrize(
     ("dtype", "thermal_power"),
     [
-        *((dtype, 0.0) for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)),
+        *(
+            (dtype, 0.0)
+            for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+        ),
         *((dtype, THERMAL) for dtype in (torch.float32, torch.float64)),
     ],
 )
@@ -120,7 +146,9 @@ def test_the_gradient_is_that_of_finite_differences_at_the_threshold_itself(
     state = torch.tensor(0.3 if thermal_power else math.log(0.3), dtype=torch.float64)
     drive = torch.tensor(GAMMA, dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(flow(state, drive, 1.0, thermal_power), drive)
-    above, below = (flow(state, drive + d, 1.0, thermal_power).item() for d in (1e-6, -1e-6))
+    above, below = (
+        flow(state, drive + d, 1.0, thermal_power).item() for d in (1e-6, -1e-6)
+    )
     assert slope.item() == pytest.approx((above - below) / 2e-6, rel=1e-7)
 
 
@@ -136,9 +164,13 @@ def test_where_the_common_bias_cannot_overcome_the_damping_heat_alone_is_left(
 ) -> None:
     network = scaled(tiny(kind, layers=1), 0.0)
     tau = torch.tensor([0.4, 0.5, 1.0, 2.0]).double()[None, None, None]
-    dynamics = network.make_dynamics(network.synapses(), Neurons(factors={"tau_ns": tau}))
+    dynamics = network.make_dynamics(
+        network.synapses(), Neurons(factors={"tau_ns": tau})
+    )
     state = dynamics.rest(batch=3)
     x = dynamics.amplitude(state)
     assert x[0, 0, 0].tolist() == pytest.approx(rest, rel=1e-5)
     later, _ = network.physics.advance(dynamics, state, (), inputs()[:, 0])
-    torch.testing.assert_close(dynamics.amplitude(later), x)  # each is at its own fixed point
+    torch.testing.assert_close(
+        dynamics.amplitude(later), x
+    )  # each is at its own fixed point

@@ -48,7 +48,8 @@ def spread(of_neurons: NDArray[np.float64]) -> Tensor:
 
 
 class Step:
-    """A step of random neurons, by the methods of the device and by its compiled functions."""
+    """A step of random neurons, by the methods of the device and by its compiled
+    functions."""
 
     def __init__(self, device: Any, *, by_flow: bool, jump: bool) -> None:
         self.made: Pointwise = generate_steps(device, by_flow=by_flow)
@@ -56,7 +57,8 @@ class Step:
         random = np.random.default_rng(5)
         n = GROUPS * WIDTH
         self.values = {
-            name: value * random.uniform(0.7, 1.4, n) for name, value in device.values().items()
+            name: value * random.uniform(0.7, 1.4, n)
+            for name, value in device.values().items()
         }
         self.deviation = random.uniform(0.01, 0.1, n)
         self.own = device.with_values(**{k: spread(v) for k, v in self.values.items()})
@@ -81,13 +83,17 @@ class Step:
         if self.by_flow:
             after = self.own.every("flow", *states, drive=drive, dt_ns=STEP_NS)
         else:
-            after = _runge_kutta(lambda x: self.own.every("rate", *x, drive), (*states,), STEP_NS)
+            after = _runge_kutta(
+                lambda x: self.own.every("rate", *x, drive), (*states,), STEP_NS
+            )
         if self.jump:
             noise = torch.from_numpy(self.noise).double() * spread(self.deviation)
             own = noise[0] if len(noise) == 1 else tuple(noise)
             after = self.own.every("kick", *after, noise=own)
         y = self.own.output(*after)
-        pulled, entering = (torch.from_numpy(a).double() for a in (self.pulled, self.entering))
+        pulled, entering = (
+            torch.from_numpy(a).double() for a in (self.pulled, self.entering)
+        )
         into = sum(w * p for w, p in zip(AB3, pulled, strict=True)) + entering
         whole = (into * y).sum() + sum(
             (torch.from_numpy(a).double() * x).sum()
@@ -111,7 +117,16 @@ class Step:
         places = (GROUPS, REPEATS * WIDTH, REPEATS, WIDTH, ROW)
         passed(
             made.advance if keep else made.advance_only,
-            *(states, self.drive, self.constants, self.noise, self.now, before, value, kept),
+            *(
+                states,
+                self.drive,
+                self.constants,
+                self.noise,
+                self.now,
+                before,
+                value,
+                kept,
+            ),
             *AB3,
             *places,
             int(self.jump),
@@ -123,7 +138,14 @@ class Step:
         adjoints = self.adjoints.copy()
         passed(
             made.pull,
-            *(kept, adjoints, *self.pulled, self.entering, self.constants, drive_adjoint),
+            *(
+                kept,
+                adjoints,
+                *self.pulled,
+                self.entering,
+                self.constants,
+                drive_adjoint,
+            ),
             *AB3,
             *places,
             1,
@@ -134,10 +156,12 @@ class Step:
 
 @pytest.mark.parametrize("jump", [False, True])
 @pytest.mark.parametrize(
-    "name", ["Clamped", "Cubic", "Leaky", "Leaky by rate", "Duffing", "PhaseOscillator", "Odd"]
+    "name",
+    ["Clamped", "Cubic", "Leaky", "Leaky by rate", "Duffing", "PhaseOscillator", "Odd"],
 )
 def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) -> None:
-    """Within 1e-5 of the largest, whatever each neuron's parameters; the same without slopes."""
+    """Within 1e-5 of the largest, whatever each neuron's parameters; the same without
+    slopes."""
     device = getattr(pointwise_devices, name.partition(" ")[0])()
     step = Step(device, by_flow=name == "Leaky", jump=jump)
     found, expected = step.found(), step.expected()
@@ -149,9 +173,12 @@ def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) 
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
-@pytest.mark.parametrize("name", ["Clamped", "Cubic", "Leaky", "Duffing", "PhaseOscillator", "Odd"])
+@pytest.mark.parametrize(
+    "name", ["Clamped", "Cubic", "Leaky", "Duffing", "PhaseOscillator", "Odd"]
+)
 def test_a_network_of_devices_is_compiled(name: str, noise: float) -> None:
-    """It agrees with the reference, and so do its gradients, on a chip whose neurons differ."""
+    """It agrees with the reference, and so do its gradients, on a chip whose neurons
+    differ."""
     device = getattr(pointwise_devices, name)()
     physics = Stepping(device=device, integrator=device.integrator, max_step_ns=0.35)
     sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": (5, 7, 4)}
@@ -164,7 +191,9 @@ def test_a_network_of_devices_is_compiled(name: str, noise: float) -> None:
 def test_slopes_are_kept_where_they_are_not_constant() -> None:
     """A leaky node has those of its output alone; a step that is linear keeps none."""
     n_kept = {
-        name: generate_steps(getattr(pointwise_devices, name)(), by_flow=name == "Leaky").n_kept
+        name: generate_steps(
+            getattr(pointwise_devices, name)(), by_flow=name == "Leaky"
+        ).n_kept
         for name in ("Leaky", "Cubic", "PhaseOscillator")
     }
     assert n_kept == {"Leaky": 1, "Cubic": 2, "PhaseOscillator": 3}

@@ -54,14 +54,23 @@ def batch(n: int, points: int = 6, n_read: int = 0) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize(
     ("kind", "changes", "n_read", "noise"),
     [
-        *((kind, {}, n_read, noise) for kind in KINDS for n_read in (0, 4) for noise in (0.0, 0.1)),
+        *(
+            (kind, {}, n_read, noise)
+            for kind in KINDS
+            for n_read in (0, 4)
+            for noise in (0.0, 0.1)
+        ),
         *((kind, {"steps_per_point": 3}, 0, 0.1) for kind in KINDS),
         *((kind, {"integrator": "exponential"}, 0, 0.0) for kind in KINDS),
         ("spintronic", {"thermal_power": 1e-3}, 4, 0.0),
         *(
             (
                 "ctrnn",
-                {"readout_points": points, "readout_powers": p, "readout_layers": where},
+                {
+                    "readout_points": points,
+                    "readout_powers": p,
+                    "readout_layers": where,
+                },
                 0,
                 0.0,
             )
@@ -69,14 +78,25 @@ def batch(n: int, points: int = 6, n_read: int = 0) -> tuple[Tensor, Tensor]:
             for p in (1, 2)
             for where in ("last", "all")
         ),
-        ("ctrnn", {"readout_powers": 2, "readout_layers": "all", "density_intra": 1.0}, 4, 0.1),
-        ("spintronic", {"readout_points": "last+mean", "readout": "x", **DENSE}, 0, 0.1),
+        (
+            "ctrnn",
+            {"readout_powers": 2, "readout_layers": "all", "density_intra": 1.0},
+            4,
+            0.1,
+        ),
+        (
+            "spintronic",
+            {"readout_points": "last+mean", "readout": "x", **DENSE},
+            0,
+            0.1,
+        ),
     ],
 )
 def test_losses_moments_and_weights_are_those_of_torch(
     kind: str, changes: dict[str, Any], n_read: int, noise: float
 ) -> None:
-    """Over batches of one block, of several and of part of one, and of another length in time.
+    """Over batches of one block, of several and of part of one, and of another length
+    in time.
 
     Each batch is on a chip of its own; where there is noise, labels are smoothed.
     """
@@ -87,14 +107,18 @@ def test_losses_moments_and_weights_are_those_of_torch(
         losses = []
         for n, points in [(64, 6), (150, 6), (3, 6), (70, 9)]:
             chip = make_chip(net, points, spread=n / 1000, noise=noise)
-            losses.append(update.update(*batch(n, points, n_read), **HOW, **smooth, chip=chip))
+            losses.append(
+                update.update(*batch(n, points, n_read), **HOW, **smooth, chip=chip)
+            )
         update.settle()
         states = [optimizer.state[p] for p in net.parameters()]
         assert all(float(state["step"]) == 4.0 for state in states)
         results.append((losses, states, list(net.parameters())))
     (losses, states, weights), (wanted_losses, wanted_states, wanted_weights) = results
     assert all(moved for _, moved in losses)
-    assert [loss for loss, _ in losses] == pytest.approx([loss for loss, _ in wanted_losses], 1e-5)
+    assert [loss for loss, _ in losses] == pytest.approx(
+        [loss for loss, _ in wanted_losses], 1e-5
+    )
     for state, wanted in zip(states, wanted_states, strict=True):
         assert state["exp_avg"].abs().max() < 1e-3  # clipped
         for name in ("exp_avg", "exp_avg_sq"):
@@ -102,7 +126,9 @@ def test_losses_moments_and_weights_are_those_of_torch(
             torch.testing.assert_close(state[name], wanted[name], rtol=0, atol=bound)
     for found, expected in zip(weights, wanted_weights, strict=True):
         near = (found - expected).abs() < 1e-4
-        assert near.float().mean() > 0.98  # Adam divides by the size of a gradient, be it rounding
+        assert (
+            near.float().mean() > 0.98
+        )  # Adam divides by the size of a gradient, be it rounding
 
 
 @pytest.mark.parametrize("how", [FusedUpdates, TorchUpdates])
@@ -122,7 +148,8 @@ def test_a_gradient_with_a_nan_moves_nothing(how: type[Updates]) -> None:
 
 @pytest.mark.parametrize("density", [0.5, 1.0])
 def test_series_beyond_a_block_repeat_its_first(density: float) -> None:
-    """Zeros might diverge where no series does, and 0 times NaN is a NaN in the gradient."""
+    """Zeros might diverge where no series does, and 0 times NaN is a NaN in the
+    gradient."""
     net = network("spintronic", density_inter=density, density_intra=density)
     layout, dense = net.layouts[0], density == 1.0
     u = batch(layout.block + 3)[0].numpy()
@@ -149,7 +176,8 @@ def test_an_infinite_gradient_is_clipped() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("threads", [2, 3, 9])
 def test_cores_share_a_batch_and_find_the_same(kind: str, threads: int) -> None:
-    """To rounding what one finds, to the last bit what as many found before; scores are alike."""
+    """To rounding what one finds, to the last bit what as many found before; scores are
+    alike."""
     found = []
     for n in (1, threads, threads):
         net = network(kind, threads=n)
@@ -160,7 +188,11 @@ def test_cores_share_a_batch_and_find_the_same(kind: str, threads: int) -> None:
         losses = [update.update(u, label, **HOW)[0] for _ in range(3)]
         update.settle()
         found.append((before, losses, [p.detach() for p in net.parameters()]))
-    (one, losses, weights), (several, shared_losses, shared), (_, again_losses, again) = found
+    (
+        (one, losses, weights),
+        (several, shared_losses, shared),
+        (_, again_losses, again),
+    ) = found
     assert torch.equal(one, several)
     assert shared_losses == pytest.approx(losses, rel=1e-5)
     assert shared_losses == again_losses

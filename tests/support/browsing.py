@@ -38,7 +38,9 @@ document.addEventListener(
 def browser() -> Iterator[Browser]:
     """A Chromium with a profile of its own."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program(*CHROMIUM), args=[*FLAGS])
+        started = playwright.chromium.launch(
+            executable_path=program(*CHROMIUM), args=[*FLAGS]
+        )
         try:
             yield started
         finally:
@@ -52,11 +54,18 @@ class Watched:
     page: Page
     troubles: list[str] = field(default_factory=list)
 
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
-        """Wait for a condition; check it seldom, since the page needs the same processor."""
+    def wait_until(
+        self, condition: Callable[[], bool], timeout_s: float = 120.0
+    ) -> None:
+        """Wait for a condition; check it seldom, since the page needs the same
+        processor."""
         deadline = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < deadline, (self.page.url, [*self.cards()], self.troubles)
+            assert time.monotonic() < deadline, (
+                self.page.url,
+                [*self.cards()],
+                self.troubles,
+            )
             self.page.wait_for_timeout(500)
 
     def follow(self, path: str) -> None:
@@ -94,7 +103,10 @@ def watched(started: Browser, **options: Any) -> Iterator[Watched]:
         options: of ``Browser.new_context``.
     """
     with started.new_context(
-        viewport={"width": 1440, "height": 1000}, locale="en-GB", timezone_id="UTC", **options
+        viewport={"width": 1440, "height": 1000},
+        locale="en-GB",
+        timezone_id="UTC",
+        **options,
     ) as context:
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(_WATCH)
@@ -104,10 +116,14 @@ def watched(started: Browser, **options: Any) -> Iterator[Watched]:
             watch.troubles.append(f"{kind}: {text}")
 
         watch.page.on("pageerror", lambda error: say("exception", str(error)))
-        watch.page.on("dialog", lambda dialog: (say("dialog", dialog.message), dialog.dismiss()))
+        watch.page.on(
+            "dialog", lambda dialog: (say("dialog", dialog.message), dialog.dismiss())
+        )
         watch.page.on(
             "console",
-            lambda message: say("console", message.text) if message.type == "error" else None,
+            lambda message: (
+                say("console", message.text) if message.type == "error" else None
+            ),
         )
         yield watch
 
@@ -115,7 +131,9 @@ def watched(started: Browser, **options: Any) -> Iterator[Watched]:
 def check_accessible(page: Page) -> None:
     """Fail if axe-core reports a violation, even a minor one."""
     violations = Axe().run(page).response["violations"]
-    assert not violations, [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations]
+    assert not violations, [
+        (v["id"], [node["html"] for node in v["nodes"]]) for v in violations
+    ]
 
 
 @contextmanager

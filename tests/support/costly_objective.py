@@ -1,4 +1,5 @@
-"""The toy with costs that are known before training, and one that tells them wrongly."""
+"""The toy with costs that are known before training, and one that tells them
+wrongly."""
 
 from __future__ import annotations
 

@@ -42,13 +42,19 @@ class Dashboard:
     """A running dashboard."""
 
     def __init__(
-        self, process: subprocess.Popen[str], url: str, said: list[str], reader: threading.Thread
+        self,
+        process: subprocess.Popen[str],
+        url: str,
+        said: list[str],
+        reader: threading.Thread,
     ) -> None:
         self.process, self.url, self._said, self._reader = process, url, said, reader
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "", parts.port or 0
 
-    def get(self, path: str, method: str = "GET", body: str = "", **headers: str) -> Got:
+    def get(
+        self, path: str, method: str = "GET", body: str = "", **headers: str
+    ) -> Got:
         """Send a request; header names have _ for -."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=120)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -63,7 +69,9 @@ class Dashboard:
         """Send bytes as they are, and return all that comes back."""
         with socket.create_connection((self.host, self.port), timeout=30) as connection:
             got = b""
-            with suppress(ConnectionError):  # it had not read all when it had answered and closed
+            with suppress(
+                ConnectionError
+            ):  # it had not read all when it had answered and closed
                 connection.sendall(text)
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_WR)
@@ -111,14 +119,18 @@ def dashboard(*arguments: str, **environment: str) -> Iterator[Dashboard]:
         text=True,
     ) as process:
         said: list[str] = []
-        reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+        reader = threading.Thread(
+            target=said.extend, args=(process.stderr,), daemon=True
+        )
         reader.start()
         lines: queue.Queue[str] = queue.Queue()
         out = process.stdout
         threading.Thread(target=lambda: lines.put(out.readline()), daemon=True).start()
         try:
             line = lines.get(timeout=120)
-            assert line.startswith("http://"), f"{line!r}, and on stderr: {''.join(said)}"
+            assert line.startswith("http://"), (
+                f"{line!r}, and on stderr: {''.join(said)}"
+            )
             yield Dashboard(process, line.split()[0].rstrip("/"), said, reader)
         finally:
             process.kill()

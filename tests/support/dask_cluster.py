@@ -1,4 +1,5 @@
-"""A real Dask cluster on this machine: a scheduler and Dask workers with nannies, as processes."""
+"""A real Dask cluster on this machine: a scheduler and Dask workers with nannies, as
+processes."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ class Cluster:
 
     def __init__(self, directory: Path) -> None:
         if find_spec("distributed") is None:
-            missing("dask", "the package distributed is not installed: pip install .[dask]")
+            missing(
+                "dask", "the package distributed is not installed: pip install .[dask]"
+            )
         self.port = free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.log = directory / "dask.txt"
@@ -37,7 +40,13 @@ class Cluster:
         return scheduler
 
     def start_worker(self, threads: int = 1) -> subprocess.Popen[bytes]:
-        space = ("--local-directory", str(self._directory), "--host", "127.0.0.1", "--no-dashboard")
+        space = (
+            "--local-directory",
+            str(self._directory),
+            "--host",
+            "127.0.0.1",
+            "--no-dashboard",
+        )
         return self._start("worker", self.address, "--nthreads", str(threads), *space)
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:

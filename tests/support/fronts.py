@@ -21,7 +21,14 @@ REPORTED = {
     "source": "arXiv:2408.02835",
     "params": {"x": 0.5},
 }
-TRIALS = [(0.60, 2.0), (0.85, 5.0), (0.91, 12.3), (0.92, 14.0), (0.95, 30.0), (0.90, 31.0)]
+TRIALS = [
+    (0.60, 2.0),
+    (0.85, 5.0),
+    (0.91, 12.3),
+    (0.92, 14.0),
+    (0.95, 30.0),
+    (0.90, 31.0),
+]
 """Score and cost of each trial; the last one is off the front."""
 BOTH = ["energy_pj", "n_synapses"]
 TRIPLES = [
@@ -33,7 +40,11 @@ TRIPLES = [
     (0.85, 5.0, 1000.0),
 ]
 """Likewise with two costs; trials 0, 1, 2 and 5 are on the front."""
-BOTH_CONFIRMED = {0: [0.905, 0.907, 0.909], 1: [0.91, 0.92, 0.915], 2: [0.95, 0.96, 0.94]}
+BOTH_CONFIRMED = {
+    0: [0.905, 0.907, 0.909],
+    1: [0.91, 0.92, 0.915],
+    2: [0.95, 0.96, 0.94],
+}
 CONFIRMED = {2: [0.89, 0.90, 0.895], 3: [0.905, 0.907, 0.909], 4: [0.95, 0.96, 0.94]}
 
 
@@ -62,7 +73,9 @@ def study(
         info = {"energy_pj": costs[0], "n_synapses": round(100 * costs[0])}
         info |= dict(zip(of.costs, costs, strict=True))
         curve = (0.3, 0.5, score)
-        members = tuple(replace(snapshots.member(i, curve), info=info) for i in range(2))
+        members = tuple(
+            replace(snapshots.member(i, curve), info=info) for i in range(2)
+        )
         given = {"score": score, "costs": tuple(costs), "members": members}
         search.append(snapshots.slot(number, SlotState.COMPLETE, **given))
         for index, tested in enumerate(confirmed.get(number, ())):
@@ -74,6 +87,9 @@ def study(
 
 def both(reported: dict[str, Any] | None = None, **how: Any) -> Result:
     """The same with two costs."""
-    costs = {"cost": {"energy_pj": 40.0, "n_synapses": 1000.0}, "cost_here": {"energy_pj": 24.68}}
+    costs = {
+        "cost": {"energy_pj": 40.0, "n_synapses": 1000.0},
+        "cost_here": {"energy_pj": 24.68},
+    }
     of = spec(cost={"name": BOTH}, reported={**REPORTED, **costs, **(reported or {})})
     return study(of, **{"trials": TRIPLES, "confirmed": BOTH_CONFIRMED, **how})

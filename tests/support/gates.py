@@ -1,6 +1,8 @@
-"""Gates in the database: a worker's own SQL stops at a chosen statement until the test lets it go.
+"""Gates in the database: a worker's own SQL stops at a chosen statement until the test
+lets it go.
 
-Nothing in the worker knows of them: a trigger asks for an advisory lock that the test holds.
+Nothing in the worker knows of them: a trigger asks for an advisory lock that the test
+holds.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ class Gate:
         name = self._name
         with connect(url) as connection:
             connection.execute(
-                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                f"PERFORM pg_advisory_xact_lock({self._key}); RETURN NEW; END $$"
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                f" PERFORM pg_advisory_xact_lock({self._key}); RETURN NEW; END $$"
             )
             connection.execute(
                 f"CREATE TRIGGER {name} BEFORE {statement} FOR EACH ROW WHEN ({when}) "
@@ -48,7 +50,10 @@ class Gate:
 
     def wait(self) -> None:
         """Return when somebody stands before the gate."""
-        query = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {self._key}"
+        query = (
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid ="
+            f" {self._key}"
+        )
         with connect(self._url) as connection:
             count = f"{query} AND NOT granted"
             wait_until(lambda: connection.execute(count).fetchone() != (0,))

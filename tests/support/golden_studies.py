@@ -1,7 +1,9 @@
-"""Six small studies, one of each kind; ``tests/golden`` holds what every view says of them.
+"""Six small studies, one of each kind; ``tests/golden`` holds what every view says of
+them.
 
-No digit depends on the processor. TPE weighs alternatives by sums, and their last bits do depend on
-it. So TPE gets no whole numbers here, since some of them would weigh the same.
+No digit depends on the processor. TPE weighs alternatives by sums, and their last bits
+do depend on it. So TPE gets no whole numbers here, since some of them would weigh the
+same.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ REPORTED: dict[str, Any] = {
 COSTLY = "costly_objective:CostlyObjective"
 COSTS = ["energy_pj", "n_synapses"]
 CURVES = [
-    {"label": f"k = {k}", "x": "x", "values": [0.1, 0.3, 0.9], "fixed": {"k": k}} for k in (2, 5)
+    {"label": f"k = {k}", "x": "x", "values": [0.1, 0.3, 0.9], "fixed": {"k": k}}
+    for k in (2, 5)
 ]
 
 STUDIES: dict[str, dict[str, Any]] = {
@@ -53,7 +56,11 @@ STUDIES: dict[str, dict[str, Any]] = {
         "space": STEPS,
         "sampler": {"name": "nsga2", "population_size": 6},
         "cost": {"name": COSTS},
-        "reported": {**REPORTED, "cost": {"energy_pj": 1.5}, "cost_here": {"energy_pj": 1.4}},
+        "reported": {
+            **REPORTED,
+            "cost": {"energy_pj": 1.5},
+            "cost_here": {"energy_pj": 1.4},
+        },
         "confirm": {"top": 3, "members": 2},
     },
     "sweep": {
@@ -72,7 +79,11 @@ STUDIES: dict[str, dict[str, Any]] = {
             **NUMBERS,
             "rate_per_ns": {**NUMBERS["rate_per_ns"], "when": {"colour": "green"}},
         },
-        "pruner": {"name": "successive-halving", "min_resource": 2, "reduction_factor": 2},
+        "pruner": {
+            "name": "successive-halving",
+            "min_resource": 2,
+            "reduction_factor": 2,
+        },
         "constraints": {"energy_pj": 2.0},
         "stop": {"patience": 12},
         "warm_start": {"points": [{"x": 0.5, "colour": "green"}]},
@@ -88,13 +99,19 @@ STUDIES: dict[str, dict[str, Any]] = {
         "confirm": {"top": 2, "members": 3, "yield_above": 0.7},
     },
 }
-"""Names, and the tables in which each differs from ``toy_spec``; None: without that table."""
+"""Names, and the tables in which each differs from ``toy_spec``; None: without that
+table."""
 
 
 NETWORKS: dict[str, Any] = {
     "objective": "spintronic",
     "budget": {"trials": 16, "window": 3, "members": 1, "epochs": 2},
-    "fixed": {"integrator": "exponential", "max_step_ns": 1.0, "steps_per_point": 1, "lr0": 0.2},
+    "fixed": {
+        "integrator": "exponential",
+        "max_step_ns": 1.0,
+        "steps_per_point": 1,
+        "lr0": 0.2,
+    },
     "space": {
         "layers": {"low": 1, "high": 2},
         "width": {"low": 3, "high": 6, "per_layer": True},
@@ -106,8 +123,8 @@ NETWORKS: dict[str, Any] = {
     "confirm": {"top": 1, "members": 2, "epochs": 1},
     "warm_start": {"points": [{"layers": 2, "tau_ns": 14.12, "width": [5, 4]}]},
 }
-"""Real networks, searched layer by layer and some parameters in some trials alone: their last
-digits are those of a processor."""
+"""Real networks, searched layer by layer and some parameters in some trials alone:
+their last digits are those of a processor."""
 
 
 def networks_spec(name: str) -> StudySpec:
@@ -116,6 +133,9 @@ def networks_spec(name: str) -> StudySpec:
 
 
 def golden_spec(kind: str, name: str | None = None, **fixed: Any) -> StudySpec:
-    """One of them, under a name of its own or another, with more values in ``[fixed]``."""
+    """One of them, under a name of its own or another, with more values in
+    ``[fixed]``."""
     tables = STUDIES[kind]
-    return toy_spec(name or kind, **{**tables, "fixed": {**tables.get("fixed", {}), **fixed}})
+    return toy_spec(
+        name or kind, **{**tables, "fixed": {**tables.get("fixed", {}), **fixed}}
+    )

@@ -28,5 +28,9 @@ def listed(name: str = "toy-study", **changes: Any) -> Listed:
 
 def known(snapshot: StudySnapshot, **changes: Any) -> tuple[Listed, Result]:
     """The line of a study in some snapshot, with its result."""
-    own = {"state": snapshot.state, "reason": snapshot.reason, "settled": snapshot.settled}
+    own = {
+        "state": snapshot.state,
+        "reason": snapshot.reason,
+        "settled": snapshot.settled,
+    }
     return listed(**{"name": snapshot.spec.name, **own, **changes}), Result.of(snapshot)

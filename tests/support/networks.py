@@ -35,8 +35,11 @@ STEPPING = {"dt_ns", "integrator", "steps_per_point", "max_step_ns"}
 OSCILLATOR = {"q", "sigma", "thermal_power", "start", "readout"}
 
 
-def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: Any) -> Any:
-    """Three layers of four neurons, two channels, three outputs, float64; and what is changed.
+def tiny(
+    kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: Any
+) -> Any:
+    """Three layers of four neurons, two channels, three outputs, float64; and what is
+    changed.
 
     ``warm``: a spintronic network with thermal power.
     """
@@ -56,7 +59,9 @@ def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: 
 
 def inputs(batch: int = 3, time: int = 5, channels: int = 2) -> Tensor:
     """Points in [0, 1], (batch, time, channels), float64."""
-    return torch.from_numpy(np.random.default_rng(0).uniform(size=(batch, time, channels)))
+    return torch.from_numpy(
+        np.random.default_rng(0).uniform(size=(batch, time, channels))
+    )
 
 
 def scaled(network: LayeredNetwork, factor: float) -> Any:
@@ -88,7 +93,9 @@ def make_chip(
     return Chip(factors={"tau_ns": tau}, s=s, noise_per_sqrt_ns=noise * size, **own)
 
 
-def gradients(network: Any, u: Tensor, n_read: int = 1, chip: Chip = IDEAL) -> list[Tensor]:
+def gradients(
+    network: Any, u: Tensor, n_read: int = 1, chip: Chip = IDEAL
+) -> list[Tensor]:
     """Return the values read, and the gradients of a random projection of them."""
     values = network.outputs(u, n_read, chip)
     generator = torch.Generator().manual_seed(3)
@@ -108,10 +115,11 @@ def error(result: Tensor, exact: Tensor) -> float:
 def assert_kernel_agrees(
     network: Any, u: Tensor, n_read: int = 1, chip: Chip = IDEAL, *, atol: float = 1e-5
 ) -> None:
-    """Compare the kernel with the reference in float64: values to ``atol``, gradients to 1e-4.
+    """Compare the kernel with the reference in float64: values to ``atol``, gradients
+    to 1e-4.
 
-    Larger errors pass if the reference in float32 has them, too: where x is near 0 or 1, say, a
-    gradient is a difference of like numbers.
+    Larger errors pass if the reference in float32 has them, too: where x is near 0 or
+    1, say, a gradient is a difference of like numbers.
     """
     network.backend = "fused"
     reference = deepcopy(network).double()
@@ -137,14 +145,21 @@ class _Equations:
     """
 
     def __init__(self, network: Any, chip: Chip) -> None:
-        self.weights = {n: p.detach().double().numpy()[0] for n, p in network.named_parameters()}
+        self.weights = {
+            n: p.detach().double().numpy()[0] for n, p in network.named_parameters()
+        }
         self.physics, self.shape = network.physics, self.weights["bias"].shape
-        self.chip, self.spintronic = chip, isinstance(network.physics.device, Spintronic)
+        self.chip, self.spintronic = (
+            chip,
+            isinstance(network.physics.device, Spintronic),
+        )
         self.nominal = 1 / of_layers(self.physics.tau_ns)
         self.gamma = self.nominal / self._of(chip.factors.get("tau_ns"))
         self.s = of_layers(self.physics.s) * self._of(chip.s)
         if self.spintronic:
-            self.power = self.physics.thermal_power * self._of(chip.factors.get("thermal_power"))
+            self.power = self.physics.thermal_power * self._of(
+                chip.factors.get("thermal_power")
+            )
             self.cold = self.physics.thermal_power == 0.0 or chip.normals is not None
 
     def _of(self, factor: Floats | None) -> Floats:
@@ -190,13 +205,16 @@ class _Equations:
             return -self.gamma * state + drive  # Eq. (6)
         p, drive = self.physics, drive + 2 * self.nominal
         x = np.exp(state[0]) if self.cold else state[0]
-        growth = p.sigma * drive * (1 - x) - self.gamma * (1 + p.q * x)  # Eq. (1) over x
+        growth = p.sigma * drive * (1 - x) - self.gamma * (
+            1 + p.q * x
+        )  # Eq. (1) over x
         dx = x * growth + (0.0 if self.cold else self.gamma * self.power)
         dy = dx - 2 * np.pi * of_layers(p.f_cut_per_ns) * y  # Eq. (5)
         return np.stack([growth if self.cold else dx, dy])
 
     def jump(self, state: Floats, normals: Floats, time_ns: float) -> Floats:
-        """Return the state after a jump by the noise of ``time_ns``; normals (parts, neurons)."""
+        """Return the state after a jump by the noise of ``time_ns``; normals (parts,
+        neurons)."""
         size = self._of(self.chip.noise_per_sqrt_ns) * np.sqrt(time_ns)
         if not self.spintronic:
             return state + size * normals.reshape(state.shape)
@@ -205,8 +223,11 @@ class _Equations:
         return np.stack([x, state[1] + x - state[0]])
 
 
-def solved_by_scipy(network: Any, u: Tensor, chip: Chip = IDEAL) -> tuple[Floats, Floats]:
-    """Return x and outputs y of all neurons of one member, (layers, width), after a series.
+def solved_by_scipy(
+    network: Any, u: Tensor, chip: Chip = IDEAL
+) -> tuple[Floats, Floats]:
+    """Return x and outputs y of all neurons of one member, (layers, width), after a
+    series.
 
     Args:
         network: a network with one member.
@@ -219,6 +240,10 @@ def solved_by_scipy(network: Any, u: Tensor, chip: Chip = IDEAL) -> tuple[Floats
         time_ns = physics.dt_ns / per_point
         state = equations.flow(state, u[k // per_point].numpy(), time_ns)
         if chip.normals is not None:
-            normals = network.layouts[0].noise(chip.normals, network.noise_parts)[:, :, 0]
-            state = equations.jump(state, normals[k % len(normals)].astype(float), time_ns)
+            normals = network.layouts[0].noise(chip.normals, network.noise_parts)[
+                :, :, 0
+            ]
+            state = equations.jump(
+                state, normals[k % len(normals)].astype(float), time_ns
+            )
     return state[0], equations.outputs(state)

@@ -39,4 +39,6 @@ def figures(page: str) -> dict[str, Any]:
 
 def shown(page: str) -> str:
     """Return a page without its code, and with its figures as JSON."""
-    return re.sub(r"<script.*?</script>", "", page, flags=re.S) + json.dumps(figures(page))
+    return re.sub(r"<script.*?</script>", "", page, flags=re.S) + json.dumps(
+        figures(page)
+    )

@@ -1,4 +1,5 @@
-"""Devices of a few lines: by rate, by flow, and with all that an expression may have."""
+"""Devices of a few lines: by rate, by flow, and with all that an expression may
+have."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Cubic(Device):
 
 
 class Clamped(Cubic):
-    """A device that jumps between values by its state and a parameter, with a list as field."""
+    """A device that jumps between values by its state and a parameter, with a list as
+    field."""
 
     weights: list[float] = Field(default=[1.0, 0.5])
     readout: Literal["y", "x"] = "x"
@@ -80,7 +82,8 @@ class Leaky(Device):
 
 
 class Odd(Device):
-    """Every function and comparison, powers, and noise of two parts that acts on both states."""
+    """Every function and comparison, powers, and noise of two parts that acts on both
+    states."""
 
     states = ("x", "z")
     noise_parts = 2
@@ -90,7 +93,9 @@ class Odd(Device):
     def rate(self, x: Any, z: Any, drive: Any) -> Any:
         """Per ns."""
         rising = where((x < 0.2) & (z >= -1.0), exp(-(x**2) * self.b), 1 / (1 + x**2))
-        falling = maximum(x, 0.1) ** self.a + abs(z) * log(1 + x**2) - drive / sqrt(1 + z**2)
+        falling = (
+            maximum(x, 0.1) ** self.a + abs(z) * log(1 + x**2) - drive / sqrt(1 + z**2)
+        )
         return rising * drive - x, falling / self.b - z * sigmoid(self.b) ** 3
 
     def rest(self) -> Any:

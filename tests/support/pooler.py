@@ -1,4 +1,5 @@
-"""PgBouncer between workers and the database, each transaction on whichever session is free."""
+"""PgBouncer between workers and the database, each transaction on whichever session is
+free."""
 
 from __future__ import annotations
 
@@ -44,8 +45,14 @@ def pooled(url: str, sessions: int) -> Iterator[str]:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     port = free_port()
     password = password_of(url)
-    values = {"database": there.database, "socket": there.query["host"], "user": there.username}
-    about = _INI.format(**values, password=password, port=port, sessions=sessions, folder=folder)
+    values = {
+        "database": there.database,
+        "socket": there.query["host"],
+        "user": there.username,
+    }
+    about = _INI.format(
+        **values, password=password, port=port, sessions=sessions, folder=folder
+    )
     (folder / "pgbouncer.ini").write_text(about)
     command = [pgbouncer, "--quiet", folder / "pgbouncer.ini"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, **account) as process:

@@ -27,7 +27,8 @@ def of_this_test(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
 
 
 def kill_all() -> None:
-    """Kill what runs of the test that is over: it failed, and a later one would be warned of it."""
+    """Kill what runs of the test that is over: it failed, and a later one would be
+    warned of it."""
     while _started:
         process = _started.pop()
         process.kill()
@@ -55,14 +56,17 @@ def start(
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """Let `process` end, and return what it printed; fail with its trace if it failed."""
+    """Let `process` end, and return what it printed; fail with its trace if it
+    failed."""
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return out
 
 
 @contextmanager
-def running(code: str, *arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+def running(
+    code: str, *arguments: object, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
     """A process that has printed "ready", and is killed at the end."""
     with start(code, *arguments, **options) as process:
         try:

@@ -47,7 +47,8 @@ def save_csv(
 
 
 def ending_in_nan() -> NDArray[np.float64]:
-    """Series of unequal lengths as an array, with a point more that none of them has."""
+    """Series of unequal lengths as an array, with a point more that none of them
+    has."""
     x = np.full((N, 6, 2), np.nan)
     for one, row in zip(unequal(), x, strict=True):
         row[: len(one)] = one

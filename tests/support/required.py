@@ -1,7 +1,7 @@
 """Programs that some tests need and not every machine has.
 
-Without one, its tests are skipped with the reason; `HPO_TESTS_REQUIRE=chromium,postgres`, as CI
-sets it, turns these skips into failures.
+Without one, its tests are skipped with the reason;
+`HPO_TESTS_REQUIRE=chromium,postgres`, as CI sets it, turns these skips into failures.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def program(name: str, *others: str) -> str:
 
 def postgres_with_tls() -> Path:
     """The directory of the programs of a PostgreSQL that was built with OpenSSL."""
-    for config in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_config"), reverse=True):
+    for config in sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/pg_config"), reverse=True
+    ):
         if b"openssl" in subprocess.check_output([config, "--configure"]):
             return config.parent
     missing("postgres", "no PostgreSQL with TLS was found: apt install postgresql")

@@ -32,13 +32,19 @@ def searched(
     for number in range(count):
         suggestion = suggest(spec, number, trials)
         value, cost = score(suggestion.params), costs(suggestion.params)
-        done = {"state": SlotState.COMPLETE, "score": value, "costs": cost, "steps": (value,)}
+        done = {
+            "state": SlotState.COMPLETE,
+            "score": value,
+            "costs": cost,
+            "steps": (value,),
+        }
         trials.append(Past(suggestion=suggestion, **done))
     return trials
 
 
 def ended(*steps: float, state: SlotState = SlotState.COMPLETE, **params: Any) -> Past:
-    """Return a trial of the toy with these steps for the pruner; the last one is its score."""
+    """Return a trial of the toy with these steps for the pruner; the last one is its
+    score."""
     suggestion = Suggestion(
         params={"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red", **params}
     )

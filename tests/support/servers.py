@@ -23,10 +23,11 @@ _numbers = itertools.count()
 
 @contextmanager
 def temporary_home() -> Iterator[Path]:
-    """A home with spaces that the server's account can reach (pytest's tmp_path is 0700).
+    """A home with spaces that the server's account can reach (pytest's tmp_path is
+    0700).
 
-    In memory, if there is room: a database has 300 files, and to make them on a disk takes longer
-    than most tests.
+    In memory, if there is room: a database has 300 files, and to make them on a disk
+    takes longer than most tests.
     """
     in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
     home = Path(tempfile.mkdtemp(prefix="h p o ", dir=MEMORY if in_memory else None))
@@ -55,7 +56,9 @@ def database(server_url: str, template: str) -> Iterator[str]:
     """URL of a new database like ``template``, dropped in the end."""
     name = f"test_{next(_numbers)}"
     with connect(server_url) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
+        )
         try:
             yield server_url.replace("/hpo?", f"/{name}?")
         finally:
@@ -76,7 +79,12 @@ def press_ctrl_c(patch: pytest.MonkeyPatch, cursor: type[psycopg.Cursor[Any]]) -
 
 def password_of(url: str) -> str:
     """The password in the file that the URL of an embedded server names."""
-    return Path(str(sa.make_url(url).query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
+    return (
+        Path(str(sa.make_url(url).query["passfile"]))
+        .read_text()
+        .strip()
+        .rsplit(":", 1)[-1]
+    )
 
 
 def write(url: str) -> None:
@@ -105,7 +113,8 @@ def cut_off(database_url: str) -> Iterator[None]:
     with connect(database_url.replace(f"/{name}?", "/hpo?")) as admin:
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         admin.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+            f" '{name}'"
         )
         yield
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -15,12 +15,15 @@ def set_clock(storage: Storage, ahead: str) -> None:
     """Move the clock of the ledger ahead, by ``'1 hour'``, say."""
     with storage.engine.begin() as connection:
         connection.exec_driver_sql(
-            "CREATE OR REPLACE FUNCTION hpo_ledger.clock() RETURNS timestamptz LANGUAGE sql "
-            f"VOLATILE AS $$SELECT clock_timestamp() + interval '{ahead}'$$"
+            "CREATE OR REPLACE FUNCTION hpo_ledger.clock() RETURNS timestamptz"
+            " LANGUAGE sql VOLATILE AS $$SELECT clock_timestamp() + interval"
+            f" '{ahead}'$$"
         )
 
 
-def claim(ledger: Ledger, worker: str = "w", *, study: str = "toy", lease_s: float = 60.0) -> Claim:
+def claim(
+    ledger: Ledger, worker: str = "w", *, study: str = "toy", lease_s: float = 60.0
+) -> Claim:
     """Claim the next slot, or fail if there is none."""
     held = ledger.claim(study, worker, lease_s=lease_s)
     assert isinstance(held, Claim), held
@@ -58,7 +61,9 @@ def finish(
     if held.phase == Phase.SEARCH and held.suggestion is None:
         ledger.store_suggestion(held, decide(ledger, held))
     if state == SlotState.FAILED:
-        ledger.settle(held, End(state=state, message=f"ValueError: trial {held.number}"))
+        ledger.settle(
+            held, End(state=state, message=f"ValueError: trial {held.number}")
+        )
         return
     if score is None:
         score = (held.number * 7 + held.fresh_seed) % 11 / 11

@@ -1,7 +1,9 @@
-"""A real SLURM on one node: munged, slurmctld and slurmd on loopback, configured for themselves.
+"""A real SLURM on one node: munged, slurmctld and slurmd on loopback, configured for
+themselves.
 
-The node has more processors than the machine: workers of the toy objective mostly wait. A job that
-queues again starts once its old credential has expired: after 5 s here, 120 s where nobody says so.
+The node has more processors than the machine: workers of the toy objective mostly wait.
+A job that queues again starts once its old credential has expired: after 5 s here, 120
+s where nobody says so.
 """
 
 from __future__ import annotations
@@ -20,7 +22,16 @@ from processes import free_port
 from required import missing
 from workers import wait_until
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
+PROGRAMS = (
+    "munged",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "squeue",
+    "scontrol",
+    "scancel",
+    "sinfo",
+)
 READY_S = 40.0
 NODE = platform.node().split(".")[0]
 CONFIGURATION = """\
@@ -56,7 +67,9 @@ def require() -> None:
     """Skip the test where no SLURM can be set up."""
     lacking = [name for name in PROGRAMS if shutil.which(name) is None]
     if lacking:
-        missing("slurm", f"no {lacking[0]} was found in PATH: apt install slurm-wlm munge")
+        missing(
+            "slurm", f"no {lacking[0]} was found in PATH: apt install slurm-wlm munge"
+        )
     if os.geteuid() != 0:
         missing("slurm", "only root can set up a SLURM of one node")
 
@@ -70,30 +83,43 @@ def cluster() -> Iterator[Path]:
     for name in ("munge", "state", "spool"):
         (home / name).mkdir(mode=0o755)
     config, key = home / "slurm.conf", home / "munge/key"
-    config.write_text(CONFIGURATION.format(node=NODE, home=home, ports=(free_port(), free_port())))
+    config.write_text(
+        CONFIGURATION.format(node=NODE, home=home, ports=(free_port(), free_port()))
+    )
     (home / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     key.write_bytes(os.urandom(1024))
     key.chmod(0o600)
-    files = [f"--{name}-file={home}/munge/{name}" for name in ("key", "pid", "log", "seed")]
+    files = [
+        f"--{name}-file={home}/munge/{name}" for name in ("key", "pid", "log", "seed")
+    ]
     environment = {**os.environ, "SLURM_CONF": str(config)}
     daemons: list[subprocess.Popen[bytes]] = []
 
     def start(*command: str) -> None:
         with (home / f"{command[0]}.out").open("wb") as log:
-            daemons.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
+            daemons.append(
+                subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+            )
 
     def said(*command: str) -> str:
-        return subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True
+        ).stdout
 
     try:
-        start("munged", "--foreground", "--force", f"--socket={home}/munge.socket", *files)
+        start(
+            "munged", "--foreground", "--force", f"--socket={home}/munge.socket", *files
+        )
         wait_until((home / "munge.socket").exists)
         start("slurmctld", "-D", "-c", "-f", str(config))
         start("slurmd", "-D", "-f", str(config), "-N", NODE)
         try:
             wait_until(lambda: "idle" in said("sinfo", "-h", "-o", "%t"), READY_S)
         except AssertionError as error:
-            logs = [log.read_text()[-2000:] for log in (*home.glob("*.log"), *home.glob("*.out"))]
+            logs = [
+                log.read_text()[-2000:]
+                for log in (*home.glob("*.log"), *home.glob("*.out"))
+            ]
             raise AssertionError("\n".join(logs)) from error
         yield config
     finally:

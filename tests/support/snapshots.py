@@ -49,16 +49,20 @@ SPEC: dict[str, Any] = {
 
 
 def spec(**changes: Any) -> StudySpec:
-    """The toy study's spec with some top-level keys changed; a key given as None is left out."""
+    """The toy study's spec with some top-level keys changed; a key given as None is
+    left out."""
     return toy_spec("toy-study", **{**SPEC, **changes})
 
 
 def unchecked(**changes: Any) -> StudySpec:
-    """The same without the rules of the objective: hostile texts, options of any kind."""
+    """The same without the rules of the objective: hostile texts, options of any
+    kind."""
     return StudySpec.model_validate_json(json.dumps({**spec().stored(), **changes}))
 
 
-def member(index: int, curve: tuple[float, ...], *, score: float | None = None) -> Member:
+def member(
+    index: int, curve: tuple[float, ...], *, score: float | None = None
+) -> Member:
     """A trained network."""
     return Member(
         member=index,
@@ -119,7 +123,11 @@ def confirmation(source: int, index: int, score: float | None, **changes: Any) -
 
 def amendment(state: SlotState, **changes: Any) -> Amendment:
     """Return an exclusion of a trial that had ended in this state."""
-    facts: dict[str, Any] = {"what": "exclude", "since": 1, "at": "2025-03-01T09:00:00+00:00"}
+    facts: dict[str, Any] = {
+        "what": "exclude",
+        "since": 1,
+        "at": "2025-03-01T09:00:00+00:00",
+    }
     facts |= {"host": "a", "score": 0.5, "steps": (), "attrs": {}, "message": None}
     return Amendment(state=state, **{**facts, **changes})
 
@@ -141,7 +149,8 @@ def solved_info(check: Solved) -> dict[str, Any]:
 
 
 def thermal(**changes: Any) -> Thermal:
-    """Return the result of a check of the thermal power, of a warm network with 93.0 %."""
+    """Return the result of a check of the thermal power, of a warm network with 93.0
+    %."""
     facts: dict[str, Any] = {
         **{"power": 1e-3, "device_power": 1e-3, "holds_below": 3e-3},
         **{"at_device": 0.93, "third": 0.931, "triple": 0.929, "none": 0.7},
@@ -195,15 +204,20 @@ FEW_TRIALS: dict[str, tuple[Trial, ...]] = {
 
 
 def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> Result:
-    """A finished study as a search would leave it: better with time, some curves cut short."""
+    """A finished study as a search would leave it: better with time, some curves cut
+    short."""
     generator = random.Random(seed)
-    search = tuple(_trial(study, number, generator) for number in range(study.budget.trials))
+    search = tuple(
+        _trial(study, number, generator) for number in range(study.budget.trials)
+    )
     plain = snapshot(study, search, state=StudyState.DONE)
     fresh = []
     if confirmed and study.confirm is not None:
         for source in plain.ranking[: study.confirm.top]:
             for index in range(study.confirm.members):
-                score = min(0.995, (source.score or 0.0) + generator.gauss(-0.006, 0.007))
+                score = min(
+                    0.995, (source.score or 0.0) + generator.gauss(-0.006, 0.007)
+                )
                 fresh.append(confirmation(source.number, index, score))
     return changed(plain, confirm=tuple(fresh))
 
@@ -223,11 +237,18 @@ def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:
     started = START + timedelta(minutes=2 * number)
     times: dict[str, Any] = {"started_at": started, "params": params}
     if generator.random() < 0.03:
-        message = "Traceback (most recent call last):\n  ...\nValueError: tau_ns is too short"
+        message = (
+            "Traceback (most recent call last):\n  ...\nValueError: tau_ns is too short"
+        )
         return slot(number, SlotState.FAILED, message=message, **times)
-    curves = [_curve(reach, study.budget.epochs, generator) for _ in range(study.budget.members)]
+    curves = [
+        _curve(reach, study.budget.epochs, generator)
+        for _ in range(study.budget.members)
+    ]
     if number >= 8 and reach < 0.85 and generator.random() < 0.8:
-        stop = max(1, generator.randint(study.budget.epochs // 4, study.budget.epochs - 1))
+        stop = max(
+            1, generator.randint(study.budget.epochs // 4, study.budget.epochs - 1)
+        )
         steps = curves[0][:stop]
         times |= {"steps": steps, "score": steps[-1], "message": f"cut short at {stop}"}
         settled = started + timedelta(minutes=1 + 3 * stop / study.budget.epochs)
@@ -236,7 +257,12 @@ def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:
     score = math.fsum(m.score for m in members) / len(members)
     settled = started + timedelta(minutes=generator.uniform(5, 9))
     return slot(
-        number, SlotState.COMPLETE, score=score, members=members, settled_at=settled, **times
+        number,
+        SlotState.COMPLETE,
+        score=score,
+        members=members,
+        settled_at=settled,
+        **times,
     )
 
 
@@ -256,7 +282,12 @@ def _curve(reach: float, epochs: int, generator: random.Random) -> tuple[float, 
     return tuple(
         min(
             1.0,
-            max(0.0, 0.1 + (target - 0.1) * (1 - math.exp(-e / pace)) + generator.gauss(0, 0.004)),
+            max(
+                0.0,
+                0.1
+                + (target - 0.1) * (1 - math.exp(-e / pace))
+                + generator.gauss(0, 0.004),
+            ),
         )
         for e in range(1, epochs + 1)
     )

@@ -1,4 +1,5 @@
-"""The services of docker-compose.yml, started for real beside what else runs on this machine."""
+"""The services of docker-compose.yml, started for real beside what else runs on this
+machine."""
 
 from __future__ import annotations
 
@@ -29,13 +30,20 @@ def require_engine() -> None:
     """Skip the test where the services cannot be started, or fail it if they must."""
     require_client()
     for command in (["docker", "info"], ["docker", "compose", "version"]):
-        done = subprocess.run(["timeout", "30", *command], capture_output=True, text=True)
+        done = subprocess.run(
+            ["timeout", "30", *command], capture_output=True, text=True
+        )
         if done.returncode != 0:
-            missing("docker", f"`{' '.join(command)}` says: {done.stderr.strip()[-300:]}")
+            missing(
+                "docker", f"`{' '.join(command)}` says: {done.stderr.strip()[-300:]}"
+            )
     built = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True)
     free_gb = shutil.disk_usage("/var").free / 1e9
     if built.returncode != 0 and free_gb < NEEDED_GB:
-        missing("docker", f"the image takes {NEEDED_GB:g} GB of disk to build, of {free_gb:.0f} GB")
+        missing(
+            "docker",
+            f"the image takes {NEEDED_GB:g} GB of disk to build, of {free_gb:.0f} GB",
+        )
 
 
 def require_client() -> None:
@@ -65,7 +73,8 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """The database as workers on this machine reach it; the password is in a file."""
+        """The database as workers on this machine reach it; the password is in a
+        file."""
         return f"postgresql://hpo_worker@127.0.0.1:{self.port}/hpo"
 
     @property
@@ -77,14 +86,21 @@ class Stack:
     def compose(self, *line: str, timeout_s: float = 300) -> str:
         """``docker compose``, to its end; returns what it printed."""
         settings = str(self.directory / ".env")
-        return self._run("docker", "compose", "--env-file", settings, *line, timeout_s=timeout_s)
+        return self._run(
+            "docker", "compose", "--env-file", settings, *line, timeout_s=timeout_s
+        )
 
     def shell(self, line: str) -> None:
-        """Run a documented line with ``docker compose`` in it, in a directory of its own."""
+        """Run a documented line with ``docker compose`` in it, in a directory of its
+        own."""
         files = f"--file '{ROOT}/docker-compose.yml' --env-file '{self.directory}/.env'"
         line = line.replace("docker compose", f"docker compose {files}")
         subprocess.run(
-            ["bash", "-c", line], cwd=self.directory, env=self.environment, check=True, timeout=120
+            ["bash", "-c", line],
+            cwd=self.directory,
+            env=self.environment,
+            check=True,
+            timeout=120,
         )
 
     def docker(self, *line: str) -> str:
@@ -115,23 +131,30 @@ class Stack:
         return {c: int(self.inspect(c)["RestartCount"]) for c in containers}
 
     def kill(self, container: str) -> None:
-        """``kill -9`` of what the container runs, from within; Docker starts it again."""
+        """``kill -9`` of what the container runs, from within; Docker starts it
+        again."""
         before = self.restarts()[container]
-        self.docker("exec", container, "sh", "-c", "kill -9 $(cat /proc/1/task/1/children)")
+        self.docker(
+            "exec", container, "sh", "-c", "kill -9 $(cat /proc/1/task/1/children)"
+        )
         wait_until(lambda: self.restarts()[container] > before, 120)
 
     def shell_in(self, service: str, line: str) -> str:
-        """Run a line of the shell in the first container of a service; what it printed."""
+        """Run a line of the shell in the first container of a service; what it
+        printed."""
         return self.docker("exec", self.containers(service)[0], "sh", "-c", line)
 
     def ask(
         self, path: str, *, method: str = "GET", password: str | None = ""
     ) -> tuple[int, bytes]:
-        """Ask the dashboard; returns status and body. The password is the right one if empty."""
+        """Ask the dashboard; returns status and body. The password is the right one if
+        empty."""
         address = f"http://127.0.0.1:{self.dashboard_port}{path}"
         request = urllib.request.Request(address, method=method)
         if password is not None:
-            request.add_header("Authorization", f"Bearer {password or self.secrets['dashboard']}")
+            request.add_header(
+                "Authorization", f"Bearer {password or self.secrets['dashboard']}"
+            )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read()
@@ -152,5 +175,7 @@ class Stack:
             timeout=timeout_s,
             check=False,
         )
-        assert done.returncode == 0, f"{command}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
+        assert done.returncode == 0, (
+            f"{command}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
+        )
         return done.stdout

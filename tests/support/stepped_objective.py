@@ -1,4 +1,5 @@
-"""The toy of ``toy_objective`` as one that integrates an equation in steps that can be checked.
+"""The toy of ``toy_objective`` as one that integrates an equation in steps that can be
+checked.
 
 ``objective = "stepped_objective:SteppedObjective"``.
 """
@@ -10,22 +11,34 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
-from hpo.objectives.contract import ObjectiveParams, Outcome, Protocol, Solved, TaskParams, Thermal
+from hpo.objectives.contract import (
+    ObjectiveParams,
+    Outcome,
+    Protocol,
+    Solved,
+    TaskParams,
+    Thermal,
+)
 
 
 class SteppedParams(ToyParams):
     """The toy's, and how it is integrated."""
 
-    integrator: Annotated[Literal["map", "exact"], Field(description="map: one step a point")] = (
-        "exact"
-    )
+    integrator: Annotated[
+        Literal["map", "exact"], Field(description="map: one step a point")
+    ] = "exact"
     max_step_ns: Annotated[float, Field(gt=0, le=10, description="longest step")] = 0.35
     noise_drop: Annotated[
         float | None,
-        Field(ge=0, le=1, description="how much less with thermal noise; None: no such check"),
+        Field(
+            ge=0,
+            le=1,
+            description="how much less with thermal noise; None: no such check",
+        ),
     ] = None
     drop: Annotated[
-        float, Field(ge=0, le=1, description="how much less it scores on the solved equation")
+        float,
+        Field(ge=0, le=1, description="how much less it scores on the solved equation"),
     ] = 0.0
 
 
@@ -39,7 +52,8 @@ class SteppedObjective(ToyObjective):
     def evaluate(
         self, params: SteppedParams, *, protocol: Protocol, member_seed: int, **how: Any
     ) -> Outcome:
-        """Train as the toy does; the network of an odd seed does not settle if it drops much."""
+        """Train as the toy does; the network of an odd seed does not settle if it drops
+        much."""
         how |= {"protocol": protocol, "member_seed": member_seed}
         outcome = super().evaluate(params, **how)
         if protocol == Protocol.PAPER:
@@ -56,9 +70,12 @@ class SteppedObjective(ToyObjective):
 
 
 def _thermal(score: float, noise_drop: float | None) -> Thermal | None:
-    """A network that scores the same at all thermal powers, and less with thermal noise."""
+    """A network that scores the same at all thermal powers, and less with thermal
+    noise."""
     if noise_drop is None:
         return None
     powers = {"power": 1e-3, "device_power": 1e-3, "holds_below": 3e-3}
     scores = dict.fromkeys(("at_device", "third", "triple", "none"), score)
-    return Thermal(**powers, **scores, noisy=(score - noise_drop,) * 4, remedy="Train with noise.")
+    return Thermal(
+        **powers, **scores, noisy=(score - noise_drop,) * 4, remedy="Train with noise."
+    )

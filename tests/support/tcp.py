@@ -1,4 +1,5 @@
-"""A way to a server's socket over TCP, which the embedded server itself does not offer."""
+"""A way to a server's socket over TCP, which the embedded server itself does not
+offer."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ class _Client(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         with socket.socket(socket.AF_UNIX) as there:
             there.connect(self.server.target)
-            threading.Thread(target=_pump, args=(there, self.request), daemon=True).start()
+            threading.Thread(
+                target=_pump, args=(there, self.request), daemon=True
+            ).start()
             _pump(self.request, there)
 
 

@@ -24,7 +24,8 @@ PASSWORD = "geheim"
 
 @dataclass(frozen=True)
 class TlsServer:
-    """A server on 127.0.0.1 with a certificate for `localhost`; it refuses plain text."""
+    """A server on 127.0.0.1 with a certificate for `localhost`; it refuses plain
+    text."""
 
     directory: Path
     port: int
@@ -36,7 +37,9 @@ class TlsServer:
 
     def url(self, host: str = "localhost", **options: object) -> str:
         """URL of its database, with a password and with options of libpq."""
-        query = "&".join(f"{name}={quote(str(value))}" for name, value in options.items())
+        query = "&".join(
+            f"{name}={quote(str(value))}" for name, value in options.items()
+        )
         return f"postgresql://hpo:{PASSWORD}@{host}:{self.port}/hpo?{query}"
 
     def verified(self) -> str:
@@ -47,13 +50,18 @@ class TlsServer:
 def shell(script: str, directory: Path) -> None:
     """Run the lines of a document."""
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=directory, capture_output=True, text=True
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=directory,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
 
 
 @contextmanager
-def tls_server(directory: Path, certificates: str, hba: str, settings: str) -> Iterator[TlsServer]:
+def tls_server(
+    directory: Path, certificates: str, hba: str, settings: str
+) -> Iterator[TlsServer]:
     """Start a server.
 
     Args:
@@ -72,18 +80,33 @@ def tls_server(directory: Path, certificates: str, hba: str, settings: str) -> I
         account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         os.chown(data, nobody.pw_uid, nobody.pw_gid)
     (directory / "password").write_text(PASSWORD)
-    initdb = [programs / "initdb", "-D", data, "-U", "hpo", "--auth=scram-sha-256", "--no-sync"]
+    initdb = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "hpo",
+        "--auth=scram-sha-256",
+        "--no-sync",
+    ]
     subprocess.run(
-        [*initdb, f"--pwfile={directory / 'password'}"], check=True, capture_output=True, **account
+        [*initdb, f"--pwfile={directory / 'password'}"],
+        check=True,
+        capture_output=True,
+        **account,
     )
     for name in ("server.crt", "server.key"):
         shutil.copyfile(directory / name, data / name)
         (data / name).chmod(0o600)
         if account:
             os.chown(data / name, account["user"], account["group"])
-    (data / "pg_hba.conf").write_text(f"{hba}\nhostssl postgres hpo 127.0.0.1/32 scram-sha-256\n")
+    (data / "pg_hba.conf").write_text(
+        f"{hba}\nhostssl postgres hpo 127.0.0.1/32 scram-sha-256\n"
+    )
     port = free_port()
-    own = f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n"
+    own = (
+        f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n"
+    )
     (data / "postgresql.conf").write_text(f"{settings}\n{own}")
     with (directory / "log").open("wb") as log:
         server = subprocess.Popen(
@@ -101,7 +124,9 @@ def tls_server(directory: Path, certificates: str, hba: str, settings: str) -> I
 def _create_database(server: TlsServer, process: subprocess.Popen[bytes]) -> None:
     url = server.verified().replace("/hpo?", "/postgres?")
     log = server.directory / "log"
-    wait_until(lambda: "ready to accept" in log.read_text() or process.poll() is not None, 60.0)
+    wait_until(
+        lambda: "ready to accept" in log.read_text() or process.poll() is not None, 60.0
+    )
     assert process.poll() is None, log.read_text()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE hpo")

@@ -1,7 +1,9 @@
-"""The toy of ``toy_objective`` as an objective on networks: waves instead of neurons, no torch.
+"""The toy of ``toy_objective`` as an objective on networks: waves instead of neurons,
+no torch.
 
-``objective = "toy_network:ToyNetworkObjective"``. Two layers of three neurons, twelve series of
-three classes in the test half; one class has a name that a browser would run if it could.
+``objective = "toy_network:ToyNetworkObjective"``. Two layers of three neurons, twelve
+series of three classes in the test half; one class has a name that a browser would run
+if it could.
 """
 
 from __future__ import annotations
@@ -17,19 +19,28 @@ from safetensors.numpy import save
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
 from hpo.objectives import network_file
-from hpo.objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
+from hpo.objectives.contract import (
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Protocol,
+    TaskParams,
+)
 from hpo.objectives.inspection import NetworkMember, NetworkObjective, Trace
 
 POINTS, DT_NS = 8, 0.5
 
 
 class ToyMember(NetworkMember):
-    """Sines with the class as frequency; layer 1, neuron 2 separates the classes best."""
+    """Sines with the class as frequency; layer 1, neuron 2 separates the classes
+    best."""
 
     n_layers, width = 2, 3
     classes = ("sine", "square", HOSTILE)
 
-    def __init__(self, params: ToyParams, task: ToyTask, protocol: Protocol, seed: int) -> None:
+    def __init__(
+        self, params: ToyParams, task: ToyTask, protocol: Protocol, seed: int
+    ) -> None:
         self._arguments = (params, task, protocol, seed)
 
     @property
@@ -39,7 +50,12 @@ class ToyMember(NetworkMember):
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
         params, task, protocol, seed = self._arguments
         outcome = ToyObjective().evaluate(
-            params, task=task, protocol=protocol, member_seed=seed, on_epoch=on_epoch, resume=resume
+            params,
+            task=task,
+            protocol=protocol,
+            member_seed=seed,
+            on_epoch=on_epoch,
+            resume=resume,
         )
         kept = self.to_bytes() if protocol == Protocol.CONFIRM else None
         return outcome.replace(network=kept)

@@ -1,8 +1,10 @@
-"""A toy objective for tests of the service: instant, deterministic, and broken on demand.
+"""A toy objective for tests of the service: instant, deterministic, and broken on
+demand.
 
 ``objective = "toy_objective:ToyObjective"``; processes that a test starts need
-``PYTHONPATH=tests/support``. The score is a quadratic with its optimum at ``x = 0.3, k = 5,
-colour = "green"``, reached exponentially over the epochs, plus noise drawn from the member's seed.
+``PYTHONPATH=tests/support``. The score is a quadratic with its optimum at ``x = 0.3, k
+= 5, colour = "green"``, reached exponentially over the epochs, plus noise drawn from
+the member's seed.
 
 ``tests/golden`` has what comes of it: what is to be different is derived.
 """
@@ -38,16 +40,28 @@ class ToyParams(ObjectiveParams):
     x: Annotated[float, Field(ge=0, le=1, description="best at 0.3")] = 0.5
     k: Annotated[int, Field(ge=1, le=8, description="best at 5")] = 4
     rate_per_ns: Annotated[float, Field(gt=0, le=10, description="best at 0.1")] = 0.1
-    colour: Annotated[Literal["red", "green"], Field(description="best when green")] = "red"
-    noise: Annotated[float, Field(ge=0, description="standard deviation of the score")] = 0.01
-    score_every: Annotated[int, Field(ge=1, description="epochs from one score to the next")] = 1
-    sleep_s: Annotated[float, Field(ge=0, description="seconds that an epoch takes")] = 0.0
-    memory_gib: Annotated[float, Field(ge=0, description="what a training asks for at once")] = 0.0
+    colour: Annotated[Literal["red", "green"], Field(description="best when green")] = (
+        "red"
+    )
+    noise: Annotated[
+        float, Field(ge=0, description="standard deviation of the score")
+    ] = 0.01
+    score_every: Annotated[
+        int, Field(ge=1, description="epochs from one score to the next")
+    ] = 1
+    sleep_s: Annotated[
+        float, Field(ge=0, description="seconds that an epoch takes")
+    ] = 0.0
+    memory_gib: Annotated[
+        float, Field(ge=0, description="what a training asks for at once")
+    ] = 0.0
     fail: Annotated[
         Literal["no", "always", "odd-x", "odd-k", "late", "diverge"],
         Field(
-            description="raise: never, always, where the third decimal of x is odd, where k is "
-            "odd, after the first epoch; or diverge: a score, not an error"
+            description=(
+                "raise: never, always, where the third decimal of x is odd, where k is "
+                "odd, after the first epoch; or diverge: a score, not an error"
+            )
         ),
     ] = "no"
 
@@ -56,7 +70,9 @@ class ToyTask(TaskParams):
     """The one task."""
 
     name: Literal["toy"] = "toy"
-    test_gap: Annotated[float, Field(description="what the test half scores below")] = 0.01
+    test_gap: Annotated[float, Field(description="what the test half scores below")] = (
+        0.01
+    )
 
 
 class ToyObjective(Objective[ToyParams, ToyTask]):
@@ -90,7 +106,9 @@ class ToyObjective(Objective[ToyParams, ToyTask]):
         for epoch in range(len(loss_curve) + 1, params.epochs + 1):
             time.sleep(params.sleep_s)
             if params.fail == "late" and epoch > 1:
-                raise RuntimeError("the toy breaks after its first epoch, as fail='late' asks")
+                raise RuntimeError(
+                    "the toy breaks after its first epoch, as fail='late' asks"
+                )
             score = _score(params, epoch, member_seed, protocol, task.test_gap)
             scored = epoch % params.score_every == 0 or epoch == params.epochs
             curve += [score] * scored
@@ -157,7 +175,9 @@ class ToyLuckyObjective(ToyObjective):
 
     def evaluate(self, params: ToyParams, *, member_seed: int, **how: Any) -> Outcome:
         """Noise drawn from the seed and ``x`` together."""
-        return super().evaluate(params, member_seed=member_seed ^ int(params.x * 2**32), **how)
+        return super().evaluate(
+            params, member_seed=member_seed ^ int(params.x * 2**32), **how
+        )
 
 
 def _fails_at_once(params: ToyParams) -> bool:

@@ -20,7 +20,8 @@ def member(
     task: TaskParams | None = None,
     **params: Any,
 ) -> Any:
-    """Return an untrained network of the objective ``kind``, for the digits or another task."""
+    """Return an untrained network of the objective ``kind``, for the digits or another
+    task."""
     objective: Any = objectives.load(kind)
     return objective.member(
         objective.Params(**params),
@@ -43,8 +44,15 @@ def evaluate(
     return outcome
 
 
-def checkpoints(kind: str, protocol: Protocol = Protocol.VALIDATION, **how: Any) -> list[bytes]:
+def checkpoints(
+    kind: str, protocol: Protocol = Protocol.VALIDATION, **how: Any
+) -> list[bytes]:
     """Return the checkpoint after each epoch of such a training."""
     kept: list[bytes] = []
-    evaluate(kind, protocol, on_epoch=lambda progress: kept.append(progress.checkpoint()), **how)
+    evaluate(
+        kind,
+        protocol,
+        on_epoch=lambda progress: kept.append(progress.checkpoint()),
+        **how,
+    )
     return kept

@@ -57,7 +57,11 @@ class User:
     """
 
     def __init__(
-        self, directory: Path, url: str, study: str | None = None, always: tuple[str, ...] = ()
+        self,
+        directory: Path,
+        url: str,
+        study: str | None = None,
+        always: tuple[str, ...] = (),
     ) -> None:
         """Write the study file; start nothing."""
         self.directory, self.url, self._always = directory, url, always
@@ -90,7 +94,9 @@ class User:
         out, err = process.communicate(timeout=500)
         assert process.returncode == status, err + out
         assert "hpo/launch/run.py" not in err, "a traceback of ours is no message"
-        assert status or "Traceback" not in err, "where it fails, it may quote a worker's"
+        assert status or "Traceback" not in err, (
+            "where it fails, it may quote a worker's"
+        )
         return out, err
 
     def run(self, *line: str, status: int = 0) -> tuple[str, str]:
@@ -99,7 +105,9 @@ class User:
 
     def launch(self, *options: str, **streams: Any) -> subprocess.Popen[str]:
         """Launch the study in the background."""
-        return self.start("launch", "--study", "toy.toml", *self._always, *options, **streams)
+        return self.start(
+            "launch", "--study", "toy.toml", *self._always, *options, **streams
+        )
 
     def launched(self, *options: str, status: int = 0) -> tuple[str, str]:
         """Launch the study to its end, without the report, which takes longest."""
@@ -169,7 +177,9 @@ def somebody(directory: Path, url: str) -> Iterator[User]:
 
 def workers_of(launcher: subprocess.Popen[str]) -> list[int]:
     """Return the process ids of the workers of a launch."""
-    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    children = (
+        Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    )
     lines: dict[int, bytes] = {}
     for pid in children:
         with suppress(FileNotFoundError):  # it has ended

@@ -24,7 +24,8 @@ SUPPORT = Path(__file__).parent
 
 
 def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
-    """A small study of the toy; tables given are merged into the defaults, None leaves one out."""
+    """A small study of the toy; tables given are merged into the defaults, None leaves
+    one out."""
     raw: dict[str, Any] = {
         "name": name,
         "objective": "toy_objective:ToyObjective",
@@ -44,8 +45,12 @@ def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
         value = False if key == "confirm" and value is None else value
         merge = isinstance(value, dict) and key in ("budget", "fixed")
         raw[key] = {**raw.get(key, {}), **value} if merge else value
-    raw["budget"] = {key: value for key, value in raw["budget"].items() if value is not None}
-    return validate({k: table for k, table in raw.items() if table is not None}, where="test")
+    raw["budget"] = {
+        key: value for key, value in raw["budget"].items() if value is not None
+    }
+    return validate(
+        {k: table for k, table in raw.items() if table is not None}, where="test"
+    )
 
 
 @contextmanager
@@ -66,7 +71,11 @@ def start_worker(url: str, *arguments: str, code: str = "") -> subprocess.Popen[
     start = f"{code}\nimport runpy; runpy.run_module('hpo.worker', run_name='__main__')"
     return of_this_test(
         subprocess.Popen(
-            [sys.executable, *(["-c", start] if code else ["-m", "hpo.worker"]), *arguments],
+            [
+                sys.executable,
+                *(["-c", start] if code else ["-m", "hpo.worker"]),
+                *arguments,
+            ],
             env={**os.environ, "HPO_STORAGE": url},
             stderr=subprocess.PIPE,
             text=True,
@@ -74,7 +83,9 @@ def start_worker(url: str, *arguments: str, code: str = "") -> subprocess.Popen[
     )
 
 
-def run_workers(url: str, study: str, count: int, *arguments: str, timeout_s: float = 280) -> None:
+def run_workers(
+    url: str, study: str, count: int, *arguments: str, timeout_s: float = 280
+) -> None:
     """Run a study to its end with ``count`` workers."""
     line = ("--study", study, *arguments)
     workers = [start_worker(url, *line) for _ in range(count)]
@@ -107,7 +118,8 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
 
 
 def table(snapshot: StudySnapshot) -> list[tuple[Any, ...]]:
-    """Return all that must not depend on the workers: the search, then the confirmations."""
+    """Return all that must not depend on the workers: the search, then the
+    confirmations."""
     return [
         (
             slot.phase,

@@ -32,16 +32,18 @@ def load(*line: str) -> config.SiteConfig:
 
 
 def options(*line: str) -> LaunchOptions:
-    return LaunchOptions.of_line(launch.parser().parse_args(["--study", "toy", *line]), "again")
+    return LaunchOptions.of_line(
+        launch.parser().parse_args(["--study", "toy", *line]), "again"
+    )
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (directory / "hpo.toml").write_text(
-        '[launch]\nexecutor = "slurm"\nworkers = 64\n'
-        '[slurm]\npartition = "file"\ntime = 01:00:00\nqos = "file"\noptions = { a = "1", b = 2 }\n'
-        'setup = ["module load c"]\n'
+        '[launch]\nexecutor = "slurm"\nworkers = 64\n[slurm]\npartition = "file"\ntime'
+        ' = 01:00:00\nqos = "file"\noptions = { a = "1", b = 2 }\nsetup = ["module load'
+        ' c"]\n'
     )
     assert config.load().slurm.time == "01:00:00"
     assert config.load().slurm.setup == ("module load c",)
@@ -50,7 +52,11 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
     monkeypatch.setenv("HPO_SLURM_OPTIONS", "b=3\nc")
     monkeypatch.setenv("HPO_SLURM_SETUP", "module load a\nmodule load b")
     found = load("--slurm-qos", "option", "--slurm-option", "a=4", "--no-probe")
-    assert (found.launch.executor, found.launch.workers, found.launch.threads) == ("slurm", 64, 1)
+    assert (found.launch.executor, found.launch.workers, found.launch.threads) == (
+        "slurm",
+        64,
+        1,
+    )
     assert (found.slurm.partition, found.slurm.time, found.slurm.qos) == (
         "file",
         "2:00:00",
@@ -72,7 +78,12 @@ CLUSTER = '[launch]\nexecutor = "slurm"\nworkers = 64\n'
         (CLUSTER, {"HPO_EXECUTOR": "local"}, [], None),
         (CLUSTER, {}, ["--executor", "local", "--workers", "2"], 2),
         ("[launch]\nworkers = 5\n", {}, ["--executor", "slurm"], 5),
-        ("[launch]\nworkers = 5\n", {"HPO_WORKERS": "7"}, [], 5),  # that is Docker Compose's
+        (
+            "[launch]\nworkers = 5\n",
+            {"HPO_WORKERS": "7"},
+            [],
+            5,
+        ),  # that is Docker Compose's
     ],
 )
 def test_workers_of_the_clusters_are_none_for_this_machine(
@@ -91,7 +102,13 @@ def test_workers_of_the_clusters_are_none_for_this_machine(
 
 @pytest.mark.parametrize(
     ("time", "seconds"),
-    [("240", 14400), ("4:00", 240), ("4:00:00", 14400), ("1-2", 93600), ("1-2:03:04", 93784)],
+    [
+        ("240", 14400),
+        ("4:00", 240),
+        ("4:00:00", 14400),
+        ("1-2", 93600),
+        ("1-2:03:04", 93784),
+    ],
 )
 def test_time_limits_are_read_as_sbatch_does(time: str, seconds: int) -> None:
     assert config.SlurmDefaults(time=time).limit_s == seconds
@@ -101,10 +118,11 @@ def test_a_limit_that_leaves_no_time_to_work_is_refused(directory: Path) -> None
     (directory / "hpo.toml").write_text("[slurm]\ntime = 2\n")
     with pytest.raises(HpoError) as refused:
         config.load()
-    assert str(refused.value) == (
-        "slurm: time must be longer than signal_s + 60 s, got time=2 (120 s) and signal_s=90. "
-        "Jobs would only queue again: allow more time (4:00:00 is four hours, 4:00 four minutes), "
-        "or a smaller signal_s."
+    assert (
+        str(refused.value)
+        == "slurm: time must be longer than signal_s + 60 s, got time=2 (120 s) and"
+        " signal_s=90. Jobs would only queue again: allow more time (4:00:00 is four"
+        " hours, 4:00 four minutes), or a smaller signal_s."
     )
 
 
@@ -126,10 +144,19 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[slurm]\npartiton = 1", "unknown key slurm.partiton. Did you mean 'partition'? Valid: "),
-        ('[launch]\nworkers = "4"', "launch.workers: expected a whole number, got '4'. Change it."),
+        (
+            "[slurm]\npartiton = 1",
+            "unknown key slurm.partiton. Did you mean 'partition'? Valid: ",
+        ),
+        (
+            '[launch]\nworkers = "4"',
+            "launch.workers: expected a whole number, got '4'. Change it.",
+        ),
         ("[slurm", "not valid TOML: "),
-        ('storage = "postgresql://me:secret@host/hpo"', "unknown key storage. Valid: dask, "),
+        (
+            'storage = "postgresql://me:secret@host/hpo"',
+            "unknown key storage. Valid: dask, ",
+        ),
     ],
 )
 def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None:
@@ -157,13 +184,18 @@ def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None
         (
             "--scheduler",
             "http://head:8787/status",
-            "dask.scheduler: expected an address as `dask scheduler` prints it, like "
-            "tcp://HOST:8786, got 'http://head:8787/status'. Change it.",
+            (
+                "dask.scheduler: expected an address as `dask scheduler` prints it,"
+                " like tcp://HOST:8786, got 'http://head:8787/status'. Change it."
+            ),
         ),
         (
             "--slurm-option",
             "array=3",
-            "slurm.options: every job sets the option array already: see the keys of [slurm].",
+            (
+                "slurm.options: every job sets the option array already: see the keys"
+                " of [slurm]."
+            ),
         ),
     ],
 )
@@ -182,18 +214,25 @@ def test_a_mistake_in_the_environment_or_on_the_command_line(
     [
         (
             ["--executor", "slurm"],
-            "slurm: the number of workers is missing. Use --workers N, or set workers in [launch] "
-            "of hpo.toml.",
+            (
+                "slurm: the number of workers is missing. Use --workers N, or set"
+                " workers in [launch] of hpo.toml."
+            ),
         ),
         (
             ["--executor", "dask", "--workers", "3"],
-            "dask: the scheduler is missing. Use the address that it prints: --scheduler "
-            "tcp://HOST:8786, or scheduler in [dask] of hpo.toml.",
+            (
+                "dask: the scheduler is missing. Use the address that it prints:"
+                " --scheduler tcp://HOST:8786, or scheduler in [dask] of hpo.toml."
+            ),
         ),
         (
             ["--executor", "dask", "--workers", "3", "--scheduler", "head:1"],
-            "dask: the package distributed is not installed. Install the same version here and "
-            "where the scheduler and the Dask workers run: pip install 'hpo-dynamics[dask]'.",
+            (
+                "dask: the package distributed is not installed. Install the same"
+                " version here and where the scheduler and the Dask workers run: pip"
+                " install 'hpo-dynamics[dask]'."
+            ),
         ),
     ],
 )

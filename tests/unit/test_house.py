@@ -1,4 +1,5 @@
-"""Packages are imported by their faces: what CONTRIBUTING.md calls a map of the house."""
+"""Packages are imported by their faces: what CONTRIBUTING.md calls a map of the
+house."""
 
 from __future__ import annotations
 
@@ -16,19 +17,29 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "hpo").rglob("*.py"))
 LONGEST_FILE, FLAT_FILES = 500, 8
 MOST_FILES, MOST_CODE_LINES = 115, 15_000
-"""Of ``hpo``: a new feature takes the place of another, or comes as a package of its own."""
-SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+"""Of ``hpo``: a new feature takes the place of another, or comes as a package of its
+own."""
+SILENT = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+}
 
 
 def imported(source: Path) -> Iterator[str]:
-    """The full names that a file imports from ``hpo``; ``hpo.objectives`` has rules of its own."""
+    """The full names that a file imports from ``hpo``; ``hpo.objectives`` has rules of
+    its own."""
     ours = re.compile(r"hpo(?!\.objectives)(\.|$)")
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and ours.match(node.module or ""):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (
-                alias.name for alias in node.names if ours.match(alias.name) and "." in alias.name
+                alias.name
+                for alias in node.names
+                if ours.match(alias.name) and "." in alias.name
             )
 
 
@@ -47,7 +58,9 @@ def refused(name: str, package: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "source", SOURCES, ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_a_file_imports_what_faces_name(source: Path) -> None:
     package = source.relative_to(ROOT / "hpo").parts[0]
     wrong = {name: why for name in imported(source) if (why := refused(name, package))}
@@ -88,7 +101,10 @@ def code_lines(text: str) -> int:
 def test_the_house_stays_small() -> None:
     assert code_lines('"""Words."""\n\nx = (\n    1,  # one\n)\n# no\n') == 3
     assert len(SOURCES) <= MOST_FILES
-    assert sum(code_lines(path.read_text(encoding="utf-8")) for path in SOURCES) <= MOST_CODE_LINES
+    assert (
+        sum(code_lines(path.read_text(encoding="utf-8")) for path in SOURCES)
+        <= MOST_CODE_LINES
+    )
 
 
 def test_only_study_and_search_ask_a_spec_for_its_kind() -> None:
@@ -97,10 +113,14 @@ def test_only_study_and_search_ask_a_spec_for_its_kind() -> None:
     at_home = (ROOT / "hpo" / "study", ROOT / "hpo" / "search")
     others = [path for path in SOURCES if not path.is_relative_to(at_home[0])]
     others = [path for path in others if not path.is_relative_to(at_home[1])]
-    assert not [str(path) for path in others if asked.search(path.read_text(encoding="utf-8"))]
+    assert not [
+        str(path) for path in others if asked.search(path.read_text(encoding="utf-8"))
+    ]
 
 
 def test_files_are_short_and_few_lie_flat() -> None:
-    long = [str(path) for path in SOURCES if path.read_text().count("\n") > LONGEST_FILE]
+    long = [
+        str(path) for path in SOURCES if path.read_text().count("\n") > LONGEST_FILE
+    ]
     assert not long
     assert len(list((ROOT / "hpo").glob("*.py"))) <= FLAT_FILES

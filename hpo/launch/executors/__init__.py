@@ -1,8 +1,10 @@
-"""Executors, which start workers: a crew on this machine, or the scheduler of a cluster.
+"""Executors, which start workers: a crew on this machine, or the scheduler of a
+cluster.
 
-A study never depends on how its workers start, nor on their number. So the contract is small, and a
-new kind of executor is one class: start workers, report events, stop workers. The scheduler
-restarts them, since leases make workers replaceable. A launch uses nothing else, whatever the kind.
+A study never depends on how its workers start, nor on their number. So the contract is
+small, and a new kind of executor is one class: start workers, report events, stop
+workers. The scheduler restarts them, since leases make workers replaceable. A launch
+uses nothing else, whatever the kind.
 """
 
 from __future__ import annotations
@@ -19,12 +21,21 @@ from hpo.errors import HpoError
 from hpo.postgres.connect import is_of_this_host, parse_url, place
 from hpo.worker.crew import GRACE_S, Crew
 
-__all__ = ["GRACE_S", "Executor", "LaunchOptions", "LocalExecutor", "check", "executor", "slurm"]
+__all__ = [
+    "GRACE_S",
+    "Executor",
+    "LaunchOptions",
+    "LocalExecutor",
+    "check",
+    "executor",
+    "slurm",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOptions:
-    """The options of a launch, from its command line or call, the environment and hpo.toml."""
+    """The options of a launch, from its command line or call, the environment and
+    hpo.toml."""
 
     command: str
     """Command that resumes the launch, without passwords."""
@@ -69,7 +80,11 @@ class LaunchOptions:
     def database(self) -> str:
         """The database in words, without a password; opens no connection."""
         url = self.url
-        return place(parse_url(url)) if url else f"the embedded server in {settings.home()}"
+        return (
+            place(parse_url(url))
+            if url
+            else f"the embedded server in {settings.home()}"
+        )
 
     @property
     def only_here(self) -> bool:
@@ -79,7 +94,10 @@ class LaunchOptions:
     @property
     def of_workers(self) -> list[str]:
         """The options of every worker."""
-        return [f"--lease={self.site.launch.lease:g}", *["--no-confirm"] * (not self.confirm)]
+        return [
+            f"--lease={self.site.launch.lease:g}",
+            *["--no-confirm"] * (not self.confirm),
+        ]
 
     def logs(self, study: str) -> Path:
         """Return the directory of the logs of a study's workers."""
@@ -112,8 +130,8 @@ class Executor(ABC):
     def alive(self) -> int:
         """Number of workers that run or wait to start, as far as is known.
 
-        Neither this nor ``stop`` may raise or block for long if a scheduler is unreachable: a
-        launch uses them while it follows a study, or ends.
+        Neither this nor ``stop`` may raise or block for long if a scheduler is
+        unreachable: a launch uses them while it follows a study, or ends.
         """
 
     @abstractmethod
@@ -149,10 +167,11 @@ class Executor(ABC):
 
     @abstractmethod
     def stop(self, grace_s: float | None = GRACE_S) -> None:
-        """End all workers: ask them, wait up to ``grace_s`` (None: for ever), then kill the rest.
+        """End all workers: ask them, wait up to ``grace_s`` (None: for ever), then kill
+        the rest.
 
-        Nothing is lost even if they are killed: the ledger hands their trials to other workers.
-        May be called again. Nothing else ends workers early.
+        Nothing is lost even if they are killed: the ledger hands their trials to other
+        workers. May be called again. Nothing else ends workers early.
         """
 
     def leave(self) -> str:
@@ -177,8 +196,8 @@ def check(options: LaunchOptions) -> None:
     name = options.site.launch.executor
     if name != "local" and options.site.launch.workers is None:
         raise HpoError(
-            f"{name}: the number of workers is missing. Use --workers N, or set workers in "
-            "[launch] of hpo.toml."
+            f"{name}: the number of workers is missing. Use --workers N, or set workers"
+            " in [launch] of hpo.toml."
         )
     if name == "dask":
         from hpo.launch.executors import dask

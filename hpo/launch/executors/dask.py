@@ -1,15 +1,17 @@
-"""Workers as tasks of a running Dask cluster: dask-jobqueue, LocalCluster, started by hand.
+"""Workers as tasks of a running Dask cluster: dask-jobqueue, LocalCluster, started by
+hand.
 
-Each task occupies a thread of a Dask worker until the study ends, and runs there a crew of one
-worker in a separate process. Tasks return nothing, and Dask sees no trial: assignments and results
-are in the ledger. The launch submits tasks only to free threads: Dask would queue further tasks
-behind each other, and leave threads idle that join later. Dask then supervises: it repeats failed
-tasks, and moves those of a lost Dask worker. Tasks end with their launch, however that ends: the
-scheduler cancels tasks without a client, and a cancelled task stops its worker in order.
+Each task occupies a thread of a Dask worker until the study ends, and runs there a crew
+of one worker in a separate process. Tasks return nothing, and Dask sees no trial:
+assignments and results are in the ledger. The launch submits tasks only to free
+threads: Dask would queue further tasks behind each other, and leave threads idle that
+join later. Dask then supervises: it repeats failed tasks, and moves those of a lost
+Dask worker. Tasks end with their launch, however that ends: the scheduler cancels tasks
+without a client, and a cancelled task stops its worker in order.
 
-The database's address travels in the argument of a task, hidden from keys and ``repr``, which Dask
-logs and shows on its dashboard. It is readable on the network unless the scheduler's address begins
-with tls://, and by anyone who may run tasks in the cluster.
+The database's address travels in the argument of a task, hidden from keys and ``repr``,
+which Dask logs and shows on its dashboard. It is readable on the network unless the
+scheduler's address begins with tls://, and by anyone who may run tasks in the cluster.
 """
 
 from __future__ import annotations
@@ -72,12 +74,16 @@ def work(order: Order) -> None:
     here = get_worker()
     key = str(here.get_current_task())
     _check_reachable(order.crew["storage_url"])
-    prefix = f"{key.rsplit('-', 2)[1]}_{uuid.uuid4().hex[:6]}"  # that of the launch first
+    prefix = (  # that of the launch first
+        f"{key.rsplit('-', 2)[1]}_{uuid.uuid4().hex[:6]}"
+    )
     crew = Crew(**order.crew, prefix=prefix)
     try:
         crew.start(1)
         while not crew.over:
-            if here.state.tasks[key].state != "executing":  # cancelled, or its launch is gone
+            if (
+                here.state.tasks[key].state != "executing"
+            ):  # cancelled, or its launch is gone
                 return
             if here.status.name not in ("running", "paused"):
                 raise Reschedule
@@ -98,9 +104,9 @@ def _check_reachable(storage_url: str) -> None:
     except Exception as error:
         if is_passing(error):
             raise DaskError(
-                f"dask: the Dask worker on {platform.node()} cannot reach the database: {error} "
-                "Set HPO_STORAGE to an address that every Dask worker reaches "
-                "(docs/how-to/dask.md)."
+                f"dask: the Dask worker on {platform.node()} cannot reach the database:"
+                f" {error} Set HPO_STORAGE to an address that every Dask worker reaches"
+                " (docs/how-to/dask.md)."
             ) from None
 
 
@@ -110,7 +116,8 @@ def _unfinished(prefix: str, dask_worker: Any = None) -> list[str]:
 
 
 class DaskExecutor(Executor):
-    """An executor that submits a task per worker to a Dask scheduler, which repeats lost tasks."""
+    """An executor that submits a task per worker to a Dask scheduler, which repeats
+    lost tasks."""
 
     def __init__(self, study: str, *, options: LaunchOptions, storage_url: str) -> None:
         """Submit nothing yet.
@@ -150,7 +157,8 @@ class DaskExecutor(Executor):
         return f"{tasks} in the Dask cluster at {self._scheduler}; logs in {self._logs}"
 
     def start(self, n: int) -> None:
-        """Submit a task to each free thread, at most ``n``; the others wait for threads."""
+        """Submit a task to each free thread, at most ``n``; the others wait for
+        threads."""
         if not n:
             return
         self._client = connect(self._scheduler)
@@ -159,8 +167,8 @@ class DaskExecutor(Executor):
         self._place(self._client)
         if waiting := n - len(self._tasks):
             self._events.append(
-                f"the Dask workers have {n - waiting} free threads: {waiting} of {n} workers wait "
-                "for more threads (cluster.scale())"
+                f"the Dask workers have {n - waiting} free threads: {waiting} of {n}"
+                " workers wait for more threads (cluster.scale())"
             )
 
     def poll(self) -> list[str]:
@@ -178,8 +186,8 @@ class DaskExecutor(Executor):
     def stop(self, grace_s: float | None = GRACE_S) -> None:
         """Cancel all tasks, and wait until they have stopped their workers.
 
-        A task kills its worker after 20 s. Without their scheduler, Dask workers end, and with them
-        their tasks.
+        A task kills its worker after 20 s. Without their scheduler, Dask workers end,
+        and with them their tasks.
         """
         client, tasks = self._client, self._tasks
         self._client, self._tasks, self._target = None, [], 0
@@ -191,7 +199,9 @@ class DaskExecutor(Executor):
                 if client.status == "running":
                     client.cancel(tasks)
                 while client.status == "running" and time.monotonic() < deadline:
-                    unfinished = client.run(_unfinished, self._prefix, on_error="ignore")
+                    unfinished = client.run(
+                        _unfinished, self._prefix, on_error="ignore"
+                    )
                     if not any(unfinished.values()):
                         break
                     time.sleep(POLL_S)
@@ -207,7 +217,9 @@ class DaskExecutor(Executor):
             threads, busy = client.nthreads(), client.processing()
         except (OSError, RuntimeError):  # the scheduler went away
             return
-        free = Counter(threads) - Counter({host: len(keys) for host, keys in busy.items()})
+        free = Counter(threads) - Counter(
+            {host: len(keys) for host, keys in busy.items()}
+        )
         for host in islice(free.elements(), missing):
             task = client.submit(
                 work,
@@ -238,7 +250,8 @@ class DaskExecutor(Executor):
             self._events.append(f"the task of a worker failed: {error}")
 
     def _answering(self) -> Client | None:
-        """Return the client if its scheduler answers, a new client if that was restarted."""
+        """Return the client if its scheduler answers, a new client if that was
+        restarted."""
         assert self._client is not None
         if self._client.status == "closed" and time.monotonic() >= self._connect_s:
             with suppress(DaskError):
@@ -261,18 +274,20 @@ def check(dask: DaskDefaults) -> None:
     """
     if dask.scheduler is None:
         raise DaskError(
-            "dask: the scheduler is missing. Use the address that it prints: --scheduler "
-            "tcp://HOST:8786, or scheduler in [dask] of hpo.toml."
+            "dask: the scheduler is missing. Use the address that it prints:"
+            " --scheduler tcp://HOST:8786, or scheduler in [dask] of hpo.toml."
         )
     if find_spec("distributed") is None:
         raise DaskError(
-            "dask: the package distributed is not installed. Install the same version here and "
-            "where the scheduler and the Dask workers run: pip install 'hpo-dynamics[dask]'."
+            "dask: the package distributed is not installed. Install the same version"
+            " here and where the scheduler and the Dask workers run: pip install"
+            " 'hpo-dynamics[dask]'."
         )
 
 
 def connect(scheduler: str) -> Client:
-    """Return a client of a scheduler; certificates for tls:// are in Dask's configuration.
+    """Return a client of a scheduler; certificates for tls:// are in Dask's
+    configuration.
 
     Raises:
         DaskError: it does not answer.
@@ -284,9 +299,10 @@ def connect(scheduler: str) -> Client:
         return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise DaskError(
-            f"dask: the scheduler at {scheduler} does not answer: "
-            f"{' '.join(str(error).split())[:300] or type(error).__name__}. Start it (dask "
-            "scheduler), or use the address that it prints, not that of its dashboard."
+            f"dask: the scheduler at {scheduler} does not answer:"
+            f" {' '.join(str(error).split())[:300] or type(error).__name__}. Start it"
+            " (dask scheduler), or use the address that it prints, not that of its"
+            " dashboard."
         ) from None
 
 
@@ -295,8 +311,8 @@ def _as_error(error: BaseException | None) -> HpoError:
     if isinstance(error, HpoError):
         return error
     return DaskError(
-        "dask: a task failed in the cluster: "
-        f"{type(error).__name__}: {' '.join(str(error).split())[:300]}. Install the same version "
-        "of this project where the scheduler and the Dask workers run, and let them write the "
-        "directory of the logs."
+        f"dask: a task failed in the cluster: {type(error).__name__}:"
+        f" {' '.join(str(error).split())[:300]}. Install the same version of this"
+        " project where the scheduler and the Dask workers run, and let them write the"
+        " directory of the logs."
     )

@@ -1,9 +1,10 @@
 """Workers as SLURM jobs, which may wait in the queue for long and may be pre-empted.
 
-A launch submits an array of jobs, each a crew of workers (``hpo worker --workers N``), and then
-follows the study in its database. SLURM supervises: it requeues jobs after pre-emption or the
-failure of a node, and a job requeues itself before its time limit, and a few times if its crew was
-killed. The jobs run without the launch, and the next launch of the study finds them by name.
+A launch submits an array of jobs, each a crew of workers (``hpo worker --workers N``),
+and then follows the study in its database. SLURM supervises: it requeues jobs after
+pre-emption or the failure of a node, and a job requeues itself before its time limit,
+and a few times if its crew was killed. The jobs run without the launch, and the next
+launch of the study finds them by name.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ LOOK_S = 10.0
 FAULTS = {"BOOT_FAIL", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
 _FORMAT = "%i|%T|%r|%N|%M"
 _GONE = {*FAULTS, "CANCELLED", "COMPLETED", "PREEMPTED", "REVOKED", "VANISHED"}
-"""States of jobs that will not run again. SLURM shows them for a few minutes, then they vanish."""
+"""States of jobs that will not run again. SLURM shows them for a few minutes, then they
+vanish."""
 ASK_S = 10.0
 """Pause between two calls of squeue, which burdens a shared scheduler."""
 PROBE_TIME = "5:00"
-"""Time limit of the job that tests the database before the others, in minutes and seconds."""
+"""Time limit of the job that tests the database before the others, in minutes and
+seconds."""
 LATE_S = 15.0
 """Longest delay until the log of an ended job shows up on another host."""
 LEAVING_S = 120.0
@@ -90,12 +93,14 @@ class Job:
 
     @property
     def probes(self) -> bool:
-        """Whether it is the single job that tests the database; the others form an array."""
+        """Whether it is the single job that tests the database; the others form an
+        array."""
         return "_" not in self.id
 
 
 class SlurmExecutor(Executor):
-    """An executor that submits SLURM jobs, reports their state, and cancels or leaves them."""
+    """An executor that submits SLURM jobs, reports their state, and cancels or leaves
+    them."""
 
     outlives: ClassVar[bool] = True
 
@@ -109,7 +114,9 @@ class SlurmExecutor(Executor):
         """
         self._study, self._options, self._url = study, options, storage_url
         self._site, self._threads = options.site.slurm, options.site.launch.threads
-        self.logs = options.logs(study) / "slurm"  # on a file system that the nodes share
+        self.logs = (
+            options.logs(study) / "slurm"
+        )  # on a file system that the nodes share
         digest = hashlib.sha256(f"{options.database}\n{study}".encode()).hexdigest()[:8]
         self.name = f"hpo-{study}-{digest}"
         self._jobs: dict[str, Job] = {}
@@ -125,15 +132,20 @@ class SlurmExecutor(Executor):
     def where(self, n: int) -> str:
         """Describe the jobs for ``n`` workers."""
         each, limit_s = self._site.workers_per_job, self._site.limit_s
-        what = f"{_count(self._jobs_for(n))} of SLURM with {each} worker{'s' * (each > 1)} each"
-        what += f", for {formatting.duration_text(limit_s)} at a time" if limit_s else ""
+        what = (
+            f"{_count(self._jobs_for(n))} of SLURM with {each} worker{'s' * (each > 1)}"
+            " each"
+        )
+        what += (
+            f", for {formatting.duration_text(limit_s)} at a time" if limit_s else ""
+        )
         return f"{what}; logs in {self.logs}"
 
     def start(self, n: int) -> None:
         """Submit jobs for ``n`` workers, less those in the queue.
 
-        The first job tests the database: SLURM starts the others after its success, and cancels
-        them after its failure.
+        The first job tests the database: SLURM starts the others after its success, and
+        cancels them after its failure.
         """
         if self._options.only_here:
             check_only_here(self._site.partition, self._options.database)
@@ -152,18 +164,22 @@ class SlurmExecutor(Executor):
             after = submit(self._script(0), self._url)
             self._jobs[after] = Job(id=after)
             self._events.append(
-                f"probe job {after} tests if a node reaches the database (--no-probe skips it)"
+                f"probe job {after} tests if a node reaches the database (--no-probe"
+                " skips it)"
             )
         number = submit(self._script(missing, after), self._url)
         self._jobs |= {i: Job(id=i) for i in (f"{number}_{k}" for k in range(missing))}
-        self._events.append(f"submitted {_count(missing)} to SLURM: {number}_[0-{missing - 1}]")
+        self._events.append(
+            f"submitted {_count(missing)} to SLURM: {number}_[0-{missing - 1}]"
+        )
         self._ask_due_s = time.monotonic() + ASK_S
 
     def poll(self) -> list[str]:
         """Ask squeue if it is time, and return new events.
 
         Raises:
-            SlurmError: the probe did not reach the database, or all jobs ended and some failed.
+            SlurmError: the probe did not reach the database, or all jobs ended and some
+                failed.
         """
         if time.monotonic() >= self._ask_due_s and self._jobs:
             self._look()
@@ -172,10 +188,11 @@ class SlurmExecutor(Executor):
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
-        """Cancel all jobs and wait until they are gone; SLURM kills those that do not end.
+        """Cancel all jobs and wait until they are gone; SLURM kills those that do not
+        end.
 
-        This includes jobs whose submission was interrupted. If SLURM does not answer, print how to
-        cancel them later.
+        This includes jobs whose submission was interrupted. If SLURM does not answer,
+        print how to cancel them later.
         """
         if not self._started:
             return
@@ -205,17 +222,21 @@ class SlurmExecutor(Executor):
         return f"{jobs} continue in SLURM; cancel with: scancel --name={self.name}"
 
     def script(self, n: int) -> str:
-        """Return the script that ``start`` would submit; it has no address of a database."""
+        """Return the script that ``start`` would submit; it has no address of a
+        database."""
         return self._script(self._jobs_for(n))
 
     def _script(self, jobs: int, after: str = "") -> str:
-        """Return the script of an array of jobs, or with 0 of the job that tests the database."""
+        """Return the script of an array of jobs, or with 0 of the job that tests the
+        database."""
         site = self._site
         values: dict[str, object] = {
             "account": site.account,
             "array": f"0-{jobs - 1}%{jobs}" if jobs else None,
             "constraint": site.constraint,
-            "cpus-per-task": (site.cpus_per_worker or self._threads) * site.workers_per_job,
+            "cpus-per-task": (
+                (site.cpus_per_worker or self._threads) * site.workers_per_job
+            ),
             "dependency": f"afterok:{after}" if after else None,
             "gpus-per-node": site.gpus,
             "job-name": self.name,
@@ -297,7 +318,8 @@ class SlurmExecutor(Executor):
         return f"{run}; in the queue: {waiting}" if waiting else run
 
     def _check(self) -> None:
-        """Raise an error if the probe has failed, or if jobs have failed and none is left."""
+        """Raise an error if the probe has failed, or if jobs have failed and none is
+        left."""
         failed = [job for job in self._jobs.values() if job.state in FAULTS]
         probes = [job for job in failed if job.probes]
         if not probes and (self._living() or not failed):
@@ -308,11 +330,19 @@ class SlurmExecutor(Executor):
         self._failed_s = self._failed_s or time.monotonic()
         if not output and time.monotonic() - self._failed_s < LATE_S:
             return
-        lost = f"  (no log: do nodes share its directory, see HPO_HOME, and {sys.executable}?)"
-        name = "the probe job, which tests if a node reaches the database," if probes else "job"
+        lost = (
+            "  (no log: do nodes share its directory, see HPO_HOME, and"
+            f" {sys.executable}?)"
+        )
+        name = (
+            "the probe job, which tests if a node reaches the database,"
+            if probes
+            else "job"
+        )
         raise SlurmError(
-            f"slurm: {name} {job.id} failed ({job.state} on {job.node or 'no node'}):\n"
-            f"{output or lost}\nFix that{', or use --no-probe' if probes else ''}. Its log: {log}"
+            f"slurm: {name} {job.id} failed ({job.state} on"
+            f" {job.node or 'no node'}):\n{output or lost}\nFix"
+            f" that{', or use --no-probe' if probes else ''}. Its log: {log}"
         )
 
     def _log(self, job: Job) -> Path:
@@ -341,10 +371,16 @@ def parsed(text: str) -> list[Job]:
 
     Examples:
         >>> parsed("4711_3|RUNNING|None|node-7|1-00:01:02\\n")
-        [Job(id='4711_3', state='RUNNING', reason='None', node='node-7', ran='1-00:01:02')]
+        [Job(id='4711_3', state='RUNNING', reason='None', node='node-7',
+        ran='1-00:01:02')]
     """
-    rows = [line.strip().split("|") for line in text.splitlines() if line.count("|") == 4]
-    return [Job(id=i, state=s, reason=r.strip("()"), node=n, ran=t) for i, s, r, n, t in rows]
+    rows = [
+        line.strip().split("|") for line in text.splitlines() if line.count("|") == 4
+    ]
+    return [
+        Job(id=i, state=s, reason=r.strip("()"), node=n, ran=t)
+        for i, s, r, n, t in rows
+    ]
 
 
 def check_only_here(partitions: str | None, database: str) -> None:
@@ -353,16 +389,20 @@ def check_only_here(partitions: str | None, database: str) -> None:
     Raises:
         SlurmError: the partitions, by default the cluster's, have other nodes.
     """
-    rows = [line.split("|") for line in ask("sinfo", "--noheader", "--format=%P|%n").splitlines()]
+    rows = [
+        line.split("|")
+        for line in ask("sinfo", "--noheader", "--format=%P|%n").splitlines()
+    ]
     default = [name[:-1] for name, _ in rows if name[-1] == "*"]
     names = partitions.split(",") if partitions else default
     here = platform.node().split(".")[0]
     nodes = {node for name, node in rows if name.rstrip("*") in names}
     if others := sorted(node for node in nodes if node.split(".")[0] != here):
         raise SlurmError(
-            f"slurm: the nodes {','.join(others[:3])}{',…' if len(others) > 3 else ''} of the "
-            f"partition cannot reach {database}, only {here} can. Set HPO_STORAGE to a PostgreSQL "
-            "server that all nodes reach (docs/how-to/several-hosts.md)."
+            f"slurm: the nodes {','.join(others[:3])}{',…' if len(others) > 3 else ''}"
+            f" of the partition cannot reach {database}, only {here} can. Set"
+            " HPO_STORAGE to a PostgreSQL server that all nodes reach"
+            " (docs/how-to/several-hosts.md)."
         )
 
 
@@ -374,14 +414,17 @@ def submit(script: str, storage_url: str) -> str:
     """
     # Options on the command line override the variables SBATCH_… of the environment.
     lines = [line for line in script.splitlines() if line.startswith("#SBATCH ")]
-    options = [part for line in lines for part in shlex.split(line.removeprefix("#SBATCH "))]
+    options = [
+        part for line in lines for part in shlex.split(line.removeprefix("#SBATCH "))
+    ]
     environment = {**os.environ, "HPO_STORAGE": storage_url}
     line = ("sbatch", "--parsable", "--export=ALL", *options)
     try:
         answer = ask(*line, environment=environment, script=script)
     except SlurmError as error:
         raise SlurmError(
-            f"{error} Correct the options (--slurm-…, hpo.toml); --dry-run shows the script."
+            f"{error} Correct the options (--slurm-…, hpo.toml); --dry-run shows the"
+            " script."
         ) from None
     return answer.strip().partition(";")[0]  # the cluster's name may follow
 
@@ -412,14 +455,15 @@ def ask(
         answer = done.stderr or done.stdout
     except FileNotFoundError:
         raise SlurmError(
-            f"slurm: {program} is not in PATH={os.environ.get('PATH', '')}. Launch on a host that "
-            "submits to the cluster (a login node), load its module, or use --executor local."
+            f"slurm: {program} is not in PATH={os.environ.get('PATH', '')}. Launch on a"
+            " host that submits to the cluster (a login node), load its module, or use"
+            " --executor local."
         ) from None
     except subprocess.TimeoutExpired as error:
         answer = f"no answer in {error.timeout:g} s"
     except OSError as error:
         answer = str(error)
     raise SlurmError(
-        f"slurm: {program} failed: {' '.join(answer.split())[:300]}. Try `scontrol ping`, or ask "
-        "the cluster's administrator."
+        f"slurm: {program} failed: {' '.join(answer.split())[:300]}. Try `scontrol"
+        " ping`, or ask the cluster's administrator."
     )

@@ -1,3 +1,11 @@
 """Interactive figures, by plotly."""
 
-__all__ = ["convergence", "declared", "front", "importance", "networks", "parameters", "style"]
+__all__ = [
+    "convergence",
+    "declared",
+    "front",
+    "importance",
+    "networks",
+    "parameters",
+    "style",
+]

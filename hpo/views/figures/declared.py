@@ -1,4 +1,5 @@
-"""The figure that a study declares in ``[figure]``: its numbers, and plotly's drawing of them.
+"""The figure that a study declares in ``[figure]``: its numbers, and plotly's drawing
+of them.
 
 All functions are pure functions of results.
 """
@@ -20,18 +21,47 @@ from hpo.study.tables import Figure, Reference
 from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures import convergence, front
-from hpo.views.figures.style import DASHED, LOG_AXIS, Spot, markers, position, safe, style
-from hpo.views.palette import BLUE, BROWN, GREEN, GRID, INK, ORANGE, PURPLE, SKY, SLATE, VERMILLION
+from hpo.views.figures.style import (
+    DASHED,
+    LOG_AXIS,
+    Spot,
+    markers,
+    position,
+    safe,
+    style,
+)
+from hpo.views.palette import (
+    BLUE,
+    BROWN,
+    GREEN,
+    GRID,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    SLATE,
+    VERMILLION,
+)
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
+SYMBOLS = (
+    "circle",
+    "square",
+    "diamond",
+    "triangle-up",
+    "triangle-down",
+    "cross",
+    "x",
+    "star",
+)
 DASHES = ("dot", "dashdot", "longdash", "solid")
 """Line styles of references; the marks of a figure are dashed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """The networks of one trial, at one place of the x axis; scores in the unit of the axes."""
+    """The networks of one trial, at one place of the x axis; scores in the unit of the
+    axes."""
 
     x: float | str
     """A number, or a name that is ``safe``."""
@@ -72,7 +102,8 @@ class Chart:
 
 
 def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
-    """Return the main figure of a study: of a sweep, a front, or the convergence of a search."""
+    """Return the main figure of a study: of a sweep, a front, or the convergence of a
+    search."""
     if isinstance(result, Front):
         return front.figure(result)
     if isinstance(result, Search):
@@ -82,10 +113,12 @@ def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
 
 
 def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
-    """Return the numbers of the study's figure; None if it declares none and is no sweep.
+    """Return the numbers of the study's figure; None if it declares none and is no
+    sweep.
 
-    ``others`` are the existing studies of ``figure.overlay``. Those are drawn that have points, the
-    same metric and the same kind of x, numbers or names; curves never overlay a search.
+    ``others`` are the existing studies of ``figure.overlay``. Those are drawn that have
+    points, the same metric and the same kind of x, numbers or names; curves never
+    overlay a search.
     """
     spec, figure = result.spec, result.spec.drawn
     if figure is None:
@@ -118,18 +151,23 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
 
 
 def _references(specs: Sequence[StudySpec]) -> tuple[Reference, ...]:
-    """Return the references of the first study's figure, and of others with the same x."""
+    """Return the references of the first study's figure, and of others with the same
+    x."""
     references: dict[Reference, None] = {}
     for spec in specs:
         figure = spec.drawn
-        if figure and _x_name(spec, figure) == _x_name(specs[0], specs[0].drawn or figure):
+        if figure and _x_name(spec, figure) == _x_name(
+            specs[0], specs[0].drawn or figure
+        ):
             references |= dict.fromkeys(figure.reference or ())
 
     def shown(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
         return values and tuple(formatting.shown(specs[0], value) for value in values)
 
     return tuple(
-        reference.model_copy(update={"y": shown(reference.y), "std": shown(reference.std)})
+        reference.model_copy(
+            update={"y": shown(reference.y), "std": shown(reference.std)}
+        )
         for reference in references
     )
 
@@ -141,7 +179,9 @@ def _at_names(groups: Sequence[Group]) -> set[bool]:
 
 def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
     """Group points by curve and study, or clouds by label."""
-    clouds: dict[tuple[int, str], list[Point]] = {(0, label): [] for label in _labels(figure)}
+    clouds: dict[tuple[int, str], list[Point]] = {
+        (0, label): [] for label in _labels(figure)
+    }
     curves = figure.kind == "curves"
     for index, result in enumerate(studies):
         for label, x, trial in _curves(result) if curves else _clouds(result, figure):
@@ -150,7 +190,9 @@ def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
             point = Point(x=x, median=median, low=low, high=high, trial=trial)
             clouds.setdefault((index if curves else 0, label), []).append(point)
     return tuple(
-        Group(label=label, points=tuple(points)) for (_, label), points in clouds.items() if points
+        Group(label=label, points=tuple(points))
+        for (_, label), points in clouds.items()
+        if points
     )
 
 
@@ -190,14 +232,18 @@ def _labels(figure: Figure) -> tuple[str, ...]:
     return figure.colour_labels or (figure.colour, f"{left} ≥ {right}")
 
 
-def _place(trial: Trial, figure: Figure, values: Mapping[str, Any]) -> float | str | None:
+def _place(
+    trial: Trial, figure: Figure, values: Mapping[str, Any]
+) -> float | str | None:
     """Return a trial's position on the x axis; None if it is unknown."""
     name = (figure.x or "").removeprefix("info.")
     if name == figure.x:
         value = values.get(name)
         return position(value) if isinstance(value, bool | str | int | float) else None
     measured = [m.info.get(name) for m in trial.members]
-    finite = [float(v) for v in measured if isinstance(v, int | float) and math.isfinite(v)]
+    finite = [
+        float(v) for v in measured if isinstance(v, int | float) and math.isfinite(v)
+    ]
     return statistics.median(finite) if finite else None
 
 
@@ -218,8 +264,11 @@ def figure(chart: Chart) -> go.Figure:
     return drawing
 
 
-def _traces(group: Group, colour: str, symbol: str, *, joined: bool) -> list[go.Scatter]:
-    """Return points; if they are joined, also a line and the band of their quartiles."""
+def _traces(
+    group: Group, colour: str, symbol: str, *, joined: bool
+) -> list[go.Scatter]:
+    """Return points; if they are joined, also a line and the band of their
+    quartiles."""
     name, spots = safe(group.label), []
     for p in group.points:
         lines = [
@@ -229,16 +278,26 @@ def _traces(group: Group, colour: str, symbol: str, *, joined: bool) -> list[go.
             *formatting.parameter_lines(p.trial.params),
         ]
         spots.append(Spot(p.x, p.median, "<br>".join(map(safe, lines))))
-    marker = {"color": colour, "size": 8, "symbol": symbol, "opacity": 1.0 if joined else 0.75}
+    marker = {
+        "color": colour,
+        "size": 8,
+        "symbol": symbol,
+        "opacity": 1.0 if joined else 0.75,
+    }
     points = markers(spots, name=name, marker=marker)
     if not joined:
         return [points]
     x = [spot.x for spot in spots]
     low, high = [p.low for p in group.points], [p.high for p in group.points]
     band = go.Scatter(x=[*x, *x[::-1]], y=[*high, *low[::-1]], fill="toself", name=name)
-    band.update(mode="lines", line_width=0, fillcolor=colour, opacity=0.18, hoverinfo="skip")
+    band.update(
+        mode="lines", line_width=0, fillcolor=colour, opacity=0.18, hoverinfo="skip"
+    )
     points.update(mode="lines+markers", line={"color": colour, "width": 2})
-    return [trace.update(legendgroup=name) for trace in (band.update(showlegend=False), points)]
+    return [
+        trace.update(legendgroup=name)
+        for trace in (band.update(showlegend=False), points)
+    ]
 
 
 def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None:
@@ -254,7 +313,9 @@ def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None
         symbol = SYMBOLS[(index + 2) % len(SYMBOLS)]
         marker = {"color": "white", "size": 10, "symbol": symbol}
         marker["line"] = {"color": SLATE, "width": 1.6}
-        trace = go.Scatter(x=reference.x, y=reference.y, mode="markers", marker=marker, **look)
+        trace = go.Scatter(
+            x=reference.x, y=reference.y, mode="markers", marker=marker, **look
+        )
         bars = {"array": reference.std, "color": SLATE, "thickness": 1.6}
         trace.update(error_y={**bars, "width": 4 + 2 * (index % len(DASHES))})
         drawing.add_trace(trace.update(cliponaxis=False, hoverlabel_namelength=-1))

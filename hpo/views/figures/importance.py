@@ -1,7 +1,8 @@
 """Importance of parameters: a pure function of a result.
 
-It uses trials that trained a network to the end: complete ones, and those that a race eliminated,
-with the mean of fewer networks. Other pruned trials have the score of a shorter training.
+It uses trials that trained a network to the end: complete ones, and those that a race
+eliminated, with the mean of fewer networks. Other pruned trials have the score of a
+shorter training.
 """
 
 from __future__ import annotations
@@ -17,21 +18,28 @@ from hpo.views.palette import BLUE
 from hpo.views.scores import comparable
 
 LEAST = 50
-"""The fewest trials for a ranking; the best tenth then has five. Measured on a bowl of seven
-parameters with weights that halve one by one, in 20 searches each of 25, 50 and 100 random trials:
-the most important parameter came first in 9, 14 and 17, first or second in 16, 18 and 19."""
+"""The fewest trials for a ranking; the best tenth then has five. Measured on a bowl of
+seven parameters with weights that halve one by one, in 20 searches each of 25, 50 and
+100 random trials:
+the most important parameter came first in 9, 14 and 17, first or second in 16, 18 and
+19."""
 
 
 def measure(result: Result) -> dict[str, float] | None:
-    """Return the share of each parameter in the total importance, largest first, 0 to 1.
+    """Return the share of each parameter in the total importance, largest first, 0 to
+    1.
 
-    None below ``LEAST`` trials, or if all scores are equal. Conditional parameters are left out.
+    None below ``LEAST`` trials, or if all scores are equal. Conditional parameters are
+    left out.
 
-    PED-ANOVA (Watanabe, Bansal and Hutter, arXiv:2304.10255), as Optuna implements it: the Pearson
-    divergence between the density of a parameter among the best tenth of the trials and among all.
+    PED-ANOVA (Watanabe, Bansal and Hutter, arXiv:2304.10255), as Optuna implements it:
+    the Pearson divergence between the density of a parameter among the best tenth of
+    the trials and among all.
     """
     trials, spec = comparable(result), result.spec
-    names = sorted(name for name, dimension in spec.dimensions.items() if dimension.when is None)
+    names = sorted(
+        name for name, dimension in spec.dimensions.items() if dimension.when is None
+    )
     if len(trials) < LEAST or len({trial.score for trial in trials}) == 1 or not names:
         return None
     import optuna
@@ -47,7 +55,9 @@ def measure(result: Result) -> dict[str, float] | None:
     for trial in trials:
         params = {name: trial.params[name] for name in space}
         loss = sign * (trial.score or 0.0)
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=loss))
+        study.add_trial(
+            optuna.trial.create_trial(params=params, distributions=space, value=loss)
+        )
     shares = PedAnovaImportanceEvaluator().evaluate(study, [*space])
     total = sum(shares.values()) or 1.0
     ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
@@ -59,14 +69,15 @@ def note(result: Result, shares: Mapping[str, float] | None) -> str:
     n = len(comparable(result))
     if shares is None:
         return (
-            f"No ranking of parameters: it needs at least {LEAST} trials that trained a network to "
-            f"the end, with different scores; there are {n}."
+            f"No ranking of parameters: it needs at least {LEAST} trials that trained a"
+            f" network to the end, with different scores; there are {n}."
         )
     return (
-        "How much each parameter decides which trials are the best tenth"
-        f"{' by score' if result.costs else ''} (PED-ANOVA, arXiv:2304.10255), as a share of the "
-        f"total, from {n:,} trials that trained a network to the end. Small bars may be chance. "
-        "The importance of a parameter is underestimated if the search tried few of its values."
+        "How much each parameter decides which trials are the best"
+        f" tenth{' by score' if result.costs else ''} (PED-ANOVA, arXiv:2304.10255), as"
+        f" a share of the total, from {n:,} trials that trained a network to the end."
+        " Small bars may be chance. The importance of a parameter is underestimated if"
+        " the search tried few of its values."
     )
 
 
@@ -76,7 +87,9 @@ def bars(shares: Mapping[str, float]) -> go.Figure:
     widths = [100 * share for _, share in shown]
     figure = style(go.Figure(), height=110 + 30 * len(shown))
     bar = go.Bar(x=widths, y=[safe(formatting.cut(name, 24)) for name, _ in shown])
-    bar.update(orientation="h", textposition="outside", cliponaxis=False, marker_color=BLUE)
+    bar.update(
+        orientation="h", textposition="outside", cliponaxis=False, marker_color=BLUE
+    )
     bar.update(text=[f"{width:.1f}" for width in widths])
     bar.update(hovertemplate="%{y}: %{x:.3g} %<extra></extra>")
     top = 1.18 * max([5.0, *widths])

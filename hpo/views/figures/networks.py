@@ -1,4 +1,5 @@
-"""Figures of trained networks: learning curves, scores on fresh seeds, a confusion matrix."""
+"""Figures of trained networks: learning curves, scores on fresh seeds, a confusion
+matrix."""
 
 from __future__ import annotations
 
@@ -22,19 +23,26 @@ BEST_COLOURS = (BLUE, ORANGE, GREEN)
 
 
 def learning_curves(result: Result, value: str = "") -> go.Figure:
-    """Draw learning curves: the best trials member by member, a sample of the others in grey.
+    """Draw learning curves: the best trials member by member, a sample of the others in
+    grey.
 
     ``value`` names what is drawn in place of the score, of ``Outcome.per_epoch``.
     """
     spec = result.spec
     figure = style.style(go.Figure(), height=460 if not value else 320)
-    best = [trial for trial in result.ranking if _curves(spec, trial, value)][: len(BEST_COLOURS)]
+    best = [trial for trial in result.ranking if _curves(spec, trial, value)][
+        : len(BEST_COLOURS)
+    ]
     numbers = {trial.number for trial in best}
-    others = [s for s in result.search if s.number not in numbers and _curves(spec, s, value)]
+    others = [
+        s for s in result.search if s.number not in numbers and _curves(spec, s, value)
+    ]
     if others:
         some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
         means = [_mean_curve(_curves(spec, trial, value)) for trial in some]
-        grey = _thinned(spec, means, GREY, 0.8, name="other trials", hoverinfo="skip", opacity=0.6)
+        grey = _thinned(
+            spec, means, GREY, 0.8, name="other trials", hoverinfo="skip", opacity=0.6
+        )
         figure.add_trace(grey)
     for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
         figure.add_traces(_of_best(spec, trial, colour, value))
@@ -45,12 +53,16 @@ def learning_curves(result: Result, value: str = "") -> go.Figure:
     return figure.update_layout(legend_traceorder="reversed")
 
 
-def _of_best(spec: StudySpec, trial: Trial, colour: str, value: str) -> list[go.Scatter]:
+def _of_best(
+    spec: StudySpec, trial: Trial, colour: str, value: str
+) -> list[go.Scatter]:
     """Return a thin line per member and a thick one for their mean."""
     curves = _curves(spec, trial, value)
     score = formatting.point_text(spec, trial.score or 0.0, None, trial.costs)
     name = f"trial {trial.number}: {score}"
-    members = _thinned(spec, curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name)
+    members = _thinned(
+        spec, curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name
+    )
     members.update(showlegend=False, opacity=0.6, hoverinfo="skip")
     mean = _thinned(spec, [_mean_curve(curves)], colour, 3, name=name, legendgroup=name)
     mean.update(hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>")
@@ -58,25 +70,36 @@ def _of_best(spec: StudySpec, trial: Trial, colour: str, value: str) -> list[go.
 
 
 def _curves(spec: StudySpec, trial: Trial, value: str) -> list[list[float]]:
-    """Return the curves of the finished members; without any, the scores of the first member.
+    """Return the curves of the finished members; without any, the scores of the first
+    member.
 
     These are a trial's first steps, see ``pruning.TrialProgress``.
     """
     if value:
-        return [[*c] for m in trial.members if (c := m.info.get(PER_EPOCH, {}).get(value))]
-    curves = [m.curve for m in trial.members if m.curve] or [trial.steps[: spec.budget.scores]]
-    finite = [[formatting.shown(spec, v) for v in curve if math.isfinite(v)] for curve in curves]
+        return [
+            [*c] for m in trial.members if (c := m.info.get(PER_EPOCH, {}).get(value))
+        ]
+    curves = [m.curve for m in trial.members if m.curve] or [
+        trial.steps[: spec.budget.scores]
+    ]
+    finite = [
+        [formatting.shown(spec, v) for v in curve if math.isfinite(v)]
+        for curve in curves
+    ]
     return [curve for curve in finite if curve]
 
 
 def _mean_curve(curves: list[list[float]]) -> list[float]:
-    return [sum(v / len(values) for v in values) for values in zip(*curves, strict=False)]
+    return [
+        sum(v / len(values) for v in values) for values in zip(*curves, strict=False)
+    ]
 
 
 def _thinned(
     spec: StudySpec, curves: list[list[float]], colour: str, width: float, **look: Any
 ) -> go.Scatter:
-    """Return curves as one line with gaps, each with at most ``MAX_CURVE_POINTS`` points."""
+    """Return curves as one line with gaps, each with at most ``MAX_CURVE_POINTS``
+    points."""
     x: list[float | None] = []
     y: list[float | None] = []
     for curve in curves:
@@ -87,18 +110,21 @@ def _thinned(
     return go.Scatter(x=x[:-1], y=y[:-1], mode="lines", line=line, **look)
 
 
-# --- confirmed on fresh seeds ---------------------------------------------------------------------
+# --- confirmed on fresh seeds ---
 
 
 def confirmed(result: Result) -> go.Figure:
-    """Draw fresh-seed scores of confirmed trials against the search's claim, a row for each.
+    """Draw fresh-seed scores of confirmed trials against the search's claim, a row for
+    each.
 
     The fresh seeds are dots, spread a little.
     """
     spec, items = result.spec, [c for c in result.confirmations if c.scores]
     figure = style.style(go.Figure(), height=170 + 70 * max(1, len(items)))
     seeds = [
-        style.Spot(row - 0.1 * (i % 3) - 0.12, formatting.shown(spec, score), f"fresh seed {i}")
+        style.Spot(
+            row - 0.1 * (i % 3) - 0.12, formatting.shown(spec, score), f"fresh seed {i}"
+        )
         for row, item in enumerate(items)
         for i, score in enumerate(item.scores)
     ]
@@ -112,17 +138,21 @@ def confirmed(result: Result) -> go.Figure:
     ):
         figure.add_trace(style.markers(spots, name=name, marker=marker, across=True))
     labels = [
-        f"trial {c.source}, {formatting.quantities(spec.named_costs(c.costs))}".rstrip(", ")
+        f"trial {c.source}, {formatting.quantities(spec.named_costs(c.costs))}".rstrip(
+            ", "
+        )
         for c in items
     ]
     figure.update_yaxes(range=[len(items) - 0.4, -0.6], showgrid=False)
-    figure.update_yaxes(tickvals=[*range(len(items))], ticktext=[*map(style.safe, labels)])
+    figure.update_yaxes(
+        tickvals=[*range(len(items))], ticktext=[*map(style.safe, labels)]
+    )
     figure.update_xaxes(title_text=formatting.metric(spec))
     style.add_references(figure, result, vertical=True)
     return figure
 
 
-# --- confusion matrix -----------------------------------------------------------------------------
+# --- confusion matrix ---
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +167,8 @@ class Confusion:
 
 
 def confusion(matrix: Confusion) -> go.Figure:
-    """Draw series by class (down) and predicted class (across), coloured by share of a class."""
+    """Draw series by class (down) and predicted class (across), coloured by share of a
+    class."""
     shares = [[100 * n / max(1, sum(row)) for n in row] for row in matrix.counts]
     names = [style.safe(name) for name in matrix.classes]
     across = [style.safe(name) or "not finite" for name in matrix.read_as]
@@ -146,11 +177,17 @@ def confusion(matrix: Confusion) -> go.Figure:
         z=shares, zmin=0, zmax=100, x=across, y=names, showscale=False, xgap=1, ygap=1
     )
     cells.update(colorscale=[[0, PAPER], [1, BLUE]], customdata=matrix.counts)
-    cells.update(hovertemplate="%{y} predicted as %{x}: %{customdata} (%{z:.3g} %)<extra></extra>")
+    cells.update(
+        hovertemplate=(
+            "%{y} predicted as %{x}: %{customdata} (%{z:.3g} %)<extra></extra>"
+        )
+    )
     if len(names) <= 26:  # more leave no room for numbers
         cells.update(text=[[str(n or "") for n in row] for row in matrix.counts])
         cells.update(texttemplate="%{text}")
     figure.add_trace(cells).update_layout(margin_b=50)
     figure.update_xaxes(type="category", title_text="predicted class", showgrid=False)
-    figure.update_yaxes(type="category", title_text="class", showgrid=False, autorange="reversed")
+    figure.update_yaxes(
+        type="category", title_text="class", showgrid=False, autorange="reversed"
+    )
     return figure

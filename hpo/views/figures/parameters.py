@@ -20,7 +20,8 @@ from hpo.views.scores import axis_score, focus, scored
 
 
 def parameters(result: Result, *, only: str | None = None) -> go.Figure:
-    """Draw a panel per parameter, coloured by trial number; scores off the scale stand at the edge.
+    """Draw a panel per parameter, coloured by trial number; scores off the scale stand
+    at the edge.
 
     ``only`` selects one parameter: a low panel without a colour bar.
     """
@@ -33,16 +34,30 @@ def parameters(result: Result, *, only: str | None = None) -> go.Figure:
     style.style(figure, height=270 if only else 80 + 250 * rows)
     for i, name in enumerate(names):
         place = {"row": i // columns + 1, "col": i % columns + 1}
-        for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
+        for state, symbol in (
+            (SlotState.COMPLETE, "circle"),
+            (SlotState.PRUNED, "circle-open"),
+        ):
             some = [t for t in shown if t.state == state and name in t.params]
             cloud = _cloud(spec, some, name, view)
-            figure.add_trace(cloud.update(name=f"{state} trial", marker_symbol=symbol), **place)
+            figure.add_trace(
+                cloud.update(name=f"{state} trial", marker_symbol=symbol), **place
+            )
         for trace in _marks(result, name, view):
             figure.add_trace(trace, **place)
         figure.update_xaxes(**_axis(spec, name), **place)
-    figure.update_yaxes(range=list(view)).update_yaxes(title_text=formatting.metric(spec), col=1)
-    bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
-    colours: dict[str, Any] = {"colorscale": [[0, GREY], [0.6, BLUE], [1, INK]], "colorbar": bar}
+    figure.update_yaxes(range=list(view)).update_yaxes(
+        title_text=formatting.metric(spec), col=1
+    )
+    bar = {
+        "title": {"text": "trial"},
+        "thickness": 12,
+        "len": min(1.0, 0.6 + 0.4 / rows),
+    }
+    colours: dict[str, Any] = {
+        "colorscale": [[0, GREY], [0.6, BLUE], [1, INK]],
+        "colorbar": bar,
+    }
     colours["showscale"] = only is None
     return figure.update_layout(coloraxis=colours, showlegend=False, margin_b=60)
 
@@ -59,10 +74,15 @@ def _cloud(
         )
         for t in trials
     ]
-    marker: dict[str, Any] = {"color": [t.number for t in trials], "coloraxis": "coloraxis"}
+    marker: dict[str, Any] = {
+        "color": [t.number for t in trials],
+        "coloraxis": "coloraxis",
+    }
     marker |= {"size": 6, "opacity": 0.8}
     trace = style.markers(spots, name="", marker=marker)
-    return trace.update(hovertemplate=f"%{{text}}<br>{style.safe(name)} = %{{x}}<extra></extra>")
+    return trace.update(
+        hovertemplate=f"%{{text}}<br>{style.safe(name)} = %{{x}}<extra></extra>"
+    )
 
 
 def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scatter]:
@@ -80,7 +100,9 @@ def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scat
         x = [style.position(value)] * 2
         across = go.Scatter(x=x, y=list(view), mode="lines", name="reported")
         text = style.safe(f"reported {name} = {formatting.value_text(value)}")
-        traces.append(across.update(**style.DASHED, hovertemplate=f"{text}<extra></extra>"))
+        traces.append(
+            across.update(**style.DASHED, hovertemplate=f"{text}<extra></extra>")
+        )
     return traces
 
 

@@ -1,7 +1,7 @@
 """The common style of the figures of a study: markers, hover texts, reference lines.
 
-Shapes repeat every distinction by colour (``hpo.views.palette``). Text by users goes through
-``safe``, since plotly interprets tags in labels.
+Shapes repeat every distinction by colour (``hpo.views.palette``). Text by users goes
+through ``safe``, since plotly interprets tags in labels.
 """
 
 from __future__ import annotations
@@ -50,12 +50,21 @@ def style(figure: go.Figure, *, height: int) -> go.Figure:
     figure.update_layout(
         template="none",
         height=height,
-        font={"family": "system-ui, Segoe UI, Helvetica, Arial, sans-serif", "size": 13},
+        font={
+            "family": "system-ui, Segoe UI, Helvetica, Arial, sans-serif",
+            "size": 13,
+        },
         font_color=INK,
         paper_bgcolor=PAPER,
         plot_bgcolor=PAPER,
         margin={"l": 60, "r": 20, "t": 40, "b": 90},
-        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+        },
         hoverlabel={"align": "left", "bgcolor": PAPER, "font": {"color": INK}},
     )
     figure.update_xaxes(**axis)
@@ -76,9 +85,13 @@ class Spot:
 
 
 def spot(
-    spec: StudySpec, trial: Trial, x: Any, view: tuple[float, float] = (-math.inf, math.inf)
+    spec: StudySpec,
+    trial: Trial,
+    x: Any,
+    view: tuple[float, float] = (-math.inf, math.inf),
 ) -> Spot:
-    """Return the spot of a scored trial; off the scale, it stands at the edge of ``view``."""
+    """Return the spot of a scored trial; off the scale, it stands at the edge of
+    ``view``."""
     y = min(max(axis_score(spec, trial), view[0]), view[1])
     return Spot(x, y, hover(spec, trial))
 
@@ -91,7 +104,8 @@ def claimed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
 
 
 def confirmed(spec: StudySpec, item: Confirmation, x: Any) -> Spot:
-    """Return the spot of a confirmed trial, with mean and deviation over fresh seeds."""
+    """Return the spot of a confirmed trial, with mean and deviation over fresh
+    seeds."""
     value = formatting.point_text(spec, item.mean, item.std, item.costs)
     lines = [
         f"trial {item.source} confirmed: {value}",
@@ -112,7 +126,11 @@ def markers(
     trace = go.Scatter(cliponaxis=False) if len(spots) <= SVG_POINTS else go.Scattergl()
     x, y = [one.x for one in spots], [one.y for one in spots]
     if any(one.std for one in spots):
-        bars = {"array": [one.std for one in spots], "color": marker["color"], "thickness": 2}
+        bars = {
+            "array": [one.std for one in spots],
+            "color": marker["color"],
+            "thickness": 2,
+        }
         trace.update({"error_x" if across else "error_y": {**bars, "width": 5}})
     return trace.update(
         x=y if across else x,
@@ -125,7 +143,9 @@ def markers(
     )
 
 
-def steps(x: Sequence[float], y: Sequence[float], end: float, **look: Any) -> go.Scatter:
+def steps(
+    x: Sequence[float], y: Sequence[float], end: float, **look: Any
+) -> go.Scatter:
     """Return a line of steps; the last value extends to ``end``."""
     xs, ys = ([*x, end], [*y, y[-1]]) if y else ([], [])
     return go.Scatter(x=xs, y=ys, mode="lines", line_shape="hv", **look)
@@ -133,11 +153,14 @@ def steps(x: Sequence[float], y: Sequence[float], end: float, **look: Any) -> go
 
 def position(value: ParamValue) -> float | int | str:
     """Return the position of a value on an axis: a number itself, else its text."""
-    return safe(formatting.value_text(value)) if isinstance(value, str | bool) else value
+    return (
+        safe(formatting.value_text(value)) if isinstance(value, str | bool) else value
+    )
 
 
 def hover(spec: StudySpec, trial: Trial) -> str:
-    """Return the hover text of a scored trial: its score, and its parameters with units."""
+    """Return the hover text of a scored trial: its score, and its parameters with
+    units."""
     lines = [f"trial {trial.number}: {formatting.score_cell(spec, trial)}"]
     if trial.state != SlotState.COMPLETE:
         lines[0] += f", {state_name(spec, trial)}"
@@ -149,12 +172,16 @@ def add_references(
 ) -> None:
     """Add lines for the scores to compare with; if ``vertical``, on the x axis.
 
-    With the ``place`` of a panel, only the first panel has them in the legend. The reported score
-    is dashed, with the band of its deviation; the best baseline, and the one most like a network of
-    the study, are dotted; chance has long dashes. Baselines off the scale are left out.
+    With the ``place`` of a panel, only the first panel has them in the legend. The
+    reported score is dashed, with the band of its deviation; the best baseline, and the
+    one most like a network of the study, are dotted; chance has long dashes. Baselines
+    off the scale are left out.
     """
     spec, (low, high), new = result.spec, focus(result), place.get("col", 1) == 1
-    across, along = (figure.add_hrect, figure.add_hline), (figure.add_vrect, figure.add_vline)
+    across, along = (
+        (figure.add_hrect, figure.add_hline),
+        (figure.add_vrect, figure.add_vline),
+    )
     band, line = along if vertical else across
     if (reported := reported_score(spec)) is not None:
         value, std = reported
@@ -162,8 +189,14 @@ def add_references(
         name = safe(formatting.cut(formatting.reported_text(spec), 60))
         line(value, **DASHED, showlegend=new, name=name, **place)
     chance = [one for one in (result.chance,) if one and one not in result.rivals]
-    for one, dash in (*zip(result.rivals, DOTS, strict=False), *((c, CHANCE) for c in chance)):
-        value, name = formatting.shown(spec, one.score), formatting.baseline_text(spec, one)
+    for one, dash in (
+        *zip(result.rivals, DOTS, strict=False),
+        *((c, CHANCE) for c in chance),
+    ):
+        value, name = (
+            formatting.shown(spec, one.score),
+            formatting.baseline_text(spec, one),
+        )
         name = "chance, " * (dash == CHANCE and one.name != "chance") + name
         if low <= value <= high:
             look = {"color": GREY, "dash": dash, "width": 1.4}

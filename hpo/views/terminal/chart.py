@@ -24,13 +24,16 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
         rows: lines of the plot itself; three more hold axis and legend.
 
     Returns:
-        Lines of text; none if fewer than two trials are complete or ``width`` is too small.
+        Lines of text; none if fewer than two trials are complete or ``width`` is too
+        small.
     """
     spec, trials = result.spec, comparable(result)
     if width < 30 or type(result) is not Search or len(trials) < 2:
         return []
     whole = complete(result.search)  # none is complete at the start of a race
-    best = list(accumulate((t.score or 0.0 for t in whole), max if spec.maximize else min))
+    best = list(
+        accumulate((t.score or 0.0 for t in whole), max if spec.maximize else min)
+    )
     low, high = _range(spec, [t.score or 0.0 for t in trials], best[:1])
     columns, last = width - _LABEL - 2, max(trial.number for trial in result.search)
     cells = [[" "] * columns for _ in range(rows)]
@@ -61,14 +64,24 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
         labelled = index % 3 == 0 or index == rows - 1
         score = high - index * (high - low) / (rows - 1)
         label = formatting.score_text(spec, score) if labelled else ""
-        lines.append(f"{label:>{_LABEL}} {'┤' if labelled else '│'}{''.join(line)}".rstrip())
+        lines.append(
+            f"{label:>{_LABEL}} {'┤' if labelled else '│'}{''.join(line)}".rstrip()
+        )
     indent = " " * (_LABEL + 1)
     axis = f"0{'trial':^{columns - 1 - len(str(last))}}{last}"
-    return [*lines, f"{indent}└{'─' * columns}", f"{indent} {axis}", f"{indent} {legend}"]
+    return [
+        *lines,
+        f"{indent}└{'─' * columns}",
+        f"{indent} {axis}",
+        f"{indent} {legend}",
+    ]
 
 
-def _range(spec: StudySpec, scores: list[float], first: list[float]) -> tuple[float, float]:
-    """Return the range of the chart: without the worst quarter, with ``first`` and reported."""
+def _range(
+    spec: StudySpec, scores: list[float], first: list[float]
+) -> tuple[float, float]:
+    """Return the range of the chart: without the worst quarter, with ``first`` and
+    reported."""
     sign = 1.0 if spec.maximize else -1.0
     good = sorted(sign * score for score in scores)
     ends = [good[len(good) // 4], good[-1], *(sign * score for score in first)]

@@ -1,4 +1,5 @@
-"""The output of a launch that follows a study: a live view, plain lines or JSON lines."""
+"""The output of a launch that follows a study: a live view, plain lines or JSON
+lines."""
 
 from __future__ import annotations
 
@@ -29,17 +30,21 @@ _CHART_ROWS = (7, 12)
 _LAST = 5
 """Number of recently settled trials to show."""
 _ECHO = 2
-"""Free columns on the right for ``^C``, which a terminal writes behind the last line; without room
-for it, the view would be drawn again below its first line."""
+"""Free columns on the right for ``^C``, which a terminal writes behind the last line;
+without room for it, the view would be drawn again below its first line."""
 CELL = (100, 28)
 """Width and height of the view in a notebook cell, in characters."""
-_HTML = '<pre style="white-space: pre; overflow-x: auto; line-height: 1.25">{code}</pre>'
+_HTML = (
+    '<pre style="white-space: pre; overflow-x: auto; line-height: 1.25">{code}</pre>'
+)
 
 
 def settled(result: Result) -> list[Trial]:
     """Return the settled trials of search and confirmation, oldest first."""
     trials = [s for s in result.all_trials if s.state != SlotState.RUNNING]
-    return sorted(trials, key=lambda trial: (trial.settled_at or result.snapshot.now, _key(trial)))
+    return sorted(
+        trials, key=lambda trial: (trial.settled_at or result.snapshot.now, _key(trial))
+    )
 
 
 def _key(trial: Trial) -> tuple[Phase, int]:
@@ -72,7 +77,7 @@ class View(ABC):
         """Restore the terminal."""
 
 
-# --- lines ----------------------------------------------------------------------------------------
+# --- lines ---
 
 
 class PlainView(View):
@@ -86,7 +91,11 @@ class PlainView(View):
     def update(self, result: Result) -> None:
         """Print the newly settled trials."""
         for trial in self.news(result):
-            group = result.confirmation_trials if trial.phase == Phase.CONFIRM else result.search
+            group = (
+                result.confirmation_trials
+                if trial.phase == Phase.CONFIRM
+                else result.search
+            )
             count = sum(_key(one) in self.seen for one in group)
             self.note(settled_line(result, trial, count))
         if time.monotonic() - self._last_s >= QUIET_S:
@@ -108,7 +117,11 @@ class JsonView(View):
         counts = {"settled": at.settled, "trials": at.trials, "best": best}
         for trial in self.news(result):
             event = "trial" if trial.phase == Phase.SEARCH else "confirmation"
-            record = {"event": event, **json_records.trial(result.spec, trial), **counts}
+            record = {
+                "event": event,
+                **json_records.trial(result.spec, trial),
+                **counts,
+            }
             print(json_records.dumps(record), flush=True)
 
     def note(self, text: str) -> None:
@@ -147,12 +160,17 @@ def waiting_line(result: Result) -> str:
     if not alive:
         return f"{text}; no worker serves this study"
     silent = f"{min(worker.seconds_silent or 0.0 for worker in alive):.0f}"
-    parts = [text, f"{len(alive)} workers alive, last heartbeat {silent} s ago", left_text(result)]
+    parts = [
+        text,
+        f"{len(alive)} workers alive, last heartbeat {silent} s ago",
+        left_text(result),
+    ]
     return "; ".join(filter(None, parts))
 
 
 def left_text(result: Result) -> str:
-    """Estimate the time left from the mean duration: ``about 12 min 05 s left for 20 trials``.
+    """Estimate the time left from the mean duration: ``about 12 min 05 s left for 20
+    trials``.
 
     Below three settled trials there is no estimate.
     """
@@ -161,7 +179,10 @@ def left_text(result: Result) -> str:
         for trial in result.search
         if trial.settled_at is not None
     ]
-    left, alive = result.progress.trials - result.progress.settled, len(result.snapshot.helpers)
+    left, alive = (
+        result.progress.trials - result.progress.settled,
+        len(result.snapshot.helpers),
+    )
     if left <= 0:
         return ""
     if len(done) < 3 or not alive:
@@ -170,13 +191,15 @@ def left_text(result: Result) -> str:
     return f"about {duration} left for {left:,} trials"
 
 
-# --- a view that is redrawn -----------------------------------------------------------------------
+# --- a view that is redrawn ---
 
 
 def cell_console() -> Console:
     """Return a console that records its output for export."""
     width, height = CELL
-    return Console(file=io.StringIO(), record=True, width=width, height=height, force_jupyter=False)
+    return Console(
+        file=io.StringIO(), record=True, width=width, height=height, force_jupyter=False
+    )
 
 
 class Cell:
@@ -214,7 +237,9 @@ class LiveView(View):
         super().__init__(first)
         self._storage, self._console, self._result = storage, console, first
         self._notes: list[str] = []
-        self._live = cell or Live(console=console, auto_refresh=False, vertical_overflow="crop")
+        self._live = cell or Live(
+            console=console, auto_refresh=False, vertical_overflow="crop"
+        )
         if isinstance(self._live, Live):
             self._live.start()
         self.update(first)
@@ -238,19 +263,27 @@ class LiveView(View):
 
 
 def countdown(result: Result, running: Callable[[], int], most_s: float | None) -> Live:
-    """Return a line that counts down while workers end, to be used in ``with``; only at a terminal.
+    """Return a line that counts down while workers end, to be used in ``with``; only at
+    a terminal.
 
-    They end within ``most_s``, else with their epoch, which takes as long as the others on average.
+    They end within ``most_s``, else with their epoch, which takes as long as the others
+    on average.
     """
     began_s, at = time.monotonic(), result.progress
-    usual_s = sum(t.seconds for t in result.all_trials) / max(1, at.epochs + at.confirmation_epochs)
+    usual_s = sum(t.seconds for t in result.all_trials) / max(
+        1, at.epochs + at.confirmation_epochs
+    )
 
     def line() -> Text:
         n, spent_s = running(), time.monotonic() - began_s
         left_s = (usual_s if most_s is None else most_s) - spent_s
         text = f"{'about' if most_s is None else 'at most'} {left_s:.0f} s left"
         text = text if left_s >= 0.5 else f"{spent_s:.0f} s so far"
-        return Text(f"ending {n} worker{'s' * (n != 1)}: {text}" if n else "all workers have ended")
+        return Text(
+            f"ending {n} worker{'s' * (n != 1)}: {text}"
+            if n
+            else "all workers have ended"
+        )
 
     console = Console(stderr=True, force_jupyter=False)
     return Live(get_renderable=line, console=console, transient=True)
@@ -259,9 +292,12 @@ def countdown(result: Result, running: Callable[[], int], most_s: float | None) 
 def screen(
     result: Result, *, storage: str, notes: Sequence[str], width: int, height: int
 ) -> RenderableType:
-    """Return the view of a study, for a terminal of ``width`` by ``height`` characters."""
+    """Return the view of a study, for a terminal of ``width`` by ``height``
+    characters."""
     width, at = max(12, width - _ECHO), result.progress
-    title = Text.assemble((result.name, "bold"), f"  {result.spec.objective}  ", (storage, "dim"))
+    title = Text.assemble(
+        (result.name, "bold"), f"  {result.spec.objective}  ", (storage, "dim")
+    )
     cells = max(5, min(60, width - 16))
     done = round(cells * at.settled / at.trials)
     bar = Text("█" * done, "green").append("·" * (cells - done), "dim")
@@ -272,10 +308,14 @@ def screen(
     lines += [Text(text, "yellow") for text in notes]
     last = trial_lines(result, settled(result)[-_LAST:])
     room = height - len(lines) - len(last) - 2
-    workers = status.worker_lines(result.snapshot.workers, width=width)[: max(3, room // 2)]
+    workers = status.worker_lines(result.snapshot.workers, width=width)[
+        : max(3, room // 2)
+    ]
     rows = min(_CHART_ROWS[1], room - len(workers) - 4)
     if rows >= _CHART_ROWS[0]:
-        lines += map(Text, ["", *chart.chart(result, width=min(width - 1, 100), rows=rows)])
+        lines += map(
+            Text, ["", *chart.chart(result, width=min(width - 1, 100), rows=rows)]
+        )
     lines += map(Text, ["", *workers, "", *last])
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"

@@ -26,16 +26,21 @@ Known = tuple[Listed, Result | None]
 """A study in a list, and its result; None if the study is unreadable here."""
 
 
-# --- one study ------------------------------------------------------------------------------------
+# --- one study ---
 
 
 def sentences(result: Result) -> list[str]:
     """Return verdict, progress, confirmations and edges of a study."""
-    ended = result.state in (StudyState.FAILED, StudyState.STOPPED)  # as the verdict says
+    ended = result.state in (
+        StudyState.FAILED,
+        StudyState.STOPPED,
+    )  # as the verdict says
     lines = _verdict(result, "" if ended else f"{result.state}, ")
     lines.append(verdict.progress(result))
     if result.confirm:
-        settled = sum(trial.state != SlotState.RUNNING for trial in result.confirmation_trials)
+        settled = sum(
+            trial.state != SlotState.RUNNING for trial in result.confirmation_trials
+        )
         lines.append(f"{settled} of {result.n_confirmations} confirmations settled")
     return [*lines, *edge_lines(result)]
 
@@ -44,7 +49,11 @@ def of_study(result: Result, storage: str = "", width: int | None = None) -> lis
     """Return the output of ``hpo status STUDY``; ``storage`` as in ``next_step``."""
     step, reason = next_step(result, storage), result.snapshot.reason or ""
     failed = result.state == StudyState.FAILED
-    why = ["why it failed:", *(f"  {line}" for line in reason.splitlines())] if reason else []
+    why = (
+        ["why it failed:", *(f"  {line}" for line in reason.splitlines())]
+        if reason
+        else []
+    )
     return _blocks(
         sentences(result),
         text_tables.best_table(result, 1) if result.best else [],
@@ -55,13 +64,17 @@ def of_study(result: Result, storage: str = "", width: int | None = None) -> lis
     )
 
 
-def of_launch(result: Result, *, report: str | None, storage: str, width: int) -> list[str]:
-    """Return the last output of a launch: chart, verdict, best trial, report, next commands.
+def of_launch(
+    result: Result, *, report: str | None, storage: str, width: int
+) -> list[str]:
+    """Return the last output of a launch: chart, verdict, best trial, report, next
+    commands.
 
     Args:
         result: the study.
         report: path of the written report.
-        storage: options by which the next commands reach the same database, mostly empty.
+        storage: options by which the next commands reach the same database, mostly
+            empty.
         width: characters per line of the chart.
     """
     name = shlex.quote(result.name)
@@ -85,7 +98,8 @@ def of_launch(result: Result, *, report: str | None, storage: str, width: int) -
 
 
 def best(result: Result, top: int) -> list[str]:
-    """Return the output of ``hpo best``: verdict, ``top`` trials beside the reported, caveats."""
+    """Return the output of ``hpo best``: verdict, ``top`` trials beside the reported,
+    caveats."""
     named = result.confirmed  # the verdict has its caveats
     blocks = [_verdict(result)]
     if result.best is not None:
@@ -121,14 +135,16 @@ def failures(result: Result, storage: str = "") -> list[str]:
     for state in (SlotState.FAILED, SlotState.EXCLUDED):
         if trials := result.ended(state):
             lines.append(f"{len(trials)} {state}; the last:")
-            last = [(result.label(t), formatting.last_line(t.message)) for t in trials[-3:]]
+            last = [
+                (result.label(t), formatting.last_line(t.message)) for t in trials[-3:]
+            ]
             lines += [f"  {called}: {message}" for called, message in last]
         if trials and state == SlotState.FAILED:
             one = f" --trial {_searched(trials[-1])}" if len(trials) == 1 else ""
             lines.append(f"  after fixing the cause: hpo retry {name}{one}{storage}")
     return lines + [
-        f"{result.label(trial)} has lost {trial.losses} workers so far; if it crashes them, "
-        f"exclude it: hpo exclude {name} --trial {trial.number}{storage}"
+        f"{result.label(trial)} has lost {trial.losses} workers so far; if it crashes"
+        f" them, exclude it: hpo exclude {name} --trial {trial.number}{storage}"
         for trial in result.search
         if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES
     ]
@@ -137,39 +153,43 @@ def failures(result: Result, storage: str = "") -> list[str]:
 def next_step(result: Result, storage: str = "") -> str:
     """Return the next step for a study that is not done; mostly empty.
 
-    ``storage`` holds the options by which the commands reach the same database, mostly none.
+    ``storage`` holds the options by which the commands reach the same database, mostly
+    none.
     """
     name, failed = shlex.quote(result.name), result.state == StudyState.FAILED
     resume = f"`hpo resume {name}{storage}`"
     if failed and result.stuck:
         return (
-            f"check the worker's log, fix the cause and run {resume}, or first exclude the "
-            f"trial: `hpo exclude {name} --trial {_searched(result.stuck[0])}{storage}`"
+            f"check the worker's log, fix the cause and run {resume}, or first exclude"
+            f" the trial: `hpo exclude {name} --trial"
+            f" {_searched(result.stuck[0])}{storage}`"
         )
     if failed and result.ended(SlotState.FAILED):
         return (
-            f"see the errors with `hpo trials {name}{storage} --state failed`; fix the cause and "
-            f"retry these trials with `hpo retry {name}{storage}`, or accept their failures with "
-            f"{resume}; a changed study file needs a new name: "
-            f"`hpo launch --study FILE{storage} --name NEW`"
+            f"see the errors with `hpo trials {name}{storage} --state failed`; fix the"
+            f" cause and retry these trials with `hpo retry {name}{storage}`, or accept"
+            f" their failures with {resume}; a changed study file needs a new name:"
+            f" `hpo launch --study FILE{storage} --name NEW`"
         )
     if failed or result.state == StudyState.STOPPED:
         return resume
     if result.state == StudyState.OPEN and not result.snapshot.helpers:
-        # a launch needs the study's file, which an import or another directory does not have
+        # a launch needs the study's file, which an import or another directory does not
+        # have
         return (
-            f"no worker serves this study; start some with `hpo worker --study {name}{storage}`, "
-            f"or launch it again"
+            "no worker serves this study; start some with `hpo worker --study"
+            f" {name}{storage}`, or launch it again"
         )
     return ""
 
 
 def _searched(trial: Trial) -> int:
-    """Return the number of a search trial, or of the one that a confirmation retrains."""
+    """Return the number of a search trial, or of the one that a confirmation
+    retrains."""
     return trial.number if trial.source is None else trial.source
 
 
-# --- all studies ----------------------------------------------------------------------------------
+# --- all studies ---
 
 
 def overview(
@@ -188,13 +208,18 @@ def overview(
         height: maximum lines; the oldest studies beyond it are counted only.
     """
     unfinished = sum(item.state != StudyState.DONE for item, _ in studies)
-    rows, below = min(len(studies), unfinished + FINISHED), worker_lines(workers, width=width)
+    rows, below = (
+        min(len(studies), unfinished + FINISHED),
+        worker_lines(workers, width=width),
+    )
     if height is not None:
         room = max(height // 2, height - rows - 3)
         if len(below) > room:
             below = [*below[: room - 1], "and more: hpo status"]
         rows = min(rows, max(1, height - len(below) - 3))
-    newest = sorted(range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i))
+    newest = sorted(
+        range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i)
+    )
     lines = study_lines([studies[i] for i in sorted(newest[:rows])], width=width)
     if not studies:
         lines = ["The database has no study yet. Start one with: hpo launch NAME"]
@@ -218,14 +243,20 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
                 f"{item.settled}/{trials}",
                 f"{result.progress.epochs:,}" if result else "–",
                 str(item.running),
-                *(_score(result) if result else ("–", formatting.cut(item.problem, 60))),
+                *(
+                    _score(result)
+                    if result
+                    else ("–", formatting.cut(item.problem, 60))
+                ),
                 item.objective,
                 f"{item.created_at:%Y-%m-%d %H:%M}",
                 *[str(item.priority)] * ranked,
                 *[" ".join(result.spec.tags) if result else ""] * tagged,
             ]
         )
-    return text_tables.columns(rows, right=[2, 3, 4] + [9] * ranked, width=width, drop=[7, 8, 3, 4])
+    return text_tables.columns(
+        rows, right=[2, 3, 4] + [9] * ranked, width=width, drop=[7, 8, 3, 4]
+    )
 
 
 def _score(result: Result) -> tuple[str, str]:
@@ -240,20 +271,33 @@ def _score(result: Result) -> tuple[str, str]:
 def event_lines(events: Sequence[Event]) -> list[str]:
     """Return a line per action of a user: time, user, action, study."""
     return text_tables.columns(
-        [[f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study] for e in events]
+        [
+            [f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study]
+            for e in events
+        ]
     )
 
 
-def worker_lines(workers: Sequence[WorkerInfo], *, width: int | None = None) -> list[str]:
+def worker_lines(
+    workers: Sequence[WorkerInfo], *, width: int | None = None
+) -> list[str]:
     """Return a table of live and recently lost workers, live ones first.
 
-    Columns: name, host, current trial, seconds since the last heartbeat, log and job if any.
+    Columns: name, host, current trial, seconds since the last heartbeat, log and job if
+        any.
     """
-    listed = [worker for worker in workers if worker.alive or worker.state != WorkerState.ENDED]
+    listed = [
+        worker
+        for worker in workers
+        if worker.alive or worker.state != WorkerState.ENDED
+    ]
     listed.sort(key=lambda worker: not worker.alive)
     if not listed:
         return ["No worker is alive."]
-    logs, jobs = any(worker.log for worker in listed), any(worker.job for worker in listed)
+    logs, jobs = (
+        any(worker.log for worker in listed),
+        any(worker.job for worker in listed),
+    )
     rows = [["worker", "host", "doing", "last seen", *["log"] * logs, *["job"] * jobs]]
     for worker in listed:
         lost = not worker.alive and worker.state != WorkerState.REFUSED

@@ -25,8 +25,8 @@ def columns(
         rows: cells; every row as long as the first, the header.
         right: indices of right-aligned columns.
         width: maximum characters per line; None for no limit.
-        drop: columns to omit where there is no room, in this order. If that does not suffice, the
-            widest columns are cut.
+        drop: columns to omit where there is no room, in this order. If that does not
+            suffice, the widest columns are cut.
 
     Examples:
         >>> columns([["name", "n"], ["a", "10"]], right=[1])
@@ -34,10 +34,14 @@ def columns(
         >>> columns([["name", "n", "since"], ["an-example", "10", "Monday"]], width=10, drop=[2])
         ['name    n', 'an-ex…  10']
     """
-    widths = {i: max(map(len, column)) for i, column in enumerate(zip(*rows, strict=True))}
+    widths = {
+        i: max(map(len, column)) for i, column in enumerate(zip(*rows, strict=True))
+    }
 
     def too_wide() -> bool:
-        return width is not None and sum(widths.values()) + 2 * (len(widths) - 1) > width
+        return (
+            width is not None and sum(widths.values()) + 2 * (len(widths) - 1) > width
+        )
 
     for index in drop:
         if too_wide():
@@ -54,27 +58,32 @@ def columns(
 
 
 def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str:
-    """Return ``tau_ns=2.3 lr0=0.15``, in the order of the search space if there is a spec."""
+    """Return ``tau_ns=2.3 lr0=0.15``, in the order of the search space if there is a
+    spec."""
     order = list(spec.parameters) if spec else []
     names = [key for key in order if key in params] or list(params)
     return " ".join(f"{key}={formatting.value_text(params[key])}" for key in names)
 
 
 def best_table(result: Result, top: int) -> list[str]:
-    """Return the best trials and the reported result, a column each; a row per parameter."""
+    """Return the best trials and the reported result, a column each; a row per
+    parameter."""
     cells = ranking.table(result, ranking.first(result, top))
     plain = (ranking.SCORE, ranking.CONFIRMED, *result.spec.parameters)
     rows = [["", *(row.pop(ranking.TRIAL) for row in cells)]]
     for name in cells[0]:
-        rows.append([name if name in plain else f"  {name}", *(row[name] for row in cells)])
+        rows.append(
+            [name if name in plain else f"  {name}", *(row[name] for row in cells)]
+        )
     return columns(rows, right=range(1, len(rows[0])))
 
 
 def front_table(result: Result) -> list[str]:
-    """Return the confirmed points of a front, cheapest first; without any, the search's front.
+    """Return the confirmed points of a front, cheapest first; without any, the search's
+    front.
 
-    Columns: trial, all costs, search score, confirmed mean and deviation, number of fresh seeds.
-    The reported result is the last row.
+    Columns: trial, all costs, search score, confirmed mean and deviation, number of
+    fresh seeds. The reported result is the last row.
     """
     confirmed = {item.source for item in result.confirmations if item.scores}
     trials = [t for t in result.front if t.number in confirmed] or result.front

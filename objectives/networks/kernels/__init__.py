@@ -1,4 +1,5 @@
-"""The fused CPU path: numba kernels, forward and adjoint, of layered networks of any device.
+"""The fused CPU path: numba kernels, forward and adjoint, of layered networks of any
+device.
 
 ``driver``
     The pass of a block of series through time and back, for any device and layout.
@@ -6,8 +7,8 @@
     Products with the weights, dense and sparse.
 ``layout``
     Places of neurons and weights in memory: series in rows, or neurons in rows.
-``generating``, ``spintronic``
-    The compiled steps of a device: generated from its methods; written by hand for the oscillator.
+``generating``, ``spintronic`` The compiled steps of a device: generated from its
+    methods; written by hand for the oscillator.
 ``steps``
     A step of an oscillator, and a jump of noise, on lanes.
 ``kernel``, ``autograd``, ``updates``
@@ -20,14 +21,15 @@
     exp, log, sin, tanh, ... on lanes; lanes themselves.
 ``work``
     Work arrays, and threads that share the blocks of a batch.
-``compiling``
-    numba's options, C functions for kernels, and a cache that notices changes in all these files.
+``compiling`` numba's options, C functions for kernels, and a cache that notices changes
+    in all these files.
 
 docs/explanation/equations.md has the equations that they solve.
 
-The order of summation is fixed for every number of threads: same input, same bits. Blocks do not
-interact. There is no fast-math: a network that diverges gives NaN or inf, and a product without
-rounding is an explicit ``simd.fma``. So the bits are the same with vectors of 256 and of 512 bits
-and any C library; tests/contract/test_objectives.py compares both. In passes through time,
-subnormal numbers are 0 on x86 (``simd.flush_subnormals``); other processors keep them.
+The order of summation is fixed for every number of threads: same input, same bits.
+Blocks do not interact. There is no fast-math: a network that diverges gives NaN or inf,
+and a product without rounding is an explicit ``simd.fma``. So the bits are the same
+with vectors of 256 and of 512 bits and any C library; tests/contract/test_objectives.py
+compares both. In passes through time, subnormal numbers are 0 on x86
+(``simd.flush_subnormals``); other processors keep them.
 """

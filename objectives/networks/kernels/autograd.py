@@ -1,8 +1,8 @@
 """The fused CPU path of the networks: one member, float32, forward and adjoint.
 
-Each pair of numba kernels of :mod:`hpo.objectives.networks.kernels` becomes one differentiable
-torch function. It agrees with the PyTorch networks, the reference, to rounding. Its cost is
-proportional to the number of synapses.
+Each pair of numba kernels of :mod:`hpo.objectives.networks.kernels` becomes one
+differentiable torch function. It agrees with the PyTorch networks, the reference, to
+rounding. Its cost is proportional to the number of synapses.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ def fused_series(
 ) -> Tensor:
     """Return the values read after each of the last points: (batch, n_read, neurons).
 
-    Differentiable once with respect to the weights and the bias. Where the masks are false, weights
-    count as zero and their gradients are zero. Without a gradient, no trajectory is stored. The
-    interpreter lock is free meanwhile.
+    Differentiable once with respect to the weights and the bias. Where the masks are
+    false, weights count as zero and their gradients are zero. Without a gradient, no
+    trajectory is stored. The interpreter lock is free meanwhile.
 
     Args:
         kernel: kernel of the network.
         u: input, (batch, time, channels), constant over each point.
         w_in: input weights, 1/ns, (width, channels).
-        w_inter: weights from layer to layer, 1/ns, (layers - 1, width, width), [target, source].
+        w_inter: weights from layer to layer, 1/ns, (layers - 1, width, width), [target,
+            source].
         w_intra: weights within layers, 1/ns, (layers, width, width), [target, source].
         bias: trainable bias, 1/ns, (layers, width).
         n_read: number of points to read, the last ones, from 1 to ``time``.
@@ -55,8 +56,8 @@ def fused_series(
 
     Raises:
         TypeError: a tensor is not float32.
-        ValueError: a tensor has another shape or is not on the CPU, or the input requires a
-            gradient.
+        ValueError: a tensor has another shape or is not on the CPU, or the input
+            requires a gradient.
     """
     weights = {"w_in": w_in, "w_inter": w_inter, "w_intra": w_intra, "bias": bias}
     _check(kernel.layout, u, weights)
@@ -67,7 +68,9 @@ def fused_series(
         return output
     blocks = list(kernel.layout.blocks(len(u)))
     n_parts = min(threads, len(blocks))
-    passes = [Pass(kernel, u.shape[1], keep=False, n_read=n_read) for _ in range(n_parts)]
+    passes = [
+        Pass(kernel, u.shape[1], keep=False, n_read=n_read) for _ in range(n_parts)
+    ]
     for pass_ in passes:
         pass_.begin(parameters.numpy(), chip)
     return _run(u, passes, n_parts)
@@ -76,14 +79,20 @@ def fused_series(
 def _check(structure: Layout, u: Tensor, weights: dict[str, Tensor]) -> None:
     """Refuse tensors that the kernels cannot compute."""
     where = "fused_series"
-    n_layers, width, n_channels = len(structure.widths), max(structure.widths), structure.n_channels
+    n_layers, width, n_channels = (
+        len(structure.widths),
+        max(structure.widths),
+        structure.n_channels,
+    )
     check_tensor(where, "u", u, torch.float32, ("batch", "time", n_channels))
     shapes = [*weight_shapes(n_layers, width, n_channels), (n_layers, width)]
     for (name, tensor), shape in zip(weights.items(), shapes, strict=True):
         check_tensor(where, name, tensor, torch.float32, shape)
     if u.requires_grad:
         remedy = "Detach the input, or use the reference."
-        raise ValueError(message(where, "not u.requires_grad", "u.requires_grad", True, remedy))
+        raise ValueError(
+            message(where, "not u.requires_grad", "u.requires_grad", True, remedy)
+        )
 
 
 class _Fused(torch.autograd.Function):
@@ -95,17 +104,23 @@ class _Fused(torch.autograd.Function):
     ) -> Tensor:
         ctx.parameters, ctx.u, ctx.chip = parameters.detach(), u, chip
         n_blocks = len(list(kernel.layout.blocks(len(u))))
-        ctx.passes = [Pass(kernel, u.shape[1], keep=True, n_read=n_read) for _ in range(n_blocks)]
+        ctx.passes = [
+            Pass(kernel, u.shape[1], keep=True, n_read=n_read) for _ in range(n_blocks)
+        ]
         for pass_ in ctx.passes:
             pass_.begin(ctx.parameters.numpy(), chip)
         return _run(u, ctx.passes)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(
+        ctx: Any, output_grad: Tensor
+    ) -> tuple[Tensor, None, None, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
         layout = ctx.passes[0].kernel.layout
-        for pass_, (rows, n_series) in zip(ctx.passes, layout.blocks(len(ctx.u)), strict=True):
+        for pass_, (rows, n_series) in zip(
+            ctx.passes, layout.blocks(len(ctx.u)), strict=True
+        ):
             adjoint = output_grad[rows].detach().numpy()
             pass_.begin(ctx.parameters.numpy(), ctx.chip)
             entering = pass_.entering[: pass_.n_read * n_series * pass_.stride]
@@ -118,7 +133,8 @@ class _Fused(torch.autograd.Function):
 
 
 def _run(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
-    """Return the values read, (batch, n_read, neurons); passes take the blocks in turn."""
+    """Return the values read, (batch, n_read, neurons); passes take the blocks in
+    turn."""
     kernel, series = passes[0].kernel, u.numpy()
     blocks = list(kernel.layout.blocks(len(u)))
     n_read, places, stride = passes[0].n_read, passes[0].places, passes[0].stride
@@ -129,7 +145,9 @@ def _run(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
             rows, n_series = blocks[k]
             block = kernel.layout.pad(series[rows], n_series)
             values = passes[k % len(passes)].forward(block, n_series)
-            values = values.reshape(n_read, n_series, stride)[:, : rows.stop - rows.start]
+            values = values.reshape(n_read, n_series, stride)[
+                :, : rows.stop - rows.start
+            ]
             output[rows] = values.swapaxes(0, 1)[..., places]
 
     in_threads(take, threads)

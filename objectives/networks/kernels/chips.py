@@ -1,4 +1,5 @@
-"""Simulated chips for the kernels and the reference; ``networks.devices`` draws them."""
+"""Simulated chips for the kernels and the reference; ``networks.devices`` draws
+them."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from hpo.objectives.networks.kernels.layout import Floats
 class Chip:
     """Deviations of the neurons of a simulated chip from the ideal; None: no deviation.
 
-    Noise makes neurons jump at equal intervals, after a step. An oscillator jumps along and across
-    its complex amplitude, a neuron of a CTRNN in x: see ``networks.devices``.
+    Noise makes neurons jump at equal intervals, after a step. An oscillator jumps along
+    and across its complex amplitude, a neuron of a CTRNN in x: see
+    ``networks.devices``.
     """
 
     factors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -26,17 +28,19 @@ class Chip:
     noise_per_sqrt_ns: NDArray[np.float64] | None = None
     """Standard deviation of the noise of a neuron in 1 ns, in 1/√ns, (neurons,)."""
     normals: Floats | None = None
-    """Normal numbers of the jumps, (jumps, parts, neurons, LANES), flat; None without noise."""
+    """Normal numbers of the jumps, (jumps, parts, neurons, LANES), flat; None without
+    noise."""
     jumps_per_point: int | None = None
-    """Jumps between two input points; fewer normals are used again from the first one. None: the
-    normals are those of all points."""
+    """Jumps between two input points; fewer normals are used again from the first one.
+    None: the normals are those of all points."""
 
 
 IDEAL = Chip()
 
 
 def steps_between_jumps(chip: Chip, n_normals: int, n_points: int, n_steps: int) -> int:
-    """Return the number of steps from jump to jump, with equal numbers of jumps in all points.
+    """Return the number of steps from jump to jump, with equal numbers of jumps in all
+    points.
 
     Args:
         chip: a chip with noise.
@@ -51,7 +55,8 @@ def steps_between_jumps(chip: Chip, n_normals: int, n_points: int, n_steps: int)
     per_point, rest = divmod(n_jumps, n_points)
     if rest or not per_point or n_steps % per_point:
         raise ValueError(
-            f"chip with noise: {n_jumps} jumps do not divide {n_points} points of {n_steps} steps "
-            "evenly. Take a multiple of the steps that the jumps were drawn for."
+            f"chip with noise: {n_jumps} jumps do not divide {n_points} points of"
+            f" {n_steps} steps evenly. Take a multiple of the steps that the jumps were"
+            " drawn for."
         )
     return n_steps // per_point

@@ -1,7 +1,7 @@
 """Compile the kernels with numba, on first use, into a cache on disk.
 
-numba's cache watches only the file of a function. A kernel is made of many files, so here the
-sources of all of them are part of the cache key.
+numba's cache watches only the file of a function. A kernel is made of many files, so
+here the sources of all of them are part of the cache key.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _njit: Any = numba.njit
 _OPTIONS: dict[str, Any] = {
     # no fast-math: only ``simd.fma`` fuses, and bits do not depend on the processor
     "error_model": "numpy",
-    # no kernel allocates; numba's reference counting would call functions within the loops and
-    # spill every vector: two chains in ``products.gather`` made a forward pass twice as slow
+    # no kernel allocates; numba's reference counting would call functions within the
+    # loops and spill every vector: two chains in ``products.gather`` made a forward
+    # pass twice as slow
     "_nrt": False,
 }
 
@@ -39,7 +40,8 @@ _SOURCES = digest(Path(__file__).parent)
 
 
 def _load_index(load: Callable[[], dict[Any, Any]]) -> dict[Any, Any]:
-    """Load a cache's index; an empty one in place of one that names modules of another version."""
+    """Load a cache's index; an empty one in place of one that names modules of another
+    version."""
     try:
         return load()
     except ImportError:
@@ -49,15 +51,20 @@ def _load_index(load: Callable[[], dict[Any, Any]]) -> dict[Any, Any]:
 class _Cache(FunctionCache):
     """numba's cache, with the sources of all kernels and ``text`` in its key.
 
-    A function generated from a text has no file; its cache files are those of this module.
+    A function generated from a text has no file; its cache files are those of this
+    module.
     """
 
     def __init__(self, function: Callable[..., Any], text: str = "") -> None:
         self._digest = hashlib.sha256(text.encode()).hexdigest()
         if text:
-            line = int(self._digest[:7], 16)  # numba distinguishes functions of a file by it
+            line = int(
+                self._digest[:7], 16
+            )  # numba distinguishes functions of a file by it
             code = function.__code__.replace(co_filename=__file__, co_firstlineno=line)
-            function = FunctionType(code, {}, function.__name__, None, function.__closure__)
+            function = FunctionType(
+                code, {}, function.__name__, None, function.__closure__
+            )
         super().__init__(function)  # type: ignore[no-untyped-call]
         file: Any = self._cache_file
         file._load_index = partial(_load_index, file._load_index)
@@ -73,8 +80,9 @@ def _cache_in(compiled: Any, function: Callable[..., Any], text: str = "") -> No
         compiled._cache = _Cache(function, text)
     except RuntimeError as error:  # neither here nor in the user's cache directory
         warnings.warn(
-            f"{__name__}: no writable cache directory: {error}. Every process will compile its "
-            "kernels again, in seconds. Set NUMBA_CACHE_DIR to a writable directory.",
+            f"{__name__}: no writable cache directory: {error}. Every process will"
+            " compile its kernels again, in seconds. Set NUMBA_CACHE_DIR to a writable"
+            " directory.",
             stacklevel=3,
         )
 
@@ -88,21 +96,25 @@ def kernel(function: F) -> F:
 
 _types: Any = numba.types
 POINTER: Any = _types.CPointer(_types.float32)
-"""Pointer to float32; ``simd.load``, ``store`` and ``element`` take it like an array."""
+"""Pointer to float32; ``simd.load``, ``store`` and ``element`` take it like an
+array."""
 NUMBER: Any = _types.float32
 INTEGER: Any = _types.intp
 
 
-def pointwise(*parameters: Any, text: str = "") -> Callable[[Callable[..., None]], CFunc]:
+def pointwise(
+    *parameters: Any, text: str = ""
+) -> Callable[[Callable[..., None]], CFunc]:
     """Return a decorator that compiles a C function for kernels: see ``simd.call``.
 
     Args:
-        parameters: ``POINTER``, ``NUMBER`` or ``INTEGER``, for each parameter of the function.
+        parameters: ``POINTER``, ``NUMBER`` or ``INTEGER``, for each parameter of the
+            function.
         text: source of a generated function, constants included.
 
     Returns:
-        A decorator that returns a C function with ``address`` and ``ctypes``. Keep a reference: it
-        owns the code.
+        A decorator that returns a C function with ``address`` and ``ctypes``. Keep a
+        reference: it owns the code.
     """
 
     def compile_(function: Callable[..., None]) -> CFunc:
@@ -117,4 +129,6 @@ def pointwise(*parameters: Any, text: str = "") -> Callable[[Callable[..., None]
 
 def inline(function: F) -> F:
     """Compile a part of a kernel for inlining."""
-    return cast(F, _njit(forceinline=True, no_cpython_wrapper=True, **_OPTIONS)(function))
+    return cast(
+        F, _njit(forceinline=True, no_cpython_wrapper=True, **_OPTIONS)(function)
+    )

@@ -1,8 +1,9 @@
 """The pass of a block through time and its adjoint, for any device and layout.
 
-It computes the network of docs/explanation/equations.md, "Network". A point is the time between two
-inputs, divided into ``n_steps`` steps; see ``integrators``. A step multiplies the weights with the
-mean outputs v over the step, and calls a pointwise function of the device by its address::
+It computes the network of docs/explanation/equations.md, "Network". A point is the time
+between two inputs, divided into ``n_steps`` steps; see ``integrators``. A step
+multiplies the weights with the mean outputs v over the step, and calls a pointwise
+function of the device by its address::
 
     I(n)             = W v(n) + held                    held: input, bias, and a fixed drive
     s(n+1), y(n+1)   = advance(s(n), I(n))
@@ -93,7 +94,9 @@ def _constants(target: Any, at: Any, constants: Any, first: Any, shape: Any) -> 
 
 
 @inline
-def _hold(u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, held: Any) -> None:
+def _hold(
+    u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, held: Any
+) -> None:
     """Write the drives that are constant over point t: bias, fixed drive and input."""
     n, channels, series = shape.entry, shape.n_channels, shape.n_series
     at = t * channels * series
@@ -114,7 +117,13 @@ def _hold(u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, 
 
 @inline
 def _drive(
-    values: Any, at: Any, weights: Any, held: Any, structure: Any, shape: Any, drive: Any
+    values: Any,
+    at: Any,
+    weights: Any,
+    held: Any,
+    structure: Any,
+    shape: Any,
+    drive: Any,
 ) -> None:
     """Write the drives, held + W v."""
     n = shape.n_columns
@@ -130,7 +139,9 @@ def _drive(
         starts = structure.starts
         for i in range(n):
             total = load(held, i * SERIES, SERIES)
-            total = gather(total, weights, structure.sources, starts[i], starts[i + 1], values, at)
+            total = gather(
+                total, weights, structure.sources, starts[i], starts[i + 1], values, at
+            )
             store(drive, i * SERIES, total)
 
 
@@ -152,22 +163,26 @@ def forward(
 ) -> None:
     """Take one block, or a segment of it, through time, and write the values read.
 
-    The block is read after each of the last points, as many as fit into ``read``. With ``keep``,
-    the slopes of every step are kept for ``backward``. With ``fresh`` the block begins at rest,
-    else where the last call without ``keep`` ended, after an even number of steps.
+    The block is read after each of the last points, as many as fit into ``read``. With
+    ``keep``, the slopes of every step are kept for ``backward``. With ``fresh`` the
+    block begins at rest, else where the last call without ``keep`` ended, after an even
+    number of steps.
 
     Args:
-        u: input, (points, series, channels) of a dense layout, else (points, channels, series).
+        u: input, (points, series, channels) of a dense layout, else (points, channels,
+            series).
         shape: see ``Shape``.
         structure: see ``layout.Structure``.
         advance: address of the device's step.
-        parameters: weights between neurons and from the input, biases with the fixed drives, all
-            amplified; constants of the device, and states and output at rest, of each group.
+        parameters: weights between neurons and from the input, biases with the fixed
+            drives, all amplified; constants of the device, and states and output at
+            rest, of each group.
         extrapolation: weights of the last three outputs in the mean output over a step.
         work: held, drive, outputs, values, states and kept: see the module.
         read: the values read, (points read, series, stride), written.
         noise: normal numbers of the jumps, (jumps, parts, row); empty without noise.
-        jumps: steps from jump to jump, 0 for none; jumps before the segment; floats of a jump.
+        jumps: steps from jump to jump, 0 for none; jumps before the segment; floats of
+            a jump.
         reads: index of the state whose change since rest is read; -1: the output.
         keep, fresh: see above.
     """
@@ -197,7 +212,10 @@ def forward(
             _drive(values, value, weights, held, structure, shape, drive)
             jump, place = 0, 0
             if interval > 0 and step % interval == 0:
-                jump, place = 1, (before + step // interval - 1) % available * jump_floats
+                jump, place = (
+                    1,
+                    (before + step // interval - 1) % available * jump_floats,
+                )
             coming = value + row if keep else row - value
             slopes = (step - 1) * shape.n_kept * row if keep else 0
             call(
@@ -223,7 +241,9 @@ def forward(
                     value_read = outputs[y + at]
                     if reads >= 0:
                         group = column if structure.dense else column * WIDTH
-                        value_read = states[reads * row + at] - rest[reads * per_group + group]
+                        value_read = (
+                            states[reads * row + at] - rest[reads * per_group + group]
+                        )
                     read[to + s * shape.stride + i] = value_read
     restore_subnormals(mode)
 
@@ -242,7 +262,8 @@ def _back(
     to: Any,
     sums: Any,
 ) -> None:
-    """Write P = W^T J; for a sparse network, add the gradient in the same pass over the weights."""
+    """Write P = W^T J; for a sparse network, add the gradient in the same pass over the
+    weights."""
     n = shape.n_columns
     if structure.dense:
         spans = structure.spans
@@ -283,7 +304,8 @@ def _collect(
     shape: Any,
     sums: Any,
 ) -> None:
-    """Add the gradients of point t, from the drive adjoints of its steps and their sum ``held``."""
+    """Add the gradients of point t, from the drive adjoints of its steps and their sum
+    ``held``."""
     n, series, channels = shape.n_columns, shape.n_series, shape.n_channels
     at = t * channels * series
     if structure.dense:
@@ -309,12 +331,16 @@ def _collect(
         for i in range(shape.entry):
             for c in range(channels):
                 value_of = load(u, at + c * SERIES, SERIES)
-                folded = add_products(load(sums, k, FOLD), load(held, i * SERIES, SERIES), value_of)
+                folded = add_products(
+                    load(sums, k, FOLD), load(held, i * SERIES, SERIES), value_of
+                )
                 store(sums, k, folded)
                 k += FOLD
         one = splat(ONE, SERIES)
         for i in range(n):
-            folded = add_products(load(sums, k, FOLD), load(held, i * SERIES, SERIES), one)
+            folded = add_products(
+                load(sums, k, FOLD), load(held, i * SERIES, SERIES), one
+            )
             store(sums, k, folded)
             k += FOLD
 
@@ -337,15 +363,17 @@ def backward(
 ) -> None:
     """Run the adjoint of ``forward``, from the last step to the first.
 
-    With ``fresh`` the segment is the last one; else the last call ran the segment after it.
+    With ``fresh`` the segment is the last one; else the last call ran the segment after
+    it.
 
     Args:
-        u, shape, structure, extrapolation, reads: as in ``forward``.
-        pull: address of the adjoint of the device's step.
-        parameters: weights between neurons, amplified, as pull-backs take them; constants.
-        work: values and kept, as ``forward`` left them; held, drive_adjoints, pulled, adjoints, a
+        u, shape, structure, extrapolation, reads: as in ``forward``. pull: address of
+        the adjoint of the device's step. parameters: weights between neurons,
+        amplified, as pull-backs take them; constants. work: values and kept, as
+        ``forward`` left them; held, drive_adjoints, pulled, adjoints, a
             row of zeros, and one for the entering adjoint.
-        sums: gradients of weights, inputs and biases, added to: see ``Layout.gradient``.
+        sums: gradients of weights, inputs and biases, added to: see
+            ``Layout.gradient``.
         entering: adjoint of the values read, (points read, series, stride).
         interval: steps from jump to jump, 0 for none.
         ring: places of the pull-backs of the next three steps, and of the one to write.
@@ -354,7 +382,12 @@ def backward(
     mode = flush_subnormals()
     weights, constants = parameters
     values, kept, held, drive_adjoints, pulled, adjoints, zeros, entered = work
-    row, n, n_series, n_steps = shape.row, shape.n_columns, shape.n_series, shape.n_steps
+    row, n, n_series, n_steps = (
+        shape.row,
+        shape.n_columns,
+        shape.n_series,
+        shape.n_steps,
+    )
     groups, group_stride, repeats, repeat_stride = shape.walk
     how = (*extrapolation, groups, group_stride, repeats, repeat_stride, row)
     silent = shape.n_points - len(entering) // (n_series * shape.stride)
@@ -411,23 +444,41 @@ def backward(
             for k in range(n_steps - 2, -1, -1):
                 total = total + load(drive_adjoints, k * row + i, WIDTH)
             store(held, i, total)
-        _collect(u, t, values, t * n_steps * row, drive_adjoints, held, structure, shape, sums)
+        _collect(
+            u,
+            t,
+            values,
+            t * n_steps * row,
+            drive_adjoints,
+            held,
+            structure,
+            shape,
+            sums,
+        )
     ring[0], ring[1], ring[2], ring[3] = next_0, next_1, next_2, coming
     restore_subnormals(mode)
 
 
 @kernel
-def weigh(parameters: Any, index: Any, target: Any, scales: Any, added: Any, weights: Any) -> None:
-    """Write parameters in the order of ``index``: times the scale of the target, plus ``added``."""
+def weigh(
+    parameters: Any, index: Any, target: Any, scales: Any, added: Any, weights: Any
+) -> None:
+    """Write parameters in the order of ``index``: times the scale of the target, plus
+    ``added``."""
     for k in range(len(index)):
         place, of = element(index, k), element(target, k)
         parameter = element(parameters, max(place, 0))
-        weights[k] = element(scales, of) * (parameter if place >= 0 else ZERO) + element(added, of)
+        weights[k] = element(scales, of) * (
+            parameter if place >= 0 else ZERO
+        ) + element(added, of)
 
 
 @kernel
-def deliver(sums: Any, fold: int, index: Any, target: Any, scales: Any, gradient: Any) -> None:
-    """Add sums, folded over ``fold`` lanes and times the scale of their target, to the gradient."""
+def deliver(
+    sums: Any, fold: int, index: Any, target: Any, scales: Any, gradient: Any
+) -> None:
+    """Add sums, folded over ``fold`` lanes and times the scale of their target, to the
+    gradient."""
     for k in range(len(index)):
         place = element(index, k)
         if place >= 0:

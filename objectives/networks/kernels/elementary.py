@@ -1,8 +1,9 @@
 """Elementary functions of lanes or of one float32, good to an ulp or two.
 
-Each consists of additions, multiplications, divisions, roots (rounded as in IEEE 754) and ``fma``:
-its bits are the same on every processor. NaN stays NaN. tests/numerics/test_elementary.py measures
-the errors on dense grids.
+Each consists of additions, multiplications, divisions, roots (rounded as in IEEE 754)
+and ``fma``:
+its bits are the same on every processor. NaN stays NaN.
+tests/numerics/test_elementary.py measures the errors on dense grids.
 """
 
 from __future__ import annotations
@@ -51,9 +52,12 @@ _L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7, _L8 = (
         7.0376836292e-2,
     )
 )
-_S0, _S1, _S2 = (np.float32(c) for c in (-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4))
+_S0, _S1, _S2 = (
+    np.float32(c) for c in (-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4)
+)
 _C0, _C1, _C2 = (
-    np.float32(c) for c in (4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5)
+    np.float32(c)
+    for c in (4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5)
 )
 _QUARTERS = np.float32(2.0 / math.pi)
 # pi/2 in three parts of 24 digits
@@ -74,9 +78,8 @@ def clip(x: Any, bound: Any) -> Any:
 def _reduce_exponent(z: Any) -> Any:
     """Return k + 1.5 * 2^23, r = z - k ln 2, p = (e^r - 1)/r and q = (p - 1)/r.
 
-    k is z / ln 2, rounded to an integer.
-    q is a polynomial, interpolated at Chebyshev's points of abs(r) <= ln(2)/2: e^r = 1 + r p is
-    then good to an ulp, p and q to 2e-7.
+    k is z / ln 2, rounded to an integer. q is a polynomial, interpolated at Chebyshev's
+    points of abs(r) <= ln(2)/2: e^r = 1 + r p is then good to an ulp, p and q to 2e-7.
     """
     shifted, k = round_by_shift(z * _LOG2_E)
     r = fma(-k, _LN2_LOW, fma(-k, _LN2_HIGH, z))
@@ -89,14 +92,16 @@ def _reduce_exponent(z: Any) -> Any:
 
 @inline
 def exponential_parts(z: Any) -> Any:
-    """Return exp(z), for abs(z) < 87, and p and q of ``_reduce_exponent``; r = z near 0."""
+    """Return exp(z), for abs(z) < 87, and p and q of ``_reduce_exponent``; r = z near
+    0."""
     shifted, r, p, q = _reduce_exponent(z)
     return times_power_of_two(fma(r, p, ONE), shifted), p, q
 
 
 @inline
 def exp(x: Any) -> Any:
-    """Return e^x, good to 1 ulp; inf above 88.72283, 0 below -87.33654, where it is subnormal."""
+    """Return e^x, good to 1 ulp; inf above 88.72283, 0 below -87.33654, where it is
+    subnormal."""
     e, _, _ = exponential_parts(x)
     e = where_less(x, _LEAST_EXPONENT, ZERO, e)
     return where_less(x, _LARGEST_EXPONENT, e, x + _INFINITE)
@@ -104,7 +109,8 @@ def exp(x: Any) -> Any:
 
 @inline
 def log(x: Any) -> Any:
-    """Return the natural logarithm, good to 1 ulp; -inf at 0 and subnormal x, NaN below."""
+    """Return the natural logarithm, good to 1 ulp; -inf at 0 and subnormal x, NaN
+    below."""
     e, m = exponent_and_mantissa(x)
     f = m - ONE
     square = f * f
@@ -124,9 +130,11 @@ def log(x: Any) -> Any:
 
 @inline
 def power(x: Any, exponent: Any) -> Any:
-    """Return x^exponent = exp(exponent log x) for x > 0; NaN below 0, and for 0 to the power 0.
+    """Return x^exponent = exp(exponent log x) for x > 0; NaN below 0, and for 0 to the
+    power 0.
 
-    The relative error is 1e-7 (1 + abs(exponent log x)): up to 1e-5 for the largest results.
+    The relative error is 1e-7 (1 + abs(exponent log x)): up to 1e-5 for the largest
+    results.
     """
     return exp(exponent * log(x))
 
@@ -139,7 +147,8 @@ def sigmoid(x: Any) -> Any:
 
 @inline
 def tanh(x: Any) -> Any:
-    """tanh(x) = m / (m + 2) with m = exp(2 abs(x)) - 1, and the sign of x; good to 3 ulp.
+    """tanh(x) = m / (m + 2) with m = exp(2 abs(x)) - 1, and the sign of x; good to 3
+    ulp.
 
     m = 2^k (e^r - 1) + (2^k - 1) is as exact near 0 as elsewhere.
     """
@@ -153,9 +162,11 @@ def tanh(x: Any) -> Any:
 
 @inline
 def _reduce_angle(x: Any) -> Any:
-    """Return k + 1.5 * 2^23 for the nearest quarter turn k, and sine and cosine of the remainder.
+    """Return k + 1.5 * 2^23 for the nearest quarter turn k, and sine and cosine of the
+    remainder.
 
-    The first part of the remainder is exact; the others are added with one rounding each.
+    The first part of the remainder is exact; the others are added with one rounding
+    each.
     """
     shifted, k = round_by_shift(x * _QUARTERS)
     r = fma(-k, _QUARTER, x)
@@ -172,15 +183,19 @@ def _reduce_angle(x: Any) -> Any:
 def sin(x: Any) -> Any:
     """Return the sine of x in radians, good to 2 ulp up to abs(x) = 1e6.
 
-    Beyond, it sometimes misses the nearest quarter turn: good to 100 ulp up to 2^22 = 4.2e6, where
-    float32 are 0.5 apart. The sine of larger x is NaN.
+    Beyond, it sometimes misses the nearest quarter turn: good to 100 ulp up to 2^22 =
+    4.2e6, where float32 are 0.5 apart. The sine of larger x is NaN.
     """
     shifted, sine, cosine = _reduce_angle(x)
-    return where_less(absolute(x), _LARGEST_ANGLE, by_quadrant(sine, cosine, shifted, 0), _NAN)
+    return where_less(
+        absolute(x), _LARGEST_ANGLE, by_quadrant(sine, cosine, shifted, 0), _NAN
+    )
 
 
 @inline
 def cos(x: Any) -> Any:
     """Return the cosine of x in radians; as good as ``sin``."""
     shifted, sine, cosine = _reduce_angle(x)
-    return where_less(absolute(x), _LARGEST_ANGLE, by_quadrant(sine, cosine, shifted, 1), _NAN)
+    return where_less(
+        absolute(x), _LARGEST_ANGLE, by_quadrant(sine, cosine, shifted, 1), _NAN
+    )

@@ -1,9 +1,10 @@
 """Generate the compiled steps of a device from its own methods.
 
-The methods get SymPy's symbols in place of states, drive and parameters. Their results are
-differentiated and written as two functions on vectors of neurons, see ``Pointwise``. Expressions of
-parameters alone become constants of every neuron, computed in float64. Without a ``flow``, a step
-is one of the classical Runge-Kutta method, with tangents stage by stage.
+The methods get SymPy's symbols in place of states, drive and parameters. Their results
+are differentiated and written as two functions on vectors of neurons, see
+``Pointwise``. Expressions of parameters alone become constants of every neuron,
+computed in float64. Without a ``flow``, a step is one of the classical Runge-Kutta
+method, with tangents stage by stage.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ import sympy  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from hpo.objectives.networks.kernels import elementary, simd
-from hpo.objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
+from hpo.objectives.networks.kernels.compiling import (
+    INTEGER,
+    NUMBER,
+    POINTER,
+    pointwise,
+)
 
 Array = NDArray[np.float64]
 WIDTH = 16
@@ -48,16 +54,17 @@ _OF_PULL = (*[POINTER] * 8, *[NUMBER] * 3, *[INTEGER] * 7)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pointwise:
-    """A compiled step of the neurons of one device, and its adjoint: a ``kernel.Pointwise``.
+    """A compiled step of the neurons of one device, and its adjoint: a
+    ``kernel.Pointwise``.
 
-    ``advance`` takes states and drive (1/ns) through a step and, if ``jump`` is not 0, through a
-    jump of noise. It writes the outputs after the step to ``before``, in place of those one step
-    earlier, their mean over the next step to ``value``, and the slopes for ``pull`` to ``kept``.
-    ``advance_only`` keeps no slopes.
+    ``advance`` takes states and drive (1/ns) through a step and, if ``jump`` is not 0,
+    through a jump of noise. It writes the outputs after the step to ``before``, in
+    place of those one step earlier, their mean over the next step to ``value``, and the
+    slopes for ``pull`` to ``kept``. ``advance_only`` keeps no slopes.
 
-    ``pull`` takes the adjoints of the states from the end of the step to its start, and writes that
-    of the drive. The adjoint of the outputs is ``entering`` plus three weighted ``pulled``.
-    Constants are those of ``constants``, in vectors of 16 neurons.
+    ``pull`` takes the adjoints of the states from the end of the step to its start, and
+    writes that of the drive. The adjoint of the outputs is ``entering`` plus three
+    weighted ``pulled``. Constants are those of ``constants``, in vectors of 16 neurons.
     """
 
     per_step = False
@@ -101,14 +108,18 @@ class Pointwise:
             if name not in self._functions:
                 names: dict[str, Any] = {**_NAMES}
                 exec(self.text, names)
-                self._functions[name] = pointwise(*parameters, text=self.text)(names[name])
+                self._functions[name] = pointwise(*parameters, text=self.text)(
+                    names[name]
+                )
             return self._functions[name].address or 0
 
     @cached_property
     def _evaluate(self) -> Callable[..., Any]:
         names = [*map(_parameter, self.device.parameters), _STEP, _DEVIATION]
         ours = {"sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x)}
-        function: Callable[..., Any] = sympy.lambdify(names, self.expressions, [ours, "numpy"])
+        function: Callable[..., Any] = sympy.lambdify(
+            names, self.expressions, [ours, "numpy"]
+        )
         return function
 
     def constants(self, neurons: Any, step_ns: float, deviation: float) -> Array:
@@ -122,7 +133,9 @@ class Pointwise:
         values = [neurons.values[name] for name in self.device.parameters]
         noise = deviation * neurons.noise_per_sqrt_ns
         constants = np.empty((len(self.expressions), len(noise)))
-        for row, value in zip(constants, self._evaluate(*values, step_ns, noise), strict=True):
+        for row, value in zip(
+            constants, self._evaluate(*values, step_ns, noise), strict=True
+        ):
             row[:] = value
         return constants
 
@@ -134,7 +147,8 @@ class Pointwise:
 
 
 def generate_steps(device: Any, *, by_flow: bool) -> Pointwise:
-    """Generate the functions of a device, integrated by its ``flow`` or by its ``rate``.
+    """Generate the functions of a device, integrated by its ``flow`` or by its
+    ``rate``.
 
     Raises:
         ValueError: a method of the device does not return an expression.
@@ -151,11 +165,14 @@ def _generate(device: Any, by_flow: bool) -> Pointwise:
     only = _ADVANCE.replace("advance(", "advance_only(")
     text = "\n".join([*parts, only + trace.advance(keep=False)])
     return Pointwise(
-        device=device, text=text, n_kept=len(trace.kept), expressions=trace.constants.expressions
+        device=device,
+        text=text,
+        n_kept=len(trace.kept),
+        expressions=trace.constants.expressions,
     )
 
 
-# --- the methods of a device, as expressions ------------------------------------------------------
+# --- the methods of a device, as expressions ---
 
 
 def _symbol(name: str) -> Any:
@@ -166,7 +183,9 @@ def _parameter(name: str) -> Any:
     return _symbol(f"p_{name}")
 
 
-_STEP, _DEVIATION, _DRIVE = (_symbol(name) for name in ("step", "deviation", "drive_now"))
+_STEP, _DEVIATION, _DRIVE = (
+    _symbol(name) for name in ("step", "deviation", "drive_now")
+)
 
 
 @dataclass
@@ -195,24 +214,30 @@ class _Constants:
         return self.symbols[whole]
 
     def hoist(self, expression: Any) -> Any:
-        """Replace each part of an expression that depends on parameters alone by its constant."""
+        """Replace each part of an expression that depends on parameters alone by its
+        constant."""
         free = expression.free_symbols
         if not free:
             is_exact = expression.is_Rational or not expression.is_number
             return expression if is_exact else sympy.Float(expression, 17)
         if free <= self.fixed and isinstance(expression, sympy.Expr):
-            return expression if expression in self.meaning else self.constant(expression)
+            return (
+                expression if expression in self.meaning else self.constant(expression)
+            )
         if not expression.args:
             return expression
         fixed = [a for a in expression.args if a.free_symbols <= self.fixed]
-        if isinstance(expression, sympy.Add | sympy.Mul) and any(a.free_symbols for a in fixed):
+        if isinstance(expression, sympy.Add | sympy.Mul) and any(
+            a.free_symbols for a in fixed
+        ):
             rest = [self.hoist(a) for a in expression.args if a not in fixed]
             return expression.func(self.hoist(expression.func(*fixed)), *rest)
         return expression.func(*map(self.hoist, expression.args))
 
 
 class _Trace:
-    """Definitions of a step, a jump and an output with their slopes, symbol by symbol."""
+    """Definitions of a step, a jump and an output with their slopes, symbol by
+    symbol."""
 
     def __init__(self, device: Any, by_flow: bool) -> None:
         self._device, self._states = device, range(len(device.states))
@@ -231,35 +256,50 @@ class _Trace:
         self._output = self._define_all("y", output)[0]
         outward = self._define_all("o", output.jacobian(final))
         names = [f"j{i}{v}" for i in self._states for v in [*self._states, "d"]]
-        self._entries = dict(zip(names, zip(slopes, kicked_slopes, strict=True), strict=True))
+        self._entries = dict(
+            zip(names, zip(slopes, kicked_slopes, strict=True), strict=True)
+        )
         outputs = {f"o{i}": slope for i, slope in enumerate(outward)}
-        self.kept = [name for name, pair in self._entries.items() if not self._are_one(*pair)]
-        self.kept += [name for name, slope in outputs.items() if not self._are_one(slope, slope)]
-        self._slopes = {name: slope for name, (slope, _) in self._entries.items()} | outputs
+        self.kept = [
+            name for name, pair in self._entries.items() if not self._are_one(*pair)
+        ]
+        self.kept += [
+            name for name, slope in outputs.items() if not self._are_one(slope, slope)
+        ]
+        self._slopes = {
+            name: slope for name, (slope, _) in self._entries.items()
+        } | outputs
 
     def _are_one(self, one: Any, other: Any) -> bool:
         """Tell whether two expressions are one constant."""
-        return bool(one == other) and (not one.free_symbols or one in self.constants.meaning)
+        return bool(one == other) and (
+            not one.free_symbols or one in self.constants.meaning
+        )
 
     def _call(self, hook: str, *states: Any, **more: Any) -> Any:
-        """Call a method of the device with symbols, and return its values as a column."""
+        """Call a method of the device with symbols, and return its values as a
+        column."""
         try:
             if hook == "output":
                 return sympy.Matrix([sympy.sympify(self._symbolic.output(*states))])
-            return sympy.Matrix([*map(sympy.sympify, self._symbolic.every(hook, *states, **more))])
+            return sympy.Matrix(
+                [*map(sympy.sympify, self._symbolic.every(hook, *states, **more))]
+            )
         except (AttributeError, TypeError, sympy.SympifyError) as error:
             text = " ".join(str(error).split())
             raise ValueError(
-                f"{type(self._device).__name__}.{hook}: expected an expression that SymPy can "
-                f"differentiate, got {type(error).__name__}: {text}. Use tanh, exp, ... from "
-                "hpo.objectives.device, not from math, numpy or torch, and its where(condition, a, "
-                "b) instead of `if`."
+                f"{type(self._device).__name__}.{hook}: expected an expression that"
+                f" SymPy can differentiate, got {type(error).__name__}: {text}. Use"
+                " tanh, exp, ... from hpo.objectives.device, not from math, numpy or"
+                " torch, and its where(condition, a, b) instead of `if`."
             ) from error
 
     def _define_all(self, name: str, matrix: Any) -> Any:
         """Return a matrix with a symbol for each entry that is not constant."""
         define = self._define
-        return sympy.Matrix(*matrix.shape, lambda i, v: define(f"{name}{i}_{v}", matrix[i, v]))
+        return sympy.Matrix(
+            *matrix.shape, lambda i, v: define(f"{name}{i}_{v}", matrix[i, v])
+        )
 
     def _define(self, name: str, expression: Any) -> Any:
         reduced = self.constants.hoist(expression)
@@ -271,10 +311,13 @@ class _Trace:
 
     def _by_flow(self, x: Any) -> tuple[Any, Any]:
         after = self._call("flow", *x, drive=_DRIVE, dt_ns=_STEP)
-        return self._define_all("a", after), self._define_all("s", after.jacobian([*x, _DRIVE]))
+        return self._define_all("a", after), self._define_all(
+            "s", after.jacobian([*x, _DRIVE])
+        )
 
     def _by_rate(self, x: Any) -> tuple[Any, Any]:
-        """Take a step of Runge-Kutta; its tangents are along each state and the drive."""
+        """Take a step of Runge-Kutta; its tangents are along each state and the
+        drive."""
         here = sympy.Matrix([_symbol(f"at{i}") for i in self._states])
         rate = _STEP * self._call("rate", *here, _DRIVE)
         by_state, by_drive = rate.jacobian(here), rate.diff(_DRIVE)
@@ -293,34 +336,52 @@ class _Trace:
 
     def _kick(self, after: Any, slopes: Any) -> tuple[Any, Any]:
         here = sympy.Matrix([_symbol(f"at{i}") for i in self._states])
-        parts = tuple(_DEVIATION * _symbol(f"n{p}") for p in range(self._device.noise_parts))
+        parts = tuple(
+            _DEVIATION * _symbol(f"n{p}") for p in range(self._device.noise_parts)
+        )
         kicked = self._call("kick", *here, noise=parts if len(parts) > 1 else parts[0])
         places = dict(zip(here, after, strict=True))
         turned = kicked.jacobian(here).xreplace(places) * slopes
-        return self._define_all("b", kicked.xreplace(places)), self._define_all("u", turned)
+        return self._define_all("b", kicked.xreplace(places)), self._define_all(
+            "u", turned
+        )
 
     # --- as text ---
 
     def advance(self, *, keep: bool) -> str:
         """Write the body of ``advance``."""
         writer = _Writer(self._defined)
-        writer.lines += [f"x{i} = load(states, {i} * row + at, {WIDTH})" for i in self._states]
+        writer.lines += [
+            f"x{i} = load(states, {i} * row + at, {WIDTH})" for i in self._states
+        ]
         writer.lines += [f"drive_now = load(drive, at, {WIDTH})"]
         kept = [name for name in self._entries if keep and name in self.kept]
-        writer.assign(self._lanes({**self._step, **{n: self._entries[n][0] for n in kept}}))
+        writer.assign(
+            self._lanes({**self._step, **{n: self._entries[n][0] for n in kept}})
+        )
         jump = writer.branch()
         for p in range(self._device.noise_parts):
             jump.lines += [f"n{p} = load(noise, {p} * row + at, {WIDTH})"]
-        jump.assign(self._lanes({**self._jump, **{n: self._entries[n][1] for n in kept}}))
+        jump.assign(
+            self._lanes({**self._jump, **{n: self._entries[n][1] for n in kept}})
+        )
         writer.lines += ["if jump != 0:", *("    " + line for line in jump.lines)]
-        outputs = [name for name in self._slopes if keep and name in {*self.kept} - {*kept}]
-        writer.assign(self._lanes({"y": self._output, **{n: self._slopes[n] for n in outputs}}))
+        outputs = [
+            name for name in self._slopes if keep and name in {*self.kept} - {*kept}
+        ]
+        writer.assign(
+            self._lanes({"y": self._output, **{n: self._slopes[n] for n in outputs}})
+        )
         mean = f"fma(older, load(now, at, {WIDTH}), oldest * load(before, at, {WIDTH}))"
         writer.lines += [
             f"store(value, at, fma(newest, y, {mean}))",
             "store(before, at, y)",
             *(f"store(states, {i} * row + at, after{i})" for i in self._states),
-            *(f"store(kept, {n} * row + at, {k})" for n, k in enumerate(self.kept) if keep),
+            *(
+                f"store(kept, {n} * row + at, {k})"
+                for n, k in enumerate(self.kept)
+                if keep
+            ),
         ]
         return self._loop(writer.lines)
 
@@ -328,8 +389,14 @@ class _Trace:
         """Write the body of ``pull``."""
         writer = _Writer({})
         writer.lines += [
-            *(f"{k} = load(kept, {n} * row + at, {WIDTH})" for n, k in enumerate(self.kept)),
-            f"g = fma(older, load(pulled1, at, {WIDTH}), oldest * load(pulled2, at, {WIDTH}))",
+            *(
+                f"{k} = load(kept, {n} * row + at, {WIDTH})"
+                for n, k in enumerate(self.kept)
+            ),
+            (
+                f"g = fma(older, load(pulled1, at, {WIDTH}), oldest * load(pulled2, at,"
+                f" {WIDTH}))"
+            ),
             f"g = fma(newest, load(pulled0, at, {WIDTH}), g)",
             *(f"m{i} = load(adjoints, {i} * row + at, {WIDTH})" for i in self._states),
             "if enters == 1:",
@@ -337,9 +404,14 @@ class _Trace:
             "elif enters == 2:",
             f"    m0 = m0 + load(entering, at, {WIDTH})",
         ]
-        slopes = {n: _symbol(n) if n in self.kept else one for n, one in self._slopes.items()}
+        slopes = {
+            n: _symbol(n) if n in self.kept else one for n, one in self._slopes.items()
+        }
         writer.assign(
-            {f"t{i}": _symbol(f"m{i}") + slopes[f"o{i}"] * _symbol("g") for i in self._states}
+            {
+                f"t{i}": _symbol(f"m{i}") + slopes[f"o{i}"] * _symbol("g")
+                for i in self._states
+            }
         )
         sums = {
             f"w{v}": sum(_symbol(f"t{i}") * slopes[f"j{i}{v}"] for i in self._states)
@@ -361,7 +433,8 @@ class _Trace:
         }
 
     def _loop(self, body: list[str]) -> str:
-        """Loop a body over all vectors of neurons, and load the constants that it names."""
+        """Loop a body over all vectors of neurons, and load the constants that it
+        names."""
         words = set(re.findall(r"\w+", "\n".join(body)))
         loads = [
             f"    {name} = load(constants, ({k} * groups + group) * {WIDTH}, {WIDTH})"
@@ -370,7 +443,11 @@ class _Trace:
         ]
         head = ["for group in range(groups):", *loads, "    at = group * group_stride"]
         inner = [*body, "at += repeat_stride"]
-        whole = [*head, "    for _ in range(repeats):", *("        " + line for line in inner)]
+        whole = [
+            *head,
+            "    for _ in range(repeats):",
+            *("        " + line for line in inner),
+        ]
         return "\n".join("    " + line for line in whole) + "\n"
 
 
@@ -380,30 +457,37 @@ _STAGES = [
     (sympy.Rational(1, 3), sympy.Integer(1)),
     (sympy.Rational(1, 6), sympy.Integer(0)),
 ]
-"""Weight of each slope in the step, and the part of the step from there to the next stage."""
+"""Weight of each slope in the step, and the part of the step from there to the next
+stage."""
 
 
 class _Writer:
     """Write expressions as statements on vectors, none of them twice."""
 
-    def __init__(self, defined: Mapping[Any, Any], names: Iterator[int] | None = None) -> None:
+    def __init__(
+        self, defined: Mapping[Any, Any], names: Iterator[int] | None = None
+    ) -> None:
         self.lines: list[str] = []
         self._defined, self._names = defined, names or count()
         self._variables: dict[str, str] = {}
 
     def branch(self) -> _Writer:
-        """Return a writer for statements under a condition, which may use all names so far."""
+        """Return a writer for statements under a condition, which may use all names so
+        far."""
         other = _Writer(self._defined, self._names)
         other._variables = dict(self._variables)
         return other
 
     def assign(self, named: Mapping[str, Any]) -> None:
         """Write all expressions, then assign them to their names."""
-        variables = {name: self._write(expression) for name, expression in named.items()}
+        variables = {
+            name: self._write(expression) for name, expression in named.items()
+        }
         self.lines += [f"{name} = {variable}" for name, variable in variables.items()]
 
     def _variable(self, text: str) -> str:
-        """Assign a text to a variable, unless one has it, and return the name of the variable."""
+        """Assign a text to a variable, unless one has it, and return the name of the
+        variable."""
         if text not in self._variables:
             self._variables[text] = name = f"v{next(self._names)}"
             self.lines.append(f"{name} = {text}")
@@ -431,13 +515,14 @@ class _Writer:
         if name not in _FUNCTIONS:
             known = ", ".join(_FUNCTIONS.values())
             raise ValueError(
-                f"device: expected functions that kernels support ({known}, sqrt, where), got "
-                f"{name}. Use one of these."
+                f"device: expected functions that kernels support ({known}, sqrt,"
+                f" where), got {name}. Use one of these."
             )
         return self._variable(f"{_FUNCTIONS[name]}({self._write(expression.args[0])})")
 
     def _sum(self, expression: Any) -> str:
-        """Write terms that are no products, then one fused multiply-add for each product."""
+        """Write terms that are no products, then one fused multiply-add for each
+        product."""
         total, products = "", []
         for term in expression.args:
             number, rest = term.as_coeff_Mul()
@@ -448,7 +533,11 @@ class _Writer:
             if number == 1:
                 total = self._variable(f"{total} + {own}") if total else own
             else:
-                total = self._variable(f"{total} - {own}") if total else self._variable(f"-{own}")
+                total = (
+                    self._variable(f"{total} - {own}")
+                    if total
+                    else self._variable(f"-{own}")
+                )
         for number, rest in products:
             numerator, denominator = sympy.fraction(rest)
             factors = [*sympy.Mul.make_args(numerator)]
@@ -466,7 +555,9 @@ class _Writer:
     def _product(self, expression: Any) -> str:
         number, rest = expression.as_coeff_Mul()
         numerator, denominator = sympy.fraction(rest)
-        factors = [self._write(one) for one in sympy.Mul.make_args(numerator) if one != 1]
+        factors = [
+            self._write(one) for one in sympy.Mul.make_args(numerator) if one != 1
+        ]
         if abs(number) != 1:
             factors.insert(0, repr(float(number)))
         elif number == -1 and factors:
@@ -493,7 +584,9 @@ class _Writer:
         if (2 * exponent).is_Integer:
             root = self._variable(f"square_root({self._write(base)})")
             whole = base ** (exponent - sympy.Rational(1, 2))
-            return root if whole == 1 else self._variable(f"{self._write(whole)} * {root}")
+            return (
+                root if whole == 1 else self._variable(f"{self._write(whole)} * {root}")
+            )
         return self._variable(f"power({self._write(base)}, {self._write(exponent)})")
 
     def _choice(self, pieces: list[Any]) -> str:
@@ -512,19 +605,31 @@ class _Writer:
             return self._select(which, *chosen)
         if isinstance(condition, sympy.And | sympy.Or):
             first, *others = condition.args
-            rest = self._select(condition.func(*others), then, otherwise) if others else then
+            rest = (
+                self._select(condition.func(*others), then, otherwise)
+                if others
+                else then
+            )
             return self._select(
-                first, *((rest, otherwise) if isinstance(condition, sympy.And) else (then, rest))
+                first,
+                *(
+                    (rest, otherwise)
+                    if isinstance(condition, sympy.And)
+                    else (then, rest)
+                ),
             )
         if isinstance(condition, sympy.Not):
             return self._select(condition.args[0], otherwise, then)
         if not isinstance(
             condition,
-            sympy.StrictLessThan | sympy.StrictGreaterThan | sympy.LessThan | sympy.GreaterThan,
+            sympy.StrictLessThan
+            | sympy.StrictGreaterThan
+            | sympy.LessThan
+            | sympy.GreaterThan,
         ):
             raise ValueError(
-                f"device: expected a comparison by <, <=, > or >= in `where`, got {condition}. Use "
-                "one of these."
+                "device: expected a comparison by <, <=, > or >= in `where`, got"
+                f" {condition}. Use one of these."
             )
         low, high = self._write(condition.lts), self._write(condition.gts)
         if isinstance(condition, sympy.LessThan | sympy.GreaterThan):

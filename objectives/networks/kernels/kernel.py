@@ -1,7 +1,7 @@
 """The kernel of one member, and the memory of its passes.
 
-A ``Kernel`` is a layout, a device and its parameters. A ``Pass`` is the memory in which blocks go
-through time and back, one after the other; see ``driver``.
+A ``Kernel`` is a layout, a device and its parameters. A ``Pass`` is the memory in which
+blocks go through time and back, one after the other; see ``driver``.
 """
 
 from __future__ import annotations
@@ -61,8 +61,11 @@ class Pointwise(Protocol):
     def pull(self) -> int:
         """Address of the adjoint of the step."""
 
-    def constants(self, neurons: NeuronValues, step_ns: float, deviation: float) -> Array:
-        """Return the constants of a step, (constants, neurons); ``deviation`` scales the noise."""
+    def constants(
+        self, neurons: NeuronValues, step_ns: float, deviation: float
+    ) -> Array:
+        """Return the constants of a step, (constants, neurons); ``deviation`` scales
+        the noise."""
 
     def rest(self, neurons: NeuronValues) -> Array:
         """Return the initial states and the initial output, (states + 1, neurons)."""
@@ -105,7 +108,9 @@ class Kernel:
         if self.integrator not in EXTRAPOLATION:
             rule = f"integrator in {list(EXTRAPOLATION)}"
             remedy = "Name one of these."
-            raise ValueError(message("Kernel", rule, "integrator", self.integrator, remedy))
+            raise ValueError(
+                message("Kernel", rule, "integrator", self.integrator, remedy)
+            )
 
     @property
     def columns(self) -> NDArray[np.intp]:
@@ -118,10 +123,15 @@ class Kernel:
         n_jumps = 0 if chip.normals is None else len(chip.normals) // parts
         if (n_jumps > 0) != self.noisy:
             raise ValueError(
-                f"Kernel: built with noisy={self.noisy} for a chip with {n_jumps} "
-                "jumps. Ask the network for the kernel of the chip: kernel(member, noisy=...)."
+                f"Kernel: built with noisy={self.noisy} for a chip with {n_jumps}"
+                " jumps. Ask the network for the kernel of the chip: kernel(member,"
+                " noisy=...)."
             )
-        return steps_between_jumps(chip, n_jumps, n_points, self.n_steps) if self.noisy else 0
+        return (
+            steps_between_jumps(chip, n_jumps, n_points, self.n_steps)
+            if self.noisy
+            else 0
+        )
 
 
 class Pass:
@@ -129,10 +139,11 @@ class Pass:
 
     Neurons are read after each of the last ``n_read`` points: 1 for classification.
 
-    Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
+    Usage: ``begin``, then for every block ``forward`` and ``backward``, then
+        ``deliver``.
 
-    A trajectory longer than ``sizes.MAX_TRAJECTORY`` is kept in segments. On the way back, all but
-    the last one are computed again, from the states between them.
+    A trajectory longer than ``sizes.MAX_TRAJECTORY`` is kept in segments. On the way
+    back, all but the last one are computed again, from the states between them.
 
     Args:
         kernel: kernel of the network.
@@ -141,11 +152,18 @@ class Pass:
         n_read: number of points to read, from 1 to ``n_points``.
     """
 
-    def __init__(self, kernel: Kernel, n_points: int, *, keep: bool, n_read: int = 1) -> None:
+    def __init__(
+        self, kernel: Kernel, n_points: int, *, keep: bool, n_read: int = 1
+    ) -> None:
         """Reserve the memory; it returns to the pool with the last reference."""
         layout, steps, n_steps = kernel.layout, kernel.pointwise, kernel.n_steps
         row = layout.row
-        self.kernel, self.n_points, self.keep, self.n_read = kernel, n_points, keep, n_read
+        self.kernel, self.n_points, self.keep, self.n_read = (
+            kernel,
+            n_points,
+            keep,
+            n_read,
+        )
         self.places = kernel.columns - kernel.columns[0]
         """Places of the neurons among the values read of a series after a point."""
         self.stride = -(-(int(self.places[-1]) + 1) // sizes.WIDTH) * sizes.WIDTH
@@ -174,15 +192,27 @@ class Pass:
             entered=row if keep else 0,
         )
         self.read, self.entering = self.work["read"], self.work["entering"]
-        """Values read of the present block, and their adjoint: (n_read, series, stride), flat."""
+        """Values read of the present block, and their adjoint: (n_read, series,
+        stride), flat."""
         for name in ("read", "entering", "zeros"):
             self.work[name].fill(0.0)
         n_weights = layout.parts["back" if keep else "biases"].stop
         self._weighed = Weights(*(array[:n_weights] for array in layout.weights))
-        *self._weights, self._back = (self.work["weights"][part] for part in layout.parts.values())
-        self._forward = self.work.parts("held", "drive", "outputs", "values", "states", "kept")
+        *self._weights, self._back = (
+            self.work["weights"][part] for part in layout.parts.values()
+        )
+        self._forward = self.work.parts(
+            "held", "drive", "outputs", "values", "states", "kept"
+        )
         self._backward = self.work.parts(
-            "values", "kept", "held", "drive_adjoints", "pulled", "adjoints", "zeros", "entered"
+            "values",
+            "kept",
+            "held",
+            "drive_adjoints",
+            "pulled",
+            "adjoints",
+            "zeros",
+            "entered",
         )
         self._ring = np.arange(4, dtype=np.int64) * row
         self._extrapolation = tuple(map(np.float32, EXTRAPOLATION[kernel.integrator]))
@@ -192,7 +222,9 @@ class Pass:
     def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
         """Take the joined weights and biases and a chip, and clear the sums."""
         self._take(chip)
-        driver.weigh(parameters, *self._weighed, self._scales, self._added, self.work["weights"])
+        driver.weigh(
+            parameters, *self._weighed, self._scales, self._added, self.work["weights"]
+        )
         if self.keep:
             self.work["sums"].fill(0.0)
 
@@ -216,7 +248,8 @@ class Pass:
         self._noise = _UNUSED if chip.normals is None else chip.normals
 
     def forward(self, u: Floats, n_series: int) -> Floats:
-        """Take a block, see ``Layout.pad``, through time; return the part of ``read`` in use."""
+        """Take a block, see ``Layout.pad``, through time; return the part of ``read``
+        in use."""
         self._states: list[list[Floats]] = []
         last = len(self._starts) - 1
         for k in range(last + 1):
@@ -283,15 +316,19 @@ class Pass:
     def _segment(
         self, u: Floats, n_series: int, k: int, by_point: Floats
     ) -> tuple[Floats, Floats, Shape]:
-        """Return the input of segment k, its part of ``read`` or ``entering``, and its shape."""
+        """Return the input of segment k, its part of ``read`` or ``entering``, and its
+        shape."""
         first, end = [*self._starts, self.n_points][k : k + 2]
         silent, per_point = self.n_points - self.n_read, n_series * self.stride
-        rows = by_point[max(first - silent, 0) * per_point : max(end - silent, 0) * per_point]
+        rows = by_point[
+            max(first - silent, 0) * per_point : max(end - silent, 0) * per_point
+        ]
         shape = self._shape(end - first, n_series)
         return u[first:end].reshape(-1), rows, shape
 
     def _shape(self, n_points: int, n_series: int) -> Shape:
-        """Return the sizes of a pass over ``n_points`` points of ``n_series`` series."""
+        """Return the sizes of a pass over ``n_points`` points of ``n_series``
+        series."""
         key = n_points, n_series
         if key not in self._shapes:
             kernel, layout = self.kernel, self.kernel.layout
@@ -314,7 +351,8 @@ class Pass:
         return self._shapes[key]
 
     def deliver(self, gradient: Floats) -> None:
-        """Add the gradient since ``begin`` to ``gradient``, joined like the parameters."""
+        """Add the gradient since ``begin`` to ``gradient``, joined like the
+        parameters."""
         layout = self.kernel.layout
         sums = self.work["sums"]
         driver.deliver(sums, layout.fold, *layout.gradient, self._scales, gradient)

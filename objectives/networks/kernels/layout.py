@@ -1,15 +1,15 @@
 """Places of the neurons and weights of a network in the flat arrays of the kernels.
 
-A *block* is a set of series that go through time together; a *row* is one value for each of their
-neurons. A network has one of two layouts:
+A *block* is a set of series that go through time together; a *row* is one value for
+each of their neurons. A network has one of two layouts:
 
-dense
-    [series][neuron], up to BLOCK series. Neurons without synapses pad every layer to a multiple of
-    WIDTH. Small batches leave no vector empty.
-sparse
-    [neuron][series], SERIES series for any batch. Only existing neurons and weights are computed.
+dense [series][neuron], up to BLOCK series. Neurons without synapses pad every layer to
+    a multiple of WIDTH. Small batches leave no vector empty.
+sparse [neuron][series], SERIES series for any batch. Only existing neurons and weights
+    are computed.
 
-The masks alone decide between them, never the host, because last bits depend on the layout.
+The masks alone decide between them, never the host, because last bits depend on the
+layout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpo.objectives.networks.kernels.sizes import BLOCK, DENSE, FOLD, PADDING, SERIES, TILE, WIDTH
+from hpo.objectives.networks.kernels.sizes import (
+    BLOCK,
+    DENSE,
+    FOLD,
+    PADDING,
+    SERIES,
+    TILE,
+    WIDTH,
+)
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
@@ -40,7 +48,8 @@ class Weights(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Loops of a pointwise function over a row: vectors of a group share their constants."""
+    """Loops of a pointwise function over a row: vectors of a group share their
+    constants."""
 
     groups: int
     group_stride: int
@@ -53,8 +62,9 @@ class Structure(NamedTuple):
 
     dense: bool
     spans: NDArray[np.int64]
-    """Dense layout, per layer: first column and number of columns; the same of its sources, and the
-    start of their weights; the same of its targets. (layers, 8), flat."""
+    """Dense layout, per layer: first column and number of columns; the same of its
+    sources, and the start of their weights; the same of its targets. (layers, 8),
+    flat."""
     starts: Integers
     """Sparse layout: first weight of each target, (neurons + 1,)."""
     sources: Integers
@@ -78,8 +88,9 @@ class Layout:
     n_columns: int
     """Columns of a row of one series: neurons and padding."""
     weights: Weights
-    """In the order of ``parts``: weights between neurons, for drives; weights from the input;
-    biases, with targets after the neurons; weights between neurons, for pull-backs."""
+    """In the order of ``parts``: weights between neurons, for drives; weights from the
+    input; biases, with targets after the neurons; weights between neurons, for
+    pull-backs."""
     parts: Mapping[str, slice]
     """Slices of "forward", "inputs", "biases" and "back"."""
     gradient: Weights
@@ -106,7 +117,8 @@ class Layout:
     def row(self) -> int:
         """Floats of a row of a block, with padding.
 
-        Rows at distances of a multiple of 4096 bytes would share one set of the first-level cache.
+        Rows at distances of a multiple of 4096 bytes would share one set of the
+        first-level cache.
         """
         return self.block * self.n_columns + PADDING
 
@@ -123,13 +135,16 @@ class Layout:
             yield rows, -(-n // TILE) * TILE if self.dense else SERIES
 
     def pad(self, series: Floats, n: int) -> Floats:
-        """Return series, (series, points, values), padded to ``n`` and flat by points, for kernels.
+        """Return series, (series, points, values), padded to ``n`` and flat by points,
+        for kernels.
 
-        Padding repeats the first series: zeros might diverge although no series does, and 0 times
-        NaN is a NaN in the gradient.
+        Padding repeats the first series: zeros might diverge although no series does,
+        and 0 times NaN is a NaN in the gradient.
         """
         if len(series) < n:
-            series = np.concatenate([series, np.repeat(series[:1], n - len(series), axis=0)])
+            series = np.concatenate(
+                [series, np.repeat(series[:1], n - len(series), axis=0)]
+            )
         points = series.transpose(1, 0, 2) if self.dense else series.transpose(1, 2, 0)
         return np.ascontiguousarray(points).reshape(len(points), -1)
 
@@ -140,7 +155,8 @@ class Layout:
         return Groups(self.n_neurons, SERIES, SERIES // WIDTH, WIDTH)
 
     def spread(self, constants: NDArray[np.float64]) -> Floats:
-        """Return constants, (n, neurons), for pointwise functions: a vector for each group."""
+        """Return constants, (n, neurons), for pointwise functions: a vector for each
+        group."""
         if not self.dense:
             return np.repeat(constants, WIDTH, axis=1).astype(np.float32)
         vectors = np.repeat(constants[:, :1], self.n_columns, axis=1)
@@ -148,7 +164,8 @@ class Layout:
         return vectors.astype(np.float32)
 
     def noise(self, normals: Floats, parts: int) -> Floats:
-        """Return flat normal numbers of jumps as (jumps, parts, series of a block, neurons)."""
+        """Return flat normal numbers of jumps as (jumps, parts, series of a block,
+        neurons)."""
         rows = normals.reshape(-1, parts, self.row)[..., : self.row - PADDING]
         if self.dense:
             return rows.reshape(*rows.shape[:2], self.block, -1)[..., self.columns]
@@ -173,7 +190,9 @@ class Layout:
         n_layers, width = mask_intra.shape[:2]
         widths = widths or (width,) * n_layers
         exists = np.flatnonzero(np.arange(width) < np.array(widths)[:, None])
-        places = _places(*(mask.numpy() for mask in (mask_in, mask_inter, mask_intra)))[exists]
+        places = _places(*(mask.numpy() for mask in (mask_in, mask_inter, mask_intra)))[
+            exists
+        ]
         between, inputs = places[:, exists], places[: widths[0], n_layers * width :]
         n_weights = mask_in.numel() + mask_inter.numel() + mask_intra.numel()
         bias = (n_weights + exists).astype(np.int32)
@@ -186,10 +205,14 @@ class Layout:
         return make(widths, between, inputs, bias)
 
 
-def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: Integers) -> Layout:
+def _dense(
+    widths: tuple[int, ...], between: Integers, inputs: Integers, bias: Integers
+) -> Layout:
     padded = [-(-n // WIDTH) * WIDTH for n in widths]
     ends = np.cumsum([0, *padded])
-    columns = np.concatenate([first + np.arange(n) for first, n in zip(ends, widths, strict=False)])
+    columns = np.concatenate(
+        [first + np.arange(n) for first, n in zip(ends, widths, strict=False)]
+    )
     neuron = np.zeros(ends[-1], np.int32)
     neuron[columns] = np.arange(len(columns))
     places = np.full((ends[-1], ends[-1]), -1, np.int32)
@@ -200,11 +223,16 @@ def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: I
         sources = slice(ends[max(layer - 1, 0)], first + n)
         targets = slice(first, ends[min(layer + 1, last) + 1])
         own = slice(first, first + n)
-        n_sources, n_targets = sources.stop - sources.start, targets.stop - targets.start
+        n_sources, n_targets = (
+            sources.stop - sources.start,
+            targets.stop - targets.start,
+        )
         spans.append([first, n, sources.start, n_sources, n_forward])
         spans[-1] += [targets.start, n_targets, n_back]
         forward.append(
-            _weights(places[own, sources].T, np.broadcast_to(neuron[own], (n_sources, n)))
+            _weights(
+                places[own, sources].T, np.broadcast_to(neuron[own], (n_sources, n))
+            )
         )
         by_source = np.broadcast_to(neuron[targets, None], (n_targets, n))
         back.append(_weights(places[targets, own], by_source))
@@ -217,7 +245,9 @@ def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: I
     drives = _join(forward)
     entries = _weights(entry, np.broadcast_to(neuron[: padded[0]], entry.shape))
     bias_of = Weights(biases, neuron + np.int32(len(columns)))
-    weights, parts = join_aligned(forward=drives, inputs=entries, biases=bias_of, back=_join(back))
+    weights, parts = join_aligned(
+        forward=drives, inputs=entries, biases=bias_of, back=_join(back)
+    )
     return Layout(
         widths=widths,
         n_channels=inputs.shape[1],
@@ -230,16 +260,23 @@ def _dense(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: I
     )
 
 
-def _sparse(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: Integers) -> Layout:
+def _sparse(
+    widths: tuple[int, ...], between: Integers, inputs: Integers, bias: Integers
+) -> Layout:
     n = len(between)
     neurons = np.arange(n, dtype=np.int32)
     target, source = np.nonzero(between >= 0)
     source_back, target_back = np.nonzero(between.T >= 0)
     back = _weights(between[target_back, source_back], target_back)
-    entries = _weights(inputs, np.broadcast_to(neurons[: widths[0], None], inputs.shape))
+    entries = _weights(
+        inputs, np.broadcast_to(neurons[: widths[0], None], inputs.shape)
+    )
     biases = Weights(bias, neurons + np.int32(n))
     weights, parts = join_aligned(
-        forward=_weights(between[target, source], target), inputs=entries, biases=biases, back=back
+        forward=_weights(between[target, source], target),
+        inputs=entries,
+        biases=biases,
+        back=back,
     )
     return Layout(
         widths=widths,
@@ -261,7 +298,9 @@ def _sparse(widths: tuple[int, ...], between: Integers, inputs: Integers, bias: 
 
 
 def _weights(index: NDArray[np.int32], target: NDArray[np.integer]) -> Weights:
-    return Weights(*(np.ascontiguousarray(part.reshape(-1), np.int32) for part in (index, target)))
+    return Weights(
+        *(np.ascontiguousarray(part.reshape(-1), np.int32) for part in (index, target))
+    )
 
 
 def _join(parts: list[Weights]) -> Weights:
@@ -282,9 +321,12 @@ def join_aligned(**parts: Weights) -> tuple[Weights, dict[str, slice]]:
 
 
 def _places(
-    mask_in: NDArray[np.bool_], mask_inter: NDArray[np.bool_], mask_intra: NDArray[np.bool_]
+    mask_in: NDArray[np.bool_],
+    mask_inter: NDArray[np.bool_],
+    mask_intra: NDArray[np.bool_],
 ) -> Integers:
-    """Return the index of each weight of the whole matrix among the joined weights; -1: none."""
+    """Return the index of each weight of the whole matrix among the joined weights; -1:
+    none."""
     n_layers, width = mask_intra.shape[:2]
     n_neurons = n_layers * width
     place = np.full((n_neurons, n_neurons + mask_in.shape[1]), -1, np.int32)
@@ -293,7 +335,9 @@ def _places(
     def put(mask: NDArray[np.bool_], row: int, column: int) -> None:
         nonlocal first
         here = np.arange(first, first + mask.size, dtype=np.int32).reshape(mask.shape)
-        place[row : row + width, column : column + mask.shape[1]] = np.where(mask, here, -1)
+        place[row : row + width, column : column + mask.shape[1]] = np.where(
+            mask, here, -1
+        )
         first += mask.size
 
     put(mask_in, 0, n_neurons)
@@ -304,19 +348,28 @@ def _places(
     return place
 
 
-def weight_shapes(n_layers: int, width: int, n_channels: int) -> list[tuple[int | str, ...]]:
+def weight_shapes(
+    n_layers: int, width: int, n_channels: int
+) -> list[tuple[int | str, ...]]:
     """Return the shapes of w_in, w_inter and w_intra."""
     return [(width, n_channels), (n_layers - 1, width, width), (n_layers, width, width)]
 
 
 def check_tensor(
-    where: str, name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int | str, ...]
+    where: str,
+    name: str,
+    tensor: Tensor,
+    dtype: torch.dtype,
+    shape: tuple[int | str, ...],
 ) -> None:
-    """Refuse a tensor of another type, on another device or of another shape (a word: any size)."""
+    """Refuse a tensor of another type, on another device or of another shape (a word:
+    any size)."""
     if tensor.dtype != dtype:
         remedy = f"Convert it with .to({dtype})."
         raise TypeError(
-            message(where, f"{name}.dtype == {dtype}", f"{name}.dtype", tensor.dtype, remedy)
+            message(
+                where, f"{name}.dtype == {dtype}", f"{name}.dtype", tensor.dtype, remedy
+            )
         )
     if not tensor.is_cpu:
         rule = f'{name}.device == "cpu"'
@@ -328,7 +381,9 @@ def check_tensor(
     ):
         rule = f"{name}.shape == ({', '.join(map(str, shape))})"
         remedy = "Give tensors that fit together."
-        raise ValueError(message(where, rule, f"{name}.shape", tuple(tensor.shape), remedy))
+        raise ValueError(
+            message(where, rule, f"{name}.shape", tuple(tensor.shape), remedy)
+        )
 
 
 def message(where: str, rule: str, name: str, value: object, remedy: str) -> str:

@@ -1,7 +1,7 @@
 """Kernels of a weight update: the readout with its loss and adjoint, and Adam.
 
-They compute the same as PyTorch's ``cross_entropy``, ``mse_loss``, ``clip_grad_value_`` and
-``Adam``, the reference. docs/explanation/equations.md, "Readout", has the readout.
+They compute the same as PyTorch's ``cross_entropy``, ``mse_loss``, ``clip_grad_value_``
+and ``Adam``, the reference. docs/explanation/equations.md, "Readout", has the readout.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from hpo.objectives.networks.kernels.sizes import WIDTH
 
 
 @inline
-def _gather_features(read: Any, places: Any, parts: Any, size: Any, features: Any) -> None:
-    """Write the features of ``networks.readout``: (points, rows) to (rows, features)."""
+def _gather_features(
+    read: Any, places: Any, parts: Any, size: Any, features: Any
+) -> None:
+    """Write the features of ``networks.readout``: (points, rows) to (rows,
+    features)."""
     last, mean, squares = parts
     n_points, n_rows, stride, n_features = size
     n, share = len(places), ONE / np.float32(n_points)
@@ -28,7 +31,9 @@ def _gather_features(read: Any, places: Any, parts: Any, size: Any, features: An
         end = at
         if last:
             for i in range(n):
-                features[end + i] = read[((n_points - 1) * n_rows + row) * stride + places[i]]
+                features[end + i] = read[
+                    ((n_points - 1) * n_rows + row) * stride + places[i]
+                ]
             end += n
         if mean:
             for i in range(n):
@@ -48,7 +53,8 @@ def _gather_features(read: Any, places: Any, parts: Any, size: Any, features: An
 def _spread_adjoint(
     features: Any, adjoint: Any, places: Any, parts: Any, size: Any, entering: Any
 ) -> None:
-    """Write the adjoint of ``_gather_features`` from that of the features, which it changes."""
+    """Write the adjoint of ``_gather_features`` from that of the features, which it
+    changes."""
     last, mean, squares = parts
     n_points, n_rows, stride, n_features = size
     n, share = len(places), ONE / np.float32(n_points)
@@ -79,24 +85,26 @@ def read_out(
     work: Any,
     size: Any,
 ) -> float:
-    """Return the loss of one block, summed over its series, and write its adjoint times ``scale``.
+    """Return the loss of one block, summed over its series, and write its adjoint times
+    ``scale``.
 
     Args:
         read: values read of neurons, (points read, series, stride).
         entering: their adjoint, written.
         places: places of the neurons in a row of ``read``.
         parts: see ``Features.parts``.
-        readout: weights, (features, outputs), and (outputs, features); biases, (outputs,); zeros,
-            (features,).
+        readout: weights, (features, outputs), and (outputs, features); biases,
+            (outputs,); zeros, (features,).
         labels: class of each series of the block; empty for prediction.
         targets: target outputs, (points, own series, outputs); empty for classes.
-        scale: factor of the adjoint, 1 over the number of values in the mean loss of the batch; and
-            the label smoothing of classes.
-        work: scratch for features and their adjoint, (points, series, features), and for outputs
-            and their adjoint, (points, series, outputs); gradients of weights, (features, outputs),
-            and biases, (outputs,), added to.
-        size: points; series with and without padding; points per averaged one; stride; features
-            and outputs, padded to a multiple of WIDTH; outputs without padding.
+        scale: factor of the adjoint, 1 over the number of values in the mean loss of
+            the batch; and the label smoothing of classes.
+        work: scratch for features and their adjoint, (points, series, features), and
+            for outputs and their adjoint, (points, series, outputs); gradients of
+            weights, (features, outputs), and biases, (outputs,), added to.
+        size: points; series with and without padding; points per averaged one; stride;
+            features and outputs, padded to a multiple of WIDTH; outputs without
+            padding.
     """
     forward, back, bias, zeros = readout
     features, adjoint, outputs, sums = work
@@ -115,7 +123,9 @@ def read_out(
             for k in range(0, n_outputs, WIDTH):
                 store(outputs, at + k, splat(ZERO, WIDTH))
         elif len(labels) > 0:
-            loss += _cross_entropy(outputs, at, labels[series], n_outputs, n_real, scale)
+            loss += _cross_entropy(
+                outputs, at, labels[series], n_outputs, n_real, scale
+            )
         else:
             first = (row // n_series * n_own + series) * n_real
             for c in range(n_real):

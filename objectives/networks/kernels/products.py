@@ -1,14 +1,17 @@
-"""Products by which neurons drive each other: forward, back, and for the gradient of the weights.
+"""Products by which neurons drive each other: forward, back, and for the gradient of
+the weights.
 
-Dense ones have series in rows and vectors over neurons. One routine computes all three, with
-different strides::
+Dense ones have series in rows and vectors over neurons. One routine computes all three,
+with different strides::
 
     out[r, c] = start[r, c] + sum over k of left[r, k] right[k, c]
 
-Every sum begins with ``start`` and goes on in the order of k, each term by one fused multiply-add:
+Every sum begins with ``start`` and goes on in the order of k, each term by one fused
+multiply-add:
 bits depend neither on the processor nor on the number of rows and columns per tile.
 
-Sparse ones have neurons in rows and vectors over series, and take the existing weights one by one.
+Sparse ones have neurons in rows and vectors over series, and take the existing weights
+one by one.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ from hpo.objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
 _GIVEN: str | None = cast(Any, numba.config).CPU_FEATURES
 _FEATURES = llvm.get_host_cpu_features().flatten() if _GIVEN is None else _GIVEN
 REGISTERS = 32 if "+avx512f" in _FEATURES.split(",") else 16
-"""Vector registers of the processor. They set the size of a tile; no bit depends on it."""
+"""Vector registers of the processor. They set the size of a tile; no bit depends on
+it."""
 
 
 @kernel
@@ -49,10 +53,11 @@ def multiply(out: Any, start: Any, left: Any, right: Any, size: Any) -> None:
     """Multiply two matrices in flat arrays; see the module.
 
     Args:
-        out, start: (rows, columns): array, first element, and stride of rows.
-        left: (rows, terms): array, first element, and strides of rows, terms and groups of terms.
-        right: (terms, columns): array, first element, and strides of terms and groups of terms.
-        size: rows, columns (a multiple of WIDTH), terms of a group, and groups of terms.
+        out, start: (rows, columns): array, first element, and stride of rows. left:
+        (rows, terms): array, first element, and strides of rows, terms and groups of
+        terms. right: (terms, columns): array, first element, and strides of terms and
+        groups of terms. size: rows, columns (a multiple of WIDTH), terms of a group,
+        and groups of terms.
     """
     to, to_at, to_row = out
     first, first_at, first_row = start
@@ -102,14 +107,29 @@ def _tile(
     n_rows: Any,
     n_vectors: Any,
 ) -> Any:
-    """Compute a tile of ``multiply`` in registers: literal numbers of rows and column vectors."""
-    tile = [(r, v) for r in range(n_rows.literal_value) for v in range(n_vectors.literal_value)]
+    """Compute a tile of ``multiply`` in registers: literal numbers of rows and column
+    vectors."""
+    tile = [
+        (r, v)
+        for r in range(n_rows.literal_value)
+        for v in range(n_vectors.literal_value)
+    ]
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         places, numbers = (
-            [builder.extract_value(args[k], i) for i in range(sig.args[k].count)] for k in (4, 5)
+            [builder.extract_value(args[k], i) for i in range(sig.args[k].count)]
+            for k in (4, 5)
         )
-        out_row, start_row, left_row, left_term, left_group, right_term, right_group, *n = numbers
+        (
+            out_row,
+            start_row,
+            left_row,
+            left_term,
+            left_group,
+            right_term,
+            right_group,
+            *n,
+        ) = numbers
         integer = out_row.type
 
         def moved(place: Any, stride: Any, k: int) -> Any:
@@ -122,12 +142,17 @@ def _tile(
             first = place_of(context, builder, sig.args[array], args[array], place)
             return builder.bitcast(first, vector(F32, WIDTH).as_pointer())
 
-        def loop(count: Any, places: list[Any], totals: list[Any], body: Any) -> list[Any]:
-            """Return the totals after ``count`` >= 1 rounds; each moves places by one stride."""
+        def loop(
+            count: Any, places: list[Any], totals: list[Any], body: Any
+        ) -> list[Any]:
+            """Return the totals after ``count`` >= 1 rounds; each moves places by one
+            stride."""
             before, inside = builder.block, builder.append_basic_block("sum")
             builder.branch(inside)
             builder.position_at_end(inside)
-            held = [(builder.phi(value.type), value) for value in [count, *places, *totals]]
+            held = [
+                (builder.phi(value.type), value) for value in [count, *places, *totals]
+            ]
             for phi, value in held:
                 phi.add_incoming(value, before)
             rest, *values = (phi for phi, _ in held)
@@ -144,10 +169,13 @@ def _tile(
         def term(places: list[Any], totals: list[Any]) -> Any:
             a, b = places
             rights = [
-                builder.load(pointer(3, b, v), align=4) for v in range(n_vectors.literal_value)
+                builder.load(pointer(3, b, v), align=4)
+                for v in range(n_vectors.literal_value)
             ]
             lefts = [
-                build_splat(builder, builder.load(pointer(2, moved(a, left_row, r))), WIDTH)
+                build_splat(
+                    builder, builder.load(pointer(2, moved(a, left_row, r))), WIDTH
+                )
                 for r in range(n_rows.literal_value)
             ]
             sums = [
@@ -162,21 +190,25 @@ def _tile(
             return [builder.add(a, left_group), builder.add(b, right_group)], sums
 
         totals = [
-            builder.load(pointer(1, moved(places[1], start_row, r), v), align=4) for r, v in tile
+            builder.load(pointer(1, moved(places[1], start_row, r), v), align=4)
+            for r, v in tile
         ]
         totals = loop(n[1], places[2:], totals, group)
         for (r, v), total in zip(tile, totals, strict=True):
             builder.store(total, pointer(0, moved(places[0], out_row, r), v), align=4)
         return context.get_dummy_value()
 
-    return signature(types.void, out, start, left, right, at, how, n_rows, n_vectors), codegen
+    return signature(
+        types.void, out, start, left, right, at, how, n_rows, n_vectors
+    ), codegen
 
 
 @inline
 def gather(
     total: Any, weights: Any, sources: Any, first: Any, last: Any, values: Any, at: Any
 ) -> Any:
-    """Return total + the sum over k in [first, last) of weights[k] * values[row sources[k]]."""
+    """Return total + the sum over k in [first, last) of weights[k] * values[row
+    sources[k]]."""
     other = splat(ZERO, SERIES)  # a second chain: one alone waits for its own result
     middle = first + (last - first) // 2 * 2
     for k in range(first, middle, 2):
@@ -206,12 +238,15 @@ def gather_back(
 ) -> None:
     """Pass over one source, transposed: its adjoint, and the gradients of its weights.
 
-    Write the sum over k of weights[k] * adjoints[row targets[k]], and add
-    adjoints[row targets[k]] * values[place:] to sums[k], which stays spread over FOLD lanes.
-    All vectors have FOLD lanes: splitting longer ones costs more than they save.
+    Write the sum over k of weights[k] * adjoints[row targets[k]], and add adjoints[row
+    targets[k]] * values[place:] to sums[k], which stays spread over FOLD lanes. All
+    vectors have FOLD lanes: splitting longer ones costs more than they save.
     """
     value_0, value_1 = load(values, place, FOLD), load(values, place + FOLD, FOLD)
-    value_2, value_3 = load(values, place + 2 * FOLD, FOLD), load(values, place + 3 * FOLD, FOLD)
+    value_2, value_3 = (
+        load(values, place + 2 * FOLD, FOLD),
+        load(values, place + 3 * FOLD, FOLD),
+    )
     total_0, total_1, total_2, total_3 = (
         splat(ZERO, FOLD),
         splat(ZERO, FOLD),

@@ -1,9 +1,10 @@
-"""Lanes: short float32 vectors for numba kernels, in which the batch is the vector dimension.
+"""Lanes: short float32 vectors for numba kernels, in which the batch is the vector
+dimension.
 
-LLVM vectorises plain loops at a width that depends on the CPU's name. Kernels with explicit vectors
-do not depend on it: ``load(array, start, n)`` returns ``n`` consecutive float32 as one value,
-arithmetic on it is lane by lane, scalars broadcast, and LLVM splits the value into machine
-registers (512 bits wide where there are any).
+LLVM vectorises plain loops at a width that depends on the CPU's name. Kernels with
+explicit vectors do not depend on it: ``load(array, start, n)`` returns ``n``
+consecutive float32 as one value, arithmetic on it is lane by lane, scalars broadcast,
+and LLVM splits the value into machine registers (512 bits wide where there are any).
 
 These functions work only inside ``numba.njit`` code. They do not check offsets.
 """
@@ -30,7 +31,8 @@ F32 = ir.FloatType()
 _I32 = ir.IntType(32)
 X86 = platform.machine() in ("x86_64", "AMD64")
 _FLUSH = 0x8040
-"""Bits of the control register: flush results to zero, and take subnormal operands as zero."""
+"""Bits of the control register: flush results to zero, and take subnormal operands as
+zero."""
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,13 +64,16 @@ def vector(element: Any, n: int) -> Any:
 
 
 def _type_like(element: Any, of: Any) -> Any:
-    """Return a vector type with as many elements as ``of`` has lanes; for a number, ``element``."""
+    """Return a vector type with as many elements as ``of`` has lanes; for a number,
+    ``element``."""
     return vector(element, of.n) if isinstance(of, Lanes) else element
 
 
 def _constant(value: float, of: Any, element: Any = F32) -> Any:
     """Return a constant with one number in every lane."""
-    return ir.Constant(_type_like(element, of), [value] * of.n if isinstance(of, Lanes) else value)
+    return ir.Constant(
+        _type_like(element, of), [value] * of.n if isinstance(of, Lanes) else value
+    )
 
 
 def build_splat(builder: Any, scalar: Any, n: int) -> Any:
@@ -81,7 +86,8 @@ def build_splat(builder: Any, scalar: Any, n: int) -> Any:
 
 
 def _common_type(args: tuple[Any, ...]) -> Any:
-    """Return the common type of arguments: lanes if any are, else float32; None for a conflict."""
+    """Return the common type of arguments: lanes if any are, else float32; None for a
+    conflict."""
     lanes = {a for a in args if isinstance(a, Lanes)}
     if len(lanes) > 1 or not all(isinstance(a, Lanes | types.Number) for a in args):
         return None
@@ -94,7 +100,9 @@ def _spread(context: Any, builder: Any, values: Any, sig: Any, of: Any) -> list[
     for value, own in zip(values, sig.args, strict=True):
         if not isinstance(own, Lanes):
             number = context.cast(builder, value, own, types.float32)
-            value = build_splat(builder, number, of.n) if isinstance(of, Lanes) else number
+            value = (
+                build_splat(builder, number, of.n) if isinstance(of, Lanes) else number
+            )
         spread.append(value)
     return spread
 
@@ -104,7 +112,9 @@ def call_intrinsic(builder: Any, name: str, args: list[Any]) -> Any:
     own = args[0].type
     suffix = f"v{own.count}f32" if isinstance(own, ir.VectorType) else "f32"
     of = ir.FunctionType(own, [own] * len(args))
-    function = building.get_or_insert_function(builder.module, of, f"llvm.{name}.{suffix}")
+    function = building.get_or_insert_function(
+        builder.module, of, f"llvm.{name}.{suffix}"
+    )
     return builder.call(function, args)
 
 
@@ -124,7 +134,9 @@ def _lane_by_lane(args: tuple[Any, ...], build: Build) -> Any:
     return signature(of, *args), codegen
 
 
-def _define_operator(function: Callable[..., Any], instruction: str, n_args: int) -> None:
+def _define_operator(
+    function: Callable[..., Any], instruction: str, n_args: int
+) -> None:
     """Let an operator act lane by lane through an instruction of LLVM."""
 
     class Template(templates.AbstractTemplate):
@@ -136,7 +148,9 @@ def _define_operator(function: Callable[..., Any], instruction: str, n_args: int
     register(function)(Template)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return getattr(builder, instruction)(*_spread(context, builder, args, sig, sig.return_type))
+        return getattr(builder, instruction)(
+            *_spread(context, builder, args, sig, sig.return_type)
+        )
 
     pairs = [(Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)]
     for kinds in pairs if n_args == 2 else [(Lanes,)]:
@@ -174,9 +188,11 @@ def pointer(typingctx: Any, array: Any, start: Any) -> Any:
 
 @intrinsic
 def call(typingctx: Any, address: Any, *args: Any) -> Any:
-    """Call the function at ``address``, see ``compiling.pointwise``, with its arguments.
+    """Call the function at ``address``, see ``compiling.pointwise``, with its
+    arguments.
 
-    Pointers stay pointers, integers become intp, other numbers float32. Nothing is checked.
+    Pointers stay pointers, integers become intp, other numbers float32. Nothing is
+    checked.
     """
     kinds = [
         a
@@ -188,7 +204,9 @@ def call(typingctx: Any, address: Any, *args: Any) -> Any:
     ]
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        function = ir.FunctionType(ir.VoidType(), [context.get_value_type(kind) for kind in kinds])
+        function = ir.FunctionType(
+            ir.VoidType(), [context.get_value_type(kind) for kind in kinds]
+        )
         unpacked = building.unpack_tuple(builder, values[1], len(kinds))
         converted = [
             context.cast(builder, value, own, kind)
@@ -202,7 +220,8 @@ def call(typingctx: Any, address: Any, *args: Any) -> Any:
 
 @intrinsic
 def load(typingctx: Any, array: Any, start: Any, n: Any) -> Any:
-    """Read ``n`` (a literal) consecutive float32 of a flat array or pointer, from ``start``."""
+    """Read ``n`` (a literal) consecutive float32 of a flat array or pointer, from
+    ``start``."""
     lanes = Lanes(n.literal_value)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -230,7 +249,8 @@ def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
 def element(typingctx: Any, array: Any, k: Any) -> Any:
     """Return ``array[k]``, also of a pointer, for k >= 0.
 
-    numba's own indexing checks for k < 0, which takes a quarter of the time of ``gather``.
+    numba's own indexing checks for k < 0, which takes a quarter of the time of
+    ``gather``.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -253,7 +273,9 @@ def splat(typingctx: Any, scalar: Any, n: Any) -> Any:
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """Return ``a * b + c``, rounded once: kernels fuse only explicitly."""
-    return _lane_by_lane((a, b, c), lambda builder, args: call_intrinsic(builder, "fma", args))
+    return _lane_by_lane(
+        (a, b, c), lambda builder, args: call_intrinsic(builder, "fma", args)
+    )
 
 
 @intrinsic
@@ -261,7 +283,9 @@ def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any
     """Return ``then`` where ``a < b``, else (also for NaN) ``otherwise``."""
 
     def build(builder: Any, args: list[Any]) -> Any:
-        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
+        return builder.select(
+            builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3]
+        )
 
     return _lane_by_lane((a, b, then, otherwise), build)
 
@@ -281,7 +305,8 @@ def any_less(typingctx: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def maximum(typingctx: Any, a: Any, b: Any) -> Any:
-    """Return the larger one; NaN if either is, as in NumPy and PyTorch; b if equal (0 and -0)."""
+    """Return the larger one; NaN if either is, as in NumPy and PyTorch; b if equal (0
+    and -0)."""
 
     def build(builder: Any, args: list[Any]) -> Any:
         is_nan = builder.fcmp_unordered("uno", args[0], args[0])
@@ -294,7 +319,9 @@ def maximum(typingctx: Any, a: Any, b: Any) -> Any:
 @intrinsic
 def absolute(typingctx: Any, x: Any) -> Any:
     """Return x without its sign."""
-    return _lane_by_lane((x,), lambda builder, args: call_intrinsic(builder, "fabs", args))
+    return _lane_by_lane(
+        (x,), lambda builder, args: call_intrinsic(builder, "fabs", args)
+    )
 
 
 @intrinsic
@@ -308,15 +335,18 @@ def copysign(typingctx: Any, size: Any, sign: Any) -> Any:
 @intrinsic
 def square_root(typingctx: Any, x: Any) -> Any:
     """Return the correctly rounded square root; NaN below 0."""
-    return _lane_by_lane((x,), lambda builder, args: call_intrinsic(builder, "sqrt", args))
+    return _lane_by_lane(
+        (x,), lambda builder, args: call_intrinsic(builder, "sqrt", args)
+    )
 
 
 @intrinsic
 def flush_subnormals(typingctx: Any) -> Any:
-    """Make float32 within 1.2e-38 of 0 equal to 0; return the mode for ``restore_subnormals``.
+    """Make float32 within 1.2e-38 of 0 equal to 0; return the mode for
+    ``restore_subnormals``.
 
-    Adjoints that vanish through time end in this range, where many x86 processors need a hundred
-    cycles per operation. On other processors, do nothing.
+    Adjoints that vanish through time end in this range, where many x86 processors need
+    a hundred cycles per operation. On other processors, do nothing.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -345,9 +375,12 @@ def restore_subnormals(typingctx: Any, before: Any) -> Any:
 
 
 def _control(builder: Any, name: str, place: Any) -> None:
-    """Read or write the control register of x86's vector units, from or to a place in memory."""
+    """Read or write the control register of x86's vector units, from or to a place in
+    memory."""
     of = ir.FunctionType(ir.VoidType(), [building.voidptr_t])
-    function = building.get_or_insert_function(builder.module, of, f"llvm.x86.sse.{name}")
+    function = building.get_or_insert_function(
+        builder.module, of, f"llvm.x86.sse.{name}"
+    )
     builder.call(function, [builder.bitcast(place, building.voidptr_t)])
 
 
@@ -362,19 +395,26 @@ def round_by_shift(typingctx: Any, x: Any) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         shift = _constant(1.5 * 2.0**23, x)
         shifted = builder.fadd(args[0], shift)
-        return context.make_tuple(builder, both, (shifted, builder.fsub(shifted, shift)))
+        return context.make_tuple(
+            builder, both, (shifted, builder.fsub(shifted, shift))
+        )
 
     return signature(both, x), codegen
 
 
 @intrinsic
 def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
-    """Return ``x * 2^k`` for ``shifted`` = k + 1.5 * 2^23: add k to the exponent field of x."""
+    """Return ``x * 2^k`` for ``shifted`` = k + 1.5 * 2^23: add k to the exponent field
+    of x."""
 
     def build(builder: Any, args: list[Any]) -> Any:
         integers = _type_like(_I32, shifted)
-        k = builder.shl(builder.bitcast(args[1], integers), _constant(23, shifted, _I32))
-        return builder.bitcast(builder.add(builder.bitcast(args[0], integers), k), args[1].type)
+        k = builder.shl(
+            builder.bitcast(args[1], integers), _constant(23, shifted, _I32)
+        )
+        return builder.bitcast(
+            builder.add(builder.bitcast(args[0], integers), k), args[1].type
+        )
 
     return _lane_by_lane((x, shifted), build)
 
@@ -396,8 +436,11 @@ def exponent_and_mantissa(typingctx: Any, x: Any) -> Any:
 
 
 @intrinsic
-def by_quadrant(typingctx: Any, sine: Any, cosine: Any, shifted: Any, further: Any) -> Any:
-    """Return the sine of an angle that is k + ``further`` (a literal) quarter turns larger.
+def by_quadrant(
+    typingctx: Any, sine: Any, cosine: Any, shifted: Any, further: Any
+) -> Any:
+    """Return the sine of an angle that is k + ``further`` (a literal) quarter turns
+    larger.
 
     ``shifted`` is k + 1.5 * 2^23, see ``round_by_shift``.
     """
@@ -417,14 +460,17 @@ def by_quadrant(typingctx: Any, sine: Any, cosine: Any, shifted: Any, further: A
 
 @intrinsic
 def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
-    """Return ``total + a * b``, folded onto the fewer lanes of ``total``: part of a dot product."""
+    """Return ``total + a * b``, folded onto the fewer lanes of ``total``: part of a dot
+    product."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         result, x, y = args
         n = sig.args[0].n
         for first in range(0, sig.args[1].n, n):
             mask = ir.Constant(vector(_I32, n), list(range(first, first + n)))
-            parts = [builder.shuffle_vector(vector_, vector_, mask) for vector_ in (x, y)]
+            parts = [
+                builder.shuffle_vector(vector_, vector_, mask) for vector_ in (x, y)
+            ]
             result = call_intrinsic(builder, "fma", [*parts, result])
         return result
 

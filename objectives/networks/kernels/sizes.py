@@ -5,25 +5,28 @@ from __future__ import annotations
 WIDTH = 16
 """Floats in a vector: one register of AVX-512, two of AVX2."""
 BLOCK = 24
-"""Most series in a block of a dense network: with more, rows of 96 neurons leave the first-level
-cache. A multiple of the rows of a product."""
+"""Most series in a block of a dense network: with more, rows of 96 neurons leave the
+first-level cache. A multiple of the rows of a product."""
 PADDING = 5 * WIDTH
 """Floats between rows."""
 TILE = 4
-"""Least number of rows that a product computes together: blocks are padded to a multiple."""
+"""Least number of rows that a product computes together: blocks are padded to a
+multiple."""
 SERIES = 32
-"""Series in a block of a sparse network: the sums of a row fit in the registers of AVX2."""
+"""Series in a block of a sparse network: the sums of a row fit in the registers of
+AVX2."""
 FOLD = 8
 """Lanes in the gradient sum of one weight of a sparse network."""
 DENSE = 0.55
 """Least share of the possible weights between neurons for the dense layout.
 
-The best share is 0.2 to 0.5 for batches of 20 and 0.6 to 0.9 for those of 120, with vectors of 256
-and of 512 bits: ``python -m benchmarks networks``. With this one, neither loses more than a factor
-of 1.4.
+The best share is 0.2 to 0.5 for batches of 20 and 0.6 to 0.9 for those of 120, with
+vectors of 256 and of 512 bits: ``python -m benchmarks networks``. With this one,
+neither loses more than a factor of 1.4.
 """
 MAX_TRAJECTORY = 2**27
-"""Most floats of a kept trajectory: 512 MB. Longer ones are computed again, segment by segment."""
+"""Most floats of a kept trajectory: 512 MB. Longer ones are computed again, segment by
+segment."""
 MAX_KEPT_NOISE = 2**24
 """Most random numbers kept between epochs: 64 MB; the digits need 25 MB for 8 chips."""
 MAX_CHIP_NOISE = 2**23
@@ -33,7 +36,8 @@ SHIFTS = 2**20
 CHIPS = 4
 """Default number of simulated chips for a confirmed network."""
 _SEGMENT = 6
-"""Segments are multiples of these points: arrays used in turn are then back at their start."""
+"""Segments are multiples of these points: arrays used in turn are then back at their
+start."""
 
 
 def segment_points(n_points: int, floats_per_point: int) -> int:
@@ -43,4 +47,6 @@ def segment_points(n_points: int, floats_per_point: int) -> int:
     (784, 510, 6)
     """
     n_most = MAX_TRAJECTORY // floats_per_point
-    return n_points if n_most >= n_points else max(_SEGMENT, n_most // _SEGMENT * _SEGMENT)
+    return (
+        n_points if n_most >= n_points else max(_SEGMENT, n_most // _SEGMENT * _SEGMENT)
+    )

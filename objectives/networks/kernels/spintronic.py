@@ -1,13 +1,14 @@
 """Hand-written compiled steps of the spintronic oscillator with its filter.
 
-arXiv:2408.02835, Eq. (2), (3) and (5), with thermal power, as in docs/explanation/equations.md,
-"Oscillator"; ``steps`` has the closed forms. In a step of h ns at constant drive I, x goes to x'::
+arXiv:2408.02835, Eq. (2), (3) and (5), with thermal power, as in
+docs/explanation/equations.md, "Oscillator"; ``steps`` has the closed forms. In a step
+of h ns at constant drive I, x goes to x'::
 
     y' = decay y + gain (x' - x)                                                    Eq. (5)
 
-Generated functions would lack two things: slopes that are exact near the threshold, in one pass
-with the step; and, without thermal power, an x of any size. Slopes of ln x stay moderate where
-those of x span the range of float32.
+Generated functions would lack two things: slopes that are exact near the threshold, in
+one pass with the step; and, without thermal power, an x of any size. Slopes of ln x
+stay moderate where those of x span the range of float32.
 
 =======  ==================================================  =====================================
 variant  states                                              kept
@@ -29,7 +30,12 @@ from typing import Any
 import numpy as np
 from numba.core.ccallback import CFunc
 
-from hpo.objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, pointwise
+from hpo.objectives.networks.kernels.compiling import (
+    INTEGER,
+    NUMBER,
+    POINTER,
+    pointwise,
+)
 from hpo.objectives.networks.kernels.kernel import Array, NeuronValues
 from hpo.objectives.networks.kernels.simd import any_less, fma, load, store
 from hpo.objectives.networks.kernels.sizes import WIDTH
@@ -43,8 +49,8 @@ from hpo.objectives.networks.kernels.steps import (
 
 WARM, NOISY, COLD = range(3)
 G, SOURCE, DECAY, GAIN, KICK = range(5)
-"""Constants: gamma, and gamma times thermal power, both times the step; decay and gain of the
-filter; size of the jumps."""
+"""Constants: gamma, and gamma times thermal power, both times the step; decay and gain
+of the filter; size of the jumps."""
 
 
 class SpintronicSteps:
@@ -53,7 +59,8 @@ class SpintronicSteps:
     parts, per_step = 2, True
 
     def __init__(self, device: Any, *, noisy: bool) -> None:
-        """Compile the steps of a ``hpo.objectives.spintronic.Spintronic``, or read the cache."""
+        """Compile the steps of a ``hpo.objectives.spintronic.Spintronic``, or read the
+        cache."""
         self._device, cold = device, device.thermal_power == 0.0
         self._variant = variant = NOISY if noisy else COLD if cold else WARM
         self.n_kept = 2 if variant == WARM else 3
@@ -63,7 +70,9 @@ class SpintronicSteps:
         )
         self.pull = int(_pull(variant).address or 0)
 
-    def constants(self, neurons: NeuronValues, step_ns: float, deviation: float) -> Array:
+    def constants(
+        self, neurons: NeuronValues, step_ns: float, deviation: float
+    ) -> Array:
         """See ``kernel.Pointwise``."""
         own = neurons.values
         g, c = step_ns / own["tau_ns"], 2.0 * math.pi * own["f_cut_per_ns"] * step_ns
@@ -74,7 +83,9 @@ class SpintronicSteps:
 
     def rest(self, neurons: NeuronValues) -> Array:
         """See ``kernel.Pointwise``."""
-        x, _ = self._device.with_values(**neurons.values).rest_under(neurons.fixed_drive)
+        x, _ = self._device.with_values(**neurons.values).rest_under(
+            neurons.fixed_drive
+        )
         none = np.zeros_like(x)
         return np.stack([x, *[none] * self.n_states])
 
@@ -153,7 +164,8 @@ def _advance(variant: int, keep: bool) -> CFunc:
 
 @cache
 def _pull(variant: int) -> CFunc:
-    """Return the compiled adjoint of a step, with ln x in place of x; see ``driver.backward``."""
+    """Return the compiled adjoint of a step, with ln x in place of x; see
+    ``driver.backward``."""
 
     def pull(
         kept: Any,
@@ -182,7 +194,9 @@ def _pull(variant: int) -> CFunc:
             gain = load(constants, GAIN * each + of, WIDTH)
             for k in range(repeats):
                 at = group * group_stride + k * repeat_stride
-                total = fma(newest, load(pulled0, at, WIDTH), load(adjoints, row + at, WIDTH))
+                total = fma(
+                    newest, load(pulled0, at, WIDTH), load(adjoints, row + at, WIDTH)
+                )
                 total = fma(older, load(pulled1, at, WIDTH), total)
                 total = fma(oldest, load(pulled2, at, WIDTH), total)
                 x = load(adjoints, at, WIDTH)
@@ -190,7 +204,11 @@ def _pull(variant: int) -> CFunc:
                     total = total + load(entering, at, WIDTH)
                 elif enters == 2:
                     own = load(entering, at, WIDTH)
-                    x = x + (own * load(kept, 5 * row + at, WIDTH) if variant == COLD else own)
+                    x = x + (
+                        own * load(kept, 5 * row + at, WIDTH)
+                        if variant == COLD
+                        else own
+                    )
                 before = gain * total  # of x at the start of the step, through y
                 if variant == COLD:
                     x = fma(load(kept, 5 * row + at, WIDTH), before, x)

@@ -16,7 +16,12 @@ from torch.nn import functional
 from hpo.objectives.networks.kernels import driver, learning
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.kernels.kernel import Kernel, Pass
-from hpo.objectives.networks.kernels.layout import Floats, Integers, Weights, join_aligned
+from hpo.objectives.networks.kernels.layout import (
+    Floats,
+    Integers,
+    Weights,
+    join_aligned,
+)
 from hpo.objectives.networks.kernels.sizes import WIDTH
 from hpo.objectives.networks.kernels.work import in_threads
 
@@ -39,21 +44,24 @@ class Updates(ABC):
         label_smoothing: float = 0.0,
         chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
-        """Minimise the mean loss by a step of Adam, each gradient clipped to ± ``max_gradient``.
+        """Minimise the mean loss by a step of Adam, each gradient clipped to ±
+        ``max_gradient``.
 
-        With integer ``label``, (batch,), the loss is the cross-entropy of the readout after the
-        last point. With floating ``label``, (batch, points read, outputs), it is the squared error
-        of the readout after each of the last points.
+        With integer ``label``, (batch,), the loss is the cross-entropy of the readout
+        after the last point. With floating ``label``, (batch, points read, outputs), it
+        is the squared error of the readout after each of the last points.
 
-        Skip the update if the gradient has a NaN, as PyTorch's ``GradScaler`` does: one NaN would
-        spoil the weights for good. Infinite elements have a direction and are clipped like others.
+        Skip the update if the gradient has a NaN, as PyTorch's ``GradScaler`` does: one
+        NaN would spoil the weights for good. Infinite elements have a direction and are
+        clipped like others.
 
         Args:
             u: input, (batch, time, channels).
             label: see above.
             learning_rate: learning rate of Adam.
             max_gradient: see above.
-            label_smoothing: part of the cross-entropy that is the mean loss over all classes.
+            label_smoothing: part of the cross-entropy that is the mean loss over all
+                classes.
             chip: deviations of the neurons from the ideal.
 
         Returns:
@@ -117,8 +125,8 @@ class FusedUpdates(Updates):
         kernel: kernel of the network.
         parameters: w_in, w_inter, w_intra, bias, w_out and bias_out.
         optimizer: Adam over them, fresh or restored; its state is taken over.
-        threads: cores that share the blocks of a batch. Each always gets the same blocks, so equal
-            numbers of threads give equal sums.
+        threads: cores that share the blocks of a batch. Each always gets the same
+            blocks, so equal numbers of threads give equal sums.
     """
 
     def __init__(
@@ -129,14 +137,19 @@ class FusedUpdates(Updates):
         threads: int = 1,
     ) -> None:
         """Take over the parameters and the state of the optimizer."""
-        self._kernel, self._tensors, self._optimizer = kernel, list(parameters), optimizer
+        self._kernel, self._tensors, self._optimizer = (
+            kernel,
+            list(parameters),
+            optimizer,
+        )
         self._parameters = _join(self._tensors)
         self._gradient = np.zeros_like(self._parameters)
         states = [optimizer.state.get(p, {}) for p in self._tensors]
         pairs = list(zip(self._tensors, states, strict=True))
         self._n_steps = int(states[0].get("step", 0))
         self._moments = [
-            _join([state.get(name, torch.zeros_like(p)) for p, state in pairs]) for name in _MOMENTS
+            _join([state.get(name, torch.zeros_like(p)) for p, state in pairs])
+            for name in _MOMENTS
         ]
         *_, w_out, bias_out = parameters
         n_readout = w_out.numel() + bias_out.numel()
@@ -169,7 +182,9 @@ class FusedUpdates(Updates):
             for rows, n_series in blocks[first :: len(self._parts)]:
                 block = layout.pad(series[rows], n_series)
                 pass_.forward(block, n_series)
-                loss += part.read_out(labels[rows], n_series, labels.size, label_smoothing)
+                loss += part.read_out(
+                    labels[rows], n_series, labels.size, label_smoothing
+                )
                 pass_.backward(block, n_series)
             return loss
 
@@ -185,10 +200,14 @@ class FusedUpdates(Updates):
         beta1, beta2 = group["betas"]
         t = self._n_steps + 1
         size, correction = learning_rate / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t)
-        constants = tuple(map(np.float32, (beta1, beta2, size, correction, group["eps"])))
+        constants = tuple(
+            map(np.float32, (beta1, beta2, size, correction, group["eps"]))
+        )
         first, second = self._moments
         bound = np.float32(max_gradient)
-        moved = learning.adam(self._parameters, self._gradient, first, second, bound, constants)
+        moved = learning.adam(
+            self._parameters, self._gradient, first, second, bound, constants
+        )
         self._n_steps += moved
         return bool(moved)
 
@@ -207,7 +226,8 @@ class FusedUpdates(Updates):
 
 
 class _Readout:
-    """Weights of the readout, (outputs, features), and biases, in the order of the kernel.
+    """Weights of the readout, (outputs, features), and biases, in the order of the
+    kernel.
 
     Outputs and features are padded to a multiple of WIDTH.
     """
@@ -215,9 +235,13 @@ class _Readout:
     def __init__(self, joined: Floats, n_outputs: int, n_features: int) -> None:
         """Use ``joined``, the readout's part of the joined parameters."""
         self._joined, self.n_outputs = joined, n_outputs
-        self.outputs, self.features = (-(-n // WIDTH) * WIDTH for n in (n_outputs, n_features))
+        self.outputs, self.features = (
+            -(-n // WIDTH) * WIDTH for n in (n_outputs, n_features)
+        )
         forward = np.full((self.features, self.outputs), -1, np.int32)
-        weights = np.arange(n_outputs * n_features, dtype=np.int32).reshape(n_outputs, n_features)
+        weights = np.arange(n_outputs * n_features, dtype=np.int32).reshape(
+            n_outputs, n_features
+        )
         forward[:n_features, :n_outputs] = weights.T
         bias = np.full(self.outputs, -1, np.int32)
         bias[:n_outputs] = weights.size + np.arange(n_outputs)
@@ -254,7 +278,8 @@ class _Part:
         self.sums = np.empty((readout.features + 1) * readout.outputs, np.float32)
 
     def begin(self, parameters: Floats, n_points: int, n_read: int, chip: Chip) -> Pass:
-        """Clear the sums and return the pass, the same for all blocks of equal length."""
+        """Clear the sums and return the pass, the same for all blocks of equal
+        length."""
         pass_ = getattr(self, "pass_", None)
         if pass_ is None or (pass_.n_points, pass_.n_read) != (n_points, n_read):
             self.pass_ = pass_ = Pass(self._kernel, n_points, keep=True, n_read=n_read)
@@ -273,9 +298,18 @@ class _Part:
         """Return the summed loss of a block after its pass, and write its adjoint."""
         labels, targets = label, _NO_TARGETS
         if label.ndim > 1:
-            labels, targets = _NO_LABELS, np.ascontiguousarray(label.swapaxes(0, 1)).reshape(-1)
+            labels, targets = (
+                _NO_LABELS,
+                np.ascontiguousarray(label.swapaxes(0, 1)).reshape(-1),
+            )
         pass_, readout = self.pass_, self._readout
-        size = (self._n_points, n_series, len(label), pass_.n_read // self._n_points, pass_.stride)
+        size = (
+            self._n_points,
+            n_series,
+            len(label),
+            pass_.n_read // self._n_points,
+            pass_.stride,
+        )
         loss: float = learning.read_out(
             pass_.read,
             pass_.entering,
@@ -292,7 +326,9 @@ class _Part:
 
 
 def _join(tensors: Sequence[Tensor]) -> Floats:
-    joined: Floats = torch.cat([tensor.detach().reshape(-1) for tensor in tensors]).numpy()
+    joined: Floats = torch.cat(
+        [tensor.detach().reshape(-1) for tensor in tensors]
+    ).numpy()
     return joined
 
 

@@ -26,9 +26,11 @@ def in_threads(take: Callable[[int], Result], n: int) -> list[Result]:
 
 
 class Work:
-    """Named parts of a work array from a pool; it returns there with the last reference.
+    """Named parts of a work array from a pool; it returns there with the last
+    reference.
 
-    A trajectory has megabytes: page faults in fresh memory would cost more than the storing itself.
+    A trajectory has megabytes: page faults in fresh memory would cost more than the
+    storing itself.
     """
 
     def __init__(self, pool: list[Floats], **sizes: int) -> None:

@@ -1,4 +1,5 @@
-"""The search benchmark: table, surrogate, accounts; what docs/explanation/search.md says."""
+"""The search benchmark: table, surrogate, accounts; what docs/explanation/search.md
+says."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from hpo.study.spec import StudySpec
 SPEC, RECORDS = SEQDIGITS.spec(table=True), table.read(SEQDIGITS.file(surrogate.TABLE))
 
 
-@pytest.mark.parametrize("task", [t for t in TASKS.values() if t.file(surrogate.TABLE).exists()])
+@pytest.mark.parametrize(
+    "task", [t for t in TASKS.values() if t.file(surrogate.TABLE).exists()]
+)
 def test_the_table_is_whole(task: Task) -> None:
     assert task.file(surrogate.TABLE).stat().st_size < 1_000_000
     for record in table.read(task.file(surrogate.TABLE)):
@@ -40,7 +43,9 @@ def test_the_surrogate_does_as_well_on_points_held_back_as_it_says() -> None:
 
 
 @pytest.mark.parametrize("name", [DEFAULT, "TPE, median"])
-def test_a_search_is_the_same_whenever_it_is_run_and_counts_every_epoch(name: str) -> None:
+def test_a_search_is_the_same_whenever_it_is_run_and_counts_every_epoch(
+    name: str,
+) -> None:
     spec, world = STRATEGIES[name].spec(3), surrogate.load()
     trained: list[float | None] = []
 
@@ -71,20 +76,25 @@ def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_the_default_is_the_study_file_of_the_task(name: str) -> None:
     spec = TASKS[name].spec()
-    own = STRATEGIES[DEFAULT].spec(0, replace(TASKS[name], tried=("fixed.q=0.1",)), table=False)
+    own = STRATEGIES[DEFAULT].spec(
+        0, replace(TASKS[name], tried=("fixed.q=0.1",)), table=False
+    )
     assert own.fixed == {**spec.fixed, "q": 0.1}
     budget = spec.budget.model_copy(update={"trials": own.budget.trials})
-    assert own == spec.model_copy(update={"name": "search", "fixed": own.fixed, "budget": budget})
+    assert own == spec.model_copy(
+        update={"name": "search", "fixed": own.fixed, "budget": budget}
+    )
 
 
-# --- peers: what they train is counted, what they return is kept ----------------------------------
+# --- peers: what they train is counted, what they return is kept ---
 
 WHOLE = 20
 EPOCHS = 150
 
 
 class Hill:
-    """A world of one hill; curves rise towards their end, and every seed has its own luck."""
+    """A world of one hill; curves rise towards their end, and every seed has its own
+    luck."""
 
     good = 0.85
 
@@ -105,7 +115,11 @@ class Hill:
         return curve[-1]
 
     def true(self, params: Any) -> float:
-        return 0.1 + 0.4 * params["density_inter"] + 0.4 * (params["batch_size"] - 60) / 180
+        return (
+            0.1
+            + 0.4 * params["density_inter"]
+            + 0.4 * (params["batch_size"] - 60) / 180
+        )
 
 
 def study(seed: int = 1) -> StudySpec:
@@ -130,7 +144,9 @@ def test_a_peer_spends_its_epochs_and_returns_what_it_found(name: str) -> None:
         assert step.true == world.true(step.params)
         assert step.epochs == sum(map(len, world.curves[: step.trial + 1]))
     again = peers.run(name, spec, Hill(), EPOCHS).steps
-    assert [(s.trial, s.claimed) for s in again] == [(s.trial, s.claimed) for s in steps]
+    assert [(s.trial, s.claimed) for s in again] == [
+        (s.trial, s.claimed) for s in steps
+    ]
     other = Hill()
     peers.run(name, study(2), other, WHOLE + 1)
     assert other.tried[:2] != world.tried[:2]

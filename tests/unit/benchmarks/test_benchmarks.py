@@ -17,7 +17,9 @@ def small(kind: str) -> networks.Case:
     """Little of the data, and a network of few neurons that has begun to learn it."""
     case = networks.Case.trained(kind, 8, epochs=1)
     few = np.arange(benchmarks_runners.BATCH)
-    split = replace(case.split, train=case.split.train.take(few), score=case.split.score.take(few))
+    split = replace(
+        case.split, train=case.split.train.take(few), score=case.split.score.take(few)
+    )
     return replace(case, split=split)
 
 
@@ -29,7 +31,9 @@ def test_implementations_of_one_scheme_are_one_network(kind: str) -> None:
     errors = [entry.error for entry in single if entry.error is not None]
     assert len(errors) == 4
     assert errors == pytest.approx([errors[0]] * 4, rel=1e-2)
-    together = entries[f"eager, {networks.MEMBERS} members"].runner.logits(case.split.score.x)
+    together = entries[f"eager, {networks.MEMBERS} members"].runner.logits(
+        case.split.score.x
+    )
     alone = case.ours().logits(case.split.score.x)
     assert len(together) == networks.MEMBERS
     assert abs(together - alone).max() < 1e-4

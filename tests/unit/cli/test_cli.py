@@ -13,7 +13,17 @@ import pytest
 from hpo.cli import main
 from hpo.console import COMMANDS, answer
 
-HEAVY = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "plotly", "rich", "numpy", "psycopg"}
+HEAVY = {
+    "torch",
+    "numba",
+    "optuna",
+    "sqlalchemy",
+    "pydantic",
+    "plotly",
+    "rich",
+    "numpy",
+    "psycopg",
+}
 EVERY_PARSER = """
 import sys
 from hpo.cli.main import COMMANDS, parser_of
@@ -37,7 +47,9 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_shown_by_example_and_takes_its_study_in_both_ways(command: str) -> None:
+def test_a_command_is_shown_by_example_and_takes_its_study_in_both_ways(
+    command: str,
+) -> None:
     assert callable(main.run_of(command))
     parser = main.parser_of(command)
     examples = parser.format_help().split("examples:")[1]
@@ -50,8 +62,9 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main.main(["statsu"]) == 2
-    assert capsys.readouterr().err == (
-        "hpo: error: unknown command 'statsu'. Did you mean 'status'? Commands: "
+    assert (
+        capsys.readouterr().err
+        == "hpo: error: unknown command 'statsu'. Did you mean 'status'? Commands: "
         f"{', '.join(COMMANDS)}.\nhpo --help shows what they do\n"
     )
 
@@ -61,7 +74,10 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
     [
         ("best x --top 0", "argument --top: expected a whole number from 1, got '0'"),
         ("launch", "one of the arguments STUDY --study is required"),
-        ("launch x --trails 3", "unrecognized arguments: --trails. Did you mean '--trials'?"),
+        (
+            "launch x --trails 3",
+            "unrecognized arguments: --trails. Did you mean '--trials'?",
+        ),
         (
             "launch x --trials many",
             "argument --trials: expected a whole number from 1, got 'many'",
@@ -76,9 +92,15 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
         ),
         ("status a\udcff", r"error: expected UTF-8 text, got 'a\udcff'"),
         ("stop x --study y", "argument --study: not allowed with argument STUDY"),
-        ("trace s --images 1,b", "argument --images: expected a whole number from 0, got 'b'"),
+        (
+            "trace s --images 1,b",
+            "argument --images: expected a whole number from 0, got 'b'",
+        ),
         ("export s --trial 1", "argument --trial: only allowed with --network"),
-        ("export s --backup b --curves", "argument --curves: only allowed with a table"),
+        (
+            "export s --backup b --curves",
+            "argument --curves: only allowed with a table",
+        ),
         ("status s --watch", "argument --watch: stdout is not a terminal"),
         ("storage log --hold", "argument --hold: only allowed with `hpo storage url`"),
     ],
@@ -108,7 +130,10 @@ def test_a_closed_pipe_is_silent() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, check=False
+        [sys.executable, "-c", program],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
@@ -130,21 +155,27 @@ def test_logs_shows_what_the_last_launch_wrote(
 ) -> None:
     monkeypatch.setenv("HPO_HOME", str(tmp_path))
     assert main.main(["logs", "toy"]) == 1
-    assert capsys.readouterr().err == (
-        f"error: {tmp_path}/logs: no log of a worker of study 'toy': none was started on this "
-        "machine. `hpo status` shows where workers run.\n"
+    assert (
+        capsys.readouterr().err
+        == f"error: {tmp_path}/logs: no log of a worker of study 'toy': none was"
+        " started on this machine. `hpo status` shows where workers run.\n"
     )
     logs = tmp_path / "logs" / "toy"
     logs.mkdir(parents=True)
-    for age_s, name in enumerate(("20261127-0930-7-2", "20261127-0930-7-1", "20261126-1200-9-1")):
+    for age_s, name in enumerate(
+        ("20261127-0930-7-2", "20261127-0930-7-1", "20261126-1200-9-1")
+    ):
         (logs / f"{name}.log").write_text("".join(f"line {k}\n" for k in range(9)))
         os.utime(logs / f"{name}.log", (1e9 - age_s, 1e9 - age_s))
     for line in (["logs"], ["logs", "--study", "toy"]):
         assert main.main([*line, "--lines", "2"]) == 0
-        assert capsys.readouterr().out == (
-            f"== {logs}/20261127-0930-7-1.log\nline 7\nline 8\n"
+        assert (
+            capsys.readouterr().out
+            == f"== {logs}/20261127-0930-7-1.log\nline 7\nline 8\n"
             f"== {logs}/20261127-0930-7-2.log\nline 7\nline 8\n"
         )
     (logs / "20261127-0931-8-1.log").touch()
     assert main.main(["logs"]) == 0
-    assert capsys.readouterr().out == f"== {logs}/20261127-0931-8-1.log\n(nothing yet)\n"
+    assert (
+        capsys.readouterr().out == f"== {logs}/20261127-0931-8-1.log\n(nothing yet)\n"
+    )

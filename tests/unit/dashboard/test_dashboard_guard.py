@@ -35,7 +35,9 @@ class Client:
         self.status, self.headers = "", {}
 
     def __call__(self, path: str, method: str = "GET", **environ: str) -> str:
-        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _: Any = None
+        ) -> None:
             self.status, self.headers = status, dict(headers)
 
         request: dict[str, Any] = {
@@ -74,8 +76,19 @@ def test_known_routes_pass(ask: Client, kind: str, paths: list[str]) -> None:
         assert ask.status == "200 OK"
 
 
-OF_OPTUNA = ["/incompatible-rdb-schema", "/artifacts/12/0a1b-2c", "/api/studies/12/plot/contour"]
-OF_NOBODY = ["/study/", "/study/a/b", "/admin", "/dashboards", "/metrics/", "/hpo/live.js.py"]
+OF_OPTUNA = [
+    "/incompatible-rdb-schema",
+    "/artifacts/12/0a1b-2c",
+    "/api/studies/12/plot/contour",
+]
+OF_NOBODY = [
+    "/study/",
+    "/study/a/b",
+    "/admin",
+    "/dashboards",
+    "/metrics/",
+    "/hpo/live.js.py",
+]
 
 
 @pytest.mark.parametrize("path", [*OF_OPTUNA, *OF_NOBODY])
@@ -86,7 +99,17 @@ def test_other_routes_do_not_exist(ask: Client, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "x", "/static/../x", "/static/..", "/./x", "/static/a\\b", "/a\0b", "/a\nb", "/\xff"],
+    [
+        "",
+        "x",
+        "/static/../x",
+        "/static/..",
+        "/./x",
+        "/static/a\\b",
+        "/a\0b",
+        "/a\nb",
+        "/\xff",
+    ],
 )
 def test_malformed_paths_and_queries_are_refused(ask: Client, path: str) -> None:
     assert ask(path) in ("The path is malformed.", "The path must be UTF-8.")
@@ -95,36 +118,54 @@ def test_malformed_paths_and_queries_are_refused(ask: Client, path: str) -> None
     assert ask.status == "400 Bad Request"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize(
+    "method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]
+)
 def test_nothing_can_be_changed(ask: Client, method: str) -> None:
     for path in ("/", "/healthz", "/api/studies/1", "/incompatible-rdb-schema"):
-        assert ask(path, method) == "This dashboard is read-only. To change studies: hpo --help"
+        assert (
+            ask(path, method)
+            == "This dashboard is read-only. To change studies: hpo --help"
+        )
         assert ask.status == "403 Forbidden"
 
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]:8080", "10.1.2.3", "labserver:81"],
+    [
+        "localhost",
+        "LOCALHOST:80",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "10.1.2.3",
+        "labserver:81",
+    ],
 )
 def test_hosts_that_are_meant(ask: Client, host: str) -> None:
     ask("/", HTTP_HOST=host)
     assert ask.status == "200 OK"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io"]
+)
 def test_a_foreign_host_is_refused(ask: Client, host: str) -> None:
     """A page elsewhere whose name leads here would else read everything."""
     for path in ("/", "/healthz", "/api/studies"):
-        assert ask(path, HTTP_HOST=host) == (
-            f"host: expected localhost, an IP address or an allowed name, got {host}. If this is "
-            f"the dashboard's name, start it with --allowed-host {host}."
+        assert (
+            ask(path, HTTP_HOST=host)
+            == "host: expected localhost, an IP address or an allowed name, got"
+            f" {host}. If this is the dashboard's name, start it with --allowed-host"
+            f" {host}."
         )
         assert ask.status == "421 Misdirected Request"
     ask("/", HTTP_HOST=host, HTTP_X_FORWARDED_HOST="localhost")
     assert ask.status == "421 Misdirected Request"
 
 
-@pytest.mark.parametrize("host", ["", "a b", "evil.example/localhost", "localhost, evil", "é", ":"])
+@pytest.mark.parametrize(
+    "host", ["", "a b", "evil.example/localhost", "localhost, evil", "é", ":"]
+)
 def test_a_request_without_a_proper_host_is_refused(ask: Client, host: str) -> None:
     assert ask("/", HTTP_HOST=host) == "The request needs a valid Host header."
     assert ask.status == "400 Bad Request"
@@ -161,7 +202,7 @@ def test_a_failure_inside_shows_no_traceback(caplog: pytest.LogCaptureFixture) -
     assert "secret detail" in caplog.text
 
 
-# --- the password -----------------------------------------------------------------------------
+# --- the password ---
 
 
 def basic(password: str, user: str = "anyone") -> str:
@@ -179,10 +220,15 @@ def locked(clock: Clock) -> Client:
 
 
 def test_the_password_opens(locked: Client) -> None:
-    needed = "The dashboard needs its password, with any user name or as a bearer token."
+    needed = (
+        "The dashboard needs its password, with any user name or as a bearer token."
+    )
     assert locked("/api/studies") == needed
     assert locked.status == "401 Unauthorized"
-    assert locked.headers["WWW-Authenticate"] == 'Basic realm="hpo dashboard", charset="UTF-8"'
+    assert (
+        locked.headers["WWW-Authenticate"]
+        == 'Basic realm="hpo dashboard", charset="UTF-8"'
+    )
     bearer = f"bearer {PASSWORD}".encode().decode("latin-1")  # as WSGI hands it on
     for header in (basic(PASSWORD), basic(PASSWORD, ""), bearer):
         assert locked("/", HTTP_AUTHORIZATION=header) == "home /"
@@ -192,7 +238,14 @@ def test_the_password_opens(locked: Client) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        *(basic("wrong"), basic(""), "Basic", "Basic !!!", "Basic /w==", f"Basic {PASSWORD}"),
+        *(
+            basic("wrong"),
+            basic(""),
+            "Basic",
+            "Basic !!!",
+            "Basic /w==",
+            f"Basic {PASSWORD}",
+        ),
         *("Bearer", "Bearer x", "Bearer ÿþ", "Digest a", PASSWORD),
     ],
 )
@@ -205,7 +258,9 @@ def test_anything_else_does_not(locked: Client, header: str) -> None:
 def test_wrong_passwords_are_told_to_wait_and_the_right_one_opens(
     locked: Client, clock: Clock
 ) -> None:
-    for _ in range(50):  # a browser asks without a password first, each time: not counted
+    for _ in range(
+        50
+    ):  # a browser asks without a password first, each time: not counted
         locked("/")
     for _ in range(FREE_FAILURES):
         locked("/", HTTP_AUTHORIZATION=basic("wrong"))

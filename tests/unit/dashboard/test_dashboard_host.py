@@ -1,4 +1,5 @@
-"""What the dashboard needs of its host: its options, the file of its password, and a port."""
+"""What the dashboard needs of its host: its options, the file of its password, and a
+port."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ from hpo.errors import HpoError
         (None, "No such file or directory"),
     ],
 )
-def test_the_password_is_one_line(tmp_path: Path, content: bytes | None, found: str) -> None:
+def test_the_password_is_one_line(
+    tmp_path: Path, content: bytes | None, found: str
+) -> None:
     file = tmp_path / "password"
     file.write_bytes(b"correct horse 123\r\n")
     assert read_password(file) == "correct horse 123"
@@ -32,10 +35,11 @@ def test_the_password_is_one_line(tmp_path: Path, content: bytes | None, found: 
         file.write_bytes(content)
     with pytest.raises(HpoError) as caught:
         read_password(file)
-    assert str(caught.value) == (
-        f"dashboard password in {file}: expected one line of at least 16 characters, without "
-        f"spaces around it, got: {found}. "
-        "Create one: (umask 077; openssl rand -base64 24 > dashboard-password)"
+    assert (
+        str(caught.value)
+        == f"dashboard password in {file}: expected one line of at least 16 characters,"
+        f" without spaces around it, got: {found}. Create one: (umask 077; openssl"
+        " rand -base64 24 > dashboard-password)"
     )
 
 
@@ -45,8 +49,9 @@ def test_a_port_that_is_taken() -> None:
         assert address_of(taken, "127.0.0.1") == f"http://127.0.0.1:{port}/"
         with pytest.raises(HpoError) as caught:
             listen("127.0.0.1", port)
-    assert str(caught.value) == (
-        f"dashboard at 127.0.0.1:{port}: cannot listen: Address already in use. "
+    assert (
+        str(caught.value)
+        == f"dashboard at 127.0.0.1:{port}: cannot listen: Address already in use. "
         "Use another port, or --port 0 for any free one."
     )
 
@@ -62,7 +67,9 @@ def test_a_port_that_is_taken() -> None:
 def test_a_host_that_is_not_this_machine(host: str, found: str) -> None:
     with pytest.raises(HpoError) as caught:
         listen(host, 8080)
-    assert str(caught.value).startswith(f"dashboard at {host}:8080: cannot listen: {found}")
+    assert str(caught.value).startswith(
+        f"dashboard at {host}:8080: cannot listen: {found}"
+    )
 
 
 @pytest.mark.parametrize(

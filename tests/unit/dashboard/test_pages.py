@@ -1,4 +1,5 @@
-"""How pages are kept for all who look: made once, packed once, never older than they may be."""
+"""How pages are kept for all who look: made once, packed once, never older than they
+may be."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def test_what_is_made_is_shown_until_it_is_too_old_and_then_made_anew_once() -> 
     clock.now_s += SHORTEST_S / 2
     assert fresh.get(60) == (1, SHORTEST_S / 2), "who asks so soon sees the same"
     clock.now_s += SHORTEST_S
-    for _ in range(3):  # who asks while it is made sees the last one, and begins no other
+    for _ in range(
+        3
+    ):  # who asks while it is made sees the last one, and begins no other
         assert fresh.get(0.01) == (1, 1.5 * SHORTEST_S)
     assert going.wait(60)
     clock.now_s += OLDEST_S
@@ -75,7 +78,12 @@ def test_the_first_one_is_not_waited_for_and_trouble_is_told_and_tried_again() -
 
 @pytest.mark.parametrize(
     ("accepted", "is_packed"),
-    [("gzip, br", True), ("br", False), ("gzip;q=0, br", False), ("br, gzip; q=0.5", True)],
+    [
+        ("gzip, br", True),
+        ("br", False),
+        ("gzip;q=0, br", False),
+        ("br, gzip; q=0.5", True),
+    ],
 )
 def test_a_page_is_packed_for_who_accepts_that_and_not_sent_twice(
     accepted: str, is_packed: bool
@@ -91,6 +99,9 @@ def test_a_page_is_packed_for_who_accepts_that_and_not_sent_twice(
 
 
 def test_pages_show_texts_as_texts() -> None:
-    for shown in (overview.no_study(pages.HOSTILE), overview.notice(pages.HOSTILE, pages.HOSTILE)):
+    for shown in (
+        overview.no_study(pages.HOSTILE),
+        overview.notice(pages.HOSTILE, pages.HOSTILE),
+    ):
         assert not {"img", "onerror"} & pages.names(shown)
         assert "&lt;img src=x" in shown

@@ -17,7 +17,9 @@ SECRETS = ROOT / "docker/secrets.sh"
 
 def compose(*line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     require_client()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HPO_")}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("HPO_")
+    }
     return subprocess.run(
         ["docker", "compose", "--env-file", os.devnull, *line],
         cwd=ROOT,
@@ -30,7 +32,9 @@ def compose(*line: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def make_secrets(directory: Path) -> str:
-    done = subprocess.run([SECRETS], cwd=directory, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [SECRETS], cwd=directory, capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 
@@ -44,7 +48,9 @@ def test_workers_alone_get_whom_to_tell_and_a_way_out_if_the_page_is_followed(
 ) -> None:
     page = (ROOT / "docs/how-to/lab-server.md").read_text(encoding="utf-8")
     section = page.partition("## Be told when a study is done")[2]
-    (tmp_path / "way-out.yml").write_text(section.partition("```yaml")[2].partition("```")[0])
+    (tmp_path / "way-out.yml").write_text(
+        section.partition("```yaml")[2].partition("```")[0]
+    )
     files = ["--file=docker-compose.yml", f"--file={tmp_path / 'way-out.yml'}"]
     told = {f"HPO_NOTIFY_{key}".upper(): "7" for key in NotifyDefaults.model_fields}
     done = compose(*files, "config", "--format=json", HPO_SECRETS=str(tmp_path), **told)
@@ -56,7 +62,9 @@ def test_workers_alone_get_whom_to_tell_and_a_way_out_if_the_page_is_followed(
     alone = compose("config", "--format=json", HPO_SECRETS=str(tmp_path))
     workers = json.loads(alone.stdout)["services"]["workers"]
     assert {*workers["networks"]} == {"database"}
-    assert {workers["environment"][name] for name in told} == {""}, "as if it were not there"
+    assert {workers["environment"][name] for name in told} == {""}, (
+        "as if it were not there"
+    )
 
 
 def test_without_secrets_it_says_how_to_make_them() -> None:
@@ -81,7 +89,9 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     (tmp_path / "secrets").chmod(0o755)
     said = make_secrets(tmp_path)
     assert said.startswith("made: secrets/worker\n")
-    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700, "however it was"
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700, (
+        "however it was"
+    )
     assert not any(text in said for text in files.values())
     assert (tmp_path / "secrets/owner").read_text() == files["owner"]
     assert (tmp_path / ".env").read_text() == settings
@@ -91,7 +101,11 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
 def test_secrets_and_settings_are_kept_out_of_git_and_images() -> None:
     names = ["secrets/worker", ".env", "docker-compose.override.yml"]
     ignored = subprocess.run(
-        ["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "check-ignore", *names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert ignored.stdout.split() == names
     assert {"secrets", ".env", "docker-compose.override.yml"} <= set(

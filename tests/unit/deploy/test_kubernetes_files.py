@@ -23,9 +23,9 @@ from hpo.cli.main import parser_of
 from hpo.postgres.connect import parse_url
 from hpo.worker import __main__ as worker
 
-SCRIPT = yaml.safe_load((ROOT / "deploy/kubernetes/study/workers.yaml").read_text())["spec"][
-    "template"
-]["spec"]["containers"][0]["args"][-1]
+SCRIPT = yaml.safe_load((ROOT / "deploy/kubernetes/study/workers.yaml").read_text())[
+    "spec"
+]["template"]["spec"]["containers"][0]["args"][-1]
 COMMAND = r"python -m hpo\.worker ([^&]*) &"
 VERSIONS = [v for v in all_versions() if tuple(map(int, v.split(".")[:2])) >= (1, 31)]
 """Those in which podFailurePolicy is stable."""
@@ -45,7 +45,11 @@ def built() -> dict[tuple[str, str], dict[str, Any]]:
 def pods() -> dict[str, Mapping[str, Any]]:
     """The template of the pods of every Job and Deployment, by its name."""
     kinds = ("Job", "Deployment")
-    return {name: d["spec"]["template"] for (kind, name), d in built().items() if kind in kinds}
+    return {
+        name: d["spec"]["template"]
+        for (kind, name), d in built().items()
+        if kind in kinds
+    }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -62,14 +66,20 @@ def test_pods_find_what_they_name_and_may_do_no_more_than_they_must() -> None:
     assert users == ["hpo", "hpo_worker"]
     for template in pods().values():
         pod = template["spec"]
-        assert template["metadata"]["labels"]["app.kubernetes.io/part-of"] == "hpo", "the policy's"
+        assert template["metadata"]["labels"]["app.kubernetes.io/part-of"] == "hpo", (
+            "the policy's"
+        )
         user = "USER {runAsUser}:{runAsGroup}\n".format_map(pod["securityContext"])
         assert user in (ROOT / "Dockerfile").read_text()
         for container in [*pod.get("initContainers", ()), *pod["containers"]]:
             assert re.search(r"@sha256:[0-9a-f]{64}$", container["image"])
-            assert container["resources"]["requests"] == container["resources"]["limits"]
+            assert (
+                container["resources"]["requests"] == container["resources"]["limits"]
+            )
             assert container["securityContext"]["readOnlyRootFilesystem"]
-            mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+            mounts = {
+                mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]
+            }
             assert {volume["name"] for volume in pod["volumes"]} == set(mounts)
             paths = re.findall(r"/(?:run/secrets|role)/[\w/.-]+", str(container))
             assert all(path.startswith(tuple(mounts.values())) for path in paths)
@@ -91,11 +101,14 @@ def test_commands_are_ours() -> None:
     assert parser_of("dashboard").parse_args(dashboard["args"][2:]).port == 8080
 
 
-@pytest.mark.parametrize(("told", "worker", "status"), [(0, 0, 0), (0, 1, 1), (1, 0, 143)])
+@pytest.mark.parametrize(
+    ("told", "worker", "status"), [(0, 0, 0), (0, 1, 1), (1, 0, 143)]
+)
 def test_a_worker_that_was_told_to_stop_is_no_success(
     told: int, worker: int, status: int, tmp_path: Path
 ) -> None:
-    """It stops in order all the same, and has the time for it; alone, it gives its own status."""
+    """It stops in order all the same, and has the time for it; alone, it gives its own
+    status."""
     ready, stopped = tmp_path / "ready", tmp_path / "stopped"
     instead = f"(trap 'sleep 0.3; touch {stopped}; exit 0' TERM; touch {ready}; "
     instead += f"while [ {told} = 1 ]; do sleep 0.1; done; exit {worker}) &"

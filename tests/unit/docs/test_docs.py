@@ -1,4 +1,5 @@
-"""README and documentation: links lead somewhere, examples are valid, what is shown can be run."""
+"""README and documentation: links lead somewhere, examples are valid, what is shown can
+be run."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ EACH_PAGE = pytest.mark.parametrize("name", NAMES)
 
 @cache
 def tokens(name: str) -> list[Token]:
-    found = MarkdownIt("commonmark").enable("table").parse((ROOT / name).read_text("utf-8"))
+    found = (
+        MarkdownIt("commonmark").enable("table").parse((ROOT / name).read_text("utf-8"))
+    )
     return [inner for token in found for inner in [token, *(token.children or [])]]
 
 
@@ -55,13 +58,18 @@ def blocks(name: str, *languages: str) -> list[str]:
 
 def targets(name: str) -> list[str]:
     found = [str(t.attrGet("href") or t.attrGet("src") or "") for t in tokens(name)]
-    found += re.findall(r"^\.?.*?\[.+?\]: (\S+)$", (ROOT / name).read_text("utf-8"), re.MULTILINE)
+    found += re.findall(
+        r"^\.?.*?\[.+?\]: (\S+)$", (ROOT / name).read_text("utf-8"), re.MULTILINE
+    )
     return [target for target in found if target and not re.match(r"[a-z]+:", target)]
 
 
 def slugs(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
 
 
 def shown(name: str) -> Iterator[list[str]]:
@@ -71,7 +79,9 @@ def shown(name: str) -> Iterator[list[str]]:
         if any(line.startswith("$ ") for line in lines):
             lines = [line[2:] for line in lines if line.startswith("$ ")]
         for line in lines:
-            if found := re.match(r"(?:[A-Z_]+=\S+ |\.venv/bin/)*((?:hpo|python -m hpo).*)", line):
+            if found := re.match(
+                r"(?:[A-Z_]+=\S+ |\.venv/bin/)*((?:hpo|python -m hpo).*)", line
+            ):
                 first = re.split(r" [|&>] ?|;", found[1])[0]
                 yield shlex.split(first.replace("…", "x"), comments=True)
 
@@ -101,8 +111,16 @@ def test_readme_is_short() -> None:
 
 
 def test_readme_names_every_page() -> None:
-    apart = ("README", "docs/index", "docs/changelog", "docs/explanation/bench", "docs/records/")
-    assert {name for name in NAMES if not name.startswith(apart)} <= set(targets("README.md"))
+    apart = (
+        "README",
+        "docs/index",
+        "docs/changelog",
+        "docs/explanation/bench",
+        "docs/records/",
+    )
+    assert {name for name in NAMES if not name.startswith(apart)} <= set(
+        targets("README.md")
+    )
 
 
 @EACH_PAGE
@@ -117,8 +135,13 @@ def test_its_links_lead_to_files_and_headings(name: str) -> None:
 @EACH_PAGE
 def test_its_pictures_are_small_and_its_sentences_short(name: str) -> None:
     pictures = [(ROOT / name).parent / target for target in targets(name)]
-    assert not [p for p in pictures if p.suffix == ".svg" and p.stat().st_size > 100_000]
-    assert (prose.too_long((ROOT / name).read_text("utf-8")), prose.total() > 25_000) == ([], False)
+    assert not [
+        p for p in pictures if p.suffix == ".svg" and p.stat().st_size > 100_000
+    ]
+    assert (
+        prose.too_long((ROOT / name).read_text("utf-8")),
+        prose.total() > 25_000,
+    ) == ([], False)
 
 
 @EACH_PAGE
@@ -136,7 +159,9 @@ def test_commands_in_its_sentences_exist(name: str) -> None:
                 continue
             assert command in commands.summaries(), token.content
             options = commands.parser_of(command)._option_string_actions
-            assert {word for word in rest if word.startswith("--")} <= {*options}, token.content
+            assert {word for word in rest if word.startswith("--")} <= {*options}, (
+                token.content
+            )
 
 
 def test_command_lines_are_found() -> None:
@@ -153,7 +178,9 @@ def test_its_python_is_python(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     for block in blocks(name, "python"):
         ast.parse(block, name)
-        if output := re.search(re.escape(block) + r"```\n\n```text\n(.*?)```", text, re.DOTALL):
+        if output := re.search(
+            re.escape(block) + r"```\n\n```text\n(.*?)```", text, re.DOTALL
+        ):
             with redirect_stdout(io.StringIO()) as printed:
                 exec(block, {})
             assert printed.getvalue() == output[1]
@@ -161,10 +188,13 @@ def test_its_python_is_python(name: str) -> None:
 
 @EACH_PAGE
 def test_its_toml_is_right(name: str, tmp_path: Path) -> None:
-    """And where it is a whole study of a built-in objective on built-in data, it loads."""
+    """And where it is a whole study of a built-in objective on built-in data, it
+    loads."""
     for block in blocks(name, "toml"):
         tree = tomllib.loads(block)
-        if tree.get("objective") in objectives.BUILT_IN and "path" not in tree.get("task", {}):
+        if tree.get("objective") in objectives.BUILT_IN and "path" not in tree.get(
+            "task", {}
+        ):
             (tmp_path / "study.toml").write_text(block, encoding="utf-8")
             load_study(str(tmp_path / "study.toml"))
 

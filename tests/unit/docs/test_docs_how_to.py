@@ -1,4 +1,5 @@
-"""What the pages of docs/how-to show works: data and objectives of one's own, the converters."""
+"""What the pages of docs/how-to show works: data and objectives of one's own, the
+converters."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def convert(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> N
     import_module(name).main()
 
 
-# --- own-device.md -------------------------------------------------------------------------------
+# --- own-device.md ---
 
 
 def test_the_device_that_the_page_derives_is_the_one_that_comes_with_the_project(
@@ -60,17 +61,23 @@ def test_the_device_that_the_page_derives_is_the_one_that_comes_with_the_project
     assert found[0] == found[1]
 
 
-# --- own-objective.md ----------------------------------------------------------------------------
+# --- own-objective.md ---
 
 
 def check_of_the_page(scores: dict[int, float], protocol: Protocol) -> Outcome:
-    """What the page's ``evaluate`` gives of a network with these scores by steps per point."""
+    """What the page's ``evaluate`` gives of a network with these scores by steps per
+    point."""
     evaluate = "def evaluate(protocol, params, network, tested):\n"
     names: dict[str, Any] = {"Protocol": Protocol, "Outcome": Outcome}
-    check, use = (EXAMPLES / "solve.py").read_text(), blocks("own-objective", "python")[0]
+    check, use = (
+        (EXAMPLES / "solve.py").read_text(),
+        blocks("own-objective", "python")[0],
+    )
     exec(check + evaluate + textwrap.indent(use, "    "), names)
     params = SimpleNamespace(steps_per_point=2)
-    found: Outcome = names["evaluate"](protocol, params, scores, lambda own, steps: own[steps])
+    found: Outcome = names["evaluate"](
+        protocol, params, scores, lambda own, steps: own[steps]
+    )
     return found
 
 
@@ -86,14 +93,24 @@ def test_the_check_of_an_own_equation_is_right() -> None:
         remedy="Raise steps_per_point.",
     )
     assert check_of_the_page(scores, Protocol.VALIDATION).solved is None
-    unsettled = check_of_the_page({2**k: k / 10 for k in range(1, 10)}, Protocol.CONFIRM).solved
-    assert (unsettled.converged, unsettled.steps_per_point, unsettled.score) == (False, 256, 0.8)
+    unsettled = check_of_the_page(
+        {2**k: k / 10 for k in range(1, 10)}, Protocol.CONFIRM
+    ).solved
+    assert (unsettled.converged, unsettled.steps_per_point, unsettled.score) == (
+        False,
+        256,
+        0.8,
+    )
 
 
 def test_a_confirmation_tells_no_score_and_resumes_bit_for_bit() -> None:
-    """Of a search, the test that ``hpo new`` writes says so: ``test_it_runs_as_it_is``."""
+    """Of a search, the test that ``hpo new`` writes says so:
+    ``test_it_runs_as_it_is``."""
     objective = objectives.load("conv:ConvObjective")
-    params, task = objective.Params(epochs=4, width=8), objective.tasks["sequential-digits"]()
+    params, task = (
+        objective.Params(epochs=4, width=8),
+        objective.tasks["sequential-digits"](),
+    )
     scores: list[float | None] = []
     saved: list[bytes] = []
 
@@ -104,7 +121,12 @@ def test_a_confirmation_tells_no_score_and_resumes_bit_for_bit() -> None:
     def train(resume: bytes | None = None) -> Outcome:
         protocol = Protocol.CONFIRM
         return objective.evaluate(
-            params, task=task, protocol=protocol, member_seed=3, on_epoch=on_epoch, resume=resume
+            params,
+            task=task,
+            protocol=protocol,
+            member_seed=3,
+            on_epoch=on_epoch,
+            resume=resume,
         )
 
     whole = train()
@@ -114,12 +136,14 @@ def test_a_confirmation_tells_no_score_and_resumes_bit_for_bit() -> None:
     assert len(saved) == 4 + 2
 
 
-# --- tasks.md ------------------------------------------------------------------------------------
+# --- tasks.md ---
 
 
 def test_spikes_are_counted_per_bin_and_group() -> None:
     shd = import_module("convert_shd")
-    found = shd.counts([0.001, 0.019, 0.021, 0.055], [0, 19, 19, 699], bin_s=0.02, per_group=20)
+    found = shd.counts(
+        [0.001, 0.019, 0.021, 0.055], [0, 19, 19, 699], bin_s=0.02, per_group=20
+    )
     assert found.shape == (3, 35)
     assert (found[0, 0], found[1, 0], found[2, 34], found.sum()) == (2, 1, 1, 4)
     assert shd.counts([], [], bin_s=0.02, per_group=50).shape == (1, 14)
@@ -130,7 +154,10 @@ def test_a_tone_is_loudest_in_its_band() -> None:
     tone = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
     log_mel = commands.features(tone, rate, n_mfcc=0)
     assert log_mel.shape == (98, 40)
-    middle = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 42) / 2595) - 1)[1:-1]
+    middle = (
+        700
+        * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 42) / 2595) - 1)[1:-1]
+    )
     assert log_mel[50].argmax() == np.abs(middle - 1000).argmin()
     mfcc = commands.features(tone, rate)
     assert mfcc.shape == (98, 13)
@@ -138,18 +165,24 @@ def test_a_tone_is_loudest_in_its_band() -> None:
     assert commands.features(tone[:10], rate).shape == (1, 13)
 
 
-def test_speech_commands_become_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speech_commands_become_a_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chance, tested = np.random.default_rng(0), []
     for word in ("yes", "no", "other"):
         (tmp_path / word).mkdir()
         for k in range(12):
             with wave.open(str(tmp_path / word / f"{k}.wav"), "wb") as file:
                 file.setparams((1, 2, 16_000, 0, "NONE", ""))
-                file.writeframes(chance.integers(-999, 999, 4000 + 160 * k, "<i2").tobytes())
+                file.writeframes(
+                    chance.integers(-999, 999, 4000 + 160 * k, "<i2").tobytes()
+                )
             tested += [f"{word}/{k}.wav"] if k % 3 == 0 else []
     (tmp_path / "testing_list.txt").write_text("\n".join(tested))
     out = tmp_path / "commands.npz"
-    convert("convert_speech_commands", monkeypatch, tmp_path, out, "--words", "yes", "no")
+    convert(
+        "convert_speech_commands", monkeypatch, tmp_path, out, "--words", "yes", "no"
+    )
     task = ArraysParams(path=str(out), pad="before", normalise="standard")
     split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
     assert split.classes == ("no", "yes")
@@ -163,7 +196,7 @@ def test_every_task_has_its_example_on_the_page() -> None:
         TASKS[task["name"]](**task)
 
 
-# --- the notebook of the tutorial: complete, run in order, short ----------------------------------
+# --- the notebook of the tutorial: complete, run in order, short ---
 
 BOOK = json.loads((ROOT / "docs/tutorial/notebook.ipynb").read_text(encoding="utf-8"))
 CELLS: list[dict[str, Any]] = [c for c in BOOK["cells"] if c["cell_type"] == "code"]
@@ -174,7 +207,11 @@ def test_every_cell_was_run_in_order_and_gave_no_error() -> None:
     assert [cell["execution_count"] for cell in CELLS] == [*range(1, len(CELLS) + 1)]
     outputs = [output for cell in CELLS for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error"]
-    figures = [o["data"] for o in outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
+    figures = [
+        o["data"]
+        for o in outputs
+        if "application/vnd.plotly.v1+json" in o.get("data", {})
+    ]
     assert len(figures) == sum("study.plot_" in source for source in SOURCES) > 3
     assert all("image/png" in figure for figure in figures), "for pages without plotly"
 
@@ -203,6 +240,8 @@ def test_from_the_data_to_the_plot_of_what_is_confirmed_in_ten_lines(
     exec(f"{data}\nnp.savez('gestures.npz', x=x, y=y)", values)
     assert values["x"].shape[2] == 6
     calls = (node for node in ast.walk(ast.parse(launch)) if isinstance(node, ast.Call))
-    study = next(call.args[0] for call in calls if getattr(call.func, "attr", "") == "launch")
+    study = next(
+        call.args[0] for call in calls if getattr(call.func, "attr", "") == "launch"
+    )
     spec = file.read(ast.literal_eval(study), base=tmp_path, where="the notebook")
     assert spec.name == "gestures"

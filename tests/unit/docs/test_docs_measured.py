@@ -8,7 +8,14 @@ import statistics
 import pytest
 from stack import ROOT
 
-from benchmarks import ablationpage, devices, integratorpage, integrators, predictionpage, window
+from benchmarks import (
+    ablationpage,
+    devices,
+    integratorpage,
+    integrators,
+    predictionpage,
+    window,
+)
 from benchmarks.networks import KINDS
 from hpo.study import file
 
@@ -18,7 +25,7 @@ FOUND = integrators.Found.read()
 RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n")[2]
 
 
-# --- integrators ---------------------------------------------------------------------------------
+# --- integrators ---
 
 
 def test_tables_are_those_of_the_data() -> None:
@@ -45,7 +52,10 @@ def test_the_default_has_a_gap_of_half_a_point_at_most(kind: str) -> None:
     ]
     assert here
     for training in here:
-        gaps = [own - solved for own, solved in zip(training.own, training.solved, strict=True)]
+        gaps = [
+            own - solved
+            for own, solved in zip(training.own, training.solved, strict=True)
+        ]
         assert abs(statistics.fmean(gaps)) <= 0.005
 
 
@@ -54,7 +64,7 @@ def test_two_solutions_agree() -> None:
     assert max(FOUND.checks.values()) < 1e-4
 
 
-# --- window --------------------------------------------------------------------------------------
+# --- window ---
 
 
 def test_its_tables_are_those_of_the_benchmarks() -> None:
@@ -66,12 +76,14 @@ def test_its_tables_are_those_of_the_benchmarks() -> None:
 @pytest.mark.parametrize("workers", [2, 8, 16])
 def test_idle_shares_can_be_simulated_again(workers: int) -> None:
     pool = window.durations()
-    shares = [window.steady(pool, workers, factor * workers) for factor in window.FACTORS]
+    shares = [
+        window.steady(pool, workers, factor * workers) for factor in window.FACTORS
+    ]
     cells = " | ".join(f"{100 * max(share, 0.0):.1f} %" for share in shares)
     assert f"| {workers} | {cells} |" in RESULTS.splitlines()
 
 
-# --- robust --------------------------------------------------------------------------------------
+# --- robust ---
 
 
 def test_its_table_has_the_points_and_the_curves_of_the_sweep() -> None:

@@ -13,18 +13,27 @@ from hpo.launch import __main__ as launch
 from hpo.launch import plan
 
 
-def test_default_workers_are_no_more_than_cores_or_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_workers_are_no_more_than_cores_or_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     spec = snapshots.spec(confirm=False, budget={"trials": 60, "window": 4})
     monkeypatch.setattr(plan, "cores", lambda: 64)
     assert plan.default_workers(spec) == 4
-    assert plan.default_workers(snapshots.spec()) == 20, "2 configurations, 10 fresh seeds each"
+    assert plan.default_workers(snapshots.spec()) == 20, (
+        "2 configurations, 10 fresh seeds each"
+    )
     monkeypatch.setattr(plan, "cores", lambda: 2)
     assert plan.default_workers(spec) == 2
 
 
 def test_helpers_are_workers_that_will_take_this_study_up() -> None:
-    serving = [snapshots.worker(str(study), serves=study) for study in (None, "toy-study", "other")]
-    refusing = snapshots.worker("refusing", refuses={"toy-study": "no data", "other": "no GPU"})
+    serving = [
+        snapshots.worker(str(study), serves=study)
+        for study in (None, "toy-study", "other")
+    ]
+    refusing = snapshots.worker(
+        "refusing", refuses={"toy-study": "no data", "other": "no GPU"}
+    )
     workers = (*serving, refusing, snapshots.worker("dead", alive=False))
     snapshot = snapshots.snapshot(snapshots.spec(), workers=workers).snapshot
     assert [worker.name for worker in snapshot.helpers] == ["None", "toy-study"]
@@ -88,11 +97,20 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(dry_run: DryRun) -> No
     ):
         assert words in said
     rows = [" ".join(line.split()) for line in said.splitlines()]
-    space = ["x 0 to 1 in steps of 0.5 0.5", "k 1 to 8, whole numbers –", "colour red | green –"]
+    space = [
+        "x 0 to 1 in steps of 0.5 0.5",
+        "k 1 to 8, whole numbers –",
+        "colour red | green –",
+    ]
     assert {*space, "workers 3"} <= {*rows}
 
 
-RACE = ["--set", "racing={rungs=[1], reduction_factor=2, keep=1}", "--set", "budget.window=1"]
+RACE = [
+    "--set",
+    "racing={rungs=[1], reduction_factor=2, keep=1}",
+    "--set",
+    "budget.window=1",
+]
 STOP = ["--set", "stop={target=0.9, patience=50}"]
 
 
@@ -104,13 +122,18 @@ STOP = ["--set", "stop={target=0.9, patience=50}"]
         (
             [*RACE, *STOP],
             "training",
-            "at most 1,080 epochs in the search; [stop] may end it earlier; 600 in the "
-            "confirmation",
+            (
+                "at most 1,080 epochs in the search; [stop] may end it earlier; 600 in"
+                " the confirmation"
+            ),
         ),
         (
             [*RACE, "--set", "confirm=false"],
             "training",
-            "at most 1,080 epochs in the search, at least 360 (a trial can end after 60 epochs)",
+            (
+                "at most 1,080 epochs in the search, at least 360 (a trial can end"
+                " after 60 epochs)"
+            ),
         ),
     ],
 )
@@ -122,10 +145,23 @@ def test_a_dry_run_says_how_the_budget_is_spent(
 
 def test_a_dry_run_for_programs_and_of_jobs(dry_run: DryRun) -> None:
     found = json.loads(dry_run("--json", "--name", "other", "--seed", "9"))
-    assert (found["event"], found["study"], found["spec"]["seed"]) == ("dry-run", "other", 9)
+    assert (found["event"], found["study"], found["spec"]["seed"]) == (
+        "dry-run",
+        "other",
+        9,
+    )
     assert (found["epochs_at_most"], found["epochs_at_least"]) == (1080, 1080)
     assert found["script"] is found["sampled"] is None
-    line = ("--executor", "slurm", "--workers", "6", "--workers-per-job", "2", "--slurm-time", "5")
+    line = (
+        "--executor",
+        "slurm",
+        "--workers",
+        "6",
+        "--workers-per-job",
+        "2",
+        "--slurm-time",
+        "5",
+    )
     said = dry_run(*line)
     jobs = "3 jobs of SLURM with 2 workers each, for 5 min 00 s at a time; logs in "
     assert facts(said)["jobs"].startswith(jobs)

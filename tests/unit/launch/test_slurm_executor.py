@@ -1,7 +1,7 @@
 """Jobs of SLURM: their script, and a scheduler that refuses, is silent, slow or lossy.
 
-SLURM's programs are scripts here, which answer as its own do; ``tests/integration/test_slurm.py``
-has the real ones.
+SLURM's programs are scripts here, which answer as its own do;
+``tests/integration/test_slurm.py`` has the real ones.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ URL = "postgresql://me:secret@db.lab.example/hpo"
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Writes a program of SLURM; those that a test does not write answer with nothing."""
+    """Writes a program of SLURM; those that a test does not write answer with
+    nothing."""
     bin_ = tmp_path / "bin"
     bin_.mkdir()
 
@@ -62,7 +63,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     def one(storage: str = URL, **site: Any) -> SlurmExecutor:
         tables = {"launch": {"threads": 2}, "slurm": {"probe": False, **site}}
         options = LaunchOptions(
-            command="", site=SiteConfig.model_validate(tables), storage=storage, confirm=False
+            command="",
+            site=SiteConfig.model_validate(tables),
+            storage=storage,
+            confirm=False,
         )
         return SlurmExecutor("toy", options=options, storage_url=storage)
 
@@ -74,21 +78,30 @@ def queue(*rows: str) -> str:
 
 
 def test_the_script_of_jobs(make: Make, tmp_path: Path) -> None:
-    options = {"reservation": "our lab", "exclusive": True, "mail_type": "END", "nice": False}
-    lines = make(gpus=2, workers_per_job=3, setup=["module load python"], options=options)
+    options = {
+        "reservation": "our lab",
+        "exclusive": True,
+        "mail_type": "END",
+        "nice": False,
+    }
+    lines = make(
+        gpus=2, workers_per_job=3, setup=["module load python"], options=options
+    )
     lines = lines.script(7).splitlines()
     logs = tmp_path / "my home/logs/toy/slurm"
     ours = {"array", "job-name", "nodes", "open-mode", "output", "requeue", "signal"}
-    asked = {line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH ")}
+    asked = {
+        line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH ")
+    }
     assert {line for line in asked if line.partition("=")[0] not in ours} == {
         "cpus-per-task=6", "exclusive", "gpus-per-node=2", "mail-type=END", "reservation='our lab'"
     }  # fmt: skip
     assert {f"output='{logs}/%A_%a.log'", "signal=B:USR2@90"} <= asked
     assert "module load python" in lines
     assert (
-        f"{sys.executable} -P -m hpo.worker --study=toy --workers=3 --threads=2 '--logs={logs}' "
-        "--usr2-grace=67.5 --lease=30 --no-confirm &"
-    ) in lines
+        f"{sys.executable} -P -m hpo.worker --study=toy --workers=3 --threads=2"
+        f" '--logs={logs}' --usr2-grace=67.5 --lease=30 --no-confirm &" in lines
+    )
     assert not any("secret" in line for line in lines)
 
 
@@ -101,7 +114,13 @@ def test_the_script_of_jobs(make: Make, tmp_path: Path) -> None:
         ([], -signal.SIGKILL, 4, False),
         ([], 1, 0, False),
     ],
-    ids=["near its limit", "near it, and cancelled", "killed", "killed each time", "failed"],
+    ids=[
+        "near its limit",
+        "near it, and cancelled",
+        "killed",
+        "killed each time",
+        "failed",
+    ],
 )
 def test_when_a_job_queues_again(
     make: Make,
@@ -116,7 +135,9 @@ def test_when_a_job_queues_again(
     ready, requeued = tmp_path / "ready", tmp_path / "requeued"
     program("scontrol", f'echo "$@" > {requeued}')
     dies = f"kill {ends} $$" if ends < 0 else f"exit {ends}"
-    works = f"trap 'sleep 0.5; exit' USR2 TERM; touch {ready}; while :; do sleep 0.1; done"
+    works = (
+        f"trap 'sleep 0.5; exit' USR2 TERM; touch {ready}; while :; do sleep 0.1; done"
+    )
     program("crew", works if signals else dies)
     text, count = re.subn(r"\S+ -P -m hpo\.worker .*&", "crew &", make().script(1))
     assert count == 1
@@ -125,7 +146,10 @@ def test_when_a_job_queues_again(
     killed.write_text("137\n" * kills)
     job = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", "HPO_STORAGE": "x"}
     shell = subprocess.Popen(
-        ["bash", "-c", text], env={**os.environ, **job}, stdout=subprocess.PIPE, text=True
+        ["bash", "-c", text],
+        env={**os.environ, **job},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     for signum in signals:
         wait_until(ready.exists)
@@ -134,17 +158,24 @@ def test_when_a_job_queues_again(
     out, _ = shell.communicate(timeout=30)
     assert requeued.exists() == queues
     assert not queues or requeued.read_text() == "requeue 7_3\n"
-    assert len(killed.read_text().split()) == kills + (ends < 0), "nothing else is counted"
+    assert len(killed.read_text().split()) == kills + (ends < 0), (
+        "nothing else is counted"
+    )
     assert ("the crew was killed 5 times, now with" in out) == (kills == 4)
     assert queues or shell.returncode == (128 - ends if ends < 0 else ends)
 
 
 def test_a_job_without_the_address_of_a_database_says_so(make: Make) -> None:
-    without = {name: value for name, value in os.environ.items() if name != "HPO_STORAGE"}
+    without = {
+        name: value for name, value in os.environ.items() if name != "HPO_STORAGE"
+    }
     line = ["bash", "-c", make().script(1)]
     done = subprocess.run(line, env=without, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "HPO_STORAGE: set it to the address of the database, and use sbatch " in done.stderr
+    assert (
+        "HPO_STORAGE: set it to the address of the database, and use sbatch "
+        in done.stderr
+    )
 
 
 def test_jobs_are_known_by_study_and_database_and_described_in_words(
@@ -162,10 +193,12 @@ def test_a_database_of_this_host_alone_is_refused_where_there_are_other_nodes(
     program("sinfo", queue("compute*|node-1", "compute*|node-2"))
     with pytest.raises(SlurmError) as caught:
         make("postgresql://me@localhost/hpo", partition="compute").start(1)
-    assert str(caught.value) == (
-        "slurm: the nodes node-1,node-2 of the partition cannot reach database hpo at "
-        f"localhost:5432, user me, only {platform.node().split('.')[0]} can. Set HPO_STORAGE to a "
-        "PostgreSQL server that all nodes reach (docs/how-to/several-hosts.md)."
+    assert (
+        str(caught.value)
+        == "slurm: the nodes node-1,node-2 of the partition cannot reach database hpo"
+        f" at localhost:5432, user me, only {platform.node().split('.')[0]} can. Set"
+        " HPO_STORAGE to a PostgreSQL server that all nodes reach"
+        " (docs/how-to/several-hosts.md)."
     )
     assert is_of_this_host(sa.make_url("postgresql:///hpo?host=/run/postgresql"))
     assert not is_of_this_host(sa.make_url(URL))
@@ -194,17 +227,22 @@ def test_a_silent_scancel_spoils_no_result(
     executor = make()
     executor.start(2)
     program("squeue", queue("7_0|RUNNING|None|n1|1:00", "7_1|RUNNING|None|n1|1:00"))
-    assert executor.poll() == ["submitted 2 jobs to SLURM: 7_[0-1]", "2 jobs of SLURM run"]
+    assert executor.poll() == [
+        "submitted 2 jobs to SLURM: 7_[0-1]",
+        "2 jobs of SLURM run",
+    ]
     program("scancel", "echo 'Unable to contact slurm controller' >&2; exit 1")
     executor.stop(0.1)
     executor.stop(0.1)
-    assert capsys.readouterr().err == (
-        "slurm: scancel failed: Unable to contact slurm controller. "
-        f"{PING} 2 jobs may still run; cancel them later: scancel --name={executor.name}\n"
+    assert (
+        capsys.readouterr().err
+        == f"slurm: scancel failed: Unable to contact slurm controller. {PING} 2 jobs"
+        f" may still run; cancel them later: scancel --name={executor.name}\n"
     ), "it is said once"
 
 
-# subprocess.run leaves its process behind when it is interrupted; collected before the next test
+# subprocess.run leaves its process behind when it is interrupted; collected before the
+# next test
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("leaves", [False, True])
 def test_jobs_that_were_submitted_while_the_launch_was_interrupted(
@@ -218,8 +256,9 @@ def test_jobs_that_were_submitted_while_the_launch_was_interrupted(
     program("squeue", queue("9_0|RUNNING|None|n1|0:01", "9_1|PENDING|Priority||0:00"))
     program("scancel", f'echo "$@" >> {cancelled}')
     if leaves:
-        assert executor.leave() == (
-            "jobs of this study, if any, continue in SLURM; cancel with: scancel "
+        assert (
+            executor.leave()
+            == "jobs of this study, if any, continue in SLURM; cancel with: scancel "
             f"--name={executor.name}"
         )
     executor.stop(0.0)
@@ -238,10 +277,15 @@ def test_a_slow_squeue_holds_up_looks_alone(program: Program, make: Make) -> Non
     assert time.monotonic() - began_s < 0.5
     assert executor.poll() == [], "it is said once"
     waits = "7_1|PENDING|(ReqNodeNotAvail, UnavailableNodes:node-2)||0:00"
-    program("squeue", queue("7_0|RUNNING|None|n1|0:05", waits, "slurm_load_jobs: warning"))
+    program(
+        "squeue", queue("7_0|RUNNING|None|n1|0:05", waits, "slurm_load_jobs: warning")
+    )
     again, words = executor.poll()
     assert again == "squeue answers again"
-    in_words = "1 job of SLURM runs; in the queue: 1 (ReqNodeNotAvail, UnavailableNodes:node-2)"
+    in_words = (
+        "1 job of SLURM runs; in the queue: 1 (ReqNodeNotAvail,"
+        " UnavailableNodes:node-2)"
+    )
     assert words == in_words
 
 
@@ -251,7 +295,10 @@ def test_jobs_that_end_are_told_and_the_last_failure_is_an_error(
     executor = make()
     executor.start(3)
     good = "7_0|RUNNING|None|good|0:05"
-    program("squeue", queue(good, "7_1|FAILED|None|bad|0:01", "7_2|CANCELLED|None|good|0:03"))
+    program(
+        "squeue",
+        queue(good, "7_1|FAILED|None|bad|0:01", "7_2|CANCELLED|None|good|0:03"),
+    )
     assert executor.poll()[1:] == [
         f"job 7_1 ended after 0:01 on bad (FAILED); log: {executor.logs}/7_1.log",
         f"job 7_2 ended after 0:03 on good (CANCELLED); log: {executor.logs}/7_2.log",
@@ -262,7 +309,8 @@ def test_jobs_that_end_are_told_and_the_last_failure_is_an_error(
     (executor.logs / "7_1.log").write_text("error: workers must live\n")
     with pytest.raises(SlurmError) as caught:
         executor.poll()
-    assert str(caught.value) == (
-        "slurm: job 7_1 failed (FAILED on bad):\n  error: workers must "
+    assert (
+        str(caught.value)
+        == "slurm: job 7_1 failed (FAILED on bad):\n  error: workers must "
         f"live\nFix that. Its log: {executor.logs}/7_1.log"
     )

@@ -26,11 +26,27 @@ PARAMS = {"x": 0.5, "k": 2, "rate_per_ns": 0.1, "colour": "red"}
 
 
 def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Header and records of a sound file: two trials that ended, and one with a checkpoint."""
+    """Header and records of a sound file: two trials that ended, and one with a
+    checkpoint."""
     spec = toy_spec()
-    study: dict[str, Any] = {"name": "toy", "spec": spec.stored(), "spec_hash": spec.hash}
-    study |= {"state": "open", "state_since": AT, "reason": None, "priority": 3, "amendments": 0}
-    study |= {"failures_from": 0, "search_end": None, "search_end_reason": None, "code": []}
+    study: dict[str, Any] = {
+        "name": "toy",
+        "spec": spec.stored(),
+        "spec_hash": spec.hash,
+    }
+    study |= {
+        "state": "open",
+        "state_since": AT,
+        "reason": None,
+        "priority": 3,
+        "amendments": 0,
+    }
+    study |= {
+        "failures_from": 0,
+        "search_end": None,
+        "search_end_reason": None,
+        "code": [],
+    }
     study |= {"baselines": [{"name": "chance", "score": 0.1}]}
     header = {"hpo_backup": SCHEMA_VERSION, "software": "0.3.0", "written_at": AT}
     header |= {"study": {**study, "created_at": AT}, "additions": []}
@@ -39,15 +55,35 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
         running = state == "running"
         slot: dict[str, Any] = {"phase": "search", "number": number, "source": None}
         slot |= {"state": state, "params": {**PARAMS}, "attrs": {}}
-        slot |= {"score": None if running else 0.5, "costs": [], "steps": [0.5], "worker": "w"}
-        slot |= {"token": "t", "attempts": 1, "losses": 0, "losses_in_a_row": 0, "message": None}
+        slot |= {
+            "score": None if running else 0.5,
+            "costs": [],
+            "steps": [0.5],
+            "worker": "w",
+        }
+        slot |= {
+            "token": "t",
+            "attempts": 1,
+            "losses": 0,
+            "losses_in_a_row": 0,
+            "message": None,
+        }
         slot |= {"lineage": {}, "amendments": []}
         slot |= {"started_at": AT, "settled_at": None if running else AT}
-        member: dict[str, Any] = {"seed": 1, "score": 0.5, "curve": [0.5, "NaN"], "loss_curve": []}
+        member: dict[str, Any] = {
+            "seed": 1,
+            "score": 0.5,
+            "curve": [0.5, "NaN"],
+            "loss_curve": [],
+        }
         member |= {"info": {}, "diverged": False, "seconds": 1.0, "worker": "w"}
         saved = {"member": 1, "curve": [], "seconds": 1.0, "data": "AAAA"}
         trained = [{"member": index, **member} for index in range(1 if running else 2)]
-        record = {"slot": slot, "members": trained, "checkpoint": saved if running else None}
+        record = {
+            "slot": slot,
+            "members": trained,
+            "checkpoint": saved if running else None,
+        }
         records.append({**record, "network": None})
     return header, records
 
@@ -91,57 +127,113 @@ def test_a_sound_one_and_one_that_was_cut_or_changed_anywhere(
         file.write_bytes(changed)
         with pytest.raises(HpoError, match=r"^.*/f: "):
             check(file)
-    twice = "line 6: the file continues after its seal. Split it if it holds two backups."
+    twice = (
+        "line 6: the file continues after its seal. Split it if it holds two backups."
+    )
     assert said(tmp_path, content + content) == twice
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n", b"\0\xff\n", b'{"study": "toy"}\n', b"x" * 9999, b"\x28\xb5\x2f\xfd."]
+    "content",
+    [b"", b"\n", b"\0\xff\n", b'{"study": "toy"}\n', b"x" * 9999, b"\x28\xb5\x2f\xfd."],
 )
 def test_anything_else(tmp_path: Path, content: bytes) -> None:
-    assert said(tmp_path, content) == (
-        "line 1: not the header of a backup. `hpo export STUDY --backup FILE` writes one; a table "
-        "of trials cannot be imported."
+    assert (
+        said(tmp_path, content)
+        == "line 1: not the header of a backup. `hpo export STUDY --backup FILE` writes"
+        " one; a table of trials cannot be imported."
     )
 
 
 def test_slots_twice_or_left_out(tmp_path: Path) -> None:
     lines = PLAIN.splitlines(keepends=True)
     double = b"".join([*lines[:3], lines[2], *lines[3:]])
-    assert said(tmp_path, double).startswith("line 4: slot.number: expected search slots in")
+    assert said(tmp_path, double).startswith(
+        "line 4: slot.number: expected search slots in"
+    )
     short = b"".join([*lines[:-2], lines[-1]])
     assert said(tmp_path, short) == f"line 4: the seal does not match the file. {COPY}"
 
 
-def at(row: int, *way: str, **changes: Any) -> tuple[int, tuple[str, ...], dict[str, Any]]:
+def at(
+    row: int, *way: str, **changes: Any
+) -> tuple[int, tuple[str, ...], dict[str, Any]]:
     """Changes of what the header (row 0) or a slot's record holds there."""
     return row, way, changes
 
 
 LEFT_OUT = object()
 WRONG = [
-    (at(0, hpo_backup=SCHEMA_VERSION + 1), "Update this installation: a newer one wrote the"),
-    (at(0, hpo_backup=1), "got hpo_backup=1. Import it with the release that wrote it."),
+    (
+        at(0, hpo_backup=SCHEMA_VERSION + 1),
+        "Update this installation: a newer one wrote the",
+    ),
+    (
+        at(0, hpo_backup=1),
+        "got hpo_backup=1. Import it with the release that wrote it.",
+    ),
     (at(0, study=LEFT_OUT), "line 1: study: Field required, got {"),
-    (at(0, additions=[{"kind": "user", "key": "k", "text": "no"}]), "additions.0.text: Value err"),
-    (at(0, "study", state="asleep"), f"'done', 'failed' or 'stopped', got 'asleep'. {COPY}"),
+    (
+        at(0, additions=[{"kind": "user", "key": "k", "text": "no"}]),
+        "additions.0.text: Value err",
+    ),
+    (
+        at(0, "study", state="asleep"),
+        f"'done', 'failed' or 'stopped', got 'asleep'. {COPY}",
+    ),
     (at(0, "study", spec=[]), "line 1: study.spec: Input should be an object"),
     (at(0, "study", name="other"), f"spec's: name='other', spec.name='toy'. {COPY}"),
     (at(3, more=1), "line 4: more: Extra inputs are not permitted, got 1."),
     (at(1, "slot", attempts=2**31), "less than or equal to 2147483647, got 2147483648"),
-    (at(1, "slot", started_at="2025-01-01T00:00:00"), "started_at: Input should have timezone"),
+    (
+        at(1, "slot", started_at="2025-01-01T00:00:00"),
+        "started_at: Input should have timezone",
+    ),
     (at(1, "slot", score="NaN"), "line 2: slot.score: Input should be a valid number"),
-    (at(1, "slot", score=1e101), "line 2: slot.score: Input should be less than or equal to"),
-    (at(1, "slot", score=None), "slot.score: expected a score of complete slots, got None."),
-    (at(1, "slot", settled_at=None), "settled_at: expected a time for settled slots alone, got"),
-    (at(1, "slot", lineage={"a": float("nan")}), "slot.lineage: Value error, Out of range float"),
-    (at(1, "slot", costs=[1.0]), "expected a number for each cost of the study, got [1.0]."),
-    (at(1, "slot", params={**PARAMS, "x": 1.01}), "params: expected parameters in the study's"),
-    (at(1, "slot", attrs={"fixed_params": 1}), "attrs: expected fixed_params in the study's space"),
-    (at(1, "slot", amendments=[{"what": "retry"}]), "amendments.0: Value error, not an amendment"),
-    (at(2, "slot", number=0), "line 3: slot.number: expected search slots in order, got 0."),
-    (at(3, "slot", phase="confirm", source=99), "expected confirmations in order, got 2."),
-    (at(3, "checkpoint", data="!"), "line 4: checkpoint.data: Data should be valid base64"),
+    (
+        at(1, "slot", score=1e101),
+        "line 2: slot.score: Input should be less than or equal to",
+    ),
+    (
+        at(1, "slot", score=None),
+        "slot.score: expected a score of complete slots, got None.",
+    ),
+    (
+        at(1, "slot", settled_at=None),
+        "settled_at: expected a time for settled slots alone, got",
+    ),
+    (
+        at(1, "slot", lineage={"a": float("nan")}),
+        "slot.lineage: Value error, Out of range float",
+    ),
+    (
+        at(1, "slot", costs=[1.0]),
+        "expected a number for each cost of the study, got [1.0].",
+    ),
+    (
+        at(1, "slot", params={**PARAMS, "x": 1.01}),
+        "params: expected parameters in the study's",
+    ),
+    (
+        at(1, "slot", attrs={"fixed_params": 1}),
+        "attrs: expected fixed_params in the study's space",
+    ),
+    (
+        at(1, "slot", amendments=[{"what": "retry"}]),
+        "amendments.0: Value error, not an amendment",
+    ),
+    (
+        at(2, "slot", number=0),
+        "line 3: slot.number: expected search slots in order, got 0.",
+    ),
+    (
+        at(3, "slot", phase="confirm", source=99),
+        "expected confirmations in order, got 2.",
+    ),
+    (
+        at(3, "checkpoint", data="!"),
+        "line 4: checkpoint.data: Data should be valid base64",
+    ),
     (at(1, network=[1]), "line 2: network: Input should be a valid bytes"),
 ]
 
@@ -175,11 +267,15 @@ def test_lines_that_are_no_record(tmp_path: Path, line: bytes) -> None:
     assert text.endswith(COPY)
 
 
-def test_no_file_makes_us_spend_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_makes_us_spend_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, *_ = PLAIN.splitlines(keepends=True)
     monkeypatch.setattr(backup_file, "MOST_VALUES", 1000)
     many = said(tmp_path, first + b'{"a":[' + b"[]," * 1000 + b"[]]}\n")
-    assert many.startswith("line 2: longer than 268,435,456 bytes and 4,000,000 values. This is")
+    assert many.startswith(
+        "line 2: longer than 268,435,456 bytes and 4,000,000 values. This is"
+    )
     monkeypatch.setattr(backup_file, "LONGEST_LINE", 20_000)
     bomb = gzip.compress(first + b'{"a":"' + b"x" * 1_000_000)
     assert said(tmp_path, bomb).startswith("line 2: longer than ")

@@ -28,7 +28,9 @@ def found(name: str, task: Any, **params: Any) -> dict[str, Baseline]:
 
 def test_of_digits_a_pure_function_of_task_seed_and_neurons() -> None:
     digits = found("ctrnn", DIGITS, layers=2, width=8)
-    assert found("hpo.objectives.gru:GruObjective", DIGITS, layers=1, width=16) == digits
+    assert (
+        found("hpo.objectives.gru:GruObjective", DIGITS, layers=1, width=16) == digits
+    )
     assert digits["chance"] == Baseline(name="chance", score=0.1, is_chance=True)
     assert 0.1 < digits["majority class"].score < 0.11
     assert 0.95 < digits["linear model of the raw series"].score < 0.98
@@ -42,23 +44,32 @@ def test_of_narma10_with_squares_where_the_readout_has_them() -> None:
     task = Narma10Params(n_train=1000, n_test=500)
     own = found("spintronic-prediction", task, layers=1, width=30, readout_powers=2)
     assert own["mean of the target"].score == pytest.approx(1.0, abs=0.05)
-    assert [round(one.score, 1) for name, one in own.items() if "delay line" in name] == [0.4, 0.4]
+    assert [
+        round(one.score, 1) for name, one in own.items() if "delay line" in name
+    ] == [0.4, 0.4]
     assert {"ESN of 30 units", "ESN of 30 units, with squares"} <= own.keys()
 
 
 @pytest.mark.parametrize("shape", [(30, 4), (6, 20)])  # by either Gram matrix
 def test_all_penalties_at_once_fit_what_ridge_does(shape: tuple[int, int]) -> None:
-    x, d, z = (np.random.default_rng(0).normal(size=size) for size in (shape, shape, (3, shape[1])))
+    x, d, z = (
+        np.random.default_rng(0).normal(size=size)
+        for size in (shape, shape, (3, shape[1]))
+    )
     x -= x.mean(0)
-    for found, penalty in zip(baselines._ridge(x, d, z, [0.1, 2]), [0.1, 2], strict=True):
+    for found, penalty in zip(
+        baselines._ridge(x, d, z, [0.1, 2]), [0.1, 2], strict=True
+    ):
         weights, bias = ridge.fit(x, d, penalty)
         np.testing.assert_allclose(found, z @ weights.T + bias, atol=1e-10)
     near, off = np.c_[x, x + 1e-6 * d].astype(np.float32), np.c_[z, -z]
-    (found,) = baselines._ridge(near, d, off, [1e-8])  # nothing is known of the difference
+    (found,) = baselines._ridge(
+        near, d, off, [1e-8]
+    )  # nothing is known of the difference
     assert np.abs(found - d.mean(0)).max() < 0.05
 
 
-# --- how well scores are known, and which of two is ahead: against SciPy and closed forms ---------
+# --- how well scores are known, and which of two is ahead: against SciPy and closed forms ---
 
 OURS, THEIRS = [0.93, 0.95, 0.94, 0.92], [0.90, 0.91, 0.92, 0.905, 0.90]
 
@@ -71,24 +82,37 @@ def test_seeds_and_sampling_stand_apart_and_together() -> None:
         math.hypot(0.00645, intervals.sampling_error(0.935, 899)), abs=1e-5
     )
     assert both.interval == pytest.approx((0.9113, 0.9550), abs=1e-4)
-    assert estimate([1.0], 15).interval == pytest.approx((0.796, 1.0), abs=1e-3)  # Wilson's
+    assert estimate([1.0], 15).interval == pytest.approx(
+        (0.796, 1.0), abs=1e-3
+    )  # Wilson's
     assert estimate([0.4]).interval is None
 
 
 def test_two_scores_are_compared_by_welch_and_sampling_makes_them_level() -> None:
     known = compare(estimate(OURS), estimate(THEIRS), maximize=True)
-    assert known.p == pytest.approx(ttest_ind(OURS, THEIRS, equal_var=False).pvalue, abs=1e-6)
+    assert known.p == pytest.approx(
+        ttest_ind(OURS, THEIRS, equal_var=False).pvalue, abs=1e-6
+    )
     assert known.relation == "ahead"
     assert compare(estimate(THEIRS), estimate(OURS), maximize=True).relation == "behind"
-    assert compare(estimate(OURS), estimate(THEIRS), maximize=False).relation == "behind"
-    assert compare(estimate(OURS, 899), estimate(THEIRS, 899), maximize=True).relation == "level"
-    assert compare(estimate(OURS), Estimate(mean=0.9), maximize=True).relation == "ahead"
+    assert (
+        compare(estimate(OURS), estimate(THEIRS), maximize=False).relation == "behind"
+    )
+    assert (
+        compare(estimate(OURS, 899), estimate(THEIRS, 899), maximize=True).relation
+        == "level"
+    )
+    assert (
+        compare(estimate(OURS), Estimate(mean=0.9), maximize=True).relation == "ahead"
+    )
     assert compare(estimate([0.9]), estimate(THEIRS), maximize=True).relation is None
     huge, more = estimate([1e100, 1.1e100]), estimate([2e100, 2.1e100])
     assert compare(huge, more, maximize=True).relation == "behind"
     for freedom in (1.0, 2.5, 37.0, 1e9):
         for t in (0.0, 0.3, 2.0, 20.0):
-            assert intervals.p_value(t, freedom) == pytest.approx(2 * stdtr(freedom, -t), abs=1e-5)
+            assert intervals.p_value(t, freedom) == pytest.approx(
+                2 * stdtr(freedom, -t), abs=1e-5
+            )
 
 
 def test_networks_that_score_on_their_own_part_tell_as_much_as_so_many_series() -> None:
@@ -98,9 +122,13 @@ def test_networks_that_score_on_their_own_part_tell_as_much_as_so_many_series() 
     assert effective(10, 50, 2, folds=5) == 20
     assert effective(899, 899, 10) == pytest.approx(899)
     infos = [{"n_train": 40, "n_scored": 10}] * 5
-    folded = intervals.estimate_networks([1.0, 0.7, 0.8, 0.9, 0.8], infos, validated=True, folds=5)
+    folded = intervals.estimate_networks(
+        [1.0, 0.7, 0.8, 0.9, 0.8], infos, validated=True, folds=5
+    )
     assert folded.n_series == 50
-    assert folded.seeds == 0.0, "single series of ten make networks of 84 % differ as much"
+    assert folded.seeds == 0.0, (
+        "single series of ten make networks of 84 % differ as much"
+    )
     tested = intervals.estimate_networks(
         [0.8, 0.9], [{"n_train": 50, "n_scored": 150}] * 2, validated=False
     )

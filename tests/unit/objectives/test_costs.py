@@ -52,12 +52,17 @@ def some(objective: LayeredObjective[Any], chance: np.random.Generator) -> Any:
     if objective.direction == "maximize":
         values["readout_points"] = str(chance.choice(["last", "last+mean"]))
     if "neuron_uw" in objective.Params.model_fields:
-        values |= {"neuron_uw": chance.random(), "synapse_uw": float(chance.choice([0.0, 0.1]))}
+        values |= {
+            "neuron_uw": chance.random(),
+            "synapse_uw": float(chance.choice([0.0, 0.1])),
+        }
     return objective.Params(**values)
 
 
 @pytest.mark.parametrize("name", sorted(objectives.BUILT_IN))
-def test_costs_known_before_are_those_told_after(name: str, recording: TaskParams) -> None:
+def test_costs_known_before_are_those_told_after(
+    name: str, recording: TaskParams
+) -> None:
     objective: Any = objectives.load(name)
     assert isinstance(objective, KnowsCosts)
     if name.endswith("-prediction"):
@@ -67,7 +72,9 @@ def test_costs_known_before_are_those_told_after(name: str, recording: TaskParam
         params = some(objective, chance)
         before = objective.costs_of(params, recording)
         protocol = list(Protocol)[seed % 3]
-        member = objective.member(params, task=recording, protocol=protocol, member_seed=seed)
+        member = objective.member(
+            params, task=recording, protocol=protocol, member_seed=seed
+        )
         outcome = member.train(lambda progress: None)
         assert before.keys() == objective.costs.keys()
         assert {cost: outcome.info[cost] for cost in before} == before, params

@@ -1,4 +1,5 @@
-"""A device of one's own: its class, its objective, what is refused, and what it is told by."""
+"""A device of one's own: its class, its objective, what is refused, and what it is told
+by."""
 
 from __future__ import annotations
 
@@ -48,23 +49,30 @@ assert own is objectives.load("{CUBIC}") and own.name == "{CUBIC}"
 assert own.Params(a=(0.1, 0.2, 0.3)).values() == {{"tau_ns": 2.0, "a": (0.1, 0.2, 0.3)}}
 print(*({{"torch", "sympy", "numpy", "numba"}} & sys.modules.keys()))
 """
-    path = [str(Path(found.__file__ or "").parent) for found in (pointwise_devices, device)]
+    path = [
+        str(Path(found.__file__ or "").parent) for found in (pointwise_devices, device)
+    ]
     environment = {"PYTHONPATH": f"{path[0]}:{Path(path[1]).parents[1]}"}
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "\n"
 
 
 def test_a_flow_lets_the_exponential_integrators_in() -> None:
     leaky, cubic = pointwise_devices.Leaky, pointwise_devices.Cubic
     assert (leaky().integrator, cubic().integrator) == ("exponential-ab3", "ab3")
-    assert leaky.model_fields["integrator"].default == "exponential-ab3", "as hpo params shows it"
+    assert leaky.model_fields["integrator"].default == "exponential-ab3", (
+        "as hpo params shows it"
+    )
     with pytest.raises(ValidationError) as refused:
         cubic(integrator="exponential")
     assert (
-        "integrator: exponential needs a device with `flow`, which Cubic lacks. Use "
-        '"ab3", "euler", "heun" or "rk4", or define its solution under a constant drive as `flow`.'
-    ) in str(refused.value)
+        "integrator: exponential needs a device with `flow`, which Cubic lacks. Use"
+        ' "ab3", "euler", "heun" or "rk4", or define its solution under a constant'
+        " drive as `flow`." in str(refused.value)
+    )
 
 
 def test_bounds_hold_for_every_layer() -> None:
@@ -93,8 +101,10 @@ def test_a_name_that_is_taken_is_refused(name: str) -> None:
     own = {"__annotations__": {name: Parameter}, name: parameter(1.0, description="")}
     with pytest.raises(TypeError) as refused:
         type("Taken", (Device,), {"__module__": __name__, "states": ("v",), **own})
-    assert str(refused.value) == (
-        f"Taken: the name of the parameter {name} is {what} already. Rename the parameter."
+    assert (
+        str(refused.value)
+        == f"Taken: the name of the parameter {name} is {what} already. Rename the"
+        " parameter."
     )
 
 
@@ -105,11 +115,16 @@ def test_states_have_names_of_their_own(states: Any) -> None:
 
 
 def _tau(name: str, default: float = 1.0) -> dict[str, Any]:
-    return {"__annotations__": {name: Parameter}, name: parameter(default, gt=0, description="")}
+    return {
+        "__annotations__": {name: Parameter},
+        name: parameter(default, gt=0, description=""),
+    }
 
 
 def test_a_time_has_its_unit() -> None:
-    with pytest.raises(TypeError, match="Rename it to tau_ns: its spread is tau_spread"):
+    with pytest.raises(
+        TypeError, match="Rename it to tau_ns: its spread is tau_spread"
+    ):
         type("Own", (Device,), {"__module__": __name__, **_tau("tau")})
 
 
@@ -129,23 +144,28 @@ def _by_gamma(self: Any, x: Any, drive: Any) -> Any:
     return (sympy.gamma(drive) if isinstance(drive, sympy.Basic) else drive) - x
 
 
-def test_a_flow_that_does_not_solve_the_rate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flow_that_does_not_solve_the_rate_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def flow(self: Any, x: Any, drive: Any, dt_ns: Any) -> Any:
         return x + drive * dt_ns
 
-    own = type("Own", (pointwise_devices.Leaky,), {"__module__": __name__, "flow": flow})
+    own = type(
+        "Own", (pointwise_devices.Leaky,), {"__module__": __name__, "flow": flow}
+    )
     monkeypatch.setitem(globals(), "Own", own)
     text = (
-        "Own.flow: expected the solution of `rate` under a constant drive, but x changes by 0.1 "
-        "per ns instead of 0.06667, at states (0.1,) and a drive of 0.1. Correct one of them"
+        "Own.flow: expected the solution of `rate` under a constant drive, but x"
+        " changes by 0.1 per ns instead of 0.06667, at states (0.1,) and a drive of"
+        " 0.1. Correct one of them"
     )
     with pytest.raises(LookupError, match=f"{re.escape(text)}$"):
         objectives.load(f"{__name__}:Own")
 
 
 REMEDY = (
-    " Use tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and its "
-    "where(condition, a, b) instead of `if`."
+    " Use tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and"
+    " its where(condition, a, b) instead of `if`."
 )
 EXPRESSIONS = "expected expressions of states, drive and parameters, got"
 
@@ -188,8 +208,16 @@ def test_a_rate_that_no_number_goes_through_is_refused_at_launch(
             "",
             "Own.lr0: expected a default within its bounds, got -1.0: Input",
         ),
-        (_tau("b", -1.0), "", "Own.b: expected a default within its bounds, got -1.0: Input"),
-        (_tau("window"), "-prediction", "Own: the name window is reserved for the training"),
+        (
+            _tau("b", -1.0),
+            "",
+            "Own.b: expected a default within its bounds, got -1.0: Input",
+        ),
+        (
+            _tau("window"),
+            "-prediction",
+            "Own: the name window is reserved for the training",
+        ),
     ],
 )
 def test_what_cannot_train_is_refused_at_launch(
@@ -201,25 +229,35 @@ def test_what_cannot_train_is_refused_at_launch(
         objectives.load(f"{__name__}:Own{name}")
 
 
-def test_a_thermal_power_of_its_own_is_a_parameter_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thermal_power_of_its_own_is_a_parameter_as_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(globals(), "Warm", _WARM)
     outcome = trainings.evaluate(f"{__name__}:Warm", Protocol.CONFIRM, **SMALL)
     assert outcome.thermal is None
 
 
 _WARM = type(
-    "Warm", (Device,), {"__module__": __name__, "rate": _leak, **_tau("thermal_power", 0.5)}
+    "Warm",
+    (Device,),
+    {"__module__": __name__, "rate": _leak, **_tau("thermal_power", 0.5)},
 )
 
 
 @pytest.mark.parametrize(
     ("rate", "text"),
     [
-        (_of_math, "Own.rate: expected an expression that SymPy can differentiate, got"),
+        (
+            _of_math,
+            "Own.rate: expected an expression that SymPy can differentiate, got",
+        ),
         (_by_if, "got TypeError: cannot determine truth value of Relational"),
         (
             _by_gamma,
-            "expected functions that kernels support (tanh, exp, log, sin, cos, sigmoid, absolute,",
+            (
+                "expected functions that kernels support (tanh, exp, log, sin, cos,"
+                " sigmoid, absolute,"
+            ),
         ),
     ],
 )
@@ -230,7 +268,9 @@ def test_a_rate_that_no_symbol_goes_through_is_refused(rate: Any, text: str) -> 
     assert rate is _by_gamma or str(refused.value).endswith(REMEDY)
 
 
-@pytest.mark.parametrize("name", ["tanh", "exp", "sin", "cos", "log", "sqrt", "sigmoid"])
+@pytest.mark.parametrize(
+    "name", ["tanh", "exp", "sin", "cos", "log", "sqrt", "sigmoid"]
+)
 def test_functions_take_numbers_arrays_tensors_and_symbols(name: str) -> None:
     function, x = getattr(device, name), sympy.Symbol("x", real=True)
     own = float(function(0.7))
@@ -256,16 +296,22 @@ def test_choices_are_made_number_by_number() -> None:
 
 
 def test_a_layer_has_its_own_parameters_and_a_chip_its_neurons() -> None:
-    """A chip whose factors are those of the second layer is a network with that layer changed."""
+    """A chip whose factors are those of the second layer is a network with that layer
+    changed."""
     nominal, changed = network(), network(a=(0.3, 0.6))
     factors = {"a": np.repeat([1.0, 2.0], 6), "thermal_power": np.full(12, 3.0)}
-    u = torch.rand(2, 5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(nominal(u, Chip(factors=factors)), changed(u), rtol=1e-12, atol=0)
+    u = torch.rand(
+        2, 5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    torch.testing.assert_close(
+        nominal(u, Chip(factors=factors)), changed(u), rtol=1e-12, atol=0
+    )
     assert (changed(u) - nominal(u)).abs().max() > 1e-6
 
 
 def test_every_parameter_may_spread(tmp_path: Path) -> None:
-    """By a key of [variability] of its own; tau_ns has the one that built-in objectives have."""
+    """By a key of [variability] of its own; tau_ns has the one that built-in objectives
+    have."""
     objective = objectives.load(CUBIC)
     spread = {"tau_spread": 0.1, "a_spread": 0.5}
     own = network(variability=spread)
@@ -273,7 +319,10 @@ def test_every_parameter_may_spread(tmp_path: Path) -> None:
     assert type(hardware) is objective.variability
     assert hardware.model_dump()["a_spread"] == 0.5
     factors = draw_chip(hardware, 7, 0, network=own, normals=None).factors
-    assert {name: found.shape for name, found in factors.items()} == {"tau_ns": (12,), "a": (12,)}
+    assert {name: found.shape for name, found in factors.items()} == {
+        "tau_ns": (12,),
+        "a": (12,),
+    }
     assert np.log(factors["a"]).std() > 2 * np.log(factors["tau_ns"]).std()
     measured = pointwise_devices.Odd(variability={"devices": "devices.csv"}).variability
     (tmp_path / "devices.csv").write_text("tau_ns\n1.0\n2.0\n")
@@ -282,9 +331,9 @@ def test_every_parameter_may_spread(tmp_path: Path) -> None:
     with pytest.raises(ValidationError) as refused:
         pointwise_devices.Odd(variability={"tau_spread": 0.1})
     assert (
-        "variability.tau_spread: Odd has no parameter tau_ns. Use the spread of another parameter: "
-        "a_spread, b_spread."
-    ) in str(refused.value)
+        "variability.tau_spread: Odd has no parameter tau_ns. Use the spread of another"
+        " parameter: a_spread, b_spread." in str(refused.value)
+    )
 
 
 def test_noise_follows_the_parameters() -> None:
@@ -295,12 +344,22 @@ def test_noise_follows_the_parameters() -> None:
 
 
 @pytest.mark.parametrize("name", [CUBIC, f"{CUBIC}-prediction"])
-def test_it_trains_is_solved_and_comes_back_from_its_file(name: str, tmp_path: Path) -> None:
+def test_it_trains_is_solved_and_comes_back_from_its_file(
+    name: str, tmp_path: Path
+) -> None:
     """By its figures of power; the file is read where the module is imported."""
     series = name.endswith("-prediction")
-    own = {"task": Narma10Params(washout=10, n_train=100, n_test=100), "trained": "readout"}
+    own = {
+        "task": Narma10Params(washout=10, n_train=100, n_test=100),
+        "trained": "readout",
+    }
     outcome = trainings.evaluate(
-        name, Protocol.CONFIRM, **SMALL, **(own if series else {}), neuron_uw=2.0, synapse_uw=0.0
+        name,
+        Protocol.CONFIRM,
+        **SMALL,
+        **(own if series else {}),
+        neuron_uw=2.0,
+        synapse_uw=0.0,
     )
     assert (outcome.solved is None, outcome.thermal) == (False, None)
     time_ns = outcome.info["presentation_ns"]
@@ -313,5 +372,9 @@ def test_it_trains_is_solved_and_comes_back_from_its_file(name: str, tmp_path: P
 
 def test_its_module_counts_as_source() -> None:
     found = source.modules(CUBIC)
-    wanted = {"pointwise_devices", "hpo.objectives.device", "hpo.objectives.networks.pointwise"}
+    wanted = {
+        "pointwise_devices",
+        "hpo.objectives.device",
+        "hpo.objectives.networks.pointwise",
+    }
     assert wanted <= {*found}

@@ -38,12 +38,16 @@ print(found.tolist(), doubled.cache_hits, sum(second_half.stats.cache_hits.value
 
 
 def test_a_helper_that_changed_is_compiled_anew(tmp_path: Path) -> None:
-    """The program's own file stays as it is: numba alone would run the old machine code.
+    """The program's own file stays as it is: numba alone would run the old machine
+    code.
 
-    A kernel calls a function that was made of a text; both are found again, and both are noticed.
+    A kernel calls a function that was made of a text; both are found again, and both
+    are noticed.
     """
     ours = Path(compiling.__file__).parents[3]
-    shutil.copytree(ours, tmp_path / "hpo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ours, tmp_path / "hpo", ignore=shutil.ignore_patterns("__pycache__")
+    )
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     helper = tmp_path / "hpo/objectives/networks/kernels/elementary.py"
@@ -51,7 +55,9 @@ def test_a_helper_that_changed_is_compiled_anew(tmp_path: Path) -> None:
     def run() -> str:
         environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
         command = [sys.executable, str(program)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True
+        )
         return done.stdout
 
     def printed(factor: int, hits: int) -> str:
@@ -59,7 +65,9 @@ def test_a_helper_that_changed_is_compiled_anew(tmp_path: Path) -> None:
 
     assert run() == printed(2, hits=0)
     assert run() == printed(2, hits=1)
-    helper.write_text(helper.read_text().replace("(0.0, 0.5, 1.0, 2.0)", "(0.0, 0.5, 1.0, 3.0)"))
+    helper.write_text(
+        helper.read_text().replace("(0.0, 0.5, 1.0, 2.0)", "(0.0, 0.5, 1.0, 3.0)")
+    )
     assert run() == printed(3, hits=0)
     program.write_text(program.read_text().replace("offset))", "offset + ZERO))"))
     program.write_text(program.read_text().replace("import TWO", "import TWO, ZERO"))

@@ -1,4 +1,5 @@
-"""Trained networks: one path of training, files that load bit for bit, truthful replays."""
+"""Trained networks: one path of training, files that load bit for bit, truthful
+replays."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ def test_a_saved_network_gives_the_same_logits_bit_for_bit(
     trained = changed(member(kind, **changes))
     network_file.write(tmp_path / "best.safetensors", trained.to_bytes(), ABOUT)
     network = load_network(tmp_path / "best.safetensors")
-    x = torch.from_numpy(np.random.default_rng(0).uniform(size=(5, 64, 1)).astype(np.float32))
+    x = torch.from_numpy(
+        np.random.default_rng(0).uniform(size=(5, 64, 1)).astype(np.float32)
+    )
     again = member(kind, **changes)
     again.restore(trained.to_bytes())
     assert again.to_bytes() == trained.to_bytes()
@@ -69,8 +72,13 @@ def test_a_saved_network_gives_the_same_logits_bit_for_bit(
         assert torch.equal(network(x), again.network(x))
     assert network(x).shape == (1, 5, 10)
     network(x).sum().backward()  # type: ignore[no-untyped-call]
-    assert all(parameter.grad is not None for parameter in network.parameters()), "to train on"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.safetensors"]
+    assert all(parameter.grad is not None for parameter in network.parameters()), (
+        "to train on"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.json",
+        "best.safetensors",
+    ]
 
 
 def test_the_description_says_what_the_network_is(saved: Path) -> None:
@@ -96,12 +104,19 @@ def test_the_description_says_what_the_network_is(saved: Path) -> None:
 def test_a_network_whose_layers_differ_is_trained_resumed_described_and_traced(
     kind: str, tmp_path: Path
 ) -> None:
-    own = {"width": (6, 4), "tau_ns": (3.0, 9.0), "density_intra": (0.5, 1.0), "epochs": 2}
+    own = {
+        "width": (6, 4),
+        "tau_ns": (3.0, 9.0),
+        "density_intra": (0.5, 1.0),
+        "epochs": 2,
+    }
     checkpoints: list[bytes] = []
     trained = member(kind, **own)
     outcome = trained.train(lambda progress: checkpoints.append(progress.checkpoint()))
     assert member(kind, **own).train(lambda progress: None, checkpoints[0]) == outcome
-    synapses = 3 + 12 + 18 + 16 + 40  # half of 6 and of 24, half of 36, 16, and the readout
+    synapses = (
+        3 + 12 + 18 + 16 + 40
+    )  # half of 6 and of 24, half of 36, 16, and the readout
     assert (outcome.info["n_neurons"], outcome.info["n_synapses"]) == (10, synapses)
     network_file.write(tmp_path / "best.safetensors", trained.to_bytes(), ABOUT)
     found = describe(tmp_path / "best.safetensors")
@@ -115,14 +130,18 @@ def test_a_network_whose_layers_differ_is_trained_resumed_described_and_traced(
     assert np.isnan(values[1, :, 4:]).all()
 
 
-def test_a_network_of_normalised_data_says_how_to_normalise_more(tmp_path: Path) -> None:
+def test_a_network_of_normalised_data_says_how_to_normalise_more(
+    tmp_path: Path,
+) -> None:
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(40, 6, 2)) * [3.0, 100.0] + [5.0, -7.0]).astype(np.float32)
     np.savez(tmp_path / "data.npz", x=x, y=np.arange(40) % 2, test=np.arange(40) >= 20)
     objective: Any = objectives.load("spintronic")
     trained = objective.member(
         objective.Params(**SMALL),
-        task=objective.tasks["arrays"](path=str(tmp_path / "data.npz"), normalise="standard"),
+        task=objective.tasks["arrays"](
+            path=str(tmp_path / "data.npz"), normalise="standard"
+        ),
         protocol=Protocol.CONFIRM,
         member_seed=7,
     )
@@ -155,8 +174,12 @@ def test_what_is_no_network_is_refused(
     path.write_bytes(found := damage(saved.read_bytes()))
     with pytest.raises(ValueError, match=f", got {len(found)} other bytes") as e:
         load_network(path)
-    assert str(e.value).startswith(f"{path}: expected a network of `hpo export --network`, got")
-    assert "Export it again: hpo export STUDY --network FILE.safetensors." in str(e.value)
+    assert str(e.value).startswith(
+        f"{path}: expected a network of `hpo export --network`, got"
+    )
+    assert "Export it again: hpo export STUDY --network FILE.safetensors." in str(
+        e.value
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,16 +208,26 @@ def test_what_is_no_network_is_refused(
         (
             {"architecture": {**SIZES, "members": 10**9}},
             {},
-            "expected tensors of the size {'members': 1000000000, 'layers': 2, 'width': 6, "
-            "'channels': 1, 'outputs': 10}, got {'members': 1, 'layers': 2, 'width': 6, "
-            "'channels': 1, 'outputs': 10}. Export it again: hpo export",
+            (
+                "expected tensors of the size {'members': 1000000000, 'layers': 2,"
+                " 'width': 6, 'channels': 1, 'outputs': 10}, got {'members': 1,"
+                " 'layers': 2, 'width': 6, 'channels': 1, 'outputs': 10}. Export it"
+                " again: hpo export"
+            ),
         ),
         (
             {"parameters": {"layers": 2, "width": 4096}},
             {},
-            "expected tensors of the size {'members': 1, 'layers': 2, 'width': 4096, 'channels': 1",
+            (
+                "expected tensors of the size {'members': 1, 'layers': 2, 'width':"
+                " 4096, 'channels': 1"
+            ),
         ),
-        ({}, {"bias": torch.zeros(1, 2, 7)}, "expected the tensors of a spintronic network, got"),
+        (
+            {},
+            {"bias": torch.zeros(1, 2, 7)},
+            "expected the tensors of a spintronic network, got",
+        ),
         ({}, None, f"expected tensors of the size {SIZES}, got others. Exp"),
     ],
 )
@@ -230,17 +263,23 @@ def test_a_trace_shows_what_the_network_computes(kind: str) -> None:
     assert trace.time_ns.tolist() == [0.5 * k for k in range(65)]
     assert trace.labels.tolist() == trained.test_labels[[3, 800]].tolist()
     assert trace.predicted.tolist() == logits.argmax(dim=1).tolist()
-    last = torch.from_numpy(trace.y[-1, :, :, -1])  # what is shown last is what is read out
+    last = torch.from_numpy(
+        trace.y[-1, :, :, -1]
+    )  # what is shown last is what is read out
     torch.testing.assert_close(last @ network.w_out[0].mT + network.bias_out[0], logits)
 
 
 def test_weights_of_another_network_are_refused() -> None:
     other = member("spintronic", width=5).to_bytes()
-    with pytest.raises(ValueError, match="expected the tensors of this network, got Error"):
+    with pytest.raises(
+        ValueError, match="expected the tensors of this network, got Error"
+    ):
         member("spintronic").restore(other)
     with pytest.raises(ValueError, match="expected the tensors of this network, got"):
         member("spintronic").restore(other[:50])
-    with pytest.raises(ValueError, match="no safetensors with a description in the header"):
+    with pytest.raises(
+        ValueError, match="no safetensors with a description in the header"
+    ):
         network_file.read_description(b"no network")
 
 
@@ -255,7 +294,9 @@ def test_replays_use_the_test_half_whatever_the_protocol(protocol: Protocol) -> 
     assert np.array_equal(shown.predicted, found.read()[[0, 898]])
 
 
-def test_a_prediction_that_is_not_finite_reads_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prediction_that_is_not_finite_reads_no_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(solved_equation, "MAX_REFINEMENTS", 2)  # it never settles
     broken = member("spintronic")
     broken.network.w_out.data[:] = float("nan")

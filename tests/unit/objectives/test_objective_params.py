@@ -31,7 +31,9 @@ costs = loaded["spintronic"].costs_of(params["spintronic"], SequentialDigitsPara
 heavy = {"torch", "numba", "sklearn", "scipy", "numpy", "optuna", "sqlalchemy"}
 print(costs["energy_pj"], heavy & set(sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     energy, heavy = done.stdout.split(maxsplit=1)
     assert float(energy) == pytest.approx(24.6784)  # 40 pJ in 100 ns; an image takes 64
     assert heavy == "set()\n"
@@ -41,7 +43,12 @@ print(costs["energy_pj"], heavy & set(sys.modules))
 def test_defaults_are_those_of_the_paper(model: type[LayeredParams]) -> None:
     params = model()
     assert (params.density_inter, params.density_intra) == (0.5, 0.5)
-    assert (params.layers, params.width, params.batch_size, params.dt_ns) == (3, 32, 120, 1.0)
+    assert (params.layers, params.width, params.batch_size, params.dt_ns) == (
+        3,
+        32,
+        120,
+        1.0,
+    )
     assert (params.integrator, params.steps_per_point) == ("exponential-ab3", 1)
     if isinstance(params, Spintronic):
         assert (params.tau_ns, params.lr0, params.lr_decay) == (14.12, 0.149, 8.077)
@@ -50,7 +57,16 @@ def test_defaults_are_those_of_the_paper(model: type[LayeredParams]) -> None:
 
 WRONG: dict[float | str, tuple[str, ...]] = {
     0: (
-        *("tau_ns", "lr0", "lr_decay", "dt_ns", "layers", "width", "batch_size", "epochs"),
+        *(
+            "tau_ns",
+            "lr0",
+            "lr_decay",
+            "dt_ns",
+            "layers",
+            "width",
+            "batch_size",
+            "epochs",
+        ),
         *("steps_per_point", "max_step_ns", "start", "weight_gain"),
     ),
     -1e-9: ("s", "density_intra", "f_cut_per_ns", "q"),
@@ -79,28 +95,40 @@ def test_values_outside_their_bounds_are_refused(
         (
             {"dt_ns": 20.0, "max_step_ns": 0.002},
             {"max_step_ns": 0.001},
-            "max_step_ns: expected `dt_ns / max_step_ns <= 10000`, got max_step_ns=0.001, "
-            "dt_ns=20.0. Raise max_step_ns.",
+            (
+                "max_step_ns: expected `dt_ns / max_step_ns <= 10000`, got"
+                " max_step_ns=0.001, dt_ns=20.0. Raise max_step_ns."
+            ),
         ),
         (
             {"density_inter": 0.02},
             {"density_inter": 0.01},
-            "expected `round(density_inter * width) >= 1`, got density_inter=0.01, width=32. "
-            "Raise density_inter",
+            (
+                "expected `round(density_inter * width) >= 1`, got density_inter=0.01,"
+                " width=32. Raise density_inter"
+            ),
         ),
         *(
             (
                 {"readout_points": "last+mean", **own},
                 {"readout": "y", "f_cut_per_ns": 0.1},
-                'readout_points: a mean over the points needs readout = "x" or f_cut_per_ns = 0, '
-                "got readout_points='last+mean', readout='y', f_cut_per_ns=0.1. Add "
-                'readout = "x": by Eq. (5) the mean of the filtered y is (x_end - x_0 - y_end) / '
-                "(2 pi f_cut T), the last x once more.",
+                (
+                    'readout_points: a mean over the points needs readout = "x" or'
+                    " f_cut_per_ns = 0, got readout_points='last+mean', readout='y',"
+                    ' f_cut_per_ns=0.1. Add readout = "x": by Eq. (5) the mean of the'
+                    " filtered y is (x_end - x_0 - y_end) / (2 pi f_cut T), the last x"
+                    " once more."
+                ),
             )
             for own in ({"readout": "x"}, {"f_cut_per_ns": 0.0})
         ),
     ],
-    ids=["more steps than any network needs", "an input without connections", "x", "no filter"],
+    ids=[
+        "more steps than any network needs",
+        "an input without connections",
+        "x",
+        "no filter",
+    ],
 )
 def test_values_that_do_not_go_together_are_refused(
     fits: dict[str, Any], change: dict[str, Any], text: str
@@ -111,9 +139,13 @@ def test_values_that_do_not_go_together_are_refused(
 
 
 @pytest.mark.parametrize("name", ["ctrnn", "spintronic"])
-def test_a_cuda_device_trains_as_the_cpu_does_or_is_refused_where_there_is_none(name: str) -> None:
+def test_a_cuda_device_trains_as_the_cpu_does_or_is_refused_where_there_is_none(
+    name: str,
+) -> None:
     if torch.cuda.is_available():
-        cpu, cuda = (evaluate(name, device=d, epochs=1).loss_curve for d in ("cpu", "cuda"))
+        cpu, cuda = (
+            evaluate(name, device=d, epochs=1).loss_curve for d in ("cpu", "cuda")
+        )
         assert cpu == pytest.approx(cuda, rel=1e-3)
         return
     with pytest.raises(
@@ -124,7 +156,7 @@ def test_a_cuda_device_trains_as_the_cpu_does_or_is_refused_where_there_is_none(
         evaluate(name, device="cuda")
 
 
-# --- what a training makes of them ----------------------------------------------------------------
+# --- what a training makes of them ---
 
 spintronic = partial(evaluate, "spintronic")
 
@@ -133,7 +165,9 @@ def test_outcome_says_what_was_trained_and_scored() -> None:
     info = spintronic(epochs=1).info
     drive = info.pop("cumulative_drive")
     weight = info.pop("mean_weight_per_ns")
-    assert drive == pytest.approx(0.5 * weight * 32**0.5 * 1.0)  # Eq. (9) times dt, at the defaults
+    assert drive == pytest.approx(
+        0.5 * weight * 32**0.5 * 1.0
+    )  # Eq. (9) times dt, at the defaults
     assert info == {
         "n_synapses": 2896,
         "n_neurons": 96,
@@ -157,23 +191,28 @@ def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
         spintronic(resume=checkpoint, epochs=2, seed=1, lr0=0.2)
     with pytest.raises(ValueError, match="expected `protocol == 'paper'`"):
         spintronic(resume=checkpoint, epochs=2, seed=1, protocol=Protocol.PAPER)
-    with pytest.raises(ValueError, match=r"expected `variability.draws == 3`, got .*=None"):
+    with pytest.raises(
+        ValueError, match=r"expected `variability.draws == 3`, got .*=None"
+    ):
         spintronic(resume=checkpoint, epochs=2, seed=1, variability={"draws": 3})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "accuracy", "error"), [("spintronic", 0.897, 0.0165), ("ctrnn", 0.89, 0.0348)]
+    ("kind", "accuracy", "error"),
+    [("spintronic", 0.897, 0.0165), ("ctrnn", 0.89, 0.0348)],
 )
 def test_the_defaults_reach_the_accuracy_of_the_paper(
     kind: str, accuracy: float, error: float
 ) -> None:
-    """89.83 ± 2.91 % over ten runs is reported, without a word on how the images were split.
+    """89.83 ± 2.91 % over ten runs is reported, without a word on how the images were
+    split.
 
-    Which half trains matters as much as the seed: over 16 splits, ten seeds each, we measured means
-    of 88.0 to 91.2 %, 89.7 ± 1.0 %, and about ± 1.4 % from seed to seed. So each of ten runs has a
-    split of its own here; their mean is good to 1.7 / √10 = 0.55 %, of which three are allowed.
-    Of CTRNNs it is 89.00 ± 3.48 %; their defaults are those of the paper, not a search's optimum.
+    Which half trains matters as much as the seed: over 16 splits, ten seeds each, we
+    measured means of 88.0 to 91.2 %, 89.7 ± 1.0 %, and about ± 1.4 % from seed to seed.
+    So each of ten runs has a split of its own here; their mean is good to 1.7 / √10 =
+    0.55 %, of which three are allowed. Of CTRNNs it is 89.00 ± 3.48 %; their defaults
+    are those of the paper, not a search's optimum.
     """
     tasks = [SequentialDigitsParams(split_seed=run) for run in range(10)]
     scores = [

@@ -1,4 +1,5 @@
-"""Predicting a series: how it is split, trained, scored and kept; reservoirs; what is refused."""
+"""Predicting a series: how it is split, trained, scored and kept; reservoirs; what is
+refused."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def trained(*args: Any, **params: Any) -> Outcome:
     return outcome
 
 
-# --- the split ------------------------------------------------------------------------------------
+# --- the split ---
 
 
 def test_parts_follow_each_other_and_the_end_is_never_searched() -> None:
@@ -63,26 +64,42 @@ def test_parts_follow_each_other_and_the_end_is_never_searched() -> None:
             np.testing.assert_allclose(u, series.u[first:end], atol=1e-7)
             target = split.target_scaling.undo(part.label[0])
             np.testing.assert_allclose(target, series.target[scored:end], atol=1e-7)
-        own = split.train.label[0], *([split.score.label[0]] if protocol == "validation" else [])
+        own = (
+            split.train.label[0],
+            *([split.score.label[0]] if protocol == "validation" else []),
+        )
         whole = np.concatenate(own)
         assert (whole.mean(), whole.std()) == pytest.approx((0.0, 1.0), abs=1e-6)
     assert contents(TASK) == SeriesContents(
-        points=650, channels=1, outputs=1, washout=50, train=280, validation=120, test=200
+        points=650,
+        channels=1,
+        outputs=1,
+        washout=50,
+        train=280,
+        validation=120,
+        test=200,
     )
 
 
-@pytest.mark.parametrize(("length", "washout", "first", "n"), [(20, 30, 50, 14), (30, 70, 70, 8)])
-def test_windows_tile_the_training_part(length: int, washout: int, first: int, n: int) -> None:
+@pytest.mark.parametrize(
+    ("length", "washout", "first", "n"), [(20, 30, 50, 14), (30, 70, 70, 8)]
+)
+def test_windows_tile_the_training_part(
+    length: int, washout: int, first: int, n: int
+) -> None:
     part = load(TASK, protocol=Protocol.VALIDATION).train
     found = windows(part, length=length, washout=washout)
-    assert (found.x.shape, found.label.shape) == ((n, washout + length, 1), (n, length, 1))
+    assert (found.x.shape, found.label.shape) == (
+        (n, washout + length, 1),
+        (n, length, 1),
+    )
     for k in range(n):
         at = first + k * length
         assert np.array_equal(found.x[k], part.x[0, at - washout : at + length])
         assert np.array_equal(found.label[k], part.label[0, at - 50 : at - 50 + length])
 
 
-# --- the score ------------------------------------------------------------------------------------
+# --- the score ---
 
 
 def test_errors_by_hand() -> None:
@@ -91,7 +108,9 @@ def test_errors_by_hand() -> None:
     first = math.sqrt(5 / 3) / math.sqrt(8 / 3)
     assert predictor.nrmse(found, target) == pytest.approx(first / 2)
     assert predictor.nrmse(np.broadcast_to(target.mean(axis=0), (3, 2)), target) == 1.0
-    assert predictor.smape_percent(found, target) == pytest.approx(200 * (1 / 3 + 2 / 8) / 6)
+    assert predictor.smape_percent(found, target) == pytest.approx(
+        200 * (1 / 3 + 2 / 8) / 6
+    )
     assert predictor.smape_percent(-target, target) == 200.0
     assert predictor.smape_percent(np.zeros((2, 1)), np.zeros((2, 1))) == 200.0
 
@@ -106,9 +125,15 @@ def test_what_diverges_scores_the_worst(wrong: float) -> None:
 
 @pytest.mark.parametrize("trains", ["all", "readout"])
 def test_a_network_that_diverges_has_a_finite_score(trains: str) -> None:
-    outcome = trained("ctrnn-prediction", trained=trains, integrator="euler", tau_ns=0.01)
+    outcome = trained(
+        "ctrnn-prediction", trained=trains, integrator="euler", tau_ns=0.01
+    )
     worst = predictor.WORST
-    assert (outcome.score, outcome.diverged, outcome.curve) == (worst, True, (worst,) * 3)
+    assert (outcome.score, outcome.diverged, outcome.curve) == (
+        worst,
+        True,
+        (worst,) * 3,
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,7 +147,9 @@ def test_gradients_learn_to_predict(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("trains", ["all", "readout"])
-def test_what_is_confirmed_is_the_score_on_the_solved_equation(kind: str, trains: str) -> None:
+def test_what_is_confirmed_is_the_score_on_the_solved_equation(
+    kind: str, trains: str
+) -> None:
     outcome = trained(kind, Protocol.CONFIRM, trained=trains, max_step_ns=1.0)
     assert outcome.curve == ()
     assert outcome.solved is not None
@@ -131,14 +158,15 @@ def test_what_is_confirmed_is_the_score_on_the_solved_equation(kind: str, trains
     assert 0.0 < abs(outcome.solved.score - outcome.score) < 0.2
 
 
-# --- reservoirs -----------------------------------------------------------------------------------
+# --- reservoirs ---
 
 
 def test_ridge_is_the_minimum_of_its_equation() -> None:
     rng = np.random.default_rng(0)
     states, targets = rng.normal(size=(40, 3)) + 1.0, rng.normal(size=(40, 2)) - 2.0
     weights, bias = ridge.fit(states, targets, 0.3)
-    # as one least-squares problem: rows of sqrt(T ridge) pull the weights, not the bias, to zero
+    # as one least-squares problem: rows of sqrt(T ridge) pull the weights, not the
+    # bias, to zero
     rows = np.r_[np.c_[states, np.ones(40)], math.sqrt(40 * 0.3) * np.eye(3, 4)]
     wanted, *_ = np.linalg.lstsq(rows, np.r_[targets, np.zeros((3, 2))], rcond=None)
     np.testing.assert_allclose(weights, wanted[:3].T, atol=1e-12)
@@ -156,7 +184,9 @@ def test_a_reservoir_trains_its_readout_alone(kind: str, readout: str) -> None:
         assert torch.equal(p, before[name]) == (name not in ("w_out", "bias_out"))
     part = load(TASK, protocol=Protocol.VALIDATION).train
     with torch.no_grad():
-        states = one.network.outputs(torch.from_numpy(part.x), 280)[0, 0].double().numpy()
+        states = (
+            one.network.outputs(torch.from_numpy(part.x), 280)[0, 0].double().numpy()
+        )
     weights, bias = ridge.fit(states, part.label[0].astype(np.float64), 1e-6)
     np.testing.assert_allclose(one.network.w_out[0].detach(), weights, rtol=1e-6)
     error = np.square(states @ weights.T + bias - part.label[0]).mean()
@@ -167,7 +197,13 @@ def test_a_reservoir_trains_its_readout_alone(kind: str, readout: str) -> None:
 
 
 def test_noise_of_what_is_read_is_there_in_fit_and_score() -> None:
-    one = member(trained="readout", ridge=1e-6, epochs=1, readout_powers=2, readout_noise_db=-20.0)
+    one = member(
+        trained="readout",
+        ridge=1e-6,
+        epochs=1,
+        readout_powers=2,
+        readout_noise_db=-20.0,
+    )
     outcome = one.train(lambda progress: None)
     split, features = load(TASK, protocol=Protocol.VALIDATION), {}
     for name, part in (("train", split.train), ("score", split.score)):
@@ -177,12 +213,16 @@ def test_noise_of_what_is_read_is_there_in_fit_and_score() -> None:
         ratio = (v - clean).square().mean() / clean.square().mean()
         assert float(ratio) == pytest.approx(0.01, rel=0.1)
         features[name] = torch.cat((v, v * v), dim=-1)[0, 0].double().numpy()
-    weights, bias = ridge.fit(features["train"], split.train.label[0].astype(np.float64), 1e-6)
+    weights, bias = ridge.fit(
+        features["train"], split.train.label[0].astype(np.float64), 1e-6
+    )
     found = features["score"] @ weights.T + bias
-    assert outcome.score == pytest.approx(predictor.nrmse(found, split.score.label[0]), rel=1e-4)
+    assert outcome.score == pytest.approx(
+        predictor.nrmse(found, split.score.label[0]), rel=1e-4
+    )
 
 
-# --- files ----------------------------------------------------------------------------------------
+# --- files ---
 
 
 def test_a_trained_network_is_kept_and_predicts_from_its_file(tmp_path: Path) -> None:
@@ -193,12 +233,16 @@ def test_a_trained_network_is_kept_and_predicts_from_its_file(tmp_path: Path) ->
     told = json.loads(path.with_suffix(".json").read_text())
     assert told["objective"] == "spintronic-prediction"
     split = load(TASK, protocol=Protocol.VALIDATION)
-    assert told["target_scaling"] == json.loads(json.dumps(asdict(split.target_scaling)))
+    assert told["target_scaling"] == json.loads(
+        json.dumps(asdict(split.target_scaling))
+    )
     u = split.scaling and split.scaling.undo(split.score.x[0])
     x = artifacts.network_input(path, [u])
     with torch.no_grad():
         found = artifacts.load_network(path).series(x, 120)[0, 0].numpy()
-    np.testing.assert_allclose(found, predictor.predict(one.network, split.score), atol=1e-4)
+    np.testing.assert_allclose(
+        found, predictor.predict(one.network, split.score), atol=1e-4
+    )
 
 
 def test_a_trace_shows_target_and_prediction_of_windows_of_the_test_part() -> None:
@@ -213,13 +257,17 @@ def test_a_trace_shows_target_and_prediction_of_windows_of_the_test_part() -> No
     assert predictor.nrmse(trace.prediction[0], trace.target[0]) < 2.0
 
 
-# --- own series, and what is refused --------------------------------------------------------------
+# --- own series, and what is refused ---
 
 
 @pytest.fixture
 def waves(tmp_path: Path) -> Path:
     t = np.arange(600)
-    np.savez(tmp_path / "waves.npz", u=np.sin(0.1 * t), target=np.c_[np.cos(0.1 * t), np.sin(t)])
+    np.savez(
+        tmp_path / "waves.npz",
+        u=np.sin(0.1 * t),
+        target=np.c_[np.cos(0.1 * t), np.sin(t)],
+    )
     lines = ["a,b,c", *(f"{math.sin(k)},{k},{math.cos(k)}" for k in range(600))]
     (tmp_path / "waves.csv").write_text("\n".join(lines))
     return tmp_path
@@ -245,7 +293,10 @@ def test_a_readout_that_was_fitted_with_thermal_noise_is_scored_with_it() -> Non
     noisy = {"thermal_power": 0.01, "variability": {"draws": 2, "input_noise": 0.01}}
     how: Any = {"epochs": 1, "tau_ns": 2.0, **noisy}
     for trains in ("readout", "all"):
-        mean, own = (trained(**how, trained=trains, thermal_training=t) for t in ("mean", "noise"))
+        mean, own = (
+            trained(**how, trained=trains, thermal_training=t)
+            for t in ("mean", "noise")
+        )
         assert own.solved is not None
         assert own.solved.score == pytest.approx(sum(own.chips) / 2)
         assert own.score < mean.score
@@ -253,7 +304,12 @@ def test_a_readout_that_was_fitted_with_thermal_noise_is_scored_with_it() -> Non
 
 def test_a_readout_is_fitted_on_nominal_devices_whatever_training_sees() -> None:
     def readout(**seen: Any) -> torch.Tensor:
-        how: Any = {"thermal_power": 0.01, "thermal_training": "noise", "epochs": 1, "tau_ns": 2.0}
+        how: Any = {
+            "thermal_power": 0.01,
+            "thermal_training": "noise",
+            "epochs": 1,
+            "tau_ns": 2.0,
+        }
         one = member(trained="readout", **how, **seen)
         one.train(lambda progress: None)
         return one.network.w_out
@@ -265,7 +321,10 @@ def test_a_readout_is_fitted_on_nominal_devices_whatever_training_sees() -> None
 def test_what_only_classifiers_have_is_refused() -> None:
     points: dict[str, Any] = {"readout_points": "mean", "readout": "x"}
     for wrong, text in (
-        (points, "'mean'. Remove it: the mean over all points is known at the end alone."),
+        (
+            points,
+            "'mean'. Remove it: the mean over all points is known at the end alone.",
+        ),
         ({"label_smoothing": 0.1}, "0.1. Remove it: a prediction has no labels."),
     ):
         with pytest.raises(ValidationError, match=re.escape(f", got {text}")):

@@ -1,4 +1,5 @@
-"""Time-step convergence: what a network scores as its step is refined, and whether it settles."""
+"""Time-step convergence: what a network scores as its step is refined, and whether it
+settles."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ from hpo.objectives.solved_equation import (
 )
 
 
-@pytest.mark.parametrize(("kind", "epochs", "steps"), [("spintronic", 8, 2), ("ctrnn", 12, 3)])
+@pytest.mark.parametrize(
+    ("kind", "epochs", "steps"), [("spintronic", 8, 2), ("ctrnn", 12, 3)]
+)
 def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation(
     kind: str, epochs: int, steps: int
 ) -> None:
@@ -43,7 +46,8 @@ def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation
 def solve_for(
     scores: dict[int, float], own: float | None = None, **physics: Any
 ) -> tuple[Any, list[int]]:
-    """What is found where the accuracy with so many steps is given, and which were tried.
+    """What is found where the accuracy with so many steps is given, and which were
+    tried.
 
     With an ``own`` score, as of a trial of a search.
     """
@@ -55,13 +59,24 @@ def solve_for(
         return scores[tried[-1]]
 
     before = network.physics
-    found = solve(network, accuracy) if own is None else solve_trial(network, accuracy, own)
+    found = (
+        solve(network, accuracy) if own is None else solve_trial(network, accuracy, own)
+    )
     assert network.physics is before
     return found, tried
 
 
-def test_the_step_is_halved_until_two_refinements_agree_within_a_tenth_of_a_point() -> None:
-    scores = {3: 0.9, 6: 0.9, 12: 0.8, 24: 0.9011, 48: 0.9, 96: 0.899}  # 0.9 - 0.899 > 0.001
+def test_the_step_is_halved_until_two_refinements_agree_within_a_tenth_of_a_point() -> (
+    None
+):
+    scores = {
+        3: 0.9,
+        6: 0.9,
+        12: 0.8,
+        24: 0.9011,
+        48: 0.9,
+        96: 0.899,
+    }  # 0.9 - 0.899 > 0.001
     found, tried = solve_for(scores, steps_per_point=3, integrator="euler")
     assert tried == [6, 12, 24, 48, 96], "the trained step itself is no refinement"
     assert (found.score, found.converged) == (0.899, True)
@@ -87,12 +102,18 @@ def test_a_trial_is_refined_until_it_agrees_with_the_step_before_and_no_more_tha
     assert (found.score, found.converged, tried) == (0.88, True, [4, 8, 16])
     scores[16] = 0.5
     found, tried = solve_for(scores, own=0.95, dt_ns=1.0)
-    assert (found.score, found.converged, len(tried)) == (0.5, False, MAX_SEARCH_REFINEMENTS)
+    assert (found.score, found.converged, len(tried)) == (
+        0.5,
+        False,
+        MAX_SEARCH_REFINEMENTS,
+    )
 
 
 def test_refinements_are_finer_than_the_default_step_whatever_the_trained_one() -> None:
     """Steps that are much too coarse may agree on what is as bad as chance."""
-    _, tried = solve_for({2**k: 0.1 for k in range(10)}, dt_ns=8.0, integrator="exponential")
+    _, tried = solve_for(
+        {2**k: 0.1 for k in range(10)}, dt_ns=8.0, integrator="exponential"
+    )
     assert tried == [32, 64]
 
 

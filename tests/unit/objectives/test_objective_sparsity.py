@@ -9,7 +9,11 @@ import pytest
 import torch
 
 from hpo import objectives
-from hpo.objectives.networks.sparsity import draw_mask, draw_mirrored_mask, n_connections
+from hpo.objectives.networks.sparsity import (
+    draw_mask,
+    draw_mirrored_mask,
+    n_connections,
+)
 from hpo.objectives.randomness import stream
 
 
@@ -31,14 +35,21 @@ def test_mask_has_exactly_the_asked_number_of_connections(density: float) -> Non
 @pytest.mark.parametrize("density", [0.0, 0.1, 0.5, 0.98, 1.0])
 def test_an_antisymmetric_coupling_turns_as_asked(density: float) -> None:
     """All its eigenvalues are imaginary; every connection has its mirror image."""
-    own = {"coupling": "antisymmetric", "rotation": 2.5, "dt_ns": 0.5, "s": (0.3, 0.4, 0.5)}
+    own = {
+        "coupling": "antisymmetric",
+        "rotation": 2.5,
+        "dt_ns": 0.5,
+        "s": (0.3, 0.4, 0.5),
+    }
     found = network([0, 1], width=(9, 17, 8), density_intra=density, **own)
     for layer, (s, n) in enumerate(zip((0.3, 0.4, 0.5), (9, 17, 8), strict=True)):
         mask = draw_mirrored_mask(stream(3, "masks"), (n, n), density)
         assert np.array_equal(mask, mask.T)
         assert mask.sum() == n_connections(n * n, density)
         for member in (0, 1):
-            assert found.mask_intra[member, layer].sum() == n_connections(n * n, density)
+            assert found.mask_intra[member, layer].sum() == n_connections(
+                n * n, density
+            )
             weights = found.w_intra[member, layer].detach().double().numpy()
             values = np.linalg.eigvals(0.5 * s * weights)
             assert np.abs(values.real).max() < 1e-6
@@ -47,7 +58,9 @@ def test_an_antisymmetric_coupling_turns_as_asked(density: float) -> None:
 
 
 def test_streams_differ_by_name_and_seed_and_repeat() -> None:
-    draws = [stream(s, n).random(4) for s, n in [(0, "a"), (0, "b"), (1, "a"), (0, "a")]]
+    draws = [
+        stream(s, n).random(4) for s, n in [(0, "a"), (0, "b"), (1, "a"), (0, "a")]
+    ]
     assert not np.array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
     assert np.array_equal(draws[0], draws[3])
@@ -59,7 +72,9 @@ def test_what_a_seed_draws_depends_on_nothing_but_its_size() -> None:
     """Other physics draw the same; another layer and a density add to it."""
     one = network([7])
     physics = network([7], lr0=0.5, tau_ns=3.0, s=0.1, f_cut_per_ns=0.0, dt_ns=0.5)
-    assert all(torch.equal(v, physics.state_dict()[k]) for k, v in one.state_dict().items())
+    assert all(
+        torch.equal(v, physics.state_dict()[k]) for k, v in one.state_dict().items()
+    )
     four = network([7], layers=4)
     assert torch.equal(one.w_intra, four.w_intra[:, :3])
     assert torch.equal(one.w_inter, four.w_inter[:, :2])

@@ -24,7 +24,8 @@ RECIPE = Recipe(epochs=4, batch_size=16, lr0=0.05, lr_decay=3.0)
 
 
 class Linear(nn.Module):
-    """Logits (1, batch, classes) of a linear layer; remembers the sizes of its batches."""
+    """Logits (1, batch, classes) of a linear layer; remembers the sizes of its
+    batches."""
 
     constant: Tensor
 
@@ -44,7 +45,10 @@ def split() -> Split:
 
     def examples(n: int) -> Examples:
         label = generator.integers(N_CLASSES, size=n)
-        x = generator.normal(size=(n, 4, 1)) + np.eye(N_CLASSES, 4)[label][:, :, None] * 2
+        x = (
+            generator.normal(size=(n, 4, 1))
+            + np.eye(N_CLASSES, 4)[label][:, :, None] * 2
+        )
         return Examples(x=x.astype(np.float32), label=label)
 
     return Split(train=examples(N_TRAIN), score=examples(N_SCORE), n_classes=N_CLASSES)
@@ -86,12 +90,15 @@ def test_it_learns() -> None:
 
 
 def test_learning_rate_of_each_epoch_reaches_the_weights() -> None:
-    """Adam moves a weight of constant gradient by the learning rate, whatever its size."""
+    """Adam moves a weight of constant gradient by the learning rate, whatever its
+    size."""
 
     class Slope(Linear):
         def forward(self, u: Tensor) -> Tensor:
             rows = self.weight[:, :1].mT.expand(len(u), N_CLASSES)
-            return (rows - rows.detach() + torch.tensor([0.0, -99.0, -99.0])).unsqueeze(0)
+            return (rows - rows.detach() + torch.tensor([0.0, -99.0, -99.0])).unsqueeze(
+                0
+            )
 
     network = Slope()
     seen = [0.0]
@@ -134,13 +141,15 @@ def test_checkpoint_whose_constants_were_drawn_otherwise_is_refused() -> None:
 @pytest.mark.parametrize("cut", [0, 10, 500])
 def test_damaged_checkpoint_is_refused(cut: int) -> None:
     with pytest.raises(
-        ValueError, match=rf"^checkpoint: .* got {cut} other bytes .*Train this member again"
+        ValueError,
+        match=rf"^checkpoint: .* got {cut} other bytes .*Train this member again",
     ):
         run(resume=checkpoint_after(1)[:cut])
 
 
 class Troubled(Linear):
-    """Linear, but for the sixth batch: ``trouble`` happens to it in the second epoch."""
+    """Linear, but for the sixth batch: ``trouble`` happens to it in the second
+    epoch."""
 
     def __init__(self, trouble: Callable[[Linear, Tensor], Tensor]) -> None:
         super().__init__()
@@ -191,13 +200,17 @@ def test_divergence_is_a_score_with_curves_of_full_length(protocol: Protocol) ->
     assert len(outcome.loss_curve) == 9
     assert math.isfinite(outcome.loss_curve[0])
     assert all(math.isnan(loss) for loss in outcome.loss_curve[1:])
-    assert network.training_batches() == 8  # nothing is computed once the weights are NaN
+    assert (
+        network.training_batches() == 8
+    )  # nothing is computed once the weights are NaN
     if protocol is not Protocol.CONFIRM:
         assert outcome.curve[0] > 0.0
         assert outcome.curve[1:] == (0.0,) * 8
 
 
-@pytest.mark.parametrize(("value", "skipped"), [(math.nan, 1), (math.inf, 0), (-math.inf, 0)])
+@pytest.mark.parametrize(
+    ("value", "skipped"), [(math.nan, 1), (math.inf, 0), (-math.inf, 0)]
+)
 def test_an_update_whose_gradient_holds_a_nan_is_skipped_and_counted(
     value: float, skipped: int
 ) -> None:
@@ -250,7 +263,9 @@ def test_memory_that_torch_cannot_get_is_a_memory_error() -> None:
     class GreedyObjective(ToyNetworkObjective):
         kind = Greedy
 
-    with pytest.raises(MemoryError, match="can't allocate memory: you tried to allocate"):
+    with pytest.raises(
+        MemoryError, match="can't allocate memory: you tried to allocate"
+    ):
         GreedyObjective().evaluate(
             ToyParams(epochs=1),
             task=ToyTask(),

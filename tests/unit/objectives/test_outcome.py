@@ -14,28 +14,76 @@ from hpo import objectives
 from hpo.objectives.contract import Baseline, Outcome, Solved, Thermal
 
 WRONG: list[tuple[type, dict[str, Any], str]] = [
-    (Outcome, {"score": math.nan}, "Outcome.score` must be finite, got nan. Count a network"),
-    (Outcome, {"score": -math.inf}, "Outcome.score` must be finite, got -inf. Count a network"),
-    (Outcome, {"score": "0.9"}, "Outcome.score` must be a number, got '0.9'. Return what"),
+    (
+        Outcome,
+        {"score": math.nan},
+        "Outcome.score` must be finite, got nan. Count a network",
+    ),
+    (
+        Outcome,
+        {"score": -math.inf},
+        "Outcome.score` must be finite, got -inf. Count a network",
+    ),
+    (
+        Outcome,
+        {"score": "0.9"},
+        "Outcome.score` must be a number, got '0.9'. Return what",
+    ),
     (Outcome, {"score": True}, "Outcome.score` must be a number, got True."),
     (Outcome, {"score": None}, "Outcome.score` must be a number, got None."),
     (Outcome, {"curve": (0.5, math.inf)}, "Outcome.curve` must be finite, got inf."),
     (Outcome, {"chips": (math.nan,)}, "Outcome.chips` must be finite, got nan."),
-    (Outcome, {"per_epoch": {"x": [math.nan]}}, "Outcome.per_epoch.x` must be finite, got nan."),
-    (Outcome, {"curve": (0.5,), "per_epoch": {"x": [1, 2]}}, "Outcome.per_epoch` must be lists"),
-    (Outcome, {"info": {"loss": math.nan}}, "Outcome.info.loss` must be finite, got nan."),
-    (Outcome, {"info": {"n": [3]}}, "Outcome.info.n` must be a number, a text, true or false, got"),
+    (
+        Outcome,
+        {"per_epoch": {"x": [math.nan]}},
+        "Outcome.per_epoch.x` must be finite, got nan.",
+    ),
+    (
+        Outcome,
+        {"curve": (0.5,), "per_epoch": {"x": [1, 2]}},
+        "Outcome.per_epoch` must be lists",
+    ),
+    (
+        Outcome,
+        {"info": {"loss": math.nan}},
+        "Outcome.info.loss` must be finite, got nan.",
+    ),
+    (
+        Outcome,
+        {"info": {"n": [3]}},
+        "Outcome.info.n` must be a number, a text, true or false, got",
+    ),
     (Outcome, {"network": "weights"}, "Outcome.network` must be bytes, got 'weights'."),
     (Outcome, {"scores": 1}, "Outcome.scores` must be a field of it, got 1."),
     (Solved, {"score": math.nan}, "Solved.score` must be finite, got nan."),
     (Solved, {"converged": 1}, "Solved.converged` must be true or false, got 1."),
-    (Solved, {"steps_per_point": 2.0}, "Solved.steps_per_point` must be a whole number, got"),
-    (Solved, {"steps_per_point": 0}, "Solved.steps_per_point` must be at least 1, got 0."),
+    (
+        Solved,
+        {"steps_per_point": 2.0},
+        "Solved.steps_per_point` must be a whole number, got",
+    ),
+    (
+        Solved,
+        {"steps_per_point": 0},
+        "Solved.steps_per_point` must be at least 1, got 0.",
+    ),
     (Thermal, {"third": math.nan}, "Thermal.third` must be finite, got nan."),
     (Thermal, {"noisy": (0.5, math.inf)}, "Thermal.noisy` must be finite, got inf."),
-    (Thermal, {"holds_below": -1.0}, "Thermal.holds_below` must be at least 0, got -1.0."),
-    (Baseline, {"name": "E\n"}, "Baseline.name` must be a line without control characters, got"),
-    (Baseline, {"n_scored": 9}, "Baseline.n_scored` must be left out where the score is no accu"),
+    (
+        Thermal,
+        {"holds_below": -1.0},
+        "Thermal.holds_below` must be at least 0, got -1.0.",
+    ),
+    (
+        Baseline,
+        {"name": "E\n"},
+        "Baseline.name` must be a line without control characters, got",
+    ),
+    (
+        Baseline,
+        {"n_scored": 9},
+        "Baseline.n_scored` must be left out where the score is no accu",
+    ),
 ]
 GOOD: dict[type, dict[str, Any]] = {
     Outcome: {"score": 0.9},
@@ -57,7 +105,9 @@ def test_what_no_training_can_give_is_refused(
 
 def test_numbers_of_numpy_are_numbers() -> None:
     one = np.float32(0.5)
-    told = Outcome(score=one, curve=[one, 1], loss_curve=(math.nan,), info={"n": np.int64(3)})  # type: ignore[arg-type]
+    told = Outcome(
+        score=one, curve=[one, 1], loss_curve=(math.nan,), info={"n": np.int64(3)}
+    )  # type: ignore[arg-type]
     assert (type(told.score), told.curve, told.info) == (float, (0.5, 1.0), {"n": 3})
     assert type(told.info["n"]) is int
     assert told.replace(score=0.25).curve == told.curve
@@ -65,7 +115,9 @@ def test_numbers_of_numpy_are_numbers() -> None:
         told.replace(score=math.nan)
 
 
-FRACTION = "the objective's score is an accuracy and must be a fraction from 0 to 1, got "
+FRACTION = (
+    "the objective's score is an accuracy and must be a fraction from 0 to 1, got "
+)
 
 
 @pytest.mark.parametrize(

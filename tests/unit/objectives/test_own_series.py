@@ -1,4 +1,5 @@
-"""A user's own series: what is read from files, how it is split and scaled, what is too much."""
+"""A user's own series: what is read from files, how it is split and scaled, what is too
+much."""
 
 from __future__ import annotations
 
@@ -39,12 +40,17 @@ def test_ts_and_idx_files_are_read_and_pinned(tmp_path: Path) -> None:
 
 def test_seeds_choose_the_split_and_fractions_the_sizes(tmp_path: Path) -> None:
     path = save(tmp_path / "data.npz")
-    label_of = {one.tobytes(): y for one, y in zip(series().astype("f4"), labels(), strict=True)}
+    label_of = {
+        one.tobytes(): y for one, y in zip(series().astype("f4"), labels(), strict=True)
+    }
     task = ArraysParams(path=str(path), test_fraction=0.2, validation_fraction=0.25)
     split = load(task, protocol=Protocol.VALIDATION, member_seed=0)
     assert (len(split.train), len(split.score)) == (36, 12)
     for part in (split.train, split.score):
-        assert all(label_of[one.tobytes()] == y for one, y in zip(part.x, part.label, strict=True))
+        assert all(
+            label_of[one.tobytes()] == y
+            for one, y in zip(part.x, part.label, strict=True)
+        )
         assert len(set(np.bincount(part.label))) == 1, "stratified"
     seeded = task.model_copy(update={"split_seed": 1})
     other = load(seeded, protocol=Protocol.VALIDATION, member_seed=0)
@@ -62,7 +68,7 @@ def test_shares_that_pass_hold_for_every_seed(tmp_path: Path) -> None:
                 assert np.bincount(part.label, minlength=3).min() >= 1
 
 
-# --- bounds --------------------------------------------------------------------------------------
+# --- bounds ---
 
 
 def refusal(path: Path) -> str:
@@ -84,12 +90,14 @@ def test_devices_pipes_and_files_elsewhere_are_no_series(tmp_path: Path) -> None
     (tmp_path / "zero").symlink_to("/dev/zero")
     for name in ("pipe", "zero"):
         regular = (
-            f"{tmp_path / name}: expected a regular file, got a directory, a device or a pipe."
+            f"{tmp_path / name}: expected a regular file, got a directory, a device or"
+            " a pipe."
         )
         assert refusal(csv_folder(tmp_path, name)).startswith(regular)
     for name in ("/etc/passwd", "../a.csv"):
         assert refusal(csv_folder(tmp_path, name)).startswith(
-            f"{tmp_path / 'labels.csv'}: expected files of this directory, got {name!r}."
+            f"{tmp_path / 'labels.csv'}: expected files of this directory, got"
+            f" {name!r}."
         )
 
 
@@ -103,17 +111,21 @@ def test_what_unpacks_to_more_than_memory_is_refused_before_it_is(
     np.savez_compressed(
         tmp_path / "fine.npz", x=np.zeros((100, 10)), y=np.zeros(100), z=np.zeros(9**5)
     )
-    assert len(npz_file.read(tmp_path / "fine.npz").x) == 100, "what is not ours is not unpacked"
+    assert len(npz_file.read(tmp_path / "fine.npz").x) == 100, (
+        "what is not ours is not unpacked"
+    )
     with zipfile.ZipFile(tmp_path / "bare.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x", bytes(20_000))
     assert "GiB of series, got" in refusal(tmp_path / "bare.npz")
     monkeypatch.setattr(csvs, "MOST_CELLS", 10)
     (tmp_path / "long.csv").write_text("1,2\n" * 6)
     said = refusal(csv_folder(tmp_path, "long.csv"))
-    assert said.startswith(f"{tmp_path / 'long.csv'}: expected at most 10 cells, got 12.")
+    assert said.startswith(
+        f"{tmp_path / 'long.csv'}: expected at most 10 cells, got 12."
+    )
 
 
-# --- what is read ---------------------------------------------------------------------------------
+# --- what is read ---
 
 
 @pytest.mark.parametrize(
@@ -163,11 +175,15 @@ def test_csv_labels_are_whole_numbers_only_if_written_as_such(
     directory = save_csv(tmp_path / "series", series(), np.array(names)[labels()])
     recording = read(directory)
     assert recording.classes == classes
-    assert [classes[k] for k in recording.examples.label] == [names[k] for k in labels()]
+    assert [classes[k] for k in recording.examples.label] == [
+        names[k] for k in labels()
+    ]
 
 
 def test_csv_with_a_split_of_ones_own_and_blank_lines(tmp_path: Path) -> None:
-    directory = save_csv(tmp_path / "series", series(), np.array(["a", "b", "c"])[labels()])
+    directory = save_csv(
+        tmp_path / "series", series(), np.array(["a", "b", "c"])[labels()]
+    )
     lines = (directory / "labels.csv").read_text().splitlines()
     marked = [f"{line},{int(k % 2)}" for k, line in enumerate(lines[1:])]
     (directory / "labels.csv").write_text(
@@ -177,16 +193,22 @@ def test_csv_with_a_split_of_ones_own_and_blank_lines(tmp_path: Path) -> None:
     assert recording.test.tolist() == [k % 2 == 1 for k in range(N)]
 
 
-# --- series of unequal lengths --------------------------------------------------------------------
+# --- series of unequal lengths ---
 
 
-def split_of(path: Path, **task: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def split_of(
+    path: Path, **task: Any
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The training part and the test part of everything, as networks get them."""
-    found = load(ArraysParams(path=str(path), **task), protocol=Protocol.CONFIRM, member_seed=0)
+    found = load(
+        ArraysParams(path=str(path), **task), protocol=Protocol.CONFIRM, member_seed=0
+    )
     return found.train.x, found.score.x
 
 
-def test_a_shorter_series_begins_later_and_files_of_both_kinds_are_the_same(tmp_path: Path) -> None:
+def test_a_shorter_series_begins_later_and_files_of_both_kinds_are_the_same(
+    tmp_path: Path,
+) -> None:
     test = np.arange(60) < 30
     path = save(tmp_path / "data.npz", x=ending_in_nan(), test=test)
     train, tested = split_of(path, pad="before")
@@ -202,7 +224,9 @@ def test_a_shorter_series_begins_later_and_files_of_both_kinds_are_the_same(tmp_
 
 
 @pytest.mark.parametrize("how", ["minmax", "standard"])
-def test_channels_are_scaled_by_real_points_of_the_training_half(tmp_path: Path, how: Any) -> None:
+def test_channels_are_scaled_by_real_points_of_the_training_half(
+    tmp_path: Path, how: Any
+) -> None:
     """One scale for a study; of a constant channel nothing is left."""
     x, test = ending_in_nan() * [3.0, 100.0] + [5.0, -7.0], np.arange(N) < 30
     own = x[~test].reshape(-1, 2)
@@ -226,7 +250,9 @@ def test_channels_are_scaled_by_real_points_of_the_training_half(tmp_path: Path,
 def test_series_of_one_length_are_what_they_were(tmp_path: Path, how: Any) -> None:
     path = save(tmp_path / "data.npz")
     for before, after in zip(
-        split_of(path, normalise=how), split_of(path, normalise=how, pad="before"), strict=True
+        split_of(path, normalise=how),
+        split_of(path, normalise=how, pad="before"),
+        strict=True,
     ):
         assert np.array_equal(before, after)
 
@@ -238,20 +264,29 @@ def test_a_worker_that_has_read_them_padded_refuses_them_for_a_study_without(
     task = ArraysParams(path="series", pad="before").resolve(tmp_path)
     load(task, protocol=Protocol.PAPER, member_seed=0)
     with pytest.raises(ValueError, match=re.escape(REMEDY)):
-        load(task.model_copy(update={"pad": None}), protocol=Protocol.PAPER, member_seed=0)
+        load(
+            task.model_copy(update={"pad": None}),
+            protocol=Protocol.PAPER,
+            member_seed=0,
+        )
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, Any]:
-    """A network that learnt series of unequal lengths, in a file, and the same in memory."""
+    """A network that learnt series of unequal lengths, in a file, and the same in
+    memory."""
     data = save(tmp_path / "data.npz", x=ending_in_nan(), test=np.arange(60) < 30)
     task = ArraysParams(path=str(data), normalise="standard", pad="before")
-    member = trainings.member("spintronic", Protocol.CONFIRM, task=task, **trainings.SMALL)
+    member = trainings.member(
+        "spintronic", Protocol.CONFIRM, task=task, **trainings.SMALL
+    )
     network_file.write(tmp_path / "best.safetensors", member.to_bytes(), {})
     return tmp_path / "best.safetensors", member
 
 
-def test_a_saved_network_takes_new_recordings_as_it_took_the_data(saved: tuple[Path, Any]) -> None:
+def test_a_saved_network_takes_new_recordings_as_it_took_the_data(
+    saved: tuple[Path, Any],
+) -> None:
     path, member = saved
     x = network_input(path, unequal()[:30])
     assert torch.equal(x, torch.from_numpy(member.trace(range(30)).inputs))
@@ -259,8 +294,14 @@ def test_a_saved_network_takes_new_recordings_as_it_took_the_data(saved: tuple[P
     assert network_input(path, []).shape == (0, 5, 2)
 
 
-LONG = "expected series of at most 5 points, got 6 in series[1]. Cut it: the network was trained on"
-SHAPE = "expected series of shape (time, 2) of finite numbers, got series[1].shape={}. Correct"
+LONG = (
+    "expected series of at most 5 points, got 6 in series[1]. Cut it: the network was"
+    " trained on"
+)
+SHAPE = (
+    "expected series of shape (time, 2) of finite numbers, got series[1].shape={}."
+    " Correct"
+)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +317,9 @@ SHAPE = "expected series of shape (time, 2) of finite numbers, got series[1].sha
 def test_what_a_saved_network_cannot_take_is_refused(
     saved: tuple[Path, Any], one: NDArray[np.float64], text: str
 ) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"{saved[0]}: ") + ".*" + re.escape(text)):
+    with pytest.raises(
+        ValueError, match=re.escape(f"{saved[0]}: ") + ".*" + re.escape(text)
+    ):
         network_input(saved[0], [series()[0], one])
 
 
@@ -288,5 +331,7 @@ def test_a_network_of_series_of_one_length_takes_one_length(tmp_path: Path) -> N
         network_input(tmp_path / "n.safetensors", flat),
         torch.tensor(np.array(flat), dtype=torch.float32)[:, :, None],
     )
-    with pytest.raises(ValueError, match="expected series of one length, got 3 in series"):
+    with pytest.raises(
+        ValueError, match="expected series of one length, got 3 in series"
+    ):
         network_input(tmp_path / "n.safetensors", [*flat, np.ones(3)])

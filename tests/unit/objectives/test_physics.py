@@ -1,4 +1,5 @@
-"""Design rules and thermal powers: against the paper, a simulated oscillator, shipped devices."""
+"""Design rules and thermal powers: against the paper, a simulated oscillator, shipped
+devices."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ def test_recommended_weights_give_a_cumulative_drive_of_one() -> None:
     for dt_ns, s, fan_in in ((1.0, 0.5, 32.0), (0.5, 0.5, 32.0), (10.0, 2.0, 7.5)):
         weight = physics.recommended_weight_per_ns(dt_ns=dt_ns, s=s, fan_in=fan_in)
         drive = physics.drive_per_ns(s=s, mean_weight_per_ns=weight, fan_in=fan_in)
-        assert physics.cumulative_drive(drive_per_ns=drive, dt_ns=dt_ns) == pytest.approx(1.0)
+        assert physics.cumulative_drive(
+            drive_per_ns=drive, dt_ns=dt_ns
+        ) == pytest.approx(1.0)
         tau_ns = physics.recommended_tau_ns(dt_ns).best
         assert drive * dt_ns / tau_ns == pytest.approx(1.0 / tau_ns)
         rate = physics.recommended_learning_rate(dt_ns=dt_ns, s=s, fan_in=fan_in)
@@ -30,19 +33,21 @@ def test_relaxation_times_scale_with_the_input_and_stay_above_it(dt_ns: float) -
     tau = physics.recommended_tau_ns(dt_ns)
     assert dt_ns < tau.low < tau.best < tau.high
     assert tau.best / dt_ns == pytest.approx(14.12)
-    # A device of that relaxation time is at the edge of the paper's window, 0.4 to 2.5 ns.
+    # A device of that relaxation time is at the edge of the paper's window, 0.4 to 2.5
+    # ns.
     assert dt_ns * 14.12 / tau.low == pytest.approx(2.5)
     assert dt_ns * 14.12 / tau.high == pytest.approx(0.4)
     assert physics.recommended_f_cut_per_ns(dt_ns) * dt_ns == pytest.approx(0.1)
 
 
-# --- thermal powers -------------------------------------------------------------------------------
+# --- thermal powers ---
 
 TAU_NS, X_TH, POWER = 14.0, 1e-3, 0.5
 
 
 def amplitudes(drive_per_ns: float, *, n: int, t_ns: float, start: complex) -> Any:
-    """Complex amplitudes after ``t_ns`` by Euler and Maruyama: the Langevin equation of thermal."""
+    """Complex amplitudes after ``t_ns`` by Euler and Maruyama: the Langevin equation of
+    thermal."""
     rng, steps = np.random.default_rng(1), 500
     dt = t_ns / steps
     eta = thermal.thermal_noise_per_sqrt_ns(thermal_power=X_TH, tau_ns=TAU_NS)
@@ -62,7 +67,9 @@ def test_an_oscillator_without_a_drive_rests_at_its_thermal_power() -> None:
 def test_the_linewidth_of_an_oscillator_gives_its_thermal_power() -> None:
     """The phase of a line of full width Δf diffuses by 2π Δf t."""
     t_ns = 4 * TAU_NS
-    c = amplitudes(1 / TAU_NS / (1 - POWER), n=10_000, t_ns=t_ns, start=math.sqrt(POWER))
+    c = amplitudes(
+        1 / TAU_NS / (1 - POWER), n=10_000, t_ns=t_ns, start=math.sqrt(POWER)
+    )
     linewidth_mhz = 1e3 * np.var(np.angle(c)) / (2 * math.pi * t_ns)
     found = thermal.thermal_power_of_linewidth(
         linewidth_mhz=linewidth_mhz, tau_ns=TAU_NS, power=POWER
@@ -91,17 +98,24 @@ def test_energy_of_a_vortex_is_half_its_stiffness_times_its_radius_squared() -> 
 
 
 @pytest.mark.parametrize("name", thermal.devices())
-def test_each_shipped_device_has_a_source_and_a_plausible_thermal_power(name: str) -> None:
+def test_each_shipped_device_has_a_source_and_a_plausible_thermal_power(
+    name: str,
+) -> None:
     table = thermal.devices()[name]
     device = thermal.kind(table)(**table)
     assert device.source
     assert 1e-4 < device.at_rest() < 2e-3
 
 
-# --- refusals -------------------------------------------------------------------------------------
+# --- refusals ---
 
 DENSITIES = {"density_inter": 0.5, "density_intra": 0.5}
-DEVICE = {"temperature_k": 300.0, "ms_ka_per_m": 800, "volume_nm3": 1e4, "frequency_ghz": 1}
+DEVICE = {
+    "temperature_k": 300.0,
+    "ms_ka_per_m": 800,
+    "volume_nm3": 1e4,
+    "frequency_ghz": 1,
+}
 GOOD: dict[Callable[..., Any], dict[str, float]] = {
     physics.recommended_tau_ns: {"dt_ns": 1.0},
     physics.fan_in: {"width": 8, **DENSITIES},
@@ -109,7 +123,11 @@ GOOD: dict[Callable[..., Any], dict[str, float]] = {
     physics.presentation_ns: {"points": 1, "dt_ns": 1.0},
     thermal.thermal_noise_per_sqrt_ns: {"thermal_power": 1e-3, "tau_ns": 1.0},
     thermal.thermal_power: DEVICE,
-    thermal.thermal_power_of_linewidth: {"linewidth_mhz": 1.0, "tau_ns": 1.0, "power": 0.5},
+    thermal.thermal_power_of_linewidth: {
+        "linewidth_mhz": 1.0,
+        "tau_ns": 1.0,
+        "power": 0.5,
+    },
 }
 POSITIVE = "must be a finite number above 0, got"
 
@@ -117,20 +135,60 @@ POSITIVE = "must be a finite number above 0, got"
 @pytest.mark.parametrize(
     ("function", "name", "value", "text"),
     [
-        (physics.recommended_tau_ns, "dt_ns", 0.0, "relaxation time: expected `dt_ns > 0`, got "),
-        (physics.recommended_tau_ns, "dt_ns", math.inf, "expected `dt_ns > 0`, got dt_ns=inf. Use"),
-        (physics.fan_in, "width", 0, "fan-in: expected `width >= 1`, got width=0. Use another w"),
-        (physics.fan_in, "density_intra", 1.5, "expected `0 <= density_intra <= 1`, got density_"),
-        (physics.n_synapses, "channels", 0, "synapses: expected `channels >= 1`, got channels=0"),
-        (physics.presentation_ns, "points", 0, "presentation: expected `points >= 1`, got points"),
-        (thermal.thermal_noise_per_sqrt_ns, "tau_ns", 0.0, f"tau_ns {POSITIVE} 0.0. Change it."),
+        (
+            physics.recommended_tau_ns,
+            "dt_ns",
+            0.0,
+            "relaxation time: expected `dt_ns > 0`, got ",
+        ),
+        (
+            physics.recommended_tau_ns,
+            "dt_ns",
+            math.inf,
+            "expected `dt_ns > 0`, got dt_ns=inf. Use",
+        ),
+        (
+            physics.fan_in,
+            "width",
+            0,
+            "fan-in: expected `width >= 1`, got width=0. Use another w",
+        ),
+        (
+            physics.fan_in,
+            "density_intra",
+            1.5,
+            "expected `0 <= density_intra <= 1`, got density_",
+        ),
+        (
+            physics.n_synapses,
+            "channels",
+            0,
+            "synapses: expected `channels >= 1`, got channels=0",
+        ),
+        (
+            physics.presentation_ns,
+            "points",
+            0,
+            "presentation: expected `points >= 1`, got points",
+        ),
+        (
+            thermal.thermal_noise_per_sqrt_ns,
+            "tau_ns",
+            0.0,
+            f"tau_ns {POSITIVE} 0.0. Change it.",
+        ),
         (
             thermal.thermal_power,
             "temperature_k",
             -1.0,
             f"temperature_k {POSITIVE} -1.0. Change it.",
         ),
-        (thermal.thermal_power_of_linewidth, "linewidth_mhz", math.inf, f"mhz {POSITIVE} inf."),
+        (
+            thermal.thermal_power_of_linewidth,
+            "linewidth_mhz",
+            math.inf,
+            f"mhz {POSITIVE} inf.",
+        ),
     ],
 )
 def test_impossible_numbers_are_refused(

@@ -56,7 +56,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def modules() -> dict[str, str]:
     """As a new process finds them."""
-    for name in [name for name in sys.modules if name.split(".")[0] in ("own", "lazily")]:
+    for name in [
+        name for name in sys.modules if name.split(".")[0] in ("own", "lazily")
+    ]:
         del sys.modules[name]
     importlib.invalidate_caches()
     source._read.cache_clear()
@@ -82,7 +84,9 @@ def test_what_an_objective_imports_counts_wherever_it_does(package: Path) -> Non
         ('metric = "score"', 'metric = "# score"', False),
     ],
 )
-def test_only_what_computes_counts(package: Path, old: str, new: str, same: bool) -> None:
+def test_only_what_computes_counts(
+    package: Path, old: str, new: str, same: bool
+) -> None:
     before = modules()
     file = package / "own" / "model.py"
     assert old in file.read_text()
@@ -105,12 +109,17 @@ def test_only_what_computes_counts(package: Path, old: str, new: str, same: bool
 def test_whatever_a_module_holds_it_is_hashed(package: Path, content: bytes) -> None:
     (package / "lazily.py").write_bytes(content)
     before = modules()["lazily"]
-    (package / "lazily.py").write_bytes(content.replace(b"1", b"2").replace(b"g", b"h") + b"\n+1")
+    (package / "lazily.py").write_bytes(
+        content.replace(b"1", b"2").replace(b"g", b"h") + b"\n+1"
+    )
     assert modules()["lazily"] != before
 
 
 def test_an_import_that_cannot_be_resolved_is_passed_over(package: Path) -> None:
-    tried = "try:\n    from .helper import x\nexcept ImportError:\n    from own import helper\n"
+    tried = (
+        "try:\n    from .helper import x\nexcept ImportError:\n    from own import"
+        " helper\n"
+    )
     (package / "lazily.py").write_text(f"imported = 1\n{tried}")
     assert "own.helper" in modules()
 
@@ -138,7 +147,12 @@ def test_a_process_keeps_to_what_it_has_read(package: Path) -> None:
 
 def test_our_own_objectives_are_of_all_that_computes() -> None:
     found = source.modules("spintronic")
-    for name in ("spintronic", "training", "solved_equation", "networks.kernels.spintronic"):
+    for name in (
+        "spintronic",
+        "training",
+        "solved_equation",
+        "networks.kernels.spintronic",
+    ):
         assert f"hpo.objectives.{name}" in found
     assert "hpo.objectives.ctrnn" not in found
     assert source.fingerprint("spintronic") != source.fingerprint("ctrnn")

@@ -1,8 +1,8 @@
 """What is said of data that nothing can use.
 
-Each file in ``refusals`` is a kind of data; then come files, arrays or keys with another content,
-written as Python, and below them what this is refused with. "…" is the directory, "..." are
-words of Python or NumPy.
+Each file in ``refusals`` is a kind of data; then come files, arrays or keys with
+another content, written as Python, and below them what this is refused with. "…" is the
+directory, "..." are words of Python or NumPy.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def flip(path: Path, place: int) -> None:
 
 def encrypt(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flags of both headers
+    for mark, place in (
+        (b"PK\x03\x04", 6),
+        (b"PK\x01\x02", 8),
+    ):  # the flags of both headers
         content[content.index(mark) + place] |= 1
     path.write_bytes(content)
 
@@ -79,7 +82,9 @@ def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
         if content is None:
             (folder / name).unlink()
         else:
-            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+            (folder / name).write_bytes(
+                content.encode() if isinstance(content, str) else content
+            )
 
 
 def of_arrays(
@@ -97,7 +102,9 @@ def of_npz(
 
 
 def of_csv(folder: Path, **files: Any) -> RecordedParams:
-    directory = recordings.save_csv(folder / "s", recordings.series(), recordings.labels())
+    directory = recordings.save_csv(
+        folder / "s", recordings.series(), recordings.labels()
+    )
     write(directory, files)
     return ArraysParams(path="s")
 
@@ -116,7 +123,9 @@ def of_idx(folder: Path, **files: Any) -> RecordedParams:
 def of_digits(folder: Path, test_speakers: Any = (), **changes: Any) -> RecordedParams:
     path = datasets.save_recordings(folder / "d.npz")
     whole = {**np.load(path), **changes}
-    np.savez(path, **{name: array for name, array in whole.items() if array is not None})
+    np.savez(
+        path, **{name: array for name, array in whole.items() if array is not None}
+    )
     return SpokenDigitsParams(path=str(path), test_speakers=test_speakers)
 
 
@@ -125,23 +134,50 @@ def of_ts(folder: Path, **files: Any) -> RecordedParams:
     return UcrParams(path=str(folder))
 
 
-def of_series(folder: Path, csv: str = "a,b,c\n1,2,3\n", **changes: Any) -> OwnSeriesParams:
-    arrays = {name: changes.pop(name, np.sin(np.arange(600.0))) for name in ("u", "target")}
-    np.savez(folder / "own.npz", **{n: array for n, array in arrays.items() if array is not None})
+def of_series(
+    folder: Path, csv: str = "a,b,c\n1,2,3\n", **changes: Any
+) -> OwnSeriesParams:
+    arrays = {
+        name: changes.pop(name, np.sin(np.arange(600.0))) for name in ("u", "target")
+    }
+    np.savez(
+        folder / "own.npz",
+        **{n: array for n, array in arrays.items() if array is not None},
+    )
     (folder / "own.csv").write_text(csv)
     return OwnSeriesParams(**{"path": "own.npz", **changes})
 
 
-def of_devices(folder: Path, text: str | None = "tau_ns\n1\n", **changes: Any) -> Variability:
+def of_devices(
+    folder: Path, text: str | None = "tau_ns\n1\n", **changes: Any
+) -> Variability:
     if text is not None:
         (folder / "devices.csv").write_text(text)
     return Variability(devices="devices.csv", **changes)
 
 
-WRITERS = (of_arrays, of_npz, of_csv, of_images, of_idx, of_digits, of_ts, of_series, of_devices)
-KINDS: dict[str, Callable[..., Any]] = {kind.__name__.removeprefix("of_"): kind for kind in WRITERS}
+WRITERS = (
+    of_arrays,
+    of_npz,
+    of_csv,
+    of_images,
+    of_idx,
+    of_digits,
+    of_ts,
+    of_series,
+    of_devices,
+)
+KINDS: dict[str, Callable[..., Any]] = {
+    kind.__name__.removeprefix("of_"): kind for kind in WRITERS
+}
 LINE = f"{datasets.HEADER}1,2:3,4:1\n"
-NAMES = {**vars(recordings), **vars(datasets), **globals(), "nan": np.nan, "inf": np.inf}
+NAMES = {
+    **vars(recordings),
+    **vars(datasets),
+    **globals(),
+    "nan": np.nan,
+    "inf": np.inf,
+}
 
 
 def mistakes() -> list[Any]:
@@ -153,7 +189,9 @@ def mistakes() -> list[Any]:
         assert "".join(map("".join, found)) == text, path
         for line, message in found:
             name = f"{path.stem}: {line.strip()[:60]}"
-            cases.append(pytest.param(path.stem, line, " ".join(message.split()), id=name))
+            cases.append(
+                pytest.param(path.stem, line, " ".join(message.split()), id=name)
+            )
     return cases
 
 
@@ -164,7 +202,9 @@ def changed(line: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("kind", "line", "message"), mistakes())
-def test_data_are_refused_in_words(kind: str, line: str, message: str, tmp_path: Path) -> None:
+def test_data_are_refused_in_words(
+    kind: str, line: str, message: str, tmp_path: Path
+) -> None:
     task = KINDS[kind](tmp_path, **changed(line))
     with pytest.raises(ValueError, match=r"expected|cannot") as caught:
         task.resolve(tmp_path)

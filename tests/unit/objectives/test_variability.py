@@ -1,4 +1,5 @@
-"""``[variability]``: the table, members scored on simulated chips, and measured devices."""
+"""``[variability]``: the table, members scored on simulated chips, and measured
+devices."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ from hpo.study.file import restore, validate
 from hpo.study.spec import StudySpec
 
 VARIED: dict[str, Any] = {"tau_spread": 0.3, "weight_bits": 4, "draws": 3}
-NOISY = VARIED | {"s_spread": 0.2, "input_noise": 0.1, "oscillator_noise_per_sqrt_ns": 0.01}
+NOISY = VARIED | {
+    "s_spread": 0.2,
+    "input_noise": 0.1,
+    "oscillator_noise_per_sqrt_ns": 0.01,
+}
 SMALL = trainings.SMALL | {"epochs": 3}
 
 
@@ -46,12 +51,17 @@ def spec(objective: str = "spintronic", **changes: Any) -> StudySpec:
 
 
 def swept(*, variability: dict[str, Any] | None = None, **changes: Any) -> StudySpec:
-    curve = {"label": "one", "x": "variability.tau_spread", "values": [0.0, 0.2], **changes}
+    curve = {
+        "label": "one",
+        "x": "variability.tau_spread",
+        "values": [0.0, 0.2],
+        **changes,
+    }
     base = {"budget": {}, "space": None, "sweep": {"curves": [curve]}}
     return spec(**base, variability=variability)
 
 
-# --- the table ------------------------------------------------------------------------------------
+# --- the table ---
 
 
 def test_the_table_reaches_the_objective_and_survives_the_database() -> None:
@@ -69,7 +79,10 @@ def test_the_table_reaches_the_objective_and_survives_the_database() -> None:
 def test_a_sweep_varies_the_hardware() -> None:
     study = swept(variability={"draws": 2}, fixed={"variability.weight_bits": 5})
     assert study.parameters == ("variability.tau_spread", "variability.weight_bits")
-    assert study.point(1) == {"variability.tau_spread": 0.2, "variability.weight_bits": 5}
+    assert study.point(1) == {
+        "variability.tau_spread": 0.2,
+        "variability.weight_bits": 5,
+    }
     assert study.params(study.point(1)).model_dump()["variability"] == {
         **Variability().model_dump(),
         **{"tau_spread": 0.2, "weight_bits": 5, "draws": 2},
@@ -77,7 +90,7 @@ def test_a_sweep_varies_the_hardware() -> None:
     assert restore(study.stored()) == study
 
 
-# --- members --------------------------------------------------------------------------------------
+# --- members ---
 
 
 outcome_of = partial(evaluate, seed=7, **SMALL)
@@ -88,22 +101,38 @@ outcome_of = partial(evaluate, seed=7, **SMALL)
 def test_the_training_is_the_ideal_one_and_the_ideal_accuracy_is_told(
     kind: str, protocol: Protocol
 ) -> None:
-    ideal, varied = outcome_of(kind, protocol), outcome_of(kind, protocol, variability=NOISY)
+    ideal, varied = (
+        outcome_of(kind, protocol),
+        outcome_of(kind, protocol, variability=NOISY),
+    )
     assert varied.loss_curve == ideal.loss_curve
     if protocol == Protocol.CONFIRM:  # facts of the solved equation, as the claim is
-        assert varied.info["ideal_accuracy"] == pytest.approx(ideal.solved.score, abs=2e-3)
+        assert varied.info["ideal_accuracy"] == pytest.approx(
+            ideal.solved.score, abs=2e-3
+        )
         claimed = varied.solved.score
     else:
         assert varied.info["ideal_accuracy"] == ideal.score
         claimed = varied.score
     assert varied.info["worst_draw_accuracy"] <= claimed != ideal.score
-    assert varied.curve == () if protocol == Protocol.CONFIRM else varied.curve[-1] == varied.score
-    assert ideal.info.keys() == varied.info.keys() - {"ideal_accuracy", "worst_draw_accuracy"}
+    assert (
+        varied.curve == ()
+        if protocol == Protocol.CONFIRM
+        else varied.curve[-1] == varied.score
+    )
+    assert ideal.info.keys() == varied.info.keys() - {
+        "ideal_accuracy",
+        "worst_draw_accuracy",
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(kind: str) -> None:
-    member = trainings.member(kind, Protocol.CONFIRM, seed=7, **SMALL, variability=NOISY)
+def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(
+    kind: str,
+) -> None:
+    member = trainings.member(
+        kind, Protocol.CONFIRM, seed=7, **SMALL, variability=NOISY
+    )
     outcome = member.train(lambda progress: None)
     examples, steps = member._split.score, member.network.physics.n_steps
     hardware = Hardware(Variability(**NOISY), 7, steps)
@@ -128,7 +157,9 @@ def test_noise_that_is_not_kept_is_drawn_again() -> None:
     found = []
     for kept in ({}, {"n_kept": 0}):
         hardware = Hardware(*how, **kept)
-        found += [hardware.accuracies(member.network, member._split.score) for _ in range(2)]
+        found += [
+            hardware.accuracies(member.network, member._split.score) for _ in range(2)
+        ]
     assert len(set(found)) == 1
 
 
@@ -147,12 +178,15 @@ def test_a_network_that_has_diverged_scores_0_on_every_chip() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_that_sees_chips_is_another_one(kind: str) -> None:
     apart, seen = (
-        outcome_of(kind, variability=NOISY | {"in_training": seen}) for seen in (False, True)
+        outcome_of(kind, variability=NOISY | {"in_training": seen})
+        for seen in (False, True)
     )
     assert apart.loss_curve != seen.loss_curve
 
 
-def test_a_cold_network_is_trained_as_if_nothing_were_said_of_thermal_training() -> None:
+def test_a_cold_network_is_trained_as_if_nothing_were_said_of_thermal_training() -> (
+    None
+):
     plain = outcome_of("spintronic")
     assert outcome_of("spintronic", thermal_training="mean", thermal_span=1.0) == plain
     warm = {"thermal_power": 1e-3}
@@ -169,12 +203,14 @@ def test_a_cold_network_is_trained_as_if_nothing_were_said_of_thermal_training()
     assert plain.loss_curve not in losses
 
 
-# --- training on chips, thermal power ------------------------------------------------------------
+# --- training on chips, thermal power ---
 
 
 @pytest.mark.parametrize("power", [0.0, 1e-3])
 def test_a_confirmed_network_is_scored_at_other_thermal_powers(power: float) -> None:
-    member = trainings.member("spintronic", Protocol.CONFIRM, seed=7, **SMALL, thermal_power=power)
+    member = trainings.member(
+        "spintronic", Protocol.CONFIRM, seed=7, **SMALL, thermal_power=power
+    )
     outcome = member.train(lambda progress: None)
     examples, physics = member._split.score, member.network.physics
     assert physics.thermal_power == power, "the check leaves the network as it was"
@@ -189,7 +225,9 @@ def test_a_confirmed_network_is_scored_at_other_thermal_powers(power: float) -> 
         member.network.physics = physics.with_device_values(thermal_power=other)
         with finer_steps(member.network, steps):
             expected = ideal_accuracy(member.network, examples)[0]
-        agree = 2e-3 if other == power else 0.0  # the claim itself is that of a finer step
+        agree = (
+            2e-3 if other == power else 0.0
+        )  # the claim itself is that of a finer step
         assert score == pytest.approx(expected, abs=agree)
     member.network.physics = physics.with_device_values(thermal_power=1e-3)
     chips = Hardware(Variability(draws=4), 7, physics.n_steps)
@@ -198,7 +236,9 @@ def test_a_confirmed_network_is_scored_at_other_thermal_powers(power: float) -> 
 
 
 @pytest.mark.parametrize("exponent", range(2, 13))
-def test_the_highest_power_is_told_at_which_a_score_is_the_claimed_one(exponent: int) -> None:
+def test_the_highest_power_is_told_at_which_a_score_is_the_claimed_one(
+    exponent: int,
+) -> None:
     network: Any = SimpleNamespace(physics=Stepping(device=Spintronic()))
 
     def score() -> float:
@@ -212,16 +252,26 @@ def test_the_highest_power_is_told_at_which_a_score_is_the_claimed_one(exponent:
 
 
 def test_a_prediction_is_checked_likewise() -> None:
-    own = {"layers": 1, "width": 6, "epochs": 1, "trained": "readout", "thermal_power": 1e-3}
+    own = {
+        "layers": 1,
+        "width": 6,
+        "epochs": 1,
+        "trained": "readout",
+        "thermal_power": 1e-3,
+    }
     own |= {"thermal_training": "noise", "ridge": 1e-2}
     task = Narma10Params(n_train=400, n_test=200)
-    found = evaluate("spintronic-prediction", Protocol.CONFIRM, seed=7, task=task, **own).thermal
+    found = evaluate(
+        "spintronic-prediction", Protocol.CONFIRM, seed=7, task=task, **own
+    ).thermal
     assert found.power == 1e-3
     assert len(set(found.noisy)) == 4
-    assert all(0.0 < score < 10.0 for score in (*found.noisy, found.third, found.triple))
+    assert all(
+        0.0 < score < 10.0 for score in (*found.noisy, found.third, found.triple)
+    )
 
 
-# --- measured devices: the file, what is pinned of it, and what is said of mistakes ---------------
+# --- measured devices: the file, what is pinned of it, and what is said of mistakes ---
 
 TEXT = "device,tau_ns,s\nA1,10.0,0.5\nA2,14.0,0.4\n"
 
@@ -236,7 +286,9 @@ def devices(tmp_path: Path) -> Path:
 def load(directory: Path, **variability: Any) -> StudySpec:
     """The study with a file of devices, unless ``devices`` is None."""
     variability = {"devices": "devices.csv", **variability}
-    variability = {key: value for key, value in variability.items() if value is not None}
+    variability = {
+        key: value for key, value in variability.items() if value is not None
+    }
     study: dict[str, Any] = {
         "name": "s",
         "objective": "spintronic",
@@ -247,7 +299,9 @@ def load(directory: Path, **variability: Any) -> StudySpec:
     return file.read(study, base=directory, where="s.toml")
 
 
-def test_a_study_pins_the_content_and_the_file_may_move(devices: Path, tmp_path: Path) -> None:
+def test_a_study_pins_the_content_and_the_file_may_move(
+    devices: Path, tmp_path: Path
+) -> None:
     study = load(tmp_path)
     load(tmp_path, oscillator_noise_per_sqrt_ns=0.01)  # what is not measured is drawn
     table = study.variability or {}
@@ -272,11 +326,16 @@ def test_a_worker_without_the_file_leaves_the_study_to_others(
     assert evaluate("spintronic", seed=7, **SMALL, variability=how).score >= 0
     measured.read_pinned.cache_clear()
     devices.write_text(TEXT.replace("0.4", "0.3"))
-    changed = f"{devices}: the devices changed since the study began: expected devices_sha256="
+    changed = (
+        f"{devices}: the devices changed since the study began: expected"
+        " devices_sha256="
+    )
     with pytest.raises(UnavailableError, match=re.escape(changed)):
         evaluate("spintronic", seed=7, **SMALL, variability=how)
     devices.unlink()
-    gone = f"{devices}: expected a readable CSV file, got none. Correct the path; every "
+    gone = (
+        f"{devices}: expected a readable CSV file, got none. Correct the path; every "
+    )
     with pytest.raises(UnavailableError, match=re.escape(gone)):
         evaluate("spintronic", seed=7, **SMALL, variability=how)
 
@@ -290,7 +349,9 @@ def test_a_file_as_spreadsheets_write_it(devices: Path, tmp_path: Path) -> None:
 
 def test_a_mistake_is_located(devices: Path, tmp_path: Path) -> None:
     devices.write_text("s\n0\n")
-    said = f"s.toml: variability: {devices}: expected a number above 0, got '0' in line 2"
+    said = (
+        f"s.toml: variability: {devices}: expected a number above 0, got '0' in line 2"
+    )
     with pytest.raises(SpecError, match=re.escape(said)):
         load(tmp_path)
     with pytest.raises(SpecError, match="variability: devices_sha256: needs `devices`"):

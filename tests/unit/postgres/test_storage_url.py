@@ -1,4 +1,5 @@
-"""The URL of a database, its password in a file, and where the embedded server lives."""
+"""The URL of a database, its password in a file, and where the embedded server
+lives."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from hpo.postgres.connect import parse_url, password_from_file
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
 def test_every_spelling_means_psycopg(scheme: str) -> None:
     url = parse_url(f" {scheme}://me:s%40cret@host:6000/studies?sslmode=require\n", "x")
-    assert url.render_as_string(hide_password=False) == (
-        "postgresql+psycopg://me:s%40cret@host:6000/studies?sslmode=require"
+    assert (
+        url.render_as_string(hide_password=False)
+        == "postgresql+psycopg://me:s%40cret@host:6000/studies?sslmode=require"
     )
 
 
@@ -32,26 +34,34 @@ def test_every_spelling_means_psycopg(scheme: str) -> None:
 def test_only_postgresql_is_taken(text: str, got: str) -> None:
     with pytest.raises(StorageError) as caught:
         parse_url(text, "HPO_STORAGE")
-    assert str(caught.value) == (
-        f"HPO_STORAGE: expected the URL of a PostgreSQL database, got {got}. Workers share a study "
-        "through leases, which need row locks; files and other databases have none. Use a URL "
-        "like postgresql://user:password@host:5432/database, or none for the embedded server."
+    assert (
+        str(caught.value)
+        == f"HPO_STORAGE: expected the URL of a PostgreSQL database, got {got}. Workers"
+        " share a study through leases, which need row locks; files and other"
+        " databases have none. Use a URL like"
+        " postgresql://user:password@host:5432/database, or none for the embedded"
+        " server."
     )
 
 
-@pytest.mark.parametrize("rest", ["me:ge@heim@host/db", "me@host:geheim/db", "me:1:geheim"])
+@pytest.mark.parametrize(
+    "rest", ["me:ge@heim@host/db", "me@host:geheim/db", "me:1:geheim"]
+)
 def test_a_malformed_url_is_not_repeated(rest: str) -> None:
     with pytest.raises(StorageError) as caught:
         parse_url(f"postgresql://{rest}", "storage URL")
-    assert str(caught.value) == (
-        "storage URL: expected a URL like postgresql://user:password@host:5432/database, got one "
-        "that cannot be parsed. Write special characters of the password as in %40 for @, %2F for "
-        "/ and %3A for :."
+    assert (
+        str(caught.value) == "storage URL: expected a URL like"
+        " postgresql://user:password@host:5432/database, got one that cannot be"
+        " parsed. Write special characters of the password as in %40 for @, %2F for"
+        " / and %3A for :."
     )
     assert "heim" not in str(caught.value.__cause__)
 
 
-def test_home_is_what_the_user_chose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_home_is_what_the_user_chose(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "a b"))
     assert settings.home() == tmp_path / "a b"
     monkeypatch.setenv("HPO_HOME", "relative")
@@ -72,7 +82,7 @@ def test_an_empty_variable_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None
     assert password_from_file(parse_url("postgresql://me@host/db", "x")) is None
 
 
-# --- a password in a file ------------------------------------------------------------------------
+# --- a password in a file ---
 
 
 @pytest.fixture
@@ -85,15 +95,28 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_password_is_read_from_its_file(file: Path, text: str) -> None:
     file.write_text(text)
     assert password_from_file(parse_url("postgresql://me@host/db", "x")) == "ge heim"
-    for own in ("me:own@host/db", "me@host/db?password=own", "me@host/db?passfile=/some/file"):
+    for own in (
+        "me:own@host/db",
+        "me@host/db?password=own",
+        "me@host/db?passfile=/some/file",
+    ):
         assert password_from_file(parse_url(f"postgresql://{own}", "x")) is None
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot read {}: No such file or directory. Correct the path, or let this user"),
-        (b"\xff\xfegeheim", "cannot read {}: not UTF-8 text. Correct the path, or let this user"),
+        (
+            None,
+            (
+                "cannot read {}: No such file or directory. Correct the path, or let"
+                " this user"
+            ),
+        ),
+        (
+            b"\xff\xfegeheim",
+            "cannot read {}: not UTF-8 text. Correct the path, or let this user",
+        ),
         (b" \n", "expected the password alone, on one line of {}, got an empty line."),
         (b"geheim\ngeheim\n", "alone, on one line of {}, got 2 lines."),
         (b"|", "of {}, got 0 lines. Write it again, as a plain file."),

@@ -1,4 +1,5 @@
-"""What the reproduction says of the claims, of studies with a known outcome; its data and pages."""
+"""What the reproduction says of the claims, of studies with a known outcome; its data
+and pages."""
 
 from __future__ import annotations
 
@@ -48,12 +49,20 @@ def test_what_agrees_holds_and_what_was_not_run_is_not_judged() -> None:
 
     measured = {"mean_weight_per_ns": weights}
     found = verdicts(
-        *(study(name, everything_agrees, **measured) for name in ("fig2b", "fig3a", "fig3b")),
+        *(
+            study(name, everything_agrees, **measured)
+            for name in ("fig2b", "fig3a", "fig3b")
+        ),
         study("fig2b-split1", everything_agrees, **measured),
     )
     assert found == dict.fromkeys(
         [
-            *("89.83 ± 2.91 %", "maximum at 1 ns", "window 0.4 – 2.5 ns", "loss at both ends"),
+            *(
+                "89.83 ± 2.91 %",
+                "maximum at 1 ns",
+                "window 0.4 – 2.5 ns",
+                "loss at both ends",
+            ),
             *("shift with τ", "shift with lr0", "bells", "fast: large weights"),
             *("lr0: large weights", "windows of Fig. 3"),
         ],
@@ -64,14 +73,19 @@ def test_what_agrees_holds_and_what_was_not_run_is_not_judged() -> None:
 
 
 def test_what_disagrees_fails() -> None:
-    measured: dict[str, Accuracy] = {"mean_weight_per_ns": lambda p: p.get("dt_ns", 1.0)}
+    measured: dict[str, Accuracy] = {
+        "mean_weight_per_ns": lambda p: p.get("dt_ns", 1.0)
+    }
     found = verdicts(
         study("fig2b", bell(lambda p: 10.0), **measured),
         study("fig3a", bell(lambda p: 14.12 / p["tau_ns"])),
         study("fig3b", lambda p: 0.5, mean_weight_per_ns=lambda p: 1 / p["lr0"]),
     )
     partly = {name for name, verdict in found.items() if verdict is Verdict.PARTLY}
-    assert partly == {"loss at both ends", "windows of Fig. 3"}  # at the fast end; flat curves
+    assert partly == {
+        "loss at both ends",
+        "windows of Fig. 3",
+    }  # at the fast end; flat curves
     assert {found[name] for name in found.keys() - partly} == {Verdict.NO}
     assert len(found) == 10
 
@@ -85,7 +99,9 @@ def flat_but_by(loss: float) -> Accuracy:
 
 
 def sparse_loses(loss: float) -> Accuracy:
-    return lambda p: 0.9 if p["density_intra"] == p["density_inter"] == 1.0 else 0.9 - loss
+    return lambda p: (
+        0.9 if p["density_intra"] == p["density_inter"] == 1.0 else 0.9 - loss
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,13 +142,18 @@ def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
     assert answers["maximum at 1 ns"].kind == Kind.DEPENDS
     assert answers["window 0.4 – 2.5 ns"].kind == Kind.DEPENDS
     assert answers["fast: large weights"].kind == Kind.UNKNOWN
-    assert page.verdict_text(answers["maximum at 1 ns"]) == (
-        "depends on the reading: holds with Eq. (1) with its factor 2; not with our default"
+    assert (
+        page.verdict_text(answers["maximum at 1 ns"])
+        == "depends on the reading: holds with Eq. (1) with its factor 2; not with our"
+        " default"
     )
     for path in sensitivity.write(list(answers.values()), evidences, tmp_path):
         assert path.stat().st_size > 1000
     text = (tmp_path / "records/sensitivity.md").read_text(encoding="utf-8")
-    assert "\n- in at least 90 % of the resamples: Eq. (1) with its factor 2 (100%).\n" in text
+    assert (
+        "\n- in at least 90 % of the resamples: Eq. (1) with its factor 2 (100%).\n"
+        in text
+    )
 
 
 def test_layers_are_those_of_the_optimum_trained_again(tmp_path: Path) -> None:
@@ -175,7 +196,9 @@ def test_layers_are_those_of_the_optimum_trained_again(tmp_path: Path) -> None:
         ({"map": ("holds", 100)}, Kind.UNKNOWN),
     ],
 )
-def test_readings_agree_or_settle_a_verdict(cells: dict[str, tuple[str, int]], kind: Kind) -> None:
+def test_readings_agree_or_settle_a_verdict(
+    cells: dict[str, tuple[str, int]], kind: Kind
+) -> None:
     def cell(verdict: str, n: int) -> claims.Cell:
         holds = (True,) * n + (False,) * (100 - n)
         return claims.Cell(measures.Finding("", Verdict(verdict)), holds)
@@ -184,7 +207,7 @@ def test_readings_agree_or_settle_a_verdict(cells: dict[str, tuple[str, int]], k
     assert claims.Answer(claims.CLAIMS[0], own).kind is kind
 
 
-# --- data, pages and commands ---------------------------------------------------------------------
+# --- data, pages and commands ---
 
 
 def test_data_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -194,7 +217,11 @@ def test_data_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert (read.spec, read.state) == (written.spec, written.state)
     assert read.search[3].params == written.search[3].params
     first, same = written.search[3].members[2], read.search[3].members[2]
-    assert (same.score, same.seed, same.seconds) == (first.score, first.seed, first.seconds)
+    assert (same.score, same.seed, same.seconds) == (
+        first.score,
+        first.seed,
+        first.seconds,
+    )
     assert same.info["cumulative_drive"] == 1.2346
     assert same.solved is None
 
@@ -202,7 +229,9 @@ def test_data_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_what_is_judged_is_the_solved_equation(tmp_path: Path) -> None:
     at_the_step = study("fig2b", lambda p: 0.95)
     checks = [
-        Solved(score=0.125, converged=i != 3, steps_per_point=8, trained_steps_per_point=2)
+        Solved(
+            score=0.125, converged=i != 3, steps_per_point=8, trained_steps_per_point=2
+        )
         for i in range(10)
     ]
     slots = tuple(
@@ -231,7 +260,9 @@ def test_a_page_of_a_trial_run_says_so(tmp_path: Path) -> None:
     data.write(tried, tmp_path / runs.FOLDER / "fig4.json")
     runs.draw(tmp_path)
     text = (tmp_path / "records/reproduction.md").read_text(encoding="utf-8")
-    assert "these data differ from the study files.\n\n- `fig4`: budget.epochs\n" in text
+    assert (
+        "these data differ from the study files.\n\n- `fig4`: budget.epochs\n" in text
+    )
 
 
 def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
@@ -243,7 +274,9 @@ def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in ("reproduction.md", "sensitivity.md"):
         for path in (name, f"records/{name}"):
-            assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text("utf-8")
+            assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text(
+                "utf-8"
+            )
 
 
 def test_what_is_missing_is_known() -> None:
@@ -259,9 +292,9 @@ def test_what_is_missing_is_known() -> None:
 def test_unknown_figure_and_missing_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HpoError) as caught:
         jobs.chosen("fig5")
-    assert str(caught.value) == (
-        f"FIG=fig5: expected a figure of the reproduction ({', '.join(jobs.FIGURES)}), got 'fig5'. "
-        "Leave FIG out to run all."
+    assert (
+        str(caught.value) == "FIG=fig5: expected a figure of the reproduction"
+        f" ({', '.join(jobs.FIGURES)}), got 'fig5'. Leave FIG out to run all."
     )
     with pytest.raises(HpoError) as caught:
         runs.draw(tmp_path)
@@ -272,4 +305,7 @@ def test_trial_runs_leave_the_committed_data_alone() -> None:
     command = [sys.executable, "-m", "reproduction", "run", "--set", "budget.epochs=2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "--set: needs --docs, so that the committed data stay as they are" in done.stderr
+    assert (
+        "--set: needs --docs, so that the committed data stay as they are"
+        in done.stderr
+    )

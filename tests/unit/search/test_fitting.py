@@ -1,4 +1,5 @@
-"""``[constraints]``: what is suggested costs no more than allowed, and is a pure function still."""
+"""``[constraints]``: what is suggested costs no more than allowed, and is a pure
+function still."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def energy_pj(spec: StudySpec, past: Past) -> float:
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: str(s["name"]))
 def test_nothing_is_suggested_that_costs_more(sampler: dict[str, Any]) -> None:
-    """About 18 % of the space fits, far from the best; and only what is visible decides."""
+    """About 18 % of the space fits, far from the best; and only what is visible
+    decides."""
     spec, n = bound(sampler=sampler, budget={"window": 3}), 24
     if sampler["name"] == "gp":  # which takes seconds for each of several parameters
         space = {name: spec.space[name] for name in ("x", "k")}
@@ -55,30 +57,45 @@ def test_nothing_is_suggested_that_costs_more(sampler: dict[str, Any]) -> None:
     free = spec.model_copy(update={"constraints": None})
     assert max(energy_pj(spec, past) for past in history(free, 4)) > 0.5, "no test"
     memory.kept.cache_clear()
-    hidden = [*trials[: n - 2], *(replace(p, state=SlotState.RUNNING) for p in trials[n - 2 :])]
+    hidden = [
+        *trials[: n - 2],
+        *(replace(p, state=SlotState.RUNNING) for p in trials[n - 2 :]),
+    ]
     assert suggest(spec, n, hidden) == suggest(spec, n, trials)
     changed = [*trials[: n - 2], *(replace(p, score=0.1) for p in trials[n - 2 :])]
     assert suggest(spec, n, changed) == suggest(spec, n, trials)
 
 
 def test_ours_goes_to_where_the_bound_is() -> None:
-    """The best networks cost 1.25 pJ: of those that are allowed, the dearest are the best."""
+    """The best networks cost 1.25 pJ: of those that are allowed, the dearest are the
+    best."""
     spec = bound(1.0, sampler=SAMPLERS[-1], budget={"window": 1})
     trials = history(spec, 22)
-    last = [energy_pj(spec, past) for past in trials[-6:]]  # trials 15 and 23 are drawn at random
+    last = [
+        energy_pj(spec, past) for past in trials[-6:]
+    ]  # trials 15 and 23 are drawn at random
     assert min(last) > 0.85
     assert max(last) <= 1.0
     assert max(past.score or 0.0 for past in trials) > 0.88
 
 
 def test_ours_finds_what_is_best_at_every_cost_within_several_bounds() -> None:
-    """Of k = 1 .. 8, with 0.5 k (0.2 + x) pJ: the best x is 0.3, the best of all k = 5."""
+    """Of k = 1 .. 8, with 0.5 k (0.2 + x) pJ: the best x is 0.3, the best of all k =
+    5."""
     bounds = {"energy_pj": 2.0, "n_synapses": 500}
-    tables = {"cost": {"name": [*bounds]}, "pruner": {"name": "none"}, "sampler": SAMPLERS[-1]}
+    tables = {
+        "cost": {"name": [*bounds]},
+        "pruner": {"name": "none"},
+        "sampler": SAMPLERS[-1],
+    }
     spec = bound(constraints=bounds, reported=None, budget={"window": 2}, **tables)
-    trials = searched(spec, 40, score, lambda params: tuple(constraints.cost_values(spec, params)))
+    trials = searched(
+        spec, 40, score, lambda params: tuple(constraints.cost_values(spec, params))
+    )
     for k in range(1, 6):
-        found = [past.score or 0.0 for past in trials if past.suggestion.params["k"] <= k]
+        found = [
+            past.score or 0.0 for past in trials if past.suggestion.params["k"] <= k
+        ]
         assert max(found) > score({"x": 0.3, "k": k}) - 0.01
     assert max(past.costs[0] for past in trials) <= 2.0
     assert max(past.costs[1] for past in trials) == 500, "which is allowed"
@@ -99,16 +116,24 @@ def test_a_bound_that_nothing_breaks_changes_no_suggestion() -> None:
 
 
 def test_what_the_objective_refuses_does_not_fit() -> None:
-    """No input is left of a narrow network with few connections: it is not suggested."""
-    space = {"width": {"low": 2, "high": 80}, "density_inter": {"low": 0.01, "high": 1.0}}
-    tables = {"space": space, "constraints": {"n_synapses": 1500}, "sampler": {"name": "random"}}
+    """No input is left of a narrow network with few connections: it is not
+    suggested."""
+    space = {
+        "width": {"low": 2, "high": 80},
+        "density_inter": {"low": 0.01, "high": 1.0},
+    }
+    tables = {
+        "space": space,
+        "constraints": {"n_synapses": 1500},
+        "sampler": {"name": "random"},
+    }
     spec = toy_spec(objective="spintronic", **tables)
     found = [suggest(spec, number, []).params for number in range(40)]
     assert min(round(float(p["density_inter"]) * float(p["width"])) for p in found) >= 1
     assert constraints.costs(spec, {"width": 2, "density_inter": 0.01}) == {}
 
 
-# --- what is given by hand ------------------------------------------------------------------------
+# --- what is given by hand ---
 
 
 def test_the_rest_of_a_point_fits_to_it() -> None:

@@ -1,4 +1,5 @@
-"""The Gaussian process of ``kriging-believer``: gradients, predictions, expected improvement."""
+"""The Gaussian process of ``kriging-believer``: gradients, predictions, expected
+improvement."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from hpo.search.gaussian_process import GaussianProcess, fit, loss, most_telling
 
 
 def data(n: int = 25, d: int = 3, noise: float = 0.1) -> tuple[np.ndarray, ...]:
-    """Points, scores that depend on the first parameter alone, and every third score vague."""
+    """Points, scores that depend on the first parameter alone, and every third score
+    vague."""
     chance = np.random.default_rng(5)
     x = chance.random((n, d))
     y = np.sin(5 * x[:, 0]) + noise * chance.normal(size=n)
@@ -38,7 +40,9 @@ def test_the_gradient_of_an_improvement_is_its_slope() -> None:
     slopes = found.log_improvement(points, best, counts)[1]
     for point, slope, own in zip(points, slopes, counts, strict=True):
         told = optimize.approx_fprime(
-            point, lambda p, c=own[None]: found.log_improvement(p[None], best, c)[0][0], 1e-7
+            point,
+            lambda p, c=own[None]: found.log_improvement(p[None], best, c)[0][0],
+            1e-7,
         )
         assert slope == pytest.approx(told, rel=1e-3, abs=1e-3)
 
@@ -50,7 +54,9 @@ def test_the_improvement_is_that_of_a_normal_score_and_never_lost_in_rounding() 
     score = stats.norm(mean, math.sqrt(variance))
     for z in (-2.0, -0.5, 1.0):
         best = mean - z * math.sqrt(variance)
-        gain, _ = integrate.quad(lambda y, b=best: (y - b) * score.pdf(y), best, best + 10)
+        gain, _ = integrate.quad(
+            lambda y, b=best: (y - b) * score.pdf(y), best, best + 10
+        )
         told = found.log_improvement(point, np.array([best]), np.array([[True]]))[0]
         assert told[0] == pytest.approx(math.log(gain))
     far, one = np.array([3.0, 10.0, 30.0, 100.0]), np.eye(4, dtype=bool)
@@ -75,7 +81,8 @@ def test_predictions_follow_the_scores_and_know_what_does_not_matter() -> None:
 def test_a_vague_score_counts_less() -> None:
     x, theta = np.array([[0.5]]), np.log([0.5, 1.0, 0.1, 3.0])
     measured, cut = (
-        GaussianProcess(x, np.array([2.0]), np.array([v]), theta).predict(x) for v in (0.0, 2.0)
+        GaussianProcess(x, np.array([2.0]), np.array([v]), theta).predict(x)
+        for v in (0.0, 2.0)
     )
     assert cut[0][0] < measured[0][0] < 2.0
     assert cut[1][0] > measured[1][0]

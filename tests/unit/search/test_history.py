@@ -23,7 +23,11 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, SlotState, Suggestion
 
 SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes", "kriging-believer"]
-CURVES = {"n_startup_trials": [0, 4], "n_warmup_steps": [0, 2], "interval_steps": [1, 3]}
+CURVES = {
+    "n_startup_trials": [0, 4],
+    "n_warmup_steps": [0, 2],
+    "interval_steps": [1, 3],
+}
 PRUNERS: dict[str, dict[str, list[Any]]] = {
     "median": {**CURVES, "n_min_trials": [1, 4]},
     "percentile": {**CURVES, "percentile": [0.0, 25.0, 60.0, 100.0]},
@@ -39,14 +43,20 @@ def past(spec: StudySpec, count: int) -> list[Past]:
         suggestion = suggest.suggest(spec, number, trials)
         steps = tuple(draw.random() for _ in range(6))
         rung = {"completed_rung_0": draw.random()}  # the memory of successive halving
-        suggestion = Suggestion(params=suggestion.params, attrs={**suggestion.attrs, **rung})
+        suggestion = Suggestion(
+            params=suggestion.params, attrs={**suggestion.attrs, **rung}
+        )
         state = draw.choices([*SlotState][1:4], [6, 3, 1])[0]
         score = None if state == SlotState.FAILED else steps[-1]
-        trials.append(Past(suggestion=suggestion, state=state, score=score, steps=steps))
+        trials.append(
+            Past(suggestion=suggestion, state=state, score=score, steps=steps)
+        )
     return trials
 
 
-def told(trials: list[FrozenTrial], directions: list[StudyDirection]) -> InMemoryStorage:
+def told(
+    trials: list[FrozenTrial], directions: list[StudyDirection]
+) -> InMemoryStorage:
     """The same history, told trial by trial."""
     own = InMemoryStorage()
     study = own.create_new_study(directions, study_name=history.STUDY)
@@ -56,7 +66,9 @@ def told(trials: list[FrozenTrial], directions: list[StudyDirection]) -> InMemor
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS[:-1])  # the last reads no view
-def test_samplers_suggest_the_same(sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samplers_suggest_the_same(
+    sampler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = toy_spec(sampler={"name": sampler}, budget={"trials": 40})
     trials = past(spec, 16)
     ours = [suggest.suggest(spec, k, trials[:k]) for k in (0, 7, 16)]
@@ -69,7 +81,9 @@ RANDOM = {"name": "random"}
 
 def curve(draw: random.Random, length: int) -> tuple[float, ...]:
     """Scores with ties, and now and then none."""
-    return tuple(draw.choices([0.1, 0.2, 0.3, 0.4, 0.5, math.nan], [9] * 5 + [1], k=length))
+    return tuple(
+        draw.choices([0.1, 0.2, 0.3, 0.4, 0.5, math.nan], [9] * 5 + [1], k=length)
+    )
 
 
 @pytest.mark.filterwarnings("ignore:All-NaN")
@@ -81,13 +95,19 @@ def test_pruners_decide_as_optunas(name: str, objective: str) -> None:
     for count in 2 * [*range(20)]:
         options = {key: draw.choice(values) for key, values in PRUNERS[name].items()}
         budget = {"members": 9, "window": 1}
-        known = {"objective": f"toy_objective:{objective}", "budget": budget, "sampler": RANDOM}
+        known = {
+            "objective": f"toy_objective:{objective}",
+            "budget": budget,
+            "sampler": RANDOM,
+        }
         spec = toy_spec(pruner={"name": name, **options}, **known)
         numbers, trials = effort.step_numbers(spec), list[Past]()
         for own in past(toy_spec(**known, pruner={"name": "none"}), count):
             steps = curve(draw, draw.randint(1, len(numbers)))
             trials.append(replace(own, steps=steps))
-        study = history.view(spec, extrapolate(spec, trials), optuna.samplers.RandomSampler())
+        study = history.view(
+            spec, extrapolate(spec, trials), optuna.samplers.RandomSampler()
+        )
         optunas, trial = PRUNED_BY[name](**options), study.ask()
         judge = TrialProgress(spec, count, trials, Suggestion(params={}))
         for step, value in zip(numbers, curve(draw, len(numbers)), strict=True):
@@ -104,7 +124,10 @@ def test_what_was_remembered_of_another_past_is_not_used() -> None:
     spec = toy_spec(budget={"window": 1})
     trials = past(spec, 12)
     first = suggest.suggest(spec, 12, trials)
-    changed = [*trials[:5], Past(suggestion=trials[5].suggestion, state=SlotState.FAILED)]
+    changed = [
+        *trials[:5],
+        Past(suggestion=trials[5].suggestion, state=SlotState.FAILED),
+    ]
     changed += trials[6:]
     other = suggest.suggest(spec, 12, changed)
     memory.kept.cache_clear()

@@ -1,4 +1,5 @@
-"""The sampler ``kriging-believer``: its space, what it suggests, and what it expects."""
+"""The sampler ``kriging-believer``: its space, what it suggests, and what it
+expects."""
 
 from __future__ import annotations
 
@@ -9,7 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from searches import ended, searched
 from workers import toy_spec
 
@@ -42,7 +47,11 @@ def ours(spec: StudySpec, count: int, sign: float = 1.0) -> list[Past]:
     chance = np.random.default_rng(0)
 
     def score(params: Mapping[str, Any]) -> float:
-        best = 0.9 - 2.0 * abs(float(params["x"]) - 0.7) - 0.3 * (params["colour"] == "red")
+        best = (
+            0.9
+            - 2.0 * abs(float(params["x"]) - 0.7)
+            - 0.3 * (params["colour"] == "red")
+        )
         return sign * (best + 0.01 * float(chance.normal()))
 
     return searched(spec, count, score)
@@ -84,7 +93,8 @@ def test_it_finds_the_best_and_stays_there() -> None:
 
 
 def test_trials_on_their_way_are_believed() -> None:
-    """Asked for the next trial with others running, it looks elsewhere: near the best, not random.
+    """Asked for the next trial with others running, it looks elsewhere: near the best,
+    not random.
 
     Four asked for at once without that would be one and the same.
     """
@@ -99,8 +109,11 @@ def test_trials_on_their_way_are_believed() -> None:
 
 
 def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As scores that are less certain: where curves were hopeless, it does not go again."""
-    spec = believer(pruner={"name": "median"}, budget={"window": 1, "epochs": 10, "trials": 60})
+    """As scores that are less certain: where curves were hopeless, it does not go
+    again."""
+    spec = believer(
+        pruner={"name": "median"}, budget={"window": 1, "epochs": 10, "trials": 60}
+    )
     trials = []
     for past in ours(spec, 16):
         score = past.score or 0.0
@@ -122,18 +135,29 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("name", ["kriging-believer", "gp", "tpe", "cmaes", "nsga2"])
 def test_one_score_beyond_all_others_leads_nobody_into_corners(name: str) -> None:
-    """A loss is minimized; one trial of those before is said to be endlessly good, or bad."""
+    """A loss is minimized; one trial of those before is said to be endlessly good, or
+    bad."""
     space = {"x": {"low": 0.0, "high": 1.0}, "rate_per_ns": {"low": 0.01, "high": 10.0}}
-    tables = {"budget": {"window": 1, "trials": 40, "members": 1}, "confirm": None, "pruner": None}
+    tables = {
+        "budget": {"window": 1, "trials": 40, "members": 1},
+        "confirm": None,
+        "pruner": None,
+    }
     loss = {"objective": "toy_objective:ToyLossObjective", "sampler": {"name": name}}
     spec = toy_spec(space=space, **tables, **loss)
 
     def score(params: Mapping[str, Any]) -> float:
-        return float((params["x"] - 0.7) ** 2 + 0.02 * (params["rate_per_ns"] - 3.0) ** 2)
+        return float(
+            (params["x"] - 0.7) ** 2 + 0.02 * (params["rate_per_ns"] - 3.0) ** 2
+        )
 
     before = searched(spec, 16, score)
     for wild in (-1e99, 1e99):
-        trials = [*before[:3], replace(before[3], score=wild, steps=(wild,)), *before[4:]]
+        trials = [
+            *before[:3],
+            replace(before[3], score=wild, steps=(wild,)),
+            *before[4:],
+        ]
         for number in range(16, 28):
             asked = suggest(spec, number, trials)
             own = score(asked.params)
@@ -145,7 +169,8 @@ def test_one_score_beyond_all_others_leads_nobody_into_corners(name: str) -> Non
 
 
 def test_every_eighth_trial_is_drawn_at_random() -> None:
-    """Whatever scores say: ten poor trials led searches into corners, where they stayed."""
+    """Whatever scores say: ten poor trials led searches into corners, where they
+    stayed."""
     up = searched(believer(), 18, lambda params: params["x"])
     down = searched(believer(), 18, lambda params: 1.0 - params["x"])
     same = [n for n in range(18) if up[n].suggestion == down[n].suggestion]
@@ -164,18 +189,25 @@ def test_no_point_is_suggested_twice_while_others_are_left() -> None:
 
 def test_nor_where_the_best_is_a_corner() -> None:
     rate = {"low": 0.1, "high": 10.0, "log": True}
-    space = {"x": {"low": 0.0, "high": 1.0}, "rate_per_ns": rate, "colour": {"choices": ["red"]}}
+    space = {
+        "x": {"low": 0.0, "high": 1.0},
+        "rate_per_ns": rate,
+        "colour": {"choices": ["red"]},
+    }
     spec = believer(space=space, budget={"window": 1, "trials": 60})
     check(spec, "f.toml")
     trials = searched(spec, 24, lambda params: params["x"] + params["rate_per_ns"])
     assert len({str(trial.suggestion.params) for trial in trials}) == 24
 
 
-# --- what is expected of configurations: not that of the luckiest network -------------------------
+# --- what is expected of configurations: not that of the luckiest network ---
 
 
 def asking(**tables: Any) -> StudySpec:
-    table = {"sampler": {"name": "kriging-believer"}, "confirm": {"top": 1, "by": "expected"}}
+    table = {
+        "sampler": {"name": "kriging-believer"},
+        "confirm": {"top": 1, "by": "expected"},
+    }
     return toy_spec(**{"pruner": {"name": "none"}, **table, **tables})
 
 
@@ -230,6 +262,8 @@ def test_the_choice_of_scored_examples_counts_for_accuracies_alone() -> None:
 
 
 def test_of_one_trial_its_own_score_is_expected_and_of_none_nothing() -> None:
-    assert expected(asking(), [trained(0.5, 0.6)])[0].mean == pytest.approx(0.6, abs=0.01)
+    assert expected(asking(), [trained(0.5, 0.6)])[0].mean == pytest.approx(
+        0.6, abs=0.01
+    )
     assert expected(asking(), []) == {}
     assert expected(toy_spec(), noisy(5)) == {}

@@ -38,12 +38,16 @@ def two(**tables: Any) -> StudySpec:
 
 
 def values(level: float) -> list[float]:
-    """What the networks of a trial score, epoch by epoch: a line that ends at ``level``."""
+    """What the networks of a trial score, epoch by epoch: a line that ends at
+    ``level``."""
     return [level * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)]
 
 
-def train(spec: StudySpec, past: list[Past], k: int, level: float, x: float = 0.5) -> Past:
-    """A trial with ``k`` units, whose networks all end at ``level``: as a worker runs it."""
+def train(
+    spec: StudySpec, past: list[Past], k: int, level: float, x: float = 0.5
+) -> Past:
+    """A trial with ``k`` units, whose networks all end at ``level``: as a worker runs
+    it."""
     own = ended(0.0, k=k, x=x).suggestion
     course = TrialProgress(spec, len(past), past, own)
     state = SlotState.COMPLETE
@@ -58,7 +62,12 @@ def train(spec: StudySpec, past: list[Past], k: int, level: float, x: float = 0.
     except EndedError:
         state, score = SlotState.PRUNED, course.steps[-1]
     costs = (0.5 * k * (0.2 + x), 100.0 * k)[: len(spec.costs)]
-    told = {"state": state, "score": score, "costs": costs, "steps": tuple(course.steps)}
+    told = {
+        "state": state,
+        "score": score,
+        "costs": costs,
+        "steps": tuple(course.steps),
+    }
     return Past(suggestion=replace(own, attrs=course.attrs), **told)
 
 
@@ -76,7 +85,9 @@ CHEAP = [(2, 0.3), (2, 0.4), (2, 0.5)]
 
 
 @pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
-def test_a_cheap_network_need_not_be_better_than_a_dear_one(pruner: dict[str, Any]) -> None:
+def test_a_cheap_network_need_not_be_better_than_a_dear_one(
+    pruner: dict[str, Any],
+) -> None:
     spec = two(pruner=pruner)
     options.check(spec, "f.toml")
     dear, cheap = after(spec, *DEAR), after(spec, *CHEAP)
@@ -95,27 +106,38 @@ def test_a_cheap_network_need_not_be_better_than_a_dear_one(pruner: dict[str, An
 
 @pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
 def test_dearer_trials_decide_nothing(pruner: dict[str, Any]) -> None:
-    """Whatever they scored, and whether they were pruned: steps and end are the same."""
+    """Whatever they scored, and whether they were pruned: steps and end are the
+    same."""
     spec = two(pruner=pruner)
     cheap = after(spec, *CHEAP)
-    others = [after(spec, *CHEAP, *more)[3:] for more in (DEAR, [(8, 0.01)], [(6, 0.6), (8, 0.01)])]
+    others = [
+        after(spec, *CHEAP, *more)[3:]
+        for more in (DEAR, [(8, 0.01)], [(6, 0.6), (8, 0.01)])
+    ]
     for level in (0.1, 0.35, 0.45, 0.6):
         alone = train(spec, cheap, 3, level)
         for dear in others:
             assert train(spec, [*cheap, *dear], 3, level) == alone
             wrong = [replace(past, costs=(0.0,)) for past in dear]
-            assert train(spec, [*cheap, *wrong], 3, level) == alone, "known before, not stored"
+            assert train(spec, [*cheap, *wrong], 3, level) == alone, (
+                "known before, not stored"
+            )
 
 
 @pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
 def test_of_several_costs_each_may_excuse_a_trial(pruner: dict[str, Any]) -> None:
-    """Fewer synapses and more energy: nobody costs no more in both, and nothing is compared."""
+    """Fewer synapses and more energy: nobody costs no more in both, and nothing is
+    compared."""
     one, both = two(pruner=pruner), two(pruner=pruner, cost=BOTH)
     for spec, ends in ((one, True), (both, False)):
         past = [train(spec, [], 6, level, x=0.2) for level in (0.7, 0.8, 0.9)]
-        found = train(spec, past, 5, 0.1, x=0.9)  # 2.75 pJ and 500, after 1.2 pJ and 600
+        found = train(
+            spec, past, 5, 0.1, x=0.9
+        )  # 2.75 pJ and 500, after 1.2 pJ and 600
         assert (found.state == SlotState.PRUNED) == ends, found.steps
-        assert train(spec, past, 6, 0.1, x=0.9).state == SlotState.PRUNED, "no less in either"
+        assert train(spec, past, 6, 0.1, x=0.9).state == SlotState.PRUNED, (
+            "no less in either"
+        )
 
 
 @pytest.mark.parametrize("sampler", ["kriging-believer", "gp"])

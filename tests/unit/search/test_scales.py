@@ -28,7 +28,9 @@ def narma10() -> StudySpec:
 def curve(spec: StudySpec, *errors: float) -> Past:
     """A complete trial, or one that was pruned within its first network."""
     ended = SlotState.PRUNED if len(errors) < spec.budget.scores else SlotState.COMPLETE
-    return Past(suggestion=suggest(spec, 0, []), state=ended, score=errors[-1], steps=errors)
+    return Past(
+        suggestion=suggest(spec, 0, []), state=ended, score=errors[-1], steps=errors
+    )
 
 
 def moved(spec: StudySpec, tau_ns: float) -> Suggestion:
@@ -40,7 +42,9 @@ def test_accuracies_are_compared_by_their_logits_and_scales_have_inverses() -> N
     low, low_too, high, high_too = LOGIT.forward(np.array([0.2, 0.286, 0.92, 0.95]))
     assert low_too - low == pytest.approx(high_too - high, rel=0.05)
     beyond = LOGIT.forward(np.array([-0.2, 0.0, 0.5, 1.0, 1.3]))
-    assert list(beyond) == pytest.approx([-beyond[3], -beyond[3], 0.0, beyond[3], beyond[3]])
+    assert list(beyond) == pytest.approx(
+        [-beyond[3], -beyond[3], 0.0, beyond[3], beyond[3]]
+    )
     assert 6.0 < beyond[3] < 7.0
     for scale in (LINEAR, LOG, LOGIT):
         scores = np.array([1e-6, 0.1, 0.5, 0.97, 1.0])
@@ -53,17 +57,30 @@ class Maximised(ToyObjective):
 
 def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None:
     accuracies = toy_spec()
-    assert (comparison.surrogate_scale(accuracies), comparison.gain_scale(accuracies)) == (
+    assert (
+        comparison.surrogate_scale(accuracies),
+        comparison.gain_scale(accuracies),
+    ) == (
         LOGIT,
         LINEAR,
     )
-    assert (comparison.surrogate_scale(narma10), comparison.gain_scale(narma10)) == (LOG, LOG)
+    assert (comparison.surrogate_scale(narma10), comparison.gain_scale(narma10)) == (
+        LOG,
+        LOG,
+    )
     vars(accuracies)["objective_impl"] = Maximised()
-    assert comparison.surrogate_scale(accuracies) is LINEAR, "what is maximised is no error"
+    assert comparison.surrogate_scale(accuracies) is LINEAR, (
+        "what is maximised is no error"
+    )
 
 
-def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec) -> None:
-    half, late = narma10.budget.scores // 2, narma10.budget.scores - narma10.budget.scores // 2
+def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(
+    narma10: StudySpec,
+) -> None:
+    half, late = (
+        narma10.budget.scores // 2,
+        narma10.budget.scores - narma10.budget.scores // 2,
+    )
     whole = curve(narma10, *[0.8] * half, *[0.2] * late)
     found = comparison.extrapolate(narma10, [whole, curve(narma10, *[0.1] * half)])
     assert found.scores[1] == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
@@ -71,7 +88,9 @@ def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec
 
 def test_errors_of_fewer_networks_are_corrected_by_a_factor(narma10: StudySpec) -> None:
     budget = narma10.budget.model_copy(update={"members": 3})
-    raced = toy_spec(budget={"members": 3}, racing={"rungs": [1]}, pruner={"name": "none"}).racing
+    raced = toy_spec(
+        budget={"members": 3}, racing={"rungs": [1]}, pruner={"name": "none"}
+    ).racing
     spec = narma10.model_copy(update={"budget": budget, "racing": raced})
     whole = curve(spec, *[0.4] * budget.scores, 0.3, 0.2)
     short = replace(curve(spec, *[0.1] * budget.scores), state=SlotState.PRUNED)
@@ -83,7 +102,11 @@ def searched(spec: StudySpec, power: float = 1.0) -> list[Past]:
     """Complete trials, of errors that fall steeply where tau is large, to a power."""
     errors = [(1.0 if k < 6 else 1e-3) * 1.1**k for k in range(12)]
     return [
-        Past(suggestion=moved(spec, 1.0 + k), state=SlotState.COMPLETE, score=error**power)
+        Past(
+            suggestion=moved(spec, 1.0 + k),
+            state=SlotState.COMPLETE,
+            score=error**power,
+        )
         for k, error in enumerate(errors)
     ]
 
@@ -91,26 +114,33 @@ def searched(spec: StudySpec, power: float = 1.0) -> list[Past]:
 def test_no_error_is_expected_below_zero(narma10: StudySpec) -> None:
     cube, trials = Cube(distributions(narma10)), searched(narma10)
     between = [
-        replace(trials[0], suggestion=moved(narma10, tau)) for tau in np.linspace(1.0, 12.0, 45)
+        replace(trials[0], suggestion=moved(narma10, tau))
+        for tau in np.linspace(1.0, 12.0, 45)
     ]
     known = comparison.extrapolate(narma10, trials)
     least = {
-        scale: Surrogate(cube, known, maximize=False, scale=scale)
-        .expected(cube.points(between))[0]
-        .min()
+        scale: (
+            Surrogate(cube, known, maximize=False, scale=scale)
+            .expected(cube.points(between))[0]
+            .min()
+        )
         for scale in (LINEAR, LOG)
     }
     assert least[LINEAR] < 0.0 < least[LOG]
 
 
-def test_studies_of_errors_are_searched_and_judged_by_logarithms(narma10: StudySpec) -> None:
-    """Logarithms of squares are twice those of errors: then nothing changes but the claim."""
+def test_studies_of_errors_are_searched_and_judged_by_logarithms(
+    narma10: StudySpec,
+) -> None:
+    """Logarithms of squares are twice those of errors: then nothing changes but the
+    claim."""
     number = 12
     errors, squares = searched(narma10), searched(narma10, power=2.0)
     assert suggest(narma10, number, errors) == suggest(narma10, number, squares)
     claims, claims_too = expected(narma10, errors), expected(narma10, squares)
     order, order_too = (
-        sorted(found, key=lambda number: found[number].mean) for found in (claims, claims_too)
+        sorted(found, key=lambda number: found[number].mean)
+        for found in (claims, claims_too)
     )
     assert order == order_too
 
@@ -118,10 +148,15 @@ def test_studies_of_errors_are_searched_and_judged_by_logarithms(narma10: StudyS
 def test_a_lone_score_above_a_plateau_counts_as_near_the_others() -> None:
     for low, fence in ((1.0, 2.5), (2.0, 4.0)):
         scores = [0.0, low, 2.0, 2.0, 2.0, 2.0]
-        assert [*without_outliers(np.array([*scores, 1e9]), below=False)] == [*scores, fence]
+        assert [*without_outliers(np.array([*scores, 1e9]), below=False)] == [
+            *scores,
+            fence,
+        ]
 
 
-def test_errors_are_compared_by_logarithms_and_zero_is_a_little_less_than_the_others() -> None:
+def test_errors_are_compared_by_logarithms_and_zero_is_a_little_less_than_the_others() -> (
+    None
+):
     assert list(LOG.forward(np.array([1e-12, 0.0, 1.0]))) == pytest.approx(
         [np.log(1e-12), np.log(1e-13), 0.0]
     )

@@ -42,7 +42,9 @@ def history(spec: StudySpec, count: int) -> list[Past]:
 
 def running(trials: list[Past], since: int) -> list[Past]:
     """The same while those from ``since`` on still run."""
-    return [t if k < since else Past(suggestion=t.suggestion) for k, t in enumerate(trials)]
+    return [
+        t if k < since else Past(suggestion=t.suggestion) for k, t in enumerate(trials)
+    ]
 
 
 def with_score(past: Past, score: float) -> Past:
@@ -55,12 +57,17 @@ def test_same_seed_and_outcomes_before_the_window_same_suggestion() -> None:
     found = suggest(spec, 12, trials)
     assert suggest(spec, 12, trials) == found
     assert suggest(spec, 12, running(trials, 9)) == found
-    assert suggest(spec, 12, [*trials[:9], *(with_score(t, 0.0) for t in trials[9:])]) == found
+    assert (
+        suggest(spec, 12, [*trials[:9], *(with_score(t, 0.0) for t in trials[9:])])
+        == found
+    )
     best = max(range(9), key=lambda k: trials[k].score or 0.0)
     changed = [with_score(t, 0.0) if k == best else t for k, t in enumerate(trials)]
     assert suggest(spec, 12, changed) != found
     assert suggest(spec.model_copy(update={"seed": 4}), 12, trials) != found
-    with pytest.raises(ValueError, match="trial 8 must be settled before trial 12 is suggested"):
+    with pytest.raises(
+        ValueError, match="trial 8 must be settled before trial 12 is suggested"
+    ):
         visible(spec, 12, running(trials, 8))
 
 
@@ -74,8 +81,13 @@ def test_order_of_the_space_does_not_matter() -> None:
 def test_qmc_follows_the_sobol_sequence() -> None:
     space = {"x": {"low": 0.0, "high": 1.0}, "noise": {"low": 0.0, "high": 1.0}}
     spec = toy_spec(space=space, sampler={"name": "qmc"}, budget={"window": 3})
-    points = [(p.suggestion.params["noise"], p.suggestion.params["x"]) for p in history(spec, 8)]
-    assert points == [tuple(row) for row in qmc.Sobol(2, scramble=False).random(8).tolist()]
+    points = [
+        (p.suggestion.params["noise"], p.suggestion.params["x"])
+        for p in history(spec, 8)
+    ]
+    assert points == [
+        tuple(row) for row in qmc.Sobol(2, scramble=False).random(8).tolist()
+    ]
 
 
 def test_cmaes_goes_on_from_its_memory() -> None:
@@ -102,11 +114,26 @@ REFUSED = "f.toml: {}: '{}' refuses these options: "
         ("pruner", "median", {"n_warmup": 3}, f"{NO_OPTION}. Valid: "),
         ("sampler", "tpe", {"seed": 3}, NO_OPTION),
         ("sampler", "nsga2", {"population": 4}, NO_OPTION),
-        ("sampler", "nsga2", {"population_size": 1}, f"{REFUSED}`population_size` must be greater"),
+        (
+            "sampler",
+            "nsga2",
+            {"population_size": 1},
+            f"{REFUSED}`population_size` must be greater",
+        ),
         ("pruner", "percentile", {"percentile": 140.0}, REFUSED),
         ("pruner", "percentile", {}, REFUSED),
-        ("sampler", "tpe", {"n_ei_candidates": 0}, REFUSED),  # which bites once it has a history
-        ("pruner", "median", {"n_startup_trials": 0, "n_warmup_steps": "a"}, f"{REFUSED}'"),
+        (
+            "sampler",
+            "tpe",
+            {"n_ei_candidates": 0},
+            REFUSED,
+        ),  # which bites once it has a history
+        (
+            "pruner",
+            "median",
+            {"n_startup_trials": 0, "n_warmup_steps": "a"},
+            f"{REFUSED}'",
+        ),
     ],
 )
 def test_wrong_options_are_refused(
@@ -118,7 +145,9 @@ def test_wrong_options_are_refused(
     assert str(caught.value).startswith(text.format(where, name))
 
 
-def test_a_sampler_that_leaves_the_space_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sampler_that_leaves_the_space_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Its options are not blamed."""
     monkeypatch.setattr(RandomSampler, "sample_independent", lambda *_: -7.0)
     with pytest.raises(SpecError) as caught:
@@ -141,7 +170,9 @@ def test_the_first_curve_to_its_score_and_means_are_reported(
     tables: dict[str, Any], steps: list[float]
 ) -> None:
     budget = {"members": 3, "epochs": 2}
-    course = TrialProgress(toy_spec(budget=budget, **tables), 0, [], ended(0.0).suggestion)
+    course = TrialProgress(
+        toy_spec(budget=budget, **tables), 0, [], ended(0.0).suggestion
+    )
     for member in range(3):
         for score in (0.5, 0.75):
             course.epoch(member, score if steps else None)
@@ -151,7 +182,9 @@ def test_the_first_curve_to_its_score_and_means_are_reported(
 
 def test_rungs_within_the_window_are_hidden() -> None:
     """What a pruner noted about a running trial is an outcome, too."""
-    spec = toy_spec(pruner={"name": "successive-halving", "min_resource": 1, "reduction_factor": 2})
+    spec = toy_spec(
+        pruner={"name": "successive-halving", "min_resource": 1, "reduction_factor": 2}
+    )
     past = ended(0.5)
     noted = replace(past.suggestion, attrs={"completed_rung_0": 1.0})
     shown = visible(spec, 8, [replace(past, suggestion=noted)] * 8)
@@ -169,7 +202,8 @@ def test_tpe_that_knows_its_space_suggests_what_optunas_does(
     pasts = (trials, [*failed, *trials[2:]], failed)
     ours = [suggest(spec, len(past), past) for past in pasts]
     monkeypatch.setattr(
-        "hpo.search.suggest.KnownSpace", lambda _: IntersectionSearchSpace(include_pruned=True)
+        "hpo.search.suggest.KnownSpace",
+        lambda _: IntersectionSearchSpace(include_pruned=True),
     )
     assert ours == [suggest(spec, len(past), past) for past in pasts]
 
@@ -178,15 +212,23 @@ def test_what_learns_nothing_needs_no_history() -> None:
     random = toy_spec(**RANDOM)
     assert suggest(random, 12, []) == suggest(random, 12, history(random, 12))
     assert [learns(toy_spec()), learns(random)] == [True, False]
-    assert learns(toy_spec(sampler={"name": "random"})), "its pruner compares with others"
+    assert learns(toy_spec(sampler={"name": "random"})), (
+        "its pruner compares with others"
+    )
 
 
-def test_gp_suggests_the_same_where_the_last_digits_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = {"x": {"low": 0.0, "high": 1.0}, "noise": {"low": 1e-3, "high": 10.0, "log": True}}
+def test_gp_suggests_the_same_where_the_last_digits_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    space = {
+        "x": {"low": 0.0, "high": 1.0},
+        "noise": {"low": 1e-3, "high": 10.0, "log": True},
+    }
     spec = toy_spec(sampler={"name": "gp"}, budget={"window": 1}, space=space)
     trials = history(spec, 13)
     elsewhere = [
-        replace(t, score=(t.score or 0.0) * (1 + 1e-14 * (-1) ** k)) for k, t in enumerate(trials)
+        replace(t, score=(t.score or 0.0) * (1 + 1e-14 * (-1) ** k))
+        for k, t in enumerate(trials)
     ]
     here, there = (suggest(spec, 13, past).params for past in (trials, elsewhere))
     assert here == there
@@ -220,14 +262,17 @@ def test_rounding_keeps_six_places_of_the_range(
 
 
 def test_gp_takes_the_same_steps_in_every_installation() -> None:
-    """Optuna works out candidates together where it finds greenlet, and one by one elsewhere."""
+    """Optuna works out candidates together where it finds greenlet, and one by one
+    elsewhere."""
     required = importlib.metadata.requires("hpo-dynamics") or []
     always = [line for line in required if "extra ==" not in line]
     assert any(re.match(r"greenlet\b", line) for line in always), always
-    assert importlib.import_module("optuna._gp.batched_lbfgsb")._greenlet_imports.is_successful()
+    assert importlib.import_module(
+        "optuna._gp.batched_lbfgsb"
+    )._greenlet_imports.is_successful()
 
 
-# --- [warm_start] ---------------------------------------------------------------------------------
+# --- [warm_start] ---
 
 POINTS = [
     {"x": 0.25, "k": 5, "rate_per_ns": 0.1, "colour": "green"},
@@ -236,7 +281,9 @@ POINTS = [
 ]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp", "kriging-believer"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", "random", "qmc", "cmaes", "gp", "kriging-believer"]
+)
 def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -> None:
     tables: dict[str, Any] = {"sampler": {"name": sampler}}
     if sampler == "cmaes":  # which takes no choices
@@ -250,12 +297,14 @@ def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -
     for told, params in zip(points, trials, strict=False):
         assert {name: params[name] for name in told} == told
     assert trials[1]["rate_per_ns"] == 1.0
-    assert type(trials[1]["rate_per_ns"]) is float, "a float where the objective takes one"
+    assert type(trials[1]["rate_per_ns"]) is float, (
+        "a float where the objective takes one"
+    )
     assert trials[2].keys() == set(keys), "the sampler draws what a point leaves out"
     assert trials[3]["x"] not in (0.25, 0.5)
 
 
-# --- training windows for which the data have no room; windows.txt has how they are refused -------
+# --- training windows for which the data have no room; windows.txt has how they are refused ---
 
 
 def predicting(base: Path = Path(), **tables: Any) -> StudySpec:
@@ -279,10 +328,16 @@ def test_one_that_fits_begins(tables: dict[str, Any]) -> None:
 def test_of_own_series_the_file_is_read(tmp_path: Path) -> None:
     u = np.sin(np.arange(200.0))
     np.savez(tmp_path / "own.npz", u=u, target=u**2)
-    task = {"name": "series", "path": "own.npz", "washout": 20, "validation_fraction": 0.5}
+    task = {
+        "name": "series",
+        "path": "own.npz",
+        "washout": 20,
+        "validation_fraction": 0.5,
+    }
     own = predicting(tmp_path, task=task, fixed={"window": 61, "window_washout": 0})
     with pytest.raises(
-        SpecError, match=r"^own\.toml: window: expected `window <= 60`, the points to train"
+        SpecError,
+        match=r"^own\.toml: window: expected `window <= 60`, the points to train",
     ):
         check(own, "own.toml")
 
@@ -292,8 +347,9 @@ def test_nothing_is_written_of_such_a_study(
 ) -> None:
     study = tmp_path / "own.toml"
     study.write_text(
-        'objective = "spintronic-prediction"\n[budget]\ntrials = 3\n[fixed]\nwindow = 141\n'
-        '[task]\nname = "narma10"\nn_train = 200\n[space]\ntau_ns = { low = 1.0, high = 2.0 }\n'
+        'objective = "spintronic-prediction"\n[budget]\ntrials = 3\n[fixed]\nwindow ='
+        ' 141\n[task]\nname = "narma10"\nn_train = 200\n[space]\ntau_ns = { low = 1.0,'
+        " high = 2.0 }\n"
     )
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("HPO_STORAGE", raising=False)

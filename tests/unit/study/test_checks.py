@@ -1,4 +1,5 @@
-"""The checks of a network, of its time step and thermal power: what is stored, claimed, counted."""
+"""The checks of a network, of its time step and thermal power: what is stored, claimed,
+counted."""
 
 from __future__ import annotations
 
@@ -17,8 +18,16 @@ from hpo.study.networks import Confirmation, Yield, chip_yield
 
 def confirmation(*outcomes: Outcome) -> Confirmation:
     """Of networks that were trained with these outcomes."""
-    members = [replace(member(i, (o.score,)), info=member_info(o)) for i, o in enumerate(outcomes)]
-    given: dict[str, Any] = {"source": 0, "params": {}, "search_score": 0.95, "failed": 0}
+    members = [
+        replace(member(i, (o.score,)), info=member_info(o))
+        for i, o in enumerate(outcomes)
+    ]
+    given: dict[str, Any] = {
+        "source": 0,
+        "params": {},
+        "search_score": 0.95,
+        "failed": 0,
+    }
     return Confirmation(members=tuple(members), n_seeds=len(members), **given)
 
 
@@ -32,13 +41,21 @@ def test_a_gap_counts_above_half_a_point_and_a_per_cent_of_other_scores() -> Non
 
 
 def test_means_over_networks() -> None:
-    first, second = thermal(third=0.9, holds_below=1e-4), thermal(third=0.8, noisy=(0.5,))
-    item = confirmation(Outcome(score=0.9, thermal=first), Outcome(score=0.9, thermal=second))
+    first, second = (
+        thermal(third=0.9, holds_below=1e-4),
+        thermal(third=0.8, noisy=(0.5,)),
+    )
+    item = confirmation(
+        Outcome(score=0.9, thermal=first), Outcome(score=0.9, thermal=second)
+    )
     assert item.thermal is not None
     assert item.thermal.third == pytest.approx(0.85)
     assert (item.thermal.noisy, item.thermal.holds_below) == ((*first.noisy, 0.5), 1e-4)
     assert item.simulated == item.thermal.noisy
-    assert confirmation(Outcome(score=0.9, thermal=first), Outcome(score=0.9)).thermal is None
+    assert (
+        confirmation(Outcome(score=0.9, thermal=first), Outcome(score=0.9)).thermal
+        is None
+    )
     own = confirmation(*[Outcome(score=0.9, thermal=first, chips=(0.9, 0.8))] * 2)
     assert own.simulated == (0.9, 0.8) * 2, "chips of [variability] come first"
 
@@ -60,16 +77,20 @@ def test_means_over_networks() -> None:
         ),
     ],
 )
-def test_the_score_that_a_chip_must_reach(changes: dict[str, Any], threshold: float | None) -> None:
+def test_the_score_that_a_chip_must_reach(
+    changes: dict[str, Any], threshold: float | None
+) -> None:
     spec = snapshots.spec(**changes)
     found = chip_yield(spec, (0.89, 0.93, 0.95))
     assert found == (threshold and Yield(threshold=threshold, passed=2, chips=3))
     assert chip_yield(spec, ()) is None
 
 
-# --- what is stored -------------------------------------------------------------------------------
+# --- what is stored ---
 
-CHECKED = Outcome(score=0.9, info={"n": 7}, solved=solved(0.5), thermal=thermal(), chips=(0.5, 1.0))
+CHECKED = Outcome(
+    score=0.9, info={"n": 7}, solved=solved(0.5), thermal=thermal(), chips=(0.5, 1.0)
+)
 STORED = {
     "n": 7,
     "solved_score": 0.5,
@@ -111,7 +132,9 @@ def test_checks_are_stored_under_flat_names_and_read_back() -> None:
     ],
 )
 def test_an_objective_cannot_tell_of_the_checks_itself(name: str, what: str) -> None:
-    with pytest.raises(ValueError, match=f"must not have '{name}', a name of the {what}, got"):
+    with pytest.raises(
+        ValueError, match=f"must not have '{name}', a name of the {what}, got"
+    ):
         member_info(Outcome(score=0.9, info={name: 3}))
 
 

@@ -26,7 +26,8 @@ BOTH = {"name": ["energy_pj", "n_synapses"]}
 REPORTED = {"score": 0.9, "cost": 40.0, "source": "a paper"}
 REPORTED_BOTH = {**REPORTED, "cost": {"energy_pj": 40.0}}
 ONE_COST = ("902c4af83bd0203e", "2b7a75500141a1ef")
-"""Hashes of studies with one cost, as they were worked out before there were several."""
+"""Hashes of studies with one cost, as they were worked out before there were
+several."""
 ALL = [
     {**SAMPLERS["tpe"], "multivariate": True},
     *[SAMPLERS[name] for name in ("tpe", "nsga2", "random", "qmc", "gp")],
@@ -35,7 +36,12 @@ ALL = [
 
 def two(name: str = "two", **tables: Any) -> StudySpec:
     """The toy study with a cost."""
-    given = {"cost": COST, "pruner": {"name": "none"}, "sampler": SAMPLERS["tpe"], **tables}
+    given = {
+        "cost": COST,
+        "pruner": {"name": "none"},
+        "sampler": SAMPLERS["tpe"],
+        **tables,
+    }
     return toy_spec(name, **given)
 
 
@@ -46,7 +52,9 @@ def history(spec: StudySpec, count: int) -> list[Past]:
         return float(0.9 - (params["x"] - 0.3) ** 2 - 0.01 * (params["k"] - 5) ** 2)
 
     def costs(params: Mapping[str, Any]) -> tuple[float, ...]:
-        return (params["k"] * (0.2 + params["x"]), 100.0 * params["k"])[: len(spec.costs)]
+        return (params["k"] * (0.2 + params["x"]), 100.0 * params["k"])[
+            : len(spec.costs)
+        ]
 
     return searched(spec, count, score, costs)
 
@@ -59,13 +67,18 @@ def test_one_cost_is_written_and_hashed_as_before_there_were_several() -> None:
     assert (one.hash, load("seqdigits-energy").hash) == ONE_COST
     several = two(cost=BOTH)
     assert several.stored()["cost"] == BOTH
-    assert two(cost={"name": BOTH["name"][::-1]}).hash != several.hash, "the order counts"
+    assert two(cost={"name": BOTH["name"][::-1]}).hash != several.hash, (
+        "the order counts"
+    )
     assert several.costs == ("energy_pj", "n_synapses")
 
 
 def test_records_tell_one_cost_as_a_number_and_several_by_name() -> None:
     assert two().cost_record((2.5,)) == 2.5
-    assert two(cost=BOTH).cost_record((2.5, 300.0)) == {"energy_pj": 2.5, "n_synapses": 300.0}
+    assert two(cost=BOTH).cost_record((2.5, 300.0)) == {
+        "energy_pj": 2.5,
+        "n_synapses": 300.0,
+    }
     assert (
         two().cost_record(())
         is two(cost=BOTH).cost_record(())
@@ -84,12 +97,15 @@ def test_a_replaced_outcome_keeps_its_costs(costs: tuple[float, ...]) -> None:
     assert Amendment.restored(without.stored()) == without
 
 
-# --- suggestions ----------------------------------------------------------------------------------
+# --- suggestions ---
 
 
 @pytest.mark.parametrize("sampler", ALL, ids=lambda s: "-".join(map(str, s.values())))
-def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]) -> None:
-    """Outcomes within the window, and what a process had worked out before, do not matter."""
+def test_suggestions_depend_on_the_visible_history_alone(
+    sampler: dict[str, Any],
+) -> None:
+    """Outcomes within the window, and what a process had worked out before, do not
+    matter."""
     spec, n = two(sampler=sampler, cost=BOTH, budget={"window": 4}), 22
     if sampler["name"] == "gp":  # which takes seconds for each of several parameters
         space = {name: spec.space[name] for name in ("x", "k")}
@@ -127,11 +143,12 @@ def test_nsga2_goes_on_from_generation_to_generation() -> None:
     generations = [t.suggestion.attrs[key] for t in history(spec, 40)]
     assert generations == sorted(generations)
     assert max(generations) >= 3
-    # of a generation there are the population and those that were begun before it was seen whole
+    # of a generation there are the population and those that were begun before it was
+    # seen whole
     assert max(map(generations.count, generations)) <= 6 + 4
 
 
-# --- the front ------------------------------------------------------------------------------------
+# --- the front ---
 
 
 def point(number: int, score: float, costs: tuple[float, ...]) -> Trial:
@@ -168,7 +185,11 @@ def test_the_front_is_what_its_definition_says(n_costs: int) -> None:
     spec = two(cost=BOTH)
     for _ in range(40):
         points = [
-            point(k, chance.randint(0, 6) / 6, tuple(chance.randint(1, 6) for _ in range(n_costs)))
+            point(
+                k,
+                chance.randint(0, 6) / 6,
+                tuple(chance.randint(1, 6) for _ in range(n_costs)),
+            )
             for k in range(25)
         ]
         expected = {p.number for p in points if not any(beats(q, p) for q in points)}
@@ -191,25 +212,39 @@ PAIRS = [
 @pytest.mark.parametrize(
     ("top", "expected"),
     [
-        (1, [2, 3, 4, 1, 0, 5]),  # the cheapest in energy that reached 0.9, then in synapses
+        (
+            1,
+            [2, 3, 4, 1, 0, 5],
+        ),  # the cheapest in energy that reached 0.9, then in synapses
         (2, [2, 0, 3, 4, 1, 5]),  # and the most accurate one
         (3, [2, 3, 0, 4, 1, 5]),
         (4, [2, 3, 4, 0, 1, 5]),
         (9, [2, 3, 4, 1, 0, 5]),
     ],
 )
-def test_each_cost_in_turn_has_its_cheapest_confirmed(top: int, expected: list[int]) -> None:
+def test_each_cost_in_turn_has_its_cheapest_confirmed(
+    top: int, expected: list[int]
+) -> None:
     spec = two(cost=BOTH, reported=REPORTED_BOTH, confirm={"top": top, "members": 3})
     assert numbers(pareto.front(spec, PAIRS)) == [5, 2, 4, 3, 1, 0]
     assert numbers(pareto.order(spec, PAIRS)) == expected
-    tested = [fresh(1, 0.95, (30.0, 1.0)), fresh(2, 0.9, (20.0, 9.0)), fresh(3, 0.8, (9.0, 0.5))]
-    assert pareto.headline(spec, tested) == tested[1], "the cheapest is so by the first cost"
+    tested = [
+        fresh(1, 0.95, (30.0, 1.0)),
+        fresh(2, 0.9, (20.0, 9.0)),
+        fresh(3, 0.8, (9.0, 0.5)),
+    ]
+    assert pareto.headline(spec, tested) == tested[1], (
+        "the cheapest is so by the first cost"
+    )
 
 
 @pytest.mark.parametrize(
     ("tables", "expected"),
     [
-        ({"reported": REPORTED, "confirm": {"top": 9, "members": 3}}, [5, 4, 1, 0, 6, 7]),
+        (
+            {"reported": REPORTED, "confirm": {"top": 9, "members": 3}},
+            [5, 4, 1, 0, 6, 7],
+        ),
         ({}, [0, 1, 4, 5, 6, 7]),
         ({"reported": {**REPORTED, "score": 0.99}}, [0, 1, 4, 5, 6, 7]),
     ],
@@ -236,6 +271,8 @@ def test_a_study_is_named_by_the_cheapest_that_holds_the_reported_score() -> Non
     spec = two(reported=REPORTED)
     tested = [fresh(1, 0.95, (30.0,)), fresh(2, 0.9, (20.0,)), fresh(3, 0.899, (9.0,))]
     assert pareto.headline(spec, tested) == tested[1]
-    assert pareto.headline(spec, tested[2:]) == tested[2], "none holds it: the best mean"
+    assert pareto.headline(spec, tested[2:]) == tested[2], (
+        "none holds it: the best mean"
+    )
     assert pareto.headline(two(), tested) == tested[0]
     assert pareto.headline(spec, []) is None

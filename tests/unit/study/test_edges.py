@@ -1,4 +1,5 @@
-"""Which bounds of the space the best trials lie at, and in which way trials ended early."""
+"""Which bounds of the space the best trials lie at, and in which way trials ended
+early."""
 
 from __future__ import annotations
 
@@ -29,9 +30,14 @@ def edges(result: Result) -> list[Edge]:
 
 
 def searched(
-    best: list[dict[str, Any]], *, others: int = 40, space: dict[str, Any] = SPACE, **changes: Any
+    best: list[dict[str, Any]],
+    *,
+    others: int = 40,
+    space: dict[str, Any] = SPACE,
+    **changes: Any,
 ) -> Result:
-    """A search whose best trials have these parameters, best first, beside others in the middle."""
+    """A search whose best trials have these parameters, best first, beside others in
+    the middle."""
     at = [{**MIDDLE, **point} for point in best]
     at += [{**MIDDLE, "x": 0.4 + 0.4 * i / others} for i in range(others)]
     slots = [
@@ -42,7 +48,9 @@ def searched(
 
 
 def rates(*values: float) -> list[dict[str, Any]]:
-    return [{"rate_per_ns": value, "x": 0.5 + 0.001 * i} for i, value in enumerate(values)]
+    return [
+        {"rate_per_ns": value, "x": 0.5 + 0.001 * i} for i, value in enumerate(values)
+    ]
 
 
 LOW = rates(0.01, 0.0105, 0.01, 0.3, 0.0109)
@@ -57,8 +65,14 @@ WHOLE = [{"k": 2, "x": 0.5 + 0.01 * i} for i in range(5)]
         (rates(0.012, 0.012, 0.012, 0.012, 0.012), {}),  # not near enough
         (rates(0.01, 0.01, 0.1, 0.2, 0.3), {}),  # two of five are not enough
         ([LOW[0]] * 5, {}),  # the same configuration counts once
-        ([{**point, "k": 3} for point in WHOLE], {}),  # a whole number lies at its end only
-        (WHOLE, {"k": {"low": 2, "high": 3}}),  # of two values one is the best by chance
+        (
+            [{**point, "k": 3} for point in WHOLE],
+            {},
+        ),  # a whole number lies at its end only
+        (
+            WHOLE,
+            {"k": {"low": 2, "high": 3}},
+        ),  # of two values one is the best by chance
     ],
 )
 def test_no_bound_is_named_where_few_lie_at_it(
@@ -73,9 +87,12 @@ def test_of_many_trials_the_best_tenth_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "others"), [({}, 14), ({"cost": {"name": "energy_pj"}, "pruner": None}, 40)]
+    ("changes", "others"),
+    [({}, 14), ({"cost": {"name": "energy_pj"}, "pruner": None}, 40)],
 )
-def test_few_trials_and_a_front_say_nothing(changes: dict[str, Any], others: int) -> None:
+def test_few_trials_and_a_front_say_nothing(
+    changes: dict[str, Any], others: int
+) -> None:
     assert edges(searched(LOW, others=others, **changes)) == []
 
 
@@ -84,7 +101,9 @@ def test_what_the_objective_forbids_is_not_proposed() -> None:
     high = [{"x": 1.0 - 0.001 * i, "k": 8} for i in range(5)]
     assert edges(searched(high)) == []
     low = [{"x": 0.2 + 0.001 * i} for i in range(5)]
-    assert edges(searched(low))[0].widen == 0.0, "half of the range below 0.2 would be below 0"
+    assert edges(searched(low))[0].widen == 0.0, (
+        "half of the range below 0.2 would be below 0"
+    )
 
 
 def test_steps_are_kept_up_to_what_the_objective_allows() -> None:
@@ -97,12 +116,18 @@ def test_steps_are_kept_up_to_what_the_objective_allows() -> None:
 def test_trials_that_left_a_race_come_after_the_complete_ones() -> None:
     network = (snapshots.member(0, (0.95,) * 30),)
     left = [
-        snapshots.slot(i, SlotState.PRUNED, score=0.95, params=MIDDLE | point, members=network)
+        snapshots.slot(
+            i, SlotState.PRUNED, score=0.95, params=MIDDLE | point, members=network
+        )
         for i, point in enumerate(LOW)
     ]
     cut = [
         snapshots.slot(
-            i, SlotState.PRUNED, score=0.99, steps=(0.99,), params=MIDDLE | {"x": i / 99}
+            i,
+            SlotState.PRUNED,
+            score=0.99,
+            steps=(0.99,),
+            params=MIDDLE | {"x": i / 99},
         )
         for i in range(5, 25)
     ]
@@ -115,7 +140,7 @@ def test_trials_that_left_a_race_come_after_the_complete_ones() -> None:
     assert edges(snapshots.snapshot(spec, (*left, *cut, *complete))) == []
 
 
-# --- in which way a trial ended early, and after how much training --------------------------------
+# --- in which way a trial ended early, and after how much training ---
 
 CURVE = (0.1,) * 30
 OTHERS = (SlotState.COMPLETE, SlotState.FAILED, SlotState.RUNNING)
@@ -133,8 +158,18 @@ NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
             Ending.NETWORKS,
             "1 of 3 networks",
         ),
-        ({}, {"steps": CURVE, "members": NETWORKS[:1]}, Ending.NETWORKS, "1 of 3 networks"),
-        ({}, {"steps": (*CURVE, 0.1), "members": NETWORKS}, Ending.NETWORKS, "2 of 3 networks"),
+        (
+            {},
+            {"steps": CURVE, "members": NETWORKS[:1]},
+            Ending.NETWORKS,
+            "1 of 3 networks",
+        ),
+        (
+            {},
+            {"steps": (*CURVE, 0.1), "members": NETWORKS},
+            Ending.NETWORKS,
+            "2 of 3 networks",
+        ),
         ({}, {"steps": CURVE}, Ending.NETWORKS, "1 of 3 networks"),
         ({}, {}, Ending.CURVE, ""),
     ],
@@ -148,9 +183,14 @@ def test_how_a_trial_ended_early(
 
 
 def test_an_excluded_trial_keeps_how_it_had_ended() -> None:
-    spec, pruned = snapshots.spec(), snapshots.slot(0, SlotState.PRUNED, steps=CURVE[:5])
+    spec, pruned = (
+        snapshots.spec(),
+        snapshots.slot(0, SlotState.PRUNED, steps=CURVE[:5]),
+    )
     amendment = snapshots.amendment(SlotState.PRUNED, steps=CURVE[:5])
     excluded = replace(pruned, state=SlotState.EXCLUDED, amendments=(amendment,))
     assert effort.ending(spec, excluded) == Ending.CURVE
-    whole = replace(excluded, amendments=(replace(amendment, state=SlotState.COMPLETE),))
+    whole = replace(
+        excluded, amendments=(replace(amendment, state=SlotState.COMPLETE),)
+    )
     assert effort.ending(spec, whole) is None

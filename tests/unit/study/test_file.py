@@ -51,16 +51,27 @@ def test_overrides_are_read_as_toml_else_as_text(study: Path) -> None:
 
 def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
     study.write_text(
-        FILE + '[pruner]\nname = "median"\n[racing]\nrungs = [1]\nkeep = 1\nreduction_factor = 2\n'
+        FILE
+        + '[pruner]\nname = "median"\n[racing]\nrungs = [1]\nkeep = 1\nreduction_factor'
+        " = 2\n"
     )
     quick = file.load(str(study), quick=True)
-    assert (quick.name, quick.budget.trials, quick.budget.members) == ("mine-quick", 8, 1)
+    assert (quick.name, quick.budget.trials, quick.budget.members) == (
+        "mine-quick",
+        8,
+        1,
+    )
     assert (quick.budget.epochs, quick.confirm and quick.confirm.members) == (60, 2)
     assert (quick.racing, quick.pruner.options["min_resource"]) == (None, 15)
     assert quick.warm_start is None
     first = file.load("seqdigits", quick=True).warm_start_params(0)
-    assert (first["tau_ns"], first["f_cut_per_ns"]) == (14.12, 0.1), "reported; the default"
-    named = file.load(str(study), values={"name": "look", "budget.trials": 9}, quick=True)
+    assert (first["tau_ns"], first["f_cut_per_ns"]) == (
+        14.12,
+        0.1,
+    ), "reported; the default"
+    named = file.load(
+        str(study), values={"name": "look", "budget.trials": 9}, quick=True
+    )
     assert (named.name, named.budget.trials) == ("look", 9)
     folded = ["task.validation_folds=5", "budget.members=5"]
     assert file.load("seqdigits", overrides=folded, quick=True).budget.members == 5
@@ -69,21 +80,28 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
     assert "mine.toml" in str(caught.value)
 
 
-def test_an_override_is_refused_without_key_or_value_or_as_its_key_is(study: Path) -> None:
+def test_an_override_is_refused_without_key_or_value_or_as_its_key_is(
+    study: Path,
+) -> None:
     for override in ("budget.trials", "=3", "budget..trials=3", ""):
-        assert refusal(study, override) == (
-            f"--set {override}: expected key=value. Write for instance --set space.tau_ns.high=40."
+        assert (
+            refusal(study, override)
+            == f"--set {override}: expected key=value. Write for instance --set"
+            " space.tau_ns.high=40."
         )
     assert refusal(study, "bugdet.trials=3").startswith(
         f"{study} with bugdet.trials=3: unknown key bugdet. Did you mean 'budget'?"
     )
     assert "space.tau: objective" in refusal(study, "space.tau.high=40")
-    assert refusal(study, "budget.trials=many") == (
-        f"{study} with budget.trials='many': budget.trials: expected a whole number, "
+    assert (
+        refusal(study, "budget.trials=many")
+        == f"{study} with budget.trials='many': budget.trials: expected a whole"
+        " number, "
         "got 'many'. Change it."
     )
-    assert refusal(study, "seed.x=1", "seed=3", "seed.y=1") == (
-        "--set seed.y: 'seed' is a value, not a table."
+    assert (
+        refusal(study, "seed.x=1", "seed=3", "seed.y=1")
+        == "--set seed.y: 'seed' is a value, not a table."
     )
 
 
@@ -103,14 +121,18 @@ def test_an_unknown_study_lists_those_that_exist(
     assert refusal(missing) == f"{missing}: {text} Check the path."
 
 
-@pytest.mark.parametrize("value", [b"=", b"9" * 5000, b"[" * 3000 + b"]" * 3000, b'"\xff"'])
+@pytest.mark.parametrize(
+    "value", [b"=", b"9" * 5000, b"[" * 3000 + b"]" * 3000, b'"\xff"']
+)
 def test_what_python_cannot_read_is_refused(study: Path, value: bytes) -> None:
     study.write_bytes(b"\nseed = " + value)
     assert refusal(study).startswith(f"{study}: not valid TOML: ")
-    assert ("Invalid value (at line 2, column 8). Correct it." in refusal(study)) == (value == b"=")
+    assert ("Invalid value (at line 2, column 8). Correct it." in refusal(study)) == (
+        value == b"="
+    )
 
 
-# --- a user's own data: where paths begin, what is pinned, what is refused -----------------------
+# --- a user's own data: where paths begin, what is pinned, what is refused ---
 
 OWN_DATA = """
 objective = "spintronic"
@@ -128,7 +150,9 @@ tau_ns = { low = 1.0, high = 100.0, log = true }
 def own(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "data" / "toy.npz", x=rng.normal(size=(40, 6)), y=np.arange(40) % 2)
+    np.savez(
+        tmp_path / "data" / "toy.npz", x=rng.normal(size=(40, 6)), y=np.arange(40) % 2
+    )
     path = tmp_path / "mine.toml"
     path.write_text(OWN_DATA)
     return path
@@ -152,7 +176,9 @@ def test_the_path_begins_at_the_study_file_and_the_content_is_pinned(
 def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None:
     data = own.parent / "data" / "toy.npz"
     np.savez(data, x=np.ones((40, 6)), y=np.arange(39))
-    assert refusal(own) == (
-        f"{own}: task: {data}: expected one label per series, `y.shape == (40,)`, got "
+    assert (
+        refusal(own)
+        == f"{own}: task: {data}: expected one label per series, `y.shape == (40,)`,"
+        " got "
         "y.shape=(39,). Give as many labels as series."
     )

@@ -47,12 +47,16 @@ TIME = TypeAdapter[datetime](AwareDatetime)
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=ZONES)
 
 
-# --- specs ---------------------------------------------------------------------------------------
+# --- specs ---
 
 
-def ranges(low: float, high: float, *, log: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+def ranges(
+    low: float, high: float, *, log: bool = False
+) -> st.SearchStrategy[dict[str, Any]]:
     """A dimension within these bounds."""
-    ends = st.tuples(st.floats(low, high), st.floats(low, high)).filter(lambda e: e[0] != e[1])
+    ends = st.tuples(st.floats(low, high), st.floats(low, high)).filter(
+        lambda e: e[0] != e[1]
+    )
     return ends.map(lambda e: {"low": min(e), "high": max(e), "log": log})
 
 
@@ -62,10 +66,14 @@ SPECS = st.fixed_dictionaries(
         "objective": st.just("toy_objective:ToyObjective"),
         "budget": st.fixed_dictionaries(
             {"trials": st.integers(1, 100_000), "window": st.integers(1, 1024)},
-            optional={"members": st.integers(1, 1000), "epochs": st.integers(1, 100_000)},
+            optional={
+                "members": st.integers(1, 1000),
+                "epochs": st.integers(1, 100_000),
+            },
         ),
         "space": st.fixed_dictionaries(
-            {"x": ranges(0.0, 1.0)}, optional={"rate_per_ns": ranges(1e-300, 10.0, log=True)}
+            {"x": ranges(0.0, 1.0)},
+            optional={"rate_per_ns": ranges(1e-300, 10.0, log=True)},
         ),
     },
     optional={
@@ -74,7 +82,8 @@ SPECS = st.fixed_dictionaries(
         "task": st.fixed_dictionaries({"test_gap": st.floats(-1e300, 1e300)}),
         "fixed": st.fixed_dictionaries({"noise": st.floats(0, 1e308)}),
         "reported": st.fixed_dictionaries(
-            {"score": st.floats(0, 1), "source": STORABLE}, optional={"std": st.floats(0, 1e9)}
+            {"score": st.floats(0, 1), "source": STORABLE},
+            optional={"std": st.floats(0, 1e9)},
         ),
     },
 )
@@ -85,22 +94,30 @@ ODD = {
     "objective": "toy_objective:ToyObjective",
     "description": 'quotes " and \\ and\nlines\tand \x7f\x01 and é 🌀',
     "budget": {"trials": 1},
-    "space": {"x": {"low": 1e-05, "high": 1.0, "log": True}, "k": {"low": 1, "high": 8}},
+    "space": {
+        "x": {"low": 1e-05, "high": 1.0, "log": True},
+        "k": {"low": 1, "high": 8},
+    },
 }
 
 
 @given(SPECS)
 @example(ODD)
-def test_a_spec_written_as_a_file_or_stored_is_the_same_spec(raw: dict[str, Any]) -> None:
+def test_a_spec_written_as_a_file_or_stored_is_the_same_spec(
+    raw: dict[str, Any],
+) -> None:
     spec = validate(raw, where="property")
     written = tomllib.loads(study_file.dumps(spec))
     stored = json.loads(json.dumps(spec.stored()))
-    for again in (validate(written, where="written"), validate(stored, where="database")):
+    for again in (
+        validate(written, where="written"),
+        validate(stored, where="database"),
+    ):
         assert (again, again.hash) == (spec, spec.hash)
         assert again.differences(spec) == []
 
 
-# --- backups -------------------------------------------------------------------------------------
+# --- backups ---
 
 
 Member, Checkpoint = backup._line_of(members), backup._line_of(checkpoints)
@@ -138,19 +155,26 @@ def test_no_file_does_worse_than_being_refused(before: bytes, content: bytes) ->
 
 
 @given(st.sampled_from(sorted(Member.model_fields)), JSONS, MEMBERS)
-def test_no_value_does_worse_than_being_refused(name: str, value: Any, member: Any) -> None:
+def test_no_value_does_worse_than_being_refused(
+    name: str, value: Any, member: Any
+) -> None:
     changed = {**json.loads(member.model_dump_json()), name: value}
     with suppress(BackupError):
         parsed(Member, json.dumps(changed).encode(), "f: line 1")
 
 
-# --- seeds ---------------------------------------------------------------------------------------
+# --- seeds ---
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), st.integers(0, 10**6))
 def test_seeds_are_fixed_in_range_and_apart(seed: int, other: int, index: int) -> None:
-    own = [derived_seed(seed, purpose, index) for purpose in ("suggest", "member", "confirm")]
-    assert own == [derived_seed(seed, p, index) for p in ("suggest", "member", "confirm")]
+    own = [
+        derived_seed(seed, purpose, index)
+        for purpose in ("suggest", "member", "confirm")
+    ]
+    assert own == [
+        derived_seed(seed, p, index) for p in ("suggest", "member", "confirm")
+    ]
     assert all(0 <= value < 2**32 for value in own)
     assert len(set(own)) == 3
     if other != seed:

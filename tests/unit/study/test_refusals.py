@@ -1,7 +1,7 @@
 """What is said of a mistake in a study file.
 
-Each file in ``refusals`` is a study; then come keys that are given another value, or left out, and
-below them what this is refused with.
+Each file in ``refusals`` is a study; then come keys that are given another value, or
+left out, and below them what this is refused with.
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ def changed(study: str, changes: list[str]) -> dict[str, Any]:
         *tables, last = key.split(".")
         node: Any = tree
         for table in tables:
-            node = node[int(table)] if isinstance(node, list) else node.setdefault(table, {})
+            node = (
+                node[int(table)]
+                if isinstance(node, list)
+                else node.setdefault(table, {})
+            )
         if value:
             node[last] = tomllib.loads(f"value ={value}")["value"]
         else:
@@ -60,7 +64,9 @@ def test_a_mistake_is_located(study: str, changes: list[str], message: str) -> N
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.stem))
-def test_without_one_the_study_is_valid_and_can_be_stored_and_written(path: Path) -> None:
+def test_without_one_the_study_is_valid_and_can_be_stored_and_written(
+    path: Path,
+) -> None:
     study, _, _ = path.read_text(encoding="utf-8").partition("\n---\n\n")
     spec = validate(changed(study, []), where="s.toml")
     check(spec, "s.toml")

@@ -11,7 +11,11 @@ LAYER = {"low": 1.0, "high": 10.0, "log": True, "per_layer": True}
 
 
 def spec(**tables: Any) -> StudySpec:
-    raw: dict[str, Any] = {"name": "s", "objective": "spintronic", "budget": {"trials": 8}}
+    raw: dict[str, Any] = {
+        "name": "s",
+        "objective": "spintronic",
+        "budget": {"trials": 8},
+    }
     return file.validate({**raw, **tables}, where="s.toml")
 
 
@@ -27,7 +31,9 @@ def deep() -> StudySpec:
     )
 
 
-def test_a_parameter_of_layers_is_one_dimension_for_each_and_one_list_for_the_network() -> None:
+def test_a_parameter_of_layers_is_one_dimension_for_each_and_one_list_for_the_network() -> (
+    None
+):
     own = spec(
         fixed={"layers": 2, "width": [8, 4]},
         space={"tau_ns": LAYER, "lr0": {"low": 0.1, "high": 1.0}},
@@ -37,15 +43,29 @@ def test_a_parameter_of_layers_is_one_dimension_for_each_and_one_list_for_the_ne
     params = own.params({"tau_ns.0": 2.0, "tau_ns.1": 3.0, "lr0": 0.5})
     assert (params.tau_ns, params.width, params.lr0) == ((2.0, 3.0), (8, 4), 0.5)
     assert own.kind("tau_ns.1") == "float"
-    assert spec(space={"width": {"low": 4, "high": 8, "per_layer": True}}).kind("width.2") == "int"
+    assert (
+        spec(space={"width": {"low": 4, "high": 8, "per_layer": True}}).kind("width.2")
+        == "int"
+    )
 
 
 def test_layers_that_a_network_lacks_are_not_searched() -> None:
     own = deep()
-    assert list(own.in_order) == ["layers", "tau_ns.0", "density_inter", "tau_ns.1", "tau_ns.2"]
+    assert list(own.in_order) == [
+        "layers",
+        "tau_ns.0",
+        "density_inter",
+        "tau_ns.1",
+        "tau_ns.2",
+    ]
     taus = {f"tau_ns.{k}": k + 1.0 for k in range(3)}
     found = own.present({"layers": 2, **taus, "density_inter": 0.9})
-    assert found == {"layers": 2, "tau_ns.0": 1.0, "tau_ns.1": 2.0, "density_inter": 0.9}
+    assert found == {
+        "layers": 2,
+        "tau_ns.0": 1.0,
+        "tau_ns.1": 2.0,
+        "density_inter": 0.9,
+    }
     params = own.params(found)
     assert (params.layers, params.tau_ns, params.density_inter) == (2, (1.0, 2.0), 0.9)
     found = own.present({"layers": 1, **taus, "density_inter": 0.9})
@@ -61,7 +81,9 @@ def test_a_condition_on_the_depth_is_kept_beside_that_of_a_layer() -> None:
             "readout": {"choices": ["x", "y"]},
         }
     )
-    conditions = {name: dict(d.when or {}) for name, d in own.dimensions.items() if d.when}
+    conditions = {
+        name: dict(d.when or {}) for name, d in own.dimensions.items() if d.when
+    }
     four = {"layers": (4,), "readout": ("y",)}
     assert conditions == {
         "tau_ns.0": {**four, "layers": (1, 4)},
@@ -80,20 +102,28 @@ def test_a_child_of_what_a_trial_lacks_is_not_there() -> None:
     )
     whole = {"readout": "y", "batch_size": 30, "s": 0.5}
     assert own.present(whole) == whole
-    assert own.present({**whole, "batch_size": 20}) == {"readout": "y", "batch_size": 20}
+    assert own.present({**whole, "batch_size": 20}) == {
+        "readout": "y",
+        "batch_size": 20,
+    }
     assert own.present({**whole, "readout": "x"}) == {"readout": "x"}
 
 
 def test_a_parameter_that_is_not_searched_by_layer_is_hashed_as_ever() -> None:
     plain = spec(space={"tau_ns": {**LAYER, "per_layer": False}})
-    assert plain.hash == spec(space={"tau_ns": {"low": 1.0, "high": 10.0, "log": True}}).hash
+    assert (
+        plain.hash
+        == spec(space={"tau_ns": {"low": 1.0, "high": 10.0, "log": True}}).hash
+    )
     assert deep().hash != plain.hash
 
 
 def test_lists_and_single_numbers_are_points_of_layers() -> None:
     own = spec(
         space={"tau_ns": LAYER},
-        warm_start={"points": [{"tau_ns": [1, 2.0, 3.0]}, {"tau_ns": 4}, {"tau_ns.1": 5.0}]},
+        warm_start={
+            "points": [{"tau_ns": [1, 2.0, 3.0]}, {"tau_ns": 4}, {"tau_ns.1": 5.0}]
+        },
         reported={"score": 0.9, "source": "s", "params": {"tau_ns": 5.0, "s": 0.5}},
     )
     assert [own.warm_start_params(k) for k in range(4)] == [
@@ -102,7 +132,12 @@ def test_lists_and_single_numbers_are_points_of_layers() -> None:
         {"tau_ns.1": 5.0},
         {},
     ]
-    assert own.reported_params == {"tau_ns.0": 5.0, "tau_ns.1": 5.0, "tau_ns.2": 5.0, "s": 0.5}
+    assert own.reported_params == {
+        "tau_ns.0": 5.0,
+        "tau_ns.1": 5.0,
+        "tau_ns.2": 5.0,
+        "s": 0.5,
+    }
 
 
 def test_a_sweep_varies_one_layer() -> None:
@@ -111,5 +146,8 @@ def test_a_sweep_varies_one_layer() -> None:
         fixed={"tau_ns": [2.0, 3.0, 4.0]},
         sweep={"curves": [{"label": "the last", "x": "tau_ns.2", "values": [1, 9]}]},
     )
-    assert [own.params(own.point(k)).tau_ns for k in range(2)] == [(2.0, 3.0, 1.0), (2.0, 3.0, 9.0)]
+    assert [own.params(own.point(k)).tau_ns for k in range(2)] == [
+        (2.0, 3.0, 1.0),
+        (2.0, 3.0, 9.0),
+    ]
     assert own.point(0) == {"tau_ns.2": 1.0}

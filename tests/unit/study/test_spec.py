@@ -29,7 +29,9 @@ class Params(ObjectiveParams):
     @model_validator(mode="after")
     def _gain_fits(self) -> Params:
         if self.gain * self.layers < 0.5:
-            raise ValueError(f"gain: `gain * layers >= 0.5` must hold, but got gain={self.gain}.")
+            raise ValueError(
+                f"gain: `gain * layers >= 0.5` must hold, but got gain={self.gain}."
+            )
         return self
 
 
@@ -47,7 +49,9 @@ class Example(Objective[Params, Task]):
         raise NotImplementedError
 
 
-def test_whole_numbers_do_for_float_parameters_and_whole_floats_for_integer_ranges() -> None:
+def test_whole_numbers_do_for_float_parameters_and_whole_floats_for_integer_ranges() -> (
+    None
+):
     space = {"x": {"low": 0, "high": 1}, "k": {"low": 1.0, "high": 3.0}}
     accepted = toy_spec(fixed={"noise": 1}, space=space)
     assert (accepted.kind("x"), accepted.kind("k")) == ("float", "int")
@@ -70,11 +74,17 @@ def test_the_hash_covers_what_trials_depend_on_and_nothing_else() -> None:
     base = toy_spec()
     words = {"description": "words", "tags": ["paper", "b-2"]}
     assert toy_spec("other", budget={"trials": 99}, **words).hash == base.hash
-    with pytest.raises(SpecError, match=r"tags\.0: expected .* got 'a b'. Choose another\."):
+    with pytest.raises(
+        SpecError, match=r"tags\.0: expected .* got 'a b'. Choose another\."
+    ):
         toy_spec(tags=["a b"])
     confirm = {"top": 2, "members": 3}
     chips = toy_spec(confirm={**confirm, "yield_above": 0.9})
     assert chips.hash == toy_spec(confirm=confirm).hash
     assert chips.differences(toy_spec(confirm=confirm)) == []
-    for change in ({"seed": 1}, {"budget": {"window": 2}}, {"sampler": {"name": "random"}}):
+    for change in (
+        {"seed": 1},
+        {"budget": {"window": 2}},
+        {"sampler": {"name": "random"}},
+    ):
         assert toy_spec(**change).hash != base.hash

@@ -47,11 +47,17 @@ def curve(**changes: Any) -> dict[str, Any]:
 
 def test_trials_are_the_points_in_order_and_need_no_history() -> None:
     study = spec()
-    assert (study.budget.trials, study.protocol, study.confirm) == (6, Protocol.CONFIRM, None)
+    assert (study.budget.trials, study.protocol, study.confirm) == (
+        6,
+        Protocol.CONFIRM,
+        None,
+    )
     points = [dict(suggest.suggest(study, number, []).params) for number in range(6)]
     assert [p["x"] for p in points] == pytest.approx([0.2, 0.1, 1.0, 0.01, 0.1, 1.0])
     assert [p["k"] for p in points] == [2, 2, 2, 5, 5, 5]
-    assert isinstance(points[2]["x"], float), "1 is written where the objective takes a float"
+    assert isinstance(points[2]["x"], float), (
+        "1 is written where the objective takes a float"
+    )
 
 
 def test_distributions_hold_every_point() -> None:
@@ -94,20 +100,34 @@ def test_presentation_changes_neither_hash_nor_identity() -> None:
     relabelled = spec(sweep={"curves": [{**CURVES[0], "label": "less"}, CURVES[1]]})
     assert drawn.hash == relabelled.hash == spec().hash
     assert spec().differences(drawn) == spec().differences(relabelled) == []
-    other = spec(sweep={"curves": [{**CURVES[0], "values": [0.2, 0.1, 0.9]}, CURVES[1]]})
+    other = spec(
+        sweep={"curves": [{**CURVES[0], "values": [0.2, 0.1, 0.9]}, CURVES[1]]}
+    )
     assert other.hash != spec().hash
     assert spec().differences(other) == ["sweep.curves"]
 
 
 def test_a_broad_set_is_a_search_that_selects_nothing() -> None:
-    tables = {"space": {"x": {"low": 0.0, "high": 1.0}}, "budget": {"trials": 4}, "sweep": None}
-    study = spec(**tables, protocol="confirm", sampler={"name": "qmc", "scramble": True})
+    tables = {
+        "space": {"x": {"low": 0.0, "high": 1.0}},
+        "budget": {"trials": 4},
+        "sweep": None,
+    }
+    study = spec(
+        **tables, protocol="confirm", sampler={"name": "qmc", "scramble": True}
+    )
     assert study.confirm is None
 
 
 def test_sweeps_of_too_many_points_are_refused() -> None:
     """Of more than ``test_refusals`` has room for."""
-    whole = {"label": "", "x": "x", "range": {"low": 0.0, "high": 1.0, "points": 10_000}}
+    whole = {
+        "label": "",
+        "x": "x",
+        "range": {"low": 0.0, "high": 1.0, "points": 10_000},
+    }
     many = {"curves": [{**whole, "label": str(i)} for i in range(11)]}
-    with pytest.raises(SpecError, match=r"^s\.toml: sweep: expected at most 100,000 .* 110,000\. "):
+    with pytest.raises(
+        SpecError, match=r"^s\.toml: sweep: expected at most 100,000 .* 110,000\. "
+    ):
         spec(sweep=many)

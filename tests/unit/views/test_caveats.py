@@ -1,4 +1,5 @@
-"""What limits a score (integration step, thermal power, chips), in the words of every view."""
+"""What limits a score (integration step, thermal power, chips), in the words of every
+view."""
 
 from __future__ import annotations
 
@@ -37,8 +38,11 @@ def checked(member: Member, *checks: Check) -> Member:
     return replace(member, curve=(), info={**member.info, **info})
 
 
-def study(networks: Sequence[Sequence[Check]], *, score: float = 0.944, **spec: Any) -> Result:
-    """A finished study that confirmed one trial, 94.4 % at its step, with checks as given."""
+def study(
+    networks: Sequence[Sequence[Check]], *, score: float = 0.944, **spec: Any
+) -> Result:
+    """A finished study that confirmed one trial, 94.4 % at its step, with checks as
+    given."""
     fresh = []
     for index, checks in enumerate(networks):
         trial = snapshots.confirmation(0, index, score)
@@ -52,7 +56,11 @@ def study(networks: Sequence[Sequence[Check]], *, score: float = 0.944, **spec: 
 
 def sweep(*points: Sequence[Sequence[Check]], score: float = 0.944) -> Result:
     """A finished sweep whose networks all score as much at the study's step."""
-    curve = {"label": "x", "x": "x", "values": [0.1 * (k + 1) for k in range(len(points))]}
+    curve = {
+        "label": "x",
+        "x": "x",
+        "values": [0.1 * (k + 1) for k in range(len(points))],
+    }
     raw = {
         "name": "swept",
         "objective": STEPPED,
@@ -62,19 +70,26 @@ def sweep(*points: Sequence[Sequence[Check]], score: float = 0.944) -> Result:
     trials = []
     for k, networks in enumerate(points):
         members = [
-            checked(snapshots.member(i, (score,)), *checks) for i, checks in enumerate(networks)
+            checked(snapshots.member(i, (score,)), *checks)
+            for i, checks in enumerate(networks)
         ]
         facts: dict[str, Any] = {"score": score, "params": {"x": 0.1 * (k + 1)}}
-        trials.append(snapshots.slot(k, SlotState.COMPLETE, members=tuple(members), **facts))
-    return snapshots.snapshot(validate(raw, where="test"), tuple(trials), state=StudyState.DONE)
+        trials.append(
+            snapshots.slot(k, SlotState.COMPLETE, members=tuple(members), **facts)
+        )
+    return snapshots.snapshot(
+        validate(raw, where="test"), tuple(trials), state=StudyState.DONE
+    )
 
 
 LOW, HIGH, ADRIFT = solved(0.083), solved(0.093), solved(0.093, converged=False)
 OF_STEP = (
-    "a discretisation error, not a result of the equation: 94.4 % with one step per point, "
-    "8.8 % solved"
+    "a discretisation error, not a result of the equation: 94.4 % with one step per"
+    " point, 8.8 % solved"
 )
-UNSETTLED = "of {} networks do not settle as the step is refined up to 128 steps per point"
+UNSETTLED = (
+    "of {} networks do not settle as the step is refined up to 128 steps per point"
+)
 EQUATION = "on 4 fresh seeds, on the solved equation"
 UNTESTED = "on 4 fresh seeds, not tested on the solved equation"
 
@@ -83,20 +98,33 @@ HOLDS = (
     "holds from a third to three times the thermal power 1e-3, and with thermal noise "
     "(93.0 ± 0.5 % on 40 chips)"
 )
-NONE_PASSES = "yield 0 %: 0 of 40 simulated chips at or above 89.83 % (95 % interval 0 to 9 %)"
-ALL_PASS = "yield 100 %: 40 of 40 simulated chips at or above 89.83 % (95 % interval 91 to 100 %)"
+NONE_PASSES = (
+    "yield 0 %: 0 of 40 simulated chips at or above 89.83 % (95 % interval 0 to 9 %)"
+)
+ALL_PASS = (
+    "yield 100 %: 40 of 40 simulated chips at or above 89.83 % (95 % interval 91 to"
+    " 100 %)"
+)
 
 
 def warm(*checks: Thermal | None) -> Result:
-    """A study whose networks score 93.0 % solved, and as given at other thermal powers."""
+    """A study whose networks score 93.0 % solved, and as given at other thermal
+    powers."""
     return study([(solved(0.93), check) for check in checks], score=0.93)
 
 
-COLD_STUDY = warm(*(COLD.replace(holds_below=below) for below in (1e-2, 1e-4, 1e-3, 1e-3)))
+COLD_STUDY = warm(
+    *(COLD.replace(holds_below=below) for below in (1e-2, 1e-4, 1e-3, 1e-3))
+)
 WARM = warm(*[thermal()] * 4)
 SOLVED_STUDY = study([(LOW,), (HIGH,)] * 2)
 CONFIRMED: list[tuple[Result, str, list[str], str]] = [
-    (study([(solved(0.942),), (solved(0.944),)] * 2), f"94.3 ± 0.1 % {EQUATION}", [], ""),
+    (
+        study([(solved(0.942),), (solved(0.944),)] * 2),
+        f"94.3 ± 0.1 % {EQUATION}",
+        [],
+        "",
+    ),
     (study([()] * 4), f"94.4 ± 0.0 % {UNTESTED}", [], ""),
     (study([(LOW,), ()] * 2), f"94.4 ± 0.0 % {UNTESTED}", [], ""),
     (
@@ -110,15 +138,20 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         COLD_STUDY,
         f"93.0 ± 0.0 % {EQUATION}",
         [NONE_PASSES],
-        "needs oscillator powers below 1e-4; those of a warm oscillator are about 1e-3: 48.2 % "
-        "there, 41.0 % with thermal noise. Train with thermal_power",
+        (
+            "needs oscillator powers below 1e-4; those of a warm oscillator are about"
+            " 1e-3: 48.2 % there, 41.0 % with thermal noise. Train with thermal_power"
+        ),
     ),
     (
         warm(*[COLD.replace(holds_below=0.0)] * 4),
         f"93.0 ± 0.0 % {EQUATION}",
         [NONE_PASSES],
-        "needs oscillators without thermal power; that of a warm oscillator is about 1e-3: "
-        "48.2 % there, 41.0 % with thermal noise. Train with thermal_power",
+        (
+            "needs oscillators without thermal power; that of a warm oscillator is"
+            " about 1e-3: 48.2 % there, 41.0 % with thermal noise. Train with"
+            " thermal_power"
+        ),
     ),
     (
         warm(*[thermal(noisy=(0.852,) * 10)] * 4),
@@ -127,12 +160,17 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         "changes with thermal noise: 85.2 % on 40 chips. Train with thermal_power",
     ),
     (
-        study([(solved(0.482), thermal(third=0.53, triple=0.929, noisy=(0.41,) * 10))] * 4),
+        study(
+            [(solved(0.482), thermal(third=0.53, triple=0.929, noisy=(0.41,) * 10))] * 4
+        ),
         f"48.2 ± 0.0 % {EQUATION}",
         [NONE_PASSES],
-        "a discretisation error, not a result of the equation: 94.4 % with one step per point, "
-        "48.2 % solved; changes with thermal power: 53.0 % at a third of 1e-3, 92.9 % at three "
-        "times; 41.0 % with thermal noise (40 chips). Lower max_step_ns. Train with thermal_power",
+        (
+            "a discretisation error, not a result of the equation: 94.4 % with one step"
+            " per point, 48.2 % solved; changes with thermal power: 53.0 % at a third"
+            " of 1e-3, 92.9 % at three times; 41.0 % with thermal noise (40 chips)."
+            " Lower max_step_ns. Train with thermal_power"
+        ),
     ),
 ]
 
@@ -142,7 +180,10 @@ def test_every_view_says_what_limits_a_confirmed_score(
     result: Result, claim: str, assured: list[str], wrong: str
 ) -> None:
     first, reported, *more = views_verdict.clauses(result)
-    assert (first, more) == (f"confirmed {claim}", [*assured, *([wrong] if wrong else [])])
+    assert (first, more) == (
+        f"confirmed {claim}",
+        [*assured, *([wrong] if wrong else [])],
+    )
     assert reported.endswith(REPORTED)
     basis = formatting.capital(claim.partition("seeds, ")[2])
     before = "" if basis in ("", "On the solved equation") else basis
@@ -169,7 +210,9 @@ OTHERS = "were others at the study's own step"
 STEADY = solved(0.944)
 DRIFTING = solved(0.944, converged=False, steps_per_point=64)
 SWEPT = sweep(*[[(LOW,), (HIGH,)]] * 2)
-NOT_HELD = "not hold at other thermal powers or with thermal noise. Train with thermal_power"
+NOT_HELD = (
+    "not hold at other thermal powers or with thermal noise. Train with thermal_power"
+)
 SWEEPS: list[tuple[Result, str, str, str]] = [
     (SWEPT, "8.8 % to 8.8 %", "", f"2 of the points {OTHERS}. Lower max_step_ns"),
     (
@@ -178,7 +221,12 @@ SWEEPS: list[tuple[Result, str, str, str]] = [
         "",
         f"2 {UNSETTLED.format(4)}. Lower max_step_ns",
     ),
-    (sweep(*[[(), ()]] * 2), "94.4 % to 94.4 %", "not tested on the solved equation", ""),
+    (
+        sweep(*[[(), ()]] * 2),
+        "94.4 % to 94.4 %",
+        "not tested on the solved equation",
+        "",
+    ),
     (
         sweep([(LOW,), (LOW,)], [(LOW,), ()]),
         "8.3 % to 94.4 %",
@@ -224,7 +272,10 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
 def test_the_oscillator_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(SOLVED_STUDY.spec.objective_impl), "name", "spintronic")
     text = caveats.warning(SOLVED_STUDY)
-    assert "not a result of the oscillator: 94.4 % with one step per point, 8.8 % solved." in text
+    assert (
+        "not a result of the oscillator: 94.4 % with one step per point, 8.8 % solved."
+        in text
+    )
 
 
 def test_a_remedy_is_foreign_text() -> None:
@@ -239,13 +290,20 @@ def test_a_front_holds_the_solved_score() -> None:
     result = study([(LOW,)] * 2, cost={"name": "energy_pj"}, reported=reported)
     search = (replace(result.search[0], costs=(4.0,)),)
     fresh = tuple(
-        replace(t, members=tuple(replace(m, info={**m.info, "energy_pj": 5.0}) for m in t.members))
+        replace(
+            t,
+            members=tuple(
+                replace(m, info={**m.info, "energy_pj": 5.0}) for m in t.members
+            ),
+        )
         for t in result.confirm
     )
     result = snapshots.changed(result, search=search, confirm=fresh)
     (spot,) = front.fresh(result, "energy_pj")
     assert spot.y == pytest.approx(8.3)
-    assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's time step")
+    assert spot.text.endswith(
+        "on the solved equation, 94.4 ± 0.0 % at the study's time step"
+    )
     head, row, *_ = text_tables.front_table(result)
     assert "at the study's time step  " in head
     assert "94.4 ± 0.0 %  8.3 ± 0.0 %  2" in row

@@ -15,7 +15,10 @@ from hpo.views.terminal import live, status
 from hpo.views.terminal.live import settled_line
 
 SPEC = snapshots.spec(
-    space={"k": {"low": 1, "high": 6}, "rate_per_ns": {"low": 0.01, "high": 1.0, "log": True}},
+    space={
+        "k": {"low": 1, "high": 6},
+        "rate_per_ns": {"low": 0.01, "high": 1.0, "log": True},
+    },
     reported=None,
 )
 SLOTS = tuple(
@@ -33,15 +36,19 @@ SLOTS = tuple(
 AT_EDGE = snapshots.snapshot(SPEC, SLOTS)
 EDGES = [
     "k: 4 of the best 5 trials lie at its upper bound 6: widen [space] k, high = 8",
-    "rate_per_ns: 5 of the best 5 trials lie at its lower bound 0.01 (within 2 % of the range): "
-    "widen [space] rate_per_ns, low = 0.003",
+    (
+        "rate_per_ns: 5 of the best 5 trials lie at its lower bound 0.01 (within 2 % of"
+        " the range): widen [space] rate_per_ns, low = 0.003"
+    ),
 ]
 
 
 def test_an_edge_in_words_wherever_a_result_is_shown() -> None:
     assert verdict.edges(AT_EDGE) == EDGES
     lines = status.of_launch(AT_EDGE, report=None, storage="", width=80)
-    assert [line for line in lines if line.startswith("edge  ")] == [f"edge  {e}" for e in EDGES]
+    assert [line for line in lines if line.startswith("edge  ")] == [
+        f"edge  {e}" for e in EDGES
+    ]
     assert f"<strong>Edge: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
     found = json_records.study(AT_EDGE)["edges"][0]
     assert (found.parameter, found.bound, found.widen) == ("k", "high", 8)
@@ -53,7 +60,9 @@ def test_the_live_view_shows_edges() -> None:
     assert "edge  k: 4 of the best 5 trials" in console.file.getvalue()
 
 
-CUT = snapshots.slot(25, SlotState.PRUNED, score=0.513, steps=(0.2, 0.3, 0.4, 0.5, 0.513))
+CUT = snapshots.slot(
+    25, SlotState.PRUNED, score=0.513, steps=(0.2, 0.3, 0.4, 0.5, 0.513)
+)
 LEFT = snapshots.slot(
     26, SlotState.PRUNED, score=0.937, members=(snapshots.member(0, (0.937,) * 30),)
 )
@@ -61,13 +70,21 @@ ENDED = snapshots.snapshot(SPEC, (*SLOTS, CUT, LEFT))
 
 
 def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() -> None:
-    complete, cut, left = (settled_line(ENDED, slot, 9) for slot in (SLOTS[0], CUT, LEFT))
-    assert complete == "[9/60] trial 0 complete 90.0 % (best 90.0 % #0) k=6 rate_per_ns=0.01"
-    assert cut == (
-        "[9/60] trial 25 curve cut short: 51.3 % after 5 of 30 epochs k=3 rate_per_ns=0.02"
+    complete, cut, left = (
+        settled_line(ENDED, slot, 9) for slot in (SLOTS[0], CUT, LEFT)
     )
-    assert left == (
-        "[9/60] trial 26 not replicated further: 93.7 % after 1 of 3 networks k=3 rate_per_ns=0.02"
+    assert (
+        complete
+        == "[9/60] trial 0 complete 90.0 % (best 90.0 % #0) k=6 rate_per_ns=0.01"
+    )
+    assert (
+        cut == "[9/60] trial 25 curve cut short: 51.3 % after 5 of 30 epochs k=3"
+        " rate_per_ns=0.02"
+    )
+    assert (
+        left
+        == "[9/60] trial 26 not replicated further: 93.7 % after 1 of 3 networks k=3"
+        " rate_per_ns=0.02"
     )
 
 
@@ -75,8 +92,16 @@ def test_figures_tell_them_apart() -> None:
     figure = convergence.convergence(ENDED)
     found = {trace.name: trace for trace in figure.data if trace.meta == "by trial"}
     cut, left = found["curve cut short"], found["not replicated further"]
-    assert cut.text[0].startswith("trial 25: 51.3 % after 5 of 30 epochs, curve cut short<br>")
-    assert left.text[0].startswith("trial 26: 93.7 % after 1 of 3 networks, not replicated further")
-    assert cut.marker.symbol != left.marker.symbol != found["complete trial"].marker.symbol
-    hollow = [t for t in parameters.parameters(ENDED).data if t.marker.symbol == "circle-open"]
+    assert cut.text[0].startswith(
+        "trial 25: 51.3 % after 5 of 30 epochs, curve cut short<br>"
+    )
+    assert left.text[0].startswith(
+        "trial 26: 93.7 % after 1 of 3 networks, not replicated further"
+    )
+    assert (
+        cut.marker.symbol != left.marker.symbol != found["complete trial"].marker.symbol
+    )
+    hollow = [
+        t for t in parameters.parameters(ENDED).data if t.marker.symbol == "circle-open"
+    ]
     assert hollow[0].text[0] == "trial 25: 51.3 % after 5 of 30 epochs"

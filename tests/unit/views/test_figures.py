@@ -21,7 +21,10 @@ def trace(figure: go.Figure, name: str) -> go.Scatter:
 
 
 def trials(*scores: float) -> StudySnapshot:
-    slots = [snapshots.slot(i, SlotState.COMPLETE, score=score) for i, score in enumerate(scores)]
+    slots = [
+        snapshots.slot(i, SlotState.COMPLETE, score=score)
+        for i, score in enumerate(scores)
+    ]
     return snapshots.snapshot(snapshots.spec(), tuple(slots))
 
 
@@ -96,7 +99,9 @@ def test_values_of_an_own_objective_have_a_figure_each() -> None:
     best = snapshots.slot(0, SlotState.COMPLETE, members=(member,))
     found = snapshots.snapshot(snapshots.spec(), (best, *trials(0.1).search[1:]))
     own = pages.figures(report.html(found))["per-epoch-plot-0"]
-    assert [trace["y"] for trace in own["data"]] == [[0.5, 0.25]] * 2, "network and mean"
+    assert [trace["y"] for trace in own["data"]] == [[0.5, 0.25]] * 2, (
+        "network and mean"
+    )
     assert own["layout"]["yaxis"]["title"]["text"] == "&lt;b&gt;_mw (mW)"
 
 
@@ -121,18 +126,24 @@ def test_long_curves_are_thinned_and_keep_their_end() -> None:
 
 def test_confirmed_shows_every_seed_mean_and_claim() -> None:
     source = snapshots.slot(3, SlotState.COMPLETE, score=0.95)
-    fresh = tuple(snapshots.confirmation(3, i, s) for i, s in enumerate((0.90, 0.94, None)))
+    fresh = tuple(
+        snapshots.confirmation(3, i, s) for i, s in enumerate((0.90, 0.94, None))
+    )
     figure = networks.confirmed(snapshots.snapshot(snapshots.spec(), (source,), fresh))
     assert list(trace(figure, "fresh seed, test set").x) == pytest.approx([90, 94])
     assert list(trace(figure, "mean ± std").x) == pytest.approx([92])
-    assert trace(figure, "mean ± std").error_x.array[0] == pytest.approx(2.828, abs=1e-3)
+    assert trace(figure, "mean ± std").error_x.array[0] == pytest.approx(
+        2.828, abs=1e-3
+    )
     assert list(trace(figure, "claimed by the search").x) == pytest.approx([95])
     assert list(figure.layout.yaxis.ticktext) == ["trial 3"]
 
 
 def test_beyond_the_last_trial_stands_what_was_claimed_and_confirmed() -> None:
     fresh = (snapshots.confirmation(1, 0, 0.95), snapshots.confirmation(1, 1, 0.97))
-    figure = convergence.convergence(snapshots.changed(trials(0.9, 0.99), confirm=fresh))
+    figure = convergence.convergence(
+        snapshots.changed(trials(0.9, 0.99), confirm=fresh)
+    )
     assert list(trace(figure, "claimed by the search").y) == pytest.approx([99])
     assert list(trace(figure, "confirmed on fresh seeds").y) == pytest.approx([96])
     low, high = figure.layout.yaxis.range

@@ -14,8 +14,8 @@ from hpo.views.terminal import live
 def test_the_verdict_says_when_nothing_holds() -> None:
     snapshot = fronts.study(confirmed={2: [0.8, 0.8, 0.8], 4: [0.85, 0.86, 0.87]})
     assert verdict.verdict(snapshot).startswith(
-        "none of 2 confirmed trials holds the reported score; the best: confirmed 86.0 ± 1.0 % at "
-        "30 pJ (3,000 synapses) on 3 fresh seeds; "
+        "none of 2 confirmed trials holds the reported score; the best: confirmed 86.0"
+        " ± 1.0 % at 30 pJ (3,000 synapses) on 3 fresh seeds; "
     )
 
 
@@ -24,17 +24,23 @@ def test_the_verdict_says_when_nothing_holds() -> None:
     [
         (
             fronts.TRIALS,
-            "cheapest that reaches the reported score 91.0 % at 12.3 pJ (mean of 2 members, "
-            "validation), of 5 trials on the front; not confirmed yet; ",
+            (
+                "cheapest that reaches the reported score 91.0 % at 12.3 pJ (mean of 2"
+                " members, validation), of 5 trials on the front; not confirmed yet; "
+            ),
         ),
         (
             fronts.TRIALS[:2],
-            "most accurate 85.0 % at 5 pJ (mean of 2 members, validation), of 2 trials on the "
-            "front; not confirmed yet; ",
+            (
+                "most accurate 85.0 % at 5 pJ (mean of 2 members, validation), of 2"
+                " trials on the front; not confirmed yet; "
+            ),
         ),
     ],
 )
-def test_before_anything_is_confirmed(trials: list[tuple[float, float]], text: str) -> None:
+def test_before_anything_is_confirmed(
+    trials: list[tuple[float, float]], text: str
+) -> None:
     assert verdict.verdict(fronts.study(trials=trials, confirmed={})).startswith(text)
 
 
@@ -42,8 +48,8 @@ def test_lines_of_a_launch_and_of_the_status() -> None:
     snapshot = fronts.study()
     line = live.settled_line(snapshot, snapshot.search[2], 3)
     assert line.startswith(
-        "[3/6] trial 2 complete 91.0 % at 12.3 pJ (cheapest that reaches the reported score "
-        "92.0 % at 14 pJ #3) x="
+        "[3/6] trial 2 complete 91.0 % at 12.3 pJ (cheapest that reaches the reported"
+        " score 92.0 % at 14 pJ #3) x="
     )
     more = "; 1.2 points more than the reported 89.83 ± 2.91 %"
     assert more in verdict.verdict(fronts.study(confirmed={}))
@@ -63,10 +69,19 @@ def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:
     assert list(confirmed.x) == pytest.approx([12.3, 14.0, 30.0])
     assert confirmed.error_y.array == pytest.approx([0.5, 0.2, 1.0], abs=1e-9)
     line = next(trace for trace in figure.data if trace.mode == "lines")
-    assert list(line.x) == [2.0, 5.0, 12.3, 14.0, 30.0, 31.0], "held until the dearest trial"
+    assert list(line.x) == [
+        2.0,
+        5.0,
+        12.3,
+        14.0,
+        30.0,
+        31.0,
+    ], "held until the dearest trial"
     assert line.line.shape == "hv"
     assert list(traces["trial"].x) == [31.0]
-    assert list(traces["reported 89.83 ± 2.91 % at 40 pJ (arXiv:2408.02835)"].x) == [40.0]
+    assert list(traces["reported 89.83 ± 2.91 % at 40 pJ (arXiv:2408.02835)"].x) == [
+        40.0
+    ]
     assert list(traces["reported network, 24.7 pJ as measured here"].x) == [24.68]
     assert figure.layout.xaxis.type == "log", "2 to 40 pJ is more than a decade"
     assert figure.layout.xaxis.title.text == "energy (pJ)"
@@ -77,7 +92,9 @@ def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:
 def test_within_a_decade_the_axis_is_linear() -> None:
     reported = {**fronts.REPORTED, "cost": 15.0, "cost_here": None}
     spec = fronts.spec(reported=reported)
-    drawn = figures_front.figure(fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={}))
+    drawn = figures_front.figure(
+        fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={})
+    )
     assert drawn.layout.xaxis.type is None
     assert not any("as measured here" in (trace.name or "") for trace in drawn.data)
 
@@ -96,7 +113,9 @@ def test_less_can_be_better() -> None:
 
 def test_a_figure_has_a_panel_for_each_cost_with_the_same_front() -> None:
     snapshot = fronts.both()
-    energy, synapses = (figures_front.trials(snapshot, name, along=True) for name in fronts.BOTH)
+    energy, synapses = (
+        figures_front.trials(snapshot, name, along=True) for name in fronts.BOTH
+    )
     assert [spot.x for spot in energy] == [5.0, 12.3, 14.0, 30.0]
     assert [spot.x for spot in synapses] == [400.0, 900.0, 1000.0, 1200.0]
     assert {spot.text for spot in energy} == {spot.text for spot in synapses}
@@ -106,7 +125,11 @@ def test_a_figure_has_a_panel_for_each_cost_with_the_same_front() -> None:
     counts = [len(figures_front.reported(snapshot, name)) for name in fronts.BOTH]
     assert counts == [2, 1], "what is not told is not drawn"
     figure = figures_front.figure(snapshot)
-    rings = [t for t in figure.data if t.name == "front of the search" and t.mode == "markers"]
+    rings = [
+        t
+        for t in figure.data
+        if t.name == "front of the search" and t.mode == "markers"
+    ]
     assert [sorted(trace.text) for trace in rings] == [sorted(rings[0].text)] * 2
     one = figures_front.figure(snapshot, only="n_synapses")
     assert one.layout.xaxis.title.text == "synapses"

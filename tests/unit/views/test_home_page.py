@@ -1,4 +1,5 @@
-"""The home page and the metrics: what they say of studies, and that hostile names stay text."""
+"""The home page and the metrics: what they say of studies, and that hostile names stay
+text."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ OPEN = snapshots.changed(
 
 
 def at_work(study: str = "toy-study", **changes: Any) -> WorkerInfo:
-    found = snapshots.worker(name=f"{study}@node-1", started_at=snapshots.START, **changes)
+    found = snapshots.worker(
+        name=f"{study}@node-1", started_at=snapshots.START, **changes
+    )
     return replace(found, study=study, phase=Phase.SEARCH)
 
 
@@ -30,7 +33,9 @@ def carded(result: Result, **changes: Any) -> tuple[Listed, overview.Card]:
     return known(result.snapshot, **changes)[0], overview.card(result)
 
 
-def words(*studies: tuple[Listed, overview.Card | None], workers: Sequence[WorkerInfo] = ()) -> str:
+def words(
+    *studies: tuple[Listed, overview.Card | None], workers: Sequence[WorkerInfo] = ()
+) -> str:
     text = overview.home(studies, (), workers, ())
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())
 
@@ -97,7 +102,11 @@ def test_names_and_texts_of_people_stay_text() -> None:
 
 def test_metrics_count_trials_workers_and_the_queue_and_tell_their_age() -> None:
     lost = replace(at_work("toy-study", alive=False, seconds_silent=77.0), name="lost")
-    studies = [carded(OPEN, running=1), carded(DONE, name="done"), (listed("unread"), None)]
+    studies = [
+        carded(OPEN, running=1),
+        carded(DONE, name="done"),
+        (listed("unread"), None),
+    ]
     workers = [at_work(seconds_silent=4.0), lost]
     lines = overview.metrics(studies, workers, 1.25).splitlines()
     pruned = sum(trial.state == SlotState.PRUNED for trial in OPEN.search)
@@ -111,8 +120,13 @@ def test_metrics_count_trials_workers_and_the_queue_and_tell_their_age() -> None
         'hpo_worker_heartbeat_age_seconds{worker="toy-study@node-1",host="host"} 4',
     ):
         assert line in lines
-    assert any(line.startswith('hpo_worker_heartbeat_age_seconds{worker="lost"') for line in lines)
+    assert any(
+        line.startswith('hpo_worker_heartbeat_age_seconds{worker="lost"')
+        for line in lines
+    )
     assert not any(line.startswith('hpo_queue_length{study="done"') for line in lines)
-    names = {line.partition(" ")[0].partition("{")[0] for line in lines if line[0] != "#"}
+    names = {
+        line.partition(" ")[0].partition("{")[0] for line in lines if line[0] != "#"
+    }
     typed = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert names == typed

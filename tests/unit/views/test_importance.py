@@ -18,7 +18,8 @@ Function = Callable[[Mapping[str, Any]], float]
 
 
 def drawn(function: Function, n: int, seed: int = 0, **spec: Any) -> Result:
-    """A study of random trials whose score is a function of its parameters, and a little noise."""
+    """A study of random trials whose score is a function of its parameters, and a
+    little noise."""
     rng = random.Random(seed)
     search = []
     for number in range(n):
@@ -29,13 +30,17 @@ def drawn(function: Function, n: int, seed: int = 0, **spec: Any) -> Result:
             "colour": rng.choice(["red", "green"]),
         }
         score = function(params) + rng.gauss(0.0, 0.02)
-        search.append(snapshots.slot(number, SlotState.COMPLETE, score=score, params=params))
+        search.append(
+            snapshots.slot(number, SlotState.COMPLETE, score=score, params=params)
+        )
     return snapshots.snapshot(snapshots.spec(reported=None, **spec), tuple(search))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_parameters_that_matter_lead(seed: int) -> None:
-    study = drawn(lambda p: -3 * (p["x"] - 0.3) ** 2 + (p["colour"] == "red"), 300, seed)
+    study = drawn(
+        lambda p: -3 * (p["x"] - 0.3) ** 2 + (p["colour"] == "red"), 300, seed
+    )
     shares = importance.measure(study)
     assert {*shares} == {"x", "colour", "k", "rate_per_ns"}
     assert {*[*shares][:2]} == {"x", "colour"}
@@ -50,7 +55,9 @@ def test_parameters_that_matter_lead(seed: int) -> None:
     ("objective", "worth"), [("ToyObjective", 1.0), ("ToyLossObjective", -1.0)]
 )
 def test_what_is_minimised_is_turned_round(objective: str, worth: float) -> None:
-    study = drawn(lambda p: worth * p["x"] ** 8, 300, objective=f"toy_objective:{objective}")
+    study = drawn(
+        lambda p: worth * p["x"] ** 8, 300, objective=f"toy_objective:{objective}"
+    )
     assert importance.measure(study)["x"] > 0.8
 
 
@@ -62,7 +69,9 @@ def test_too_few_say_nothing_and_those_that_were_stopped_early_do_not_count() ->
     fewer = snapshots.changed(study, search=(*study.search[1:], first))
     assert importance.measure(fewer) is None
     alike = tuple(
-        snapshots.slot(trial.number, SlotState.COMPLETE, score=0.1, params=dict(trial.params))
+        snapshots.slot(
+            trial.number, SlotState.COMPLETE, score=0.1, params=dict(trial.params)
+        )
         for trial in study.search
     )
     assert importance.measure(snapshots.changed(study, search=alike)) is None

@@ -1,4 +1,5 @@
-"""What a launch shows: plain lines, JSON lines, the live view, the chart and the result."""
+"""What a launch shows: plain lines, JSON lines, the live view, the chart and the
+result."""
 
 from __future__ import annotations
 
@@ -22,14 +23,21 @@ from hpo.views.terminal.live import QUIET_S, JsonView, PlainView, waiting_line
 DONE = snapshots.realistic(snapshots.spec())
 
 
-def at(settled: int, *, running: int = 0, minutes: float = 0.0, **changes: object) -> StudySnapshot:
+def at(
+    settled: int, *, running: int = 0, minutes: float = 0.0, **changes: object
+) -> StudySnapshot:
     """The realistic study when so many trials were settled and so many were running."""
     slots = DONE.search[: settled + running]
     search = slots[:settled] + tuple(
         replace(slot, state=SlotState.RUNNING, score=None, settled_at=None, members=())
         for slot in slots[settled:]
     )
-    values = {"search": search, "confirm": (), "state": StudyState.OPEN, "workers": (worker(),)}
+    values = {
+        "search": search,
+        "confirm": (),
+        "state": StudyState.OPEN,
+        "workers": (worker(),),
+    }
     now = snapshots.START + timedelta(minutes=minutes)
     return snapshots.changed(DONE, **{**values, "now": now, **changes})  # type: ignore[arg-type]
 
@@ -70,9 +78,14 @@ def test_plain_lines_count_say_the_best_and_give_the_parameters(
     assert [line.split("] ")[0] for line in output[1:]] == ["[24/60", "[25/60"]
     number = int(output[2].split("trial ")[1].split()[0])
     slot = DONE.search[number]
-    assert f"trial {number} complete {formatting.score_cell(DONE.spec, slot)} (best " in output[2]
+    assert (
+        f"trial {number} complete {formatting.score_cell(DONE.spec, slot)} (best "
+        in output[2]
+    )
     assert f" x={slot.params['x']:.4g} k={slot.params['k']} rate_per_ns=" in output[2]
-    before = snapshots.confirmation(DONE.ranking[-1].number, 0, 0.5)  # no longer among the best
+    before = snapshots.confirmation(
+        DONE.ranking[-1].number, 0, 0.5
+    )  # no longer among the best
     view.update(snapshots.changed(DONE, confirm=(before, *DONE.confirm)))
     output = capsys.readouterr().out.splitlines()
     failed = next(line for line in output if " failed: " in line)
@@ -96,27 +109,40 @@ def test_plain_output_says_that_it_waits(
     assert waiting_line(at(12, workers=())).endswith("; no worker serves this study")
 
 
-def test_json_lines_are_strict_json_and_notes_stay_away(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_are_strict_json_and_notes_stay_away(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     view = JsonView(at(58))
     view.note("a worker ended")
     view.update(DONE)
     out, err = capsys.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["event"] for event in events] == ["trial"] * 2 + ["confirmation"] * 20
-    assert {"number", "state", "score", "params", "members", "settled", "best"} <= set(events[0])
+    assert {"number", "state", "score", "params", "members", "settled", "best"} <= set(
+        events[0]
+    )
     assert err == "a worker ended\n"
 
 
 def test_records_hold_no_nan() -> None:
     text = json_records.dumps(
-        {"a": math.nan, "b": [math.inf, 1.0], "c": snapshots.START, "d": DONE.confirmations}
+        {
+            "a": math.nan,
+            "b": [math.inf, 1.0],
+            "c": snapshots.START,
+            "d": DONE.confirmations,
+        }
     )
     strict = json.loads(text, parse_constant=lambda name: pytest.fail(name))
     assert (strict["a"], strict["b"]) == (None, [None, 1.0])
 
 
-def drawn(snapshot: StudySnapshot, width: int, height: int, notes: int = 0) -> list[str]:
-    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
+def drawn(
+    snapshot: StudySnapshot, width: int, height: int, notes: int = 0
+) -> list[str]:
+    console = Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=False
+    )
     view = live.screen(
         snapshot,
         storage="database hpo of the embedded server",
@@ -167,15 +193,22 @@ def test_the_chart_fits_its_width_and_draws_reported_and_best(width: int) -> Non
 
 
 def test_the_best_so_far_is_never_clipped() -> None:
-    search = [replace(slot, score=0.3) if k == 0 else slot for k, slot in enumerate(DONE.search)]
+    search = [
+        replace(slot, score=0.3) if k == 0 else slot
+        for k, slot in enumerate(DONE.search)
+    ]
     lines = chart.chart(snapshots.changed(DONE, search=tuple(search)))
-    (first,) = {index for index, line in enumerate(lines[:12]) if line[11:12] in ("━", "┛")}
+    (first,) = {
+        index for index, line in enumerate(lines[:12]) if line[11:12] in ("━", "┛")
+    }
     assert first >= 10, "it begins far below all others"
     assert float(lines[11].split()[0]) <= 30.0
 
 
 @pytest.mark.parametrize(("height", "rows"), [(24, 0), (30, 8), (50, 12)])
-def test_the_live_view_has_the_chart_where_there_is_room(height: int, rows: int) -> None:
+def test_the_live_view_has_the_chart_where_there_is_room(
+    height: int, rows: int
+) -> None:
     lines = drawn(at(40, running=4), 90, height)
     assert len(lines) <= height
     axes = [index for index, line in enumerate(lines) if "└──" in line]
@@ -185,7 +218,8 @@ def test_the_live_view_has_the_chart_where_there_is_room(height: int, rows: int)
 
 def test_the_chart_of_a_loss_goes_down() -> None:
     study = snapshots.spec(
-        objective="toy_objective:ToyLossObjective", reported={"score": 0.1, "source": "x"}
+        objective="toy_objective:ToyLossObjective",
+        reported={"score": 0.1, "source": "x"},
     )
     lines = chart.chart(snapshots.realistic(study))
     best_rows = [index for index, line in enumerate(lines[:12]) if "━" in line]
@@ -202,7 +236,9 @@ def test_there_is_no_chart_without_two_trials_or_room() -> None:
 def test_at_the_start_of_a_race_the_chart_has_no_best() -> None:
     network = (snapshots.member(0, (0.5,)),)
     slots = [snapshots.slot(0, SlotState.RUNNING)]
-    slots += [snapshots.slot(n, SlotState.PRUNED, score=0.5, members=network) for n in (1, 2)]
+    slots += [
+        snapshots.slot(n, SlotState.PRUNED, score=0.5, members=network) for n in (1, 2)
+    ]
     lines = chart.chart(snapshots.snapshot(snapshots.spec(reported=None), tuple(slots)))
     assert sum(line.count("∘") for line in lines[:-1]) == 2
     assert "∘ not replicated further" in lines[-1]
@@ -226,5 +262,7 @@ def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
     )
     assert status.next_step(at(3)) == ""
     elsewhere = worker("other@host", serves="other")
-    assert "no worker serves this study" in status.next_step(at(3, workers=(elsewhere,)))
+    assert "no worker serves this study" in status.next_step(
+        at(3, workers=(elsewhere,))
+    )
     assert status.next_step(DONE) == ""

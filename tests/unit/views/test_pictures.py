@@ -18,12 +18,16 @@ DONE = snapshots.realistic(snapshots.spec())
 @pytest.mark.parametrize(
     ("ending", "magic"), [(".svg", b"<?xml"), (".pdf", b"%PDF"), (".png", b"\x89PNG")]
 )
-def test_a_picture_is_written_and_the_same_again(ending: str, magic: bytes, tmp_path: Path) -> None:
+def test_a_picture_is_written_and_the_same_again(
+    ending: str, magic: bytes, tmp_path: Path
+) -> None:
     figure = front.figure(fronts.both())
     one, two = (pictures.write(figure, tmp_path / f"{name}{ending}") for name in "ab")
     assert one.read_bytes().startswith(magic)
     assert one.read_bytes() == two.read_bytes()
-    with pytest.raises(HpoError, match=r"expected the ending \.svg, \.pdf or \.png, got \.gif"):
+    with pytest.raises(
+        HpoError, match=r"expected the ending \.svg, \.pdf or \.png, got \.gif"
+    ):
         pictures.write(figure, tmp_path / "a.gif")
 
 

@@ -1,4 +1,5 @@
-"""The overview: which studies it shows in how much room, the gap in words, the workers."""
+"""The overview: which studies it shows in how much room, the gap in words, the
+workers."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ SEARCHED = snapshots.realistic(snapshots.spec(), confirmed=False)
 def worker(number: int, **changes: Any) -> WorkerInfo:
     place = {"name": f"node-{number}-1234-abcdef", "host": f"node-{number}.example.org"}
     doing = f"toy-study: trial {number}, member 1 of 3, epoch 7 of 30"
-    return snapshots.worker(**{**place, "doing": doing, "seconds_silent": 4.0, **changes})
+    return snapshots.worker(
+        **{**place, "doing": doing, "seconds_silent": 4.0, **changes}
+    )
 
 
 def test_a_score_is_above_or_below_another_one_by_a_test_alone() -> None:
@@ -36,7 +39,9 @@ def test_a_score_is_above_or_below_another_one_by_a_test_alone() -> None:
         own = estimate([score - 0.005, score + 0.005] * 5, 899)
         assert verdict.against(spec, own, published(0.8983, 0.0291, 10), "it") == text
     one, more = estimate([0.93]), "3.2 points more than it"
-    assert verdict.against(spec, one, published(0.8983), "it") == more, "no error is known"
+    assert verdict.against(spec, one, published(0.8983), "it") == more, (
+        "no error is known"
+    )
 
 
 def test_confirmations_whose_networks_are_gone_count_for_nothing() -> None:
@@ -47,7 +52,9 @@ def test_confirmations_whose_networks_are_gone_count_for_nothing() -> None:
 
 
 def test_a_study_that_cannot_be_read_here_says_why() -> None:
-    line = status.study_lines([(listed(problem="objective: it must be there, but got x"), None)])[1]
+    line = status.study_lines(
+        [(listed(problem="objective: it must be there, but got x"), None)]
+    )[1]
     assert line.split()[:3] == ["toy-study", "open", "41/41"]
     assert "objective: it must be there, but got x" in line
 
@@ -62,7 +69,9 @@ def test_every_unfinished_study_is_shown_and_ten_finished_ones() -> None:
 
 
 @pytest.mark.parametrize("height", [24, 11, 7])
-def test_an_overview_of_so_many_lines_shows_the_newest_studies_and_workers(height: int) -> None:
+def test_an_overview_of_so_many_lines_shows_the_newest_studies_and_workers(
+    height: int,
+) -> None:
     studies = [(listed(f"study-{i}", state=StudyState.OPEN), None) for i in range(40)]
     lines = status.overview(studies, [worker(i) for i in range(64)], height=height)
     assert len(lines) == height
@@ -92,7 +101,9 @@ def test_workers_are_listed_with_host_slot_and_silence_the_living_first() -> Non
     ended = worker(8, alive=False, state=WorkerState.ENDED)
     lines = status.worker_lines([lost, worker(2), ended])
     assert lines[0].split() == ["worker", "host", "doing", "last", "seen"]
-    assert lines[1].startswith("node-2-1234-abcdef  node-2.example.org  toy-study: trial 2, member")
+    assert lines[1].startswith(
+        "node-2-1234-abcdef  node-2.example.org  toy-study: trial 2, member"
+    )
     assert lines[1].endswith("  4 s ago")
     assert "lost: toy-study: trial 7" in lines[2]
     assert lines[2].endswith("1 min 35 s ago")
@@ -113,19 +124,23 @@ def test_a_worker_is_listed_with_its_job_and_log_whose_name_stays_whole() -> Non
 
 def test_columns_that_find_no_room_are_dropped_and_then_the_widest_are_cut() -> None:
     rows = [["name", "n", "since"], ["a-long-example", "10", "Monday"]]
-    assert text_tables.columns(rows, width=12, drop=[2]) == ["name      n", "a-long-…  10"]
+    assert text_tables.columns(rows, width=12, drop=[2]) == [
+        "name      n",
+        "a-long-…  10",
+    ]
     assert text_tables.columns(rows, width=1) == ["name  n   sin…", "a-l…  10  Mon…"]
 
 
 def test_trials_that_were_computed_elsewhere_are_counted() -> None:
     lineages: list[dict[str, Any]] = [{}, *({"numerics": own} for own in "aabb")]
     slots = tuple(
-        snapshots.slot(k, SlotState.COMPLETE, lineage=lineage) for k, lineage in enumerate(lineages)
+        snapshots.slot(k, SlotState.COMPLETE, lineage=lineage)
+        for k, lineage in enumerate(lineages)
     )
     snapshot = snapshots.snapshot(snapshots.spec(), slots)
     ending = (
-        "; 2 of 4 trials and confirmations ran on another type of CPU, or with other package "
-        "versions or thread counts (lineage)"
+        "; 2 of 4 trials and confirmations ran on another type of CPU, or with other"
+        " package versions or thread counts (lineage)"
     )
     assert verdict.progress(snapshot).endswith(ending)
     assert not verdict.remarks(snapshots.snapshot(snapshots.spec(), slots[:3]))

@@ -1,4 +1,5 @@
-"""A crew: it restarts workers, gives up those that cannot live, and stops all in order."""
+"""A crew: it restarts workers, gives up those that cannot live, and stops all in
+order."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ AWAY_URL = "postgresql://me@127.0.0.1:1/hpo"
 
 @pytest.fixture(autouse=True)
 def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """Ended workers, and whether they held a trial; ``""`` sets it for the next ones."""
+    """Ended workers, and whether they held a trial; ``""`` sets it for the next
+    ones."""
     workers = {"": False}
 
     def release(name: str, why: str | None, url: str | None) -> bool:
@@ -76,9 +78,14 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
     ("status", "holds"), [(1, True), (crew.HUNG, False)], ids=["with a trial", "hung"]
 )
 def test_a_worker_that_was_able_to_start_is_started_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: dict[str, bool], status: int, holds: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    held: dict[str, bool],
+    status: int,
+    holds: bool,
 ) -> None:
-    """The trial, if it is what ends them, stops its study: the crew must live on until then."""
+    """The trial, if it is what ends them, stops its study: the crew must live on until
+    then."""
     monkeypatch.setattr(crew, "PAUSE_S", (0.01, 0.01))
     script(tmp_path / "python", f"exit {status}")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
@@ -99,7 +106,9 @@ def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_
     seen = []
     for pid in several.pids:
         environ = Path(f"/proc/{pid}/environ")
-        wait_until(lambda at=environ: at.read_bytes() != b"", 10)  # empty while it is made anew
+        wait_until(
+            lambda at=environ: at.read_bytes() != b"", 10
+        )  # empty while it is made anew
         lines = environ.read_bytes().decode().split("\0")
         given = dict(line.partition("=")[::2] for line in lines)
         seen.append((given["CUDA_VISIBLE_DEVICES"], given["OMP_NUM_THREADS"]))
@@ -111,7 +120,12 @@ def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_
 
 
 def test_old_logs_are_removed(tmp_path: Path) -> None:
-    for name, days in (("old.log", 31), ("old.kills", 31), ("new.log", 29), ("old.txt", 31)):
+    for name, days in (
+        ("old.log", 31),
+        ("old.kills", 31),
+        ("new.log", 29),
+        ("old.txt", 31),
+    ):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - 86400 * days,) * 2)
     crew.remove_old_logs(tmp_path)
@@ -128,7 +142,9 @@ def test_a_signal_stops_it_in_order(tmp_path: Path, signum: signal.Signals) -> N
         text=True,
     )
     with process as running:
-        wait_until(lambda: sum(log.stat().st_size > 0 for log in tmp_path.glob("*.log")) == 2)
+        wait_until(
+            lambda: sum(log.stat().st_size > 0 for log in tmp_path.glob("*.log")) == 2
+        )
         running.send_signal(signum)
         out, _ = running.communicate(timeout=60)
     assert running.returncode == 0
@@ -144,13 +160,20 @@ def test_options_of_one_worker_are_refused(capsys: pytest.CaptureFixture[str]) -
 
 def test_it_is_small() -> None:
     code = "import sys, hpo.worker.__main__; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     heavy = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "numpy"}
     assert not heavy & set(done.stdout.split())
 
 
 def test_a_process_knows_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HPO_JOB", "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+    for name in (
+        "HPO_JOB",
+        "SLURM_JOB_ID",
+        "SLURM_ARRAY_JOB_ID",
+        "SLURM_ARRAY_TASK_ID",
+    ):
         monkeypatch.delenv(name, raising=False)
     assert settings.job() is None
     monkeypatch.setenv("SLURM_JOB_ID", "4715")

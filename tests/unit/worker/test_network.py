@@ -39,7 +39,9 @@ def study(*, confirmed: int = 2, **changes: Any) -> Result:
             for number in (1, 2)
         ),
     )
-    fresh = [snapshots.confirmation(1, i, 0.7, params={}, lineage=lineage) for i in range(3)]
+    fresh = [
+        snapshots.confirmation(1, i, 0.7, params={}, lineage=lineage) for i in range(3)
+    ]
     fresh[0] = replace(fresh[0], state=SlotState.FAILED, members=(), score=None)
     return snapshots.snapshot(spec, search, tuple(fresh[: confirmed + 1]))
 
@@ -48,7 +50,12 @@ def study(*, confirmed: int = 2, **changes: Any) -> Result:
     ("confirmed", "wanted", "name", "protocol"),
     [
         (2, {}, "trial 1, fresh seed 2 of 10", Protocol.CONFIRM),
-        (2, {"trial": 1, "fresh_seed": 3}, "trial 1, fresh seed 3 of 10", Protocol.CONFIRM),
+        (
+            2,
+            {"trial": 1, "fresh_seed": 3},
+            "trial 1, fresh seed 3 of 10",
+            Protocol.CONFIRM,
+        ),
         (2, {"member": 2}, "trial 1, member 2", Protocol.VALIDATION),
         (2, {"trial": 2}, "trial 2, member 0", Protocol.VALIDATION),
         (-1, {}, "trial 1, member 0", Protocol.VALIDATION),
@@ -60,7 +67,13 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for(
     choice = network.choose(study(confirmed=confirmed), **wanted)
     assert (choice.name, choice.protocol) == (name, protocol)
     epochs = 60 if protocol == Protocol.CONFIRM else snapshots.EPOCHS
-    others = {"noise": 0.02, "sleep_s": 0.0, "fail": "no", "memory_gib": 0.0, "score_every": 1}
+    others = {
+        "noise": 0.02,
+        "sleep_s": 0.0,
+        "fail": "no",
+        "memory_gib": 0.0,
+        "score_every": 1,
+    }
     assert choice.params.model_dump() == {**PARAMS, **others, "epochs": epochs}
 
 
@@ -70,39 +83,64 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for(
         (study(), {"trial": 9}, "trial 9 does not exist. List the trials: hpo trials "),
         (study(), {"trial": 0}, "trial 0 is pruned and has no trained network. List"),
         (study(), {"member": 3}, "no trained network for --member 3. Valid: 0, 1, 2."),
-        (study(), {"fresh_seed": 1}, "no trained network for --fresh-seed 1. Valid: 2, 3."),
-        (study(), {"trial": 2, "fresh_seed": 1}, "1. There is none; leave the option out."),
+        (
+            study(),
+            {"fresh_seed": 1},
+            "no trained network for --fresh-seed 1. Valid: 2, 3.",
+        ),
+        (
+            study(),
+            {"trial": 2, "fresh_seed": 1},
+            "1. There is none; leave the option out.",
+        ),
         (
             snapshots.snapshot(snapshots.spec(**NETWORK)),
             {},
             "there is no best trial: 0 of 60 trials settled. Choose one with --trial.",
         ),
         (
-            study(protocol="confirm", sampler={"name": "random"}, pruner=None, confirm=None),
+            study(
+                protocol="confirm",
+                sampler={"name": "random"},
+                pruner=None,
+                confirm=None,
+            ),
             {},
-            "there is no best trial: the study measures every point. Choose one with --trial.",
+            (
+                "there is no best trial: the study measures every point. Choose one"
+                " with --trial."
+            ),
         ),
     ],
 )
-def test_a_missing_network_is_refused(result: Result, wanted: dict[str, int], message: str) -> None:
+def test_a_missing_network_is_refused(
+    result: Result, wanted: dict[str, int], message: str
+) -> None:
     with pytest.raises(StudyError, match=re.escape(message)):
         network.choose(result, **wanted)
 
 
 def again(*, lineage: dict[str, Any] | None = None, **changes: Any) -> StudyNetwork:
-    """Member 0 of trial 1, trained again; what its training gives is stored, but changed."""
+    """Member 0 of trial 1, trained again; what its training gives is stored, but
+    changed."""
     chosen = network.choose(study(), member=0)
-    chosen = replace(chosen, stored=replace(chosen.stored, seed=derived_seed(7, "member", 0)))
+    chosen = replace(
+        chosen, stored=replace(chosen.stored, seed=derived_seed(7, "member", 0))
+    )
     loaded = network.load(chosen)
     assert loaded.trained is not None
     slot = replace(chosen.slot, lineage={**chosen.slot.lineage, **(lineage or {})})
     return replace(loaded, stored=replace(loaded.trained, **changes), slot=slot)
 
 
-def test_the_same_network_says_so_and_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_network_says_so_and_what_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     same = again()
     assert same.identical
-    assert same.check.startswith("trial 1, member 0: trained again, bit-for-bit identical to the ")
+    assert same.check.startswith(
+        "trial 1, member 0: trained again, bit-for-bit identical to the "
+    )
     assert "training trial 1, member 0 again: " in capsys.readouterr().err
     about = network.about(same)
     json.dumps(about, allow_nan=False)
@@ -111,7 +149,9 @@ def test_the_same_network_says_so_and_what_it_is(capsys: pytest.CaptureFixture[s
     scores = {"identical_to_stored": True, "trial_confirmed_scores": [0.7, 0.7]}
     scores["scored_on"] = "validation data of the training part"
     assert scores.items() <= about["scores"].items()
-    assert {"trial": 1, "member": 0, "fresh_seed": None}.items() <= about["lineage"].items()
+    assert {"trial": 1, "member": 0, "fresh_seed": None}.items() <= about[
+        "lineage"
+    ].items()
     assert about["lineage"]["stored_by"]["cpu"] == about["lineage"]["trained_by"]["cpu"]
 
 
@@ -140,19 +180,25 @@ def test_a_kept_network_is_not_trained_again(
     assert kept.measured == kept.stored
     assert capsys.readouterr().err == f"{kept.check}\n"
     assert kept.check == "trial 1, fresh seed 2 of 10: the confirmed network itself"
-    with pytest.raises(StudyError, match=r"^toy-study, trial 1, fresh seed 2 of 10: it is another"):
+    with pytest.raises(
+        StudyError, match=r"^toy-study, trial 1, fresh seed 2 of 10: it is another"
+    ):
         network.build(replace(kept, data=b"of another"))
 
 
 def test_what_cannot_be_built_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = network.choose(study())
     own = replace(chosen, result=snapshots.snapshot(snapshots.spec()))
-    with pytest.raises(StudyError, match="objective 'toy_objective:ToyObjective' trains no"):
+    with pytest.raises(
+        StudyError, match="objective 'toy_objective:ToyObjective' trains no"
+    ):
         network.build(own)
 
     def gone(*_: object, **__: object) -> None:
         raise ValueError("data.npz: it must be there.")
 
     monkeypatch.setattr(type(chosen.result.spec.objective_impl), "member", gone)
-    with pytest.raises(StudyError, match=r"^toy-study, .*: data.npz: it must be there\.$"):
+    with pytest.raises(
+        StudyError, match=r"^toy-study, .*: data.npz: it must be there\.$"
+    ):
         network.build(chosen)

@@ -1,4 +1,5 @@
-"""Which revision results name: that of the checkout, or the one that an installation kept."""
+"""Which revision results name: that of the checkout, or the one that an installation
+kept."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ from hpo.worker.crew import THREADS
 def _git(root: Path, *arguments: str) -> str:
     who = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
     done = subprocess.run(
-        ["git", "-C", str(root), *who, *arguments], capture_output=True, text=True, check=True
+        ["git", "-C", str(root), *who, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 

@@ -32,7 +32,9 @@ def test_series_are_picked_by_position_by_class_or_one_of_each() -> None:
     assert replay.pick(NET, [5, 2, 5], None) == [5, 2]
     assert replay.pick(NET, None, ["square", "sine"]) == [1, 0]
     assert replay.pick(NET, None, None) == [0, 1, 2]
-    with pytest.raises(HpoError, match=r"^--images 12: not in the test part\. Valid: 0 to 11\.$"):
+    with pytest.raises(
+        HpoError, match=r"^--images 12: not in the test part\. Valid: 0 to 11\.$"
+    ):
         replay.pick(NET, [12], None)
     with pytest.raises(
         HpoError, match=r"^--classes cosine: not in the test part\. Valid: sine, sq"
@@ -57,7 +59,12 @@ def test_csv_has_every_neuron_with_its_place_and_all_quantities() -> None:
     assert len(rows) == 3 * (2 * 8 + 2 * 3 * 9)
     last, before = rows[-1], rows[-2]
     assert last["class"] == last["read_as"] == HOSTILE
-    assert (last["image"], last["layer"], last["neuron"], last["time_ns"]) == ("2", "1", "2", "4.0")
+    assert (last["image"], last["layer"], last["neuron"], last["time_ns"]) == (
+        "2",
+        "1",
+        "2",
+        "4.0",
+    )
     trace = NET.trace([2])
     assert np.float32(last["x"]) == trace.x[1, 0, 2, 8]
     assert np.float32(last["y"]) == trace.y[1, 0, 2, 8]
@@ -68,13 +75,18 @@ def test_csv_has_every_neuron_with_its_place_and_all_quantities() -> None:
     assert {(row["value"], row["x"]) for row in inputs} == {("1.0", "")}
 
 
-# --- the page -------------------------------------------------------------------------------------
+# --- the page ---
 
 
-def test_the_figure_has_a_panel_for_each_channel_and_the_telling_neuron_of_each_layer() -> None:
+def test_the_figure_has_a_panel_for_each_channel_and_the_telling_neuron_of_each_layer() -> (
+    None
+):
     figure = trace_page.figure(shown())
     titles = " ".join(annotation.text for annotation in figure.layout.annotations)
-    assert titles == "input, channel 0 input, channel 1 layer 0, neuron 2 layer 1, neuron 2"
+    assert (
+        titles
+        == "input, channel 0 input, channel 1 layer 0, neuron 2 layer 1, neuron 2"
+    )
     assert len(figure.data) == 4 * 3
     assert [line.showlegend for line in figure.data] == [True] * 3 + [False] * 9
     assert figure.data[0].line.shape == "hv"
@@ -100,13 +112,21 @@ def test_of_many_channels_the_first_are_drawn_and_outputs_of_the_last_points() -
     assert (set(prediction.y), set(target.y), target.line.dash) == ({1.0}, {0.0}, "dot")
     assert "after each of the last 4 points" in trace_page.page(many, "hpo trace")
     last = list(csv.DictReader(io.StringIO(replay.csv_text(many))))[-6 * 9 - 1]
-    assert (last["layer"], last["neuron"], last["time_ns"]) == ("prediction", "0", "4.0")
+    assert (last["layer"], last["neuron"], last["time_ns"]) == (
+        "prediction",
+        "0",
+        "4.0",
+    )
     assert (last["value"], last["x"]) == ("1.0", "")
 
 
 def test_classes_differ_by_colour_and_dash_and_wrong_readings_are_marked() -> None:
     lines = trace_page.figure(shown()).data[:3]
-    assert len({line.line.color for line in lines}) == len({line.line.dash for line in lines}) == 3
+    assert (
+        len({line.line.color for line in lines})
+        == len({line.line.dash for line in lines})
+        == 3
+    )
     assert lines[0].name == "class sine (image 0)"
     assert lines[1].name.startswith("class square (image 1) ✗ read as &lt;/script&gt;")
 
@@ -131,16 +151,25 @@ def test_a_diverged_network_is_drawn_and_says_so() -> None:
 def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     plain = shown()
     assert "solved" not in trace_page.page(plain, "hpo trace").split("</script>")[-1]
-    solved = Solved(score=0.088, converged=True, steps_per_point=64, trained_steps_per_point=1)
+    solved = Solved(
+        score=0.088, converged=True, steps_per_point=64, trained_steps_per_point=1
+    )
     checked = {"score": 0.944, "info": snapshots.solved_info(solved)}
     replayed = with_trained(plain, {"steps_per_point": 64}, **checked)
     head, line = trace_page.heading(replayed)
-    assert head.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's time step")
-    assert line.endswith("3+3 neurons, scored on the test part; time series on the solved equation")
+    assert head.endswith(
+        "accuracy 8.8 % on the solved equation, 94.4 % at the study's time step"
+    )
+    assert line.endswith(
+        "3+3 neurons, scored on the test part; time series on the solved equation"
+    )
     page = trace_page.page(replayed, "hpo trace")
     assert "Time series on the solved equation: 64 steps per point." in page
     scores = network.about(replayed.network)["scores"]
-    assert (scores["solved_score"], scores["score_at"]) == (0.088, "at the study's time step")
+    assert (scores["solved_score"], scores["score_at"]) == (
+        0.088,
+        "at the study's time step",
+    )
 
 
 def test_a_network_that_was_not_checked_was_scored_at_the_study_s_step(
