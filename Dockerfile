@@ -16,12 +16,12 @@ FROM dependencies AS build
 RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN python -m hpo.objectives.source > /revision.json && mv /revision.json hpo/ \
+RUN python -m hpo.provenance.source > /revision.json && mv /revision.json hpo/ \
  && pip install --no-deps --target /opt/project . \
  && install -m 755 docker/start.sh /opt/project/bin/
 WORKDIR /
 RUN PYTHONPATH=/opt/project NUMBA_CACHE_DIR=/opt/project/kernels \
-    python -m hpo.objectives.warm_up
+    python -m hpo.objectives.training.warm_up
 
 FROM ${PYTHON_IMAGE}
 COPY --from=dependencies /opt/hpo /opt/hpo

@@ -72,7 +72,7 @@ lock: $(VENV)/.ready ## pin what is installed anew, in requirements/default.txt 
 release: $(VENV)/.ready-dev ## wheel and sdist of the last commit, checked, into dist/: to be uploaded by hand
 	@test -z "$$(git status --porcelain)" || { echo "error: a release is one of a commit: commit first, or stash"; exit 1; }
 	@rm -rf dist build/release && mkdir -p build/release && git archive HEAD | tar -x -C build/release
-	@$(PY) -m hpo.objectives.source > build/release/hpo/revision.json
+	@$(PY) -m hpo.provenance.source > build/release/hpo/revision.json
 	@$(PY) -m build --no-isolation --outdir dist build/release > build/release.log || { cat build/release.log; exit 1; }
 	@$(PY) -m twine check --strict dist/*
 	@ls -lh dist
@@ -92,7 +92,7 @@ $(VENV)/.ready: pyproject.toml $(wildcard requirements/*) | $(PY)
 	@echo "the project itself ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@echo "compiling the kernels, a minute or so ..."
-	@$(PY) -m hpo.objectives.warm_up
+	@$(PY) -m hpo.objectives.training.warm_up
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hpo.objectives.contract import Outcome, Protocol
+from hpo.contract import Outcome, Protocol
 from hpo.study import file
 
 Changes = Mapping[str, Any]

@@ -14,7 +14,7 @@ from benchmarks import ablation, digits
 from benchmarks.ablation import CHANGES, GROUPS, SAME, Row
 from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
-from hpo.objectives.intervals import compare, critical, estimate
+from hpo.statistics.intervals import compare, critical, estimate
 from hpo.views import pictures
 from hpo.views.palette import BLUE, GREY, INK, VERMILLION
 

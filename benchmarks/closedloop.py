@@ -30,12 +30,12 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from benchmarks.prediction import Oscillators, Setting
+from hpo.objectives.data.mackey_glass import STEPS, solution
 from hpo.objectives.networks.integrators import Past
-from hpo.objectives.predictor import smape_percent
 from hpo.objectives.randomness import stream
-from hpo.objectives.ridge import fits
-from hpo.objectives.solved_equation import finer_steps
-from hpo.objectives.tasks.mackey_glass import STEPS, solution
+from hpo.objectives.training.predictor import smape_percent
+from hpo.objectives.training.ridge import fits
+from hpo.objectives.training.solved_equation import finer_steps
 
 Array = NDArray[np.float64]
 

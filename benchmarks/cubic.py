@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hpo.objectives.device import Device, Parameter, parameter, tanh
+from hpo.objectives.devices import Device, Parameter, parameter, tanh
 
 
 class Cubic(Device):

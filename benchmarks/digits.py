@@ -21,15 +21,16 @@ from numpy.typing import NDArray
 
 from benchmarks import ablation
 from benchmarks.ablation import SEEDS, TUNING, Say, keep
-from hpo.objectives import baselines, contract
-from hpo.objectives.gru import GruObjective, GruParams
+from hpo import contract
+from hpo.objectives.baselines import models as baselines
+from hpo.objectives.baselines.gru import GruObjective, GruParams
+from hpo.objectives.data import load
+from hpo.objectives.hardware.variability import Variability
 from hpo.objectives.networks.devices import draw_chip, draw_normals
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.readout import Features
 from hpo.objectives.randomness import stream
-from hpo.objectives.solved_equation import finer_steps
-from hpo.objectives.tasks import load
-from hpo.objectives.variability import Variability
+from hpo.objectives.training.solved_equation import finer_steps
 
 Array = NDArray[Any]
 Setting = Mapping[str, float]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo import objectives
-from hpo.objectives.contract import Protocol
+from hpo.contract import Protocol
 
 SETTING = {"tau_ns": 3.365, "s": 0.2793, "lr0": 0.2265, "f_cut_per_ns": 0.0488}
 FIXED = {

@@ -18,8 +18,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from hpo.objectives import advice
-from hpo.objectives.contract import Protocol
+from hpo.contract import Protocol
+from hpo.objectives.data import advice
 from hpo.search.kriging_believer import expected
 from hpo.search.suggest import suggest
 from hpo.study.file import read

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from hpo.objectives.contract import (
+from hpo.contract import (
     Objective,
     ObjectiveParams,
     OnEpoch,

@@ -24,11 +24,16 @@ import torch
 from torch import Tensor
 
 from hpo import objectives
-from hpo.objectives.contract import Protocol
+from hpo.contract import Protocol
+from hpo.objectives.data import TASKS, load
+from hpo.objectives.data.examples import Split
 from hpo.objectives.networks.integrators import EXTRAPOLATION, IntegratorName
-from hpo.objectives.tasks import TASKS, load
-from hpo.objectives.tasks.data import Split
-from hpo.objectives.training import Recipe, choose_updates, train, train_epoch
+from hpo.objectives.training.train import (
+    Recipe,
+    choose_updates,
+    train,
+    train_epoch,
+)
 
 DATA = Path(__file__).with_name("integrators.json")
 NETWORKS: Mapping[str, tuple[str, Mapping[str, float]]] = {

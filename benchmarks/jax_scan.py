@@ -13,7 +13,7 @@ from jax import lax
 
 from benchmarks.loops import REST, Named, Physics
 from benchmarks.runners import BATCH, LR, Array
-from hpo.objectives.tasks.data import Examples
+from hpo.objectives.data.examples import Examples
 
 Logits = Callable[[Any, dict[str, Any], dict[str, Any]], Any]
 """(input, parameters, masks), and what is read out."""

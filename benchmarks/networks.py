@@ -24,8 +24,8 @@ from benchmarks import integrators, loops
 from benchmarks.integrators import Scheme, default_of, name_of
 from benchmarks.loops import Named
 from benchmarks.runners import BATCH, Array, OurRunner, Runner, TorchRunner
-from hpo.objectives.tasks.data import Split
-from hpo.objectives.training import Recipe
+from hpo.objectives.data.examples import Split
+from hpo.objectives.training.train import Recipe
 
 KINDS = ("spintronic", "ctrnn")
 WIDTHS = (32, 64, 128)

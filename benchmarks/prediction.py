@@ -26,20 +26,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpo import objectives
-from hpo.objectives import contract
+from hpo import contract, objectives
+from hpo.objectives.data import series
+from hpo.objectives.data.examples import Examples, SeriesSplit
+from hpo.objectives.data.mackey_glass import MackeyGlassParams
+from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.hardware.variability import Variability
 from hpo.objectives.networks.devices import draw_chip, draw_normals
 from hpo.objectives.networks.kernels.chips import IDEAL
 from hpo.objectives.networks.readout import Features
-from hpo.objectives.predictor import nrmse, readout_noise
 from hpo.objectives.randomness import stream
-from hpo.objectives.ridge import fit, fits
-from hpo.objectives.solved_equation import finer_steps
-from hpo.objectives.tasks import series
-from hpo.objectives.tasks.data import Examples, SeriesSplit
-from hpo.objectives.tasks.mackey_glass import MackeyGlassParams
-from hpo.objectives.tasks.narma10 import Narma10Params
-from hpo.objectives.variability import Variability
+from hpo.objectives.training.predictor import nrmse, readout_noise
+from hpo.objectives.training.ridge import fit, fits
+from hpo.objectives.training.solved_equation import finer_steps
 
 Array = NDArray[np.float64]
 Setting = Mapping[str, float]

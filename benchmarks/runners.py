@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.loops import Logits, Named
-from hpo.objectives.tasks.data import Examples
-from hpo.objectives.training import Recipe, choose_updates, train_epoch
+from hpo.objectives.data.examples import Examples
+from hpo.objectives.training.train import Recipe, choose_updates, train_epoch
 
 BATCH, LR = 120, 1e-3
 Array = NDArray[np.float32]

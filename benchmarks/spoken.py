@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hpo.objectives import baselines
-from hpo.objectives.contract import Protocol
-from hpo.objectives.variability import Variability
+from hpo.contract import Protocol
+from hpo.objectives.baselines import models as baselines
+from hpo.objectives.hardware.variability import Variability
 from hpo.study import file
 
 ROOT = Path(__file__).parents[1]

@@ -33,9 +33,9 @@ import numpy as np
 
 from hpo import config, settings
 from hpo.console import Parser, answer, at_least
+from hpo.contract import Outcome
 from hpo.errors import HpoError, printable
 from hpo.ledger import backup
-from hpo.objectives.contract import Outcome
 from hpo.postgres.connect import parse_url
 from hpo.search import options
 from hpo.study import file

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from hpo.objectives.contract import (
+from hpo.contract import (
     ObjectiveParams,
     OnEpoch,
     Outcome,
@@ -24,8 +24,9 @@ from hpo.objectives.contract import (
     Protocol,
     TaskParams,
 )
-from hpo.objectives.device import Device, DeviceObjective
-from hpo.objectives.spintronic import Spintronic
+from hpo.objectives.devices import Device
+from hpo.objectives.devices.device import DeviceObjective
+from hpo.objectives.devices.spintronic import Spintronic
 
 JOURNAL = "CHAOS_JOURNAL"
 CHECKPOINT_S = 0.5
@@ -72,7 +73,7 @@ class JournalledSpintronic(DeviceObjective):
         on_epoch: OnEpoch,
         resume: bytes | None = None,
     ) -> Outcome:
-        """See ``hpo.objectives.contract.Objective.evaluate``."""
+        """See ``hpo.contract.Objective.evaluate``."""
         _checkpoint_often()
 
         def note(event: Literal["begin", "epoch", "end"], epoch: int) -> None:

@@ -28,8 +28,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import psycopg
 from pydantic import Field
 
-from hpo.ledger.ledger import Ledger
-from hpo.objectives.contract import (
+from hpo.contract import (
     Objective,
     ObjectiveParams,
     OnEpoch,
@@ -38,6 +37,7 @@ from hpo.objectives.contract import (
     Protocol,
     TaskParams,
 )
+from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded import Embedded, status, stop
 from hpo.settings import LEASE_S

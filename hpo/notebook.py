@@ -331,7 +331,7 @@ class Study:
             raise StudyError(
                 f"{self.name}: objective {chosen.result.spec.objective!r} has no"
                 " PyTorch module `network`. Set it; see"
-                " hpo.objectives.inspection.NetworkMember."
+                " hpo.contract.NetworkMember."
             )
         loaded = network.load(chosen, shown)
         if path is not None:

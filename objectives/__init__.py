@@ -12,19 +12,20 @@ import inspect
 from functools import cache
 from typing import Any
 
-from hpo.objectives.contract import Baseline, Objective
+from hpo.contract import Baseline, Objective
+from hpo.provenance import source
 
 if __name__ != "hpo.objectives":  # a second copy, imported from a checkout
     raise ImportError("import hpo.objectives; a file of your own needs another name")
 
 BUILT_IN = {
-    "ctrnn": "hpo.objectives.ctrnn:Ctrnn",
-    "ctrnn-prediction": "hpo.objectives.ctrnn:Ctrnn-prediction",
+    "ctrnn": "hpo.objectives.devices.ctrnn:Ctrnn",
+    "ctrnn-prediction": "hpo.objectives.devices.ctrnn:Ctrnn-prediction",
     "duffing": "hpo.objectives.devices.duffing:Duffing",
     "microring": "hpo.objectives.devices.microring:Microring",
     "phase-oscillator": "hpo.objectives.devices.phase_oscillator:PhaseOscillator",
-    "spintronic": "hpo.objectives.spintronic:Spintronic",
-    "spintronic-prediction": "hpo.objectives.spintronic:Spintronic-prediction",
+    "spintronic": "hpo.objectives.devices.spintronic:Spintronic",
+    "spintronic-prediction": "hpo.objectives.devices.spintronic:Spintronic-prediction",
 }
 
 _PREDICTS = "-prediction"
@@ -46,18 +47,33 @@ def load(name: str) -> Objective[Any, Any]:
         )
     cls = import_class(target, f"objective {name!r}", f". Built in: {known}")
     if isinstance(cls, type) and issubclass(
-        cls, _import("hpo.objectives.device:Device")
+        cls, _import("hpo.objectives.devices.device:Device")
     ):
         return _device_objective(cls, name, predicts)
     concrete = isinstance(cls, type) and not inspect.isabstract(cls)
     if predicts or not (concrete and issubclass(cls, Objective)):
         raise LookupError(
             f"{name!r} is not an Objective: derive a class from"
-            " hpo.objectives.contract.Objective and give it `evaluate`, or a device"
-            " from hpo.objectives.device.Device"
+            " hpo.contract.Objective and give it `evaluate`, or a device"
+            " from hpo.objectives.devices.Device"
         )
     objective: Objective[Any, Any] = cls()
     return objective
+
+
+def modules(name: str, *others: str) -> dict[str, str]:
+    """Return a hash of the source of each module that an objective consists of.
+
+    ``others`` are more classes, each at ``package.module:Class``.
+
+    Raises:
+        LookupError: there is no such objective.
+    """
+    targets = [BUILT_IN.get(name, name), *others]
+    objective = load(name)
+    classes = [import_class(other, repr(other)) for other in others]
+    names = [target.partition(":")[0] for target in targets]
+    return source.modules(names, [type(objective), objective.Params, *classes])
 
 
 def import_class(target: str, what: str, known: str = "") -> Any:
@@ -101,9 +117,9 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
     """Return the objective that trains networks of a device."""
     try:
         if name not in BUILT_IN:
-            _import("hpo.objectives.device:check_device")(device)
+            _import("hpo.objectives.devices.device:check_device")(device)
         params = (
-            _import("hpo.objectives.prediction:prediction_params")(device)
+            _import("hpo.objectives.devices.prediction:prediction_params")(device)
             if predicts
             else device
         )
@@ -111,18 +127,18 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
         raise LookupError(f"objective {name!r}: {str(error).rstrip('.')}") from error
     fields = {"name": name, "Params": params}
     if not predicts:
-        base = _import("hpo.objectives.device:DeviceObjective")
+        base = _import("hpo.objectives.devices.device:DeviceObjective")
         return _make(f"{device.__name__}Objective", base, fields)
-    base = _import("hpo.objectives.prediction:DevicePredictionObjective")
+    base = _import("hpo.objectives.devices.prediction:DevicePredictionObjective")
     return _make(f"{device.__name__}PredictionObjective", base, fields)
 
 
 def attempt_baselines(*about: Any) -> list[Baseline] | None:
-    """Return the baselines of a study; ``hpo.objectives.baselines`` loads
+    """Return the baselines of a study; ``hpo.objectives.baselines.models`` loads
     scikit-learn."""
-    baselines: list[Baseline] | None = _import("hpo.objectives.baselines:attempt")(
-        *about
-    )
+    baselines: list[Baseline] | None = _import(
+        "hpo.objectives.baselines.models:attempt"
+    )(*about)
     return baselines
 
 

@@ -10,7 +10,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from hpo.objectives import advice, physics, thermal
+from .data import advice
+from .hardware import physics, thermal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ def about() -> dict[str, Any]:
 
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always", UserWarning)
-        from hpo.objectives.networks.kernels import driver
-        from hpo.objectives.warm_up import warm_up
+        from .networks.kernels import driver
+        from .training.warm_up import warm_up
 
     kernels_s = warm_up()
     kernels: Any = driver.forward
@@ -49,8 +49,9 @@ def equation() -> dict[str, Any]:
     import torch
 
     from hpo import objectives
-    from hpo.objectives.networks.kernels.sizes import SERIES
-    from hpo.objectives.solved_equation import finer_steps, solving_steps
+
+    from .networks.kernels.sizes import SERIES
+    from .training.solved_equation import finer_steps, solving_steps
 
     objective: Any = objectives.load("spintronic")
     params = objective.Params(layers=2, width=8)

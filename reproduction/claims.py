@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hpo.objectives import physics
+from hpo.objectives.hardware import physics
 from reproduction import architecture, judges, measures, readings
 from reproduction.evidence import Curve, Evidence, Point
 from reproduction.measures import TOLERANCE, Finding, Judge, Verdict, alike

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from hpo.objectives import physics
+from hpo.objectives.hardware import physics
 from hpo.study.networks import Member
 from hpo.study.trials import StudySnapshot, Trial, trained
 from reproduction import jobs, readings

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from hpo.contract import Protocol
 from hpo.errors import HpoError
-from hpo.objectives.contract import Protocol
-from hpo.objectives.physics import n_synapses
+from hpo.objectives.hardware.physics import n_synapses
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, StudySnapshot

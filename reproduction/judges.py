@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from hpo.objectives import physics
+from hpo.objectives.hardware import physics
 from reproduction.evidence import Curve, Evidence, Point
 from reproduction.measures import (
     PAPER,

@@ -24,10 +24,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpo.objectives.contract import Protocol
-from hpo.objectives.inspection import NetworkObjective
-from hpo.objectives.solved_equation import finer_steps
-from hpo.objectives.tasks import load
+from hpo.contract import NetworkObjective, Protocol
+from hpo.objectives.data import load
+from hpo.objectives.training.solved_equation import finer_steps
 from hpo.study.trials import StudySnapshot, Trial, trained
 from reproduction import data, readings
 from reproduction.readings import Reading

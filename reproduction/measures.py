@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from hpo.objectives import physics
+from hpo.objectives.hardware import physics
 from reproduction.evidence import Curve, Evidence, Point
 
 PAPER = {"fig2b": (89.83, 2.91), "fig2b-ctrnn": (89.00, 3.48)}

@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from hpo.objectives.inspection import NetworkMember, Trace
+from hpo.contract import NetworkMember, Trace
 from hpo.study.result import Result
 from hpo.study.trials import StudySnapshot
 from hpo.worker import network, replay

@@ -35,7 +35,7 @@ from scipy.stats import qmc
 from benchmarks.search.memo import Memo
 from benchmarks.search.table import MEMBERS, read, to_params
 from benchmarks.search.tasks import TASKS, Task
-from hpo.objectives.contract import Protocol
+from hpo.contract import Protocol
 from hpo.study.spec import derived_seed
 
 _CANDIDATES = 2**14

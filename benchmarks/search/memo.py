@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpo.objectives.contract import Progress, Protocol
+from hpo.contract import Progress, Protocol
 from hpo.study.spec import StudySpec
 
 Tell = Callable[[float | None], None]

@@ -29,8 +29,8 @@ from benchmarks.search.memo import Memo
 from benchmarks.search.simulate import Params, Step
 from benchmarks.search.strategies import STRATEGIES
 from benchmarks.search.tasks import TASKS, Task
+from hpo.contract import Protocol
 from hpo.errors import SpecError
-from hpo.objectives.contract import Protocol
 from hpo.study.spec import StudySpec, derived_seed
 
 FOUND = Path(__file__).with_name("real.json")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hpo.objectives.contract import (
+from hpo.contract import (
     Objective,
     ObjectiveParams,
     Outcome,

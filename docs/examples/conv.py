@@ -5,15 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hpo.objectives.contract import (
-    Objective,
-    ObjectiveParams,
-    Outcome,
-    Progress,
-    Protocol,
-)
+from hpo.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from hpo.objectives.data import TASKS, load
 from hpo.objectives.randomness import stream
-from hpo.objectives.tasks import TASKS, load
 
 
 class ConvParams(ObjectiveParams):

@@ -1,7 +1,7 @@
 """The check of an objective that integrates an equation: its score as the step is
 refined."""
 
-from hpo.objectives.contract import Solved
+from hpo.contract import Solved
 
 
 def solve(accuracy, trained_steps):

@@ -95,7 +95,7 @@ def export(arguments: argparse.Namespace) -> int:
 
     The database keeps the network of the first fresh seed of each confirmed trial;
     other networks are trained again. Their description is written beside them as .json:
-    `hpo.objectives.artifacts.load_network(FILE)` reads both.
+    `hpo.objectives.training.artifacts.load_network(FILE)` reads both.
 
     Examples:
         hpo export seqdigits -o seqdigits.csv write one row per trained network:
@@ -142,7 +142,7 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """Write one row per member; a slot without members has one row without member."""
-    from hpo.objectives.facts import CHIP_SCORES, THERMAL
+    from hpo.contract.facts import CHIP_SCORES, THERMAL
     from hpo.views import json_records
 
     spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)

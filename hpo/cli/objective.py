@@ -19,7 +19,7 @@ from hpo.errors import HpoError, near_miss
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from hpo.objectives.thermal import Device
+    from hpo.objectives.hardware.thermal import Device
 
 
 def _number(name: str, text: str, default: float | None = None) -> Add:
@@ -206,8 +206,8 @@ def new(arguments: argparse.Namespace) -> int:
 
 def _new_study(arguments: argparse.Namespace) -> int:
     """Inspect the data, write the study, and check it as a launch does."""
-    from hpo.objectives import look
-    from hpo.objectives.tasks.own_series import OwnSeriesParams
+    from hpo.objectives.data import look
+    from hpo.objectives.data.own_series import OwnSeriesParams
     from hpo.study import file
     from hpo.views.terminal import text_tables
 
@@ -355,7 +355,7 @@ def _device(device: str, options: Mapping[str, float | None]) -> Device:
     Raises:
         HpoError: the name is unknown, or a value is invalid.
     """
-    from hpo.objectives import thermal
+    from hpo.objectives.hardware import thermal
     from hpo.study.messages import did_you_mean
 
     file, _, name = device.rpartition(":")

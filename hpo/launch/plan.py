@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
+from hpo.contract import Protocol
 from hpo.errors import SpecError
 from hpo.launch import executors
 from hpo.launch.executors import LaunchOptions
 from hpo.ledger.ledger import Ledger
-from hpo.objectives import contents as task_contents
-from hpo.objectives.contents import Contents, SeriesContents, Uncertainty
-from hpo.objectives.contract import Protocol
+from hpo.objectives.data import contents as task_contents
+from hpo.objectives.data.contents import Contents, SeriesContents, Uncertainty
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort

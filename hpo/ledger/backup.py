@@ -27,6 +27,7 @@ from sqlalchemy import Connection, Row, Table, insert, select
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.exc import DataError, IntegrityError
 
+from hpo.contract import MAX_SCORE
 from hpo.errors import StudyError
 from hpo.ledger import backup_file, optuna_tables, snapshots, statements, writing
 from hpo.ledger.backup_file import CHANGED, BackupError, Line, parsed
@@ -41,7 +42,6 @@ from hpo.ledger.schema import (
     slots,
     studies,
 )
-from hpo.objectives.contract import MAX_SCORE
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.search import space
 from hpo.study.file import validate

@@ -21,11 +21,12 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 import hpo.search
+from hpo import objectives
+from hpo.contract import Protocol
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.ledger import snapshots, statements, writing
 from hpo.ledger.schema import ask
-from hpo.objectives import source
-from hpo.objectives.contract import Protocol
+from hpo.provenance import source
 from hpo.search import constraints
 from hpo.study import file
 from hpo.study.dimensions import unfolded
@@ -56,7 +57,7 @@ def _service() -> Mapping[str, str]:
 def modules(spec: StudySpec) -> dict[str, str]:
     """Return a hash of each module that the trials of a study depend on."""
     own = [spec.sampler.name] if spec.sampler.is_own else []
-    return {**source.modules(spec.objective, *own), **_service()}
+    return {**objectives.modules(spec.objective, *own), **_service()}
 
 
 def fingerprint(spec: StudySpec) -> str:

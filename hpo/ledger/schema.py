@@ -14,8 +14,8 @@ from sqlalchemy import Column, Connection, Float, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlalchemy.schema import CreateSchema
 
+from hpo.contract import MAX_SCORE
 from hpo.errors import StorageError
-from hpo.objectives.contract import MAX_SCORE
 from hpo.postgres.connect import Schema
 from hpo.postgres.retry import said_by
 from hpo.study.trials import Phase, SlotState, StudyState, WorkerState

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Connection, CursorResult, Row
 
+from hpo.contract import read_baselines
 from hpo.errors import StudyError, near_miss, printable
 from hpo.ledger import past, statements
 from hpo.ledger.claims import Claim
 from hpo.ledger.schema import ask
-from hpo.objectives.contract import read_baselines
 from hpo.study import file
 from hpo.study.networks import Member
 from hpo.study.result import Result, Search

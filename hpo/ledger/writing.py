@@ -15,11 +15,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, TextClause, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from hpo.contract import Baseline
 from hpo.errors import printable
 from hpo.ledger import optuna_tables, snapshots, statements
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.schema import NOW, ask, studies, workers
-from hpo.objectives.contract import Baseline
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (

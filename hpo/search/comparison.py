@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.objectives.scales import ERRORS, LINEAR, LOG, LOGIT, Scale, without_outliers
 from hpo.search import constraints
 from hpo.search.memory import MISSING, columns
+from hpo.statistics.scales import ERRORS, LINEAR, LOG, LOGIT, Scale, without_outliers
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, SlotState

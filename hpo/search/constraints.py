@@ -1,6 +1,6 @@
 """``[constraints]``: configurations that cost too much are never trained.
 
-The objective computes costs before training (``hpo.objectives.capabilities``): a
+The objective computes costs before training (``hpo.contract.capabilities``): a
 suggestion that breaks a bound is drawn again. All of it is a pure function of the
 study's spec.
 """
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from hpo.contract import KnowsCosts
 from hpo.errors import SpecError
-from hpo.objectives.capabilities import KnowsCosts
 from hpo.search.space import Cube, distributions
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec, derived_seed

@@ -30,13 +30,13 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from scipy import optimize
 
-from hpo.objectives import intervals
-from hpo.objectives.scales import Scale
 from hpo.search import comparison, constraints
 from hpo.search.comparison import Observations
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.memory import kept
 from hpo.search.space import Axis, Cube, cube_of
+from hpo.statistics import intervals
+from hpo.statistics.scales import Scale
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Past
 

@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from hpo import objectives
+from hpo.contract import ChecksTask
 from hpo.errors import SpecError
-from hpo.objectives.capabilities import ChecksTask
 from hpo.search import constraints
 from hpo.search.pruning import PRUNERS
 from hpo.search.suggest import SAMPLERS, OutsideError, suggest

@@ -16,7 +16,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.pruners import BasePruner
 
-from hpo.objectives.contract import Protocol
+from hpo.contract import Protocol
 from hpo.search import comparison
 from hpo.search.history import learns, quiet, visible
 from hpo.search.memory import MISSING

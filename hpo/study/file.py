@@ -19,8 +19,8 @@ import tomli_w
 from pydantic import ValidationError
 
 from hpo import objectives
+from hpo.contract import Protocol
 from hpo.errors import SpecError, StudyError
-from hpo.objectives.contract import Protocol
 from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
 from hpo.study.messages import (

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpo.objectives import facts, intervals
-from hpo.objectives.contract import Protocol, Solved, Thermal
-from hpo.objectives.intervals import Estimate
+from hpo.contract import Protocol, Solved, Thermal, facts
+from hpo.statistics import intervals
+from hpo.statistics.intervals import Estimate
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 

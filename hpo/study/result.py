@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from hpo.objectives import intervals
-from hpo.objectives.contract import Baseline
-from hpo.objectives.intervals import Comparison, Estimate
+from hpo.contract import Baseline
+from hpo.statistics import intervals
+from hpo.statistics.intervals import Comparison, Estimate
 from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
 from hpo.study.edges import Edge

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hpo.objectives.capabilities import KnowsCosts
-from hpo.objectives.contract import Protocol
+from hpo.contract import KnowsCosts, Protocol
 from hpo.study.messages import Broken, did_you_mean, expected
 from hpo.study.parameters import unknown
 from hpo.study.spec import StudySpec

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from hpo import objectives
-from hpo.objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
+from hpo.contract import Objective, ObjectiveParams, Protocol, TaskParams
 from hpo.study import tables
 from hpo.study.dimensions import (
     LAYERS,

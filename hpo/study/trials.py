@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from hpo.objectives.contract import Baseline
+from hpo.contract import Baseline
 from hpo.study.networks import Member, Networks
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.objectives.contract import Protocol, Solved, Thermal
+from hpo.contract import Protocol, Solved, Thermal
 from hpo.study import networks
 from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result

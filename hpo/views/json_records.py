@@ -12,8 +12,8 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from hpo.objectives import intervals
-from hpo.objectives.contract import Baseline
+from hpo.contract import Baseline
+from hpo.statistics import intervals
 from hpo.study import effort, networks
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hpo.objectives import intervals
-from hpo.objectives.contract import Protocol
-from hpo.objectives.facts import PER_EPOCH
-from hpo.objectives.inspection import NetworkObjective
+from hpo.contract import NetworkObjective, Protocol
+from hpo.contract.facts import PER_EPOCH
+from hpo.statistics import intervals
 from hpo.study import file
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.trials import SlotState

@@ -10,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo.errors import StudyError
-from hpo.objectives.intervals import TEST, Estimate, compare
+from hpo.statistics.intervals import TEST, Estimate, compare
 from hpo.study.result import Result, Search
 from hpo.study.spec import StudySpec, flattened
 from hpo.views import formatting, overview, verdict

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import statistics
 
-from hpo.objectives import intervals
-from hpo.objectives.contract import Baseline, Protocol
-from hpo.objectives.intervals import Comparison, Estimate
+from hpo.contract import Baseline, Protocol
+from hpo.statistics import intervals
+from hpo.statistics.intervals import Comparison, Estimate
 from hpo.study import edges as study_edges
 from hpo.study import pareto
 from hpo.study.dimensions import split

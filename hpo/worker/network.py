@@ -20,12 +20,17 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from hpo.contract import (
+    NetworkMember,
+    NetworkObjective,
+    ObjectiveParams,
+    Protocol,
+    facts,
+)
 from hpo.errors import StudyError
 from hpo.files import writing
 from hpo.ledger.reader import LedgerReader
-from hpo.objectives import facts, network_file
-from hpo.objectives.contract import ObjectiveParams, Protocol
-from hpo.objectives.inspection import NetworkMember, NetworkObjective
+from hpo.objectives.networks import network_file
 from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.trials import Phase, SlotState, Trial
@@ -235,7 +240,7 @@ def build(chosen: StudyNetwork) -> NetworkMember:
         raise StudyError(
             f"{spec.name}: objective {spec.objective!r} trains no network that can be"
             " shown or retrained. Derive it from"
-            " hpo.objectives.inspection.NetworkObjective."
+            " hpo.contract.NetworkObjective."
         )
     try:
         member = objective.member(
@@ -263,8 +268,8 @@ def load(chosen: StudyNetwork, member: NetworkMember | None = None) -> StudyNetw
         print(chosen.check, file=sys.stderr)
         return chosen
     from hpo.worker.trial import (
-        member_of,
-    )  # imports Optuna, which a stored network does not need
+        member_of,  # imports Optuna, which a stored network does not need
+    )
 
     member = member or build(chosen)
     epochs, began = chosen.params.epochs, time.monotonic()
@@ -298,7 +303,7 @@ def write(loaded: StudyNetwork, path: Path) -> None:
         except ValueError as error:  # from a user's objective
             raise StudyError(
                 f"the objective returned an invalid `Outcome.network`: {error}. Return"
-                " the output of `hpo.objectives.network_file.to_bytes`."
+                " the output of `hpo.objectives.networks.network_file.to_bytes`."
             ) from None
 
 

@@ -6,7 +6,8 @@ import platform
 from functools import cache
 from typing import Any
 
-from hpo.objectives import rounding, source
+from hpo.provenance import numerics as rounding
+from hpo.provenance import source
 from hpo.worker.crew import THREADS
 
 _PACKAGES = ("hpo-dynamics", "optuna", "torch", "numba", "numpy", "scikit-learn")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from hpo.contract import NetworkMember, NetworkObjective, Trace
 from hpo.errors import HpoError
 from hpo.ledger.reader import LedgerReader
-from hpo.objectives.inspection import NetworkMember, NetworkObjective, Trace
 from hpo.study.result import Result
 from hpo.views.figures.networks import Confusion
 from hpo.worker import network

@@ -15,7 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.objectives.inspection import Trace
+from hpo.contract import Trace
 from hpo.views import caveats, formatting
 from hpo.views.figures.style import safe, style
 from hpo.views.page import render

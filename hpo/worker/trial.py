@@ -16,18 +16,11 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
+from hpo.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError, facts
 from hpo.errors import HpoError
 from hpo.ledger import pins
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
-from hpo.objectives import facts
-from hpo.objectives.contract import (
-    OnEpoch,
-    Outcome,
-    Progress,
-    Protocol,
-    UnavailableError,
-)
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints, suggest
 from hpo.search.history import learns, unsuggested

@@ -1,7 +1,37 @@
-"""Devices that people build, besides ``spintronic`` and ``ctrnn``: an equation per
-file.
+"""Devices that people build, an equation per file.
 
-Each derives from ``hpo.objectives.device.Device``. Their equations are those of
-docs/explanation/equations.md, "Other neurons"; docs/explanation/devices.md compares the
-devices.
+Each derives from :class:`Device`. Their equations are those of
+docs/explanation/equations.md; docs/explanation/devices.md compares the devices.
 """
+
+from .device import (
+    Device,
+    Parameter,
+    cos,
+    exp,
+    log,
+    maximum,
+    minimum,
+    parameter,
+    sigmoid,
+    sin,
+    sqrt,
+    tanh,
+    where,
+)
+
+__all__ = [
+    "Device",
+    "Parameter",
+    "cos",
+    "exp",
+    "log",
+    "maximum",
+    "minimum",
+    "parameter",
+    "sigmoid",
+    "sin",
+    "sqrt",
+    "tanh",
+    "where",
+]

@@ -31,7 +31,7 @@ from __future__ import annotations
 from math import pi
 from typing import Any, ClassVar
 
-from hpo.objectives.device import Device, Parameter, parameter
+from .device import Device, Parameter, parameter
 
 
 class Duffing(Device):

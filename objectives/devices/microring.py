@@ -32,8 +32,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from hpo.objectives.device import Device, Parameter, exp, parameter
-from hpo.objectives.layered import Amplification
+from ..training.objective import Amplification
+from .device import Device, Parameter, exp, parameter
 
 
 class Microring(Device):

@@ -29,8 +29,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from hpo.objectives.device import Device, Parameter, cos, parameter, sin
-from hpo.objectives.layered import Amplification
+from ..training.objective import Amplification
+from .device import Device, Parameter, cos, parameter, sin
 
 
 class PhaseOscillator(Device):

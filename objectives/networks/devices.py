@@ -55,13 +55,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpo.objectives.measured import Measured
-from hpo.objectives.networks.kernels.chips import Chip
-from hpo.objectives.networks.kernels.layout import Floats
-from hpo.objectives.networks.kernels.sizes import MAX_CHIP_NOISE, SHIFTS
-from hpo.objectives.networks.layered import LayeredNetwork
-from hpo.objectives.randomness import stream
-from hpo.objectives.variability import Variability, log_normal_sigma
+from ..hardware.measured import Measured
+from ..hardware.variability import Variability, log_normal_sigma
+from ..randomness import stream
+from .kernels.chips import Chip
+from .kernels.layout import Floats
+from .kernels.sizes import MAX_CHIP_NOISE, SHIFTS
+from .layered import LayeredNetwork
 
 Array = NDArray[np.float64]
 

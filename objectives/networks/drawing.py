@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpo.objectives.randomness import stream
+from ..randomness import stream
 
 Shape = tuple[int, ...]
 Sample = Callable[[np.random.Generator, Shape], NDArray[Any]]

@@ -46,7 +46,7 @@ from typing import Any, Literal, Protocol, Self, cast
 import torch
 from torch import Tensor
 
-from hpo.objectives import physics
+from ..hardware import physics
 
 State = tuple[Tensor, ...]
 """State variables of every neuron, each of shape (members, layers, batch, width)."""
@@ -196,7 +196,7 @@ class Stepping:
     """Longest step; it may raise the number of steps."""
 
     device: Any = None
-    """The ``hpo.objectives.device.Device`` of the neurons, with its parameters."""
+    """The ``hpo.objectives.devices.Device`` of the neurons, with its parameters."""
 
     def __getattr__(self, name: str) -> Any:
         """Return a parameter of the device."""

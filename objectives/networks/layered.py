@@ -37,21 +37,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpo.objectives.networks.drawing import (
-    Shape,
-    antisymmetrise,
-    check_sizes,
-    draw,
-    draw_uniform,
-)
-from hpo.objectives.networks.integrators import Dynamics, Past, State, Stepping
-from hpo.objectives.networks.kernels.autograd import fused_series
-from hpo.objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
-from hpo.objectives.networks.kernels.kernel import Kernel, NeuronValues, Pointwise
-from hpo.objectives.networks.kernels.layout import Layout
-from hpo.objectives.networks.per_layer import PerLayer, spread_layers
-from hpo.objectives.networks.readout import LAST, Features
-from hpo.objectives.networks.sparsity import draw_mask, draw_mirrored_mask
+from .drawing import Shape, antisymmetrise, check_sizes, draw, draw_uniform
+from .integrators import Dynamics, Past, State, Stepping
+from .kernels.autograd import fused_series
+from .kernels.chips import IDEAL, Chip, steps_between_jumps
+from .kernels.kernel import Kernel, NeuronValues, Pointwise
+from .kernels.layout import Layout
+from .per_layer import PerLayer, spread_layers
+from .readout import LAST, Features
+from .sparsity import draw_mask, draw_mirrored_mask
 
 Backend = Literal["auto", "reference", "fused"]
 Noise = Callable[[Tensor], Tensor]

@@ -52,7 +52,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from hpo.objectives.networks.integrators import clip_exponent, growth, phi1
+from .integrators import clip_exponent, growth, phi1
 
 Rate = TypeVar("Rate", float, Tensor, Any)
 

@@ -1,6 +1,6 @@
 """Networks of any device: the reference, computed by the methods of the device itself.
 
-A device (``hpo.objectives.device.Device``) defines how a neuron responds to its drive
+A device (``hpo.objectives.devices.Device``) defines how a neuron responds to its drive
 I, in 1/ns. The drive is that of docs/explanation/equations.md, "Network", plus a
 constant of the device::
 
@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpo.objectives.networks.integrators import EXTRAPOLATION, State, Stepping
-from hpo.objectives.networks.kernels.chips import Chip
-from hpo.objectives.networks.kernels.generating import generate_steps
-from hpo.objectives.networks.kernels.kernel import NeuronValues, Pointwise
-from hpo.objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
-from hpo.objectives.networks.per_layer import as_factor
+from .integrators import EXTRAPOLATION, State, Stepping
+from .kernels.chips import Chip
+from .kernels.generating import generate_steps
+from .kernels.kernel import NeuronValues, Pointwise
+from .layered import NOMINAL, LayeredNetwork, Neurons, Synapses
+from .per_layer import as_factor
 
 
 def _is_zero(value: Any) -> bool:

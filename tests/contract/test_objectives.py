@@ -1,5 +1,5 @@
 """One suite over every objective: what the service relies on, see
-``hpo.objectives.contract``."""
+``hpo.contract``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,9 @@ import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import pytest
 
 from hpo import objectives
-from hpo.objectives.contract import (
-    Objective,
-    ObjectiveParams,
-    Outcome,
-    Progress,
-    Protocol,
-)
-from hpo.objectives.layered import LayeredObjective
-from hpo.objectives.network_file import read_description
+from hpo.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from hpo.objectives.networks.network_file import read_description
+from hpo.objectives.training.objective import LayeredObjective
 
 _NETWORK = {"layers": 2, "width": 6, "epochs": 3, "ema_decay": 0.5}
 SMALL: dict[str, dict[str, Any]] = {
@@ -45,7 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
             **{"oscillator_noise_per_sqrt_ns": 0.01, "draws": 2, "in_training": True},
         },
     },
-    "hpo.objectives.gru:GruObjective": {**_NETWORK, "batch_size": 300},
+    "hpo.objectives.baselines.gru:GruObjective": {**_NETWORK, "batch_size": 300},
     "spintronic-prediction": {**_NETWORK, "thermal_power": 1e-3},
     "toy_objective:ToyObjective": {"epochs": 3},
     "toy_objective:ToyLossObjective": {"epochs": 3},
@@ -235,10 +229,10 @@ def test_a_training_that_is_stopped_raises_what_stops_it(
             "no_such_module:Thing",
             "objective 'no_such_module:Thing' cannot be imported: No module",
         ),
-        ("hpo.objectives.contract:Nothing", "module 'hpo.objectives.contract' has no"),
-        ("hpo.objectives.contract:Outcome", "contract:Outcome' is not an Objective"),
+        ("hpo.contract:Nothing", "module 'hpo.contract' has no"),
+        ("hpo.contract:Outcome", "contract:Outcome' is not an Objective"),
         ("toy_objective:ToyTask", "'toy_objective:ToyTask' is not an Objective"),
-        ("hpo.objectives.contract:Objective", "is not an Objective: derive a class"),
+        ("hpo.contract:Objective", "is not an Objective: derive a class"),
         (":X", "objective ':X' cannot be imported: Empty module name"),
         ("broken_module:X", "'broken_module:X' cannot be imported: invalid syntax"),
     ],

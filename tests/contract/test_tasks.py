@@ -17,11 +17,11 @@ import pytest
 from datasets import rows
 from recordings import save
 
-from hpo.objectives.contents import contents
-from hpo.objectives.contract import Protocol, TaskParams, UnavailableError
-from hpo.objectives.tasks import TASKS, load, recorded, shared
-from hpo.objectives.tasks.data import Split
-from hpo.objectives.tasks.recorded import FileParams
+from hpo.contract import Protocol, TaskParams, UnavailableError
+from hpo.objectives.data import TASKS, load, recorded, shared
+from hpo.objectives.data.contents import contents
+from hpo.objectives.data.examples import Split
+from hpo.objectives.data.recorded import FileParams
 
 IN_FILES = sorted(name for name, task in TASKS.items() if issubclass(task, FileParams))
 
@@ -226,8 +226,8 @@ def test_every_option_counts_in_the_cache(tmp_path: Path, large: Path) -> None:
 
 HOLDER = """
 import sys
-from hpo.objectives.contract import Protocol
-from hpo.objectives.tasks import TASKS, load, shared
+from hpo.contract import Protocol
+from hpo.objectives.data import TASKS, load, shared
 shared.LARGE_BYTES = 0
 task = TASKS["fashion-mnist"].model_validate_json(sys.argv[1])
 split = load(task, protocol=Protocol.CONFIRM, member_seed=0)

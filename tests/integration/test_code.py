@@ -22,9 +22,9 @@ from hpo.errors import StudyError
 from hpo.ledger import interventions, pins
 from hpo.ledger.claims import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
-from hpo.objectives import source
 from hpo.postgres import connect as pooling
 from hpo.postgres.connect import Storage, open_storage
+from hpo.provenance import source
 from hpo.study import file
 from hpo.study.trials import StudyState
 
@@ -49,7 +49,7 @@ def changed(outcome):
 
 EDITS = [
     ("hpo.ledger.past", "ORDER BY number", "ORDER BY number DESC"),
-    ("hpo.objectives.scales", "_EDGE = 0.002", "_EDGE = 0.003"),
+    ("hpo.statistics.scales", "_EDGE = 0.002", "_EDGE = 0.003"),
     ("hpo.search.pruning", '"""', '# another comment\n"""'),
     ("hpo.search.suggest", "ATTEMPTS = 8", "ATTEMPTS = 9"),
     ("hpo.study.effort", "from enum", "import math\nfrom enum"),

@@ -18,7 +18,7 @@ import hpo
 from hpo.cli import main
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
-from hpo.objectives.network_file import read_description
+from hpo.objectives.networks.network_file import read_description
 from hpo.postgres.connect import Storage
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudySnapshot, StudyState

@@ -20,9 +20,9 @@ from workers import ledger_at, run_workers
 
 import hpo
 from hpo.cli import main
-from hpo.objectives.artifacts import load_network
-from hpo.objectives.contract import Protocol
-from hpo.objectives.tasks import load
+from hpo.contract import Protocol
+from hpo.objectives.data import load
+from hpo.objectives.training.artifacts import load_network
 from hpo.study.file import validate
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
@@ -127,7 +127,7 @@ def test_the_confirmed_network_is_exported_and_is_what_a_training_gives(
 def test_a_network_that_cannot_be_shown_is_kept_and_exported(
     tmp_path: Path, database_url: str
 ) -> None:
-    user = Owner(tmp_path, database_url, "hpo.objectives.gru:GruObjective")
+    user = Owner(tmp_path, database_url, "hpo.objectives.baselines.gru:GruObjective")
     user.run("export", "small", "--network", "gru.safetensors")
     tensors = load_file(tmp_path / "gru.safetensors")
     gru = torch.nn.GRU(1, 6, batch_first=True)
@@ -195,7 +195,7 @@ def test_mistakes_are_found_before_any_training(
     user: Owner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HPO_STORAGE", user.url)
-    monkeypatch.setattr("hpo.objectives.classifier.train", pytest.fail)
+    monkeypatch.setattr("hpo.objectives.training.classifier.train", pytest.fail)
     for line, message in MISTAKES:
         assert main.main(line.split()) == 1, line
         out, err = capsys.readouterr()

@@ -24,6 +24,7 @@ from networks import (
     tiny,
 )
 
+from hpo.objectives.hardware.variability import Variability
 from hpo.objectives.networks.devices import (
     Training,
     draw_chip,
@@ -33,9 +34,8 @@ from hpo.objectives.networks.devices import (
     quantise_network,
 )
 from hpo.objectives.networks.kernels.chips import Chip
-from hpo.objectives.scoring import noisy_input
-from hpo.objectives.solved_equation import finer_steps, solving_steps
-from hpo.objectives.variability import Variability
+from hpo.objectives.training.scoring import noisy_input
+from hpo.objectives.training.solved_equation import finer_steps, solving_steps
 
 SEED = 11
 ROWS = ((2.0, 0.5, 0.01), (3.0, 0.7, 0.0), (7.0, 0.2, 0.04))

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from hpo.objectives.networks.integrators import EXTRAPOLATION, IntegratorName, Stepping
-from hpo.objectives.solved_equation import finer_steps
+from hpo.objectives.training.solved_equation import finer_steps
 
 ORDERS: dict[IntegratorName, int] = {
     "exponential": 1,

@@ -26,7 +26,7 @@ from networks import inputs as doubles
 from torch import Tensor
 
 from hpo.cli.doctor import _equation
-from hpo.objectives import machine, solved_equation
+from hpo.objectives import machine
 from hpo.objectives.networks import layered
 from hpo.objectives.networks.kernels import simd, sizes
 from hpo.objectives.networks.kernels.autograd import fused_series
@@ -34,6 +34,7 @@ from hpo.objectives.networks.kernels.chips import IDEAL
 from hpo.objectives.networks.kernels.kernel import Pass
 from hpo.objectives.networks.layered import LayeredNetwork
 from hpo.objectives.networks.readout import LAST, Features
+from hpo.objectives.training.train import solved_equation
 
 EACH_KIND = pytest.mark.parametrize("kind", WITH_WARM)
 EACH_NOISE = pytest.mark.parametrize("noise", [0.0, 0.05])

@@ -12,11 +12,11 @@ from networks import KINDS, make_chip
 from torch import Tensor
 
 from hpo import objectives
+from hpo.objectives.data.examples import Examples
 from hpo.objectives.networks.kernels import learning
 from hpo.objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from hpo.objectives.networks.layered import LayeredNetwork
-from hpo.objectives.tasks.data import Examples
-from hpo.objectives.training import choose_updates
+from hpo.objectives.training.train import choose_updates
 
 DENSE = {"density_inter": 1.0, "density_intra": 1.0}
 HOW = {"learning_rate": 0.01, "max_gradient": 1e-3}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 from stepped_objective import SteppedObjective, SteppedParams
 
-from hpo.objectives.contract import ObjectiveParams, Outcome, Protocol
+from hpo.contract import ObjectiveParams, Outcome, Protocol
 
 
 class Chips(BaseModel):

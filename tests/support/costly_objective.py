@@ -15,7 +15,7 @@ class CostlyObjective(ToyObjective):
     name: ClassVar[str] = "costly"
 
     def costs_of(self, params: ToyParams, task: ToyTask) -> Mapping[str, float]:
-        """See ``hpo.objectives.capabilities.KnowsCosts``."""
+        """See ``hpo.contract.KnowsCosts``."""
         energy_pj = round(0.5 * params.k * (0.2 + params.x), 6)
         return {"energy_pj": energy_pj, "n_synapses": 100 * params.k}
 
@@ -30,5 +30,5 @@ class HalfTheCostObjective(CostlyObjective):
     """Tells half of it."""
 
     def costs_of(self, params: ToyParams, task: ToyTask) -> Mapping[str, float]:
-        """See ``hpo.objectives.capabilities.KnowsCosts``."""
+        """See ``hpo.contract.KnowsCosts``."""
         return {name: cost / 2 for name, cost in super().costs_of(params, task).items()}

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from recordings import save
 
-from hpo.objectives.contract import TaskParams
-from hpo.objectives.tasks import TASKS
-from hpo.objectives.tasks.data import Examples
+from hpo.contract import TaskParams
+from hpo.objectives.data import TASKS
+from hpo.objectives.data.examples import Examples
 from hpo.study import file as study_file
 
 CLASSES = 3

@@ -194,7 +194,7 @@ def _preload() -> None:
         "matplotlib.backends.backend_agg",
     ):
         importlib.import_module(name)
-    importlib.import_module("hpo.objectives.warm_up").warm_up()
+    importlib.import_module("hpo.objectives.training.warm_up").warm_up()
     sys.path.remove(str(ROOT))
     del sys.modules["pandas"]
     gc.collect()

@@ -6,7 +6,7 @@ from typing import Any
 
 from toy_objective import ToyObjective, ToyParams
 
-from hpo.objectives.contract import OnEpoch, Outcome, Progress
+from hpo.contract import OnEpoch, Outcome, Progress
 
 
 class HungryObjective(ToyObjective):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from hpo.objectives.device import (
+from hpo.objectives.devices import (
     Device,
     Parameter,
     exp,

@@ -11,8 +11,8 @@ from typing import Any
 
 from workers import toy_spec
 
-from hpo.objectives.contract import Outcome, Solved, Thermal
-from hpo.objectives.facts import member_info
+from hpo.contract import Outcome, Solved, Thermal
+from hpo.contract.facts import member_info
 from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec

@@ -16,7 +16,7 @@ from processes import free_port
 from required import missing
 from workers import wait_until
 
-from hpo.objectives import source
+from hpo.provenance import source
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("postgres", "migrate", "role", "workers", "dashboard")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
-from hpo.objectives.contract import (
+from hpo.contract import (
     ObjectiveParams,
     Outcome,
     Protocol,

@@ -18,15 +18,17 @@ from pages import HOSTILE
 from safetensors.numpy import save
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
-from hpo.objectives import network_file
-from hpo.objectives.contract import (
+from hpo.contract import (
+    NetworkMember,
+    NetworkObjective,
     ObjectiveParams,
     OnEpoch,
     Outcome,
     Protocol,
     TaskParams,
+    Trace,
 )
-from hpo.objectives.inspection import NetworkMember, NetworkObjective, Trace
+from hpo.objectives.networks import network_file
 
 POINTS, DT_NS = 8, 0.5
 

@@ -22,7 +22,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from hpo.objectives.contract import (
+from hpo.contract import (
     Baseline,
     Objective,
     ObjectiveParams,

@@ -10,7 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.objectives.facts import PER_EPOCH
+from hpo.contract.facts import PER_EPOCH
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial

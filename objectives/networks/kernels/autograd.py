@@ -13,15 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpo.objectives.networks.kernels.chips import IDEAL, Chip
-from hpo.objectives.networks.kernels.kernel import Kernel, Pass
-from hpo.objectives.networks.kernels.layout import (
-    Layout,
-    check_tensor,
-    message,
-    weight_shapes,
-)
-from hpo.objectives.networks.kernels.work import in_threads
+from .chips import IDEAL, Chip
+from .kernel import Kernel, Pass
+from .layout import Layout, check_tensor, message, weight_shapes
+from .work import in_threads
 
 
 def fused_series(

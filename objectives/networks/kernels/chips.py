@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.objectives.networks.kernels.layout import Floats
+from .layout import Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

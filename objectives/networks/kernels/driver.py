@@ -34,11 +34,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from hpo.objectives.networks.kernels.compiling import inline, kernel
-from hpo.objectives.networks.kernels.elementary import ONE, ZERO
-from hpo.objectives.networks.kernels.layout import Groups
-from hpo.objectives.networks.kernels.products import gather, gather_back, multiply
-from hpo.objectives.networks.kernels.simd import (
+from .compiling import inline, kernel
+from .elementary import ONE, ZERO
+from .layout import Groups
+from .products import gather, gather_back, multiply
+from .simd import (
     add_products,
     call,
     element,
@@ -49,7 +49,7 @@ from hpo.objectives.networks.kernels.simd import (
     splat,
     store,
 )
-from hpo.objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
+from .sizes import FOLD, SERIES, WIDTH
 
 
 class Shape(NamedTuple):

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from hpo.objectives.networks.kernels.compiling import inline
-from hpo.objectives.networks.kernels.simd import (
+from .compiling import inline
+from .simd import (
     absolute,
     by_quadrant,
     copysign,

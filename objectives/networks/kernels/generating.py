@@ -21,13 +21,8 @@ import numpy as np
 import sympy  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from hpo.objectives.networks.kernels import elementary, simd
-from hpo.objectives.networks.kernels.compiling import (
-    INTEGER,
-    NUMBER,
-    POINTER,
-    pointwise,
-)
+from . import elementary, simd
+from .compiling import INTEGER, NUMBER, POINTER, pointwise
 
 Array = NDArray[np.float64]
 WIDTH = 16
@@ -290,7 +285,7 @@ class _Trace:
             raise ValueError(
                 f"{type(self._device).__name__}.{hook}: expected an expression that"
                 f" SymPy can differentiate, got {type(error).__name__}: {text}. Use"
-                " tanh, exp, ... from hpo.objectives.device, not from math, numpy or"
+                " tanh, exp, ... from hpo.objectives.devices.device, not from math, numpy or"
                 " torch, and its where(condition, a, b) instead of `if`."
             ) from error
 

@@ -14,13 +14,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.objectives.networks.integrators import EXTRAPOLATION
-from hpo.objectives.networks.kernels import driver, sizes
-from hpo.objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
-from hpo.objectives.networks.kernels.driver import Shape
-from hpo.objectives.networks.kernels.layout import Floats, Layout, Weights, message
-from hpo.objectives.networks.kernels.work import Work
-from hpo.objectives.networks.readout import LAST, Features
+from ..integrators import EXTRAPOLATION
+from ..readout import LAST, Features
+from . import driver, sizes
+from .chips import IDEAL, Chip, steps_between_jumps
+from .driver import Shape
+from .layout import Floats, Layout, Weights, message
+from .work import Work
 
 Array = NDArray[np.float64]
 _NONE: Floats = np.empty(0, np.float32)

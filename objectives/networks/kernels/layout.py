@@ -24,15 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpo.objectives.networks.kernels.sizes import (
-    BLOCK,
-    DENSE,
-    FOLD,
-    PADDING,
-    SERIES,
-    TILE,
-    WIDTH,
-)
+from .sizes import BLOCK, DENSE, FOLD, PADDING, SERIES, TILE, WIDTH
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]

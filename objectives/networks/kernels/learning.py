@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from hpo.objectives.networks.kernels.compiling import inline, kernel
-from hpo.objectives.networks.kernels.elementary import ONE, TWO, ZERO, exp, log
-from hpo.objectives.networks.kernels.products import multiply
-from hpo.objectives.networks.kernels.simd import load, maximum, splat, store
-from hpo.objectives.networks.kernels.sizes import WIDTH
+from .compiling import inline, kernel
+from .elementary import ONE, TWO, ZERO, exp, log
+from .products import multiply
+from .simd import load, maximum, splat, store
+from .sizes import WIDTH
 
 
 @inline

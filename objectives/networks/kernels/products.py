@@ -22,9 +22,9 @@ import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
 from llvmlite import ir
 
-from hpo.objectives.networks.kernels.compiling import inline, kernel
-from hpo.objectives.networks.kernels.elementary import ZERO
-from hpo.objectives.networks.kernels.simd import (
+from .compiling import inline, kernel
+from .elementary import ZERO
+from .simd import (
     F32,
     build_splat,
     call_intrinsic,
@@ -39,7 +39,7 @@ from hpo.objectives.networks.kernels.simd import (
     types,
     vector,
 )
-from hpo.objectives.networks.kernels.sizes import FOLD, SERIES, WIDTH
+from .sizes import FOLD, SERIES, WIDTH
 
 _GIVEN: str | None = cast(Any, numba.config).CPU_FEATURES
 _FEATURES = llvm.get_host_cpu_features().flatten() if _GIVEN is None else _GIVEN

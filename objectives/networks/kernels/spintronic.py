@@ -30,22 +30,11 @@ from typing import Any
 import numpy as np
 from numba.core.ccallback import CFunc
 
-from hpo.objectives.networks.kernels.compiling import (
-    INTEGER,
-    NUMBER,
-    POINTER,
-    pointwise,
-)
-from hpo.objectives.networks.kernels.kernel import Array, NeuronValues
-from hpo.objectives.networks.kernels.simd import any_less, fma, load, store
-from hpo.objectives.networks.kernels.sizes import WIDTH
-from hpo.objectives.networks.kernels.steps import (
-    LEAST,
-    after_noise_kick,
-    cold_step,
-    deep_step,
-    warm_step,
-)
+from .compiling import INTEGER, NUMBER, POINTER, pointwise
+from .kernel import Array, NeuronValues
+from .simd import any_less, fma, load, store
+from .sizes import WIDTH
+from .steps import LEAST, after_noise_kick, cold_step, deep_step, warm_step
 
 WARM, NOISY, COLD = range(3)
 G, SOURCE, DECAY, GAIN, KICK = range(5)
@@ -59,7 +48,7 @@ class SpintronicSteps:
     parts, per_step = 2, True
 
     def __init__(self, device: Any, *, noisy: bool) -> None:
-        """Compile the steps of a ``hpo.objectives.spintronic.Spintronic``, or read the
+        """Compile the steps of a ``hpo.objectives.devices.spintronic.Spintronic``, or read the
         cache."""
         self._device, cold = device, device.thermal_power == 0.0
         self._variant = variant = NOISY if noisy else COLD if cold else WARM

@@ -12,23 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from hpo.objectives.networks.kernels.compiling import inline
-from hpo.objectives.networks.kernels.elementary import (
-    HALF,
-    ONE,
-    ZERO,
-    clip,
-    exp,
-    exponential_parts,
-    log,
-)
-from hpo.objectives.networks.kernels.simd import (
-    absolute,
-    any_less,
-    fma,
-    square_root,
-    where_less,
-)
+from .compiling import inline
+from .elementary import HALF, ONE, ZERO, clip, exp, exponential_parts, log
+from .simd import absolute, any_less, fma, square_root, where_less
 
 _MAX_EXPONENT = np.float32(40.0)
 _NEAR = np.float32(0.34)  # just within ln(2)/2: there k = 0 and r = z

@@ -13,17 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hpo.objectives.networks.kernels import driver, learning
-from hpo.objectives.networks.kernels.chips import IDEAL, Chip
-from hpo.objectives.networks.kernels.kernel import Kernel, Pass
-from hpo.objectives.networks.kernels.layout import (
-    Floats,
-    Integers,
-    Weights,
-    join_aligned,
-)
-from hpo.objectives.networks.kernels.sizes import WIDTH
-from hpo.objectives.networks.kernels.work import in_threads
+from . import driver, learning
+from .chips import IDEAL, Chip
+from .kernel import Kernel, Pass
+from .layout import Floats, Integers, Weights, join_aligned
+from .sizes import WIDTH
+from .work import in_threads
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _NO_LABELS, _NO_TARGETS = np.empty(0, np.int64), np.empty(0, np.float32)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.objectives.networks.kernels.layout import Floats
+from .layout import Floats
 
 Result = TypeVar("Result")
 

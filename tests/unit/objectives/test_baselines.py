@@ -11,11 +11,13 @@ from scipy.special import stdtr
 from scipy.stats import ttest_ind
 
 from hpo import objectives
-from hpo.objectives import baselines, intervals, ridge
-from hpo.objectives.contract import Baseline
-from hpo.objectives.intervals import Estimate, compare, effective, estimate
-from hpo.objectives.tasks.narma10 import Narma10Params
-from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
+from hpo.contract import Baseline
+from hpo.objectives.baselines import models as baselines
+from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.data.sequential_digits import SequentialDigitsParams
+from hpo.objectives.training.train import ridge
+from hpo.statistics import intervals
+from hpo.statistics.intervals import Estimate, compare, effective, estimate
 
 DIGITS = SequentialDigitsParams()
 
@@ -29,7 +31,8 @@ def found(name: str, task: Any, **params: Any) -> dict[str, Baseline]:
 def test_of_digits_a_pure_function_of_task_seed_and_neurons() -> None:
     digits = found("ctrnn", DIGITS, layers=2, width=8)
     assert (
-        found("hpo.objectives.gru:GruObjective", DIGITS, layers=1, width=16) == digits
+        found("hpo.objectives.baselines.gru:GruObjective", DIGITS, layers=1, width=16)
+        == digits
     )
     assert digits["chance"] == Baseline(name="chance", score=0.1, is_chance=True)
     assert 0.1 < digits["majority class"].score < 0.11

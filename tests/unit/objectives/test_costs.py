@@ -10,13 +10,12 @@ import pytest
 import recordings
 
 from hpo import objectives
-from hpo.objectives import tasks
-from hpo.objectives.capabilities import KnowsCosts
-from hpo.objectives.contract import Protocol, TaskParams
-from hpo.objectives.layered import LayeredObjective
-from hpo.objectives.tasks.arrays import ArraysParams
-from hpo.objectives.tasks.narma10 import Narma10Params
-from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
+from hpo.contract import KnowsCosts, Protocol, TaskParams
+from hpo.objectives import data as tasks
+from hpo.objectives.data.arrays import ArraysParams
+from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.data.sequential_digits import SequentialDigitsParams
+from hpo.objectives.training.objective import LayeredObjective
 
 DENSITIES = (0.0, 0.005, 0.125, 0.5, 1.0)
 """Some of whose numbers of connections end in a half for some widths."""

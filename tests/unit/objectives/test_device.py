@@ -19,14 +19,15 @@ import trainings
 from pydantic import ValidationError
 
 from hpo import objectives
-from hpo.objectives import device, network_file, source
-from hpo.objectives.artifacts import load_network
-from hpo.objectives.contract import Protocol
-from hpo.objectives.device import Device, Parameter, parameter
+from hpo.contract import Protocol
+from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.devices import Device, Parameter, device, parameter
+from hpo.objectives.networks import network_file
 from hpo.objectives.networks.devices import draw_chip
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.networks.kernels.generating import generate_steps
-from hpo.objectives.tasks.narma10 import Narma10Params
+from hpo.objectives.training.artifacts import load_network
+from hpo.provenance import source
 
 CUBIC = "pointwise_devices:Cubic"
 SMALL: dict[str, Any] = {"epochs": 1, "layers": 2, "width": 6, "max_step_ns": 1.0}
@@ -164,7 +165,7 @@ def test_a_flow_that_does_not_solve_the_rate_is_refused(
 
 
 REMEDY = (
-    " Use tanh, exp, ... from hpo.objectives.device, not from math, numpy or torch, and"
+    " Use tanh, exp, ... from hpo.objectives.devices.device, not from math, numpy or torch, and"
     " its where(condition, a, b) instead of `if`."
 )
 EXPRESSIONS = "expected expressions of states, drive and parameters, got"
@@ -374,7 +375,7 @@ def test_its_module_counts_as_source() -> None:
     found = source.modules(CUBIC)
     wanted = {
         "pointwise_devices",
-        "hpo.objectives.device",
+        "hpo.objectives.devices.device",
         "hpo.objectives.networks.pointwise",
     }
     assert wanted <= {*found}

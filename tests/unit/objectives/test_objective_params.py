@@ -13,18 +13,18 @@ import torch
 from pydantic import ValidationError
 from trainings import SMALL, checkpoints, evaluate
 
-from hpo.objectives.contract import Protocol, UnavailableError
-from hpo.objectives.ctrnn import Ctrnn
-from hpo.objectives.layered import LayeredParams
-from hpo.objectives.spintronic import Spintronic
-from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
+from hpo.contract import Protocol, UnavailableError
+from hpo.objectives.data.sequential_digits import SequentialDigitsParams
+from hpo.objectives.devices.ctrnn import Ctrnn
+from hpo.objectives.devices.spintronic import Spintronic
+from hpo.objectives.training.objective import LayeredParams
 
 
 def test_parameters_and_costs_are_told_without_what_computes() -> None:
     code = """
 import sys
 from hpo import objectives
-from hpo.objectives.tasks.sequential_digits import SequentialDigitsParams
+from hpo.objectives.data.sequential_digits import SequentialDigitsParams
 loaded = {name: objectives.load(name) for name in objectives.BUILT_IN}
 params = {name: objective.Params() for name, objective in loaded.items()}
 costs = loaded["spintronic"].costs_of(params["spintronic"], SequentialDigitsParams())

@@ -17,13 +17,14 @@ import trainings
 from pydantic import ValidationError
 
 from hpo import objectives
-from hpo.objectives import artifacts, network_file, predictor, ridge
-from hpo.objectives.contents import SeriesContents, contents
-from hpo.objectives.contract import Outcome, Protocol, UnavailableError
-from hpo.objectives.tasks import own_series
-from hpo.objectives.tasks.narma10 import Narma10Params
-from hpo.objectives.tasks.own_series import OwnSeriesParams
-from hpo.objectives.tasks.series import load, windows
+from hpo.contract import Outcome, Protocol, UnavailableError
+from hpo.objectives.data import own_series
+from hpo.objectives.data.contents import SeriesContents, contents
+from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.data.own_series import OwnSeriesParams
+from hpo.objectives.data.series import load, windows
+from hpo.objectives.networks import network_file
+from hpo.objectives.training.train import artifacts, predictor, ridge
 
 SMALL: dict[str, Any] = {"layers": 1, "width": 12, "epochs": 3}
 TASK = Narma10Params(washout=50, n_train=400, n_test=200)

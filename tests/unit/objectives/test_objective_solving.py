@@ -10,9 +10,9 @@ import torch
 from networks import KINDS, inputs, tiny
 from trainings import evaluate
 
-from hpo.objectives.contract import Protocol
+from hpo.contract import Protocol
 from hpo.objectives.networks.layered import LayeredNetwork
-from hpo.objectives.solved_equation import (
+from hpo.objectives.training.solved_equation import (
     MAX_REFINEMENTS,
     MAX_SEARCH_REFINEMENTS,
     finer_steps,

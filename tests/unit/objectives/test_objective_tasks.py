@@ -13,14 +13,14 @@ from datasets import images, recordings, rows, save_images, save_recordings, sav
 from recordings import labels, save, save_csv, series, unequal
 from sklearn.datasets import load_digits
 
+from hpo.contract import Protocol
 from hpo.launch import plan
-from hpo.objectives.contract import Protocol
-from hpo.objectives.tasks import load, speakers
-from hpo.objectives.tasks.fashion_mnist import CLASSES, FashionMnistParams
-from hpo.objectives.tasks.mnist1d import Mnist1dParams
-from hpo.objectives.tasks.sequential_digits import halves
-from hpo.objectives.tasks.spoken_digits import SpokenDigitsParams
-from hpo.objectives.tasks.ucr import UcrParams
+from hpo.objectives.data import load, speakers
+from hpo.objectives.data.fashion_mnist import CLASSES, FashionMnistParams
+from hpo.objectives.data.mnist1d import Mnist1dParams
+from hpo.objectives.data.sequential_digits import halves
+from hpo.objectives.data.spoken_digits import SpokenDigitsParams
+from hpo.objectives.data.ucr import UcrParams
 from hpo.study.file import read
 
 # --- sequential digits ---

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from toy_network import ToyMember, ToyNetworkObjective
 from toy_objective import ToyParams, ToyTask
 
-from hpo.objectives.contract import OnEpoch, Outcome, Protocol
+from hpo.contract import OnEpoch, Outcome, Protocol
+from hpo.objectives.data.examples import Examples, Split
 from hpo.objectives.randomness import stream
-from hpo.objectives.tasks.data import Examples, Split
-from hpo.objectives.training import Identity, Recipe, train
+from hpo.objectives.training.train import Identity, Recipe, train
 
 N_TRAIN, N_SCORE, N_CLASSES = 50, 20, 3
 IDENTITY = {"lr0": 0.05, "member_seed": 0}

@@ -11,7 +11,7 @@ import pytest
 import snapshots
 
 from hpo import objectives
-from hpo.objectives.contract import Baseline, Outcome, Solved, Thermal
+from hpo.contract import Baseline, Outcome, Solved, Thermal
 
 WRONG: list[tuple[type, dict[str, Any], str]] = [
     (

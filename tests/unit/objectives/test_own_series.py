@@ -18,13 +18,13 @@ from datasets import rows
 from numpy.typing import NDArray
 from recordings import N, ending_in_nan, labels, save, save_csv, series, unequal
 
-from hpo.objectives import network_file
-from hpo.objectives.artifacts import load_network, network_input
-from hpo.objectives.contract import Protocol
-from hpo.objectives.tasks import csvs, load
-from hpo.objectives.tasks import npz as npz_file
-from hpo.objectives.tasks.arrays import ArraysParams
-from hpo.objectives.tasks.recording import read
+from hpo.contract import Protocol
+from hpo.objectives.data import csvs, load
+from hpo.objectives.data import npz as npz_file
+from hpo.objectives.data.arrays import ArraysParams
+from hpo.objectives.data.recording import read
+from hpo.objectives.networks import network_file
+from hpo.objectives.training.artifacts import load_network, network_input
 
 REMEDY = 'Write pad = "before" in [task], or cut the series to one length.'
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpo.objectives import physics, thermal
+from hpo.objectives.hardware import physics, thermal
 
 
 def test_recommended_weights_give_a_cumulative_drive_of_one() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hpo.objectives import source
+from hpo.provenance import source
 
 MODULE = '''
 """A docstring."""
 import numpy as np
-from hpo.objectives.contract import Objective, ObjectiveParams, Outcome, TaskParams
+from hpo.contract import Objective, ObjectiveParams, Outcome, TaskParams
 {imports}
 
 
@@ -69,7 +69,7 @@ def test_what_an_objective_imports_counts_wherever_it_does(package: Path) -> Non
     found = modules()
     own = ["lazily", "own", "own.deep", "own.deep.inner", "own.helper", "own.model"]
     assert [name for name in found if not name.startswith("hpo.")] == own
-    assert "hpo.objectives.contract" in found
+    assert "hpo.contract" in found
     assert not any(name.split(".")[0] in ("numpy", "pydantic") for name in found)
 
 
@@ -154,5 +154,5 @@ def test_our_own_objectives_are_of_all_that_computes() -> None:
         "networks.kernels.spintronic",
     ):
         assert f"hpo.objectives.{name}" in found
-    assert "hpo.objectives.ctrnn" not in found
+    assert "hpo.objectives.devices.ctrnn" not in found
     assert source.fingerprint("spintronic") != source.fingerprint("ctrnn")

@@ -20,13 +20,13 @@ import pytest
 import recordings
 from numpy.typing import NDArray
 
-from hpo.objectives.tasks.arrays import ArraysParams
-from hpo.objectives.tasks.fashion_mnist import FashionMnistParams
-from hpo.objectives.tasks.own_series import OwnSeriesParams
-from hpo.objectives.tasks.recorded import RecordedParams
-from hpo.objectives.tasks.spoken_digits import SpokenDigitsParams
-from hpo.objectives.tasks.ucr import UcrParams
-from hpo.objectives.variability import Variability
+from hpo.objectives.data.arrays import ArraysParams
+from hpo.objectives.data.fashion_mnist import FashionMnistParams
+from hpo.objectives.data.own_series import OwnSeriesParams
+from hpo.objectives.data.recorded import RecordedParams
+from hpo.objectives.data.spoken_digits import SpokenDigitsParams
+from hpo.objectives.data.ucr import UcrParams
+from hpo.objectives.hardware.variability import Variability
 
 FILES = sorted(Path(__file__).with_name("refusals").glob("*.txt"))
 

@@ -17,15 +17,16 @@ import trainings
 from networks import KINDS
 from trainings import evaluate
 
+from hpo.contract import Protocol, UnavailableError
 from hpo.errors import SpecError
-from hpo.objectives import measured, thermal_check
-from hpo.objectives.contract import Protocol, UnavailableError
+from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.devices.spintronic import Spintronic
+from hpo.objectives.hardware import measured
+from hpo.objectives.hardware.variability import Variability
 from hpo.objectives.networks.integrators import Stepping
-from hpo.objectives.scoring import Hardware, ideal_accuracy
-from hpo.objectives.solved_equation import finer_steps
-from hpo.objectives.spintronic import Spintronic
-from hpo.objectives.tasks.narma10 import Narma10Params
-from hpo.objectives.variability import Variability
+from hpo.objectives.training.scoring import Hardware, ideal_accuracy
+from hpo.objectives.training.solved_equation import finer_steps
+from hpo.objectives.training.train import thermal_check
 from hpo.study import file
 from hpo.study.file import restore, validate
 from hpo.study.spec import StudySpec

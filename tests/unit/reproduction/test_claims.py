@@ -15,8 +15,8 @@ import pytest
 import snapshots
 from paper_studies import Accuracy, bell, everything_agrees, study
 
+from hpo.contract import Solved
 from hpo.errors import HpoError
-from hpo.objectives.contract import Solved
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from reproduction import (
     claims,

@@ -18,13 +18,13 @@ from optuna.distributions import (
 from searches import ended, searched
 from workers import toy_spec
 
-from hpo.objectives.intervals import sampling_error
 from hpo.search import kriging_believer
 from hpo.search.gaussian_process import fit
 from hpo.search.kriging_believer import KNOWN, expected
 from hpo.search.options import check
 from hpo.search.space import Cube
 from hpo.search.suggest import suggest
+from hpo.statistics.intervals import sampling_error
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 

@@ -9,12 +9,12 @@ import pytest
 from toy_objective import ToyObjective
 from workers import toy_spec
 
-from hpo.objectives.scales import without_outliers
 from hpo.search import comparison
 from hpo.search.comparison import LINEAR, LOG, LOGIT
 from hpo.search.kriging_believer import Surrogate, expected
 from hpo.search.space import Cube, distributions
 from hpo.search.suggest import suggest
+from hpo.statistics.scales import without_outliers
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion

@@ -11,8 +11,8 @@ import pytest
 import snapshots
 from snapshots import member, solved, thermal
 
-from hpo.objectives.contract import Outcome
-from hpo.objectives.facts import member_info
+from hpo.contract import Outcome
+from hpo.contract.facts import member_info
 from hpo.study.networks import Confirmation, Yield, chip_yield
 
 

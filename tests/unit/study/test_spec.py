@@ -11,8 +11,8 @@ from datasets import stand_in
 from pydantic import Field, model_validator
 from workers import toy_spec
 
+from hpo.contract import Objective, ObjectiveParams, TaskParams
 from hpo.errors import SpecError
-from hpo.objectives.contract import Objective, ObjectiveParams, TaskParams
 from hpo.study import file
 
 

@@ -12,8 +12,8 @@ from optuna.distributions import (
 from pydantic import Field
 from toy_objective import ToyObjective, ToyParams
 
+from hpo.contract import ObjectiveParams, Protocol
 from hpo.errors import SpecError
-from hpo.objectives.contract import ObjectiveParams, Protocol
 from hpo.search import space, suggest
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec

@@ -13,8 +13,8 @@ import pytest
 import snapshots
 from snapshots import solved, thermal
 
-from hpo.objectives.contract import Baseline, Outcome, Solved, Thermal
-from hpo.objectives.facts import member_info
+from hpo.contract import Baseline, Outcome, Solved, Thermal
+from hpo.contract.facts import member_info
 from hpo.study.file import validate
 from hpo.study.networks import Member
 from hpo.study.result import Result

@@ -10,7 +10,7 @@ import pytest
 import snapshots
 from snapshots import member, slot, snapshot
 
-from hpo.objectives.contract import Protocol
+from hpo.contract import Protocol
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, StudySnapshot, Trial

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import pytest
 import snapshots
 
-from hpo.objectives.contract import Outcome
-from hpo.objectives.facts import member_info
+from hpo.contract import Outcome
+from hpo.contract.facts import member_info
 from hpo.study.trials import SlotState, StudySnapshot
 from hpo.views import report
 from hpo.views.figures import convergence, networks, parameters

@@ -15,7 +15,7 @@ import snapshots
 from pages import HOSTILE, figures, names, shown
 from snapshots import FEW_TRIALS
 
-from hpo.objectives.contract import Baseline
+from hpo.contract import Baseline
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 from hpo.views import formatting, json_records, verdict
 from hpo.views import report as report_page

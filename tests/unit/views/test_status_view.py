@@ -10,7 +10,7 @@ import pytest
 import snapshots
 from listing import known, listed
 
-from hpo.objectives.intervals import estimate, published
+from hpo.statistics.intervals import estimate, published
 from hpo.study.trials import SlotState, StudyState, WorkerInfo, WorkerState
 from hpo.views import verdict
 from hpo.views.terminal import status, text_tables

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import snapshots
 
+from hpo.contract import Protocol
 from hpo.errors import StudyError
-from hpo.objectives.contract import Protocol
 from hpo.study.result import Result
 from hpo.study.spec import derived_seed
 from hpo.study.trials import SlotState

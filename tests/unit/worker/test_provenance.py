@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hpo.objectives import rounding, source
+from hpo.provenance import numerics as rounding
+from hpo.provenance import source
 from hpo.worker.crew import THREADS
 
 

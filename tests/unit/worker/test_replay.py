@@ -15,8 +15,8 @@ import snapshots
 from pages import HOSTILE, names
 from toy_network import ToyMember
 
+from hpo.contract import Protocol, Solved
 from hpo.errors import HpoError
-from hpo.objectives.contract import Protocol, Solved
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.worker import network, replay, trace_page

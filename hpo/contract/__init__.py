@@ -1,0 +1,38 @@
+"""The contract: what the service and an objective know of each other.
+
+An objective turns hyper-parameters into a score by training one network, a *member*,
+from one seed. It knows nothing of Optuna, of the database or of other members; the
+service knows nothing of networks. Neither torch nor optuna is imported here.
+"""
+
+from hpo.contract import facts
+from hpo.contract.baseline import Baseline, read_baselines
+from hpo.contract.capabilities import ChecksTask, GivesBaselines, KnowsCosts
+from hpo.contract.inspection import NetworkMember, NetworkObjective, Trace
+from hpo.contract.objective import Objective, OnEpoch, Progress
+from hpo.contract.outcome import MAX_SCORE, Outcome, Sha256, Solved, Thermal
+from hpo.contract.params import ObjectiveParams, Protocol, TaskParams, UnavailableError
+
+__all__ = [
+    "Baseline",
+    "ChecksTask",
+    "GivesBaselines",
+    "KnowsCosts",
+    "MAX_SCORE",
+    "NetworkMember",
+    "NetworkObjective",
+    "Objective",
+    "ObjectiveParams",
+    "OnEpoch",
+    "Outcome",
+    "Progress",
+    "Protocol",
+    "Sha256",
+    "Solved",
+    "TaskParams",
+    "Thermal",
+    "Trace",
+    "UnavailableError",
+    "facts",
+    "read_baselines",
+]

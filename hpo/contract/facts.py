@@ -1,0 +1,80 @@
+"""Facts of a network by their stored names: the ``info`` of its ``Outcome``, and its
+checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from hpo.contract.outcome import Outcome
+
+SOLVED = {
+    "score": "solved_score",
+    "converged": "solved_converged",
+    "steps_per_point": "solved_steps_per_point",
+    "trained_steps_per_point": "trained_steps_per_point",
+    "remedy": "solved_remedy",
+}
+"""Fields of ``Solved``, each with its stored name in a member's ``info``."""
+THERMAL = {
+    "power": "thermal_trained_power",
+    "device_power": "thermal_device_power",
+    "at_device": "thermal_score",
+    "third": "thermal_third",
+    "triple": "thermal_triple",
+    "none": "thermal_none",
+    "noisy": "thermal_noisy",
+    "holds_below": "thermal_holds_below",
+    "remedy": "thermal_remedy",
+}
+"""Fields of ``Thermal``, each with its stored name."""
+CHIP_SCORES = "chip_scores"
+"""The stored name of the scores of the chips of ``[variability]``."""
+PER_EPOCH = "per_epoch"
+"""The stored name of further values of each epoch, by their names."""
+RESERVED = {
+    **dict.fromkeys(SOLVED.values(), ("check of the time step", "solved")),
+    **dict.fromkeys(THERMAL.values(), ("check of the thermal power", "thermal")),
+    CHIP_SCORES: ("scores of simulated chips", "chips"),
+    PER_EPOCH: ("values of each epoch", PER_EPOCH),
+}
+"""Stored names that an objective must not use, each with its check and the field of
+``Outcome``."""
+
+
+def member_info(outcome: Outcome) -> dict[str, Any]:
+    """Return a member's stored ``info``: that of its outcome, and the checks.
+
+    Raises:
+        ValueError: the objective uses a name of ``RESERVED``.
+    """
+    for name in sorted(RESERVED.keys() & outcome.info.keys()):
+        what, field = RESERVED[name]
+        raise ValueError(
+            f"the objective's info must not have {name!r}, a name of the {what}, "
+            f"got {name}={outcome.info[name]!r}. Return it as `Outcome.{field}`."
+        )
+    info: dict[str, Any] = dict(outcome.info)
+    for check, names in ((outcome.solved, SOLVED), (outcome.thermal, THERMAL)):
+        values = check.model_dump(mode="json") if check else {}
+        info |= {names[field]: value for field, value in values.items()}
+    if outcome.per_epoch:
+        info[PER_EPOCH] = {
+            name: [*values] for name, values in outcome.per_epoch.items()
+        }
+    return info | ({CHIP_SCORES: [*outcome.chips]} if outcome.chips else {})
+
+
+Check = TypeVar("Check", bound=BaseModel)
+
+
+def read_check(
+    model: type[Check], names: Mapping[str, str], info: Mapping[str, Any]
+) -> Check | None:
+    """Return a check from a member's ``info``; None if it has none."""
+    try:
+        return model(**{field: info[stored] for field, stored in names.items()})
+    except (KeyError, ValueError):
+        return None

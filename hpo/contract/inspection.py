@@ -1,0 +1,184 @@
+"""The contract of objectives whose networks can be inspected, kept and replayed.
+
+Such an objective builds a *member*, which trains a network or restores its stored
+weights, and replays the time series of its neurons. A network that was not stored can
+be trained again: it is a pure function of its parameters and its seed. This module
+imports no torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from hpo.contract.objective import Objective, OnEpoch
+from hpo.contract.outcome import Outcome
+from hpo.contract.params import P, Protocol, T
+
+if TYPE_CHECKING:  # hpo validates parameters without loading NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+_SERIES = 256
+"""Number of series to replay at once."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """Every neuron over time, for some series of the test part."""
+
+    images: NDArray[np.int64]
+    """Position of each series in the test part, (series,)."""
+    labels: NDArray[np.int64]
+    """True class of each series, (series,); 0 without classes."""
+    predicted: NDArray[np.int64]
+    """Class that the network reads, (series,); -1 if its output is not finite."""
+    dt_ns: float
+    """Duration of each input point, in ns."""
+    inputs: NDArray[np.float32]
+    """Input, (series, points, channels): point k is held from ``k dt_ns`` to ``(k + 1)
+    dt_ns``."""
+    time_ns: NDArray[np.float64]
+    """Begin of each point, and end of the last, (points + 1,), in ns."""
+    x: NDArray[np.float32]
+    """State at these times, (layers, series, neurons, points + 1); NaN beyond a layer's
+    width."""
+    y: NDArray[np.float32]
+    """Output, in the same shape."""
+    drive: NDArray[np.float32]
+    """Drive per ns as each point begins, (layers, series, neurons, points); NaN as in
+    ``x``."""
+    steps_per_point: int | None = None
+    """Integration steps per input point if they solve the equation; else None."""
+    target: NDArray[np.float64] | None = None
+    """Targets of a network that predicts, after each of the last points, (series,
+    points read, outputs), in the units of its data."""
+    prediction: NDArray[np.float64] | None = None
+    """Predictions for ``target``."""
+
+
+class NetworkMember(ABC):
+    """One network, drawn from its seed and not trained yet.
+
+    Its optional attribute ``network`` is the ``torch.nn.Module`` with one member, which
+    ``hpo.load(STUDY).network()`` returns after training.
+    """
+
+    n_layers: int
+    width: int
+    """Neurons of the widest layer."""
+    classes: tuple[str, ...]
+    """Name of each class; empty for a network that predicts."""
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each layer."""
+        return (self.width,) * self.n_layers
+
+    @property
+    @abstractmethod
+    def test_labels(self) -> NDArray[np.int64]:
+        """Class of each series of the test part, (n,); ``trace`` takes its positions.
+
+        A network that predicts has windows of the test part instead of series, with
+        label 0.
+        """
+
+    @abstractmethod
+    def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
+        """Train and score the network, once; see ``Objective.evaluate``."""
+
+    @abstractmethod
+    def to_bytes(self) -> bytes:
+        """Return the trained network as safetensors: ``Outcome.network``."""
+
+    @abstractmethod
+    def restore(self, data: bytes) -> None:
+        """Set the weights to those that ``to_bytes`` stored, instead of training.
+
+        Raises:
+            ValueError: ``data`` is of another network, or damaged.
+        """
+
+    def read(self) -> NDArray[np.int64]:
+        """Return the class that it reads for each series of the test part, (n,)."""
+        import numpy as np
+
+        images = range(len(self.test_labels))
+        parts = [
+            images[first : first + _SERIES] for first in range(0, len(images), _SERIES)
+        ]
+        return np.concatenate([self.trace(part).predicted for part in parts])
+
+    @abstractmethod
+    def trace(self, images: Sequence[int]) -> Trace:
+        """Replay the network on series of the test part.
+
+        Args:
+            images: positions in the test part, each in ``range(len(test_labels))``.
+        """
+
+
+class NetworkObjective(Objective[P, T]):
+    """An objective whose members are networks that can be replayed and stored."""
+
+    @abstractmethod
+    def member(
+        self, params: P, *, task: T, protocol: Protocol, member_seed: int
+    ) -> NetworkMember:
+        """Build the member of these arguments, not trained yet; see
+        ``Objective.evaluate``.
+
+        Raises:
+            ValueError: the data of the task are missing, or have changed.
+        """
+
+    @abstractmethod
+    def network(
+        self, params: P, seeds: Sequence[int], *, channels: int, outputs: int
+    ) -> Any:
+        """Build the bare network, a ``torch.nn.Module`` with one member per seed.
+
+        Args:
+            params: validated hyper-parameters.
+            seeds: seed of each member.
+            channels: input values per time point.
+            outputs: number of outputs.
+        """
+
+    def evaluate(
+        self,
+        params: P,
+        *,
+        task: T,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """Train and score one member; see ``Objective.evaluate``.
+
+        Raises:
+            ValueError: ``resume`` is damaged or was written with other arguments.
+            MemoryError: the host, or its GPU, has too little memory.
+        """
+        try:
+            member = self.member(
+                params, task=task, protocol=protocol, member_seed=member_seed
+            )
+            return member.train(on_epoch, resume)
+        except RuntimeError as error:
+            if _is_out_of_memory(error):
+                raise MemoryError(str(error).partition("\n")[0]) from error
+            raise
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether PyTorch, which is not imported here, ran out of memory of GPU or
+    host."""
+    on_gpu = type(error).__name__ == "OutOfMemoryError"
+    return on_gpu or "DefaultCPUAllocator: can't allocate memory" in str(error)

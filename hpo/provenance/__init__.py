@@ -1,0 +1,1 @@
+"""Hashes of the source and of the numerics that a result depends on."""

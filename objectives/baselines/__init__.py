@@ -1,0 +1,1 @@
+"""Simple models and networks to compare with."""

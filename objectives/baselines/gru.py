@@ -1,0 +1,137 @@
+"""A gated recurrent unit (GRU), the digital network for comparison.
+
+Use it by ``objective = "hpo.objectives.baselines.gru:GruObjective"``. It is ``torch.nn.GRU`` (K.
+Cho et al., arXiv:1406.1078) with a linear readout after the last point, trained as the
+dynamical networks are:
+Adam, a clipped gradient, a learning rate that decays. It has no physics, so no energy
+and no solved equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from hpo.contract import (
+    Objective,
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Protocol,
+    TaskParams,
+)
+
+from ..data import TASKS, load
+from ..training.objective import (
+    EmaDecay,
+    LabelSmoothing,
+    LearningRate,
+    LearningRateDecay,
+    MaxGradient,
+    ScoreEvery,
+)
+
+
+class GruParams(ObjectiveParams):
+    """Hyper-parameters of a GRU and of its training."""
+
+    lr0: LearningRate = 0.01
+    lr_decay: LearningRateDecay = 20.0
+    layers: Annotated[int, Field(ge=1, le=100, description="layers of units")] = 1
+    width: Annotated[int, Field(ge=1, le=4096, description="units per layer")] = 28
+    batch_size: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description=(
+                "series per weight update; the last update of an epoch may have fewer"
+            ),
+        ),
+    ] = 60
+    ema_decay: EmaDecay = 0.0
+    max_gradient: MaxGradient = 1.0
+    label_smoothing: LabelSmoothing = 0.0
+    score_every: ScoreEvery = 1
+
+
+class GruObjective(Objective[GruParams, TaskParams]):
+    """Trains a GRU on a task of time-series classification."""
+
+    name: ClassVar[str] = "hpo.objectives.baselines.gru:GruObjective"
+    Params: ClassVar[type[ObjectiveParams]] = GruParams
+    tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
+    costs: ClassVar[Mapping[str, str]] = {"n_parameters": "weights and biases"}
+
+    def evaluate(
+        self,
+        params: GruParams,
+        *,
+        task: TaskParams,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """Train and score one network; see ``Objective.evaluate``."""
+        import torch
+        from torch import Tensor, nn
+
+        from ..networks import network_file
+        from ..randomness import stream
+        from ..training.train import Recipe, train
+
+        class Gru(nn.Module):
+            def __init__(self, channels: int, outputs: int) -> None:
+                super().__init__()
+                self.gru = nn.GRU(
+                    channels, params.width, params.layers, batch_first=True
+                )
+                self.readout = nn.Linear(params.width, outputs)
+                bound = params.width**-0.5
+                for name, parameter in self.named_parameters():
+                    values = stream(member_seed, name).uniform(
+                        -bound, bound, parameter.shape
+                    )
+                    parameter.data.copy_(torch.from_numpy(values))
+
+            def forward(self, u: Tensor) -> Tensor:
+                logits: Tensor = self.readout(self.gru(u)[0][:, -1])
+                return logits[None]
+
+        split = load(task, protocol=protocol, member_seed=member_seed)
+        network = Gru(split.n_channels, split.n_classes)
+        outcome = train(
+            network,
+            split,
+            Recipe.from_params(params),
+            protocol=protocol,
+            member_seed=member_seed,
+            identity={
+                "objective": self.name,
+                "protocol": protocol.value,
+                "member_seed": member_seed,
+                **params.model_dump(),
+                **{f"task.{name}": value for name, value in task.model_dump().items()},
+            },
+            on_epoch=on_epoch,
+            resume=resume,
+        )
+        outcome.info["n_parameters"] = sum(p.numel() for p in network.parameters())
+        if protocol is not Protocol.CONFIRM:
+            return outcome
+        description = {
+            "objective": self.name,
+            "parameters": params.model_dump(),
+            "task": task.model_dump(mode="json"),
+            "classes": list(split.names),
+            "input_points": split.train.shape[1],
+            "input_scaling": asdict(scaling) if (scaling := split.scaling) else None,
+            "member_seed": member_seed,
+        }
+        return outcome.replace(
+            network=network_file.to_bytes(network.state_dict(), description)
+        )

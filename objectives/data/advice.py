@@ -1,0 +1,304 @@
+"""Sizes and ranges of a study that fit its data, for ``hpo new study`` and ``hpo
+guide``.
+
+Each rule is a function of numbers and names its source. The ranges contain the
+recommendations of the paper (``physics``), and are wider. No search begins at the
+recommended point: on the digits that costs 0.8 points (medians of 40 seeds,
+docs/records/search-tried.md).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..hardware import physics
+
+AMPLIFICATIONS = (0.01, 1.0)
+"""Range of ``s``, as in the shipped studies: the digits end at 0.16, the paper has
+0.5."""
+ROTATIONS = (1.0, 30.0)
+"""Range of radians per point; antisymmetric reservoirs remember longest at 8 to 12."""
+RIDGES = (1e-8, 1e-2)
+"""Range of penalties; with a smaller one the readout learns the errors of the
+integration."""
+STEPS_PER_POINT = 3
+"""Integration steps of a network that classifies, whose trials score the solved
+equation."""
+PREDICTION_STEPS_PER_POINT = 14
+"""As in ``studies/narma10.toml``: with fewer, the readout learns the errors of the
+integration."""
+MOST_BATCH = 120
+"""Largest number of series per update: the paper's. The search of the digits prefers
+20."""
+LEAST_UPDATES = 32
+"""Updates per epoch, if there are enough series for batches of ``LEAST_BATCH``."""
+LEAST_BATCH = 4
+"""Series that the kernels process at a time."""
+UPDATES = 2500
+"""Updates of a training, within ``MOST_EPOCHS``. The digits need 4,500 for a confirmed
+93.9 %."""
+TRIAL_S = 30.0
+"""Time limit of a trial without pruning, which ``LEAST_EPOCHS`` may exceed."""
+LEAST_EPOCHS, MOST_EPOCHS, EPOCHS = 20, 100, 20
+"""Bounds on epochs; epochs are a multiple of ``EPOCHS``, so that a pruner compares at a
+quarter."""
+LEAST_TRIALS, MOST_TRIALS = 24, 32
+"""Bounds on trials for four ranges, where the first ten trials are random."""
+SEARCH_S = 300.0
+"""Time limit of the search on two cores, which ``LEAST_TRIALS`` may exceed."""
+SEEDS = 10
+"""Fresh seeds of a confirmation."""
+FEW = 100
+"""With fewer training series than this, a search scores on folds. With more, searches
+of as many networks ended no worse without folds (``python -m benchmarks folds``)."""
+FOLDS = 5
+FEW_POINTS = 100
+"""Fewest points to train on: five for each of the 20 weights of the smallest
+readout."""
+VALIDATION = 0.3
+"""Share of the training part that validates: the default of the tasks."""
+
+
+class Span(NamedTuple):
+    """A range that is searched on a logarithmic axis."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return the range as in a study file."""
+        return f"{{ low = {self.low:.3g}, high = {self.high:.3g}, log = true }}"
+
+
+def _span(low: float, high: float, bound: float) -> Span:
+    """Return a range of two decades or more, below the bound of the objective."""
+    high = min(high, bound)
+    return Span(min(low, high / 100), high)
+
+
+def relaxation_times_ns(*, dt_ns: float, points: int) -> Span:
+    """Return two decades of relaxation times for series of ``points``, ``dt_ns`` apart.
+
+    They go from about a point to the length of a series, as in the shipped studies of
+    28 to 784 points. The paper's range, ``physics.recommended_tau_ns``, lies within.
+
+    >>> relaxation_times_ns(dt_ns=1.0, points=150)
+    Span(low=2.0, high=200.0)
+    """
+    low = float(f"{dt_ns * min(5.0, max(0.5, points / 80)):.1g}")
+    return _span(low, 100 * low, 1e6)
+
+
+def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
+    """Return cut-off frequencies: from one that passes a whole series to one that
+    passes a point.
+
+    >>> cut_offs_per_ns(dt_ns=1.0, points=64)
+    Span(low=0.001, high=1.0)
+    """
+    low = float(f"{min(1e-3, 0.064 / points) / dt_ns:.1g}")
+    return _span(low, 1 / dt_ns, 1e3)
+
+
+def learning_rates(*, dt_ns: float) -> Span:
+    """Return learning rates, which scale as the weights, and so as 1 / (S dt).
+
+    The paper's rule, a hundredth of the weights of Eq. (11), is 0.002 for S = 1 and 0.2
+    for S = 0.01. The best networks of GunPoint and of the digits have S lr0 = 0.005 to
+    0.06.
+
+    >>> learning_rates(dt_ns=1.0)
+    Span(low=0.003, high=3.0)
+    """
+    return _span(0.003 / dt_ns, 3 / dt_ns, 10.0)
+
+
+def space(*, dt_ns: float, points: int) -> dict[str, Span]:
+    """Return the search space of a network that classifies: the four ranges that matter
+    most."""
+    return {
+        "tau_ns": relaxation_times_ns(dt_ns=dt_ns, points=points),
+        "s": Span(*AMPLIFICATIONS),
+        "lr0": learning_rates(dt_ns=dt_ns),
+        "f_cut_per_ns": cut_offs_per_ns(dt_ns=dt_ns, points=points),
+    }
+
+
+def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
+    """Return the search space of a reservoir, close to
+    ``studies/narma10-reservoir.toml``.
+
+    There is no filter: where it was searched, all best trials had the lowest cut-off.
+    """
+    return {
+        "tau_ns": Span(dt_ns, 30 * dt_ns),
+        "s": Span(0.03, 3.0),
+        "rotation": Span(*ROTATIONS),
+        "ridge": Span(*RIDGES),
+    }
+
+
+def share_to_test(n: int) -> float:
+    """Return the share of series that test: half of few, a fifth of many, 100 series in
+    between.
+
+    >>> [share_to_test(n) for n in (60, 300, 5000)]
+    [0.5, 0.33, 0.2]
+    """
+    return round(min(0.5, max(0.2, 100 / n)), 2)
+
+
+def batch_size(n: int) -> int:
+    """Return the series per update, for ``n`` training series.
+
+    >>> [batch_size(n) for n in (35, 629, 5000)]
+    [4, 19, 120]
+    """
+    return max(LEAST_BATCH, min(MOST_BATCH, n // LEAST_UPDATES))
+
+
+def validation_folds(n: int, rarest: int) -> int:
+    """Return the number of validation folds of ``n`` training series; 1: none.
+
+    Each fold scores one network of a trial. A single small part tells little of a
+    trial; see docs/explanation/scores.md for measurements. ``rarest`` is the size of
+    the rarest class.
+
+    >>> [validation_folds(n, n // 10) for n in (30, 50, 90, 150)]
+    [3, 5, 5, 1]
+    """
+    return max(1, min(FOLDS, rarest)) if n < FEW else 1
+
+
+def members(n: int) -> int:
+    """Return the networks of a trial without folds, each with its own ``n`` validation
+    series.
+
+    >>> [members(n) for n in (80, 1000)]
+    [2, 1]
+    """
+    return 2 if n < 200 else 1
+
+
+def architecture(n: int) -> tuple[int, int]:
+    """Return layers and width for ``n`` training series: the paper's, or smaller for
+    few."""
+    return (3, 32) if n >= 300 else (2, 24)
+
+
+def seconds_per_epoch(
+    *, n: int, points: int, channels: int, layers: int, width: int
+) -> float:
+    """Estimate the time of an epoch on one core, with noise and scores, within a factor
+    of 2.
+
+    >>> round(seconds_per_epoch(n=898, points=64, channels=1, layers=3, width=32), 2)
+    0.34
+    """
+    n_synapses = physics.n_synapses(
+        layers=layers,
+        width=width,
+        density_inter=1.0,
+        density_intra=1.0,
+        channels=channels,
+    )
+    step_s = 2e-9 * (3 * layers * width + 0.1 * n_synapses)
+    return n * points * STEPS_PER_POINT * step_s + 1.5e-3 * n / batch_size(n)
+
+
+def _time(cpu_s: float) -> str:
+    """Return the time on two cores, rounded up, as text."""
+    minutes = math.ceil(cpu_s / 120)
+    if minutes > 90:
+        return f"{math.ceil(minutes / 60)} hours"
+    return f"{minutes} minute{'s' * (minutes > 1)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification:
+    """Settings of a study of a network that classifies."""
+
+    dt_ns: float
+    layers: int
+    width: int
+    max_step_ns: float
+    batch_size: int
+    updates: int
+    epochs: int
+    trials: int
+    members: int
+    pruned: bool
+    """Whether to prune learning curves; on a fold of few series they are mostly
+    noise."""
+    time: str
+    """Time on two cores for search and confirmation."""
+    space: dict[str, Span]
+
+
+def classification(
+    *, n_train: int, points: int, channels: int, dt_ns: float, folds: int = 1
+) -> Classification:
+    """Return a study for ``n_train`` series, with points ``dt_ns`` apart."""
+    n_validation = round(n_train / folds if folds > 1 else VALIDATION * n_train)
+    n_search, networks = (
+        n_train - n_validation,
+        folds if folds > 1 else members(n_validation),
+    )
+    layers, width = architecture(n_train)
+    batch = batch_size(n_search)
+    updates = -(-n_search // batch)
+    sizes = {"points": points, "channels": channels, "layers": layers, "width": width}
+    epoch_s = networks * seconds_per_epoch(n=n_search, **sizes)
+    target = min(UPDATES / updates, TRIAL_S / epoch_s)
+    epochs = EPOCHS * round(min(MOST_EPOCHS, max(LEAST_EPOCHS, target)) / EPOCHS)
+    pruned = folds == 1
+    trial_s = (0.5 if pruned else 1.0) * epochs * epoch_s  # 1/2 end at 1/4, 1/4 at 1/2
+    trials = int(min(MOST_TRIALS, max(LEAST_TRIALS, 2 * SEARCH_S / trial_s)))
+    confirmation_s = 1.3 * SEEDS * epochs * seconds_per_epoch(n=n_train, **sizes)
+    return Classification(
+        dt_ns=dt_ns,
+        layers=layers,
+        width=width,
+        max_step_ns=float(f"{dt_ns / STEPS_PER_POINT * 1.05:.2g}"),
+        batch_size=batch,
+        updates=updates,
+        epochs=epochs,
+        trials=trials,
+        members=networks,
+        pruned=pruned,
+        time=_time(trials * trial_s + confirmation_s),
+        space=space(dt_ns=dt_ns, points=points),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Settings of a study of a reservoir that predicts."""
+
+    dt_ns: float
+    width: int
+    max_step_ns: float
+    washout: int
+    trials: int
+    time: str
+    space: dict[str, Span]
+
+
+def prediction(*, points: int, dt_ns: float) -> Prediction:
+    """Return a study for a series of ``points``."""
+    width = max(10, min(100, points // 10))  # ten points for a weight of the readout
+    run_s = (
+        points * PREDICTION_STEPS_PER_POINT * (3e-9 * width + 1e-10 * width**2) + 0.1
+    )
+    trials = int(min(100, max(LEAST_TRIALS, 2 * SEARCH_S / run_s)))
+    return Prediction(
+        dt_ns=dt_ns,
+        width=width,
+        max_step_ns=float(f"{dt_ns / PREDICTION_STEPS_PER_POINT * 1.05:.2g}"),
+        washout=min(100, points // 10),
+        trials=trials,
+        time=_time((trials + 3 * SEEDS) * run_s),
+        space=reservoir_space(dt_ns=dt_ns),
+    )

@@ -1,0 +1,140 @@
+"""Read IDX files, the format of MNIST: images, or series, and their labels.
+
+A file has two zeros, a byte for the type, one for the rank, the sizes as big-endian
+integers, and the numbers. A directory has ``NAME-images-idx3-ubyte`` and
+``NAME-labels-idx1-ubyte``. The test part, if any, is a second pair with names that
+begin with ``t10k`` or ``test``. Files may be compressed by gzip. An image becomes a
+series, pixel by pixel, row by row; bytes become numbers from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import re
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .raw import LARGEST_BYTES, Raw, content, join_hashes, refuse, too_large
+
+TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+"""Byte of the type -> NumPy's name of it."""
+MAX_BYTE = 255
+_IMAGES = re.compile(r"images([-.])idx\d-ubyte(\.gz)?$")
+_TESTS = ("t10k", "test")
+_REMEDY = (
+    "Give a directory of NAME-images-idx3-ubyte and NAME-labels-idx1-ubyte, compressed"
+    " or not; a second pair, named t10k… or test…, is the test part."
+)
+
+
+def has_images(directory: Path) -> bool:
+    """Tell whether a directory has IDX files of images."""
+    return any(_IMAGES.search(path.name) for path in directory.glob("*images*"))
+
+
+def files(directory: Path) -> Sequence[Path]:
+    """Return the files of images and labels, then those of the test part, if any.
+
+    Raises:
+        ValueError: there are other pairs, or labels are missing.
+    """
+    images = [path for path in directory.glob("*images*") if _IMAGES.search(path.name)]
+    images.sort(key=lambda path: (path.name.startswith(_TESTS), path.name))
+    tests = [path.name.startswith(_TESTS) for path in images]
+    if tests not in ([False], [True], [False, True]):
+        names = ", ".join(path.name for path in images) or "none"
+        refuse(
+            directory,
+            "one file of images, and perhaps one of test images",
+            names,
+            _REMEDY,
+        )
+    return [file for path in images for file in (path, _labels_for(path))]
+
+
+def _labels_for(images: Path) -> Path:
+    name = _IMAGES.sub(r"labels\1idx1-ubyte", images.name)
+    for path in (images.with_name(name), images.with_name(f"{name}.gz")):
+        if path.is_file():
+            return path
+    refuse(
+        images.parent,
+        f"a file {name} or {name}.gz beside {images.name}",
+        "none",
+        _REMEDY,
+    )
+
+
+def read(directory: Path) -> Raw:
+    """Return the images as series, training part first, and the hash of the files.
+
+    Raises:
+        ValueError: a file is missing, or is not an IDX file.
+    """
+    paths, digests, parts = files(directory), [], []
+    for path in paths:
+        digests.append(hashlib.sha256(content(path)))
+        parts.append(array(path, unpack(path, _REMEDY), "an IDX file", _REMEDY))
+    images, labels = parts[::2], parts[1::2]
+    for path, classes, pixels in zip(paths[1::2], labels, images, strict=True):
+        if pixels.ndim < 2 or classes.shape != pixels.shape[:1]:
+            got = f"labels of shape {classes.shape} for images of shape {pixels.shape}"
+            refuse(path, "a label for every image", got, _REMEDY)
+    if len({pixels.shape[1:] for pixels in images}) > 1:
+        got = " and ".join(str(pixels.shape[1:]) for pixels in images)
+        refuse(directory, "images of one size", got, _REMEDY)
+    x = np.concatenate([pixels.reshape(len(pixels), -1) for pixels in images])
+    if x.dtype == np.uint8:
+        x = x.astype(np.float32) / np.float32(MAX_BYTE)
+    y = np.concatenate(labels)
+    test = np.arange(len(y)) >= len(labels[0]) if len(labels) > 1 else None
+    return Raw(x=x, y=y, test=test, sha256=join_hashes(digests))
+
+
+def unpack(path: Path, remedy: str) -> bytes:
+    """Return the bytes of a file, compressed by gzip or not.
+
+    Raises:
+        ValueError: it cannot be read or unpacked, or is too large.
+    """
+    if path.suffix != ".gz":
+        return content(path)
+    try:
+        with gzip.open(path) as file:
+            bytes_ = file.read(LARGEST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        refuse(path, "a file compressed by gzip", str(error), remedy)
+    if len(bytes_) > LARGEST_BYTES:
+        too_large(path, len(bytes_))
+    return bytes_
+
+
+def array(path: Path, bytes_: bytes, expected: str, remedy: str) -> NDArray[Any]:
+    """Return the array of an IDX file.
+
+    Raises:
+        ValueError: it is not an IDX file, or damaged; the message says what was
+            ``expected``.
+    """
+    is_idx = len(bytes_) >= 4 and bytes_[:2] == b"\0\0" and bytes_[2] in TYPES
+    rank = bytes_[3] if is_idx else 0
+    start = 4 + 4 * rank
+    if not is_idx or len(bytes_) < start:
+        refuse(
+            path, expected, f"a file that begins with {bytes_[:4].hex(' ')!r}", remedy
+        )
+    sizes, kind = (
+        struct.unpack(f">{rank}I", bytes_[4:start]),
+        np.dtype(TYPES[bytes_[2]]),
+    )
+    if math.prod(sizes) * kind.itemsize != len(bytes_) - start:
+        refuse(path, expected, f"shape={sizes} and {len(bytes_) - start} bytes", remedy)
+    return np.frombuffer(bytes_, kind, offset=start).reshape(sizes)

@@ -1,0 +1,102 @@
+"""Mackey-Glass: predict a chaotic series from its past::
+
+    dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t)
+
+After x(t) the target of the readout is x(t + horizon). Before the beginning x was
+constant; the first ``TRANSIENT`` time units are left out.
+
+M. C. Mackey and L. Glass, Oscillation and chaos in physiological control systems,
+Science 197, 287 (1977). NeuroBench (J. Yik et al., The NeuroBench framework for
+benchmarking neuromorphic computing algorithms and systems, Nat. Commun. 16, 1545
+(2025)) trains networks to predict one point ahead and then feeds them their own
+predictions, as ``benchmarks/closedloop.py`` does. Here, every prediction is made from
+the true past.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from .series import GeneratedParams, Series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BETA, GAMMA = 0.2, 0.1
+PAST = 0.9
+"""x before the beginning."""
+STEPS = 20
+"""Integration steps in a time unit: over 500 units, x is exact to 1e-8."""
+TRANSIENT = 1000
+
+
+def mackey_glass(n: int, *, delay: int) -> NDArray[np.float64]:
+    """Return x(0) to x(n) at whole time units."""
+    return solution(n, delay=delay)[::STEPS]
+
+
+def solution(n: int, *, delay: int, past: float = PAST) -> NDArray[np.float64]:
+    """Return x(0) to x(n), ``STEPS`` values per time unit; ``past`` is x before the
+    beginning.
+
+    Integrate by the classical Runge-Kutta method. The delayed value in the middle of a
+    step comes from the cubic through values and slopes at its ends (Hermite): the order
+    is four. Plain sums and products give the same bits on every machine.
+    """
+    import numpy as np
+
+    h, lag = 1.0 / STEPS, delay * STEPS
+    xs, slopes = [past], [0.0]
+    x = past
+    for k in range(n * STEPS):
+        at = k - lag
+        start = xs[at] if at >= 0 else past
+        end = xs[at + 1] if at + 1 >= 0 else past
+        middle = past
+        if at >= 0:
+            middle = 0.5 * (start + end) + 0.125 * h * (slopes[at] - slopes[at + 1])
+        push, push_middle, push_end = _push(start), _push(middle), _push(end)
+        k1 = push - GAMMA * x
+        k2 = push_middle - GAMMA * (x + 0.5 * h * k1)
+        k3 = push_middle - GAMMA * (x + 0.5 * h * k2)
+        k4 = push_end - GAMMA * (x + h * k3)
+        slopes[k] = k1
+        x += h / 6.0 * (k1 + 2.0 * (k2 + k3) + k4)
+        xs.append(x)
+        slopes.append(push_end - GAMMA * x)
+    return np.array(xs)
+
+
+def _push(x: float) -> float:
+    square = x * x
+    fourth = square * square
+    return BETA * x / (1.0 + fourth * fourth * square)
+
+
+class MackeyGlassParams(GeneratedParams):
+    """The ``[task]`` table of a study on the Mackey-Glass series."""
+
+    name: Literal["mackey-glass"] = "mackey-glass"
+    delay: Annotated[
+        int, Field(ge=2, le=100, description="delay of the equation, in time units")
+    ] = 17
+    interval: Annotated[
+        int, Field(ge=1, le=100, description="time units from one point to the next")
+    ] = 1
+    horizon: Annotated[
+        int, Field(ge=1, le=1000, description="points to predict ahead")
+    ] = 1
+
+    def series(self) -> Series:
+        """See ``SeriesParams``."""
+        n = self.washout + self.n_train + self.n_test
+        x = mackey_glass(
+            TRANSIENT + self.interval * (n + self.horizon), delay=self.delay
+        )
+        x = x[TRANSIENT :: self.interval, None]
+        return Series(
+            u=x[:n], target=x[self.horizon : n + self.horizon], n_test=self.n_test
+        )

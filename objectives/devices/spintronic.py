@@ -1,0 +1,283 @@
+"""The objective ``spintronic``: networks of spintronic oscillators, each behind a
+filter.
+
+E. Plouet et al., Training a multilayer dynamical spintronic network with standard
+machine learning tools to perform time series classification, arXiv:2408.02835 (2024).
+
+The amplitude x of a spintronic oscillator i of layer n+1, its drive I and its output
+y::
+
+    dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                              Eq. (1), (3)
+    I     = S (W_ext y_n + W_int y_{n+1} + b) + b_fixed,   b_fixed = 2 γ        Eq. (4)
+    dy/dt = -2π f_cut y + dx/dt                                                 Eq. (5)
+
+The paper's network, Eq. (3), has no non-linear damping, Q = 0, σ = 1, and no thermal
+power, x_th = 0; ``networks.oscillator`` explains how Eq. (1) and (3) agree and what the
+thermal power is, ``networks.highpass`` holds Eq. (5), and ``networks.layered`` the
+synapses. Layer 0 receives the input u in place of y_n.
+
+============  =================  ======  ==============================================
+paper symbol  code name          unit    meaning
+============  =================  ======  ==============================================
+x             x                  1       amplitude; the state is ln x without thermal power
+y             y                  1       output: what passes the filter
+I             drive              1/ns
+γ = 1/τ       tau_ns             ns      relaxation time τ
+Q, σ          q, sigma           1       non-linear damping, material factor of the drive
+x_th          thermal_power      1       power without a drive
+S             s                  1       amplification of weights and biases
+b_fixed       fixed_drive        1/ns    that of the nominal device on every chip
+f_cut         f_cut_per_ns       1/ns    cut-off of the filter
+============  =================  ======  ==============================================
+
+The fixed bias is the paper's whatever Q and σ, so the amplitude without input and
+thermal power is x0 = (2σ - 1) / (2σ + Q): one half in the paper's network, and none
+unless σ > 1/2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..training.objective import Amplification, LearningRate, LearningRateDecay
+from .device import Device, Parameter, exp, log, maximum, parameter, sqrt
+
+ThermalTraining = Annotated[
+    Literal["mean", "noise"],
+    Field(
+        description=(
+            "how training includes the thermal power: its mean effect, or thermal"
+            " noise itself; scores use the mean effect, except with [variability]"
+        )
+    ),
+]
+ThermalSpan = Annotated[
+    float,
+    Field(
+        ge=1,
+        le=100,
+        description=(
+            "in training, the thermal power is up to this factor larger or smaller,"
+            " drawn anew for each batch"
+        ),
+    ),
+]
+
+
+class Spintronic(Device):
+    """A spintronic oscillator and its filter, and hyper-parameters of a network of
+    them.
+
+    The defaults are the optimum and the architecture of arXiv:2408.02835.
+    """
+
+    states = ("x", "y")
+    noise_parts = 2
+    predicting: ClassVar[Mapping[str, Any]] = {
+        "thermal_training": "mean",
+        "thermal_span": 1.0,
+    }
+    """Without ``[variability]``, predictions are scored with the mean effect of the
+    thermal power. So training uses it by default, and the readout is fitted with it."""
+
+    tau_ns: Parameter = parameter(
+        14.12, gt=0, le=1e6, description="relaxation time of a neuron, in ns"
+    )
+    lr0: LearningRate = 0.149
+    lr_decay: LearningRateDecay = 8.077
+    s: Amplification = 0.5
+    f_cut_per_ns: Parameter = parameter(
+        0.1,
+        ge=0,
+        le=1e3,
+        description=(
+            "cut-off frequency of the high-pass filter, per ns; not given in the paper:"
+            " 0.1 reproduces its accuracy"
+        ),
+    )
+    q: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1e3,
+            description="non-linear damping Q of Eq. (1); the paper's is 0",
+        ),
+    ] = 0.0
+    sigma: Annotated[
+        float,
+        Field(
+            gt=0.5,
+            le=1e3,
+            description=(
+                "material factor σ of the drive in Eq. (1); the paper's is 1, and up to"
+                " 1/2 the fixed bias sustains no oscillation"
+            ),
+        ),
+    ] = 1.0
+    thermal_power: Parameter = parameter(
+        0.0,
+        ge=0,
+        le=0.1,
+        per_layer=False,
+        description=(
+            "power of an oscillator without a drive, kT / E, relative to its power"
+            " at saturation: about 1e-3 at 100 nm and room temperature"
+            " (docs/how-to/thermal.md); the paper has 0, which no device has"
+        ),
+    )
+    thermal_training: ThermalTraining = "noise"
+    thermal_span: ThermalSpan = 10.0
+    start: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description=(
+                "amplitude at the start of a series, relative to that at rest"
+                " without input"
+            ),
+        ),
+    ] = 1.0
+
+    @model_validator(mode="after")
+    def _powers_are_below_saturation(self) -> Self:
+        if not self.thermal_power * self.thermal_span <= 1.0:
+            raise ValueError(
+                "thermal_span: expected `thermal_power * thermal_span <= 1`, the"
+                f" largest power in training, got thermal_power={self.thermal_power},"
+                f" thermal_span={self.thermal_span}. Lower one of them."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_mean_is_not_that_of_the_filter(self) -> Self:
+        cut = (
+            self.f_cut_per_ns
+            if isinstance(self.f_cut_per_ns, tuple)
+            else (self.f_cut_per_ns,)
+        )
+        if self.readout == "y" and self.readout_points != "last" and any(cut):
+            raise ValueError(
+                'readout_points: a mean over the points needs readout = "x" or'
+                " f_cut_per_ns = 0, "
+                f"got readout_points={self.readout_points!r}, readout='y', "
+                f'f_cut_per_ns={self.f_cut_per_ns}. Add readout = "x": by Eq. (5) the'
+                " mean of the "
+                "filtered y is (x_end - x_0 - y_end) / (2 pi f_cut T), the last x once"
+                " more."
+            )
+        return self
+
+    @property
+    def _cold(self) -> bool:
+        """Whether the state is ln x, since x may decay to 0. See
+        ``networks.oscillator``."""
+        return isinstance(self.thermal_power, float | int) and self.thermal_power == 0.0
+
+    @property
+    def _material(self) -> dict[str, Any]:
+        """The constants of the oscillator."""
+        return {"gamma_per_ns": 1.0 / self.tau_ns, "q": self.q, "sigma": self.sigma}
+
+    def amplitude(self, x: Any, y: Any) -> Any:
+        """Return the paper's x."""
+        return exp(x) if self._cold else x
+
+    def moving(self, x: Any, y: Any) -> Any:
+        """Return x, whose change is read out, not its logarithm."""
+        return self.amplitude(x, y)
+
+    def rate(self, x: Any, y: Any, drive: Any) -> Any:
+        """Return the time derivatives of x, or of ln x, and of y, per ns."""
+        from ..networks import highpass, oscillator
+
+        if self._cold:
+            change = oscillator.log_rate(x, drive, **self._material)  # Eq. (1), (3)
+            dx = exp(x) * change
+        else:
+            change = dx = oscillator.rate(
+                x, drive, **self._material, thermal_power=self.thermal_power
+            )
+        return change, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
+
+    def flow(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
+        """Return both after ``dt_ns`` of constant drive; y for a constant mean
+        dx/dt."""
+        from ..networks import highpass, oscillator
+
+        if self._cold:
+            after = oscillator.log_flow(x, drive, dt_ns, **self._material)
+            dx = exp(after) - exp(x)
+        else:
+            power = self.thermal_power
+            after = oscillator.flow(
+                x, drive, dt_ns, **self._material, thermal_power=power
+            )
+            dx = after - x
+        return after, highpass.flow(y, dx, self.f_cut_per_ns, dt_ns)
+
+    def output(self, x: Any, y: Any) -> Any:
+        """Return the filtered amplitude."""
+        return y
+
+    def fixed_drive(self) -> Any:
+        """Return the fixed bias, 2γ: with Q = 0 and σ = 1, x rests at 1/2 without
+        another drive."""
+        return 2.0 / self.tau_ns
+
+    def rest_under(self, drive: Any) -> Any:
+        """Return x, ``start`` times its fixed point without input, or ln x; and y."""
+        from ..networks import oscillator
+
+        rest = oscillator.fixed_point(
+            drive, **self._material, thermal_power=self.thermal_power
+        )
+        x = maximum(self.start * rest, oscillator.SILENT)
+        return (log(x) if self._cold else x), 0.0
+
+    def noise_per_sqrt_ns(self) -> Any:
+        """Return η = sqrt(2 γ x_th) of the complex amplitude, see
+        ``networks.oscillator``."""
+        return sqrt(2.0 * self.thermal_power / self.tau_ns)
+
+    def kick(self, x: Any, y: Any, noise: Any) -> Any:
+        """Return ln x and y after a jump of the complex amplitude; Eq. (5) passes it on
+        to y."""
+        from ..networks import oscillator
+
+        after = oscillator.after_noise_kick(x, *noise)
+        return log(after), y + (after - exp(x))
+
+    def by_hand(self, noisy: bool) -> Any:
+        """Return the hand-written steps of ``kernels.spintronic``; see there."""
+        from ..networks.kernels.spintronic import SpintronicSteps
+
+        return SpintronicSteps(self, noisy=noisy)
+
+    def beyond_kernel(self, integrator: str) -> str:
+        """Return what the kernels lack: Q, σ, and steps without a closed form."""
+        if integrator == "ab3":
+            return f"integrator={integrator!r}"
+        if self.q != 0.0:
+            return f"q={self.q}"
+        return f"sigma={self.sigma}" if self.sigma != 1.0 else ""
+
+    def between_jumps(self, noise_per_sqrt_ns: Any) -> Spintronic:
+        """Return the device without the mean effect of a noise, at rest with that
+        noise's power."""
+        power = noise_per_sqrt_ns**2 * self.tau_ns / 2.0
+        device = self.with_values(thermal_power=power)
+        object.__setattr__(device, "__class__", _Jumping)
+        return device
+
+
+class _Jumping(Spintronic):
+    """An oscillator with simulated noise, whose thermal power comes from that noise."""
+
+    @property
+    def _cold(self) -> bool:
+        """The equation between the jumps is Eq. (2)."""
+        return True

@@ -1,0 +1,1 @@
+"""Physics of devices: temperature, spread, measured values."""

@@ -1,0 +1,258 @@
+"""``[variability]``: how real devices differ from the ideal network in training.
+
+On hardware every device has its own relaxation time and amplification, inputs and
+neurons are noisy, and a weight has few values. The score is then the mean accuracy over
+``draws`` simulated chips. Light to import; ``networks.devices`` simulates the chips.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
+
+from hpo.contract import Sha256, UnavailableError
+
+from . import measured
+from .measured import Measured
+
+Spread = Annotated[float, Field(ge=0, le=1)]
+REPLACED = {
+    "tau_ns": "tau_spread",
+    "s": "s_spread",
+    "oscillator_noise_per_sqrt_ns": "oscillator_noise_per_sqrt_ns",
+}
+"""The key that each column of measured devices replaces."""
+
+
+class Variability(BaseModel):
+    """Deviations of the devices of a chip from the ideal; the defaults are the ideal.
+
+    A device-to-device spread is a relative standard deviation. The factor of a device
+    is log-normal with mean 1, as the product of many small influences of fabrication,
+    and positive for any spread. (A truncated normal would have another mean and
+    deviation than specified.)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    places: ClassVar[frozenset[str]] = frozenset({"devices"})
+    """See ``TaskParams.places``."""
+    spreads: ClassVar[Mapping[str, str]] = {"tau_ns": "tau_spread"}
+    """The key of the spread of each parameter that may have one, besides S."""
+
+    tau_spread: Annotated[
+        Spread,
+        Field(description="relative standard deviation of tau_ns between neurons"),
+    ] = 0.0
+    s_spread: Annotated[
+        Spread, Field(description="relative standard deviation of S between neurons")
+    ] = 0.0
+    input_noise: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            description=(
+                "standard deviation of the noise that is added to each input point,"
+                " constant while the point lasts, in units of the input (0 to 1 for"
+                " the digits)"
+            ),
+        ),
+    ] = 0.0
+    oscillator_noise_per_sqrt_ns: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=10,
+            description=(
+                "white noise of every neuron of any device: standard deviation that"
+                " its first state gains in 1 ns (or what the device's `kick`"
+                " moves); sqrt(t) times as much in t ns, whatever the integration"
+                " step. For spintronic it is thermal noise of the complex amplitude:"
+                " the power x gains sqrt(x) times as much. Default: the device's"
+                " own noise_per_sqrt_ns, which is sqrt(2 thermal_power / tau_ns) for"
+                " spintronic and, for other devices, none unless defined"
+            ),
+        ),
+    ] = None
+    weight_bits: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=16,
+            description=(
+                "bits of a weight: each trained tensor is rounded to 2^bits - 1"
+                " values, evenly spaced and symmetric about 0; default: exact"
+                " weights"
+            ),
+        ),
+    ] = None
+    draws: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1000,
+            description="simulated chips; the score is the mean over them",
+        ),
+    ] = 8
+    in_training: Annotated[
+        bool,
+        Field(
+            description=(
+                "whether training simulates chips, too: a new one for each batch,"
+                " with spread and noise but exact weights"
+            )
+        ),
+    ] = False
+    devices: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description=(
+                "CSV file of measured oscillators: every neuron of a chip is one of"
+                " them; columns of the file replace the spreads and the noise of"
+                " the same name; a relative path starts at the study file's"
+                " directory"
+            ),
+        ),
+    ] = None
+    devices_sha256: Annotated[
+        Sha256 | None,
+        Field(
+            description=(
+                "hash of that file, filled in when the study file is read and"
+                " checked by every worker"
+            ),
+        ),
+    ] = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_devices(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Leave out absent measured devices, and absent spreads of other parameters.
+
+        The table is then written as before these keys existed, with the same hash.
+        """
+        return {
+            name: value
+            for name, value in write(self).items()
+            if name == "weight_bits" or (value is not None and value is not False)
+            if value or name in Variability.model_fields
+        }
+
+    @model_validator(mode="after")
+    def _hash_is_of_devices(self) -> Self:
+        if self.devices_sha256 is not None and self.devices is None:
+            raise ValueError(
+                "devices_sha256: needs `devices`, the file with this hash. Add devices."
+            )
+        return self
+
+    def resolve(self, base: Path) -> Self:
+        """Return it with an absolute path and the hash of the devices; see
+        ``TaskParams.resolve``.
+
+        Raises:
+            ValueError: the devices break a rule; the message says where, which and what
+                to do.
+        """
+        if self.devices is None:
+            return self
+        path = Path(os.path.abspath(base / os.path.expanduser(self.devices)))
+        devices = measured.read_verified(path, self.devices_sha256)
+        self._check_doubles(devices)
+        return self.model_copy(
+            update={"devices": str(path), "devices_sha256": devices.sha256}
+        )
+
+    def measured(self) -> Measured | None:
+        """Return the measured devices; None without a file of them.
+
+        Raises:
+            UnavailableError: this host lacks the devices of ``devices_sha256``.
+            ValueError: a key repeats a column.
+        """
+        if self.devices is None:
+            return None
+        if self.devices_sha256 is None:
+            devices = measured.read_verified(Path(self.devices), None)
+        else:
+            try:
+                devices = measured.read_pinned(Path(self.devices), self.devices_sha256)
+            except ValueError as error:
+                raise UnavailableError(str(error)) from error
+        self._check_doubles(devices)
+        return devices
+
+    def _check_doubles(self, devices: Measured) -> None:
+        if "tau_ns" in devices.columns and "tau_ns" not in self.spreads:
+            raise ValueError(
+                f"{self.devices}: tau_ns is not a parameter of the device. Remove the"
+                " column."
+            )
+        for column, key in REPLACED.items():
+            if column in devices.columns and (getattr(self, key) or 0.0) > 0:
+                raise ValueError(
+                    f"{self.devices}: a value cannot be both measured and drawn, got a"
+                    f" column {column} and {key}={getattr(self, key)}. Remove one."
+                )
+
+    @classmethod
+    def of(cls, parameters: Sequence[str]) -> type[Self]:
+        """Return the model with a spread of each of these parameters."""
+        spreads = {name: cls.spreads.get(name, f"{name}_spread") for name in parameters}
+        fields: Any = {
+            key: (
+                Spread,
+                Field(
+                    0.0,
+                    description=(
+                        f"relative standard deviation of {name} between neurons"
+                    ),
+                ),
+            )
+            for name, key in spreads.items()
+            if key not in cls.model_fields
+        }
+        model: type[Self] = create_model(cls.__name__, __base__=cls, **fields)
+        model.spreads = spreads
+        return model
+
+    @property
+    def is_random(self) -> bool:
+        """Whether chips differ from each other; with rounded weights alone they do not.
+
+        Chips of a network with thermal power always differ: see ``devices.is_noisy``.
+        """
+        spreads = self.spreads.values()
+        names = (*spreads, "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
+        return self.devices is not None or any(
+            (getattr(self, name) or 0.0) > 0 for name in names
+        )
+
+
+def log_normal_sigma(spread: float) -> float:
+    """Return the standard deviation of the logarithm of a factor with a relative
+    ``spread``.
+
+    sigma^2 = ln(1 + spread^2); the factor exp(sigma z - sigma^2 / 2), z standard
+    normal, has the mean 1 and the standard deviation ``spread``.
+
+    >>> log_normal_sigma(0.0), round(log_normal_sigma(0.5), 4)
+    (0.0, 0.4724)
+    """
+    return math.sqrt(math.log1p(spread * spread))

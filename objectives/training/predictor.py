@@ -1,0 +1,332 @@
+"""A network that predicts a series, from its seed to its file.
+
+After each point it reads out the target of that point, and is scored by the normalised
+error::
+
+    NRMSE = sqrt(mean_t (y(t) - d(t))^2) / std_t d(t)
+
+over the points of the scored part, with target d and output y; the mean over several
+outputs. A constant prediction, the mean of the target, scores 1. A score that is not
+finite, or worse than ``WORST``, counts as ``WORST``.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property, partial
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpo.contract import Protocol, Trace
+
+from ..data import series
+from ..data.examples import Examples, SeriesSplit
+from ..hardware.variability import Variability
+from ..networks.devices import Training
+from ..networks.kernels.chips import IDEAL, Chip
+from ..networks.layered import LayeredNetwork, Noise
+from ..randomness import stream
+from .classifier import LayeredMember, Measure, trace_fields
+from .ridge import RidgeUpdates
+from .scoring import ChipMeasure, Hardware, is_finite, network_device, noisy_input
+from .solved_equation import finer_steps, solving_steps
+
+WORST = 10.0
+"""The score of a network that diverged: ten times worse than a constant."""
+
+AGREEMENT = 1e-2
+"""Largest relative difference of scores of two refinements that agree."""
+
+WINDOW = 100
+"""Largest number of points of the test part in a trace."""
+
+Array = NDArray[np.float64]
+
+
+def nrmse(predicted: Array, target: Array) -> float:
+    """Return the NRMSE, at most ``WORST``, of a prediction; both (points, outputs).
+
+    >>> nrmse(np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]]))
+    1.0
+    """
+    if not np.isfinite(predicted).all():
+        return WORST
+    with np.errstate(all="ignore"):  # a target that does not vary
+        errors = np.sqrt(np.square(predicted - target).mean(axis=0)) / target.std(
+            axis=0
+        )
+    error = float(errors.mean())
+    return error if error < WORST else WORST
+
+
+def smape_percent(predicted: Array, target: Array) -> float:
+    """Return the symmetric mean absolute percentage error, 200 mean(|y - d| / (|y| +
+    |d|)).
+
+    It lies between 0 and 200. As in NeuroBench (``neurobench.metrics.workload.SMAPE``),
+    NaN counts as 200.
+
+    >>> smape_percent(np.array([[1.0], [3.0]]), np.array([[3.0], [3.0]]))
+    50.0
+    """
+    with np.errstate(all="ignore"):
+        error = (
+            200.0
+            * (np.abs(predicted - target) / (np.abs(predicted) + np.abs(target))).mean()
+        )
+    return 200.0 if np.isnan(error) else float(error)
+
+
+def predict(
+    network: LayeredNetwork,
+    part: Examples,
+    chip: Chip = IDEAL,
+    noise: Noise | None = None,
+    noisy: Callable[[Tensor], Tensor] = Tensor.clone,
+) -> Array:
+    """Return the outputs of a network of one member at the points of a part, (points,
+    outputs)."""
+    with torch.no_grad():
+        u = noisy(torch.from_numpy(part.x)).to(network_device(network))
+        return (
+            network.series(u, part.label.shape[1], chip, noise)[0, 0]
+            .cpu()
+            .double()
+            .numpy()
+        )
+
+
+def readout_noise(values: Tensor, *, noise_db: float, seed: int, name: str) -> Tensor:
+    """Add white noise to what is read, in dB of the mean power over neurons and points.
+
+    All neurons have one noise level, as behind one amplifier and converter. Squares are
+    taken of the noisy values. The numbers come from the stream ``name`` of ``seed``,
+    for every network.
+    """
+    noise = stream(seed, f"readout/{name}").standard_normal(
+        values.shape, dtype=np.float32
+    )
+    size = values.square().mean().sqrt() * 10.0 ** (noise_db / 20.0)
+    noisy: Tensor = values + size * torch.from_numpy(noise).to(values)
+    return noisy
+
+
+def agree(coarse: float, fine: float) -> bool:
+    """Return whether two scores agree."""
+    return abs(fine - coarse) <= AGREEMENT * fine
+
+
+def nominal(seen: Training) -> Training:
+    """Return the same noise without spread, for a readout that is fitted once: on the
+    nominal chip.
+
+    Its thermal power is nominal, too: the readout would learn a drawn one as the
+    device's.
+    """
+    if (variability := seen.variability) is not None:
+        names = type(variability).model_fields
+        spreads = {name: 0.0 for name in names if name.endswith("_spread")}
+        no_devices = {"devices": None, "devices_sha256": None}
+        variability = variability.model_copy(update={**spreads, **no_devices})
+    return replace(seen, variability=variability, span=1.0)
+
+
+class Predictor(LayeredMember):
+    """A member that reads out a prediction after every point."""
+
+    classes = ()
+    _finished = False
+
+    @property
+    def _settings(self) -> Any:
+        """Its parameters, of ``prediction``."""
+        return self._params
+
+    @property
+    def _reservoir(self) -> bool:
+        return bool(self._settings.trained == "readout")
+
+    @property
+    def _ridge(self) -> float:
+        return float(self._settings.ridge)
+
+    def _load(self, protocol: Protocol) -> SeriesSplit:
+        return series.load(cast(series.SeriesParams, self._task), protocol=protocol)
+
+    def _measure(self) -> Measure:
+        how: Any = {"worst": WORST, "agree": agree, "relative": True}
+        if self._reservoir:
+            updates = RidgeUpdates(self.network, self._ridge, self._noise("train"))
+            return Measure(
+                examples=self._split.train, score=self._score, updates=updates, **how
+            )
+        length, washout = self._settings.window, self._settings.window_washout
+        examples = series.windows(self._split.train, length=length, washout=washout)
+        fit = partial(self._fit, examples)
+        return Measure(
+            examples=examples, score=self._fitted_score, before_epoch=fit, **how
+        )
+
+    def _fit(self, part: Examples) -> None:
+        """Set the linear readout of a network to its optimum, by ridge regression."""
+        how: Any = {"learning_rate": 0.0, "max_gradient": 0.0}
+        device, seen = network_device(self.network), nominal(self._training)
+        u, target = (torch.from_numpy(a).to(device) for a in (part.x, part.label))
+        if seen.varies:
+            how["chip"], inputs = next(seen.chips(0, part.shape[1]))
+            size = seen.variability.input_noise if seen.variability else 0.0
+            u = noisy_input(u, size, inputs)
+        RidgeUpdates(self.network, self._ridge, self._noise("train")).update(
+            u, target, **how
+        )
+
+    def _noise(self, name: str) -> Noise | None:
+        """Return the readout noise of a part; None if there is none."""
+        if (noise_db := self._settings.readout_noise_db) is None:
+            return None
+        return partial(
+            readout_noise, noise_db=noise_db, seed=self._member_seed, name=name
+        )
+
+    def _score(self, network: Any, part: Examples) -> tuple[float, bool]:
+        """Return the NRMSE of a network of one member, and whether every output is
+        finite."""
+        return self._mean(self._nrmse, network, part)
+
+    def _mean(
+        self, measure: ChipMeasure, network: Any, part: Examples
+    ) -> tuple[float, bool]:
+        """Return a value of the ideal network, or its mean on the chips of
+        ``[variability]``."""
+        if (variability := self._variability) is None:
+            return measure(network, part, IDEAL, Tensor.clone)
+        values, finite = self._hardware(variability).chips(network, part, measure)
+        return statistics.fmean(values), finite
+
+    def _nrmse(
+        self,
+        network: Any,
+        part: Examples,
+        chip: Chip,
+        noisy: Callable[[Tensor], Tensor],
+    ) -> tuple[float, bool]:
+        """See ``scoring.ChipMeasure``."""
+        output = predict(network, part, chip, self._noise("score"), noisy)
+        return nrmse(output, part.label[0].astype(np.float64)), bool(
+            np.isfinite(output).all()
+        )
+
+    def _smape(
+        self,
+        network: Any,
+        part: Examples,
+        chip: Chip,
+        noisy: Callable[[Tensor], Tensor],
+    ) -> tuple[float, bool]:
+        output = predict(network, part, chip, self._noise("score"), noisy)
+        both = (self._scaling.undo(values) for values in (output, part.label[0]))
+        return smape_percent(*both), True
+
+    def _fitted_score(self, network: Any, part: Examples) -> tuple[float, bool]:
+        """Return the score with the readout fitted in one run through the training
+        part."""
+        if self._finished:
+            return self._score(network, part)
+        readout = [p.detach().clone() for p in (network.w_out, network.bias_out)]
+        self._fit(self._split.train)
+        result = self._score(network, part)
+        with torch.no_grad():
+            network.w_out.copy_(readout[0])
+            network.bias_out.copy_(readout[1])
+        return result
+
+    def _finish(self) -> None:
+        if not self._reservoir:
+            self._fit(self._split.train)
+        self._finished = True
+
+    def _on_chips(self, variability: Variability) -> tuple[float, ...]:
+        if not is_finite(self.network):
+            return (WORST,) * variability.draws
+        chips = self._hardware(variability).chips(
+            self.network, self._split.score, self._nrmse
+        )
+        return tuple(chips[0])
+
+    def _hardware(self, variability: Variability) -> Hardware:
+        """Return chips whose neurons jump once per point: noise of a long series takes
+        memory."""
+        return Hardware(variability, self._member_seed, n_steps=1, n_kept=0)
+
+    def _points(self) -> int:
+        return 1
+
+    @property
+    def _training(self) -> Training:
+        """See ``LayeredMember``; a reservoir is fitted on the nominal chip."""
+        seen = super()._training
+        return nominal(seen) if self._reservoir else seen
+
+    @property
+    def _remedy(self) -> str:
+        """See ``LayeredMember``; a readout that is fitted once learns no range of
+        powers."""
+        known = getattr(self._params, "thermal_training", "mean") != "mean"
+        return "Measure the thermal power of your device." if known else super()._remedy
+
+    def _extra_description(self) -> dict[str, Any]:
+        return {"target_scaling": asdict(self._scaling)}
+
+    @property
+    def _scaling(self) -> Any:
+        return cast(SeriesSplit, self._split).target_scaling
+
+    def _extra_info(self, chips: tuple[float, ...]) -> dict[str, float]:
+        part = self._split.score
+        sizes = {
+            "n_train": self._split.train.label.shape[1],
+            "n_scored": part.label.shape[1],
+        }
+        return {
+            **sizes,
+            "smape_percent": self._mean(self._smape, self.network, part)[0],
+        }
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        """See ``NetworkMember``."""
+        return np.zeros(len(self._windows), np.int64)
+
+    @cached_property
+    def _windows(self) -> Examples:
+        """The test part in windows, each with the points before it from rest."""
+        part = self._test
+        length = min(WINDOW, part.label.shape[1])
+        return series.windows(
+            part, length=length, washout=part.x.shape[1] - part.label.shape[1]
+        )
+
+    def trace(self, images: Sequence[int]) -> Trace:
+        """Replay the network on windows of the test part; see
+        ``NetworkMember.trace``."""
+        shown = self._windows.take(np.asarray(images, dtype=np.intp))
+        u, n_read = torch.from_numpy(shown.x), shown.label.shape[1]
+        steps, settled = solving_steps(self.network, u, n_read)
+        with torch.no_grad(), finer_steps(self.network, steps):
+            output = self.network.series(u, n_read)[0].numpy()
+            trajectories = self.network.trajectories(u)
+        finite = np.isfinite(output).all(axis=(1, 2))
+        return Trace(
+            **trace_fields(self.network, images, shown.x, trajectories),
+            labels=np.zeros(len(u), np.int64),
+            predicted=np.where(finite, 0, -1),
+            steps_per_point=steps if settled else None,
+            target=self._scaling.undo(shown.label),
+            prediction=self._scaling.undo(output),
+        )

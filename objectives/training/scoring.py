@@ -1,0 +1,189 @@
+"""Scores of trained networks: the fraction of examples that they classify correctly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.examples import Examples
+from ..hardware.variability import Variability
+from ..networks.devices import draw_chip, draw_normals, is_noisy, quantise_network
+from ..networks.kernels.chips import Chip
+from ..networks.kernels.layout import Floats
+from ..networks.kernels.sizes import MAX_CHIP_NOISE, MAX_KEPT_NOISE
+from ..networks.layered import LayeredNetwork
+from ..randomness import stream
+
+SCORING_BATCH = 512
+
+Accuracy = Callable[[Any, Examples], tuple[float, bool]]
+"""Returns the accuracy of a network on examples, and whether every output was
+finite."""
+
+
+def ideal_accuracy(network: nn.Module, examples: Examples) -> tuple[float, bool]:
+    """Return the accuracy of the ideal network; an output that is not finite is
+    wrong."""
+    total, finite = 0, True
+    with torch.no_grad():
+        for x, label in batches(examples, SCORING_BATCH, network_device(network)):
+            right, all_finite = _count(network(x)[0], label)
+            total, finite = total + right, finite and all_finite
+    return total / len(examples), finite
+
+
+class Hardware:
+    """Accuracy of a network on simulated chips: its mean over the draws.
+
+    Args:
+        variability: how chips differ from the ideal network.
+        seed: seed of the member, from which the chips are drawn.
+        n_steps: jumps of the neurons per point by noise. A network with finer steps,
+            see ``solved_equation``, gets the same jumps, and is solved between them.
+        n_kept: largest number of normal numbers that are kept for the next scoring.
+    """
+
+    def __init__(
+        self,
+        variability: Variability,
+        seed: int,
+        n_steps: int,
+        n_kept: int = MAX_KEPT_NOISE,
+    ) -> None:
+        """Check the measured devices, if any: see ``Variability.measured``."""
+        variability.measured()
+        self._variability, self._seed, self._n_steps = variability, seed, n_steps
+        self._normals: dict[int, Floats] = {}
+        self._n_left = n_kept
+
+    def accuracy(
+        self, network: LayeredNetwork, examples: Examples
+    ) -> tuple[float, bool]:
+        """See ``Accuracy``; an output that is not finite is wrong."""
+        counts, finite = self.chips(network, examples, count_right)
+        return sum(counts) / (len(counts) * len(examples)), finite
+
+    def accuracies(
+        self, network: LayeredNetwork, examples: Examples
+    ) -> tuple[float, ...]:
+        """Return the accuracy on each chip; 0 if a weight is not finite."""
+        if not is_finite(network):
+            return (0.0,) * self._variability.draws
+        return tuple(
+            n / len(examples) for n in self.chips(network, examples, count_right)[0]
+        )
+
+    def chips(
+        self, network: LayeredNetwork, examples: Examples, measure: ChipMeasure
+    ) -> tuple[list[float], bool]:
+        """Return the measured value on every chip, and whether every output is
+        finite."""
+        variability, n_points = self._variability, examples.shape[1]
+        noisy = is_noisy(variability, network)
+        numbers = range(variability.draws if noisy or variability.is_random else 1)
+        values, finite = [], True
+        with torch.no_grad(), quantise_network(network, variability.weight_bits):
+            for number in numbers:
+                normals = (
+                    self._chip_normals(number, network, n_points) if noisy else None
+                )
+                how: Any = {"network": network, "normals": normals}
+                how["jumps_per_point"] = self._n_steps
+                chip = draw_chip(variability, self._seed, number, **how)
+                inputs = stream(self._seed, f"variability/input/{number}")
+                noisy_u = partial(
+                    noisy_input, size=variability.input_noise, inputs=inputs
+                )
+                value, all_finite = measure(network, examples, chip, noisy_u)
+                values.append(value)
+                finite = finite and all_finite
+        return values, finite
+
+    def _chip_normals(
+        self, number: int, network: LayeredNetwork, n_points: int
+    ) -> Floats:
+        """Return the noise of a chip; it is kept, since drawing it takes longer than
+        scoring."""
+        if number in self._normals:
+            return self._normals[number]
+        per_jump = network.floats_per_jump
+        n_jumps = min(n_points * self._n_steps, max(1, MAX_CHIP_NOISE // per_jump))
+        normals = draw_normals(self._seed, number, network=network, n_jumps=n_jumps)
+        if len(normals) <= self._n_left:
+            self._normals[number] = normals
+            self._n_left -= len(normals)
+        return normals
+
+
+def noisy_input(u: Tensor, size: float, inputs: np.random.Generator) -> Tensor:
+    """Return ``u`` plus normal noise with the standard deviation ``size``."""
+    if size == 0.0:
+        return u
+    noise = inputs.standard_normal(tuple(u.shape), dtype=np.float32)
+    return u + size * torch.from_numpy(noise).to(u)
+
+
+ChipMeasure = Callable[
+    [LayeredNetwork, Examples, Chip, Callable[[Tensor], Tensor]], tuple[float, bool]
+]
+"""Returns a number of a network on a chip with noisy inputs, and whether all outputs
+are finite."""
+
+
+def count_right(
+    network: LayeredNetwork,
+    examples: Examples,
+    chip: Chip,
+    noisy: Callable[[Tensor], Tensor],
+) -> tuple[float, bool]:
+    """Return how many examples a chip classifies correctly; see ``ChipMeasure``."""
+    total, finite = 0, True
+    for x, label in batches(examples, SCORING_BATCH, network_device(network)):
+        right, all_finite = _count(network(noisy(x), chip)[0], label)
+        total, finite = total + right, finite and all_finite
+    return total, finite
+
+
+def score(
+    network: nn.Module, examples: Examples, accuracy: Accuracy, worst: float = 0.0
+) -> tuple[float, bool]:
+    """Return the accuracy, and whether all is finite; ``worst`` if a weight is not
+    finite."""
+    return accuracy(network, examples) if is_finite(network) else (worst, False)
+
+
+def _count(logits: Tensor, label: Tensor) -> tuple[int, bool]:
+    """Count the logits (batch, classes) that are right; return whether all are finite,
+    too."""
+    finite = logits.isfinite().all(dim=1)
+    return int(((logits.argmax(dim=1) == label) & finite).sum()), bool(finite.all())
+
+
+def batches(
+    examples: Examples, size: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of ``size`` in order, the last one maybe smaller: (input, label) on
+    ``device``.
+
+    One batch is copied at a time.
+    """
+    for part in examples.batches(size):
+        yield (
+            torch.from_numpy(part.x).to(device),
+            torch.from_numpy(part.label).to(device),
+        )
+
+
+def network_device(network: nn.Module) -> torch.device:
+    """Return the device of the network's parameters."""
+    return next(network.parameters()).device
+
+
+def is_finite(network: nn.Module) -> bool:
+    """Return whether every weight is finite."""
+    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
