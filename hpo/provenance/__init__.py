@@ -1,1 +1,3 @@
-"""Hashes of the source and of the numerics that a result depends on."""
+"""What a result depends on: hashes of the source, and the numerics of this host."""
+
+__all__ = ["numerics", "source"]

@@ -1,1 +1,3 @@
-"""Standard errors, comparisons and scales of scores."""
+"""Statistics of scores: standard errors, comparisons and scales."""
+
+__all__ = ["intervals", "scales"]

@@ -34,7 +34,7 @@ from hpo.objectives.networks.kernels.chips import IDEAL
 from hpo.objectives.networks.kernels.kernel import Pass
 from hpo.objectives.networks.layered import LayeredNetwork
 from hpo.objectives.networks.readout import LAST, Features
-from hpo.objectives.training.train import solved_equation
+from hpo.objectives.training import solved_equation
 
 EACH_KIND = pytest.mark.parametrize("kind", WITH_WARM)
 EACH_NOISE = pytest.mark.parametrize("noise", [0.0, 0.05])

@@ -27,7 +27,6 @@ from hpo.objectives.networks.devices import draw_chip
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.networks.kernels.generating import generate_steps
 from hpo.objectives.training.artifacts import load_network
-from hpo.provenance import source
 
 CUBIC = "pointwise_devices:Cubic"
 SMALL: dict[str, Any] = {"epochs": 1, "layers": 2, "width": 6, "max_step_ns": 1.0}
@@ -372,7 +371,7 @@ def test_it_trains_is_solved_and_comes_back_from_its_file(
 
 
 def test_its_module_counts_as_source() -> None:
-    found = source.modules(CUBIC)
+    found = objectives.modules(CUBIC)
     wanted = {
         "pointwise_devices",
         "hpo.objectives.devices.device",

@@ -21,10 +21,10 @@ from hpo.contract import Protocol
 from hpo.objectives.data import load
 from hpo.objectives.networks import network_file
 from hpo.objectives.networks.network_file import KEY
+from hpo.objectives.training import solved_equation
 from hpo.objectives.training.artifacts import FORMAT, describe, load_network
 from hpo.objectives.training.classifier import Classifier
 from hpo.objectives.training.solved_equation import finer_steps
-from hpo.objectives.training.train import solved_equation
 
 SMALL = trainings.SMALL | {"epochs": 1}
 SIZES = {"members": 1, "layers": 2, "width": 6, "channels": 1, "outputs": 10}

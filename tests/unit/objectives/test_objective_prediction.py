@@ -24,7 +24,7 @@ from hpo.objectives.data.narma10 import Narma10Params
 from hpo.objectives.data.own_series import OwnSeriesParams
 from hpo.objectives.data.series import load, windows
 from hpo.objectives.networks import network_file
-from hpo.objectives.training.train import artifacts, predictor, ridge
+from hpo.objectives.training import artifacts, predictor, ridge
 
 SMALL: dict[str, Any] = {"layers": 1, "width": 12, "epochs": 3}
 TASK = Narma10Params(washout=50, n_train=400, n_test=200)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hpo import objectives
 from hpo.provenance import source
 
 MODULE = '''
@@ -62,14 +63,14 @@ def modules() -> dict[str, str]:
         del sys.modules[name]
     importlib.invalidate_caches()
     source._read.cache_clear()
-    return dict(source.modules("own.model:Mine"))
+    return dict(objectives.modules("own.model:Mine"))
 
 
 def test_what_an_objective_imports_counts_wherever_it_does(package: Path) -> None:
     found = modules()
     own = ["lazily", "own", "own.deep", "own.deep.inner", "own.helper", "own.model"]
     assert [name for name in found if not name.startswith("hpo.")] == own
-    assert "hpo.contract" in found
+    assert "hpo.contract.outcome" in found
     assert not any(name.split(".")[0] in ("numpy", "pydantic") for name in found)
 
 
@@ -142,17 +143,17 @@ def test_a_process_keeps_to_what_it_has_read(package: Path) -> None:
     (package / "own" / "helper.py").write_text("VALUE = 'edited'\n")
     other = (package / "own" / "model.py").read_text()
     (package / "own" / "other.py").write_text(other)
-    assert source.modules("own.other:Mine")["own.helper"] == before["own.helper"]
+    assert objectives.modules("own.other:Mine")["own.helper"] == before["own.helper"]
 
 
 def test_our_own_objectives_are_of_all_that_computes() -> None:
-    found = source.modules("spintronic")
+    found = objectives.modules("spintronic")
     for name in (
-        "spintronic",
-        "training",
-        "solved_equation",
+        "devices.spintronic",
+        "training.train",
+        "training.solved_equation",
         "networks.kernels.spintronic",
     ):
         assert f"hpo.objectives.{name}" in found
     assert "hpo.objectives.devices.ctrnn" not in found
-    assert source.fingerprint("spintronic") != source.fingerprint("ctrnn")
+    assert found != objectives.modules("ctrnn")

@@ -24,9 +24,9 @@ from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.hardware import measured
 from hpo.objectives.hardware.variability import Variability
 from hpo.objectives.networks.integrators import Stepping
+from hpo.objectives.training import thermal_check
 from hpo.objectives.training.scoring import Hardware, ideal_accuracy
 from hpo.objectives.training.solved_equation import finer_steps
-from hpo.objectives.training.train import thermal_check
 from hpo.study import file
 from hpo.study.file import restore, validate
 from hpo.study.spec import StudySpec
