@@ -14,11 +14,11 @@ from hpo.contract.outcome import MAX_SCORE, Outcome, Sha256, Solved, Thermal
 from hpo.contract.params import ObjectiveParams, Protocol, TaskParams, UnavailableError
 
 __all__ = [
+    "MAX_SCORE",
     "Baseline",
     "ChecksTask",
     "GivesBaselines",
     "KnowsCosts",
-    "MAX_SCORE",
     "NetworkMember",
     "NetworkObjective",
     "Objective",
